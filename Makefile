@@ -1,0 +1,34 @@
+# Every target is one line that calls the program; `make setup` is instant when nothing changed.
+VENV ?= .venv
+PY := $(VENV)/bin/python
+READY := $(VENV)/.ready
+SUITE ?= quick
+RUN ?= results/runs/$(SUITE)
+
+.PHONY: setup bench smoke test check table format
+
+setup: $(READY)
+
+$(READY): pyproject.toml constraints.txt
+	@echo "Setting up $(VENV): installing pinned packages (about 1 GB, a few minutes the first time)"
+	python3 -m venv $(VENV)
+	$(PY) -m pip install --quiet --constraint constraints.txt --editable ".[dev,peft]"
+	@touch $@
+
+bench: $(READY)
+	$(PY) -m bench run $(SUITE)
+
+smoke: $(READY)
+	$(PY) -m bench run smoke
+
+test: $(READY)
+	$(PY) -m pytest
+
+check: $(READY)
+	$(PY) -m ruff format --check . && $(PY) -m ruff check . && $(PY) -m pyright
+
+table: $(READY)
+	$(PY) -m bench table $(RUN)
+
+format: $(READY)
+	$(PY) -m ruff format . && $(PY) -m ruff check --fix .

@@ -1,0 +1,308 @@
+"""The contract between the engine and its plug-ins: the one file that an author reads.
+
+A strategy declares *what learns, when and how fast* and never touches a tensor. A task says where
+its rows come from, how they become token ids, and how logits become scores. Nothing here imports
+torch, so that `list` and `--help` start at once.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+import math
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from bench.data.encoding import Encoded
+    from bench.data.sources import Sources
+
+FROZEN = 0.0
+"""The learning rate of a parameter that does not learn."""
+
+
+class BenchError(ValueError):
+    """A request that cannot be carried out: one line that says what was wrong and how to mend it."""
+
+
+# --------------------------------------------------------------------------------------------------
+# Strategies
+
+
+@dataclass(frozen=True)
+class Phase:
+    """A stretch of training with constant trainability.
+
+    share: fraction of the recipe's training budget, in (0, 1]; a strategy's shares sum to one.
+    rates: ordered (parameter pattern, learning rate or FROZEN) of the encoder's parameters; the first
+        match wins, and every parameter must be matched. Parameters are named `embeddings.*` and
+        `layers.<i>.*` (0 is nearest the input) for every encoder; patterns are shell-style.
+    head: learning rate of the head, `head.*`. A head starts from random weights, so it wants a larger
+        rate than the encoder.
+    """
+
+    share: float
+    rates: tuple[tuple[str, float], ...] = (("*", FROZEN),)
+    head: float = 1e-3
+
+    def rate(self, name: str) -> float:
+        """The learning rate of parameter `name`; ValueError where no pattern matches it."""
+        if name.startswith("head."):
+            return self.head
+        for pattern, rate in self.rates:
+            if fnmatchcase(name, pattern):
+                return rate
+        raise ValueError(f"no pattern covers parameter '{name}' (patterns: {[p for p, _ in self.rates]})")
+
+
+@dataclass(frozen=True)
+class Strategy(ABC):
+    """A way to transfer a pretrained encoder to a task; its dataclass fields are its options."""
+
+    name: ClassVar[str]
+    summary: ClassVar[str]  # one sentence for `list`
+    paper: ClassVar[str] = ""  # where it was proposed
+    pretrained: ClassVar[bool] = True  # False: start from random weights
+
+    @abstractmethod
+    def phases(self, depth: int) -> tuple[Phase, ...]:
+        """The phases for an encoder of `depth` layers (0 for static word vectors)."""
+
+    def adapt(self, encoder: Any) -> None:  # noqa: B027  (empty on purpose: most methods insert nothing)
+        """Insert modules into the encoder (LoRA, adapters). Called once, before the phases."""
+
+    def checked_phases(self, depth: int) -> tuple[Phase, ...]:
+        """The phases, or a BenchError that names this strategy and what is wrong with it."""
+        try:
+            phases = self.phases(depth)
+        except ValueError as error:
+            raise BenchError(f"strategy '{self.name}' does not fit an encoder of {depth} layers: {error}") from error
+        if not phases:
+            raise BenchError(f"strategy '{self.name}' declares no phase")
+        for number, phase in enumerate(phases, 1):
+            rates = [phase.head, *(rate for _, rate in phase.rates)]
+            if any(not math.isfinite(rate) or rate < 0 for rate in rates):
+                raise BenchError(f"strategy '{self.name}', phase {number}: a learning rate must be finite and >= 0")
+            if not 0 < phase.share <= 1:
+                raise BenchError(f"strategy '{self.name}', phase {number}: share {phase.share:g} is not in (0, 1]")
+        if abs(sum(phase.share for phase in phases) - 1) > 1e-6:
+            shares = ", ".join(f"{phase.share:g}" for phase in phases)
+            raise BenchError(f"strategy '{self.name}': the shares of its phases ({shares}) must sum to one")
+        return phases
+
+
+def check_coverage(strategy: Strategy, phases: Sequence[Phase], parameters: Iterable[str]) -> None:
+    """BenchError where a phase leaves one of the named parameters without a rate, or trains none."""
+    names = list(parameters)
+    for number, phase in enumerate(phases, 1):
+        try:
+            rates = [phase.rate(name) for name in names]
+        except ValueError as error:
+            raise BenchError(
+                f"strategy '{strategy.name}', phase {number}: {error}; end its rates with ('*', FROZEN)"
+            ) from error
+        if not any(rates):
+            raise BenchError(f"strategy '{strategy.name}', phase {number}: nothing learns")
+
+
+# --------------------------------------------------------------------------------------------------
+# Examples
+
+
+@dataclass(frozen=True, slots=True)
+class TextExample:
+    """A text with one label. `group` is the document that it comes from; splits never divide a group."""
+
+    id: str
+    text: str
+    label: str
+    group: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class WordsExample:
+    """A tokenised sentence with one IOB2 tag a word."""
+
+    id: str
+    words: tuple[str, ...]
+    tags: tuple[str, ...]
+    group: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class QuestionExample:
+    """A question on a context with its gold answers as (text, first character in the context)."""
+
+    id: str
+    question: str
+    context: str
+    answers: tuple[tuple[str, int], ...]
+    group: str = ""
+
+
+Example = TextExample | WordsExample | QuestionExample
+
+
+@dataclass(frozen=True)
+class Splits:
+    """The rows of a task: what is trained on, selected on, and scored once; `shift` are other domains."""
+
+    train: Sequence[Any]
+    validation: Sequence[Any]
+    test: Sequence[Any]
+    shift: Mapping[str, Sequence[Any]] = field(default_factory=dict)
+
+    def scored(self) -> dict[str, Sequence[Any]]:
+        """The test sets by name: `test`, then the shift sets."""
+        return {"test": self.test, **self.shift}
+
+
+# --------------------------------------------------------------------------------------------------
+# Tasks
+
+
+MetricKind = Literal["mean", "ratio", "f1", "macro_f1", "class_f1"]
+
+
+@dataclass(frozen=True)
+class Metric:
+    """How a score follows from the per-example columns of a prediction file, so that it can be resampled.
+
+    mean(a): the mean of column a.  ratio(a, b): sum of a over sum of b.
+    f1(t, p, g): 2 sum t / (sum p + sum g), of true positives, predicted and gold counts.
+    macro_f1: unweighted mean over labels of the F1 of columns `reference` and `prediction`.
+    class_f1(label): F1 of that one label in columns `reference` and `prediction`.
+    """
+
+    name: str
+    kind: MetricKind
+    columns: tuple[str, ...] = ()
+
+
+class Task(ABC):
+    """Rows, their encoding, and their scores. An adapter (tasks/classification.py and its siblings)
+    implements everything but `splits`; a data-set file names its source and implements `splits`."""
+
+    name: ClassVar[str]
+    summary: ClassVar[str]  # one sentence for `list`
+    licence: ClassVar[str] = "not stated"
+    sizes: ClassVar[str] = ""  # for `list`: rows a split, in words
+    version: ClassVar[int] = 1  # raise it when rows, splits or scores change
+    adapter: ClassVar[str]  # classification, sentiment, ner, qa
+    head: ClassVar[Literal["pooled", "token", "span"]]  # what the head reads and gives
+    metrics: ClassVar[tuple[Metric, ...]]  # includes `accuracy` and `f1`
+    headline: ClassVar[str]  # the name of the metric that ranks strategies
+
+    @abstractmethod
+    def splits(self, sources: Sources) -> Splits:
+        """All rows of the task, in a fixed order, divided by document or article. Deterministic."""
+
+    @abstractmethod
+    def check(self, example: Any) -> str | None:
+        """What is wrong with this example (a tag that is not IOB2, an answer not in its context), or None."""
+
+    @abstractmethod
+    def labels(self, train: Sequence[Any]) -> tuple[str, ...]:
+        """The label set, in the order of the head's outputs; () where the head has no labels (qa)."""
+
+    @abstractmethod
+    def encode(
+        self, examples: Sequence[Any], tokenizer: Any, labels: Sequence[str], recipe: Recipe
+    ) -> Encoded:
+        """Examples as flat arrays of token ids and targets. `tokenizer` is a fast transformers tokenizer.
+
+        Raises BenchError where a label of an example is not in `labels`."""
+
+    @abstractmethod
+    def decode(
+        self, logits: np.ndarray, encoded: Encoded, examples: Sequence[Any], labels: Sequence[str]
+    ) -> list[Any]:
+        """One prediction an example (label, list of tags, answer text) from logits packed as in `encoded`:
+        pooled [sequences, labels], token [tokens, labels], span [tokens, 2]; float32."""
+
+    @abstractmethod
+    def score(self, examples: Sequence[Any], predictions: Sequence[Any]) -> dict[str, float]:
+        """The scores by metric name, each in [0, 1], from the field's reference scorers."""
+
+    @abstractmethod
+    def columns(self, examples: Sequence[Any], predictions: Sequence[Any]) -> dict[str, list[Any]]:
+        """The per-example columns of the prediction file: `reference` and `prediction` as text,
+        and the numeric columns that `metrics` name."""
+
+
+# --------------------------------------------------------------------------------------------------
+# What is run
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """The terms that every strategy of a task gets alike."""
+
+    train: int | None = None  # examples of the training split; None: all
+    validation: int | None = None
+    test: int | None = None  # of the test set and of each shift set
+    epochs: float = 3.0  # the training budget, in passes over the training split
+    batch_size: int = 32
+    max_length: int = 128  # tokens of a sequence
+    stride: int = 64  # tokens that neighbouring windows share (qa)
+    max_context: int | None = None  # drop questions whose context has more characters (qa)
+    warmup: float = 0.1  # of each phase, linear; then linear decay to zero
+    weight_decay: float = 0.01  # of weight matrices; never of biases, norms and embeddings
+    clip: float = 1.0  # gradient norm
+    patience: int = 3  # evaluations without a better validation loss, in the last phase
+    head: Literal["linear", "bottleneck"] = "linear"
+    pooling: Literal["mean", "cls"] = "mean"
+    dropout: float = 0.1  # in the head
+    rate_scale: float = 1.0  # multiplies every learning rate
+
+    def __post_init__(self) -> None:
+        positive = ("epochs", "batch_size", "max_length", "clip", "patience", "rate_scale")
+        for name in positive:
+            if not getattr(self, name) > 0:
+                raise BenchError(f"recipe.{name} is {getattr(self, name)}; it must be positive")
+        for name in ("train", "validation", "test", "max_context"):
+            value = getattr(self, name)
+            if value is not None and value < 1:
+                raise BenchError(f"recipe.{name} is {value}; it must be at least 1, or left out for all")
+        for name in ("warmup", "dropout"):
+            if not 0 <= getattr(self, name) < 1:
+                raise BenchError(f"recipe.{name} is {getattr(self, name)}; it must be in [0, 1)")
+        if not 0 <= self.stride < self.max_length:
+            raise BenchError(f"recipe.stride is {self.stride}; it must be below max_length ({self.max_length})")
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One measurement: a strategy on a task with a backbone and a seed, under a recipe."""
+
+    suite: str
+    task: str
+    strategy: str
+    backbone: str
+    seed: int
+    recipe: Recipe
+    options: tuple[tuple[str, Any], ...] = ()  # the strategy's fields that the suite sets
+
+    @property
+    def id(self) -> str:
+        """Readable, and the path of its files: `movie-sentiment/gradual/minilm/seed0`."""
+        backbone = self.backbone.strip("/").replace("/", "--")
+        return f"{self.task}/{self.strategy}/{backbone}/seed{self.seed}"
+
+
+def digest(value: Any) -> str:
+    """A short SHA-256 of any JSON-like value or dataclass; equal values give equal digests everywhere."""
+
+    def plain(item: Any) -> Any:
+        if dataclasses.is_dataclass(item) and not isinstance(item, type):
+            return dataclasses.asdict(item)
+        raise TypeError(f"cannot digest a {type(item).__name__}")
+
+    text = json.dumps(value, sort_keys=True, default=plain, ensure_ascii=False, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
