@@ -1,0 +1,68 @@
+"""Labelled texts as token sequences, and their scores: what classification and sentiment share."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from bench.contracts import Recipe, TextExample
+from bench.data.encoding import Encoded, column, cut, filler, label_index, offsets_of, text_room, tokenise
+
+
+def check_text(example: TextExample) -> str | None:
+    """What is wrong with a labelled text, or None."""
+    if not example.text.strip():
+        return "the text is empty"
+    if not example.label:
+        return "the label is empty"
+    return None
+
+
+def encode_texts(
+    examples: Sequence[TextExample], tokenizer: Any, labels: Sequence[str], recipe: Recipe
+) -> Encoded:
+    """One sequence a text, cut at `recipe.max_length` tokens; targets int64 [N].
+
+    A text without a token, under a tokenizer without special tokens, becomes one unknown token."""
+    targets = label_index((e.id for e in examples), (e.label for e in examples), labels)
+    text_room(tokenizer, recipe.max_length)
+    texts = [example.text for example in examples]
+    encodings = tokenise(tokenizer, texts, truncation=True, max_length=recipe.max_length).encodings
+    return Encoded(
+        tokens=column(encodings, "ids", filler(tokenizer)),
+        offsets=offsets_of(encodings),
+        segments=column(encodings, "type_ids", 0).astype(np.int8),
+        example=np.arange(len(encodings), dtype=np.int32),
+        targets=targets,
+        truncated=cut(encodings),
+    )
+
+
+def decode_labels(logits: np.ndarray, labels: Sequence[str]) -> list[str]:
+    """The label of the largest logit of each row of [N, labels]; the first of equals."""
+    numbers: list[int] = logits.argmax(axis=1).tolist()
+    return [labels[number] for number in numbers]
+
+
+def score_labels(references: Sequence[str], predictions: Sequence[str]) -> dict[str, float]:
+    """`accuracy` and macro `f1` over the labels that occur in either list, by scikit-learn."""
+    from sklearn.metrics import accuracy_score, f1_score
+
+    f1 = f1_score(
+        references,
+        predictions,
+        average="macro",
+        zero_division=0,  # pyright: ignore[reportArgumentType]
+    )
+    return {
+        "accuracy": float(accuracy_score(references, predictions)),
+        "f1": float(f1),
+    }
+
+
+def label_columns(references: Sequence[str], predictions: Sequence[str]) -> dict[str, list[Any]]:
+    """`reference` and `prediction`, and `correct` as 0 or 1."""
+    correct = [int(r == p) for r, p in zip(references, predictions, strict=True)]
+    return {"reference": list(references), "prediction": list(predictions), "correct": correct}
