@@ -1,0 +1,155 @@
+"""The columns that a table can have: how each follows from the records of a group."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from statistics import fmean
+
+from bench.analysis.groups import Group, Key, floor
+from bench.analysis.model import Column, Entry, Unit
+from bench.contracts import BenchError
+
+Spread = Callable[[Group, str, str], float | None]
+"""Of a group, a metric and a test set: half the 95% interval or the standard deviation over seeds."""
+
+
+@dataclass(frozen=True)
+class Context:
+    """What a column may look at beside its own group."""
+
+    groups: Mapping[Key, Group]
+    spread: Spread
+    reference: str  # the strategy that others are related to: full
+
+    def counterpart(self, group: Group) -> Group | None:
+        """The reference strategy on the same task and backbone."""
+        return self.groups.get(group.key._replace(strategy=self.reference))
+
+    def seeds(self) -> int:
+        """The number of seeds that a complete group has."""
+        return max((len(group.records) for group in self.groups.values()), default=0)
+
+
+@dataclass(frozen=True)
+class Measure:
+    """A column that is not a score: its heading, its unit, and its value for a group."""
+
+    heading: str
+    unit: Unit
+    entry: Callable[[Group, Context], Entry]
+
+
+def score(group: Group, metric: str, context: Context, test: str = "test") -> Entry:
+    """The mean over seeds, with its spread."""
+    values = group.scores(metric, test)
+    if values:
+        return Entry(fmean(values), context.spread(group, metric, test))
+    if group.failures and not group.done:
+        return Entry(note=group.failures[0].status)
+    return Entry()
+
+
+def _seconds(group: Group, context: Context) -> Entry:
+    return Entry(group.seconds())
+
+
+def _relative(group: Group, context: Context) -> Entry:
+    """Cold seconds over those of the reference, where both ran on the same machine."""
+    other = context.counterpart(group)
+    own, base = group.seconds(), other.seconds() if other else None
+    if other is None or own is None or not base or group.machines() != other.machines():
+        return Entry()
+    return Entry(own / base)
+
+
+def _trainable(group: Group, context: Context) -> Entry:
+    return Entry(group.trainable())
+
+
+def _parameters(group: Group, context: Context) -> Entry:
+    return Entry(float(group.done[0].trainable)) if group.done else Entry()
+
+
+def _memory(group: Group, context: Context) -> Entry:
+    peaks = [record.peak_memory for record in group.done if record.peak_memory]
+    return Entry(float(max(peaks))) if peaks else Entry()
+
+
+def _seeds(group: Group, context: Context) -> Entry:
+    done, expected = len(group.done), context.seeds()
+    return Entry(float(done), note="" if done == expected else f"{done}/{expected}")
+
+
+def _of_full(group: Group, context: Context) -> Entry:
+    return _share_of_reference(group, context, corrected=0.0)
+
+
+def _of_full_corrected(group: Group, context: Context) -> Entry:
+    return _share_of_reference(group, context, corrected=1.0)
+
+
+def _share_of_reference(group: Group, context: Context, corrected: float) -> Entry:
+    """(score - c floor) / (reference - c floor), c 0 or 1; none where the reference is at its floor."""
+    other = context.counterpart(group)
+    own, base = group.scores(group.headline), other.scores(group.headline) if other else []
+    if not own or not base:
+        return Entry()
+    low = corrected * floor(group.done[0], group.headline)
+    above = fmean(base) - low
+    return Entry((fmean(own) - low) / above) if above > 0.005 else Entry()
+
+
+MEASURES: dict[str, Measure] = {
+    "seconds": Measure("seconds", "seconds", _seconds),
+    "relative": Measure("time / full", "times", _relative),
+    "trainable": Measure("trainable", "share", _trainable),
+    "parameters": Measure("trained parameters", "count", _parameters),
+    "memory": Measure("peak memory", "bytes", _memory),
+    "seeds": Measure("seeds", "count", _seeds),
+    "of-full": Measure("% of full", "percent", _of_full),
+    "of-full-corrected": Measure("% of full above chance", "percent", _of_full_corrected),
+}
+OVERALL = ("average", "rank")
+HEADLINE = "headline"
+
+
+def metric_names(groups: Iterable[Group]) -> list[str]:
+    """The metrics that any finished record has on its test set, `accuracy` and `f1` first."""
+    names = {
+        name: None for group in groups for record in group.done for name in record.scores.get("test", {})
+    }
+    return sorted(names, key=lambda name: (name not in ("accuracy", "f1"), name))
+
+
+def checked(names: Iterable[str], groups: Iterable[Group]) -> tuple[str, ...]:
+    """The column names, or a BenchError that lists the valid ones and suggests the nearest."""
+    groups = list(groups)
+    valid = [HEADLINE, *metric_names(groups), *MEASURES, *OVERALL]
+    wanted = tuple(names)
+    known = any(group.done for group in groups)
+    for name in wanted:
+        if name not in valid and known:
+            near = difflib.get_close_matches(name, valid, 1)
+            hint = f"; did you mean '{near[0]}'?" if near else ""
+            raise BenchError(f"unknown column '{name}'{hint} (columns: {', '.join(valid)})")
+    return wanted
+
+
+def column(name: str, groups: Iterable[Group], reference: str, task: str = "") -> Column:
+    """The column of this name; `headline` shows the task's own headline metric."""
+    if name in MEASURES:
+        measure = MEASURES[name]
+        return Column(name, measure.heading.replace("full", reference), measure.unit, task)
+    if name == HEADLINE:
+        found = list(dict.fromkeys(group.headline for group in groups if group.headline))
+        return Column(name, found[0] if len(found) == 1 else "score", "score", task)
+    return Column(name, name, "score", task)
+
+
+def entry(name: str, group: Group, context: Context) -> Entry:
+    """The entry of one group in the column of this name."""
+    if name in MEASURES:
+        return MEASURES[name].entry(group, context)
+    return score(group, group.headline if name == HEADLINE else name, context)

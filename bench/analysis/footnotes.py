@@ -1,0 +1,127 @@
+"""The footnotes of a table: everything that a reviewer asks for, a paragraph each."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterable, Mapping
+
+from bench.analysis.groups import Group, Key, failure_counts, is_degenerate, machine_fingerprint
+from bench.contracts import Recipe
+from bench.record import Record
+
+SECONDS = (
+    "Seconds are cold: what this cell costs alone (prepare + prefix + compile + train + evaluate), whatever "
+    "was shared with other cells; downloads are not counted. Median over seeds."
+)
+SELECTION = (
+    "Selection: the state with the best validation loss is restored; the test set is scored once, at the end."
+)
+
+
+def provenance(groups: Mapping[Key, Group]) -> list[str]:
+    """Seeds, sizes, recipe, selection rule, encoder, machine and versions, failed and degenerate runs."""
+    records = [record for group in groups.values() for record in group.records]
+    done = [record for record in records if record.status == "done"]
+    notes = [
+        _seeds(records),
+        _sizes(done),
+        *_recipes(records),
+        SELECTION,
+        "Backbones: " + ", ".join(dict.fromkeys(key.backbone for key in groups)) + ".",
+        *_machines(done),
+        *_failures(groups),
+        *_degenerate(done),
+        *_adaptations(done),
+    ]
+    return [note for note in notes if note]
+
+
+def _seeds(records: Iterable[Record]) -> str:
+    seeds = sorted({record.cell.seed for record in records})
+    return "Seeds: " + ", ".join(map(str, seeds)) + "." if seeds else ""
+
+
+def _sizes(records: Iterable[Record]) -> str:
+    sizes: dict[str, list[str]] = {}
+    for record in records:
+        if record.data and record.cell.task not in sizes:
+            sizes[record.cell.task] = [f"{split} {size:,}" for split, size in record.data.sizes.items()]
+    return (
+        "Examples: " + "; ".join(f"{task}: {', '.join(parts)}" for task, parts in sizes.items()) + "."
+        if sizes
+        else ""
+    )
+
+
+def _recipes(records: Iterable[Record]) -> list[str]:
+    tasks: dict[Recipe, dict[str, None]] = {}
+    for record in records:
+        tasks.setdefault(record.cell.recipe, {})[record.cell.task] = None
+    return [
+        f"Recipe ({', '.join(names)}): {recipe_text(recipe)}."
+        if len(tasks) > 1
+        else f"Recipe: {recipe_text(recipe)}."
+        for recipe, names in tasks.items()
+    ]
+
+
+def recipe_text(recipe: Recipe) -> str:
+    """The terms of a recipe in a line, sizes left out (they are among the examples)."""
+    shown = dataclasses.asdict(recipe)
+    for name in ("train", "validation", "test"):
+        del shown[name]
+    return ", ".join(f"{name} {value}" for name, value in shown.items() if value is not None)
+
+
+def _machines(records: Iterable[Record]) -> list[str]:
+    notes: dict[str, None] = {}
+    for record in records:
+        if machine := record.machine:
+            versions = ", ".join(f"{name} {version}" for name, version in machine.versions.items())
+            commit = (
+                f"commit {machine.commit}{' (with changes)' if machine.dirty else ''}"
+                if machine.commit
+                else ""
+            )
+            parts = [machine_fingerprint(machine), versions, commit]
+            notes["Machine: " + "; ".join(part for part in parts if part) + "."] = None
+    return list(notes)
+
+
+def _failures(groups: Mapping[Key, Group]) -> list[str]:
+    failed = [record for group in groups.values() for record in group.failures]
+    if not failed:
+        return []
+    counts = ", ".join(f"{count} {status}" for status, count in failure_counts(failed).items())
+    reasons: dict[str, list[str]] = {}
+    for record in failed:
+        reasons.setdefault(f"{record.status}: {record.reason or 'no reason recorded'}", []).append(
+            record.cell.id
+        )
+    return [
+        f"Not finished: {counts}. "
+        + "; ".join(f"{_cells(ids)} {reason}" for reason, ids in reasons.items())
+        + "."
+    ]
+
+
+def _cells(ids: list[str]) -> str:
+    shown = ", ".join(ids[:3])
+    return f"{shown} and {len(ids) - 3} more" if len(ids) > 3 else shown
+
+
+def _degenerate(records: Iterable[Record]) -> list[str]:
+    ids = [record.cell.id for record in records if is_degenerate(record)]
+    if not ids:
+        return []
+    return [
+        f"Degenerate: {len(ids)} of the finished runs end at chance or the commonest label ({_cells(ids)})."
+    ]
+
+
+def _adaptations(records: Iterable[Record]) -> list[str]:
+    ids: dict[str, list[str]] = {}
+    for record in records:
+        for change in record.adaptations:
+            ids.setdefault(change, []).append(record.cell.id)
+    return [f"Adapted on the way: {change} ({_cells(cells)})." for change, cells in ids.items()]

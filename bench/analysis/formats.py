@@ -1,0 +1,220 @@
+"""A table as text: Markdown, LaTeX, CSV, HTML, JSON. Every label is escaped for its format."""
+
+from __future__ import annotations
+
+import csv
+import html
+import io
+import json
+import re
+from typing import Any, Literal
+
+from bench.analysis import latex, numerals
+from bench.analysis.model import Column, Entry, Table
+from bench.contracts import BenchError
+
+Format = Literal["md", "latex", "csv", "html", "json"]
+
+
+def render(table: Table, format: str = "md") -> str:
+    """The table in one of the formats, ending in a newline. BenchError lists the formats."""
+    if format not in RENDERERS:
+        raise BenchError(f"unknown format '{format}' (formats: {', '.join(RENDERERS)})")
+    return RENDERERS[format](table).rstrip("\n") + "\n"
+
+
+def cell_text(entry: Entry, column: Column, digits: int) -> str:
+    """One entry in plain text: value, spread, and its note where there is one."""
+    if entry.value is None:
+        return entry.note or numerals.ABSENT
+    if column.unit == "count" and entry.note:
+        return entry.note
+    value, spread = numerals.number(entry, column, digits), numerals.spread(entry, column, digits)
+    text = f"{value} ± {spread}" if spread else value
+    return f"{text} {entry.note}" if entry.note else text
+
+
+def heading(column: Column) -> str:
+    """A column's heading for formats without grouped headings."""
+    return f"{column.group}: {column.heading}" if column.group else column.heading
+
+
+# --------------------------------------------------------------------------------------------------
+# Markdown
+
+
+def _markdown(table: Table) -> str:
+    from tabulate import tabulate
+
+    digits = numerals.column_decimals(table)
+    headings = [*table.headings, *(heading(column) for column in table.columns)]
+    align = ["left"] * len(table.headings)
+    align += ["left" if column.unit == "text" else "right" for column in table.columns]
+    parts = [f"**{escape_markdown(table.caption)}**"]
+    for block in table.blocks:
+        rows = [
+            [
+                *(escape_markdown(label) for label in row.labels),
+                *map(_markdown_entry, row.entries, table.columns, digits),
+            ]
+            for row in block.rows
+        ]
+        if block.title:
+            parts.append(f"### {escape_markdown(block.title)}")
+        text = tabulate(
+            rows,
+            headers=[escape_markdown(name) for name in headings],
+            tablefmt="pipe",
+            colalign=align if rows else None,
+            disable_numparse=True,
+            preserve_whitespace=True,
+        )
+        parts.append(text)
+    parts += [escape_markdown(note) for note in table.notes]
+    return "\n\n".join(parts)
+
+
+def _markdown_entry(entry: Entry, column: Column, digits: int) -> str:
+    text = escape_markdown(cell_text(entry, column, digits))
+    return {"best": f"**{text}**", "tied": f"<ins>{text}</ins>"}.get(entry.mark, text)
+
+
+def escape_markdown(text: str) -> str:
+    """Text that GitHub's Markdown shows as it is: markup characters escaped, controls removed, one line."""
+    text = re.sub(r"([\\`*_\[\]|~])", r"\\\1", printable(text))
+    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+
+
+def printable(text: str) -> str:
+    """Text without control characters (terminal escapes among them), and on one line."""
+    return re.sub(r"[\x00-\x1f\x7f-\x9f]+", " ", text)
+
+
+# --------------------------------------------------------------------------------------------------
+# CSV: one row a row, numbers in full
+
+
+def _csv(table: Table) -> str:
+    lines = io.StringIO()
+    writer = csv.writer(lines, lineterminator="\n")
+    names = [name for column in table.columns for name in (column.key, *_extra_names(column))]
+    title = [table.title] if table.title else []
+    writer.writerow([*title, *table.headings, *names])
+    for block in table.blocks:
+        for row in block.rows:
+            labels = ([block.title] if table.title else []) + list(row.labels)
+            values = [
+                value for pair in zip(row.entries, table.columns, strict=True) for value in _csv_values(*pair)
+            ]
+            writer.writerow([*(_csv_text(label) for label in labels), *values])
+    return lines.getvalue()
+
+
+def _extra_names(column: Column) -> list[str]:
+    return [f"{column.key} ±", f"{column.key} mark"] if column.unit == "score" else []
+
+
+def _csv_values(entry: Entry, column: Column) -> list[str]:
+    value = entry.value
+    shown = _csv_text(value) if isinstance(value, str) else "" if value is None else f"{value:.6g}"
+    if column.unit != "score":
+        return [shown or _csv_text(entry.note)]
+    spread = f"{entry.spread:.6g}" if entry.spread is not None else ""
+    return [shown, spread, _csv_text(entry.mark or entry.note)]
+
+
+def _csv_text(text: str) -> str:
+    """Text that a spreadsheet does not take for a formula (OWASP, CSV injection)."""
+    text = printable(text)
+    return f"'{text}" if text[:1] in ("=", "+", "-", "@") and text != "-" else text
+
+
+# --------------------------------------------------------------------------------------------------
+# HTML
+
+
+def _html(table: Table) -> str:
+    width = len(table.headings) + len(table.columns)
+    lines = [
+        "<table>",
+        f"<caption>{_escape_html(table.caption)}</caption>",
+        "<thead>",
+        *_html_head(table),
+        "</thead>",
+    ]
+    digits = numerals.column_decimals(table)
+    for block in table.blocks:
+        lines.append("<tbody>")
+        if block.title:
+            lines.append(f'<tr><th colspan="{width}" scope="rowgroup">{_escape_html(block.title)}</th></tr>')
+        for row in block.rows:
+            labels = "".join(f'<th scope="row">{_escape_html(label)}</th>' for label in row.labels)
+            entries = "".join(map(_html_entry, row.entries, table.columns, digits))
+            lines.append(f"<tr>{labels}{entries}</tr>")
+        lines.append("</tbody>")
+    if table.notes:
+        notes = "".join(f"<p>{_escape_html(note)}</p>" for note in table.notes)
+        lines.append(f'<tfoot><tr><td colspan="{width}">{notes}</td></tr></tfoot>')
+    return "\n".join([*lines, "</table>"])
+
+
+def _html_head(table: Table) -> list[str]:
+    lines = []
+    if any(column.group for column in table.columns):
+        groups = "".join(
+            f'<th colspan="{span}" scope="colgroup">{_escape_html(name)}</th>'
+            for name, span in table.groups()
+        )
+        lines.append(f'<tr><td colspan="{len(table.headings)}"></td>{groups}</tr>')
+    names = [*table.headings, *(column.heading for column in table.columns)]
+    return [
+        *lines,
+        "<tr>" + "".join(f'<th scope="col">{_escape_html(name)}</th>' for name in names) + "</tr>",
+    ]
+
+
+def _html_entry(entry: Entry, column: Column, digits: int) -> str:
+    text = _escape_html(cell_text(entry, column, digits))
+    marked = {"best": f"<strong>{text}</strong>", "tied": f"<u>{text}</u>"}.get(entry.mark, text)
+    return f"<td>{marked}</td>"
+
+
+def _escape_html(text: str) -> str:
+    return html.escape(printable(text))
+
+
+# --------------------------------------------------------------------------------------------------
+# JSON
+
+
+def _json(table: Table) -> str:
+    blocks = [
+        {
+            "title": block.title,
+            "rows": [
+                {
+                    **dict(zip(table.headings, row.labels, strict=True)),
+                    "values": {
+                        column.key: _json_entry(entry)
+                        for column, entry in zip(table.columns, row.entries, strict=True)
+                    },
+                }
+                for row in block.rows
+            ],
+        }
+        for block in table.blocks
+    ]
+    columns = [
+        {"key": column.key, "heading": column.heading, "unit": column.unit, "group": column.group}
+        for column in table.columns
+    ]
+    value = {"caption": table.caption, "columns": columns, "blocks": blocks, "notes": list(table.notes)}
+    return json.dumps(value, indent=1, ensure_ascii=False, allow_nan=False)
+
+
+def _json_entry(entry: Entry) -> dict[str, Any]:
+    fields = {"value": entry.value, "spread": entry.spread, "mark": entry.mark, "note": entry.note}
+    return {name: value for name, value in fields.items() if name == "value" or value not in (None, "")}
+
+
+RENDERERS = {"md": _markdown, "latex": latex.render, "csv": _csv, "html": _html, "json": _json}

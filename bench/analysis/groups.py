@@ -1,0 +1,129 @@
+"""Records gathered over seeds: one group for each task, strategy and backbone."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from statistics import median
+from typing import NamedTuple
+
+from bench.record import Machine, Record
+
+
+class Key(NamedTuple):
+    """What a group is: everything of a cell but its seed."""
+
+    task: str
+    strategy: str
+    backbone: str
+
+    def __str__(self) -> str:
+        return "/".join(self)
+
+
+@dataclass(frozen=True)
+class Group:
+    """The records of one task, strategy and backbone, in the order of their seeds."""
+
+    key: Key
+    records: tuple[Record, ...]
+
+    @property
+    def done(self) -> tuple[Record, ...]:
+        return tuple(record for record in self.records if record.status == "done")
+
+    @property
+    def failures(self) -> tuple[Record, ...]:
+        return tuple(record for record in self.records if record.status != "done")
+
+    @property
+    def headline(self) -> str:
+        return next((record.headline for record in self.records if record.headline), "")
+
+    def scores(self, metric: str, test: str = "test") -> list[float]:
+        """One score in [0, 1] a finished seed that has this metric."""
+        found = (record.scores.get(test, {}).get(metric) for record in self.done)
+        return [score for score in found if score is not None]
+
+    def seconds(self) -> float | None:
+        """The median over seeds of the cold seconds: a seed that was disturbed does not move it."""
+        values = [record.seconds.cold for record in self.done]
+        return median(values) if values else None
+
+    def trainable(self) -> float | None:
+        """The share of the parameters that learn, in [0, 1]."""
+        shares = [record.trainable / record.parameters for record in self.done if record.parameters]
+        return shares[0] if shares else None
+
+    def machines(self) -> set[str]:
+        return {machine_fingerprint(record.machine) for record in self.done}
+
+
+def gather(records: Iterable[Record]) -> dict[Key, Group]:
+    """The groups of a run: tasks and backbones in order of appearance, strategies from the fewest to the
+    most trainable parameters."""
+    found: dict[Key, list[Record]] = {}
+    for record in records:
+        cell = record.cell
+        found.setdefault(Key(cell.task, cell.strategy, cell.backbone), []).append(record)
+    groups = [
+        Group(key, tuple(sorted(members, key=lambda record: record.cell.seed)))
+        for key, members in found.items()
+    ]
+    tasks = ordinal(group.key.task for group in groups)
+    backbones = ordinal(group.key.backbone for group in groups)
+    shares: dict[str, float] = {}
+    for group in groups:
+        share = group.trainable()
+        if share is not None:
+            shares[group.key.strategy] = min(share, shares.get(group.key.strategy, math.inf))
+    groups.sort(
+        key=lambda group: (
+            tasks[group.key.task],
+            backbones[group.key.backbone],
+            shares.get(group.key.strategy, math.inf),
+            group.key.strategy,
+        )
+    )
+    return {group.key: group for group in groups}
+
+
+def ordinal(names: Iterable[str]) -> dict[str, int]:
+    """Each name with its place in the order of first appearance."""
+    return {name: place for place, name in enumerate(dict.fromkeys(names))}
+
+
+def machine_fingerprint(machine: Machine | None) -> str:
+    """What must be equal for two times to be comparable: device, dtype, threads, processor, system."""
+    if machine is None:
+        return "unknown"
+    parts = (machine.device, machine.dtype, f"{machine.threads} threads", machine.processor, machine.system)
+    return " · ".join(part for part in parts if part)
+
+
+def floor(record: Record, metric: str) -> float:
+    """The score of a model that learned nothing, in [0, 1]: always the commonest label, or, for accuracy,
+    a uniform guess over the labels, whichever is higher."""
+    if record.data is None:
+        return 0.0
+    chance = 1 / len(record.data.labels) if metric == "accuracy" and record.data.labels else 0.0
+    return max(chance, record.data.majority.get(metric, 0.0))
+
+
+def is_degenerate(record: Record, test: str = "test") -> bool:
+    """Whether a finished run's headline score is not above its floor by more than noise: 1.64 binomial
+    standard errors of the floor on the test set, a one-sided 95% bound."""
+    score = record.scores.get(test, {}).get(record.headline)
+    if record.status != "done" or score is None:
+        return False
+    base = floor(record, record.headline)
+    size = record.data.sizes.get(test, 0) if record.data else 0
+    noise = 1.645 * math.sqrt(base * (1 - base) / size) if size else 0.0
+    return score <= base + noise
+
+
+def failure_counts(records: Sequence[Record]) -> dict[str, int]:
+    """How many records have each status other than done, commonest first."""
+    return dict(Counter(record.status for record in records if record.status != "done").most_common())

@@ -1,0 +1,95 @@
+"""A table in LaTeX with booktabs: it compiles as it is in any document that loads `booktabs`."""
+
+from __future__ import annotations
+
+import re
+
+from bench.analysis import numerals
+from bench.analysis.model import Column, Entry, Table
+
+SPECIAL = {
+    "\\": r"\textbackslash{}",
+    "{": r"\{",
+    "}": r"\}",
+    "&": r"\&",
+    "%": r"\%",
+    "$": r"\$",
+    "#": r"\#",
+    "_": r"\_",
+    "~": r"\textasciitilde{}",
+    "^": r"\textasciicircum{}",
+    "<": r"\textless{}",
+    ">": r"\textgreater{}",
+    "|": r"\textbar{}",
+    "×": r"$\times$",
+    "±": r"$\pm$",
+    "–": "--",
+    "→": r"$\rightarrow$",
+    "≤": r"$\leq$",
+    "≥": r"$\geq$",
+    "·": r"$\cdot$",
+}
+
+
+def render(table: Table) -> str:
+    """A `table*` environment with caption, booktabs rules, and the notes below."""
+    digits = numerals.column_decimals(table)
+    width = len(table.headings) + len(table.columns)
+    align = "l" * len(table.headings)
+    align += "".join("l" if column.unit == "text" else "r" for column in table.columns)
+    lines = [
+        r"% needs \usepackage{booktabs}",
+        r"\begin{table*}",
+        r"\centering",
+        rf"\caption{{{escape(table.caption)}}}",
+        rf"\begin{{tabular}}{{{align}}}",
+        r"\toprule",
+        *_head(table),
+        r"\midrule",
+    ]
+    for number, block in enumerate(table.blocks):
+        if number:
+            lines.append(r"\midrule")
+        if block.title:
+            lines.append(rf"\multicolumn{{{width}}}{{l}}{{\emph{{{escape(block.title)}}}}} \\")
+        for row in block.rows:
+            cells = [*map(escape, row.labels), *map(_entry, row.entries, table.columns, digits)]
+            lines.append(" & ".join(cells) + r" \\")
+    lines += [r"\bottomrule", r"\end{tabular}"]
+    if table.notes:
+        notes = " ".join(escape(note) for note in table.notes)
+        lines += ["", rf"\smallskip\parbox{{\linewidth}}{{\footnotesize {notes}}}"]
+    return "\n".join([*lines, r"\end{table*}"])
+
+
+def _head(table: Table) -> list[str]:
+    """The headings, with a line of column groups above where there are any."""
+    lines = []
+    if any(column.group for column in table.columns):
+        cells, rules, start = [""] * len(table.headings), [], len(table.headings) + 1
+        for name, span in table.groups():
+            cells.append(rf"\multicolumn{{{span}}}{{c}}{{{escape(name)}}}")
+            if name:
+                rules.append(rf"\cmidrule(lr){{{start}-{start + span - 1}}}")
+            start += span
+        lines = [" & ".join(cells) + r" \\", " ".join(rules)]
+    names = [*table.headings, *(column.heading for column in table.columns)]
+    return [*lines, " & ".join(map(escape, names)) + r" \\"]
+
+
+def _entry(entry: Entry, column: Column, digits: int) -> str:
+    if entry.value is None:
+        return escape(entry.note or numerals.ABSENT)
+    if column.unit == "count" and entry.note:
+        return escape(entry.note)
+    value = escape(numerals.number(entry, column, digits))
+    value = {"best": rf"\textbf{{{value}}}", "tied": rf"\underline{{{value}}}"}.get(entry.mark, value)
+    if spread := numerals.spread(entry, column, digits):
+        value += rf" {{\scriptsize$\pm${escape(spread)}}}"
+    return f"{value} {escape(entry.note)}" if entry.note else value
+
+
+def escape(text: str) -> str:
+    """Text that LaTeX prints as it is; control characters become spaces."""
+    text = re.sub(r"[\x00-\x1f\x7f-\x9f]+", " ", text)
+    return "".join(SPECIAL.get(character, character) for character in text)

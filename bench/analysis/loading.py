@@ -1,0 +1,42 @@
+"""What an analysis reads: the records of a run, and the per-example columns of each cell on demand."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Union
+
+import numpy as np
+
+from bench.record import Record
+
+if TYPE_CHECKING:
+    import pyarrow
+
+Columns = Mapping[str, np.ndarray]
+"""The rows of one test set by column, each [examples]; `id`, `reference`, `prediction` are text."""
+
+Predictions = Union["pyarrow.Table", Columns]
+"""What a prediction file holds: columns of equal length, `split` among them."""
+
+
+@dataclass(frozen=True)
+class Run:
+    """Finished or not: the records, and `predictions(cell id)`, which raises where a cell has none."""
+
+    name: str
+    records: Sequence[Record]
+    predictions: Callable[[str], Predictions]
+
+
+def columns(table: Predictions, test: str = "test") -> dict[str, np.ndarray]:
+    """The columns of one test set; empty arrays where the file has no such set."""
+    if isinstance(table, Mapping):
+        whole = dict(table)
+    else:
+        whole = {name: table[name].to_numpy() for name in table.column_names}
+    split = whole.pop("split", None)
+    if split is None:
+        return whole
+    chosen = split == test
+    return {name: values[chosen] for name, values in whole.items()}

@@ -1,0 +1,78 @@
+"""The table model: what every renderer reads. Pure data, in plain units, without a trace of layout."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+Unit = Literal["score", "percent", "seconds", "times", "share", "bytes", "count", "rank", "text", "p"]
+Mark = Literal["", "best", "tied"]
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One value. `value` is in the unit of its column: a score, percent, share or p in [0, 1] (percent may
+    leave it), seconds, bytes, a count, or a text; None where there is none, and then `note` says why.
+
+    spread: half of an interval or a standard deviation, in the unit of `value`; the table's notes say which.
+    mark: the best of its column within a block, or tied with it.
+    note: a few words shown with the value ("2/3") or in place of it ("failed").
+    """
+
+    value: float | str | None = None
+    spread: float | None = None
+    mark: Mark = ""
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column: its key for machines, its heading for people, its unit, and the task that it belongs to."""
+
+    name: str
+    heading: str
+    unit: Unit
+    group: str = ""
+
+    @property
+    def key(self) -> str:
+        """Unique within a table."""
+        return f"{self.group}/{self.name}" if self.group else self.name
+
+
+@dataclass(frozen=True)
+class Row:
+    """The labels of a row, one for each of the table's headings, and its entries, one for each column."""
+
+    labels: tuple[str, ...]
+    entries: tuple[Entry, ...]
+
+
+@dataclass(frozen=True)
+class Block:
+    """Rows that belong together; `title` is a task, or empty where the table has a single block."""
+
+    title: str
+    rows: tuple[Row, ...]
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table: `headings` name the row labels, `notes` are its footnotes, a paragraph each."""
+
+    caption: str
+    headings: tuple[str, ...]
+    columns: tuple[Column, ...]
+    blocks: tuple[Block, ...]
+    notes: tuple[str, ...] = ()
+    title: str = ""  # what the titles of blocks are: "task"
+
+    def groups(self) -> list[tuple[str, int]]:
+        """The column groups in order, with the number of columns of each."""
+        spans: list[tuple[str, int]] = []
+        for column in self.columns:
+            if spans and spans[-1][0] == column.group:
+                spans[-1] = (column.group, spans[-1][1] + 1)
+            else:
+                spans.append((column.group, 1))
+        return spans

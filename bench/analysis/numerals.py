@@ -1,0 +1,80 @@
+"""Numbers as people read them: how many digits, which unit."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+
+from bench.analysis.model import Column, Entry, Table, Unit
+
+ABSENT = "–"
+
+
+def decimals(entries: Iterable[Entry]) -> int:
+    """Decimals for scores in percent: one, or two where the typical spread is below 0.1 points.
+
+    A digit beyond a tenth of the uncertainty says nothing (ISO/IEC Guide 98-3, 7.2.6)."""
+    spreads = sorted(100 * entry.spread for entry in entries if entry.spread)
+    return 2 if spreads and spreads[len(spreads) // 2] < 0.1 else 1
+
+
+def column_decimals(table: Table) -> list[int]:
+    """The decimals of each column of a table, so that a column's numbers align."""
+    rows = [row for block in table.blocks for row in block.rows]
+    return [decimals(row.entries[number] for row in rows) for number in range(len(table.columns))]
+
+
+def number(entry: Entry, column: Column, digits: int = 1) -> str:
+    """The value alone: scores, shares and percent in percent; ABSENT where there is none."""
+    value = entry.value
+    if value is None:
+        return ABSENT
+    if isinstance(value, str):
+        return value
+    if not math.isfinite(value):
+        return ABSENT
+    return _written(value, column.unit, digits)
+
+
+def spread(entry: Entry, column: Column, digits: int = 1) -> str:
+    """The spread alone, in the same unit and digits as the value; empty where there is none."""
+    if entry.spread is None or entry.value is None or not math.isfinite(entry.spread):
+        return ""
+    return _written(entry.spread, column.unit, digits)
+
+
+def _written(value: float, unit: Unit, digits: int) -> str:
+    if unit in ("score", "percent"):
+        return f"{100 * value:.{digits}f}"
+    if unit == "seconds":
+        return f"{value:.0f}" if abs(value) >= 99.5 else f"{value:.1f}"
+    if unit == "times":
+        return f"{value:.0f}×" if value >= 99.5 else f"{value:.2f}×"
+    if unit == "share":
+        return (
+            f"{100 * value:.0f}%"
+            if value in (0, 1)
+            else f"{100 * value:.2g}%"
+            if value < 0.1
+            else _share(value)
+        )
+    if unit == "bytes":
+        return f"{value / 2**20:,.0f} MiB"
+    if unit == "rank":
+        return f"{value:.1f}"
+    if unit == "p":
+        return "<0.001" if value < 0.001 else f"{value:.3f}"
+    return compact(value)
+
+
+def _share(value: float) -> str:
+    return f"{100 * value:.1f}%"
+
+
+def compact(value: float) -> str:
+    """A count with three significant digits and a suffix: 66.4M; a small whole number as it is."""
+    for size, suffix in ((1e9, "B"), (1e6, "M"), (1e4, "k")):
+        if abs(value) >= size:
+            scaled = value / (1e3 if suffix == "k" else size)
+            return f"{scaled:.3g}{suffix}"
+    return f"{value:g}"
