@@ -1,0 +1,86 @@
+"""The cache folder: where it is, how files get into it whole or not at all, and what is said about it."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+import platformdirs
+from filelock import FileLock
+
+from bench.contracts import BenchError
+
+CACHE_VARIABLE = "TRANSFERBENCH_CACHE"
+ABANDONED = 24 * 3600  # seconds
+
+
+def default_cache() -> Path:
+    """The user's cache folder for this project; the environment variable TRANSFERBENCH_CACHE moves it."""
+    moved = os.environ.get(CACHE_VARIABLE)
+    return Path(moved).expanduser() if moved else Path(platformdirs.user_cache_dir("transferbench"))
+
+
+def notice(text: str) -> None:
+    """One line on stderr, so that stdout stays what a program can read."""
+    print(text, file=sys.stderr, flush=True)
+
+
+@contextmanager
+def cache_errors(cache: Path) -> Iterator[None]:
+    """Turns an OSError (disk full, no permission) into one line that names the cache and the remedy."""
+    try:
+        yield
+    except OSError as error:
+        reason = error.strerror or type(error).__name__
+        raise BenchError(
+            f"cannot use the cache folder {cache} ({reason}): free space there or correct its permissions, "
+            f"or set {CACHE_VARIABLE} to another folder"
+        ) from error
+
+
+@contextmanager
+def locked(cache: Path, name: str) -> Iterator[None]:
+    """Holds the lock `name`, so that of several processes one builds and the others find it built.
+
+    BenchError where the cache folder cannot be written."""
+    lock = FileLock(cache / "locks" / f"{name}.lock")
+    with cache_errors(cache):
+        Path(lock.lock_file).parent.mkdir(parents=True, exist_ok=True)
+        lock.acquire()
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+@contextmanager
+def work_folder(cache: Path) -> Iterator[Path]:
+    """A temporary folder on the cache's own disk, so that what is built there moves in by a rename.
+
+    What a killed process left there is deleted after a day."""
+    folder = cache / "work"
+    folder.mkdir(parents=True, exist_ok=True)
+    for old in folder.iterdir():
+        with suppress(OSError):
+            if time.time() - old.stat().st_mtime > ABANDONED:
+                shutil.rmtree(old)
+    with tempfile.TemporaryDirectory(dir=folder, ignore_cleanup_errors=True) as name:
+        yield Path(name)
+
+
+def sha256_of(path: Path) -> str:
+    """The SHA-256 of a file, in hex."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def megabytes(size: int) -> str:
+    """A size in bytes as a person reads it: `84 MB`, `2.4 MB`."""
+    return f"{size / 1e6:.0f} MB" if size >= 10e6 else f"{size / 1e6:.1f} MB"

@@ -1,0 +1,140 @@
+"""Data sets of the Hugging Face hub, or of a folder with the same layout:
+
+<folder>/<data set>/{train,validation,test}.parquet, and optionally labels.json:
+{"<data set>": {"names": [label names in the order of their ids]}}
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import ssl
+import threading
+import urllib.error
+import urllib.request
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from http.client import HTTPException
+from pathlib import Path
+from typing import Any
+
+from bench.contracts import BenchError
+
+Rows = list[dict[str, Any]]
+SPLITS = ("train", "validation", "test")
+ANSWER_SECONDS = 5.0
+
+
+def local_rows(folder: Path, name: str, labels: Sequence[str] | None) -> dict[str, Rows] | None:
+    """The splits of `<folder>/<name>` that are there, or None if it has none. BenchError for a damaged file,
+    or where the label names of labels.json are not `labels`."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    if not folder.is_dir():
+        raise BenchError(f"data.local={folder} is not a folder: give the one that holds {name}/train.parquet")
+    files = {split: folder / name / f"{split}.parquet" for split in SPLITS}
+    found: dict[str, Rows] = {}
+    for split, path in files.items():
+        try:
+            if path.is_file():
+                found[split] = pq.read_table(path).to_pylist()
+        except (OSError, pa.ArrowException) as error:
+            raise BenchError(
+                f"{path} cannot be read as Parquet ({_first_line(error)}): replace it"
+            ) from error
+    try:
+        stated = json.loads((folder / "labels.json").read_text())[name]["names"]
+    except (OSError, ValueError, KeyError, TypeError):
+        stated = None
+    _check_names(name, labels, stated)
+    return found or None
+
+
+def hub_rows(
+    path: str, config: str | None, revision: str | None, labels: Sequence[str] | None
+) -> dict[str, Rows]:
+    """All splits of a hub data set. BenchError within seconds where the hub cannot be reached and
+    `datasets` has no copy of its own, or where the label names are not `labels`."""
+    reachable = _hub_answers()
+    try:
+        with _offline(not reachable):
+            import datasets
+
+            loaded = datasets.load_dataset(path, config, revision=revision)
+    except Exception as error:  # datasets and its HTTP stack raise dozens of types
+        reason = _first_line(error) if reachable else f"no answer from {_endpoint()}"
+        raise BenchError(
+            f"cannot load '{path}' from the Hugging Face hub ({reason}): check the network, give a local "
+            f"copy with --set data.local=DIR, or run a task that needs only a package registry (`list tasks`)"
+        ) from error
+    found: dict[str, Rows] = {}
+    for split, table in loaded.items():
+        _check_names(path, labels, _names(table.features))
+        found[str(split)] = [dict(row) for row in table]
+    return found
+
+
+def _endpoint() -> str:
+    return os.environ.get("HF_ENDPOINT", "https://huggingface.co")
+
+
+def _hub_answers() -> bool:
+    """Whether the hub answers within a few seconds: its own client would retry for minutes to find out.
+
+    Any answer counts, a refusal too. A thread bounds the time over all of the host's addresses."""
+    if os.environ.get("HF_HUB_OFFLINE", "").upper() in ("1", "TRUE", "YES", "ON"):
+        return False
+    answers: list[bool] = []
+    probe = threading.Thread(target=lambda: answers.append(_answers(_endpoint())), daemon=True)
+    probe.start()
+    probe.join(ANSWER_SECONDS)
+    return any(answers)
+
+
+def _answers(address: str) -> bool:
+    try:
+        with urllib.request.urlopen(urllib.request.Request(address, method="HEAD"), timeout=ANSWER_SECONDS):
+            return True
+    except urllib.error.HTTPError as error:
+        error.close()
+        return True
+    except urllib.error.URLError as error:
+        return isinstance(error.reason, ssl.SSLError)  # the hub's client may know other certificates
+    except (OSError, ValueError, HTTPException):
+        return False
+
+
+@contextmanager
+def _offline(offline: bool) -> Iterator[None]:
+    """Makes `datasets` look into its own cache at once. It reads these settings when they are used."""
+    import datasets.config
+    from huggingface_hub import constants
+
+    before = datasets.config.HF_HUB_OFFLINE, constants.HF_HUB_OFFLINE
+    if offline:
+        datasets.config.HF_HUB_OFFLINE = constants.HF_HUB_OFFLINE = True
+    try:
+        yield
+    finally:
+        datasets.config.HF_HUB_OFFLINE, constants.HF_HUB_OFFLINE = before
+
+
+def _names(features: Any) -> Sequence[str] | None:
+    """The names of the first column of class labels, be they of rows or of tokens."""
+    for feature in features.values():
+        names = getattr(getattr(feature, "feature", feature), "names", None)
+        if names:
+            return names
+    return None
+
+
+def _check_names(name: str, expected: Sequence[str] | None, stated: Sequence[str] | None) -> None:
+    if expected and stated and list(expected) != list(stated):
+        raise BenchError(
+            f"'{name}' has the labels {list(stated)}, but {list(expected)} were expected in that order"
+        )
+
+
+def _first_line(error: BaseException) -> str:
+    return (str(error).strip() or type(error).__name__).splitlines()[0][:200]

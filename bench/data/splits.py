@@ -1,0 +1,220 @@
+"""Cuts, samples and checks splits. No random state: an order is the order of SHA-256 digests of ids, so a
+split is the same on every machine and in every version of every library."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import fields, replace
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from bench.contracts import BenchError, QuestionExample, Recipe, Splits, Task, TextExample, WordsExample
+
+if TYPE_CHECKING:
+    from bench.data.sources import Sources
+
+E = TypeVar("E", TextExample, WordsExample, QuestionExample)
+
+
+def all_splits(splits: Splits) -> dict[str, Sequence[Any]]:
+    """Every split by name, shift sets as `shift/<name>`, in a fixed order."""
+    shift = {f"shift/{name}": rows for name, rows in splits.shift.items()}
+    return {"train": splits.train, "validation": splits.validation, "test": splits.test, **shift}
+
+
+def fingerprint(examples: Iterable[Any]) -> str:
+    """A short SHA-256 of all fields of all examples, in order."""
+    total = hashlib.sha256()
+    names: tuple[str, ...] = ()
+    for example in examples:
+        names = names or tuple(field.name for field in fields(example))
+        values = [getattr(example, name) for name in names]
+        total.update(json.dumps(values, ensure_ascii=False).encode())
+        total.update(b"\n")
+    return total.hexdigest()[:16]
+
+
+def content(example: Any) -> str:
+    """What a model reads of an example; two examples with equal content are duplicates."""
+    if isinstance(example, WordsExample):
+        return " ".join(example.words)
+    if isinstance(example, QuestionExample):
+        return f"{example.question}\n{example.context}"
+    return example.text
+
+
+# --------------------------------------------------------------------------------------------------
+# Cutting and sampling
+
+
+def split_by_group(
+    examples: Sequence[E], fractions: Mapping[str, float], salt: str = ""
+) -> dict[str, list[E]]:
+    """Cuts `examples` into the named fractions (which sum to one) and never divides a group.
+
+    A group is all examples of one `group`, or of equal content where that is empty, so that duplicates
+    stay together. Groups are taken in hash order; those that bring a label not seen yet come first, so
+    that the first fraction, which should be `train`, has every label. Rows keep their order.
+    """
+    groups: dict[str, list[E]] = defaultdict(list)
+    for example in examples:
+        groups[example.group or content(example)].append(example)
+    order = _covering(sorted(groups, key=_hash_with(salt)), lambda group: _labels(groups[group]))
+    names, ends, end = list(fractions), [], 0.0
+    for fraction in fractions.values():
+        end += fraction
+        ends.append(end * len(examples))
+    place: dict[str, str] = {}
+    seen = 0
+    for group in order:
+        middle = seen + len(groups[group]) / 2
+        place[group] = next((name for name, end in zip(names, ends, strict=True) if middle < end), names[-1])
+        seen += len(groups[group])
+    cut: dict[str, list[E]] = {name: [] for name in names}
+    for example in examples:
+        cut[place[example.group or content(example)]].append(example)
+    return cut
+
+
+def subset(examples: Sequence[E], size: int | None, salt: str = "") -> list[E]:
+    """The first `size` examples in hash order of their ids: an unbiased sample, so class proportions hold
+    approximately, and nested: a smaller one is contained in a larger one. None, or too large: all."""
+    if size is None or size >= len(examples):
+        return list(examples)
+    return sorted(examples, key=lambda example: _hash_with(salt)(example.id))[:size]
+
+
+def training_subset(examples: Sequence[E], size: int | None, salt: str = "") -> list[E]:
+    """As `subset`, but those that bring a label not seen yet come first: with at least as many examples
+    as there are labels, every label is learnt. Nested, too."""
+    if size is None or size >= len(examples):
+        return list(examples)
+    ordered = sorted(examples, key=lambda example: _hash_with(salt)(example.id))
+    return _covering(ordered, lambda example: _labels([example]))[:size]
+
+
+def cut_by_group(examples: Sequence[E], train: float, validation: float, salt: str) -> Splits:
+    """For a corpus that comes whole: the fractions given, the rest for testing, cut by `split_by_group` and
+    without duplicates across splits."""
+    fractions = {"train": train, "validation": validation, "test": 1 - train - validation}
+    cut = split_by_group(examples, fractions, salt)
+    return drop_duplicates(Splits(cut["train"], cut["validation"], cut["test"]))
+
+
+def with_validation(train: Sequence[E], test: Sequence[E], fraction: float, salt: str) -> Splits:
+    """For a corpus that comes as training and test set: `fraction` of the training set is cut off for
+    validation, by group, after the training rows whose content is in the test set were dropped."""
+    given = drop_duplicates(Splits(train, (), test))
+    cut = split_by_group(given.train, {"train": 1 - fraction, "validation": fraction}, salt)
+    return Splits(cut["train"], cut["validation"], test)
+
+
+def drop_duplicates(splits: Splits) -> Splits:
+    """Without the training and validation rows whose content is in the test set, and the training rows
+    whose content is in the validation set. Test and shift sets are left whole."""
+    test = {content(example) for example in splits.test}
+    validation = [example for example in splits.validation if content(example) not in test]
+    held_out = test | {content(example) for example in validation}
+    train = [example for example in splits.train if content(example) not in held_out]
+    return replace(splits, train=train, validation=validation)
+
+
+def _hash_with(salt: str) -> Callable[[str], bytes]:
+    return lambda text: hashlib.sha256(f"{salt}\0{text}".encode()).digest()
+
+
+def _labels(examples: Iterable[Any]) -> set[str]:
+    found: set[str] = set()
+    for example in examples:
+        if isinstance(example, TextExample):
+            found.add(example.label)
+        elif isinstance(example, WordsExample):
+            found.update(example.tags)
+    return found
+
+
+T = TypeVar("T")
+
+
+def _covering(ordered: Iterable[T], labels: Callable[[T], set[str]]) -> list[T]:
+    """The items that bring a label not seen before, then the others, each in the order given."""
+    seen: set[str] = set()
+    first: list[T] = []
+    others: list[T] = []
+    for item in ordered:
+        new = labels(item) - seen
+        (first if new else others).append(item)
+        seen |= new
+    return first + others
+
+
+# --------------------------------------------------------------------------------------------------
+# Checking
+
+
+def check_examples(task: Task, splits: Splits) -> None:
+    """BenchError where a split is empty, an id occurs twice in it, or an example is not sound."""
+    for name, rows in all_splits(splits).items():
+        if not rows:
+            raise BenchError(f"task '{task.name}' has no examples in split '{name}': its source gave none")
+        ids: set[str] = set()
+        for example in rows:
+            problem = task.check(example)
+            if problem:
+                raise BenchError(f"task '{task.name}', split '{name}', example '{example.id}': {problem}")
+            if example.id in ids:
+                raise BenchError(
+                    f"task '{task.name}', split '{name}': two examples have the id '{example.id}'"
+                )
+            ids.add(example.id)
+
+
+def check_leaks(task: Task, splits: Splits) -> None:
+    """BenchError where two of train, validation and test have examples of one group."""
+    owner: dict[str, str] = {}
+    for name in ("train", "validation", "test"):
+        for group in {example.group for example in getattr(splits, name) if example.group}:
+            if owner.setdefault(group, name) != name:
+                both = f"in both '{owner[group]}' and '{name}'"
+                raise BenchError(f"task '{task.name}' leaks: group '{group}' is {both}; split by group")
+
+
+def check_labels(task: Task, splits: Splits) -> None:
+    """BenchError where validation or test has a label that training does not."""
+    known = _labels(splits.train)
+    for name, rows in all_splits(splits).items():
+        missing = sorted(_labels(rows) - known)
+        if missing:
+            raise BenchError(
+                f"task '{task.name}': no training example has label '{missing[0]}' of split '{name}'; "
+                f"raise recipe.train ({len(splits.train)} now) to at least {len(known) + len(missing)}"
+            )
+
+
+def prepare(task: Task, sources: Sources, recipe: Recipe) -> Splits:
+    """The rows of one cell: all rows of the task, checked, cut to the recipe's sizes. BenchError as the
+    checks raise. In qa, contexts longer than `recipe.max_context` characters go before sampling."""
+    full = task.splits(sources)
+    check_examples(task, full)
+    check_leaks(task, full)
+    train = training_subset(_short(task, "train", full.train, recipe), recipe.train)
+    validation = subset(_short(task, "validation", full.validation, recipe), recipe.validation)
+    test = subset(_short(task, "test", full.test, recipe), recipe.test)
+    shift = {name: subset(_short(task, name, rows, recipe), recipe.test) for name, rows in full.shift.items()}
+    chosen = Splits(train, validation, test, shift)
+    check_labels(task, chosen)
+    return chosen
+
+
+def _short(task: Task, split: str, rows: Sequence[Any], recipe: Recipe) -> Sequence[Any]:
+    limit = recipe.max_context
+    if limit is None or not isinstance(rows[0], QuestionExample):
+        return rows
+    kept = [example for example in rows if len(example.context) <= limit]
+    if not kept:
+        raise BenchError(
+            f"task '{task.name}', split '{split}': no context is within recipe.max_context={limit}; raise it"
+        )
+    return kept
