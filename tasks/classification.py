@@ -46,6 +46,11 @@ class Classification(Task):
 
         return decode_labels(logits, labels)
 
+    def trivial(self, train: Sequence[TextExample], examples: Sequence[TextExample]) -> list[str]:
+        from bench.data.texts import commonest_label
+
+        return [commonest_label(train)] * len(examples)
+
     def score(self, examples: Sequence[TextExample], predictions: Sequence[str]) -> dict[str, float]:
         from bench.data.texts import score_labels
 

@@ -69,6 +69,10 @@ class NER(Task):
 
         return decode_words(logits, encoded, examples, labels)
 
+    def trivial(self, train: Sequence[WordsExample], examples: Sequence[WordsExample]) -> list[list[str]]:
+        """No entity."""
+        return [["O"] * len(example.words) for example in examples]
+
     def score(
         self, examples: Sequence[WordsExample], predictions: Sequence[Sequence[str]]
     ) -> dict[str, float]:

@@ -57,6 +57,10 @@ class QA(Task):
 
         return decode_windows(logits, encoded, examples)
 
+    def trivial(self, train: Sequence[QuestionExample], examples: Sequence[QuestionExample]) -> list[str]:
+        """No answer."""
+        return [""] * len(examples)
+
     def score(self, examples: Sequence[QuestionExample], predictions: Sequence[str]) -> dict[str, float]:
         columns = self.columns(examples, predictions)
         return {"f1": fmean(columns["overlap"]), "accuracy": fmean(columns["exact"])}

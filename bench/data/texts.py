@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
@@ -44,6 +45,12 @@ def decode_labels(logits: np.ndarray, labels: Sequence[str]) -> list[str]:
     """The label of the largest logit of each row of [N, labels]; the first of equals."""
     numbers: list[int] = logits.argmax(axis=1).tolist()
     return [labels[number] for number in numbers]
+
+
+def commonest_label(train: Sequence[TextExample]) -> str:
+    """The label that most examples have; the first of equals in alphabetical order."""
+    counts = Counter(example.label for example in train)
+    return max(sorted(counts), key=counts.__getitem__)
 
 
 def score_labels(references: Sequence[str], predictions: Sequence[str]) -> dict[str, float]:

@@ -121,7 +121,7 @@ def _answer_tokens(
     gold = gold.reshape(-1, 2)
     begin, end = np.repeat(gold[of_example], np.diff(offsets), axis=0).T
     touching = (spans[:, 0] >= 0) & (spans[:, 0] < end) & (spans[:, 1] > begin)
-    beyond = np.iinfo(np.int64).max
+    beyond = np.int64(np.iinfo(np.int64).max)  # typed: a plain int would wrap to int32 in `where`
     place = np.arange(len(spans))
     windows = offsets[:-1]
     first_character = np.minimum.reduceat(np.where(touching, spans[:, 0], beyond), windows)
