@@ -9,10 +9,8 @@ from statistics import fmean
 
 from bench.analysis.groups import Group, Key, floor
 from bench.analysis.model import Column, Entry, Unit
+from bench.analysis.uncertainty import Shown, Uncertainty
 from bench.contracts import BenchError
-
-Spread = Callable[[Group, str, str], float | None]
-"""Of a group, a metric and a test set: half the 95% interval or the standard deviation over seeds."""
 
 
 @dataclass(frozen=True)
@@ -20,7 +18,7 @@ class Context:
     """What a column may look at beside its own group."""
 
     groups: Mapping[Key, Group]
-    spread: Spread
+    uncertainty: Uncertainty
     reference: str  # the strategy that others are related to: full
 
     def counterpart(self, group: Group) -> Group | None:
@@ -45,7 +43,9 @@ def score(group: Group, metric: str, context: Context, test: str = "test") -> En
     """The mean over seeds, with its spread."""
     values = group.scores(metric, test)
     if values:
-        return Entry(fmean(values), context.spread(group, metric, test))
+        shown = Shown(group.key, metric, test)
+        mark = "tied" if shown in context.uncertainty.tied else ""
+        return Entry(fmean(values), context.uncertainty.spread.get(shown), mark)
     if group.failures and not group.done:
         return Entry(note=group.failures[0].status)
     return Entry()

@@ -2,25 +2,16 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
-from statistics import fmean, stdev
+from dataclasses import dataclass
 
-from bench.analysis.columns import (
-    HEADLINE,
-    MEASURES,
-    OVERALL,
-    Context,
-    Spread,
-    checked,
-    column,
-    entry,
-)
+from bench.analysis.columns import HEADLINE, MEASURES, OVERALL, Context, checked
 from bench.analysis.footnotes import SECONDS, provenance
+from bench.analysis.forms import across_tasks, by_task, marked
 from bench.analysis.groups import Group, Key, gather
 from bench.analysis.loading import Predictions
-from bench.analysis.model import Block, Column, Entry, Row, Table
+from bench.analysis.model import Table
+from bench.analysis.uncertainty import from_predictions, from_seeds
 from bench.contracts import BenchError
 from bench.record import Record
 
@@ -30,7 +21,6 @@ DEFAULT_COLUMNS = {
     BY_TASK: ("accuracy", "f1", "seconds", "relative", "trainable", "memory", "seeds"),
     ACROSS_TASKS: (HEADLINE, "relative", "average", "rank", "of-full", "of-full-corrected", "trainable"),
 }
-ONCE = ("trainable", "parameters")  # shown once a row, where tasks are groups of columns
 
 
 @dataclass(frozen=True)
@@ -67,17 +57,20 @@ def build(
     if options.metric:
         checked([options.metric], groups.values())
         groups = {key: _with_headline(group, options.metric) for key, group in groups.items()}
-    spread, meaning = _spread(groups, predictions)
-    context = Context(groups, spread, options.reference)
     names = checked(options.columns or _default_columns(options), groups.values())
-    form = _blocks_by_task if options.rows == BY_TASK else _tasks_as_columns
+    shown = _metrics(names, groups)
+    uncertainty = (
+        from_seeds(groups, shown) if predictions is None else from_predictions(groups, shown, predictions)
+    )
+    context = Context(groups, uncertainty, options.reference)
+    form = by_task if options.rows == BY_TASK else across_tasks
     columns, blocks = form(names, context)
     return Table(
         caption=options.caption or _caption(records),
         headings=ACROSS_TASKS,
         columns=tuple(columns),
-        blocks=tuple(_marked(block, columns, {}) for block in blocks),
-        notes=(meaning, SECONDS, *_reading(names, options.reference), *provenance(groups)),
+        blocks=tuple(marked(block, columns) for block in blocks),
+        notes=(*uncertainty.notes, SECONDS, *_reading(names, options.reference), *provenance(groups)),
         title="task" if options.rows == BY_TASK else "",
     )
 
@@ -98,140 +91,14 @@ def _caption(records: Sequence[Record]) -> str:
     return f"Transfer strategies on suite {suites}"
 
 
-def _spread(
-    groups: Mapping[Key, Group], predictions: Callable[[str], Predictions] | None
-) -> tuple[Spread, str]:
-    """The spread of a score, and the sentence that says what it is."""
-    return standard_deviation, "± is the standard deviation over seeds."
-
-
-def standard_deviation(group: Group, metric: str, test: str = "test") -> float | None:
-    """Over seeds, with Bessel's correction; None below two seeds."""
-    values = group.scores(metric, test)
-    return stdev(values) if len(values) > 1 else None
-
-
-def _blocks_by_task(names: Sequence[str], context: Context) -> tuple[list[Column], list[Block]]:
-    if unfit := [name for name in names if name in OVERALL]:
-        raise BenchError(f"column '{unfit[0]}' is over all tasks: ask for --rows {','.join(ACROSS_TASKS)}")
-    columns = [column(name, context.groups.values(), context.reference) for name in names]
-    pairs = dict.fromkeys((key.strategy, key.backbone) for key in _strategies_first(context.groups))
-    blocks = [
-        Block(task, tuple(_row(Key(task, *pair), names, context) for pair in pairs))
-        for task in dict.fromkeys(key.task for key in context.groups)
-    ]
-    return columns, blocks
-
-
-def _row(key: Key, names: Sequence[str], context: Context) -> Row:
-    """The row of a group; where the task lacks what other tasks have, a row that says so."""
-    group = context.groups.get(key)
-    if group is None:
-        entries = (Entry(note="not run"), *(Entry() for _ in names[1:]))
-    else:
-        entries = tuple(entry(name, group, context) for name in names)
-    return Row((key.strategy, key.backbone), entries)
-
-
-def _tasks_as_columns(names: Sequence[str], context: Context) -> tuple[list[Column], list[Block]]:
-    tasks = list(dict.fromkeys(key.task for key in context.groups))
-    each = [
-        name for name in names if name not in OVERALL and name not in ONCE and not name.startswith("of-full")
-    ]
-    overall = [name for name in names if name not in each]
-    columns = [
-        column(
-            name,
-            [group for group in context.groups.values() if group.key.task == task],
-            context.reference,
-            task,
-        )
-        for task in tasks
-        for name in each
-    ]
-    columns += [_overall_column(name, context) for name in overall]
-    pairs = dict.fromkeys((key.strategy, key.backbone) for key in _strategies_first(context.groups))
-    ranks = _mean_ranks(context, tasks)
-    rows = []
-    for pair in pairs:
-        members = [context.groups.get(Key(task, *pair)) for task in tasks]
-        entries = [entry(name, group, context) if group else Entry() for group in members for name in each]
-        entries += [_overall(name, members, context, ranks.get(pair)) for name in overall]
-        rows.append(Row(pair, tuple(entries)))
-    return columns, [Block("", tuple(rows))]
-
-
-def _strategies_first(groups: Mapping[Key, Group]) -> list[Key]:
-    """Keys by backbone, then by the share of trainable parameters, whichever task names them first."""
-    backbones = list(dict.fromkeys(key.backbone for key in groups))
-    shares = {
-        key: share if (share := group.trainable()) is not None else math.inf for key, group in groups.items()
+def _metrics(names: Sequence[str], groups: Mapping[Key, Group]) -> dict[Key, tuple[str, ...]]:
+    """The metrics that the columns show of each group."""
+    shown = [name for name in names if name not in MEASURES and name not in (*OVERALL, HEADLINE)]
+    headline = any(name in (*OVERALL, HEADLINE) for name in names)
+    return {
+        key: tuple(dict.fromkeys([*shown, *([group.headline] if headline and group.headline else [])]))
+        for key, group in groups.items()
     }
-    return sorted(groups, key=lambda key: (backbones.index(key.backbone), shares[key], key.strategy))
-
-
-def _overall_column(name: str, context: Context) -> Column:
-    if name == "average":
-        return Column(name, "average", "score", "all tasks")
-    if name == "rank":
-        return Column(name, "rank", "rank", "all tasks")
-    return replace(column(name, context.groups.values(), context.reference), group="all tasks")
-
-
-def _overall(name: str, members: Sequence[Group | None], context: Context, rank: float | None) -> Entry:
-    """A row's value over all tasks: none where a task is missing, since a mean over fewer would mislead."""
-    present = [group for group in members if group is not None]
-    if name == "rank":
-        return Entry(rank)
-    if name in ONCE:
-        return next(
-            (found for group in present if (found := entry(name, group, context)).value is not None), Entry()
-        )
-    found = [entry(HEADLINE if name == "average" else name, group, context) for group in present]
-    values = [item.value for item in found if isinstance(item.value, float)]
-    if len(values) < len(members):
-        return Entry()
-    spreads = [item.spread for item in found if item.spread is not None]
-    half = (
-        math.sqrt(sum(value**2 for value in spreads)) / len(members) if len(spreads) == len(members) else None
-    )
-    return Entry(fmean(values), half if name == "average" else None)
-
-
-def _mean_ranks(context: Context, tasks: Sequence[str]) -> dict[tuple[str, str], float]:
-    """The mean over tasks of a row's rank by headline score (1 is best; ties share the mean of their ranks),
-    for the rows that have every task (Demsar 2006, JMLR 7)."""
-    places: dict[tuple[str, str], list[float]] = {}
-    for task in tasks:
-        means = {
-            (key.strategy, key.backbone): fmean(values)
-            for key, group in context.groups.items()
-            if key.task == task and (values := group.scores(group.headline))
-        }
-        for pair, mean in means.items():
-            above = sum(other > mean for other in means.values())
-            equal = sum(other == mean for other in means.values())
-            places.setdefault(pair, []).append(above + (equal + 1) / 2)
-    return {pair: fmean(ranks) for pair, ranks in places.items() if len(ranks) == len(tasks)}
-
-
-def _marked(block: Block, columns: Sequence[Column], tied: Mapping[tuple[str, str], set[int]]) -> Block:
-    """The block with the best score of each score column marked, and those tied with it."""
-    rows = [list(row.entries) for row in block.rows]
-    for place, item in enumerate(columns):
-        if item.unit != "score":
-            continue
-        values = {number: row[place].value for number, row in enumerate(rows)}
-        scores = {number: value for number, value in values.items() if isinstance(value, float)}
-        if len(scores) < 2:
-            continue
-        best = max(scores.values())
-        for number, value in scores.items():
-            if value == best:
-                rows[number][place] = replace(rows[number][place], mark="best")
-    return Block(
-        block.title, tuple(Row(row.labels, tuple(new)) for row, new in zip(block.rows, rows, strict=True))
-    )
 
 
 def _reading(names: Sequence[str], reference: str) -> list[str]:

@@ -1,0 +1,137 @@
+"""The two forms of the table: a block a task, and the paper's form with columns grouped by task."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from statistics import fmean
+
+from bench.analysis.columns import HEADLINE, OVERALL, Context, column, entry
+from bench.analysis.groups import Group, Key
+from bench.analysis.model import Block, Column, Entry, Row
+from bench.contracts import BenchError
+
+ONCE = ("trainable", "parameters")  # shown once a row, where tasks are groups of columns
+
+
+def by_task(names: Sequence[str], context: Context) -> tuple[list[Column], list[Block]]:
+    """A block a task; in each, a row a strategy and backbone that any task has."""
+    if unfit := [name for name in names if name in OVERALL]:
+        raise BenchError(f"column '{unfit[0]}' is over all tasks: ask for --rows strategy,backbone")
+    columns = [column(name, context.groups.values(), context.reference) for name in names]
+    pairs = dict.fromkeys((key.strategy, key.backbone) for key in _strategies_first(context.groups))
+    blocks = [
+        Block(task, tuple(_row(Key(task, *pair), names, context) for pair in pairs))
+        for task in dict.fromkeys(key.task for key in context.groups)
+    ]
+    return columns, blocks
+
+
+def _row(key: Key, names: Sequence[str], context: Context) -> Row:
+    """The row of a group; where the task lacks what other tasks have, a row that says so."""
+    group = context.groups.get(key)
+    if group is None:
+        entries = (Entry(note="not run"), *(Entry() for _ in names[1:]))
+    else:
+        entries = tuple(entry(name, group, context) for name in names)
+    return Row((key.strategy, key.backbone), entries)
+
+
+def across_tasks(names: Sequence[str], context: Context) -> tuple[list[Column], list[Block]]:
+    """One block; columns are grouped by task, and averages and ranks over all tasks come last."""
+    tasks = list(dict.fromkeys(key.task for key in context.groups))
+    each = [
+        name for name in names if name not in OVERALL and name not in ONCE and not name.startswith("of-full")
+    ]
+    overall = [name for name in names if name not in each]
+    columns = [
+        column(
+            name,
+            [group for group in context.groups.values() if group.key.task == task],
+            context.reference,
+            task,
+        )
+        for task in tasks
+        for name in each
+    ]
+    columns += [_overall_column(name, context) for name in overall]
+    pairs = dict.fromkeys((key.strategy, key.backbone) for key in _strategies_first(context.groups))
+    ranks = _mean_ranks(context, tasks)
+    rows = []
+    for pair in pairs:
+        members = [context.groups.get(Key(task, *pair)) for task in tasks]
+        entries = [entry(name, group, context) if group else Entry() for group in members for name in each]
+        entries += [_overall(name, members, context, ranks.get(pair)) for name in overall]
+        rows.append(Row(pair, tuple(entries)))
+    return columns, [Block("", tuple(rows))]
+
+
+def _strategies_first(groups: Mapping[Key, Group]) -> list[Key]:
+    """Keys by backbone, then by the share of trainable parameters, whichever task names them first."""
+    backbones = list(dict.fromkeys(key.backbone for key in groups))
+    shares = {
+        key: share if (share := group.trainable()) is not None else math.inf for key, group in groups.items()
+    }
+    return sorted(groups, key=lambda key: (backbones.index(key.backbone), shares[key], key.strategy))
+
+
+def _overall_column(name: str, context: Context) -> Column:
+    if name == "average":
+        return Column(name, "average", "score", "all tasks")
+    if name == "rank":
+        return Column(name, "rank", "rank", "all tasks")
+    return replace(column(name, context.groups.values(), context.reference), group="all tasks")
+
+
+def _overall(name: str, members: Sequence[Group | None], context: Context, rank: float | None) -> Entry:
+    """A row's value over all tasks: none where a task is missing, since a mean over fewer would mislead."""
+    present = [group for group in members if group is not None]
+    if name == "rank":
+        return Entry(rank)
+    if name in ONCE:
+        return next(
+            (found for group in present if (found := entry(name, group, context)).value is not None), Entry()
+        )
+    found = [entry(HEADLINE if name == "average" else name, group, context) for group in present]
+    values = [item.value for item in found if isinstance(item.value, float)]
+    if len(values) < len(members):
+        return Entry()
+    spreads = [item.spread for item in found if item.spread is not None]
+    half = (
+        math.sqrt(sum(value**2 for value in spreads)) / len(members) if len(spreads) == len(members) else None
+    )
+    return Entry(fmean(values), half if name == "average" else None)
+
+
+def _mean_ranks(context: Context, tasks: Sequence[str]) -> dict[tuple[str, str], float]:
+    """The mean over tasks of a row's rank by headline score (1 is best; ties share the mean of their ranks),
+    for the rows that have every task (Demsar 2006, JMLR 7)."""
+    places: dict[tuple[str, str], list[float]] = {}
+    for task in tasks:
+        means = {
+            (key.strategy, key.backbone): fmean(values)
+            for key, group in context.groups.items()
+            if key.task == task and (values := group.scores(group.headline))
+        }
+        for pair, mean in means.items():
+            above = sum(other > mean for other in means.values())
+            equal = sum(other == mean for other in means.values())
+            places.setdefault(pair, []).append(above + (equal + 1) / 2)
+    return {pair: fmean(ranks) for pair, ranks in places.items() if len(ranks) == len(tasks)}
+
+
+def marked(block: Block, columns: Sequence[Column]) -> Block:
+    """The block with the best entry of each score column marked; one alone is not the best of anything."""
+    rows = [list(row.entries) for row in block.rows]
+    for place, item in enumerate(columns):
+        values = [row[place].value for row in rows]
+        scores = [value for value in values if isinstance(value, float)]
+        if item.unit != "score" or len(scores) < 2:
+            continue
+        for row, value in zip(rows, values, strict=True):
+            if value == max(scores):
+                row[place] = replace(row[place], mark="best")
+    return Block(
+        block.title, tuple(Row(row.labels, tuple(new)) for row, new in zip(block.rows, rows, strict=True))
+    )

@@ -1,0 +1,123 @@
+"""Scores as ratios of sums over examples, so that any of them can be resampled by one matrix product.
+
+Every Metric of bench.contracts has the form
+
+    score = mean over labels l of  sum_i numerator[i, l] / sum_i denominator[i, l]
+
+(one label for all but macro F1), where labels whose denominator is zero are left out, as scikit-learn does
+for labels that neither references nor predictions contain. A resample of the examples is a vector of counts;
+the derivative of the score in those counts is its influence function, which gives the variance without
+resampling (the infinitesimal jackknife: Jaeckel 1972; Efron 1982, The Jackknife, the Bootstrap and Other
+Resampling Plans, section 6).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+
+from bench.analysis.loading import Columns
+from bench.contracts import BenchError, Metric
+
+DRAWS = 1000
+BLOCK = 4_000_000  # resampling counts held at once: 16 MB
+
+
+@dataclass(frozen=True)
+class Ratios:
+    """A score on a test set. numerators, denominators: float [examples, labels]."""
+
+    numerators: np.ndarray
+    denominators: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.numerators)
+
+    def score(self) -> float:
+        """The score, in [0, 1]; 0 where every denominator is zero, as scikit-learn's zero_division=0."""
+        return float(_mean_ratio(self.numerators.sum(0), self.denominators.sum(0)))
+
+    def resampled(self, counts: np.ndarray) -> np.ndarray:
+        """The score of each resample [resamples]; counts [resamples, examples] say how often each is drawn."""
+        numerators = self.numerators.astype(counts.dtype)
+        denominators = self.denominators.astype(counts.dtype)
+        return _mean_ratio(counts @ numerators, counts @ denominators)
+
+    def influence(self) -> np.ndarray:
+        """By how much the score moves when an example's weight does [examples]; sums to zero."""
+        totals = self.denominators.sum(0)
+        present = totals > 0
+        if not present.any():
+            return np.zeros(len(self))
+        numerators, denominators = self.numerators[:, present], self.denominators[:, present]
+        ratios = numerators.sum(0) / totals[present]
+        return ((numerators - ratios * denominators) / totals[present]).mean(1)
+
+
+def _mean_ratio(numerators: np.ndarray, denominators: np.ndarray) -> np.ndarray:
+    """Over the last axis, the mean of the ratios whose denominator is positive; 0 where none is."""
+    present = denominators > 0
+    ratios = np.divide(numerators, denominators, out=np.zeros(numerators.shape), where=present)
+    return ratios.sum(-1) / np.maximum(present.sum(-1), 1)
+
+
+def ratios(metric: Metric, columns: Columns) -> Ratios:
+    """The metric on the rows of one test set. BenchError names a column that the file lacks."""
+    if metric.kind in ("macro_f1", "class_f1"):
+        return _label_ratios(metric, columns)
+    values = [_numeric(columns, name) for name in metric.columns]
+    if metric.kind == "mean":
+        return Ratios(values[0][:, None], np.ones((len(values[0]), 1)))
+    if metric.kind == "ratio":
+        return Ratios(values[0][:, None], values[1][:, None])
+    true_positives, predicted, gold = values
+    return Ratios(2 * true_positives[:, None], (predicted + gold)[:, None])
+
+
+def _numeric(columns: Columns, name: str) -> np.ndarray:
+    if name not in columns:
+        raise BenchError(f"the predictions have no column '{name}' (columns: {', '.join(columns)})")
+    return np.asarray(columns[name], dtype=np.float64)
+
+
+def _label_ratios(metric: Metric, columns: Columns) -> Ratios:
+    """F1 by label: 2 true positives over predicted plus gold, an indicator column a label."""
+    reference, prediction = np.asarray(columns["reference"]), np.asarray(columns["prediction"])
+    if metric.kind == "class_f1":
+        labels = np.array([metric.columns[0]], dtype=object)
+    else:
+        labels = np.unique(np.concatenate([reference, prediction]).astype(str)).astype(object)
+    gold = (reference[:, None] == labels).astype(np.float64)
+    predicted = (prediction[:, None] == labels).astype(np.float64)
+    return Ratios(2 * gold * predicted, gold + predicted)
+
+
+def draw(scores: Sequence[Ratios], draws: int = DRAWS, seed: int = 0) -> np.ndarray:
+    """The bootstrap distribution of several scores on the same examples: float [draws, scores].
+
+    Each resample draws as many examples as there are, with replacement, the same ones for every score, so
+    that differences between columns are paired (Efron & Tibshirani 1993, chapter 10; for F1, resampling
+    sentences and recomputing: Berg-Kirkpatrick et al. 2012, EMNLP)."""
+    examples = len(scores[0])
+    if any(len(score) != examples for score in scores):
+        raise BenchError("the scores to be compared are on test sets of different sizes")
+    if not examples:
+        return np.zeros((draws, len(scores)))
+    step = max(1, min(draws, BLOCK // examples))
+    parts = []
+    for start in range(0, draws, step):
+        counts = resample_counts(examples, min(step, draws - start), (seed, start))
+        parts.append(np.stack([score.resampled(counts) for score in scores], axis=1))
+    return np.concatenate(parts)
+
+
+@lru_cache(maxsize=4)
+def resample_counts(examples: int, draws: int, seed: tuple[int, ...]) -> np.ndarray:
+    """How often each example is drawn in each resample: float32 [draws, examples], rows sum to examples."""
+    rng = np.random.default_rng(seed)
+    drawn = rng.integers(0, examples, size=(draws, examples)) + examples * np.arange(draws)[:, None]
+    counts = np.bincount(drawn.ravel(), minlength=draws * examples)
+    return counts.reshape(draws, examples).astype(np.float32)

@@ -1,0 +1,167 @@
+"""Paired comparisons of strategies: the same task, the same seeds, the same test examples.
+
+The difference of two scores is resampled with the same examples for both (paired bootstrap: Koehn 2004,
+EMNLP; Berg-Kirkpatrick et al. 2012, EMNLP) and its variance over seeds is added and moderated as for
+intervals, so a difference that other seeds would not show is not significant (Dror et al. 2018, ACL, on
+testing in NLP; Bouthillier et al. 2021, MLSys, on seeds). P values are Holm's (1979) over all comparisons
+of a table. McNemar's exact test is given where it applies: one seed, and a metric that averages right and
+wrong. The effect size is Cohen's h (1988, chapter 6): about 0.2 is small, 0.5 medium, 0.8 large.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from bench.analysis.groups import Group, Key
+from bench.analysis.intervals import Interval, interval, student_quantile, student_tail
+from bench.analysis.model import Block, Column, Entry, Row, Table
+from bench.analysis.resampling import Resampled, Source, definition
+from bench.analysis.variance import fit_prior
+from bench.record import Record
+
+LEVEL = 0.05
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """`first` minus `second`, in units of the score. p: two-sided; adjusted: Holm's, over the table.
+    effect: Cohen's h. mcnemar: the exact p, or None where the test does not apply."""
+
+    first: Key
+    second: Key
+    metric: str
+    difference: Interval
+    p: float
+    adjusted: float
+    effect: float
+    mcnemar: float | None = None
+
+    @property
+    def tied(self) -> bool:
+        """Whether the two cannot be told apart at 5% over the whole table."""
+        return self.adjusted >= LEVEL
+
+
+Scored = tuple[Key, str]
+"""A group and one of its metrics."""
+
+Pairs = Sequence[tuple[Key, Key, str]]
+"""What to compare: first, second, metric."""
+
+
+def with_best(scores: Mapping[Scored, Resampled]) -> list[tuple[Key, Key, str]]:
+    """The best of every task and metric by its mean, paired with each of the others."""
+    found: dict[tuple[str, str], list[Key]] = {}
+    for key, metric in scores:
+        found.setdefault((key.task, metric), []).append(key)
+    pairs = []
+    for (_, metric), keys in found.items():
+        best = max(keys, key=lambda key: scores[key, metric].scores.mean())
+        pairs += [(best, key, metric) for key in keys if key != best]
+    return pairs
+
+
+def compare_pairs(scores: Mapping[Scored, Resampled], pairs: Pairs) -> list[Comparison]:
+    """The comparisons, in the order of the pairs; those without a shared seed or example are left out."""
+    kept, differences = [], []
+    for first, second, metric in pairs:
+        difference = scores[first, metric].minus(scores[second, metric])
+        if difference is not None:
+            kept.append((first, second, metric))
+            differences.append(difference.components())
+    prior = fit_prior(differences)
+    found = [interval(parts, prior) for parts in differences]
+    p = [_p_value(item) for item in found]
+    return [
+        Comparison(first, second, metric, item, raw, corrected, _cohen_h(scores, first, second, metric))
+        for (first, second, metric), item, raw, corrected in zip(kept, found, p, holm(p), strict=True)
+    ]
+
+
+def _p_value(difference: Interval) -> float:
+    if difference.half == 0:
+        return 1.0 if difference.mean == 0 else 0.0
+    error = difference.half / student_quantile(0.975, difference.dof)
+    return min(1.0, 2 * student_tail(abs(difference.mean) / error, difference.dof))
+
+
+def holm(p: Sequence[float]) -> list[float]:
+    """Holm's adjusted p values (statsmodels)."""
+    if not p:
+        return []
+    from statsmodels.stats.multitest import multipletests
+
+    return [float(value) for value in multipletests(p, method="holm")[1]]
+
+
+def _cohen_h(scores: Mapping[Scored, Resampled], first: Key, second: Key, metric: str) -> float:
+    means = [float(scores[key, metric].scores.mean()) for key in (first, second)]
+    angles = [2 * math.asin(math.sqrt(min(max(mean, 0.0), 1.0))) for mean in means]
+    return angles[0] - angles[1]
+
+
+def mcnemar(first: Record, second: Record, metric: str, source: Source) -> float | None:
+    """McNemar's exact p of two single runs on the same examples (statsmodels); None where it does not apply:
+    another kind of metric, a column that is not 0 or 1, other examples."""
+    how = definition(first, metric)
+    rows, others = source.columns(first), source.columns(second)
+    if how is None or how.kind != "mean" or rows is None or others is None:
+        return None
+    right, other = (np.asarray(side[how.columns[0]], dtype=float) for side in (rows, others))
+    if not np.array_equal(rows["id"], others["id"]) or not np.isin([right, other], (0, 1)).all():
+        return None
+    from statsmodels.stats.contingency_tables import mcnemar as exact
+
+    table = [[int(((right == a) & (other == b)).sum()) for b in (1, 0)] for a in (1, 0)]
+    return float(exact(table, exact=True).pvalue)  # pyright: ignore[reportAttributeAccessIssue]
+
+
+def with_mcnemar(
+    comparisons: Sequence[Comparison], groups: Mapping[Key, Group], source: Source
+) -> list[Comparison]:
+    """The comparisons with McNemar's p added to those that rest on a single seed."""
+    found = []
+    for item in comparisons:
+        first, second = groups[item.first].done, groups[item.second].done
+        single = len(first) == len(second) == 1
+        p = mcnemar(first[0], second[0], item.metric, source) if single else None
+        found.append(replace(item, mcnemar=p))
+    return found
+
+
+def table(comparisons: Sequence[Comparison]) -> Table:
+    """The comparisons as a table, a block a task."""
+    columns = (
+        Column("metric", "metric", "text"),
+        Column("difference", "difference", "score"),
+        Column("effect", "Cohen's h", "times"),
+        Column("p", "p (Holm)", "p"),
+        Column("mcnemar", "McNemar", "p"),
+        Column("verdict", "verdict", "text"),
+    )
+    blocks: dict[str, list[Row]] = {}
+    for item in comparisons:
+        entries = (
+            Entry(item.metric),
+            Entry(item.difference.mean, item.difference.half),
+            Entry(item.effect),
+            Entry(item.adjusted),
+            Entry(item.mcnemar),
+            Entry(
+                "tied" if item.tied else "first is better" if item.difference.mean > 0 else "second is better"
+            ),
+        )
+        labels = tuple(f"{key.strategy} {key.backbone}" for key in (item.first, item.second))
+        blocks.setdefault(item.first.task, []).append(Row(labels, entries))
+    return Table(
+        "Paired comparisons on the same seeds and test examples",
+        ("first", "second"),
+        columns,
+        tuple(Block(task, tuple(rows)) for task, rows in blocks.items()),
+        ("± is half of a 95% interval of the difference; p values are Holm's over the table.",),
+        "task",
+    )

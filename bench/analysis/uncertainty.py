@@ -1,0 +1,76 @@
+"""How sure the scores of a table are: their spreads, and which are tied with the best."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from statistics import stdev
+from typing import NamedTuple
+
+from bench.analysis.groups import Group, Key
+from bench.analysis.intervals import MEANING, intervals
+from bench.analysis.loading import Predictions
+from bench.analysis.paired import compare_pairs, with_best
+from bench.analysis.resampling import Resampled, Source, resample
+
+TIED = (
+    "Bold: the best mean of its task. Underlined: tied with it (paired bootstrap over the same seeds and "
+    "examples, Holm-corrected over the table, 5%)."
+)
+
+
+class Shown(NamedTuple):
+    """A score that a table shows."""
+
+    key: Key
+    metric: str
+    test: str = "test"
+
+
+@dataclass(frozen=True)
+class Uncertainty:
+    """spread: half of an interval, or a standard deviation, in units of the score; `notes` say which."""
+
+    spread: Mapping[Shown, float]
+    tied: frozenset[Shown] = frozenset()
+    notes: tuple[str, ...] = ()
+
+
+def from_seeds(
+    groups: Mapping[Key, Group], metrics: Mapping[Key, Iterable[str]], test: str = "test"
+) -> Uncertainty:
+    """Standard deviations over seeds, with Bessel's correction; none below two seeds."""
+    spread = {
+        Shown(key, metric, test): stdev(values)
+        for key, group in groups.items()
+        for metric in metrics[key]
+        if len(values := group.scores(metric, test)) > 1
+    }
+    return Uncertainty(spread, notes=("± is the standard deviation over seeds.",))
+
+
+def from_predictions(
+    groups: Mapping[Key, Group],
+    metrics: Mapping[Key, Iterable[str]],
+    predictions: Callable[[str], Predictions],
+    test: str = "test",
+) -> Uncertainty:
+    """95% intervals over seeds and examples, and ties; a score without predictions has neither.
+
+    One prior a metric is shared by all groups; ties are corrected over all metrics and tasks."""
+    source = Source(predictions)
+    found: dict[tuple[Key, str], Resampled] = {}
+    for key, group in groups.items():
+        for metric in metrics[key]:
+            if (scores := resample(group, metric, source, test)) is not None:
+                found[key, metric] = scores
+    spread: dict[Shown, float] = {}
+    for metric in {metric: None for _, metric in found}:
+        parts = {key: scores.components() for (key, name), scores in found.items() if name == metric}
+        spread.update({Shown(key, metric, test): item.half for key, item in intervals(parts).items()})
+    compared = compare_pairs(found, with_best(found))
+    tied = frozenset(Shown(item.second, item.metric, test) for item in compared if item.tied)
+    notes = [MEANING, TIED]
+    if any(len(scores.seeds) == 1 for scores in found.values()):
+        notes.append("With one seed the interval covers the test examples alone.")
+    return Uncertainty(spread, tied, tuple(notes))
