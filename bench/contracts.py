@@ -82,15 +82,21 @@ class Strategy(ABC):
         try:
             phases = self.phases(depth)
         except ValueError as error:
-            raise BenchError(f"strategy '{self.name}' does not fit an encoder of {depth} layers: {error}") from error
+            raise BenchError(
+                f"strategy '{self.name}' does not fit an encoder of {depth} layers: {error}"
+            ) from error
         if not phases:
             raise BenchError(f"strategy '{self.name}' declares no phase")
         for number, phase in enumerate(phases, 1):
             rates = [phase.head, *(rate for _, rate in phase.rates)]
             if any(not math.isfinite(rate) or rate < 0 for rate in rates):
-                raise BenchError(f"strategy '{self.name}', phase {number}: a learning rate must be finite and >= 0")
+                raise BenchError(
+                    f"strategy '{self.name}', phase {number}: a learning rate must be finite and >= 0"
+                )
             if not 0 < phase.share <= 1:
-                raise BenchError(f"strategy '{self.name}', phase {number}: share {phase.share:g} is not in (0, 1]")
+                raise BenchError(
+                    f"strategy '{self.name}', phase {number}: share {phase.share:g} is not in (0, 1]"
+                )
         if abs(sum(phase.share for phase in phases) - 1) > 1e-6:
             shares = ", ".join(f"{phase.share:g}" for phase in phases)
             raise BenchError(f"strategy '{self.name}': the shares of its phases ({shares}) must sum to one")
@@ -227,6 +233,10 @@ class Task(ABC):
         pooled [sequences, labels], token [tokens, labels], span [tokens, 2]; float32."""
 
     @abstractmethod
+    def trivial(self, train: Sequence[Any], examples: Sequence[Any]) -> list[Any]:
+        """Predictions that need no model: the commonest training label, no entity, no answer."""
+
+    @abstractmethod
     def score(self, examples: Sequence[Any], predictions: Sequence[Any]) -> dict[str, float]:
         """The scores by metric name, each in [0, 1], from the field's reference scorers."""
 
@@ -250,7 +260,7 @@ class Recipe:
     epochs: float = 3.0  # the training budget, in passes over the training split
     batch_size: int = 32
     max_length: int = 128  # tokens of a sequence
-    stride: int = 64  # tokens that neighbouring windows share (qa)
+    stride: int = 32  # tokens that neighbouring windows share (qa)
     max_context: int | None = None  # drop questions whose context has more characters (qa)
     warmup: float = 0.1  # of each phase, linear; then linear decay to zero
     weight_decay: float = 0.01  # of weight matrices; never of biases, norms and embeddings
@@ -260,6 +270,7 @@ class Recipe:
     pooling: Literal["mean", "cls"] = "mean"
     dropout: float = 0.1  # in the head
     rate_scale: float = 1.0  # multiplies every learning rate
+    shift: bool = False  # also score the test sets of other domains
 
     def __post_init__(self) -> None:
         positive = ("epochs", "batch_size", "max_length", "clip", "patience", "rate_scale")
@@ -274,7 +285,9 @@ class Recipe:
             if not 0 <= getattr(self, name) < 1:
                 raise BenchError(f"recipe.{name} is {getattr(self, name)}; it must be in [0, 1)")
         if not 0 <= self.stride < self.max_length:
-            raise BenchError(f"recipe.stride is {self.stride}; it must be below max_length ({self.max_length})")
+            raise BenchError(
+                f"recipe.stride is {self.stride}; it must be below max_length ({self.max_length})"
+            )
 
 
 @dataclass(frozen=True)

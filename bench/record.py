@@ -108,11 +108,15 @@ def read_record(text: str, where: str) -> Record:
         value: dict[str, Any] = json.loads(text)
         version = value["schema_version"]
     except (ValueError, KeyError, TypeError) as error:
-        raise BenchError(f"{where} is not a record (damaged file?): delete it and run the suite again") from error
+        raise BenchError(
+            f"{where} is not a record (damaged file?): delete it and run the suite again"
+        ) from error
     if version > SCHEMA_VERSION:
         raise BenchError(f"{where} has schema {version}; this version reads up to {SCHEMA_VERSION}: upgrade")
     try:
         return Record.model_validate(value)
     except (ValidationError, BenchError) as error:
         detail = str(error).splitlines()[0]
-        raise BenchError(f"{where} is not a valid record ({detail}): delete it and run the suite again") from error
+        raise BenchError(
+            f"{where} is not a valid record ({detail}): delete it and run the suite again"
+        ) from error

@@ -25,7 +25,18 @@ SPLITS = ("train", "validation", "test")
 ANSWER_SECONDS = 5.0
 
 
-def local_rows(folder: Path, name: str, labels: Sequence[str] | None) -> dict[str, Rows] | None:
+class SplitRows(dict[str, Rows]):
+    """Rows by split; a BenchError that names those there are where another split is asked for."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__()
+        self.name = name
+
+    def __missing__(self, split: str) -> Rows:
+        raise BenchError(f"'{self.name}' has no split '{split}' (it has: {', '.join(self) or 'none'})")
+
+
+def local_rows(folder: Path, name: str, labels: Sequence[str] | None) -> SplitRows | None:
     """The splits of `<folder>/<name>` that are there, or None if it has none. BenchError for a damaged file,
     or where the label names of labels.json are not `labels`."""
     import pyarrow as pa
@@ -34,7 +45,7 @@ def local_rows(folder: Path, name: str, labels: Sequence[str] | None) -> dict[st
     if not folder.is_dir():
         raise BenchError(f"data.local={folder} is not a folder: give the one that holds {name}/train.parquet")
     files = {split: folder / name / f"{split}.parquet" for split in SPLITS}
-    found: dict[str, Rows] = {}
+    found = SplitRows(name)
     for split, path in files.items():
         try:
             if path.is_file():
@@ -51,9 +62,7 @@ def local_rows(folder: Path, name: str, labels: Sequence[str] | None) -> dict[st
     return found or None
 
 
-def hub_rows(
-    path: str, config: str | None, revision: str | None, labels: Sequence[str] | None
-) -> dict[str, Rows]:
+def hub_rows(path: str, config: str | None, revision: str | None, labels: Sequence[str] | None) -> SplitRows:
     """All splits of a hub data set. BenchError within seconds where the hub cannot be reached and
     `datasets` has no copy of its own, or where the label names are not `labels`."""
     reachable = _hub_answers()
@@ -68,7 +77,7 @@ def hub_rows(
             f"cannot load '{path}' from the Hugging Face hub ({reason}): check the network, give a local "
             f"copy with --set data.local=DIR, or run a task that needs only a package registry (`list tasks`)"
         ) from error
-    found: dict[str, Rows] = {}
+    found = SplitRows(path)
     for split, table in loaded.items():
         _check_names(path, labels, _names(table.features))
         found[str(split)] = [dict(row) for row in table]
@@ -82,7 +91,7 @@ def _endpoint() -> str:
 def _hub_answers() -> bool:
     """Whether the hub answers within a few seconds: its own client would retry for minutes to find out.
 
-    Any answer counts, a refusal too. A thread bounds the time over all of the host's addresses."""
+    A refusal is an answer, a server's failure is none. A thread bounds the time over all addresses."""
     if os.environ.get("HF_HUB_OFFLINE", "").upper() in ("1", "TRUE", "YES", "ON"):
         return False
     answers: list[bool] = []
@@ -98,7 +107,7 @@ def _answers(address: str) -> bool:
             return True
     except urllib.error.HTTPError as error:
         error.close()
-        return True
+        return error.code < 500
     except urllib.error.URLError as error:
         return isinstance(error.reason, ssl.SSLError)  # the hub's client may know other certificates
     except (OSError, ValueError, HTTPException):

@@ -11,12 +11,12 @@ from pathlib import Path
 
 from bench.contracts import Splits
 from bench.data.cache import default_cache
-from bench.data.hub import SPLITS, Rows, hub_rows, local_rows
+from bench.data.hub import SPLITS, SplitRows, hub_rows, local_rows
 from bench.data.members import cached_members
 from bench.data.registry import Package
 from bench.data.rows import cached_splits
 
-__all__ = ["SPLITS", "Package", "Rows", "Sources"]
+__all__ = ["SPLITS", "Package", "Sources"]
 
 
 @dataclass(frozen=True)
@@ -43,7 +43,7 @@ class Sources:
         config: str | None = None,
         revision: str | None = None,
         labels: Sequence[str] | None = None,
-    ) -> dict[str, Rows]:
+    ) -> SplitRows:
         """The rows of hub data set `path` by split; from `<local>/<last part of path>/` where that exists.
 
         labels: the label names by id that the caller relies on; other names are an error."""

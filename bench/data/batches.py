@@ -1,0 +1,107 @@
+"""Batches: an encoded split as tensors, and the order in which it is visited."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from bench.data.encoding import IGNORED, Encoded
+
+MEGABLOCK = 16  # batches among which sequences are sorted by length
+EVALUATION_TOKENS = 4096  # padded tokens of an evaluation batch
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Padded sequences. tokens, mask, positions: [B, S]; segments: [B, S] or None; index: int64 [B].
+
+    positions: where each token lies in the packed arrays of its split; padding repeats the first token's."""
+
+    tokens: Tensor
+    mask: Tensor
+    segments: Tensor | None
+    targets: Tensor
+    positions: Tensor
+    index: Tensor
+
+
+class Split:
+    """An encoded split on the device, cut into batches by index."""
+
+    def __init__(self, encoded: Encoded, token_ids: np.ndarray, pad: int, device: torch.device) -> None:
+        """token_ids: the new id of each vocabulary entry (`Backbone.trim`); pad: the new padding id."""
+        self.lengths = encoded.lengths
+        self._by_token = encoded.targets.ndim == 1 and len(encoded.targets) == len(encoded.tokens) != len(
+            encoded
+        )
+        self._by_token = self._by_token or encoded.words is not None
+        self._pad = pad
+        self._device = device
+        self._tokens = torch.from_numpy(token_ids[encoded.tokens].astype(np.int64)).to(device)
+        self._segments = None
+        if encoded.segments.any():
+            self._segments = torch.from_numpy(encoded.segments.astype(np.int64)).to(device)
+        self._targets = torch.from_numpy(encoded.targets).to(device)
+        self._offsets = torch.from_numpy(encoded.offsets[:-1]).to(device)
+
+    def __len__(self) -> int:
+        return len(self.lengths)
+
+    @property
+    def tokens(self) -> int:
+        """Real tokens of the split."""
+        return int(self.lengths.sum())
+
+    def batch(self, index: np.ndarray) -> Batch:
+        lengths = torch.from_numpy(self.lengths[index]).to(self._device)
+        rows = torch.from_numpy(index).to(self._device)
+        steps = torch.arange(int(self.lengths[index].max()), device=self._device)
+        real = steps < lengths[:, None]
+        positions = self._offsets[rows][:, None] + torch.where(real, steps, 0)
+        targets = self._targets[positions] if self._by_token else self._targets[rows]
+        return Batch(
+            tokens=torch.where(real, self._tokens[positions], self._pad),
+            mask=real.long(),
+            segments=None if self._segments is None else torch.where(real, self._segments[positions], 0),
+            targets=torch.where(real, targets, IGNORED) if self._by_token else targets,
+            positions=positions,
+            index=rows,
+        )
+
+    def in_order_of_length(self) -> Iterator[np.ndarray]:
+        """Index arrays that cover the split once, shortest first, of at most EVALUATION_TOKENS padded tokens."""
+        order = np.argsort(self.lengths, kind="stable")
+        start = 0
+        while start < len(order):
+            stop = start + 1
+            while stop < len(order) and (stop + 1 - start) * self.lengths[order[stop]] <= EVALUATION_TOKENS:
+                stop += 1
+            yield order[start:stop]
+            start = stop
+
+
+def epoch_steps(sequences: int, batch_size: int) -> int:
+    """Steps of one pass."""
+    return math.ceil(sequences / batch_size)
+
+
+def shuffled(lengths: np.ndarray, batch_size: int, seed: int) -> Iterator[np.ndarray]:
+    """Endless index arrays, epoch after epoch: shuffle, sort by length within blocks of MEGABLOCK batches, cut
+    into batches, shuffle the batches. Every sequence occurs once an epoch; the order depends on `seed` alone,
+    so that every strategy of a seed sees the same batches."""
+    rng = np.random.default_rng(seed)
+    while True:
+        order = rng.permutation(len(lengths))
+        block = MEGABLOCK * batch_size
+        ordered = [
+            part[np.argsort(lengths[part], kind="stable")]
+            for part in (order[i : i + block] for i in range(0, len(order), block))
+        ]
+        batches = [part[i : i + batch_size] for part in ordered for i in range(0, len(part), batch_size)]
+        for number in rng.permutation(len(batches)):
+            yield batches[number]

@@ -1,0 +1,112 @@
+"""Finds strategies and tasks: the two folders, entry points, a user's own file. No hand-kept registry."""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+import importlib
+import importlib.util
+import inspect
+import pkgutil
+import sys
+from collections.abc import Iterable, Iterator
+from importlib.metadata import entry_points
+from pathlib import Path
+from types import ModuleType
+from typing import Any, TypeVar
+
+from bench.contracts import BenchError, Strategy, Task
+
+T = TypeVar("T", Strategy, Task)
+
+
+def unknown(kind: str, name: str, valid: Iterable[str]) -> BenchError:
+    """The error for a name that does not exist: the nearest one, and all valid ones."""
+    names = sorted(valid)
+    near = difflib.get_close_matches(name, names, n=1)
+    hint = f"did you mean '{near[0]}'? " if near else ""
+    return BenchError(f"unknown {kind} '{name}': {hint}choose from {', '.join(names) or 'none'}")
+
+
+@dataclasses.dataclass(frozen=True)
+class Plugins:
+    """Every strategy and task that was found, by name."""
+
+    strategies: dict[str, type[Strategy]]
+    tasks: dict[str, type[Task]]
+
+    def strategy(self, name: str, options: Iterable[tuple[str, Any]] = ()) -> Strategy:
+        """The strategy with its options; BenchError for an unknown name or option."""
+        if name not in self.strategies:
+            raise unknown("strategy", name, self.strategies)
+        fields = {f.name: f for f in dataclasses.fields(self.strategies[name])}
+        values = dict(options)
+        for key, value in values.items():
+            if key not in fields:
+                raise unknown(f"option of strategy '{name}'", key, fields)
+            default = fields[key].default
+            if isinstance(default, (int, float)) and not isinstance(value, (int, float)):
+                raise BenchError(f"strategy '{name}': {key} is {value!r}; it must be a number")
+        return self.strategies[name](**values)
+
+    def task(self, name: str) -> Task:
+        if name not in self.tasks:
+            raise unknown("task", name, self.tasks)
+        return self.tasks[name]()
+
+
+def discover(plugin_files: Iterable[Path] = ()) -> Plugins:
+    """Scan `strategies/`, `tasks/`, the entry points of both names and the given files.
+
+    Raises BenchError where a file cannot be imported or two plug-ins have one name."""
+    modules = [*_folder("strategies"), *_folder("tasks"), *_entry_points(), *map(_file, plugin_files)]
+    return Plugins(_collect(modules, Strategy), _collect(modules, Task))
+
+
+def _folder(package: str) -> Iterator[ModuleType]:
+    for info in pkgutil.iter_modules(importlib.import_module(package).__path__):
+        yield importlib.import_module(f"{package}.{info.name}")
+
+
+def _entry_points() -> Iterator[ModuleType]:
+    for group in ("transferbench.strategies", "transferbench.tasks"):
+        for entry in entry_points(group=group):
+            try:
+                yield importlib.import_module(entry.module)
+            except Exception as error:
+                where = f"{entry.dist.name if entry.dist else 'unknown'}: {entry.value}"
+                raise BenchError(f"the installed plug-in {where} cannot be imported: {error!r}") from error
+
+
+def _file(path: Path) -> ModuleType:
+    if not path.is_file():
+        raise BenchError(f"--plugin {path}: there is no such file")
+    name = f"plugin_{path.stem}_{abs(hash(path.resolve())):x}"
+    spec = importlib.util.spec_from_file_location(name, path)
+    if spec is None or spec.loader is None:
+        raise BenchError(f"--plugin {path}: not a Python file")
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module
+    try:
+        spec.loader.exec_module(module)
+    except Exception as error:
+        del sys.modules[name]
+        raise BenchError(f"--plugin {path}: cannot be imported: {error!r}") from error
+    return module
+
+
+def _collect(modules: Iterable[ModuleType], base: type[T]) -> dict[str, type[T]]:
+    found: dict[str, type[T]] = {}
+    for module in modules:
+        for cls in vars(module).values():
+            if not inspect.isclass(cls) or not issubclass(cls, base) or cls.__module__ != module.__name__:
+                continue
+            if inspect.isabstract(cls):
+                continue
+            if not getattr(cls, "name", ""):
+                raise BenchError(f"{inspect.getfile(cls)}: class {cls.__name__} has no `name`")
+            twin = found.setdefault(cls.name, cls)
+            if twin is not cls:
+                files = f"{inspect.getfile(twin)} and {inspect.getfile(cls)}"
+                raise BenchError(f"two plug-ins are named '{cls.name}': {files}; rename one")
+    return dict(sorted(found.items()))

@@ -1,0 +1,43 @@
+"""Floating-point operations of a cell's matrix products, by formula.
+
+For a layer whose weight matrices hold P values, a sequence of s tokens costs 2 P s + 4 h s^2 forward (h: width;
+the second term is attention). Backward costs as much again for the gradients of activations, twice over for the
+attention term, and 2 P s for the gradients of weights where weights learn. Real tokens only, no padding.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from bench.contracts import Recipe
+from bench.data.batches import epoch_steps
+from bench.engine.plan import Plan, PlannedPhase
+from bench.models.backbones import Backbone
+
+
+def training_flops(plan: Plan, backbone: Backbone, lengths: np.ndarray, recipe: Recipe, steps: int) -> float:
+    """Operations of the training steps alone. lengths: tokens of each training sequence; steps: taken in all."""
+    matrices = {name: p.numel() for name, p in backbone.named_parameters().items() if p.dim() == 2}
+    total, left = 0.0, steps
+    for phase in plan.phases:
+        taken = min(phase.steps, left)
+        left -= taken
+        epochs = taken / epoch_steps(len(lengths), recipe.batch_size)
+        total += epochs * sum(
+            _layer(phase, block, matrices, backbone.width, lengths) for block in range(1, backbone.depth + 1)
+        )
+    return total
+
+
+def _layer(
+    phase: PlannedPhase, block: int, matrices: dict[str, int], width: int, lengths: np.ndarray
+) -> float:
+    """One epoch of one layer."""
+    if block < phase.frozen:
+        return 0.0
+    prefix = f"layers.{block - 1}."
+    own = {name: size for name, size in matrices.items() if name.startswith(prefix)}
+    linear = 2.0 * sum(own.values()) * float(lengths.sum())
+    attention = 4.0 * width * float((lengths.astype(np.float64) ** 2).sum())
+    learning = 2.0 * sum(size for name, size in own.items() if name in phase.rates) * float(lengths.sum())
+    return 2 * linear + 3 * attention + learning

@@ -1,0 +1,273 @@
+"""The training loop, and prediction with the same model on the same data."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from bench.contracts import Recipe
+from bench.data.batches import Batch, Split, epoch_steps, shuffled
+from bench.engine.machine import Device
+from bench.engine.plan import Plan, PlannedPhase
+from bench.engine.prefix import Prefix, Stopwatch
+from bench.models.backbones import Backbone
+from bench.models.heads import Head, loss_terms
+from bench.record import Point
+
+
+class Diverged(Exception):
+    """The loss is not finite."""
+
+
+def derived_seed(seed: int, purpose: str) -> int:
+    """A seed of its own for initialisation, order and dropout, so that one never shifts another."""
+    return int.from_bytes(hashlib.sha256(f"{seed}:{purpose}".encode()).digest()[:4])
+
+
+@dataclass(frozen=True)
+class Model:
+    """A backbone with a head, and the activations that its frozen prefix can be read from."""
+
+    backbone: Backbone
+    head: Head
+    device: Device
+    prefix: Prefix | None  # None: frozen blocks are run again in every step
+
+    def parameters(self) -> dict[str, nn.Parameter]:
+        """All parameters by canonical name."""
+        head = {f"head.{name}": parameter for name, parameter in self.head.named_parameters()}
+        return {**self.backbone.named_parameters(), **head}
+
+    def logits(self, split: str, batch: Batch, phase: PlannedPhase) -> Tensor:
+        """Logits of a batch of the named split; the phase's frozen blocks without gradients."""
+        start, hidden = 0, batch.tokens
+        if phase.frozen:
+            start, hidden = phase.frozen, self._frozen(split, batch, phase)
+        if hidden.dim() == 3 or start == 0:
+            hidden = self.backbone.run(hidden, batch.mask, batch.segments, start)
+        return self.head(hidden, batch.mask)
+
+    def _frozen(self, split: str, batch: Batch, phase: PlannedPhase) -> Tensor:
+        """Activations that leave the frozen blocks: [B, S, width], or [B, width] where pooled ones are kept."""
+        kept = self.prefix.features(split, phase.frozen) if self.prefix and phase.shared else None
+        if kept is None:
+            with torch.no_grad():
+                return self.backbone.run(batch.tokens, batch.mask, batch.segments, 0, phase.frozen)
+        assert self.prefix is not None
+        return kept[batch.index] if self.prefix.pools(phase.frozen) else kept[batch.positions]
+
+
+@dataclass
+class Fit:
+    """What training left behind besides the model, which holds the best validation state."""
+
+    curve: list[Point] = field(default_factory=list)
+    train_seconds: float = 0.0
+    evaluate_seconds: float = 0.0
+    padding: float = 0.0  # share of the tokens of the training batches
+    steps: int = 0
+
+
+Score = Callable[[np.ndarray], float]
+Watch = Callable[[Point], None]
+
+
+def fit(
+    model: Model, plan: Plan, splits: dict[str, Split], recipe: Recipe, seed: int, score: Score, watch: Watch
+) -> Fit:
+    """Train through the plan's phases; leave the best validation state in the model.
+
+    splits: `train` and `validation`. score: the headline metric from packed validation logits. watch: called
+    with every point of the learning curve. Raises Diverged."""
+    result = Fit()
+    parameters = model.parameters()
+    optimizer = _Optimizer(parameters, plan, recipe)
+    batches = shuffled(splits["train"].lengths, recipe.batch_size, derived_seed(seed, "order"))
+    every = epoch_steps(len(splits["train"]), recipe.batch_size)
+    training, evaluating = Stopwatch(model.device), Stopwatch(model.device)
+    best = _Best({name: parameters[name] for name in plan.learning})
+    tokens = padded = 0
+    torch.manual_seed(derived_seed(seed, "dropout"))
+    for number, phase in enumerate(plan.phases):
+        with training:
+            _prepare(model, parameters, phase)
+            optimizer.enter(number)
+        losses: list[Tensor] = []
+        for step in range(phase.steps):
+            with training:
+                index = next(batches)
+                batch = splits["train"].batch(index)
+                losses.append(
+                    _step(model, batch, phase, optimizer, _factor(step, phase.steps, recipe.warmup))
+                )
+            tokens += int(splits["train"].lengths[index].sum())
+            padded += batch.mask.numel()
+            result.steps += 1
+            last = result.steps == plan.steps
+            if result.steps % every == 0 or last:
+                with evaluating:
+                    _check_finite(losses, result.steps)
+                    logits, loss = predict(model, "validation", splits["validation"], phase)
+                    point = Point(
+                        step=result.steps,
+                        epoch=result.steps / every,
+                        seconds=training.seconds + evaluating.seconds,
+                        phase=number + 1,
+                        train_loss=float(torch.stack(losses).mean()),
+                        loss=loss,
+                        score=score(logits),
+                    )
+                    best.offer(loss, patient=number == len(plan.phases) - 1)
+                    _modes(model, parameters)
+                losses = []
+                result.curve.append(point)
+                watch(point)
+                if best.waited >= recipe.patience:
+                    break
+        with evaluating:
+            _check_finite(losses, result.steps)
+    with evaluating:
+        best.restore()
+    result.train_seconds, result.evaluate_seconds = training.seconds, evaluating.seconds
+    result.padding = 1 - tokens / padded
+    return result
+
+
+def predict(model: Model, name: str, split: Split, phase: PlannedPhase) -> tuple[np.ndarray, float]:
+    """(logits packed as the split is, float32; mean loss), in evaluation mode."""
+    for module in (*_encoder_modules(model), model.head):
+        module.eval()
+    packed: np.ndarray | None = None
+    total = terms = 0.0
+    kind = model.head.kind
+    with torch.inference_mode(), model.device.autocast():
+        for index in split.in_order_of_length():
+            batch = split.batch(index)
+            logits = model.logits(name, batch, phase)
+            batch_loss, count = loss_terms(kind, logits, batch.targets)
+            total, terms = total + float(batch_loss), terms + float(count)
+            if packed is None:
+                rows = len(split) if kind == "pooled" else split.tokens
+                packed = np.empty((rows, logits.shape[-1]), np.float32)
+            if kind == "pooled":
+                packed[index] = logits.cpu().numpy()
+            else:
+                real = batch.mask.bool()
+                packed[batch.positions[real].cpu().numpy()] = logits[real].cpu().numpy()
+    assert packed is not None
+    return packed, total / max(terms, 1.0)
+
+
+def _prepare(model: Model, parameters: dict[str, nn.Parameter], phase: PlannedPhase) -> None:
+    """Set what learns, and put what does not in evaluation mode."""
+    for name, parameter in parameters.items():
+        parameter.requires_grad_(name in phase.rates)
+        parameter.grad = None
+    _modes(model, parameters)
+
+
+def _encoder_modules(model: Model) -> Iterator[nn.Module]:
+    for block in range(model.backbone.depth + 1):
+        yield from model.backbone.modules_of(block)
+
+
+def _modes(model: Model, parameters: dict[str, nn.Parameter]) -> None:
+    """Blocks and head that learn run with dropout; frozen ones run in evaluation mode."""
+    learning = {name for name, parameter in parameters.items() if parameter.requires_grad}
+    for block in range(model.backbone.depth + 1):
+        prefix = f"layers.{block - 1}." if block else "embeddings."
+        for module in model.backbone.modules_of(block):
+            module.train(any(name.startswith(prefix) for name in learning))
+    model.head.train(any(name.startswith("head.") for name in learning))
+
+
+def _step(model: Model, batch: Batch, phase: PlannedPhase, optimizer: _Optimizer, factor: float) -> Tensor:
+    """One optimizer step; the loss, detached."""
+    with model.device.autocast():
+        total, terms = loss_terms(model.head.kind, model.logits("train", batch, phase), batch.targets)
+    loss = total / terms.clamp(min=1)
+    loss.backward()
+    optimizer.step(factor)
+    return loss.detach()
+
+
+def _factor(step: int, steps: int, warmup: float) -> float:
+    """Learning-rate factor: linear warm-up over the first `warmup` of a phase, then linear decay to zero."""
+    rising = warmup * steps
+    if step < rising:
+        return (step + 1) / (rising + 1)
+    return (steps - step) / (steps - rising)
+
+
+def _check_finite(losses: list[Tensor], step: int) -> None:
+    values = torch.stack(losses).tolist() if losses else []
+    for back, value in enumerate(reversed(values)):
+        if not math.isfinite(value):
+            raise Diverged(f"the training loss is {value} at step {step - back}; try a smaller learning rate")
+
+
+class _Optimizer:
+    """One AdamW for a cell. Parameters with the same rates in all phases form a group; a group joins in the
+    phase in which it thaws and keeps its moments. A parameter that never learns never enters."""
+
+    def __init__(self, parameters: dict[str, nn.Parameter], plan: Plan, recipe: Recipe) -> None:
+        self._clip = recipe.clip
+        self._groups: dict[tuple[tuple[float, ...], float], list[nn.Parameter]] = {}
+        for name, rates in plan.learning.items():
+            decays = parameters[name].dim() > 1 and not name.startswith("embeddings.")
+            key = (rates, recipe.weight_decay if decays else 0.0)
+            self._groups.setdefault(key, []).append(parameters[name])
+        self._adamw: torch.optim.AdamW | None = None
+        self._rates: list[float] = []
+
+    def enter(self, phase: int) -> None:
+        """Add the groups that learn for the first time, and take the rates of this phase."""
+        for (rates, decay), members in self._groups.items():
+            if not any(rates[:phase]) and rates[phase]:
+                group = {"params": members, "weight_decay": decay, "rates": rates}
+                if self._adamw is None:
+                    self._adamw = torch.optim.AdamW([group], fused=True)
+                else:
+                    self._adamw.add_param_group(group)
+        assert self._adamw is not None
+        self._rates = [group["rates"][phase] for group in self._adamw.param_groups]
+
+    def step(self, factor: float) -> None:
+        """Clip the gradient's norm, step with every rate times `factor`, and forget the gradients."""
+        assert self._adamw is not None
+        for group, rate in zip(self._adamw.param_groups, self._rates, strict=True):
+            group["lr"] = rate * factor
+        learning = [p for group in self._adamw.param_groups for p in group["params"] if p.grad is not None]
+        nn.utils.clip_grad_norm_(learning, self._clip, foreach=True)
+        self._adamw.step()
+        self._adamw.zero_grad()
+
+
+class _Best:
+    """The parameters at the lowest validation loss, and how many evaluations have passed since."""
+
+    def __init__(self, parameters: dict[str, nn.Parameter]) -> None:
+        self._parameters = parameters
+        self._state: dict[str, Tensor] = {}
+        self._loss = math.inf
+        self.waited = 0
+
+    def offer(self, loss: float, patient: bool) -> None:
+        """Keep the state if it is the best so far; `patient`: count the evaluations without a better one."""
+        if loss < self._loss or not self._state:
+            self._loss = loss
+            self._state = {name: p.detach().clone() for name, p in self._parameters.items()}
+            self.waited = 0
+        elif patient:
+            self.waited += 1
+
+    def restore(self) -> None:
+        with torch.no_grad():
+            for name, parameter in self._parameters.items():
+                parameter.copy_(self._state[name])

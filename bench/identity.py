@@ -1,0 +1,56 @@
+"""What determines a cell's result, as one digest: a changed one runs again, an unchanged one never does."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+from typing import Any
+
+from bench.contracts import BenchError, Cell, Strategy, Task, digest
+from bench.data.sources import Sources
+from bench.discovery import Plugins
+from bench.models import catalog
+
+ENGINE = 1
+"""Raised when the engine computes something else for the same cell."""
+
+DEPTHS = (0, 1, 2, 4, 6, 8, 12, 16, 24, 32)
+
+backbone_identity = functools.cache(catalog.identity)
+
+
+def fingerprint(cell: Cell, plugins: Plugins, sources: Sources) -> str:
+    """The digest of the cell, of what its strategy declares and its task's version, and of the weights."""
+    strategy = plugins.strategy(cell.strategy, cell.options)
+    task = plugins.task(cell.task)
+    return digest(
+        {
+            "engine": ENGINE,
+            "task": [task.name, task.version, _source(type(task), "tasks")],
+            "recipe": cell.recipe,
+            "seed": cell.seed,
+            "strategy": [cell.strategy, _declared(strategy)],
+            "backbone": backbone_identity(cell.backbone),
+            "local": str(sources.local or ""),
+        }
+    )
+
+
+def _declared(strategy: Strategy) -> list[Any]:
+    """Everything that a strategy declares: its phases at usual depths, and its `adapt` as text."""
+    phases: list[Any] = []
+    for depth in DEPTHS:
+        try:
+            phases.append([[p.share, p.rates, p.head] for p in strategy.checked_phases(depth)])
+        except BenchError:
+            phases.append(None)
+    adapts = type(strategy).adapt is not Strategy.adapt
+    return [strategy.pretrained, phases, inspect.getsource(type(strategy).adapt) if adapts else ""]
+
+
+def _source(task: type[Task], package: str) -> str:
+    """The text of a task's file, where it is a user's own; a task of this project has a version instead."""
+    if task.__module__.startswith(f"{package}."):
+        return ""
+    module = inspect.getmodule(task)
+    return inspect.getsource(module) if module else ""

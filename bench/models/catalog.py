@@ -1,0 +1,66 @@
+"""The backbones that have a name of their own, and what identifies any backbone. Imports no torch."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from bench.contracts import BenchError
+from bench.data.packages import GLOVE, MINILM
+from bench.data.registry import Package
+
+VECTOR_SUFFIXES = (".kv", ".bin", ".txt", ".vec", ".gz", ".w2v", ".glove")
+
+
+@dataclass(frozen=True)
+class Packaged:
+    """A backbone that ships inside a registry package."""
+
+    kind: Literal["encoder", "vectors"]
+    package: Package
+    summary: str
+
+
+BACKBONES: dict[str, Packaged] = {
+    "glove": Packaged("vectors", GLOVE, "static word vectors, 341,479 words x 100 (depth 0)"),
+    "minilm": Packaged(
+        "encoder", MINILM, "MiniLM-L6-H384, sentence-tuned: 6 layers, width 384, 22.7 M parameters"
+    ),
+}
+
+
+def kind_of(name: str) -> Literal["encoder", "vectors"]:
+    """`vectors` for word vectors, `encoder` for everything else: a Hugging Face name or folder."""
+    if name in BACKBONES:
+        return BACKBONES[name].kind
+    return "vectors" if name.lower().endswith(VECTOR_SUFFIXES) else "encoder"
+
+
+def identity(name: str) -> str:
+    """What identifies the weights: a pinned digest, a digest of local files, or a hub name.
+
+    Raises BenchError where a local path does not exist or holds no safetensors."""
+    if name in BACKBONES:
+        return BACKBONES[name].package.sha256
+    path = Path(name)
+    if path.is_file():
+        return _sha256(path)
+    if path.is_dir():
+        weights = sorted(path.glob("*.safetensors"))
+        if not weights or not (path / "config.json").is_file():
+            raise BenchError(
+                f"backbone folder {name} needs config.json and *.safetensors (pickled weights are never "
+                "loaded); save it again with save_pretrained(..., safe_serialization=True)"
+            )
+        names = [path / "config.json", path / "tokenizer.json", *weights]
+        return hashlib.sha256("".join(_sha256(p) for p in names if p.is_file()).encode()).hexdigest()
+    if name.count("/") > 1 or name.startswith((".", "/", "~")) or kind_of(name) == "vectors":
+        raise BenchError(f"backbone {name}: there is no such file or folder")
+    return f"hub:{name}"
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -1,0 +1,65 @@
+"""Heads: from activations to logits, and the loss that fits them."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from bench.contracts import Recipe
+from bench.data.encoding import IGNORED
+
+HeadKind = Literal["pooled", "token", "span"]
+BOTTLENECK = 64  # width of the hidden layer of the `bottleneck` head
+
+
+class Head(nn.Module):
+    """`linear`: dropout and one linear map. `bottleneck`: a narrow hidden layer between."""
+
+    def __init__(self, kind: HeadKind, width: int, outputs: int, recipe: Recipe) -> None:
+        super().__init__()
+        self.kind: HeadKind = kind
+        self.pooling = recipe.pooling
+        drop = nn.Dropout(recipe.dropout)
+        if recipe.head == "linear":
+            self.map = nn.Sequential(drop, nn.Linear(width, outputs))
+        else:
+            hidden = nn.Linear(width, BOTTLENECK)
+            self.map = nn.Sequential(hidden, nn.GELU(), drop, nn.Linear(BOTTLENECK, outputs))
+
+    def pool(self, hidden: Tensor, mask: Tensor) -> Tensor:
+        """[B, S, width] -> [B, width]; the mean over real tokens, or the first token."""
+        if self.pooling == "cls":
+            return hidden[:, 0]
+        weights = mask.unsqueeze(-1).to(hidden.dtype)
+        return (hidden * weights).sum(1) / weights.sum(1)
+
+    def forward(self, hidden: Tensor, mask: Tensor) -> Tensor:
+        """Activations [B, S, width], or pooled vectors [B, width] where the head pools, -> logits:
+        pooled [B, labels], token [B, S, labels], span [B, S, 2] with padding at minus infinity; fp32."""
+        if self.kind == "pooled" and hidden.dim() == 3:
+            hidden = self.pool(hidden, mask)
+        logits = self.map(hidden).float()
+        if self.kind == "span":
+            logits = logits.masked_fill(mask.unsqueeze(-1) == 0, float("-inf"))
+        return logits
+
+
+def loss_terms(kind: HeadKind, logits: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
+    """(sum of the cross-entropies, number of terms) of a batch: examples, labelled tokens, or windows.
+
+    targets: pooled [B]; token [B, S] with IGNORED; span [B, 2]. The span loss is the mean of the two."""
+    if kind == "pooled":
+        return F.cross_entropy(logits, targets, reduction="sum"), torch.tensor(len(targets))
+    if kind == "token":
+        total = F.cross_entropy(
+            logits.flatten(0, 1), targets.flatten(), ignore_index=IGNORED, reduction="sum"
+        )
+        return total, (targets != IGNORED).sum()
+    start, end = logits.unbind(-1)
+    both = F.cross_entropy(start, targets[:, 0], reduction="sum") + F.cross_entropy(
+        end, targets[:, 1], reduction="sum"
+    )
+    return both / 2, torch.tensor(len(targets))

@@ -1,0 +1,90 @@
+"""Loads a backbone and its tokenizer by name, folder or vector file."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from bench.contracts import BenchError
+from bench.data.sources import Sources
+from bench.models.backbones import Backbone, HuggingFaceEncoder, StaticVectors
+from bench.models.catalog import BACKBONES, identity, kind_of
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """A pretrained backbone in evaluation mode on the CPU, and its tokenizer.
+
+    vocabulary: rows of its embedding table, before any trimming. `config` builds the same architecture with
+    random weights; None for word vectors."""
+
+    name: str
+    backbone: Backbone
+    tokenizer: Any  # a fast transformers tokenizer
+    vocabulary: int
+    config: Any = None
+
+    def random(self, seed: int) -> Backbone:
+        """The same architecture with random weights: word vectors keep their shape, N(0, 0.02)."""
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            if self.config is None:
+                return StaticVectors(torch.randn(self.vocabulary, self.backbone.width) * 0.02)
+            from transformers import AutoModel
+
+            return HuggingFaceEncoder(AutoModel.from_config(self.config).eval(), self.name)
+
+
+def load(name: str, sources: Sources) -> Loaded:
+    """The backbone called `name`: `minilm`, `glove`, a Hugging Face name or folder, a word-vector file.
+
+    Raises BenchError where it does not exist, cannot be split into layers, has no safetensors or no fast
+    tokenizer."""
+    identity(name)
+    if kind_of(name) == "vectors":
+        from bench.models.static_vectors import load_vectors
+
+        vectors, tokenizer = load_vectors(name, sources)
+        return Loaded(name, StaticVectors(torch.from_numpy(vectors)), tokenizer, len(vectors))
+    return _encoder(name, _folder(name, sources))
+
+
+def _folder(name: str, sources: Sources) -> str:
+    if name not in BACKBONES:
+        return name
+    package = BACKBONES[name].package
+    return str(Path(sources.members(package, package.members)[package.members[0]]).parent)
+
+
+def _encoder(name: str, folder: str) -> Loaded:
+    from transformers import AutoModel, AutoTokenizer
+    from transformers.utils import logging
+
+    logging.disable_progress_bar()
+    level = logging.get_verbosity()
+    logging.set_verbosity_error()
+    try:
+        model = AutoModel.from_pretrained(
+            folder, use_safetensors=True, trust_remote_code=False, dtype=torch.float32
+        )
+        tokenizer = AutoTokenizer.from_pretrained(folder, use_fast=True, trust_remote_code=False)
+    except (OSError, ValueError, ImportError, KeyError) as error:
+        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+        raise BenchError(
+            f"backbone '{name}' cannot be loaded: {reason[:200]}; give a built-in name "
+            f"({', '.join(BACKBONES)}), a Hugging Face name, or a folder with safetensors"
+        ) from error
+    finally:
+        logging.set_verbosity(level)
+    if not tokenizer.is_fast:
+        raise BenchError(f"backbone '{name}' has no fast tokenizer (tokenizer.json)")
+    if len(tokenizer) > model.get_input_embeddings().num_embeddings:
+        raise BenchError(
+            f"backbone '{name}': its tokenizer knows {len(tokenizer)} tokens but its embedding table has "
+            f"{model.get_input_embeddings().num_embeddings} rows; they do not belong together"
+        )
+    encoder = HuggingFaceEncoder(model.eval(), name)
+    return Loaded(name, encoder, tokenizer, encoder.rows, model.config)

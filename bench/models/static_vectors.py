@@ -1,0 +1,104 @@
+"""Static word vectors from any gensim-readable file, with a word-level tokenizer that keeps offsets."""
+
+from __future__ import annotations
+
+import json
+import os
+import pickle
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from bench.contracts import BenchError
+from bench.data.sources import Sources
+from bench.models.catalog import BACKBONES
+
+if TYPE_CHECKING:
+    from gensim.models import KeyedVectors
+
+PAD, UNKNOWN = "[PAD]", "[UNK]"
+
+
+def load_vectors(name: str, sources: Sources) -> tuple[np.ndarray, Any]:
+    """(float32 [words + 2, width], tokenizer). Rows 0 and 1 are padding and the unknown word, both zero."""
+    vectors = _packaged(name, sources) if name in BACKBONES else _read(Path(name))
+    table = np.zeros((len(vectors) + 2, vectors.vector_size), np.float32)
+    table[2:] = vectors.vectors
+    return table, word_tokenizer(vectors.index_to_key)
+
+
+def word_tokenizer(words: list[str]) -> Any:
+    """A fast tokenizer of whole words and punctuation marks; lower-cases where the vocabulary does."""
+    from tokenizers import Tokenizer, models, normalizers, pre_tokenizers
+    from transformers import PreTrainedTokenizerFast
+
+    vocabulary = {PAD: 0, UNKNOWN: 1}
+    for row, word in enumerate(words, 2):
+        vocabulary.setdefault(word, row)
+    tokenizer = Tokenizer(models.WordLevel(vocabulary, unk_token=UNKNOWN))
+    if not any(word != word.lower() for word in words[:50_000]):
+        tokenizer.normalizer = normalizers.Lowercase()  # pyright: ignore[reportAttributeAccessIssue]
+    tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()  # pyright: ignore[reportAttributeAccessIssue]
+    return PreTrainedTokenizerFast(
+        tokenizer_object=tokenizer, pad_token=PAD, unk_token=UNKNOWN, model_max_length=10**6
+    )
+
+
+def _read(path: Path) -> KeyedVectors:
+    """A gensim `KeyedVectors`, or word2vec, GloVe or fastText vectors in text or binary form."""
+    from gensim.models import KeyedVectors
+
+    try:
+        if path.suffix == ".kv":
+            return KeyedVectors.load(str(path), mmap="r")
+        if path.name.endswith((".bin", ".bin.gz")):
+            return KeyedVectors.load_word2vec_format(str(path), binary=True)
+        headed = len(_first_line(path).split()) == 2
+        return KeyedVectors.load_word2vec_format(str(path), no_header=not headed)
+    except (
+        OSError,
+        ValueError,
+        EOFError,
+        UnicodeDecodeError,
+        AttributeError,
+        pickle.UnpicklingError,
+    ) as error:
+        raise BenchError(
+            f"word vectors {path} cannot be read ({error}); give a gensim .kv, or word2vec, GloVe or "
+            "fastText vectors as .txt, .vec or .bin"
+        ) from error
+
+
+def _first_line(path: Path) -> str:
+    import smart_open
+
+    with smart_open.open(str(path), encoding="utf-8", errors="replace") as file:
+        return file.readline()
+
+
+def _packaged(name: str, sources: Sources) -> KeyedVectors:
+    """The packaged vectors, converted once from JSON to a gensim file whose arrays are memory-mapped."""
+    from gensim.models import KeyedVectors
+
+    package = BACKBONES[name].package
+    folder = sources.cache / "vectors" / package.sha256[:16]
+    path = folder / f"{name}.kv"
+    if not path.is_file():
+        source = sources.members(package, package.members)[package.members[0]]
+        content = json.loads(Path(source).read_text(encoding="utf-8"))
+        width = content["dimensions"]
+        vectors = KeyedVectors(width)
+        words = list(content["vectors"])
+        vectors.add_vectors(words, np.array([content["vectors"][w][:width] for w in words], np.float32))
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=folder.parent) as work:
+            vectors.save(str(Path(work) / path.name), separately=["vectors"])
+            try:
+                os.rename(work, folder)
+                os.mkdir(work)
+            except OSError:
+                if not path.is_file():  # else another process was first
+                    raise
+    return KeyedVectors.load(str(path), mmap="r")

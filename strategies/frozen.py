@@ -1,0 +1,18 @@
+"""A head on frozen embeddings: the cheapest transfer, and the one to beat."""
+
+from dataclasses import dataclass
+
+from bench.contracts import FROZEN, Phase, Strategy
+
+
+@dataclass(frozen=True)
+class Frozen(Strategy):
+    """Nothing but the head learns (Peters et al. 2019, arXiv 1903.05987, "feature extraction")."""
+
+    name = "frozen"
+    summary = "a head on frozen embeddings: a frozen encoder, or static word vectors"
+    paper = "arXiv 1903.05987"
+    head_rate: float = 1e-2
+
+    def phases(self, depth: int) -> tuple[Phase, ...]:
+        return (Phase(1.0, (("*", FROZEN),), head=self.head_rate),)
