@@ -1,0 +1,67 @@
+"""Each corpus format becomes examples."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from bench.contracts import BenchError, QuestionExample, TextExample
+from bench.data.formats import question_example, read_mentions, read_ratings, read_squad, read_tab
+
+
+def written(path: Path, text: str) -> Path:
+    path.write_bytes(text.encode())
+    return path
+
+
+def test_a_tab_file_has_three_header_rows_and_maybe_empty_ones(tmp_path: Path) -> None:
+    path = written(tmp_path / "a.tab", 'Category\tText\nd\tstring\nclass\t\n\nx\t"a ""b"""\ny\t\nz\tc d \n\n')
+    assert read_tab(path, "train") == [
+        TextExample("train-1", 'a "b"', "x"),
+        TextExample("train-3", "c d", "z"),
+    ]
+
+
+def test_another_header_is_an_error(tmp_path: Path) -> None:
+    with pytest.raises(BenchError, match="columns Category and Text"):
+        read_tab(written(tmp_path / "a.tab", "Text\tCategory\n"), "train")
+
+
+def test_ratings_become_polarities_and_zero_is_left_out(tmp_path: Path) -> None:
+    path = written(tmp_path / "a.txt", '1_1\t-0.9\tbad, "very"\r\n1_2\t0\tso\r\n2\t0.1\tgood')
+    assert read_ratings(path, "p") == [
+        TextExample("p-1_1", 'bad, "very"', "negative", "p-1"),
+        TextExample("p-2", "good", "positive"),
+    ]
+
+
+def sample(sentence: str, ideal: str) -> str:
+    return json.dumps({"input": [{"content": "List."}, {"content": sentence}], "ideal": ideal}) + "\n"
+
+
+def test_mentions_are_placed_left_to_right(tmp_path: Path) -> None:
+    lines = sample("Bank and Bank of Ohio , Bank", "[Bank - ORGANIZATION, Bank of Ohio - LOCATION]")
+    first, second = read_mentions(written(tmp_path / "a", lines + sample("no one", "No entities found")), "f")
+    assert first.tags == ("B-ORG", "O", "B-LOC", "I-LOC", "I-LOC", "O", "O")
+    assert second.tags == ("O", "O")
+
+
+def test_a_mention_that_is_not_there_is_named(tmp_path: Path) -> None:
+    path = written(tmp_path / "a", sample("Ann ran", "[Bob - PERSON]"))
+    with pytest.raises(BenchError, match=r"line 1: an entity of Bob - PERSON is not"):
+        read_mentions(path, "f")
+
+
+def test_questions_are_grouped_by_article(tmp_path: Path) -> None:
+    answers = [{"text": "Ann", "answer_start": 0}, {"text": "Ann", "answer_start": 0}]
+    questions = [{"id": "q", "question": "Who?", "answers": answers}]
+    paragraphs = [{"context": "Ann ran", "qas": questions}]
+    path = written(tmp_path / "a", json.dumps({"data": [{"title": "T", "paragraphs": paragraphs}]}))
+    assert read_squad(path) == [QuestionExample("q", "Who?", "Ann ran", (("Ann", 0),), "T")]
+
+
+def test_an_offset_that_is_off_moves_to_the_nearest_place() -> None:
+    example = question_example("q", "T", "Who?", "Ann, Ann, Ann", [(" Ann", 4), ("Bob", 0)])
+    assert example.answers == (("Ann", 5),)

@@ -1,0 +1,113 @@
+"""The hub and its local layout; no test needs the hub."""
+
+from __future__ import annotations
+
+import json
+import time
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from bench.contracts import BenchError, QuestionExample, Task, TextExample
+from bench.data.sources import Sources
+from tasks.ag_news import AGNews
+from tasks.conll2003 import NAMES, CoNLL2003
+from tasks.squad_v1 import SquadV1
+from tasks.sst2 import SST2
+
+
+def local_sources(folder: Path, name: str, **splits: list[dict[str, Any]]) -> Sources:
+    (folder / name).mkdir()
+    for split, rows in splits.items():
+        pq.write_table(pa.Table.from_pylist(rows), folder / name / f"{split}.parquet")
+    return Sources(folder / "cache", folder)
+
+
+@pytest.mark.parametrize("setting", [{"HF_ENDPOINT": "http://127.0.0.1:9"}, {"HF_HUB_OFFLINE": "1"}])
+def test_a_hub_that_cannot_be_reached_is_one_line_in_seconds(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, setting: dict[str, str]
+) -> None:
+    monkeypatch.setenv("HF_ENDPOINT", "http://127.0.0.1:9")
+    for name, value in setting.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.chdir(tmp_path)
+    started = time.perf_counter()
+    with pytest.raises(BenchError, match=r"--set data\.local=DIR") as caught:
+        Sources(tmp_path).hub("nobody/no-such-data-set")
+    assert time.perf_counter() - started < 10
+    assert "\n" not in str(caught.value)
+
+
+def test_sentences_of_a_local_copy(tmp_path: Path) -> None:
+    rows = [{"idx": n, "sentence": f"film {n} ", "label": n % 2} for n in range(4)]
+    splits = SST2().splits(local_sources(tmp_path, "sst2", train=rows, validation=rows[:2], test=rows[:1]))
+    assert [len(splits.train), len(splits.validation), len(splits.test)] == [4, 2, 1]
+    assert splits.train[1] == TextExample("train-1", "film 1", "positive")
+
+
+def test_without_test_labels_validation_is_the_test_set(tmp_path: Path) -> None:
+    rows = [{"idx": n, "sentence": f"film {n}", "label": n % 2} for n in range(100)]
+    hidden = [{"idx": 0, "sentence": "hidden", "label": -1}]
+    sources = local_sources(tmp_path, "sst2", train=rows[:90], validation=rows[90:], test=hidden)
+    splits = SST2().splits(sources)
+    assert [len(splits.train), len(splits.validation), len(splits.test)] == [81, 9, 10]
+
+
+def test_a_missing_validation_set_is_cut_from_training(tmp_path: Path) -> None:
+    rows = [{"text": f"news {n}", "label": n % 4} for n in range(100)]
+    splits = AGNews().splits(local_sources(tmp_path, "ag_news", train=rows, test=rows[:10]))
+    assert [len(splits.train), len(splits.validation), len(splits.test)] == [81, 9, 10]
+    assert splits.test[3].label == "Sci/Tech"
+
+
+def test_tags_of_a_local_copy(tmp_path: Path) -> None:
+    rows = [{"id": "0", "tokens": ["Ann", "Lee", "ran"], "ner_tags": [1, 2, 0]}]
+    splits = CoNLL2003().splits(local_sources(tmp_path, "conll2003", train=rows, validation=rows, test=rows))
+    assert splits.train[0].tags == ("B-PER", "I-PER", "O")
+
+
+def test_questions_of_a_local_copy(tmp_path: Path) -> None:
+    rows = [
+        {
+            "id": f"{n}",
+            "title": f"article {n // 5}",
+            "question": "Who ran? ",
+            "context": f"Ann {n} ran.",
+            "answers": {"text": ["Ann", "Ann"], "answer_start": [0, 0]},
+        }
+        for n in range(50)
+    ]
+    splits = SquadV1().splits(local_sources(tmp_path, "squad", train=rows, validation=rows[:1]))
+    assert [len(splits.train), len(splits.validation), len(splits.test)] == [44, 5, 1]
+    assert splits.test[0] == QuestionExample("0", "Who ran?", "Ann 0 ran.", (("Ann", 0),), "article 0")
+
+
+@pytest.mark.parametrize(
+    ("task", "names"), [(SST2(), ["positive", "negative"]), (CoNLL2003(), [*NAMES, "B-X"])]
+)
+def test_other_label_names_than_expected_are_an_error(tmp_path: Path, task: Task, names: list[str]) -> None:
+    sources = local_sources(tmp_path, task.name)
+    (tmp_path / "labels.json").write_text(json.dumps({task.name: {"names": names}}))
+    with pytest.raises(BenchError, match="were expected in that order"):
+        task.splits(sources)
+
+
+def test_a_damaged_local_file_is_named(tmp_path: Path) -> None:
+    sources = local_sources(tmp_path, "sst2")
+    (tmp_path / "sst2" / "train.parquet").write_bytes(b"PAR1 not")
+    with pytest.raises(BenchError, match=r"train\.parquet cannot be read as Parquet"):
+        SST2().splits(sources)
+
+
+def test_a_local_copy_without_a_needed_split_names_it(tmp_path: Path) -> None:
+    rows = [{"sentence": "film", "label": 0}]
+    with pytest.raises(BenchError, match="'sst2' has no split 'test'"):
+        SST2().splits(local_sources(tmp_path, "sst2", train=rows, validation=rows))
+
+
+def test_a_local_folder_that_is_not_there_is_named(tmp_path: Path) -> None:
+    with pytest.raises(BenchError, match=r"data\.local=.*nowhere is not a folder"):
+        SST2().splits(Sources(tmp_path, tmp_path / "nowhere"))

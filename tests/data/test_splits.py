@@ -1,0 +1,231 @@
+"""Cuts never divide a group, samples are nested, and unsound rows are named."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bench.contracts import BenchError, QuestionExample, Recipe, Splits, TextExample, WordsExample
+from bench.data.sources import Sources
+from bench.data.splits import (
+    check_leaks,
+    content,
+    cut_by_group,
+    drop_duplicates,
+    fingerprint,
+    prepare,
+    split_by_group,
+    subset,
+    training_subset,
+    with_validation,
+)
+from tasks.classification import Classification
+from tasks.qa import QA
+
+FRACTIONS = {"train": 0.6, "validation": 0.15, "test": 0.25}
+
+
+def texts(count: int, prefix: str = "", groups: int = 50, labels: int = 4) -> list[TextExample]:
+    return [
+        TextExample(f"{prefix}{n}", f"{prefix} text {n}", f"label{n % labels}", f"{prefix}g{n % groups}")
+        for n in range(count)
+    ]
+
+
+class Made(Classification):
+    name = "made"
+    summary = "made up"
+    rows = Splits(texts(80, "a"), texts(40, "b"), texts(40, "c"), {"far": texts(40, "d")})
+
+    def splits(self, sources: Sources) -> Splits:
+        return self.rows
+
+
+class Asked(QA):
+    name = "asked"
+    summary = "made up"
+
+    def splits(self, sources: Sources) -> Splits:
+        rows = [QuestionExample(f"{n}", "Who?", "Ann" + " ran" * n, (("Ann", 0),)) for n in range(20)]
+        return Splits(rows, rows, rows)
+
+
+def prepared(rows: Splits, recipe: Recipe | None = None) -> Splits:
+    task = Made()
+    task.rows = rows  # type: ignore[misc]
+    return prepare(task, Sources(Path("unused")), recipe or Recipe())
+
+
+# Cutting
+
+
+@given(st.lists(st.integers(0, 30), min_size=1, max_size=200), st.text(max_size=5))
+def test_no_group_is_ever_divided_and_no_row_is_lost(groups: list[int], salt: str) -> None:
+    rows = [TextExample(f"{n}", f"{n}", "x", f"g{group}") for n, group in enumerate(groups)]
+    cut = split_by_group(rows, FRACTIONS, salt)
+    owners = Counter((row.group, name) for name, part in cut.items() for row in part)
+    assert len(owners) == len(set(groups))
+    assert sorted(row.id for part in cut.values() for row in part) == sorted(row.id for row in rows)
+
+
+def test_the_fractions_are_met_approximately() -> None:
+    cut = split_by_group(texts(1000, groups=100), FRACTIONS, "s")
+    for name, fraction in FRACTIONS.items():
+        assert len(cut[name]) == pytest.approx(1000 * fraction, abs=15)
+
+
+def test_a_cut_depends_on_groups_and_salt_only() -> None:
+    rows = texts(200)
+    cut = split_by_group(rows, FRACTIONS, "s")
+    again = split_by_group(rows[::-1], FRACTIONS, "s")
+    assert {k: {row.group for row in v} for k, v in cut.items()} == {
+        k: {row.group for row in v} for k, v in again.items()
+    }
+    assert cut != split_by_group(rows, FRACTIONS, "t")
+
+
+def test_a_cut_is_the_same_in_every_version() -> None:
+    cut = split_by_group(texts(200), FRACTIONS, "s")
+    assert {name: fingerprint(part) for name, part in cut.items()} == {
+        "train": "7d34556fd3554182",
+        "validation": "54060910a67fd215",
+        "test": "ffe941f13eed28c6",
+    }
+
+
+def test_rows_without_a_group_stay_with_their_duplicates() -> None:
+    rows = [TextExample(f"{n}", f"text {n % 20}", "x") for n in range(100)]
+    cut = cut_by_group(rows, 0.5, 0.2, "s")
+    assert len(cut.train) + len(cut.validation) + len(cut.test) == 100
+
+
+def test_training_gets_every_label_however_rare() -> None:
+    rows = [*texts(200, groups=200, labels=1), TextExample("rare", "rare text", "rare")]
+    for salt in "abcdefgh":
+        assert "rare" in {row.label for row in split_by_group(rows, FRACTIONS, salt)["train"]}
+
+
+# Sampling
+
+
+@given(st.integers(1, 60), st.integers(1, 60))
+def test_samples_are_nested_and_deterministic(few: int, more: int) -> None:
+    few, more = sorted((few, more))
+    rows = texts(60)
+    for sample in (subset, training_subset):
+        assert {row.id for row in sample(rows, few)} <= {row.id for row in sample(rows, more)}
+        assert len(sample(rows, few)) == few
+        assert {row.id for row in sample(rows, more)} == {row.id for row in sample(rows[::-1], more)}
+
+
+def test_a_training_sample_has_every_label_as_soon_as_it_can() -> None:
+    rows = [*texts(500, labels=5), TextExample("rare", "rare", "rare")]
+    assert {row.label for row in training_subset(rows, 6)} == {f"label{n}" for n in range(5)} | {"rare"}
+
+
+def test_class_proportions_hold_approximately() -> None:
+    rows = [TextExample(f"{n}", f"{n}", "a" if n % 4 else "b") for n in range(4000)]
+    share = Counter(row.label for row in subset(rows, 1000))["b"] / 1000
+    assert share == pytest.approx(0.25, abs=0.04)
+
+
+def test_no_size_and_too_large_a_size_mean_all_in_order() -> None:
+    rows = texts(10)
+    assert subset(rows, None) == training_subset(rows, 99) == rows
+
+
+def test_a_fingerprint_sees_content_and_order() -> None:
+    rows = texts(5)
+    assert fingerprint(rows) == fingerprint(tuple(rows))
+    assert len({fingerprint(rows), fingerprint(rows[::-1]), fingerprint(rows[:4])}) == 3
+
+
+# Leaks
+
+
+def test_duplicates_of_held_out_rows_leave_training() -> None:
+    same = TextExample("t", "said twice", "a")
+    splits = Splits(
+        [same, TextExample("u", "said thrice", "a"), TextExample("w", "once", "a")],
+        [replace(same, id="v"), TextExample("x", "said thrice", "b")],
+        [replace(same, id="y", label="b")],
+    )
+    kept = drop_duplicates(splits)
+    assert [[row.id for row in part] for part in (kept.train, kept.validation, kept.test)] == [
+        ["w"],
+        ["x"],
+        ["y"],
+    ]
+
+
+def test_a_given_training_set_is_cut_without_duplicates_of_the_test_set() -> None:
+    test = [TextExample(f"t{n}", f"text {n}", "x") for n in range(0, 50, 5)]
+    train = [TextExample(f"{n}", f"text {n}", "x") for n in range(100)]
+    splits = with_validation(train, test, 0.2, "s")
+    assert splits.test == test
+    assert len(splits.train) + len(splits.validation) == 90
+    assert not {content(row) for row in splits.train} & {content(row) for row in test}
+
+
+def test_a_group_in_two_splits_is_an_error() -> None:
+    rows = texts(20)
+    with pytest.raises(BenchError, match="task 'made' leaks: group 'g"):
+        check_leaks(Made(), Splits(rows[:10], rows[10:], [replace(rows[0], id="z")]))
+
+
+# Preparing
+
+
+def test_a_cell_gets_the_sizes_of_its_recipe() -> None:
+    splits = prepared(Made.rows, Recipe(train=20, validation=10, test=5))
+    sizes = [len(splits.train), len(splits.validation), len(splits.test), len(splits.shift["far"])]
+    assert sizes == [20, 10, 5, 5]
+
+
+@pytest.mark.parametrize("name", ["train", "validation", "test"])
+def test_an_empty_split_is_named(name: str) -> None:
+    with pytest.raises(BenchError, match=f"task 'made' has no examples in split '{name}'"):
+        prepared(replace(Made.rows, **{name: []}))
+
+
+def test_an_empty_shift_set_is_named() -> None:
+    with pytest.raises(BenchError, match="split 'shift/far'"):
+        prepared(replace(Made.rows, shift={"far": []}))
+
+
+def test_an_unsound_example_is_named() -> None:
+    rows = [*texts(5), TextExample("x7", " ", "label0")]
+    with pytest.raises(BenchError, match="task 'made', split 'test', example 'x7'"):
+        prepared(replace(Made.rows, test=rows))
+
+
+def test_an_id_that_occurs_twice_is_named() -> None:
+    with pytest.raises(BenchError, match="two examples have the id '0'"):
+        prepared(replace(Made.rows, test=[*texts(3), *texts(1)]))
+
+
+def test_a_label_that_is_not_learnt_is_named() -> None:
+    with pytest.raises(
+        BenchError, match=r"no training example has label 'label\d'.*recipe.train \(2 now\) to at"
+    ):
+        prepared(Made.rows, Recipe(train=2))
+
+
+def test_long_contexts_go_before_sampling() -> None:
+    splits = prepare(Asked(), Sources(Path("unused")), Recipe(max_context=19, train=4))
+    assert len(splits.train) == 4
+    assert {len(row.context) for row in splits.test} == {3, 7, 11, 15, 19}
+
+
+def test_a_limit_that_leaves_no_context_is_an_error() -> None:
+    with pytest.raises(BenchError, match=r"recipe\.max_context=2"):
+        prepare(Asked(), Sources(Path("unused")), Recipe(max_context=2))
+
+
+def test_words_are_compared_as_text() -> None:
+    assert content(WordsExample("1", ("a", "b"), ("O", "O"))) == "a b"
