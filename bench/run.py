@@ -1,11 +1,9 @@
-"""One cell, top to bottom, in a straight line; then a suite of cells."""
+"""One cell, top to bottom, in a straight line."""
 
 from __future__ import annotations
 
-import gc
 import math
 import traceback
-from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
@@ -14,7 +12,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from bench.contracts import BenchError, Cell, Recipe, Splits, Strategy, Task
+from bench.contracts import BenchError, Cell, Splits, Strategy, Task
 from bench.data.batches import Split, epoch_steps
 from bench.data.encoding import Encoded
 from bench.data.sources import Sources
@@ -30,8 +28,7 @@ from bench.identity import fingerprint
 from bench.models.backbones import Backbone
 from bench.models.heads import Head
 from bench.models.loading import Loaded, load
-from bench.record import Data, Point, Record, Seconds
-from bench.store import Store
+from bench.record import Data, Record, Seconds
 
 Tests = dict[str, dict[str, list[Any]]]
 """Per-example columns by test set, then by column."""
@@ -176,40 +173,6 @@ def prepare_ground(cell: Cell, bench: Bench) -> Ground:
     )
 
 
-def run_suite(cells: Sequence[Cell], bench: Bench, store: Store, events: Events) -> list[Record]:
-    """Run what is not finished, cells that share a ground one after another; every record is in `store`.
-
-    A cell that raises becomes a record with a status and a reason. Ctrl-C loses the cell in flight alone."""
-    records: list[Record] = []
-    ground: tuple[tuple[str, str, Recipe], Ground] | None = None
-    try:
-        for cell in cells:
-            finished = store.record(cell.id)
-            if finished and is_current(finished, cell, bench):
-                records.append(finished)
-                events.cell_done(finished)
-                continue
-            events.cell_started(cell)
-            store.start(cell.id)
-            key = (cell.task, cell.backbone, cell.recipe)
-            if ground is None or ground[0] != key:
-                ground = None
-                gc.collect()
-                ground = (key, prepare_ground(cell, bench))
-            record, tests = attempt(cell, ground[1], bench, events.point)
-            store.save(record, tests)
-            records.append(record)
-            events.cell_done(record)
-    finally:
-        store.stop()
-    return records
-
-
-def is_current(record: Record, cell: Cell, bench: Bench) -> bool:
-    """Whether a record is a finished run of exactly this cell."""
-    return record.status == "done" and record.fingerprint == fingerprint(cell, bench.plugins, bench.sources)
-
-
 def attempt(cell: Cell, ground: Ground, bench: Bench, watch: Watch) -> tuple[Record, Tests]:
     """`run_cell`, or a record that says why it could not."""
     failed = partial(
@@ -230,15 +193,6 @@ def attempt(cell: Cell, ground: Ground, bench: Bench, watch: Watch) -> tuple[Rec
         place = traceback.extract_tb(error.__traceback__)[-1]
         where = f"{place.filename.rsplit('/', 1)[-1]}:{place.lineno}"
         return failed(status="failed", reason=f"{type(error).__name__}: {error} ({where})"), {}
-
-
-@dataclass(frozen=True)
-class Events:
-    """What a caller hears while a suite runs."""
-
-    cell_started: Callable[[Cell], None] = lambda cell: None
-    cell_done: Callable[[Record], None] = lambda record: None
-    point: Callable[[Point], None] = lambda point: None
 
 
 def _headline(ground: Ground, logits: np.ndarray) -> float:

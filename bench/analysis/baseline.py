@@ -181,4 +181,6 @@ def _unpacked(packed: dict[str, Any], size: int) -> np.ndarray:
     values = np.frombuffer(zlib.decompress(base64.b64decode(packed["data"])), dtype=packed["type"])
     if len(values) != size:
         raise ValueError("wrong number of examples")
-    return np.array(packed["labels"], dtype=object)[values] if "labels" in packed else values.astype(float)
+    if "labels" not in packed:
+        return values.astype(float)
+    return np.array(packed["labels"], dtype=object)[values.astype(np.intp)]

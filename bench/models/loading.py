@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -11,7 +10,7 @@ import torch
 from bench.contracts import BenchError
 from bench.data.sources import Sources
 from bench.models.backbones import Backbone, HuggingFaceEncoder, StaticVectors
-from bench.models.catalog import BACKBONES, identity, kind_of
+from bench.models.catalog import BACKBONES, folder, identity, kind_of
 
 
 @dataclass(frozen=True)
@@ -49,17 +48,10 @@ def load(name: str, sources: Sources) -> Loaded:
 
         vectors, tokenizer = load_vectors(name, sources)
         return Loaded(name, StaticVectors(torch.from_numpy(vectors)), tokenizer, len(vectors))
-    return _encoder(name, _folder(name, sources))
+    return _encoder(name, folder(name, sources))
 
 
-def _folder(name: str, sources: Sources) -> str:
-    if name not in BACKBONES:
-        return name
-    package = BACKBONES[name].package
-    return str(Path(sources.members(package, package.members)[package.members[0]]).parent)
-
-
-def _encoder(name: str, folder: str) -> Loaded:
+def _encoder(name: str, path: str) -> Loaded:
     from transformers import AutoModel, AutoTokenizer
     from transformers.utils import logging
 
@@ -68,9 +60,9 @@ def _encoder(name: str, folder: str) -> Loaded:
     logging.set_verbosity_error()
     try:
         model = AutoModel.from_pretrained(
-            folder, use_safetensors=True, trust_remote_code=False, dtype=torch.float32
+            path, use_safetensors=True, trust_remote_code=False, dtype=torch.float32
         )
-        tokenizer = AutoTokenizer.from_pretrained(folder, use_fast=True, trust_remote_code=False)
+        tokenizer = AutoTokenizer.from_pretrained(path, use_fast=True, trust_remote_code=False)
     except (OSError, ValueError, ImportError, KeyError) as error:
         reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
         raise BenchError(
