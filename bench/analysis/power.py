@@ -3,11 +3,12 @@
     python -m bench.analysis.power RUN [--trials 200] [--seeds 3]
 
 New runs of the same code are simulated from recorded predictions. A simulated seed draws weights over the
-recorded seeds (Dirichlet, concentration 1 / seeds) and takes each example's outcome from one of them, so seeds
-differ as a whole and example by example. Resampling n recorded seeds understates their variance by (n - 1) / n
-and halves what lies between whole seeds; test sets are made smaller by the factor that restores the variance,
-so the rates are those of the recorded test sets. A drop is injected by spoiling the outcomes of random
-examples, independently by seed. Without RUN, a synthetic suite of known noise is used.
+recorded seeds (Dirichlet) and takes each example's outcome from one of them, so seeds differ as a whole and
+example by example; how much as a whole follows the moderated dispersion of the cell, since three recorded
+seeds say little about it. Resampling n recorded seeds understates their variance by (n - 1) / n; test sets are
+made smaller by the factor that restores it, so the rates are those of the recorded test sets. A drop is
+injected by spoiling the outcomes of random examples, independently by seed. Without RUN, a synthetic suite of
+known noise with thirty recorded seeds is used.
 """
 
 from __future__ import annotations
@@ -34,11 +35,16 @@ from bench.record import Record
 
 @dataclass(frozen=True)
 class Pool:
-    """The recorded outcomes of one cell: a record to copy, and the columns of each recorded seed."""
+    """The recorded outcomes of one cell: a record to copy, the columns of each recorded seed, and the share of
+    the recorded seeds' own variance that simulated seeds keep, in [0, WHOLE]."""
 
     record: Record
     metric: Metric
     seeds: tuple[Columns, ...]
+    whole: float
+
+
+WHOLE = 0.6  # at 1 simulated seeds would be copies of the recorded ones
 
 
 @dataclass(frozen=True)
@@ -63,27 +69,30 @@ class Rates:
         )
 
 
-def pools(run: Run) -> dict[Key, Pool]:
-    """The finished cells with at least two seeds, by key; BenchError where there is none."""
-    source, found = Source(run.predictions), {}
-    for key, group in gather(run.records).items():
-        rows = [source.columns(record) for record in group.done]
-        metric = definition(group.done[0], group.headline) if group.done else None
-        if metric and len(rows) > 1 and all(rows):
-            found[key] = Pool(group.done[0], metric, tuple(row for row in rows if row))
-    if not found:
+def pools(run: Run) -> tuple[dict[Key, Pool], float]:
+    """The finished cells with at least two seeds, by key, and the share of the test examples at which
+    simulated scores vary as much as recorded ones. BenchError where there is no such cell."""
+    source = Source(run.predictions)
+    samples = {
+        key: (group, found.parts)
+        for key, group in gather(run.records).items()
+        if len(group.done) > 1 and (found := sample(group, source)) is not None
+    }
+    if not samples:
         raise BenchError(f"{run.name} has no cell with two finished seeds: power cannot be measured")
-    return found
-
-
-def kept_share(run: Run) -> float:
-    """The share of the test examples at which simulated scores vary as much as the recorded ones."""
-    groups = gather(run.records).values()
-    samples = [found for group in groups if (found := sample(group, Source(run.predictions)))]
-    prior = fit_prior([item.parts for item in samples])
-    seeds = max((item.parts.seeds for item in samples), default=2)
-    dispersion = max(prior.dispersion, 1.0)
-    return (seeds - 1) / seeds * (0.5 + 0.5 * dispersion) / dispersion
+    prior = fit_prior([parts for _, parts in samples.values()])
+    found, wanted, reached = {}, [], []
+    for key, (group, parts) in samples.items():
+        goal = prior.seed_variance(parts)[0] / parts.interaction if parts.interaction > 0 else 1.0
+        excess = parts.dispersion - 1 if parts.interaction > 0 else 0.0
+        whole = min((goal - 1) / excess, WHOLE) if excess > 0 else 0.0
+        metric = definition(group.done[0], group.headline)
+        rows = [source.columns(record) for record in group.done]
+        if metric is not None:
+            found[key] = Pool(group.done[0], metric, tuple(row for row in rows if row), whole)
+        wanted.append(goal)
+        reached.append((1 + whole * excess) * (parts.seeds - 1) / parts.seeds)
+    return found, min(1.0, sum(reached) / sum(wanted))
 
 
 @dataclass(frozen=True)
@@ -122,7 +131,8 @@ class Simulator:
 
     def _seed(self, pool: Pool, examples: np.ndarray) -> dict[str, np.ndarray]:
         count = len(pool.seeds)
-        weights = self.rng.dirichlet(np.full(count, 1 / count))
+        concentration = (1 / pool.whole - 1) / count if pool.whole > 0.001 else 1000.0
+        weights = self.rng.dirichlet(np.full(count, concentration))
         origin = self.rng.choice(count, len(examples), p=weights)
         names = pool.seeds[0].keys()
         return {name: _picked([rows[name] for rows in pool.seeds], origin, examples) for name in names}
@@ -154,9 +164,9 @@ def spoiled(rows: Columns, metric: Metric, share: float, rng: np.random.Generato
 
 def measure(run: Run, trials: int, seeds: int, strategy_drop: float = 0.03, cell_drop: float = 0.06) -> Rates:
     """The rates over `trials` simulated comparisons of each kind, from a fixed random seed."""
-    found = pools(run)
+    found, share = pools(run)
     rng = np.random.default_rng(0)
-    simulator = Simulator(found, rng, kept_share(run))
+    simulator = Simulator(found, rng, share)
     broad = _strategies(found)
     counts = [0, 0, 0]
     for _ in range(trials):
@@ -210,7 +220,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _opened(path: Path | None) -> Run:
     if path is None:
-        return synthetic_run(seeds=3)
+        return synthetic_run(seeds=30)
     if path.suffix == ".jsonl":
         from bench.analysis.baseline import read
 
