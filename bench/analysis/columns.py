@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from statistics import fmean
 
-from bench.analysis.groups import Group, Key, floor
+from bench.analysis.groups import Group, Key, floor, is_degenerate
 from bench.analysis.model import Column, Entry, Unit
 from bench.analysis.uncertainty import Shown, Uncertainty
 from bench.contracts import BenchError
@@ -78,8 +78,12 @@ def _memory(group: Group, context: Context) -> Entry:
 
 
 def _seeds(group: Group, context: Context) -> Entry:
+    """The finished seeds; of how many, where some did not finish; and how many of them are degenerate."""
     done, expected = len(group.done), context.seeds()
-    return Entry(float(done), note="" if done == expected else f"{done}/{expected}")
+    notes = [] if done == expected else [f"{done}/{expected}"]
+    if degenerate := sum(map(is_degenerate, group.done)):
+        notes = [*(notes or [str(done)]), f"{degenerate} degenerate"]
+    return Entry(float(done), note=", ".join(notes))
 
 
 def _of_full(group: Group, context: Context) -> Entry:

@@ -1,0 +1,55 @@
+"""How soon a strategy is as good as it gets: epochs and seconds to 90% and 99% of its best validation score."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from statistics import median
+
+from bench.analysis.groups import Group, gather
+from bench.analysis.model import Block, Column, Entry, Row, Table
+from bench.contracts import BenchError
+from bench.record import Point, Record
+
+SHARES = (0.9, 0.99)
+
+
+def reached(curve: Sequence[Point], share: float) -> Point | None:
+    """The first point whose score is at least `share` of the curve's best; None for an empty curve."""
+    best = max((point.score for point in curve), default=0.0)
+    return next((point for point in curve if point.score >= share * best), None)
+
+
+def build(records: Sequence[Record]) -> Table:
+    """The table, a block a task: medians over seeds. BenchError where no record has a learning curve."""
+    groups = [group for group in gather(records).values() if any(record.curve for record in group.done)]
+    if not groups:
+        raise BenchError("no record has a learning curve: run the suite first")
+    columns = [Column("best", "best validation", "percent")]
+    for share in SHARES:
+        name = f"{100 * share:g}%"
+        columns.append(Column(f"epochs-{name}", f"epochs to {name}", "rank"))
+        columns.append(Column(f"seconds-{name}", f"seconds to {name}", "seconds"))
+    blocks: dict[str, list[Row]] = {}
+    for group in groups:
+        blocks.setdefault(group.key.task, []).append(_row(group))
+    return Table(
+        "Convergence: time to a share of the best validation score",
+        ("strategy", "backbone"),
+        tuple(columns),
+        tuple(Block(task, tuple(rows)) for task, rows in blocks.items()),
+        (
+            "The first evaluation whose score is at least this share of the strategy's own best; medians over "
+            "seeds. Seconds are of training and validation, what comes before them left out.",
+        ),
+        "task",
+    )
+
+
+def _row(group: Group) -> Row:
+    curves = [record.curve for record in group.done if record.curve]
+    entries = [Entry(median(max(point.score for point in curve) for curve in curves))]
+    for share in SHARES:
+        points = [point for curve in curves if (point := reached(curve, share)) is not None]
+        entries.append(Entry(float(median(point.epoch for point in points))))
+        entries.append(Entry(float(median(point.seconds for point in points))))
+    return Row((group.key.strategy, group.key.backbone), tuple(entries))

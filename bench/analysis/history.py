@@ -1,0 +1,194 @@
+"""The trend over runs: results/history.jsonl, a line a completed run, and the steps in it.
+
+Steps are changes in mean found by PELT (Killick, Fearnhead & Eckley 2012, JASA 107), through `ruptures`
+(Truong, Oudre & Vayatis 2020, Signal Processing 167), with the penalty 3 s^2 log n of a strengthened BIC
+(Yao 1988); s is the noise from run to run, by the median absolute difference of neighbours, which steps hardly
+move.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from statistics import fmean
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from bench.analysis.groups import gather, machine_fingerprint
+from bench.analysis.model import Block, Column, Entry, Row, Table
+from bench.contracts import BenchError
+from bench.record import Record
+
+VERSION = 1
+PATH = Path("results/history.jsonl")
+BARS = "▁▂▃▄▅▆▇█"
+LEAST_NOISE = {"score": 0.002, "seconds": 0.02}  # of a score; of the logarithm of seconds
+
+
+class Measured(BaseModel):
+    """A cell of one run, over its seeds: mean headline score in [0, 1] and median cold seconds."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    score: float | None
+    seconds: float | None
+    seeds: int
+
+
+class Line(BaseModel):
+    """A completed run. `cells` is by `task/strategy/backbone`."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    history_version: int = VERSION
+    suite: str
+    date: str  # ISO 8601, UTC: when its last cell started
+    commit: str = ""
+    dirty: bool = False
+    machine: str = ""
+    cells: dict[str, Measured] = Field(default_factory=dict)
+
+
+def line(records: Sequence[Record]) -> Line:
+    """What a run adds to the history. BenchError where nothing finished."""
+    groups = gather(records)
+    done = [record for group in groups.values() for record in group.done]
+    if not done:
+        raise BenchError("the run has no finished cell: nothing to add to the history")
+    cells = {}
+    for key, group in groups.items():
+        scores = group.scores(group.headline)
+        cells[str(key)] = Measured(
+            score=fmean(scores) if scores else None, seconds=group.seconds(), seeds=len(group.done)
+        )
+    machine = done[0].machine
+    return Line(
+        suite=done[0].cell.suite,
+        date=max(record.started for record in done),
+        commit=machine.commit if machine else "",
+        dirty=machine.dirty if machine else False,
+        machine=machine_fingerprint(machine),
+        cells=cells,
+    )
+
+
+def append(records: Sequence[Record], path: Path = PATH) -> None:
+    """Add a run to the history, in a single write; a run that is its last line already is not added again."""
+    new = line(records).model_dump_json()
+    if path.is_file() and path.read_text(encoding="utf-8").splitlines()[-1:] == [new]:
+        return
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("a", encoding="utf-8") as file:
+        file.write(new + "\n")
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def read(path: Path = PATH) -> list[Line]:
+    """The history, oldest first; BenchError names the line that cannot be read."""
+    if not path.is_file():
+        raise BenchError(f"{path} does not exist: complete a run first")
+    lines = []
+    for number, text in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
+        place = f"{path}, line {number}"
+        try:
+            if (version := json.loads(text)["history_version"]) > VERSION:
+                raise BenchError(
+                    f"{place} has version {version}; this program reads up to {VERSION}: upgrade it"
+                )
+            lines.append(Line.model_validate_json(text))
+        except (ValidationError, KeyError, TypeError, json.JSONDecodeError) as error:
+            raise BenchError(f"{place} is damaged: delete the line or restore the file") from error
+    return lines
+
+
+def trend(lines: Sequence[Line], suite: str, task: str = "", strategy: str = "") -> Table:
+    """The history of a suite, a row a cell; scores of all machines, seconds of the last run's machine.
+
+    BenchError where nothing matches."""
+    own = [item for item in lines if item.suite == suite]
+    names = dict.fromkeys(name for item in own for name in item.cells)
+    chosen = [name for name in names if _matches(name, task, strategy)]
+    if not chosen:
+        raise BenchError(f"the history has no cell of suite '{suite}' that matches: runs {len(own)}")
+    columns = (
+        Column("runs", "runs", "count"),
+        Column("score", "score", "percent"),
+        Column("scores", "trend", "text"),
+        Column("steps", "steps", "text"),
+        Column("seconds", "seconds", "seconds"),
+        Column("times", "trend", "text"),
+        Column("time-steps", "steps", "text"),
+    )
+    rows = tuple(_row(name, own) for name in chosen)
+    notes = (
+        "Steps are changes in mean found by PELT (Killick et al. 2012), with the commit that begins them.",
+    )
+    block = Block("", rows)
+    return Table(f"History of suite {suite}", ("task", "strategy", "backbone"), columns, (block,), notes)
+
+
+def _matches(name: str, task: str, strategy: str) -> bool:
+    parts = name.split("/", 2)
+    return (not task or parts[0] == task) and (not strategy or parts[1] == strategy)
+
+
+def _row(name: str, lines: Sequence[Line]) -> Row:
+    present = [item for item in lines if name in item.cells]
+    scored = [(item, value) for item in present if (value := item.cells[name].score) is not None]
+    timed = [
+        (item, value)
+        for item in present
+        if item.machine == present[-1].machine and (value := item.cells[name].seconds)
+    ]
+    scores, seconds = [value for _, value in scored], [value for _, value in timed]
+    score_steps = [
+        f"{100 * (after - before):+.1f} points at {_run_name(scored[place][0])}"
+        for place, before, after in steps(scores, LEAST_NOISE["score"])
+    ]
+    time_steps = [
+        f"{100 * math.expm1(after - before):+.0f}% at {_run_name(timed[place][0])}"
+        for place, before, after in steps([math.log(value) for value in seconds], LEAST_NOISE["seconds"])
+    ]
+    entries = (
+        Entry(float(len(present))),
+        Entry(scores[-1] if scores else None),
+        Entry(sparkline(scores)),
+        Entry("; ".join(score_steps)),
+        Entry(seconds[-1] if seconds else None),
+        Entry(sparkline(seconds)),
+        Entry("; ".join(time_steps)),
+    )
+    return Row(tuple(name.split("/", 2)), entries)
+
+
+def _run_name(item: Line) -> str:
+    return item.commit[:10] or item.date
+
+
+def sparkline(values: Sequence[float], width: int = 30) -> str:
+    """The last `width` values as bars from the lowest to the highest; a flat series is a line of low bars."""
+    shown = list(values)[-width:]
+    if not shown:
+        return ""
+    low, high = min(shown), max(shown)
+    scale = (len(BARS) - 1) / (high - low) if high > low else 0.0
+    return "".join(BARS[round((value - low) * scale)] for value in shown)
+
+
+def steps(values: Sequence[float], least_noise: float) -> list[tuple[int, float, float]]:
+    """The changes in mean: (first place of the new level, mean before, mean after). A level lasts at least
+    three runs; series shorter than six have none. `least_noise`: the smallest standard deviation assumed."""
+    if len(values) < 6:
+        return []
+    import ruptures
+
+    series = np.asarray(values, dtype=float)
+    noise = max(1.4826 / math.sqrt(2) * float(np.median(np.abs(np.diff(series)))), least_noise)
+    search = ruptures.Pelt(model="l2", min_size=3, jump=1).fit(series[:, None] / noise)
+    ends = search.predict(pen=3 * math.log(len(series)))
+    bounds = [0, *ends]
+    levels = [float(series[start:end].mean()) for start, end in zip(bounds, ends, strict=False)]
+    return [(ends[place], levels[place], levels[place + 1]) for place in range(len(levels) - 1)]

@@ -1,0 +1,99 @@
+"""A comparison as a table: for the terminal, and in Markdown for a pull request."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from bench.analysis.compare import STATUSES, Comparison, Finding
+from bench.analysis.costs import Cost
+from bench.analysis.formats import render
+from bench.analysis.model import Block, Column, Entry, Row, Table
+
+COLUMNS = (
+    Column("status", "status", "text"),
+    Column("before", "before", "percent"),
+    Column("after", "after", "percent"),
+    Column("change", "change", "percent"),
+    Column("p", "p (Holm)", "p"),
+    Column("detectable", "detectable drop", "percent"),
+    Column("reason", "why", "text"),
+)
+
+
+def table(comparison: Comparison) -> Table:
+    """Strategies over all tasks, then cells, worst first; the sentence that sums it up is the caption."""
+    options = comparison.options
+    blocks = [
+        Block("strategies, mean over their tasks", _rows(comparison.strategies)),
+        Block("cells", _rows(comparison.cells)),
+        Block("seconds and memory that grew", _cost_rows([item for item in comparison.costs if item.grew])),
+    ]
+    notes = (
+        f"Scores are in percent, means over seeds. One error budget over all tests: a comparison of unchanged "
+        f"code reports a regression at most {100 * options.alpha:g} times in 100; drops below "
+        f"{100 * options.min_drop:g} points are not reported.",
+        f"Detectable drop: the smallest that this comparison would find {100 * options.power:g} times in 100; "
+        "unchanged means that there is no larger one.",
+        *comparison.notes,
+    )
+    filled = tuple(block for block in blocks if block.rows)
+    return Table(summary(comparison), ("task", "strategy", "backbone"), COLUMNS, filled, notes, "level")
+
+
+def pull_request(comparison: Comparison) -> str:
+    """Markdown for a comment: the verdict and what changed, and everything else folded away."""
+    whole = table(comparison)
+    changed = [
+        replace(block, rows=tuple(row for row in block.rows if row.entries[0].value != "unchanged"))
+        for block in whole.blocks
+    ]
+    filled = tuple(block for block in changed if block.rows)
+    head = render(replace(whole, blocks=filled, notes=()), "md")
+    body = render(replace(whole, caption="All cells"), "md")
+    return f"{head}\n<details>\n<summary>All cells</summary>\n\n{body}\n</details>\n"
+
+
+def summary(comparison: Comparison) -> str:
+    """The outcome in a sentence: the verdict, the counts, and the worst of it."""
+    counts = ", ".join(
+        f"{comparison.count(status)} {status}" for status in STATUSES if comparison.count(status)
+    )
+    verdict = {0: "Nothing regressed", 2: "Cannot be compared in full"}.get(comparison.exit_code, "")
+    if not verdict:
+        verdict = f"Does not hold: {', '.join(comparison.failures)}"
+    text = f"{verdict} ({comparison.run} against {comparison.baseline}; cells: {counts})."
+    worst = next(
+        (item for item in (*comparison.strategies, *comparison.cells) if item.status == "regressed"), None
+    )
+    if worst is not None and worst.change is not None:
+        text += f" Worst: {worst.key} fell by {-100 * worst.change:.1f} points."
+    return text
+
+
+def _rows(findings: Sequence[Finding]) -> tuple[Row, ...]:
+    return tuple(
+        Row(
+            tuple(item.key),
+            (
+                Entry(item.status, mark="best" if item.status in ("regressed", "failed", "missing") else ""),
+                Entry(item.before),
+                Entry(item.after),
+                Entry(item.change),
+                Entry(item.p),
+                Entry(item.detectable),
+                Entry(item.reason),
+            ),
+        )
+        for item in findings
+    )
+
+
+def _cost_rows(costs: Sequence[Cost]) -> tuple[Row, ...]:
+    rows = []
+    for item in costs:
+        unit, size = ("s", 1.0) if item.quantity == "seconds" else ("MiB", 2.0**20)
+        reason = f"{item.quantity} {item.before / size:.1f} {unit} then, {item.after / size:.1f} {unit} now"
+        entries = (Entry("grew"), Entry(), Entry(), Entry(item.change), Entry(item.p), Entry(), Entry(reason))
+        rows.append(Row(tuple(item.key), entries))
+    return tuple(rows)
