@@ -1,0 +1,110 @@
+"""What tests of the whole bench share: a tiny random encoder on disk, toy tasks, and a bench to run them."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bench.contracts import Cell, Recipe
+from bench.discovery import Plugins, discover
+from tests.toy_tasks import WORDS
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # on tiny tensors, threads only wait for one another
+
+
+def word_piece_tokenizer() -> Any:
+    """A fast BERT-style tokenizer that knows the toy tasks' words, and every other word letter by letter."""
+    from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors
+    from transformers import PreTrainedTokenizerFast
+
+    letters = "abcdefghijklmnopqrstuvwxyz0123456789"
+    entries = [
+        "[PAD]",
+        "[UNK]",
+        "[CLS]",
+        "[SEP]",
+        "[MASK]",
+        *"?.,!'-",
+        *letters,
+        *(f"##{c}" for c in letters),
+    ]
+    vocabulary = {entry: number for number, entry in enumerate(dict.fromkeys([*entries, *WORDS]))}
+    tokenizer = Tokenizer(models.WordPiece(vocabulary, unk_token="[UNK]"))
+    tokenizer.normalizer = normalizers.BertNormalizer(lowercase=True)
+    tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
+    tokenizer.post_processor = processors.TemplateProcessing(
+        single="[CLS] $A [SEP]",
+        pair="[CLS] $A [SEP] $B:1 [SEP]:1",
+        special_tokens=[("[CLS]", vocabulary["[CLS]"]), ("[SEP]", vocabulary["[SEP]"])],
+    )
+    names = {"unk_token": "[UNK]", "pad_token": "[PAD]", "cls_token": "[CLS]", "sep_token": "[SEP]"}
+    return PreTrainedTokenizerFast(tokenizer_object=tokenizer, mask_token="[MASK]", **names)
+
+
+@pytest.fixture(scope="session")
+def tiny_encoder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a random BERT of 4 layers and width 32, and its tokenizer."""
+    import torch
+    from transformers import BertConfig, BertModel
+
+    folder = tmp_path_factory.mktemp("encoders") / "tiny-bert"
+    tokenizer = word_piece_tokenizer()
+    config = BertConfig(
+        vocab_size=len(tokenizer),
+        hidden_size=32,
+        num_hidden_layers=4,
+        num_attention_heads=2,
+        intermediate_size=64,
+        max_position_embeddings=64,
+        initializer_range=0.1,  # of width 32: large enough that every layer changes what it is given
+    )
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        BertModel(config).save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def toy_plugin() -> Path:
+    """A plug-in file with the tasks `toy-sentiment`, `toy-ner` and `toy-qa`."""
+    return Path(__file__).parent / "toy_tasks.py"
+
+
+@pytest.fixture(scope="session")
+def plugins(toy_plugin: Path) -> Plugins:
+    """Everything that the project has, and the toy tasks."""
+    return discover([toy_plugin])
+
+
+@pytest.fixture(scope="session")
+def toy_recipe() -> Recipe:
+    return Recipe(epochs=2, batch_size=8, max_length=32, stride=8)
+
+
+@pytest.fixture(scope="session")
+def toy_cell(tiny_encoder: Path, toy_recipe: Recipe) -> Callable[..., Cell]:
+    """`toy_cell(strategy, task=..., seed=..., recipe=..., options=...)`: a cell on the tiny encoder."""
+
+    def make(strategy: str = "full", task: str = "toy-sentiment", seed: int = 0, **changes: Any) -> Cell:
+        fields = {"backbone": str(tiny_encoder), "recipe": toy_recipe, **changes}
+        return Cell("toy", task, strategy, seed=seed, **fields)
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def toy_bench(plugins: Plugins, tmp_path_factory: pytest.TempPathFactory) -> Any:
+    """A `bench.run.Bench` on the CPU in fp32, with an empty cache and no network."""
+    import torch
+
+    from bench.data.sources import Sources
+    from bench.engine.machine import Device
+    from bench.run import Bench
+
+    sources = Sources(cache=tmp_path_factory.mktemp("cache"))
+    return Bench(plugins, sources, Device(torch.device("cpu"), torch.float32))
