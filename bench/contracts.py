@@ -275,12 +275,14 @@ class Recipe:
     def __post_init__(self) -> None:
         positive = ("epochs", "batch_size", "max_length", "clip", "patience", "rate_scale")
         for name in positive:
-            if not getattr(self, name) > 0:
-                raise BenchError(f"recipe.{name} is {getattr(self, name)}; it must be positive")
+            if not 0 < getattr(self, name) < math.inf:
+                raise BenchError(f"recipe.{name} is {getattr(self, name)}; it must be positive and finite")
         for name in ("train", "validation", "test", "max_context"):
             value = getattr(self, name)
             if value is not None and value < 1:
                 raise BenchError(f"recipe.{name} is {value}; it must be at least 1, or left out for all")
+        if not 0 <= self.weight_decay < math.inf:
+            raise BenchError(f"recipe.weight_decay is {self.weight_decay}; it must be finite and >= 0")
         for name in ("warmup", "dropout"):
             if not 0 <= getattr(self, name) < 1:
                 raise BenchError(f"recipe.{name} is {getattr(self, name)}; it must be in [0, 1)")

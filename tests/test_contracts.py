@@ -1,0 +1,174 @@
+"""What an author may declare, and what an error about it says."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from dataclasses import dataclass, replace
+
+import pytest
+
+from bench.contracts import FROZEN, BenchError, Cell, Phase, Recipe, Strategy, check_coverage, digest
+from strategies.gradual import Gradual
+from strategies.top_layers import TopLayers
+
+PARAMETERS = ("embeddings.word_embeddings.weight", "layers.0.output.dense.bias", "head.map.1.weight")
+
+
+@dataclass(frozen=True)
+class Given(Strategy):
+    """A strategy with the phases that it is given."""
+
+    name = "given"
+    summary = "phases from a test"
+    stages: tuple[Phase, ...] = ()
+
+    def phases(self, depth: int) -> tuple[Phase, ...]:
+        return self.stages
+
+
+def test_the_first_pattern_that_matches_gives_the_rate() -> None:
+    phase = Phase(1.0, (("*.bias", 1e-3), ("layers.0.*", 1e-4), ("*", FROZEN)))
+    assert phase.rate("layers.0.output.dense.bias") == 1e-3
+    assert phase.rate("layers.0.output.dense.weight") == 1e-4
+    assert phase.rate("layers.1.output.dense.weight") == FROZEN
+
+
+def test_a_layer_pattern_does_not_match_a_layer_whose_number_begins_alike() -> None:
+    phase = Phase(1.0, (("layers.1.*", 1e-4), ("*", FROZEN)))
+    assert phase.rate("layers.11.output.dense.weight") == FROZEN
+
+
+def test_the_head_has_its_own_rate_whatever_the_patterns_say() -> None:
+    assert Phase(1.0, (("*", FROZEN),), head=0.5).rate("head.map.1.bias") == 0.5
+
+
+def test_a_parameter_without_a_pattern_is_named_with_strategy_and_phase() -> None:
+    phases = (Phase(0.5), Phase(0.5, (("layers.*", 1e-4),)))
+    with pytest.raises(BenchError, match=r"'given', phase 2: .*'embeddings\.word_embeddings\.weight'"):
+        check_coverage(Given(phases), phases, PARAMETERS)
+
+
+def test_a_phase_in_which_nothing_learns_is_an_error() -> None:
+    phases = (Phase(1.0, (("*", FROZEN),), head=FROZEN),)
+    with pytest.raises(BenchError, match="'given', phase 1: nothing learns"):
+        check_coverage(Given(phases), phases, PARAMETERS)
+
+
+def test_no_phase_is_an_error() -> None:
+    with pytest.raises(BenchError, match="'given' declares no phase"):
+        Given().checked_phases(6)
+
+
+@pytest.mark.parametrize("shares", [(0.5,), (0.5, 0.6), (0.3, 0.3, 0.3)])
+def test_shares_sum_to_one(shares: tuple[float, ...]) -> None:
+    with pytest.raises(BenchError, match=r"'given'.*shares.*must sum to one"):
+        Given(tuple(Phase(share) for share in shares)).checked_phases(6)
+
+
+def test_shares_may_differ_from_one_by_rounding() -> None:
+    assert len(Given(tuple(Phase(0.1) for _ in range(10))).checked_phases(6)) == 10
+
+
+@pytest.mark.parametrize("share", [0.0, -0.5, 1.5, float("nan")])
+def test_a_share_lies_in_zero_to_one(share: float) -> None:
+    with pytest.raises(BenchError, match=r"'given', phase 1: share"):
+        Given((Phase(share),)).checked_phases(6)
+
+
+@pytest.mark.parametrize("rate", [-1e-4, float("nan"), float("inf")])
+def test_a_learning_rate_is_finite_and_not_negative(rate: float) -> None:
+    with pytest.raises(BenchError, match=r"'given', phase 1: a learning rate"):
+        Given((Phase(1.0, (("*", rate),)),)).checked_phases(6)
+    with pytest.raises(BenchError, match=r"'given', phase 1: a learning rate"):
+        Given((Phase(1.0, head=rate),)).checked_phases(6)
+
+
+@pytest.mark.parametrize("layers", [0, -1, 7])
+def test_k_of_top_layers_must_fit_the_depth(layers: int) -> None:
+    with pytest.raises(BenchError, match=rf"'top-layers' does not fit.* 6 layers: layers={layers} "):
+        TopLayers(layers=layers).checked_phases(6)
+
+
+def test_k_may_be_the_depth() -> None:
+    assert TopLayers(layers=6).checked_phases(6)[0].rate("layers.0.output.dense.weight") > 0
+
+
+@pytest.mark.parametrize("stages", [1, 8])
+def test_the_stages_of_gradual_must_fit_the_depth(stages: int) -> None:
+    with pytest.raises(BenchError, match="'gradual' does not fit an encoder of 6 layers"):
+        Gradual(stages=stages).checked_phases(6)
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("epochs", 0),
+        ("epochs", float("nan")),
+        ("epochs", float("inf")),
+        ("batch_size", 0),
+        ("max_length", -1),
+        ("clip", 0.0),
+        ("patience", 0),
+        ("rate_scale", 0.0),
+        ("rate_scale", float("inf")),
+        ("train", 0),
+        ("validation", 0),
+        ("test", -1),
+        ("max_context", 0),
+        ("warmup", 1.0),
+        ("dropout", 1.0),
+        ("dropout", -0.1),
+        ("stride", 128),
+        ("stride", -1),
+        ("weight_decay", -0.01),
+        ("weight_decay", float("nan")),
+    ],
+)
+def test_a_recipe_names_the_key_that_is_wrong(key: str, value: float) -> None:
+    with pytest.raises(BenchError, match=rf"recipe\.{key} is "):
+        Recipe(**{key: value})
+
+
+CELL = Cell("quick", "movie-sentiment", "gradual", "minilm", 0, Recipe())
+
+
+def test_a_cell_id_is_readable() -> None:
+    assert CELL.id == "movie-sentiment/gradual/minilm/seed0"
+
+
+@pytest.mark.parametrize("backbone", ["org/model", "/data/model/", "./model", "../../model", "~/model"])
+def test_a_cell_id_is_a_path_of_four_parts_that_stays_in_its_folder(backbone: str) -> None:
+    parts = replace(CELL, backbone=backbone).id.split("/")
+    assert len(parts) == 4
+    assert not {"", ".", ".."} & set(parts)
+
+
+def test_equal_values_have_one_digest_in_every_process() -> None:
+    code = (
+        "from bench.contracts import Cell, Recipe, digest;"
+        "print(digest(Cell('quick', 'movie-sentiment', 'gradual', 'minilm', 0, Recipe())))"
+    )
+    environment = {**os.environ, "PYTHONHASHSEED": "7"}
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, env=environment
+    )
+    assert done.stdout.strip() == digest(CELL)
+
+
+def test_a_digest_does_not_depend_on_the_order_of_keys() -> None:
+    assert digest({"a": 1, "b": [CELL]}) == digest({"b": [CELL], "a": 1})
+
+
+@pytest.mark.parametrize(
+    "other",
+    [replace(CELL, seed=1), replace(CELL, recipe=Recipe(epochs=2)), replace(CELL, options=(("k", 1),))],
+)
+def test_a_digest_changes_with_any_field(other: Cell) -> None:
+    assert digest(other) != digest(CELL)
+
+
+def test_what_cannot_be_digested_is_an_error() -> None:
+    with pytest.raises(TypeError, match="cannot digest a set"):
+        digest({"a": {1}})
