@@ -19,7 +19,7 @@ from bench.analysis.costs import Cost, compare_costs
 from bench.analysis.groups import Group, Key, gather
 from bench.analysis.loading import Run
 from bench.analysis.paired import holm
-from bench.analysis.quality import Change, Sample, change, mean_change, sample
+from bench.analysis.quality import Change, Sample, change, mean_change, pooled, sample
 from bench.analysis.resampling import Source
 from bench.analysis.variance import fit_prior
 from bench.contracts import BenchError
@@ -130,7 +130,7 @@ def compare(baseline: Run, run: Run, options: CompareOptions | None = None) -> C
             raise BenchError(f"{side.name} has no records: nothing can be compared")
     old, new = gather(baseline.records), gather(run.records)
     settled, samples = _sorted_out(old, new, Source(baseline.predictions), Source(run.predictions))
-    prior = fit_prior([side.parts for pair in samples.values() for side in pair])
+    prior = fit_prior([parts for pair in samples.values() if (parts := pooled(*pair)) is not None])
     cells = {key: change(key, *pair, prior) for key, pair in samples.items()}
     by_strategy: dict[Key, list[Change]] = {}
     for item in cells.values():

@@ -81,21 +81,23 @@ def sample(group: Group, source: Source) -> Sample | None:
 
 def change(key: Key, before: Sample, after: Sample, prior: Prior) -> Change:
     """The change of one cell."""
-    sides = (before.parts, after.parts)
-    several = [side for side in sides if side.seeds > 1]
-    if not several:
+    sides, both = (before.parts, after.parts), pooled(before, after)
+    if both is None:
         return _one_seed_change(key, before, after, prior)
-    pooled = _pooled(several)
-    variance, dof = prior.seed_variance(pooled)
-    ratio = variance / pooled.interaction if pooled.interaction > 0 else 1.0
+    variance, dof = prior.seed_variance(both)
+    ratio = variance / both.interaction if both.interaction > 0 else 1.0
     noise = [
-        ratio * (side.interaction if side.seeds > 1 else pooled.interaction) / side.seeds for side in sides
+        ratio * (side.interaction if side.seeds > 1 else both.interaction) / side.seeds for side in sides
     ]
     return Change(key, sides[0].mean, sides[1].mean, math.sqrt(sum(noise)), dof)
 
 
-def _pooled(sides: Sequence[Components]) -> Components:
-    """One set of components for the seeds of both runs: variances weighted by their degrees of freedom."""
+def pooled(before: Sample, after: Sample) -> Components | None:
+    """One set of components for the seeds of both runs: variances weighted by their degrees of freedom; None
+    where neither has two seeds."""
+    sides = [side.parts for side in (before, after) if side.parts.seeds > 1]
+    if not sides:
+        return None
     dof = sum(side.dof for side in sides)
     interaction = sum(side.dof * side.interaction for side in sides) / dof
     seed = sum(side.dof * side.seed for side in sides) / dof

@@ -1,0 +1,87 @@
+"""Scores from per-example columns equal the field's scorers, also on resamples."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from sklearn.metrics import f1_score
+
+from bench.analysis.metrics import Ratios, draw, ratios, resample_counts
+from bench.analysis.variance import linear_covariance
+from bench.contracts import BenchError, Metric
+
+RNG = np.random.default_rng(0)
+LABELS = np.array(["a", "b", "c", "d|&"], dtype=object)
+ROWS = {
+    "reference": LABELS[RNG.choice(4, 300, p=[0.6, 0.3, 0.08, 0.02])],
+    "prediction": LABELS[RNG.choice(4, 300, p=[0.5, 0.4, 0.08, 0.02])],
+    "correct": RNG.integers(0, 2, 300).astype(float),
+    "tp": RNG.integers(0, 2, 300).astype(float),
+    "predicted": RNG.integers(1, 4, 300).astype(float),
+    "gold": RNG.integers(1, 4, 300).astype(float),
+}
+METRICS = [
+    Metric("accuracy", "mean", ("correct",)),
+    Metric("share", "ratio", ("tp", "predicted")),
+    Metric("entity f1", "f1", ("tp", "predicted", "gold")),
+    Metric("macro f1", "macro_f1"),
+    Metric("f1 of b", "class_f1", ("b",)),
+]
+
+
+def test_macro_f1_is_scikit_learns():
+    expected = f1_score(ROWS["reference"], ROWS["prediction"], average="macro", zero_division=0)
+    assert ratios(METRICS[3], ROWS).score() == pytest.approx(expected)
+
+
+def test_f1_of_a_class_is_scikit_learns():
+    expected = f1_score(ROWS["reference"], ROWS["prediction"], labels=["b"], average="macro", zero_division=0)
+    assert ratios(METRICS[4], ROWS).score() == pytest.approx(expected)
+
+
+def test_f1_of_counts_is_twice_the_hits_over_predicted_and_gold():
+    expected = 2 * ROWS["tp"].sum() / (ROWS["predicted"].sum() + ROWS["gold"].sum())
+    assert ratios(METRICS[2], ROWS).score() == pytest.approx(expected)
+
+
+def test_f1_without_predicted_or_gold_is_zero():
+    assert Ratios(np.zeros((3, 1)), np.zeros((3, 1))).score() == 0
+
+
+@pytest.mark.parametrize("metric", METRICS, ids=lambda metric: metric.kind)
+def test_a_resample_scores_as_if_its_rows_were_repeated(metric):
+    counts = resample_counts(300, 3, (1,))
+    found = ratios(metric, ROWS).resampled(counts)
+    for score, count in zip(found, counts, strict=True):
+        rows = {name: np.repeat(values, count.astype(int)) for name, values in ROWS.items()}
+        assert score == pytest.approx(ratios(metric, rows).score(), abs=1e-5)
+
+
+@pytest.mark.parametrize("metric", METRICS, ids=lambda metric: metric.kind)
+def test_influence_gives_the_bootstrap_variance(metric):
+    found = ratios(metric, {name: np.tile(values, 5) for name, values in ROWS.items()})
+    plain = draw([found], draws=2000).var(ddof=1)
+    assert linear_covariance(found.influence()[:, None])[0, 0] == pytest.approx(plain, rel=0.15)
+
+
+def test_influences_sum_to_zero():
+    assert ratios(METRICS[3], ROWS).influence().sum() == pytest.approx(0, abs=1e-12)
+
+
+def test_resamples_are_as_large_as_the_test_set():
+    assert (resample_counts(50, 20, (0,)).sum(1) == 50).all()
+
+
+def test_large_test_sets_are_resampled_in_blocks(monkeypatch):
+    monkeypatch.setattr("bench.analysis.metrics.BLOCK", 3000)
+    assert draw([ratios(METRICS[0], ROWS)], draws=25).shape == (25, 1)
+
+
+def test_draws_of_equal_test_sets_are_paired():
+    score = ratios(METRICS[0], ROWS)
+    assert (draw([score]) == draw([score])).all()
+
+
+def test_a_missing_column_is_named():
+    with pytest.raises(BenchError, match="no column 'tp'"):
+        ratios(METRICS[2], {"correct": np.ones(3)})
