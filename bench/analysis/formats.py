@@ -99,10 +99,10 @@ def _csv(table: Table) -> str:
     writer = csv.writer(lines, lineterminator="\n")
     names = [name for column in table.columns for name in (column.key, *_extra_names(column))]
     title = [table.title] if table.title else []
-    writer.writerow([*title, *table.headings, *names])
+    writer.writerow(map(_csv_text, [*title, *table.headings, *names]))
     for block in table.blocks:
         for row in block.rows:
-            labels = ([block.title] if table.title else []) + list(row.labels)
+            labels = [*([block.title] if table.title else []), *row.labels]
             values = [
                 value for pair in zip(row.entries, table.columns, strict=True) for value in _csv_values(*pair)
             ]

@@ -8,6 +8,8 @@ from typing import Any
 import numpy as np
 import pytest
 
+from bench.analysis.loading import Run
+from bench.analysis.metrics import ratios
 from bench.contracts import Cell, Metric, Recipe
 from bench.record import Data, Machine, Point, Record, Seconds
 
@@ -100,3 +102,22 @@ def grid() -> list[Record]:
         update={"status": "oom", "reason": "out of memory at batch 32", "scores": {}}
     )
     return [*records[:-4], failed, *records[-3:]]
+
+
+@pytest.fixture
+def predicted() -> Run:
+    """`grid` as a run with 400 predictions a cell; scores are those of the predictions."""
+    rng = np.random.default_rng(0)
+    wanted = {"frozen": 0.70, "top-layers": 0.81, "full": 0.82}
+    records, files = [], {}
+    for task in ("reviews", "news"):
+        difficulty = rng.random(400)
+        for strategy, accuracy in wanted.items():
+            for seed in range(3):
+                ease = 0.9 * difficulty + 0.1 * rng.random(400)
+                rows = make_predictions((ease < np.quantile(difficulty, accuracy)).astype(float))
+                record = make_record(task, strategy, seed)
+                scores = {item.name: ratios(item, rows).score() for item in METRICS}
+                records.append(record.model_copy(update={"scores": {"test": scores}}))
+                files[record.cell.id] = rows
+    return Run("predicted", records, files.__getitem__)

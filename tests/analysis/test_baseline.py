@@ -1,0 +1,129 @@
+"""Baselines: small, exact, migrated or refused with one clear line."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from bench.analysis import baseline
+from bench.analysis.compare import compare
+from bench.analysis.metrics import ratios
+from bench.contracts import BenchError
+
+FIXTURE = Path(__file__).parents[1] / "golden" / "baseline-version-1.jsonl"
+
+
+def test_what_is_written_scores_the_same_when_read(predicted):
+    read = baseline.load(baseline.dump(predicted), "here")
+    for record in read.records:
+        rows = read.predictions(record.cell.id)
+        for metric in record.metrics:
+            assert ratios(metric, rows).score() == pytest.approx(
+                record.scores["test"][metric.name], abs=1e-12
+            )
+
+
+def test_a_run_is_unchanged_against_its_own_baseline(predicted):
+    found = compare(baseline.load(baseline.dump(predicted), "here"), predicted)
+    assert (found.exit_code, found.count("unchanged")) == (0, 6)
+
+
+def test_a_record_takes_less_than_three_kilobytes(predicted):
+    assert max(map(len, baseline.dump(predicted).splitlines())) < 3000
+
+
+def test_lines_are_sorted_by_cell(predicted):
+    ids = [record.cell.id for record in baseline.load(baseline.dump(predicted), "here").records]
+    assert ids == sorted(ids)
+
+
+def test_failed_cells_are_kept_without_examples(grid):
+    failed = [record for record in grid if record.status != "done"]
+    text = baseline.dump(baseline.Run("x", failed, {}.__getitem__))
+    read = baseline.load(text, "here")
+    assert read.records[0].reason == "out of memory at batch 32"
+    with pytest.raises(KeyError):
+        read.predictions(failed[0].cell.id)
+
+
+@pytest.mark.parametrize("values", [[0, 1, 1], [0, 255, 256], [0.5, 0.25, 1], [-1, 2, 3]])
+def test_numbers_survive(values):
+    packed = baseline._packed(np.array(values, dtype=float))
+    assert baseline._unpacked(packed, 3).tolist() == values
+
+
+def test_a_baseline_of_version_1_is_read_forever():
+    read = baseline.read(FIXTURE)
+    assert [record.cell.id for record in read.records] == ["news/full/minilm/seed0", "news/full/minilm/seed1"]
+    rows = read.predictions("news/full/minilm/seed0")
+    assert rows["correct"].tolist() == [1, 0, 1, 1]
+    assert rows["reference"].tolist() == ["pos", "neg", "neg", "pos"]
+
+
+@pytest.mark.parametrize(
+    ("edit", "message"),
+    [
+        (lambda line: line[: len(line) // 2], "line 2 is damaged"),
+        (lambda _: "[]", "line 2 is damaged"),
+        (
+            lambda line: line.replace('"baseline_version":1', '"baseline_version":99'),
+            "reads up to 1: upgrade",
+        ),
+        (
+            lambda line: line.replace('"baseline_version":1', '"baseline_version":0'),
+            "cannot be read any more",
+        ),
+        (lambda line: line.replace('"status":"done"', '"status":"odd"'), "line 2 is not a valid record"),
+    ],
+    ids=["cut", "other", "newer", "older", "record"],
+)
+def test_a_line_that_cannot_be_read_is_refused_by_name(predicted, edit, message):
+    lines = baseline.dump(predicted).splitlines()
+    lines[1] = edit(lines[1])
+    with pytest.raises(BenchError, match=message) as caught:
+        baseline.load("\n".join(lines), "old.jsonl")
+    assert str(caught.value).startswith("old.jsonl")
+    assert "\n" not in str(caught.value)
+
+
+def test_older_lines_are_migrated(predicted, monkeypatch):
+    def from_zero(value: dict) -> dict:
+        return {**value, "baseline_version": 1, "examples": value["rows"]}
+
+    monkeypatch.setitem(baseline.MIGRATIONS, 0, from_zero)
+    value = json.loads(baseline.dump(predicted).splitlines()[0])
+    value["baseline_version"], value["rows"] = 0, value["examples"]
+    assert len(baseline.load(json.dumps(value), "old").records) == 1
+
+
+def test_damaged_examples_are_refused_by_cell(predicted):
+    value = json.loads(baseline.dump(predicted).splitlines()[0])
+    value["examples"]["test"]["columns"]["correct"]["data"] = "AAAA"
+    read = baseline.load(json.dumps(value), "old.jsonl")
+    with pytest.raises(BenchError, match=r"cell news/frozen/minilm/seed0: the examples are damaged"):
+        read.predictions("news/frozen/minilm/seed0")
+
+
+def test_an_empty_or_absent_baseline_says_how_to_make_one(tmp_path):
+    with pytest.raises(BenchError, match="make baseline"):
+        baseline.load("", "here")
+    with pytest.raises(BenchError, match="make baseline"):
+        baseline.read(tmp_path / "none.jsonl")
+
+
+def test_a_baseline_is_read_from_a_git_revision(predicted, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    path = Path("results/baselines/quick.jsonl")
+    path.parent.mkdir(parents=True)
+    path.write_text(baseline.dump(predicted))
+    identity = ["-c", "user.name=t", "-c", "user.email=t@example.org"]
+    for command in (["init", "-q"], ["add", "."], [*identity, "commit", "-qm", "baseline"]):
+        subprocess.run(["git", *command], check=True)
+    path.unlink()
+    assert len(baseline.read_revision("HEAD", "quick").records) == 18
+    with pytest.raises(BenchError, match="git has no"):
+        baseline.read_revision("nowhere", "quick")

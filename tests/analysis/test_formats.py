@@ -1,0 +1,184 @@
+"""Every format: golden files, escaping, and LaTeX that compiles.
+
+Golden files are rewritten by `UPDATE_GOLDEN=1 python -m pytest tests/analysis/test_formats.py`."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import os
+import re
+import shutil
+import subprocess
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+
+from bench.analysis import formats
+from bench.analysis.model import Block, Column, Entry, Row, Table
+from bench.analysis.tables import ACROSS_TASKS, BY_TASK, TableOptions, build
+from bench.analysis.terminal import show
+from bench.contracts import BenchError
+
+GOLDEN = Path(__file__).parents[1] / "golden"
+EXTENSIONS = {"md": "md", "latex": "tex", "csv": "csv", "html": "html", "json": "json"}
+EVIL = "a|b & c_d <script>alert(1)</script> \x1b[31mred\x1b[0m {x} $y$ 50% #1 ~^\\ *z* `q`\nline"
+
+
+def golden(name: str, text: str) -> None:
+    path = GOLDEN / name
+    if os.environ.get("UPDATE_GOLDEN"):
+        path.write_text(text, encoding="utf-8")
+    assert text == path.read_text(encoding="utf-8")
+
+
+def evil_table() -> Table:
+    entry = Entry(0.5, 0.01, "best", EVIL)
+    columns = (Column(EVIL, EVIL, "score", EVIL), Column("why", EVIL, "text"))
+    return Table(
+        EVIL, (EVIL,), columns, (Block(EVIL, (Row((EVIL,), (entry, Entry(EVIL))),)),), (EVIL,), "task"
+    )
+
+
+@pytest.mark.parametrize("format", EXTENSIONS)
+@pytest.mark.parametrize("rows", [BY_TASK, ACROSS_TASKS], ids=["by-task", "across-tasks"])
+def test_golden(grid, format, rows):
+    name = "by-task" if rows == BY_TASK else "across-tasks"
+    table = build(grid, options=TableOptions(rows=rows, caption="Strategies & budgets"))
+    golden(f"{name}.{EXTENSIONS[format]}", formats.render(table, format))
+
+
+@pytest.mark.parametrize("format", EXTENSIONS)
+def test_golden_with_ties(predicted, format):
+    table = build(predicted.records, predicted.predictions, TableOptions(columns=("accuracy", "f1")))
+    golden(f"ties.{EXTENSIONS[format]}", formats.render(table, format))
+
+
+def test_golden_terminal(grid):
+    golden("by-task.txt", printed(build(grid)))
+
+
+def printed(table: Table) -> str:
+    from rich.console import Console
+
+    console = Console(width=120, file=io.StringIO(), color_system=None)
+    console.print(show(table))
+    assert isinstance(console.file, io.StringIO)
+    return console.file.getvalue()
+
+
+def test_an_unknown_format_lists_the_valid_ones(grid):
+    with pytest.raises(BenchError, match="md, latex, csv, html, json"):
+        formats.render(build(grid), "pdf")
+
+
+# --------------------------------------------------------------------------------------------------
+# Escaping
+
+
+@pytest.mark.parametrize("format", ["md", "latex", "csv", "html"])
+def test_no_format_lets_a_terminal_escape_through(format):
+    assert "\x1b" not in formats.render(evil_table(), format)
+
+
+def test_the_terminal_shows_no_escape_code_of_a_label():
+    assert "\x1b" not in printed(evil_table())
+
+
+def test_the_terminal_takes_no_markup_from_a_label():
+    table = Table(
+        "[bold]c[/]",
+        ("[red]h",),
+        (Column("a", "[b]", "text"),),
+        (Block("", (Row(("[/x]",), (Entry("[i]"),)),)),),
+    )
+    assert all(text in printed(table) for text in ("[bold]c[/]", "[red]h", "[b]", "[/x]", "[i]"))
+
+
+def test_markdown_rows_keep_their_columns():
+    lines = [line for line in formats.render(evil_table(), "md").splitlines() if line.startswith("|")]
+    assert {len(re.findall(r"(?<!\\)\|", line)) for line in lines} == {4}
+
+
+@pytest.mark.parametrize("format", ["md", "html"])
+def test_no_tag_of_a_label_is_left(format):
+    assert "<script" not in formats.render(evil_table(), format)
+
+
+def test_html_is_well_formed():
+    class Balanced(HTMLParser):
+        def __init__(self) -> None:
+            super().__init__()
+            self.open: list[str] = []
+
+        def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+            self.open.append(tag)
+
+        def handle_endtag(self, tag: str) -> None:
+            assert self.open.pop() == tag
+
+    parser = Balanced()
+    parser.feed(formats.render(evil_table(), "html"))
+    assert parser.open == []
+
+
+def test_csv_reads_back(grid):
+    rows = list(csv.DictReader(io.StringIO(formats.render(build(grid), "csv"))))
+    full = next(row for row in rows if (row["task"], row["strategy"]) == ("reviews", "full"))
+    assert (float(full["accuracy"]), full["accuracy mark"]) == (0.82, "best")
+
+
+def test_csv_labels_are_not_formulas():
+    table = Table("", ("h",), (Column("a", "a", "text"),), (Block("", (Row(("=1+1",), (Entry("@x"),)),)),))
+    assert formats.render(table, "csv").splitlines()[1] == "'=1+1,'@x"
+
+
+def test_json_keeps_labels_as_they_are():
+    value = json.loads(formats.render(evil_table(), "json"))
+    assert value["caption"] == EVIL
+
+
+# --------------------------------------------------------------------------------------------------
+# LaTeX
+
+
+def check_latex(text: str) -> None:
+    """A strict reading: environments and braces balance, every row of a tabular has all its columns."""
+    opened: list[str] = []
+    for kind, name in re.findall(r"\\(begin|end)\{([^}]*)\}", text):
+        assert kind == "begin" or opened.pop() == name
+        opened += [name] if kind == "begin" else []
+    assert opened == []
+    bare = re.sub(r"\\[\\{}&%$#_]", "", text)
+    assert bare.count("{") == bare.count("}")
+    assert bare.count("$") % 2 == 0
+    assert re.findall(r"[~^<>|\"\x00-\x08\x1b]", bare) == []
+    columns, body = re.search(r"\\begin\{tabular\}\{([lr]+)\}(.*)\\end\{tabular\}", text, re.S).groups()  # type: ignore[union-attr]
+    for line in body.split(r" \\"):
+        row = re.sub(r"\\(toprule|midrule|bottomrule|cmidrule\(lr\)\{[\d-]+\})", "", line).strip()
+        if row:
+            spans = sum(int(span) - 1 for span in re.findall(r"\\multicolumn\{(\d+)\}", row))
+            assert len(re.findall(r"(?<!\\)&", row)) + 1 + spans == len(columns), row
+
+
+@pytest.mark.parametrize("rows", [BY_TASK, ACROSS_TASKS], ids=["by-task", "across-tasks"])
+def test_latex_passes_a_strict_reading(grid, rows):
+    check_latex(formats.render(build(grid, options=TableOptions(rows=rows)), "latex"))
+
+
+def test_latex_with_any_label_passes_a_strict_reading():
+    check_latex(formats.render(evil_table(), "latex"))
+
+
+@pytest.mark.skipif(not shutil.which("pdflatex"), reason="no TeX engine here")
+@pytest.mark.parametrize("evil", [False, True])
+def test_latex_compiles(grid, tmp_path, evil):
+    table = evil_table() if evil else build(grid, options=TableOptions(rows=ACROSS_TASKS))
+    text = formats.render(table, "latex")
+    head = r"\documentclass{article}\usepackage[T1]{fontenc}\usepackage{booktabs}\begin{document}"
+    (tmp_path / "table.tex").write_text(f"{head}\n{text}\\end{{document}}\n", encoding="utf-8")
+    command = ["pdflatex", "-halt-on-error", "-interaction=nonstopmode", "table.tex"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout[-2000:]

@@ -1,0 +1,141 @@
+"""Paired comparisons: what is noise is tied, what is not is found."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+from statsmodels.stats.multitest import multipletests
+
+from bench.analysis.formats import render
+from bench.analysis.groups import Key, gather
+from bench.analysis.paired import compare_pairs, holm, mcnemar, table, with_best, with_mcnemar
+from bench.analysis.resampling import Resampled, Source, resample
+from tests.analysis.conftest import make_predictions, make_record
+
+FIRST, SECOND = Key("t", "first", "b"), Key("t", "second", "b")
+
+
+def resampled(right: np.ndarray, seeds: tuple[int, ...] = (0, 1, 2)) -> Resampled:
+    """Right or wrong [examples, seeds] as a group of seeds would be read."""
+    records = [make_record("t", "s", seed) for seed in seeds]
+    files = {r.cell.id: make_predictions(right[:, place]) for place, r in enumerate(records)}
+    found = resample(next(iter(gather(records).values())), "accuracy", Source(files.__getitem__))
+    assert found is not None
+    return found
+
+
+def right(share: float, seeds: int, random: int, examples: int = 400) -> np.ndarray:
+    rng = np.random.default_rng(random)
+    return (rng.random((examples, seeds)) < share).astype(float)
+
+
+def pair(first: np.ndarray, second: np.ndarray):
+    scores = {(FIRST, "accuracy"): resampled(first), (SECOND, "accuracy"): resampled(second)}
+    return compare_pairs(scores, [(FIRST, SECOND, "accuracy")])[0]
+
+
+def test_a_large_difference_is_found():
+    found = pair(right(0.9, 3, 0), right(0.6, 3, 1))
+    assert found.adjusted < 0.01
+    assert not found.tied
+
+
+def test_the_same_predictions_are_tied():
+    same = right(0.8, 3, 0)
+    assert pair(same, same).p == 1
+
+
+def test_chance_differences_are_tied():
+    assert pair(right(0.8, 3, 0), right(0.8, 3, 1)).tied
+
+
+def test_false_alarms_are_as_rare_as_claimed():
+    alarms = sum(not pair(right(0.8, 3, n), right(0.8, 3, 1000 + n)).tied for n in range(150))
+    assert alarms <= 14
+
+
+def test_a_difference_that_seeds_do_not_repeat_is_tied():
+    """One seed of three is far worse: with so few seeds that may be luck, however many the examples."""
+    uneven = np.stack([right(share, 1, n, 2000)[:, 0] for n, share in enumerate((0.9, 0.9, 0.7))], axis=1)
+    assert pair(right(0.9, 3, 9, 2000), uneven).tied
+
+
+def test_pairing_finds_what_unpaired_intervals_overlap_on():
+    base = right(0.8, 1, 0, 2000)
+    first, second = np.repeat(base, 3, axis=1), np.repeat(base, 3, axis=1)
+    second[:30] = 0
+    found = pair(first, second)
+    assert found.difference.mean < 0.02
+    assert not found.tied
+
+
+def test_only_shared_seeds_are_compared():
+    first, second = resampled(right(0.8, 3, 0), (0, 1, 2)), resampled(right(0.8, 2, 0), (1, 7))
+    difference = first.minus(second)
+    assert difference is not None
+    assert difference.seeds == (1,)
+
+
+def test_other_examples_cannot_be_paired():
+    assert resampled(right(0.8, 3, 0, 100)).minus(resampled(right(0.8, 3, 0, 101))) is None
+
+
+def test_cohens_h_is_the_difference_of_arcsines():
+    found = pair(np.ones((10, 3)), np.zeros((10, 3)))
+    assert found.effect == pytest.approx(math.pi)
+
+
+def test_each_is_paired_with_the_best_of_its_task():
+    scores = {
+        (Key(task, strategy, "b"), "accuracy"): resampled(right(share, 3, 0))
+        for task in ("x", "y")
+        for strategy, share in (("low", 0.5), ("high", 0.9))
+    }
+    assert [(first.strategy, second.strategy) for first, second, _ in with_best(scores)] == [
+        ("high", "low")
+    ] * 2
+
+
+@pytest.mark.parametrize("count", [1, 2, 5, 30])
+def test_holm_is_statsmodels(count):
+    p = np.random.default_rng(count).random(count).round(1) ** 3
+    assert holm(p) == pytest.approx(multipletests(p, method="holm")[1])
+
+
+def test_mcnemar_is_the_exact_test_of_the_discordant_pairs():
+    first, second = np.array([1.0] * 8 + [0.0] * 2), np.array([0.0] * 6 + [1.0] * 2 + [0.0] * 2)
+    records = [make_record("t", name) for name in ("first", "second")]
+    files = {r.cell.id: make_predictions(rows) for r, rows in zip(records, (first, second), strict=True)}
+    assert mcnemar(*records, "accuracy", Source(files.__getitem__)) == pytest.approx(2 * 0.5**6)
+
+
+def test_mcnemar_does_not_apply_to_f1():
+    records = [make_record("t", name) for name in ("first", "second")]
+    files = {r.cell.id: make_predictions(np.ones(4)) for r in records}
+    assert mcnemar(*records, "f1", Source(files.__getitem__)) is None
+
+
+def test_mcnemar_is_given_where_there_is_one_seed(predicted):
+    records = [record for record in predicted.records if record.cell.seed == 0]
+    groups, source = gather(records), Source(predicted.predictions)
+    scores = {
+        (key, "accuracy"): found
+        for key, group in groups.items()
+        if (found := resample(group, "accuracy", source))
+    }
+    found = with_mcnemar(compare_pairs(scores, with_best(scores)), groups, source)
+    assert all(item.mcnemar is not None for item in found)
+
+
+def test_comparisons_make_a_table(predicted):
+    groups, source = gather(predicted.records), Source(predicted.predictions)
+    scores = {
+        (key, "accuracy"): found
+        for key, group in groups.items()
+        if (found := resample(group, "accuracy", source))
+    }
+    text = render(table(compare_pairs(scores, with_best(scores))), "md")
+    assert "first is better" in text
+    assert "tied" in text

@@ -1,0 +1,132 @@
+"""What a table says about a run."""
+
+from __future__ import annotations
+
+import pytest
+
+from bench.analysis.model import Entry, Table
+from bench.analysis.tables import ACROSS_TASKS, TableOptions, build
+from bench.contracts import BenchError, Recipe
+from tests.analysis.conftest import make_record
+
+
+def entry(table: Table, title: str, labels: tuple[str, ...], key: str) -> Entry:
+    block = next(block for block in table.blocks if block.title == title)
+    row = next(row for row in block.rows if row.labels == labels)
+    return row.entries[[column.key for column in table.columns].index(key)]
+
+
+def test_a_score_is_the_mean_over_seeds_with_the_standard_deviation(grid):
+    found = entry(build(grid), "reviews", ("full", "minilm"), "accuracy")
+    assert (found.value, found.spread) == (pytest.approx(0.82), pytest.approx(0.004))
+
+
+def test_the_best_of_a_task_is_marked(grid):
+    table = build(grid)
+    marks = {row.labels[0]: row.entries[0].mark for row in table.blocks[0].rows if row.labels[1] == "minilm"}
+    assert marks == {"frozen": "", "top-layers": "", "full": "best"}
+
+
+def test_seconds_are_cold_and_the_median_over_seeds(grid):
+    assert entry(build(grid), "reviews", ("full", "minilm"), "seconds").value == pytest.approx(10.1)
+
+
+def test_time_is_relative_to_full_on_the_same_task_and_backbone(grid):
+    assert entry(build(grid), "reviews", ("frozen", "minilm"), "relative").value == pytest.approx(2.1 / 10.1)
+
+
+def test_time_is_not_related_to_another_machine(grid):
+    machine = grid[0].machine.model_copy(update={"threads": 64})
+    moved = [r.model_copy(update={"machine": machine}) if r.cell.strategy == "frozen" else r for r in grid]
+    assert entry(build(moved), "reviews", ("frozen", "minilm"), "relative").value is None
+
+
+def test_a_failed_seed_is_seen_in_the_row_and_explained_below(grid):
+    table = build(grid)
+    assert entry(table, "news", ("full", "minilm"), "seeds").note == "2/3"
+    assert any("news/full/minilm/seed2 oom: out of memory at batch 32" in note for note in table.notes)
+
+
+def test_a_cell_that_failed_in_every_seed_says_so_in_place_of_its_score():
+    lost = make_record(status="diverged", reason="loss is not a number", scores={})
+    table = build([lost, make_record(strategy="frozen")])
+    assert entry(table, "reviews", ("full", "minilm"), "accuracy").note == "diverged"
+
+
+def test_a_strategy_that_one_task_lacks_is_seen_there(grid):
+    assert entry(build(grid), "news", ("frozen", "glove"), "accuracy").note == "not run"
+
+
+def test_degenerate_runs_are_counted_and_named(grid):
+    table = build(grid)
+    assert entry(table, "reviews", ("frozen", "glove"), "seeds").note == "3, 3 degenerate"
+    assert any(note.startswith("Degenerate: 3 of the finished runs") for note in table.notes)
+
+
+def test_strategies_are_ordered_by_what_they_train(grid):
+    assert [row.labels[0] for row in build(grid).blocks[0].rows][:3] == ["frozen", "top-layers", "full"]
+
+
+def test_recipes_that_differ_between_tasks_are_both_in_the_notes(grid):
+    other = make_record("qa", recipe=Recipe(max_length=320))
+    notes = build([*grid, other]).notes
+    assert any(note.startswith("Recipe (qa):") and "max_length 320" in note for note in notes)
+
+
+def test_across_tasks_a_row_has_an_average_and_a_rank(grid):
+    table = build(grid, options=TableOptions(rows=ACROSS_TASKS))
+    average = entry(table, "", ("top-layers", "minilm"), "all tasks/average")
+    assert average.value == pytest.approx(0.825)
+    assert entry(table, "", ("top-layers", "minilm"), "all tasks/rank").value == 2
+
+
+def test_there_is_no_average_over_fewer_tasks(grid):
+    table = build(grid, options=TableOptions(rows=ACROSS_TASKS))
+    assert entry(table, "", ("frozen", "glove"), "all tasks/average").value is None
+
+
+def test_percent_of_full_has_a_form_that_counts_from_the_floor(grid):
+    table = build(grid, options=TableOptions(rows=ACROSS_TASKS))
+    plain = (0.70 / 0.82 + 0.75 / 0.868) / 2
+    corrected = (0.20 / 0.32 + 0.25 / 0.368) / 2
+    labels = ("frozen", "minilm")
+    assert entry(table, "", labels, "all tasks/of-full").value == pytest.approx(plain)
+    assert entry(table, "", labels, "all tasks/of-full-corrected").value == pytest.approx(corrected)
+
+
+def test_a_metric_can_be_chosen(grid):
+    table = build(grid, options=TableOptions(rows=ACROSS_TASKS, metric="f1"))
+    assert entry(table, "", ("full", "minilm"), "reviews/headline").value == pytest.approx(0.81)
+
+
+def test_an_unknown_column_suggests_the_nearest(grid):
+    with pytest.raises(BenchError, match="unknown column 'acuracy'; did you mean 'accuracy'"):
+        build(grid, options=TableOptions(columns=("acuracy",)))
+
+
+def test_unknown_rows_list_the_valid_ones():
+    with pytest.raises(BenchError, match="task,strategy,backbone or strategy,backbone"):
+        TableOptions(rows=("seed",))
+
+
+def test_no_records_is_an_error():
+    with pytest.raises(BenchError, match="no records"):
+        build([])
+
+
+def test_predictions_turn_the_spread_into_an_interval(predicted):
+    table = build(predicted.records, predicted.predictions)
+    found = entry(table, "reviews", ("full", "minilm"), "accuracy")
+    assert found.spread is not None
+    assert 0.03 < found.spread < 0.06
+    assert table.notes[0].startswith("± is half of a 95% interval over seeds and test examples")
+
+
+def test_what_cannot_be_told_from_the_best_is_tied(predicted):
+    rows = build(predicted.records, predicted.predictions).blocks[1].rows
+    assert sorted(row.entries[0].mark for row in rows) == ["", "best", "tied"]
+
+
+def test_a_table_of_no_finished_cell_still_shows_why():
+    table = build([make_record(status="failed", reason="no memory", scores={})])
+    assert table.blocks[0].rows[0].entries[0].note == "failed"
