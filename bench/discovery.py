@@ -8,6 +8,7 @@ import importlib
 import importlib.util
 import inspect
 import pkgutil
+import re
 import sys
 from collections.abc import Iterable, Iterator
 from importlib.metadata import entry_points
@@ -18,6 +19,14 @@ from typing import Any, TypeVar
 from bench.contracts import BenchError, Strategy, Task
 
 T = TypeVar("T", Strategy, Task)
+
+_KINDS: dict[type, tuple[str, tuple[type, ...]]] = {
+    bool: ("true or false", (bool,)),
+    int: ("a whole number", (int,)),
+    float: ("a number", (int, float)),
+    str: ("text", (str,)),
+}
+"""What an option may be, by the type of its default."""
 
 
 def unknown(kind: str, name: str, valid: Iterable[str]) -> BenchError:
@@ -44,9 +53,9 @@ class Plugins:
         for key, value in values.items():
             if key not in fields:
                 raise unknown(f"option of strategy '{name}'", key, fields)
-            default = fields[key].default
-            if isinstance(default, (int, float)) and not isinstance(value, (int, float)):
-                raise BenchError(f"strategy '{name}': {key} is {value!r}; it must be a number")
+            expected = _KINDS.get(type(fields[key].default))
+            if expected and type(value) not in expected[1]:
+                raise BenchError(f"strategy '{name}': {key} is {value!r}; it must be {expected[0]}")
         return self.strategies[name](**values)
 
     def task(self, name: str) -> Task:
@@ -59,7 +68,8 @@ def discover(plugin_files: Iterable[Path] = ()) -> Plugins:
     """Scan `strategies/`, `tasks/`, the entry points of both names and the given files.
 
     Raises BenchError where a file cannot be imported or two plug-ins have one name."""
-    modules = [*_folder("strategies"), *_folder("tasks"), *_entry_points(), *map(_file, plugin_files)]
+    files = dict.fromkeys(path.resolve() for path in plugin_files)
+    modules = [*_folder("strategies"), *_folder("tasks"), *_entry_points(), *map(_file, files)]
     return Plugins(_collect(modules, Strategy), _collect(modules, Task))
 
 
@@ -73,7 +83,7 @@ def _entry_points() -> Iterator[ModuleType]:
         for entry in entry_points(group=group):
             try:
                 yield importlib.import_module(entry.module)
-            except Exception as error:
+            except (Exception, SystemExit) as error:
                 where = f"{entry.dist.name if entry.dist else 'unknown'}: {entry.value}"
                 raise BenchError(f"the installed plug-in {where} cannot be imported: {error!r}") from error
 
@@ -81,7 +91,7 @@ def _entry_points() -> Iterator[ModuleType]:
 def _file(path: Path) -> ModuleType:
     if not path.is_file():
         raise BenchError(f"--plugin {path}: there is no such file")
-    name = f"plugin_{path.stem}_{abs(hash(path.resolve())):x}"
+    name = f"plugin_{path.stem}_{abs(hash(path)):x}"
     spec = importlib.util.spec_from_file_location(name, path)
     if spec is None or spec.loader is None:
         raise BenchError(f"--plugin {path}: not a Python file")
@@ -89,7 +99,7 @@ def _file(path: Path) -> ModuleType:
     sys.modules[name] = module
     try:
         spec.loader.exec_module(module)
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         del sys.modules[name]
         raise BenchError(f"--plugin {path}: cannot be imported: {error!r}") from error
     return module
@@ -105,6 +115,11 @@ def _collect(modules: Iterable[ModuleType], base: type[T]) -> dict[str, type[T]]
                 continue
             if not getattr(cls, "name", ""):
                 raise BenchError(f"{inspect.getfile(cls)}: class {cls.__name__} has no `name`")
+            if not re.fullmatch(r"[A-Za-z0-9][\w.-]*", cls.name):
+                raise BenchError(
+                    f"{inspect.getfile(cls)}: the name '{cls.name}' cannot be a folder: "
+                    "use letters, digits, '-', '_' and '.'"
+                )
             twin = found.setdefault(cls.name, cls)
             if twin is not cls:
                 files = f"{inspect.getfile(twin)} and {inspect.getfile(cls)}"

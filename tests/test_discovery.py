@@ -1,0 +1,205 @@
+"""Plug-ins are found by being there: in the folders, through an entry point, in a user's own file."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import pytest
+
+from bench.contracts import BenchError
+from bench.discovery import Plugins, discover
+
+STRATEGY = """
+from dataclasses import dataclass
+from bench.contracts import Phase, Strategy
+
+@dataclass(frozen=True)
+class Mine(Strategy):
+    name = "{name}"
+    summary = "everything learns, at my rate"
+    rate: float = 1e-4
+    steps: int = 3
+    gentle: bool = False
+
+    def phases(self, depth):
+        return (Phase(1.0, (("*", self.rate),)),)
+"""
+
+TASK = """
+from bench.contracts import Splits
+from tasks.sentiment import Sentiment
+
+class Mine(Sentiment):
+    name = "{name}"
+    summary = "nothing to read"
+
+    def splits(self, sources):
+        return Splits([], [], [])
+"""
+
+
+def write(path: Path, text: str) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+@pytest.fixture
+def mine(tmp_path: Path) -> Plugins:
+    return discover([write(tmp_path / "mine.py", STRATEGY.format(name="mine"))])
+
+
+def test_every_file_of_the_two_folders_is_found() -> None:
+    root = Path(__file__).parents[1]
+    found = discover()
+    for folder, classes in (("strategies", found.strategies), ("tasks", found.tasks)):
+        modules = {path.stem for path in (root / folder).glob("*.py")} - {"__init__"}
+        adapters = {"classification", "sentiment", "ner", "qa"}
+        assert {cls.__module__ for cls in classes.values()} == {f"{folder}.{m}" for m in modules - adapters}
+
+
+def test_what_is_found_is_in_order_of_name() -> None:
+    assert list(discover().tasks) == sorted(discover().tasks)
+
+
+def test_a_plug_in_file_may_hold_strategies_and_tasks(tmp_path: Path) -> None:
+    text = STRATEGY.format(name="mine") + TASK.format(name="my-task").replace("class Mine", "class MyTask")
+    found = discover([write(tmp_path / "mine.py", text)])
+    assert "mine" in found.strategies
+    assert "my-task" in found.tasks
+
+
+def test_classes_that_a_plug_in_imports_are_not_its_own(tmp_path: Path) -> None:
+    found = discover(
+        [write(tmp_path / "mine.py", "from strategies.full import Full\nfrom tasks.qa import QA\n")]
+    )
+    assert found.strategies.keys() == discover().strategies.keys()
+
+
+def test_an_installed_distribution_is_found_by_its_entry_points(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write(tmp_path / "far_away_strategy.py", STRATEGY.format(name="far-away"))
+    write(tmp_path / "far_away_task.py", TASK.format(name="far-away-task"))
+    declare(
+        tmp_path,
+        "[transferbench.strategies]\nx = far_away_strategy:Mine\n[transferbench.tasks]\ny = far_away_task\n",
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    found = discover()
+    assert "far-away" in found.strategies
+    assert "far-away-task" in found.tasks
+    for module in ("far_away_strategy", "far_away_task"):
+        monkeypatch.delitem(sys.modules, module)
+
+
+def test_a_broken_installed_plug_in_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write(tmp_path / "far_away_broken.py", "import nothing_of_this_name\n")
+    declare(tmp_path, "[transferbench.tasks]\ny = far_away_broken\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    with pytest.raises(
+        BenchError, match=r"far-away: far_away_broken cannot be imported.*nothing_of_this_name"
+    ):
+        discover()
+
+
+def declare(folder: Path, entries: str) -> None:
+    """What an installer writes for a distribution named `far-away`."""
+    about = folder / "far_away-1.0.dist-info"
+    write(about / "METADATA", "Metadata-Version: 2.1\nName: far-away\nVersion: 1.0\n")
+    write(about / "entry_points.txt", entries)
+
+
+def test_two_strategies_with_one_name_are_an_error_that_names_both_files(tmp_path: Path) -> None:
+    twins = [write(tmp_path / name, STRATEGY.format(name="twin")) for name in ("a.py", "b.py")]
+    with pytest.raises(BenchError, match=r"two plug-ins are named 'twin': \S+a\.py and \S+b\.py"):
+        discover(twins)
+
+
+def test_a_plug_in_cannot_take_the_name_of_a_task_of_the_project(tmp_path: Path) -> None:
+    path = write(tmp_path / "mine.py", TASK.format(name="squad"))
+    with pytest.raises(
+        BenchError, match=r"two plug-ins are named 'squad': \S+tasks/squad\.py and \S+mine\.py"
+    ):
+        discover([path])
+
+
+def test_two_classes_of_one_file_with_one_name_are_an_error(tmp_path: Path) -> None:
+    text = STRATEGY.format(name="twin")
+    path = write(tmp_path / "mine.py", text + text.replace("class Mine", "class Other"))
+    with pytest.raises(BenchError, match="two plug-ins are named 'twin'"):
+        discover([path])
+
+
+def test_the_same_plug_in_file_twice_is_one_plug_in(tmp_path: Path) -> None:
+    path = write(tmp_path / "mine.py", STRATEGY.format(name="mine"))
+    assert "mine" in discover([path, tmp_path / "." / "mine.py"]).strategies
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("import nothing_of_this_name", "nothing_of_this_name"),
+        ("class (", "SyntaxError"),
+        ("raise SystemExit(3)", "SystemExit"),
+        ("1 / 0", "ZeroDivisionError"),
+    ],
+)
+def test_a_plug_in_file_that_cannot_be_imported_is_named(tmp_path: Path, text: str, reason: str) -> None:
+    path = write(tmp_path / "broken.py", text)
+    with pytest.raises(BenchError, match=rf"broken\.py: cannot be imported.*{reason}"):
+        discover([path])
+
+
+def test_a_plug_in_file_that_is_missing_is_named(tmp_path: Path) -> None:
+    with pytest.raises(BenchError, match=r"--plugin \S+absent\.py: there is no such file"):
+        discover([tmp_path / "absent.py"])
+
+
+def test_a_plug_in_file_that_is_not_python_is_named(tmp_path: Path) -> None:
+    with pytest.raises(BenchError, match=r"notes\.txt: not a Python file"):
+        discover([write(tmp_path / "notes.txt", "hello")])
+
+
+@pytest.mark.parametrize("name", ["no name", "empty"])
+def test_a_strategy_without_a_name_is_an_error_that_names_file_and_class(tmp_path: Path, name: str) -> None:
+    line = "" if name == "no name" else '    name = ""\n'
+    text = STRATEGY.format(name="x").replace('    name = "x"\n', line)
+    with pytest.raises(BenchError, match=r"mine\.py: class Mine has no `name`"):
+        discover([write(tmp_path / "mine.py", text)])
+
+
+@pytest.mark.parametrize("name", ["a/b", "..", "a b", "../up"])
+def test_a_name_that_cannot_be_a_folder_is_an_error(tmp_path: Path, name: str) -> None:
+    with pytest.raises(BenchError, match=r"mine\.py: .*name"):
+        discover([write(tmp_path / "mine.py", STRATEGY.format(name=name))])
+
+
+def test_an_unknown_strategy_suggests_the_nearest_and_lists_all() -> None:
+    with pytest.raises(
+        BenchError, match=r"unknown strategy 'gradul': did you mean 'gradual'\? .*bitfit, .*full"
+    ):
+        discover().strategy("gradul")
+
+
+def test_an_unknown_task_suggests_the_nearest() -> None:
+    with pytest.raises(BenchError, match=r"unknown task 'squat': did you mean 'squad'\?"):
+        discover().task("squat")
+
+
+def test_options_are_the_fields_of_a_strategy(mine: Plugins) -> None:
+    assert mine.strategy("mine", [("rate", 0.5)]).phases(6)[0].rate("layers.0.x") == 0.5
+
+
+def test_an_unknown_option_suggests_the_nearest(mine: Plugins) -> None:
+    with pytest.raises(BenchError, match=r"unknown option of strategy 'mine' 'rates': did you mean 'rate'\?"):
+        mine.strategy("mine", [("rates", 0.5)])
+
+
+@pytest.mark.parametrize(
+    ("key", "value"), [("rate", "fast"), ("rate", True), ("steps", 2.5), ("steps", "2"), ("gentle", 3)]
+)
+def test_an_option_of_the_wrong_type_is_named(mine: Plugins, key: str, value: object) -> None:
+    with pytest.raises(BenchError, match=rf"strategy 'mine': {key} is {value!r}; it must be "):
+        mine.strategy("mine", [(key, value)])
