@@ -106,7 +106,10 @@ def validate(values: dict[str, Any], where: str) -> Suite:
         location = ".".join(map(str, first["loc"]))
         if first["type"] == "extra_forbidden":
             section = {"grid": Grid, "data": DataOptions}.get(str(first["loc"][0]), Suite)
-            near = difflib.get_close_matches(str(first["loc"][-1]), section.model_fields, n=1)
+            key = str(first["loc"][-1])
+            near = difflib.get_close_matches(key, section.model_fields, n=1)
+            if section is Suite and key in RECIPE_KEYS:
+                near = [f"recipe.{key}"]
             hint = f"did you mean '{near[0]}'? " if near else ""
             valid = ", ".join(section.model_fields)
             raise BenchError(
@@ -118,7 +121,7 @@ def validate(values: dict[str, Any], where: str) -> Suite:
 def _apply(values: dict[str, Any], setting: str) -> None:
     """Apply one `recipe.epochs=2`; the value is read as TOML, or as text where it is not."""
     key, equals, text = setting.partition("=")
-    if not equals or not key:
+    if not equals or not all(key.split(".")):
         raise BenchError(f"--set {setting}: write it as key=value, for example recipe.epochs=2")
     try:
         value = tomllib.loads(f"x = {text}")["x"]

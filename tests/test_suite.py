@@ -1,0 +1,231 @@
+"""Suites: what is wrong in a TOML file or on the command line is named, and the cells that come out."""
+
+from __future__ import annotations
+
+import itertools
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bench.contracts import BenchError
+from bench.discovery import Plugins
+from bench.suite import Filters, Suite, cells, load, names, validate
+
+TEXT = """
+description = "two tasks"
+seeds = 2
+
+[recipe]
+epochs = 3
+
+[tasks.toy-sentiment]
+[tasks.toy-ner]
+batch_size = 8
+
+[strategies.top-layers]
+layers = 3
+
+[[grid]]
+strategies = ["frozen", "top-layers"]
+backbones = ["minilm"]
+
+[[grid]]
+strategies = ["frozen"]
+backbones = ["glove"]
+tasks = ["toy-ner"]
+"""
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    path = tmp_path / "mine.toml"
+    path.write_text(TEXT, encoding="utf-8")
+    return path
+
+
+@pytest.fixture
+def suite(path: Path) -> Suite:
+    return load(str(path))
+
+
+def ids(suite: Suite, plugins: Plugins, **filters: Any) -> list[str]:
+    return [cell.id for cell in cells(suite, plugins, Filters(**filters))]
+
+
+@pytest.mark.parametrize("name", names())
+def test_built_in_suites_are_valid(name: str, plugins: Plugins) -> None:
+    suite = load(name)
+    assert suite.description
+    assert cells(suite, plugins)
+
+
+def test_a_suite_takes_the_name_of_its_file(suite: Suite) -> None:
+    assert suite.name == "mine"
+
+
+def test_every_combination_of_a_grid_is_a_cell(suite: Suite, plugins: Plugins) -> None:
+    assert sorted(ids(suite, plugins)) == sorted(
+        [
+            *(
+                f"{task}/{strategy}/minilm/seed{seed}"
+                for task in ("toy-sentiment", "toy-ner")
+                for strategy in ("frozen", "top-layers")
+                for seed in (0, 1)
+            ),
+            "toy-ner/frozen/glove/seed0",
+            "toy-ner/frozen/glove/seed1",
+        ]
+    )
+
+
+def test_cells_that_share_a_prefix_are_neighbours(suite: Suite, plugins: Plugins) -> None:
+    shared = [(cell.task, cell.backbone) for cell in cells(suite, plugins)]
+    assert len([1 for a, b in itertools.pairwise(shared) if a != b]) == len(set(shared)) - 1
+
+
+def test_a_cell_in_two_grids_runs_once(suite: Suite, plugins: Plugins) -> None:
+    doubled = suite.model_copy(update={"grid": suite.grid * 2})
+    assert ids(doubled, plugins) == ids(suite, plugins)
+
+
+def test_a_task_has_the_suites_recipe_and_its_own_keys(suite: Suite) -> None:
+    assert suite.task_recipe("toy-ner").epochs == 3
+    assert suite.task_recipe("toy-ner").batch_size == 8
+    assert suite.task_recipe("toy-sentiment").batch_size == 32
+
+
+def test_a_strategy_has_the_options_of_the_suite(suite: Suite, plugins: Plugins) -> None:
+    options = {cell.strategy: cell.options for cell in cells(suite, plugins)}
+    assert options == {"frozen": (), "top-layers": (("layers", 3),)}
+
+
+def test_filters_choose(suite: Suite, plugins: Plugins) -> None:
+    found = ids(suite, plugins, tasks=("toy-ner",), strategies=("frozen",), backbones=("glove",), seeds=1)
+    assert found == ["toy-ner/frozen/glove/seed0"]
+
+
+def test_a_filter_may_name_what_the_suite_lacks(suite: Suite, plugins: Plugins) -> None:
+    found = ids(suite, plugins, tasks=("toy-qa",), strategies=("full",), backbones=("./mine",), seeds=1)
+    assert found == ["toy-qa/full/.--mine/seed0"]
+
+
+def test_filters_that_leave_nothing_are_an_error(suite: Suite, plugins: Plugins) -> None:
+    with pytest.raises(BenchError, match="'mine': no cell is left after the filters"):
+        ids(suite, plugins, tasks=("toy-sentiment",), backbones=("glove",))
+
+
+def test_an_unknown_task_suggests_the_nearest(suite: Suite, plugins: Plugins) -> None:
+    with pytest.raises(BenchError, match=r"unknown task 'toy-nerr': did you mean 'toy-ner'\?"):
+        ids(suite, plugins, tasks=("toy-nerr",))
+
+
+def test_an_unknown_strategy_suggests_the_nearest(suite: Suite, plugins: Plugins) -> None:
+    with pytest.raises(BenchError, match=r"unknown strategy 'frozn': did you mean 'frozen'\?"):
+        ids(suite, plugins, strategies=("frozn",))
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        ("seedz = 3", r"unknown key 'seedz': did you mean 'seeds'\?"),
+        ("seeds = 0", r"key 'seeds': .*greater than or equal to 1.*got 0"),
+        ('seeds = "three"', r"key 'seeds': .*integer.*got 'three'"),
+        ("tasks = 3", r"key 'tasks': .*got 3"),
+        ("grid = []", r"key 'grid': .*at least 1"),
+        ('grid = [{strategies = ["full"]}]', r"key 'grid\.0\.backbones': .*required"),
+        ('grid = [{strategies = [], backbones = ["minilm"]}]', r"key 'grid\.0\.strategies': .*at least 1"),
+        (
+            'grid = [{strategys = ["full"], strategies = ["full"], backbones = ["b"]}]',
+            r"did you mean 'strategies'",
+        ),
+        ("data = {locl = '/x'}", r"unknown key 'data\.locl': did you mean 'local'\?"),
+    ],
+)
+def test_a_wrong_key_is_named(line: str, message: str, tmp_path: Path) -> None:
+    keys = {
+        "tasks": "tasks = {toy-ner = {}}",
+        "grid": 'grid = [{strategies = ["full"], backbones = ["minilm"]}]',
+    }
+    keys[line.split(" = ")[0]] = line
+    path = tmp_path / "wrong.toml"
+    path.write_text("\n".join(keys.values()), encoding="utf-8")
+    with pytest.raises(BenchError, match=rf"suite \S+wrong\.toml: {message}"):
+        load(str(path))
+
+
+@pytest.mark.parametrize(
+    ("setting", "message"),
+    [
+        ("recipe.epoch=2", r"\[recipe\] of suite 'mine' 'epoch': did you mean 'epochs'\?"),
+        ("tasks.toy-ner.batchsize=2", r"\[tasks\.toy-ner\] .*'batchsize': did you mean 'batch_size'\?"),
+        ("recipe.epochs=soon", r"task 'toy-sentiment': epochs: .*number.*got 'soon'"),
+        ("recipe.epochs=-1", r"recipe\.epochs is -1.*must be positive"),
+        ("recipe.batch_size=2.5", r"batch_size: .*got 2\.5"),
+        ("recipe.head=round", r"head: .*'linear' or 'bottleneck'.*got 'round'"),
+        ("recipe.stride=128", r"recipe\.stride is 128"),
+        (
+            "strategies.top-layers.layer=1",
+            r"option of strategy 'top-layers' 'layer': did you mean 'layers'\?",
+        ),
+        ("strategies.top-layers.layers=two", r"'top-layers': layers is 'two'"),
+        ("strategies.top-layer.layers=2", r"unknown strategy 'top-layer': did you mean 'top-layers'\?"),
+        ("seedz=2", r"unknown key 'seedz': did you mean 'seeds'\?"),
+        ("epochs=2", r"unknown key 'epochs': did you mean 'recipe\.epochs'\?"),
+    ],
+)
+def test_a_wrong_setting_is_named(setting: str, message: str, path: Path, plugins: Plugins) -> None:
+    with pytest.raises(BenchError, match=message):
+        cells(load(str(path), [setting]), plugins)
+
+
+@pytest.mark.parametrize("setting", ["recipe.epochs", "=2", "", "recipe..epochs=2", ".=2"])
+def test_a_setting_without_key_or_value_says_how_to_write_it(setting: str, path: Path) -> None:
+    with pytest.raises(BenchError, match=r"--set .*: write it as key=value, for example recipe\.epochs=2"):
+        load(str(path), [setting])
+
+
+def test_a_setting_below_a_value_is_named(path: Path) -> None:
+    with pytest.raises(BenchError, match=r"--set seeds\.x=2: 'seeds' is not a table"):
+        load(str(path), ["seeds.x=2"])
+
+
+def test_settings_are_read_as_toml_or_as_text(path: Path, plugins: Plugins) -> None:
+    suite = load(str(path), ["recipe.epochs=0.5", "recipe.pooling=cls", "recipe.shift=true", "seeds=1"])
+    recipe = cells(suite, plugins)[0].recipe
+    assert (recipe.epochs, recipe.pooling, recipe.shift, suite.seeds) == (0.5, "cls", True, 1)
+
+
+def test_the_recipe_of_a_task_wins_over_a_setting_of_the_suite(path: Path) -> None:
+    suite = load(str(path), ["recipe.batch_size=4"])
+    assert suite.task_recipe("toy-ner").batch_size == 8
+    assert suite.task_recipe("toy-sentiment").batch_size == 4
+
+
+def test_a_missing_file_is_named() -> None:
+    with pytest.raises(BenchError, match=r"suite file absent\.toml: there is no such file"):
+        load("absent.toml")
+
+
+def test_an_unknown_suite_suggests_the_nearest() -> None:
+    with pytest.raises(BenchError, match=r"unknown suite 'smoek': did you mean 'smoke'\? .*\.toml file"):
+        load("smoek")
+
+
+def test_a_folder_is_not_a_suite(tmp_path: Path) -> None:
+    (tmp_path / "folder.toml").mkdir()
+    with pytest.raises(BenchError, match=r"suite file \S+folder\.toml cannot be read"):
+        load(str(tmp_path / "folder.toml"))
+
+
+@pytest.mark.parametrize("content", [b"seeds = [", b"\xff\xfe"])
+def test_a_file_that_is_not_toml_is_named(content: bytes, tmp_path: Path) -> None:
+    path = tmp_path / "broken.toml"
+    path.write_bytes(content)
+    with pytest.raises(BenchError, match=r"suite file \S+broken\.toml"):
+        load(str(path))
+
+
+def test_plain_values_can_be_validated() -> None:
+    grid = [{"strategies": ["full"], "backbones": ["minilm"]}]
+    assert validate({"tasks": {"squad": {}}, "grid": grid}, "here").seeds == 3
