@@ -1,0 +1,273 @@
+"""What holds for every strategy that is found: the project's own and any installed plug-in's."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any
+
+import pytest
+import torch
+from torch import nn
+
+from bench.contracts import BenchError, Cell, Strategy
+from bench.data.batches import epoch_steps
+from bench.discovery import Plugins, discover
+from bench.engine.plan import Plan
+from bench.engine.training import Fit, Model, fit
+from bench.models.backbones import block_of
+from bench.record import Record
+from bench.run import Bench, Ground, build, prepare_ground, run_cell
+
+STRATEGIES = sorted(discover().strategies)
+EVERY = pytest.mark.parametrize("name", STRATEGIES)
+MakeCell = Callable[..., Cell]
+
+
+@pytest.fixture(scope="session")
+def ground(toy_cell: MakeCell, toy_bench: Bench) -> Ground:
+    return prepare_ground(toy_cell(), toy_bench)
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A model that was trained; its parameters before, and after the last step, when the best state is not
+    restored yet."""
+
+    model: Model
+    plan: Plan
+    before: dict[str, torch.Tensor]
+    after: dict[str, torch.Tensor]
+    result: Fit
+
+
+def train(cell: Cell, ground: Ground, bench: Bench, cached: bool = True) -> Trained:
+    model, plan = build(cell, bench.plugins.strategy(cell.strategy, cell.options), ground, bench)
+    if cached:
+        for split in ("train", "validation"):
+            ground.prefix.fill(split, plan.boundaries)
+    else:
+        model = replace(model, prefix=None)
+    before, after = state(model), {}
+    result = fit(
+        model,
+        plan,
+        ground.splits,
+        cell.recipe,
+        cell.seed,
+        lambda logits: 0.0,
+        lambda point: after.update(state(model)),
+    )
+    return Trained(model, plan, before, after, result)
+
+
+def state(model: Model) -> dict[str, torch.Tensor]:
+    return {name: parameter.detach().clone() for name, parameter in model.parameters().items()}
+
+
+@pytest.fixture(scope="session")
+def trained(toy_cell: MakeCell, ground: Ground, toy_bench: Bench) -> Callable[[str], Trained]:
+    """Trains each strategy once."""
+    known: dict[str, Trained] = {}
+
+    def once(name: str) -> Trained:
+        if name not in known:
+            known[name] = train(toy_cell(name), ground, toy_bench)
+        return known[name]
+
+    return once
+
+
+@EVERY
+def test_it_says_what_it_is(name: str, plugins: Plugins) -> None:
+    assert plugins.strategies[name].name == name
+    assert len(plugins.strategies[name].summary) > 10
+
+
+@EVERY
+@pytest.mark.parametrize("depth", [0, 6, 12])
+def test_its_phases_are_valid_or_it_says_why_they_do_not_fit(name: str, depth: int, plugins: Plugins) -> None:
+    strategy = plugins.strategy(name)
+    if fits(strategy, depth):
+        assert sum(phase.share for phase in strategy.checked_phases(depth)) == pytest.approx(1)
+    else:
+        with pytest.raises(BenchError, match=f"'{name}'"):
+            strategy.checked_phases(depth)
+
+
+def fits(strategy: Strategy, depth: int) -> bool:
+    """Whether it declares phases for this depth; a refusal is a ValueError, as the contract says."""
+    try:
+        return bool(strategy.phases(depth))
+    except ValueError:
+        return False
+
+
+@EVERY
+def test_it_gives_every_parameter_a_rate_in_every_phase(
+    name: str, toy_cell: MakeCell, ground: Ground, toy_bench: Bench
+) -> None:
+    cell = toy_cell(name)
+    strategy = toy_bench.plugins.strategy(name)
+    model, plan = build(cell, strategy, ground, toy_bench)
+    for phase, declared in zip(plan.phases, strategy.checked_phases(ground.given.depth), strict=True):
+        rates = {parameter: declared.rate(parameter) for parameter in model.parameters()}
+        assert phase.rates == {parameter: rate for parameter, rate in rates.items() if rate}
+
+
+@EVERY
+def test_its_plan_has_the_steps_of_the_budget(
+    name: str, trained: Callable[[str], Trained], ground: Ground
+) -> None:
+    run = trained(name)
+    assert run.plan.steps == 2 * epoch_steps(len(ground.splits["train"]), 8)
+    assert run.result.steps == run.plan.steps
+
+
+@EVERY
+def test_frozen_parameters_are_bit_identical_after_training(
+    name: str, trained: Callable[[str], Trained]
+) -> None:
+    run = trained(name)
+    for parameter, value in run.model.parameters().items():
+        if parameter not in run.plan.learning:
+            assert torch.equal(value, run.before[parameter]), parameter
+
+
+@EVERY
+def test_everything_that_learns_has_moved(name: str, trained: Callable[[str], Trained]) -> None:
+    run = trained(name)
+    assert run.plan.learning
+    assert [n for n in run.plan.learning if torch.equal(run.after[n], run.before[n])] == []
+
+
+@EVERY
+def test_the_given_weights_are_never_touched(
+    name: str, toy_cell: MakeCell, ground: Ground, toy_bench: Bench
+) -> None:
+    before = {n: parameter.detach().clone() for n, parameter in ground.given.named_parameters().items()}
+    train(toy_cell(name), ground, toy_bench)
+    assert all(torch.equal(p, before[n]) for n, p in ground.given.named_parameters().items())
+
+
+@EVERY
+@pytest.mark.parametrize("task", ["toy-sentiment", "toy-ner", "toy-qa"])
+def test_with_the_prefix_cache_and_without_it_is_one_run(
+    name: str, task: str, toy_cell: MakeCell, toy_bench: Bench
+) -> None:
+    cell = toy_cell(name, task)
+    ground = prepare_ground(cell, toy_bench)
+    cached = train(cell, ground, toy_bench)
+    plain = train(cell, ground, toy_bench, cached=False)
+    assert [p.loss for p in cached.result.curve] == pytest.approx(
+        [p.loss for p in plain.result.curve], abs=1e-5
+    )
+    assert [p.train_loss for p in cached.result.curve] == pytest.approx(
+        [p.train_loss for p in plain.result.curve], abs=1e-5
+    )
+
+
+@EVERY
+def test_a_cell_twice_gives_identical_predictions_and_another_seed_does_not(
+    name: str, toy_cell: MakeCell, toy_bench: Bench
+) -> None:
+    cell = toy_cell(name)
+    (first, tests), (second, again) = (
+        run_cell(cell, prepare_ground(cell, toy_bench), toy_bench, lambda point: None) for _ in range(2)
+    )
+    assert tests == again
+    assert curve(first) == curve(second)
+    other, _ = run_cell(
+        toy_cell(name, seed=1), prepare_ground(cell, toy_bench), toy_bench, lambda point: None
+    )
+    assert curve(first) != curve(other)
+
+
+def curve(record: Record) -> list[tuple[float, float]]:
+    return [(point.train_loss, point.loss) for point in record.curve]
+
+
+@EVERY
+def test_dropout_is_active_in_exactly_the_blocks_that_learn(
+    name: str, toy_cell: MakeCell, ground: Ground, toy_bench: Bench
+) -> None:
+    cell = toy_cell(name)
+    model, plan = build(cell, toy_bench.plugins.strategy(name), ground, toy_bench)
+    seen: list[dict[int, set[bool]]] = []
+
+    def note(module: nn.Module, inputs: Any) -> None:
+        if torch.is_grad_enabled():
+            seen.append({block: dropouts(model, block) for block in range(model.backbone.depth + 1)})
+
+    model.head.register_forward_pre_hook(note)
+    fit(model, plan, ground.splits, cell.recipe, 0, lambda logits: 0.0, lambda point: None)
+    phases = [phase for phase in plan.phases for _ in range(phase.steps)]
+    assert len(seen) == len(phases)
+    for phase, found in zip(phases, seen, strict=True):
+        learning = {block_of(parameter) for parameter in phase.rates if not parameter.startswith("head.")}
+        assert found == {block: {block in learning} for block in found}
+
+
+def dropouts(model: Model, block: int) -> set[bool]:
+    """Whether the dropout layers of a block are active."""
+    modules = [part for module in model.backbone.modules_of(block) for part in module.modules()]
+    return {module.training for module in modules if isinstance(module, nn.Dropout)}
+
+
+@EVERY
+def test_one_optimizer_serves_all_phases_and_keeps_its_moments(
+    name: str, toy_cell: MakeCell, ground: Ground, toy_bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made: list[torch.optim.AdamW] = []
+    real = torch.optim.AdamW
+
+    def noted(*arguments: Any, **options: Any) -> torch.optim.AdamW:
+        made.append(real(*arguments, **options))
+        return made[-1]
+
+    monkeypatch.setattr(torch.optim, "AdamW", noted)
+    run = train(toy_cell(name), ground, toy_bench)
+    (optimizer,) = made
+    members = {id(parameter) for group in optimizer.param_groups for parameter in group["params"]}
+    parameters = run.model.parameters()
+    assert members == {id(parameters[parameter]) for parameter in run.plan.learning}
+    for parameter, rates in run.plan.learning.items():
+        learnt = sum(phase.steps for phase, rate in zip(run.plan.phases, rates, strict=True) if rate)
+        assert int(optimizer.state[parameters[parameter]]["step"]) == learnt, parameter
+
+
+@EVERY
+def test_it_starts_from_the_given_weights_unless_it_says_otherwise(
+    name: str, toy_cell: MakeCell, ground: Ground, toy_bench: Bench
+) -> None:
+    strategy = toy_bench.plugins.strategy(name)
+    model, _ = build(toy_cell(name), strategy, ground, toy_bench)
+    given = ground.given.named_parameters()
+    same = [torch.equal(p, given[n]) for n, p in model.backbone.named_parameters().items() if n in given]
+    if strategy.pretrained:
+        assert all(same)
+    else:
+        matrices = [n for n, p in given.items() if p.dim() == 2]
+        parameters = model.backbone.named_parameters()
+        assert not any(torch.equal(parameters[n], given[n]) for n in matrices)
+
+
+@EVERY
+@pytest.mark.parametrize("task", ["toy-sentiment", "toy-ner", "toy-qa"])
+def test_its_record_is_complete(name: str, task: str, toy_cell: MakeCell, toy_bench: Bench) -> None:
+    cell = toy_cell(name, task)
+    record, tests = run_cell(cell, prepare_ground(cell, toy_bench), toy_bench, lambda point: None)
+    assert (record.status, record.reason) == ("done", "")
+    phases = toy_bench.plugins.strategy(name).checked_phases(4)
+    head_alone = not any(rate for phase in phases for _, rate in phase.rates)
+    missing = {"reason", "adaptations", "flops", "utilisation"} if head_alone else {"reason", "adaptations"}
+    assert {field for field, value in record if not value} <= missing
+    assert set(record.scores["test"]) == {metric.name for metric in record.metrics}
+    assert all(0 <= score <= 1 for score in record.scores["test"].values())
+    assert record.seconds.cold == pytest.approx(
+        record.seconds.prepare + record.seconds.prefix + record.seconds.train + record.seconds.evaluate
+    )
+    assert 0 < record.trainable <= record.parameters
+    assert record.data is not None
+    assert {len(column) for column in tests["test"].values()} == {record.data.sizes["test"]}
+    assert Record.model_validate_json(record.to_json()) == record
