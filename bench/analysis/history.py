@@ -1,9 +1,9 @@
 """The trend over runs: results/history.jsonl, a line a completed run, and the steps in it.
 
 Steps are changes in mean found by PELT (Killick, Fearnhead & Eckley 2012, JASA 107), through `ruptures`
-(Truong, Oudre & Vayatis 2020, Signal Processing 167), with the penalty 3 s^2 log n of a strengthened BIC
-(Yao 1988); s is the noise from run to run, by the median absolute difference of neighbours, which steps hardly
-move.
+(Truong, Oudre & Vayatis 2020, Signal Processing 167), with the penalty 4 s^2 log n: twice that of BIC (Yao 1988),
+since s, the noise from run to run, is itself estimated, by the median absolute difference of neighbours, which
+steps hardly move.
 """
 
 from __future__ import annotations
@@ -188,7 +188,7 @@ def steps(values: Sequence[float], least_noise: float) -> list[tuple[int, float,
     series = np.asarray(values, dtype=float)
     noise = max(1.4826 / math.sqrt(2) * float(np.median(np.abs(np.diff(series)))), least_noise)
     search = ruptures.Pelt(model="l2", min_size=3, jump=1).fit(series[:, None] / noise)
-    ends = search.predict(pen=3 * math.log(len(series)))
+    ends = search.predict(pen=4 * math.log(len(series)))
     bounds = [0, *ends]
     levels = [float(series[start:end].mean()) for start, end in zip(bounds, ends, strict=False)]
     return [(ends[place], levels[place], levels[place + 1]) for place in range(len(levels) - 1)]

@@ -64,7 +64,7 @@ def summary(comparison: Comparison) -> str:
         verdict = f"Does not hold: {', '.join(comparison.failures)}"
     text = f"{verdict} ({comparison.run} against {comparison.baseline}; cells: {counts})."
     worst = next(
-        (item for item in (*comparison.strategies, *comparison.cells) if item.status == "regressed"), None
+        (item for item in (*comparison.cells, *comparison.strategies) if item.status == "regressed"), None
     )
     if worst is not None and worst.change is not None:
         text += f" Worst: {worst.key} fell by {-100 * worst.change:.1f} points."

@@ -1,0 +1,269 @@
+"""The regression gate: statuses, exit codes, and what it is sure of."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from bench.analysis import verdicts
+from bench.analysis.compare import CompareOptions, Comparison, Finding, compare
+from bench.analysis.formats import render
+from bench.analysis.groups import Key
+from bench.analysis.loading import Run
+from bench.analysis.synthetic import outcomes
+from bench.contracts import BenchError, Recipe
+from bench.record import Record, Seconds
+from tests.analysis.conftest import make_predictions, make_record
+
+KEYS = [
+    Key(task, strategy, "minilm") for task in ("reviews", "news") for strategy in ("frozen", "lora", "full")
+]
+
+
+def run_of(random: int, drops: Mapping[Key, float] | None = None, seeds: int = 3) -> Run:
+    """Six cells on the same examples as any other run; `random` draws the seeds; drops spoil outcomes."""
+    rng = np.random.default_rng(random)
+    records, files = [], {}
+    for place, key in enumerate(KEYS):
+        difficulty = np.random.default_rng(place).normal(1.5, 2.5, (1000, 1))
+        right = rng.random((1000, seeds)) < 1 / (1 + np.exp(-difficulty - rng.normal(0, 0.03, (1, seeds))))
+        right = right & (rng.random((1000, seeds)) >= (drops or {}).get(key, 0.0) / 0.7)
+        for seed in range(seeds):
+            rows = make_predictions(right[:, seed].astype(float))
+            accuracy = float(right[:, seed].mean())
+            record = make_record(key.task, key.strategy, seed, accuracy=accuracy)
+            records.append(record)
+            files[record.cell.id] = rows
+    return Run(f"run{random}", records, files.__getitem__)
+
+
+def edited(run: Run, edit: Callable[[Record], Record | None]) -> Run:
+    records = [new for record in run.records if (new := edit(record)) is not None]
+    return replace(run, records=records)
+
+
+def is_full(record: Record) -> bool:
+    return (record.cell.task, record.cell.strategy) == ("reviews", "full")
+
+
+def finding(comparison: Comparison, key: Key) -> Finding:
+    return next(item for item in (*comparison.strategies, *comparison.cells) if item.key == key)
+
+
+FULL = Key("reviews", "full", "minilm")
+BASE = run_of(0)
+
+
+def test_the_same_run_is_unchanged():
+    found = compare(BASE, BASE)
+    assert (found.exit_code, found.count("unchanged")) == (0, 6)
+
+
+def test_other_seeds_of_the_same_code_are_unchanged():
+    assert compare(BASE, run_of(1)).exit_code == 0
+
+
+def test_a_deep_drop_in_one_cell_regresses_that_cell():
+    found = compare(BASE, run_of(1, {FULL: 0.08}))
+    assert found.exit_code == 1
+    assert [item.key for item in found.cells if item.status == "regressed"] == [FULL]
+
+
+def test_a_broad_drop_regresses_the_strategy():
+    dropped = {key: 0.035 for key in KEYS if key.strategy == "lora"}
+    found = compare(BASE, run_of(1, dropped))
+    assert finding(found, Key("all tasks", "lora", "minilm")).status == "regressed"
+
+
+def test_a_rise_is_an_improvement():
+    found = compare(run_of(1, {FULL: 0.08}), BASE)
+    assert (finding(found, FULL).status, found.exit_code) == ("improved", 0)
+
+
+def test_a_certain_but_tiny_drop_is_unchanged():
+    """Deterministic cells have no noise; three examples of a thousand are still no regression."""
+    right = outcomes(1000, 1, 0.0, np.random.default_rng(0))[:, 0]
+    worse = right.copy()
+    worse[np.flatnonzero(right)[:3]] = 0
+
+    def fixed(values: np.ndarray) -> Run:
+        records = [make_record("reviews", "frozen", seed) for seed in range(3)]
+        return Run("fixed", records, lambda _: make_predictions(values))
+
+    assert compare(fixed(right), fixed(worse)).exit_code == 0
+    worse[np.flatnonzero(right)[:10]] = 0
+    assert compare(fixed(right), fixed(worse)).exit_code == 1
+
+
+def test_an_unstable_seed_is_not_a_regression():
+    """A strategy that collapses in one seed of three may do so in any run."""
+    unstable = edited(BASE, lambda record: record)
+
+    def predictions(cell: str):
+        rows = dict(BASE.predictions(cell))
+        if cell == "reviews/full/minilm/seed1":
+            rows["correct"] = rows["correct"] * (np.random.default_rng(0).random(1000) < 0.6)
+        return rows
+
+    found = compare(run_of(1), replace(unstable, predictions=predictions))
+    assert finding(found, FULL).status == "unchanged"
+
+
+def test_one_seed_in_each_run_says_that_noise_is_assumed():
+    found = compare(run_of(0, seeds=1), run_of(1, seeds=1))
+    assert found.exit_code == 0
+    assert finding(found, FULL).reason == "one seed: noise over seeds is assumed"
+
+
+def test_the_detectable_drop_is_larger_for_a_cell_than_for_a_strategy():
+    found = compare(BASE, run_of(1))
+    cell, strategy = finding(found, FULL), finding(found, Key("all tasks", "full", "minilm"))
+    assert cell.detectable is not None
+    assert strategy.detectable is not None
+    assert 0.005 < strategy.detectable < cell.detectable < 0.08
+
+
+def test_a_cell_that_is_gone_is_missing():
+    found = compare(BASE, edited(BASE, lambda record: None if is_full(record) else record))
+    assert (finding(found, FULL).status, found.exit_code) == ("missing", 1)
+
+
+def test_a_cell_that_was_not_there_is_new():
+    found = compare(edited(BASE, lambda record: None if is_full(record) else record), BASE)
+    assert (finding(found, FULL).status, found.exit_code) == ("new", 0)
+
+
+def test_a_cell_that_fails_now_is_failed_with_its_reason():
+    def fail(record: Record) -> Record:
+        lost = {"status": "oom", "reason": "no memory"}
+        return record.model_copy(update=lost) if is_full(record) and record.cell.seed == 0 else record
+
+    found = compare(BASE, edited(BASE, fail))
+    assert (finding(found, FULL).status, found.exit_code) == ("failed", 1)
+    assert finding(found, FULL).reason == "1 of 3 seeds oom: no memory"
+
+
+def test_a_cell_that_failed_then_too_is_no_news():
+    def fail(record: Record) -> Record:
+        return record.model_copy(update={"status": "failed"}) if is_full(record) else record
+
+    both = edited(BASE, fail)
+    assert compare(both, both).exit_code == 0
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        (lambda r: {"data": r.data.model_copy(update={"fingerprint": "x"})}, "other data"),
+        (lambda r: {"data": r.data.model_copy(update={"task_version": 2})}, "task version 1 then, 2 now"),
+        (lambda r: {"cell": replace(r.cell, recipe=Recipe(epochs=5))}, "recipe.epochs 3.0 then, 5 now"),
+        (lambda r: {"cell": replace(r.cell, options=(("k", 2),))}, "option.k None then, 2 now"),
+        (lambda _: {"headline": "f1"}, "another metric (accuracy then, f1 now)"),
+    ],
+    ids=["data", "version", "recipe", "options", "metric"],
+)
+def test_what_differs_makes_a_cell_incomparable_by_name(change, reason):
+    def edit(record: Record) -> Record:
+        return record.model_copy(update=change(record)) if is_full(record) else record
+
+    found = compare(BASE, edited(BASE, edit))
+    assert finding(found, FULL).status == "incomparable"
+    assert reason in finding(found, FULL).reason
+    assert found.exit_code == 2
+
+
+def test_predictions_of_other_examples_are_incomparable():
+    def predictions(cell: str):
+        return {**BASE.predictions(cell), "id": np.arange(1000)[::-1].astype(str).astype(object)}
+
+    assert compare(BASE, replace(BASE, predictions=predictions)).count("incomparable") == 6
+
+
+def test_nothing_in_common_cannot_be_compared():
+    only = edited(BASE, lambda record: record if is_full(record) else None)
+    rest = edited(BASE, lambda record: None if is_full(record) else record)
+    assert compare(only, rest, CompareOptions(fail_on=())).exit_code == 2
+
+
+def test_an_empty_run_is_an_error():
+    with pytest.raises(BenchError, match="has no records"):
+        compare(BASE, edited(BASE, lambda _: None))
+
+
+def test_an_unknown_gate_lists_the_valid_ones():
+    with pytest.raises(BenchError, match="quality, time, memory, missing"):
+        CompareOptions(fail_on=("speed",))
+
+
+# --------------------------------------------------------------------------------------------------
+# Time and memory
+
+
+def slower(factor: float, threads: int = 2) -> Run:
+    def edit(record: Record) -> Record:
+        seconds = Seconds(cold=record.seconds.cold * (factor if is_full(record) else 1))
+        assert record.machine is not None
+        machine = record.machine.model_copy(update={"threads": threads})
+        return record.model_copy(update={"seconds": seconds, "machine": machine})
+
+    return edited(BASE, edit)
+
+
+def test_a_slower_cell_fails_the_time_gate_and_no_other():
+    gated = compare(BASE, slower(1.6), CompareOptions(fail_on=("quality", "time")))
+    assert gated.failures == ("time",)
+    assert compare(BASE, slower(1.6)).exit_code == 0
+
+
+def test_a_little_slower_is_noise():
+    assert compare(BASE, slower(1.2), CompareOptions(fail_on=("time",))).exit_code == 0
+
+
+def test_times_of_other_machines_are_not_compared():
+    found = compare(BASE, slower(3, threads=64), CompareOptions(fail_on=("time",)))
+    assert (found.exit_code, found.costs) == (0, ())
+    assert "other machines" in found.notes[0]
+
+
+def test_more_memory_fails_the_memory_gate():
+    grown = edited(BASE, lambda r: r.model_copy(update={"peak_memory": r.peak_memory * 2}))
+    assert compare(BASE, grown, CompareOptions(fail_on=("memory",))).failures == ("memory",)
+
+
+# --------------------------------------------------------------------------------------------------
+# What people and machines read
+
+
+def test_the_worst_comes_first():
+    found = compare(BASE, run_of(1, {FULL: 0.08, KEYS[0]: 0.2}))
+    assert [item.key for item in found.cells[:2]] == [KEYS[0], FULL]
+
+
+def test_the_summary_names_the_worst_in_plain_words():
+    text = verdicts.summary(compare(BASE, run_of(1, {FULL: 0.2})))
+    assert text.startswith("Does not hold: quality (run1 against run0; cells: 1 regressed, 5 unchanged).")
+    assert "Worst: reviews/full/minilm fell by" in text
+
+
+def test_every_format_shows_a_comparison():
+    shown = verdicts.table(compare(BASE, slower(1.6)))
+    for format in ("md", "latex", "csv", "html", "json"):
+        assert "seconds 10.0 s then, 16.0 s now" in render(shown, format)
+
+
+def test_the_pull_request_form_folds_what_did_not_change():
+    text = verdicts.pull_request(compare(BASE, run_of(1, {FULL: 0.2})))
+    head, folded = text.split("<details>")
+    assert "| reviews | full" in head
+    assert "unchanged |" not in head
+    assert "unchanged" in folded
+
+
+def test_json_has_the_outcome_and_every_finding():
+    value = json.loads(compare(BASE, run_of(1, {FULL: 0.2})).to_json())
+    assert (value["exit_code"], value["failures"], len(value["cells"])) == (1, ["quality"], 6)
+    assert value["cells"][0]["key"] == {"task": "reviews", "strategy": "full", "backbone": "minilm"}

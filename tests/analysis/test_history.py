@@ -1,0 +1,85 @@
+"""The trend over runs and the steps in it."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from bench.analysis import history
+from bench.analysis.formats import render
+from bench.contracts import BenchError
+from tests.analysis.conftest import MACHINE, make_record
+
+
+def run_at(commit: str, accuracy: float):
+    machine = MACHINE.model_copy(update={"commit": commit})
+    return [make_record(seed=seed, accuracy=accuracy, machine=machine) for seed in range(3)]
+
+
+def test_a_run_adds_a_line(tmp_path):
+    path = tmp_path / "history.jsonl"
+    history.append(run_at("one", 0.8), path)
+    history.append(run_at("two", 0.9), path)
+    lines = history.read(path)
+    assert [line.commit for line in lines] == ["one", "two"]
+    assert lines[1].cells["reviews/full/minilm"].score == pytest.approx(0.9)
+
+
+def test_the_same_run_is_not_added_twice(tmp_path):
+    path = tmp_path / "history.jsonl"
+    history.append(run_at("one", 0.8), path)
+    history.append(run_at("one", 0.8), path)
+    assert len(history.read(path)) == 1
+
+
+@pytest.mark.parametrize("text", ["{", '{"history_version": 1}', "[]", '{"history_version": 7}'])
+def test_a_line_that_cannot_be_read_is_named(tmp_path, text):
+    path = tmp_path / "history.jsonl"
+    path.write_text(text)
+    with pytest.raises(BenchError, match="line 1"):
+        history.read(path)
+
+
+def test_an_unfinished_run_is_not_added(tmp_path):
+    with pytest.raises(BenchError, match="no finished cell"):
+        history.append([make_record(status="failed", scores={})], tmp_path / "history.jsonl")
+
+
+def test_a_step_is_found_where_it_is():
+    noise = np.random.default_rng(0).normal(0, 0.004, 30)
+    found = history.steps([*(0.80 + noise[:18]), *(0.77 + noise[18:])], 0.002)
+    assert [place for place, _, _ in found] == [18]
+    assert found[0][1] - found[0][2] == pytest.approx(0.03, abs=0.005)
+
+
+def test_noise_has_hardly_a_step():
+    rng = np.random.default_rng(1)
+    assert sum(bool(history.steps(list(0.8 + rng.normal(0, 0.005, 30)), 0.002)) for _ in range(100)) <= 10
+
+
+def test_a_constant_series_has_no_step():
+    assert history.steps([0.8] * 20, 0.002) == []
+
+
+def test_five_runs_are_too_few_for_a_step():
+    assert history.steps([0.9, 0.9, 0.1, 0.1, 0.1], 0.002) == []
+
+
+@pytest.mark.parametrize(
+    ("values", "bars"), [([0.0, 0.5, 1.0], "▁▅█"), ([1.0, 1.0], "▁▁"), ([], ""), ([0.0, 1.0] * 30, "▁█" * 15)]
+)
+def test_a_sparkline_runs_from_the_lowest_to_the_highest(values, bars):
+    assert history.sparkline(values) == bars
+
+
+def test_the_trend_names_the_commit_that_begins_a_step(tmp_path):
+    path = tmp_path / "history.jsonl"
+    for number in range(12):
+        history.append(run_at(f"c{number}", 0.8 - 0.05 * (number >= 7) + 0.001 * (number % 3)), path)
+    text = render(history.trend(history.read(path), "quick", task="reviews"), "md")
+    assert "points at c7" in text
+
+
+def test_a_trend_of_nothing_is_an_error():
+    with pytest.raises(BenchError, match="no cell of suite 'other'"):
+        history.trend([history.line(run_at("one", 0.8))], "other")
