@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from statistics import fmean
 
 from bench.analysis.groups import Group, Key, floor, is_degenerate
@@ -25,6 +26,7 @@ class Context:
         """The reference strategy on the same task and backbone."""
         return self.groups.get(group.key._replace(strategy=self.reference))
 
+    @cached_property
     def seeds(self) -> int:
         """The number of seeds that a complete group has."""
         return max((len(group.records) for group in self.groups.values()), default=0)
@@ -79,11 +81,11 @@ def _memory(group: Group, context: Context) -> Entry:
 
 def _seeds(group: Group, context: Context) -> Entry:
     """The finished seeds; of how many, where some did not finish; and how many of them are degenerate."""
-    done, expected = len(group.done), context.seeds()
-    notes = [] if done == expected else [f"{done}/{expected}"]
+    done, expected = len(group.done), context.seeds
+    note = "" if done == expected else f"{done}/{expected}"
     if degenerate := sum(map(is_degenerate, group.done)):
-        notes = [*(notes or [str(done)]), f"{degenerate} degenerate"]
-    return Entry(float(done), note=", ".join(notes))
+        note = f"{note or done} ({degenerate} degenerate)"
+    return Entry(float(done), note=note)
 
 
 def _of_full(group: Group, context: Context) -> Entry:

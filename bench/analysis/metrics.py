@@ -42,9 +42,7 @@ class Ratios:
 
     def resampled(self, counts: np.ndarray) -> np.ndarray:
         """The score of each resample [resamples]; counts [resamples, examples] say how often each is drawn."""
-        numerators = self.numerators.astype(counts.dtype)
-        denominators = self.denominators.astype(counts.dtype)
-        return _mean_ratio(counts @ numerators, counts @ denominators)
+        return _resampled([self], counts)[:, 0]
 
     def influence(self) -> np.ndarray:
         """By how much the score moves when an example's weight does [examples]; sums to zero."""
@@ -110,8 +108,16 @@ def draw(scores: Sequence[Ratios], draws: int = DRAWS, seed: int = 0) -> np.ndar
     parts = []
     for start in range(0, draws, step):
         counts = resample_counts(examples, min(step, draws - start), (seed, start))
-        parts.append(np.stack([score.resampled(counts) for score in scores], axis=1))
+        parts.append(_resampled(scores, counts))
     return np.concatenate(parts)
+
+
+def _resampled(scores: Sequence[Ratios], counts: np.ndarray) -> np.ndarray:
+    """Each score [resamples, scores], by one matrix product: the counts are large, and are read once."""
+    sides = [side for score in scores for side in (score.numerators, score.denominators)]
+    sums = counts @ np.concatenate(sides, axis=1).astype(counts.dtype)
+    parts = np.split(sums, np.cumsum([side.shape[1] for side in sides])[:-1], axis=1)
+    return np.stack([_mean_ratio(*pair) for pair in zip(parts[::2], parts[1::2], strict=True)], axis=1)
 
 
 @lru_cache(maxsize=4)

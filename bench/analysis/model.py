@@ -5,7 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-Unit = Literal["score", "percent", "seconds", "times", "share", "bytes", "count", "rank", "text", "p"]
+Unit = Literal[
+    "score", "percent", "seconds", "times", "share", "bytes", "count", "rank", "text", "p", "effect"
+]
 Mark = Literal["", "best", "tied"]
 
 

@@ -51,24 +51,23 @@ def _written(value: float, unit: Unit, digits: int) -> str:
     if unit == "times":
         return f"{value:.0f}×" if value >= 99.5 else f"{value:.2f}×"
     if unit == "share":
-        return (
-            f"{100 * value:.0f}%"
-            if value in (0, 1)
-            else f"{100 * value:.2g}%"
-            if value < 0.1
-            else _share(value)
-        )
+        return _share(value)
     if unit == "bytes":
         return f"{value / 2**20:,.0f} MiB"
     if unit == "rank":
         return f"{value:.1f}"
+    if unit == "effect":
+        return f"{value:.2f}"
     if unit == "p":
         return "<0.001" if value < 0.001 else f"{value:.3f}"
     return compact(value)
 
 
 def _share(value: float) -> str:
-    return f"{100 * value:.1f}%"
+    if 0 < value < 1e-4:
+        return "<0.01%"
+    digits = 0 if value in (0, 1) else 2 if value < 0.01 else 1
+    return f"{100 * value:.{digits}f}%"
 
 
 def compact(value: float) -> str:

@@ -11,16 +11,18 @@ wrong. The effect size is Cohen's h (1988, chapter 6): about 0.2 is small, 0.5 m
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 
-from bench.analysis.groups import Group, Key
+from bench.analysis.groups import Group, Key, gather
 from bench.analysis.intervals import Interval, interval, student_quantile, student_tail
+from bench.analysis.loading import Predictions
 from bench.analysis.model import Block, Column, Entry, Row, Table
-from bench.analysis.resampling import Resampled, Source, definition
+from bench.analysis.resampling import Resampled, Source, definition, resample
 from bench.analysis.variance import fit_prior
+from bench.contracts import BenchError
 from bench.record import Record
 
 LEVEL = 0.05
@@ -134,12 +136,28 @@ def with_mcnemar(
     return found
 
 
+def build(records: Sequence[Record], predictions: Callable[[str], Predictions], metric: str = "") -> Table:
+    """Every group against the best of its task, by the task's headline or by `metric`, as a table.
+
+    BenchError where there are no two groups of a task with predictions on the same examples and seeds."""
+    groups, source = gather(records), Source(predictions)
+    scores = {
+        (key, name): found
+        for key, group in groups.items()
+        if (found := resample(group, name := metric or group.headline, source)) is not None
+    }
+    compared = compare_pairs(scores, with_best(scores))
+    if not compared:
+        raise BenchError("there are no two strategies with predictions on the same task, seeds and examples")
+    return table(with_mcnemar(compared, groups, source))
+
+
 def table(comparisons: Sequence[Comparison]) -> Table:
     """The comparisons as a table, a block a task."""
     columns = (
         Column("metric", "metric", "text"),
         Column("difference", "difference", "score"),
-        Column("effect", "Cohen's h", "times"),
+        Column("effect", "Cohen's h", "effect"),
         Column("p", "p (Holm)", "p"),
         Column("mcnemar", "McNemar", "p"),
         Column("verdict", "verdict", "text"),

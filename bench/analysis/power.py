@@ -207,10 +207,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("--trials", type=int, default=200)
     parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument(
+        "--noise", type=float, default=0.05, help="of synthetic seeds, in logits (default 0.05)"
+    )
     parser.add_argument("--json", action="store_true")
     chosen = parser.parse_args(arguments)
     try:
-        rates = measure(_opened(chosen.run), chosen.trials, chosen.seeds)
+        rates = measure(_opened(chosen.run, chosen.noise), chosen.trials, chosen.seeds)
     except BenchError as error:
         print(error, file=sys.stderr)
         return 2
@@ -218,9 +221,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0
 
 
-def _opened(path: Path | None) -> Run:
+def _opened(path: Path | None, noise: float) -> Run:
     if path is None:
-        return synthetic_run(seeds=30)
+        return synthetic_run(seeds=30, noise=noise)
     if path.suffix == ".jsonl":
         from bench.analysis.baseline import read
 

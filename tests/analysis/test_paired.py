@@ -10,8 +10,9 @@ from statsmodels.stats.multitest import multipletests
 
 from bench.analysis.formats import render
 from bench.analysis.groups import Key, gather
-from bench.analysis.paired import compare_pairs, holm, mcnemar, table, with_best, with_mcnemar
+from bench.analysis.paired import build, compare_pairs, holm, mcnemar, with_best, with_mcnemar
 from bench.analysis.resampling import Resampled, Source, resample
+from bench.contracts import BenchError
 from tests.analysis.conftest import make_predictions, make_record
 
 FIRST, SECOND = Key("t", "first", "b"), Key("t", "second", "b")
@@ -130,12 +131,11 @@ def test_mcnemar_is_given_where_there_is_one_seed(predicted):
 
 
 def test_comparisons_make_a_table(predicted):
-    groups, source = gather(predicted.records), Source(predicted.predictions)
-    scores = {
-        (key, "accuracy"): found
-        for key, group in groups.items()
-        if (found := resample(group, "accuracy", source))
-    }
-    text = render(table(compare_pairs(scores, with_best(scores))), "md")
+    text = render(build(predicted.records, predicted.predictions), "md")
     assert "first is better" in text
     assert "tied" in text
+
+
+def test_nothing_to_compare_is_an_error(predicted):
+    with pytest.raises(BenchError, match="no two strategies"):
+        build(predicted.records[:3], predicted.predictions)

@@ -59,7 +59,7 @@ def test_a_strategy_that_one_task_lacks_is_seen_there(grid):
 
 def test_degenerate_runs_are_counted_and_named(grid):
     table = build(grid)
-    assert entry(table, "reviews", ("frozen", "glove"), "seeds").note == "3, 3 degenerate"
+    assert entry(table, "reviews", ("frozen", "glove"), "seeds").note == "3 (3 degenerate)"
     assert any(note.startswith("Degenerate: 3 of the finished runs") for note in table.notes)
 
 
