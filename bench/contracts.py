@@ -85,6 +85,10 @@ class Strategy(ABC):
             raise BenchError(
                 f"strategy '{self.name}' does not fit an encoder of {depth} layers: {error}"
             ) from error
+        except Exception as error:  # a plug-in may raise anything
+            raise BenchError(
+                f"strategy '{self.name}', phases({depth}) raised {type(error).__name__}: {error}"
+            ) from error
         if not phases:
             raise BenchError(f"strategy '{self.name}' declares no phase")
         for number, phase in enumerate(phases, 1):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -23,6 +24,9 @@ class Packaged:
     package: Package
     summary: str
 
+
+DEPTH_KEYS = ("num_hidden_layers", "n_layers", "num_layers", "n_layer")
+"""What configurations call the number of layers."""
 
 BACKBONES: dict[str, Packaged] = {
     "glove": Packaged("vectors", GLOVE, "static word vectors, 341,479 words x 100 (depth 0)"),
@@ -67,21 +71,27 @@ def depth(name: str, sources: Sources) -> int:
     identity(name)
     if kind_of(name) == "vectors":
         return 0
-    from transformers import AutoConfig
-
     try:
-        config = AutoConfig.from_pretrained(folder(name, sources), trust_remote_code=False)
-    except (OSError, ValueError, KeyError) as error:
+        config = json.loads(_config_file(folder(name, sources)).read_text(encoding="utf-8"))
+        layers = next((config[key] for key in DEPTH_KEYS if config.get(key)), None)
+    except (OSError, ValueError, AttributeError) as error:
         raise BenchError(
             f"backbone '{name}' cannot be found ({str(error).splitlines()[0][:150]}); give a built-in name "
             f"({', '.join(BACKBONES)}), a Hugging Face name, or a folder with safetensors"
         ) from error
-    layers = getattr(config, "num_hidden_layers", None)
-    if not layers:
-        raise BenchError(
-            f"backbone '{name}' ({config.model_type}) has no layers to transfer; give an encoder"
-        )
-    return int(layers)
+    if not isinstance(layers, int):
+        kind = config.get("model_type", "unknown kind")
+        raise BenchError(f"backbone '{name}' ({kind}) has no layers to transfer; give an encoder")
+    return layers
+
+
+def _config_file(path: str) -> Path:
+    """`config.json` of a folder or of a Hugging Face name. transformers.AutoConfig would import torch."""
+    if Path(path).is_dir():
+        return Path(path) / "config.json"
+    from huggingface_hub import hf_hub_download
+
+    return Path(hf_hub_download(path, "config.json"))
 
 
 def folder(name: str, sources: Sources) -> str:
