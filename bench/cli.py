@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import os
 import sys
+import traceback
+from collections.abc import Sequence
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -16,11 +18,13 @@ from bench.contracts import BenchError
 if TYPE_CHECKING:
     from bench.contracts import Cell
     from bench.discovery import Plugins
+    from bench.record import Record
     from bench.suite import Suite
 
 app = typer.Typer(
     help="Which transfer strategy should I use for this task, on this encoder, with this budget?\n\n"
-    "Start with: python -m bench run quick",
+    "Start with: python -m bench run quick\n\n"
+    "With --debug every command shows the traceback of an error.",
     no_args_is_help=True,
     add_completion=True,
     pretty_exceptions_enable=False,
@@ -33,6 +37,11 @@ class Kind(StrEnum):
     tasks = "tasks"
     backbones = "backbones"
     suites = "suites"
+
+
+class Executor(StrEnum):
+    process = "process"
+    inline = "inline"
 
 
 class Format(StrEnum):
@@ -134,6 +143,19 @@ def run(
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:1.")] = "auto",
     threads: Annotated[int | None, typer.Option(min=1, help="CPU threads. Default: torch's choice.")] = None,
     fresh: Annotated[bool, typer.Option("--fresh", help="Run finished cells again.")] = False,
+    executor: Annotated[
+        Executor, typer.Option(help="Supervised worker processes, or this process (for debugging).")
+    ] = Executor.process,
+    timeout: Annotated[
+        float | None,
+        typer.Option(min=1, help="Seconds for a cell. Default: 30 times what comparable cells took."),
+    ] = None,
+    retry_fp32: Annotated[
+        bool, typer.Option("--retry-fp32", help="Run a cell that diverges in bf16 again in fp32.")
+    ] = False,
+    deterministic: Annotated[
+        bool, typer.Option("--deterministic", help="Bitwise equal results on one machine; slower.")
+    ] = False,
 ) -> None:
     """Run a suite and print its table. Finished cells are kept: stop and start again as you like.
 
@@ -151,13 +173,32 @@ def run(
     from bench.launch import launch
 
     sources = Sources(local=chosen.data.local)
-    options = Options(device=device, threads=threads, fresh=fresh)
+    options = Options(
+        device=device,
+        threads=threads,
+        fresh=fresh,
+        executor=executor.value,
+        timeout=timeout,
+        retry_fp32=retry_fp32,
+        deterministic=deterministic,
+        plugin_files=tuple(plugin or ()),
+    )
     records = launch(cells, plugins, sources, folder, options, Display(console))
     _print_table(folder, Format.terminal)
-    failed = [record for record in records if record.status not in ("done", "skipped")]
     print(f"\nrecords and predictions: {folder}/   next: python -m bench table {folder} --format md")
+    failed = [record for record in records if record.status not in ("done", "skipped")]
     if failed:
+        _print_failed(failed)
         raise typer.Exit(1)
+
+
+def _print_failed(records: Sequence[Record]) -> None:
+    """What did not finish, each with its reason, as the last thing that is read."""
+    from bench.analysis.formats import printable
+
+    print(f"\n{len(records)} cells did not finish; the same command runs them again:", file=sys.stderr)
+    for record in records:
+        print(printable(f"{record.cell.id}: {record.status}: {record.reason}"), file=sys.stderr)
 
 
 def _request(
@@ -186,6 +227,34 @@ def status(run: RunPath, as_json: AsJson = False) -> None:
         print(json.dumps(summary.as_dict(), indent=1))
     else:
         print(summary.text())
+
+
+@app.command()
+def check(
+    run: RunPath,
+    repair: Annotated[
+        bool, typer.Option("--repair", help="Move what is damaged to RUN/quarantine; the next run redoes it.")
+    ] = False,
+) -> None:
+    """Verify every file of a run against its checksum. Exit code 1 where one is damaged and not repaired.
+
+    Example: python -m bench check results/runs/quick --repair
+    """
+    from bench.analysis.formats import printable
+    from bench.store import open_run
+    from bench.verify_run import repair as set_aside
+    from bench.verify_run import verify
+
+    store = open_run(run)
+    verdict = verify(store)
+    for line in verdict.text(store.path).splitlines():
+        print(printable(line))
+    if repair:
+        for target in set_aside(store, verdict):
+            print(printable(f"moved to {target}"))
+    elif verdict.damaged:
+        print(f"next: python -m bench check {store.path} --repair")
+        raise typer.Exit(1)
 
 
 @app.command()
@@ -226,10 +295,15 @@ def _console(stderr: bool = False) -> Any:
 
 def main() -> None:
     """The program. Exit codes: 0 good, 1 the answer is no, 2 the request was wrong (one line, no traceback)."""
+    debug = "--debug" in sys.argv[1:]
+    sys.argv[1:] = [argument for argument in sys.argv[1:] if argument != "--debug"]
     try:
         app(standalone_mode=True)
     except BenchError as error:
-        print(f"transferbench: {' '.join(str(error).split())}", file=sys.stderr)
+        if debug:
+            traceback.print_exc()
+        line = "".join(character if character.isprintable() else " " for character in str(error))
+        print(f"transferbench: {' '.join(line.split())}", file=sys.stderr)
         sys.exit(2)
     except KeyboardInterrupt:
         print("\ntransferbench: stopped; finished cells are kept: the same command goes on", file=sys.stderr)

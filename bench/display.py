@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from bench.analysis.formats import printable
 from bench.contracts import Cell
 from bench.progress import duration, remaining_seconds
 from bench.record import Point, Record
@@ -20,7 +21,6 @@ class Display:
         self._task: Any = None
         self._cells: list[str] = []
         self._records: list[Record] = []
-        self._current = ""
 
     def begin(self, cells: Sequence[Cell], finished: Sequence[Record]) -> None:
         """The cells to run, and the records that are on disk already."""
@@ -35,7 +35,7 @@ class Display:
                 BarColumn(),
                 MofNCompleteColumn(),
                 TimeElapsedColumn(),
-                TextColumn("{task.description}"),
+                TextColumn("{task.description}", markup=False),
             )
             self._bar = Progress(*columns, console=self._console, transient=True)
             self._bar.start()
@@ -48,33 +48,42 @@ class Display:
     def say(self, text: str) -> None:
         """A wait that has no bar of its own."""
         if self._bar:
-            self._bar.update(self._task, description=text)
+            self._describe(text)
         else:
-            self._console.print(text)
+            self._line(text)
 
     def cell_started(self, cell: Cell) -> None:
-        self._current = cell.id
-        if self._bar:
-            self._bar.update(self._task, description=cell.id)
+        self._describe(cell.id)
 
-    def point(self, point: Point) -> None:
-        if self._bar:
-            score = f"epoch {point.epoch:.1f}, validation {point.score:.3f}"
-            self._bar.update(self._task, description=f"{self._current}: {score}{self._left()}")
+    def point(self, cell: Cell, point: Point) -> None:
+        score = f"epoch {point.epoch:.1f}, validation {point.score:.3f}"
+        self._describe(f"{cell.id}: {score}{self._left()}")
 
     def cell_done(self, record: Record) -> None:
-        self._cells.remove(record.cell.id)
+        if record.cell.id in self._cells:
+            self._cells.remove(record.cell.id)
         self._records.append(record)
         if self._bar:
             self._bar.advance(self._task)
         if record.status == "done":
             score = record.scores["test"][record.headline]
             text = f"{record.headline} {score:.3f}, {record.seconds.cold:.1f} s cold"
-            self._console.print(f"{record.cell.id}: {text}{self._left()}", highlight=False, markup=False)
+            self._line(f"{record.cell.id}: {text}{self._left()}{_changes(record)}")
         else:
-            line = f"{record.cell.id}: {record.status}: {record.reason}"
-            self._console.print(line, style="red", highlight=False, markup=False)
+            self._line(f"{record.cell.id}: {record.status}: {record.reason}{_changes(record)}", "red")
+
+    def _describe(self, text: str) -> None:
+        if self._bar:
+            self._bar.update(self._task, description=printable(text))
+
+    def _line(self, text: str, style: str = "") -> None:
+        """A line as it is: names come from data and plug-ins, so neither markup nor terminal escapes count."""
+        self._console.print(printable(text), style=style, highlight=False, markup=False)
 
     def _left(self) -> str:
         seconds = remaining_seconds(self._cells, self._records)
         return f", about {duration(seconds)} left" if self._cells and seconds is not None else ""
+
+
+def _changes(record: Record) -> str:
+    return "".join(f" [{change}]" for change in record.adaptations)

@@ -10,12 +10,14 @@ from bench.data.sources import Sources
 from bench.data.splits import prepare
 from bench.discovery import Plugins
 from bench.display import Display
-from bench.executors.contract import Options
+from bench.executors.contract import Options, Work
 from bench.executors.inline import run_inline
+from bench.executors.process import run_processes
 from bench.identity import fingerprint
 from bench.models import catalog
 from bench.record import Record
-from bench.store import Store
+from bench.store import Damaged, Store
+from bench.verify_run import set_aside
 
 
 def launch(
@@ -27,27 +29,29 @@ def launch(
     display: Display,
 ) -> list[Record]:
     """Run the cells into `folder`; the records of all of them, in order. A finished cell runs again only if its
-    fingerprint changed. Raises BenchError, before anything is written, where the request cannot be run."""
+    fingerprint changed or its files are damaged. Raises BenchError, before anything is written, where the request
+    cannot be run."""
     misfits = check(cells, plugins, sources, display)
-    store = Store(folder)
     prints = {cell.id: fingerprint(cell, plugins, sources) for cell in cells}
-    finished = (
-        [] if options.fresh else [r for cell in cells if (r := _finished(store, cell, prints[cell.id]))]
-    )
-    known = {record.cell.id for record in finished}
-    store.begin(cells[0].suite, [cell.id for cell in cells])
+    work = Work(Store(folder), options, sources, prints)
+    known = _Known(work, display)
+    finished = [record for cell in cells if (record := known.finished(cell))]
+    _begin(work.store, cells, display)
     for cell in cells:
         if cell.id in misfits:
             reason = misfits[cell.id]
-            store.save(Record(cell=cell, fingerprint=prints[cell.id], status="skipped", reason=reason))
-    todo = [cell for cell in cells if cell.id not in known and cell.id not in misfits]
+            work.store.save(Record(cell=cell, fingerprint=prints[cell.id], status="skipped", reason=reason))
+    done = {record.cell.id for record in finished}
+    todo = [cell for cell in cells if cell.id not in done and cell.id not in misfits]
     display.begin(todo, finished)
     try:
-        if todo:
-            run_inline(todo, plugins, sources, store, options, display)
+        if todo and options.executor == "inline":
+            run_inline(todo, work, plugins, known.finished, display)
+        elif todo:
+            run_processes(todo, work, known.finished, display)
     finally:
         display.end()
-    return [record for cell in cells if (record := store.record(cell.id))]
+    return [record for cell in cells if (record := work.store.record(cell.id))]
 
 
 def check(cells: Sequence[Cell], plugins: Plugins, sources: Sources, display: Display) -> dict[str, str]:
@@ -57,7 +61,14 @@ def check(cells: Sequence[Cell], plugins: Plugins, sources: Sources, display: Di
     a backbone that does not exist, and where a strategy fits none of the backbones."""
     for task, recipe in dict.fromkeys((cell.task, cell.recipe) for cell in cells):
         display.say(f"{task}: checking rows ...")
-        prepare(plugins.task(task), sources, recipe)
+        try:
+            prepare(plugins.task(task), sources, recipe)
+        except BenchError:
+            raise
+        except Exception as error:  # a plug-in may raise anything
+            raise BenchError(
+                f"task '{task}': its rows cannot be read: {type(error).__name__}: {error} (--debug shows where)"
+            ) from error
     depths = {name: catalog.depth(name, sources) for name in dict.fromkeys(cell.backbone for cell in cells)}
     misfits: dict[str, str] = {}
     for cell in cells:
@@ -72,7 +83,48 @@ def check(cells: Sequence[Cell], plugins: Plugins, sources: Sources, display: Di
     return misfits
 
 
-def _finished(store: Store, cell: Cell, print: str) -> Record | None:
-    """The record of a finished run of exactly this cell."""
-    record = store.record(cell.id)
-    return record if record and record.status == "done" and record.fingerprint == print else None
+class _Known:
+    """Which cells need not run: those finished before, and those that another process has run since."""
+
+    def __init__(self, work: Work, display: Display) -> None:
+        self._work = work
+        self._display = display
+        self._first_seen: dict[str, tuple[int, int] | None] = {}
+
+    def finished(self, cell: Cell) -> Record | None:
+        """The record of a finished run of exactly this cell; of any outcome where it is newer than this run. What
+        is damaged is set aside, with a notice."""
+        seen = _stamp(self._work.store.record_path(cell.id))
+        first = self._first_seen.setdefault(cell.id, seen)
+        try:
+            record = self._work.store.verified(cell.id)
+        except Damaged as damage:
+            for target in set_aside(self._work.store, damage.path):
+                self._display.say(f"{damage.path} is damaged ({damage.reason}): moved to {target}")
+            return None
+        if record is None or record.fingerprint != self._work.fingerprints[cell.id]:
+            return None
+        old = seen == first
+        if old and (self._work.options.fresh or record.status != "done"):
+            return None
+        return record
+
+
+def _stamp(path: Path) -> tuple[int, int] | None:
+    """What changes when a file is replaced."""
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_ino, found.st_mtime_ns
+
+
+def _begin(store: Store, cells: Sequence[Cell], display: Display) -> None:
+    """Note the plan; one that is damaged is set aside and made from the records and this request."""
+    ids = [cell.id for cell in cells]
+    try:
+        store.begin(cells[0].suite, ids)
+    except Damaged as damage:
+        display.say(f"{damage.path} is damaged: moved to {store.quarantine(damage.path)}")
+        earlier = [path.relative_to(store.path / "records").with_suffix("") for path in store.record_files()]
+        store.begin(cells[0].suite, [*map(str, earlier), *ids])

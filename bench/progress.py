@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from statistics import fmean
 
+from bench.analysis.formats import printable
 from bench.record import Record
 from bench.store import Store
 
@@ -17,7 +18,7 @@ class Progress:
     done: Sequence[str]
     failed: Mapping[str, str]  # with the reason
     missing: Sequence[str]
-    running: str | None
+    running: Sequence[str]
     remaining: float | None
 
     def as_dict(self) -> dict[str, object]:
@@ -25,7 +26,7 @@ class Progress:
             "done": list(self.done),
             "failed": dict(self.failed),
             "missing": list(self.missing),
-            "running": self.running,
+            "running": list(self.running),
             "remaining_seconds": self.remaining,
         }
 
@@ -34,12 +35,11 @@ class Progress:
         lines = [
             f"{len(self.done)} of {total} cells done, {len(self.failed)} not, {len(self.missing)} to run"
         ]
-        if self.running:
-            lines.append(f"running: {self.running}")
+        lines += [f"running: {cell}" for cell in self.running]
         if self.missing and self.remaining is not None:
             lines.append(f"remaining: about {duration(self.remaining)}")
         lines += [f"{cell}: {reason}" for cell, reason in self.failed.items()]
-        return "\n".join(lines)
+        return "\n".join(map(printable, lines))
 
 
 def summarise(store: Store) -> Progress:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import traceback
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
@@ -12,7 +11,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from bench.contracts import BenchError, Cell, Splits, Strategy, Task
+from bench.contracts import Cell, Splits, Strategy, Task
 from bench.data.batches import Split, epoch_steps
 from bench.data.encoding import Encoded
 from bench.data.sources import Sources
@@ -21,9 +20,10 @@ from bench.data.splits import prepare
 from bench.discovery import Plugins
 from bench.engine.cost import training_flops
 from bench.engine.machine import Device, describe, gemm_rate
+from bench.engine.memory import WHOLE, Memory, cache_budget
 from bench.engine.plan import Plan, make_plan
 from bench.engine.prefix import Prefix, Stopwatch
-from bench.engine.training import Diverged, Fit, Model, Watch, derived_seed, fit, predict
+from bench.engine.training import Fit, Model, Watch, derived_seed, fit, predict
 from bench.identity import fingerprint
 from bench.models.backbones import Backbone
 from bench.models.heads import Head
@@ -36,11 +36,12 @@ Tests = dict[str, dict[str, list[Any]]]
 
 @dataclass(frozen=True)
 class Bench:
-    """What every cell needs: the plug-ins, where data come from, and where it runs."""
+    """What every cell needs: the plug-ins, where data come from, where it runs and in how much memory."""
 
     plugins: Plugins
     sources: Sources
     device: Device
+    memory: Memory = WHOLE
 
 
 @dataclass(frozen=True)
@@ -127,7 +128,7 @@ def build(cell: Cell, strategy: Strategy, ground: Ground, bench: Bench) -> tuple
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(derived_seed(cell.seed, "head"))
         head = Head(ground.task.head, given.width, len(ground.labels) or 2, recipe).to(bench.device.torch)
-    model = Model(backbone, head, bench.device, ground.prefix)
+    model = Model(backbone, head, bench.device, ground.prefix, bench.memory.micro_batch)
     steps = epoch_steps(len(ground.splits["train"]), recipe.batch_size)
     return model, make_plan(strategy, list(model.parameters()), given.depth, recipe, steps, changed)
 
@@ -157,6 +158,7 @@ def prepare_ground(cell: Cell, bench: Bench) -> Ground:
             for name, part in encoded.items()
         }
     head = Head(task.head, given.width, len(labels) or 2, recipe)
+    budget = cache_budget(bench.memory, bench.device, parts=len(splits) * (given.depth + 2))
     return Ground(
         task=task,
         rows=rows,
@@ -167,32 +169,10 @@ def prepare_ground(cell: Cell, bench: Bench) -> Ground:
         token_ids=token_ids,
         tokens=tokens,
         given=given,
-        prefix=Prefix(given, splits, head, bench.device),
+        prefix=Prefix(given, splits, head, bench.device, budget),
         data=_data(task, rows, labels, encoded["train"]),
         seconds=watch.seconds,
     )
-
-
-def attempt(cell: Cell, ground: Ground, bench: Bench, watch: Watch) -> tuple[Record, Tests]:
-    """`run_cell`, or a record that says why it could not."""
-    failed = partial(
-        Record,
-        cell=cell,
-        fingerprint=fingerprint(cell, bench.plugins, bench.sources),
-        machine=describe(bench.device),
-    )
-    try:
-        return run_cell(cell, ground, bench, watch)
-    except BenchError as error:
-        return failed(status="skipped", reason=str(error)), {}
-    except Diverged as error:
-        return failed(status="diverged", reason=str(error)), {}
-    except (torch.OutOfMemoryError, MemoryError) as error:
-        return failed(status="oom", reason=f"out of memory: {str(error).splitlines()[0]}"), {}
-    except Exception as error:
-        place = traceback.extract_tb(error.__traceback__)[-1]
-        where = f"{place.filename.rsplit('/', 1)[-1]}:{place.lineno}"
-        return failed(status="failed", reason=f"{type(error).__name__}: {error} ({where})"), {}
 
 
 def _headline(ground: Ground, logits: np.ndarray) -> float:

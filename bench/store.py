@@ -1,25 +1,47 @@
-"""A run folder: `run.json`, `records/<cell id>.json`, `predictions/<cell id>.parquet`. Every write is atomic.
+"""A run folder. Every write is whole or absent, and every file that holds results carries a checksum.
+
+run.json                      what the run is to have
+records/<cell id>.json        a Record, and the SHA-256 of itself and of its prediction file
+predictions/<cell id>.parquet per-example columns, with page checksums
+logs/<cell id>.log            what a cell printed; the traceback where it failed
+claims/<cell id>              which process runs the cell now
+quarantine/                   damaged files that were set aside
 
 Reading it imports no torch, so that `table` and `compare` start at once.
 """
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
-import tempfile
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from bench import durable
 from bench.contracts import BenchError
-from bench.record import Record, read_record
+from bench.locks import Claim, claim, exclusive, owner_of
+from bench.record import SCHEMA_VERSION, Record, read_record
 
 if TYPE_CHECKING:
     import pyarrow
 
 RUNS = Path("results/runs")
+CHECKSUM = "checksum"  # of a stored record: {"record": SHA-256, "predictions": SHA-256 or ""}
+
+
+class Damaged(BenchError):
+    """A file of a run folder that is not what was written."""
+
+    def __init__(self, path: Path, reason: str) -> None:
+        self.path = path
+        self.reason = reason
+        super().__init__(
+            f"{path} is damaged ({reason}): set it aside with `python -m bench check RUN --repair`; "
+            "the next run of the suite makes it anew"
+        )
 
 
 @dataclass(frozen=True)
@@ -29,85 +51,143 @@ class Store:
     path: Path
 
     def records(self) -> list[Record]:
-        """All records, in the order of the run's plan; BenchError names a damaged file."""
+        """All records, in the order of the run's plan; raises Damaged for the first that is."""
         by_id = {}
-        for path in sorted((self.path / "records").rglob("*.json")):
-            record = read_record(_read(path), str(path))
+        for path in self.record_files():
+            record, _ = self._sealed(path)
             by_id[record.cell.id] = record
         order = {cell: number for number, cell in enumerate(self.planned())}
         return sorted(by_id.values(), key=lambda record: order.get(record.cell.id, len(order)))
 
     def record(self, cell: str) -> Record | None:
-        """The record of one cell, or None where it has not run."""
-        path = self._record(cell)
-        return read_record(_read(path), str(path)) if path.is_file() else None
+        """The record of one cell, or None where it has not run. Raises Damaged."""
+        path = self.record_path(cell)
+        return self._sealed(path)[0] if path.is_file() else None
 
     def planned(self) -> list[str]:
-        """The ids of the cells that the run is to have; empty where it has not begun."""
+        """The ids of the cells that the run is to have; empty where it has not begun. Raises Damaged."""
         path = self.path / "run.json"
         if not path.is_file():
             return []
+        text = _read(path)
         try:
-            return list(json.loads(_read(path))["cells"])
-        except (ValueError, KeyError, TypeError) as error:
-            raise BenchError(f"{path} is damaged: delete it and run the suite again") from error
+            return [str(cell) for cell in json.loads(text)["cells"]]
+        except (ValueError, KeyError, TypeError, RecursionError) as error:
+            raise Damaged(path, "not the JSON that was written") from error
 
     def predictions(self, cell: str) -> pyarrow.Table:
-        """The per-example columns of one cell, with `split` and `id`; BenchError where they are missing."""
+        """The per-example columns of one cell, with `split` and `id`. Raises Damaged where they are missing or
+        not those that the record was written with."""
         import pyarrow.parquet
 
-        path = self._predictions(cell)
+        path = self.predictions_path(cell)
+        content = pyarrow.BufferReader(self._checked_predictions(cell))
         try:
-            return pyarrow.parquet.read_table(path, partitioning=None)
+            return pyarrow.parquet.read_table(content, page_checksum_verification=True)
         except (OSError, pyarrow.ArrowException) as error:
-            raise BenchError(f"{path} is missing or damaged: run the suite again with --fresh") from error
+            raise Damaged(path, "not a readable Parquet file") from error
 
     def begin(self, suite: str, cells: Iterable[str]) -> None:
         """Note what the run is to have; cells of earlier calls stay in the plan."""
-        planned = list(dict.fromkeys([*self.planned(), *cells]))
-        self._write(self.path / "run.json", json.dumps({"suite": suite, "cells": planned}, indent=1).encode())
+        with exclusive(self.path / ".lock"):
+            planned = list(dict.fromkeys([*self.planned(), *cells]))
+            content = json.dumps({"suite": suite, "cells": planned}, indent=1)
+            durable.write(self.path / "run.json", content.encode())
 
     def save(self, record: Record, tests: Mapping[str, Mapping[str, Sequence[Any]]] | None = None) -> None:
         """Write the predictions of a cell, then its record: a record never lacks its predictions.
 
         tests: the columns of each test set, `id` among them."""
+        path = self.record_path(record.cell.id)
+        sums = {"record": "", "predictions": ""}
         if tests:
-            self._write(self._predictions(record.cell.id), _parquet(tests))
-        self._write(self._record(record.cell.id), record.to_json().encode())
+            content = _parquet(tests)
+            sums["predictions"] = hashlib.sha256(content).hexdigest()
+            durable.remove(path)  # an older record never stands beside newer predictions
+            durable.write(self.predictions_path(record.cell.id), content)
+        value = json.loads(record.to_json())
+        sums["record"] = _digest(value)
+        durable.write(path, json.dumps({**value, CHECKSUM: sums}, indent=1, ensure_ascii=False).encode())
 
-    def start(self, cell: str) -> None:
-        """Say which cell is in flight."""
-        value = {"cell": cell, "pid": os.getpid()}
-        self._write(self.path / "running.json", json.dumps(value).encode())
+    def verified(self, cell: str) -> Record | None:
+        """As `record`, and its prediction file is there and is the one that was written. Raises Damaged."""
+        record = self.record(cell)
+        if record and self._sealed(self.record_path(cell))[1]:
+            self._checked_predictions(cell)
+        return record
 
-    def stop(self) -> None:
-        (self.path / "running.json").unlink(missing_ok=True)
-
-    def running(self) -> str | None:
-        """The cell in flight, or None where no living process runs one."""
-        import psutil
-
-        path = self.path / "running.json"
+    def quarantine(self, path: Path) -> Path:
+        """Move a damaged file to `quarantine/`, never over an earlier one; gives its new place. BenchError."""
+        within = path.relative_to(self.path)
+        target = self.path / "quarantine" / within
+        number = 1
+        while target.exists():
+            number += 1
+            target = self.path / "quarantine" / within.with_name(f"{within.name}.{number}")
         try:
-            value = json.loads(_read(path)) if path.is_file() else {}
-        except ValueError:
-            return None
-        return value.get("cell") if psutil.pid_exists(value.get("pid", -1)) else None
+            target.parent.mkdir(parents=True, exist_ok=True)
+            os.replace(path, target)
+        except OSError as error:
+            raise BenchError(f"{path} cannot be moved to {target} ({error.strerror})") from error
+        return target
 
-    def _record(self, cell: str) -> Path:
+    def claim(self, cell: str) -> Claim | None:
+        """The right to run a cell, or None where another living process has it."""
+        return claim(self.path / "claims" / cell)
+
+    def running(self) -> list[str]:
+        """The cells in flight in living processes."""
+        folder = self.path / "claims"
+        files = sorted(path for path in folder.rglob("*") if path.is_file())
+        return [path.relative_to(folder).as_posix() for path in files if owner_of(path)]
+
+    def record_path(self, cell: str) -> Path:
         return self.path / "records" / f"{cell}.json"
 
-    def _predictions(self, cell: str) -> Path:
+    def predictions_path(self, cell: str) -> Path:
         return self.path / "predictions" / f"{cell}.parquet"
 
-    def _write(self, path: Path, content: bytes) -> None:
-        def write(target: Path) -> None:
-            with target.open("wb") as file:
-                file.write(content)
-                file.flush()
-                os.fsync(file.fileno())
+    def log_path(self, cell: str) -> Path:
+        return self.path / "logs" / f"{cell}.log"
 
-        _atomically(path, write)
+    def record_files(self) -> Iterator[Path]:
+        yield from sorted((self.path / "records").rglob("*.json"))
+
+    def _checked_predictions(self, cell: str) -> bytes:
+        path = self.predictions_path(cell)
+        try:
+            content = path.read_bytes()
+        except OSError as error:
+            raise Damaged(path, error.strerror or "unreadable") from error
+        record = self.record_path(cell)
+        expected = self._sealed(record)[1] if record.is_file() else ""
+        if expected and hashlib.sha256(content).hexdigest() != expected:
+            raise Damaged(path, "its checksum is not the one in its record")
+        return content
+
+    def _sealed(self, path: Path) -> tuple[Record, str]:
+        """The record at `path` and the SHA-256 of its predictions ('' where it has none). Raises Damaged, and
+        BenchError where a newer version wrote it."""
+        text = _read(path)
+        try:
+            value = json.loads(text)
+            sums = value.pop(CHECKSUM, None)
+            version = value["schema_version"]
+            sound = sums is None or sums["record"] == _digest(value)
+            predictions = str(sums["predictions"]) if sums else ""
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+            raise Damaged(path, "not the JSON that was written") from error
+        if isinstance(version, int) and version > SCHEMA_VERSION:
+            return read_record(json.dumps(value), str(path)), predictions
+        if not sound:
+            raise Damaged(path, "its checksum is not that of its content")
+        try:
+            record = read_record(json.dumps(value), str(path))
+        except BenchError as error:
+            raise Damaged(path, str(error.__cause__ or error).splitlines()[0]) from error
+        if self.record_path(record.cell.id) != path:
+            raise Damaged(path, f"it holds the record of {record.cell.id}")
+        return record, predictions
 
 
 def open_run(path: Path) -> Store:
@@ -121,23 +201,16 @@ def open_run(path: Path) -> Store:
 def _read(path: Path) -> str:
     try:
         return path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise BenchError(f"{path} cannot be read: {error}") from error
-
-
-def _atomically(path: Path, write: Callable[[Path], None]) -> None:
-    """Write beside `path`, then rename: a reader sees the old file or the new one, never a part."""
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        number, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-        os.close(number)
-        try:
-            write(Path(name))
-            os.replace(name, path)
-        finally:
-            Path(name).unlink(missing_ok=True)
+    except UnicodeDecodeError as error:
+        raise Damaged(path, "not text") from error
     except OSError as error:
-        raise BenchError(f"{path} cannot be written ({error.strerror}): make room or choose --out") from error
+        raise BenchError(f"{path} cannot be read ({error.strerror}): correct its permissions") from error
+
+
+def _digest(value: Any) -> str:
+    """The SHA-256 of a JSON value, whatever its layout in the file."""
+    text = json.dumps(value, sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def _parquet(tests: Mapping[str, Mapping[str, Sequence[Any]]]) -> bytes:
@@ -151,5 +224,6 @@ def _parquet(tests: Mapping[str, Mapping[str, Sequence[Any]]]) -> bytes:
         rows = len(columns["id"])
         parts.append(pyarrow.table({"split": [name] * rows, **{key: list(v) for key, v in columns.items()}}))
     buffer = io.BytesIO()
-    pyarrow.parquet.write_table(pyarrow.concat_tables(parts), buffer, compression="zstd")
+    table = pyarrow.concat_tables(parts)
+    pyarrow.parquet.write_table(table, buffer, compression="zstd", write_page_checksum=True)
     return buffer.getvalue()

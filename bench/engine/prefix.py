@@ -12,6 +12,7 @@ from torch import Tensor
 
 from bench.data.batches import Batch, Split
 from bench.engine.machine import Device
+from bench.engine.memory import Budget
 from bench.models.backbones import Backbone
 from bench.models.heads import Head
 
@@ -20,15 +21,22 @@ class Prefix:
     """Activations of `backbone` on `splits` at block boundaries, one packed tensor [T, width] for each.
 
     Boundary b holds what enters block b; at the end of the backbone a head that pools gets [N, width].
-    What exceeds `budget` bytes in all is not kept, and `features` gives None for it.
+    What exceeds the budget is not kept, and `features` gives None for it.
     """
 
-    def __init__(self, backbone: Backbone, splits: dict[str, Split], head: Head, device: Device) -> None:
+    def __init__(
+        self,
+        backbone: Backbone,
+        splits: dict[str, Split],
+        head: Head,
+        device: Device,
+        budget: Budget,
+    ) -> None:
         self._backbone = backbone
         self._splits = splits
         self._head = head
         self._device = device
-        self._left = device.cache_budget()
+        self._budget = budget
         self._kept: dict[tuple[str, int], Tensor] = {}
         self._spent: dict[str, dict[int, float]] = {name: {0: 0.0} for name in splits}
 
@@ -71,11 +79,7 @@ class Prefix:
     def _reserve(self, split: str, boundary: int) -> bool:
         part = self._splits[split]
         rows = len(part) if self.pools(boundary) else part.tokens
-        size = rows * self._backbone.width * 4
-        if size > self._left:
-            return False
-        self._left -= size
-        return True
+        return self._budget.reserve(rows * self._backbone.width * 4)
 
     def _keep(self, split: str, boundary: int, hidden: Tensor, batch: Batch) -> None:
         part = self._splits[split]

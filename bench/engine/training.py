@@ -13,16 +13,13 @@ from torch import Tensor, nn
 
 from bench.contracts import Recipe
 from bench.data.batches import Batch, Split, epoch_steps, shuffled
+from bench.engine.divergence import check_finite, check_sound
 from bench.engine.machine import Device
 from bench.engine.plan import Plan, PlannedPhase
 from bench.engine.prefix import Prefix, Stopwatch
 from bench.models.backbones import Backbone
-from bench.models.heads import Head, loss_terms
+from bench.models.heads import Head, count_terms, loss_terms
 from bench.record import Point
-
-
-class Diverged(Exception):
-    """The loss is not finite."""
 
 
 def derived_seed(seed: int, purpose: str) -> int:
@@ -38,6 +35,7 @@ class Model:
     head: Head
     device: Device
     prefix: Prefix | None  # None: frozen blocks are run again in every step
+    micro_batch: int = 0  # sequences that run forward and backward at once; 0: the whole batch
 
     def parameters(self) -> dict[str, nn.Parameter]:
         """All parameters by canonical name."""
@@ -102,24 +100,25 @@ def fit(
         for step in range(phase.steps):
             with training:
                 index = next(batches)
-                batch = splits["train"].batch(index)
-                losses.append(
-                    _step(model, batch, phase, optimizer, _factor(step, phase.steps, recipe.warmup))
-                )
-            tokens += int(splits["train"].lengths[index].sum())
-            padded += batch.mask.numel()
+                factor = _factor(step, phase.steps, recipe.warmup)
+                losses.append(_step(model, splits["train"], index, phase, optimizer, factor))
+                if model.device.torch.type == "cpu":  # elsewhere this would wait for the device
+                    check_finite(losses[-1:], result.steps + 1)
+            lengths = splits["train"].lengths[index]
+            tokens, padded = tokens + int(lengths.sum()), padded + len(lengths) * int(lengths.max())
             result.steps += 1
             last = result.steps == plan.steps
             if result.steps % every == 0 or last:
                 with evaluating:
-                    _check_finite(losses, result.steps)
+                    check_finite(losses, result.steps)
                     logits, loss = predict(model, "validation", splits["validation"], phase)
+                    check_sound(logits, loss, result.steps)
                     point = Point(
                         step=result.steps,
                         epoch=result.steps / every,
                         seconds=training.seconds + evaluating.seconds,
                         phase=number + 1,
-                        train_loss=float(torch.stack(losses).mean()),
+                        train_loss=float(torch.stack(losses)[:, 0].mean()),
                         loss=loss,
                         score=score(logits),
                     )
@@ -131,7 +130,7 @@ def fit(
                 if best.waited >= recipe.patience:
                     break
         with evaluating:
-            _check_finite(losses, result.steps)
+            check_finite(losses, result.steps)
     with evaluating:
         best.restore()
     result.train_seconds, result.evaluate_seconds = training.seconds, evaluating.seconds
@@ -187,14 +186,29 @@ def _modes(model: Model, parameters: dict[str, nn.Parameter]) -> None:
     model.head.train(any(name.startswith("head.") for name in learning))
 
 
-def _step(model: Model, batch: Batch, phase: PlannedPhase, optimizer: _Optimizer, factor: float) -> Tensor:
-    """One optimizer step; the loss, detached."""
-    with model.device.autocast():
-        total, terms = loss_terms(model.head.kind, model.logits("train", batch, phase), batch.targets)
-    loss = total / terms.clamp(min=1)
-    loss.backward()
-    optimizer.step(factor)
-    return loss.detach()
+def _step(
+    model: Model, split: Split, index: np.ndarray, phase: PlannedPhase, optimizer: _Optimizer, factor: float
+) -> Tensor:
+    """One optimizer step on the sequences `index`: (loss, norm of its gradient before clipping), on the device."""
+    loss = accumulate(model, split, index, phase)
+    return torch.stack([loss, optimizer.step(factor)])
+
+
+def accumulate(model: Model, split: Split, index: np.ndarray, phase: PlannedPhase) -> Tensor:
+    """Add the gradients of the mean loss over all terms of the batch; that loss, detached. The batch runs in parts
+    of `model.micro_batch` sequences, each divided by the terms of the whole: the sum is the batch's own."""
+    size = model.micro_batch or len(index)
+    batches = [split.batch(index[start : start + size]) for start in range(0, len(index), size)]
+    counts = [count_terms(model.head.kind, batch.targets) for batch in batches]
+    terms = torch.stack(counts).sum().clamp(min=1)
+    losses = []
+    for batch in batches:
+        with model.device.autocast():
+            total, _ = loss_terms(model.head.kind, model.logits("train", batch, phase), batch.targets)
+        loss = total / terms
+        loss.backward()
+        losses.append(loss.detach())
+    return torch.stack(losses).sum()
 
 
 def _factor(step: int, steps: int, warmup: float) -> float:
@@ -203,13 +217,6 @@ def _factor(step: int, steps: int, warmup: float) -> float:
     if step < rising:
         return (step + 1) / (rising + 1)
     return (steps - step) / (steps - rising)
-
-
-def _check_finite(losses: list[Tensor], step: int) -> None:
-    values = torch.stack(losses).tolist() if losses else []
-    for back, value in enumerate(reversed(values)):
-        if not math.isfinite(value):
-            raise Diverged(f"the training loss is {value} at step {step - back}; try a smaller learning rate")
 
 
 class _Optimizer:
@@ -238,15 +245,17 @@ class _Optimizer:
         assert self._adamw is not None
         self._rates = [group["rates"][phase] for group in self._adamw.param_groups]
 
-    def step(self, factor: float) -> None:
-        """Clip the gradient's norm, step with every rate times `factor`, and forget the gradients."""
+    def step(self, factor: float) -> Tensor:
+        """Clip the gradient's norm, step with every rate times `factor`, and forget the gradients; the norm before
+        it was clipped."""
         assert self._adamw is not None
         for group, rate in zip(self._adamw.param_groups, self._rates, strict=True):
             group["lr"] = rate * factor
         learning = [p for group in self._adamw.param_groups for p in group["params"] if p.grad is not None]
-        nn.utils.clip_grad_norm_(learning, self._clip, foreach=True)
+        norm = nn.utils.clip_grad_norm_(learning, self._clip, foreach=True)
         self._adamw.step()
         self._adamw.zero_grad()
+        return norm
 
 
 class _Best:

@@ -1,46 +1,37 @@
-"""Runs cells one after another in this process."""
+"""Runs cells one after another in this process: for debugging, and where a process more is not wanted."""
 
 from __future__ import annotations
 
-import gc
+import time
 from collections.abc import Sequence
 
 from bench.contracts import Cell
-from bench.data.sources import Sources
 from bench.discovery import Plugins
-from bench.executors.contract import Listener, Options
-from bench.store import Store
+from bench.executors.contract import Finished, Listener, Work
+from bench.executors.waiting import Waiting, group_key
+
+PAUSE = 0.5  # seconds between looks at cells that another process runs
 
 
 def run_inline(
-    cells: Sequence[Cell],
-    plugins: Plugins,
-    sources: Sources,
-    store: Store,
-    options: Options,
-    listener: Listener,
+    cells: Sequence[Cell], work: Work, plugins: Plugins, finished: Finished, listener: Listener
 ) -> None:
-    """Run every cell; neighbours with the same task, backbone and recipe share rows, weights and prefix.
-
-    A cell that raises becomes a record with a status and a reason. Ctrl-C loses the cell in flight alone."""
+    """Run every cell that no other process runs or has run. Ctrl-C loses the cell in flight alone."""
     listener.say("loading torch ...")
-    from bench.engine.machine import choose_device
-    from bench.run import Bench, attempt, prepare_ground
+    from bench.executors.series import Series
 
-    bench = Bench(plugins, sources, choose_device(options.device, options.threads))
-    shared, ground = None, None
-    try:
-        for cell in cells:
-            listener.cell_started(cell)
-            store.start(cell.id)
-            key = (cell.task, cell.backbone, cell.recipe)
-            if ground is None or shared != key:
-                ground = None
-                gc.collect()
-                listener.say(f"{cell.task}: reading rows, loading {cell.backbone}, encoding ...")
-                shared, ground = key, prepare_ground(cell, bench)
-            record, tests = attempt(cell, ground, bench, listener.point)
-            store.save(record, tests)
-            listener.cell_done(record)
-    finally:
-        store.stop()
+    series = Series(work, plugins, work.options.device)
+    waiting = Waiting(cells, work.store, finished, listener)
+    key = None
+    while not waiting.empty:
+        held = waiting.take(key)
+        if held is None:
+            time.sleep(PAUSE)
+            continue
+        key = group_key(held.cell)
+        try:
+            listener.cell_started(held.cell)
+            record = series.run(held.cell, listener)
+        finally:
+            held.release()
+        listener.cell_done(record)

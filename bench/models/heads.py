@@ -47,19 +47,26 @@ class Head(nn.Module):
         return logits
 
 
+def count_terms(kind: HeadKind, targets: Tensor) -> Tensor:
+    """What a batch's loss is the mean over: examples, labelled tokens, or windows."""
+    if kind == "token":
+        return (targets != IGNORED).sum()
+    return torch.tensor(len(targets))
+
+
 def loss_terms(kind: HeadKind, logits: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
     """(sum of the cross-entropies, number of terms) of a batch: examples, labelled tokens, or windows.
 
     targets: pooled [B]; token [B, S] with IGNORED; span [B, 2]. The span loss is the mean of the two."""
     if kind == "pooled":
-        return F.cross_entropy(logits, targets, reduction="sum"), torch.tensor(len(targets))
+        return F.cross_entropy(logits, targets, reduction="sum"), count_terms(kind, targets)
     if kind == "token":
         total = F.cross_entropy(
             logits.flatten(0, 1), targets.flatten(), ignore_index=IGNORED, reduction="sum"
         )
-        return total, (targets != IGNORED).sum()
+        return total, count_terms(kind, targets)
     start, end = logits.unbind(-1)
     both = F.cross_entropy(start, targets[:, 0], reduction="sum") + F.cross_entropy(
         end, targets[:, 1], reduction="sum"
     )
-    return both / 2, torch.tensor(len(targets))
+    return both / 2, count_terms(kind, targets)

@@ -1,0 +1,108 @@
+"""One cell, whatever happens: a record in every case, and what was changed on the way is in it."""
+
+from __future__ import annotations
+
+import gc
+import traceback
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+import torch
+
+from bench.contracts import BenchError, Cell
+from bench.engine.divergence import Diverged
+from bench.engine.machine import describe
+from bench.engine.memory import Memory, is_out_of_memory
+from bench.engine.training import Watch
+from bench.identity import fingerprint
+from bench.record import Record, Status
+from bench.run import Bench, Ground, Tests, run_cell
+
+
+@dataclass(frozen=True)
+class Attempt:
+    """How a cell is tried.
+
+    ground: what the cell's group shares, made under the given terms. watch: hears the learning curve.
+    log: keeps a traceback and gives the place to look. adaptations: what was changed before this attempt."""
+
+    ground: Callable[[Cell, Bench], Ground]
+    watch: Watch
+    log: Callable[[BaseException], str]
+    retry_fp32: bool = False
+    adaptations: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class _Failure:
+    status: Status
+    reason: str
+
+
+def attempt(cell: Cell, bench: Bench, terms: Attempt) -> tuple[Record, Tests]:
+    """Run the cell; on lack of memory again under tighter terms, and on divergence in bf16 again in fp32 where
+    that was asked for. A cell that cannot be run gives a record with a status and a reason."""
+    adaptations = terms.adaptations
+    memory = Memory.whole(cell.recipe.batch_size)
+    while True:
+        outcome = _try(cell, bench, terms)
+        if isinstance(outcome, tuple):
+            record, tests = outcome
+            return record.model_copy(update={"adaptations": (*adaptations, *memory.adaptations)}), tests
+        gc.collect()  # the failed model is gone before the next one is built
+        if torch.cuda.is_available():
+            torch.cuda.empty_cache()
+        tighter = memory.tighter()
+        if outcome.status == "oom" and tighter:
+            memory = tighter
+            bench = replace(bench, memory=memory)
+        elif outcome.status == "diverged" and terms.retry_fp32 and bench.device.dtype != torch.float32:
+            dtype = str(bench.device.dtype).removeprefix("torch.")
+            adaptations = (*adaptations, f"float32, after it diverged in {dtype}")
+            bench = replace(bench, device=replace(bench.device, dtype=torch.float32))
+        else:
+            break
+    return _failed(cell, bench, outcome, (*adaptations, *memory.adaptations)), {}
+
+
+def _try(cell: Cell, bench: Bench, terms: Attempt) -> tuple[Record, Tests] | _Failure:
+    try:
+        ground = terms.ground(cell, bench)
+    except Exception as error:
+        return _failure(error, terms)
+    try:
+        return run_cell(cell, ground, bench, terms.watch)
+    except BenchError as error:
+        return _Failure("skipped", str(error))
+    except Diverged as error:
+        dtype = bench.device.dtype
+        low = dtype != torch.float32 and not terms.retry_fp32
+        hint = f", in {str(dtype).removeprefix('torch.')}: --retry-fp32 tries float32" if low else ""
+        return _Failure("diverged", f"{error}{hint}")
+    except Exception as error:
+        return _failure(error, terms)
+
+
+def _failure(error: Exception, terms: Attempt) -> _Failure:
+    """What an exception means, in one line. Keeps no reference to it: its frames hold the model."""
+    first = next(iter(str(error).splitlines()), "")
+    if is_out_of_memory(error):
+        return _Failure("oom", f"out of memory: {first[:300]}")
+    if isinstance(error, BenchError):
+        return _Failure("failed", str(error))
+    place = traceback.extract_tb(error.__traceback__)[-1]
+    where = f"{place.filename.rsplit('/', 1)[-1]}:{place.lineno}"
+    log = terms.log(error)
+    look = f"; traceback in {log}" if log else ""
+    return _Failure("failed", f"{type(error).__name__}: {first[:300]} ({where}{look})")
+
+
+def _failed(cell: Cell, bench: Bench, failure: _Failure, adaptations: tuple[str, ...]) -> Record:
+    return Record(
+        cell=cell,
+        fingerprint=fingerprint(cell, bench.plugins, bench.sources),
+        machine=describe(bench.device),
+        status=failure.status,
+        reason=failure.reason.encode(errors="replace").decode(),
+        adaptations=adaptations,
+    )

@@ -1,0 +1,39 @@
+"""Divergence: when a training run has left the numbers that mean something.
+
+Collapse of fine-tuned encoders to a constant output: Mosbach et al., arXiv 2006.04884."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import torch
+from torch import Tensor
+
+COLLAPSE = 8  # outputs; fewer may be the same by chance
+
+
+class Diverged(Exception):
+    """Training has left the numbers that mean something: says at which step, and how it shows."""
+
+
+def check_finite(steps: list[Tensor], last: int) -> None:
+    """Raises Diverged, naming the first step whose loss or gradient is not finite. steps: (loss, gradient norm)
+    of consecutive steps, the last one being number `last`."""
+    values = torch.stack(steps).tolist() if steps else []
+    for number, (loss, norm) in enumerate(values, last + 1 - len(values)):
+        if not math.isfinite(loss):
+            raise Diverged(f"the training loss is {loss} at step {number}; try a smaller learning rate")
+        if not math.isfinite(norm):
+            raise Diverged(f"the gradient's norm is {norm} at step {number}; try a smaller learning rate")
+
+
+def check_sound(logits: np.ndarray, loss: float, step: int) -> None:
+    """Raises Diverged where the validation loss is not finite, or where the model has collapsed: it gives every
+    example (or token) the same logits to the last bit, so that its output does not depend on its input."""
+    if not math.isfinite(loss):
+        raise Diverged(f"the validation loss is {loss} after step {step}; try a smaller learning rate")
+    if len(logits) > COLLAPSE and (logits == logits[0]).all():
+        raise Diverged(
+            f"collapsed: after step {step} all {len(logits)} outputs are the same; try a smaller learning rate"
+        )

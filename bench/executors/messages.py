@@ -1,0 +1,59 @@
+"""What the process executor and its workers say to each other, pickled over a socket pair."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from bench.contracts import Cell
+from bench.executors.contract import Work
+from bench.record import Point, Record
+
+
+@dataclass(frozen=True)
+class Setup:
+    """First to a worker: the device to use (`auto` in the first worker), and everything else."""
+
+    work: Work
+    device: str
+
+
+@dataclass(frozen=True)
+class Job:
+    """To a worker: run this cell. adaptations: what was changed for this attempt."""
+
+    cell: Cell
+    adaptations: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Ready:
+    """From a worker, once: how many GPUs there are."""
+
+    gpus: int
+
+
+@dataclass(frozen=True)
+class Said:
+    text: str
+
+
+@dataclass(frozen=True)
+class Reached:
+    point: Point
+
+
+@dataclass(frozen=True)
+class Finished:
+    """The cell's record, which is saved."""
+
+    record: Record
+
+
+@dataclass(frozen=True)
+class Refused:
+    """The request as a whole cannot go on: a full disk, a plug-in that cannot be imported."""
+
+    reason: str
+
+
+Message = Ready | Said | Reached | Finished | Refused

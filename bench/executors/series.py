@@ -1,0 +1,74 @@
+"""Runs cells one after another in this process: what every executor ends in. Imports torch."""
+
+from __future__ import annotations
+
+import gc
+import os
+import traceback
+from functools import partial
+
+from bench.attempt import Attempt, attempt
+from bench.contracts import Cell
+from bench.discovery import Plugins
+from bench.engine.machine import choose_device
+from bench.executors.contract import Listener, Work
+from bench.executors.waiting import Key, group_key
+from bench.record import Record
+from bench.run import Bench, Ground, prepare_ground
+
+
+class Series:
+    """Cells in a row; neighbours of one group share rows, weights and prefix."""
+
+    def __init__(self, work: Work, plugins: Plugins, device: str) -> None:
+        if work.options.deterministic:
+            from bench.engine.determinism import make_deterministic
+
+            make_deterministic()
+        self._work = work
+        self._bench = Bench(plugins, work.sources, choose_device(device, work.options.threads))
+        self._key: Key | None = None
+        self._ground: Ground | None = None
+
+    def run(self, cell: Cell, listener: Listener, adaptations: tuple[str, ...] = ()) -> Record:
+        """Run a cell and save it; one that cannot be run gives a record that says why. BenchError where the run
+        folder cannot be written."""
+        terms = Attempt(
+            ground=partial(self._ground_of, listener=listener),
+            watch=partial(listener.point, cell),
+            log=partial(self._log, cell),
+            retry_fp32=self._work.options.retry_fp32,
+            adaptations=adaptations,
+        )
+        record, tests = attempt(cell, self._bench, terms)
+        if record.status == "oom" or record.adaptations:
+            self._forget()
+        self._work.store.save(record, tests)
+        return record
+
+    def _ground_of(self, cell: Cell, bench: Bench, listener: Listener) -> Ground:
+        """What the cell's group shares; kept for the next cell where `bench` is the usual one."""
+        if bench is not self._bench:
+            self._forget()
+            return prepare_ground(cell, bench)
+        if self._ground is None or self._key != group_key(cell):
+            self._forget()
+            listener.say(f"{cell.task}: reading rows, loading {cell.backbone}, encoding ...")
+            self._ground = prepare_ground(cell, bench)
+            self._key = group_key(cell)
+        return self._ground
+
+    def _forget(self) -> None:
+        self._ground, self._key = None, None
+        gc.collect()
+
+    def _log(self, cell: Cell, error: BaseException) -> str:
+        """Write the traceback to the cell's log; the place to look, for the record's reason."""
+        path = self._work.store.log_path(cell.id)
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with path.open("a", encoding="utf-8", errors="replace") as file:
+                file.write("".join(traceback.format_exception(error)))
+        except OSError:
+            return ""  # a full disk: the record itself will say so
+        return os.fspath(path.relative_to(self._work.store.path))

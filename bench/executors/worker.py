@@ -1,0 +1,120 @@
+"""A worker process: `python -m bench.executors.worker <socket> <parent's process id>`. It runs the cells that it is
+sent, one after another, and dies with its parent.
+
+What a cell prints, and the stack where it crashes, goes to the cell's log."""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import faulthandler
+import os
+import queue
+import signal
+import sys
+import threading
+from collections.abc import Iterator
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import Any
+
+from bench.contracts import BenchError, Cell
+from bench.executors import messages
+from bench.record import Point, Record
+
+PR_SET_PDEATHSIG = 1  # linux/prctl.h
+
+
+def main() -> None:
+    parent = int(sys.argv[2])
+    _die_with(parent)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to handle
+    faulthandler.enable()
+    connection = Connection(int(sys.argv[1]))
+    inbox: queue.SimpleQueue[Any] = queue.SimpleQueue()
+    threading.Thread(target=_receive, args=(connection, inbox), daemon=True).start()
+    try:
+        _serve(connection, inbox)
+    except BenchError as error:
+        connection.send(messages.Refused(str(error)))
+
+
+def _serve(connection: Connection, inbox: queue.SimpleQueue[Any]) -> None:
+    setup: messages.Setup = inbox.get()
+    import torch
+
+    from bench.discovery import discover
+    from bench.executors.series import Series
+
+    plugins = discover(setup.work.options.plugin_files)
+    series = Series(setup.work, plugins, setup.device)
+    connection.send(messages.Ready(torch.cuda.device_count()))
+    while True:
+        job: messages.Job = inbox.get()
+        with _captured(setup.work.store.log_path(job.cell.id)):
+            record = series.run(job.cell, _Wire(connection), job.adaptations)
+        connection.send(messages.Finished(record))
+
+
+class _Wire:
+    """A listener whose ear is the parent."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    def say(self, text: str) -> None:
+        self._connection.send(messages.Said(text))
+
+    def cell_started(self, cell: Cell) -> None: ...
+
+    def point(self, cell: Cell, point: Point) -> None:
+        self._connection.send(messages.Reached(point))
+
+    def cell_done(self, record: Record) -> None: ...
+
+
+def _receive(connection: Connection, inbox: queue.SimpleQueue[Any]) -> None:
+    """Pass on what the parent sends; end the process, whatever it is at, when the parent is gone."""
+    while True:
+        try:
+            inbox.put(connection.recv())
+        except (EOFError, OSError):
+            os._exit(1)
+
+
+def _die_with(parent: int) -> None:
+    """On Linux the kernel kills this process when its parent dies, even in the middle of a long kernel call."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None, use_errno=True).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+    if os.getppid() != parent:  # it died before we asked
+        os._exit(1)
+
+
+@contextlib.contextmanager
+def _captured(path: Path) -> Iterator[None]:
+    """Sends everything that this process prints to the file; an empty one is deleted."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        target = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
+    except OSError as error:
+        raise BenchError(f"{path} cannot be written ({error.strerror}): make room or choose --out") from error
+    before = os.dup(1), os.dup(2)
+    os.dup2(target, 1)
+    os.dup2(target, 2)
+    os.close(target)
+    try:
+        yield
+    finally:
+        with contextlib.suppress(OSError):
+            sys.stdout.flush()
+            sys.stderr.flush()
+        for number, descriptor in enumerate(before, 1):
+            os.dup2(descriptor, number)
+            os.close(descriptor)
+        with contextlib.suppress(OSError):
+            if path.stat().st_size == 0:
+                path.unlink()
+
+
+if __name__ == "__main__":
+    main()
