@@ -52,6 +52,7 @@ def load(name: str, sources: Sources) -> Loaded:
 
 
 def _encoder(name: str, path: str) -> Loaded:
+    from safetensors import SafetensorError
     from transformers import AutoModel, AutoTokenizer
     from transformers.utils import logging
 
@@ -59,11 +60,16 @@ def _encoder(name: str, path: str) -> Loaded:
     level = logging.get_verbosity()
     logging.set_verbosity_error()
     try:
-        model = AutoModel.from_pretrained(
-            path, use_safetensors=True, trust_remote_code=False, dtype=torch.float32
+        model, found = AutoModel.from_pretrained(
+            path,
+            use_safetensors=True,
+            trust_remote_code=False,
+            dtype=torch.float32,
+            ignore_mismatched_sizes=True,
+            output_loading_info=True,
         )
         tokenizer = AutoTokenizer.from_pretrained(path, use_fast=True, trust_remote_code=False)
-    except (OSError, ValueError, ImportError, KeyError) as error:
+    except (OSError, ValueError, ImportError, KeyError, SafetensorError) as error:
         reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
         raise BenchError(
             f"backbone '{name}' cannot be loaded: {reason[:200]}; give a built-in name "
@@ -71,12 +77,34 @@ def _encoder(name: str, path: str) -> Loaded:
         ) from error
     finally:
         logging.set_verbosity(level)
-    if not tokenizer.is_fast:
-        raise BenchError(f"backbone '{name}' has no fast tokenizer (tokenizer.json)")
-    if len(tokenizer) > model.get_input_embeddings().num_embeddings:
-        raise BenchError(
-            f"backbone '{name}': its tokenizer knows {len(tokenizer)} tokens but its embedding table has "
-            f"{model.get_input_embeddings().num_embeddings} rows; they do not belong together"
-        )
+    _check_weights(name, found)
+    _check_tokenizer(name, tokenizer, model.get_input_embeddings().num_embeddings)
     encoder = HuggingFaceEncoder(model.eval(), name)
     return Loaded(name, encoder, tokenizer, encoder.rows, model.config)
+
+
+def _check_weights(name: str, found: Any) -> None:
+    """BenchError where the library would fill a parameter with random values; a pooler is not used."""
+    wrong = {key for key, *_ in found["mismatched_keys"]} | set(found["missing_keys"])
+    wrong = sorted(key for key in wrong if "pooler." not in key)
+    if wrong:
+        raise BenchError(
+            f"backbone '{name}': its weights and its config.json do not belong together: "
+            f"'{wrong[0]}' is missing or of another shape ({len(wrong)} in all)"
+        )
+
+
+def _check_tokenizer(name: str, tokenizer: Any, rows: int) -> None:
+    """BenchError where the tokenizer is slow, empty, or larger than the embedding table of `rows` rows."""
+    if not tokenizer.is_fast:
+        raise BenchError(f"backbone '{name}' has no fast tokenizer (tokenizer.json)")
+    if len(tokenizer) <= len(tokenizer.all_special_ids):
+        raise BenchError(
+            f"backbone '{name}' has no tokenizer (tokenizer.json): save one beside its weights with "
+            "tokenizer.save_pretrained(...)"
+        )
+    if len(tokenizer) > rows:
+        raise BenchError(
+            f"backbone '{name}': its tokenizer knows {len(tokenizer)} tokens but its embedding table has "
+            f"{rows} rows; they do not belong together"
+        )

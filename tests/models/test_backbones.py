@@ -1,0 +1,252 @@
+"""An encoder cut into blocks is the encoder: in its activations, its gradients and its training."""
+
+from __future__ import annotations
+
+import re
+from functools import cache
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+import transformers as tf
+from torch import Tensor
+
+from bench.models.backbones import HuggingFaceEncoder, StaticVectors, block_of
+
+DEPTH, WIDTH, VOCABULARY = 3, 32, 90
+PAD = 1  # as in RoBERTa and MPNet, whose positions count what is not padding
+COMMON: dict[str, Any] = {
+    "vocab_size": VOCABULARY,
+    "hidden_size": WIDTH,
+    "num_hidden_layers": DEPTH,
+    "num_attention_heads": 2,
+    "intermediate_size": 48,
+    "max_position_embeddings": 64,
+    "pad_token_id": PAD,
+    "initializer_range": 0.2,
+}
+DISTIL: dict[str, Any] = {
+    "vocab_size": VOCABULARY,
+    "dim": WIDTH,
+    "n_layers": DEPTH,
+    "n_heads": 2,
+    "hidden_dim": 48,
+    "max_position_embeddings": 64,
+    "pad_token_id": PAD,
+    "initializer_range": 0.2,
+}
+RELATIVE: dict[str, Any] = {
+    "relative_attention": True,
+    "position_buckets": 8,
+    "pos_att_type": ["p2c", "c2p"],
+    "norm_rel_ebd": "layer_norm",
+    "share_att_key": True,
+    "position_biased_input": False,
+}
+LOCAL: dict[str, Any] = {
+    "local_attention": 4,
+    "global_attn_every_n_layers": 2,
+    "attn_implementation": "sdpa",
+    "cls_token_id": 2,
+    "sep_token_id": 3,
+    "bos_token_id": 2,
+    "eos_token_id": 3,
+}
+FAMILIES: dict[str, tuple[Any, Any, dict[str, Any]]] = {
+    "bert": (tf.BertModel, tf.BertConfig, COMMON),
+    "roberta": (tf.RobertaModel, tf.RobertaConfig, COMMON),
+    "distilbert": (tf.DistilBertModel, tf.DistilBertConfig, DISTIL),
+    "electra": (tf.ElectraModel, tf.ElectraConfig, {**COMMON, "embedding_size": 16}),
+    "mpnet": (tf.MPNetModel, tf.MPNetConfig, COMMON),
+    "deberta-v2": (tf.DebertaV2Model, tf.DebertaV2Config, {**COMMON, **RELATIVE}),
+    "modernbert": (tf.ModernBertModel, tf.ModernBertConfig, {**COMMON, **LOCAL}),
+}
+EVERY = pytest.mark.parametrize("family", list(FAMILIES))
+
+
+def model_of(family: str) -> Any:
+    model, config, options = FAMILIES[family]
+    torch.manual_seed(0)
+    return model(config(**options)).eval()
+
+
+def encoder_of(family: str) -> HuggingFaceEncoder:
+    return HuggingFaceEncoder(model_of(family), family)
+
+
+@cache
+def inputs() -> tuple[Tensor, Tensor]:
+    """Token ids and mask of four sequences of unequal length; few of the vocabulary's tokens occur."""
+    generator = torch.Generator().manual_seed(1)
+    lengths = torch.tensor([12, 9, 5, 1])
+    mask = (torch.arange(12) < lengths[:, None]).long()
+    tokens = torch.randint(2, 30, (4, 12), generator=generator) * 3 - 1
+    return torch.where(mask.bool(), tokens, PAD), mask
+
+
+def real(hidden: Tensor) -> Tensor:
+    """The activations of real tokens alone."""
+    return hidden[inputs()[1].bool()]
+
+
+@EVERY
+def test_the_whole_is_the_models_own_forward(family: str) -> None:
+    tokens, mask = inputs()
+    model = model_of(family)
+    with torch.no_grad():
+        own = model(input_ids=tokens, attention_mask=mask).last_hidden_state
+        assert torch.equal(real(encoder_of(family).run(tokens, mask, None)), real(own))
+
+
+@EVERY
+def test_prefix_and_suffix_are_the_whole_at_every_boundary(family: str) -> None:
+    tokens, mask = inputs()
+    encoder = encoder_of(family)
+    assert encoder.depth == DEPTH
+    with torch.no_grad():
+        whole = encoder.run(tokens, mask, None)
+        for boundary in range(DEPTH + 2):
+            hidden = encoder.run(tokens, mask, None, 0, boundary)
+            hidden = torch.where(mask[..., None].bool(), hidden, 0.0) if boundary else hidden
+            assert torch.equal(real(encoder.run(hidden, mask, None, boundary)), real(whole)), boundary
+
+
+@EVERY
+def test_block_by_block_is_the_whole(family: str) -> None:
+    tokens, mask = inputs()
+    encoder = encoder_of(family)
+    with torch.no_grad():
+        hidden = tokens
+        for block in range(DEPTH + 1):
+            hidden = encoder.run(hidden, mask, None, block, block + 1)
+        assert torch.equal(real(hidden), real(encoder.run(tokens, mask, None)))
+
+
+@EVERY
+def test_a_boundary_holds_what_enters_the_layer(family: str) -> None:
+    tokens, mask = inputs()
+    encoder = encoder_of(family)
+    entered: list[Tensor] = []
+    layers = encoder.model.get_submodule(encoder.family.layers)
+    hooks = [layer.register_forward_pre_hook(lambda _, given: entered.append(given[0])) for layer in layers]
+    with torch.no_grad():
+        encoder.model(input_ids=tokens, attention_mask=mask)
+        for hook in hooks:
+            hook.remove()
+        for boundary, own in enumerate(entered, 1):
+            assert torch.equal(real(encoder.run(tokens, mask, None, 0, boundary)), real(own)), boundary
+
+
+@EVERY
+def test_token_types_are_read_where_the_model_has_them(family: str) -> None:
+    tokens, mask = inputs()
+    encoder = encoder_of(family)
+    segments = (torch.arange(12) > 5).long() * mask
+    with torch.no_grad():
+        differs = not torch.equal(encoder.run(tokens, mask, segments), encoder.run(tokens, mask, None))
+    assert differs == (getattr(encoder.model.config, "type_vocab_size", 0) > 1)
+
+
+@EVERY
+def test_every_parameter_has_a_canonical_name(family: str) -> None:
+    encoder = encoder_of(family)
+    names = encoder.named_parameters()
+    assert len(names) == len(list(encoder.model.parameters()))
+    assert all(re.match(r"(embeddings|layers\.\d+)\.[\w.]+$", name) for name in names)
+    assert {block_of(name) for name in names} == set(range(DEPTH + 1))
+    assert "embeddings.word_embeddings.weight" in names or family == "modernbert"
+
+
+@EVERY
+def test_a_blocks_parameters_are_what_its_gradient_reaches(family: str) -> None:
+    """The names say which block a parameter is in; so does the gradient of a prefix."""
+    tokens, mask = inputs()
+    encoder = encoder_of(family)
+    for stop in range(1, DEPTH + 2):
+        encoder.model.zero_grad()
+        real(encoder.run(tokens, mask, None, 0, stop)).pow(3).sum().backward()
+        reached = {block_of(n) for n, p in encoder.named_parameters().items() if p.grad is not None}
+        assert reached == set(range(stop))
+
+
+@EVERY
+def test_the_modules_of_the_blocks_hold_every_dropout(family: str) -> None:
+    encoder = encoder_of(family)
+    encoder.model.train()
+    for block in range(DEPTH + 1):
+        for module in encoder.modules_of(block):
+            module.eval()
+    active = [n for n, m in encoder.model.named_modules() if isinstance(m, torch.nn.Dropout) and m.training]
+    assert active == []
+
+
+def trimmed(family: str) -> tuple[HuggingFaceEncoder, Tensor]:
+    """The encoder with only the rows that occur, and the token ids that it knows them by."""
+    tokens, _ = inputs()
+    encoder = encoder_of(family)
+    ids = encoder.trim(np.unique(tokens.numpy()))
+    return encoder, torch.from_numpy(ids[tokens.numpy()].astype(np.int64))
+
+
+@EVERY
+def test_trimming_keeps_activations_and_gradients(family: str) -> None:
+    tokens, mask = inputs()
+    whole, (small, ids) = encoder_of(family), trimmed(family)
+    assert small.rows < whole.rows
+    outputs = [whole.run(tokens, mask, None), small.run(ids, mask, None)]
+    assert torch.equal(real(outputs[0]), real(outputs[1]))
+    for output in outputs:
+        real(output).pow(3).sum().backward()
+    table = rows_of(whole).grad
+    kept = rows_of(small).grad
+    assert table is not None
+    assert kept is not None
+    assert torch.equal(table[np.unique(tokens[mask.bool()])], kept[np.unique(ids[mask.bool()])])
+
+
+@EVERY
+def test_trimming_keeps_training(family: str) -> None:
+    """Two steps of AdamW, without decay of embeddings as in the bench: kept rows as in the whole table."""
+    tokens, mask = inputs()
+    whole, (small, ids) = encoder_of(family), trimmed(family)
+    for encoder, given in ((whole, tokens), (small, ids)):
+        optimizer = torch.optim.AdamW(encoder.named_parameters().values(), lr=1e-2, weight_decay=0.0)
+        for _ in range(2):
+            real(encoder.run(given, mask, None)).pow(3).mean().backward()
+            optimizer.step()
+            optimizer.zero_grad()
+    places = np.unique(tokens, return_index=True)[1]
+    assert torch.equal(rows_of(whole)[tokens.flatten()[places]], rows_of(small)[ids.flatten()[places]])
+    others = [n for n in whole.named_parameters() if whole.named_parameters()[n] is not rows_of(whole)]
+    assert all(torch.equal(whole.named_parameters()[n], small.named_parameters()[n]) for n in others)
+
+
+def rows_of(encoder: HuggingFaceEncoder) -> Any:
+    return encoder.model.get_input_embeddings().weight
+
+
+@EVERY
+def test_a_copy_is_independent(family: str) -> None:
+    tokens, mask = inputs()
+    encoder = encoder_of(family)
+    before = encoder.run(tokens, mask, None, 0, 2).detach()
+    twin = encoder.copy()
+    twin.run(tokens, mask, None, 0, 2)
+    with torch.no_grad():
+        for parameter in twin.named_parameters().values():
+            parameter.add_(1.0)
+    assert torch.equal(encoder.run(tokens, mask, None, 0, 2), before)
+    assert not torch.equal(twin.run(tokens, mask, None, 0, 2), before)
+
+
+def test_static_vectors_are_one_block_of_embeddings() -> None:
+    table = torch.randn(9, 5)
+    backbone = StaticVectors(table)
+    tokens = torch.tensor([[4, 2, 0]])
+    hidden = backbone.run(tokens, tokens > 0, None)
+    assert torch.equal(hidden, table[tokens])
+    assert torch.equal(backbone.run(hidden, tokens > 0, None, 1), hidden)
+    ids = backbone.trim(np.array([2, 4]))
+    assert torch.equal(backbone.run(torch.from_numpy(ids)[tokens].long(), tokens > 0, None), hidden)
+    assert backbone.rows == 3
