@@ -3,6 +3,10 @@
 For a layer whose weight matrices hold P values, a sequence of s tokens costs 2 P s + 4 h s^2 forward (h: width;
 the second term is attention). Backward costs as much again for the gradients of activations, twice over for the
 attention term, and 2 P s for the gradients of weights where weights learn. Real tokens only, no padding.
+
+Left out: the head, and whatever is no matrix product (norms, softmax, activations, the optimizer). Counted though
+torch skips it: the gradient of what enters the lowest learning layer above a frozen prefix, at most a tenth of
+that one layer.
 """
 
 from __future__ import annotations

@@ -24,9 +24,11 @@ PAD, UNKNOWN = "[PAD]", "[UNK]"
 def load_vectors(name: str, sources: Sources) -> tuple[np.ndarray, Any]:
     """(float32 [words + 2, width], tokenizer). Rows 0 and 1 are padding and the unknown word, both zero."""
     vectors = _packaged(name, sources) if name in BACKBONES else _read(Path(name))
+    if not np.isfinite(vectors.vectors).all():
+        raise BenchError(f"word vectors {name} cannot be used: a value is not a finite number")
     table = np.zeros((len(vectors) + 2, vectors.vector_size), np.float32)
     table[2:] = vectors.vectors
-    return table, word_tokenizer(vectors.index_to_key)
+    return table, word_tokenizer([str(word) for word in vectors.index_to_key])
 
 
 def word_tokenizer(words: list[str]) -> Any:
@@ -56,7 +58,7 @@ def _read(path: Path) -> KeyedVectors:
         if path.name.endswith((".bin", ".bin.gz")):
             return KeyedVectors.load_word2vec_format(str(path), binary=True)
         headed = len(_first_line(path).split()) == 2
-        return KeyedVectors.load_word2vec_format(str(path), no_header=not headed)
+        return KeyedVectors.load_word2vec_format(str(path)) if headed else _headerless(path)
     except (
         OSError,
         ValueError,
@@ -69,6 +71,26 @@ def _read(path: Path) -> KeyedVectors:
             f"word vectors {path} cannot be read ({error}); give a gensim .kv, or word2vec, GloVe or "
             "fastText vectors as .txt, .vec or .bin"
         ) from error
+
+
+def _headerless(path: Path) -> KeyedVectors:
+    """GloVe's text: a word and its values on each line. A word may contain spaces (glove.840B has some)."""
+    import smart_open
+    from gensim.models import KeyedVectors
+
+    width = len(_first_line(path).split()) - 1
+    if width < 1:
+        raise ValueError("its first line holds no vector")
+    found: dict[str, np.ndarray] = {}
+    with smart_open.open(str(path), encoding="utf-8") as file:
+        for number, line in enumerate(file, 1):
+            word, *values = line.rstrip().rsplit(" ", width)
+            if len(values) != width:
+                raise ValueError(f"line {number} has {len(values)} values; the first line has {width}")
+            found.setdefault(word, np.array(values, np.float32))
+    vectors = KeyedVectors(width)
+    vectors.add_vectors(list(found), np.stack(list(found.values())))
+    return vectors
 
 
 def _first_line(path: Path) -> str:

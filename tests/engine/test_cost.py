@@ -1,0 +1,109 @@
+"""The formula for floating-point operations against torch's own counter.
+
+The counter sees padding and the products of the head; so the sequences here have one length, and the head is left
+out. The formula leaves out what is not a matrix product (norms, softmax, activations, the optimizer), the head,
+and the parts of an encoder that are not in a layer's matrices: ELECTRA's embedding projection (it belongs to the
+embeddings), and DeBERTa's products of relative positions.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from torch.utils.flop_counter import FlopCounterMode
+from transformers import BertConfig, BertModel
+
+from bench.contracts import FROZEN, Phase, Recipe, Strategy
+from bench.engine.cost import training_flops
+from bench.engine.plan import Plan, PlannedPhase, make_plan
+from bench.models.backbones import HuggingFaceEncoder
+from strategies.bitfit import BitFit
+from strategies.frozen import Frozen
+from strategies.full import Full
+from strategies.top_layers import TopLayers
+
+DEPTH, SEQUENCES, LENGTH = 4, 6, 48
+RECIPE = Recipe(epochs=1, batch_size=SEQUENCES)
+
+
+@pytest.fixture(scope="module")
+def encoder() -> HuggingFaceEncoder:
+    config = BertConfig(
+        vocab_size=100,
+        hidden_size=32,
+        num_hidden_layers=DEPTH,
+        num_attention_heads=2,
+        intermediate_size=64,
+        attn_implementation="eager",
+    )
+    return HuggingFaceEncoder(BertModel(config).eval(), "tiny")
+
+
+def planned(strategy: Strategy, encoder: HuggingFaceEncoder, steps: int = 1) -> Plan:
+    return make_plan(strategy, [*encoder.named_parameters(), "head.weight"], DEPTH, RECIPE, steps)
+
+
+def counted(phase: PlannedPhase, encoder: HuggingFaceEncoder) -> float:
+    """What torch counts in one step: the suffix forward, and backward through what learns."""
+    for name, parameter in encoder.named_parameters().items():
+        parameter.requires_grad_(name in phase.rates)
+    tokens = torch.randint(0, 100, (SEQUENCES, LENGTH))
+    mask = torch.ones_like(tokens)
+    start, hidden = 0, tokens
+    if phase.frozen:
+        with torch.no_grad():
+            start, hidden = phase.frozen, encoder.run(tokens, mask, None, 0, phase.frozen)
+    with FlopCounterMode(display=False) as counter:
+        encoder.run(hidden, mask, None, start).sum().backward()
+    return float(counter.get_total_flops())
+
+
+def formula(strategy: Strategy, encoder: HuggingFaceEncoder) -> float:
+    lengths = np.full(SEQUENCES, LENGTH)
+    return training_flops(planned(strategy, encoder), encoder, lengths, RECIPE, steps=1)
+
+
+@pytest.mark.parametrize("strategy", [Full(), BitFit()])
+def test_the_formula_is_what_torch_counts(strategy: Strategy, encoder: HuggingFaceEncoder) -> None:
+    (phase,) = planned(strategy, encoder).phases
+    assert formula(strategy, encoder) == pytest.approx(counted(phase, encoder), rel=0.03)
+
+
+@pytest.mark.parametrize("layers", [1, 2, 4])
+def test_above_a_frozen_prefix_one_gradient_too_many_is_counted(
+    layers: int, encoder: HuggingFaceEncoder
+) -> None:
+    """The gradient of what enters the lowest learning layer, through its query, key and value matrices."""
+    (phase,) = planned(TopLayers(layers=layers), encoder).phases
+    skipped = 2 * 3 * encoder.width**2 * SEQUENCES * LENGTH
+    assert formula(TopLayers(layers=layers), encoder) - skipped == pytest.approx(
+        counted(phase, encoder), rel=0.03
+    )
+    assert skipped < 0.1 * formula(TopLayers(layers=1), encoder)
+
+
+def test_a_frozen_encoder_costs_no_training(encoder: HuggingFaceEncoder) -> None:
+    assert formula(Frozen(), encoder) == 0
+
+
+def test_steps_that_early_stopping_saved_are_not_counted(encoder: HuggingFaceEncoder) -> None:
+    lengths = np.full(SEQUENCES, LENGTH)
+    plan = planned(Full(), encoder, steps=10)
+    half = training_flops(plan, encoder, lengths, RECIPE, steps=5)
+    assert half == pytest.approx(training_flops(plan, encoder, lengths, RECIPE, steps=10) / 2)
+
+
+def test_each_phase_is_counted_with_what_learns_in_it(encoder: HuggingFaceEncoder) -> None:
+    phases = (Phase(0.5), Phase(0.5, (("layers.3.*", 1e-4), ("*", FROZEN))))
+
+    class Two(Strategy):
+        name = "two"
+        summary = "the head, then the last layer"
+
+        def phases(self, depth: int) -> tuple[Phase, ...]:
+            return phases
+
+    lengths = np.full(SEQUENCES, LENGTH)
+    two = training_flops(planned(Two(), encoder, steps=2), encoder, lengths, RECIPE, steps=2)
+    assert two == pytest.approx(formula(TopLayers(layers=1), encoder))
