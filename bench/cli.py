@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from bench.cli_tables import RunPath, console, print_scores, register
 from bench.contracts import BenchError
 
 if TYPE_CHECKING:
@@ -44,19 +45,9 @@ class Executor(StrEnum):
     inline = "inline"
 
 
-class Format(StrEnum):
-    terminal = "terminal"
-    md = "md"
-    latex = "latex"
-    csv = "csv"
-    html = "html"
-    json = "json"
-
-
 SuiteName = Annotated[
     str, typer.Argument(metavar="SUITE", help="A built-in suite or a path to a .toml file.")
 ]
-RunPath = Annotated[Path, typer.Argument(metavar="RUN", help="A run folder, or its name under results/runs.")]
 Plugin = Annotated[
     list[Path] | None, typer.Option("--plugin", help="A Python file with strategies or tasks. Repeatable.")
 ]
@@ -80,7 +71,7 @@ def list_command(
     if as_json:
         print(json.dumps(found, indent=1))
         return
-    console = _console()
+    screen = console()
     from rich.table import Table
 
     for name, entries in found.items():
@@ -89,8 +80,8 @@ def list_command(
             table.add_column(heading, style="bold" if heading == "name" else "", no_wrap=heading == "name")
         for entry in entries:
             table.add_row(*(str(value) for value in entry.values()))
-        console.print(table)
-        console.print()
+        screen.print(table)
+        screen.print()
 
 
 def _catalogue(plugins: Plugins) -> dict[str, list[dict[str, str]]]:
@@ -166,7 +157,7 @@ def run(
     filters = suites.Filters(tuple(task or ()), tuple(strategy or ()), tuple(backbone or ()), seeds)
     plugins, chosen, cells = _request(suite, settings or [], plugin or [], filters)
     folder = out or Path("results/runs") / chosen.name
-    console = _console(stderr=True)
+    screen = console(stderr=True)
     from bench.data.sources import Sources
     from bench.display import Display
     from bench.executors.contract import Options
@@ -183,8 +174,8 @@ def run(
         deterministic=deterministic,
         plugin_files=tuple(plugin or ()),
     )
-    records = launch(cells, plugins, sources, folder, options, Display(console))
-    _print_table(folder, Format.terminal)
+    records = launch(cells, plugins, sources, folder, options, Display(screen))
+    print_scores(folder)
     print(f"\nrecords and predictions: {folder}/   next: python -m bench table {folder} --format md")
     failed = [record for record in records if record.status not in ("done", "skipped")]
     if failed:
@@ -257,40 +248,7 @@ def check(
         raise typer.Exit(1)
 
 
-@app.command()
-def table(
-    run: RunPath,
-    format: Annotated[Format, typer.Option("--format", "-f", help="How to print it.")] = Format.terminal,
-) -> None:
-    """Print the table of a run: accuracy, F1, wall-clock time and trainable share, by task and strategy.
-
-    Example: python -m bench table results/runs/quick --format md
-    """
-    _print_table(run, format)
-
-
-def _print_table(run: Path, format: Format) -> None:
-    from bench.analysis.tables import build
-    from bench.store import open_run
-
-    store = open_run(run)
-    result = build(store.records(), store.predictions)
-    if format is Format.terminal:
-        from bench.analysis.terminal import show
-
-        _console().print(show(result))
-        return
-    from bench.analysis.formats import render
-
-    print(render(result, format.value))
-
-
-def _console(stderr: bool = False) -> Any:
-    """A terminal's width where there is one; wide enough for any table where there is none."""
-    from rich.console import Console
-
-    stream = sys.stderr if stderr else sys.stdout
-    return Console(stderr=stderr, width=None if stream.isatty() else 160, soft_wrap=not stream.isatty())
+register(app)
 
 
 def main() -> None:

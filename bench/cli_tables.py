@@ -1,0 +1,203 @@
+"""The commands that read finished runs: table, compare, baseline, history. None of them imports torch."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from bench.contracts import BenchError
+
+if TYPE_CHECKING:
+    from bench.analysis.loading import Run
+    from bench.analysis.model import Table
+
+
+class Format(StrEnum):
+    terminal = "terminal"
+    md = "md"
+    latex = "latex"
+    csv = "csv"
+    html = "html"
+    json = "json"
+
+
+class Kind(StrEnum):
+    scores = "scores"
+    pairs = "pairs"
+    convergence = "convergence"
+    shift = "shift"
+
+
+class CompareFormat(StrEnum):
+    terminal = "terminal"
+    md = "md"
+    json = "json"
+
+
+RunPath = Annotated[Path, typer.Argument(metavar="RUN", help="A run folder, or its name under results/runs.")]
+FormatOption = Annotated[Format, typer.Option("--format", "-f", help="How to print it.")]
+
+
+def register(app: typer.Typer) -> None:
+    """Add these commands to the program."""
+    for command in (table, compare, baseline, history):
+        app.command()(command)
+
+
+def table(
+    run: RunPath,
+    format: FormatOption = Format.terminal,
+    kind: Annotated[
+        Kind, typer.Option(help="Scores; paired tests with the best; epochs to converge; other domains.")
+    ] = Kind.scores,
+    rows: Annotated[
+        str, typer.Option(help="`task,strategy,backbone`, or `strategy,backbone` for tasks side by side.")
+    ] = "task,strategy,backbone",
+    columns: Annotated[
+        str, typer.Option(help="Metrics and measures, separated by commas; a wrong one lists them all.")
+    ] = "",
+    metric: Annotated[str, typer.Option(help="Rank by this metric instead of each task's headline.")] = "",
+    caption: Annotated[str, typer.Option(help="The table's caption.")] = "",
+) -> None:
+    """Print a table of a run: scores with 95% intervals, wall-clock time and trainable share.
+
+    Example: python -m bench table quick --rows strategy,backbone --format latex
+    """
+    from bench.analysis import convergence, paired, shift, tables
+
+    source = open_source(str(run))
+    if kind is Kind.scores:
+        options = tables.TableOptions(_names(rows), _names(columns), metric, caption)
+        show(tables.build(source.records, source.predictions, options), format)
+    elif kind is Kind.pairs:
+        show(paired.build(source.records, source.predictions, metric), format)
+    elif kind is Kind.shift:
+        show(shift.build(source.records, source.predictions, metric), format)
+    else:
+        show(convergence.build(source.records), format)
+
+
+def compare(
+    baseline: Annotated[
+        str,
+        typer.Argument(metavar="BASELINE", help="A run, a baseline file, or a git revision that has one."),
+    ],
+    run: Annotated[str, typer.Argument(metavar="RUN", help="A run or a baseline file.")],
+    format: Annotated[
+        CompareFormat, typer.Option("--format", "-f", help="terminal, md for a pull request, or json.")
+    ] = CompareFormat.terminal,
+    as_json: Annotated[bool, typer.Option("--json", help="The same as --format json.")] = False,
+    fail_on: Annotated[
+        str, typer.Option(help="Gates that make the exit code 1: quality, time, memory, missing.")
+    ] = "quality,missing",
+) -> None:
+    """Say what regressed between two runs. Exit code 0: nothing; 1: something; 2: they cannot be compared.
+
+    Example: python -m bench compare results/baselines/quick.jsonl results/runs/quick
+    """
+    from bench.analysis import compare as comparing
+    from bench.analysis import verdicts
+
+    new = open_source(run)
+    old = open_source(baseline, suite=_suite(new))
+    result = comparing.compare(old, new, comparing.CompareOptions(fail_on=_names(fail_on)))
+    if as_json or format is CompareFormat.json:
+        print(result.to_json(), end="")
+    elif format is CompareFormat.md:
+        print(verdicts.pull_request(result))
+    else:
+        show(verdicts.table(result), Format.terminal)
+    raise typer.Exit(result.exit_code)
+
+
+def baseline(run: RunPath) -> None:
+    """Promote a run to results/baselines/SUITE.jsonl, which is committed and compared with.
+
+    Example: python -m bench baseline results/runs/quick
+    """
+    from bench import durable
+    from bench.analysis.baseline import FOLDER, dump
+
+    source = open_source(str(run))
+    path = FOLDER / f"{_suite(source)}.jsonl"
+    text = dump(source)
+    durable.write(path, text.encode())
+    print(f"{path}: {len(source.records)} cells, {len(text) / 1024:.0f} KiB; commit it")
+
+
+def history(
+    suite: Annotated[str, typer.Argument(help="The suite.")] = "quick",
+    task: Annotated[str, typer.Option("--task", "-t", help="Only this task.")] = "",
+    strategy: Annotated[str, typer.Option("--strategy", "-s", help="Only this strategy.")] = "",
+    format: FormatOption = Format.terminal,
+) -> None:
+    """Show how scores and times moved over the completed runs of a suite, and the steps in them.
+
+    Example: python -m bench history quick --task movie-sentiment --strategy full
+    """
+    from bench.analysis.history import read, trend
+
+    show(trend(read(), suite, task, strategy), format)
+
+
+def print_scores(run: Path) -> None:
+    """The table of scores, for the end of `run`."""
+    from bench.analysis.tables import build
+
+    source = open_source(str(run))
+    show(build(source.records, source.predictions), Format.terminal)
+
+
+def show(table: Table, format: Format) -> None:
+    """Print a table."""
+    if format is Format.terminal:
+        from bench.analysis import terminal
+
+        console().print(terminal.show(table))
+        return
+    from bench.analysis.formats import render
+
+    print(render(table, format.value))
+
+
+def open_source(name: str, suite: str = "") -> Run:
+    """The run, the baseline file, or (where `suite` is given) the baseline at a git revision.
+
+    Raises BenchError where it is none of them."""
+    from bench.analysis import loading
+    from bench.analysis.baseline import read, read_revision
+    from bench.store import open_run
+
+    path = Path(name)
+    if path.suffix == ".jsonl":
+        return read(path)
+    try:
+        store = open_run(path)
+    except BenchError:
+        if not suite or path.exists():
+            raise
+        return read_revision(name, suite)
+    return loading.Run(str(store.path), store.records(), store.predictions)
+
+
+def console(stderr: bool = False) -> Any:
+    """As wide as the terminal; where there is none, wide enough for any table."""
+    import sys
+
+    from rich.console import Console
+
+    stream = sys.stderr if stderr else sys.stdout
+    return Console(stderr=stderr, width=None if stream.isatty() else 160, soft_wrap=not stream.isatty())
+
+
+def _names(text: str) -> tuple[str, ...]:
+    return tuple(name.strip() for name in text.split(",") if name.strip())
+
+
+def _suite(run: Run) -> str:
+    if not run.records:
+        raise BenchError(f"{run.name} has no records: run the suite first")
+    return run.records[0].cell.suite
