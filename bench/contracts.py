@@ -269,6 +269,7 @@ class Recipe:
     warmup: float = 0.1  # of each phase, linear; then linear decay to zero
     weight_decay: float = 0.01  # of weight matrices; never of biases, norms and embeddings
     clip: float = 1.0  # gradient norm
+    evaluations: int = 1  # validation passes an epoch
     patience: int = 3  # evaluations without a better validation loss, in the last phase
     head: Literal["linear", "bottleneck"] = "linear"
     pooling: Literal["mean", "cls"] = "mean"
@@ -277,7 +278,7 @@ class Recipe:
     shift: bool = False  # also score the test sets of other domains
 
     def __post_init__(self) -> None:
-        positive = ("epochs", "batch_size", "max_length", "clip", "patience", "rate_scale")
+        positive = ("epochs", "batch_size", "max_length", "clip", "evaluations", "patience", "rate_scale")
         for name in positive:
             if not 0 < getattr(self, name) < math.inf:
                 raise BenchError(f"recipe.{name} is {getattr(self, name)}; it must be positive and finite")

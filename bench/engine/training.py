@@ -87,7 +87,8 @@ def fit(
     parameters = model.parameters()
     optimizer = _Optimizer(parameters, plan, recipe)
     batches = shuffled(splits["train"].lengths, recipe.batch_size, derived_seed(seed, "order"))
-    every = epoch_steps(len(splits["train"]), recipe.batch_size)
+    epoch = epoch_steps(len(splits["train"]), recipe.batch_size)
+    every = max(1, round(epoch / recipe.evaluations))
     training, evaluating = Stopwatch(model.device), Stopwatch(model.device)
     best = _Best({name: parameters[name] for name in plan.learning})
     tokens = padded = 0
@@ -115,7 +116,7 @@ def fit(
                     check_sound(logits, loss, result.steps)
                     point = Point(
                         step=result.steps,
-                        epoch=result.steps / every,
+                        epoch=result.steps / epoch,
                         seconds=training.seconds + evaluating.seconds,
                         phase=number + 1,
                         train_loss=float(torch.stack(losses)[:, 0].mean()),
