@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     import pyarrow
 
 RUNS = Path("results/runs")
-CHECKSUM = "checksum"  # of a stored record: {"record": SHA-256, "predictions": SHA-256 or ""}
+CHECKSUM = "checksum"  # in a stored record: "record", a SHA-256 of all else, and "predictions", of that file
 
 
 class Damaged(BenchError):
@@ -106,7 +106,7 @@ class Store:
             durable.remove(path)  # an older record never stands beside newer predictions
             durable.write(self.predictions_path(record.cell.id), content)
         value = json.loads(record.to_json())
-        sums["record"] = _digest(value)
+        sums["record"] = _digest([value, sums["predictions"]])
         durable.write(path, json.dumps({**value, CHECKSUM: sums}, indent=1, ensure_ascii=False).encode())
 
     def verified(self, cell: str) -> Record | None:
@@ -173,7 +173,7 @@ class Store:
             value = json.loads(text)
             sums = value.pop(CHECKSUM, None)
             version = value["schema_version"]
-            sound = sums is None or sums["record"] == _digest(value)
+            sound = sums is None or sums["record"] == _digest([value, sums["predictions"]])
             predictions = str(sums["predictions"]) if sums else ""
         except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
             raise Damaged(path, "not the JSON that was written") from error

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, Protocol
 
-from bench.contracts import Cell
+from bench.contracts import BenchError, Cell
 from bench.data.sources import Sources
 from bench.record import Point, Record
 from bench.store import Store
@@ -31,6 +32,10 @@ class Options:
     retry_fp32: bool = False
     deterministic: bool = False
     plugin_files: tuple[Path, ...] = ()
+
+    def __post_init__(self) -> None:
+        if not re.fullmatch(r"auto|cpu|cuda(:\d+)?", self.device):
+            raise BenchError(f"--device {self.device}: choose auto, cpu, cuda or cuda:<number>")
 
 
 @dataclass(frozen=True)

@@ -20,6 +20,8 @@ from bench.executors.waiting import Held, Key, group_key
 
 STARTUP = 300.0  # seconds in which a worker must be ready
 TAIL = 5  # last lines of a log that a record quotes
+LOG_END = 2**16  # bytes of a log that are read for them
+NOISE = "Extension modules:"  # faulthandler's last line, thousands of characters long
 
 
 class Worker:
@@ -139,8 +141,9 @@ def tail(path: Path) -> list[str]:
     """The last lines of a text file that are not blank, each cut to 200 characters; none if it cannot be read."""
     try:
         with path.open("rb") as file:
-            file.seek(max(0, path.stat().st_size - 4096))
+            file.seek(max(0, path.stat().st_size - LOG_END))
             text = file.read().decode(errors="replace")
     except OSError:
         return []
-    return [line.strip()[:200] for line in text.splitlines() if line.strip()][-TAIL:]
+    lines = [line.strip()[:200] for line in text.splitlines() if line.strip()]
+    return [line for line in lines if not line.startswith(NOISE)][-TAIL:]

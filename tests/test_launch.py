@@ -1,0 +1,137 @@
+"""A run in this process: what is finished stays, what is damaged runs again, and a plug-in may raise anywhere."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+from rich.console import Console
+
+from bench.contracts import BenchError, Cell, Task
+from bench.data.sources import Sources
+from bench.discovery import Plugins
+from bench.display import Display
+from bench.executors.contract import Options
+from bench.launch import launch
+from bench.record import Record
+from bench.store import Store
+from tests.runs import results
+from tests.toy_tasks import ToySentiment
+
+INLINE = Options(device="cpu", threads=1, executor="inline")
+
+
+class Launch:
+    """Launches cells into one folder and keeps what was shown."""
+
+    def __init__(self, folder: Path, plugins: Plugins) -> None:
+        self.run = folder / "run"
+        self.plugins = plugins
+        self.sources = Sources(cache=folder / "cache")
+        self.shown = ""
+
+    def __call__(self, *cells: Cell, options: Options = INLINE) -> list[Record]:
+        output = io.StringIO()
+        display = Display(Console(file=output, width=10_000))
+        try:
+            return launch(cells, self.plugins, self.sources, self.run, options, display)
+        finally:
+            self.shown = output.getvalue()
+
+
+@pytest.fixture
+def launched(tmp_path: Path, plugins: Plugins) -> Launch:
+    return Launch(tmp_path, plugins)
+
+
+def test_a_finished_cell_does_not_run_again(launched: Launch, toy_cell: Callable[..., Cell]) -> None:
+    launched(toy_cell("frozen"))
+    first = Store(launched.run).record_path(toy_cell("frozen").id).stat().st_mtime_ns
+    launched(toy_cell("frozen"))
+    assert Store(launched.run).record_path(toy_cell("frozen").id).stat().st_mtime_ns == first
+
+
+@pytest.mark.parametrize("kind", ["record", "predictions", "lost predictions", "plan"])
+def test_what_is_damaged_is_set_aside_with_a_notice_and_runs_again(
+    launched: Launch, toy_cell: Callable[..., Cell], kind: str
+) -> None:
+    cells = [toy_cell("frozen"), toy_cell("top-layers")]
+    launched(*cells)
+    store, before = Store(launched.run), results(launched.run)
+    paths = {
+        "record": store.record_path(cells[0].id),
+        "predictions": store.predictions_path(cells[0].id),
+        "lost predictions": store.predictions_path(cells[0].id),
+        "plan": launched.run / "run.json",
+    }
+    if kind == "lost predictions":
+        paths[kind].unlink()
+    else:
+        paths[kind].write_bytes(paths[kind].read_bytes()[:-40])
+    records = launched(*cells)
+    assert [record.status for record in records] == ["done", "done"]
+    assert "is damaged" in launched.shown
+    assert "quarantine" in launched.shown
+    assert results(launched.run) == before
+    assert len(store.planned()) == 2
+
+
+def test_a_cell_that_failed_runs_again(launched: Launch, toy_cell: Callable[..., Cell]) -> None:
+    assert _with(launched, decode=_raise)(toy_cell(task="broken"))[0].status == "failed"
+    assert _with(launched)(toy_cell(task="broken"))[0].status == "done"
+
+
+def _raise(*_: object, **__: object) -> Any:
+    raise KeyError("inside a plug-in")
+
+
+def _with(launched: Launch, **methods: Any) -> Launch:
+    """The launch, with a task `broken`: the toy task with some methods replaced."""
+    broken: type[Task] = type("Broken", (ToySentiment,), {"name": "broken", **methods})
+    plugins = launched.plugins
+    launched.plugins = Plugins(plugins.strategies, {**plugins.tasks, "broken": broken})
+    return launched
+
+
+@pytest.mark.parametrize("stage", ["splits", "check"])
+def test_a_task_whose_rows_cannot_be_read_is_refused_before_anything_is_written(
+    launched: Launch, toy_cell: Callable[..., Cell], stage: str
+) -> None:
+    with pytest.raises(BenchError, match="task 'broken': its rows cannot be read: KeyError"):
+        _with(launched, **{stage: _raise})(toy_cell(task="broken"))
+    assert not launched.run.exists()
+
+
+@pytest.mark.parametrize("stage", ["labels", "encode", "decode", "trivial", "score", "columns"])
+def test_a_task_that_raises_later_fails_its_cells_and_no_other(
+    launched: Launch, toy_cell: Callable[..., Cell], stage: str
+) -> None:
+    cells: Sequence[Cell] = [toy_cell("frozen", task="broken"), toy_cell("frozen")]
+    failed, done = _with(launched, **{stage: _raise})(*cells)
+    assert (failed.status, done.status) == ("failed", "done")
+    assert "KeyError: 'inside a plug-in' (test_launch.py:" in failed.reason
+    log = failed.reason.split("traceback in ")[1].rstrip(")")
+    assert "in _raise" in (launched.run / log).read_text()
+
+
+def test_names_with_markup_and_terminal_escapes_are_shown_as_they_are(
+    launched: Launch, toy_cell: Callable[..., Cell]
+) -> None:
+    def wrong(*_: object) -> Any:
+        raise RuntimeError("label '[red]x[/red]\x1b[2J\x1b]0;title\x07'")
+
+    _with(launched, decode=wrong)(toy_cell("frozen", task="broken"))
+    assert "label '[red]x[/red] [2J ]0;title " in launched.shown
+    assert not [character for character in launched.shown if ord(character) < 32 and character != "\n"]
+
+
+def test_a_run_folder_that_cannot_be_made_is_one_line(
+    launched: Launch, toy_cell: Callable[..., Cell], tmp_path: Path
+) -> None:
+    (tmp_path / "file").touch()
+    launched.run = tmp_path / "file" / "run"
+    with pytest.raises(BenchError, match=r"cannot be locked|cannot be written"):
+        launched(toy_cell("frozen"))
