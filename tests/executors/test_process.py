@@ -1,0 +1,149 @@
+"""The process executor, on one run of cells that crash, hang, are killed, lack memory, raise, diverge and work."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+from bench.record import Record
+from bench.store import Store
+from tests.faults.nasty import FOLDER
+from tests.runs import MOMENTS, ToySuite, results
+
+EXPECTED = {
+    "frozen": "done",
+    "killed-once": "done",
+    "allocates": "oom",
+    "raises": "failed",
+    "diverges": "diverged",
+    "full": "done",
+}
+LONG = {"crashes": "killed", "hangs": "timeout"}  # each costs a start of a worker, or the time-out
+long = pytest.mark.skipif(not MOMENTS, reason="part of `make faults`")
+
+
+class Survived(NamedTuple):
+    run: Path
+    status: int
+    stdout: str
+    stderr: str
+
+    def record(self, strategy: str) -> Record:
+        found = [r for r in Store(self.run).records() if r.cell.strategy == strategy]
+        return found[0]
+
+
+@pytest.fixture(scope="module")
+def survived(tiny_encoder: Path, tmp_path_factory: pytest.TempPathFactory) -> Survived:
+    """The grid of every nasty strategy between two good ones, run once."""
+    folder = tmp_path_factory.mktemp("nasty")
+    suite = ToySuite.write(folder / "nasty.toml", tiny_encoder, [*(LONG if MOMENTS else ()), *EXPECTED])
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv(FOLDER, str(folder))
+        done = suite.finish(folder / "run", "--timeout", "30")
+    return Survived(folder / "run", done.returncode, done.stdout, done.stderr)
+
+
+@pytest.fixture(scope="module")
+def inline(tiny_encoder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The good strategies of the same grid, run in one process."""
+    folder = tmp_path_factory.mktemp("inline")
+    suite = ToySuite.write(folder / "nasty.toml", tiny_encoder, ("frozen", "full"))
+    done = suite.finish(folder / "run", "--executor", "inline")
+    assert done.returncode == 0, done.stderr
+    return folder / "run"
+
+
+def test_every_cell_has_a_record_and_the_run_says_no(survived: Survived) -> None:
+    statuses = {r.cell.strategy: r.status for r in Store(survived.run).records()}
+    assert statuses == {**(LONG if MOMENTS else {}), **EXPECTED}, survived.stderr
+    assert survived.status == 1
+
+
+@long
+def test_a_crash_says_which_signal_and_quotes_its_log(survived: Survived) -> None:
+    reason = survived.record("crashes").reason
+    assert "the worker was ended by SIGSEGV, 2 times" in reason
+    assert "last lines of logs/toy-sentiment/crashes/" in reason
+
+
+@long
+def test_the_log_of_a_crash_holds_what_was_printed_and_the_stack(survived: Survived) -> None:
+    text = Store(survived.run).log_path(survived.record("crashes").cell.id).read_text()
+    assert "about to crash" in text
+    assert "Segmentation fault" in text
+    assert "nasty.py" in text
+
+
+def test_a_killed_worker_gets_a_second_attempt_that_the_record_shows(survived: Survived) -> None:
+    assert survived.record("killed-once").adaptations == (
+        "second attempt, after the worker was ended by SIGKILL",
+    )
+
+
+@long
+def test_a_hanging_cell_says_its_limit(survived: Survived) -> None:
+    reason = survived.record("hangs").reason
+    assert reason.startswith("it took longer than 30 s; last lines of logs/")
+    assert reason.endswith("waiting for nothing")
+
+
+def test_a_cell_that_cannot_get_memory_says_what_was_tried(survived: Survived) -> None:
+    record = survived.record("allocates")
+    assert record.reason.startswith("out of memory")
+    assert record.adaptations == (
+        "micro-batch 1 of 8, accumulated, for lack of memory",
+        "no prefix cache, for lack of memory",
+    )
+
+
+def test_a_failed_cell_names_the_file_with_its_traceback(survived: Survived) -> None:
+    record = survived.record("raises")
+    log = record.reason.split("traceback in ")[1].rstrip(")")
+    assert "RuntimeError: no such layer" in record.reason
+    assert "Traceback" in (survived.run / log).read_text()
+
+
+def test_divergence_names_its_step(survived: Survived) -> None:
+    assert " at step " in survived.record("diverges").reason
+
+
+def test_the_table_is_printed_all_the_same_and_then_what_failed(survived: Survived) -> None:
+    assert "Transfer strategies" in survived.stdout
+    assert "cells did not finish" in survived.stderr
+
+
+def test_terminal_escapes_in_a_reason_do_not_reach_the_terminal(survived: Survived) -> None:
+    assert "no such layer: [bold]" in survived.stderr
+    assert "\x1b" not in survived.stderr + survived.stdout
+
+
+def test_results_are_those_of_the_inline_executor(survived: Survived, inline: Path) -> None:
+    """Also after crashes between the cells, and without a shared prefix where a worker was restarted."""
+    here, there = results(survived.run), results(inline)
+    assert len(there) == 2
+    assert {cell: here[cell] for cell in there} == there
+
+
+def test_nothing_is_left_running_or_claimed(survived: Survived) -> None:
+    assert Store(survived.run).running() == []
+    assert not [path for path in (survived.run / "claims").rglob("*") if path.is_file()]
+
+
+def test_the_parent_imports_no_torch(tiny_encoder: Path) -> None:
+    program = (
+        "import sys\nfrom pathlib import Path\n"
+        "import bench.cli, bench.launch, bench.display\n"
+        "from bench.analysis import tables, terminal\n"
+        "from bench.discovery import discover\nfrom bench.data.sources import Sources\n"
+        "from bench.models.catalog import depth\n"
+        "discover([Path('tests/toy_tasks.py')])\n"
+        f"assert depth({str(tiny_encoder)!r}, Sources()) == 4\n"
+        "print('torch' in sys.modules, 'transformers' in sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["False", "False"]

@@ -1,0 +1,97 @@
+"""A plug-in file with strategies that do what real ones do by accident: crash, hang, eat memory, diverge."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import resource
+import signal
+import sys
+import time
+from abc import abstractmethod
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from bench.contracts import Phase, Strategy
+
+FOLDER = "TRANSFERBENCH_NASTY"  # environment: a folder for what must be remembered between processes
+
+
+@dataclass(frozen=True)
+class Nasty(Strategy):
+    """Trains everything, after `adapt` has done something to the process."""
+
+    def phases(self, depth: int) -> tuple[Phase, ...]:
+        return (Phase(1.0, (("*", 1e-3),)),)
+
+    @abstractmethod
+    def adapt(self, encoder: Any) -> None: ...
+
+
+@dataclass(frozen=True)
+class Crashes(Nasty):
+    name = "crashes"
+    summary = "Segmentation fault"
+
+    def adapt(self, encoder: Any) -> None:
+        print("about to crash", flush=True)
+        ctypes.string_at(0)
+
+
+@dataclass(frozen=True)
+class KilledOnce(Nasty):
+    name = "killed-once"
+    summary = "SIGKILL in the first attempt"
+
+    def adapt(self, encoder: Any) -> None:
+        mark = Path(os.environ[FOLDER]) / "killed"
+        if not mark.exists():
+            mark.touch()
+            os.kill(os.getpid(), signal.SIGKILL)
+
+
+@dataclass(frozen=True)
+class Hangs(Nasty):
+    name = "hangs"
+    summary = "Never ends"
+
+    def adapt(self, encoder: Any) -> None:
+        print("waiting for nothing", file=sys.stderr, flush=True)
+        time.sleep(3600)
+
+
+@dataclass(frozen=True)
+class Allocates(Nasty):
+    name = "allocates"
+    summary = "Allocates under an address-space limit until there is no more"
+
+    def adapt(self, encoder: Any) -> None:
+        limits = resource.getrlimit(resource.RLIMIT_AS)
+        used = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
+        resource.setrlimit(resource.RLIMIT_AS, (used + 2**28, limits[1]))
+        kept = []
+        try:
+            while True:
+                kept.append(bytearray(2**24))
+        finally:
+            kept.clear()
+            resource.setrlimit(resource.RLIMIT_AS, limits)
+
+
+@dataclass(frozen=True)
+class Raises(Nasty):
+    name = "raises"
+    summary = "Raises in `adapt`"
+
+    def adapt(self, encoder: Any) -> None:
+        raise RuntimeError("no such layer: [bold]\x1b[31m")
+
+
+@dataclass(frozen=True)
+class Diverges(Strategy):
+    name = "diverges"
+    summary = "A learning rate that no model survives"
+
+    def phases(self, depth: int) -> tuple[Phase, ...]:
+        return (Phase(1.0, (("*", 1e30),), head=1e30),)
