@@ -1,0 +1,131 @@
+"""The ladder for lack of memory: the same numbers in smaller pieces, and every rung in the record."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from bench.attempt import Attempt, attempt
+from bench.contracts import Cell, Phase, Strategy
+from bench.discovery import Plugins
+from bench.engine.memory import Budget, Memory, is_out_of_memory
+from bench.engine.training import accumulate
+from bench.record import Record
+from bench.run import Bench, build, prepare_ground
+
+
+@dataclass(frozen=True)
+class Greedy(Strategy):
+    """Everything learns, on a machine that has memory for `room` sequences at once in a training step."""
+
+    name = "greedy"
+    summary = "Runs out of memory above a batch size"
+    room: int = 2
+
+    def phases(self, depth: int) -> tuple[Phase, ...]:
+        return (Phase(1.0, (("*", 1e-3),)),)
+
+    def adapt(self, encoder: Any) -> None:
+        def measure(_: Any, __: Any, given: dict[str, Any]) -> None:
+            if torch.is_grad_enabled() and len(given["attention_mask"]) > self.room:
+                raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 20.00 GiB")
+
+        encoder.model.register_forward_pre_hook(measure, with_kwargs=True)
+
+
+@pytest.fixture(scope="module")
+def bench(toy_bench: Bench, plugins: Plugins) -> Bench:
+    return replace(toy_bench, plugins=Plugins({**plugins.strategies, "greedy": Greedy}, plugins.tasks))
+
+
+def tried(cell: Cell, bench: Bench) -> Record:
+    terms = Attempt(prepare_ground, watch=lambda _: None, log=lambda _: "")
+    return attempt(cell, bench, terms)[0]
+
+
+def test_the_micro_batch_is_halved_until_it_fits(toy_cell: Callable[..., Cell], bench: Bench) -> None:
+    record = tried(toy_cell("greedy"), bench)
+    assert record.status == "done"
+    assert record.adaptations == ("micro-batch 2 of 8, accumulated, for lack of memory",)
+
+
+def test_at_the_end_of_the_ladder_the_record_says_what_was_tried(
+    toy_cell: Callable[..., Cell], bench: Bench
+) -> None:
+    record = tried(toy_cell("greedy", options=(("room", 0),)), bench)
+    assert record.status == "oom"
+    assert record.reason == "out of memory: CUDA out of memory. Tried to allocate 20.00 GiB"
+    assert record.adaptations == (
+        "micro-batch 1 of 8, accumulated, for lack of memory",
+        "no prefix cache, for lack of memory",
+    )
+
+
+@pytest.mark.parametrize("task", ["toy-sentiment", "toy-ner", "toy-qa"])
+@pytest.mark.parametrize("micro_batch", [1, 3, 4])
+def test_gradients_of_parts_add_up_to_those_of_the_whole(
+    toy_cell: Callable[..., Cell], bench: Bench, task: str, micro_batch: int
+) -> None:
+    """Token losses too, whose parts hold different numbers of terms."""
+    cell = toy_cell("full", task=task)
+    ground = prepare_ground(cell, bench)
+    found = []
+    for size in (0, micro_batch):
+        model, plan = build(cell, bench.plugins.strategy("full"), ground, bench)
+        model = replace(model, micro_batch=size)
+        model.head.eval()  # no dropout: it draws other masks for other shapes
+        loss = accumulate(model, ground.splits["train"], np.arange(8), plan.phases[0])
+        found.append((loss, {n: p.grad for n, p in model.parameters().items() if p.grad is not None}))
+    (whole_loss, whole), (loss, parts) = found
+    torch.testing.assert_close(loss, whole_loss, atol=1e-6, rtol=0)
+    assert whole.keys() == parts.keys()
+    for name, gradient in whole.items():
+        torch.testing.assert_close(parts[name], gradient, atol=1e-6, rtol=0, msg=name)
+
+
+def test_the_ladder_ends() -> None:
+    memory, rungs = Memory.whole(32), []
+    while memory:
+        rungs.append((memory.micro_batch, memory.cache))
+        memory = memory.tighter()
+    assert rungs == [(32, True), (16, True), (8, True), (4, True), (2, True), (1, True), (1, False)]
+
+
+def test_a_budget_that_is_shared_runs_out_and_one_by_part_does_not() -> None:
+    shared, each = Budget(10), Budget(0, each=4)
+    assert [shared.reserve(4) for _ in range(3)] == [True, True, False]
+    assert [each.reserve(4) for _ in range(3)] == [True, True, True]
+    assert not each.reserve(5)
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        torch.OutOfMemoryError("x"),
+        MemoryError(),
+        RuntimeError("[enforce fail at alloc_cpu.cpp:117] DefaultCPUAllocator: can't allocate memory"),
+    ],
+)
+def test_every_way_to_run_out_of_memory_is_known(error: Exception) -> None:
+    assert is_out_of_memory(error)
+    assert not is_out_of_memory(RuntimeError("shape mismatch"))
+
+
+def test_without_a_cache_the_scores_are_the_same(toy_cell: Callable[..., Cell], bench: Bench) -> None:
+    cell = toy_cell("frozen")
+    scores = []
+    for memory in (Memory(), Memory(cache=False)):
+        terms = replace(bench, memory=memory)
+        record, _ = attempt(cell, terms, Attempt(partial(_ground, terms), lambda _: None, lambda _: ""))
+        scores.append(record.scores)
+    assert scores[0] == scores[1]
+
+
+def _ground(terms: Bench, cell: Cell, _: Bench) -> Any:
+    return prepare_ground(cell, terms)
