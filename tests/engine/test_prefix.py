@@ -1,0 +1,150 @@
+"""The prefix cache: what it holds, within which budget, and what a cell is charged for it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from bench.contracts import Cell
+from bench.engine.machine import Device
+from bench.engine.memory import Budget
+from bench.engine.prefix import Prefix
+from bench.models.heads import Head
+from bench.run import Bench, Ground, prepare_ground
+
+MakeCell = Callable[..., Cell]
+DEPTH = 4
+
+
+@dataclass(frozen=True)
+class Counting(Device):
+    """A device whose clock is the number of layers that have run: a second a layer and batch."""
+
+    layers_run: list[int] = field(default_factory=lambda: [0], hash=False)
+
+    def clock(self) -> float:
+        return float(self.layers_run[0])
+
+
+@pytest.fixture(params=["toy-sentiment", "toy-ner", "toy-qa"])
+def ground(request: pytest.FixtureRequest, toy_cell: MakeCell, toy_bench: Bench) -> Ground:
+    return prepare_ground(toy_cell("full", request.param), toy_bench)
+
+
+@pytest.fixture
+def device(ground: Ground) -> Counting:
+    device = Counting(torch.device("cpu"), torch.float32)
+
+    def count(*_: Any) -> None:
+        device.layers_run[0] += 1
+
+    for block in range(1, DEPTH + 1):
+        for module in ground.given.modules_of(block):
+            module.register_forward_hook(count)
+    return device
+
+
+def head_of(ground: Ground, toy_cell: MakeCell) -> Head:
+    return Head(ground.task.head, ground.given.width, len(ground.labels) or 2, toy_cell().recipe)
+
+
+def prefix_of(ground: Ground, device: Device, toy_cell: MakeCell, left: float = 1e9) -> Prefix:
+    return Prefix(ground.given, ground.splits, head_of(ground, toy_cell), device, Budget(left))
+
+
+def batches(ground: Ground) -> int:
+    return len(list(ground.splits["train"].in_order_of_length()))
+
+
+def test_one_pass_fills_several_boundaries(ground: Ground, device: Counting, toy_cell: MakeCell) -> None:
+    prefix = prefix_of(ground, device, toy_cell)
+    prefix.fill("train", (2, 4, DEPTH + 1))
+    assert device.layers_run[0] == DEPTH * batches(ground)
+    assert all(prefix.features("train", boundary) is not None for boundary in (2, 4, DEPTH + 1))
+    assert prefix.features("train", 3) is None
+    assert prefix.features("test", 2) is None
+
+
+def test_what_is_kept_is_not_computed_again(ground: Ground, device: Counting, toy_cell: MakeCell) -> None:
+    prefix = prefix_of(ground, device, toy_cell)
+    prefix.fill("train", (3,))
+    prefix.fill("train", (3,))
+    assert device.layers_run[0] == 2 * batches(ground)
+    prefix.fill("train", (3, 5))
+    assert device.layers_run[0] == 4 * batches(ground)
+
+
+@pytest.mark.parametrize("order", [[(2, 4, 5)], [(2,), (4,), (5,)], [(5,), (4,), (2,)], [(4,), (2, 5)]])
+def test_the_charge_does_not_depend_on_what_was_filled_before(
+    order: list[tuple[int, ...]], ground: Ground, device: Counting, toy_cell: MakeCell
+) -> None:
+    prefix = prefix_of(ground, device, toy_cell)
+    for boundaries in order:
+        prefix.fill("train", boundaries)
+    for boundary in (2, 4, 5):
+        assert prefix.seconds("train", (boundary,)) == (boundary - 1) * batches(ground)
+    assert prefix.seconds("train", (2, 5)) == DEPTH * batches(ground)
+    assert prefix.seconds("train", ()) == 0
+    assert prefix.seconds("validation", (2, 5)) == 0
+
+
+@pytest.mark.parametrize("order", [[(2, 3, 5)], [(5,), (3,), (2,)]])
+def test_what_is_kept_is_what_the_blocks_give(
+    order: list[tuple[int, ...]], ground: Ground, device: Counting, toy_cell: MakeCell
+) -> None:
+    prefix = prefix_of(ground, device, toy_cell)
+    for boundaries in order:
+        prefix.fill("train", boundaries)
+    split = ground.splits["train"]
+    batch = split.batch(np.arange(4))
+    real = batch.mask.bool()
+    for boundary in (2, 3, 5):
+        kept = prefix.features("train", boundary)
+        assert kept is not None
+        with torch.no_grad():
+            plain = ground.given.run(batch.tokens, batch.mask, batch.segments, 0, boundary)
+        if prefix.pools(boundary):
+            pooled = head_of(ground, toy_cell).pool(plain, batch.mask)
+            assert torch.allclose(kept[batch.index], pooled, atol=1e-5)
+        else:
+            assert torch.allclose(kept[batch.positions][real], plain[real], atol=1e-5)
+
+
+def test_pooled_vectors_are_kept_where_all_is_frozen_and_the_head_pools(
+    ground: Ground, device: Counting, toy_cell: MakeCell
+) -> None:
+    prefix = prefix_of(ground, device, toy_cell)
+    prefix.fill("train", (DEPTH, DEPTH + 1))
+    split = ground.splits["train"]
+    below, last = prefix.features("train", DEPTH), prefix.features("train", DEPTH + 1)
+    assert below is not None
+    assert last is not None
+    assert len(below) == split.tokens
+    assert len(last) == (len(split) if ground.task.head == "pooled" else split.tokens)
+
+
+def test_what_exceeds_the_budget_is_not_kept(ground: Ground, device: Counting, toy_cell: MakeCell) -> None:
+    size = ground.splits["train"].tokens * ground.given.width * 4
+    prefix = prefix_of(ground, device, toy_cell, left=1.5 * size)
+    prefix.fill("train", (2, 3))
+    assert prefix.features("train", 2) is not None
+    assert prefix.features("train", 3) is None
+    assert device.layers_run[0] == batches(ground)
+
+
+def test_without_any_budget_the_results_are_the_same(toy_cell: MakeCell, toy_bench: Bench) -> None:
+    from bench.run import run_cell
+
+    cell = toy_cell("gradual")
+    ground = prepare_ground(cell, toy_bench)
+    poor = replace(ground, prefix=prefix_of(ground, toy_bench.device, toy_cell, left=0))
+    first, tests = run_cell(cell, ground, toy_bench, lambda point: None)
+    second, again = run_cell(cell, poor, toy_bench, lambda point: None)
+    assert tests == again
+    assert [p.loss for p in first.curve] == pytest.approx([p.loss for p in second.curve], abs=1e-5)
+    assert second.seconds.prefix == 0 < first.seconds.prefix

@@ -1,0 +1,224 @@
+"""The training loop: its schedule, clipping, early stopping, seeds, batches, and prediction."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch.optim.optimizer import register_optimizer_step_pre_hook
+
+from bench.contracts import Cell, Recipe
+from bench.data.batches import Batch, epoch_steps, shuffled
+from bench.engine import training
+from bench.engine.training import Fit, Model, derived_seed, fit, predict
+from bench.record import Point
+from bench.run import Bench, Ground, build, prepare_ground
+
+MakeCell = Callable[..., Cell]
+
+
+@pytest.fixture(scope="module")
+def ground(toy_cell: MakeCell, toy_bench: Bench) -> Ground:
+    return prepare_ground(toy_cell(), toy_bench)
+
+
+@pytest.fixture
+def steps() -> Iterator[list[dict[str, Any]]]:
+    """What the optimizer had at each step: by group the rate, decay and parameters; and the gradient's norm."""
+    seen: list[dict[str, Any]] = []
+
+    def note(optimizer: torch.optim.Optimizer, *_: Any) -> None:
+        groups = [(group["lr"], group["weight_decay"], group["params"]) for group in optimizer.param_groups]
+        gradients = [p.grad.norm() for _, _, params in groups for p in params if p.grad is not None]
+        seen.append({"groups": groups, "norm": float(torch.stack(gradients).norm())})
+
+    handle = register_optimizer_step_pre_hook(note)
+    yield seen
+    handle.remove()
+
+
+def train(
+    cell: Cell, ground: Ground, bench: Bench, watch: Callable[[Point], None] = lambda point: None
+) -> tuple[Model, Fit]:
+    model, plan = build(cell, bench.plugins.strategy(cell.strategy, cell.options), ground, bench)
+    return model, fit(model, plan, ground.splits, cell.recipe, cell.seed, lambda logits: 0.0, watch)
+
+
+def test_rates_warm_up_and_fall_to_zero_in_a_straight_line(
+    toy_cell: MakeCell, ground: Ground, toy_bench: Bench, toy_recipe: Recipe, steps: list[dict[str, Any]]
+) -> None:
+    recipe = replace(toy_recipe, epochs=8 / 5, warmup=0.25)
+    train(toy_cell("frozen", recipe=recipe, options=(("head_rate", 1.0),)), ground, toy_bench)
+    expected = [1 / 3, 2 / 3, 1, 5 / 6, 4 / 6, 3 / 6, 2 / 6, 1 / 6]
+    assert [step["groups"][0][0] for step in steps] == pytest.approx(expected)
+
+
+def test_every_phase_has_a_schedule_of_its_own(
+    toy_cell: MakeCell, ground: Ground, toy_bench: Bench, toy_recipe: Recipe, steps: list[dict[str, Any]]
+) -> None:
+    recipe = replace(toy_recipe, epochs=8 / 5, warmup=0.0)
+    options = (("probe_rate", 8.0), ("rate", 4e-4))
+    train(toy_cell("lp-ft", recipe=recipe, options=options), ground, toy_bench)
+    rates = [max(rate for rate, _, _ in step["groups"]) for step in steps]
+    assert rates == pytest.approx([8, 6, 4, 2, 4e-4, 3e-4, 2e-4, 1e-4])
+
+
+def test_the_gradient_is_clipped_as_a_whole(
+    toy_cell: MakeCell, ground: Ground, toy_bench: Bench, toy_recipe: Recipe, steps: list[dict[str, Any]]
+) -> None:
+    train(toy_cell(recipe=replace(toy_recipe, clip=1e-3)), ground, toy_bench)
+    assert [step["norm"] for step in steps] == pytest.approx([1e-3] * len(steps), rel=1e-2)
+
+
+def test_matrices_of_layers_and_head_decay_and_nothing_else_does(
+    toy_cell: MakeCell, ground: Ground, toy_bench: Bench, toy_recipe: Recipe, steps: list[dict[str, Any]]
+) -> None:
+    model, _ = train(toy_cell(recipe=replace(toy_recipe, weight_decay=0.25)), ground, toy_bench)
+    decays = {id(p): decay for _, decay, params in steps[0]["groups"] for p in params}
+    for name, parameter in model.parameters().items():
+        matrix = parameter.dim() == 2 and not name.startswith("embeddings.")
+        assert decays[id(parameter)] == (0.25 if matrix else 0.0), name
+
+
+def script(monkeypatch: pytest.MonkeyPatch, losses: list[float]) -> None:
+    """Let the validation loss be this, evaluation by evaluation."""
+    left = iter(losses)
+    logits = np.arange(24, dtype=np.float32).reshape(12, 2)
+    monkeypatch.setattr(training, "predict", lambda *_: (logits, next(left)))
+
+
+def test_patience_is_counted_in_the_last_phase_alone(
+    toy_cell: MakeCell, ground: Ground, toy_bench: Bench, toy_recipe: Recipe, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    script(monkeypatch, [1, 2, 3, 4, 5, 6, 7, 8, 9, 10])
+    recipe = replace(toy_recipe, epochs=10, patience=2)
+    _, result = train(toy_cell("lp-ft", recipe=recipe), ground, toy_bench)
+    assert [point.phase for point in result.curve] == [1, 1, 1, 1, 1, 2, 2]
+
+
+def test_a_better_loss_restarts_the_patience(
+    toy_cell: MakeCell, ground: Ground, toy_bench: Bench, toy_recipe: Recipe, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    script(monkeypatch, [3, 4, 2, 3, 3, 9])
+    recipe = replace(toy_recipe, epochs=6, patience=2)
+    _, result = train(toy_cell(recipe=recipe), ground, toy_bench)
+    assert [point.loss for point in result.curve] == [3, 4, 2, 3, 3]
+
+
+@pytest.mark.parametrize(("strategy", "best"), [("full", 1), ("lp-ft", 0), ("lp-ft", 3), ("gradual", 2)])
+def test_the_best_validation_state_is_restored(
+    strategy: str,
+    best: int,
+    toy_cell: MakeCell,
+    ground: Ground,
+    toy_bench: Bench,
+    toy_recipe: Recipe,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    script(monkeypatch, [0.5 if number == best else 1.0 for number in range(4)])
+    states: list[dict[str, torch.Tensor]] = []
+    cell = toy_cell(strategy, recipe=replace(toy_recipe, epochs=4, patience=9))
+    model, plan = build(cell, toy_bench.plugins.strategy(strategy), ground, toy_bench)
+
+    def note(point: Point) -> None:
+        states.append({n: p.detach().clone() for n, p in model.parameters().items()})
+
+    fit(model, plan, ground.splits, cell.recipe, 0, lambda logits: 0.0, note)
+    assert all(torch.equal(p, states[best][n]) for n, p in model.parameters().items())
+    assert not all(torch.equal(p, states[best - 1][n]) for n, p in model.parameters().items())
+
+
+def order(cell: Cell, ground: Ground, bench: Bench, monkeypatch: pytest.MonkeyPatch) -> list[list[int]]:
+    """The training batches of a cell, as indices."""
+    seen: list[list[int]] = []
+    split = ground.splits["train"]
+    real = type(split).batch
+
+    def noted(index: np.ndarray) -> Batch:
+        seen.append(index.tolist())
+        return real(split, index)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(split, "batch", noted)
+        train(cell, ground, bench)
+    return seen
+
+
+def test_the_order_depends_on_the_seed_alone(
+    toy_cell: MakeCell, ground: Ground, toy_bench: Bench, toy_recipe: Recipe, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = order(toy_cell("full"), ground, toy_bench, monkeypatch)
+    assert len(first) == 10
+    for name in ("gradual", "frozen", "scratch"):
+        assert order(toy_cell(name), ground, toy_bench, monkeypatch) == first
+    no_dropout = toy_cell("full", recipe=replace(toy_recipe, dropout=0.0))
+    assert order(no_dropout, ground, toy_bench, monkeypatch) == first
+    assert order(toy_cell("full", seed=1), ground, toy_bench, monkeypatch) != first
+
+
+def test_the_heads_first_weights_depend_on_the_seed_alone(
+    toy_cell: MakeCell, ground: Ground, toy_bench: Bench
+) -> None:
+    def head(name: str, seed: int) -> torch.Tensor:
+        model, _ = build(toy_cell(name, seed=seed), toy_bench.plugins.strategy(name), ground, toy_bench)
+        return model.parameters()["head.map.1.weight"]
+
+    torch.manual_seed(123)
+    first = head("full", 0)
+    assert all(torch.equal(head(name, 0), first) for name in ("full", "frozen", "scratch"))
+    assert not torch.equal(head("full", 1), first)
+
+
+def test_every_purpose_has_a_seed_of_its_own() -> None:
+    seeds = {
+        derived_seed(seed, name) for seed in range(50) for name in ("head", "encoder", "order", "dropout")
+    }
+    assert len(seeds) == 200
+
+
+@pytest.mark.parametrize(("sequences", "batch_size"), [(1, 4), (7, 4), (8, 4), (700, 4)])
+def test_every_sequence_occurs_once_an_epoch(sequences: int, batch_size: int) -> None:
+    lengths = np.random.default_rng(0).integers(1, 50, sequences)
+    batches = shuffled(lengths, batch_size, seed=0)
+    epochs = [[next(batches) for _ in range(epoch_steps(sequences, batch_size))] for _ in range(2)]
+    for epoch in epochs:
+        assert sorted(np.concatenate(epoch)) == list(range(sequences))
+        assert max(map(len, epoch)) <= batch_size
+    if sequences > batch_size:
+        assert [b.tolist() for b in epochs[0]] != [b.tolist() for b in epochs[1]]
+
+
+def test_batches_hold_sequences_of_like_length_in_a_random_order() -> None:
+    lengths = np.random.default_rng(0).integers(1, 500, 640)
+    batches = shuffled(lengths, 10, seed=0)
+    found = [lengths[next(batches)] for _ in range(64)]
+    padded = sum(len(batch) * batch.max() for batch in found)
+    assert padded < 1.2 * lengths.sum() < 640 * 500
+    longest = [int(batch.max()) for batch in found]
+    assert longest != sorted(longest)
+    assert longest[:16] != sorted(longest[:16])
+
+
+@pytest.mark.parametrize("task", ["toy-sentiment", "toy-ner", "toy-qa"])
+@pytest.mark.parametrize("strategy", ["full", "top-layers"])
+def test_predictions_in_buckets_are_predictions_one_by_one(
+    task: str, strategy: str, toy_cell: MakeCell, toy_bench: Bench
+) -> None:
+    cell = toy_cell(strategy, task)
+    ground = prepare_ground(cell, toy_bench)
+    model, plan = build(cell, toy_bench.plugins.strategy(strategy), ground, toy_bench)
+    split, phase = ground.splits["test"], plan.phases[-1]
+    assert len(set(split.lengths.tolist())) > 1
+    packed, loss = predict(model, "test", split, phase)
+    alone = []
+    with torch.no_grad():
+        for number in range(len(split)):
+            batch = split.batch(np.array([number]))
+            assert batch.mask.all()
+            alone.append(model.logits("test", batch, phase)[0].reshape(-1, packed.shape[-1]).numpy())
+    assert np.allclose(packed, np.concatenate(alone), atol=1e-5)
+    assert np.isfinite(loss)
