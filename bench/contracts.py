@@ -274,6 +274,7 @@ class Recipe:
     head: Literal["linear", "bottleneck"] = "linear"
     pooling: Literal["mean", "cls"] = "mean"
     dropout: float = 0.1  # in the head
+    encoder_dropout: float | None = None  # in blocks that learn; None: what the backbone's configuration says
     rate_scale: float = 1.0  # multiplies every learning rate
     shift: bool = False  # also score the test sets of other domains
 
@@ -288,8 +289,8 @@ class Recipe:
                 raise BenchError(f"recipe.{name} is {value}; it must be at least 1, or left out for all")
         if not 0 <= self.weight_decay < math.inf:
             raise BenchError(f"recipe.weight_decay is {self.weight_decay}; it must be finite and >= 0")
-        for name in ("warmup", "dropout"):
-            if not 0 <= getattr(self, name) < 1:
+        for name in ("warmup", "dropout", "encoder_dropout"):
+            if getattr(self, name) is not None and not 0 <= getattr(self, name) < 1:
                 raise BenchError(f"recipe.{name} is {getattr(self, name)}; it must be in [0, 1)")
         if not 0 <= self.stride < self.max_length:
             raise BenchError(

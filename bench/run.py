@@ -120,6 +120,8 @@ def build(cell: Cell, strategy: Strategy, ground: Ground, bench: Bench) -> tuple
         backbone = given.copy()
     else:
         backbone = ground.loaded.random(derived_seed(cell.seed, "encoder"))
+        if recipe.encoder_dropout is not None:
+            backbone.set_dropout(recipe.encoder_dropout)
         backbone.trim(ground.tokens)
         backbone.to(bench.device.torch)
     strategy.adapt(backbone)
@@ -142,6 +144,8 @@ def prepare_ground(cell: Cell, bench: Bench) -> Ground:
         if not recipe.shift:
             rows = Splits(rows.train, rows.validation, rows.test)
         loaded = load(cell.backbone, bench.sources)
+        if recipe.encoder_dropout is not None:
+            loaded.backbone.set_dropout(recipe.encoder_dropout)
         labels = task.labels(rows.train)
         named = {"train": rows.train, "validation": rows.validation, **rows.scored()}
         encoded = {

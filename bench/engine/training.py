@@ -88,7 +88,7 @@ def fit(
     optimizer = _Optimizer(parameters, plan, recipe)
     batches = shuffled(splits["train"].lengths, recipe.batch_size, derived_seed(seed, "order"))
     epoch = epoch_steps(len(splits["train"]), recipe.batch_size)
-    every = max(1, round(epoch / recipe.evaluations))
+    every = math.ceil(epoch / recipe.evaluations)
     training, evaluating = Stopwatch(model.device), Stopwatch(model.device)
     best = _Best({name: parameters[name] for name in plan.learning})
     tokens = padded = 0

@@ -74,6 +74,10 @@ class Backbone(ABC):
         not decayed."""
 
     @abstractmethod
+    def set_dropout(self, rate: float) -> None:
+        """Drop this share of hidden values and of attention weights in blocks that learn."""
+
+    @abstractmethod
     def to(self, device: torch.device) -> Backbone:
         """Move to a device, in place."""
 
@@ -201,6 +205,13 @@ class HuggingFaceEncoder(Backbone):
     def rows(self) -> int:
         return self.model.get_input_embeddings().num_embeddings
 
+    def set_dropout(self, rate: float) -> None:
+        for module in self.model.modules():
+            if isinstance(module, nn.Dropout):
+                module.p = rate
+            elif isinstance(getattr(module, "attention_dropout", None), float):  # ModernBERT's attention
+                module.attention_dropout = rate
+
     def to(self, device: torch.device) -> Backbone:
         self.model.to(device)
         return self
@@ -233,6 +244,9 @@ class StaticVectors(Backbone):
     @property
     def rows(self) -> int:
         return self.table.num_embeddings
+
+    def set_dropout(self, rate: float) -> None:
+        """Nothing: word vectors have no dropout."""
 
     def to(self, device: torch.device) -> Backbone:
         self.table.to(device)

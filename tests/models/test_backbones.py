@@ -250,3 +250,13 @@ def test_static_vectors_are_one_block_of_embeddings() -> None:
     ids = backbone.trim(np.array([2, 4]))
     assert torch.equal(backbone.run(torch.from_numpy(ids)[tokens].long(), tokens > 0, None), hidden)
     assert backbone.rows == 3
+
+
+@EVERY
+def test_without_dropout_training_mode_equals_evaluation_mode(family: str) -> None:
+    encoder = encoder_of(family)
+    tokens, mask = inputs()
+    encoder.set_dropout(0.0)
+    evaluated = encoder.run(tokens, mask, None)
+    encoder.model.train()
+    torch.testing.assert_close(real(encoder.run(tokens, mask, None)), real(evaluated), rtol=0, atol=1e-5)
