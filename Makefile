@@ -5,7 +5,7 @@ READY := $(VENV)/.ready
 SUITE ?= quick
 RUN ?= results/runs/$(SUITE)
 
-.PHONY: setup bench smoke test check table format
+.PHONY: setup bench smoke test faults check table format
 
 setup: $(READY)
 
@@ -23,6 +23,9 @@ smoke: $(READY)
 
 test: $(READY)
 	$(PY) -m pytest
+
+faults: $(READY)
+	TRANSFERBENCH_FAULTS=50 $(PY) -m pytest tests/faults tests/executors tests/test_store.py tests/test_launch.py
 
 check: $(READY)
 	$(PY) -m ruff format --check . && $(PY) -m ruff check . && $(PY) -m pyright
