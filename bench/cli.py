@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from bench.record import Record
     from bench.suite import Suite
 
+INTERRUPTED = 130
+
 app = typer.Typer(
     help="Which transfer strategy should I use for this task, on this encoder, with this budget?\n\n"
     "Start with: python -m bench run quick\n\n"
@@ -263,9 +265,10 @@ def main() -> None:
         line = "".join(character if character.isprintable() else " " for character in str(error))
         print(f"transferbench: {' '.join(line.split())}", file=sys.stderr)
         sys.exit(2)
-    except KeyboardInterrupt:
-        print("\ntransferbench: stopped; finished cells are kept: the same command goes on", file=sys.stderr)
-        sys.exit(130)
+    except SystemExit as end:
+        if end.code == INTERRUPTED:  # typer has seen Ctrl-C
+            print("\ntransferbench: stopped; finished cells are kept: the same command goes on", file=sys.stderr)
+        raise
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(141)
