@@ -33,6 +33,8 @@ class Series:
     def run(self, cell: Cell, listener: Listener, adaptations: tuple[str, ...] = ()) -> Record:
         """Run a cell and save it; one that cannot be run gives a record that says why. BenchError where the run
         folder cannot be written."""
+        if self._work.options.deterministic:
+            adaptations = (*adaptations, "deterministic kernels")
         terms = Attempt(
             ground=partial(self._ground_of, listener=listener),
             watch=partial(listener.point, cell),
@@ -41,7 +43,7 @@ class Series:
             adaptations=adaptations,
         )
         record, tests = attempt(cell, self._bench, terms)
-        if record.status == "oom" or record.adaptations:
+        if record.status == "oom":
             self._forget()
         self._work.store.save(record, tests)
         return record

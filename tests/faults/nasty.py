@@ -95,3 +95,13 @@ class Diverges(Strategy):
 
     def phases(self, depth: int) -> tuple[Phase, ...]:
         return (Phase(1.0, (("*", 1e30),), head=1e30),)
+
+
+@dataclass(frozen=True)
+class Counts(Nasty):
+    name = "counts"
+    summary = "Works, and leaves a line for each time it is run"
+
+    def adapt(self, encoder: Any) -> None:
+        with (Path(os.environ[FOLDER]) / "counts").open("a") as file:
+            file.write(f"{os.getpid()}\n")

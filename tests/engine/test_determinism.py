@@ -1,0 +1,73 @@
+"""The same bits on one machine, whatever ran before, whatever the cache held."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+
+import pytest
+import torch
+
+from bench.contracts import Cell
+from bench.engine.determinism import make_deterministic
+from bench.engine.memory import Memory, cache_budget
+from bench.engine.prefix import Prefix
+from bench.run import Bench, Ground, Tests, prepare_ground, run_cell
+
+
+@pytest.fixture(autouse=True)
+def deterministic() -> Iterator[None]:
+    make_deterministic()
+    yield
+    torch.use_deterministic_algorithms(False)
+
+
+def predictions(cell: Cell, bench: Bench, *before: Cell) -> Tests:
+    """The per-example columns of a cell that runs after others of its group."""
+    ground = prepare_ground(cell, bench)
+    for other in before:
+        run_cell(other, ground, bench, lambda _: None)
+    torch.rand(3)  # somebody else drew from torch's own generator
+    return run_cell(cell, ground, bench, lambda _: None)[1]
+
+
+@pytest.mark.parametrize("task", ["toy-sentiment", "toy-ner", "toy-qa"])
+@pytest.mark.parametrize("strategy", ["gradual", "frozen"])
+def test_predictions_do_not_depend_on_what_ran_before(
+    toy_cell: Callable[..., Cell], toy_bench: Bench, task: str, strategy: str
+) -> None:
+    cell = toy_cell(strategy, task=task)
+    others = [toy_cell("top-layers", task=task), toy_cell("full", task=task), toy_cell("scratch", task=task)]
+    assert predictions(cell, toy_bench) == predictions(cell, toy_bench, *others)
+
+
+def kept(ground: Ground, bench: Bench, *fills: tuple[int, ...]) -> dict[int, torch.Tensor]:
+    """Activations at the boundaries, filled in this order."""
+    budget = cache_budget(Memory(), bench.device, parts=1)
+    head = ground.prefix._head
+    prefix = Prefix(ground.given, ground.splits, head, bench.device, budget)
+    for boundaries in fills:
+        prefix.fill("train", boundaries)
+    found = {boundary: prefix.features("train", boundary) for fill in fills for boundary in fill}
+    return {boundary: tensor for boundary, tensor in found.items() if tensor is not None}
+
+
+def test_activations_are_the_same_bits_from_a_kept_boundary_and_from_tokens(
+    toy_cell: Callable[..., Cell], toy_bench: Bench
+) -> None:
+    ground = prepare_ground(toy_cell(task="toy-ner"), toy_bench)
+    alone = kept(ground, toy_bench, (4,))
+    after = kept(ground, toy_bench, (2,), (3, 4))
+    assert torch.equal(alone[4], after[4])
+
+
+def test_what_is_kept_does_not_depend_on_what_was_kept_before(toy_bench: Bench) -> None:
+    budget = cache_budget(Memory(), toy_bench.device, parts=10)
+    assert all(budget.reserve(2**20) for _ in range(10_000))
+
+
+def test_a_cell_run_twice_gives_the_same_record(toy_cell: Callable[..., Cell], toy_bench: Bench) -> None:
+    cell = replace(toy_cell("lp-ft"), seed=3)
+    first, second = (run_cell(cell, prepare_ground(cell, toy_bench), toy_bench, lambda _: None) for _ in "ab")
+    assert first[1] == second[1]
+    assert [point.loss for point in first[0].curve] == [point.loss for point in second[0].curve]

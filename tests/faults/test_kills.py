@@ -1,0 +1,108 @@
+"""SIGKILL to the worker and to the parent, and Ctrl-C, at random moments of a grid, then the same command again.
+
+No finished record is lost, none is damaged, and the final scores and predictions are those of an undisturbed run,
+to the bit."""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import subprocess
+import time
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+
+from bench.store import Store
+from bench.verify_run import verify
+from tests.faults.nasty import FOLDER
+from tests.runs import MOMENTS, ToySuite, results
+
+FAST = 3  # moments in `make test`
+VICTIMS = ("parent", "worker", "ctrl-c")
+LATEST = 12.0  # seconds into a launch; a launch takes about as long
+
+
+def worker_of(parent: subprocess.Popen[str]) -> int | None:
+    """The id of the parent's worker process, or None before it has one."""
+    try:
+        children = psutil.Process(parent.pid).children()
+    except psutil.NoSuchProcess:
+        return None
+    found = [child.pid for child in children if "bench.executors.worker" in " ".join(child.cmdline())]
+    return found[0] if found else None
+
+
+def gone(pid: int | None) -> bool:
+    """Whether a process has ended (within a few seconds)."""
+    for _ in range(100):
+        if pid is None or not psutil.pid_exists(pid) or psutil.Process(pid).status() == psutil.STATUS_ZOMBIE:
+            return True
+        time.sleep(0.1)
+    return False
+
+
+def disturb(process: subprocess.Popen[str], moment: float, victim: str) -> int | None:
+    """Strike once there is a worker and `moment` seconds have passed; the worker's id."""
+    worker = None
+    while process.poll() is None and worker is None:
+        worker = worker_of(process)
+        time.sleep(0.05)
+    until = time.monotonic() + moment
+    while process.poll() is None and time.monotonic() < until:
+        time.sleep(0.02)
+    if process.poll() is None:
+        if victim == "ctrl-c":
+            os.killpg(process.pid, signal.SIGINT)
+        else:
+            target = process.pid if victim == "parent" else worker_of(process)
+            if target is not None:
+                os.kill(target, signal.SIGKILL)
+    return worker
+
+
+def test_a_grid_that_is_killed_at_random_moments_gives_what_an_undisturbed_one_gives(
+    grid: ToySuite, undisturbed: dict[str, tuple[Any, str]], tmp_path: Path
+) -> None:
+    """Parent, worker and Ctrl-C take turns; a grid that gets finished in between starts over in a new folder."""
+    rng = random.Random(20260101)
+    run, number = tmp_path / "run0", 0
+    for moment in range(MOMENTS or FAST):
+        before = results(run) if run.exists() else {}
+        process = grid.start(run)
+        victim = VICTIMS[moment % len(VICTIMS)]
+        worker = disturb(process, rng.uniform(0, LATEST), victim)
+        _, shown = process.communicate(timeout=300)
+        assert gone(worker), "the worker outlived its parent"
+        assert "Traceback" not in shown
+        if process.returncode == 130:
+            assert "stopped; finished cells are kept" in shown
+        after = results(run)  # raises where a file is damaged
+        assert {cell: after[cell] for cell in before} == before
+        assert after == {cell: undisturbed[cell] for cell in after}
+        if len(after) == len(undisturbed):
+            run, number = tmp_path / f"run{number + 1}", number + 1
+    done = grid.finish(run)
+    assert done.returncode == 0, done.stderr
+    assert results(run) == undisturbed
+    assert verify(Store(run)).damaged == {}
+
+
+@pytest.mark.skipif(not MOMENTS, reason="part of `make faults`")
+def test_four_concurrent_runs_on_one_folder_run_each_cell_once(
+    tiny_encoder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`counts` leaves a line each time it is run, in whichever process; every run sees all cells finished."""
+    monkeypatch.setenv(FOLDER, str(tmp_path))
+    suite = ToySuite.write(tmp_path / "grid.toml", tiny_encoder, ("counts", "frozen"), seeds=12)
+    run = tmp_path / "run"
+    processes = [suite.start(run) for _ in range(4)]
+    shown = [process.communicate(timeout=600)[1] for process in processes]
+    assert [process.returncode for process in processes] == [0, 0, 0, 0], shown
+    assert len(results(run)) == 24
+    lines = (tmp_path / "counts").read_text().split()
+    assert len(lines) == 12
+    assert len(set(lines)) > 1, "one process did everything: nothing was shown"
