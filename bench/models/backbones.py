@@ -227,7 +227,7 @@ class StaticVectors(Backbone):
         self.width = vectors.shape[1]
 
     def named_parameters(self) -> dict[str, nn.Parameter]:
-        return {"embeddings.word_embeddings.weight": self.table.weight}
+        return {f"embeddings.word_embeddings.{name}": p for name, p in self.table.named_parameters()}
 
     def modules_of(self, block: int) -> list[nn.Module]:
         return [self.table] if block == 0 else []
