@@ -106,8 +106,8 @@ def read_record(text: str, where: str) -> Record:
     """The record in `text`; BenchError naming `where` if it is damaged or from a newer version."""
     try:
         value: dict[str, Any] = json.loads(text)
-        version = value["schema_version"]
-    except (ValueError, KeyError, TypeError) as error:
+        version = int(value["schema_version"])
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise BenchError(
             f"{where} is not a record (damaged file?): delete it and run the suite again"
         ) from error

@@ -92,7 +92,7 @@ def _parsed(line: str, place: str) -> dict[str, Any]:
         if not isinstance(value["baseline_version"], int) or not isinstance(value["examples"], dict):
             raise TypeError("not a baseline line")
         value["record"]
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise BenchError(f"{place} is damaged: restore it from version control or make it anew") from error
     return value
 

@@ -5,6 +5,7 @@ A member inside an archive inside the archive is written `outer.tar.gz!inner/pat
 
 from __future__ import annotations
 
+import lzma
 import stat
 import tarfile
 import tempfile
@@ -21,6 +22,20 @@ MEMBER_LIMIT = 512 * 2**20
 """Bytes that one member may unpack to; the largest that we read has 307 MB."""
 
 
+_DAMAGED = (
+    zipfile.BadZipFile,
+    tarfile.TarError,
+    zlib.error,
+    lzma.LZMAError,
+    EOFError,
+    # what the two modules raise by accident on headers that make no sense, and on encrypted members
+    TypeError,
+    ValueError,
+    OverflowError,
+    RuntimeError,
+)
+
+
 def extract(archive: Path, names: Sequence[str], into: Path) -> dict[str, Path]:
     """Writes the named members below the folder `into`; gives the path of each by its name.
 
@@ -29,7 +44,9 @@ def extract(archive: Path, names: Sequence[str], into: Path) -> dict[str, Path]:
     """
     try:
         return _extract(archive, names, into)
-    except (zipfile.BadZipFile, tarfile.TarError, EOFError, zlib.error) as error:
+    except BenchError:
+        raise
+    except _DAMAGED as error:
         raise BenchError(f"{archive.name} is damaged ({error}): delete it and run again") from error
 
 

@@ -4,21 +4,37 @@ from __future__ import annotations
 
 import csv
 import json
+import math
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from pydantic import BaseModel, ConfigDict, TypeAdapter
+
 from bench.contracts import BenchError, QuestionExample, TextExample, WordsExample
+
+
+@contextmanager
+def refusing(place: str) -> Iterator[None]:
+    """Whatever does not fit a format, as one line that names the place."""
+    try:
+        yield
+    except BenchError:
+        raise
+    except (ValueError, LookupError, TypeError, AttributeError, RecursionError, csv.Error) as error:
+        reason = next(iter(str(error).splitlines()), type(error).__name__)[:200]
+        raise BenchError(f"{place} is damaged ({reason}): delete it and run again") from error
 
 
 def read_tab(path: Path, prefix: str) -> list[TextExample]:
     """An Orange `.tab` file with columns Category and Text below three header rows. Rows without a text
     are left out. Ids are `<prefix>-<row>`, counted from 0 over all rows."""
     csv.field_size_limit(2**24)
-    with path.open(encoding="utf-8", newline="") as file:
+    with refusing(path.name), path.open(encoding="utf-8", newline="") as file:
         rows = list(csv.reader(file, delimiter="\t"))
-    if rows[0] != ["Category", "Text"]:
+    if rows[:1] != [["Category", "Text"]]:
         raise BenchError(f"{path.name} does not have the columns Category and Text: delete it and run again")
     return [
         TextExample(f"{prefix}-{number}", row[1].strip(), row[0])
@@ -29,10 +45,16 @@ def read_tab(path: Path, prefix: str) -> list[TextExample]:
 
 def read_ratings(path: Path, prefix: str) -> list[TextExample]:
     """Lines of id, mean rating and text (Hutto and Gilbert, ICWSM 2014): positive above zero, negative
-    below, left out at zero. The id's part before `_`, where there is one, is the document."""
+    below, left out at zero. The id's part before `_`, where there is one, is the document. BenchError for a rating
+    that is no finite number."""
     examples = []
-    for line in path.read_text(encoding="utf-8").split("\n"):
-        number, rating, text = line.strip("\r").split("\t", 2)
+    with refusing(path.name):
+        lines = path.read_text(encoding="utf-8").split("\n")
+    for place, line in enumerate(lines, 1):
+        with refusing(f"{path.name}, line {place}"):
+            number, rating, text = line.strip("\r").split("\t", 2)
+            if not math.isfinite(float(rating)):
+                raise ValueError(f"the rating is {rating}")
         if float(rating):
             label = "positive" if float(rating) > 0 else "negative"
             group = f"{prefix}-{number.split('_')[0]}" if "_" in number else ""
@@ -49,10 +71,13 @@ def read_mentions(path: Path, prefix: str) -> list[WordsExample]:
     `[NAME - TYPE, …]` in order of appearance. Each is matched left to right after the one before it.
     BenchError where one cannot be placed."""
     examples = []
-    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines()):
-        row = json.loads(line)
-        words = row["input"][-1]["content"].split()
-        listed = row["ideal"][1:-1] if row["ideal"].startswith("[") else ""
+    with refusing(path.name):
+        lines = path.read_text(encoding="utf-8").splitlines()
+    for number, line in enumerate(lines):
+        with refusing(f"{path.name}, line {number + 1}"):
+            row = json.loads(line)
+            words = row["input"][-1]["content"].split()
+            listed = row["ideal"][1:-1] if row["ideal"].startswith("[") else ""
         tags = _aligned(words, [(name.split(), _TYPES[kind]) for name, kind in _MENTION.findall(listed)])
         if tags is None:
             raise BenchError(f"{path.name}, line {number + 1}: an entity of {listed} is not in the sentence")
@@ -73,17 +98,47 @@ def _aligned(words: Sequence[str], mentions: Iterable[tuple[list[str], str]]) ->
     return tuple(tags)
 
 
+class _Squad(BaseModel):
+    model_config = ConfigDict(strict=True)
+
+
+class _Answer(_Squad):
+    text: str
+    answer_start: int
+
+
+class _Question(_Squad):
+    id: str
+    question: str
+    answers: list[_Answer]
+
+
+class _Paragraph(_Squad):
+    context: str
+    qas: list[_Question]
+
+
+class _Article(_Squad):
+    title: str
+    paragraphs: list[_Paragraph]
+
+
 def read_squad(path: Path) -> list[QuestionExample]:
-    """A SQuAD 1.1 JSON file; the group is the article's title."""
-    articles = json.loads(path.read_text(encoding="utf-8"))["data"]
+    """A SQuAD 1.1 JSON file; the group is the article's title. BenchError where a value is not of its type."""
+    with refusing(path.name):
+        value = json.loads(path.read_text(encoding="utf-8"))
+        articles = TypeAdapter(list[_Article]).validate_python(value["data"])
     return [
         question_example(
-            question["id"], article["title"], question["question"], paragraph["context"], answers
+            question.id,
+            article.title,
+            question.question,
+            paragraph.context,
+            [(answer.text, answer.answer_start) for answer in question.answers],
         )
         for article in articles
-        for paragraph in article["paragraphs"]
-        for question in paragraph["qas"]
-        for answers in [[(answer["text"], answer["answer_start"]) for answer in question["answers"]]]
+        for paragraph in article.paragraphs
+        for question in paragraph.qas
     ]
 
 
