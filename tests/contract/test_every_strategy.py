@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import cache
 from typing import Any
 
 import pytest
@@ -25,8 +26,14 @@ MakeCell = Callable[..., Cell]
 
 
 @pytest.fixture(scope="session")
-def ground(toy_cell: MakeCell, toy_bench: Bench) -> Ground:
-    return prepare_ground(toy_cell(), toy_bench)
+def ground_of(toy_cell: MakeCell, toy_bench: Bench) -> Callable[[str], Ground]:
+    """What the cells of a task share, prepared once."""
+    return cache(lambda task: prepare_ground(toy_cell(task=task), toy_bench))
+
+
+@pytest.fixture(scope="session")
+def ground(ground_of: Callable[[str], Ground]) -> Ground:
+    return ground_of("toy-sentiment")
 
 
 @dataclass(frozen=True)
@@ -153,10 +160,9 @@ def test_the_given_weights_are_never_touched(
 @EVERY
 @pytest.mark.parametrize("task", ["toy-sentiment", "toy-ner", "toy-qa"])
 def test_with_the_prefix_cache_and_without_it_is_one_run(
-    name: str, task: str, toy_cell: MakeCell, toy_bench: Bench
+    name: str, task: str, toy_cell: MakeCell, ground_of: Callable[[str], Ground], toy_bench: Bench
 ) -> None:
-    cell = toy_cell(name, task)
-    ground = prepare_ground(cell, toy_bench)
+    cell, ground = toy_cell(name, task), ground_of(task)
     cached = train(cell, ground, toy_bench)
     plain = train(cell, ground, toy_bench, cached=False)
     assert [p.loss for p in cached.result.curve] == pytest.approx(
@@ -169,17 +175,14 @@ def test_with_the_prefix_cache_and_without_it_is_one_run(
 
 @EVERY
 def test_a_cell_twice_gives_identical_predictions_and_another_seed_does_not(
-    name: str, toy_cell: MakeCell, toy_bench: Bench
+    name: str, toy_cell: MakeCell, ground: Ground, toy_bench: Bench
 ) -> None:
     cell = toy_cell(name)
-    (first, tests), (second, again) = (
-        run_cell(cell, prepare_ground(cell, toy_bench), toy_bench, lambda point: None) for _ in range(2)
-    )
+    first, tests = run_cell(cell, ground, toy_bench, lambda point: None)
+    other, _ = run_cell(toy_cell(name, seed=1), ground, toy_bench, lambda point: None)
+    second, again = run_cell(cell, prepare_ground(cell, toy_bench), toy_bench, lambda point: None)
     assert tests == again
     assert curve(first) == curve(second)
-    other, _ = run_cell(
-        toy_cell(name, seed=1), prepare_ground(cell, toy_bench), toy_bench, lambda point: None
-    )
     assert curve(first) != curve(other)
 
 
@@ -253,10 +256,8 @@ def test_it_starts_from_the_given_weights_unless_it_says_otherwise(
 
 
 @EVERY
-@pytest.mark.parametrize("task", ["toy-sentiment", "toy-ner", "toy-qa"])
-def test_its_record_is_complete(name: str, task: str, toy_cell: MakeCell, toy_bench: Bench) -> None:
-    cell = toy_cell(name, task)
-    record, tests = run_cell(cell, prepare_ground(cell, toy_bench), toy_bench, lambda point: None)
+def test_its_record_is_complete(name: str, toy_cell: MakeCell, ground: Ground, toy_bench: Bench) -> None:
+    record, tests = run_cell(toy_cell(name), ground, toy_bench, lambda point: None)
     assert (record.status, record.reason) == ("done", "")
     phases = toy_bench.plugins.strategy(name).checked_phases(4)
     head_alone = not any(rate for phase in phases for _, rate in phase.rates)
