@@ -119,7 +119,8 @@ def validate(values: dict[str, Any], where: str) -> Suite:
 
 
 def _apply(values: dict[str, Any], setting: str) -> None:
-    """Apply one `recipe.epochs=2`; the value is read as TOML, or as text where it is not."""
+    """Apply one `recipe.epochs=2`; the value is read as TOML, or as text where it is not. A recipe key set for
+    all tasks wins over the suite's own keys of a task; `tasks.squad.epochs=1` sets it for one."""
     key, equals, text = setting.partition("=")
     if not equals or not all(key.split(".")):
         raise BenchError(f"--set {setting}: write it as key=value, for example recipe.epochs=2")
@@ -128,6 +129,11 @@ def _apply(values: dict[str, Any], setting: str) -> None:
     except tomllib.TOMLDecodeError:
         value = text
     *path, last = key.split(".")
+    if path == ["recipe"]:  # said on the command line, it is meant for every task
+        tasks = values.get("tasks")
+        for own in tasks.values() if isinstance(tasks, dict) else ():
+            if isinstance(own, dict):
+                own.pop(last, None)
     for part in path:
         values = values.setdefault(part, {})
         if not isinstance(values, dict):

@@ -196,9 +196,15 @@ def test_settings_are_read_as_toml_or_as_text(path: Path, plugins: Plugins) -> N
     assert (recipe.epochs, recipe.pooling, recipe.shift, suite.seeds) == (0.5, "cls", True, 1)
 
 
-def test_the_recipe_of_a_task_wins_over_a_setting_of_the_suite(path: Path) -> None:
+def test_a_recipe_setting_is_for_every_task(path: Path) -> None:
     suite = load(str(path), ["recipe.batch_size=4"])
-    assert suite.task_recipe("toy-ner").batch_size == 8
+    assert suite.task_recipe("toy-ner").batch_size == 4
+    assert suite.task_recipe("toy-sentiment").batch_size == 4
+
+
+def test_a_setting_of_one_task_is_for_that_task(path: Path) -> None:
+    suite = load(str(path), ["recipe.batch_size=4", "tasks.toy-ner.batch_size=2"])
+    assert suite.task_recipe("toy-ner").batch_size == 2
     assert suite.task_recipe("toy-sentiment").batch_size == 4
 
 
