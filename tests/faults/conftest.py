@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+import io
 from pathlib import Path
 from typing import Any
 
 import pytest
+from rich.console import Console
 
-from tests.runs import ToySuite, results
+from bench import suite as suites
+from bench.data.sources import Sources
+from bench.discovery import discover
+from bench.display import Display
+from bench.executors.contract import Options
+from bench.launch import launch
+from tests.runs import NASTY, TOYS, ToySuite, results
 
 STRATEGIES = ("frozen", "top-layers", "gradual", "full", "lp-ft", "bitfit")
 
@@ -21,8 +29,11 @@ def grid(tiny_encoder: Path, tmp_path_factory: pytest.TempPathFactory) -> ToySui
 
 @pytest.fixture(scope="session")
 def undisturbed(grid: ToySuite, tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[Any, str]]:
-    """Scores and prediction digests by cell, of one run in one process."""
-    run = tmp_path_factory.mktemp("undisturbed") / "run"
-    done = grid.finish(run, "--executor", "inline")
-    assert done.returncode == 0, done.stderr
-    return results(run)
+    """Scores and prediction digests by cell, of one run in this process."""
+    folder = tmp_path_factory.mktemp("undisturbed")
+    plugins = discover([TOYS, NASTY])
+    cells = suites.cells(suites.load(str(grid.path)), plugins)
+    display = Display(Console(file=io.StringIO()))
+    options = Options(device="cpu", threads=1, executor="inline")
+    launch(cells, plugins, Sources(cache=folder / "cache"), folder / "run", options, display)
+    return results(folder / "run")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -60,12 +61,8 @@ def test_a_run_on_a_full_disk_stops_with_2_and_goes_on_when_there_is_room(
     grid: ToySuite, undisturbed: dict[str, object], small_disk: Path
 ) -> None:
     filler = small_disk / "filler"
-    with filler.open("wb") as file:
-        try:
-            while True:
-                file.write(bytes(4096))
-                file.flush()
-        except OSError:
+    with suppress(OSError), filler.open("wb", buffering=0) as file:
+        while file.write(bytes(4096)):
             pass
     os.truncate(filler, filler.stat().st_size - 60_000)  # room for some cells, not for all
     run = small_disk / "run"
