@@ -25,7 +25,7 @@ test: $(READY)
 	$(PY) -m pytest
 
 faults: $(READY)
-	TRANSFERBENCH_FAULTS=50 $(PY) -m pytest tests/faults tests/executors tests/test_store.py tests/test_launch.py
+	TRANSFERBENCH_FAULTS=50 $(PY) -m pytest tests/faults tests/test_store.py tests/test_launch.py
 
 check: $(READY)
 	$(PY) -m ruff format --check . && $(PY) -m ruff check . && $(PY) -m pyright
