@@ -5,7 +5,7 @@ READY := $(VENV)/.ready
 SUITE ?= quick
 RUN ?= results/runs/$(SUITE)
 
-.PHONY: setup bench smoke test faults check table format
+.PHONY: setup bench smoke test faults check table format check-long baseline regress power
 
 setup: $(READY)
 
@@ -30,8 +30,19 @@ faults: $(READY)
 check: $(READY)
 	$(PY) -m ruff format --check . && $(PY) -m ruff check . && $(PY) -m pyright
 
+check-long: check test power
+
 table: $(READY)
 	$(PY) -m bench table $(RUN)
+
+baseline: $(READY)
+	$(PY) -m bench baseline $(RUN)
+
+regress: $(READY) results/baselines/$(SUITE).jsonl
+	($(PY) -m bench run $(SUITE) --fresh --out results/runs/regress-$(SUITE) || [ $$? -eq 1 ]) && $(PY) -m bench compare results/baselines/$(SUITE).jsonl results/runs/regress-$(SUITE)
+
+power: $(READY)
+	$(PY) -m bench.analysis.power $(RUN)
 
 format: $(READY)
 	$(PY) -m ruff format . && $(PY) -m ruff check --fix .

@@ -7,13 +7,14 @@ import os
 import sys
 import traceback
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from bench.cli_tables import RunPath, console, print_scores, register
+from bench.cli_tables import RunPath, console, note_completed, print_scores, register
 from bench.contracts import BenchError
 
 if TYPE_CHECKING:
@@ -176,8 +177,10 @@ def run(
         deterministic=deterministic,
         plugin_files=tuple(plugin or ()),
     )
+    begun = datetime.now(UTC).isoformat(timespec="seconds")
     records = launch(cells, plugins, sources, folder, options, Display(screen))
     print_scores(folder)
+    note_completed(folder, begun)
     print(f"\nrecords and predictions: {folder}/   next: python -m bench table {folder} --format md")
     failed = [record for record in records if record.status not in ("done", "skipped")]
     if failed:
@@ -267,7 +270,9 @@ def main() -> None:
         sys.exit(2)
     except SystemExit as end:
         if end.code == INTERRUPTED:  # typer has seen Ctrl-C
-            print("\ntransferbench: stopped; finished cells are kept: the same command goes on", file=sys.stderr)
+            print(
+                "\ntransferbench: stopped; finished cells are kept: the same command goes on", file=sys.stderr
+            )
         raise
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -37,6 +37,9 @@ class CompareFormat(StrEnum):
     json = "json"
 
 
+MANY = 2000
+"""Records above which a table is made from them alone, without their predictions and checksums."""
+
 RunPath = Annotated[Path, typer.Argument(metavar="RUN", help="A run folder, or its name under results/runs.")]
 FormatOption = Annotated[Format, typer.Option("--format", "-f", help="How to print it.")]
 
@@ -61,21 +64,28 @@ def table(
     ] = "",
     metric: Annotated[str, typer.Option(help="Rank by this metric instead of each task's headline.")] = "",
     caption: Annotated[str, typer.Option(help="The table's caption.")] = "",
+    intervals: Annotated[
+        bool, typer.Option("--intervals", help=f"Read the predictions of more than {MANY:,} records too.")
+    ] = False,
 ) -> None:
     """Print a table of a run: scores with 95% intervals, wall-clock time and trainable share.
 
     Example: python -m bench table quick --rows strategy,backbone --format latex
     """
+    import gc
+
     from bench.analysis import convergence, paired, shift, tables
 
+    gc.set_threshold(100_000, 50, 50)  # records are not garbage, and looking for it takes a third of the time
     source = open_source(str(run))
+    predictions = source.predictions if intervals or len(source.records) <= MANY else None
     if kind is Kind.scores:
         options = tables.TableOptions(_names(rows), _names(columns), metric, caption)
-        show(tables.build(source.records, source.predictions, options), format)
+        show(tables.build(source.records, predictions, options), format)
     elif kind is Kind.pairs:
         show(paired.build(source.records, source.predictions, metric), format)
     elif kind is Kind.shift:
-        show(shift.build(source.records, source.predictions, metric), format)
+        show(shift.build(source.records, predictions, metric), format)
     else:
         show(convergence.build(source.records), format)
 
@@ -132,6 +142,7 @@ def history(
     suite: Annotated[str, typer.Argument(help="The suite.")] = "quick",
     task: Annotated[str, typer.Option("--task", "-t", help="Only this task.")] = "",
     strategy: Annotated[str, typer.Option("--strategy", "-s", help="Only this strategy.")] = "",
+    file: Annotated[Path, typer.Option(help="The history.")] = Path("results/history.jsonl"),
     format: FormatOption = Format.terminal,
 ) -> None:
     """Show how scores and times moved over the completed runs of a suite, and the steps in them.
@@ -140,7 +151,7 @@ def history(
     """
     from bench.analysis.history import read, trend
 
-    show(trend(read(), suite, task, strategy), format)
+    show(trend(read(file), suite, task, strategy), format)
 
 
 def print_scores(run: Path) -> None:
@@ -149,6 +160,32 @@ def print_scores(run: Path) -> None:
 
     source = open_source(str(run))
     show(build(source.records, source.predictions), Format.terminal)
+
+
+def note_completed(folder: Path, begun: str) -> None:
+    """Add a run to the history beside its `runs` folder where all its cells are finished, one of them since
+    `begun` (ISO 8601, UTC). What keeps it from being written is a warning: the run itself is whole."""
+    import sys
+
+    from bench.analysis import history
+    from bench.store import open_run
+
+    runs = folder.resolve().parent
+    if runs.name != "runs":
+        return
+    store = open_run(folder)
+    records = store.records()
+    finished = {record.cell.id for record in records if record.status in ("done", "skipped")}
+    if not finished.issuperset(store.planned()) or all(record.started < begun for record in records):
+        return
+    path = runs.parent / history.PATH.name
+    try:
+        history.append(records, path)
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or "the file is damaged"
+        print(
+            f"warning: {path} cannot be written ({reason}): this run is not in the history", file=sys.stderr
+        )
 
 
 def show(table: Table, format: Format) -> None:
@@ -160,7 +197,7 @@ def show(table: Table, format: Format) -> None:
         return
     from bench.analysis.formats import render
 
-    print(render(table, format.value))
+    print(render(table, format.value), end="")
 
 
 def open_source(name: str, suite: str = "") -> Run:
@@ -180,7 +217,10 @@ def open_source(name: str, suite: str = "") -> Run:
         if not suite or path.exists():
             raise
         return read_revision(name, suite)
-    return loading.Run(str(store.path), store.records(), store.predictions)
+    few = len(store.planned()) <= MANY
+    return loading.Run(
+        str(store.path), store.records() if few else store.unverified_records(), store.predictions
+    )
 
 
 def console(stderr: bool = False) -> Any:

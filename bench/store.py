@@ -44,6 +44,12 @@ class Damaged(BenchError):
         )
 
 
+class _Stored(Record):
+    """A record as it lies in its file."""
+
+    checksum: Any = None
+
+
 @dataclass(frozen=True)
 class Store:
     """The files of one run."""
@@ -52,12 +58,12 @@ class Store:
 
     def records(self) -> list[Record]:
         """All records, in the order of the run's plan; raises Damaged for the first that is."""
-        by_id = {}
-        for path in self.record_files():
-            record, _ = self._sealed(path)
-            by_id[record.cell.id] = record
-        order = {cell: number for number, cell in enumerate(self.planned())}
-        return sorted(by_id.values(), key=lambda record: order.get(record.cell.id, len(order)))
+        return self._in_order(self._sealed(path)[0] for path in self.record_files())
+
+    def unverified_records(self) -> list[Record]:
+        """As `records`, several times as fast: what is not a record is found, what is another record than was
+        written is not."""
+        return self._in_order(map(self._unverified, self.record_files()))
 
     def record(self, cell: str) -> Record | None:
         """The record of one cell, or None where it has not run. Raises Damaged."""
@@ -152,6 +158,19 @@ class Store:
 
     def record_files(self) -> Iterator[Path]:
         yield from sorted((self.path / "records").rglob("*.json"))
+
+    def _in_order(self, records: Iterable[Record]) -> list[Record]:
+        by_id = {record.cell.id: record for record in records}
+        order = {cell: number for number, cell in enumerate(self.planned())}
+        return sorted(by_id.values(), key=lambda record: order.get(record.cell.id, len(order)))
+
+    def _unverified(self, path: Path) -> Record:
+        try:
+            found = _Stored.model_validate_json(path.read_bytes())
+        except (OSError, ValueError):
+            return self._sealed(path)[0]
+        whole = found.schema_version == SCHEMA_VERSION and self.record_path(found.cell.id) == path
+        return found if whole else self._sealed(path)[0]
 
     def _checked_predictions(self, cell: str) -> bytes:
         path = self.predictions_path(cell)

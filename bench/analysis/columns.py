@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from statistics import fmean
 
-from bench.analysis.groups import Group, Key, floor, is_degenerate
+from bench.analysis.groups import Group, Key, floor, is_degenerate, metric_names
 from bench.analysis.model import Column, Entry, Unit
 from bench.analysis.uncertainty import Shown, Uncertainty
 from bench.contracts import BenchError
@@ -119,14 +119,6 @@ MEASURES: dict[str, Measure] = {
 }
 OVERALL = ("average", "rank")
 HEADLINE = "headline"
-
-
-def metric_names(groups: Iterable[Group]) -> list[str]:
-    """The metrics that any finished record has on its test set, `accuracy` and `f1` first."""
-    names = {
-        name: None for group in groups for record in group.done for name in record.scores.get("test", {})
-    }
-    return sorted(names, key=lambda name: (name not in ("accuracy", "f1"), name))
 
 
 def checked(names: Iterable[str], groups: Iterable[Group]) -> tuple[str, ...]:

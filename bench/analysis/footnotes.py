@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterable, Mapping
+from functools import lru_cache
 
 from bench.analysis.groups import Group, Key, failure_counts, is_degenerate, machine_fingerprint
 from bench.contracts import Recipe
@@ -54,23 +55,46 @@ def _sizes(records: Iterable[Record]) -> str:
 
 
 def _recipes(records: Iterable[Record]) -> list[str]:
-    tasks: dict[Recipe, dict[str, None]] = {}
+    tasks: dict[str, dict[str, None]] = {}
     for record in records:
-        tasks.setdefault(record.cell.recipe, {})[record.cell.task] = None
+        tasks.setdefault(recipe_text(record.cell.recipe, record.adapter), {})[record.cell.task] = None
     return [
-        f"Recipe ({', '.join(names)}): {recipe_text(recipe)}."
-        if len(tasks) > 1
-        else f"Recipe: {recipe_text(recipe)}."
-        for recipe, names in tasks.items()
+        f"Recipe ({', '.join(names)}): {text}." if len(tasks) > 1 else f"Recipe: {text}."
+        for text, names in tasks.items()
     ]
 
 
-def recipe_text(recipe: Recipe) -> str:
-    """The terms of a recipe in a line, sizes left out (they are among the examples)."""
-    shown = dataclasses.asdict(recipe)
-    for name in ("train", "validation", "test"):
-        del shown[name]
-    return ", ".join(f"{name} {value}" for name, value in shown.items() if value is not None)
+@lru_cache(maxsize=64)
+def recipe_text(recipe: Recipe, adapter: str = "") -> str:
+    """The terms of a recipe in a line. Left out: sizes (they are among the examples), what another adapter
+    alone reads, and switches that are off."""
+    parts = [
+        f"{recipe.epochs:g} epochs",
+        f"batches of {recipe.batch_size}",
+        f"up to {recipe.max_length} tokens",
+    ]
+    if adapter == "qa":
+        parts[-1] += f" with stride {recipe.stride}"
+    if recipe.max_context is not None and adapter in ("qa", ""):
+        parts.append(f"contexts of up to {recipe.max_context:,} characters")
+    often = "once" if recipe.evaluations == 1 else f"{recipe.evaluations} times"
+    parts += [
+        f"warm-up {100 * recipe.warmup:g}% of each phase",
+        f"weight decay {recipe.weight_decay:g}",
+        f"gradient norm up to {recipe.clip:g}",
+        f"validated {often} an epoch with patience {recipe.patience}",
+        f"{recipe.head} head"
+        if adapter in ("ner", "qa")
+        else f"{recipe.head} head, {recipe.pooling} pooling",
+        f"dropout {recipe.dropout:g}",
+    ]
+    shown = ("epochs", "batch_size", "max_length", "stride", "max_context", "evaluations", "warmup")
+    shown += ("weight_decay", "clip", "patience", "head", "pooling", "dropout", "train", "validation", "test")
+    for field in dataclasses.fields(Recipe):
+        value = getattr(recipe, field.name)
+        if field.name not in shown and value != field.default:
+            parts.append(f"{field.name.replace('_', ' ')} {value}")
+    return ", ".join(parts)
 
 
 def _machines(records: Iterable[Record]) -> list[str]:

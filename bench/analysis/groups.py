@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import math
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -9,6 +10,7 @@ from dataclasses import dataclass
 from statistics import median
 from typing import NamedTuple
 
+from bench.contracts import BenchError
 from bench.record import Machine, Record
 
 
@@ -88,6 +90,23 @@ def gather(records: Iterable[Record]) -> dict[Key, Group]:
         )
     )
     return {group.key: group for group in groups}
+
+
+def metric_names(groups: Iterable[Group]) -> list[str]:
+    """The metrics that any finished record has on its test set, `accuracy` and `f1` first."""
+    names = {
+        name: None for group in groups for record in group.done for name in record.scores.get("test", {})
+    }
+    return sorted(names, key=lambda name: (name not in ("accuracy", "f1"), name))
+
+
+def check_metric(name: str, groups: Iterable[Group]) -> None:
+    """BenchError, listing the metrics, where no finished record has this one; '' is each task's headline."""
+    valid = metric_names(groups)
+    if name and valid and name not in valid:
+        near = difflib.get_close_matches(name, valid, 1)
+        hint = f"; did you mean '{near[0]}'?" if near else ""
+        raise BenchError(f"unknown metric '{name}'{hint} (metrics: {', '.join(valid)})")
 
 
 def ordinal(names: Iterable[str]) -> dict[str, int]:

@@ -11,7 +11,7 @@ from __future__ import annotations
 import json
 import math
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from statistics import fmean
 
@@ -112,7 +112,7 @@ def trend(lines: Sequence[Line], suite: str, task: str = "", strategy: str = "")
     names = dict.fromkeys(name for item in own for name in item.cells)
     chosen = [name for name in names if _matches(name, task, strategy)]
     if not chosen:
-        raise BenchError(f"the history has no cell of suite '{suite}' that matches: runs {len(own)}")
+        raise BenchError(_no_match(lines, suite, names))
     columns = (
         Column("runs", "runs", "count"),
         Column("score", "score", "percent"),
@@ -162,6 +162,15 @@ def _row(name: str, lines: Sequence[Line]) -> Row:
         Entry("; ".join(time_steps)),
     )
     return Row(tuple(name.split("/", 2)), entries)
+
+
+def _no_match(lines: Sequence[Line], suite: str, names: Iterable[str]) -> str:
+    suites = ", ".join(dict.fromkeys(item.suite for item in lines)) or "none"
+    parts = [name.split("/", 2) for name in names]
+    if not parts:
+        return f"the history has no run of suite '{suite}' (suites: {suites})"
+    tasks, strategies = (", ".join(dict.fromkeys(part[place] for part in parts)) for place in (0, 1))
+    return f"no cell of suite '{suite}' matches (tasks: {tasks}; strategies: {strategies})"
 
 
 def _run_name(item: Line) -> str:

@@ -16,7 +16,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from bench.analysis.groups import Group, Key, gather
+from bench.analysis.groups import Group, Key, check_metric, gather
 from bench.analysis.intervals import Interval, interval, student_quantile, student_tail
 from bench.analysis.loading import Predictions
 from bench.analysis.model import Block, Column, Entry, Row, Table
@@ -141,6 +141,7 @@ def build(records: Sequence[Record], predictions: Callable[[str], Predictions], 
 
     BenchError where there are no two groups of a task with predictions on the same examples and seeds."""
     groups, source = gather(records), Source(predictions)
+    check_metric(metric, groups.values())
     scores = {
         (key, name): found
         for key, group in groups.items()

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from bench.analysis.columns import Context, score
 from bench.analysis.footnotes import provenance
 from bench.analysis.forms import marked
-from bench.analysis.groups import Group, gather
+from bench.analysis.groups import Group, check_metric, gather
 from bench.analysis.loading import Predictions
 from bench.analysis.model import Block, Column, Entry, Row, Table
 from bench.analysis.uncertainty import Uncertainty, from_predictions, from_seeds
@@ -24,6 +24,7 @@ def build(
     groups = {key: group for key, group in gather(records).items() if any(map(_domains, group.done))}
     if not groups:
         raise BenchError("no task of this run has test sets of other domains")
+    check_metric(metric, groups.values())
     domains = list(
         dict.fromkeys(name for group in groups.values() for r in group.done for name in _domains(r))
     )

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from bench.analysis.columns import HEADLINE, MEASURES, OVERALL, Context, checked
 from bench.analysis.footnotes import SECONDS, provenance
 from bench.analysis.forms import across_tasks, by_task, marked
-from bench.analysis.groups import Group, Key, gather
+from bench.analysis.groups import Group, Key, check_metric, gather
 from bench.analysis.loading import Predictions
 from bench.analysis.model import Table
 from bench.analysis.uncertainty import from_predictions, from_seeds
@@ -55,7 +55,7 @@ def build(
     if not groups:
         raise BenchError("there are no records to tabulate: run the suite first")
     if options.metric:
-        checked([options.metric], groups.values())
+        check_metric(options.metric, groups.values())
         groups = {key: _with_headline(group, options.metric) for key, group in groups.items()}
     names = checked(options.columns or _default_columns(options), groups.values())
     shown = _metrics(names, groups)

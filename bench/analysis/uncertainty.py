@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from statistics import stdev
 from typing import NamedTuple
+
+import numpy as np
 
 from bench.analysis.groups import Group, Key
 from bench.analysis.intervals import MEANING, intervals
@@ -13,6 +14,10 @@ from bench.analysis.loading import Predictions
 from bench.analysis.paired import compare_pairs, with_best
 from bench.analysis.resampling import Resampled, Source, resample
 
+STANDARD_DEVIATION = (
+    "± is the standard deviation over seeds, not an interval: "
+    "predictions were not read (table --intervals reads them)."
+)
 TIED = (
     "Bold: the best mean of its task. Underlined: tied with it (paired bootstrap over the same seeds and "
     "examples, Holm-corrected over the table, 5%)."
@@ -41,12 +46,12 @@ def from_seeds(
 ) -> Uncertainty:
     """Standard deviations over seeds, with Bessel's correction; none below two seeds."""
     spread = {
-        Shown(key, metric, test): stdev(values)
+        Shown(key, metric, test): float(np.std(values, ddof=1))
         for key, group in groups.items()
         for metric in metrics[key]
         if len(values := group.scores(metric, test)) > 1
     }
-    return Uncertainty(spread, notes=("± is the standard deviation over seeds.",))
+    return Uncertainty(spread, notes=(STANDARD_DEVIATION,))
 
 
 def from_predictions(

@@ -81,5 +81,5 @@ def test_the_trend_names_the_commit_that_begins_a_step(tmp_path):
 
 
 def test_a_trend_of_nothing_is_an_error():
-    with pytest.raises(BenchError, match="no cell of suite 'other'"):
+    with pytest.raises(BenchError, match=r"no run of suite 'other' \(suites: quick\)"):
         history.trend([history.line(run_at("one", 0.8))], "other")

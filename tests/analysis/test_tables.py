@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import pytest
 
+from bench.analysis.footnotes import recipe_text
 from bench.analysis.model import Entry, Table
 from bench.analysis.tables import ACROSS_TASKS, TableOptions, build
 from bench.contracts import BenchError, Recipe
@@ -70,7 +73,25 @@ def test_strategies_are_ordered_by_what_they_train(grid):
 def test_recipes_that_differ_between_tasks_are_both_in_the_notes(grid):
     other = make_record("qa", recipe=Recipe(max_length=320))
     notes = build([*grid, other]).notes
-    assert any(note.startswith("Recipe (qa):") and "max_length 320" in note for note in notes)
+    assert any(note.startswith("Recipe (qa):") and "up to 320 tokens" in note for note in notes)
+
+
+@pytest.mark.parametrize("field", [field.name for field in dataclasses.fields(Recipe)])
+def test_every_term_of_a_recipe_is_in_its_footnote(field):
+    """But sizes, which are among the examples."""
+    value = getattr(Recipe(), field)
+    names = {"head": "bottleneck", "pooling": "cls", "encoder_dropout": 0.3}
+    other = not value if isinstance(value, bool) else names.get(field) or (value or 40) * 0.5
+    changed = dataclasses.replace(Recipe(), **{field: other})
+    said = any(
+        recipe_text(changed, adapter) != recipe_text(Recipe(), adapter) for adapter in ("sentiment", "qa")
+    )
+    assert said == (field not in ("train", "validation", "test"))
+
+
+def test_a_footnote_says_nothing_of_switches_that_are_off():
+    text = recipe_text(Recipe(), "sentiment")
+    assert not any(word in text for word in ("shift", "scale", "stride", "context", "_"))
 
 
 def test_across_tasks_a_row_has_an_average_and_a_rank(grid):
