@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import traceback
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, replace
 
 import torch
@@ -50,7 +51,7 @@ def attempt(cell: Cell, bench: Bench, terms: Attempt) -> tuple[Record, Tests]:
             record, tests = outcome
             return record.model_copy(update={"adaptations": (*adaptations, *memory.adaptations)}), tests
         gc.collect()  # the failed model is gone before the next one is built
-        if torch.cuda.is_available():
+        with suppress(RuntimeError):  # of a device that a failed kernel has left unusable
             torch.cuda.empty_cache()
         tighter = memory.tighter()
         if outcome.status == "oom" and tighter:

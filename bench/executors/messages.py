@@ -44,9 +44,10 @@ class Reached:
 
 @dataclass(frozen=True)
 class Finished:
-    """The cell's record, which is saved."""
+    """The cell's record, which is saved. sound: whether the process can run another cell."""
 
     record: Record
+    sound: bool
 
 
 @dataclass(frozen=True)

@@ -94,7 +94,9 @@ class _Supervision:
                 self._listener.say(text)
             case messages.Reached(point):
                 self._listener.point(worker.held.cell, point)
-            case messages.Finished(record):
+            case messages.Finished(record, sound):
+                if not sound:
+                    worker.end()  # the next cell gets a new process
                 self._close(worker, record)
             case messages.Refused(reason):
                 raise BenchError(reason)

@@ -53,7 +53,20 @@ def _serve(connection: Connection, inbox: queue.SimpleQueue[Any]) -> None:
         job: messages.Job = inbox.get()
         with _captured(setup.work.store.log_path(job.cell.id)):
             record = series.run(job.cell, _Wire(connection), job.adaptations)
-        connection.send(messages.Finished(record))
+        connection.send(messages.Finished(record, _sound()))
+
+
+def _sound() -> bool:
+    """Whether the device still answers: after an assertion in a CUDA kernel every later call of CUDA fails."""
+    import torch
+
+    if not torch.cuda.is_initialized():
+        return True
+    try:
+        torch.cuda.synchronize()
+    except RuntimeError:
+        return False
+    return True
 
 
 class _Wire:

@@ -106,3 +106,22 @@ def test_four_concurrent_runs_on_one_folder_run_each_cell_once(
     lines = (tmp_path / "counts").read_text().split()
     assert len(lines) == 12
     assert len(set(lines)) > 1, "one process did everything: nothing was shown"
+
+
+@pytest.mark.skipif(not MOMENTS, reason="part of `make faults`")
+def test_deterministic_predictions_are_the_same_bits_whatever_the_executor_and_resumed(
+    grid: ToySuite, tmp_path: Path
+) -> None:
+    """Inline in one go, and in workers of which the first is killed on the way."""
+    whole, resumed = tmp_path / "whole", tmp_path / "resumed"
+    assert grid.finish(whole, "--deterministic", "--executor", "inline").returncode == 0
+    process = grid.start(resumed, "--deterministic")
+    while process.poll() is None and not list((resumed / "records").rglob("*.json")):
+        time.sleep(0.05)
+    process.kill()
+    process.communicate()
+    assert 0 < len(results(resumed)) < 12
+    assert grid.finish(resumed, "--deterministic").returncode == 0
+    assert results(resumed) == results(whole)
+    notes = {record.adaptations for record in Store(whole).records()}
+    assert notes == {("deterministic kernels",)}
