@@ -89,7 +89,7 @@ class Store:
         path = self.predictions_path(cell)
         content = pyarrow.BufferReader(self._checked_predictions(cell))
         try:
-            return pyarrow.parquet.read_table(content, page_checksum_verification=True)
+            return pyarrow.parquet.ParquetFile(content, page_checksum_verification=True).read()
         except (OSError, pyarrow.ArrowException) as error:
             raise Damaged(path, "not a readable Parquet file") from error
 

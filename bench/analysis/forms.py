@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from statistics import fmean
+from statistics import fmean, geometric_mean
 
 from bench.analysis.columns import HEADLINE, OVERALL, Context, column, entry
 from bench.analysis.groups import Group, Key
@@ -13,6 +13,7 @@ from bench.analysis.model import Block, Column, Entry, Row
 from bench.contracts import BenchError
 
 ONCE = ("trainable", "parameters")  # shown once a row, where tasks are groups of columns
+MEANS = ("relative", "of-full", "of-full-corrected")  # shown as a mean over tasks there
 
 
 def by_task(names: Sequence[str], context: Context) -> tuple[list[Column], list[Block]]:
@@ -41,9 +42,7 @@ def _row(key: Key, names: Sequence[str], context: Context) -> Row:
 def across_tasks(names: Sequence[str], context: Context) -> tuple[list[Column], list[Block]]:
     """One block; columns are grouped by task, and averages and ranks over all tasks come last."""
     tasks = list(dict.fromkeys(key.task for key in context.groups))
-    each = [
-        name for name in names if name not in OVERALL and name not in ONCE and not name.startswith("of-full")
-    ]
+    each = [name for name in names if name not in (*OVERALL, *ONCE, *MEANS)]
     overall = [name for name in names if name not in each]
     columns = [
         column(
@@ -101,6 +100,8 @@ def _overall(name: str, members: Sequence[Group | None], context: Context, rank:
     half = (
         math.sqrt(sum(value**2 for value in spreads)) / len(members) if len(spreads) == len(members) else None
     )
+    if name == "relative":
+        return Entry(geometric_mean(values))
     return Entry(fmean(values), half if name == "average" else None)
 
 

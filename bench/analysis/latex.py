@@ -1,4 +1,4 @@
-"""A table in LaTeX with booktabs: it compiles as it is in any document that loads `booktabs`."""
+"""A table in LaTeX with booktabs: it compiles as it is in any document that loads `booktabs` and `graphicx`."""
 
 from __future__ import annotations
 
@@ -31,17 +31,22 @@ SPECIAL = {
 }
 
 
+FIT = r"\resizebox{\ifdim\width>\linewidth\linewidth\else\width\fi}{!}{%"
+"""Smaller where it is wider than the text; as it is elsewhere."""
+
+
 def render(table: Table) -> str:
-    """A `table*` environment with caption, booktabs rules, and the notes below."""
+    """A `table*` environment with caption, booktabs rules, and the notes below; never wider than the text."""
     digits = numerals.column_decimals(table)
     width = len(table.headings) + len(table.columns)
     align = "l" * len(table.headings)
     align += "".join("l" if column.unit == "text" else "r" for column in table.columns)
     lines = [
-        r"% needs \usepackage{booktabs}",
+        r"% needs \usepackage{booktabs,graphicx}",
         r"\begin{table*}",
-        r"\centering",
+        r"\centering\small",
         rf"\caption{{{escape(table.caption)}}}",
+        FIT,
         rf"\begin{{tabular}}{{{align}}}",
         r"\toprule",
         *_head(table),
@@ -55,10 +60,10 @@ def render(table: Table) -> str:
         for row in block.rows:
             cells = [*map(escape, row.labels), *map(_entry, row.entries, table.columns, digits)]
             lines.append(" & ".join(cells) + r" \\")
-    lines += [r"\bottomrule", r"\end{tabular}"]
+    lines += [r"\bottomrule", r"\end{tabular}}"]
     if table.notes:
         notes = " ".join(escape(note) for note in table.notes)
-        lines += ["", rf"\smallskip\parbox{{\linewidth}}{{\footnotesize {notes}}}"]
+        lines += ["", rf"\smallskip\parbox{{\linewidth}}{{\scriptsize {notes}}}"]
     return "\n".join([*lines, r"\end{table*}"])
 
 

@@ -19,7 +19,7 @@ BY_TASK = ("task", "strategy", "backbone")
 ACROSS_TASKS = ("strategy", "backbone")
 DEFAULT_COLUMNS = {
     BY_TASK: ("accuracy", "f1", "seconds", "relative", "trainable", "memory", "seeds"),
-    ACROSS_TASKS: (HEADLINE, "relative", "average", "rank", "of-full", "of-full-corrected", "trainable"),
+    ACROSS_TASKS: (HEADLINE, "average", "rank", "of-full", "of-full-corrected", "relative", "trainable"),
 }
 
 
@@ -70,7 +70,7 @@ def build(
         headings=ACROSS_TASKS,
         columns=tuple(columns),
         blocks=tuple(marked(block, columns) for block in blocks),
-        notes=(*uncertainty.notes, SECONDS, *_reading(names, options.reference), *provenance(groups)),
+        notes=(*uncertainty.notes, SECONDS, *_reading(names, options), *provenance(groups)),
         title="task" if options.rows == BY_TASK else "",
     )
 
@@ -101,11 +101,12 @@ def _metrics(names: Sequence[str], groups: Mapping[Key, Group]) -> dict[Key, tup
     }
 
 
-def _reading(names: Sequence[str], reference: str) -> list[str]:
+def _reading(names: Sequence[str], options: TableOptions) -> list[str]:
     """What the derived columns mean, for those that are shown."""
+    reference = options.reference
     meanings = {
         "relative": f"Time / {reference}: cold seconds over those of {reference} with the same task and backbone, "
-        "on the same machine.",
+        f"on the same machine{'' if options.rows == BY_TASK else '; the geometric mean over tasks'}.",
         "rank": "Rank: the mean over tasks of the rank by headline score; 1 is best.",
         "average": "Average: the unweighted mean of the headline scores, where every task has one.",
         "of-full-corrected": f"Above chance: (score - floor) / ({reference} - floor); the floor is "

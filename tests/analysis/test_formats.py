@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pytest
 
-from bench.analysis import formats
+from bench.analysis import formats, latex
 from bench.analysis.model import Block, Column, Entry, Row, Table
 from bench.analysis.tables import ACROSS_TASKS, BY_TASK, TableOptions, build
 from bench.analysis.terminal import show
@@ -151,7 +151,7 @@ def check_latex(text: str) -> None:
         assert kind == "begin" or opened.pop() == name
         opened += [name] if kind == "begin" else []
     assert opened == []
-    bare = re.sub(r"\\[\\{}&%$#_]", "", text)
+    bare = re.sub(r"\\[\\{}&%$#_]", "", text.replace(latex.FIT, "{"))
     assert bare.count("{") == bare.count("}")
     assert bare.count("$") % 2 == 0
     assert re.findall(r"[~^<>|\"\x00-\x08\x1b]", bare) == []
@@ -177,8 +177,9 @@ def test_latex_with_any_label_passes_a_strict_reading():
 def test_latex_compiles(grid, tmp_path, evil):
     table = evil_table() if evil else build(grid, options=TableOptions(rows=ACROSS_TASKS))
     text = formats.render(table, "latex")
-    head = r"\documentclass{article}\usepackage[T1]{fontenc}\usepackage{booktabs}\begin{document}"
+    head = r"\documentclass{article}\usepackage[T1]{fontenc}\usepackage{booktabs,graphicx}\begin{document}"
     (tmp_path / "table.tex").write_text(f"{head}\n{text}\\end{{document}}\n", encoding="utf-8")
     command = ["pdflatex", "-halt-on-error", "-interaction=nonstopmode", "table.tex"]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout[-2000:]
+    assert evil or "Overfull" not in done.stdout

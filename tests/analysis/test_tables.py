@@ -101,6 +101,15 @@ def test_across_tasks_a_row_has_an_average_and_a_rank(grid):
     assert entry(table, "", ("top-layers", "minilm"), "all tasks/rank").value == 2
 
 
+def test_across_tasks_time_is_the_geometric_mean_of_its_ratios(grid):
+    table = build(grid, options=TableOptions(rows=ACROSS_TASKS))
+    ratios = [
+        entry(build(grid), task, ("frozen", "minilm"), "relative").value for task in ("reviews", "news")
+    ]
+    found = entry(table, "", ("frozen", "minilm"), "all tasks/relative").value
+    assert found == pytest.approx((ratios[0] * ratios[1]) ** 0.5)
+
+
 def test_there_is_no_average_over_fewer_tasks(grid):
     table = build(grid, options=TableOptions(rows=ACROSS_TASKS))
     assert entry(table, "", ("frozen", "glove"), "all tasks/average").value is None
