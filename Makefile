@@ -22,7 +22,7 @@ smoke: $(READY)
 	$(PY) -m bench run smoke
 
 test: $(READY)
-	$(PY) -m pytest
+	$(PY) -m pytest -n auto --dist loadfile
 
 faults: $(READY)
 	TRANSFERBENCH_FAULTS=50 $(PY) -m pytest tests/faults tests/test_store.py tests/test_launch.py
