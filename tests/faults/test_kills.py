@@ -10,6 +10,7 @@ import random
 import signal
 import subprocess
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +37,13 @@ def worker_of(parent: subprocess.Popen[str]) -> int | None:
     return found[0] if found else None
 
 
+def has_torch(process: subprocess.Popen[str]) -> bool:
+    """Whether torch's library is mapped into a process; False once it has ended."""
+    with suppress(psutil.Error):
+        return any("libtorch" in part.path for part in psutil.Process(process.pid).memory_maps())
+    return False
+
+
 def gone(pid: int | None) -> bool:
     """Whether a process has ended (within a few seconds)."""
     for _ in range(100):
@@ -51,6 +59,7 @@ def disturb(process: subprocess.Popen[str], moment: float, victim: str) -> int |
     while process.poll() is None and worker is None:
         worker = worker_of(process)
         time.sleep(0.05)
+    assert not has_torch(process), "the parent has loaded torch"
     until = time.monotonic() + moment
     while process.poll() is None and time.monotonic() < until:
         time.sleep(0.02)

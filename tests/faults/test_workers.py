@@ -2,17 +2,27 @@
 
 from __future__ import annotations
 
+import io
+import itertools
 import subprocess
 import sys
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
+from rich.console import Console
 
+from bench import suite as suites
+from bench.data.sources import Sources
+from bench.discovery import discover
+from bench.display import Display
+from bench.executors import process
+from bench.executors.contract import Options
+from bench.launch import launch
 from bench.record import Record
 from bench.store import Store
 from tests.faults.nasty import FOLDER
-from tests.runs import MOMENTS, ToySuite, results
+from tests.runs import MOMENTS, NASTY, TOYS, ToySuite, results
 
 EXPECTED = {
     "frozen": "done",
@@ -143,3 +153,21 @@ def test_the_parent_imports_no_torch(tiny_encoder: Path) -> None:
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert done.stdout.split() == ["False", "False"]
+
+
+@long
+def test_a_worker_that_the_kernel_kills_for_memory_is_oom_and_not_tried_again(
+    tiny_encoder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The worker is really killed; that the kernel counts it as an out-of-memory kill is simulated."""
+    monkeypatch.setenv(FOLDER, str(tmp_path))
+    monkeypatch.setattr(process, "oom_kills", itertools.count().__next__)
+    suite = ToySuite.write(tmp_path / "grid.toml", tiny_encoder, ("killed-once",))
+    plugins = discover([TOYS, NASTY])
+    cells = suites.cells(suites.load(str(suite.path)), plugins)
+    options = Options(device="cpu", threads=1, plugin_files=(TOYS, NASTY))
+    display = Display(Console(file=io.StringIO()))
+    [record] = launch(cells, plugins, Sources(cache=tmp_path / "cache"), tmp_path / "run", options, display)
+    assert record.status == "oom"
+    assert record.reason == "the kernel killed the worker for want of memory"
+    assert record.adaptations == ()
