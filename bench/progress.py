@@ -61,8 +61,8 @@ def summarise(store: Store) -> Progress:
 
 
 def remaining_seconds(missing: Sequence[str], records: Sequence[Record]) -> float | None:
-    """The sum over missing cells of what comparable cells took: same task, strategy and backbone; else same
-    task; else any. None where nothing has run."""
+    """The sum over missing cells of what comparable cells took: the same but for the seed; else the same
+    strategy and backbone on another task; else any. None where nothing has run."""
     spent = [
         (tuple(record.cell.id.split("/")), record.seconds.train + record.seconds.evaluate)
         for record in records
@@ -73,8 +73,8 @@ def remaining_seconds(missing: Sequence[str], records: Sequence[Record]) -> floa
     total = 0.0
     for cell in missing:
         parts = tuple(cell.split("/"))
-        for depth in (3, 1, 0):
-            alike = [seconds for other, seconds in spent if other[:depth] == parts[:depth]]
+        for alike_in in (slice(0, 3), slice(1, 3), slice(0, 0)):
+            alike = [seconds for other, seconds in spent if other[alike_in] == parts[alike_in]]
             if alike:
                 total += fmean(alike)
                 break
