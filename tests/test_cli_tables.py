@@ -185,6 +185,16 @@ def test_a_damaged_record_among_many_is_refused(bench, tmp_path, monkeypatch):
     refused(bench("table", run), "is damaged")
 
 
+@pytest.mark.parametrize("command", ["table", "compare"])
+def test_neither_torch_nor_pandas_is_imported(runs, command):
+    """Each takes longer than the whole command."""
+    arguments = [command, *[str(runs["base"])] * (2 if command == "compare" else 1)]
+    code = f"import sys; from bench.cli import app; app({arguments}, standalone_mode=False); "
+    code += "print([name for name in ('torch', 'pandas') if name in sys.modules])"
+    shown = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert shown.stdout.splitlines()[-1] == "[]"
+
+
 def test_one_seed_is_said_below_the_table(bench, runs):
     assert "With one seed the interval covers the test examples alone" in bench("table", runs["one-seed"])[1]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Union
+from typing import TYPE_CHECKING, Any, Union
 
 import numpy as np
 
@@ -34,9 +34,14 @@ def columns(table: Predictions, test: str = "test") -> dict[str, np.ndarray]:
     if isinstance(table, Mapping):
         whole = dict(table)
     else:
-        whole = {name: table[name].to_numpy() for name in table.column_names}
+        whole = {name: _array(table[name].to_pylist()) for name in table.column_names}
     split = whole.pop("split", None)
     if split is None:
         return whole
     chosen = split == test
     return {name: values[chosen] for name, values in whole.items()}
+
+
+def _array(values: list[Any]) -> np.ndarray:
+    """Texts as objects. Arrow's own conversion imports pandas, which takes longer than a whole table."""
+    return np.array(values, dtype=object if values and isinstance(values[0], str) else None)
