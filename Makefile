@@ -5,7 +5,7 @@ READY := $(VENV)/.ready
 SUITE ?= quick
 RUN ?= results/runs/$(SUITE)
 
-.PHONY: setup bench smoke test faults check table format check-long baseline regress power
+.PHONY: setup bench smoke test faults check table format check-long readme baseline regress power
 
 setup: $(READY)
 
@@ -34,6 +34,9 @@ check-long: check test power
 
 table: $(READY)
 	$(PY) -m bench table $(RUN)
+
+readme: $(READY)
+	$(PY) -m bench table $(RUN) --into README.md
 
 baseline: $(READY)
 	$(PY) -m bench baseline $(RUN)

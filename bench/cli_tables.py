@@ -64,6 +64,9 @@ def table(
     ] = "",
     metric: Annotated[str, typer.Option(help="Rank by this metric instead of each task's headline.")] = "",
     caption: Annotated[str, typer.Option(help="The table's caption.")] = "",
+    into: Annotated[
+        Path | None, typer.Option(help="Put the Markdown between <!-- table --> marks of this file instead.")
+    ] = None,
     intervals: Annotated[
         bool, typer.Option("--intervals", help=f"Read the predictions of more than {MANY:,} records too.")
     ] = False,
@@ -81,13 +84,17 @@ def table(
     predictions = source.predictions if intervals or len(source.records) <= MANY else None
     if kind is Kind.scores:
         options = tables.TableOptions(_names(rows), _names(columns), metric, caption)
-        show(tables.build(source.records, predictions, options), format)
+        result = tables.build(source.records, predictions, options)
     elif kind is Kind.pairs:
-        show(paired.build(source.records, source.predictions, metric), format)
+        result = paired.build(source.records, source.predictions, metric)
     elif kind is Kind.shift:
-        show(shift.build(source.records, predictions, metric), format)
+        result = shift.build(source.records, predictions, metric)
     else:
-        show(convergence.build(source.records), format)
+        result = convergence.build(source.records)
+    if into:
+        _put(result, into)
+    else:
+        show(result, format)
 
 
 def compare(
@@ -152,6 +159,22 @@ def history(
     from bench.analysis.history import read, trend
 
     show(trend(read(file), suite, task, strategy), format)
+
+
+def _put(table: Table, path: Path) -> None:
+    """Replace what stands between the marks of a file by the table in Markdown. BenchError where it has none."""
+    from bench import durable
+    from bench.analysis.formats import render
+
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise BenchError(f"--into {path} cannot be read: {error}") from error
+    before, start, rest = text.partition("<!-- table -->\n")
+    _, end, after = rest.partition("<!-- /table -->")
+    if not start or not end:
+        raise BenchError(f"--into {path}: it has no lines <!-- table --> and <!-- /table -->; add them")
+    durable.write(path, (before + start + render(table, "md") + end + after).encode())
 
 
 def print_scores(run: Path) -> None:

@@ -382,3 +382,23 @@ def test_the_trend_has_a_sparkline_and_names_the_commit_of_a_step(bench, tmp_pat
 def test_a_history_that_cannot_be_read_is_refused_in_one_line(bench, tmp_path, text):
     (tmp_path / "h.jsonl").write_text(text)
     refused(bench("history", "--file", "h.jsonl"), "h.jsonl, line 1")
+
+
+def test_a_table_goes_between_the_marks_of_a_file(bench, runs, tmp_path):
+    page = tmp_path / "README.md"
+    page.write_text("before\n<!-- table -->\nstale\n<!-- /table -->\nafter\n")
+    assert bench("table", runs["base"], "--into", page)[0] == 0
+    text = page.read_text()
+    assert text.startswith("before\n<!-- table -->\n")
+    assert text.endswith("<!-- /table -->\nafter\n")
+    assert "reviews" in text
+    assert "stale" not in text
+
+
+def test_a_file_without_marks_is_refused_in_one_line(bench, runs, tmp_path):
+    page = tmp_path / "README.md"
+    page.write_text("before\n")
+    code, _, errors = bench("table", runs["base"], "--into", page)
+    assert code == 2
+    assert "it has no lines <!-- table -->" in errors
+    assert page.read_text() == "before\n"

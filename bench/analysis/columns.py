@@ -54,7 +54,12 @@ def score(group: Group, metric: str, context: Context, test: str = "test") -> En
 
 
 def _seconds(group: Group, context: Context) -> Entry:
-    return Entry(group.seconds())
+    return Entry(group.seconds(), note=_adapted(group))
+
+
+def _adapted(group: Group) -> str:
+    """A mark where a run of the group was changed on its way, so that its time is not what was asked for."""
+    return "†" if any(record.adaptations for record in group.done) else ""
 
 
 def _relative(group: Group, context: Context) -> Entry:
@@ -63,7 +68,7 @@ def _relative(group: Group, context: Context) -> Entry:
     own, base = group.seconds(), other.seconds() if other else None
     if other is None or own is None or not base or group.machines() != other.machines():
         return Entry()
-    return Entry(own / base)
+    return Entry(own / base, note=_adapted(group) or _adapted(other))
 
 
 def _trainable(group: Group, context: Context) -> Entry:

@@ -148,4 +148,4 @@ def _adaptations(records: Iterable[Record]) -> list[str]:
     for record in records:
         for change in record.adaptations:
             ids.setdefault(change, []).append(record.cell.id)
-    return [f"Adapted on the way: {change} ({_cells(cells)})." for change, cells in ids.items()]
+    return [f"† Adapted on the way: {change} ({_cells(cells)})." for change, cells in ids.items()]

@@ -7,6 +7,7 @@ import dataclasses
 import pytest
 
 from bench.analysis.footnotes import recipe_text
+from bench.analysis.formats import render
 from bench.analysis.model import Entry, Table
 from bench.analysis.tables import ACROSS_TASKS, TableOptions, build
 from bench.contracts import BenchError, Recipe
@@ -160,3 +161,14 @@ def test_what_cannot_be_told_from_the_best_is_tied(predicted):
 def test_a_table_of_no_finished_cell_still_shows_why():
     table = build([make_record(status="failed", reason="no memory", scores={})])
     assert table.blocks[0].rows[0].entries[0].note == "failed"
+
+
+@pytest.mark.parametrize("format", ["md", "latex", "html", "json"])
+def test_the_time_of_an_adapted_run_is_marked(format):
+    records = [make_record(adaptations=("micro-batch 16",)), make_record(strategy="frozen")]
+    table = build(records)
+    text = render(table, format)
+    assert "†" in text or "dag" in text
+    column = next(place for place, column in enumerate(table.columns) if column.name == "seconds")
+    marks = {row.labels[0]: row.entries[column].note for row in table.blocks[0].rows}
+    assert marks == {"full": "†", "frozen": ""}
