@@ -108,11 +108,11 @@ def gemm_rate(device: Device) -> float:
     """Floating-point operations a second of a large matrix product: the median of seven, measured once."""
     size = 1024 if device.torch.type == "cpu" else 8192
     left = torch.randn(size, size, device=device.torch, dtype=device.dtype)
-    left @ left
+    _ = left @ left
     seconds = []
     for _ in range(7):
         began = device.clock()
-        left @ left
+        _ = left @ left
         seconds.append(device.clock() - began)
     return 2 * size**3 / statistics.median(seconds)
 
