@@ -54,7 +54,6 @@ class Ground:
     encoded: dict[str, Encoded]
     splits: dict[str, Split]
     loaded: Loaded
-    token_ids: np.ndarray
     tokens: np.ndarray  # the token ids that occur, of the whole vocabulary
     given: Backbone  # trimmed to `tokens`, on the device; never trained
     prefix: Prefix
@@ -115,7 +114,6 @@ def run_cell(cell: Cell, ground: Ground, bench: Bench, watch: Watch) -> tuple[Re
 def build(cell: Cell, strategy: Strategy, ground: Ground, bench: Bench) -> tuple[Model, Plan]:
     """The model of a cell and its plan; BenchError where the strategy does not fit the backbone."""
     given, recipe = ground.given, cell.recipe
-    strategy.checked_phases(given.depth)
     if strategy.pretrained:
         backbone = given.copy()
     else:
@@ -151,9 +149,8 @@ def prepare_ground(cell: Cell, bench: Bench) -> Ground:
         encoded = {
             name: task.encode(examples, loaded.tokenizer, labels, recipe) for name, examples in named.items()
         }
-        tokens = np.unique(np.concatenate([part.tokens for part in encoded.values()]))
         pad = loaded.tokenizer.pad_token_id or 0
-        tokens = np.unique(np.append(tokens, pad))
+        tokens = np.unique(np.concatenate([[pad], *(part.tokens for part in encoded.values())]))
         given = loaded.backbone
         token_ids = given.trim(tokens)
         given.to(bench.device.torch)
@@ -170,7 +167,6 @@ def prepare_ground(cell: Cell, bench: Bench) -> Ground:
         encoded=encoded,
         splits=splits,
         loaded=loaded,
-        token_ids=token_ids,
         tokens=tokens,
         given=given,
         prefix=Prefix(given, splits, head, bench.device, budget),
@@ -204,7 +200,7 @@ def _size(name: str, parameters: dict[str, Any], ground: Ground) -> int:
     """Values of a parameter; of the embedding table as it is in the whole model, not in the trimmed one."""
     parameter = parameters[name]
     if name.startswith("embeddings.") and parameter.dim() == 2 and len(parameter) == ground.given.rows:
-        return len(ground.token_ids) * parameter.shape[1]
+        return ground.loaded.vocabulary * parameter.shape[1]
     return parameter.numel()
 
 
