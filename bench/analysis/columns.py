@@ -9,7 +9,7 @@ from functools import cached_property
 from statistics import fmean
 
 from bench.analysis.groups import Group, Key, floor, is_degenerate, metric_names
-from bench.analysis.model import Column, Entry, Unit
+from bench.analysis.model import ADAPTED, Column, Entry, Unit
 from bench.analysis.uncertainty import Shown, Uncertainty
 from bench.contracts import BenchError
 
@@ -59,7 +59,7 @@ def _seconds(group: Group, context: Context) -> Entry:
 
 def _adapted(group: Group) -> str:
     """A mark where a run of the group was changed on its way, so that its time is not what was asked for."""
-    return "†" if any(record.adaptations for record in group.done) else ""
+    return ADAPTED if any(record.adaptations for record in group.done) else ""
 
 
 def _relative(group: Group, context: Context) -> Entry:

@@ -2,7 +2,7 @@
 
 Quality is tested at two levels under one error budget: every cell, and every strategy over all its tasks, so
 that a single deep drop and a broad shallow one are both found. Holm's correction (1979) is over all of these
-tests, so that a comparison of unchanged code raises a false alarm with chance `alpha` at most. A drop below
+tests. A drop below
 `min_drop` is not reported however certain it is: one example that another library version rounds differently
 is no regression.
 """
@@ -19,9 +19,8 @@ from bench.analysis.costs import Cost, compare_costs
 from bench.analysis.groups import Group, Key, gather
 from bench.analysis.loading import Run
 from bench.analysis.paired import holm
-from bench.analysis.quality import Change, Sample, change, mean_change, pooled, sample
+from bench.analysis.quality import Change, Sample, changes, mean_change, sample
 from bench.analysis.resampling import Source
-from bench.analysis.variance import fit_prior
 from bench.contracts import BenchError
 
 Status = Literal["regressed", "failed", "missing", "incomparable", "improved", "unchanged", "new"]
@@ -32,12 +31,14 @@ ALL_TASKS = "all tasks"
 
 @dataclass(frozen=True)
 class CompareOptions:
-    """alpha: the chance that comparing unchanged code reports a regression of quality; of time; of memory.
+    """alpha: the error budget of all tests of quality; of time; of memory. Comparing unchanged code is to report a
+    regression once in 100 times at most; the nominal budget is half of that, since seeds are not quite normal and
+    the tails of a noise that is itself estimated not quite known (measured: bench.analysis.power).
     min_drop: the smallest drop that counts, in units of the score. slower, larger: the smallest growth of time
     and of memory that counts. time_noise: relative standard deviation between repeated runs on one machine.
     power: of the smallest detectable drop. fail_on: the gates that make the exit code 1."""
 
-    alpha: float = 0.01
+    alpha: float = 0.005
     min_drop: float = 0.005
     slower: float = 0.25
     larger: float = 0.10
@@ -130,37 +131,36 @@ def compare(baseline: Run, run: Run, options: CompareOptions | None = None) -> C
             raise BenchError(f"{side.name} has no records: nothing can be compared")
     old, new = gather(baseline.records), gather(run.records)
     settled, samples = _sorted_out(old, new, Source(baseline.predictions), Source(run.predictions))
-    prior = fit_prior([parts for pair in samples.values() if (parts := pooled(*pair)) is not None])
-    cells = {key: change(key, *pair, prior) for key, pair in samples.items()}
+    cells = changes(samples)
     by_strategy: dict[Key, list[Change]] = {}
     for item in cells.values():
         by_strategy.setdefault(item.key._replace(task=ALL_TASKS), []).append(item)
-    strategies = [mean_change(key, items, prior) for key, items in by_strategy.items() if len(items) > 1]
-    tested = judge([*strategies, *cells.values()], options)
+    strategies = [mean_change(key, items) for key, items in by_strategy.items() if len(items) > 1]
+    findings = judge([*strategies, *cells.values()], options)
     costs, notes = compare_costs({key: (old[key], new[key]) for key in samples}, options)
     return Comparison(
         baseline.name,
         run.name,
-        _worst_first(tested[: len(strategies)]),
-        _worst_first([*tested[len(strategies) :], *settled]),
+        _worst_first(findings[: len(strategies)]),
+        _worst_first([*findings[len(strategies) :], *settled]),
         costs,
         options,
         notes,
     )
 
 
-def judge(changes: Sequence[Change], options: CompareOptions) -> list[Finding]:
+def judge(tested: Sequence[Change], options: CompareOptions) -> list[Finding]:
     """A verdict on each change, all tested together."""
-    down, up = (holm([item.p(direction) for item in changes]) for direction in (-1, 1))
+    down, up = (holm([item.p(direction) for item in tested]) for direction in (-1, 1))
     findings = []
-    for item, fell, rose in zip(changes, down, up, strict=True):
+    for item, fell, rose in zip(tested, down, up, strict=True):
         large = abs(item.difference) >= options.min_drop - 1e-12
         status: Status = "unchanged"
         if large and fell < options.alpha:
             status = "regressed"
         elif large and rose < options.alpha:
             status = "improved"
-        limit = max(item.detectable(options.alpha / len(changes), options.power), options.min_drop)
+        limit = max(item.detectable(options.alpha / len(tested), options.power), options.min_drop)
         p = fell if item.difference < 0 else rose
         findings.append(Finding(item.key, status, item.before, item.after, p, limit, item.note))
     return findings

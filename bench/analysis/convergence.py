@@ -8,7 +8,8 @@ from statistics import median
 from bench.analysis.groups import Group, gather
 from bench.analysis.model import Block, Column, Entry, Row, Table
 from bench.contracts import BenchError
-from bench.record import Point, Record
+from bench.curve import Point
+from bench.record import Record
 
 SHARES = (0.9, 0.99)
 

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from functools import lru_cache
 
 from bench.analysis.groups import Group, Key, failure_counts, is_degenerate, machine_fingerprint
+from bench.analysis.model import ADAPTED
 from bench.contracts import Recipe
 from bench.record import Record
 
@@ -28,6 +30,7 @@ def provenance(groups: Mapping[Key, Group]) -> list[str]:
         _sizes(done),
         *_recipes(records),
         SELECTION,
+        _tuned(groups),
         "Backbones: " + ", ".join(dict.fromkeys(key.backbone for key in groups)) + ".",
         *_machines(done),
         *_failures(groups),
@@ -93,8 +96,33 @@ def recipe_text(recipe: Recipe, adapter: str = "") -> str:
     for field in dataclasses.fields(Recipe):
         value = getattr(recipe, field.name)
         if field.name not in shown and value != field.default:
-            parts.append(f"{field.name.replace('_', ' ')} {value}")
+            text = " ".join(f"{item:g}" for item in value) if isinstance(value, tuple) else value
+            parts.append(f"{field.name.replace('_', ' ')} {text}")
     return ", ".join(parts)
+
+
+def _tuned(groups: Mapping[Key, Group]) -> str:
+    """Which learning-rate scales each group kept, in how many seeds, and what the others cost."""
+    kept: dict[str, list[str]] = {}
+    scales: dict[float, None] = {}
+    spent: list[float] = []
+    for key, group in groups.items():
+        tuned = [record for record in group.done if record.trials]
+        chosen = Counter(trial.scale for record in tuned for trial in record.trials if trial.kept)
+        if chosen:
+            counts = ", ".join(f"{scale:g} ({count})" for scale, count in sorted(chosen.items()))
+            kept.setdefault(key.task, []).append(f"{key.strategy} {key.backbone} {counts}")
+        scales.update((trial.scale, None) for record in tuned for trial in record.trials)
+        spent += [record.seconds.tune for record in tuned]
+    if not kept:
+        return ""
+    tried = ", ".join(f"{scale:g}" for scale in scales)
+    text = "; ".join(f"{task}: {', '.join(parts)}" for task, parts in kept.items())
+    return (
+        f"Tuned: every cell tried {len(scales)} scales of its learning rates ({tried}) and kept the one with the "
+        f"lowest validation loss. Kept, with the number of seeds: {text}. "
+        f"The others took {sum(spent):,.0f} seconds in all; they are in no column."
+    )
 
 
 def _machines(records: Iterable[Record]) -> list[str]:
@@ -148,4 +176,4 @@ def _adaptations(records: Iterable[Record]) -> list[str]:
     for record in records:
         for change in record.adaptations:
             ids.setdefault(change, []).append(record.cell.id)
-    return [f"† Adapted on the way: {change} ({_cells(cells)})." for change, cells in ids.items()]
+    return [f"{ADAPTED} Adapted on the way: {change} ({_cells(cells)})." for change, cells in ids.items()]

@@ -10,9 +10,11 @@ import re
 from typing import Any, Literal
 
 from bench.analysis import latex, numerals
-from bench.analysis.model import Column, Entry, Table
+from bench.analysis.model import ADAPTED, Column, Entry, Table
 from bench.contracts import BenchError
 
+NOTED = ("seconds", "times", "count")
+"""Units of numbers that may carry a note, which has a column of its own in CSV."""
 Format = Literal["md", "latex", "csv", "html", "json"]
 
 
@@ -111,16 +113,19 @@ def _csv(table: Table) -> str:
 
 
 def _extra_names(column: Column) -> list[str]:
-    return [f"{column.key} ±", f"{column.key} mark"] if column.unit == "score" else []
+    if column.unit == "score":
+        return [f"{column.key} ±", f"{column.key} mark"]
+    return [f"{column.key} mark"] if column.unit in NOTED else []
 
 
 def _csv_values(entry: Entry, column: Column) -> list[str]:
     value = entry.value
     shown = _csv_text(value) if isinstance(value, str) else "" if value is None else f"{value:.6g}"
-    if column.unit != "score":
-        return [shown or _csv_text(entry.note)]
-    spread = f"{entry.spread:.6g}" if entry.spread is not None else ""
-    return [shown, spread, _csv_text(entry.mark or entry.note)]
+    note = _csv_text("adapted" if entry.note == ADAPTED else entry.note)
+    if column.unit == "score":
+        spread = f"{entry.spread:.6g}" if entry.spread is not None else ""
+        return [shown, spread, entry.mark or note]
+    return [shown, note] if column.unit in NOTED else [shown or note]
 
 
 def _csv_text(text: str) -> str:

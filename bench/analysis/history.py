@@ -116,11 +116,11 @@ def trend(lines: Sequence[Line], suite: str, task: str = "", strategy: str = "")
     columns = (
         Column("runs", "runs", "count"),
         Column("score", "score", "percent"),
-        Column("scores", "trend", "text"),
-        Column("steps", "steps", "text"),
+        Column("scores", "trend of score", "text"),
+        Column("steps", "steps of score", "text"),
         Column("seconds", "seconds", "seconds"),
-        Column("times", "trend", "text"),
-        Column("time-steps", "steps", "text"),
+        Column("times", "trend of seconds", "text"),
+        Column("time-steps", "steps of seconds", "text"),
     )
     rows = tuple(_row(name, own) for name in chosen)
     notes = (

@@ -1,4 +1,4 @@
-"""95% intervals of a mean score, over seeds and test examples (method: bench.analysis.variance)."""
+"""95% intervals of a mean score, over seeds and test examples (methods: bench.analysis.variance, .dispersion)."""
 
 from __future__ import annotations
 
@@ -7,23 +7,24 @@ from collections.abc import Hashable, Mapping
 from dataclasses import dataclass
 from typing import TypeVar
 
-from bench.analysis.variance import Components, Prior, fit_prior, satterthwaite
+from bench.analysis.dispersion import moderated
+from bench.analysis.noise import Noise, total
+from bench.analysis.variance import Components
 
 MEANING = (
-    "± is half of a 95% interval over seeds and test examples: examples by the bootstrap, seeds by Student's t "
-    "with the variance over seeds moderated across cells (Smyth 2004)."
+    "± is half of a 95% interval over seeds and test examples: examples by the bootstrap, seeds with their "
+    "variance moderated across cells (after Smyth 2004)."
 )
 K = TypeVar("K", bound=Hashable)
-ALONE = Prior()
 
 
 @dataclass(frozen=True)
 class Interval:
-    """The mean of a score (or of a difference) over seeds, and half the width of its interval."""
+    """The mean of a score (or of a difference) over seeds, half the width of its interval, and its error."""
 
     mean: float
     half: float
-    dof: float
+    noise: Noise
     seeds: int
 
     @property
@@ -35,35 +36,19 @@ class Interval:
         return self.mean + self.half
 
 
-def interval(found: Components, prior: Prior = ALONE, level: float = 0.95) -> Interval:
-    """The interval for the score that new seeds would have on average, on new examples of the same kind.
-
-    With one seed the variance over seeds cannot be known, and the interval covers the examples alone."""
-    variance, dof = squared_error(found, prior)
-    half = student_quantile(0.5 + level / 2, dof) * math.sqrt(variance)
-    return Interval(found.mean, half, dof, found.seeds)
-
-
-def intervals(found: Mapping[K, Components], level: float = 0.95) -> dict[K, Interval]:
-    """The interval of every cell, with one prior over all of them."""
-    prior = fit_prior(list(found.values()))
-    return {key: interval(parts, prior, level) for key, parts in found.items()}
+def intervals(found: Mapping[K, Components]) -> dict[K, Interval]:
+    """The interval of every cell, for the score that new seeds would have on average, on new examples of the
+    same kind. With one seed the variance over seeds cannot be known: the interval covers the examples alone."""
+    result = {}
+    for (key, parts), seed in zip(found.items(), moderated(list(found.values())), strict=True):
+        over_seeds = [seed.scaled(1 / parts.seeds)] if parts.seeds > 1 else []
+        result[key] = estimated(parts, total([Noise.known(parts.example), *over_seeds]))
+    return result
 
 
-def squared_error(found: Components, prior: Prior) -> tuple[float, float]:
-    """The squared standard error of a mean over seeds, and its degrees of freedom."""
-    seed, dof = prior.seed_variance(found)
-    parts, dofs = [found.example], [float(max(found.examples - 1, 1))]
-    if found.seeds > 1:
-        parts, dofs = [*parts, seed / found.seeds], [*dofs, dof]
-    return sum(parts), satterthwaite(parts, dofs)
-
-
-def student_quantile(probability: float, dof: float) -> float:
-    """Student's quantile; the normal one where dof is infinite."""
-    from scipy.special import ndtri, stdtrit
-
-    return float(stdtrit(dof, probability) if math.isfinite(dof) else ndtri(probability))
+def estimated(parts: Components, noise: Noise, level: float = 0.95) -> Interval:
+    """The interval of a mean with this error."""
+    return Interval(parts.mean, noise.quantile(0.5 + level / 2), noise, parts.seeds)
 
 
 def student_tail(t: float, dof: float) -> float:

@@ -22,24 +22,30 @@ Predictions = Union["pyarrow.Table", Columns]
 
 @dataclass(frozen=True)
 class Run:
-    """Finished or not: the records, and `predictions(cell id)`, which raises where a cell has none."""
+    """Finished or not: the records, and `predictions(cell id)`, which raises where a cell has none. verified:
+    whether the records are those that were written, to the bit."""
 
     name: str
     records: Sequence[Record]
     predictions: Callable[[str], Predictions]
+    verified: bool = True
 
 
 def columns(table: Predictions, test: str = "test") -> dict[str, np.ndarray]:
     """The columns of one test set; empty arrays where the file has no such set."""
-    if isinstance(table, Mapping):
-        whole = dict(table)
-    else:
-        whole = {name: _array(table[name].to_pylist()) for name in table.column_names}
+    whole = arrays(table)
     split = whole.pop("split", None)
     if split is None:
         return whole
     chosen = split == test
     return {name: values[chosen] for name, values in whole.items()}
+
+
+def arrays(table: Predictions) -> dict[str, np.ndarray]:
+    """All columns of a prediction file, `split` among them."""
+    if isinstance(table, Mapping):
+        return dict(table)
+    return {name: _array(table[name].to_pylist()) for name in table.column_names}
 
 
 def _array(values: list[Any]) -> np.ndarray:

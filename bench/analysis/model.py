@@ -6,9 +6,22 @@ from dataclasses import dataclass
 from typing import Literal
 
 Unit = Literal[
-    "score", "percent", "seconds", "times", "share", "bytes", "count", "rank", "text", "p", "effect"
+    "score",
+    "percent",
+    "seconds",
+    "milliseconds",
+    "times",
+    "share",
+    "bytes",
+    "count",
+    "rank",
+    "text",
+    "p",
+    "effect",
 ]
 Mark = Literal["", "best", "tied"]
+ADAPTED = "†"
+"""The note of a value whose run was changed on its way."""
 
 
 @dataclass(frozen=True)

@@ -45,9 +45,11 @@ def spread(entry: Entry, column: Column, digits: int = 1) -> str:
 
 def _written(value: float, unit: Unit, digits: int) -> str:
     if unit in ("score", "percent"):
-        return f"{100 * value:.{digits}f}"
+        return f"{round(100 * value, digits) + 0.0:.{digits}f}"  # 0.0, not -0.0
     if unit == "seconds":
         return f"{value:.0f}" if abs(value) >= 99.5 else f"{value:.1f}"
+    if unit == "milliseconds":
+        return f"{value:.1f}"
     if unit == "times":
         return f"{value:.0f}×" if value >= 99.5 else f"{value:.2f}×"
     if unit == "share":

@@ -1,11 +1,13 @@
 """Paired comparisons of strategies: the same task, the same seeds, the same test examples.
 
 The difference of two scores is resampled with the same examples for both (paired bootstrap: Koehn 2004,
-EMNLP; Berg-Kirkpatrick et al. 2012, EMNLP) and its variance over seeds is added and moderated as for
+EMNLP; Berg-Kirkpatrick et al. 2012, EMNLP); the noise of both over seeds is added, moderated as for
 intervals, so a difference that other seeds would not show is not significant (Dror et al. 2018, ACL, on
-testing in NLP; Bouthillier et al. 2021, MLSys, on seeds). P values are Holm's (1979) over all comparisons
-of a table. McNemar's exact test is given where it applies: one seed, and a metric that averages right and
-wrong. The effect size is Cohen's h (1988, chapter 6): about 0.2 is small, 0.5 medium, 0.8 large.
+testing in NLP; Bouthillier et al. 2021, MLSys, on seeds). Mean scores are tested as log-odds, where a strategy
+that scatters about 60 is not taken to reach 90 as easily as 30 (Brown, Cai & DasGupta 2001, Statistical
+Science 16, on the logit interval); intervals are of the scores themselves. P values are Holm's (1979) over all
+comparisons of a table. McNemar's exact test is given where it applies: one seed, and a metric that averages
+right and wrong. The effect size is Cohen's h (1988, chapter 6): about 0.2 is small, 0.5 medium, 0.8 large.
 """
 
 from __future__ import annotations
@@ -16,12 +18,13 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from bench.analysis.dispersion import moderated
 from bench.analysis.groups import Group, Key, check_metric, gather
-from bench.analysis.intervals import Interval, interval, student_quantile, student_tail
+from bench.analysis.intervals import Interval, estimated
 from bench.analysis.loading import Predictions
 from bench.analysis.model import Block, Column, Entry, Row, Table
+from bench.analysis.noise import Noise, total
 from bench.analysis.resampling import Resampled, Source, definition, resample
-from bench.analysis.variance import fit_prior
 from bench.contracts import BenchError
 from bench.record import Record
 
@@ -69,26 +72,33 @@ def with_best(scores: Mapping[Scored, Resampled]) -> list[tuple[Key, Key, str]]:
 
 def compare_pairs(scores: Mapping[Scored, Resampled], pairs: Pairs) -> list[Comparison]:
     """The comparisons, in the order of the pairs; those without a shared seed or example are left out."""
-    kept, differences = [], []
-    for first, second, metric in pairs:
-        difference = scores[first, metric].minus(scores[second, metric])
-        if difference is not None:
-            kept.append((first, second, metric))
-            differences.append(difference.components())
-    prior = fit_prior(differences)
-    found = [interval(parts, prior) for parts in differences]
-    p = [_p_value(item) for item in found]
+    differences = _differences(scores, pairs)
+    odds = _differences({scored: group.log_odds() for scored, group in scores.items()}, pairs)
+    p = [_p_value(item) for item in odds.values()]
     return [
-        Comparison(first, second, metric, item, raw, corrected, _cohen_h(scores, first, second, metric))
-        for (first, second, metric), item, raw, corrected in zip(kept, found, p, holm(p), strict=True)
+        Comparison(*pair, item, raw, corrected, _cohen_h(scores, *pair))
+        for (pair, item), raw, corrected in zip(differences.items(), p, holm(p), strict=True)
     ]
 
 
+def _differences(scores: Mapping[Scored, Resampled], pairs: Pairs) -> dict[tuple[Key, Key, str], Interval]:
+    """The difference of every pair that has one. Its error over seeds is that of both groups, each moderated for
+    itself: the best of a task is in many differences, and its noise is not to count as seen many times."""
+    seed_noise = dict(zip(scores, moderated([group.components() for group in scores.values()]), strict=True))
+    found = {}
+    for first, second, metric in pairs:
+        difference = scores[first, metric].minus(scores[second, metric])
+        if difference is None:
+            continue
+        parts, errors = difference.components(), []
+        if parts.seeds > 1:
+            errors = [seed_noise[key, metric].scaled(1 / parts.seeds) for key in (first, second)]
+        found[first, second, metric] = estimated(parts, total([Noise.known(parts.example), *errors]))
+    return found
+
+
 def _p_value(difference: Interval) -> float:
-    if difference.half == 0:
-        return 1.0 if difference.mean == 0 else 0.0
-    error = difference.half / student_quantile(0.975, difference.dof)
-    return min(1.0, 2 * student_tail(abs(difference.mean) / error, difference.dof))
+    return 1.0 if difference.mean == 0 else 2 * difference.noise.tail(abs(difference.mean))
 
 
 def holm(p: Sequence[float]) -> list[float]:

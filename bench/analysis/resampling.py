@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -45,6 +46,17 @@ class Resampled:
         """The variance components of the mean over seeds."""
         covariance = np.atleast_2d(np.cov(self.draws, rowvar=False))
         return components(self.scores, covariance, len(self.ids))
+
+    def log_odds(self) -> Resampled:
+        """The scores as log-odds, by the tangent at their mean, whose own log-odds are the new mean: so a test
+        of it is a test of the mean score. A mean of 0 or 1 is half an example away from it."""
+        least = 0.5 / max(len(self.ids), 1)
+        mean = float(np.clip(self.scores.mean(), least, 1 - least))
+        slope = 1 / (mean * (1 - mean))
+        level = math.log(mean / (1 - mean))
+        return replace(
+            self, scores=level + slope * (self.scores - mean), draws=level + slope * (self.draws - mean)
+        )
 
     def minus(self, other: Resampled) -> Resampled | None:
         """The difference, seed by seed, on the seeds that both have; None without one or on other examples."""

@@ -1,18 +1,30 @@
-"""Shift tables: trained on the source, scored on the source's test set and on each target domain."""
+"""Shift tables: trained on the source, scored on the source's test set and on each target domain.
+
+Test sets of different domains are independent samples: their example noise adds up, and the seeds are the same.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from statistics import fmean
+
+import numpy as np
 
 from bench.analysis.columns import Context, score
 from bench.analysis.footnotes import provenance
 from bench.analysis.forms import marked
-from bench.analysis.groups import Group, check_metric, gather
+from bench.analysis.groups import Group, Key, check_metric, gather
+from bench.analysis.intervals import intervals
 from bench.analysis.loading import Predictions
 from bench.analysis.model import Block, Column, Entry, Row, Table
+from bench.analysis.resampling import Resampled, Source, resample
 from bench.analysis.uncertainty import Uncertainty, from_predictions, from_seeds
 from bench.contracts import BenchError
 from bench.record import Record
+
+ELSEWHERE = (
+    "Out of domain: the mean over the target domains. Drop: source minus that, in points; smaller is better."
+)
 
 
 def build(
@@ -21,38 +33,92 @@ def build(
     """A block a source task, a column a test set; each score is the task's headline, or `metric`.
 
     BenchError where no task has a test set of another domain."""
-    groups = {key: group for key, group in gather(records).items() if any(map(_domains, group.done))}
+    groups = {key: group for key, group in gather(records).items() if any(map(domains, group.done))}
     if not groups:
-        raise BenchError("no task of this run has test sets of other domains")
+        raise BenchError(
+            "no task of this run has test sets of other domains: run it with --set recipe.shift=true"
+        )
     check_metric(metric, groups.values())
-    domains = list(
-        dict.fromkeys(name for group in groups.values() for r in group.done for name in _domains(r))
+    targets = list(
+        dict.fromkeys(name for group in groups.values() for r in group.done for name in domains(r))
     )
     metrics = {key: (metric or group.headline,) for key, group in groups.items()}
-    columns = [Column("test", "source", "score")]
-    columns += [Column(name, f"→ {name}", "score", "target") for name in domains]
+    columns = [Column("test", "source", "score"), Column("elsewhere", "out of domain", "score")]
+    columns.append(Column("drop", "drop", "percent"))
+    columns += [Column(name, f"→ {name}", "score", "target") for name in targets]
+    tests = ("test", *targets)
     parts = {
         test: from_seeds(groups, metrics, test)
         if predictions is None
         else from_predictions(groups, metrics, predictions, test)
-        for test in ("test", *domains)
+        for test in tests
     }
+    halves = _halves(groups, metric, predictions)
     blocks: dict[str, list[Row]] = {}
     for key, group in groups.items():
-        entries = [_entry(group, metrics[key][0], test, parts[test]) for test in ("test", *domains)]
-        blocks.setdefault(key.task, []).append(Row((key.strategy, key.backbone), tuple(entries)))
+        source, *others = (_entry(group, metrics[key][0], test, parts[test]) for test in tests)
+        elsewhere, drop = halves.get(key, (None, None))
+        scores = [entry.value for entry in others if isinstance(entry.value, float)]
+        if scores and isinstance(source.value, float):
+            mean = fmean(scores)
+            derived = (Entry(mean, elsewhere), Entry(source.value - mean, drop))
+        else:
+            derived = (Entry(), Entry())
+        blocks.setdefault(key.task, []).append(Row((key.strategy, key.backbone), (source, *derived, *others)))
     return Table(
         "Trained on the source domain, scored on it and on others",
         ("strategy", "backbone"),
         tuple(columns),
         tuple(marked(Block(task, tuple(rows)), columns) for task, rows in blocks.items()),
-        (*parts["test"].notes, *provenance(groups)),
+        (*parts["test"].notes, ELSEWHERE, *provenance(groups)),
         "task",
     )
 
 
-def _domains(record: Record) -> list[str]:
+def domains(record: Record) -> list[str]:
+    """The test sets of other domains that a record was scored on."""
     return [test for test in record.scores if test != "test"]
+
+
+def elsewhere(group: Group, metric: str, source: Source) -> Resampled | None:
+    """The mean score over a group's target domains; None where it has none, or no predictions on one."""
+    names = domains(group.done[0]) if group.done else []
+    found = [resample(group, metric, source, name) for name in names]
+    return weighted([(1 / len(found), item) for item in found]) if found else None
+
+
+def weighted(parts: Sequence[tuple[float, Resampled | None]]) -> Resampled | None:
+    """The weighted sum of scores on independent test sets, seed by seed; None where one is missing.
+
+    Test sets of equal size are resampled alike, so the draws are shuffled, each part in its own way by its place:
+    two sums over the same test sets stay paired."""
+    found = [(weight, item) for weight, item in parts if item is not None]
+    if len(found) < len(parts) or len({item.seeds for _, item in found}) > 1:
+        return None
+    scores, draws = np.zeros(()), np.zeros(())
+    for place, (weight, item) in enumerate(found):
+        scores = scores + weight * item.scores
+        draws = draws + weight * np.random.default_rng(place).permutation(item.draws)
+    ids = np.concatenate([item.ids for _, item in found])
+    return Resampled(found[0][1].seeds, scores, draws, ids)
+
+
+def _halves(
+    groups: Mapping[Key, Group], metric: str, predictions: Callable[[str], Predictions] | None
+) -> dict[Key, tuple[float, float]]:
+    """Half the intervals of the mean over target domains and of the drop."""
+    if predictions is None:
+        return {}
+    source = Source(predictions)
+    means, drops = {}, {}
+    for key, group in groups.items():
+        name = metric or group.headline
+        mean = elsewhere(group, name, source)
+        drop = weighted([(1.0, resample(group, name, source)), (-1.0, mean)])
+        if mean and drop:
+            means[key], drops[key] = mean.components(), drop.components()
+    found, fallen = intervals(means), intervals(drops)
+    return {key: (found[key].half, fallen[key].half) for key in means}
 
 
 def _entry(group: Group, metric: str, test: str, uncertainty: Uncertainty) -> Entry:

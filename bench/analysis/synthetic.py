@@ -36,7 +36,7 @@ def synthetic_run(seeds: int = 3, examples: int = 1000, noise: float = 0.05, ran
                 score = float(right[:, seed].mean())
                 records.append(_record(cell, score, examples))
                 files[cell.id] = _file(ids, right[:, seed])
-    return Run("synthetic", records, files.__getitem__)
+    return Run(f"synthetic, noise {noise:g}", records, files.__getitem__)
 
 
 def _record(cell: Cell, score: float, examples: int) -> Record:

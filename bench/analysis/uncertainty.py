@@ -19,8 +19,8 @@ STANDARD_DEVIATION = (
     "predictions were not read (table --intervals reads them)."
 )
 TIED = (
-    "Bold: the best mean of its task. Underlined: tied with it (paired bootstrap over the same seeds and "
-    "examples, Holm-corrected over the table, 5%)."
+    "Bold: the best mean of its task. Underlined: cannot be told from it (paired bootstrap on the same examples, "
+    "noise over seeds moderated across cells, log-odds of the mean; Holm-corrected over all tasks, 5%)."
 )
 
 
@@ -62,7 +62,7 @@ def from_predictions(
 ) -> Uncertainty:
     """95% intervals over seeds and examples, and ties; a score without predictions has neither.
 
-    One prior a metric is shared by all groups; ties are corrected over all metrics and tasks."""
+    What the groups say about noise together, and the correction of ties, are those of a metric over all tasks."""
     source = Source(predictions)
     found: dict[tuple[Key, str], Resampled] = {}
     for key, group in groups.items():
@@ -70,12 +70,14 @@ def from_predictions(
             if (scores := resample(group, metric, source, test)) is not None:
                 found[key, metric] = scores
     spread: dict[Shown, float] = {}
+    tied: set[Shown] = set()
     for metric in {metric: None for _, metric in found}:
         parts = {key: scores.components() for (key, name), scores in found.items() if name == metric}
         spread.update({Shown(key, metric, test): item.half for key, item in intervals(parts).items()})
-    compared = compare_pairs(found, with_best(found))
-    tied = frozenset(Shown(item.second, item.metric, test) for item in compared if item.tied)
+        own = {(key, name): scores for (key, name), scores in found.items() if name == metric}
+        compared = compare_pairs(own, with_best(own))
+        tied |= {Shown(item.second, metric, test) for item in compared if item.tied}
     notes = [MEANING, TIED]
     if any(len(scores.seeds) == 1 for scores in found.values()):
         notes.append("With one seed the interval covers the test examples alone.")
-    return Uncertainty(spread, tied, tuple(notes))
+    return Uncertainty(spread, frozenset(tied), tuple(notes))

@@ -30,8 +30,8 @@ def table(comparison: Comparison) -> Table:
         Block("seconds and memory that grew", _cost_rows([item for item in comparison.costs if item.grew])),
     ]
     notes = (
-        f"Scores are in percent, means over seeds. One error budget over all tests: a comparison of unchanged "
-        f"code reports a regression at most {100 * options.alpha:g} times in 100; drops below "
+        f"Scores are in percent, means over seeds. One error budget of {100 * options.alpha:g}% over all tests, so "
+        "that unchanged code is reported as regressed at most once in 100 comparisons; drops below "
         f"{100 * options.min_drop:g} points are not reported.",
         f"Detectable drop: the smallest that this comparison would find {100 * options.power:g} times in 100; "
         "unchanged means that there is no larger one.",

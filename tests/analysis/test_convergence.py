@@ -48,8 +48,15 @@ def shifted(seed: int):
 
 def test_a_shift_table_has_a_column_a_domain():
     table = shift.build([shifted(0), shifted(1)])
-    assert [column.heading for column in table.columns] == ["source", "→ tweets"]
-    assert [entry.value for entry in table.blocks[0].rows[0].entries] == [0.8, pytest.approx(0.605)]
+    assert [column.heading for column in table.columns] == ["source", "out of domain", "drop", "→ tweets"]
+    entries = table.blocks[0].rows[0].entries
+    assert [entry.value for entry in entries] == pytest.approx([0.8, 0.605, 0.195, 0.605])
+
+
+def test_out_of_domain_is_the_mean_over_the_targets():
+    scores = {"test": {"accuracy": 0.8}, "tweets": {"accuracy": 0.6}, "news": {"accuracy": 0.5}}
+    (row,) = shift.build([make_record(scores=scores)]).blocks[0].rows
+    assert [entry.value for entry in row.entries[1:3]] == pytest.approx([0.55, 0.25])
 
 
 def test_a_shift_table_has_intervals_on_each_domain():
@@ -63,7 +70,10 @@ def test_a_shift_table_has_intervals_on_each_domain():
     entries = shift.build([shifted(0), shifted(1)], predictions).blocks[0].rows[0].entries
     assert entries[0].spread is not None
     assert entries[1].spread is not None
-    assert entries[0].spread < entries[1].spread
+    source, elsewhere, drop, tweets = (entry.spread for entry in entries)
+    assert source < tweets
+    assert elsewhere == pytest.approx(tweets)
+    assert drop == pytest.approx((source**2 + tweets**2) ** 0.5, rel=0.2)
 
 
 def test_no_other_domain_is_an_error():

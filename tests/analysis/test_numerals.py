@@ -14,6 +14,7 @@ from bench.analysis.numerals import compact, decimals, number
     ("value", "unit", "text"),
     [
         (0.8234, "score", "82.3"),
+        (-1e-9, "percent", "0.0"),
         (3.21, "seconds", "3.2"),
         (123.4, "seconds", "123"),
         (0.2, "times", "0.20×"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import numpy as np
 import pytest
@@ -10,7 +11,7 @@ from statsmodels.stats.multitest import multipletests
 
 from bench.analysis.formats import render
 from bench.analysis.groups import Key, gather
-from bench.analysis.paired import build, compare_pairs, holm, mcnemar, with_best, with_mcnemar
+from bench.analysis.paired import Scored, build, compare_pairs, holm, mcnemar, with_best, with_mcnemar
 from bench.analysis.resampling import Resampled, Source, resample
 from bench.contracts import BenchError
 from tests.analysis.conftest import make_predictions, make_record
@@ -63,6 +64,34 @@ def test_a_difference_that_seeds_do_not_repeat_is_tied():
     assert pair(right(0.9, 3, 9, 2000), uneven).tied
 
 
+def table_of(means: Sequence[Sequence[float]], random: int) -> dict[Scored, Resampled]:
+    """A strategy for each list of means by seed, all on the same 400 examples."""
+    found = {}
+    for place, by_seed in enumerate(means):
+        columns = [
+            right(mean, 1, 100 * random + 10 * place + seed)[:, 0] for seed, mean in enumerate(by_seed)
+        ]
+        found[Key("t", str(place), "b"), "accuracy"] = resampled(np.stack(columns, axis=1))
+    return found
+
+
+def test_a_strategy_far_below_is_not_tied_because_its_seeds_scatter():
+    """As `scratch` on a few hundred examples: its noise is its own, but not beyond all that others show."""
+    steady = [(level, level + 0.01, level - 0.01) for level in np.linspace(0.7, 0.9, 20)]
+    scores = table_of([(0.93, 0.93, 0.91), *steady, (0.46, 0.54, 0.76)], 0)
+    assert not compare_pairs(scores, with_best(scores))[-1].tied
+
+
+def test_strategies_of_one_mean_are_tied_though_some_are_wild():
+    """Family-wise, at 5%, with the best picked by its score."""
+    rng, alarms = np.random.default_rng(0), 0
+    for trial in range(40):
+        odds = rng.normal(0, np.array([0.1] * 5 + [0.6] * 2)[:, None], (7, 3)) + 1.5
+        scores = table_of((1 / (1 + np.exp(-odds))).tolist(), trial)
+        alarms += any(not item.tied for item in compare_pairs(scores, with_best(scores)))
+    assert alarms <= 5
+
+
 def test_pairing_finds_what_unpaired_intervals_overlap_on():
     base = right(0.8, 1, 0, 2000)
     first, second = np.repeat(base, 3, axis=1), np.repeat(base, 3, axis=1)
@@ -109,13 +138,13 @@ def test_mcnemar_is_the_exact_test_of_the_discordant_pairs():
     first, second = np.array([1.0] * 8 + [0.0] * 2), np.array([0.0] * 6 + [1.0] * 2 + [0.0] * 2)
     records = [make_record("t", name) for name in ("first", "second")]
     files = {r.cell.id: make_predictions(rows) for r, rows in zip(records, (first, second), strict=True)}
-    assert mcnemar(*records, "accuracy", Source(files.__getitem__)) == pytest.approx(2 * 0.5**6)
+    assert mcnemar(records[0], records[1], "accuracy", Source(files.__getitem__)) == pytest.approx(2 * 0.5**6)
 
 
 def test_mcnemar_does_not_apply_to_f1():
     records = [make_record("t", name) for name in ("first", "second")]
     files = {r.cell.id: make_predictions(np.ones(4)) for r in records}
-    assert mcnemar(*records, "f1", Source(files.__getitem__)) is None
+    assert mcnemar(records[0], records[1], "f1", Source(files.__getitem__)) is None
 
 
 def test_mcnemar_is_given_where_there_is_one_seed(predicted):

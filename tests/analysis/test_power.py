@@ -5,44 +5,86 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from bench.analysis.groups import gather
 from bench.analysis.loading import Run
-from bench.analysis.power import Simulator, main, measure, pools, spoiled
+from bench.analysis.metrics import ratios
+from bench.analysis.power import Drops, main, measure
+from bench.analysis.quality import sample
+from bench.analysis.resampling import Source
+from bench.analysis.simulation import Simulator, pools, shifted
 from bench.analysis.synthetic import synthetic_run
 from bench.contracts import BenchError, Metric
 
 
-def test_simulated_seeds_vary_as_much_as_recorded_ones():
-    recorded = synthetic_run(seeds=5, examples=500)
-    found, share = pools(recorded)
-    simulator = Simulator(found, np.random.default_rng(0), share)
-    run = simulator.run(simulator.examples(), 12, {})
-
-    def variance(source: Run, seeds: int) -> float:
-        scores = [source.predictions(r.cell.id)["correct"].mean() for r in source.records]
-        return float(np.var(np.reshape(scores, (-1, seeds)), axis=1, ddof=1).mean())
-
-    assert variance(run, 12) == pytest.approx(variance(recorded, 5), rel=0.35)
+def simulator(recorded: Run, seeds: int = 3, examples: int = 0) -> Simulator:
+    return Simulator(pools(recorded), seeds, examples, np.random.default_rng(0))
 
 
-@pytest.mark.parametrize("kind", ["mean", "macro_f1"])
-def test_a_drop_of_the_wanted_size_is_injected(kind):
+def deviation(run: Run) -> float:
+    """Over seeds, pooled over cells."""
+    source = Source(run.predictions)
+    found = [sample(group, source) for group in gather(run.records).values()]
+    return float(np.sqrt(np.mean([item.parts.seed for item in found if item])))
+
+
+@pytest.mark.parametrize("noise", [0.0, 0.3])
+def test_simulated_seeds_vary_as_much_as_recorded_ones(noise):
+    recorded = synthetic_run(seeds=5, examples=500, noise=noise)
+    run, _ = simulator(recorded, seeds=12).pair({})
+    assert deviation(run) == pytest.approx(deviation(recorded), rel=0.25)
+
+
+def test_more_examples_leave_less_noise():
+    recorded = synthetic_run(seeds=20, examples=300, noise=0.0)
+    few, many = (simulator(recorded, 6, size).pair({})[0] for size in (0, 3000))
+    assert deviation(many) < 0.7 * deviation(few)
+
+
+@pytest.mark.parametrize("kind", ["mean", "macro_f1", "f1", "ratio"])
+@pytest.mark.parametrize("by", [-0.1, 0.05])
+def test_scores_are_shifted_by_what_is_wanted(kind, by):
     rng = np.random.default_rng(0)
-    labels = np.array(["a", "b", "c"], dtype=object)[rng.integers(0, 3, 20_000)]
-    rows = {"id": np.arange(20_000), "correct": np.ones(20_000), "reference": labels, "prediction": labels}
-    worse = spoiled(rows, Metric("score", kind, ("correct",)), 0.1, rng)
-    wrong = worse["prediction"] != labels if kind == "macro_f1" else worse["correct"] == 0
-    assert wrong.mean() == pytest.approx(0.1, abs=0.01)
+    labels = np.array(["a", "b", "c"], dtype=object)
+    reference = labels[rng.integers(0, 3, 20_000)]
+    rows = {
+        "id": np.arange(20_000),
+        "reference": reference,
+        "prediction": np.where(rng.random(20_000) < 0.8, reference, "a").astype(object),
+        "correct": (rng.random(20_000) < 0.8).astype(float),
+        "found": np.ones(20_000),
+        "gold": np.ones(20_000),
+    }
+    columns = {
+        "mean": ("correct",),
+        "macro_f1": (),
+        "f1": ("correct", "found", "gold"),
+        "ratio": ("correct", "gold"),
+    }
+    metric = Metric("score", kind, columns[kind])
+    before = ratios(metric, rows).score()
+    after = ratios(metric, shifted(rows, metric, by, rng.random(20_000))).score()
+    assert after - before == pytest.approx(by, abs=0.015)
 
 
 def test_large_drops_are_always_found_and_alarms_are_rare():
-    rates = measure(synthetic_run(seeds=8, examples=600), 5, 3, strategy_drop=0.2, cell_drop=0.3)
-    assert (rates.strategy_found, rates.cell_found) == (5, 5)
+    rates = measure("synthetic", simulator(synthetic_run(seeds=8, examples=600)), 3, Drops(0.2, 0.3))
+    assert (rates.strategy_found, rates.cell_found) == (3, 3)
     assert rates.false_alarms <= 1
 
 
 def test_a_run_with_one_seed_cannot_be_resampled():
     with pytest.raises(BenchError, match="two finished seeds"):
         pools(synthetic_run(seeds=1))
+
+
+def test_the_command_prints_a_row_a_run(capsys, monkeypatch):
+    monkeypatch.setattr("bench.analysis.power.NOISES", (0.03, 0.05))
+    assert main(["--trials", "1", "--examples", "50", "--seeds", "2"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split("|")[1].strip() for line in lines[2:]] == [
+        "synthetic, noise 0.03",
+        "synthetic, noise 0.05",
+    ]
 
 
 def test_the_command_reports_a_missing_run_in_one_line(capsys, tmp_path):

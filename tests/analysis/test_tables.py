@@ -11,6 +11,7 @@ from bench.analysis.formats import render
 from bench.analysis.model import Entry, Table
 from bench.analysis.tables import ACROSS_TASKS, TableOptions, build
 from bench.contracts import BenchError, Recipe
+from bench.record import Seconds, Trial
 from tests.analysis.conftest import make_record
 
 
@@ -81,7 +82,13 @@ def test_recipes_that_differ_between_tasks_are_both_in_the_notes(grid):
 def test_every_term_of_a_recipe_is_in_its_footnote(field):
     """But sizes, which are among the examples."""
     value = getattr(Recipe(), field)
-    names = {"head": "bottleneck", "pooling": "cls", "encoder_dropout": 0.3}
+    names = {
+        "head": "bottleneck",
+        "pooling": "cls",
+        "features": "mix",
+        "encoder_dropout": 0.3,
+        "tune": (0.3, 1.0),
+    }
     other = not value if isinstance(value, bool) else names.get(field) or (value or 40) * 0.5
     changed = dataclasses.replace(Recipe(), **{field: other})
     said = any(
@@ -163,12 +170,24 @@ def test_a_table_of_no_finished_cell_still_shows_why():
     assert table.blocks[0].rows[0].entries[0].note == "failed"
 
 
-@pytest.mark.parametrize("format", ["md", "latex", "html", "json"])
+@pytest.mark.parametrize("format", ["md", "latex", "csv", "html", "json"])
 def test_the_time_of_an_adapted_run_is_marked(format):
     records = [make_record(adaptations=("micro-batch 16",)), make_record(strategy="frozen")]
     table = build(records)
     text = render(table, format)
-    assert "†" in text or "dag" in text
+    assert "†" in text or "dag" in text or "adapted" in text
     column = next(place for place, column in enumerate(table.columns) if column.name == "seconds")
     marks = {row.labels[0]: row.entries[column].note for row in table.blocks[0].rows}
     assert marks == {"full": "†", "frozen": ""}
+
+
+def test_the_scales_that_tuning_kept_are_in_the_notes(record):
+    def tuned(seed, kept):
+        trials = tuple(Trial(scale=scale, loss=0.5, kept=scale == kept) for scale in (0.3, 1.0, 3.0))
+        return record(seed=seed, trials=trials, seconds=Seconds(cold=10, tune=21))
+
+    notes = build([tuned(0, 1.0), tuned(1, 3.0), tuned(2, 3.0)]).notes
+    (note,) = (note for note in notes if note.startswith("Tuned:"))
+    assert "3 scales of its learning rates (0.3, 1, 3)" in note
+    assert "reviews: full minilm 1 (1), 3 (2)" in note
+    assert "The others took 63 seconds in all" in note

@@ -1,0 +1,215 @@
+"""Learning curves over data size: scores against the number of training examples, and where strategies cross.
+
+Every size is a nested sample of the next. Where two curves cross is read off straight lines over the logarithm of
+the size, between the last size at which the first is ahead and the next. Its uncertainty is that of the scores:
+test examples are resampled, the same ones at every size, and noise over seeds is added, moderated as in intervals.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from bench.analysis.columns import Context, score
+from bench.analysis.footnotes import provenance
+from bench.analysis.forms import marked
+from bench.analysis.groups import Group, Key, check_metric, gather
+from bench.analysis.intervals import intervals
+from bench.analysis.loading import Predictions
+from bench.analysis.model import Block, Column, Entry, Row, Table
+from bench.analysis.noise import Noise
+from bench.analysis.resampling import Resampled, Source, resample
+from bench.analysis.uncertainty import from_predictions, from_seeds
+from bench.contracts import BenchError
+from bench.record import Record
+
+Line = tuple[str, str]
+"""A strategy and a backbone: a line of the plot."""
+
+
+def sized(records: Sequence[Record]) -> dict[str, dict[Line, dict[int, Group]]]:
+    """The finished groups of tasks that were run at several sizes: by task, line, and number of training examples,
+    ascending."""
+    found: dict[str, dict[Line, dict[int, Group]]] = {}
+    for key, group in gather(records).items():
+        task, at, _ = key.task.partition("@")
+        data = group.done[0].data if group.done else None
+        if at and data:
+            line = found.setdefault(task, {}).setdefault((key.strategy, key.backbone), {})
+            line[data.sizes["train"]] = group
+    return {
+        task: {line: dict(sorted(points.items())) for line, points in lines.items()}
+        for task, lines in found.items()
+    }
+
+
+@dataclass(frozen=True)
+class Crossover:
+    """Below `size` training examples `first` is ahead of `second`, above it behind. size, low, high: 0 means below
+    the smallest size, infinity above the largest one; low and high bound a 95% interval."""
+
+    first: Line
+    second: Line
+    size: float
+    low: float
+    high: float
+
+
+def crossover(
+    sizes: Sequence[int], differences: Sequence[Resampled], noises: Sequence[Noise]
+) -> tuple[float, float, float]:
+    """(size, low, high) as in Crossover, from second minus first at each size."""
+    means = np.array([found.scores.mean() for found in differences])
+    pairs = zip(differences, noises, strict=True)
+    draws = np.stack([_distribution(*pair, seed) for seed, pair in enumerate(pairs)], axis=1)
+    points = np.array([crossing(sizes, row) for row in draws])
+    low, high = np.quantile(points, [0.025, 0.975], method="closest_observation")
+    return crossing(sizes, means), float(low), float(high)
+
+
+def crossing(sizes: Sequence[int], differences: np.ndarray) -> float:
+    """The size above which the differences [sizes] stay positive, by straight lines over the logarithm of the size;
+    0 where all are positive, infinity where the last is not."""
+    behind = np.flatnonzero(differences <= 0)
+    if not len(behind):
+        return 0.0
+    left = int(behind[-1])
+    if left == len(sizes) - 1:
+        return math.inf
+    low, high = math.log(sizes[left]), math.log(sizes[left + 1])
+    share = -differences[left] / (differences[left + 1] - differences[left])
+    return math.exp(low + float(share) * (high - low))
+
+
+def _distribution(found: Resampled, noise: Noise, seed: int) -> np.ndarray:
+    """Draws of a mean over seeds: over test examples by the bootstrap, and what its error has beyond that as normal
+    noise, whose variance is drawn too."""
+    over_examples = found.draws.mean(1)
+    rng = np.random.default_rng(seed)
+    variances = rng.choice(noise.variances, len(over_examples), p=noise.weights)
+    rest = np.sqrt(np.maximum(variances - float(over_examples.var()), 0.0))
+    return (
+        found.scores.mean()
+        + over_examples
+        - over_examples.mean()
+        + rest * rng.normal(size=len(over_examples))
+    )
+
+
+def crossovers(lines: Mapping[Line, Mapping[int, Group]], metric: str, source: Source) -> list[Crossover]:
+    """Every pair of lines of a task, the one that trains fewer parameters first, at the sizes that both have."""
+    scores = {
+        line: {size: found for size, group in points.items() if (found := resample(group, metric, source))}
+        for line, points in lines.items()
+    }
+    pairs: dict[tuple[Line, Line], dict[int, Resampled]] = {}
+    for first, second in itertools.combinations(sorted(lines, key=lambda line: _trainable(lines[line])), 2):
+        differences = {
+            size: found
+            for size in scores[first]
+            if size in scores[second] and (found := scores[second][size].minus(scores[first][size]))
+        }
+        if len(differences) > 1:
+            pairs[first, second] = differences
+    parts = {
+        (pair, size): found.components() for pair, points in pairs.items() for size, found in points.items()
+    }
+    noises = {place: item.noise for place, item in intervals(parts).items()}
+    return [
+        Crossover(
+            *pair, *crossover(list(points), list(points.values()), [noises[pair, size] for size in points])
+        )
+        for pair, points in pairs.items()
+    ]
+
+
+def _trainable(points: Mapping[int, Group]) -> float:
+    return next((share for group in points.values() if (share := group.trainable()) is not None), math.inf)
+
+
+def build(
+    records: Sequence[Record], predictions: Callable[[str], Predictions] | None = None, metric: str = ""
+) -> Table:
+    """A block a task, a column a size; the notes say where strategies cross. BenchError where no task was run at
+    two sizes."""
+    tasks = {task: lines for task, lines in sized(records).items() if any(len(p) > 1 for p in lines.values())}
+    if not tasks:
+        raise BenchError(
+            "no task of this run has several sizes: run the suite curve, or -t TASK@100 -t TASK@200"
+        )
+    groups = {
+        group.key: group for lines in tasks.values() for points in lines.values() for group in points.values()
+    }
+    check_metric(metric, groups.values())
+    metrics = {key: (metric or group.headline,) for key, group in groups.items()}
+    spread = from_predictions(groups, metrics, predictions) if predictions else from_seeds(groups, metrics)
+    context = Context({}, spread, "")
+    sizes = sorted({size for lines in tasks.values() for points in lines.values() for size in points})
+    columns = tuple(Column(str(size), f"{size:,}", "score", "training examples") for size in sizes)
+    blocks, crossings = [], []
+    for task, lines in tasks.items():
+        rows = [
+            Row(line, tuple(_entry(points, size, metric, context) for size in sizes))
+            for line, points in lines.items()
+        ]
+        blocks.append(marked(Block(task, tuple(rows)), columns))
+        if predictions:
+            headline = metric or next(iter(next(iter(lines.values())).values())).headline
+            found = crossovers(lines, headline, Source(predictions))
+            crossings += sentences(task, found, min(sizes), max(sizes))
+    notes = (*spread.notes, *crossings, *_without_sizes(groups))
+    return Table(
+        "Scores against the number of training examples",
+        ("strategy", "backbone"),
+        columns,
+        tuple(blocks),
+        notes,
+        "task",
+    )
+
+
+def _entry(points: Mapping[int, Group], size: int, metric: str, context: Context) -> Entry:
+    group = points.get(size)
+    return score(group, metric or group.headline, context) if group else Entry()
+
+
+def _without_sizes(groups: Mapping[Key, Group]) -> list[str]:
+    """The provenance of one group a task and line, as the others differ in their training sizes alone."""
+    first: dict[tuple[str, str, str], Key] = {}
+    for key in groups:
+        first.setdefault((key.task.partition("@")[0], key.strategy, key.backbone), key)
+    notes = provenance({key: groups[key] for key in first.values()})
+    return [note for note in notes if not note.startswith("Examples:")]
+
+
+def sentences(task: str, found: Sequence[Crossover], smallest: int, largest: int) -> list[str]:
+    """What the crossovers of a task say: a note for each pair that crosses, and one for those that do not."""
+    notes, without = [], []
+    for item in found:
+        first, second = " ".join(item.first), " ".join(item.second)
+        if 0 < item.size < math.inf:
+            low = f"below {smallest:,}" if item.low == 0 else f"{item.low:,.0f}"
+            high = f"above {largest:,}" if item.high == math.inf else f"{item.high:,.0f}"
+            notes.append(
+                f"{task}: below about {_rounded(item.size):,} training examples {first} is ahead of {second} "
+                f"(95% interval of the crossover: {low} to {high})."
+            )
+        else:
+            ahead, behind, where = (
+                (second, first, "every size") if item.size == 0 else (first, second, f"{largest:,}")
+            )
+            sure = "" if item.low == item.high else ", within noise"
+            without.append(f"{ahead} is ahead of {behind} at {where}{sure}")
+    if without:
+        notes.append(f"{task}, without a crossover: {'; '.join(without)}.")
+    return notes
+
+
+def _rounded(size: float) -> int:
+    """To two digits: more would be noise."""
+    digits = max(len(str(int(size))) - 2, 0)
+    return round(size / 10**digits) * 10**digits

@@ -1,0 +1,72 @@
+"""The error of an estimate whose variance is itself uncertain: a scale mixture of normals.
+
+Where a variance has an inverse chi-squared distribution this is Student's t; here it has any distribution on a
+grid, which is what is left after variances were moderated across cells (bench.analysis.dispersion).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+BINS = 200
+TINY = 1e-30  # so that an error of no variance has a tail too
+
+
+@dataclass(frozen=True)
+class Noise:
+    """A centred error: its variance is variances[i] with probability weights[i]; float [n] each."""
+
+    variances: np.ndarray
+    weights: np.ndarray
+
+    @classmethod
+    def known(cls, variance: float) -> Noise:
+        """A normal error."""
+        return cls(np.array([variance]), np.ones(1))
+
+    def scaled(self, factor: float) -> Noise:
+        """Its variance multiplied by `factor`."""
+        return Noise(self.variances * factor, self.weights)
+
+    def tail(self, x: float) -> float:
+        """The probability that the error exceeds `x`."""
+        from scipy.special import ndtr
+
+        return float(self.weights @ ndtr(-x / np.sqrt(self.variances + TINY)))
+
+    def quantile(self, probability: float) -> float:
+        """What the error exceeds with one minus this probability, which is above one half; by bisection."""
+        from scipy.special import ndtri
+
+        low, high = (
+            float(ndtri(probability)) * np.sqrt([self.variances.min(), self.variances.max()])
+        ).tolist()
+        while high - low > 1e-6 * high:
+            middle = (low + high) / 2
+            low, high = (middle, high) if self.tail(middle) > 1 - probability else (low, middle)
+        return high
+
+
+def total(noises: Sequence[Noise]) -> Noise:
+    """The sum of independent errors; the grid is thinned to BINS cells a step, each at its mean variance."""
+    sum_ = noises[0]
+    for other in noises[1:]:
+        variances = np.add.outer(sum_.variances, other.variances).ravel()
+        weights = np.multiply.outer(sum_.weights, other.weights).ravel()
+        sum_ = _thinned(Noise(variances, weights))
+    return sum_
+
+
+def _thinned(noise: Noise) -> Noise:
+    if len(noise.variances) <= BINS:
+        return noise
+    logs = np.log(noise.variances + TINY)
+    edges = np.linspace(logs.min(), logs.max(), BINS + 1)[1:-1]
+    places = np.digitize(logs, edges)
+    weights = np.bincount(places, noise.weights, BINS)
+    means = np.bincount(places, noise.weights * noise.variances, BINS)
+    filled = weights > 0
+    return Noise(means[filled] / weights[filled], weights[filled])

@@ -1,0 +1,222 @@
+"""What a run says of published claims: confirmed, contradicted, or not testable here.
+
+A claim is a value and the bounds that it must lie between. The run gives the value a 95% interval, over seeds
+and test examples as in the tables: inside the bounds the claim is confirmed, outside it is contradicted, and an
+interval that holds a bound decides nothing. Of a task that was run at several sizes the largest counts.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from statistics import fmean, stdev
+
+from bench.analysis.claims import Cost, Difference, Growth, Published, Score
+from bench.analysis.curves import sized
+from bench.analysis.findings import Estimate, Finding, Unit
+from bench.analysis.groups import Group, Key, gather
+from bench.analysis.intervals import intervals
+from bench.analysis.loading import Run
+from bench.analysis.noise import total
+from bench.analysis.resampling import Resampled, Source, resample
+from bench.analysis.shift import elsewhere
+from bench.record import Record
+
+
+class NotTestable(Exception):
+    """Why a run cannot say anything of a claim."""
+
+
+def verify(claims: Sequence[Published], run: Run) -> list[Finding]:
+    """A finding for each claim, in their order."""
+    bench = _Bench(run, _largest(gather(run.records)), Source(run.predictions))
+    return [_judge(claim, bench) for claim in claims]
+
+
+@dataclass(frozen=True)
+class _Bench:
+    run: Run
+    groups: Mapping[Key, Group]
+    source: Source
+
+    def pairs(self, claim: Published, first: Key, second: Key) -> list[tuple[Group, Group]]:
+        """The finished groups of two strategies on the same task; a key's empty fields stand for anything, a second
+        backbone for the same one. Raises NotTestable where there are none."""
+        found = []
+        for key, group in self.groups.items():
+            other = self.groups.get(Key(key.task, second.strategy, second.backbone or key.backbone))
+            if key.strategy != first.strategy or first.backbone not in ("", key.backbone):
+                continue
+            if other is not None and group.done and other.done and _fits(claim, key):
+                found.append((group, other))
+        if not found:
+            missing = [n for n in dict.fromkeys((first.strategy, second.strategy)) if not self._has(claim, n)]
+            raise NotTestable(f"no finished run of {' and '.join(missing) or 'both'}{_where(claim)}")
+        return found
+
+    def _has(self, claim: Published, strategy: str) -> bool:
+        return any(
+            key.strategy == strategy and _fits(claim, key) and g.done for key, g in self.groups.items()
+        )
+
+
+def _fits(claim: Published, key: Key) -> bool:
+    task = key.task.partition("@")[0]
+    return (not claim.tasks or task in claim.tasks) and (
+        not claim.backbones or key.backbone in claim.backbones
+    )
+
+
+def _where(claim: Published) -> str:
+    parts = [", ".join(names) for names in (claim.tasks, claim.backbones) if names]
+    return f" on {' with '.join(parts)}" if parts else " on the same task and encoder"
+
+
+def _largest(groups: Mapping[Key, Group]) -> dict[Key, Group]:
+    """Without the smaller sizes of tasks that were run at several."""
+    sizes: dict[str, int] = {}
+    for key, group in groups.items():
+        task = key.task.partition("@")[0]
+        sizes[task] = max([sizes.get(task, 0), *(_size(record) for record in group.done)])
+    return {
+        key: group
+        for key, group in groups.items()
+        if "@" not in key.task
+        or {_size(record) for record in group.done} == {sizes[key.task.partition("@")[0]]}
+    }
+
+
+def _size(record: Record) -> int:
+    return record.data.sizes.get("train", 0) if record.data else 0
+
+
+def _judge(claim: Published, bench: _Bench) -> Finding:
+    above, below = claim.above, claim.below
+    unit: Unit = "times" if isinstance(claim, Cost) else "score" if isinstance(claim, Score) else "points"
+    try:
+        if isinstance(claim, Cost):
+            estimate, parameters = _cost(claim, bench)
+            above = parameters if claim.above_parameters else above
+        elif isinstance(claim, Growth):
+            estimate = _growth(claim, bench)
+        else:
+            estimate = _mean(
+                _differences(claim, bench) if isinstance(claim, Difference) else _scores(claim, bench)
+            )
+    except NotTestable as error:
+        return Finding(claim, bench.run.name, "not testable here", unit, reason=str(error))
+    low, high = -math.inf if above is None else above, math.inf if below is None else below
+    finding = Finding(claim, bench.run.name, "confirmed", unit, estimate, above, below)
+    if low < estimate.low and estimate.high < high:
+        return finding
+    if estimate.high <= low or high <= estimate.low:
+        return replace(finding, verdict="contradicted")
+    return replace(
+        finding, verdict="not testable here", reason="the interval holds a bound: too few seeds or examples"
+    )
+
+
+def _scores(claim: Published, bench: _Bench) -> dict[str, Resampled]:
+    assert isinstance(claim, Score)
+    key = Key("", claim.strategy, "")
+    return _resampled(
+        {
+            str(group.key): resample(group, claim.metric or group.headline, bench.source)
+            for group, _ in bench.pairs(claim, key, key)
+        }
+    )
+
+
+def _differences(claim: Difference, bench: _Bench) -> dict[str, Resampled]:
+    first = Key("", claim.first, claim.first_backbone)
+    second = Key("", claim.second, claim.second_backbone)
+    found: dict[str, Resampled | None] = {}
+    for group, other in bench.pairs(claim, first, second):
+        metric = claim.metric or group.headline
+        score = elsewhere if claim.on == "elsewhere" else resample
+        pair = score(group, metric, bench.source), score(other, metric, bench.source)
+        found[f"{group.key.task} {group.key.backbone}"] = _minus(*pair, claim.share)
+    return _resampled(found)
+
+
+def _minus(first: Resampled | None, second: Resampled | None, share: float) -> Resampled | None:
+    if first is None or second is None:
+        return None
+    return first.minus(replace(second, scores=share * second.scores, draws=share * second.draws))
+
+
+def _resampled(found: Mapping[str, Resampled | None]) -> dict[str, Resampled]:
+    kept = {name: item for name, item in found.items() if item is not None}
+    if not kept:
+        raise NotTestable("no predictions on the same examples and seeds, of this test set")
+    return kept
+
+
+def _growth(claim: Growth, bench: _Bench) -> Estimate:
+    """Sizes share test examples and their resamples, so the growth is paired over them; seeds are independent."""
+    found: dict[str, Resampled] = {}
+    for task, lines in sized(bench.run.records).items():
+        for (strategy, backbone), points in lines.items():
+            others = lines.get((claim.second, backbone), {})
+            sizes = [size for size in points if size in others]
+            key = Key(task, strategy, backbone)
+            if strategy != claim.first or len(sizes) < 2 or not _fits(claim, key):
+                continue
+            metric = claim.metric or points[sizes[0]].headline
+            first, last = (
+                _minus(
+                    resample(points[size], metric, bench.source),
+                    resample(others[size], metric, bench.source),
+                    1.0,
+                )
+                for size in (sizes[0], sizes[-1])
+            )
+            if (grown := _minus(last, first, 1.0)) is not None:
+                found[f"{task} {backbone} from {sizes[0]:,} to {sizes[-1]:,} examples"] = grown
+    if not found:
+        raise NotTestable(f"{claim.first} and {claim.second} were not run at two sizes of a task")
+    return _mean(found)
+
+
+def _mean(found: Mapping[str, Resampled]) -> Estimate:
+    """The mean over tasks, each counted alike, with the interval of a sum of independent scores."""
+    parts = {name: item.components() for name, item in found.items()}
+    errors = [item.noise.scaled(1 / len(parts) ** 2) for item in intervals(parts).values()]
+    half = total(errors).quantile(0.975)
+    value = fmean(part.mean for part in parts.values())
+    return Estimate(value, value - half, value + half, {name: part.mean for name, part in parts.items()})
+
+
+def _cost(claim: Cost, bench: _Bench) -> tuple[Estimate, float]:
+    """The ratio of training times, and that of the parameters that learn; geometric means over tasks. The interval
+    is over seeds, Student's, of the mean over tasks of the logarithm."""
+    from scipy.special import stdtrit
+
+    pairs = bench.pairs(claim, Key("", claim.first, ""), Key("", claim.second, ""))
+    pairs = [(first, second) for first, second in pairs if first.machines() == second.machines()]
+    if not pairs:
+        raise NotTestable("the two ran on different machines")
+    seeds = set.intersection(*({r.cell.seed for r in group.done} for pair in pairs for group in pair))
+    if len(seeds) < 2:
+        raise NotTestable("a time needs two seeds that both have")
+    logs = [fmean(_log_ratio(*pair, seed) for pair in pairs) for seed in sorted(seeds)]
+    half = float(stdtrit(len(logs) - 1, 0.975)) * stdev(logs) / math.sqrt(len(logs))
+    parts = {
+        f"{first.key.task} {first.key.backbone}": math.exp(fmean(_log_ratio(first, second, s) for s in seeds))
+        for first, second in pairs
+    }
+    shares = [(first.done[0].trainable, second.done[0].trainable) for first, second in pairs]
+    parameters = math.exp(fmean(math.log(own / other) for own, other in shares))
+    mean = fmean(logs)
+    return Estimate(math.exp(mean), math.exp(mean - half), math.exp(mean + half), parts), parameters
+
+
+def _log_ratio(first: Group, second: Group, seed: int) -> float:
+    spent = [
+        next(
+            r.seconds.prefix + r.seconds.compile + r.seconds.train for r in group.done if r.cell.seed == seed
+        )
+        for group in (first, second)
+    ]
+    return math.log(spent[0] / spent[1])
