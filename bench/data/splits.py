@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import fields, replace
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -73,6 +73,28 @@ def split_by_group(
         place[group] = next((name for name, end in zip(names, ends, strict=True) if middle < end), names[-1])
         seen += len(groups[group])
     cut: dict[str, list[E]] = {name: [] for name in names}
+    for example in examples:
+        cut[place[example.group or content(example)]].append(example)
+    return cut
+
+
+def split_stratified(
+    examples: Sequence[E], fractions: Mapping[str, float], salt: str = ""
+) -> dict[str, list[E]]:
+    """As `split_by_group`, label by label, so that every fraction has every label in proportion: a group counts for
+    its commonest label. Examples without a label of their own (words, questions) are one stratum."""
+    labels: dict[str, Counter[str]] = defaultdict(Counter)
+    for example in examples:
+        labels[example.group or content(example)][getattr(example, "label", "")] += 1
+    stratum = {group: max(sorted(found), key=found.__getitem__) for group, found in labels.items()}
+    strata: dict[str, list[E]] = defaultdict(list)
+    for example in examples:
+        strata[stratum[example.group or content(example)]].append(example)
+    place: dict[str, str] = {}
+    for rows in strata.values():
+        for name, part in split_by_group(rows, fractions, salt).items():
+            place.update(dict.fromkeys((example.group or content(example) for example in part), name))
+    cut: dict[str, list[E]] = {name: [] for name in fractions}
     for example in examples:
         cut[place[example.group or content(example)]].append(example)
     return cut

@@ -9,7 +9,11 @@ from typing import Any
 import numpy as np
 
 from bench.contracts import Recipe, TextExample
+from bench.data.cache import notice
 from bench.data.encoding import Encoded, column, cut, filler, label_index, offsets_of, text_room, tokenise
+
+CHARACTERS = 100_000
+"""Characters that are read of a text: no model here reads further, and a tokenizer would take minutes."""
 
 
 def check_text(example: TextExample) -> str | None:
@@ -29,7 +33,10 @@ def encode_texts(
     A text without a token, under a tokenizer without special tokens, becomes one unknown token."""
     targets = label_index((e.id for e in examples), (e.label for e in examples), labels)
     text_room(tokenizer, recipe.max_length)
-    texts = [example.text for example in examples]
+    texts = [example.text[:CHARACTERS] for example in examples]
+    gigantic = sum(len(example.text) > CHARACTERS for example in examples)
+    if gigantic:
+        notice(f"{gigantic:,} texts have more than {CHARACTERS:,} characters and are cut there")
     encodings = tokenise(tokenizer, texts, truncation=True, max_length=recipe.max_length).encodings
     return Encoded(
         tokens=column(encodings, "ids", filler(tokenizer)),

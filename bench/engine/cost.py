@@ -4,12 +4,18 @@ For a layer whose weight matrices hold P values, a sequence of s tokens costs 2 
 the second term is attention). Backward costs as much again for the gradients of activations, twice over for the
 attention term, and 2 P s for the gradients of weights where weights learn. Real tokens only, no padding.
 
+A frozen prefix costs its forward pass: once over the split where its activations are shared, and in every step
+where earlier phases have trained a part of it. (Shared ones that no cache has room for are run in every step too;
+that is not counted.)
+
 Left out: the head, and whatever is no matrix product (norms, softmax, activations, the optimizer). Counted though
 torch skips it: the gradient of what enters the lowest learning layer above a frozen prefix, at most a tenth of
 that one layer.
 """
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -19,13 +25,14 @@ from bench.engine.plan import Plan, PlannedPhase
 from bench.models.backbones import Backbone
 
 
-def training_flops(plan: Plan, backbone: Backbone, lengths: np.ndarray, recipe: Recipe, steps: int) -> float:
-    """Operations of the training steps alone. lengths: tokens of each training sequence; steps: taken in all."""
+def training_flops(
+    plan: Plan, backbone: Backbone, lengths: np.ndarray, recipe: Recipe, steps: Sequence[int]
+) -> float:
+    """Operations of the training steps alone. lengths: tokens of each training sequence; steps: taken in each
+    phase, fewer phases where training stopped before."""
     matrices = {name: p.numel() for name, p in backbone.named_parameters().items() if p.dim() == 2}
-    total, left = 0.0, steps
-    for phase in plan.phases:
-        taken = min(phase.steps, left)
-        left -= taken
+    total = 0.0
+    for phase, taken in zip(plan.phases, steps, strict=False):
         epochs = taken / epoch_steps(len(lengths), recipe.batch_size)
         total += epochs * sum(
             _layer(phase, block, matrices, backbone.width, lengths) for block in range(1, backbone.depth + 1)
@@ -33,12 +40,26 @@ def training_flops(plan: Plan, backbone: Backbone, lengths: np.ndarray, recipe: 
     return total
 
 
+def prefix_flops(plan: Plan, backbone: Backbone, lengths: np.ndarray) -> float:
+    """Operations of the one pass over a split that fills every boundary of the plan."""
+    matrices = {name: p.numel() for name, p in backbone.named_parameters().items() if p.dim() == 2}
+    blocks = range(1, max(plan.boundaries, default=0))
+    return sum(_forward(block, matrices, backbone.width, lengths) for block in blocks)
+
+
+def _forward(block: int, matrices: dict[str, int], width: int, lengths: np.ndarray) -> float:
+    """One pass of one layer over a split."""
+    values = sum(size for name, size in matrices.items() if name.startswith(f"layers.{block - 1}."))
+    attention = 4.0 * width * float((lengths.astype(np.float64) ** 2).sum())
+    return 2.0 * values * float(lengths.sum()) + attention
+
+
 def _layer(
     phase: PlannedPhase, block: int, matrices: dict[str, int], width: int, lengths: np.ndarray
 ) -> float:
     """One epoch of one layer."""
     if block < phase.frozen:
-        return 0.0
+        return 0.0 if phase.shared else _forward(block, matrices, width, lengths)
     prefix = f"layers.{block - 1}."
     own = {name: size for name, size in matrices.items() if name.startswith(prefix)}
     linear = 2.0 * sum(own.values()) * float(lengths.sum())

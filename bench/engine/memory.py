@@ -1,41 +1,62 @@
 """What a cell may use of memory, and the ladder down when that is too much.
 
 First the micro-batch is halved, with the gradients of its parts accumulated, so that the effective batch and its
-loss are unchanged; then the prefix cache is given up and frozen blocks are recomputed; then there is no rung left.
+loss are unchanged, and evaluation batches are no larger; then the prefix cache moves down a tier: from the GPU to
+main memory, to a memory-mapped file, to nothing, where frozen blocks are run again; then there is no rung left.
 """
 
 from __future__ import annotations
 
+import shutil
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Literal
 
-import psutil
 import torch
 
 from bench.engine.determinism import is_deterministic
-from bench.engine.machine import CACHE_SHARE, Device
+from bench.engine.machine import Device, free_memory, total_memory
 
 _CPU_ALLOCATOR = ("can't allocate memory", "not enough memory", "CUDA out of memory", "out of memory")
+
+Tier = Literal["device", "memory", "file"]
+"""Where activations are kept: the GPU's memory, main memory, a memory-mapped file."""
+
+CACHE_SHARE = 0.3  # of what is free in a tier, for the prefix cache
+_MOVED = {"memory": "in main memory", "file": "in a memory-mapped file", "": "given up"}
+
+
+def tiers(device: torch.device) -> tuple[Tier, ...]:
+    """The tiers of a device, fastest first. To a CPU main memory is its own."""
+    return ("device", "memory", "file") if device.type == "cuda" else ("memory", "file")
 
 
 @dataclass(frozen=True)
 class Memory:
     """batch: sequences of an optimizer step. micro_batch: sequences that run forward and backward at once.
-    cache: whether activations of frozen blocks are kept."""
+    given_up: tiers that the prefix cache may no longer use, of the device's `tiers`."""
 
     batch: int = 0
     micro_batch: int = 0
-    cache: bool = True
+    tiers: tuple[Tier, ...] = ("device", "memory", "file")
+    given_up: int = 0
 
     @classmethod
-    def whole(cls, batch: int) -> Memory:
-        """The usual terms: a step in one piece, and the cache."""
-        return cls(batch, batch)
+    def whole(cls, batch: int, device: torch.device) -> Memory:
+        """The usual terms: a step in one piece, and every tier."""
+        return cls(batch, batch, tiers(device))
 
     def tighter(self) -> Memory | None:
         """The next rung down, or None at the end of the ladder."""
         if self.micro_batch > 1:
             return replace(self, micro_batch=self.micro_batch // 2)
-        return replace(self, cache=False) if self.cache else None
+        return replace(self, given_up=self.given_up + 1) if self.given_up < len(self.tiers) else None
+
+    @property
+    def open(self) -> tuple[Tier, ...]:
+        """The tiers that the cache may use."""
+        return self.tiers[self.given_up :]
 
     @property
     def adaptations(self) -> tuple[str, ...]:
@@ -43,8 +64,8 @@ class Memory:
         found = []
         if self.micro_batch < self.batch:
             found.append(f"micro-batch {self.micro_batch} of {self.batch}, accumulated, for lack of memory")
-        if not self.cache:
-            found.append("no prefix cache, for lack of memory")
+        if self.given_up:
+            found.append(f"prefix cache {_MOVED[self.open[0] if self.open else '']}, for lack of memory")
         return tuple(found)
 
 
@@ -59,33 +80,44 @@ def is_out_of_memory(error: BaseException) -> bool:
 
 
 class Budget:
-    """Bytes that the prefix cache may take: `left` in all, or where `each` is given that much for each part."""
+    """Bytes that the prefix cache may take in each tier: in all, or where `shared` is False for each part."""
 
-    def __init__(self, left: float, each: float | None = None) -> None:
-        self._left = left
-        self._each = each
+    def __init__(self, left: Mapping[Tier, float], shared: bool = True) -> None:
+        self._left = dict(left)
+        self._shared = shared
 
-    def reserve(self, size: int) -> bool:
-        """Whether a part of `size` bytes may be kept; if so it is counted."""
-        if self._each is not None:
-            return size <= self._each
-        if size > self._left:
-            return False
-        self._left -= size
-        return True
+    def place(self, size: int) -> Tier | None:
+        """The first tier with room for a part of `size` bytes, which is counted there; None: do not keep it."""
+        for tier, left in self._left.items():
+            if size <= left:
+                if self._shared:
+                    self._left[tier] = left - size
+                return tier
+        return None
 
 
-def cache_budget(memory: Memory, device: Device, parts: int) -> Budget:
-    """The budget of a cache of at most `parts` tensors. A deterministic run gives each part the same share of the
-    machine's memory, so that what is kept depends neither on what was kept before nor on what else is running."""
-    if not memory.cache:
-        return Budget(0)
+def cache_budget(memory: Memory, device: Device, parts: int, folder: Path) -> Budget:
+    """The budget of a cache of at most `parts` tensors, with files in `folder`. A deterministic run gives each part
+    the same share of the machine's memory and no file, so that what is kept depends neither on what was kept before
+    nor on what else is running."""
+    usable: list[Tier] = [tier for tier in memory.open if tier in tiers(device.torch)]
     if is_deterministic():
-        return Budget(0, each=CACHE_SHARE * _total_memory(device) / parts)
-    return Budget(device.cache_budget())
+        return Budget({tier: CACHE_SHARE * _total(tier, device) / parts for tier in usable}, shared=False)
+    return Budget({tier: CACHE_SHARE * _free(tier, device, folder) for tier in usable})
 
 
-def _total_memory(device: Device) -> int:
-    if device.torch.type == "cuda":
+def _total(tier: Tier, device: Device) -> int:
+    if tier == "device":
         return torch.cuda.get_device_properties(device.torch).total_memory
-    return psutil.virtual_memory().total
+    return total_memory() if tier == "memory" else 0
+
+
+def _free(tier: Tier, device: Device, folder: Path) -> int:
+    if tier == "device":
+        return torch.cuda.mem_get_info(device.torch)[0]
+    if tier == "memory":
+        return free_memory()
+    try:
+        return shutil.disk_usage(folder).free
+    except OSError:
+        return 0

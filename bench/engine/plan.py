@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 from bench.contracts import Phase, Recipe, Strategy, check_coverage
 from bench.models.backbones import block_of
@@ -17,12 +18,14 @@ class PlannedPhase:
     steps: optimizer steps. rates: learning rate by parameter name, learning ones only.
     frozen: how many leading blocks (embeddings, then layers) hold nothing that learns.
     shared: the frozen blocks still hold the backbone's given weights, so their activations can be shared.
+    patience: evaluations without a lower validation loss that end the phase; 0: none do.
     """
 
     steps: int
     rates: dict[str, float]
     frozen: int
     shared: bool
+    patience: int = 0
 
 
 @dataclass(frozen=True)
@@ -30,6 +33,7 @@ class Plan:
     """All phases of a cell."""
 
     phases: tuple[PlannedPhase, ...]
+    solver: Literal["adamw", "lbfgs"] = "adamw"
 
     @property
     def steps(self) -> int:
@@ -65,14 +69,16 @@ def make_plan(
     total = max(len(phases), round(recipe.epochs * steps_per_epoch))
     planned: list[PlannedPhase] = []
     trained = set(changed)
-    for phase, steps in zip(phases, _steps(phases, total), strict=True):
+    last = len(phases) - 1
+    for number, (phase, steps) in enumerate(zip(phases, _steps(phases, total), strict=True)):
         rates = {name: rate * recipe.rate_scale for name in names if (rate := phase.rate(name))}
         blocks = {block_of(name) for name in rates if not name.startswith("head.")}
         frozen = min(blocks, default=depth + 1)
         shared = strategy.pretrained and not any(block < frozen for block in trained)
-        planned.append(PlannedPhase(steps, rates, frozen, shared))
+        patience = phase.patience or (recipe.patience if number == last else 0)
+        planned.append(PlannedPhase(steps, rates, frozen, shared, patience))
         trained |= blocks
-    return Plan(tuple(planned))
+    return Plan(tuple(planned), phases[0].solver)
 
 
 def _steps(phases: Sequence[Phase], total: int) -> list[int]:

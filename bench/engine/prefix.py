@@ -7,54 +7,79 @@ backbone and recipe): strategies, seeds and phases share it.
 
 from __future__ import annotations
 
+import itertools
+import os
+import shutil
+import tempfile
+import weakref
+from dataclasses import dataclass, field
+from pathlib import Path
+
 import torch
 from torch import Tensor
 
+from bench.contracts import digest
 from bench.data.batches import Batch, Split
+from bench.engine.determinism import is_deterministic
 from bench.engine.machine import Device
 from bench.engine.memory import Budget
+from bench.engine.shelf import Shelf
 from bench.models.backbones import Backbone
 from bench.models.heads import Head
+
+TRIALS = 4  # batches on which reading from a file is timed
+
+
+@dataclass(frozen=True)
+class Storage:
+    """Where activations are kept.
+
+    budget: bytes by tier. folder: of memory-mapped files; they go when the cache does. shelf: what other runs left,
+    or None. content: what determines activations besides split, boundary and pooling."""
+
+    budget: Budget
+    folder: Path = field(default_factory=lambda: Path(tempfile.gettempdir()))
+    shelf: Shelf | None = None
+    content: str = ""
 
 
 class Prefix:
     """Activations of `backbone` on `splits` at block boundaries, one packed tensor [T, width] for each.
 
     Boundary b holds what enters block b; at the end of the backbone a head that pools gets [N, width].
-    What exceeds the budget is not kept, and `features` gives None for it.
+    What exceeds the budget is not kept, and `gather` gives None for it.
     """
 
     def __init__(
-        self,
-        backbone: Backbone,
-        splits: dict[str, Split],
-        head: Head,
-        device: Device,
-        budget: Budget,
+        self, backbone: Backbone, splits: dict[str, Split], head: Head, device: Device, storage: Storage
     ) -> None:
         self._backbone = backbone
         self._splits = splits
         self._head = head
         self._device = device
-        self._budget = budget
+        self._storage = storage
+        self._files: Path | None = None
         self._kept: dict[tuple[str, int], Tensor] = {}
+        self._mapped: set[tuple[str, int]] = set()
+        self._refused: set[tuple[str, int]] = set()
         self._spent: dict[str, dict[int, float]] = {name: {0: 0.0} for name in splits}
 
     def fill(self, split: str, boundaries: tuple[int, ...]) -> None:
         """One pass over a split that keeps the activations at every boundary not kept yet."""
-        missing = [b for b in boundaries if (split, b) not in self._kept and self._reserve(split, b)]
+        wanted = [b for b in boundaries if (split, b) not in self._kept and (split, b) not in self._refused]
+        missing = [b for b in wanted if not self._fetch(split, b) and self._make_room(split, b)]
         if not missing:
             return
         source = max((b for name, b in self._kept if name == split and b < missing[0]), default=0)
         seconds = dict.fromkeys(missing, 0.0)
-        with torch.no_grad(), self._device.autocast():
+        with torch.no_grad():
             for index in self._splits[split].in_order_of_length():
                 batch = self._splits[split].batch(index)
-                hidden = self._kept[split, source][batch.positions] if source else batch.tokens
+                hidden = self._read(split, source, batch) if source else batch.tokens
                 start = source
                 for boundary in missing:
                     began = self._device.clock()
-                    hidden = self._backbone.run(hidden, batch.mask, batch.segments, start, boundary)
+                    hidden = self._backbone.encode(hidden, batch.mask, batch.segments, start, boundary)
                     self._keep(split, boundary, hidden, batch)
                     seconds[boundary] += self._device.clock() - began
                     start = boundary
@@ -62,6 +87,15 @@ class Prefix:
         for boundary in missing:
             spent[boundary] = spent[source] + seconds[boundary]
             source = boundary
+            if self._storage.shelf:
+                self._storage.shelf.save(
+                    self._key(split, boundary), self._kept[split, boundary], spent[boundary]
+                )
+            self._drop_if_slow(split, boundary)
+
+    def gather(self, split: str, boundary: int, batch: Batch) -> Tensor | None:
+        """Activations of a batch, [B, S, width] (or pooled, [B, width]); None where none are kept."""
+        return self._read(split, boundary, batch) if (split, boundary) in self._kept else None
 
     def features(self, split: str, boundary: int) -> Tensor | None:
         """Packed activations [T, width] (or pooled, [N, width]) at a boundary, or None where none are kept."""
@@ -76,23 +110,93 @@ class Prefix:
         """Whether a boundary holds pooled vectors: everything is frozen and the head pools."""
         return boundary > self._backbone.depth and self._head.kind == "pooled"
 
-    def _reserve(self, split: str, boundary: int) -> bool:
+    def _width(self, boundary: int) -> int:
+        end = boundary > self._backbone.depth
+        return self._backbone.output_width if end else self._backbone.width
+
+    def _read(self, split: str, boundary: int, batch: Batch) -> Tensor:
+        kept = self._kept[split, boundary]
+        where = batch.index if self.pools(boundary) else batch.positions
+        return kept[where.to(kept.device)].to(self._device.torch, non_blocking=True)
+
+    def _shape(self, split: str, boundary: int) -> tuple[int, int]:
         part = self._splits[split]
-        rows = len(part) if self.pools(boundary) else part.tokens
-        return self._budget.reserve(rows * self._backbone.width * 4)
+        return (len(part) if self.pools(boundary) else part.tokens), self._width(boundary)
+
+    def _dtype(self, boundary: int) -> torch.dtype:
+        computed = self._backbone.dtype
+        return torch.float32 if self.pools(boundary) else computed
+
+    def _make_room(self, split: str, boundary: int) -> bool:
+        """An empty tensor for a boundary, in the first tier that has room; False where there is none."""
+        shape, dtype = self._shape(split, boundary), self._dtype(boundary)
+        size = shape[0] * shape[1] * dtype.itemsize
+        tier = self._storage.budget.place(size)
+        if tier is None:
+            self._refused.add((split, boundary))
+            return False
+        if tier == "file":
+            return self._map_file(split, boundary, size)
+        where = self._device.torch if tier == "device" else torch.device("cpu")
+        self._kept[split, boundary] = torch.empty(shape, dtype=dtype, device=where)
+        return True
+
+    def _map_file(self, split: str, boundary: int, size: int) -> bool:
+        """A tensor in a memory-mapped file, whose blocks are reserved: a full disk would kill the process."""
+        shape, dtype = self._shape(split, boundary), self._dtype(boundary)
+        try:
+            if self._files is None:
+                self._storage.folder.mkdir(parents=True, exist_ok=True)
+                self._files = Path(tempfile.mkdtemp(dir=self._storage.folder, prefix="prefix-"))
+                weakref.finalize(self, shutil.rmtree, self._files, ignore_errors=True)
+            path = self._files / f"{len(self._kept)}"
+            with path.open("wb") as file:
+                os.posix_fallocate(file.fileno(), 0, max(size, 1))
+        except (OSError, AttributeError):
+            self._refused.add((split, boundary))
+            return False
+        mapped = torch.from_file(str(path), shared=True, size=shape[0] * shape[1], dtype=dtype)
+        self._kept[split, boundary] = mapped.view(shape)
+        self._mapped.add((split, boundary))
+        return True
+
+    def _drop_if_slow(self, split: str, boundary: int) -> None:
+        """Give a file up where reading from it takes longer than running the blocks again."""
+        if (split, boundary) not in self._mapped or is_deterministic():
+            return
+        part = self._splits[split]
+        batches = [part.batch(index) for index in itertools.islice(part.in_order_of_length(), TRIALS)]
+        began = self._device.clock()
+        for batch in batches:
+            self._read(split, boundary, batch)
+        read = (self._device.clock() - began) / sum(len(batch.index) for batch in batches) * len(part)
+        if read > self._spent[split][boundary]:
+            del self._kept[split, boundary]
+            self._refused.add((split, boundary))
+
+    def _fetch(self, split: str, boundary: int) -> bool:
+        """Take a boundary from the shelf, if it is there and fits."""
+        shelf = self._storage.shelf
+        found = shelf.load(self._key(split, boundary)) if shelf else None
+        if found is None or found[0].shape != self._shape(split, boundary):
+            return False
+        if not self._make_room(split, boundary):
+            return False
+        self._kept[split, boundary].copy_(found[0])
+        self._spent[split][boundary] = found[1]
+        return True
+
+    def _key(self, split: str, boundary: int) -> str:
+        pooling = self._head.pooling if self.pools(boundary) else ""
+        return digest([self._storage.content, self._splits[split].digest, boundary, pooling])
 
     def _keep(self, split: str, boundary: int, hidden: Tensor, batch: Batch) -> None:
-        part = self._splits[split]
-        key = (split, boundary)
-        pools = self.pools(boundary)
-        if key not in self._kept:
-            rows = len(part) if pools else part.tokens
-            self._kept[key] = torch.empty((rows, self._backbone.width), device=hidden.device)
-        if pools:
-            self._kept[key][batch.index] = self._head.pool(hidden, batch.mask).float()
+        kept = self._kept[split, boundary]
+        if self.pools(boundary):
+            kept[batch.index.to(kept.device)] = self._head.pool(hidden, batch.mask).to(kept.device)
         else:
             real = batch.mask.bool()
-            self._kept[key][batch.positions[real]] = hidden[real].float()
+            kept[batch.positions[real].to(kept.device)] = hidden[real].to(kept.device)
 
 
 class Stopwatch:

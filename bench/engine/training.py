@@ -12,14 +12,15 @@ import torch
 from torch import Tensor, nn
 
 from bench.contracts import Recipe
+from bench.curve import Point
 from bench.data.batches import Batch, Split, epoch_steps, shuffled
 from bench.engine.divergence import check_finite, check_sound
 from bench.engine.machine import Device
+from bench.engine.optimizer import FlatAdamW
 from bench.engine.plan import Plan, PlannedPhase
 from bench.engine.prefix import Prefix, Stopwatch
 from bench.models.backbones import Backbone
 from bench.models.heads import Head, count_terms, loss_terms
-from bench.record import Point
 
 
 def derived_seed(seed: int, purpose: str) -> int:
@@ -42,23 +43,27 @@ class Model:
         head = {f"head.{name}": parameter for name, parameter in self.head.named_parameters()}
         return {**self.backbone.named_parameters(), **head}
 
+    def renew_masks(self) -> None:
+        """Let dropout depend on the state of torch's generator alone, not on what was drawn before."""
+        self.backbone.masks.renew()
+        self.head.masks.renew()
+
     def logits(self, split: str, batch: Batch, phase: PlannedPhase) -> Tensor:
         """Logits of a batch of the named split; the phase's frozen blocks without gradients."""
         start, hidden = 0, batch.tokens
         if phase.frozen:
             start, hidden = phase.frozen, self._frozen(split, batch, phase)
         if hidden.dim() == 3 or start == 0:
-            hidden = self.backbone.run(hidden, batch.mask, batch.segments, start)
+            hidden = self.backbone.encode(hidden, batch.mask, batch.segments, start)
         return self.head(hidden, batch.mask)
 
     def _frozen(self, split: str, batch: Batch, phase: PlannedPhase) -> Tensor:
         """Activations that leave the frozen blocks: [B, S, width], or [B, width] where pooled ones are kept."""
-        kept = self.prefix.features(split, phase.frozen) if self.prefix and phase.shared else None
-        if kept is None:
-            with torch.no_grad():
-                return self.backbone.run(batch.tokens, batch.mask, batch.segments, 0, phase.frozen)
-        assert self.prefix is not None
-        return kept[batch.index] if self.prefix.pools(phase.frozen) else kept[batch.positions]
+        kept = self.prefix.gather(split, phase.frozen, batch) if self.prefix and phase.shared else None
+        if kept is not None:
+            return kept
+        with torch.no_grad():
+            return self.backbone.encode(batch.tokens, batch.mask, batch.segments, 0, phase.frozen)
 
 
 @dataclass
@@ -69,7 +74,16 @@ class Fit:
     train_seconds: float = 0.0
     evaluate_seconds: float = 0.0
     padding: float = 0.0  # share of the tokens of the training batches
-    steps: int = 0
+    phase_steps: list[int] = field(default_factory=list)  # steps taken in each phase
+
+    @property
+    def steps(self) -> int:
+        return sum(self.phase_steps)
+
+    @property
+    def loss(self) -> float:
+        """The lowest validation loss: that of the state in the model."""
+        return min(point.loss for point in self.curve)
 
 
 Score = Callable[[np.ndarray], float]
@@ -85,19 +99,23 @@ def fit(
     with every point of the learning curve. Raises Diverged."""
     result = Fit()
     parameters = model.parameters()
-    optimizer = _Optimizer(parameters, plan, recipe)
+    optimizer = FlatAdamW(parameters, plan, recipe, model.device.dtype)
+    model.backbone.cast(model.device.dtype)
     batches = shuffled(splits["train"].lengths, recipe.batch_size, derived_seed(seed, "order"))
     epoch = epoch_steps(len(splits["train"]), recipe.batch_size)
     every = math.ceil(epoch / recipe.evaluations)
     training, evaluating = Stopwatch(model.device), Stopwatch(model.device)
-    best = _Best({name: parameters[name] for name in plan.learning})
+    best = _Best(optimizer)
     tokens = padded = 0
     torch.manual_seed(derived_seed(seed, "dropout"))
+    model.renew_masks()
     for number, phase in enumerate(plan.phases):
         with training:
-            _prepare(model, parameters, phase)
             optimizer.enter(number)
+            set_modes(model, parameters)
         losses: list[Tensor] = []
+        best.waited = 0
+        result.phase_steps.append(0)
         for step in range(phase.steps):
             with training:
                 index = next(batches)
@@ -107,8 +125,8 @@ def fit(
                     check_finite(losses[-1:], result.steps + 1)
             lengths = splits["train"].lengths[index]
             tokens, padded = tokens + int(lengths.sum()), padded + len(lengths) * int(lengths.max())
-            result.steps += 1
-            last = result.steps == plan.steps
+            result.phase_steps[-1] += 1
+            last = number == len(plan.phases) - 1 and step == phase.steps - 1
             if result.steps % every == 0 or last:
                 with evaluating:
                     check_finite(losses, result.steps)
@@ -123,12 +141,12 @@ def fit(
                         loss=loss,
                         score=score(logits),
                     )
-                    best.offer(loss, patient=number == len(plan.phases) - 1)
-                    _modes(model, parameters)
+                    best.offer(loss)
+                    set_modes(model, parameters)
                 losses = []
                 result.curve.append(point)
                 watch(point)
-                if best.waited >= recipe.patience:
+                if phase.patience and best.waited >= phase.patience:
                     break
         with evaluating:
             check_finite(losses, result.steps)
@@ -140,14 +158,15 @@ def fit(
 
 
 def predict(model: Model, name: str, split: Split, phase: PlannedPhase) -> tuple[np.ndarray, float]:
-    """(logits packed as the split is, float32; mean loss), in evaluation mode."""
+    """(logits packed as the split is, float32; mean loss), in evaluation mode, in batches of at most
+    `model.micro_batch` sequences."""
     for module in (*_encoder_modules(model), model.head):
         module.eval()
     packed: np.ndarray | None = None
     total = terms = 0.0
     kind = model.head.kind
-    with torch.inference_mode(), model.device.autocast():
-        for index in split.in_order_of_length():
+    with torch.inference_mode():
+        for index in split.in_order_of_length(model.micro_batch):
             batch = split.batch(index)
             logits = model.logits(name, batch, phase)
             batch_loss, count = loss_terms(kind, logits, batch.targets)
@@ -164,20 +183,12 @@ def predict(model: Model, name: str, split: Split, phase: PlannedPhase) -> tuple
     return packed, total / max(terms, 1.0)
 
 
-def _prepare(model: Model, parameters: dict[str, nn.Parameter], phase: PlannedPhase) -> None:
-    """Set what learns, and put what does not in evaluation mode."""
-    for name, parameter in parameters.items():
-        parameter.requires_grad_(name in phase.rates)
-        parameter.grad = None
-    _modes(model, parameters)
-
-
 def _encoder_modules(model: Model) -> Iterator[nn.Module]:
     for block in range(model.backbone.depth + 1):
         yield from model.backbone.modules_of(block)
 
 
-def _modes(model: Model, parameters: dict[str, nn.Parameter]) -> None:
+def set_modes(model: Model, parameters: dict[str, nn.Parameter]) -> None:
     """Blocks and head that learn run with dropout; frozen ones run in evaluation mode."""
     learning = {name for name, parameter in parameters.items() if parameter.requires_grad}
     for block in range(model.backbone.depth + 1):
@@ -188,7 +199,7 @@ def _modes(model: Model, parameters: dict[str, nn.Parameter]) -> None:
 
 
 def _step(
-    model: Model, split: Split, index: np.ndarray, phase: PlannedPhase, optimizer: _Optimizer, factor: float
+    model: Model, split: Split, index: np.ndarray, phase: PlannedPhase, optimizer: FlatAdamW, factor: float
 ) -> Tensor:
     """One optimizer step on the sequences `index`: (loss, norm of its gradient before clipping), on the device."""
     loss = accumulate(model, split, index, phase)
@@ -204,8 +215,7 @@ def accumulate(model: Model, split: Split, index: np.ndarray, phase: PlannedPhas
     terms = torch.stack(counts).sum().clamp(min=1)
     losses = []
     for batch in batches:
-        with model.device.autocast():
-            total, _ = loss_terms(model.head.kind, model.logits("train", batch, phase), batch.targets)
+        total, _ = loss_terms(model.head.kind, model.logits("train", batch, phase), batch.targets)
         loss = total / terms
         loss.backward()
         losses.append(loss.detach())
@@ -220,64 +230,23 @@ def _factor(step: int, steps: int, warmup: float) -> float:
     return (steps - step) / (steps - rising)
 
 
-class _Optimizer:
-    """One AdamW for a cell. Parameters with the same rates in all phases form a group; a group joins in the
-    phase in which it thaws and keeps its moments. A parameter that never learns never enters."""
-
-    def __init__(self, parameters: dict[str, nn.Parameter], plan: Plan, recipe: Recipe) -> None:
-        self._clip = recipe.clip
-        self._groups: dict[tuple[tuple[float, ...], float], list[nn.Parameter]] = {}
-        for name, rates in plan.learning.items():
-            decays = parameters[name].dim() > 1 and not name.startswith("embeddings.")
-            key = (rates, recipe.weight_decay if decays else 0.0)
-            self._groups.setdefault(key, []).append(parameters[name])
-        self._adamw: torch.optim.AdamW | None = None
-        self._rates: list[float] = []
-
-    def enter(self, phase: int) -> None:
-        """Add the groups that learn for the first time, and take the rates of this phase."""
-        for (rates, decay), members in self._groups.items():
-            if not any(rates[:phase]) and rates[phase]:
-                group = {"params": members, "weight_decay": decay, "rates": rates}
-                if self._adamw is None:
-                    self._adamw = torch.optim.AdamW([group], fused=True)
-                else:
-                    self._adamw.add_param_group(group)
-        assert self._adamw is not None
-        self._rates = [group["rates"][phase] for group in self._adamw.param_groups]
-
-    def step(self, factor: float) -> Tensor:
-        """Clip the gradient's norm, step with every rate times `factor`, and forget the gradients; the norm before
-        it was clipped."""
-        assert self._adamw is not None
-        for group, rate in zip(self._adamw.param_groups, self._rates, strict=True):
-            group["lr"] = rate * factor
-        learning = [p for group in self._adamw.param_groups for p in group["params"] if p.grad is not None]
-        norm = nn.utils.clip_grad_norm_(learning, self._clip, foreach=True)
-        self._adamw.step()
-        self._adamw.zero_grad()
-        return norm
-
-
 class _Best:
-    """The parameters at the lowest validation loss, and how many evaluations have passed since."""
+    """The state at the lowest validation loss, and how many evaluations have passed since."""
 
-    def __init__(self, parameters: dict[str, nn.Parameter]) -> None:
-        self._parameters = parameters
-        self._state: dict[str, Tensor] = {}
+    def __init__(self, optimizer: FlatAdamW) -> None:
+        self._optimizer = optimizer
+        self._state: list[Tensor] = []
         self._loss = math.inf
         self.waited = 0
 
-    def offer(self, loss: float, patient: bool) -> None:
-        """Keep the state if it is the best so far; `patient`: count the evaluations without a better one."""
+    def offer(self, loss: float) -> None:
+        """Keep the state if it is the best so far; else count one more evaluation without a better one."""
         if loss < self._loss or not self._state:
             self._loss = loss
-            self._state = {name: p.detach().clone() for name, p in self._parameters.items()}
+            self._state = self._optimizer.state()
             self.waited = 0
-        elif patient:
+        else:
             self.waited += 1
 
     def restore(self) -> None:
-        with torch.no_grad():
-            for name, parameter in self._parameters.items():
-                parameter.copy_(self._state[name])
+        self._optimizer.restore(self._state)

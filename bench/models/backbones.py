@@ -9,6 +9,7 @@ the library's.
 from __future__ import annotations
 
 import copy
+import hashlib
 import re
 from abc import ABC, abstractmethod
 from collections.abc import Iterable
@@ -20,6 +21,8 @@ import torch
 from torch import Tensor, nn
 
 from bench.contracts import BenchError
+from bench.models import attention, inserted
+from bench.models.dropout import Masks, use_pooled_masks
 
 
 @dataclass(frozen=True)
@@ -29,6 +32,7 @@ class Family:
     layers: str  # path of the layer list
     after_embeddings: str = ""  # a module applied to the embeddings' output
     final: str = ""  # a module applied after the last layer; it belongs to the last block
+    outputs: tuple[str, ...] = ("attention.output.dense", "output.dense")  # in a layer: where sublayers end
 
 
 _BERT_LIKE = Family("encoder.layer")
@@ -37,11 +41,11 @@ FAMILIES: dict[str, Family] = {
     "roberta": _BERT_LIKE,
     "xlm-roberta": _BERT_LIKE,
     "camembert": _BERT_LIKE,
-    "mpnet": _BERT_LIKE,
+    "mpnet": Family("encoder.layer", outputs=("attention.attn.o", "output.dense")),
     "deberta-v2": _BERT_LIKE,
     "electra": Family("encoder.layer", after_embeddings="embeddings_project"),
-    "distilbert": Family("transformer.layer"),
-    "modernbert": Family("layers", final="final_norm"),
+    "distilbert": Family("transformer.layer", outputs=("attention.out_lin", "ffn.lin2")),
+    "modernbert": Family("layers", final="final_norm", outputs=("attn.Wo", "mlp.Wo")),
 }
 
 
@@ -50,6 +54,31 @@ class Backbone(ABC):
 
     depth: int
     width: int
+    masks: Masks  # of the dropout layers
+    joined: int = 1  # how many of the last blocks' outputs leave the backbone, side by side
+
+    @property
+    def output_width(self) -> int:
+        """Values a token that leave the backbone."""
+        return self.width * self.joined
+
+    def join(self, count: int) -> None:
+        """Let the outputs of the last `count` blocks leave the backbone side by side; all, if there are fewer."""
+        self.joined = min(count, self.depth + 1)
+
+    def encode(
+        self, inputs: Tensor, mask: Tensor, segments: Tensor | None, start: int = 0, stop: int | None = None
+    ) -> Tensor:
+        """`run`, but at the end of the backbone the joined outputs, the last one last: [B, S, output_width].
+        What is joined must not lie below `start`."""
+        first = self.depth + 2 - self.joined
+        if self.joined == 1 or start > self.depth or stop not in (None, self.depth + 1):
+            return self.run(inputs, mask, segments, start, stop)
+        assert start < first, (start, first)
+        outputs = [self.run(inputs, mask, segments, start, first)]
+        for block in range(first, self.depth + 1):
+            outputs.append(self.run(outputs[-1], mask, segments, block, block + 1))
+        return torch.cat(outputs, -1)
 
     @abstractmethod
     def named_parameters(self) -> dict[str, nn.Parameter]:
@@ -78,13 +107,56 @@ class Backbone(ABC):
         """Drop this share of hidden values and of attention weights in blocks that learn."""
 
     @abstractmethod
+    def use_attention(self, name: str) -> None:
+        """Compute attention with this implementation (`plain`, `sdpa`) where the architecture has the choice."""
+
+    @abstractmethod
+    def keep_layers(self, count: int) -> None:
+        """Keep the first `count` layers: a head reads what leaves the last of them. BenchError where there are
+        fewer."""
+
+    @abstractmethod
     def to(self, device: torch.device) -> Backbone:
         """Move to a device, in place."""
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """The type of its activations."""
+        return next(iter(self.named_parameters().values())).dtype
+
+    def content(self) -> str:
+        """A digest of all parameters."""
+        found = hashlib.sha256()
+        for name, parameter in self.named_parameters().items():
+            found.update(
+                name.encode() + parameter.detach().cpu().contiguous().view(torch.uint8).numpy().tobytes()
+            )
+        return found.hexdigest()
+
+    def cast(self, dtype: torch.dtype) -> Backbone:
+        """Compute in this precision: parameters of another type become copies of it."""
+        for parameter in self.named_parameters().values():
+            if parameter.dtype != dtype:
+                parameter.data = parameter.data.to(dtype)
+        return self
 
     @property
     @abstractmethod
     def rows(self) -> int:
         """Rows of the word-embedding table."""
+
+    @abstractmethod
+    def insert_lora(self, rank: int, alpha: int) -> None:
+        """Give every linear map of every layer a low-rank update, named `layers.<i>.*.lora_A.*` and `.lora_B.*`."""
+
+    @abstractmethod
+    def insert_adapters(self, width: int) -> None:
+        """Put a bottleneck adapter after both sublayers of every layer, named `layers.<i>.*.adapter.*`."""
+
+    @abstractmethod
+    def merge(self) -> None:
+        """Fold inserted low-rank updates into the weights: the same function with the shape that it had before.
+        BenchError where adapters are inserted: they cannot be."""
 
     def blocks_of(self, names: Iterable[str]) -> set[int]:
         """The blocks that hold the named parameters."""
@@ -118,13 +190,15 @@ class HuggingFaceEncoder(Backbone):
         self.model = model
         if getattr(model, "pooler", None) is not None:
             model.pooler = None
-        self.depth = len(model.get_submodule(self.family.layers))
+        self.depth = len(self._layers)
         self.width = int(model.config.hidden_size)
+        self.masks = use_pooled_masks(model)
         self._views: dict[tuple[int, int], Any] = {}
 
     def __deepcopy__(self, memo: dict[int, Any]) -> HuggingFaceEncoder:
         twin = copy.copy(self)
         twin.model = copy.deepcopy(self.model, memo)
+        twin.masks = copy.deepcopy(self.masks, memo)
         twin._views = {}
         return twin
 
@@ -140,9 +214,8 @@ class HuggingFaceEncoder(Backbone):
         return "embeddings." + name.removeprefix("embeddings.")
 
     def modules_of(self, block: int) -> list[nn.Module]:
-        layers = self.model.get_submodule(self.family.layers)
         if block > 0:
-            return [layers[block - 1]]
+            return [self._layers[block - 1]]
         return [self.model.embeddings]
 
     def run(
@@ -205,12 +278,41 @@ class HuggingFaceEncoder(Backbone):
     def rows(self) -> int:
         return self.model.get_input_embeddings().num_embeddings
 
+    def insert_lora(self, rank: int, alpha: int) -> None:
+        inserted.insert_lora(self._layers, rank, alpha)
+        self._views = {}
+
+    def insert_adapters(self, width: int) -> None:
+        inserted.insert_adapters(self._layers, self.family.outputs, width)
+        self._views = {}
+
+    def merge(self) -> None:
+        inserted.merge_lora(self._layers)
+        self._views = {}
+
+    @property
+    def _layers(self) -> nn.ModuleList:
+        return self.model.get_submodule(self.family.layers)
+
     def set_dropout(self, rate: float) -> None:
         for module in self.model.modules():
             if isinstance(module, nn.Dropout):
                 module.p = rate
             elif isinstance(getattr(module, "attention_dropout", None), float):  # ModernBERT's attention
                 module.attention_dropout = rate
+
+    def use_attention(self, name: str) -> None:
+        if self.model._can_set_attn_implementation():
+            attention.register()
+            self.model.set_attn_implementation(name)
+
+    def keep_layers(self, count: int) -> None:
+        if count > self.depth:
+            raise BenchError(f"recipe.layers is {count}, but the encoder has {self.depth} layers")
+        owner, _, last = self.family.layers.rpartition(".")
+        setattr(self.model.get_submodule(owner), last, self._layers[:count])
+        self.depth = count
+        self._views = {}
 
     def to(self, device: torch.device) -> Backbone:
         self.model.to(device)
@@ -223,6 +325,7 @@ class StaticVectors(Backbone):
     depth = 0
 
     def __init__(self, vectors: Tensor) -> None:
+        self.masks = Masks()
         self.table = nn.Embedding.from_pretrained(vectors, freeze=False)
         self.width = vectors.shape[1]
 
@@ -245,8 +348,27 @@ class StaticVectors(Backbone):
     def rows(self) -> int:
         return self.table.num_embeddings
 
+    def insert_lora(self, rank: int, alpha: int) -> None:
+        raise BenchError("static word vectors have no layers to insert low-rank updates into")
+
+    def insert_adapters(self, width: int) -> None:
+        raise BenchError("static word vectors have no layers to insert adapters into")
+
+    def merge(self) -> None:
+        """Nothing: nothing is ever inserted."""
+
     def set_dropout(self, rate: float) -> None:
         """Nothing: word vectors have no dropout."""
+
+    def keep_layers(self, count: int) -> None:
+        """Nothing: word vectors have no layers."""
+
+    def use_attention(self, name: str) -> None:
+        """Nothing: word vectors have no attention."""
+
+    def cast(self, dtype: torch.dtype) -> Backbone:
+        """Nothing: looking a vector up is as fast in fp32."""
+        return self
 
     def to(self, device: torch.device) -> Backbone:
         self.table.to(device)

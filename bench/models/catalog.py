@@ -12,6 +12,8 @@ from bench.contracts import BenchError
 from bench.data.packages import GLOVE, MINILM
 from bench.data.registry import Package
 from bench.data.sources import Sources
+from bench.models import gensim_data
+from bench.workload import Shape
 
 VECTOR_SUFFIXES = (".kv", ".bin", ".txt", ".vec", ".gz", ".w2v", ".glove")
 
@@ -23,23 +25,50 @@ class Packaged:
     kind: Literal["encoder", "vectors"]
     package: Package
     summary: str
+    shape: Shape
 
+
+BASE = Shape(12, 768, 3072, 30_522)
+"""BERT-base: what an encoder that is not here is taken for."""
+
+VECTORS = Shape(0, 300, 0, 1_000_000)
+"""What a file of word vectors is taken for."""
 
 DEPTH_KEYS = ("num_hidden_layers", "n_layers", "num_layers", "n_layer")
 """What configurations call the number of layers."""
 
+WIDTH_KEYS = ("hidden_size", "dim", "d_model")
+INNER_KEYS = ("intermediate_size", "hidden_dim", "d_inner")
+
 BACKBONES: dict[str, Packaged] = {
-    "glove": Packaged("vectors", GLOVE, "static word vectors, 341,479 words x 100 (depth 0)"),
+    "glove": Packaged(
+        "vectors",
+        GLOVE,
+        "static word vectors, 341,479 words x 100 (depth 0)",
+        Shape(0, 100, 0, 341_479),
+    ),
     "minilm": Packaged(
-        "encoder", MINILM, "MiniLM-L6-H384, sentence-tuned: 6 layers, width 384, 22.7 M parameters"
+        "encoder",
+        MINILM,
+        "MiniLM-L6-H384, sentence-tuned: 6 layers, width 384, 22.7 M parameters",
+        Shape(6, 384, 1536, 30_522),
     ),
 }
+
+
+TRAINED: dict[str, str] = {
+    "word2vec:task": "skip-gram vectors, width 100, trained on the task's training text: no transfer",
+    "fasttext:task": "the same with character n-grams, which unseen words have too",
+}
+"""Word vectors that are made, not given."""
 
 
 def kind_of(name: str) -> Literal["encoder", "vectors"]:
     """`vectors` for word vectors, `encoder` for everything else: a Hugging Face name or folder."""
     if name in BACKBONES:
         return BACKBONES[name].kind
+    if name in TRAINED or name.startswith(gensim_data.PREFIX):
+        return "vectors"
     return "vectors" if name.lower().endswith(VECTOR_SUFFIXES) else "encoder"
 
 
@@ -49,6 +78,8 @@ def identity(name: str) -> str:
     Raises BenchError where a local path does not exist or holds no safetensors."""
     if name in BACKBONES:
         return BACKBONES[name].package.sha256
+    if name in TRAINED or name.startswith(gensim_data.PREFIX):
+        return name  # what vectors are trained on is determined by task and recipe; gensim-data's names are fixed
     path = Path(name)
     if path.is_file():
         return _sha256(path)
@@ -69,6 +100,8 @@ def identity(name: str) -> str:
 def depth(name: str, sources: Sources) -> int:
     """Encoder layers of a backbone, from its configuration alone; 0 for word vectors. Raises BenchError."""
     identity(name)
+    if name.startswith(gensim_data.PREFIX):
+        gensim_data.vector_file(name)
     if kind_of(name) == "vectors":
         return 0
     try:
@@ -83,6 +116,34 @@ def depth(name: str, sources: Sources) -> int:
         kind = config.get("model_type", "unknown kind")
         raise BenchError(f"backbone '{name}' ({kind}) has no layers to transfer; give an encoder")
     return layers
+
+
+def shape(name: str, cache: Path) -> Shape:
+    """What a backbone looks like, without a download: from its configuration where that is here, else what its
+    catalogue entry says, else BERT-base."""
+    if kind_of(name) == "vectors":
+        return BACKBONES[name].shape if name in BACKBONES else VECTORS
+    try:
+        config = json.loads(_local_config(name, cache).read_text(encoding="utf-8"))
+        layers = next(config[key] for key in DEPTH_KEYS if config.get(key))
+        width = next(config[key] for key in WIDTH_KEYS if config.get(key))
+        inner = next((config[key] for key in INNER_KEYS if config.get(key)), 4 * width)
+        return Shape(int(layers), int(width), int(inner), int(config.get("vocab_size", BASE.vocabulary)))
+    except (OSError, ValueError, TypeError, AttributeError, StopIteration):
+        return BACKBONES[name].shape if name in BACKBONES else BASE
+
+
+def _local_config(name: str, cache: Path) -> Path:
+    """Where `config.json` is, or would be."""
+    if name in BACKBONES:
+        package = BACKBONES[name].package
+        return cache / "members" / package.sha256[:16] / package.members[0]
+    if Path(name).is_dir():
+        return Path(name) / "config.json"
+    from huggingface_hub import try_to_load_from_cache
+
+    found = try_to_load_from_cache(name, "config.json")
+    return Path(found) if isinstance(found, str) else Path(name) / "config.json"
 
 
 def _config_file(path: str) -> Path:

@@ -10,19 +10,40 @@ from torch import Tensor, nn
 
 from bench.contracts import Recipe
 from bench.data.encoding import IGNORED
+from bench.models.dropout import Dropout, Masks
 
 HeadKind = Literal["pooled", "token", "span"]
 BOTTLENECK = 64  # width of the hidden layer of the `bottleneck` head
 
 
+class ScalarMix(nn.Module):
+    """A learned weighted mean of layers, times a learned factor (ELMo: Peters et al. 2018, arXiv 1802.05365,
+    equation 1). It starts as the plain mean."""
+
+    def __init__(self, parts: int) -> None:
+        super().__init__()
+        self.scales = nn.Parameter(torch.zeros(parts))
+        self.gain = nn.Parameter(torch.ones(1))
+
+    def forward(self, hidden: Tensor) -> Tensor:
+        """[..., parts * width] -> [..., width]"""
+        stacked = hidden.float().unflatten(-1, (len(self.scales), -1))
+        return self.gain * (self.scales.softmax(0).unsqueeze(-1) * stacked).sum(-2)
+
+
 class Head(nn.Module):
     """`linear`: dropout and one linear map. `bottleneck`: a narrow hidden layer between."""
 
-    def __init__(self, kind: HeadKind, width: int, outputs: int, recipe: Recipe) -> None:
+    def __init__(self, kind: HeadKind, width: int, outputs: int, recipe: Recipe, parts: int = 1) -> None:
+        """width: values a token, all `parts` together where a backbone gives several layers side by side."""
         super().__init__()
         self.kind: HeadKind = kind
+        self.mix = ScalarMix(parts) if recipe.features == "mix" else None
+        if self.mix:
+            width //= parts
         self.pooling = recipe.pooling
-        drop = nn.Dropout(recipe.dropout)
+        self.masks = Masks()
+        drop = Dropout(recipe.dropout, self.masks)
         if recipe.head == "linear":
             self.map = nn.Sequential(drop, nn.Linear(width, outputs))
         else:
@@ -30,10 +51,10 @@ class Head(nn.Module):
             self.map = nn.Sequential(hidden, nn.GELU(), drop, nn.Linear(BOTTLENECK, outputs))
 
     def pool(self, hidden: Tensor, mask: Tensor) -> Tensor:
-        """[B, S, width] -> [B, width]; the mean over real tokens, or the first token."""
+        """[B, S, width] -> [B, width], fp32; the mean over real tokens, or the first token."""
         if self.pooling == "cls":
-            return hidden[:, 0]
-        weights = mask.unsqueeze(-1).to(hidden.dtype)
+            return hidden[:, 0].float()
+        weights = mask.unsqueeze(-1).float()
         return (hidden * weights).sum(1) / weights.sum(1)
 
     def forward(self, hidden: Tensor, mask: Tensor) -> Tensor:
@@ -41,7 +62,9 @@ class Head(nn.Module):
         pooled [B, labels], token [B, S, labels], span [B, S, 2] with padding at minus infinity; fp32."""
         if self.kind == "pooled" and hidden.dim() == 3:
             hidden = self.pool(hidden, mask)
-        logits = self.map(hidden).float()
+        if self.mix:
+            hidden = self.mix(hidden)
+        logits = self.map(hidden.float())
         if self.kind == "span":
             logits = logits.masked_fill(mask.unsqueeze(-1) == 0, float("-inf"))
         return logits

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,7 +11,9 @@ import torch
 from bench.contracts import BenchError
 from bench.data.sources import Sources
 from bench.models.backbones import Backbone, HuggingFaceEncoder, StaticVectors
-from bench.models.catalog import BACKBONES, folder, identity, kind_of
+from bench.models.catalog import BACKBONES, TRAINED, folder, identity, kind_of
+from bench.models.static_vectors import kept_vectors
+from bench.models.trained_vectors import Texts, train_vectors
 
 
 @dataclass(frozen=True)
@@ -18,13 +21,15 @@ class Loaded:
     """A pretrained backbone in evaluation mode on the CPU, and its tokenizer.
 
     vocabulary: rows of its embedding table, before any trimming. `config` builds the same architecture with
-    random weights; None for word vectors."""
+    random weights; None for word vectors. spared: seconds that loading it from cold would have taken longer, as
+    word vectors are kept from one task to the next."""
 
     name: str
     backbone: Backbone
     tokenizer: Any  # a fast transformers tokenizer
     vocabulary: int
     config: Any = None
+    spared: float = 0.0
 
     def random(self, seed: int) -> Backbone:
         """The same architecture with random weights: word vectors keep their shape, N(0, 0.02)."""
@@ -37,21 +42,27 @@ class Loaded:
             return HuggingFaceEncoder(AutoModel.from_config(self.config).eval(), self.name)
 
 
-def load(name: str, sources: Sources) -> Loaded:
-    """The backbone called `name`: `minilm`, `glove`, a Hugging Face name or folder, a word-vector file.
+def load(name: str, sources: Sources, texts: Texts | None = None) -> Loaded:
+    """The backbone called `name`: `minilm`, `glove`, a Hugging Face name or folder, a word-vector file, a name of
+    gensim-data, or word vectors to be trained on the `texts` of a task.
 
     Raises BenchError where it does not exist, cannot be split into layers, has no safetensors or no fast
     tokenizer."""
-    identity(name)
+    weights = identity(name)
     if kind_of(name) == "vectors":
-        from bench.models.static_vectors import load_vectors
-
-        vectors, tokenizer = load_vectors(name, sources)
-        return Loaded(name, StaticVectors(torch.from_numpy(vectors)), tokenizer, len(vectors))
+        if name in TRAINED:
+            vectors, tokenizer = train_vectors(name, texts or Texts())
+            return Loaded(name, StaticVectors(torch.from_numpy(vectors)), tokenizer, len(vectors))
+        began = time.perf_counter()
+        kept = kept_vectors(name, weights, sources)
+        spared = max(0.0, kept.seconds - (time.perf_counter() - began))
+        table = StaticVectors(torch.from_numpy(kept.table))
+        return Loaded(name, table, kept.tokenizer, len(kept.table), spared=spared)
     return _encoder(name, folder(name, sources))
 
 
 def _encoder(name: str, path: str) -> Loaded:
+    kept_vectors.cache_clear()  # they would count as memory of the encoder's cells
     from safetensors import SafetensorError
     from transformers import AutoModel, AutoTokenizer
     from transformers.utils import logging

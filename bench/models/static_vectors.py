@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import os
 import pickle
 import tempfile
+import time
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from bench.contracts import BenchError
+from bench.data.cache import notice
 from bench.data.sources import Sources
 from bench.models.catalog import BACKBONES
+from bench.models.gensim_data import PREFIX, vector_file
 
 if TYPE_CHECKING:
     from gensim.models import KeyedVectors
@@ -21,9 +26,30 @@ if TYPE_CHECKING:
 PAD, UNKNOWN = "[PAD]", "[UNK]"
 
 
+@dataclass(frozen=True)
+class Vectors:
+    """A table and its tokenizer, as `load_vectors` gives them, and the seconds that loading them took."""
+
+    table: np.ndarray
+    tokenizer: Any
+    seconds: float
+
+
+@functools.lru_cache(maxsize=1)
+def kept_vectors(name: str, identity: str, sources: Sources) -> Vectors:
+    """The vectors called `name` whose weights are `identity`, kept for the next task: a table of hundreds of
+    thousands of words takes seconds to read. Nobody writes to the table: a backbone takes rows out of it."""
+    began = time.perf_counter()
+    table, tokenizer = load_vectors(name, sources)
+    return Vectors(table, tokenizer, time.perf_counter() - began)
+
+
 def load_vectors(name: str, sources: Sources) -> tuple[np.ndarray, Any]:
     """(float32 [words + 2, width], tokenizer). Rows 0 and 1 are padding and the unknown word, both zero."""
-    vectors = _packaged(name, sources) if name in BACKBONES else _read(Path(name))
+    if name in BACKBONES:
+        vectors = _packaged(name, sources)
+    else:
+        vectors = _read(vector_file(name) if name.startswith(PREFIX) else Path(name))
     if not np.isfinite(vectors.vectors).all():
         raise BenchError(f"word vectors {name} cannot be used: a value is not a finite number")
     table = np.zeros((len(vectors) + 2, vectors.vector_size), np.float32)
@@ -57,8 +83,12 @@ def _read(path: Path) -> KeyedVectors:
             return KeyedVectors.load(str(path), mmap="r")
         if path.name.endswith((".bin", ".bin.gz")):
             return KeyedVectors.load_word2vec_format(str(path), binary=True)
-        headed = len(_first_line(path).split()) == 2
-        return KeyedVectors.load_word2vec_format(str(path)) if headed else _headerless(path)
+        if len(_first_line(path).split()) != 2:
+            return _headerless(path)
+        try:
+            return KeyedVectors.load_word2vec_format(str(path))
+        except (UnicodeDecodeError, ValueError):  # gensim-data names binary and text files alike
+            return KeyedVectors.load_word2vec_format(str(path), binary=True)
     except (
         OSError,
         ValueError,
@@ -109,6 +139,7 @@ def _packaged(name: str, sources: Sources) -> KeyedVectors:
     path = folder / f"{name}.kv"
     if not path.is_file():
         source = sources.members(package, package.members)[package.members[0]]
+        notice(f"converting the word vectors '{name}', once ...")
         content = json.loads(Path(source).read_text(encoding="utf-8"))
         width = content["dimensions"]
         vectors = KeyedVectors(width)

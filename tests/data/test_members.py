@@ -172,3 +172,14 @@ def test_a_real_sdist_is_downloaded_with_a_notice_and_deleted(
     assert sum(path.stat().st_size for path in paths.values()) == 2_753_770
     kept = {path.name for path in files_below(tmp_path)}
     assert kept == {path.name for path in paths.values()} | {"manifest.json"}
+
+
+def test_notices_go_to_whoever_listens(capsys: pytest.CaptureFixture[str]) -> None:
+    from bench.data.cache import heard_by, notice
+
+    heard: list[str] = []
+    with heard_by(heard.append):
+        notice("downloading")
+    notice("done")
+    assert heard == ["downloading"]
+    assert capsys.readouterr().err == "done\n"

@@ -15,12 +15,13 @@ from torch.utils.flop_counter import FlopCounterMode
 from transformers import BertConfig, BertModel
 
 from bench.contracts import FROZEN, Phase, Recipe, Strategy
-from bench.engine.cost import training_flops
+from bench.engine.cost import prefix_flops, training_flops
 from bench.engine.plan import Plan, PlannedPhase, make_plan
 from bench.models.backbones import HuggingFaceEncoder
 from strategies.bitfit import BitFit
 from strategies.frozen import Frozen
 from strategies.full import Full
+from strategies.gradual import Gradual
 from strategies.top_layers import TopLayers
 
 DEPTH, SEQUENCES, LENGTH = 4, 6, 48
@@ -61,7 +62,7 @@ def counted(phase: PlannedPhase, encoder: HuggingFaceEncoder) -> float:
 
 def formula(strategy: Strategy, encoder: HuggingFaceEncoder) -> float:
     lengths = np.full(SEQUENCES, LENGTH)
-    return training_flops(planned(strategy, encoder), encoder, lengths, RECIPE, steps=1)
+    return training_flops(planned(strategy, encoder), encoder, lengths, RECIPE, steps=[1])
 
 
 @pytest.mark.parametrize("strategy", [Full(), BitFit()])
@@ -83,6 +84,49 @@ def test_above_a_frozen_prefix_one_gradient_too_many_is_counted(
     assert skipped < 0.1 * formula(TopLayers(layers=1), encoder)
 
 
+@pytest.mark.parametrize("strategy", [TopLayers(layers=1), TopLayers(layers=3), Frozen(), Gradual()])
+def test_the_prefix_is_what_torch_counts(strategy: Strategy, encoder: HuggingFaceEncoder) -> None:
+    plan = planned(strategy, encoder, steps=10)
+    tokens = torch.randint(0, 100, (SEQUENCES, LENGTH))
+    with torch.no_grad(), FlopCounterMode(display=False) as counter:
+        encoder.run(tokens, torch.ones_like(tokens), None, 0, plan.boundaries[-1])
+    found = prefix_flops(plan, encoder, np.full(SEQUENCES, LENGTH))
+    assert found == pytest.approx(counter.get_total_flops(), rel=0.03)
+
+
+def test_gradual_unfreezing_is_what_torch_counts_phase_by_phase(encoder: HuggingFaceEncoder) -> None:
+    """Up to the gradient that torch skips at the bottom of what learns (see above)."""
+    plan = planned(Gradual(), encoder, steps=10)
+    skipped = 2 * 3 * encoder.width**2 * SEQUENCES * LENGTH
+    steps = [phase.steps for phase in plan.phases]
+    found = training_flops(plan, encoder, np.full(SEQUENCES, LENGTH), RECIPE, steps)
+    expected = 0.0
+    for phase in plan.phases:
+        if phase.frozen <= DEPTH:
+            bottom = skipped if phase.frozen else 0
+            expected += phase.steps * (counted(phase, encoder) + bottom)
+    assert found == pytest.approx(expected, rel=0.03)
+
+
+def test_frozen_blocks_that_were_trained_before_run_in_every_step(encoder: HuggingFaceEncoder) -> None:
+    first = (("layers.0.*", 1e-4), ("*", FROZEN))
+    last = (("layers.3.*", 1e-4), ("*", FROZEN))
+
+    class FirstThenLast(Strategy):
+        name = "first-then-last"
+        summary = "the first layer, then the last"
+
+        def phases(self, depth: int) -> tuple[Phase, ...]:
+            return (Phase(0.5, first), Phase(0.5, last))
+
+    plan = planned(FirstThenLast(), encoder, steps=2)
+    lengths = np.full(SEQUENCES, LENGTH)
+    second = training_flops(plan, encoder, lengths, RECIPE, [0, 1])
+    alone = planned(TopLayers(layers=1), encoder)
+    again = prefix_flops(alone, encoder, lengths)
+    assert second == pytest.approx(training_flops(alone, encoder, lengths, RECIPE, [1]) + again)
+
+
 def test_a_frozen_encoder_costs_no_training(encoder: HuggingFaceEncoder) -> None:
     assert formula(Frozen(), encoder) == 0
 
@@ -90,8 +134,8 @@ def test_a_frozen_encoder_costs_no_training(encoder: HuggingFaceEncoder) -> None
 def test_steps_that_early_stopping_saved_are_not_counted(encoder: HuggingFaceEncoder) -> None:
     lengths = np.full(SEQUENCES, LENGTH)
     plan = planned(Full(), encoder, steps=10)
-    half = training_flops(plan, encoder, lengths, RECIPE, steps=5)
-    assert half == pytest.approx(training_flops(plan, encoder, lengths, RECIPE, steps=10) / 2)
+    half = training_flops(plan, encoder, lengths, RECIPE, steps=[5])
+    assert half == pytest.approx(training_flops(plan, encoder, lengths, RECIPE, steps=[10]) / 2)
 
 
 def test_each_phase_is_counted_with_what_learns_in_it(encoder: HuggingFaceEncoder) -> None:
@@ -105,5 +149,5 @@ def test_each_phase_is_counted_with_what_learns_in_it(encoder: HuggingFaceEncode
             return phases
 
     lengths = np.full(SEQUENCES, LENGTH)
-    two = training_flops(planned(Two(), encoder, steps=2), encoder, lengths, RECIPE, steps=2)
+    two = training_flops(planned(Two(), encoder, steps=2), encoder, lengths, RECIPE, steps=[1, 1])
     assert two == pytest.approx(formula(TopLayers(layers=1), encoder))

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 
+import numpy as np
 import pytest
 import torch
 
 from bench.contracts import Cell
 from bench.engine.determinism import make_deterministic
 from bench.engine.memory import Memory, cache_budget
-from bench.engine.prefix import Prefix
+from bench.engine.prefix import Prefix, Storage
 from bench.run import Bench, Ground, Tests, prepare_ground, run_cell
 
 
@@ -43,12 +44,13 @@ def test_predictions_do_not_depend_on_what_ran_before(
 
 def kept(ground: Ground, bench: Bench, *fills: tuple[int, ...]) -> dict[int, torch.Tensor]:
     """Activations at the boundaries, filled in this order."""
-    budget = cache_budget(Memory(), bench.device, parts=1)
+    budget = cache_budget(Memory(), bench.device, 1, bench.sources.cache)
     head = ground.prefix._head
-    prefix = Prefix(ground.given, ground.splits, head, bench.device, budget)
+    prefix = Prefix(ground.given, ground.splits, head, bench.device, Storage(budget))
     for boundaries in fills:
         prefix.fill("train", boundaries)
-    found = {boundary: prefix.features("train", boundary) for fill in fills for boundary in fill}
+    batch = ground.splits["train"].batch(np.arange(len(ground.splits["train"])))
+    found = {boundary: prefix.gather("train", boundary, batch) for fill in fills for boundary in fill}
     return {boundary: tensor for boundary, tensor in found.items() if tensor is not None}
 
 
@@ -62,8 +64,8 @@ def test_activations_are_the_same_bits_from_a_kept_boundary_and_from_tokens(
 
 
 def test_what_is_kept_does_not_depend_on_what_was_kept_before(toy_bench: Bench) -> None:
-    budget = cache_budget(Memory(), toy_bench.device, parts=10)
-    assert all(budget.reserve(2**20) for _ in range(10_000))
+    budget = cache_budget(Memory(), toy_bench.device, 10, toy_bench.sources.cache)
+    assert {budget.place(2**20) for _ in range(10_000)} == {"memory"}
 
 
 def test_a_cell_run_twice_gives_the_same_record(toy_cell: Callable[..., Cell], toy_bench: Bench) -> None:

@@ -43,7 +43,7 @@ class Narrow(Strategy):
 
     def adapt(self, encoder: Any) -> None:
         def overflow(_: Any, __: Any, output: Any) -> Any:
-            return output * (math.inf if torch.is_autocast_enabled("cpu") else 1)
+            return output * (math.inf if output.dtype == torch.bfloat16 else 1)
 
         encoder.model.embeddings.register_forward_hook(overflow)
 

@@ -41,7 +41,26 @@ class Greedy(Strategy):
 
 @pytest.fixture(scope="module")
 def bench(toy_bench: Bench, plugins: Plugins) -> Bench:
-    return replace(toy_bench, plugins=Plugins({**plugins.strategies, "greedy": Greedy}, plugins.tasks))
+    return replace(
+        toy_bench,
+        plugins=Plugins(
+            {**plugins.strategies, "greedy": Greedy, "greedy-always": GreedyAlways}, plugins.tasks
+        ),
+    )
+
+
+@dataclass(frozen=True)
+class GreedyAlways(Greedy):
+    """As Greedy, in evaluation too."""
+
+    name = "greedy-always"
+
+    def adapt(self, encoder: Any) -> None:
+        def measure(_: Any, __: Any, given: dict[str, Any]) -> None:
+            if len(given["attention_mask"]) > self.room:
+                raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 20.00 GiB")
+
+        encoder.model.register_forward_pre_hook(measure, with_kwargs=True)
 
 
 def tried(cell: Cell, bench: Bench) -> Record:
@@ -55,6 +74,12 @@ def test_the_micro_batch_is_halved_until_it_fits(toy_cell: Callable[..., Cell], 
     assert record.adaptations == ("micro-batch 2 of 8, accumulated, for lack of memory",)
 
 
+def test_evaluation_runs_in_as_small_batches_as_training(toy_cell: Callable[..., Cell], bench: Bench) -> None:
+    record = tried(toy_cell("greedy-always"), bench)
+    assert record.status == "done"
+    assert record.adaptations == ("micro-batch 2 of 8, accumulated, for lack of memory",)
+
+
 def test_at_the_end_of_the_ladder_the_record_says_what_was_tried(
     toy_cell: Callable[..., Cell], bench: Bench
 ) -> None:
@@ -63,7 +88,7 @@ def test_at_the_end_of_the_ladder_the_record_says_what_was_tried(
     assert record.reason == "out of memory: CUDA out of memory. Tried to allocate 20.00 GiB"
     assert record.adaptations == (
         "micro-batch 1 of 8, accumulated, for lack of memory",
-        "no prefix cache, for lack of memory",
+        "prefix cache given up, for lack of memory",
     )
 
 
@@ -90,18 +115,28 @@ def test_gradients_of_parts_add_up_to_those_of_the_whole(
 
 
 def test_the_ladder_ends() -> None:
-    memory, rungs = Memory.whole(32), []
+    memory, rungs = Memory.whole(8, torch.device("cuda")), []
     while memory:
-        rungs.append((memory.micro_batch, memory.cache))
+        rungs.append((memory.micro_batch, memory.open))
         memory = memory.tighter()
-    assert rungs == [(32, True), (16, True), (8, True), (4, True), (2, True), (1, True), (1, False)]
+    every = ("device", "memory", "file")
+    assert rungs == [(8, every), (4, every), (2, every), (1, every), (1, every[1:]), (1, every[2:]), (1, ())]
+
+
+def test_a_cpu_has_no_memory_beside_its_own() -> None:
+    assert Memory.whole(1, torch.device("cpu")).open == ("memory", "file")
 
 
 def test_a_budget_that_is_shared_runs_out_and_one_by_part_does_not() -> None:
-    shared, each = Budget(10), Budget(0, each=4)
-    assert [shared.reserve(4) for _ in range(3)] == [True, True, False]
-    assert [each.reserve(4) for _ in range(3)] == [True, True, True]
-    assert not each.reserve(5)
+    shared, each = Budget({"memory": 10}), Budget({"memory": 4}, shared=False)
+    assert [shared.place(4) for _ in range(3)] == ["memory", "memory", None]
+    assert [each.place(4) for _ in range(3)] == ["memory", "memory", "memory"]
+    assert each.place(5) is None
+
+
+def test_what_does_not_fit_goes_to_the_next_tier() -> None:
+    budget = Budget({"device": 5, "memory": 5, "file": 100})
+    assert [budget.place(4) for _ in range(4)] == ["device", "memory", "file", "file"]
 
 
 @pytest.mark.parametrize(
@@ -120,7 +155,7 @@ def test_every_way_to_run_out_of_memory_is_known(error: Exception) -> None:
 def test_without_a_cache_the_scores_are_the_same(toy_cell: Callable[..., Cell], bench: Bench) -> None:
     cell = toy_cell("frozen")
     scores = []
-    for memory in (Memory(), Memory(cache=False)):
+    for memory in (Memory(), Memory(given_up=3)):
         terms = replace(bench, memory=memory)
         record, _ = attempt(cell, terms, Attempt(partial(_ground, terms), lambda _: None, lambda _: ""))
         scores.append(record.scores)

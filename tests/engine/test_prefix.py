@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,7 +15,8 @@ import torch
 from bench.contracts import Cell
 from bench.engine.machine import Device
 from bench.engine.memory import Budget
-from bench.engine.prefix import Prefix
+from bench.engine.prefix import Prefix, Storage
+from bench.engine.shelf import Shelf
 from bench.models.heads import Head
 from bench.run import Bench, Ground, prepare_ground
 
@@ -54,7 +57,8 @@ def head_of(ground: Ground, toy_cell: MakeCell) -> Head:
 
 
 def prefix_of(ground: Ground, device: Device, toy_cell: MakeCell, left: float = 1e9) -> Prefix:
-    return Prefix(ground.given, ground.splits, head_of(ground, toy_cell), device, Budget(left))
+    storage = Storage(Budget({"memory": left}))
+    return Prefix(ground.given, ground.splits, head_of(ground, toy_cell), device, storage)
 
 
 def batches(ground: Ground) -> int:
@@ -65,9 +69,10 @@ def test_one_pass_fills_several_boundaries(ground: Ground, device: Counting, toy
     prefix = prefix_of(ground, device, toy_cell)
     prefix.fill("train", (2, 4, DEPTH + 1))
     assert device.layers_run[0] == DEPTH * batches(ground)
-    assert all(prefix.features("train", boundary) is not None for boundary in (2, 4, DEPTH + 1))
-    assert prefix.features("train", 3) is None
-    assert prefix.features("test", 2) is None
+    batch = ground.splits["train"].batch(np.arange(4))
+    assert all(prefix.gather("train", boundary, batch) is not None for boundary in (2, 4, DEPTH + 1))
+    assert prefix.gather("train", 3, batch) is None
+    assert prefix.gather("test", 2, batch) is None
 
 
 def test_what_is_kept_is_not_computed_again(ground: Ground, device: Counting, toy_cell: MakeCell) -> None:
@@ -104,15 +109,15 @@ def test_what_is_kept_is_what_the_blocks_give(
     batch = split.batch(np.arange(4))
     real = batch.mask.bool()
     for boundary in (2, 3, 5):
-        kept = prefix.features("train", boundary)
+        kept = prefix.gather("train", boundary, batch)
         assert kept is not None
         with torch.no_grad():
             plain = ground.given.run(batch.tokens, batch.mask, batch.segments, 0, boundary)
         if prefix.pools(boundary):
             pooled = head_of(ground, toy_cell).pool(plain, batch.mask)
-            assert torch.allclose(kept[batch.index], pooled, atol=1e-5)
+            assert torch.allclose(kept, pooled, atol=1e-5)
         else:
-            assert torch.allclose(kept[batch.positions][real], plain[real], atol=1e-5)
+            assert torch.allclose(kept[real], plain[real], atol=1e-5)
 
 
 def test_pooled_vectors_are_kept_where_all_is_frozen_and_the_head_pools(
@@ -120,20 +125,21 @@ def test_pooled_vectors_are_kept_where_all_is_frozen_and_the_head_pools(
 ) -> None:
     prefix = prefix_of(ground, device, toy_cell)
     prefix.fill("train", (DEPTH, DEPTH + 1))
-    split = ground.splits["train"]
-    below, last = prefix.features("train", DEPTH), prefix.features("train", DEPTH + 1)
+    batch = ground.splits["train"].batch(np.arange(4))
+    below, last = (prefix.gather("train", boundary, batch) for boundary in (DEPTH, DEPTH + 1))
     assert below is not None
     assert last is not None
-    assert len(below) == split.tokens
-    assert len(last) == (len(split) if ground.task.head == "pooled" else split.tokens)
+    assert below.shape[:-1] == batch.tokens.shape
+    assert last.shape[:-1] == ((4,) if ground.task.head == "pooled" else batch.tokens.shape)
 
 
 def test_what_exceeds_the_budget_is_not_kept(ground: Ground, device: Counting, toy_cell: MakeCell) -> None:
     size = ground.splits["train"].tokens * ground.given.width * 4
     prefix = prefix_of(ground, device, toy_cell, left=1.5 * size)
     prefix.fill("train", (2, 3))
-    assert prefix.features("train", 2) is not None
-    assert prefix.features("train", 3) is None
+    batch = ground.splits["train"].batch(np.arange(4))
+    assert prefix.gather("train", 2, batch) is not None
+    assert prefix.gather("train", 3, batch) is None
     assert device.layers_run[0] == batches(ground)
 
 
@@ -148,3 +154,80 @@ def test_without_any_budget_the_results_are_the_same(toy_cell: MakeCell, toy_ben
     assert tests == again
     assert [p.loss for p in first.curve] == pytest.approx([p.loss for p in second.curve], abs=1e-5)
     assert second.seconds.prefix == 0 < first.seconds.prefix
+
+
+def stored(
+    ground: Ground, toy_cell: MakeCell, device: Device, storage: Storage, *boundaries: int
+) -> dict[int, torch.Tensor]:
+    """What a cache of this storage gives for a batch, by boundary."""
+    prefix = Prefix(ground.given, ground.splits, head_of(ground, toy_cell), device, storage)
+    prefix.fill("train", boundaries)
+    batch = ground.splits["train"].batch(np.arange(4))
+    found = {boundary: prefix.gather("train", boundary, batch) for boundary in boundaries}
+    return {boundary: kept for boundary, kept in found.items() if kept is not None}
+
+
+def test_a_mapped_file_holds_the_same_bits_as_memory_and_goes_with_the_cache(
+    ground: Ground, device: Counting, toy_cell: MakeCell, tmp_path: Path
+) -> None:
+    memory = stored(ground, toy_cell, device, Storage(Budget({"memory": 1e9})), 2, DEPTH + 1)
+    prefix = Prefix(
+        ground.given,
+        ground.splits,
+        head_of(ground, toy_cell),
+        device,
+        Storage(Budget({"memory": 0, "file": 1e9}), tmp_path),
+    )
+    prefix.fill("train", (2, DEPTH + 1))
+    batch = ground.splits["train"].batch(np.arange(4))
+    assert len(list(tmp_path.rglob("prefix-*/*"))) == 2
+    for boundary, kept in memory.items():
+        mapped = prefix.gather("train", boundary, batch)
+        assert mapped is not None
+        assert torch.equal(mapped, kept)
+    del prefix
+    gc.collect()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_file_that_reads_slower_than_the_blocks_run_is_given_up(
+    ground: Ground, toy_cell: MakeCell, tmp_path: Path
+) -> None:
+    @dataclass(frozen=True)
+    class Slow(Device):
+        """A device on which running a block takes no time, and a look at the clock a second."""
+
+        looks: list[int] = field(default_factory=lambda: [0], hash=False)
+
+        def clock(self) -> float:
+            self.looks[0] += 1
+            return float(self.looks[0])
+
+    part = ground.splits["train"]
+    slow = Slow(torch.device("cpu"), torch.float32)
+    storage = Storage(Budget({"file": 1e9}), tmp_path)
+    prefix = Prefix(ground.given, ground.splits, head_of(ground, toy_cell), slow, storage)
+    prefix._spent["train"] = {0: -1e6}
+    prefix.fill("train", (2,))
+    assert prefix.gather("train", 2, part.batch(np.arange(2))) is None
+
+
+def test_another_run_finds_what_this_one_computed_and_is_charged_for_it(
+    ground: Ground, device: Counting, toy_cell: MakeCell, tmp_path: Path
+) -> None:
+    def storage(content: str) -> Storage:
+        return Storage(Budget({"memory": 1e9}), shelf=Shelf(tmp_path, 10**9), content=content)
+
+    first = stored(ground, toy_cell, device, storage("a"), 2, DEPTH + 1)
+    ran = device.layers_run[0]
+    prefix = Prefix(ground.given, ground.splits, head_of(ground, toy_cell), device, storage("a"))
+    prefix.fill("train", (2, DEPTH + 1))
+    assert device.layers_run[0] == ran
+    assert prefix.seconds("train", (DEPTH + 1,)) == DEPTH * batches(ground)
+    batch = ground.splits["train"].batch(np.arange(4))
+    for boundary, kept in first.items():
+        found = prefix.gather("train", boundary, batch)
+        assert found is not None
+        assert torch.equal(found, kept)
+    stored(ground, toy_cell, device, storage("other weights"), 2)
+    assert device.layers_run[0] > ran

@@ -14,6 +14,7 @@ from torch.optim.optimizer import register_optimizer_step_pre_hook
 from bench.contracts import Cell, Recipe
 from bench.data.batches import Batch, epoch_steps, shuffled
 from bench.engine import training
+from bench.engine.optimizer import FlatAdamW
 from bench.engine.training import Fit, Model, derived_seed, fit, predict
 from bench.record import Point
 from bench.run import Bench, Ground, build, prepare_ground
@@ -75,13 +76,16 @@ def test_the_gradient_is_clipped_as_a_whole(
 
 
 def test_matrices_of_layers_and_head_decay_and_nothing_else_does(
-    toy_cell: MakeCell, ground: Ground, toy_bench: Bench, toy_recipe: Recipe, steps: list[dict[str, Any]]
+    toy_cell: MakeCell, ground: Ground, toy_bench: Bench, toy_recipe: Recipe
 ) -> None:
-    model, _ = train(toy_cell(recipe=replace(toy_recipe, weight_decay=0.25)), ground, toy_bench)
-    decays = {id(p): decay for _, decay, params in steps[0]["groups"] for p in params}
-    for name, parameter in model.parameters().items():
-        matrix = parameter.dim() == 2 and not name.startswith("embeddings.")
-        assert decays[id(parameter)] == (0.25 if matrix else 0.0), name
+    cell = toy_cell(recipe=replace(toy_recipe, weight_decay=0.25))
+    model, plan = build(cell, toy_bench.plugins.strategy("full"), ground, toy_bench)
+    shapes = {name: parameter.dim() for name, parameter in model.parameters().items()}
+    optimizer = FlatAdamW(model.parameters(), plan, cell.recipe, torch.float32)
+    decays = {name: group.decay for group in optimizer.groups for name in group.names}
+    for name, dimensions in shapes.items():
+        matrix = dimensions == 2 and not name.startswith("embeddings.")
+        assert decays[name] == (0.25 if matrix else 0.0), name
 
 
 def script(monkeypatch: pytest.MonkeyPatch, losses: list[float]) -> None:
@@ -222,3 +226,18 @@ def test_predictions_in_buckets_are_predictions_one_by_one(
             alone.append(model.logits("test", batch, phase)[0].reshape(-1, packed.shape[-1]).numpy())
     assert np.allclose(packed, np.concatenate(alone), atol=1e-5)
     assert np.isfinite(loss)
+
+
+def test_a_phase_with_patience_ends_when_the_validation_loss_stands_still(
+    toy_cell: MakeCell, ground: Ground, toy_bench: Bench, toy_recipe: Recipe
+) -> None:
+    recipe = replace(toy_recipe, epochs=8, evaluations=5, patience=100)
+    options = (("patience", 1), ("head_rate", 1e-12), ("rate", 1e-12))  # nothing gets better
+    cell = toy_cell("gradual", recipe=recipe, options=options)
+    model, plan = build(cell, toy_bench.plugins.strategy(cell.strategy, cell.options), ground, toy_bench)
+    result = fit(model, plan, ground.splits, recipe, 0, lambda logits: 0.0, lambda point: None)
+    assert all(
+        taken < phase.steps for taken, phase in zip(result.phase_steps[:-1], plan.phases, strict=False)
+    )
+    assert result.phase_steps[-1] == plan.phases[-1].steps
+    assert result.curve[-1].step == result.steps

@@ -12,6 +12,7 @@ import torch
 import transformers as tf
 from torch import Tensor
 
+from bench.contracts import BenchError
 from bench.models.backbones import HuggingFaceEncoder, StaticVectors, block_of
 
 DEPTH, WIDTH, VOCABULARY = 3, 32, 90
@@ -97,6 +98,43 @@ def test_the_whole_is_the_models_own_forward(family: str) -> None:
     with torch.no_grad():
         own = model(input_ids=tokens, attention_mask=mask).last_hidden_state
         assert torch.equal(real(encoder_of(family).run(tokens, mask, None)), real(own))
+
+
+@EVERY
+@pytest.mark.parametrize("count", range(1, DEPTH + 1))
+def test_the_first_layers_alone_give_what_leaves_the_last_of_them(family: str, count: int) -> None:
+    tokens, mask = inputs()
+    encoder, cut = encoder_of(family), encoder_of(family)
+    cut.keep_layers(count)
+    with torch.no_grad():
+        hidden = encoder.run(tokens, mask, None, 0, count + 1)
+        if (
+            encoder.family.final and count < DEPTH
+        ):  # the norm after the last layer belongs to whichever is last
+            hidden = encoder.model.get_submodule(encoder.family.final)(hidden)
+        assert torch.allclose(real(cut.run(tokens, mask, None)), real(hidden), atol=1e-6)
+    assert cut.depth == count
+    assert cut.blocks_of(cut.named_parameters()) == set(range(count + 1))
+
+
+@EVERY
+@pytest.mark.parametrize("count", [2, 3, 99])
+def test_joined_outputs_are_those_of_the_last_blocks_side_by_side(family: str, count: int) -> None:
+    tokens, mask = inputs()
+    encoder = encoder_of(family)
+    encoder.join(count)
+    with torch.no_grad():
+        outputs = [encoder.run(tokens, mask, None, 0, block + 1) for block in range(DEPTH + 1)][-count:]
+        joined = encoder.encode(tokens, mask, None)
+    assert joined.shape[-1] == encoder.output_width == WIDTH * len(outputs)
+    assert torch.allclose(real(joined), real(torch.cat(outputs, -1)), atol=1e-6)
+
+
+def test_more_layers_than_there_are_is_an_error() -> None:
+    with pytest.raises(
+        BenchError, match=rf"recipe\.layers is {DEPTH + 1}, but the encoder has {DEPTH} layers"
+    ):
+        encoder_of("bert").keep_layers(DEPTH + 1)
 
 
 @EVERY
@@ -260,3 +298,32 @@ def test_without_dropout_training_mode_equals_evaluation_mode(family: str) -> No
     evaluated = encoder.run(tokens, mask, None)
     encoder.model.train()
     torch.testing.assert_close(real(encoder.run(tokens, mask, None)), real(evaluated), rtol=0, atol=1e-5)
+
+
+@EVERY
+def test_plain_attention_is_the_librarys_own(family: str) -> None:
+    """Forward and backward, padding and local attention included; families without the choice keep their own."""
+    (tokens, mask), found = inputs(), []
+    for name in ("eager", "plain", "sdpa"):
+        encoder = encoder_of(family)
+        encoder.use_attention(name)
+        hidden = encoder.run(tokens, mask, None) * mask.unsqueeze(-1)
+        hidden.square().sum().backward()
+        gradients = {n: p.grad for n, p in encoder.named_parameters().items() if p.grad is not None}
+        found.append({"hidden": hidden.detach(), **gradients})
+    for other in found[1:]:
+        assert other.keys() == found[0].keys()
+        for name, value in other.items():
+            torch.testing.assert_close(value, found[0][name], rtol=1e-4, atol=1e-4)
+
+
+@EVERY
+def test_in_bf16_activations_stay_near_those_of_fp32(family: str) -> None:
+    tokens, mask = inputs()
+    encoder = encoder_of(family)
+    with torch.no_grad():
+        whole = encoder.run(tokens, mask, None)
+        low = encoder.cast(torch.bfloat16).run(tokens, mask, None)
+    assert low.dtype == torch.bfloat16
+    real = mask.bool()
+    assert float((low.float() - whole)[real].norm() / whole[real].norm()) < 0.05

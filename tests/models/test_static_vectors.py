@@ -130,3 +130,32 @@ def test_vectors_that_are_not_finite_are_refused(tmp_path: Path, sources: Source
 def test_a_file_that_does_not_exist_is_named(sources: Sources) -> None:
     with pytest.raises(BenchError, match=r"backbone absent\.kv: there is no such file"):
         load("absent.kv", sources)
+
+
+def test_vectors_are_read_once_for_all_tasks_and_their_time_is_charged_each_time(
+    tmp_path: Path, vectors: KeyedVectors, sources: Sources
+) -> None:
+    from bench.models.loading import load
+
+    path = str(make("v.kv", tmp_path, vectors))
+    first, second = load(path, sources), load(path, sources)
+    assert second.tokenizer is first.tokenizer
+    assert first.spared < second.spared
+
+
+def test_kept_vectors_are_not_changed_by_training_on_them(
+    tmp_path: Path, vectors: KeyedVectors, sources: Sources
+) -> None:
+    import torch
+
+    from bench.models.loading import load
+
+    path = str(make("v.kv", tmp_path, vectors))
+    backbone = load(path, sources).backbone
+    backbone.trim(np.arange(3))
+    with torch.no_grad():
+        for parameter in backbone.named_parameters().values():
+            parameter.add_(1.0)
+    again = load(path, sources).backbone.named_parameters()
+    table, _ = load_vectors(path, sources)
+    assert all(np.array_equal(parameter.detach().numpy(), table) for parameter in again.values())

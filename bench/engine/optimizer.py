@@ -1,0 +1,149 @@
+"""One AdamW for a cell, on flat buffers.
+
+Parameters with the same rates in all phases, decay and type form a group. The fp32 values of a group, the masters,
+are one vector; its parameters are views of it, or of a copy in lower precision (a shadow) in which the model
+computes (mixed precision training: Micikevicius et al., arXiv 1710.03740). So a step is a handful of long
+operations whatever the number of parameters, and equals torch's AdamW on the parameters themselves.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from bench.contracts import Recipe
+from bench.engine.plan import Plan
+
+ALIGNED = 32  # values; every parameter starts on a cache line
+
+
+@dataclass(frozen=True)
+class Group:
+    """Parameters that share rates, decay and type. master: fp32; shadow: what the parameters are views of;
+    gradient: what their gradients are views of. Shadow is master itself where the model computes in fp32."""
+
+    names: tuple[str, ...]
+    rates: tuple[float, ...]
+    decay: float
+    master: nn.Parameter
+    shadow: Tensor
+    gradient: Tensor
+    views: tuple[tuple[nn.Parameter, Tensor], ...]  # a parameter, its gradient
+
+    def fp32_gradient(self) -> Tensor:
+        """The gradient of the masters, after a backward pass."""
+        assert self.master.grad is not None
+        if self.master.grad is not self.gradient:
+            self.master.grad.copy_(self.gradient)
+        return self.master.grad
+
+
+class FlatAdamW:
+    """A group joins in the phase in which it thaws and keeps its moments. A parameter that never learns never
+    enters."""
+
+    def __init__(
+        self, parameters: Mapping[str, nn.Parameter], plan: Plan, recipe: Recipe, dtype: torch.dtype
+    ) -> None:
+        """parameters: fp32, by canonical name; those that learn become views of type `dtype`, the head's of fp32;
+        the others take no gradient."""
+        self._clip = recipe.clip
+        for name, parameter in parameters.items():
+            parameter.requires_grad_(name in plan.learning)
+        members: dict[tuple[tuple[float, ...], float, torch.dtype], list[str]] = {}
+        for name, rates in plan.learning.items():
+            decays = parameters[name].dim() > 1 and not name.startswith("embeddings.")
+            kind = torch.float32 if name.startswith("head.") else dtype
+            members.setdefault((rates, recipe.weight_decay if decays else 0.0, kind), []).append(name)
+        self.groups = [_flat(parameters, names, *key) for key, names in members.items()]
+        self._active: list[Group] = []
+        self._adamw: torch.optim.AdamW | None = None
+
+    def enter(self, phase: int) -> None:
+        """Let the groups that learn in this phase take gradients, and no others; add those that are new."""
+        self._active = [group for group in self.groups if group.rates[phase]]
+        for group in self.groups:
+            active = group.rates[phase] > 0
+            group.master.grad = None
+            for parameter, gradient in group.views:
+                parameter.requires_grad_(active)
+                parameter.grad = gradient if active else None
+            if active:
+                group.gradient.zero_()
+                same = group.gradient.dtype == torch.float32
+                group.master.grad = group.gradient if same else torch.zeros_like(group.master)
+            if active and not any(group.rates[:phase]):
+                joining = {"params": [group.master], "weight_decay": group.decay, "rates": group.rates}
+                if self._adamw is None:
+                    self._adamw = torch.optim.AdamW([joining], fused=True)
+                else:
+                    self._adamw.add_param_group(joining)
+        assert self._adamw is not None
+        for entry in self._adamw.param_groups:
+            entry["rate"] = entry["rates"][phase]
+
+    def step(self, factor: float) -> Tensor:
+        """Clip the gradient's norm, step with every rate times `factor`, and forget the gradients; the norm before
+        it was clipped."""
+        assert self._adamw is not None
+        gradients = [group.fp32_gradient() for group in self._active]
+        norm = torch.linalg.vector_norm(torch.stack([torch.linalg.vector_norm(g) for g in gradients]))
+        scale = (self._clip / (norm + 1e-6)).clamp(max=1.0)
+        for gradient in gradients:
+            gradient.mul_(scale)
+        for entry in self._adamw.param_groups:
+            entry["lr"] = entry["rate"] * factor
+        self._adamw.step()
+        for group in self._active:
+            group.gradient.zero_()
+        self._refresh(self._active)
+        return norm
+
+    def state(self) -> list[Tensor]:
+        """A copy of the masters."""
+        return [group.master.detach().clone() for group in self.groups]
+
+    def restore(self, state: list[Tensor]) -> None:
+        """Go back to masters that `state` gave."""
+        with torch.no_grad():
+            for group, master in zip(self.groups, state, strict=True):
+                group.master.copy_(master)
+        self._refresh(self.groups)
+
+    @staticmethod
+    def _refresh(groups: list[Group]) -> None:
+        with torch.no_grad():
+            for group in groups:
+                if group.shadow.dtype != torch.float32:
+                    group.shadow.copy_(group.master)
+
+
+def _flat(
+    parameters: Mapping[str, nn.Parameter],
+    names: list[str],
+    rates: tuple[float, ...],
+    decay: float,
+    dtype: torch.dtype,
+) -> Group:
+    starts, size = [], 0
+    for name in names:
+        starts.append(size)
+        size += -(-parameters[name].numel() // ALIGNED) * ALIGNED
+    device = parameters[names[0]].device
+    master = nn.Parameter(torch.zeros(size, device=device))
+    for name, start in zip(names, starts, strict=True):
+        values = parameters[name].detach().flatten()
+        master.detach()[start : start + len(values)] = values
+    shadow = master.detach() if dtype == torch.float32 else master.detach().to(dtype)
+    gradient = torch.zeros_like(shadow)
+    views = []
+    for name, start in zip(names, starts, strict=True):
+        parameter = parameters[name]
+        part = slice(start, start + parameter.numel())
+        parameter.grad = None
+        parameter.data = shadow[part].view(parameter.shape)
+        views.append((parameter, gradient[part].view(parameter.shape)))
+    return Group(tuple(names), rates, decay, master, shadow, gradient, tuple(views))

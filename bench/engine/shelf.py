@@ -1,0 +1,89 @@
+"""Activations that outlive a run: a folder of safetensors files, for `--cache-dir`.
+
+A file is named by what determines its content, carries a checksum that is verified before it is used, and the time
+that computing it took, so that a cell is charged the same whether it was found or not. When the folder grows over
+its limit, files that were not used for longest are deleted.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from bench import durable
+from bench.contracts import BenchError
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+
+@dataclass(frozen=True)
+class Shelf:
+    """folder: where the files are. limit: bytes that they may take together."""
+
+    folder: Path
+    limit: int
+
+    def load(self, key: str) -> tuple[Tensor, float] | None:
+        """The tensor of this key and the seconds that it took to compute; None where there is none. A damaged file
+        is deleted."""
+        from safetensors import SafetensorError, safe_open
+
+        path = self._path(key)
+        if not path.is_file():
+            return None
+        try:
+            with safe_open(path, framework="pt") as file:
+                metadata = file.metadata() or {}
+                tensor = file.get_tensor("activations")
+            if _checksum(tensor, metadata["seconds"]) != metadata["checksum"]:
+                raise ValueError("checksum")
+            os.utime(path)
+            return tensor, float(metadata["seconds"])
+        except (OSError, ValueError, KeyError, SafetensorError):
+            with suppress(OSError):
+                path.unlink()
+            return None
+
+    def save(self, key: str, tensor: Tensor, seconds: float) -> None:
+        """Keep a tensor; BenchError where the folder cannot be written."""
+        from safetensors.torch import save
+
+        size = tensor.numel() * tensor.element_size()
+        if size > self.limit:
+            return
+        self._evict(self.limit - size)
+        took = repr(seconds)
+        metadata = {"seconds": took, "checksum": _checksum(tensor, took)}
+        try:
+            durable.write(self._path(key), save({"activations": tensor.cpu().contiguous()}, metadata))
+        except BenchError as error:
+            raise BenchError(f"--cache-dir: {error}") from error
+
+    def _path(self, key: str) -> Path:
+        return self.folder / f"{key}.safetensors"
+
+    def _evict(self, limit: int) -> None:
+        """Delete what was not used for longest, until the files take at most `limit` bytes."""
+        found = []
+        for path in self.folder.glob("*.safetensors"):
+            with suppress(OSError):
+                found.append((path.stat().st_mtime, path.stat().st_size, path))
+        total = sum(size for _, size, _ in found)
+        for _, size, path in sorted(found):
+            if total <= limit:
+                return
+            with suppress(OSError):
+                path.unlink()
+                total -= size
+
+
+def _checksum(tensor: Tensor, seconds: str) -> str:
+    import torch
+
+    content = tensor.detach().cpu().contiguous().view(torch.uint8).numpy()
+    return hashlib.sha256(seconds.encode() + content.tobytes()).hexdigest()

@@ -1,0 +1,99 @@
+"""The best head on frozen features, by L-BFGS: (multinomial) logistic regression, where a head is linear.
+
+Full-batch, without dropout, to convergence. The L2 penalty is chosen on validation data from a fixed grid, as in
+Kornblith et al. 2019 (arXiv 1805.08974, appendix A), each solution the start of the next.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from bench.contracts import Recipe
+from bench.curve import Point
+from bench.data.batches import Split
+from bench.engine.divergence import check_finite, check_sound
+from bench.engine.plan import Plan, PlannedPhase
+from bench.engine.prefix import Stopwatch
+from bench.engine.training import Fit, Model, Score, Watch, predict
+from bench.models.heads import count_terms, loss_terms
+
+PENALTIES = (1e-1, 1e-2, 1e-3, 1e-4, 1e-5, 1e-6)  # times half the weights' squared norm, on the mean loss
+ITERATIONS = 100  # at most, for each penalty
+
+
+def solve(
+    model: Model, plan: Plan, splits: dict[str, Split], recipe: Recipe, seed: int, score: Score, watch: Watch
+) -> Fit:
+    """What `fit` does, for a plan whose solver is L-BFGS. The recipe's budget and the seed's order play no part.
+
+    In the learning curve an epoch is a pass over the training split, a step an iteration. Raises Diverged."""
+    (phase,) = plan.phases
+    training, evaluating = Stopwatch(model.device), Stopwatch(model.device)
+    result = Fit(phase_steps=[0])
+    for name, parameter in model.parameters().items():
+        parameter.requires_grad_(name in phase.rates)
+    model.backbone.cast(model.device.dtype)
+    head = list(model.head.parameters())
+    best: list[Tensor] = []
+    passes = 0
+    with training:
+        objective = _Objective(model, splits["train"], phase)
+    for penalty in PENALTIES:
+        with training:
+            objective.penalty = penalty
+            optimizer = torch.optim.LBFGS(head, max_iter=ITERATIONS, line_search_fn="strong_wolfe")
+            optimizer.step(objective)
+            state = optimizer.state[head[0]]
+        result.phase_steps[0] += state["n_iter"]
+        passes += state["func_evals"]
+        with evaluating:
+            check_finite([objective.mean.repeat(2)], result.steps)
+            logits, loss = predict(model, "validation", splits["validation"], phase)
+            check_sound(logits, loss, result.steps)
+            if not best or loss < result.loss:
+                best = [parameter.detach().clone() for parameter in head]
+            point = Point(
+                step=result.steps,
+                epoch=passes,
+                seconds=training.seconds + evaluating.seconds,
+                phase=1,
+                train_loss=float(objective.mean),
+                loss=loss,
+                score=score(logits),
+            )
+        result.curve.append(point)
+        watch(point)
+    with torch.no_grad():
+        for parameter, value in zip(head, best, strict=True):
+            parameter.copy_(value)
+    result.train_seconds, result.evaluate_seconds = training.seconds, evaluating.seconds
+    return result
+
+
+class _Objective:
+    """The mean loss over the training split plus the penalty, with its gradient; `mean` is the loss alone."""
+
+    def __init__(self, model: Model, split: Split, phase: PlannedPhase) -> None:
+        self._model, self._phase = model, phase
+        self._batches = [split.batch(index) for index in split.in_order_of_length()]
+        counts = [count_terms(model.head.kind, batch.targets) for batch in self._batches]
+        self._terms = torch.stack(counts).sum()
+        self.penalty = 0.0
+        self.mean = torch.tensor(torch.nan)
+
+    def __call__(self) -> Tensor:
+        head = self._model.head
+        head.eval()
+        head.zero_grad()
+        losses = []
+        for batch in self._batches:
+            total, _ = loss_terms(head.kind, self._model.logits("train", batch, self._phase), batch.targets)
+            loss = total / self._terms
+            loss.backward()
+            losses.append(loss.detach())
+        self.mean = torch.stack(losses).sum()
+        weights = [parameter.square().sum() for parameter in head.parameters() if parameter.dim() > 1]
+        penalty = self.penalty / 2 * torch.stack(weights).sum()
+        penalty.backward()
+        return self.mean + penalty.detach()

@@ -1,0 +1,51 @@
+"""Fair tuning: every cell tries the same learning-rate scales, and the lowest validation loss decides."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+from bench.engine.divergence import Diverged
+from bench.engine.plan import Plan
+from bench.engine.training import Fit, Model
+from bench.record import Trial
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A trained model. building: seconds that it took to set up; others: seconds of the trials not kept."""
+
+    model: Model
+    plan: Plan
+    fitted: Fit
+    building: float
+    others: float = 0.0
+
+    @property
+    def seconds(self) -> float:
+        return self.building + self.fitted.train_seconds + self.fitted.evaluate_seconds
+
+
+def tune(scales: Sequence[float], train: Callable[[float], Trained]) -> tuple[Trained, tuple[Trial, ...]]:
+    """Train with every scale and keep the one with the lowest validation loss, the first of equals; without
+    scales, train once. A scale that diverges is out. Raises Diverged where all do."""
+    if not scales:
+        return train(1.0), ()
+    best: Trained | None = None
+    losses: dict[float, float | None] = {}
+    kept, spent = scales[0], 0.0
+    for place, scale in enumerate(scales):
+        try:
+            found = train(scale)
+        except Diverged:
+            if best is None and place == len(scales) - 1:
+                raise
+            losses[scale] = None
+            continue
+        losses[scale] = found.fitted.loss
+        spent += found.seconds
+        if best is None or found.fitted.loss < best.fitted.loss:
+            best, kept = found, scale
+    assert best is not None
+    trials = tuple(Trial(scale=scale, loss=loss, kept=scale == kept) for scale, loss in losses.items())
+    return replace(best, others=spent - best.seconds), trials

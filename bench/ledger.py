@@ -1,0 +1,166 @@
+"""Where the time of a training step goes: forward, backward and optimizer of strategies, against what they train.
+
+Strategies take turns, step by step on the same batches, so that whatever else the machine does falls on all of
+them alike; numbers are medians. A strategy of several phases is measured in its last one.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from statistics import median
+
+import torch
+
+from bench.analysis.formats import render
+from bench.analysis.groups import machine_fingerprint
+from bench.analysis.model import Block, Column, Entry, Row, Table
+from bench.contracts import BenchError, Cell
+from bench.data.batches import shuffled
+from bench.data.sources import Sources
+from bench.discovery import discover
+from bench.engine.machine import choose_device
+from bench.engine.optimizer import FlatAdamW
+from bench.engine.plan import PlannedPhase
+from bench.engine.training import Model, set_modes
+from bench.models.heads import loss_terms
+from bench.provenance import describe
+from bench.run import Bench, Ground, build, prepare_ground, values_of
+from bench.suite import load
+
+STRATEGIES = ("frozen", "bitfit", "lora", "adapter", "top-layers", "full")
+WARM = 3  # steps of each strategy before those that count
+COLUMNS = (
+    Column("trainable", "trainable", "share"),
+    Column("forward", "forward", "milliseconds"),
+    Column("backward", "backward", "milliseconds"),
+    Column("optimizer", "optimizer", "milliseconds"),
+    Column("step", "step", "milliseconds"),
+    Column("relative", "step / full", "times"),
+)
+
+
+@dataclass
+class Line:
+    """A strategy that is measured. seconds: forward, backward and optimizer, of each step."""
+
+    label: str
+    model: Model
+    phase: PlannedPhase
+    optimizer: FlatAdamW
+    trainable: float
+    seconds: list[tuple[float, float, float]] = field(default_factory=list)
+
+    def medians(self) -> list[float]:
+        """Milliseconds of forward, backward, optimizer, and of the whole step."""
+        kept = self.seconds[WARM:]
+        parts = [median(step[part] for step in kept) for part in range(3)]
+        return [1000 * value for value in (*parts, median(map(sum, kept)))]
+
+
+def measure(lines: Sequence[Line], ground: Ground, cell: Cell, steps: int) -> None:
+    """Take steps on the same batches, one of each line in turn."""
+    split = ground.splits["train"]
+    batches = shuffled(split.lengths, cell.recipe.batch_size, seed=0)
+    for _ in range(WARM + steps):
+        batch = split.batch(next(batches))
+        for line in lines:
+            clock = line.model.device.clock
+            edges = [clock()]
+            total, terms = loss_terms(
+                line.model.head.kind, line.model.logits("train", batch, line.phase), batch.targets
+            )
+            loss = total / terms
+            edges.append(clock())
+            loss.backward()
+            edges.append(clock())
+            line.optimizer.step(1.0)
+            edges.append(clock())
+            line.seconds.append((edges[1] - edges[0], edges[2] - edges[1], edges[3] - edges[2]))
+
+
+def lines_of(cell: Cell, ground: Ground, bench: Bench) -> list[Line]:
+    """The strategy of a cell, ready to step; where its frozen prefix is read from the cache, again without it."""
+    model, plan = build(cell, bench.plugins.strategy(cell.strategy, cell.options), ground, bench)
+    if plan.solver != "adamw":
+        raise BenchError(f"strategy '{cell.strategy}' takes no steps: it is solved for")
+    ground.prefix.fill("train", plan.boundaries)
+    phase = plan.phases[-1]
+    parameters = model.parameters()
+    values = {name: values_of(name, parameters, ground) for name in parameters}
+    share = sum(values[name] for name in phase.rates) / sum(values.values())
+    optimizer = FlatAdamW(parameters, plan, cell.recipe, model.device.dtype)
+    for number in range(len(plan.phases)):
+        optimizer.enter(number)
+    model.backbone.cast(model.device.dtype)
+    set_modes(model, parameters)
+    lines = [Line(cell.strategy, model, phase, optimizer, share)]
+    if phase.shared and phase.frozen > 1:
+        again = replace(model, prefix=None)
+        lines.append(Line(f"{cell.strategy}, prefix run in every step", again, phase, optimizer, share))
+    return lines
+
+
+def table(lines: Sequence[Line], ground: Ground, cell: Cell, bench: Bench) -> Table:
+    """A row a line, relative to `full` where it is among them."""
+    full = next((line.medians()[3] for line in lines if line.label == "full"), None)
+    rows = []
+    for line in lines:
+        *parts, step = line.medians()
+        values = [line.trainable, *parts, step, step / full if full else None]
+        rows.append(Row((line.label,), tuple(map(Entry, values))))
+    lengths = ground.splits["train"].lengths
+    steps = len(lines[0].seconds) - WARM
+    return Table(
+        "Trainable share against the time of a training step",
+        ("strategy",),
+        COLUMNS,
+        (Block("", tuple(rows)),),
+        (
+            f"Milliseconds: medians of {steps} steps on batches of {cell.recipe.batch_size} from {cell.task} "
+            f"(a mean of {lengths.mean():.0f} tokens), {cell.backbone}; strategies take turns. A frozen prefix is "
+            "read from the cache, as in a run, unless the row says otherwise.",
+            f"Machine: {machine_fingerprint(describe(bench.device))}.",
+        ),
+    )
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Measure and print the table in Markdown; 2 where the request is wrong."""
+    parser = argparse.ArgumentParser(prog="python -m bench.ledger", description=__doc__)
+    parser.add_argument("--suite", default="ladder", help="whose recipe is taken (ladder)")
+    parser.add_argument("--task", default="movie-sentiment")
+    parser.add_argument("--backbone", default="minilm")
+    parser.add_argument("--strategies", nargs="+", default=list(STRATEGIES), metavar="STRATEGY")
+    parser.add_argument("--steps", type=int, default=50, help="of each strategy (50)")
+    parser.add_argument("--device", default="auto")
+    parser.add_argument("--threads", type=int)
+    chosen = parser.parse_args(arguments)
+    try:
+        print(render(_measured(chosen), "md"), end="")
+    except BenchError as error:
+        print(error, file=sys.stderr)
+        return 2
+    return 0
+
+
+def _measured(chosen: argparse.Namespace) -> Table:
+    suite = load(chosen.suite)
+    bench = Bench(discover(), Sources(local=suite.data.local), choose_device(chosen.device, chosen.threads))
+    recipe = suite.task_recipe(chosen.task)
+    cell = Cell("ledger", chosen.task, chosen.strategies[0], chosen.backbone, 0, recipe)
+    ground = prepare_ground(cell, bench)
+    torch.manual_seed(0)
+    cells = [
+        replace(cell, strategy=name, options=tuple(suite.strategies.get(name, {}).items()))
+        for name in chosen.strategies
+    ]
+    lines = [line for cell in cells for line in lines_of(cell, ground, bench)]
+    measure(lines, ground, cell, chosen.steps)
+    return table(lines, ground, cell, bench)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

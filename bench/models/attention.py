@@ -1,0 +1,46 @@
+"""Attention written out as two matrix products and a softmax, registered with transformers as `plain`.
+
+On a CPU it is several times faster at short lengths than the fused kernel behind `sdpa`, whose backward pass is
+slow there (`bench.engine.speeds` measures which of the two to use).
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch.nn.functional as F
+from torch import Tensor, nn
+from transformers import AttentionInterface, AttentionMaskInterface
+from transformers.masking_utils import eager_mask
+
+from bench.models.dropout import Dropout
+
+PLAIN = "plain"
+
+
+def plain_attention(
+    module: nn.Module,
+    query: Tensor,
+    key: Tensor,
+    value: Tensor,
+    attention_mask: Tensor | None,
+    scaling: float | None = None,
+    dropout: float = 0.0,
+    **_: Any,
+) -> tuple[Tensor, None]:
+    """query, key, value: [B, heads, S, d]; attention_mask: added to the scores, broadcast to [B, heads, S, S], or
+    None. Returns [B, S, heads, d], and no attention weights."""
+    scores = (query * (query.shape[-1] ** -0.5 if scaling is None else scaling)) @ key.transpose(-1, -2)
+    if attention_mask is not None:
+        scores = scores + attention_mask
+    weights = F.softmax(scores, dim=-1)
+    layer = getattr(module, "dropout", None)
+    own = isinstance(layer, Dropout)
+    weights = layer(weights) if own else F.dropout(weights, dropout, module.training)
+    return (weights @ value).transpose(1, 2).contiguous(), None
+
+
+def register() -> None:
+    """Make `plain` known to transformers."""
+    AttentionInterface.register(PLAIN, plain_attention)
+    AttentionMaskInterface.register(PLAIN, eager_mask)

@@ -1,0 +1,70 @@
+"""Modules that a strategy inserts into an encoder: low-rank updates (LoRA) and bottleneck adapters.
+
+Both start as the identity, so an encoder with them gives what it gave without them until they learn.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable
+from typing import Any
+
+from torch import Tensor, nn
+
+from bench.contracts import BenchError
+
+
+class Adapted(nn.Module):
+    """A linear map followed by a bottleneck adapter with a residual connection (Houlsby et al. 2019,
+    arXiv 1902.00751, figure 2): y + up(gelu(down(y)))."""
+
+    def __init__(self, base: nn.Linear, width: int) -> None:
+        super().__init__()
+        self.base = base
+        down, up = nn.Linear(base.out_features, width), nn.Linear(width, base.out_features)
+        nn.init.normal_(down.weight, std=0.02)
+        for zero in (down.bias, up.weight, up.bias):
+            nn.init.zeros_(zero)
+        self.adapter = nn.Sequential(down, nn.GELU(), up).to(base.weight.device)
+
+    def forward(self, hidden: Tensor) -> Tensor:
+        hidden = self.base(hidden)
+        return hidden + self.adapter(hidden)
+
+
+def insert_adapters(layers: Iterable[nn.Module], paths: Collection[str], width: int) -> None:
+    """Put an adapter of `width` after each linear map at `paths` of every layer: its sublayers' outputs."""
+    for layer in layers:
+        for path in paths:
+            layer.set_submodule(path, Adapted(_linear(layer, path), width))
+
+
+def insert_lora(layers: nn.ModuleList, rank: int, alpha: int) -> None:
+    """Give every linear map of the layers a low-rank update, W + alpha / rank * B A (Hu et al. 2022, arXiv
+    2106.09685), through `peft`. BenchError where that is not installed."""
+    try:
+        from peft import LoraConfig, inject_adapter_in_model
+    except ImportError as error:
+        raise BenchError('LoRA needs the library peft: pip install "transferbench[peft]"') from error
+    targets = [name for name, module in layers.named_modules() if isinstance(module, nn.Linear)]
+    inject_adapter_in_model(LoraConfig(r=rank, lora_alpha=alpha, target_modules=targets), layers)
+
+
+def merge_lora(layers: nn.ModuleList) -> None:
+    """Add every low-rank update to the weights that it updates, and take it out: the same function, in the
+    shape that the encoder had. BenchError where there are adapters: they are not linear and cannot be merged."""
+    if any(isinstance(module, Adapted) for module in layers.modules()):
+        raise BenchError(
+            "bottleneck adapters cannot be merged into the encoder's weights: they are not linear"
+        )
+    updated: list[tuple[str, Any]] = [
+        (name, module) for name, module in layers.named_modules() if hasattr(module, "lora_A")
+    ]
+    for name, module in updated:
+        module.merge(safe_merge=True)
+        layers.set_submodule(name, module.get_base_layer())
+
+
+def _linear(layer: nn.Module, path: str) -> nn.Linear:
+    found = layer.get_submodule(path)
+    assert isinstance(found, nn.Linear), path
+    return found

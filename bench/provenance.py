@@ -1,0 +1,57 @@
+"""Where a result comes from: what a record says of machine, library versions and commit."""
+
+from __future__ import annotations
+
+import functools
+import platform
+import subprocess
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+import torch
+
+from bench.engine.machine import Device, processor
+from bench.record import Machine
+
+VERSIONS = ("torch", "transformers", "tokenizers", "datasets", "gensim", "scikit-learn", "numpy")
+
+
+def describe(device: Device) -> Machine:
+    """What a record says of the machine."""
+    cuda = device.torch.type == "cuda"
+    return Machine(
+        device=torch.cuda.get_device_name(device.torch) if cuda else "cpu",
+        dtype=str(device.dtype).removeprefix("torch."),
+        threads=torch.get_num_threads(),
+        processor=processor(),
+        system=f"{platform.system()} {platform.machine()}, Python {platform.python_version()}",
+        versions=_versions(),
+        commit=_git("rev-parse", "--short=12", "HEAD"),
+        dirty=bool(_git("status", "--porcelain", "--untracked-files=no")),
+    )
+
+
+@functools.cache
+def _versions() -> dict[str, str]:
+    found = {}
+    for name in VERSIONS:
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            continue
+    return found
+
+
+@functools.cache
+def _git(*arguments: str) -> str:
+    """Output of git in this project's checkout; empty where it is installed without one."""
+    root = Path(__file__).resolve().parents[1]
+    if not (root / ".git").exists():
+        return ""
+    try:
+        done = subprocess.run(
+            ["git", "-C", str(root), *arguments], capture_output=True, text=True, timeout=10, check=True
+        )
+    except (OSError, subprocess.SubprocessError):
+        return ""
+    return done.stdout.strip()

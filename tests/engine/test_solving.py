@@ -1,0 +1,95 @@
+"""L-BFGS on frozen features is logistic regression; it leaves the encoder alone."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from sklearn.linear_model import LogisticRegression
+
+from bench.contracts import BenchError, Cell, Phase, Recipe, Strategy
+from bench.engine import solving
+from bench.engine.training import Fit, Model
+from bench.record import Point
+from bench.run import Bench, Ground, build, prepare_ground
+
+MakeCell = Callable[..., Cell]
+
+
+def solve(
+    cell: Cell, ground: Ground, bench: Bench, watch: Callable[[Point], None] = lambda point: None
+) -> tuple[Model, Fit]:
+    model, plan = build(cell, bench.plugins.strategy("probe"), ground, bench)
+    for split in ("train", "validation"):
+        ground.prefix.fill(split, plan.boundaries)
+    return model, solving.solve(model, plan, ground.splits, cell.recipe, cell.seed, lambda logits: 0.0, watch)
+
+
+def test_it_is_scikit_learns_logistic_regression(
+    toy_cell: MakeCell, toy_bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    penalty = 1e-2
+    monkeypatch.setattr(solving, "PENALTIES", (penalty,))
+    ground = prepare_ground(toy_cell("probe"), toy_bench)
+    model, _ = solve(toy_cell("probe"), ground, toy_bench)
+    everything = ground.splits["train"].batch(np.arange(len(ground.rows.train)))
+    features = ground.prefix.gather("train", ground.given.depth + 1, everything)
+    assert features is not None
+    labels = [ground.labels.index(row.label) for row in ground.rows.train]
+    with torch.no_grad():
+        logits = model.head(features, torch.ones(len(labels), 1))
+    ours = torch.softmax(logits, 1)[:, 1].numpy()
+    # of two classes sklearn has one weight vector, the difference of ours: the same penalty is half as large
+    theirs = LogisticRegression(C=2 / (penalty * len(labels)), tol=1e-8, max_iter=1000)
+    theirs.fit(features.numpy(), labels)
+    assert ours == pytest.approx(theirs.predict_proba(features.numpy())[:, 1], abs=1e-3)
+
+
+@pytest.mark.parametrize("task", ["toy-sentiment", "toy-ner", "toy-qa"])
+def test_the_penalty_with_the_lowest_validation_loss_is_kept(
+    task: str, toy_cell: MakeCell, toy_bench: Bench
+) -> None:
+    cell = toy_cell("probe", task)
+    ground = prepare_ground(cell, toy_bench)
+    model, result = solve(cell, ground, toy_bench)
+    (phase,) = build(cell, toy_bench.plugins.strategy("probe"), ground, toy_bench)[1].phases
+    _, loss = solving.predict(model, "validation", ground.splits["validation"], phase)
+    assert loss == pytest.approx(min(point.loss for point in result.curve))
+    assert len(result.curve) == len(solving.PENALTIES)
+
+
+def test_a_smaller_penalty_fits_the_training_data_better(toy_cell: MakeCell, toy_bench: Bench) -> None:
+    cell = toy_cell("probe")
+    _, result = solve(cell, prepare_ground(cell, toy_bench), toy_bench)
+    losses = [point.train_loss for point in result.curve]
+    assert losses == sorted(losses, reverse=True)
+
+
+def test_a_bottleneck_head_is_solved_for_too(
+    toy_cell: MakeCell, toy_bench: Bench, toy_recipe: Recipe
+) -> None:
+    cell = toy_cell("probe", recipe=replace(toy_recipe, head="bottleneck"))
+    _, result = solve(cell, prepare_ground(cell, toy_bench), toy_bench)
+    assert np.isfinite(result.loss)
+
+
+@pytest.mark.parametrize(
+    "phases",
+    [
+        (Phase(0.5, solver="lbfgs"), Phase(0.5)),
+        (Phase(1.0, (("*", 1e-4),), solver="lbfgs"),),
+    ],
+)
+def test_a_strategy_may_ask_for_it_for_the_head_alone(phases: tuple[Phase, ...]) -> None:
+    class Solved(Strategy):
+        name = "solved"
+        summary = "asks for too much"
+
+        def phases(self, depth: int) -> tuple[Phase, ...]:
+            return phases
+
+    with pytest.raises(BenchError, match="'solved', phase 1: L-BFGS solves for the head alone"):
+        Solved().checked_phases(4)

@@ -1,0 +1,49 @@
+"""A machine's speeds are measured once and kept; a deterministic run does not depend on them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import torch
+
+from bench.engine.determinism import make_deterministic
+from bench.engine.machine import Device
+from bench.engine.speeds import Speeds
+
+CPU = Device(torch.device("cpu"), torch.float32)
+
+
+@pytest.fixture
+def deterministic() -> Iterator[None]:
+    make_deterministic()
+    yield
+    torch.use_deterministic_algorithms(False)
+
+
+def test_what_was_measured_is_kept(tmp_path: Path) -> None:
+    first = Speeds(CPU, tmp_path)
+    rate, choice = first.gemm(), first.attention(20)
+    assert rate > 1e8
+    second = Speeds(CPU, tmp_path)
+    assert (second.gemm(), second.attention(20)) == (rate, choice)
+
+
+def test_each_precision_has_measurements_of_its_own(tmp_path: Path) -> None:
+    Speeds(CPU, tmp_path).gemm()
+    Speeds(Device(CPU.torch, torch.bfloat16), tmp_path).gemm()
+    assert len(list((tmp_path / "speeds").iterdir())) == 2
+
+
+def test_a_damaged_file_is_measured_again(tmp_path: Path) -> None:
+    Speeds(CPU, tmp_path).gemm()
+    (path,) = (tmp_path / "speeds").iterdir()
+    path.write_text("{")
+    assert Speeds(CPU, tmp_path).gemm() > 1e8
+
+
+@pytest.mark.usefixtures("deterministic")
+def test_a_deterministic_run_always_chooses_the_same_attention(tmp_path: Path) -> None:
+    assert Speeds(CPU, tmp_path).attention(512) == "plain"
+    assert not (tmp_path / "speeds").exists()
