@@ -10,7 +10,8 @@ class Gradual(Strategy):
     """The head first, then ever more layers from the top (ULMFiT, Howard and Ruder 2018, arXiv 1801.06146).
 
     All stages but the last share half of the budget. A layer's rate is `decay` times that of the layer
-    above it; ULMFiT's factor of 1/2.6 was for three LSTM layers, a transformer has more of them.
+    above it; ULMFiT's factor of 1/2.6 was for three LSTM layers, a transformer has more of them. With `patience` a
+    stage ends before its time when so many validation passes have brought no lower loss.
     """
 
     name = "gradual"
@@ -20,6 +21,7 @@ class Gradual(Strategy):
     rate: float = 1e-4
     decay: float = 0.85
     head_rate: float = 1e-3
+    patience: int = 0
 
     def phases(self, depth: int) -> tuple[Phase, ...]:
         if not 2 <= self.stages <= depth + 1:
@@ -27,6 +29,9 @@ class Gradual(Strategy):
         layers = [(f"layers.{i}.*", self.rate * self.decay ** (depth - 1 - i)) for i in range(depth)]
         early = 0.5 / (self.stages - 1)
         unfrozen = [round(depth * stage / (self.stages - 1)) for stage in range(self.stages - 1)]
-        phases = [Phase(early, (*layers[depth - n :], ("*", FROZEN)), head=self.head_rate) for n in unfrozen]
+        phases = [
+            Phase(early, (*layers[depth - n :], ("*", FROZEN)), self.head_rate, self.patience)
+            for n in unfrozen
+        ]
         everything = (*layers, ("*", self.rate * self.decay**depth))
         return (*phases, Phase(0.5, everything, head=self.head_rate))

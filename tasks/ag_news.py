@@ -18,7 +18,7 @@ NAMES = ("World", "Sports", "Business", "Sci/Tech")
 class AGNews(Classification):
     name = "ag_news"
     summary = "Which of 4 sections a news item is from (AG News, from the hub)"
-    licence = "not stated"
+    licence = "research and non-commercial use (notice of the AG corpus)"
     sizes = "108,000/12,000/7,600 on the hub"
 
     def splits(self, sources: Sources) -> Splits:

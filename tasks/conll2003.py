@@ -18,7 +18,7 @@ NAMES = ("O", *(f"{place}-{kind}" for kind in TYPES for place in "BI"))
 class CoNLL2003(NER):
     name = "conll2003"
     summary = "Persons, organisations, places and others in newswire (CoNLL-2003, from the hub)"
-    licence = "not stated"
+    licence = "research only: Reuters text, under the agreement of Reuters and NIST"
     sizes = "14,041/3,250/3,453 on the hub"
 
     def splits(self, sources: Sources) -> Splits:

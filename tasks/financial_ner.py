@@ -15,7 +15,7 @@ from tasks.ner import NER
 class FinancialNER(NER):
     name = "financial-ner"
     summary = "Persons, organisations and places in financial agreements (FIN)"
-    licence = "not stated (published in the MIT-licensed package evals)"
+    licence = "not stated by the source (in the MIT-licensed package evals)"
     sizes = "698/175/291"
 
     def splits(self, sources: Sources) -> Splits:

@@ -16,7 +16,7 @@ from tasks.classification import Classification
 class Newsgroups(Classification):
     name = "newsgroups"
     summary = "Which of 20 newsgroups a post is from (20 Newsgroups, by date)"
-    licence = "not stated by the authors of the corpus"
+    licence = "not stated by the source"
     sizes = "10,157/1,129/7,528"
 
     def splits(self, sources: Sources) -> Splits:

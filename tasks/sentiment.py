@@ -3,24 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
 
-from bench.contracts import BenchError, Metric, Recipe, Task, TextExample
-
-if TYPE_CHECKING:
-    import numpy as np
-
-    from bench.data.encoding import Encoded
+from bench.contracts import BenchError, Metric, TextExample
+from tasks.labelled_texts import LabelledTexts
 
 POLARITIES = ("negative", "neutral", "positive")
 """The labels, in the order of the head's outputs; a data set may do without `neutral`."""
 
 
-class Sentiment(Task):
+class Sentiment(LabelledTexts):
     """Implements everything but `splits`. For other labels (stars, emotions) use `classification`."""
 
     adapter = "sentiment"
-    head = "pooled"
     metrics = (
         Metric("accuracy", "mean", ("correct",)),
         Metric("f1", "macro_f1"),
@@ -45,25 +39,6 @@ class Sentiment(Task):
                 )
         return tuple(polarity for polarity in POLARITIES if polarity in found)
 
-    def encode(
-        self, examples: Sequence[TextExample], tokenizer: Any, labels: Sequence[str], recipe: Recipe
-    ) -> Encoded:
-        from bench.data.texts import encode_texts
-
-        return encode_texts(examples, tokenizer, labels, recipe)
-
-    def decode(
-        self, logits: np.ndarray, encoded: Encoded, examples: Sequence[TextExample], labels: Sequence[str]
-    ) -> list[str]:
-        from bench.data.texts import decode_labels
-
-        return decode_labels(logits, labels)
-
-    def trivial(self, train: Sequence[TextExample], examples: Sequence[TextExample]) -> list[str]:
-        from bench.data.texts import commonest_label
-
-        return [commonest_label(train)] * len(examples)
-
     def score(self, examples: Sequence[TextExample], predictions: Sequence[str]) -> dict[str, float]:
         from sklearn.metrics import f1_score
 
@@ -78,8 +53,3 @@ class Sentiment(Task):
             zero_division=0,  # pyright: ignore[reportArgumentType]
         )
         return {**score_labels(references, predictions), "f1_positive": float(positive)}
-
-    def columns(self, examples: Sequence[TextExample], predictions: Sequence[str]) -> dict[str, list[Any]]:
-        from bench.data.texts import label_columns
-
-        return label_columns([example.label for example in examples], predictions)

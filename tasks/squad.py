@@ -23,7 +23,7 @@ SHIFT = {
 class Squad(QA):
     name = "squad"
     summary = "The words of a paragraph that answer a question (SQuAD 1.1 dev, SQuADShifts)"
-    licence = "CC BY-SA 4.0 (SQuAD); SQuADShifts not stated"
+    licence = "CC BY-SA 4.0 (SQuAD); SQuADShifts: not stated by the source"
     sizes = "6,388/1,774/2,403; shift 7,936, 10,056, 9,877, 9,767"
 
     def splits(self, sources: Sources) -> Splits:

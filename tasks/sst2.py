@@ -17,7 +17,7 @@ NAMES = ("negative", "positive")
 class SST2(Sentiment):
     name = "sst2"
     summary = "Is a sentence of a film review positive? (SST-2, from the hub)"
-    licence = "not stated"
+    licence = "not stated by the source"
     sizes = "about 60,600/6,700/872 on the hub"
 
     def splits(self, sources: Sources) -> Splits:

@@ -17,7 +17,7 @@ NAMES = ("O", *(f"{place}-{kind}" for kind in TYPES for place in "BI"))
 class WNUT17(NER):
     name = "wnut_17"
     summary = "Rare and new entities in social media (WNUT 2017, from the hub)"
-    licence = "not stated"
+    licence = "CC BY 4.0"
     sizes = "3,394/1,009/1,287 on the hub"
 
     def splits(self, sources: Sources) -> Splits:

@@ -131,3 +131,14 @@ def test_adapters_import_no_numerical_library():
         "sys.exit(bool({'numpy', 'torch', 'sklearn', 'seqeval', 'transformers'} & set(sys.modules)))"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_a_gigantic_text_is_cut_and_that_is_said(capsys):
+    from bench.contracts import Recipe, TextExample
+    from bench.data.texts import CHARACTERS, encode_texts
+    from tests.conftest import word_piece_tokenizer
+
+    rows = [TextExample("x", "film " * CHARACTERS, "a"), TextExample("y", "film", "a")]
+    encoded = encode_texts(rows, word_piece_tokenizer(), ["a"], Recipe(max_length=64))
+    assert list(encoded.lengths) == [64, 3]
+    assert "1 texts have more than 100,000 characters and are cut there" in capsys.readouterr().err

@@ -1,0 +1,18 @@
+"""The best head that frozen embeddings allow."""
+
+from dataclasses import dataclass
+
+from bench.contracts import Phase, Strategy
+
+
+@dataclass(frozen=True)
+class Probe(Strategy):
+    """The head alone, solved for by L-BFGS instead of trained: logistic regression on frozen features (Alain and
+    Bengio 2016, arXiv 1610.01644; Kornblith et al. 2019, arXiv 1805.08974). It is not bound by the epochs."""
+
+    name = "probe"
+    summary = "a head on frozen embeddings, solved for by L-BFGS"
+    paper = "arXiv 1610.01644"
+
+    def phases(self, depth: int) -> tuple[Phase, ...]:
+        return (Phase(1.0, solver="lbfgs"),)
