@@ -3,64 +3,107 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Literal, Protocol
 
 from bench.contracts import BenchError, Cell
+from bench.curve import Point
 from bench.data.sources import Sources
-from bench.record import Point, Record
+from bench.discovery import Given
+from bench.engine.shelf import Shelf
+from bench.estimates import Estimator
+from bench.record import Record
+from bench.shards import Shard
 from bench.store import Store
 
-ExecutorName = Literal["process", "inline"]
+ExecutorName = Literal["process", "inline", "ray"]
 
 
 @dataclass(frozen=True)
 class Options:
-    """How to run: device (`auto`, `cpu`, `cuda:1`), CPU threads, whether to run finished cells again, and
+    """How to run: device (`auto`, `cpu`, `cuda:1`, or several with commas, a worker each), CPU threads,
 
-    timeout: seconds for a cell; None: from what comparable cells took. retry_fp32: run a cell that diverged in
-    bf16 again in fp32. deterministic: bitwise equal results on one machine. plugin_files: to discover again in
-    another process."""
+    fresh: run finished cells again. address: of a Ray cluster; None: Ray's own choice. shard: run this part of
+    the cells. track: trackers that follow the run. timeout: seconds for a cell; None: from what comparable cells
+    took. retry_fp32: run a cell that diverged in bf16 again in fp32. deterministic: bitwise equal results on one
+    machine. plugin_files: files, and descriptions of data, to discover again in another process.
+    shelf: where activations are kept for other runs."""
 
     device: str = "auto"
     threads: int | None = None
     fresh: bool = False
     executor: ExecutorName = "process"
+    address: str | None = None
+    shard: Shard | None = None
+    track: tuple[str, ...] = ()
     timeout: float | None = None
     retry_fp32: bool = False
     deterministic: bool = False
-    plugin_files: tuple[Path, ...] = ()
+    plugin_files: tuple[Given, ...] = ()
+    shelf: Shelf | None = None
 
     def __post_init__(self) -> None:
-        if not re.fullmatch(r"auto|cpu|cuda(:\d+)?", self.device):
-            raise BenchError(f"--device {self.device}: choose auto, cpu, cuda or cuda:<number>")
+        for device in self.devices:
+            if not re.fullmatch(r"auto|cpu|cuda(:\d+)?", device):
+                raise BenchError(f"--device {self.device}: choose auto, cpu, cuda or cuda:<number>")
+        if len(self.devices) > 1 and ("auto" in self.devices or self.executor != "process"):
+            raise BenchError(
+                f"--device {self.device}: a list names devices of --executor process, without auto"
+            )
+        if self.executor == "ray" and ":" in self.device:
+            raise BenchError(f"--device {self.device}: Ray chooses the GPU; use auto, cpu or cuda")
+        if self.address and self.executor != "ray":
+            raise BenchError(f"--address {self.address}: it belongs to --executor ray")
+
+    @property
+    def devices(self) -> tuple[str, ...]:
+        return tuple(self.device.split(","))
 
 
 @dataclass(frozen=True)
 class Work:
-    """The run folder, how to run, where data come from, and each cell's fingerprint by its id. Goes to workers."""
+    """The run folder, how to run, where data come from, and each cell's fingerprint by its id. Goes to workers.
+
+    imports: modules that the cells need, so that no cell is charged for importing them. grid: of a shard, the ids
+    of all cells of its suite, in order."""
 
     store: Store
     options: Options = field(default_factory=Options)
     sources: Sources = field(default_factory=Sources)
     fingerprints: Mapping[str, str] = field(default_factory=dict)
+    imports: tuple[str, ...] = ()
+    grid: tuple[str, ...] = ()
 
 
 class Listener(Protocol):
     """Hears what happens while cells run."""
 
-    def say(self, text: str) -> None: ...
+    def say(self, text: str) -> None:
+        """What is being waited for now."""
+
+    def note(self, text: str) -> None:
+        """What a user should read even after the next wait has begun."""
+
     def cell_started(self, cell: Cell) -> None: ...
     def point(self, cell: Cell, point: Point) -> None: ...
     def cell_done(self, record: Record) -> None: ...
+
+
+class Screen(Listener, Protocol):
+    """A listener that is told where the run begins and ends."""
+
+    def begin(self, cells: Sequence[Cell], finished: Sequence[Record], estimator: Estimator) -> None:
+        """The cells to run, the records that are on disk already, and what is known of durations."""
+
+    def end(self) -> None: ...
 
 
 class Silent:
     """A listener that tells nobody."""
 
     def say(self, text: str) -> None: ...
+    def note(self, text: str) -> None: ...
     def cell_started(self, cell: Cell) -> None: ...
     def point(self, cell: Cell, point: Point) -> None: ...
     def cell_done(self, record: Record) -> None: ...
@@ -68,3 +111,21 @@ class Silent:
 
 Finished = Callable[[Cell], Record | None]
 """The record of a cell that need not run (again), or None."""
+
+
+class Executor(Protocol):
+    """Runs cells."""
+
+    def start(self) -> None:
+        """Begin to get ready, where that takes time."""
+
+    def ready(self) -> None:
+        """Wait until cells can run. BenchError where they cannot: no such device, a plug-in that fails."""
+
+    def run(self, cells: Sequence[Cell], finished: Finished) -> None:
+        """Run every cell that no other process runs or has run. Ctrl-C loses the cells in flight alone.
+
+        BenchError where the run as a whole cannot go on."""
+
+    def stop(self) -> None:
+        """End whatever was started."""

@@ -8,15 +8,18 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 from multiprocessing.connection import Connection
 from pathlib import Path
+from typing import IO
 
 import bench
 from bench.contracts import BenchError
 from bench.executors import messages
 from bench.executors.contract import Work
-from bench.executors.waiting import Held, Key, group_key
+from bench.executors.groups import Key, group_key
+from bench.executors.waiting import Held
 
 STARTUP = 300.0  # seconds in which a worker must be ready
 TAIL = 5  # last lines of a log that a record quotes
@@ -34,7 +37,9 @@ class Worker:
         self.adaptations: tuple[str, ...] = ()
         self.ready = False
         self._work = work
-        self._log = work.store.path / "logs" / "workers" / f"{os.getpid()}.{number}.log"
+        self._name = f"{os.getpid()}.{number}.log"
+        # not in the run folder: the request may still be refused
+        self._log = tempfile.TemporaryFile()  # noqa: SIM115  (closed by `stop`)
         self._process: subprocess.Popen[bytes] | None = None
         self._connection: Connection | None = None
         self._deadline = 0.0
@@ -49,11 +54,15 @@ class Worker:
         """Run a claimed cell for at most `limit` seconds, not counting the start of the process."""
         self.held, self.key, self.adaptations = held, group_key(held.cell), adaptations
         self._limit = limit
-        if self._process is None:
-            self._start()
+        self.start()
         self._deadline = time.monotonic() + (limit if self.ready else STARTUP)
         with contextlib.suppress(OSError):  # it has died: its closed connection says so to whoever waits
             self.connection.send(messages.Job(held.cell, adaptations))
+
+    def start(self) -> None:
+        """Start the process where none runs."""
+        if self._process is None:
+            self._start()
 
     def is_ready(self) -> None:
         """The process has started: the clock of its first cell begins."""
@@ -82,25 +91,35 @@ class Worker:
         return status
 
     def stop(self) -> None:
-        """End the process for good, and drop its own log where it is empty."""
+        """End the process for good; what it printed outside of cells goes to the run's logs."""
         if self._process is not None:
             self._process.kill()
             self.end()
         if self.held:
             self.held.release()
             self.held = None
-        if self._log.is_file() and self._log.stat().st_size == 0:
-            self._log.unlink()
+        with contextlib.suppress(OSError):  # a full disk
+            self._keep_log()
+        self._log.close()
+
+    def _keep_log(self) -> None:
+        self._log.seek(0)
+        content = self._log.read()
+        if content and self._work.store.path.is_dir():
+            folder = self._work.store.path / "logs" / "workers"
+            folder.mkdir(parents=True, exist_ok=True)
+            (folder / self._name).write_bytes(content)
 
     def last_words(self, cell: str | None) -> str:
-        """The last lines of the cell's log, else of the worker's."""
-        paths = [self._work.store.log_path(cell)] if cell else []
-        for path in (*paths, self._log):
-            lines = tail(path)
-            if lines:
-                name = path.relative_to(self._work.store.path)
-                return f"; last lines of {name}: {' | '.join(lines)}"
-        return ""
+        """The last lines of the cell's log, else of what the worker printed."""
+        if cell:
+            path = self._work.store.log_path(cell)
+            with contextlib.suppress(OSError), path.open("rb") as file:
+                lines = tail(file)
+                if lines:
+                    return f"; last lines of {path.relative_to(self._work.store.path)}: {' | '.join(lines)}"
+        lines = tail(self._log)
+        return f"; its last lines: {' | '.join(lines)}" if lines else ""
 
     def _start(self) -> None:
         """Start the process in a session of its own, so that Ctrl-C reaches the parent alone."""
@@ -109,20 +128,19 @@ class Worker:
         environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, paths))}
         command = [sys.executable, "-m", "bench.executors.worker", str(theirs.fileno()), str(os.getpid())]
         try:
-            self._log.parent.mkdir(parents=True, exist_ok=True)
-            with self._log.open("wb") as log, theirs:
+            with theirs:
                 self._process = subprocess.Popen(
                     command,
                     env=environment,
                     stdin=subprocess.DEVNULL,
-                    stdout=log,
-                    stderr=log,
+                    stdout=self._log,
+                    stderr=self._log,
                     pass_fds=[theirs.fileno()],
                     start_new_session=True,
                 )
         except OSError as error:
             ours.close()
-            raise BenchError(f"no worker can be started ({error.strerror}: {self._log})") from error
+            raise BenchError(f"no worker can be started ({error.strerror}: {sys.executable})") from error
         self._connection = Connection(ours.detach())
         self.connection.send(messages.Setup(self._work, self.device))
 
@@ -137,13 +155,9 @@ def cause(status: int) -> str:
         return f"was ended by signal {-status}"
 
 
-def tail(path: Path) -> list[str]:
-    """The last lines of a text file that are not blank, each cut to 200 characters; none if it cannot be read."""
-    try:
-        with path.open("rb") as file:
-            file.seek(max(0, path.stat().st_size - LOG_END))
-            text = file.read().decode(errors="replace")
-    except OSError:
-        return []
+def tail(file: IO[bytes]) -> list[str]:
+    """The last lines of an open log that are not blank, each cut to 200 characters."""
+    file.seek(max(0, os.fstat(file.fileno()).st_size - LOG_END))
+    text = file.read().decode(errors="replace")
     lines = [line.strip()[:200] for line in text.splitlines() if line.strip()]
     return [line for line in lines if not line.startswith(NOISE)][-TAIL:]

@@ -4,34 +4,54 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from bench.contracts import Cell
 from bench.discovery import Plugins
 from bench.executors.contract import Finished, Listener, Work
-from bench.executors.waiting import Waiting, group_key
+from bench.executors.groups import group_key
+from bench.executors.waiting import Waiting
+
+if TYPE_CHECKING:
+    from bench.executors.series import Series
 
 PAUSE = 0.5  # seconds between looks at cells that another process runs
 
 
-def run_inline(
-    cells: Sequence[Cell], work: Work, plugins: Plugins, finished: Finished, listener: Listener
-) -> None:
-    """Run every cell that no other process runs or has run. Ctrl-C loses the cell in flight alone."""
-    listener.say("loading torch ...")
-    from bench.executors.series import Series
+class Inline:
+    """This process as an executor (bench.executors.contract.Executor)."""
 
-    series = Series(work, plugins, work.options.device)
-    waiting = Waiting(cells, work.store, finished, listener)
-    key = None
-    while not waiting.empty:
-        held = waiting.take(key)
-        if held is None:
-            time.sleep(PAUSE)
-            continue
-        key = group_key(held.cell)
-        try:
-            listener.cell_started(held.cell)
-            record = series.run(held.cell, listener)
-        finally:
-            held.release()
-        listener.cell_done(record)
+    def __init__(self, work: Work, plugins: Plugins, listener: Listener) -> None:
+        self._work = work
+        self._plugins = plugins
+        self._listener = listener
+        self._series: Series | None = None
+
+    def start(self) -> None: ...
+
+    def ready(self) -> None:
+        if self._series is None:
+            self._listener.say("loading torch ...")
+            from bench.executors.series import Series
+
+            self._series = Series(self._work, self._plugins, self._work.options.device)
+
+    def run(self, cells: Sequence[Cell], finished: Finished) -> None:
+        self.ready()
+        assert self._series is not None
+        waiting = Waiting(cells, self._work.store, finished, self._listener)
+        key = None
+        while waiting:
+            held = waiting.take(key)
+            if held is None:
+                time.sleep(PAUSE)
+                continue
+            key = group_key(held.cell)
+            try:
+                self._listener.cell_started(held.cell)
+                record = self._series.run(held.cell, self._listener)
+            finally:
+                held.release()
+            self._listener.cell_done(record)
+
+    def stop(self) -> None: ...

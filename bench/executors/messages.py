@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from bench.contracts import Cell
+from bench.curve import Point
 from bench.executors.contract import Work
-from bench.record import Point, Record
+from bench.record import Record
 
 
 @dataclass(frozen=True)
@@ -38,6 +39,11 @@ class Said:
 
 
 @dataclass(frozen=True)
+class Noted:
+    text: str
+
+
+@dataclass(frozen=True)
 class Reached:
     point: Point
 
@@ -57,4 +63,4 @@ class Refused:
     reason: str
 
 
-Message = Ready | Said | Reached | Finished | Refused
+Message = Ready | Said | Noted | Reached | Finished | Refused

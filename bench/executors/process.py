@@ -11,11 +11,11 @@ from multiprocessing.connection import wait
 from pathlib import Path
 
 from bench.contracts import BenchError, Cell
+from bench.estimates import Estimator
 from bench.executors import messages
 from bench.executors.contract import Finished, Listener, Work
-from bench.executors.crew import Worker, cause
+from bench.executors.crew import STARTUP, Worker, cause
 from bench.executors.waiting import Waiting
-from bench.progress import remaining_seconds
 from bench.record import Record, Status
 
 PAUSE = 0.5  # seconds between looks at clocks, and at cells that another process runs
@@ -25,38 +25,50 @@ FIRST_TIMEOUT = 6 * 3600.0  # seconds, where no comparable cell has run
 ATTEMPTS = 2  # of a cell whose worker dies
 
 
-def run_processes(cells: Sequence[Cell], work: Work, finished: Finished, listener: Listener) -> None:
-    """Run every cell that no other process runs or has run. Ctrl-C loses the cells in flight alone.
+class Processes:
+    """Worker processes as an executor (bench.executors.contract.Executor): the workers, what each is at, and what
+    has been lost with them."""
 
-    Raises BenchError where the run as a whole cannot go on."""
-    listener.say("starting a worker ...")
-    supervision = _Supervision(work, Waiting(cells, work.store, finished, listener), listener)
-    try:
-        supervision.run()
-    finally:
-        supervision.stop()
-
-
-class _Supervision:
-    """The workers, what each is at, and what has been lost with them."""
-
-    def __init__(self, work: Work, waiting: Waiting, listener: Listener) -> None:
+    def __init__(self, work: Work, listener: Listener) -> None:
         self._work = work
-        self._waiting = waiting
         self._listener = listener
-        self._workers = [Worker(work, work.options.device, 0)]
-        self._records: list[Record] = []
+        self._waiting = Waiting((), work.store, lambda _: None, listener)
+        self._workers = [Worker(work, work.options.devices[0], 0)]
+        self._adaptations: tuple[str, ...] = ()
+        self._estimator = Estimator()
         self._lost: dict[str, int] = {}  # workers that died at a cell
         self._false_starts = 0
         self._oom_kills = oom_kills()
 
-    def run(self) -> None:
+    def start(self) -> None:
+        self._workers[0].start()
+
+    def ready(self) -> None:
+        worker = self._workers[0]
+        worker.start()
+        if not worker.ready:
+            self._listener.say("waiting for the worker process to import torch ...")
+        while not worker.ready:
+            if not worker.connection.poll(STARTUP):
+                raise BenchError(f"the worker process does not start within {STARTUP:.0f} s")
+            self._hear(worker)
+
+    def run(self, cells: Sequence[Cell], finished: Finished, adaptations: tuple[str, ...] = ()) -> None:
+        """As any executor. adaptations: what was changed before these cells came here."""
+        self.ready()
+        self._adaptations = adaptations
+        self._waiting = Waiting(cells, self._work.store, finished, self._listener)
+        if len(self._workers) > 1:
+            self._waiting.largest_first()
+        self._supervise()
+
+    def _supervise(self) -> None:
         while True:
             for worker in self._workers:
                 if worker.held is None:
                     self._occupy(worker)
             busy = {worker.connection: worker for worker in self._workers if worker.held}
-            if not busy and self._waiting.empty:
+            if not busy and not self._waiting:
                 return
             for connection in wait(list(busy), timeout=PAUSE):
                 self._hear(busy[connection])  # pyright: ignore[reportArgumentType]
@@ -75,11 +87,10 @@ class _Supervision:
         held = self._waiting.take(worker.key, taken)
         if held:
             self._listener.cell_started(held.cell)
-            worker.give(held, self._limit(held.cell))
+            worker.give(held, self._limit(held.cell), self._adaptations)
 
     def _hear(self, worker: Worker) -> None:
         """One message of a worker, or its death."""
-        assert worker.held is not None
         try:
             message: messages.Message = worker.connection.recv()
         except (EOFError, OSError):
@@ -92,7 +103,10 @@ class _Supervision:
                 self._enlist(gpus)
             case messages.Said(text):
                 self._listener.say(text)
+            case messages.Noted(text):
+                self._listener.note(text)
             case messages.Reached(point):
+                assert worker.held is not None
                 self._listener.point(worker.held.cell, point)
             case messages.Finished(record, sound):
                 if not sound:
@@ -102,22 +116,23 @@ class _Supervision:
                 raise BenchError(reason)
 
     def _enlist(self, gpus: int) -> None:
-        """With `--device auto` every GPU gets a worker; the first worker has the first GPU."""
-        if self._work.options.device == "auto" and gpus > 1 and len(self._workers) == 1:
-            self._waiting.largest_first()
-            self._workers += [Worker(self._work, f"cuda:{number}", number) for number in range(1, gpus)]
+        """Once the first worker is ready, every other device gets one: with `--device auto`, every other GPU."""
+        others = self._work.options.devices[1:]
+        if self._work.options.device == "auto":
+            others = tuple(f"cuda:{number}" for number in range(1, gpus))
+        if others and len(self._workers) == 1:
+            self._workers += [Worker(self._work, device, 1 + i) for i, device in enumerate(others)]
 
     def _close(self, worker: Worker, record: Record) -> None:
         assert worker.held is not None
         worker.held.release()
         worker.held = None
-        self._records.append(record)
+        self._estimator.learn([record])
         self._listener.cell_done(record)
 
     def _bury(self, worker: Worker) -> None:
         """A worker has died: try its cell once more where the cause may be transient, else give the cell up."""
         held, ready = worker.held, worker.ready
-        assert held is not None
         status = worker.end()
         killed_before, self._oom_kills = self._oom_kills, oom_kills()
         if not ready:
@@ -126,15 +141,20 @@ class _Supervision:
                 raise BenchError(
                     f"the worker process does not start: it {cause(status)}{worker.last_words(None)}"
                 )
-            worker.give(held, self._limit(held.cell), worker.adaptations)
-        elif status == -signal.SIGKILL and self._oom_kills > killed_before:
+            if held is None:
+                worker.start()
+            else:
+                worker.give(held, self._limit(held.cell), worker.adaptations)
+            return
+        assert held is not None
+        if status == -signal.SIGKILL and self._oom_kills > killed_before:
             self._give_up(worker, "oom", "the kernel killed the worker for want of memory")
         else:
             lost = self._lost[held.cell.id] = self._lost.get(held.cell.id, 0) + 1
             if lost == ATTEMPTS:
                 self._give_up(worker, "killed", f"the worker {cause(status)}, {lost} times")
                 return
-            self._listener.say(f"{held.cell.id}: the worker {cause(status)}; once more")
+            self._listener.note(f"{held.cell.id}: the worker {cause(status)}; once more")
             note = f"second attempt, after the worker {cause(status)}"
             worker.give(held, self._limit(held.cell), (*worker.adaptations, note))
 
@@ -156,8 +176,9 @@ class _Supervision:
         """Seconds that a cell may take."""
         if self._work.options.timeout:
             return self._work.options.timeout
-        estimate = remaining_seconds([cell.id], self._records)
-        return FIRST_TIMEOUT if estimate is None else max(LEAST_TIMEOUT, GENEROUS * estimate)
+        if not self._estimator.has_samples:
+            return FIRST_TIMEOUT
+        return max(LEAST_TIMEOUT, GENEROUS * self._estimator.total([cell]))
 
 
 def oom_kills() -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import importlib
 import os
 import traceback
 from functools import partial
@@ -12,7 +13,7 @@ from bench.contracts import Cell
 from bench.discovery import Plugins
 from bench.engine.machine import choose_device
 from bench.executors.contract import Listener, Work
-from bench.executors.waiting import Key, group_key
+from bench.executors.groups import Key, group_key
 from bench.record import Record
 from bench.run import Bench, Ground, prepare_ground
 
@@ -25,8 +26,11 @@ class Series:
             from bench.engine.determinism import make_deterministic
 
             make_deterministic()
+        for name in work.imports:
+            importlib.import_module(name)
         self._work = work
-        self._bench = Bench(plugins, work.sources, choose_device(device, work.options.threads))
+        chosen = choose_device(device, work.options.threads)
+        self._bench = Bench(plugins, work.sources, chosen, shelf=work.options.shelf)
         self._key: Key | None = None
         self._ground: Ground | None = None
 

@@ -5,19 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any
 
 from bench.contracts import Cell
 from bench.executors.contract import Finished, Listener
+from bench.executors.groups import Groups, Key
 from bench.locks import Claim
 from bench.store import Store
-
-Key = tuple[Any, ...]
-
-
-def group_key(cell: Cell) -> Key:
-    """Cells with equal keys share rows, weights and prefix."""
-    return cell.task, cell.backbone, cell.recipe
 
 
 @dataclass(frozen=True)
@@ -36,42 +29,31 @@ class Waiting:
     it is finished, or its owner has died."""
 
     def __init__(self, cells: Sequence[Cell], store: Store, finished: Finished, listener: Listener) -> None:
-        self._groups: dict[Key, list[Cell]] = {}
-        for cell in cells:
-            self._groups.setdefault(group_key(cell), []).append(cell)
+        self._groups = Groups(cells)
         self._elsewhere: list[Cell] = []
         self._store = store
         self._finished = finished
         self._listener = listener
 
     def largest_first(self) -> None:
-        """Order the groups for several workers: the one that takes longest must not start last."""
-        self._groups = dict(sorted(self._groups.items(), key=lambda item: -len(item[1])))
+        self._groups.largest_first()
 
-    @property
-    def empty(self) -> bool:
-        return not self._groups and not self._elsewhere
+    def __len__(self) -> int:
+        return len(self._groups) + len(self._elsewhere)
 
     def take(self, key: Key | None, taken: Sequence[Key] = ()) -> Held | None:
-        """The next cell of group `key`, else of a group that is not in `taken`; None where none can be had now."""
-        for group in [key, *(other for other in list(self._groups) if other not in taken)]:
-            while group in self._groups:
-                cell = self._pop(group)
-                held = self._claimed(cell)
-                if held:
-                    return held
+        """The next cell for a worker that has group `key` ready while others have `taken`; None where none can
+        be had now."""
+        while (group := self._groups.choose(key, taken)) is not None:
+            held = self._claimed(self._groups.pop(group))
+            if held:
+                return held
         for cell in list(self._elsewhere) if not self._groups else ():
             self._elsewhere.remove(cell)
             held = self._claimed(cell)
             if held:
                 return held
         return None
-
-    def _pop(self, group: Any) -> Cell:
-        cell = self._groups[group].pop(0)
-        if not self._groups[group]:
-            del self._groups[group]
-        return cell
 
     def _claimed(self, cell: Cell) -> Held | None:
         """The cell under a claim, or None where another process has it or has finished it meanwhile."""

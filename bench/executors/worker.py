@@ -19,8 +19,10 @@ from pathlib import Path
 from typing import Any
 
 from bench.contracts import BenchError, Cell
+from bench.curve import Point
+from bench.data.cache import heard_by
 from bench.executors import messages
-from bench.record import Point, Record
+from bench.record import Record
 
 PR_SET_PDEATHSIG = 1  # linux/prctl.h
 
@@ -48,11 +50,12 @@ def _serve(connection: Connection, inbox: queue.SimpleQueue[Any]) -> None:
 
     plugins = discover(setup.work.options.plugin_files)
     series = Series(setup.work, plugins, setup.device)
+    wire = _Wire(connection)
     connection.send(messages.Ready(torch.cuda.device_count()))
     while True:
         job: messages.Job = inbox.get()
-        with _captured(setup.work.store.log_path(job.cell.id)):
-            record = series.run(job.cell, _Wire(connection), job.adaptations)
+        with heard_by(wire.say), _captured(setup.work.store.log_path(job.cell.id)):
+            record = series.run(job.cell, wire, job.adaptations)
         connection.send(messages.Finished(record, _sound()))
 
 
@@ -77,6 +80,9 @@ class _Wire:
 
     def say(self, text: str) -> None:
         self._connection.send(messages.Said(text))
+
+    def note(self, text: str) -> None:
+        self._connection.send(messages.Noted(text))
 
     def cell_started(self, cell: Cell) -> None: ...
 

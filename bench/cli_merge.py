@@ -1,0 +1,37 @@
+"""`merge`: the runs of several machines as one."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from bench.cli_tables import note_completed
+
+
+def register(app: typer.Typer) -> None:
+    """Add this command to the program."""
+    app.command()(merge)
+
+
+def merge(
+    runs: Annotated[list[Path], typer.Argument(metavar="RUN...", help="Run folders of one suite.")],
+    out: Annotated[
+        Path | None, typer.Option(help="The run folder to add them to. Default: results/runs/SUITE.")
+    ] = None,
+) -> None:
+    """Join run folders, for example the shards of a suite; refuse those that contradict each other.
+
+    Example: python -m bench merge results/runs/quick-shard-*
+    """
+    from bench.merge import merge as join
+    from bench.progress import summarise
+    from bench.store import RUNS, Store, open_run
+
+    stores = [open_run(run) for run in runs]
+    into = Store(out or RUNS / stores[0].suite())
+    join(stores, into)
+    note_completed(into.path, begun="")
+    print(summarise(into).text())
+    print(f"\nrecords and predictions: {into.path}/   next: python -m bench table {into.path} --format md")

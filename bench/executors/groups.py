@@ -1,0 +1,54 @@
+"""Which cell comes next: cells follow the rows, weights and prefix that a worker has ready. Pure; no files."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable
+from typing import Any
+
+from bench.contracts import Cell
+from bench.models.catalog import kind_of
+
+Key = tuple[Any, ...]
+
+LEAST_TO_SHARE = 2  # waiting cells of a group that make it worth a second worker's preparing
+
+
+def group_key(cell: Cell) -> Key:
+    """Cells with equal keys share rows, weights and prefix."""
+    return cell.task, cell.backbone, cell.recipe
+
+
+class Groups:
+    """Waiting cells by what they share, handed out one at a time."""
+
+    def __init__(self, cells: Iterable[Cell]) -> None:
+        self._cells: dict[Key, list[Cell]] = {}
+        # word vectors first: they are read once for all tasks, and are gone from memory before an encoder comes
+        for cell in sorted(cells, key=lambda cell: kind_of(cell.backbone) != "vectors"):
+            self._cells.setdefault(group_key(cell), []).append(cell)
+
+    def __len__(self) -> int:
+        """How many cells wait."""
+        return sum(map(len, self._cells.values()))
+
+    def largest_first(self) -> None:
+        """Order the groups for several workers: the one that takes longest must not start last."""
+        self._cells = dict(sorted(self._cells.items(), key=lambda item: -len(item[1])))
+
+    def choose(self, key: Key | None, taken: Collection[Key] = ()) -> Key | None:
+        """The group from which a worker should go on that has `key` ready while others have `taken`: its own;
+        else the first that nobody has; else, before it idles, the largest, if enough is left there for two."""
+        if key in self._cells:
+            return key
+        for other in self._cells:
+            if other not in taken:
+                return other
+        largest = max(self._cells, key=lambda other: len(self._cells[other]), default=None)
+        return largest if largest and len(self._cells[largest]) >= LEAST_TO_SHARE else None
+
+    def pop(self, key: Key) -> Cell:
+        """The next cell of a group that has one."""
+        cell = self._cells[key].pop(0)
+        if not self._cells[key]:
+            del self._cells[key]
+        return cell

@@ -1,0 +1,266 @@
+"""Runs cells on a Ray cluster (Moritz et al. 2018, arXiv:1712.05889).
+
+Each worker is an actor that asks for what its cells need: a GPU; a part of one where only heads learn; CPUs for
+word vectors. Cells go to the worker that has their rows, weights and prefix ready. Their files come back to this
+process, which alone writes the run folder, so that nodes need not share one. A lost node costs the cells in flight,
+which run again elsewhere. This process imports no torch."""
+
+from __future__ import annotations
+
+import os
+import socket
+import time
+from collections.abc import Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from bench.contracts import BenchError, Cell
+from bench.data.cache import default_cache
+from bench.discovery import Plugins
+from bench.executors.contract import Finished, Listener, Work
+from bench.executors.groups import Key, group_key
+from bench.executors.ray_node import Hello, Luggage, Outcome, Runner, code
+from bench.executors.ray_pool import Hand, Pool, Share
+from bench.executors.waiting import Held, Waiting
+from bench.models import catalog
+from bench.own.description import OwnData
+from bench.record import Record
+from bench.shards import only_head_learns
+
+PAUSE = 0.5  # seconds between looks at the cluster, and at cells that another process runs
+ATTEMPTS = 3  # of a cell whose node or worker is lost
+FALSE_STARTS = 3  # workers in a row that are lost before they are ready
+ANSWER = 10.0  # seconds for a cluster to answer
+CLOSING = 5.0  # seconds for a worker to put its things away
+HEAD_SHARE = 0.25  # of a GPU, for cells whose encoder is frozen
+
+
+class RayCluster:
+    """A Ray cluster as an executor (bench.executors.contract.Executor)."""
+
+    def __init__(self, work: Work, plugins: Plugins, listener: Listener) -> None:
+        self._work = work
+        self._plugins = plugins
+        self._listener = listener
+        self._ray: Any = None
+        self._connected = False
+        self._luggage: Any = None
+        self._pools: list[Pool] = []
+        self._lost: dict[str, int] = {}  # hands lost at a cell
+        self._false_starts = 0
+
+    def start(self) -> None:
+        self._ray = library()
+
+    def ready(self) -> None:
+        self.start()
+        if self._ray.is_initialized():
+            return
+        self._listener.say("connecting to the Ray cluster ...")
+        os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")  # workers are told their device
+        address = self._work.options.address
+        try:
+            _knock(address or "")
+            self._ray.init(address=address, log_to_driver=False, logging_level="ERROR")
+        except (OSError, RuntimeError, ValueError) as error:
+            reason = str(error).strip().partition("\n")[0][:200]
+            raise BenchError(
+                f"--executor ray: no cluster at {address or 'the default address'} ({reason}): start one with "
+                "`ray start --head`, or leave --address out for one on this machine"
+            ) from error
+        self._connected = True
+
+    def run(self, cells: Sequence[Cell], finished: Finished) -> None:
+        self.ready()
+        self._luggage = self._ray.put(self._packed(cells))
+        for share, members in self._shared_out(cells).items():
+            waiting = Waiting(members, self._work.store, finished, self._listener)
+            waiting.largest_first()
+            self._pools.append(Pool(share, waiting))
+        while any(pool.left or pool.hands for pool in self._pools):
+            for pool in self._pools:
+                self._staff(pool)
+            tasks = {hand.task: (pool, hand) for pool in self._pools for hand in pool.hands if hand.task}
+            if not tasks:
+                time.sleep(PAUSE)  # the last cells run in another process
+                continue
+            heard, _ = self._ray.wait(list(tasks), timeout=PAUSE)
+            for task in heard:
+                self._hear(*tasks[task])
+
+    def stop(self) -> None:
+        for pool in self._pools:
+            for hand in list(pool.hands):
+                self._dismiss(pool, hand)
+            for held in pool.again:
+                held.release()
+        if self._connected:
+            self._ray.shutdown()
+            self._connected = False
+
+    def _shared_out(self, cells: Sequence[Cell]) -> dict[Share, list[Cell]]:
+        """The cells by what they ask for, the largest share first."""
+        gpus = self._work.options.device != "cpu" and any(node.get("GPU") for node in self._nodes())
+        groups: dict[Key, list[Cell]] = {}
+        for cell in cells:
+            groups.setdefault(group_key(cell), []).append(cell)
+        found: dict[Share, list[Cell]] = {}
+        for group in groups.values():
+            found.setdefault(self._share(group, gpus), []).extend(group)
+        return dict(sorted(found.items(), key=lambda item: -item[0].gpus))
+
+    def _share(self, group: Sequence[Cell], gpus: bool) -> Share:
+        """What the cells of one group need."""
+        depth = catalog.depth(group[0].backbone, self._work.sources)
+        cpus = self._work.options.threads or 1
+        if not gpus or depth == 0:
+            return Share(cpus, 0)
+        heads = all(only_head_learns(cell, self._plugins, depth) for cell in group)
+        return Share(cpus, HEAD_SHARE if heads else 1)
+
+    def _nodes(self) -> list[dict[str, float]]:
+        """The resources of the living nodes."""
+        return [node["Resources"] for node in self._ray.nodes() if node["Alive"]]
+
+    def _packed(self, cells: Sequence[Cell]) -> Luggage:
+        given = self._work.options.plugin_files
+        paths = {cell.backbone for cell in cells} | {str(self._work.sources.local or "")}
+        for item in given:
+            if isinstance(item, OwnData):
+                paths |= {item.data, item.test, item.validation}
+        return Luggage(
+            work=self._work,
+            folder=os.getcwd(),
+            plugins={str(path): path.read_bytes() for path in given if isinstance(path, Path)},
+            paths=sorted(path for path in paths if path and Path(path).exists()),
+            own_cache=self._work.sources.cache == default_cache(),
+        )
+
+    def _staff(self, pool: Pool) -> None:
+        """Occupy idle hands, let go of those that nothing is left for, and ask for more where there is room."""
+        for hand in [hand for hand in pool.hands if hand.task is None]:
+            held = pool.next_for(hand)
+            if held:
+                self._occupy(hand, held)
+            elif not pool.left:
+                self._dismiss(pool, hand)
+        room = max(1, sum(pool.share.fits(node) for node in self._nodes()))
+        for _ in range(pool.lacking(room)):
+            options = {"num_cpus": pool.share.cpus, "num_gpus": pool.share.gpus}
+            device = self._work.options.device if pool.share.gpus else "cpu"
+            runner = self._ray.remote(**options)(Runner)
+            pool.hands.append(Hand(runner.remote(self._luggage, device)))
+            self._listener.say(f"waiting for a worker with {pool.share} ...")
+
+    def _occupy(self, hand: Hand, held: Held) -> None:
+        lost = self._lost.get(held.cell.id, 0)
+        notes = (f"attempt {lost + 1}, after its node or worker was lost",) if lost else ()
+        self._listener.cell_started(held.cell)
+        hand.give(held, notes)
+
+    def _hear(self, pool: Pool, hand: Hand) -> None:
+        """What a hand has to say, or its loss."""
+        try:
+            answer = self._ray.get(hand.task)
+        except self._ray.exceptions.RayTaskError as error:
+            if isinstance(error.cause, BenchError):
+                raise error.cause from None
+            raise
+        except self._ray.exceptions.RayError as error:
+            self._bury(pool, hand, _reason(error))
+            return
+        hand.task = None
+        if isinstance(answer, Hello):
+            self._welcome(hand, answer)
+        else:
+            self._receive(hand, answer)
+
+    def _welcome(self, hand: Hand, hello: Hello) -> None:
+        self._false_starts = 0
+        hand.node = hello.node
+        if hello.code != code():
+            raise BenchError(
+                f"node {hello.node} has another version of transferbench: install the same on all"
+            )
+
+    def _receive(self, hand: Hand, outcome: Outcome) -> None:
+        """Write a cell's files. BenchError where the node did not run what was asked for."""
+        held = hand.held
+        assert held is not None
+        for text in outcome.said:
+            self._listener.say(text)
+        for text in outcome.notes:
+            self._listener.note(text)
+        outcome.parcel.unpack(self._work.store)
+        record = self._work.store.verified(held.cell.id)
+        assert record is not None
+        if record.fingerprint != self._work.fingerprints[held.cell.id]:
+            raise BenchError(f"{held.cell.id}: node {hand.node} has other weights or rows than this machine")
+        self._close(hand, record)
+
+    def _bury(self, pool: Pool, hand: Hand, reason: str) -> None:
+        """A node or a worker is lost: its cell runs again elsewhere, or is given up."""
+        pool.hands.remove(hand)
+        if hand.held is None:
+            self._false_starts += 1
+            if self._false_starts == FALSE_STARTS:
+                raise BenchError(f"--executor ray: workers do not start: {reason}")
+            return
+        cell = hand.held.cell
+        self._lost[cell.id] = lost = self._lost.get(cell.id, 0) + 1
+        if lost < ATTEMPTS:
+            self._listener.note(f"{cell.id}: {reason}; once more")
+            pool.again.append(hand.held)
+            return
+        record = Record(
+            cell=cell,
+            fingerprint=self._work.fingerprints[cell.id],
+            status="killed",
+            reason=f"{reason}, {lost} times",
+        )
+        self._work.store.save(record)
+        self._close(hand, record)
+
+    def _close(self, hand: Hand, record: Record) -> None:
+        assert hand.held is not None
+        hand.held.release()
+        hand.held = None
+        self._listener.cell_done(record)
+
+    def _dismiss(self, pool: Pool, hand: Hand) -> None:
+        """End an actor: in order where it is idle, at once where it is not."""
+        pool.hands.remove(hand)
+        if hand.held:
+            hand.held.release()
+        with suppress(self._ray.exceptions.RayError):
+            if hand.task is None:
+                self._ray.get(hand.actor.close.remote(), timeout=CLOSING)
+            self._ray.kill(hand.actor)
+
+
+def library() -> Any:
+    """Ray. BenchError where it is not installed."""
+    try:
+        import ray
+    except ImportError as error:
+        raise BenchError('--executor ray needs Ray: pip install "transferbench[ray]"') from error
+    return ray
+
+
+def _knock(address: str) -> None:
+    """OSError where nothing listens at a `host:port`; Ray itself would try for minutes."""
+    host, colon, port = address.rpartition(":")
+    if colon and port.isdigit() and "/" not in address:
+        socket.create_connection((host, int(port)), timeout=ANSWER).close()
+
+
+def _reason(error: Exception) -> str:
+    """What was lost, in one line."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    node = "node died" in str(error).lower() or "node is dead" in str(error).lower()
+    return (
+        "its node was lost"
+        if node
+        else f"its worker was lost ({lines[0][:200] if lines else type(error).__name__})"
+    )

@@ -1,0 +1,97 @@
+"""Joins run folders: what several machines did of one suite becomes one run. Refuses what cannot all be true."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from bench.contracts import BenchError
+from bench.parcel import Parcel
+from bench.record import Record
+from bench.store import Store
+
+
+@dataclass(frozen=True)
+class Found:
+    """A cell's record, and the run that it lies in."""
+
+    record: Record
+    store: Store
+
+    @property
+    def cell(self) -> str:
+        return self.record.cell.id
+
+
+def merge(runs: Sequence[Store], into: Store) -> None:
+    """Add to `into` what `runs` have. A finished record wins over one that did not finish.
+
+    Nothing is written where a file is damaged (Damaged) or two runs contradict each other (BenchError)."""
+    folders = [into, *runs] if into.planned() else list(runs)
+    folders = list({run.path.resolve(): run for run in folders}.values())
+    for other in folders[1:]:
+        if other.suite() != folders[0].suite():
+            suites = (
+                f"{folders[0].path} is of suite '{folders[0].suite()}', {other.path} of '{other.suite()}'"
+            )
+            raise BenchError(f"{suites}: merge runs of one suite")
+    chosen = _chosen(Found(record, run) for run in folders for record in run.records())
+    _check_terms(list(chosen.values()))
+    for found in chosen.values():
+        found.store.verified(found.cell)
+    into.begin(folders[0].suite(), [cell for run in folders for cell in run.grid()])
+    for found in chosen.values():
+        if found.store.path.resolve() != into.path.resolve():
+            Parcel.pack(found.store, found.cell).unpack(into)
+
+
+def _chosen(every: Iterable[Found]) -> dict[str, Found]:
+    """One record a cell: the finished one; of several that did not finish the last."""
+    chosen: dict[str, Found] = {}
+    for found in every:
+        other = chosen.get(found.cell)
+        if other and other.record.status == found.record.status == "done":
+            _check_same(other, found)
+        elif other is None or other.record.status != "done":
+            chosen[found.cell] = found
+    return chosen
+
+
+def _check_same(one: Found, other: Found) -> None:
+    """BenchError where two runs say different things of one cell. Seconds and machines may differ."""
+    views: dict[str, Callable[[Found], Any]] = {
+        "fingerprints": lambda found: found.record.fingerprint,
+        "scores": lambda found: found.record.scores,
+        "predictions": lambda found: found.store.predictions(found.cell),
+    }
+    for what, view in views.items():
+        if view(one) != view(other):
+            raise _contradiction(f"{one.cell} has other {what}", one, other)
+
+
+def _check_terms(chosen: Sequence[Found]) -> None:
+    """BenchError where cells that a table sets side by side were not run on equal terms."""
+    terms: dict[tuple[str, str], tuple[Found, Any]] = {}
+    for found in chosen:
+        record, cell = found.record, found.record.cell
+        seen = {
+            ("recipe", cell.task): cell.recipe,
+            ("options", cell.strategy): cell.options,
+        }
+        if record.status == "done" and record.data:
+            seen["rows", cell.task] = record.data.fingerprint, record.data.task_version
+            seen["weights", cell.id.rpartition("/")[0]] = record.parameters, record.trainable
+        for (what, of), value in seen.items():
+            other, expected = terms.setdefault((what, of), (found, value))
+            if value != expected:
+                raise _contradiction(
+                    f"{of} has other {what} (cells {other.cell}, {found.cell})", other, found
+                )
+
+
+def _contradiction(what: str, one: Found, other: Found) -> BenchError:
+    return BenchError(
+        f"{what} in {other.store.path} than in {one.store.path}: these are not parts of one run; "
+        "merge one of them, or run the suite again in one of the two"
+    )

@@ -1,0 +1,203 @@
+"""A Ray cluster of several nodes on this machine: the results of one process, whatever is lost on the way."""
+
+from __future__ import annotations
+
+import io
+import os
+import signal
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+from rich.console import Console
+
+from bench import suite as suites
+from bench.contracts import BenchError
+from bench.data.sources import Sources
+from bench.discovery import discover
+from bench.display import Display
+from bench.executors.contract import Options
+from bench.launch import launch
+from bench.record import Record
+from bench.store import Store
+from bench.verify_run import verify
+from tests.runs import NASTY, TOYS, ToySuite, results
+
+ray = pytest.importorskip("ray", reason="pip install ray")
+pytestmark = pytest.mark.ray
+
+STRATEGIES = ("frozen", "top-layers", "full")
+NODE = {"num_cpus": 1, "object_store_memory": 80 * 2**20}
+
+
+class Listening(Display):
+    """A display that remembers."""
+
+    def __init__(self) -> None:
+        super().__init__(Console(file=io.StringIO()))
+        self.said: list[str] = []
+        self.started: list[str] = []
+
+    def say(self, text: str) -> None:
+        self.said.append(text)
+
+    def cell_started(self, cell: Any) -> None:
+        self.started.append(cell.id)
+
+
+@pytest.fixture(scope="module")
+def cluster() -> Iterator[Any]:
+    """A head without CPUs, and two nodes of one CPU each."""
+    from ray.cluster_utils import Cluster
+
+    head = {"num_cpus": 0, "object_store_memory": 80 * 2**20, "include_dashboard": False}
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("OMP_NUM_THREADS", "1")
+        cluster = Cluster()
+        for node in (head, NODE, NODE):
+            add(cluster, node)
+    yield cluster
+    ray.shutdown()
+    cluster.shutdown()
+
+
+def add(cluster: Any, node: dict[str, Any]) -> None:
+    """Add a node; Ray gives up on one that takes longer than 20 s, which a busy machine may need."""
+    for patience in (True, True, False):
+        try:
+            cluster.add_node(**node)
+            return
+        except Exception as error:
+            if not patience or "timed out during startup" not in str(error):
+                raise
+
+
+@pytest.fixture(scope="module")
+def grid(tiny_encoder: Path, tmp_path_factory: pytest.TempPathFactory) -> ToySuite:
+    """Two tasks, three strategies, two seeds."""
+    suite = ToySuite.write(tmp_path_factory.mktemp("grid") / "grid.toml", tiny_encoder, STRATEGIES, seeds=2)
+    with suite.path.open("a") as file:
+        file.write("[tasks.toy-ner]\n")
+    return suite
+
+
+def run(suite: ToySuite, folder: Path, options: Options, listener: Display | None = None) -> list[Record]:
+    plugins = discover([TOYS, NASTY])
+    cells = suites.cells(suites.load(str(suite.path)), plugins)
+    sources = Sources(cache=folder / "cache")
+    return launch(cells, plugins, sources, folder, options, listener or Listening())
+
+
+def on(cluster: Any) -> Options:
+    return Options(
+        device="cpu", threads=1, executor="ray", address=cluster.address, plugin_files=(TOYS, NASTY)
+    )
+
+
+@pytest.fixture(scope="module")
+def inline(grid: ToySuite, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The grid in this process."""
+    folder = tmp_path_factory.mktemp("inline")
+    run(grid, folder, Options(device="cpu", threads=1, executor="inline"))
+    return folder
+
+
+def comparable(folder: Path) -> list[dict[str, Any]]:
+    """The records of a run without what depends on the machine and the moment."""
+    apart = {"seconds", "peak_memory", "utilisation", "machine", "started", "curve"}
+    records = Store(folder).records()
+    curves = [[replace(point, seconds=0) for point in record.curve] for record in records]
+    return [{**r.model_dump(exclude=apart), "curve": c} for r, c in zip(records, curves, strict=True)]
+
+
+def test_records_and_predictions_are_those_of_inline_and_each_prefix_is_computed_once(
+    cluster: Any, grid: ToySuite, inline: Path, tmp_path: Path
+) -> None:
+    listener = Listening()
+    run(grid, tmp_path, on(cluster), listener)
+    assert results(tmp_path) == results(inline)
+    assert comparable(tmp_path) == comparable(inline)
+    assert verify(Store(tmp_path)).damaged == {}
+    prepared = [text for text in listener.said if "reading rows, loading" in text]
+    assert len(prepared) == len(set(prepared)) == 2
+
+
+def test_a_node_that_dies_costs_its_cells_in_flight_and_the_run_ends_complete(
+    cluster: Any, grid: ToySuite, inline: Path, tmp_path: Path
+) -> None:
+    """The node is killed when its first cell is done."""
+
+    class Killing(Listening):
+        def cell_done(self, record: Record) -> None:
+            super().cell_done(record)
+            if not killed:
+                killed.append(record.cell.id)
+                cluster.remove_node(cluster.list_all_nodes()[-1], allow_graceful=False)
+
+    killed: list[str] = []
+    listener = Killing()
+    records = run(grid, tmp_path, on(cluster), listener)
+    add(cluster, NODE)
+    assert results(tmp_path) == results(inline)
+    again = [record for record in records if record.adaptations]
+    assert [record.adaptations for record in again] == [("attempt 2, after its node or worker was lost",)]
+    assert len(listener.started) == len(records) + 1
+
+
+def test_a_crash_on_a_node_is_the_records_of_the_process_executor(
+    cluster: Any, tiny_encoder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    suite = ToySuite.write(tmp_path / "grid.toml", tiny_encoder, ("crashes",))
+    [record] = run(suite, tmp_path / "run", on(cluster))
+    assert record.status == "killed"
+    assert (
+        "the worker was ended by SIGSEGV, 2 times; last lines of logs/toy-sentiment/crashes/" in record.reason
+    )
+    assert "about to crash" in Store(tmp_path / "run").log_path(record.cell.id).read_text()
+
+
+@pytest.mark.parametrize("blow", [signal.SIGKILL, signal.SIGINT])
+def test_a_driver_that_is_ended_leaves_no_orphan_and_the_same_command_goes_on(
+    cluster: Any, grid: ToySuite, inline: Path, tmp_path: Path, blow: signal.Signals
+) -> None:
+    more = ("--executor", "ray", "--address", cluster.address)
+    process = grid.start(tmp_path, *more)
+    while process.poll() is None and not list((tmp_path / "records").rglob("*.json")):
+        time.sleep(0.05)
+    os.kill(process.pid, blow)
+    process.communicate(timeout=60)
+    assert gone_within(15)
+    before = results(tmp_path)
+    assert 0 < len(before) < len(results(inline))
+    done = grid.finish(tmp_path, *more)
+    assert done.returncode == 0, done.stderr
+    assert results(tmp_path) == results(inline)
+
+
+def gone_within(seconds: float) -> bool:
+    """Whether no worker process is left after so long."""
+    until = time.monotonic() + seconds
+    while time.monotonic() < until:
+        if not workers():
+            return True
+        time.sleep(0.1)
+    return False
+
+
+def workers() -> list[int]:
+    """The worker processes of this user that Ray's actors have started."""
+    found = []
+    for process in psutil.process_iter(["cmdline", "environ"]):
+        command = " ".join(process.info["cmdline"] or ())
+        if "bench.executors.worker" in command and "RAY_RAYLET_PID" in (process.info["environ"] or {}):
+            found.append(process.pid)
+    return found
+
+
+def test_a_cluster_that_is_not_there_is_one_line(grid: ToySuite, tmp_path: Path) -> None:
+    with pytest.raises(BenchError, match="no cluster at"):
+        run(grid, tmp_path, Options(executor="ray", address="127.0.0.1:1"))

@@ -1,0 +1,81 @@
+"""What cells ask of a Ray cluster, and how many workers they get: no cluster is needed to know."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bench.contracts import BenchError, Cell
+from bench.data.sources import Sources
+from bench.discovery import Plugins
+from bench.executors.contract import Options, Silent, Work
+from bench.executors.ray_cluster import HEAD_SHARE, RayCluster
+from bench.executors.ray_pool import Pool, Share
+from bench.executors.waiting import Waiting
+from bench.store import Store
+
+
+def share(cells: list[Cell], plugins: Plugins, tmp_path: Path, gpus: bool = True) -> Share:
+    work = Work(Store(tmp_path), Options(executor="ray", threads=2), Sources(cache=tmp_path))
+    return RayCluster(work, plugins, Silent())._share(cells, gpus)
+
+
+def test_fine_tuning_asks_for_a_gpu(plugins: Plugins, toy_cell: Callable[..., Cell], tmp_path: Path) -> None:
+    assert share([toy_cell("frozen"), toy_cell("full")], plugins, tmp_path) == Share(2, 1)
+
+
+def test_heads_alone_ask_for_a_part_of_one(
+    plugins: Plugins, toy_cell: Callable[..., Cell], tmp_path: Path
+) -> None:
+    assert share([toy_cell("frozen")], plugins, tmp_path) == Share(2, HEAD_SHARE)
+
+
+def test_word_vectors_and_clusters_without_gpus_ask_for_cpus(
+    plugins: Plugins, toy_cell: Callable[..., Cell], tmp_path: Path
+) -> None:
+    assert share([toy_cell("frozen", backbone="glove")], plugins, tmp_path) == Share(2, 0)
+    assert share([toy_cell("full")], plugins, tmp_path, gpus=False) == Share(2, 0)
+
+
+@pytest.mark.parametrize(
+    ("asked", "resources", "expected"),
+    [
+        (Share(1, 1), {"CPU": 16.0, "GPU": 8.0}, 8),
+        (Share(4, 1), {"CPU": 16.0, "GPU": 8.0}, 4),
+        (Share(1, 0.25), {"CPU": 16.0, "GPU": 2.0}, 8),
+        (Share(1, 1), {"CPU": 16.0}, 0),
+        (Share(1, 0), {"CPU": 3.0, "GPU": 8.0}, 3),
+        (Share(1, 0), {"memory": 1.0}, 0),
+    ],
+)
+def test_a_node_holds_as_many_workers_as_it_has_room_for(
+    asked: Share, resources: dict[str, float], expected: int
+) -> None:
+    assert asked.fits(resources) == expected
+
+
+def test_no_more_workers_are_asked_for_than_have_something_to_do(
+    toy_cell: Callable[..., Cell], tmp_path: Path
+) -> None:
+    cells = [toy_cell(seed=seed) for seed in range(3)]
+    pool = Pool(Share(1, 1), Waiting(cells, Store(tmp_path), lambda _: None, Silent()))
+    assert pool.lacking(room=2) == 2
+    assert pool.lacking(room=512) == 3
+
+
+def test_without_ray_the_error_says_what_to_install(
+    plugins: Plugins, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setitem(sys.modules, "ray", None)
+    with pytest.raises(BenchError, match=r'pip install "transferbench\[ray\]"'):
+        RayCluster(Work(Store(tmp_path)), plugins, Silent()).start()
+
+
+@pytest.mark.parametrize("wrong", [{"address": "auto"}, {"executor": "ray", "device": "cuda:1"}])
+def test_options_that_contradict_each_other_are_refused(wrong: dict[str, Any]) -> None:
+    with pytest.raises(BenchError):
+        Options(**wrong)

@@ -1,0 +1,59 @@
+"""The simulation keeps to the arithmetic of schedules, and follows the executors' own policy."""
+
+from __future__ import annotations
+
+import pytest
+
+from bench.contracts import BenchError, Cell, Recipe
+from bench.executors.simulate import DISPATCH, START, Cost, costs_of, grid, markdown, simulate
+
+
+def costs(tasks: int, seeds: int, cost: Cost) -> dict[Cell, Cost]:
+    return {
+        Cell("s", f"task{task}", "full", "tiny", seed, Recipe()): cost
+        for task in range(tasks)
+        for seed in range(seeds)
+    }
+
+
+def test_one_gpu_takes_the_sum_of_all_with_each_group_prepared_once() -> None:
+    found = simulate(costs(3, 4, Cost(own=10.0, shared=5.0)), gpus=1)
+    assert found.prepared == found.groups == 3
+    assert found.makespan == pytest.approx(START + 3 * (5 + 40) + 11 * DISPATCH)
+
+
+def test_as_many_gpus_as_groups_prepare_each_once() -> None:
+    found = simulate(costs(4, 5, Cost(own=10.0, shared=5.0)), gpus=4)
+    assert found.prepared == 4
+    assert found.makespan == pytest.approx(START + 55 + 4 * DISPATCH)
+
+
+def test_more_gpus_than_groups_share_them() -> None:
+    alone = simulate(costs(1, 8, Cost(own=10.0, shared=5.0)), gpus=1)
+    shared = simulate(costs(1, 8, Cost(own=10.0, shared=5.0)), gpus=2)
+    assert shared.prepared == 2
+    assert shared.makespan < 0.65 * alone.makespan
+
+
+@pytest.mark.parametrize("gpus", [1, 2, 7, 64])
+def test_no_schedule_beats_the_bound_and_no_gpu_is_busy_for_longer_than_there_is(gpus: int) -> None:
+    found = simulate(costs(5, 6, Cost(own=7.0, shared=3.0)), gpus)
+    assert found.makespan >= found.bound
+    assert found.utilisation <= 1
+
+
+def test_a_grid_has_the_asked_number_of_cells_and_new_groups() -> None:
+    made = grid(costs(2, 3, Cost(1.0, 1.0)), 20)
+    assert len(made) == 20
+    assert simulate(made, 1).groups == 7
+
+
+def test_nothing_recorded_is_refused() -> None:
+    with pytest.raises(BenchError, match="no finished cell"):
+        costs_of([])
+
+
+def test_the_table_has_a_row_a_number_of_gpus() -> None:
+    rows = markdown([simulate(costs(2, 2, Cost(1.0, 1.0)), gpus) for gpus in (1, 2)]).splitlines()
+    assert len(rows) == 4
+    assert rows[3].startswith("| 2 | 0.00 h |")

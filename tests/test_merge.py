@@ -1,0 +1,148 @@
+"""Joining runs: shards make the whole, and what contradicts itself is refused before anything is written."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+from typing import Any
+
+import pytest
+from rich.console import Console
+from typer.testing import CliRunner
+
+from bench import suite as suites
+from bench.cli import app
+from bench.contracts import BenchError, Cell, Recipe
+from bench.data.sources import Sources
+from bench.discovery import discover
+from bench.display import Display
+from bench.executors.contract import Options
+from bench.launch import launch
+from bench.merge import merge
+from bench.record import Data, Record, Seconds
+from bench.shards import Shard
+from bench.store import Damaged, Store
+from bench.verify_run import verify
+from tests.runs import TOYS, ToySuite, results
+
+TESTS = {"test": {"id": ["a", "b"], "reference": ["x", "y"], "prediction": ["x", "x"], "correct": [1, 0]}}
+OTHER = {"test": {**TESTS["test"], "prediction": ["y", "y"]}}
+
+
+def record(seed: int = 0, suite: str = "s", recipe: Recipe | None = None, **changes: Any) -> Record:
+    cell = Cell(suite, "task", "full", "tiny", seed, recipe or Recipe())
+    data = Data(fingerprint="rows", task_version=1)
+    return Record(cell=cell, **{"fingerprint": f"f{seed}", "status": "done", "data": data, **changes})
+
+
+def run(folder: Path, *records: Record, tests: Any = TESTS) -> Store:
+    store = Store(folder)
+    store.begin(records[0].cell.suite, [record.cell.id for record in records])
+    for each in records:
+        store.save(each, tests if each.status == "done" else None)
+    return store
+
+
+def run_here(suite: ToySuite, folder: Path, shard: str = "") -> Store:
+    """A suite, or a shard of it, in this process."""
+    plugins = discover([TOYS])
+    part = Shard.parse(shard) if shard else None
+    options = Options(device="cpu", threads=1, executor="inline", shard=part)
+    cells = suites.cells(suites.load(str(suite.path)), plugins)
+    launch(
+        cells, plugins, Sources(cache=folder / "cache"), folder, options, Display(Console(file=io.StringIO()))
+    )
+    return Store(folder)
+
+
+def shown(*arguments: str) -> str:
+    """What a command prints; it must succeed."""
+    done = CliRunner().invoke(app, arguments)
+    assert done.exit_code == 0, done.output
+    return done.output
+
+
+def test_shards_and_merge_make_what_one_run_makes(tiny_encoder: Path, tmp_path: Path) -> None:
+    suite = ToySuite.write(tmp_path / "grid.toml", tiny_encoder, ("frozen", "top-layers", "full"))
+    with suite.path.open("a") as file:
+        file.write("[tasks.toy-ner]\n")
+    shards = [run_here(suite, tmp_path / f"shard{i}", f"{i}/3") for i in (3, 2, 1)]
+    assert sum(len(shard.records()) for shard in shards) == 6
+    assert all(shard.records() for shard in shards)
+    whole, merged = run_here(suite, tmp_path / "whole"), Store(tmp_path / "merged")
+    said = shown("merge", *(str(shard.path) for shard in shards), "--out", str(merged.path))
+    assert "6 of 6 cells done" in said
+    assert results(merged.path) == results(whole.path)
+    assert merged.planned() == whole.planned()
+    assert "6 cells are sound, 0 files are damaged" in shown("check", str(merged.path))
+    tables = [
+        shown("table", str(run.path), "--columns", "accuracy,f1", "--format", "md") for run in (merged, whole)
+    ]
+    assert tables[0] == tables[1]
+    shown("compare", str(whole.path), str(merged.path))
+
+
+def test_a_missing_shard_shows_as_missing_cells(tmp_path: Path) -> None:
+    first = Store(tmp_path / "first")
+    first.begin("s", [record(0).cell.id], grid=[record(seed).cell.id for seed in (0, 1)])
+    first.save(record(0), TESTS)
+    into = Store(tmp_path / "into")
+    merge([first], into)
+    assert into.planned() == [record(0).cell.id, record(1).cell.id]
+
+
+def test_what_is_there_already_is_kept(tmp_path: Path) -> None:
+    into = run(tmp_path / "into", record(0))
+    merge([run(tmp_path / "one", record(1))], into)
+    assert [found.cell.seed for found in into.records()] == [0, 1]
+    assert verify(into).damaged == {}
+
+
+def test_merging_twice_changes_nothing(tmp_path: Path) -> None:
+    one, into = run(tmp_path / "one", record(0)), Store(tmp_path / "into")
+    merge([one], into)
+    before = into.record_path(record(0).cell.id).stat().st_mtime_ns
+    merge([one], into)
+    assert into.record_path(record(0).cell.id).stat().st_mtime_ns == before
+
+
+def test_a_finished_record_wins_over_a_failed_one(tmp_path: Path) -> None:
+    failed = run(tmp_path / "failed", record(0, status="failed", reason="no disk"))
+    into = Store(tmp_path / "into")
+    merge([failed, run(tmp_path / "done", record(0)), failed], into)
+    assert [found.status for found in into.records()] == ["done"]
+
+
+def test_the_same_result_in_other_seconds_is_no_contradiction(tmp_path: Path) -> None:
+    slow = run(tmp_path / "slow", record(0, seconds=Seconds(cold=9.0)))
+    merge([run(tmp_path / "fast", record(0)), slow], Store(tmp_path / "into"))
+
+
+@pytest.mark.parametrize(
+    ("other", "tests", "message"),
+    [
+        (record(0, fingerprint="g"), TESTS, "has other fingerprints"),
+        (record(0, scores={"test": {"f1": 0.5}}), TESTS, "has other scores"),
+        (record(0), OTHER, "has other predictions"),
+        (record(1, recipe=Recipe(epochs=9)), TESTS, "task has other recipe"),
+        (record(1, data=Data(fingerprint="new", task_version=1)), TESTS, "task has other rows"),
+        (record(1, parameters=7), TESTS, "task/full/tiny has other weights"),
+        (record(1, suite="t"), TESTS, "of 't': merge runs of one suite"),
+    ],
+)
+def test_contradictions_are_refused_and_nothing_is_written(
+    tmp_path: Path, other: Record, tests: Any, message: str
+) -> None:
+    one, two = run(tmp_path / "one", record(0)), run(tmp_path / "two", other, tests=tests)
+    with pytest.raises(BenchError, match=message):
+        merge([one, two], Store(tmp_path / "into"))
+    assert not (tmp_path / "into").exists()
+
+
+def test_a_damaged_run_is_refused_and_nothing_is_written(tmp_path: Path) -> None:
+    one = run(tmp_path / "one", record(0))
+    path = one.predictions_path(record(0).cell.id)
+    path.write_bytes(path.read_bytes()[:-3])
+    with pytest.raises(Damaged, match=r"parquet is damaged"):
+        merge([one], Store(tmp_path / "into"))
+    assert not (tmp_path / "into").exists()
