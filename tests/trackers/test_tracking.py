@@ -1,0 +1,81 @@
+"""A run and its trackers: nothing that a tracker does can fail the run or hold it up."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bench.contracts import BenchError
+from bench.estimates import Estimator
+from bench.executors.contract import Silent
+from bench.store import Store
+from bench.trackers import tracking
+from bench.trackers.tracking import Tracking
+from tests.runs import ToySuite
+from tests.trackers.conftest import record
+
+
+class Noting(Silent):
+    def __init__(self) -> None:
+        self.notes: list[str] = []
+
+    def begin(self, *_: Any) -> None: ...
+    def end(self) -> None: ...
+
+    def note(self, text: str) -> None:
+        self.notes.append(text)
+
+
+def followed(store: Store, name: str, cells: int = 1) -> list[str]:
+    """The notes of a run of so many cells."""
+    screen = Noting()
+    watching = Tracking(store, [name], screen)
+    watching.begin([], [], Estimator())
+    for _ in range(cells):
+        watching.cell_done(record())
+    watching.end()
+    return screen.notes
+
+
+def test_every_cell_is_there_at_the_end(store: Store) -> None:
+    pytest.importorskip("tensorboard")
+    assert followed(store, "tensorboard") == []
+    assert len(list((store.path / "tensorboard").rglob("events.*"))) == 3
+    assert not list((store.path / "logs" / "trackers").iterdir())
+
+
+def test_a_server_that_is_not_there_is_a_note(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("mlflow")
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://127.0.0.1:1")
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
+    [note] = followed(store, "mlflow")
+    assert note.startswith("--track mlflow: ")
+    assert note.endswith("the run itself is whole, and the same command logs what is missing")
+
+
+def test_a_tracker_that_hangs_neither_blocks_a_cell_nor_the_end(
+    store: Store, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """A process that never reads: more cells than its pipe can hold are told to it."""
+    (tmp_path / "sitecustomize.py").write_text("import time\ntime.sleep(60)\n")
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    monkeypatch.setattr(tracking, "PATIENCE", 0.2)
+    began = time.monotonic()
+    assert "it did not finish in time" in followed(store, "tensorboard", cells=100_000)[0]
+    assert time.monotonic() - began < 30  # it sleeps for a minute
+
+
+def test_an_unknown_tracker_is_refused(store: Store) -> None:
+    with pytest.raises(BenchError, match="did you mean 'mlflow'"):
+        Tracking(store, ["mlfow"], Noting())
+
+
+def test_run_logs_to_tensorboard(tiny_encoder: Path, tmp_path: Path) -> None:
+    pytest.importorskip("tensorboard")
+    suite = ToySuite.write(tmp_path / "grid.toml", tiny_encoder, ("frozen",))
+    done = suite.finish(tmp_path / "run", "--executor", "inline", "--track", "tensorboard")
+    assert done.returncode == 0, done.stderr
+    assert len(list((tmp_path / "run" / "tensorboard").rglob("events.*"))) == 1
