@@ -1,0 +1,159 @@
+"""The command `peers`: this engine and its peers on the same cells, side by side."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from bench import durable
+from bench.cli_tables import Format, console, put, show
+from bench.contracts import BenchError
+
+if TYPE_CHECKING:
+    from bench.peers.measurement import Job, Results, Side
+    from bench.record import Machine
+    from bench.suite import Filters
+
+FOLDER = Path("results/speed")
+QUICK = ("recipe.train=200", "recipe.validation=50", "recipe.test=100")
+"""Sizes for trying the command; nothing that it prints then is worth quoting."""
+
+
+def register(app: typer.Typer) -> None:
+    """Add this command to the program."""
+    app.command()(peers)
+
+
+def peers(
+    suite: Annotated[
+        str, typer.Argument(metavar="SUITE", help="Which cells; its seeds are repeats.")
+    ] = "peers",
+    task: Annotated[
+        list[str] | None, typer.Option("--task", "-t", help="Only this task. Repeatable.")
+    ] = None,
+    strategy: Annotated[
+        list[str] | None, typer.Option("--strategy", "-s", help="Only this strategy. Repeatable.")
+    ] = None,
+    backbone: Annotated[
+        list[str] | None, typer.Option("--backbone", "-b", help="Only this encoder. Repeatable.")
+    ] = None,
+    side: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Only this side: engine, trainer, trainer-tuned, scikit-learn, sentence-transformers."
+        ),
+    ] = None,
+    repeats: Annotated[int | None, typer.Option(min=1, help="Measurements of each, a seed each.")] = None,
+    train: Annotated[int | None, typer.Option(min=1, help="Training examples of every task.")] = None,
+    settings: Annotated[
+        list[str] | None, typer.Option("--set", help="Change a key of the suite, e.g. recipe.epochs=2.")
+    ] = None,
+    quick: Annotated[bool, typer.Option("--quick", help="200 training examples, one repeat: a try.")] = False,
+    out: Annotated[
+        Path | None,
+        typer.Option(help="Where measurements are kept. Default: results/speed/peers-MACHINE.json."),
+    ] = None,
+    plugin: Annotated[
+        list[Path] | None,
+        typer.Option("--plugin", help="A Python file with strategies or tasks. Repeatable."),
+    ] = None,
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:1.")] = "auto",
+    threads: Annotated[int | None, typer.Option(min=1, help="CPU threads. Default: torch's choice.")] = None,
+    fresh: Annotated[bool, typer.Option("--fresh", help="Measure again what was measured.")] = False,
+    shown: Annotated[bool, typer.Option("--show", help="Only show what was measured.")] = False,
+    into: Annotated[
+        Path | None, typer.Option(help="Put the Markdown between <!-- peers --> marks of this file.")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Measure this engine beside Hugging Face Trainer and scikit-learn on the same cells, and print the table.
+
+    Each measurement is saved when it is taken: stop and start again as you like.
+
+    Example: python -m bench peers --task movie-sentiment --strategy full --repeats 3
+    """
+    from bench.peers import table
+    from bench.peers.measurement import Job, read
+    from bench.suite import Filters
+
+    sizes = [*(QUICK if quick else ()), *([f"recipe.train={train}"] if train else []), *(settings or [])]
+    count = repeats or (1 if quick else None)
+    filters = Filters(tuple(task or ()), tuple(strategy or ()), tuple(backbone or ()), count)
+    job = Job(side="engine", cells=(), device=device, threads=threads, plugin_files=tuple(plugin or ()))
+    request = _Request(suite, sizes, filters, _sides(side or ()), job)
+    path = out or FOLDER / f"peers-{'quick-' if quick else ''}{_slug(_machine(job))}.json"
+    results = read(path) if shown else _measure(request, path, fresh)
+    if into:
+        put(table.build(results), into, "peers")
+    if as_json:
+        print(table.as_json(results))
+    elif not into:
+        show(table.build(results), Format.terminal)
+
+
+@dataclass(frozen=True)
+class _Request:
+    """Which cells, which sides, and what every job has in common."""
+
+    suite: str
+    settings: Sequence[str]
+    filters: Filters
+    sides: tuple[Side, ...]
+    job: Job
+
+
+def _measure(request: _Request, path: Path, fresh: bool) -> Results:
+    """Check the request as a whole, then take what measurements are missing in the file."""
+    from bench import launch, suite
+    from bench.data.sources import Sources
+    from bench.discovery import discover
+    from bench.display import Display
+    from bench.peers import measuring
+
+    screen = console(stderr=True)
+
+    def say(line: str) -> None:
+        screen.print(line, highlight=False, markup=False)
+
+    plugins = discover(request.job.plugin_files)
+    chosen = suite.load(request.suite, request.settings)
+    cells = suite.cells(chosen, plugins, request.filters)
+    measuring.check(cells, request.sides)
+    misfits = launch.check(cells, plugins, Sources(local=chosen.data.local), Display(screen))
+    if misfits:
+        raise BenchError(next(iter(misfits.values())))
+    if fresh:
+        durable.remove(path)
+    machine = _machine(request.job)
+    results = measuring.begin(path, machine, cells, say)
+    job = request.job.model_copy(update={"local": chosen.data.local, "dtype": machine.dtype})
+    return measuring.measure(measuring.jobs(cells, request.sides, job), results, path, say)
+
+
+def _sides(names: Sequence[str]) -> tuple[Side, ...]:
+    """The named sides, by default all. BenchError for one that does not exist."""
+    from bench.discovery import unknown
+    from bench.peers.measurement import SIDES
+
+    for name in names:
+        if name not in SIDES:
+            raise unknown("side", name, SIDES)
+    return tuple(side for side in SIDES if not names or side in names)
+
+
+def _machine(job: Job) -> Machine:
+    from bench.engine.machine import choose_device
+    from bench.provenance import describe
+
+    return describe(choose_device(job.device, job.threads))
+
+
+def _slug(machine: Machine) -> str:
+    """The machine as a part of a file name: `amd-epyc-2-cores`."""
+    name = machine.processor if machine.device == "cpu" else machine.device
+    return re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")

@@ -1,0 +1,183 @@
+"""How many times faster, and whether as good: pure functions over measurements.
+
+Speed is the ratio of medians over repeats, with the range of the ratios of single repeats. Quality is a paired
+equivalence test (two one-sided t tests, Schuirmann 1987) of the headline metric over seeds: equal within MARGIN."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from statistics import fmean, median
+
+from bench.peers.measurement import SIDES, Measurement, Outcome, Side
+
+MARGIN = 0.03
+"""Scores nearer than this count as equal: three points, about the standard error of a difference between two
+independent scores around 80% on 400 test examples."""
+
+LEVEL = 0.05
+
+
+@dataclass(frozen=True)
+class Speed:
+    """Seconds of a side, by its median, and how many times this engine's they are; the engine's own ratio is 1."""
+
+    seconds: float
+    ratio: float
+    lowest: float
+    highest: float
+
+
+@dataclass(frozen=True)
+class Equality:
+    """Paired differences, this engine's score minus the peer's: their mean and half of its 90% interval; p of the
+    test that they are not within MARGIN (None below two pairs)."""
+
+    pairs: int
+    difference: float
+    half: float | None
+    p: float | None
+
+    @property
+    def equal(self) -> bool:
+        return self.p is not None and self.p < LEVEL
+
+
+@dataclass(frozen=True)
+class Case:
+    """What is compared: a strategy on a task with a backbone; a suite of cells where `strategy` is empty."""
+
+    task: str
+    strategy: str
+    backbone: str
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """One side of one case. `learn` and `whole` are the two clocks; reason: why a side has no measurement."""
+
+    case: Case
+    side: Side
+    repeats: int = 0
+    learn: Speed | None = None
+    whole: Speed | None = None
+    score: float | None = None
+    equality: Equality | None = None
+    reason: str = ""
+
+
+def compare(measurements: Sequence[Measurement]) -> list[Comparison]:
+    """Every side of every case, this engine's first; a suite is compared with the sum of a peer's cells."""
+    cases: dict[Case, dict[Side, dict[int, Measurement]]] = {}
+    for m in measurements:
+        case = Case(m.task, m.strategy, m.backbone)
+        cases.setdefault(case, {}).setdefault(m.side, {})[m.seed] = m
+    found = []
+    for case, sides in cases.items():
+        if not case.strategy:
+            continue
+        own = _outcomes(sides.get("engine", {}).values())
+        for side in SIDES:
+            if side not in sides:
+                continue
+            other = _outcomes(sides[side].values())
+            reason = next((m.reason for m in sides[side].values() if m.reason), "")
+            found.append(_comparison(case, side, own, other, reason))
+    for case in (case for case in cases if not case.strategy):
+        found += _suite(case, cases)
+    return found
+
+
+def pooled(measurements: Sequence[Measurement], side: Side) -> dict[str, Equality]:
+    """Equality of a side over all strategies and seeds together, by task."""
+    scores: dict[str, dict[tuple[str, str, int], dict[Side, float]]] = {}
+    for m in measurements:
+        if m.outcome and m.outcome.score is not None and m.side in ("engine", side):
+            pair = scores.setdefault(m.task, {}).setdefault((m.strategy, m.backbone, m.seed), {})
+            pair[m.side] = m.outcome.score
+    found = {}
+    for task, pairs in scores.items():
+        differences = [pair["engine"] - pair[side] for pair in pairs.values() if len(pair) == 2]
+        if differences:
+            found[task] = equality(differences)
+    return found
+
+
+def equality(differences: Sequence[float]) -> Equality:
+    """The equivalence test of paired differences."""
+    mean = fmean(differences)
+    if len(differences) < 2:
+        return Equality(len(differences), mean, None, None)
+    if max(differences) == min(differences):  # no spread: the test has no denominator
+        return Equality(len(differences), mean, 0.0, float(abs(mean) >= MARGIN))
+    from statsmodels.stats.weightstats import DescrStatsW
+
+    stats = DescrStatsW(list(differences))
+    p, *_ = stats.ttost_mean(-MARGIN, MARGIN)
+    low, high = stats.tconfint_mean(2 * LEVEL)
+    return Equality(len(differences), mean, float(high - low) / 2, float(p))
+
+
+def _outcomes(measurements: Iterable[Measurement]) -> dict[int, Outcome]:
+    return {m.seed: m.outcome for m in measurements if m.outcome}
+
+
+def _comparison(
+    case: Case, side: Side, own: dict[int, Outcome], other: dict[int, Outcome], reason: str
+) -> Comparison:
+    if not other:
+        return Comparison(case, side, reason=reason)
+    scores = {seed: outcome.score for seed, outcome in other.items() if outcome.score is not None}
+    pairs = [
+        own_score - score
+        for seed, score in scores.items()
+        if seed in own and (own_score := own[seed].score) is not None
+    ]
+    return Comparison(
+        case,
+        side,
+        len(other),
+        speed(_seconds(own, "learn"), _seconds(other, "learn")),
+        speed(_seconds(own, "whole"), _seconds(other, "whole")),
+        fmean(scores.values()) if scores else None,
+        equality(pairs) if pairs and side != "engine" else None,
+    )
+
+
+def _seconds(outcomes: dict[int, Outcome], clock: str) -> dict[int, float]:
+    return {seed: getattr(outcome.clock, clock) for seed, outcome in outcomes.items()}
+
+
+def speed(own: dict[int, float], other: dict[int, float]) -> Speed | None:
+    """The medians' ratio, and the range of the ratios of equal seeds; None where this engine was not measured."""
+    if not own or not other:
+        return None
+    both = [other[seed] / own[seed] for seed in own if seed in other]
+    ratio = median(other.values()) / median(own.values())
+    return Speed(median(other.values()), ratio, min([ratio, *both]), max([ratio, *both]))
+
+
+def _suite(case: Case, cases: dict[Case, dict[Side, dict[int, Measurement]]]) -> list[Comparison]:
+    """This engine's suite, and for each side the sum over strategies of as many cells at the median. The range is
+    that of this engine's repeats."""
+    repeats = cases[case]["engine"]
+    own = [m.outcome.clock.whole for m in repeats.values() if m.outcome]
+    if not own:
+        reason = next((m.reason for m in repeats.values()), "")
+        return [Comparison(case, "engine", reason=reason)]
+    found = []
+    strategies = {cell.split("/")[1] for m in repeats.values() for cell in m.cells}
+    each = len(next(iter(repeats.values())).cells) // len(strategies)
+    for side in SIDES:
+        parts = [
+            _outcomes(cases.get(Case(case.task, strategy, case.backbone), {}).get(side, {}).values())
+            for strategy in strategies
+        ]
+        if side != "engine" and not all(parts):
+            continue
+        total = sum(each * median(_seconds(part, "whole").values()) for part in parts if side != "engine")
+        seconds = total or median(own)
+        ratios = [seconds / value for value in own]
+        whole = Speed(seconds, seconds / median(own), min(ratios), max(ratios))
+        found.append(Comparison(case, side, len(own), whole=whole))
+    return found

@@ -1,0 +1,125 @@
+"""What is measured, and the file that it is kept in."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+from typing import Literal
+
+from pydantic import ValidationError
+
+from bench import durable
+from bench.contracts import BenchError, Cell, Recipe, digest
+from bench.record import Frozen, Machine
+
+Side = Literal["engine", "trainer", "trainer-tuned", "scikit-learn", "sentence-transformers"]
+
+SIDES: dict[Side, str] = {
+    "engine": "this engine",
+    "trainer": "Trainer, defaults",
+    "trainer-tuned": "Trainer, tuned",
+    "scikit-learn": "encoder + LogisticRegression",
+    "sentence-transformers": "sentence-transformers + LogisticRegression",
+}
+"""Every side, as a table calls it."""
+
+CLASSIFIERS: tuple[Side, ...] = ("scikit-learn", "sentence-transformers")
+"""Sides that fit another estimator on frozen, pooled features; only `frozen` is compared with them."""
+
+REFUSED = 3
+"""The exit code of a measuring process whose side cannot run the cell; the last line on stderr says why."""
+
+
+class Clock(Frozen):
+    """Seconds of a measurement; bench/peers/__init__.py says what each part covers."""
+
+    prepare: float
+    train: float
+    evaluate: float
+
+    @property
+    def learn(self) -> float:
+        return self.prepare + self.train
+
+    @property
+    def whole(self) -> float:
+        return self.learn + self.evaluate
+
+
+class Outcome(Frozen):
+    """What a side gives back: its clock, and the headline metric on the test set (None for a suite of cells)."""
+
+    clock: Clock
+    score: float | None = None
+
+
+class Job(Frozen):
+    """One measurement to take: a cell, or (this engine alone) a suite of cells in one process.
+
+    device: `cpu`, `cuda` or `cuda:1`; `auto` for this engine to choose."""
+
+    side: Side
+    cells: tuple[Cell, ...]
+    device: str = "auto"
+    dtype: str = "float32"  # what the machine computes in: bfloat16 where that is real
+    threads: int | None = None
+    local: Path | None = None
+    plugin_files: tuple[Path, ...] = ()
+
+    @property
+    def title(self) -> str:
+        name = self.cells[0].id if len(self.cells) == 1 else f"suite of {len(self.cells)} cells"
+        return f"{name}, {SIDES[self.side]}"
+
+
+class Measurement(Frozen):
+    """A job that was run. key: what identifies the job and the machine, software and commit that it ran with."""
+
+    key: str
+    side: Side
+    task: str
+    strategy: str  # of the one cell; empty for a suite
+    backbone: str
+    seed: int
+    cells: tuple[str, ...]
+    outcome: Outcome | None = None
+    reason: str = ""  # why there is no outcome
+
+
+class Results(Frozen):
+    """A file of measurements taken on one machine."""
+
+    machine: Machine
+    recipes: dict[str, Recipe]  # by task
+    measurements: tuple[Measurement, ...] = ()
+
+    def outcome_of(self, key: str) -> Outcome | None:
+        return next((m.outcome for m in self.measurements if m.key == key), None)
+
+    def with_measurement(self, measurement: Measurement) -> Results:
+        kept = tuple(m for m in self.measurements if m.key != measurement.key)
+        return self.model_copy(update={"measurements": (*kept, measurement)})
+
+
+def job_key(job: Job, machine: Machine, versions: dict[str, str]) -> str:
+    """Equal for jobs whose measurements may stand for one another. versions: of the peers' own libraries."""
+    return digest(
+        [job.side, [dataclasses.asdict(cell) for cell in job.cells], machine.model_dump(), versions]
+    )
+
+
+def read(path: Path) -> Results:
+    """The measurements in a file. Raises BenchError where there are none or the file is damaged."""
+    try:
+        return Results.model_validate_json(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise BenchError(f"{path}: nothing was measured yet; run `python -m bench peers`") from error
+    except (OSError, UnicodeDecodeError, ValidationError) as error:
+        reason = str(error).splitlines()[0]
+        raise BenchError(
+            f"{path} holds no measurements of peers ({reason}): move it away, or choose --out"
+        ) from error
+
+
+def save(results: Results, path: Path) -> None:
+    durable.write(path, (results.model_dump_json(indent=1) + "\n").encode())

@@ -1,0 +1,156 @@
+"""Takes the measurements: which, in which order, each in a process of its own, saved one by one."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Collection, Iterator, Sequence
+from dataclasses import replace
+from importlib.metadata import PackageNotFoundError, version
+from importlib.util import find_spec
+from itertools import groupby
+from pathlib import Path
+
+from bench.contracts import BenchError, Cell
+from bench.models.catalog import kind_of
+from bench.peers.measurement import (
+    CLASSIFIERS,
+    REFUSED,
+    SIDES,
+    Job,
+    Measurement,
+    Outcome,
+    Results,
+    Side,
+    job_key,
+    read,
+    save,
+)
+from bench.record import Machine
+
+SUITE_SEEDS = 3
+"""Seeds of the suite whose wall-clock is compared with the sum of a peer's cells."""
+
+
+def jobs(cells: Sequence[Cell], sides: Collection[Side], template: Job) -> list[Job]:
+    """Rounds of seeds; in a round the sides of a cell follow one another, in reversed order in every other round,
+    and the suites of this engine come last."""
+    found: list[Job] = []
+    for seed in sorted({cell.seed for cell in cells}):
+        for cell in (cell for cell in cells if cell.seed == seed):
+            order: list[Side] = [side for side in SIDES if side in sides and applies(side, cell)]
+            found += [_job(template, side, (cell,)) for side in (order if seed % 2 == 0 else order[::-1])]
+        if "engine" in sides:
+            found += [_job(template, "engine", suite) for suite in suites(cells, seed)]
+    return found
+
+
+def check(cells: Sequence[Cell], wanted: Collection[Side]) -> None:
+    """BenchError where peers cannot run what is asked for."""
+    for cell in cells:
+        if kind_of(cell.backbone) == "vectors":
+            raise BenchError(
+                f"backbone '{cell.backbone}': peers are compared on encoders, not on word vectors"
+            )
+        if cell.recipe.tune:
+            raise BenchError("recipe.tune is set: peers are compared at one learning rate")
+        if cell.recipe.layers is not None or cell.recipe.features != "last":
+            raise BenchError("recipe.layers and recipe.features: peers read the encoder's last layer alone")
+    if {"trainer", "trainer-tuned"} & set(wanted) and find_spec("accelerate") is None:
+        raise BenchError("Trainer needs accelerate: pip install 'transferbench[peers]', or choose --side")
+
+
+def suites(cells: Sequence[Cell], repeat: int) -> Iterator[tuple[Cell, ...]]:
+    """For each task and backbone with several strategies: all of them with SUITE_SEEDS seeds. Each repeat has seeds
+    of its own, the first one those that are compared cell by cell."""
+    ordered = sorted(cells, key=lambda cell: (cell.task, cell.backbone))
+    for _, group in groupby(ordered, key=lambda cell: (cell.task, cell.backbone)):
+        strategies = {cell.strategy: cell for cell in group}
+        if len(strategies) > 1:
+            seeds = range(repeat * SUITE_SEEDS, (repeat + 1) * SUITE_SEEDS)
+            yield tuple(replace(cell, seed=seed) for cell in strategies.values() for seed in seeds)
+
+
+def applies(side: Side, cell: Cell) -> bool:
+    """Classifiers stand beside `frozen` alone; whether its head pools, the side itself says."""
+    return side not in CLASSIFIERS or cell.strategy == "frozen"
+
+
+def measure(todo: Sequence[Job], results: Results, path: Path, say: Callable[[str], None]) -> Results:
+    """Run the jobs that `results` has no outcome of, and save after each."""
+    versions = peer_versions()
+    for number, job in enumerate(todo, 1):
+        key = job_key(job, results.machine, versions)
+        if results.outcome_of(key):
+            continue
+        say(f"{number}/{len(todo)} {job.title} ...")
+        outcome, reason = run(job)
+        shown = f"{outcome.clock.learn:.1f} s + {outcome.clock.evaluate:.1f} s" if outcome else reason
+        say(f"{number}/{len(todo)} {job.title}: {shown}")
+        results = results.with_measurement(_measurement(job, key, outcome, reason))
+        save(results, path)
+    return results
+
+
+def run(job: Job) -> tuple[Outcome | None, str]:
+    """The outcome of a job in a new process, or None and why."""
+    with tempfile.TemporaryDirectory(prefix="transferbench-peers-") as folder:
+        given, found = Path(folder, "job.json"), Path(folder, "outcome.json")
+        given.write_text(job.model_dump_json(), encoding="utf-8")
+        command = [sys.executable, "-m", "bench.peers.worker", str(given), str(found)]
+        done = subprocess.run(command, capture_output=True, text=True, env=_environment(job), check=False)
+        if done.returncode == 0:
+            return Outcome.model_validate_json(found.read_text(encoding="utf-8")), ""
+    last = (done.stderr.strip().splitlines() or [f"exit code {done.returncode}"])[-1]
+    return None, last if done.returncode == REFUSED else f"failed: {last}"
+
+
+def peer_versions() -> dict[str, str]:
+    """Versions of the libraries that only peers use, as far as they are installed."""
+    found = {}
+    for name in ("accelerate", "sentence-transformers"):
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            continue
+    return found
+
+
+def begin(path: Path, machine: Machine, cells: Sequence[Cell], say: Callable[[str], None]) -> Results:
+    """The measurements in the file to go on with; none of another machine, software, commit or recipe."""
+    recipes = {cell.task: cell.recipe for cell in cells}
+    empty = Results(machine=machine, recipes=recipes)
+    if not path.exists():
+        return empty
+    found = read(path)
+    if found.machine != machine or any(found.recipes.get(task, r) != r for task, r in recipes.items()):
+        say(f"{path} was measured on another machine, commit or recipe: measuring anew")
+        return empty
+    return found.model_copy(update={"recipes": found.recipes | recipes})
+
+
+def _job(template: Job, side: Side, cells: tuple[Cell, ...]) -> Job:
+    return template.model_copy(update={"side": side, "cells": cells})
+
+
+def _environment(job: Job) -> dict[str, str]:
+    """One GPU alone is visible: Trainer would spread over all of them."""
+    _, _, number = job.device.partition(":")
+    return {**os.environ, "CUDA_VISIBLE_DEVICES": number} if number else dict(os.environ)
+
+
+def _measurement(job: Job, key: str, outcome: Outcome | None, reason: str) -> Measurement:
+    first = job.cells[0]
+    return Measurement(
+        key=key,
+        side=job.side,
+        task=first.task,
+        strategy=first.strategy if len(job.cells) == 1 else "",
+        backbone=first.backbone,
+        seed=first.seed,
+        cells=tuple(cell.id for cell in job.cells),
+        outcome=outcome,
+        reason=reason,
+    )

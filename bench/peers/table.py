@@ -1,0 +1,161 @@
+"""Comparisons as a table: seconds, how many times this engine's, and how the scores compare."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Sequence
+from typing import Any
+
+from bench.analysis.model import Block, Column, Entry, Row, Table
+from bench.analysis.numerals import ABSENT
+from bench.contracts import Recipe
+from bench.peers.comparing import MARGIN, Comparison, Equality, Speed, compare, pooled
+from bench.peers.measurement import CLASSIFIERS, SIDES, Results, Side
+
+COLUMNS = (
+    Column("learn", "learn, s", "seconds"),
+    Column("learn_ratio", "× this engine", "text"),
+    Column("whole", "whole, s", "seconds"),
+    Column("whole_ratio", "× this engine", "text"),
+    Column("score", "score", "score"),
+    Column("difference", "this engine − it", "text"),
+    Column("repeats", "repeats", "count"),
+)
+
+RULE = (
+    "Learn: seconds to read rows, tokenise, load the encoder and train (this engine: with the pass that fills "
+    "its prefix cache; Trainer: from its constructor to the end of train(), at its defaults with the checkpoint "
+    "that it writes at the end). No evaluation on either side.",
+    "Whole: the same, and the test set; this engine also pays for a validation pass after each epoch, by which "
+    "it selects its final state, and Trainer keeps its last state. Of a suite: this engine's wall-clock time for "
+    "all of its cells in one process, records written, against the sum of the peer's cells at their medians.",
+    "Every measurement is a process of its own; importing libraries and downloading are not counted. Times: "
+    "ratio of medians over repeats, and the range of the ratios of single repeats. The order of the sides "
+    "alternates.",
+    "Same rows, tokenisation, weights, head, batch size, steps, learning rates and schedule, phase by phase. "
+    "Trainer tuned: bf16 where the device has it, sequences of like length in a batch, nothing saved; AdamW is "
+    "fused in both. Trainer leaves dropout on in frozen layers, this engine does not.",
+)
+
+
+def build(results: Results) -> Table:
+    """A block for each task, a row for each side of each strategy."""
+    comparisons = compare(results.measurements)
+    blocks = []
+    for task in dict.fromkeys(c.case.task for c in comparisons):
+        rows = [_row(c, results) for c in comparisons if c.case.task == task]
+        blocks.append(Block(task, tuple(rows)))
+    return Table(
+        "The same cells through this engine and through its peers",
+        ("strategy", "side"),
+        COLUMNS,
+        tuple(blocks),
+        (*RULE, *_classifier_note(comparisons), *_quality(results), *_terms(results)),
+        "task",
+    )
+
+
+def as_json(results: Results) -> str:
+    """Machine, recipes, every measurement, and the comparisons."""
+    comparisons = [dataclasses.asdict(comparison) for comparison in compare(results.measurements)]
+    value = {**results.model_dump(mode="json"), "margin": MARGIN, "comparisons": comparisons}
+    return json.dumps(value, indent=1)
+
+
+def _row(comparison: Comparison, results: Results) -> Row:
+    case, engine = comparison.case, comparison.side == "engine"
+    strategy = case.strategy or _suite_name(comparison, results)
+    note = comparison.reason if not comparison.whole else ""
+    entries = (
+        _seconds(comparison.learn, note),
+        Entry(_times(comparison.learn, engine)),
+        _seconds(comparison.whole, ""),
+        Entry(_times(comparison.whole, engine)),
+        Entry(comparison.score),
+        Entry(_difference(comparison.equality)),
+        Entry(float(comparison.repeats)),
+    )
+    return Row((strategy, SIDES[comparison.side]), entries)
+
+
+def _suite_name(comparison: Comparison, results: Results) -> str:
+    cells = next(
+        m.cells
+        for m in results.measurements
+        if not m.strategy and (m.task, m.backbone) == (comparison.case.task, comparison.case.backbone)
+    )
+    strategies = len({cell.split("/")[1] for cell in cells})
+    return f"all {strategies} × {len(cells) // strategies} seeds"
+
+
+def _seconds(speed: Speed | None, note: str) -> Entry:
+    return Entry(speed.seconds) if speed else Entry(note=note)
+
+
+def _times(speed: Speed | None, engine: bool) -> str:
+    if speed is None:
+        return ABSENT
+    return "1" if engine else f"{speed.ratio:.1f} ({speed.lowest:.1f} to {speed.highest:.1f})"
+
+
+def _difference(equality: Equality | None) -> str:
+    """Points, with half of the 90% interval: where that lies within the margin, the scores are equal."""
+    if equality is None:
+        return ABSENT
+    points = f"{100 * equality.difference:+.1f}"
+    return points if equality.half is None else f"{points} ± {100 * equality.half:.1f}"
+
+
+def _classifier_note(comparisons: Sequence[Comparison]) -> list[str]:
+    if not any(c.side in CLASSIFIERS for c in comparisons):
+        return []
+    return [
+        "LogisticRegression is another estimator than a linear head trained by AdamW: L2, solved to convergence."
+    ]
+
+
+def _quality(results: Results) -> list[str]:
+    """A sentence for each side and task: whether all its scores together equal this engine's."""
+    found = []
+    trainers: tuple[Side, ...] = ("trainer", "trainer-tuned")
+    for side in trainers:
+        for task, equality in pooled(results.measurements, side).items():
+            found.append(f"{task}, {SIDES[side]}: {_verdict(equality)}")
+    if not found:
+        return []
+    head = (
+        f"Quality over all strategies and repeats, paired by seed; equal means within {100 * MARGIN:g} points (two "
+        "one-sided t tests at 5%)."
+    )
+    return [" ".join([head, *(f"{line}." for line in found)])]
+
+
+def _verdict(equality: Equality) -> str:
+    if equality.p is None or equality.half is None:
+        return f"{100 * equality.difference:+.1f} points from a single pair, which proves nothing"
+    verdict = "equal" if equality.equal else "not shown to be equal"
+    size = f"{100 * equality.difference:+.1f} ± {100 * equality.half:.1f} points, {equality.pairs} pairs"
+    return f"{verdict} ({size}, p = {equality.p:.3f})"
+
+
+def _terms(results: Results) -> list[str]:
+    recipes = [f"{task}: {_recipe(recipe)}" for task, recipe in results.recipes.items()]
+    m = results.machine
+    dirty = " with changes" if m.dirty else ""
+    versions = ", ".join(f"{name} {v}" for name, v in m.versions.items() if name in ("torch", "transformers"))
+    machine = f"{m.device} · {m.dtype} · {m.threads} threads · {m.processor} · {m.system}; {versions}"
+    return [
+        f"Recipes: {'; '.join(recipes)}.",
+        f"Machine: {machine}; commit {m.commit or 'unknown'}{dirty}.",
+    ]
+
+
+def _recipe(recipe: Recipe) -> str:
+    values: list[tuple[Any, str]] = [
+        (recipe.train, "training examples"),
+        (recipe.test, "test examples"),
+        (recipe.epochs, "epochs"),
+    ]
+    sizes = [f"{value:g} {name}" for value, name in values if value is not None]
+    return f"{', '.join(sizes)}, batches of {recipe.batch_size}, up to {recipe.max_length} tokens"

@@ -1,0 +1,59 @@
+"""The process of one measurement: `python -m bench.peers.worker JOB OUTCOME`, two JSON files.
+
+What is imported before the clocks start is imported for every side alike."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import torch
+
+from bench.contracts import BenchError
+from bench.data.sources import Sources
+from bench.discovery import discover
+from bench.engine.machine import Device, choose_device
+from bench.peers import classifiers, engine
+from bench.peers.measurement import REFUSED, Job, Outcome
+from bench.peers.settings import Settings
+from bench.peers.trainer import run_trainer
+
+
+def run(job: Job) -> Outcome:
+    """Take one measurement in this process."""
+    plugins, sources = discover(job.plugin_files), Sources(local=job.local)
+    cell, *more = job.cells
+    if job.side == "engine":
+        device = choose_device(job.device, job.threads)
+        if more:
+            return engine.run_suite(job.cells, plugins, sources, device)
+        return engine.run_one(cell, plugins, sources, device)
+    device = _device(job)
+    if job.side == "scikit-learn":
+        return classifiers.run_classifier(cell, plugins, sources, device, classifiers.plain)
+    if job.side == "sentence-transformers":
+        return classifiers.run_classifier(cell, plugins, sources, device, classifiers.sentence_transformers)
+    settings = Settings.defaults() if job.side == "trainer" else Settings.tuned(device)
+    return run_trainer(cell, plugins, sources, device, settings)
+
+
+def _device(job: Job) -> Device:
+    """The job's device, without what this engine sets in a process for speed (its allocator, TF32)."""
+    if job.threads:
+        torch.set_num_threads(job.threads)
+    kind = job.device if job.device != "auto" else "cuda" if torch.cuda.is_available() else "cpu"
+    return Device(torch.device(kind.partition(":")[0]), getattr(torch, job.dtype))
+
+
+def main() -> None:
+    job, outcome = map(Path, sys.argv[1:])
+    try:
+        result = run(Job.model_validate_json(job.read_text(encoding="utf-8")))
+    except BenchError as error:
+        print(str(error), file=sys.stderr)
+        sys.exit(REFUSED)
+    outcome.write_text(result.model_dump_json(), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

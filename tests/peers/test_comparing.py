@@ -1,0 +1,114 @@
+"""Speed and equality from hand-made measurements."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+from scipy import stats
+
+from bench.peers.comparing import MARGIN, Comparison, compare, equality, pooled
+from bench.peers.measurement import Clock, Measurement, Outcome, Side
+
+
+def measured(
+    side: Side, seed: int, seconds: float, score: float = 0.8, strategy: str = "full"
+) -> Measurement:
+    """A measurement whose evaluation takes one second."""
+    clock = Clock(prepare=0.25 * seconds, train=0.75 * seconds, evaluate=1.0)
+    return Measurement(
+        key=f"{side}{strategy}{seed}",
+        side=side,
+        task="t",
+        strategy=strategy,
+        backbone="b",
+        seed=seed,
+        cells=(f"t/{strategy}/b/seed{seed}",),
+        outcome=Outcome(clock=clock, score=score),
+    )
+
+
+def by_side(measurements: list[Measurement], strategy: str = "full") -> dict[str, Comparison]:
+    return {c.side: c for c in compare(measurements) if c.case.strategy == strategy}
+
+
+def test_speed_is_the_ratio_of_medians_with_the_range_of_the_repeats() -> None:
+    own = [measured("engine", seed, seconds) for seed, seconds in enumerate((9.0, 10.0, 20.0))]
+    peer = [measured("trainer", seed, seconds) for seed, seconds in enumerate((36.0, 50.0, 60.0))]
+    learn = by_side(own + peer)["trainer"].learn
+    assert learn is not None
+    assert (learn.seconds, learn.ratio, learn.lowest, learn.highest) == (50.0, 5.0, 3.0, 5.0)
+
+
+def test_the_clock_without_evaluation_leaves_it_out() -> None:
+    own = by_side([measured("engine", 0, 10.0)])["engine"]
+    assert own.learn is not None
+    assert own.whole is not None
+    assert (own.learn.seconds, own.whole.seconds) == (10.0, 11.0)
+
+
+def test_this_engine_comes_first_and_is_once_itself() -> None:
+    found = compare([measured("trainer", 0, 30.0), measured("engine", 0, 10.0)])
+    assert [c.side for c in found] == ["engine", "trainer"]
+    assert found[0].learn is not None
+    assert found[0].learn.ratio == 1
+
+
+def test_a_side_that_failed_says_why() -> None:
+    failed = measured("trainer", 0, 1.0).model_copy(update={"outcome": None, "reason": "failed: no memory"})
+    found = by_side([measured("engine", 0, 10.0), failed])["trainer"]
+    assert (found.learn, found.reason) == (None, "failed: no memory")
+
+
+def test_a_suite_stands_against_the_sum_of_the_peers_cells_at_their_medians() -> None:
+    cells = tuple(f"t/{strategy}/b/seed{seed}" for strategy in ("full", "frozen") for seed in range(3))
+    suite = measured("engine", 0, 9.0, strategy="").model_copy(update={"cells": cells})
+    peers = [measured("trainer", seed, 19.0) for seed in range(2)]
+    peers += [measured("trainer", seed, 4.0, strategy="frozen") for seed in range(2)]
+    whole = by_side([suite, *peers], strategy="")["trainer"].whole
+    assert whole is not None
+    assert whole.seconds == 3 * 20 + 3 * 5
+    assert whole.ratio == 75 / 10
+
+
+def test_a_side_without_all_strategies_has_no_suite() -> None:
+    cells = tuple(f"t/{strategy}/b/seed{seed}" for strategy in ("full", "frozen") for seed in range(3))
+    suite = measured("engine", 0, 9.0, strategy="").model_copy(update={"cells": cells})
+    assert list(by_side([suite, measured("trainer", 0, 19.0)], strategy="")) == ["engine"]
+
+
+def test_equality_is_two_one_sided_t_tests() -> None:
+    differences = [0.004, -0.003, 0.009, 0.001, -0.006]
+    found = equality(differences)
+    low = stats.ttest_1samp(differences, -MARGIN, alternative="greater").pvalue
+    high = stats.ttest_1samp(differences, MARGIN, alternative="less").pvalue
+    assert found.p == pytest.approx(max(low, high))
+    assert found.half == pytest.approx(
+        stats.t.ppf(0.95, 4) * stats.tstd(differences) / math.sqrt(len(differences))
+    )
+    assert found.equal
+
+
+def test_scores_that_differ_by_the_margin_are_not_equal() -> None:
+    assert not equality([MARGIN + 0.001, MARGIN - 0.001, MARGIN]).equal
+
+
+def test_one_pair_proves_nothing() -> None:
+    found = equality([0.0])
+    assert (found.p, found.half, found.equal) == (None, None, False)
+
+
+def test_differences_without_spread_have_an_answer() -> None:
+    assert equality([0.01, 0.01]).equal
+    assert not equality([0.05, 0.05]).equal
+
+
+def test_equality_over_all_strategies_pairs_strategy_and_seed() -> None:
+    own = [
+        measured("engine", seed, 1.0, 0.8, strategy) for seed in range(2) for strategy in ("full", "frozen")
+    ]
+    peer = [
+        measured("trainer", seed, 1.0, 0.79, strategy) for seed in range(2) for strategy in ("full", "frozen")
+    ]
+    unpaired = measured("trainer", 7, 1.0, 0.1)
+    assert pooled([*own, *peer, unpaired], "trainer")["t"].pairs == 4
