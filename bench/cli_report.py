@@ -1,0 +1,93 @@
+"""The commands that draw finished runs: report and plot. Neither imports torch."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from bench.cli_tables import RunPath, open_source
+from bench.contracts import BenchError
+
+
+class PlotKind(StrEnum):
+    pareto = "pareto"
+    curves = "curves"
+    convergence = "convergence"
+    shift = "shift"
+
+
+class Width(StrEnum):
+    one = "one"
+    two = "two"
+
+
+def register(app: typer.Typer) -> None:
+    """Add these commands to the program."""
+    for command in (report, plot):
+        app.command()(command)
+
+
+def report(
+    run: RunPath,
+    out: Annotated[
+        Path | None, typer.Option("--out", "-o", help="The page. Default: report.html in the run's folder.")
+    ] = None,
+    against: Annotated[
+        str, typer.Option(help="What regressed: compare with this run, baseline file or git revision.")
+    ] = "",
+) -> None:
+    """Write a run as one HTML page to pass around; it needs no network and no other file.
+
+    Example: python -m bench report quick -o report.html
+    """
+    from bench import durable
+    from bench.data.cache import default_cache
+    from bench.report import html, page, regression
+
+    source = open_source(str(run))
+    if against:
+        suite = source.records[0].cell.suite if source.records else ""
+        text = html.regression(regression.build(open_source(against, suite), source))
+    else:
+        text = html.report(page.build(source, default_cache(), _history(Path(source.name))))
+    path = out or _beside(Path(source.name), "regression.html" if against else "report.html")
+    content = text.encode()
+    durable.write(path, content)
+    print(f"{path}: {len(source.records)} cells, {len(content) / 1e6:.1f} MB; open it in a browser")
+
+
+def plot(
+    run: RunPath,
+    out: Annotated[Path, typer.Option("--out", "-o", help="The figure: a .pdf, .svg or .png file.")],
+    kind: Annotated[
+        PlotKind, typer.Option(help="Score and time; curves by steps; curves by seconds; other domains.")
+    ] = PlotKind.pareto,
+    columns: Annotated[Width, typer.Option(help="As wide as one column of a paper or as two.")] = Width.two,
+) -> None:
+    """Draw a figure for a paper, a panel a task, in colours that everybody can tell apart.
+
+    Example: python -m bench plot quick --kind pareto --out pareto.pdf
+    """
+    from bench.report import figures
+    from bench.report.reading import read
+
+    figures.save(read(open_source(str(run))), kind.value, out, columns.value)
+    print(out)
+
+
+def _beside(source: Path, name: str) -> Path:
+    """In the run's folder. BenchError for a baseline file, which has none."""
+    if not source.is_dir():
+        raise BenchError(f"{source} is no folder to put {name} into: name the page with -o")
+    return source / name
+
+
+def _history(source: Path) -> Path | None:
+    """The history that a run under results/runs belongs to."""
+    from bench.analysis.history import PATH
+
+    runs = source.resolve().parent
+    return runs.parent / PATH.name if runs.name == "runs" else None

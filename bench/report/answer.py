@@ -1,0 +1,160 @@
+"""The answer in words: for every task which strategy, how sure, and what the fastest equal choice is.
+
+What is best and what is tied with it comes from the tests behind the table, so words and table never differ."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from statistics import fmean, geometric_mean
+from typing import Literal
+
+from bench.analysis.groups import Group, Key, is_degenerate
+from bench.report.reading import REFERENCE, Reading
+
+Certainty = Literal["clear", "tied", "untested", "nothing"]
+
+
+@dataclass(frozen=True)
+class Choice:
+    """A strategy as the answer names it. spread: half of the interval of its score, in [0, 1]. relative: cold
+    seconds over those of the reference. p: Holm's, of its difference from the best; None for the best."""
+
+    key: Key
+    label: str
+    score: float
+    spread: float | None
+    seconds: float | None
+    relative: float | None
+    p: float | None = None
+
+
+@dataclass(frozen=True)
+class Answer:
+    """The answer for a task. tied: those that cannot be told apart from the best; behind: those that are worse
+    for certain; untested: those without predictions on the same examples and seeds; each the best first.
+    fastest: of the best and the tied."""
+
+    task: str
+    metric: str
+    certainty: Certainty
+    best: Choice | None = None
+    tied: tuple[Choice, ...] = ()
+    behind: tuple[Choice, ...] = ()
+    untested: tuple[Choice, ...] = ()
+    fastest: Choice | None = None
+    seeds: int = 0
+    examples: int = 0
+    caution: str = ""
+
+
+def answers(reading: Reading) -> list[Answer]:
+    """An answer a task, in the order of the tables."""
+    return [_answer(reading, task) for task in reading.tasks]
+
+
+def _answer(reading: Reading, task: str) -> Answer:
+    metric, tests = reading.headline(task), reading.compared(task)
+    compared = {item.second: item for item in tests}
+    groups = [group for group in reading.of_task(task) if group.scores(metric)]
+    found = sorted((_choice(reading, group, metric) for group in groups), key=lambda item: -item.score)
+    if not found:
+        return Answer(task, metric, "nothing", caution="No strategy finished.")
+    best = next((item for item in found if tests and item.key == tests[0].first), found[0])
+    others = [item for item in found if item is not best]
+    tied = tuple(item for item in others if item.key in compared and compared[item.key].tied)
+    behind = tuple(item for item in others if item.key in compared and not compared[item.key].tied)
+    timed = [item for item in (best, *tied) if item.seconds]
+    leading = reading.groups[best.key]
+    data = leading.done[0].data
+    return Answer(
+        task=task,
+        metric=metric,
+        certainty="tied" if tied else "clear" if behind else "untested",
+        best=best,
+        tied=tied,
+        behind=behind,
+        untested=tuple(item for item in others if item.key not in compared),
+        fastest=min(timed, key=lambda item: item.seconds or 0.0, default=None),
+        seeds=len(leading.done),
+        examples=data.sizes.get("test", 0) if data else 0,
+        caution=_caution(leading),
+    )
+
+
+def _choice(reading: Reading, group: Group, metric: str) -> Choice:
+    relative = reading.entry(group.key, "relative").value
+    return Choice(
+        group.key,
+        reading.label(group.key),
+        fmean(group.scores(metric)),
+        reading.entry(group.key, metric).spread,
+        group.seconds() or None,
+        relative if isinstance(relative, float) else None,
+        next((item.adjusted for item in reading.compared(group.key.task) if item.second == group.key), None),
+    )
+
+
+def _caution(group: Group) -> str:
+    """What makes even the best strategy's score doubtful."""
+    low = sum(map(is_degenerate, group.done))
+    if low == len(group.done):
+        return "Even the best is not above chance or the commonest label: nothing was learned here."
+    if len(group.done) == 1:
+        return "One seed: what another seed would change is not known."
+    if low:
+        return f"{low} of its {len(group.done)} seeds end at chance or the commonest label."
+    if group.failures:
+        return f"{len(group.failures)} of its {len(group.records)} seeds did not finish."
+    return ""
+
+
+# --------------------------------------------------------------------------------------------------
+# Over all tasks
+
+
+@dataclass(frozen=True)
+class Standing:
+    """A strategy over all tasks. leads: on how many it is the best or tied with it. relative: the geometric
+    mean over its tasks of its time over that of the reference; None where one is not known."""
+
+    label: str
+    leads: int
+    tasks: int
+    relative: float | None
+
+
+def standings(found: Sequence[Answer]) -> list[Standing]:
+    """The strategies by how often they lead, then by their time."""
+    members: dict[str, list[tuple[bool, Choice]]] = {}
+    for answer in found:
+        leading = [*([answer.best] if answer.best else []), *answer.tied]
+        for choice in (*leading, *answer.behind, *answer.untested):
+            members.setdefault(choice.label, []).append((choice in leading, choice))
+    standing = []
+    for label, ranked in members.items():
+        known = [choice.relative for _, choice in ranked if choice.relative]
+        relative = geometric_mean(known) if len(known) == len(ranked) else None
+        standing.append(Standing(label, sum(leads for leads, _ in ranked), len(ranked), relative))
+    return sorted(standing, key=lambda item: (-item.leads, item.relative or 1e9))
+
+
+def overall(found: Sequence[Answer]) -> str:
+    """The answer over all tasks, in a sentence or two."""
+    tasks = sum(answer.best is not None for answer in found)
+    if not tasks:
+        return "No strategy finished on any task, so there is no answer yet."
+    ranked = standings(found)
+    lead = [item for item in ranked if item.leads == ranked[0].leads]
+    names = ", ".join(item.label for item in lead)
+    where = "" if tasks == 1 else f" on {lead[0].leads} of {tasks} tasks"
+    text = f"Best, or not told apart from the best,{where}: {names}."
+    timed = [item for item in lead if item.relative is not None]
+    if not timed:
+        return text
+    fastest = min(timed, key=lambda item: item.relative or 0.0)
+    subject = "It" if len(lead) == 1 else f"The fastest of these, {fastest.label},"
+    if fastest.label == REFERENCE:
+        return text
+    mean = "" if fastest.tasks == 1 else " (geometric mean over its tasks)"
+    return f"{text} {subject} takes {fastest.relative:.2f}× the time of {REFERENCE}{mean}."

@@ -1,0 +1,147 @@
+"""Learning curves: the validation score of every strategy against steps and against seconds."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from statistics import fmean, median
+from typing import Literal
+
+from bench.analysis.groups import Group
+from bench.curve import Point
+from bench.record import Record
+from bench.report import palette
+from bench.report.encodings import LOG_AXIS, percent, rounded, shown
+from bench.report.palette import Look
+from bench.report.reading import Reading
+from bench.report.vega import Chart, Spec, chart
+
+Axis = Literal["step", "seconds"]
+MOST = 60  # points of a curve that are drawn
+
+
+def curves(reading: Reading, task: str, axis: Axis) -> Chart | None:
+    """Every seed as a thin line, the mean over seeds as a thick one; None where there are no curves."""
+    groups = [group for group in reading.of_task(task) if any(record.curve for record in group.done)]
+    if not groups:
+        return None
+    metric = reading.headline(task)
+    single, means = [], []
+    for group in groups:
+        named = {"strategy": group.key.strategy, "name": reading.label(group.key)}
+        for record in group.done:
+            one = {**named, "seed": record.cell.seed}
+            single += [{**one, **_values(point, axis)} for point in thinned(cold_curve(record))]
+        means += [{**named, **_values(point, axis)} for point in thinned(mean_curve(group))]
+    y: Spec = {
+        "field": "score",
+        "type": "quantitative",
+        "title": f"validation {metric}, %",
+        "scale": {"zero": False},
+        "axis": {"tickCount": 6},
+    }
+    of_one = {"detail": [{"field": "seed"}], "color": _colour(reading, groups)}
+    tooltip = [shown("name", "strategy"), shown(axis, axis), shown("score", metric)]
+    content: Spec = {
+        "encoding": {"x": _x(axis), "y": y},
+        "layer": [
+            {
+                "data": {"values": single},
+                "mark": {"type": "line", "opacity": 0.3, "strokeWidth": 1},
+                "encoding": of_one,
+            },
+            {
+                "data": {"values": means},
+                "mark": {"type": "line", "strokeWidth": 2.2},
+                "encoding": {"color": _colour(reading, groups), "strokeDash": _dash(reading, groups)},
+            },
+            {
+                "data": {"values": means},
+                "mark": {"type": "point", "filled": True, "size": 28, "opacity": 1},
+                "encoding": {"color": _colour(reading, groups), "tooltip": tooltip},
+            },
+        ],
+    }
+    against = "optimizer steps" if axis == "step" else "cold seconds so far"
+    text = f"Validation {metric} against {against}. Thin lines are seeds, thick ones means over seeds."
+    return chart(task, text, 310, content)
+
+
+def cold_curve(record: Record) -> list[Point]:
+    """The learning curve with the seconds since the cold start: what came before the first step is counted."""
+    spent = record.seconds
+    before = spent.prepare + spent.prefix + spent.compile
+    return [replace(point, seconds=before + point.seconds) for point in record.curve]
+
+
+def mean_curve(group: Group) -> list[Point]:
+    """At every step at which all seeds were validated: their mean score and their median seconds.
+
+    It ends where the first seed stopped, since a mean over those that went on would be of others."""
+    found = [{point.step: point for point in cold_curve(record)} for record in group.done if record.curve]
+    shared = set.intersection(*map(set, found)) if found else set()
+    return [_mean([curve[step] for curve in found]) for step in sorted(shared)]
+
+
+def thinned(curve: Sequence[Point], most: int = MOST) -> list[Point]:
+    """At most `most` points, evenly, the last among them."""
+    stride = max(1, -(-len(curve) // most))
+    return list(curve[::-1][::stride][::-1])
+
+
+def _mean(points: Sequence[Point]) -> Point:
+    return replace(
+        points[0],
+        seconds=median(point.seconds for point in points),
+        score=fmean(point.score for point in points),
+    )
+
+
+def _values(point: Point, axis: Axis) -> dict[str, float]:
+    place = point.step if axis == "step" else max(rounded(point.seconds), 1e-3)
+    return {axis: place, "score": percent(point.score)}
+
+
+def _x(axis: Axis) -> Spec:
+    if axis == "step":
+        return {
+            "field": "step",
+            "type": "quantitative",
+            "title": "optimizer steps",
+            "axis": {"tickCount": 6, "grid": False},
+        }
+    return {
+        "field": "seconds",
+        "type": "quantitative",
+        "title": "cold seconds so far (log scale)",
+        "scale": {"type": "log", "nice": False},
+        "axis": LOG_AXIS,
+    }
+
+
+def _colour(reading: Reading, groups: Sequence[Group]) -> Spec:
+    """By the name of the line, so that colour and dash share a legend."""
+    looks = palette.looks(reading.strategies)
+    names = {reading.label(group.key): looks[group.key.strategy].colour for group in groups}
+    scale = {"domain": list(names), "range": list(names.values())}
+    return {"field": "name", "type": "nominal", "scale": scale, "legend": LEGEND}
+
+
+def _dash(reading: Reading, groups: Sequence[Group]) -> Spec:
+    """A second backbone of a strategy takes the next dash."""
+    looks = palette.looks(reading.strategies)
+    seen: list[str] = []
+    names: dict[str, list[float]] = {}
+    for group in groups:
+        dash = _next(looks[group.key.strategy], seen.count(group.key.strategy))
+        names[reading.label(group.key)] = list(dash) or [1, 0]
+        seen.append(group.key.strategy)
+    scale = {"domain": list(names), "range": list(names.values())}
+    return {"field": "name", "type": "nominal", "scale": scale, "legend": LEGEND}
+
+
+def _next(look: Look, places: int) -> tuple[float, ...]:
+    return palette.DASHES[(palette.DASHES.index(look.dash) + places) % len(palette.DASHES)]
+
+
+LEGEND: Spec = {"orient": "top", "title": None, "columns": 3, "symbolType": "stroke", "symbolOpacity": 1}

@@ -1,0 +1,61 @@
+"""What the charts share: the encodings of strategies and scores, and numbers short enough for a page."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+from bench.report import palette
+from bench.report.reading import Reading
+from bench.report.vega import Spec
+
+LOG_AXIS: Spec = {"tickCount": 5, "format": ",.3~r", "grid": False}
+"""Of seconds on a logarithmic scale."""
+
+
+def colour(reading: Reading) -> Spec:
+    """Strategies by colour."""
+    looks = palette.looks(reading.strategies)
+    scale = {"domain": list(looks), "range": [look.colour for look in looks.values()]}
+    return {"field": "strategy", "type": "nominal", "scale": scale, "legend": None}
+
+
+def score_axis(field: str, metric: str, domain: Sequence[float]) -> Spec:
+    """A score in percent."""
+    scale = {"domain": list(domain), "nice": False, "zero": False}
+    axis = {"tickCount": 6}
+    return {"field": field, "type": "quantitative", "title": f"{metric}, %", "scale": scale, "axis": axis}
+
+
+def rows(names: Sequence[str]) -> Spec:
+    """A row a name, in this order."""
+    axis = {"grid": True}
+    return {"field": "name", "type": "nominal", "title": None, "scale": {"domain": list(names)}, "axis": axis}
+
+
+def shown(field: str, title: str) -> Spec:
+    """A line of a tooltip."""
+    return {"field": field, "title": title}
+
+
+def ends(mean: float, half: float) -> tuple[float, float]:
+    """The ends of an interval within [0, 1]; the mean twice where there is none."""
+    if math.isnan(half):
+        return mean, mean
+    return max(0.0, mean - half), min(1.0, mean + half)
+
+
+def padded(low: float, high: float) -> tuple[float, float]:
+    """A range of percents made a little wider, within 0 and 100."""
+    margin = max(0.06 * (high - low), 1.0)
+    return max(0.0, low - margin), min(100.0, high + margin)
+
+
+def percent(score: float) -> float:
+    """A score in [0, 1] in percent."""
+    return round(100 * score, 2)
+
+
+def rounded(seconds: float) -> float:
+    """To four significant digits."""
+    return float(f"{seconds:.4g}")

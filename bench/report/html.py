@@ -1,0 +1,121 @@
+"""Pages as one HTML file: styles, scripts and charts inside it, everything else escaped by Jinja."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any
+
+from bench.analysis.formats import cell_text
+from bench.analysis.model import Column, Entry, Table
+from bench.analysis.numerals import column_decimals
+from bench.contracts import BenchError
+from bench.report import palette
+from bench.report.reading import REFERENCE
+from bench.report.vega import Chart, script
+
+if TYPE_CHECKING:
+    from bench.report.page import Page
+    from bench.report.regression import Regression
+
+
+CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]+")
+
+
+@dataclass(frozen=True)
+class Cell:
+    """An entry of a table as the page shows it. order: what it is sorted by, '' where it has no value."""
+
+    text: str
+    order: str
+    mark: str
+    numeric: bool
+
+
+def report(page: Page) -> str:
+    """The report of a run as HTML."""
+    return _render("report.html", page=page, looks=palette.looks(page.strategies), reference=REFERENCE)
+
+
+def regression(page: Regression) -> str:
+    """The comparison of two runs as HTML."""
+    return _render("regression.html", page=page, looks=palette.looks(page.strategies))
+
+
+def _render(template: str, **values: Any) -> str:
+    return _environment().get_template(template).render(**values)
+
+
+@lru_cache(maxsize=1)
+def _environment() -> Any:
+    try:
+        import jinja2
+    except ImportError as error:
+        raise BenchError(
+            "the report needs jinja2: pip install 'transferbench[report]', or `make setup`"
+        ) from error
+    environment = jinja2.Environment(
+        loader=jinja2.PackageLoader("bench.report"),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        finalize=_visible,
+    )
+    environment.globals |= {
+        "cells": cells,
+        "svg": _svg,
+        "vega": _vega,
+        "colours": palette,
+        "identifier": _identifier,
+        "source": _source,
+    }
+    return environment
+
+
+def _visible(value: Any) -> Any:
+    """Text without the control characters that HTML forbids; markup as it is."""
+    return CONTROL.sub(" ", value) if type(value) is str else value
+
+
+def cells(table: Table, entries: tuple[Entry, ...]) -> list[Cell]:
+    """The entries of a row."""
+    return [_cell(*item) for item in zip(entries, table.columns, _decimals(table), strict=True)]
+
+
+@lru_cache(maxsize=32)
+def _decimals(table: Table) -> list[int]:
+    return column_decimals(table)
+
+
+def _cell(entry: Entry, column: Column, digits: int) -> Cell:
+    order = "" if entry.value is None else str(entry.value)
+    return Cell(cell_text(entry, column, digits), order, entry.mark, column.unit != "text")
+
+
+def _svg(chart: Chart) -> Any:
+    """The chart's static form. Its texts are escaped by Vega."""
+    from markupsafe import Markup
+
+    return Markup(chart.svg())
+
+
+def _vega() -> Any:
+    from markupsafe import Markup
+
+    return Markup(script().replace("</script", "<\\/script"))
+
+
+def _source(name: str) -> Any:
+    """A file of the templates as it is: a style sheet or a script."""
+    from markupsafe import Markup
+
+    environment = _environment()
+    return Markup(environment.loader.get_source(environment, name)[0])
+
+
+def _identifier(*parts: str) -> str:
+    """An HTML id for a section or a chart, whatever its name is made of."""
+    return "x" + hashlib.sha256("\n".join(parts).encode()).hexdigest()[:10]

@@ -1,0 +1,98 @@
+"""The time ledger: where the cold seconds of every strategy go, and so why it is or is not faster than another."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from bench.analysis.groups import Group, Key
+from bench.analysis.model import Block, Column, Entry, Row, Table
+from bench.record import Record, Seconds
+from bench.report.reading import REFERENCE, Reading
+
+PARTS = ("prepare", "prefix", "compile", "train", "evaluate")
+INSIDE = ("forward", "backward", "optimizer")  # of train, where a record has them
+NOTE = (
+    "Each row is the one seed whose cold seconds are the median, so that its parts add up. prepare: read rows, "
+    "tokenise, load the encoder. prefix: run frozen blocks once over every split. train: the steps. evaluate: "
+    "validation passes and the test sets."
+)
+
+
+@dataclass(frozen=True)
+class LedgerEntry:
+    """The seconds of one seed: parts sum to cold; inside are of train, empty where they are not known."""
+
+    key: Key
+    cold: float
+    parts: Mapping[str, float]
+    inside: Mapping[str, float]
+
+
+@dataclass(frozen=True)
+class Ledger:
+    """In the order of the tables."""
+
+    entries: tuple[LedgerEntry, ...]
+
+    def reference(self, entry: LedgerEntry) -> LedgerEntry | None:
+        """The reference strategy on the same task and backbone, if it is another one."""
+        key = entry.key._replace(strategy=REFERENCE)
+        return next((other for other in self.entries if other.key == key != entry.key), None)
+
+
+def ledger(reading: Reading) -> Ledger:
+    """The ledger of a run; parts that no cell spent time in are left out."""
+    records = [(group.key, _median(group)) for group in reading.groups.values() if group.done]
+    records = [(key, record) for key, record in records if record.seconds.cold > 0]
+    parts = [name for name in PARTS if any(getattr(record.seconds, name) for _, record in records)]
+    return Ledger(
+        tuple(
+            LedgerEntry(
+                key,
+                record.seconds.cold,
+                {name: getattr(record.seconds, name) for name in parts},
+                _inside(record.seconds),
+            )
+            for key, record in records
+        )
+    )
+
+
+def explain(entry: LedgerEntry, reference: LedgerEntry) -> str:
+    """Why the strategy takes less or more than the reference: the two parts that differ most, in words."""
+    saved = reference.cold - entry.cold
+    moved = {name: entry.parts[name] - reference.parts[name] for name in entry.parts}
+    largest = sorted(moved, key=lambda name: -abs(moved[name]))[:2]
+    shown = [f"{name} {moved[name]:+.1f} s" for name in largest if abs(moved[name]) >= 0.05]
+    verdict = f"{abs(saved):.1f} s {'less' if saved >= 0 else 'more'}"
+    return f"{verdict}: {', '.join(shown)}" if shown else "the same"
+
+
+def table(found: Ledger) -> Table:
+    """The ledger as a table, a block a task."""
+    parts = list(found.entries[0].parts) if found.entries else []
+    inside = [name for name in INSIDE if any(name in entry.inside for entry in found.entries)]
+    columns = [Column("cold", "cold", "seconds"), *(Column(name, name, "seconds") for name in parts)]
+    columns += [Column(name, f"of train: {name}", "seconds") for name in inside]
+    columns.append(Column("why", f"against {REFERENCE}", "text"))
+    blocks: dict[str, list[Row]] = {}
+    for entry in found.entries:
+        other = found.reference(entry)
+        values = [Entry(entry.cold), *(Entry(entry.parts[name]) for name in parts)]
+        values += [Entry(entry.inside.get(name)) for name in inside]
+        values.append(Entry(explain(entry, other)) if other else Entry())
+        blocks.setdefault(entry.key.task, []).append(Row(entry.key[1:], tuple(values)))
+    filled = tuple(Block(task, tuple(rows)) for task, rows in blocks.items())
+    return Table("Where the seconds go", ("strategy", "backbone"), tuple(columns), filled, (NOTE,), "task")
+
+
+def _median(group: Group) -> Record:
+    """The seed whose cold seconds are the median; of an even number, the cheaper of the middle two."""
+    ordered = sorted(group.done, key=lambda record: record.seconds.cold)
+    return ordered[(len(ordered) - 1) // 2]
+
+
+def _inside(seconds: Seconds) -> dict[str, float]:
+    known = {name: getattr(seconds, name, 0.0) for name in INSIDE}
+    return known if any(known.values()) else {}

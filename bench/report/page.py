@@ -1,0 +1,188 @@
+"""The report of a run: what is on the page, in the order in which it is read."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from bench.analysis import convergence, history, paired, shift
+from bench.analysis import curves as analysis_curves
+from bench.analysis.footnotes import provenance
+from bench.analysis.groups import is_degenerate
+from bench.analysis.loading import Run
+from bench.analysis.model import Table
+from bench.analysis.paired import with_mcnemar
+from bench.analysis.resampling import Source
+from bench.record import Record
+from bench.report import charts, classes, reproduce
+from bench.report.answer import Answer, answers, overall
+from bench.report.classes import Confusion
+from bench.report.curves import curves
+from bench.report.examples import Hard, hardest
+from bench.report.ledger import ledger
+from bench.report.ledger import table as ledger_table
+from bench.report.pareto import pareto
+from bench.report.reading import Reading, read
+from bench.report.sizes import sizes
+from bench.report.vega import Chart
+
+
+@dataclass(frozen=True)
+class Errors:
+    """What a task's strategies get wrong."""
+
+    task: str
+    words: bool  # whether confusions count words: the task has a tag a word
+    table: Table | None
+    confusions: tuple[Confusion, ...]
+    hardest: tuple[Hard, ...]
+
+
+@dataclass(frozen=True)
+class Problem:
+    """A cell that did not finish, that learned nothing, or that was changed on its way."""
+
+    cell: str
+    strategy: str
+    kind: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class Reproduction:
+    """suite: a suite file with exactly these cells. notes: recipe, data, machines and versions, a line each."""
+
+    suite: str
+    commands: tuple[str, ...]
+    notes: tuple[str, ...]
+    records: tuple[Record, ...]
+
+
+@dataclass(frozen=True)
+class Page:
+    """A report. Charts are a list a section, one a task; empty where the run has nothing for a section."""
+
+    name: str
+    title: str
+    made: str  # ISO 8601, UTC
+    strategies: tuple[str, ...]
+    overall: str
+    answers: tuple[Answer, ...]
+    pareto: tuple[Chart, ...]
+    scores: Table
+    pairs: Table | None
+    seeds: tuple[Chart, ...]
+    by_step: tuple[Chart, ...]
+    by_seconds: tuple[Chart, ...]
+    convergence: Table | None
+    ledger: tuple[Chart, ...]
+    ledger_table: Table
+    sizes: tuple[Chart, ...]
+    sizes_table: Table | None
+    shift: tuple[Chart, ...]
+    shift_table: Table | None
+    errors: tuple[Errors, ...]
+    problems: tuple[Problem, ...]
+    history: Table | None
+    reproduction: Reproduction
+
+
+def build(run: Run, cache: Path, past: Path | None = None) -> Page:
+    """The page of a run. cache: where the rows of tasks are, for the texts of examples. past: the history file.
+
+    BenchError where the run has no records, or a file of it is damaged."""
+    reading = read(run)
+    found, seconds = tuple(answers(reading)), ledger(reading)
+    tasks, records, sized = reading.tasks, reading.run.records, sizes(reading)
+    return Page(
+        name=run.name,
+        title=f"Transfer strategies on suite {reading.suite}",
+        made=datetime.now(UTC).isoformat(timespec="minutes"),
+        strategies=reading.strategies,
+        overall=overall(found),
+        answers=found,
+        pareto=_present([pareto(reading, task) for task in tasks]),
+        scores=reading.table,
+        pairs=_pairs(reading),
+        seeds=_present([charts.seeds(reading, task) for task in tasks]),
+        by_step=_present([curves(reading, task, "step") for task in tasks]),
+        by_seconds=_present([curves(reading, task, "seconds") for task in tasks]),
+        convergence=convergence.build(records) if any(r.curve for r in records if _done(r)) else None,
+        ledger=_present([charts.ledger(seconds, reading, task) for task in tasks]),
+        ledger_table=ledger_table(seconds),
+        sizes=tuple(sized),
+        sizes_table=analysis_curves.build(records, reading.run.predictions) if sized else None,
+        shift=_present([charts.shift(reading, task) for task in tasks]),
+        shift_table=_shift(reading),
+        errors=tuple(item for task in tasks if (item := _errors(reading, task, cache))),
+        problems=tuple(_problems(records)),
+        history=_history(past, reading),
+        reproduction=_reproduction(reading),
+    )
+
+
+def _present(found: Sequence[Chart | None]) -> tuple[Chart, ...]:
+    return tuple(item for item in found if item is not None)
+
+
+def _done(record: Record) -> bool:
+    return record.status == "done"
+
+
+def _pairs(reading: Reading) -> Table | None:
+    """The tests behind the ties, by each task's headline."""
+    found = [item for task in reading.tasks for item in reading.compared(task)]
+    return (
+        paired.table(with_mcnemar(found, reading.groups, Source(reading.run.predictions))) if found else None
+    )
+
+
+def _shift(reading: Reading) -> Table | None:
+    if not any(len(record.scores) > 1 for record in reading.run.records):
+        return None
+    return shift.build(reading.run.records, reading.run.predictions)
+
+
+def _errors(reading: Reading, task: str, cache: Path) -> Errors | None:
+    found = Errors(
+        task,
+        any(group.done[0].adapter == "ner" for group in reading.of_task(task)),
+        classes.table(reading, task),
+        tuple(classes.confusions(reading, task)),
+        tuple(hardest(reading, task, cache)),
+    )
+    return found if found.table or found.confusions or found.hardest else None
+
+
+def _problems(records: Sequence[Record]) -> list[Problem]:
+    found = []
+    for record in records:
+        cell, strategy = record.cell.id, record.cell.strategy
+        if not _done(record):
+            found.append(Problem(cell, strategy, record.status, record.reason or "no reason recorded"))
+        elif is_degenerate(record):
+            reason = "its score is that of chance or of the commonest label, within noise"
+            found.append(Problem(cell, strategy, "degenerate", reason))
+        found += [Problem(cell, strategy, "adapted", change) for change in record.adaptations]
+    return found
+
+
+def _history(past: Path | None, reading: Reading) -> Table | None:
+    """The trend over runs of this suite, where there are at least two."""
+    if past is None or not past.is_file():
+        return None
+    lines = [line for line in history.read(past) if line.suite == reading.suite]
+    return history.trend(lines, reading.suite) if len(lines) > 1 else None
+
+
+def _reproduction(reading: Reading) -> Reproduction:
+    records = tuple(reading.run.records)
+    suite = records[0].cell.suite
+    return Reproduction(
+        suite=reproduce.suite_file(records),
+        commands=tuple(reproduce.commands(records, suite)),
+        notes=tuple(provenance(reading.groups)),
+        records=records,
+    )

@@ -1,0 +1,130 @@
+"""A run as the report reads it: its groups, its table of scores, and each prediction file once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable, Mapping
+from dataclasses import dataclass
+from functools import cache, cached_property
+from pathlib import Path
+
+from bench.analysis import tables
+from bench.analysis.columns import MEASURES
+from bench.analysis.groups import Group, Key, gather, metric_names
+from bench.analysis.loading import Columns, Predictions, Run, arrays
+from bench.analysis.model import Entry, Row, Table
+from bench.analysis.paired import Comparison, compare_pairs, with_best
+from bench.analysis.resampling import Source, resample
+from bench.contracts import BenchError
+from bench.record import Record
+
+REFERENCE = tables.TableOptions().reference
+
+
+@dataclass(frozen=True)
+class Reading:
+    """groups: in the order of the tables. table: scores with intervals and ties, a block a task. comparisons:
+    the tests behind its ties, of the best of every task and metric with each of the others."""
+
+    run: Run
+    groups: Mapping[Key, Group]
+    table: Table
+    comparisons: tuple[Comparison, ...]
+
+    @cached_property
+    def tasks(self) -> tuple[str, ...]:
+        return tuple(dict.fromkeys(key.task for key in self.groups))
+
+    @cached_property
+    def strategies(self) -> tuple[str, ...]:
+        """From the fewest to the most trainable parameters, as in the tables."""
+        return tuple(dict.fromkeys(row.labels[0] for block in self.table.blocks for row in block.rows))
+
+    @cached_property
+    def backbones(self) -> tuple[str, ...]:
+        return tuple(dict.fromkeys(key.backbone for key in self.groups))
+
+    @property
+    def suite(self) -> str:
+        return ", ".join(dict.fromkeys(record.cell.suite for record in self.run.records))
+
+    def of_task(self, task: str) -> list[Group]:
+        """The groups of a task that have a finished seed."""
+        return [group for key, group in self.groups.items() if key.task == task and group.done]
+
+    def headline(self, task: str) -> str:
+        """The name of the metric that ranks the task's strategies."""
+        return next((group.headline for group in self.of_task(task) if group.headline), "")
+
+    def label(self, key: Key) -> str:
+        """The strategy, and the backbone where the run has the strategy with more than one."""
+        backbones = {other.backbone for other in self.groups if other.strategy == key.strategy}
+        return f"{key.strategy} {short(key.backbone)}" if len(backbones) > 1 else key.strategy
+
+    def entry(self, key: Key, column: str) -> Entry:
+        """What the table of scores has for a group in this column; an empty entry where it has none."""
+        place = next((i for i, item in enumerate(self.table.columns) if item.name == column), None)
+        row = self._rows.get(key)
+        return Entry() if place is None or row is None else row.entries[place]
+
+    @cached_property
+    def _rows(self) -> dict[Key, Row]:
+        return {
+            Key(block.title, row.labels[0], row.labels[1]): row
+            for block in self.table.blocks
+            for row in block.rows
+        }
+
+    def compared(self, task: str) -> list[Comparison]:
+        """The comparisons of a task by its headline metric."""
+        metric = self.headline(task)
+        return [item for item in self.comparisons if item.first.task == task and item.metric == metric]
+
+    def columns(self, record: Record, test: str = "test") -> Columns | None:
+        """The per-example columns of one test set; None where the record has none."""
+        return Source(self.run.predictions).columns(record, test)
+
+
+def read(run: Run) -> Reading:
+    """The run with its table, which is that of the command `table`. BenchError where there are no records."""
+    if not run.records:
+        raise BenchError(f"{run.name} has no records: run the suite first")
+    run = Run(run.name, run.records, _once(run.predictions))
+    groups = gather(run.records)
+    names = _columns(groups.values())
+    table = tables.build(run.records, run.predictions, tables.TableOptions(columns=names))
+    return Reading(run, groups, table, _comparisons(run, groups, names))
+
+
+def _comparisons(run: Run, groups: Mapping[Key, Group], names: Iterable[str]) -> tuple[Comparison, ...]:
+    """As the table makes them: Holm's correction is over all its metrics and tasks."""
+    source = Source(run.predictions)
+    scores = {
+        (key, name): found
+        for key, group in groups.items()
+        for name in names
+        if name not in MEASURES and (found := resample(group, name, source)) is not None
+    }
+    return tuple(compare_pairs(scores, with_best(scores)))
+
+
+def short(backbone: str) -> str:
+    """The last part of a backbone that is a path."""
+    return Path(backbone.rstrip("/")).name or backbone
+
+
+def _columns(groups: Collection[Group]) -> tuple[str, ...]:
+    """The columns of the table by default that the run has, and the headline metrics that are not among them."""
+    default, known = tables.DEFAULT_COLUMNS[tables.BY_TASK], metric_names(groups)
+    scores = [name for name in default if name in known or (not known and name not in MEASURES)]
+    more = dict.fromkeys(group.headline for group in groups if group.done and group.headline not in default)
+    return (*scores, *more, *(name for name in default if name in MEASURES))
+
+
+def _once(predictions: Callable[[str], Predictions]) -> Callable[[str], Columns]:
+    """Each file is read, verified and turned into arrays a single time."""
+
+    @cache
+    def read_once(cell: str) -> Columns:
+        return arrays(predictions(cell))
+
+    return read_once

@@ -1,0 +1,114 @@
+"""The regression page: what became of every cell between two runs, worst first."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+
+from bench.analysis import verdicts
+from bench.analysis.compare import STATUSES, Finding, compare
+from bench.analysis.footnotes import provenance
+from bench.analysis.groups import gather
+from bench.analysis.loading import Run
+from bench.analysis.model import Table
+from bench.report.encodings import rows, shown
+from bench.report.reading import short
+from bench.report.vega import Chart, Spec, chart
+
+COLOURS = {"regressed": "var(--bad)", "improved": "var(--good)", "unchanged": "var(--muted)"}
+
+
+@dataclass(frozen=True)
+class Side:
+    """One of the two runs, and what it was made with."""
+
+    name: str
+    notes: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Regression:
+    """The page. table: strategies, cells and costs, each worst first. charts: the changes, one a task."""
+
+    name: str
+    title: str
+    made: str  # ISO 8601, UTC
+    strategies: tuple[str, ...]
+    outcome: int
+    summary: str
+    counts: tuple[tuple[str, int], ...]
+    table: Table
+    charts: tuple[Chart, ...]
+    sides: tuple[Side, Side]
+
+
+def build(baseline: Run, run: Run) -> Regression:
+    """The run against the baseline, by the tests of the command `compare`. BenchError where one has no records."""
+    found = compare(baseline, run)
+    tasks = dict.fromkeys(item.key.task for item in found.cells)
+    drawn = [_chart(task, [item for item in found.cells if item.key.task == task]) for task in tasks]
+    return Regression(
+        name=run.name,
+        title=f"What changed: {short(run.name)} against {short(baseline.name)}",
+        made=datetime.now(UTC).isoformat(timespec="minutes"),
+        strategies=tuple(dict.fromkeys(key.strategy for key in gather([*baseline.records, *run.records]))),
+        outcome=found.exit_code,
+        summary=verdicts.summary(replace(found, run="this run", baseline="the baseline")),
+        counts=tuple((status, found.count(status)) for status in STATUSES if found.count(status)),
+        table=replace(verdicts.table(found), caption="Changes"),
+        charts=tuple(item for item in drawn if item is not None),
+        sides=(_side(baseline), _side(run)),
+    )
+
+
+def _side(run: Run) -> Side:
+    return Side(run.name, tuple(provenance(gather(run.records))))
+
+
+def _chart(task: str, found: Sequence[Finding]) -> Chart | None:
+    """Changes in points, worst first, over the drops that would have been too small to be found."""
+    tested = [item for item in found if item.change is not None]
+    if not tested:
+        return None
+    values = [
+        {
+            "strategy": item.key.strategy,
+            "name": f"{item.key.strategy} {short(item.key.backbone)}",
+            "change": round(100 * (item.change or 0.0), 2),
+            "least": round(-100 * (item.detectable or 0.0), 2),
+            "status": item.status,
+            "before": round(100 * (item.before or 0.0), 2),
+            "after": round(100 * (item.after or 0.0), 2),
+        }
+        for item in tested
+    ]
+    x: Spec = {"type": "quantitative", "title": "change in points", "axis": {"tickCount": 6}}
+    scale = {"domain": list(COLOURS), "range": list(COLOURS.values())}
+    legend = {"orient": "top", "title": None}
+    content: Spec = {
+        "data": {"values": values},
+        "encoding": {"y": rows([value["name"] for value in values])},
+        "layer": [
+            {
+                "mark": {"type": "bar", "height": {"band": 0.6}, "fill": "var(--grid)"},
+                "encoding": {"x": {"field": "least", **x}, "x2": {"datum": 0}},
+            },
+            {
+                "mark": {"type": "point", "filled": True, "size": 80, "opacity": 1},
+                "encoding": {
+                    "x": {"field": "change", **x},
+                    "color": {"field": "status", "type": "nominal", "scale": scale, "legend": legend},
+                    "tooltip": [
+                        shown("name", "strategy"),
+                        shown("before", "before"),
+                        shown("after", "after"),
+                        shown("change", "change"),
+                        shown("status", "status"),
+                    ],
+                },
+            },
+        ],
+    }
+    text = "Points: the change. Grey: drops that this comparison would have been too blunt to find."
+    return chart(task, text, 26 * len(values) + 90, content)

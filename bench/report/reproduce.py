@@ -1,0 +1,84 @@
+"""Everything that is needed to run a run again: a suite file, commands, versions, fingerprints."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Sequence
+from typing import Any
+
+from bench.contracts import Cell, Recipe
+from bench.record import Record
+
+
+def suite_file(records: Sequence[Record]) -> str:
+    """A suite in TOML whose cells are those of the records, whatever options the run was started with."""
+    cells = [record.cell for record in records]
+    seeds = 1 + max(cell.seed for cell in cells)
+    lines = [f"name = {_toml(cells[0].suite)}", f"seeds = {seeds}"]
+    tasks: dict[str, list[Cell]] = {}
+    for cell in cells:
+        tasks.setdefault(_task(cell), []).append(cell)
+    for task, members in tasks.items():
+        lines += ["", f"[tasks.{_key(task)}]", *_terms(members)]
+    options = {cell.strategy: cell.options for cell in cells if cell.options}
+    for strategy, pairs in options.items():
+        lines += [
+            "",
+            f"[strategies.{_key(strategy)}]",
+            *(f"{name} = {_toml(value)}" for name, value in pairs),
+        ]
+    for (backbone, names), strategies in _grids(cells).items():
+        lines += ["", "[[grid]]", f"strategies = {_toml(strategies)}", f"backbones = {_toml([backbone])}"]
+        if len(names) < len(tasks):
+            lines.append(f"tasks = {_toml(names)}")
+    return "\n".join(lines) + "\n"
+
+
+def commands(records: Sequence[Record], name: str) -> list[str]:
+    """What to type, from the code of the run to its table."""
+    commits = list(dict.fromkeys(r.machine.commit for r in records if r.machine and r.machine.commit))
+    return [
+        *(f"git checkout {commit}" for commit in commits[-1:]),
+        "make setup",
+        f"python -m bench run {name}.toml --out results/runs/{name}-again",
+        f"python -m bench report results/runs/{name}-again",
+    ]
+
+
+def _task(cell: Cell) -> str:
+    """The task without the size that it was run at: `task` of `task@100`."""
+    return cell.task.partition("@")[0]
+
+
+def _terms(cells: Sequence[Cell]) -> list[str]:
+    """The keys of a task: its sizes, and what of its recipe is not the default."""
+    sizes = list(dict.fromkeys(size for cell in cells if (size := cell.task.partition("@")[2])))
+    terms = [f"sizes = {_toml([int(s) if s.isdecimal() else s for s in sizes])}"] if sizes else []
+    return terms + [
+        f"{field.name} = {_toml(value)}"
+        for field in dataclasses.fields(Recipe)
+        if (value := getattr(cells[0].recipe, field.name)) != field.default and value is not None
+        if not (sizes and field.name == "train")
+    ]
+
+
+def _grids(cells: Sequence[Cell]) -> dict[tuple[str, tuple[str, ...]], list[str]]:
+    """By backbone and tasks, the strategies that have exactly these."""
+    tasks: dict[tuple[str, str], dict[str, None]] = {}
+    for cell in cells:
+        tasks.setdefault((cell.strategy, cell.backbone), {})[_task(cell)] = None
+    grids: dict[tuple[str, tuple[str, ...]], list[str]] = {}
+    for (strategy, backbone), names in tasks.items():
+        grids.setdefault((backbone, tuple(sorted(names))), []).append(strategy)
+    return grids
+
+
+def _toml(value: Any) -> str:
+    """A JSON value is a TOML value, but for null and for objects, which recipes and options do not have."""
+    return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
+
+
+def _key(name: str) -> str:
+    bare = name.replace("-", "").replace("_", "")
+    return name if bare.isascii() and bare.isalnum() else _toml(name)

@@ -1,0 +1,76 @@
+"""The chart of a task that was run at several sizes: scores against the number of training examples."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from statistics import fmean
+
+from bench.analysis.curves import Line, sized
+from bench.analysis.groups import Group
+from bench.report.encodings import colour, ends, padded, percent, score_axis, shown
+from bench.report.reading import Reading
+from bench.report.vega import Chart, Spec, chart
+
+
+def sizes(reading: Reading) -> list[Chart]:
+    """A chart a task that has at least two sizes."""
+    return [
+        _chart(reading, task, lines)
+        for task, lines in sized(reading.run.records).items()
+        if any(len(points) > 1 for points in lines.values())
+    ]
+
+
+def _chart(reading: Reading, task: str, lines: Mapping[Line, Mapping[int, Group]]) -> Chart:
+    metric = next(group.headline for points in lines.values() for group in points.values())
+    values = [
+        _value(reading, group, metric, size)
+        for points in lines.values()
+        for size, group in points.items()
+        if group.scores(metric)
+    ]
+    edges = [value[end] for value in values for end in ("low", "high")]
+    x: Spec = {
+        "field": "size",
+        "type": "quantitative",
+        "title": "training examples (log scale)",
+        "scale": {"type": "log", "nice": False},
+        "axis": {"values": sorted({value["size"] for value in values}), "format": ",", "grid": False},
+    }
+    names = list(dict.fromkeys(value["name"] for value in values))
+    legend = {"orient": "top", "title": None, "columns": 3}
+    shape = {"field": "name", "type": "nominal", "scale": {"domain": names}, "legend": legend}
+    tooltip = [shown("name", "strategy"), shown("size", "examples"), shown("score", metric)]
+    content: Spec = {
+        "data": {"values": values},
+        "encoding": {
+            "x": x,
+            "y": score_axis("score", metric, padded(min(edges), max(edges))),
+            "color": colour(reading),
+            "detail": {"field": "name"},
+        },
+        "layer": [
+            {"mark": {"type": "line", "strokeWidth": 2}},
+            {
+                "mark": {"type": "rule", "opacity": 0.35, "strokeWidth": 2},
+                "encoding": {"y": {"field": "low"}, "y2": {"field": "high"}},
+            },
+            {
+                "mark": {"type": "point", "filled": True, "size": 60, "opacity": 1},
+                "encoding": {
+                    "shape": shape,
+                    "tooltip": [*tooltip, shown("low", "from"), shown("high", "to")],
+                },
+            },
+        ],
+    }
+    text = f"Mean {metric} with its interval against the number of training examples."
+    return chart(task, text, 310, content)
+
+
+def _value(reading: Reading, group: Group, metric: str, size: int) -> Spec:
+    mean, spread = fmean(group.scores(metric)), reading.entry(group.key, metric).spread
+    low, high = ends(mean, math.nan if spread is None else spread)
+    named = {"strategy": group.key.strategy, "name": reading.label(group.key), "size": size}
+    return {**named, "score": percent(mean), "low": percent(low), "high": percent(high)}

@@ -1,0 +1,99 @@
+"""Vega-Lite through vl-convert: a chart as static SVG, and the library itself to be inlined in a page.
+
+Colours in a specification are CSS variables, so that one SVG is right in light, dark and print."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from bench import durable
+from bench.contracts import BenchError
+from bench.data.cache import default_cache
+
+Spec = dict[str, Any]
+"""A Vega-Lite specification: JSON."""
+
+VERSION = "6.4"  # of Vega-Lite
+FONT = "system-ui, sans-serif"
+CONFIG: Spec = {
+    "mark": {
+        "aria": False
+    },  # the figure around it is one image with a description; its numbers are in tables
+    "background": None,
+    "font": FONT,
+    "view": {"stroke": None},
+    "axis": {
+        "aria": False,
+        "labelColor": "var(--muted)",
+        "titleColor": "var(--ink)",
+        "gridColor": "var(--grid)",
+        "domainColor": "var(--axis)",
+        "tickColor": "var(--axis)",
+        "labelFontSize": 11,
+        "titleFontSize": 12,
+        "titleFontWeight": "normal",
+        "labelLimit": 150,
+        "labelOverlap": True,
+    },
+    "legend": {"aria": False, "labelColor": "var(--ink)", "labelFontSize": 11, "symbolSize": 90},
+}
+
+
+@dataclass(frozen=True)
+class Chart:
+    """A chart. description: what it shows, for people who do not see it and above it as its caption."""
+
+    spec: Spec
+    title: str
+    description: str
+
+    def svg(self) -> str:
+        """The chart as it is without scripts."""
+        return _library().vegalite_to_svg(self.spec, vl_version=VERSION)
+
+
+def chart(title: str, description: str, height: int, content: Spec) -> Chart:
+    """A chart 460 pixels wide. `hidden` holds the strategies that are switched off."""
+    spec = {
+        "$schema": "https://vega.github.io/schema/vega-lite/v6.json",
+        "width": 460,
+        "height": height,
+        "autosize": {"type": "fit", "contains": "padding"},
+        "params": [{"name": "hidden", "value": []}],
+        "transform": [{"filter": "indexof(hidden, datum.strategy) < 0"}],
+        "config": CONFIG,
+        **content,
+    }
+    return Chart(spec, title, description)
+
+
+@lru_cache(maxsize=1)
+def script() -> str:
+    """Vega, Vega-Lite and Vega-Embed as one script, made once a version and kept in the cache folder."""
+    library = _library()
+    path = default_cache() / "report" / f"vega-{library.__version__}-{VERSION}.js"
+    try:
+        return path.read_text(encoding="utf-8")
+    except OSError:
+        return _bundle(library, path)
+
+
+def _bundle(library: Any, path: Path) -> str:
+    text = library.javascript_bundle(vl_version=VERSION)
+    with suppress(BenchError):  # a cache that cannot be written costs the next report some seconds
+        durable.write(path, text.encode())
+    return text
+
+
+def _library() -> Any:
+    try:
+        import vl_convert
+    except ImportError as error:
+        raise BenchError(
+            "the report needs vl-convert-python: pip install 'transferbench[report]', or `make setup`"
+        ) from error
+    return vl_convert

@@ -1,0 +1,67 @@
+"""The answer in words says what the table says."""
+
+from __future__ import annotations
+
+from bench.analysis.loading import Run
+from bench.report.answer import answers, overall, standings
+from bench.report.reading import Reading, read
+from tests.report.made import Grid, make_run
+
+
+def test_best_and_tied_are_the_marks_of_the_table(reading: Reading):
+    for answer in answers(reading):
+        assert answer.best is not None
+        assert reading.entry(answer.best.key, answer.metric).mark == "best"
+        assert {reading.entry(item.key, answer.metric).mark for item in answer.tied} <= {"tied", "best"}
+        assert {reading.entry(item.key, answer.metric).mark for item in answer.behind} == {""}
+
+
+def test_a_strategy_far_behind_is_named_with_its_p(reading: Reading):
+    answer = answers(reading)[0]
+    scratch = next(item for item in answer.behind if item.label == "scratch")
+    assert scratch.p is not None
+    assert scratch.p < 0.05
+
+
+def test_the_fastest_is_of_the_best_and_the_tied(reading: Reading):
+    answer = answers(reading)[0]
+    assert answer.best is not None
+    assert answer.fastest in (answer.best, *answer.tied)
+    assert answer.fastest is not None
+    assert answer.fastest.label == "top-layers"
+    assert answer.certainty == "tied"
+
+
+def test_one_strategy_alone_is_untested():
+    answer = answers(read(make_run(Grid(strategies=("full",)))))[0]
+    assert answer.certainty == "untested"
+
+
+def test_a_winner_by_far_is_clear():
+    answer = answers(read(make_run(Grid(strategies=("full", "scratch")))))[0]
+    assert answer.certainty == "clear"
+    assert [item.label for item in answer.behind] == ["scratch"]
+
+
+def test_one_seed_is_a_caution():
+    assert "One seed" in answers(read(make_run(Grid(seeds=1))))[0].caution
+
+
+def test_a_task_where_nothing_finished_has_no_answer(run: Run):
+    failed = [record.model_copy(update={"status": "oom", "scores": {}}) for record in run.records]
+    found = answers(read(Run("failed", failed, run.predictions)))
+    assert {answer.certainty for answer in found} == {"nothing"}
+    assert "no answer" in overall(found)
+
+
+def test_standings_count_the_tasks_on_which_a_strategy_leads(reading: Reading):
+    found = {item.label: item for item in standings(answers(reading))}
+    assert found["full"].leads == found["full"].tasks == 2
+    assert found["scratch"].leads == 0
+    assert found["full"].relative == 1.0
+
+
+def test_the_overall_answer_names_the_fastest_of_the_leading(reading: Reading):
+    text = overall(answers(reading))
+    assert text.startswith("Best, or not told apart from the best, on 2 of 2 tasks: ")
+    assert "The fastest of these, top-layers, takes 0." in text

@@ -1,0 +1,198 @@
+"""The page: complete, self-contained, in order, readable without scripts, and never taken for markup."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+
+from bench.analysis.history import append
+from bench.analysis.loading import Run
+from bench.contracts import BenchError
+from bench.report import html, page, regression
+from bench.report.reading import read
+from tests.report.made import HOSTILE, Grid, make_run
+
+
+class Elements(HTMLParser):
+    """The elements of a page with their attributes, and its text outside of scripts and styles."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.found: list[tuple[str, dict[str, str | None]]] = []
+        self.text = ""
+        self.inside = ""
+        self.feed(text)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.found.append((tag, dict(attrs)))
+        self.inside = tag if tag in ("script", "style") else self.inside
+
+    def handle_endtag(self, tag: str) -> None:
+        self.inside = "" if tag == self.inside else self.inside
+
+    def handle_data(self, data: str) -> None:
+        self.text += "" if self.inside else data
+
+
+@pytest.fixture(scope="module")
+def elements(hostile_html: str) -> Elements:
+    return Elements(hostile_html)
+
+
+def test_the_sections_are_in_the_order_in_which_they_are_read(elements: Elements):
+    ids = [attributes.get("id") for tag, attributes in elements.found if tag == "section"]
+    assert ids == [
+        "answer",
+        "pareto",
+        "scores",
+        "seeds",
+        "curves",
+        "ledger",
+        "errors",
+        "problems",
+        "reproduce",
+    ]
+
+
+def test_nothing_is_asked_from_anywhere(elements: Elements):
+    for tag, attributes in elements.found:
+        for name in ("src", "href", "data", "action", "srcset"):
+            target = attributes.get(name) or "#"
+            assert target.startswith(("#", "data:")), (tag, name, target)
+
+
+def test_hostile_text_makes_no_element(elements: Elements):
+    assert not [tag for tag, _ in elements.found if tag in ("img", "b", "iframe")]
+    assert not [
+        attributes for _, attributes in elements.found if any(name.startswith("on") for name in attributes)
+    ]
+    scripts = [attributes for tag, attributes in elements.found if tag == "script"]
+    assert sum(attributes.get("type") != "application/json" for attributes in scripts) == 2
+
+
+@pytest.mark.parametrize("text", HOSTILE)
+def test_hostile_text_is_shown_as_it_is(elements: Elements, text: str):
+    assert text in elements.text
+
+
+def test_control_characters_are_left_out(run: Run):
+    record = run.records[0].model_copy(
+        update={"status": "failed", "reason": "\x1b[31mred\x00\x07", "scores": {}}
+    )
+    text = html.report(page.build(Run("x", [record, *run.records[1:]], run.predictions), Path("none")))
+    assert not re.search(r"[\x00-\x08\x0b\x0c\x0e-\x1f]", text)
+
+
+def test_without_scripts_every_number_and_every_chart_is_there(elements: Elements):
+    tags = [tag for tag, _ in elements.found]
+    assert tags.count("svg") == tags.count("figure") == 2 * 5
+    assert tags.count("table") > 6
+    assert "±" in elements.text
+
+
+def test_every_chart_has_a_description(elements: Elements):
+    charts = [attributes for _, attributes in elements.found if attributes.get("role") == "img"]
+    assert len(charts) == 10
+    assert all(len(attributes.get("aria-label") or "") > 40 for attributes in charts)
+
+
+def test_a_page_is_small(hostile_html: str):
+    assert len(hostile_html.encode()) < 2e6
+
+
+def test_lines_of_the_suite_file_stay_lines(elements: Elements):
+    assert "\nseeds = 2\n" in elements.text
+
+
+def test_what_did_not_finish_is_listed_with_its_reason(run: Run):
+    failed = run.records[0].model_copy(
+        update={"status": "oom", "reason": "no room for batch 32", "scores": {}}
+    )
+    adapted = run.records[1].model_copy(update={"adaptations": ("micro-batch 4",)})
+    found = page.build(Run("x", [failed, adapted, *run.records[2:]], run.predictions), Path("none"))
+    assert [(item.kind, item.reason) for item in found.problems[:2]] == [
+        ("oom", "no room for batch 32"),
+        ("adapted", "micro-batch 4"),
+    ]
+
+
+def test_a_run_where_nothing_finished_still_has_a_page(run: Run):
+    failed = [
+        record.model_copy(update={"status": "oom", "scores": {}, "curve": ()}) for record in run.records
+    ]
+    text = html.report(page.build(Run("x", failed, run.predictions), Path("none")))
+    assert "there is no answer yet" in text
+
+
+def test_a_run_without_records_is_an_error():
+    with pytest.raises(BenchError, match="has no records"):
+        read(Run("empty", [], {}.__getitem__))
+
+
+def test_a_run_on_other_domains_has_their_section():
+    found = page.build(make_run(Grid(tasks=("reviews",), domains=("tweets",))), Path("none"))
+    assert len(found.shift) == 1
+    assert found.shift_table is not None
+    assert 'id="shift"' in html.report(found)
+
+
+def test_a_run_at_several_sizes_has_their_section():
+    run = make_run(Grid(tasks=("reviews@100", "reviews@200"), strategies=("frozen", "full")))
+    sizes = {"reviews@100": 100, "reviews@200": 200}
+    records = [
+        record.model_copy(
+            update={
+                "data": record.data.model_copy(
+                    update={"sizes": {"train": sizes[record.cell.task], "test": 80}}
+                )
+            }
+        )
+        for record in run.records
+        if record.data
+    ]
+    found = page.build(Run("sizes", records, run.predictions), Path("none"))
+    assert [chart.title for chart in found.sizes] == ["reviews"]
+    assert found.sizes_table is not None
+    assert 'id="sizes"' in html.report(found)
+
+
+def test_a_run_with_a_past_has_its_history(run: Run, tmp_path: Path):
+    path = tmp_path / "history.jsonl"
+    for day in ("2026-01-01T00:00:00Z", "2026-01-02T00:00:00Z"):
+        append([record.model_copy(update={"started": day}) for record in run.records], path)
+    found = page.build(run, Path("none"), path)
+    assert found.history is not None
+    assert "▁" in html.report(found)
+
+
+def test_the_words_and_the_table_are_those_of_the_command_table(run: Run):
+    from bench.analysis import tables
+
+    assert page.build(run, Path("none")).scores == tables.build(run.records, run.predictions)
+
+
+def test_regressions_come_worst_first(run: Run):
+    broken = Run("broken", run.records, lambda cell: run.predictions(cell.replace("/full/", "/scratch/")))
+    found = regression.build(run, broken)
+    assert found.outcome == 1
+    assert found.table.blocks[0].rows[0].labels[1] == "full"
+    elements = Elements(html.regression(found))
+    assert "regressed" in elements.text
+    assert [tag for tag, _ in elements.found].count("svg") == 2
+
+
+def test_importing_the_report_imports_nothing_heavy():
+    import pkgutil
+
+    import bench.report
+
+    names = ", ".join(f"bench.report.{module.name}" for module in pkgutil.iter_modules(bench.report.__path__))
+    heavy = ("torch", "transformers", "datasets", "matplotlib", "vl_convert", "jinja2", "pandas")
+    code = f"import sys, bench.cli_report, {names}; print([n for n in {heavy} if n in sys.modules])"
+    shown = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert shown.stdout.strip() == "[]"

@@ -1,0 +1,187 @@
+"""Ledger, curves, classes, palette: what the charts and tables are made of."""
+
+from __future__ import annotations
+
+import itertools
+
+import numpy as np
+import pytest
+from sklearn.metrics import f1_score
+
+from bench.analysis.loading import Run
+from bench.contracts import Cell, Metric, Recipe
+from bench.record import Record
+from bench.report import classes, palette
+from bench.report.curves import cold_curve, curves, mean_curve, thinned
+from bench.report.entities import spans, types
+from bench.report.ledger import explain, ledger, table
+from bench.report.reading import Reading, read
+from tests.report.made import Grid, make_run
+
+
+def test_the_parts_of_the_ledger_sum_to_the_cold_seconds(reading: Reading):
+    for entry in ledger(reading).entries:
+        assert sum(entry.parts.values()) == pytest.approx(entry.cold)
+
+
+def test_the_ledger_says_which_parts_make_the_difference(reading: Reading):
+    found = ledger(reading)
+    frozen = next(entry for entry in found.entries if entry.key.strategy == "frozen")
+    reference = found.reference(frozen)
+    assert reference is not None
+    assert explain(frozen, reference).startswith(f"{reference.cold - frozen.cold:.1f} s less: train -")
+
+
+def test_seconds_inside_training_are_shown_where_a_record_has_none_as_no_column(reading: Reading):
+    assert not any("of train" in column.heading for column in table(ledger(reading)).columns)
+
+
+def test_a_curve_in_seconds_counts_what_came_before_the_first_step(reading: Reading):
+    record = reading.run.records[0]
+    before = record.seconds.prepare + record.seconds.prefix
+    assert cold_curve(record)[0].seconds == pytest.approx(before + record.curve[0].seconds)
+
+
+def test_a_mean_curve_is_over_the_steps_that_all_seeds_have(reading: Reading):
+    group = reading.of_task("reviews")[0]
+    short = group.records[0].model_copy(update={"curve": group.records[0].curve[:3]})
+    cut = type(group)(group.key, (short, *group.records[1:]))
+    found = mean_curve(cut)
+    assert [point.step for point in found] == [10, 20, 30]
+    assert found[0].score == pytest.approx(np.mean([r.curve[0].score for r in group.records]))
+
+
+def test_a_long_curve_keeps_its_last_point(reading: Reading):
+    curve = list(reading.run.records[0].curve) * 50
+    assert len(thinned(curve, 60)) <= 60
+    assert thinned(curve, 60)[-1] is curve[-1]
+
+
+def test_a_run_without_curves_has_no_chart_of_them(run: Run):
+    bare = [record.model_copy(update={"curve": ()}) for record in run.records]
+    assert curves(read(Run("bare", bare, run.predictions)), "reviews", "step") is None
+
+
+def test_f1_by_class_is_that_of_scikit_learn(run: Run, reading: Reading):
+    found = classes.table(reading, "reviews")
+    assert found is not None
+    place = [column.heading for column in found.columns].index("full")
+    rows = {row.labels[0]: row.entries[place].value for row in found.blocks[0].rows}
+    labels = ["neg", "pos", "mixed"]
+    files = [run.predictions(f"reviews/full/minilm/seed{seed}") for seed in range(3)]
+    wanted = [
+        f1_score(list(f["reference"]), list(f["prediction"]), labels=labels, average=None) for f in files
+    ]
+    assert [rows[label] for label in labels] == pytest.approx(np.mean(wanted, axis=0).tolist())
+
+
+def test_a_confusion_matrix_counts_every_example_of_every_seed(reading: Reading):
+    found = classes.confusions(reading, "reviews")
+    assert [item.label for item in found] == ["frozen", "top-layers", "full", "scratch"]
+    assert all(sum(map(sum, item.counts)) == 3 * 80 for item in found)
+    assert sum(found[0].share(0, column) for column in range(3)) == pytest.approx(1)
+
+
+def test_rare_classes_of_a_confusion_matrix_are_put_together():
+    labels = tuple(f"label-{number}" for number in range(20))
+    found = classes.confusions(read(make_run(Grid(tasks=("many",), labels=labels))), "many")[0]
+    assert len(found.classes) == classes.MOST
+    assert found.classes[-1] == classes.OTHERS
+    assert sum(map(sum, found.counts)) == 3 * 80
+
+
+def tagged_run() -> Run:
+    """One strategy on two sentences: an entity found, and one found a word too long."""
+    metrics = (Metric("f1", "f1", ("tp", "predicted", "gold")),)
+    record = Record(
+        cell=Cell("made", "people", "full", "minilm", 0, Recipe()),
+        fingerprint="x",
+        status="done",
+        adapter="ner",
+        headline="f1",
+        metrics=metrics,
+        scores={"test": {"f1": 0.5}},
+    )
+    rows = {
+        "split": np.array(["test", "test"], dtype=object),
+        "id": np.array(["a", "b"], dtype=object),
+        "reference": np.array(["B-PER O", "O B-LOC O"], dtype=object),
+        "prediction": np.array(["B-PER O", "O B-LOC I-LOC"], dtype=object),
+        "tp": np.array([1.0, 0.0]),
+        "predicted": np.array([1.0, 1.0]),
+        "gold": np.array([1.0, 1.0]),
+    }
+    return Run("tagged", [record], lambda cell: rows)
+
+
+def test_entities_are_scored_whole_and_confused_by_word():
+    reading = read(tagged_run())
+    found = classes.table(reading, "people")
+    assert found is not None
+    assert {row.labels[0]: row.entries[1].value for row in found.blocks[0].rows} == {"PER": 1.0, "LOC": 0.0}
+    confusion = classes.confusions(reading, "people")[0]
+    counts = {
+        (row, column): confusion.counts[i][j]
+        for i, row in enumerate(confusion.classes)
+        for j, column in enumerate(confusion.classes)
+    }
+    assert counts["O", "LOC"] == 1
+    assert counts["LOC", "LOC"] == 1
+
+
+def test_spans_are_strict():
+    assert spans("B-A I-A O I-B") == {("A", 0, 2)}
+    assert types("B-A-B O") == ["A-B", "O"]
+
+
+# Machado, Oliveira & Fernandes (2009), severity 1.
+SIGHT = {
+    "normal": np.eye(3),
+    "protanopia": [
+        [0.152286, 1.052583, -0.204868],
+        [0.114503, 0.786281, 0.099216],
+        [-0.003882, -0.048116, 1.051998],
+    ],
+    "deuteranopia": [
+        [0.367322, 0.860646, -0.227968],
+        [0.280085, 0.672501, 0.047413],
+        [-0.01182, 0.04294, 0.968881],
+    ],
+    "tritanopia": [
+        [1.255528, -0.076749, -0.178779],
+        [-0.078411, 0.930809, 0.147602],
+        [0.004733, 0.691367, 0.3039],
+    ],
+}
+TO_XYZ = np.array([[0.4124, 0.3576, 0.1805], [0.2126, 0.7152, 0.0722], [0.0193, 0.1192, 0.9505]])
+
+
+def linear(colour: str) -> np.ndarray:
+    value = np.array([int(colour[place : place + 2], 16) for place in (1, 3, 5)]) / 255
+    return np.where(value <= 0.04045, value / 12.92, ((value + 0.055) / 1.055) ** 2.4)
+
+
+def lab(rgb: np.ndarray) -> np.ndarray:
+    scaled = TO_XYZ @ np.clip(rgb, 0, 1) / np.array([0.95047, 1, 1.08883])
+    f = np.where(scaled > 0.008856, np.cbrt(scaled), 7.787 * scaled + 16 / 116)
+    return np.array([116 * f[1] - 16, 500 * (f[0] - f[1]), 200 * (f[1] - f[2])])
+
+
+@pytest.mark.parametrize("sight", SIGHT)
+@pytest.mark.parametrize("colours", [palette.LIGHT, palette.DARK])
+def test_colours_differ_for_every_kind_of_sight(sight: str, colours: tuple[str, ...]):
+    seen = [lab(np.asarray(SIGHT[sight]) @ linear(colour)) for colour in colours]
+    assert min(np.linalg.norm(a - b) for a, b in itertools.combinations(seen, 2)) >= 14
+
+
+@pytest.mark.parametrize(("colours", "page"), [(palette.LIGHT, "#ffffff"), (palette.DARK, "#14161a")])
+def test_colours_stand_out_from_the_page(colours: tuple[str, ...], page: str):
+    ground = float(linear(page) @ TO_XYZ[1])
+    for colour in colours:
+        light = float(linear(colour) @ TO_XYZ[1])
+        assert (max(light, ground) + 0.05) / (min(light, ground) + 0.05) >= 3
+
+
+def test_twenty_strategies_all_look_different():
+    looks = palette.looks([str(number) for number in range(20)])
+    assert len(set(looks.values())) == 20

@@ -1,0 +1,44 @@
+"""The suite file of a report gives the cells of the run."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+from bench import suite
+from bench.contracts import Cell, Recipe
+from bench.discovery import Plugins
+from bench.record import Record
+from bench.report.reproduce import commands, suite_file
+
+
+def record(cell: Cell) -> Record:
+    return Record(cell=cell, fingerprint="x", status="done")
+
+
+def test_the_suite_file_gives_the_same_cells(plugins: Plugins, tmp_path: Path):
+    recipe = Recipe(epochs=1.5, train=100, encoder_dropout=0.0, head="bottleneck")
+    cells = (
+        [Cell("my suite", "toy-sentiment", "full", "minilm", seed, recipe) for seed in range(2)]
+        + [
+            Cell("my suite", "toy-sentiment", "top-layers", "some/folder", seed, recipe, (("layers", 1),))
+            for seed in range(2)
+        ]
+        + [
+            Cell("my suite", "toy-ner", "full", "minilm", seed, replace(recipe, batch_size=4))
+            for seed in range(2)
+        ]
+    )
+    cells += [
+        Cell("my suite", f"toy-qa@{size}", "full", "minilm", seed, replace(recipe, train=train))
+        for size, train in (("20", 20), ("all", None))
+        for seed in range(2)
+    ]
+    path = tmp_path / "again.toml"
+    path.write_text(suite_file([record(cell) for cell in cells]))
+    assert set(suite.cells(suite.load(str(path)), plugins)) == set(cells)
+
+
+def test_the_commands_end_with_the_report(plugins: Plugins):
+    cell = Cell("quick", "toy-sentiment", "full", "minilm", 0, Recipe())
+    assert commands([record(cell)], "quick")[-1].startswith("python -m bench report")
