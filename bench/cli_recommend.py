@@ -1,0 +1,194 @@
+"""`recommend`: which strategy to use on your data; and with --export, the model. `export`: the model alone."""
+
+from __future__ import annotations
+
+import re
+import shlex
+import sys
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from bench.cli_list import Plugin
+from bench.cli_own import read_own, with_own_data
+from bench.cli_tables import console
+from bench.contracts import BenchError, Cell, Recipe
+
+if TYPE_CHECKING:
+    from bench.data.sources import Sources
+    from bench.discovery import Plugins
+    from bench.own.description import OwnData
+    from bench.recommend.page import Findings
+
+STRATEGIES = ("frozen", "top-layers", "lp-ft", "lora", "gradual", "full")
+"""What is compared by default, cheapest first: all that can be exported."""
+
+
+class Goal(StrEnum):
+    accuracy = "accuracy"
+    cost = "cost"
+
+
+TaskOption = Annotated[
+    str, typer.Option("--task", "-t", help="A task that is there already, instead of --data.")
+]
+Backbone = Annotated[
+    str, typer.Option("--backbone", "-b", help="A built-in name, a Hugging Face name or a folder.")
+]
+Device = Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:1.")]
+
+
+@dataclass(frozen=True)
+class _Subject:
+    """What a command is about: a task, its recipe, and what was found beside it."""
+
+    name: str
+    plugins: Plugins
+    sources: Sources
+    recipe: Recipe
+    own_test: bool  # the test rows were cut from the data, so they may be trained on in the end
+
+
+def register(app: typer.Typer) -> None:
+    """Add these commands to the program."""
+    app.command()(with_own_data(recommend))
+    app.command()(with_own_data(export))
+
+
+def recommend(
+    budget: Annotated[str, typer.Option(help="Time to spend: 90s, 10m, 2h.")] = "10m",
+    goal: Annotated[
+        Goal, typer.Option(help="The best score, or the cheapest that is tied with it.")
+    ] = Goal.accuracy,
+    task: TaskOption = "",
+    backbone: Backbone = "minilm",
+    strategy: Annotated[
+        list[str] | None, typer.Option("--strategy", "-s", help="Only these. Repeatable.")
+    ] = None,
+    export: Annotated[
+        Path | None, typer.Option(help="Train the choice on all rows and save it here.")
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="Run folder. Default: results/runs/recommend-TASK.")
+    ] = None,
+    plugin: Plugin = None,
+    device: Device = "auto",
+    threads: Annotated[int | None, typer.Option(min=1, help="CPU threads.")] = None,
+    own: Any = None,  # an OwnData or None
+) -> None:
+    """Say which strategy to use on your data, how surely, and at what cost; --export saves the model.
+
+    Example: python -m bench recommend --data reviews.csv --text review --label stars --export model/
+    """
+    seconds = seconds_of(budget)
+    subject = _subject(own, task, plugin or [], backbone)
+    chosen = tuple(strategy or STRATEGIES)
+    for name in chosen:
+        subject.plugins.strategy(name)
+    if export is not None and export.exists() and (not export.is_dir() or any(export.iterdir())):
+        raise BenchError(f"--export {export} is there already and not empty: give a new folder")
+    from bench.executors.contract import Options
+    from bench.recommend.answer import Terms, answer
+
+    options = Options(device=device, threads=threads, plugin_files=subject.plugins.given)
+    folder = out or Path("results/runs") / f"recommend-{subject.name}"
+    terms = Terms(chosen, backbone, goal.value, seconds, shlex.join(["python", "-m", "bench", *sys.argv[1:]]))
+    found = answer(
+        Cell(f"recommend-{subject.name}", subject.name, chosen[0], backbone, 0, subject.recipe),
+        terms,
+        subject.plugins,
+        subject.sources,
+        (folder, options, console(stderr=True)),
+    )
+    _show(found)
+    if export is not None and not found.round.degenerate:
+        _export(subject, found.choice, backbone, export, device)
+
+
+def export(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="The folder to write.")],
+    strategy: Annotated[str, typer.Option("--strategy", "-s", help="How to train.")] = "full",
+    task: TaskOption = "",
+    backbone: Backbone = "minilm",
+    plugin: Plugin = None,
+    device: Device = "auto",
+    own: Any = None,  # an OwnData or None
+) -> None:
+    """Train a strategy on all rows and save a Hugging Face folder that needs nothing of this project.
+
+    Example: python -m bench export model/ --data reviews.csv --text review --label stars --strategy lp-ft
+    """
+    subject = _subject(own, task, plugin or [], backbone)
+    _export(subject, strategy, backbone, folder, device)
+
+
+def seconds_of(text: str) -> float:
+    """`90s`, `10m` or `2h` in seconds; a bare number is minutes. BenchError for anything else."""
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([smh]?)", text.strip())
+    if not match or not float(match[1]):
+        raise BenchError(f"--budget {text}: write it as 90s, 10m or 2h")
+    return float(match[1]) * {"s": 1, "m": 60, "h": 3600, "": 60}[match[2]]
+
+
+def _subject(own: OwnData | None, task: str, plugin: list[Path], backbone: str) -> _Subject:
+    """The task of a command line, its views, and the recipe for it. BenchError."""
+    from bench.data.sources import Sources
+    from bench.discovery import discover
+    from bench.own.summary import lengths, recipe_keys
+    from bench.recommend.views import Everything, Selection
+
+    if bool(own) == bool(task):
+        raise BenchError("give your data with --data FILE, or a task with --task")
+    sources = Sources()
+    described = [read.data for read in read_own([own], backbone, sources)] if own else []
+    name = own.name if own else task
+    own_test = bool(own) and not own.test and Path(own.data).is_file()
+    plain = discover([*plugin, *described])
+    splits = plain.task(name).splits(sources)
+    plugins = discover([*plugin, *described, Selection(name), Everything(name, own_test)])
+    keys = recipe_keys(plain.task(name).adapter, len(splits.train), lengths(splits, backbone, sources))
+    recipe = Recipe(**{"pooling": "cls", **keys})
+    return _Subject(name, plugins, sources, recipe, own_test)
+
+
+def _show(found: Findings) -> None:
+    from bench.analysis import terminal
+    from bench.analysis.tables import TableOptions, build
+    from bench.recommend import page
+    from bench.store import Store
+
+    screen = console()
+    plain = {"markup": False, "highlight": False}
+    screen.print(f"\n{page.sentence(found)}\n", style="bold", **plain)
+    for line in page.details(found):
+        screen.print(line, **plain)
+    columns = (found.round.metric, "seconds", "trainable", "seeds")
+    options = TableOptions(columns=columns, caption="Compared on the selection rows, in the last round")
+    table = build(found.round.records, Store(Path(found.folder)).predictions, options)
+    screen.print()
+    screen.print(terminal.show(replace(table, notes=table.notes[:2])))
+    screen.print(page.plot(found), **plain)
+    screen.print()
+    for line in page.tried(found):
+        screen.print(line, **plain)
+
+
+def _export(subject: _Subject, strategy: str, backbone: str, folder: Path, device: str) -> None:
+    from bench.export.folder import export as save
+    from bench.recommend.views import Everything
+
+    view = Everything(subject.name, subject.own_test).name
+    cell = Cell(f"export-{subject.name}", view, strategy, backbone, 0, subject.recipe)
+    screen = console(stderr=True)
+    screen.print(f"training {strategy} for {folder} ...", markup=False, highlight=False)
+    found = save(cell, subject.plugins, subject.sources, folder, device)
+    where = "training and test rows" if subject.own_test else "training rows"
+    print(
+        f"{found.folder}/: {strategy}, trained on {found.rows:,} {where} (the validation rows chose its "
+        f"best state); "
+        f"its predictions on {found.checked:,} test rows are the harness's own. "
+        f"Try: python {found.folder}/predict.py"
+    )

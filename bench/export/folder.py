@@ -1,0 +1,153 @@
+"""Trains a strategy on all rows and writes it as a Hugging Face folder, checked against the harness's own
+predictions."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import shutil
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from bench.contracts import BenchError, Cell
+from bench.data.sources import Sources
+from bench.discovery import Plugins
+from bench.engine.machine import Device, choose_device
+from bench.engine.training import predict
+from bench.export.standard import CLASSES, standard_model, why_not
+from bench.models.backbones import HuggingFaceEncoder
+from bench.models.loading import load
+from bench.run import Bench, Ground, prepare_ground, train
+
+SCRIPTS = Path(__file__).parent / "scripts"
+SCRIPT = {"pooled": "text.py", "token": "words.py", "span": "questions.py"}
+PIPELINE = {"pooled": "text-classification", "token": "token-classification", "span": None}
+
+
+@dataclass(frozen=True)
+class Exported:
+    """Where the model is, how many rows it learnt from, and how many test rows were predicted alike by both."""
+
+    folder: Path
+    rows: int
+    checked: int
+
+
+def export(cell: Cell, plugins: Plugins, sources: Sources, folder: Path, device: str = "auto") -> Exported:
+    """Train the cell in fp32, write `folder` whole or not at all, and compare its predictions with the
+    harness's own on all test rows. Raises BenchError where the model has no standard form, the folder
+    exists, or a prediction differs."""
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise BenchError(f"--export {folder} is there already and not empty: give a new folder")
+    strategy = plugins.strategy(cell.strategy, cell.options)
+    if not strategy.pretrained:
+        raise BenchError(
+            f"strategy '{cell.strategy}' starts from random weights: it is a control, not a model to use"
+        )
+    bench = Bench(plugins, sources, Device(choose_device(device).torch, torch.float32))
+    ground = prepare_ground(cell, bench)
+    reason = why_not(ground.given, ground.task.head, cell.recipe)
+    if reason:
+        raise BenchError(f"cannot export {cell.strategy} on {cell.backbone}: {reason}")
+    trained = train(cell, 1.0, ground, bench, lambda point: None)
+    model = replace(trained.model, prefix=None)
+    logits, _ = predict(model, "test", ground.splits["test"], replace(trained.plan.phases[-1], frozen=0))
+    expected = ground.task.decode(logits, ground.encoded["test"], ground.rows.test, ground.labels)
+    encoder = _whole(model.backbone, cell, ground, bench)
+    head = model.head.map[-1].cpu()
+    standard = standard_model(encoder, head, ground.task.head, ground.labels)  # pyright: ignore[reportArgumentType]
+    standard.config.doc_stride = cell.recipe.stride
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    work = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name}-"))
+    try:
+        _write(standard, cell, ground, work)
+        _check(work, ground, expected)
+        if folder.exists():
+            folder.rmdir()
+        os.replace(work, folder)
+    except OSError as error:
+        raise BenchError(f"--export {folder} cannot be written ({error.strerror or error})") from error
+    finally:
+        shutil.rmtree(work, ignore_errors=True)
+    return Exported(folder, len(ground.rows.train), len(ground.rows.test))
+
+
+def _whole(trained: Any, cell: Cell, ground: Ground, bench: Bench) -> HuggingFaceEncoder:
+    """The encoder with its whole embedding table: given rows where a token never occurred, trained ones
+    elsewhere."""
+    trained.merge()
+    whole = load(cell.backbone, bench.sources).backbone
+    assert isinstance(whole, HuggingFaceEncoder)
+    ids = whole.copy().trim(ground.terms.tokens)
+    kept = torch.from_numpy(np.flatnonzero(ids >= 0))
+    target = whole.named_parameters()
+    with torch.no_grad():
+        for name, parameter in trained.named_parameters().items():
+            values = parameter.detach().float().cpu()
+            if target[name].shape == values.shape:
+                target[name].copy_(values)
+            else:
+                target[name][kept] = values[torch.from_numpy(ids[ids >= 0].astype(np.int64))]
+    return whole
+
+
+def _write(standard: Any, cell: Cell, ground: Ground, folder: Path) -> None:
+    from transformers.utils import logging
+
+    logging.disable_progress_bar()
+    standard.save_pretrained(folder)
+    tokenizer = ground.loaded.tokenizer
+    tokenizer.model_max_length = cell.recipe.max_length
+    tokenizer.save_pretrained(folder)
+    shutil.copyfile(SCRIPTS / SCRIPT[ground.task.head], folder / "predict.py")
+    (folder / "README.md").write_text(_card(cell, ground), encoding="utf-8")
+    folder.chmod(0o755)
+
+
+def _card(cell: Cell, ground: Ground) -> str:
+    kind = PIPELINE[ground.task.head]
+    use = (
+        f'`pipeline("{kind}", model="THIS FOLDER")`'
+        if kind
+        else "`AutoModelForQuestionAnswering` (transformers 5 has no pipeline for questions)"
+    )
+    return f"""---
+library_name: transformers
+{f"pipeline_tag: {kind}" if kind else "pipeline_tag: question-answering"}
+---
+Trained by transferbench: strategy `{cell.strategy}` on `{cell.backbone}`, {len(ground.rows.train):,} rows, seed
+{cell.seed}, at most {cell.recipe.max_length} tokens. A standard `{CLASSES[ground.task.head]}`: load it with
+{use}, or run `python predict.py`, which needs transformers and torch alone and predicts exactly what was measured.
+"""
+
+
+def _check(folder: Path, ground: Ground, expected: Sequence[Any]) -> None:
+    """BenchError where the folder's own script predicts anything else than the harness did."""
+    spec = importlib.util.spec_from_file_location("exported_predict", folder / "predict.py")
+    assert spec is not None
+    assert spec.loader is not None
+    script = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(script)
+    found = script.predict(str(folder), _inputs(ground.rows.test))
+    wrong = [row.id for row, a, b in zip(ground.rows.test, expected, found, strict=True) if a != b]
+    if wrong:
+        raise BenchError(
+            f"the exported model predicts {len(wrong)} of {len(expected)} test rows otherwise than the "
+            f"harness (first: "
+            f"'{wrong[0]}'): nothing was written; please report this"
+        )
+
+
+def _inputs(rows: Sequence[Any]) -> list[Any]:
+    """What the scripts take: texts, lists of words, (question, context)."""
+    if hasattr(rows[0], "words"):
+        return [list(row.words) for row in rows]
+    if hasattr(rows[0], "question"):
+        return [(row.question, row.context) for row in rows]
+    return [row.text for row in rows]

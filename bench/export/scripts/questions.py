@@ -1,0 +1,76 @@
+"""Answers to questions: `python predict.py "a question" "its context"`. Needs transformers and torch, nothing else.
+
+transformers 5 has no pipeline for questions, so this is its decoding: windows with stride, and over all of
+them the span of at most 30 tokens of the context with the largest sum of start and end logit."""
+
+import sys
+from pathlib import Path
+from unicodedata import category
+
+import torch
+from transformers import AutoModelForQuestionAnswering, AutoTokenizer
+
+LONGEST = 30  # tokens of an answer
+
+
+def predict(folder: str, questions: list[tuple[str, str]]) -> list[str]:
+    """One answer a (question, context); the words of the context."""
+    tokenizer = AutoTokenizer.from_pretrained(folder)
+    model = AutoModelForQuestionAnswering.from_pretrained(folder).eval()
+    return [_answer(question, context, tokenizer, model) for question, context in questions]
+
+
+def _answer(question: str, context: str, tokenizer, model) -> str:
+    length, stride = tokenizer.model_max_length, model.config.doc_stride
+    free = length - tokenizer.num_special_tokens_to_add(pair=True) - stride
+    windows = tokenizer(
+        _cut(question, tokenizer, free * 3 // 4),
+        context,
+        truncation="only_second",
+        max_length=length,
+        stride=stride,
+        return_overflowing_tokens=True,
+        return_offsets_mapping=True,
+        return_token_type_ids=getattr(model.config, "type_vocab_size", 0) > 1,
+        padding=True,
+        return_tensors="pt",
+    )
+    spans = windows.pop("offset_mapping")
+    windows.pop("overflow_to_sample_mapping", None)
+    with torch.inference_mode():
+        output = model(**windows)
+    best, answer = -torch.inf, ""
+    for number in range(len(spans)):
+        inside = [
+            sequence == 1 and bool(end > start)
+            for sequence, (start, end) in zip(windows.sequence_ids(number), spans[number], strict=True)
+        ]
+        for first in range(len(inside)):
+            for last in range(first, min(first + LONGEST, len(inside))):
+                if inside[first] and inside[last]:
+                    score = float(output.start_logits[number, first] + output.end_logits[number, last])
+                    if score > best:
+                        begin, end = int(spans[number, first, 0]), int(spans[number, last, 1])
+                        best, answer = score, context[begin : _with_marks(context, end)]
+    return answer
+
+
+def _cut(question: str, tokenizer, limit: int) -> str:
+    """The question, cut after its `limit`-th token, so that windows always advance."""
+    while True:
+        found = tokenizer(question, add_special_tokens=False, return_offsets_mapping=True, verbose=False)
+        if len(found["input_ids"]) <= limit:
+            return question
+        question = question[: min(found["offset_mapping"][limit - 1][1], len(question) - 1)]
+
+
+def _with_marks(context: str, end: int) -> int:
+    """Marks belong to the character before them: tokenizers that strip accents leave them outside of every
+    token."""
+    while end < len(context) and category(context[end]) in ("Mn", "Me", "Mc"):
+        end += 1
+    return end
+
+
+if __name__ == "__main__":
+    print(*predict(str(Path(__file__).parent), [(sys.argv[1], sys.argv[2])]))

@@ -1,0 +1,120 @@
+"""A trained backbone and linear head as the standard `AutoModelFor…` class of its architecture.
+
+Tags and answer spans come from one linear map of every token, in ours and in theirs. For a text, theirs put
+a dense map and an activation between the first token and the last linear map. A linear head on the first
+token is folded into it: the dense map becomes a multiple of the identity (for tanh, near zero where it is
+linear: off by less than one part in a hundred thousand), or the identity with a shift that makes every value
+positive (for ReLU and GELU), and the last map takes it back. What cannot be folded is refused with the reason."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import torch
+from torch import Tensor, nn
+
+from bench.contracts import BenchError, Recipe
+from bench.models.backbones import HuggingFaceEncoder
+from bench.models.heads import HeadKind
+
+SMALL = 2.0**-10  # scale at which tanh is linear
+SHIFT = 64.0  # above the activations that leave a layer norm
+
+
+@dataclass(frozen=True)
+class Form:
+    """The parts of an architecture's standard heads: of texts `dense`, `activation`, `classifier`; of tokens
+    and spans one linear map."""
+
+    dense: str
+    activation: Literal["tanh", "positive"]
+    classifier: str
+    token: str = "classifier"
+    span: str = "qa_outputs"
+
+
+_ROBERTA = Form("classifier.dense", "tanh", "classifier.out_proj")
+FORMS = {
+    "bert": Form("bert.pooler.dense", "tanh", "classifier"),
+    "roberta": _ROBERTA,
+    "xlm-roberta": _ROBERTA,
+    "camembert": _ROBERTA,
+    "mpnet": _ROBERTA,
+    "distilbert": Form("pre_classifier", "positive", "classifier"),
+    "electra": Form("classifier.dense", "positive", "classifier.out_proj"),
+    "deberta-v2": Form("pooler.dense", "positive", "classifier"),
+}
+CLASSES: dict[HeadKind, str] = {
+    "pooled": "AutoModelForSequenceClassification",
+    "token": "AutoModelForTokenClassification",
+    "span": "AutoModelForQuestionAnswering",
+}
+
+
+def why_not(backbone: Any, kind: HeadKind, recipe: Recipe) -> str | None:
+    """Why a model cannot be exported, or None."""
+    if not isinstance(backbone, HuggingFaceEncoder):
+        return "word vectors have no transformers class"
+    family = backbone.model.config.model_type
+    if family not in FORMS:
+        return f"the standard heads of {family} have a layer norm that a linear head cannot be folded into"
+    if recipe.head != "linear":
+        return (
+            f"the head is '{recipe.head}', and the standard heads have no such part: use recipe.head=linear"
+        )
+    if kind == "pooled" and recipe.pooling != "cls":
+        return (
+            f"the head reads the {recipe.pooling} of all tokens, and the standard head of {family} "
+            f"reads the first one: "
+            "use recipe.pooling=cls"
+        )
+    return None
+
+
+def standard_model(
+    encoder: HuggingFaceEncoder, head: nn.Linear, kind: HeadKind, labels: tuple[str, ...]
+) -> Any:
+    """The standard model with the encoder's weights (its whole embedding table) and the head's, in evaluation mode.
+    Raises BenchError where the encoder's parameters are not all there."""
+    import copy
+
+    import transformers
+
+    config = copy.deepcopy(encoder.model.config)
+    if labels:
+        config.id2label = dict(enumerate(labels))
+        config.label2id = {label: number for number, label in enumerate(labels)}
+    config.architectures = None
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        model = getattr(transformers, CLASSES[kind]).from_config(config).float().eval()
+    found = model.base_model.load_state_dict(encoder.model.state_dict(), strict=False)
+    missing = [name for name in found.missing_keys if not name.startswith("pooler.")]
+    if missing or found.unexpected_keys:
+        name = [*missing, *found.unexpected_keys][0]
+        raise BenchError(f"cannot export: '{name}' of the encoder has no place in {type(model).__name__}")
+    form = FORMS[config.model_type]
+    with torch.no_grad():
+        if kind == "pooled":
+            _fold(model, form, head.weight, head.bias)
+        else:
+            _copy(model.get_submodule(form.token if kind == "token" else form.span), head.weight, head.bias)
+    return model
+
+
+def _fold(model: Any, form: Form, weight: Tensor, bias: Tensor) -> None:
+    """classifier(activation(dense(x))) = weight x + bias."""
+    identity = torch.eye(weight.shape[1])
+    last = model.get_submodule(form.classifier)
+    if form.activation == "tanh":
+        _copy(model.get_submodule(form.dense), SMALL * identity, torch.zeros(weight.shape[1]))
+        _copy(last, weight / SMALL, bias)
+    else:
+        _copy(model.get_submodule(form.dense), identity, torch.full((weight.shape[1],), SHIFT))
+        _copy(last, weight, (bias.double() - SHIFT * weight.double().sum(1)).float())
+
+
+def _copy(linear: Any, weight: Tensor, bias: Tensor) -> None:
+    linear.weight.copy_(weight)
+    linear.bias.copy_(bias)

@@ -1,0 +1,103 @@
+"""What the values of a label column mean: classes as they are, or polarities from words, marks and ratings."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from bench.contracts import BenchError
+
+POLARITY = {
+    "negative": ("negative", "neg", "bad", "-1", "false", "no"),
+    "neutral": ("neutral", "neu", "mixed"),
+    "positive": ("positive", "pos", "good", "true", "yes"),
+}
+"""Words that say a polarity outright, in lower case."""
+
+DISTINCT = 0.5  # labels per row above which a column is not one of labels
+
+
+@dataclass(frozen=True)
+class Labelling:
+    """From a value of the label column to a label: by name, or by its side of `middle` on a scale; `note`
+    says how."""
+
+    words: Mapping[str, str] = field(default_factory=dict)
+    middle: float | None = None
+    whole: bool = False  # classes written as whole floats: 1.0 is 1
+    note: str = ""
+
+    def label(self, value: str) -> str | None:
+        """The label, or None where the value has none on this scale."""
+        if self.middle is not None:
+            number = as_number(value)
+            if number is None:
+                return None
+            return "neutral" if number == self.middle else "positive" if number > self.middle else "negative"
+        if self.words:
+            return self.words.get(value.lower())
+        number = as_number(value) if self.whole else None
+        return str(int(number)) if number is not None else value
+
+
+def labelling(values: Sequence[str], adapter: str, column: str) -> Labelling:
+    """How the values of the training file's label column are read. BenchError for a constant column, one of
+    free text, and fractions where classes are expected."""
+    distinct = sorted(set(values))
+    if len(distinct) < 2:
+        only = f"every row has the label '{distinct[0]}'" if distinct else "it has no labels"
+        raise BenchError(
+            f"column '{column}': {only}, so there is nothing to learn: give rows of two classes at least"
+        )
+    numbers = [as_number(value) for value in distinct]
+    numeric = all(number is not None for number in numbers)
+    if adapter == "sentiment":
+        return _polarities(distinct, column) if not numeric else _scale([n for n in numbers if n is not None])
+    whole = numeric and all(number is not None and number.is_integer() for number in numbers)
+    if numeric and not whole:
+        raise BenchError(
+            f"column '{column}' holds numbers with fractions ({distinct[0]}, {distinct[1]}, …): a "
+            f"regression is no task "
+            "here; cut them into classes, or use --adapter sentiment for ratings"
+        )
+    if len(distinct) > max(DISTINCT * len(values), 2):
+        raise BenchError(
+            f"column '{column}' has {len(distinct):,} different values in {len(values):,} rows: it does "
+            f"not hold labels; "
+            "choose another column with --label"
+        )
+    floats = whole and any("." in value for value in distinct)
+    return Labelling(
+        whole=floats, note="labels are whole numbers written as floats: 1.0 is label 1" if floats else ""
+    )
+
+
+def as_number(value: str) -> float | None:
+    """The finite number that a value is, or None."""
+    try:
+        number = float(value)
+    except ValueError:
+        return None
+    return number if math.isfinite(number) else None
+
+
+def _polarities(distinct: Sequence[str], column: str) -> Labelling:
+    words = {word: polarity for polarity, meanings in POLARITY.items() for word in meanings}
+    wrong = [value for value in distinct if value.lower() not in words]
+    if wrong:
+        raise BenchError(
+            f"column '{column}': '{wrong[0]}' is not a polarity (negative, neutral, positive, or a rating): "
+            "use --adapter classification for other labels"
+        )
+    plain = set(distinct) <= set(POLARITY)
+    return Labelling(words, note="" if plain else f"labels read as polarities: {', '.join(distinct)}")
+
+
+def _scale(numbers: Sequence[float]) -> Labelling:
+    low, high = min(numbers), max(numbers)
+    middle = (low + high) / 2
+    note = f"ratings from {low:g} to {high:g}: below {middle:g} is negative, above is positive" + (
+        f", {middle:g} is neutral" if middle in numbers else ""
+    )
+    return Labelling(middle=middle, note=note)

@@ -1,0 +1,186 @@
+"""What a user should know about their data before anything is trained on it."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from bench.contracts import Splits
+from bench.data.splits import all_splits, content
+from bench.own.description import Read
+
+if TYPE_CHECKING:
+    from bench.data.sources import Sources
+
+SHOWN = 8  # classes that are listed
+LENGTHS = (32, 48, 64, 96, 128, 192, 256)
+"""What a sequence's limit is chosen from."""
+COVERED = 0.95  # share of the training texts that must be within the limit
+SAMPLE = 2_000  # texts that are measured
+
+
+@dataclass(frozen=True)
+class Lengths:
+    """Tokens of training texts: median, 95th of 100, longest; `limit` is proposed for recipe.max_length, and
+    `truncated` is the share of texts beyond it. unit: what was counted."""
+
+    median: int
+    high: int
+    longest: int
+    limit: int
+    truncated: float
+    unit: str
+
+
+def lengths(splits: Splits, backbone: str, sources: Sources) -> Lengths:
+    """Measured with the backbone's own tokenizer where it is at hand, else estimated as 1.4 tokens a word."""
+    texts = [_read_by_model(example) for example in splits.train[:SAMPLE]]
+    tokenizer = _tokenizer(backbone, sources)
+    if tokenizer is None:
+        counts, unit = np.array([round(1.4 * len(text.split())) + 2 for text in texts]), "tokens (estimated)"
+    else:
+        counts = np.array([len(encoding.ids) for encoding in tokenizer.encode_batch(texts)])
+        unit = "tokens"
+    high = int(np.quantile(counts, COVERED))
+    limit = next((length for length in LENGTHS if length >= high), LENGTHS[-1])
+    return Lengths(
+        int(np.median(counts)), high, int(counts.max()), limit, float((counts > limit).mean()), unit
+    )
+
+
+def summarise(read: Read, measured: Lengths) -> list[str]:
+    """The summary, a sentence a line: rows, classes, lengths, what was done on reading, and what looks wrong."""
+    splits = read.splits
+    sizes = ", ".join(f"{len(rows):,} {name}" for name, rows in all_splits(splits).items())
+    return [
+        f"{read.data.name}: {read.data.adapter}; rows: {sizes}",
+        *_classes(splits),
+        f"lengths: median {measured.median:,}, 95 of 100 within {measured.high:,}, longest {measured.longest:,} "
+        f"{measured.unit}; {_truncation(read.data.adapter, measured)}",
+        *read.notes,
+        *_repeated(splits),
+        *_contradictions(splits),
+        *_rare(splits),
+    ]
+
+
+def _truncation(adapter: str, measured: Lengths) -> str:
+    if adapter == "qa":
+        return f"windows of {measured.limit} tokens, so nothing is cut off"
+    return f"cut at {measured.limit}: {100 * measured.truncated:.0f} of 100 texts lose their end"
+
+
+def _classes(splits: Splits) -> list[str]:
+    train = splits.train
+    if hasattr(train[0], "label"):
+        counts = Counter(row.label for row in train)
+        total, what = len(train), "classes"
+    elif hasattr(train[0], "tags"):
+        counts = Counter(tag[2:] for row in train for tag in row.tags if tag[0] == "B")
+        total, what = sum(counts.values()), "entity types"
+        if not counts:
+            return ["entity types: none in training; there is nothing to find"]
+    else:
+        answers = [len(row.answers[0][0].split()) for row in train]
+        return [f"answers: {int(np.median(answers))} words in the median, the longest {max(answers)}"]
+    listed = ", ".join(f"{name} {100 * count / total:.0f}%" for name, count in counts.most_common(SHOWN))
+    more = f" and {len(counts) - SHOWN} more" if len(counts) > SHOWN else ""
+    return [f"{len(counts)} {what} in training: {listed}{more}"]
+
+
+def _repeated(splits: Splits) -> list[str]:
+    """Near duplicates: texts that differ in case and blanks only. Equal ones were dealt with on reading."""
+    held_out = {_plain(row) for row in (*splits.validation, *splits.test)}
+    near = sum(_plain(row) in held_out for row in splits.train)
+    twins = sum(count - 1 for count in Counter(map(content, splits.train)).values())
+    found = []
+    if near:
+        found.append(
+            f"look: {near:,} training texts are in the validation or test rows but for case and blanks: a mild leak"
+        )
+    if twins:
+        found.append(f"look: {twins:,} training rows repeat another one")
+    return found
+
+
+def _contradictions(splits: Splits) -> list[str]:
+    labels: dict[str, set[Any]] = defaultdict(set)
+    for row in splits.train:
+        labels[_plain(row)].add(getattr(row, "label", None) or getattr(row, "tags", None))
+    torn = [text for text, found in labels.items() if len(found) > 1]
+    if not torn:
+        return []
+    return [
+        f"look: {len(torn):,} texts have rows with different labels, such as '{torn[0][:60]}': label noise"
+    ]
+
+
+def _rare(splits: Splits) -> list[str]:
+    if not hasattr(splits.train[0], "label"):
+        return []
+    counts = Counter(row.label for row in splits.train)
+    tested = {row.label for row in splits.test}
+    untested = sorted(set(counts) - tested)
+    if not untested:
+        return []
+    return [
+        f"look: no test row has class '{untested[0]}' ({counts[untested[0]]} in training): it is "
+        f"learnt, never tested"
+    ]
+
+
+def _plain(row: Any) -> str:
+    return " ".join(content(row).casefold().split())
+
+
+def _read_by_model(example: Any) -> str:
+    return " ".join(example.words) if hasattr(example, "words") else content(example)
+
+
+def _tokenizer(backbone: str, sources: Sources) -> Any:
+    """The `tokenizers` object of an encoder that is on this machine, or None. Imports neither torch nor
+    transformers."""
+    from tokenizers import Tokenizer
+
+    from bench.models import catalog
+
+    if catalog.kind_of(backbone) != "encoder":
+        return None
+    path = Path(catalog.folder(backbone, sources)) / "tokenizer.json"
+    if not path.is_file():
+        return None
+    tokenizer = Tokenizer.from_file(str(path))
+    tokenizer.no_truncation()
+    tokenizer.no_padding()
+    return tokenizer
+
+
+def recipe_keys(adapter: str, rows: int, measured: Lengths) -> Mapping[str, Any]:
+    """The recipe for this data: the same for every strategy, from what is known before training. Little data
+    gets small batches and one more pass, so that there are steps enough (Mosbach et al. 2021, arXiv 2006.04884)."""
+    few = rows < 500
+    token_level = adapter in ("ner", "qa")
+    return {
+        "epochs": 4 if few else 3,
+        "batch_size": 8 if few or token_level else 16,
+        "evaluations": 2,
+        "max_length": max(measured.limit, 96) if adapter == "qa" else measured.limit,
+        "stride": 32 if measured.limit > 64 else 8,
+        "encoder_dropout": 0.0,
+        "rate_scale": 2.0 if token_level else 1.0,
+    }
+
+
+def recipes(reads: Sequence[Read], backbone: str, sources: Sources) -> dict[str, Mapping[str, Any]]:
+    """The recipe keys by task."""
+    return {
+        read.data.name: recipe_keys(
+            read.data.adapter, len(read.splits.train), lengths(read.splits, backbone, sources)
+        )
+        for read in reads
+    }

@@ -1,0 +1,1 @@
+"""Which strategy should I use on my data? A small fair grid under a budget, and an answer in words."""

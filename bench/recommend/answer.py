@@ -1,0 +1,115 @@
+"""From a task to the findings: the contest, the choice, and one look at the test rows."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from bench.analysis.groups import gather
+from bench.analysis.intervals import Interval, intervals
+from bench.analysis.resampling import Source, resample
+from bench.contracts import Cell
+from bench.data.sources import Sources
+from bench.discovery import Plugins
+from bench.display import Display
+from bench.executors.contract import Options
+from bench.launch import launch
+from bench.recommend.evidence import Standing, growth, standing
+from bench.recommend.page import Findings
+from bench.recommend.race import SEEDS, Contest, race, sizes_for
+from bench.recommend.views import Selection
+from bench.store import Store
+
+
+@dataclass(frozen=True)
+class Terms:
+    """What was asked: strategies (cheapest first), backbone, goal, seconds, and the command line."""
+
+    strategies: tuple[str, ...]
+    backbone: str
+    goal: str
+    budget: float
+    command: str
+
+
+def answer(
+    cell: Cell, terms: Terms, plugins: Plugins, sources: Sources, where: tuple[Path, Options, Any]
+) -> Findings:
+    """Compare the strategies on the task of `cell` with its recipe, choose, and score the choice once on the
+    test rows.
+
+    where: the run folder, how to run, and the console for progress. Raises BenchError."""
+    folder, options, screen = where
+    began = time.monotonic()
+    view = Selection(cell.task).name
+    splits = plugins.task(view).splits(sources)
+    labels = plugins.task(view).labels(splits.train)
+    contest = Contest(cell.task, view, terms.strategies, terms.backbone, cell.recipe, terms.budget, folder)
+    sizes = sizes_for(len(splits.train), len(labels))
+    outcome = race(contest, sizes, plugins, sources, options, screen)
+    store = Store(folder)
+    last = _last_full(store, view, outcome.sizes)
+    choice = last.choice(terms.goal)
+    left = terms.budget - (time.monotonic() - began)
+    final = None
+    if not last.degenerate:
+        chosen = replace(cell, strategy=choice)
+        final = _final(chosen, last, left, plugins, sources, where)
+    return Findings(
+        task=cell.task,
+        goal=terms.goal,
+        choice=choice,
+        round=last,
+        outcome=replace(outcome, seconds=time.monotonic() - began),
+        growth=growth(store, view, outcome.sizes, choice, terms.backbone),
+        final=final,
+        test_rows=len(plugins.task(cell.task).splits(sources).test),
+        command=terms.command,
+        folder=str(folder),
+        strategies=terms.strategies,
+        measured=frozenset(record.cell.strategy for record in store.records() if record.status == "done"),
+        all_strategies=tuple(plugins.strategies),
+        backbone=terms.backbone,
+    )
+
+
+def _last_full(store: Store, view: str, sizes: Sequence[int]) -> Standing:
+    """The standing at the largest size at which two strategies have all seeds, or the only one in the race
+    has; else that of the first round."""
+    for size in reversed(sizes):
+        task = f"{view}@{size}"
+        done = [record for record in store.records() if record.cell.task == task and record.status == "done"]
+        whole = [key for key, group in gather(done).items() if len(group.done) >= SEEDS]
+        if len(whole) > 1:
+            names = {key.strategy for key in whole}
+            found = standing(store, task)
+            return found if set(found.means) == names else standing(store, task, names)
+    return standing(store, f"{view}@{sizes[0]}")
+
+
+def _final(
+    cell: Cell,
+    last: Standing,
+    left: float,
+    plugins: Plugins,
+    sources: Sources,
+    where: tuple[Path, Options, Any],
+) -> Interval | None:
+    """The choice on the test rows, trained on all training rows: with as many seeds as the time allows, one
+    at least where a third of what is expected is left."""
+    folder, options, screen = where
+    sizes = next((record.data.sizes for record in last.records if record.data), {})
+    rows = len(plugins.task(cell.task).splits(sources).train)
+    expected = last.seconds[cell.strategy] * rows / max(sizes.get("train", rows), 1)
+    seeds = max(1 if left > expected / 3 else 0, min(SEEDS, int(left / max(expected, 0.1))))
+    if not seeds:
+        return None
+    cells = [replace(cell, seed=seed) for seed in range(seeds)]
+    launch(cells, plugins, sources, folder, options, Display(screen))
+    records = [record for record in Store(folder).records() if record.cell.id in {cell.id for cell in cells}]
+    group = next(iter(gather(records).values()))
+    scores = resample(group, group.headline, Source(Store(folder).predictions)) if group.done else None
+    return intervals({cell.strategy: scores.components()})[cell.strategy] if scores is not None else None
