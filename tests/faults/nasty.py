@@ -16,6 +16,7 @@ from typing import Any
 from bench.contracts import Phase, Strategy
 
 FOLDER = "TRANSFERBENCH_NASTY"  # environment: a folder for what must be remembered between processes
+GROUP = "TRANSFERBENCH_NASTY_GROUP"  # environment: the folder of a control group with little memory
 
 
 @dataclass(frozen=True)
@@ -77,6 +78,18 @@ class Allocates(Nasty):
         finally:
             kept.clear()
             resource.setrlimit(resource.RLIMIT_AS, limits)
+
+
+@dataclass(frozen=True)
+class EatsAll(Nasty):
+    name = "eats-all"
+    summary = "Moves into a control group with little memory and allocates until the kernel kills it"
+
+    def adapt(self, encoder: Any) -> None:
+        Path(os.environ[GROUP], "cgroup.procs").write_text(str(os.getpid()))
+        kept = []
+        while True:
+            kept.append(b"x" * 2**24)
 
 
 @dataclass(frozen=True)

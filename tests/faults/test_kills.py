@@ -24,7 +24,7 @@ from tests.runs import MOMENTS, ToySuite, results
 
 FAST = 3  # moments in `make test`
 VICTIMS = ("parent", "worker", "ctrl-c")
-LATEST = 10.0  # seconds into a launch; a launch takes about as long
+LATEST = 8.0  # seconds into a launch, where none was timed
 
 
 def worker_of(parent: subprocess.Popen[str]) -> int | None:
@@ -53,8 +53,9 @@ def gone(pid: int | None) -> bool:
     return False
 
 
-def disturb(process: subprocess.Popen[str], moment: float, victim: str) -> int | None:
-    """Strike once there is a worker and `moment` seconds have passed; the worker's id."""
+def disturb(process: subprocess.Popen[str], moment: float, victim: str) -> tuple[int | None, bool]:
+    """Strike once there is a worker and `moment` seconds have passed; the worker's id, and whether the run had not
+    ended by itself."""
     worker = None
     while process.poll() is None and worker is None:
         worker = worker_of(process)
@@ -63,33 +64,52 @@ def disturb(process: subprocess.Popen[str], moment: float, victim: str) -> int |
     until = time.monotonic() + moment
     while process.poll() is None and time.monotonic() < until:
         time.sleep(0.02)
-    if process.poll() is None:
-        if victim == "ctrl-c":
-            os.killpg(process.pid, signal.SIGINT)
-        else:
-            target = process.pid if victim == "parent" else worker_of(process)
-            if target is not None:
-                os.kill(target, signal.SIGKILL)
-    return worker
+    if process.poll() is not None:
+        return worker, False
+    if victim == "ctrl-c":
+        os.killpg(process.pid, signal.SIGINT)
+    else:
+        target = process.pid if victim == "parent" else worker_of(process)
+        if target is not None:
+            os.kill(target, signal.SIGKILL)
+    return worker, True
+
+
+def spread(rng: random.Random, count: int, until: float) -> list[float]:
+    """Random moments, one in each of `count` equal parts of the time, in random order."""
+    moments = [until * (number + rng.random()) / count for number in range(count)]
+    rng.shuffle(moments)
+    return moments
 
 
 def test_a_grid_that_is_killed_at_random_moments_gives_what_an_undisturbed_one_gives(
     grid: ToySuite, undisturbed: dict[str, tuple[Any, str]], tmp_path: Path
 ) -> None:
-    """Parent, worker and Ctrl-C take turns; a grid that gets finished in between starts over in a new folder."""
+    """Parent, worker and Ctrl-C take turns; a grid that gets finished in between starts over in a new folder, and a
+    moment after its end is drawn again."""
     rng = random.Random(20260101)
-    run, number = tmp_path / "run0", 0
-    for moment in range(MOMENTS or FAST):
+    latest = LATEST
+    if MOMENTS:
+        began = time.monotonic()
+        assert grid.finish(tmp_path / "whole").returncode == 0
+        latest = time.monotonic() - began
+    moments = spread(rng, MOMENTS or FAST, latest)
+    run, number, struck = tmp_path / "run0", 0, 0
+    while moments:
         before = results(run) if run.exists() else {}
         process = grid.start(run)
-        victim = VICTIMS[moment % len(VICTIMS)]
-        worker = disturb(process, rng.uniform(0, LATEST), victim)
+        worker, hit = disturb(process, moments[-1], VICTIMS[struck % len(VICTIMS)])
         _, shown = process.communicate(timeout=300)
+        if hit:
+            moments.pop()
+            struck += 1
+        else:
+            moments[-1] = rng.uniform(0, latest)
         assert gone(worker), "the worker outlived its parent"
         assert "Traceback" not in shown
         if process.returncode == 130:
             assert "stopped; finished cells are kept" in shown
-        after = results(run)  # raises where a file is damaged
+        after = results(run) if run.exists() else {}  # raises where a file is damaged
         assert {cell: after[cell] for cell in before} == before
         assert after == {cell: undisturbed[cell] for cell in after}
         if len(after) == len(undisturbed):

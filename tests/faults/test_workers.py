@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import io
 import itertools
+import os
 import subprocess
 import sys
+import time
+from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -21,7 +25,7 @@ from bench.executors.contract import Options
 from bench.launch import launch
 from bench.record import Record
 from bench.store import Store
-from tests.faults.nasty import FOLDER
+from tests.faults.nasty import FOLDER, GROUP
 from tests.runs import MOMENTS, NASTY, TOYS, ToySuite, results
 
 EXPECTED = {
@@ -97,7 +101,7 @@ def test_a_cell_that_cannot_get_memory_says_what_was_tried(survived: Survived) -
     assert record.reason.startswith("out of memory")
     assert record.adaptations == (
         "micro-batch 1 of 8, accumulated, for lack of memory",
-        "no prefix cache, for lack of memory",
+        "prefix cache given up, for lack of memory",
     )
 
 
@@ -171,3 +175,45 @@ def test_a_worker_that_the_kernel_kills_for_memory_is_oom_and_not_tried_again(
     assert record.status == "oom"
     assert record.reason == "the kernel killed the worker for want of memory"
     assert record.adaptations == ()
+
+
+@pytest.fixture
+def little_memory() -> Iterator[Path]:
+    """A control group that may hold 256 MiB; skips the test where this user may not make one."""
+    root = Path("/sys/fs/cgroup")
+    old = root / "memory"
+    group = (old if old.is_dir() else root) / f"transferbench-{os.getpid()}"
+    limits = {"memory.limit_in_bytes": 2**28, "memory.memsw.limit_in_bytes": 2**28}
+    if not old.is_dir():
+        limits = {"memory.max": 2**28, "memory.swap.max": 0}
+    try:
+        group.mkdir()
+    except OSError as error:
+        pytest.skip(f"no control group: {error}")
+    try:
+        for name, limit in limits.items():
+            if (group / name).exists():
+                (group / name).write_text(str(limit))
+        if not (group / next(iter(limits))).exists():
+            pytest.skip("control groups here do not limit memory")
+        yield group
+    finally:
+        for _ in range(50):
+            with suppress(OSError):
+                group.rmdir()
+                break
+            time.sleep(0.1)
+
+
+@long
+def test_a_worker_that_allocates_until_the_kernel_kills_it_is_oom(
+    little_memory: Path, tiny_encoder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nothing is simulated: the kernel's out-of-memory killer ends the worker, and the next cell gets a new one."""
+    monkeypatch.setenv(GROUP, str(little_memory))
+    suite = ToySuite.write(tmp_path / "grid.toml", tiny_encoder, ("eats-all", "frozen"))
+    done = suite.finish(tmp_path / "run")
+    assert done.returncode == 1, done.stderr
+    eaten, frozen = Store(tmp_path / "run").records()
+    assert (eaten.status, frozen.status) == ("oom", "done")
+    assert eaten.reason.startswith("the kernel killed the worker for want of memory")
