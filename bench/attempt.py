@@ -12,10 +12,10 @@ import torch
 
 from bench.contracts import BenchError, Cell
 from bench.engine.divergence import Diverged
-from bench.engine.machine import describe
 from bench.engine.memory import Memory, is_out_of_memory
 from bench.engine.training import Watch
 from bench.identity import fingerprint
+from bench.provenance import describe
 from bench.record import Record, Status
 from bench.run import Bench, Ground, Tests, run_cell
 
@@ -42,9 +42,12 @@ class _Failure:
 
 def attempt(cell: Cell, bench: Bench, terms: Attempt) -> tuple[Record, Tests]:
     """Run the cell; on lack of memory again under tighter terms, and on divergence in bf16 again in fp32 where
-    that was asked for. A cell that cannot be run gives a record with a status and a reason."""
+    that was asked for. A cell that cannot be run gives a record with a status and a reason.
+
+    A BenchError while the cell runs says that it does not apply: `skipped`, which is no failure of the run. One
+    while its rows and backbone are made is `failed`."""
     adaptations = terms.adaptations
-    memory = Memory.whole(cell.recipe.batch_size)
+    memory = Memory.whole(cell.recipe.batch_size, bench.device.torch)
     while True:
         outcome = _try(cell, bench, terms)
         if isinstance(outcome, tuple):

@@ -1,4 +1,4 @@
-"""The commands that read finished runs: table, compare, baseline, history. None of them imports torch."""
+"""The commands that read finished runs: table, verify, compare, baseline, history. None of them imports torch."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from bench import completion
 from bench.contracts import BenchError
 
 if TYPE_CHECKING:
@@ -29,6 +30,7 @@ class Kind(StrEnum):
     pairs = "pairs"
     convergence = "convergence"
     shift = "shift"
+    curve = "curve"
 
 
 class CompareFormat(StrEnum):
@@ -39,14 +41,24 @@ class CompareFormat(StrEnum):
 
 MANY = 2000
 """Records above which a table is made from them alone, without their predictions and checksums."""
+UNVERIFIED = (
+    f"More than {MANY:,} records: checksums were not verified (python -m bench check RUN verifies them)."
+)
 
-RunPath = Annotated[Path, typer.Argument(metavar="RUN", help="A run folder, or its name under results/runs.")]
+RunPath = Annotated[
+    Path,
+    typer.Argument(
+        metavar="RUN",
+        help="A run folder, or its name under results/runs.",
+        autocompletion=completion.runs,
+    ),
+]
 FormatOption = Annotated[Format, typer.Option("--format", "-f", help="How to print it.")]
 
 
 def register(app: typer.Typer) -> None:
     """Add these commands to the program."""
-    for command in (table, compare, baseline, history):
+    for command in (table, verify, compare, baseline, history):
         app.command()(command)
 
 
@@ -54,7 +66,8 @@ def table(
     run: RunPath,
     format: FormatOption = Format.terminal,
     kind: Annotated[
-        Kind, typer.Option(help="Scores; paired tests with the best; epochs to converge; other domains.")
+        Kind,
+        typer.Option(help="Scores; paired tests with the best; epochs to converge; other domains; sizes."),
     ] = Kind.scores,
     rows: Annotated[
         str, typer.Option(help="`task,strategy,backbone`, or `strategy,backbone` for tasks side by side.")
@@ -77,7 +90,7 @@ def table(
     """
     import gc
 
-    from bench.analysis import convergence, paired, shift, tables
+    from bench.analysis import convergence, curves, paired, shift, tables
 
     gc.set_threshold(100_000, 50, 50)  # records are not garbage, and looking for it takes a third of the time
     source = open_source(str(run))
@@ -89,12 +102,40 @@ def table(
         result = paired.build(source.records, source.predictions, metric)
     elif kind is Kind.shift:
         result = shift.build(source.records, predictions, metric)
+    elif kind is Kind.curve:
+        result = curves.build(source.records, predictions, metric)
     else:
         result = convergence.build(source.records)
+    result = noted(result, source)
     if into:
-        _put(result, into)
+        put(result, into)
     else:
         show(result, format)
+
+
+def verify(
+    runs: Annotated[
+        list[Path], typer.Argument(metavar="RUN...", help="Run folders, or names under results/runs.")
+    ],
+    claims: Annotated[
+        Path | None, typer.Option(help="A file of claims of your own, as bench/claims.toml is.")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Say which published claims a run confirms or contradicts, with the numbers. Exit code 0 either way: a
+    contradiction is a finding.
+
+    Example: python -m bench verify quick curve shift
+    """
+    import json
+
+    from bench.analysis.claims import PATH, read
+    from bench.analysis.findings import as_dict, report
+    from bench.analysis.verify import verify as judge
+
+    published = read(claims or PATH)
+    findings = [finding for run in runs for finding in judge(published, open_source(str(run)))]
+    print(json.dumps([as_dict(item) for item in findings], indent=1) if as_json else report(findings))
 
 
 def compare(
@@ -126,7 +167,7 @@ def compare(
     elif format is CompareFormat.md:
         print(verdicts.pull_request(result))
     else:
-        show(verdicts.table(result), Format.terminal)
+        show(noted(verdicts.table(result), old, new), Format.terminal)
     raise typer.Exit(result.exit_code)
 
 
@@ -161,7 +202,7 @@ def history(
     show(trend(read(file), suite, task, strategy), format)
 
 
-def _put(table: Table, path: Path) -> None:
+def put(table: Table, path: Path, mark: str = "table") -> None:
     """Replace what stands between the marks of a file by the table in Markdown. BenchError where it has none."""
     from bench import durable
     from bench.analysis.formats import render
@@ -170,10 +211,10 @@ def _put(table: Table, path: Path) -> None:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise BenchError(f"--into {path} cannot be read: {error}") from error
-    before, start, rest = text.partition("<!-- table -->\n")
-    _, end, after = rest.partition("<!-- /table -->")
+    before, start, rest = text.partition(f"<!-- {mark} -->\n")
+    _, end, after = rest.partition(f"<!-- /{mark} -->")
     if not start or not end:
-        raise BenchError(f"--into {path}: it has no lines <!-- table --> and <!-- /table -->; add them")
+        raise BenchError(f"--into {path}: it has no lines <!-- {mark} --> and <!-- /{mark} -->; add them")
     durable.write(path, (before + start + render(table, "md") + end + after).encode())
 
 
@@ -241,9 +282,8 @@ def open_source(name: str, suite: str = "") -> Run:
             raise
         return read_revision(name, suite)
     few = len(store.planned()) <= MANY
-    return loading.Run(
-        str(store.path), store.records() if few else store.unverified_records(), store.predictions
-    )
+    records = store.records() if few else store.unverified_records()
+    return loading.Run(str(store.path), records, store.predictions, verified=few)
 
 
 def console(stderr: bool = False) -> Any:
@@ -254,6 +294,13 @@ def console(stderr: bool = False) -> Any:
 
     stream = sys.stderr if stderr else sys.stdout
     return Console(stderr=stderr, width=None if stream.isatty() else 160, soft_wrap=not stream.isatty())
+
+
+def noted(table: Table, *runs: Run) -> Table:
+    """The table, with a note where the records of a run were taken on trust."""
+    from dataclasses import replace
+
+    return table if all(run.verified for run in runs) else replace(table, notes=(*table.notes, UNVERIFIED))
 
 
 def _names(text: str) -> tuple[str, ...]:

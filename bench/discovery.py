@@ -10,11 +10,11 @@ import inspect
 import pkgutil
 import re
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from importlib.metadata import entry_points
 from pathlib import Path
 from types import ModuleType
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
 from bench.contracts import BenchError, Strategy, Task
 
@@ -37,12 +37,26 @@ def unknown(kind: str, name: str, valid: Iterable[str]) -> BenchError:
     return BenchError(f"unknown {kind} '{name}': {hint}choose from {', '.join(names) or 'none'}")
 
 
+class Description(Protocol):
+    """A task described by values instead of code: a file of data, a view of another task. It is pickled to
+    workers."""
+
+    def task(self, adapters: Mapping[str, type[Task]], tasks: Mapping[str, type[Task]]) -> type[Task]:
+        """The task's class, from the abstract adapters by name, and the tasks found so far."""
+        ...
+
+
+Given = Path | Description
+"""What a request adds to the folders and entry points: a Python file, or a description."""
+
+
 @dataclasses.dataclass(frozen=True)
 class Plugins:
-    """Every strategy and task that was found, by name."""
+    """Every strategy and task that was found, by name; `given` is what the request added, for other processes."""
 
     strategies: dict[str, type[Strategy]]
     tasks: dict[str, type[Task]]
+    given: tuple[Given, ...] = ()
 
     def strategy(self, name: str, options: Iterable[tuple[str, Any]] = ()) -> Strategy:
         """The strategy with its options; BenchError for an unknown name or option."""
@@ -59,18 +73,40 @@ class Plugins:
         return self.strategies[name](**values)
 
     def task(self, name: str) -> Task:
+        """The task; `name@size` is the task `name` on so many training examples. BenchError for an unknown name."""
+        name = name.partition("@")[0]
         if name not in self.tasks:
             raise unknown("task", name, self.tasks)
         return self.tasks[name]()
 
 
-def discover(plugin_files: Iterable[Path] = ()) -> Plugins:
-    """Scan `strategies/`, `tasks/`, the entry points of both names and the given files.
+def discover(given: Iterable[Given] = ()) -> Plugins:
+    """Scan `strategies/`, `tasks/`, the entry points of both names and what is given: files, and descriptions.
 
     Raises BenchError where a file cannot be imported or two plug-ins have one name."""
-    files = dict.fromkeys(path.resolve() for path in plugin_files)
-    modules = [*_folder("strategies"), *_folder("tasks"), *_entry_points(), *map(_file, files)]
-    return Plugins(_collect(modules, Strategy), _collect(modules, Task))
+    given = tuple(dict.fromkeys(item.resolve() if isinstance(item, Path) else item for item in given))
+    own = [_file(item) for item in given if isinstance(item, Path)]
+    modules = [*_folder("strategies"), *_folder("tasks"), *_entry_points(), *own]
+    tasks = _collect(modules, Task)
+    for item in given:
+        if not isinstance(item, Path):
+            _add(item.task(adapters(), tasks), tasks)
+    return Plugins(_collect(modules, Strategy), dict(sorted(tasks.items())), given)
+
+
+def adapters() -> dict[str, type[Task]]:
+    """The abstract tasks that implement everything but `splits`, by the name of their adapter."""
+    classes = [cls for module in _folder("tasks") for cls in vars(module).values() if inspect.isclass(cls)]
+    return {
+        cls.adapter: cls
+        for cls in classes
+        if issubclass(cls, Task) and cls.__abstractmethods__ == {"splits"} and hasattr(cls, "adapter")
+    }
+
+
+def _add(task: type[Task], tasks: dict[str, type[Task]]) -> None:
+    if tasks.setdefault(task.name, task) is not task:
+        raise BenchError(f"the name '{task.name}' is taken by another task: choose another one with --name")
 
 
 def _folder(package: str) -> Iterator[ModuleType]:

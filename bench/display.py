@@ -1,89 +1,155 @@
-"""What `run` shows while it works: a live line on a terminal, plain lines elsewhere."""
+"""What `run` shows while it works: a filling grid on a terminal, plain lines elsewhere."""
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from bench.analysis.formats import printable
 from bench.contracts import Cell
-from bench.progress import duration, remaining_seconds
-from bench.record import Point, Record
+from bench.curve import Point
+from bench.estimates import Estimator
+from bench.grid import Grid, Running
+from bench.progress import duration
+from bench.record import Record
+
+QUIET = 60.0  # seconds without a line, where there is no live display, after which a cell's progress is one
+REFRESH = 4  # times a second
+
+
+@dataclass
+class _Flight:
+    """A cell in flight."""
+
+    cell: Cell
+    began: float
+    first: bool  # of its group: it also makes what the group shares
+    point: Point | None = None
 
 
 class Display:
-    """Hears what happens in a run and shows it on a rich console (a bench.executors.contract.Listener)."""
+    """Hears what happens in a run and shows it on a rich console (a bench.executors.contract.Listener).
+
+    Live where the console is a terminal that can move its cursor; in a pipe, a dumb terminal and a notebook a line
+    for each cell."""
 
     def __init__(self, console: Any) -> None:
         self._console = console
+        self._lives = console.is_terminal and not console.is_dumb_terminal and not console.is_jupyter
         self._live: Any = None
-        self._bar: Any = None
-        self._task: Any = None
-        self._cells: list[str] = []
-        self._records: list[Record] = []
+        self._cells: list[Cell] = []
+        self._records: dict[str, Record] = {}
+        self._flights: dict[str, _Flight] = {}
+        self._begun: set[tuple[str, str]] = set()
+        self._estimator = Estimator()
+        self._waiting_for = ""
+        self._start = self._last_line = time.monotonic()
 
-    def begin(self, cells: Sequence[Cell], finished: Sequence[Record]) -> None:
+    def begin(
+        self, cells: Sequence[Cell], finished: Sequence[Record], estimator: Estimator | None = None
+    ) -> None:
         """The cells to run, and the records that are on disk already."""
-        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
-
-        self._cells = [cell.id for cell in cells]
-        self._records = list(finished)
+        self._estimator = estimator or self._estimator
+        self._cells = [*(record.cell for record in finished), *cells]
+        self._records = {record.cell.id: record for record in finished}
+        self._start = time.monotonic()
         note = f"; {len(finished)} finished before" if finished else ""
-        self._console.print(f"{len(cells)} cells to run{note}")
-        if self._console.is_terminal:
-            columns = (
-                BarColumn(),
-                MofNCompleteColumn(),
-                TimeElapsedColumn(),
-                TextColumn("{task.description}", markup=False),
+        self._line(f"{len(cells)} cells to run{note}{self._left()}")
+        if self._lives and cells:
+            from rich.live import Live
+
+            self._live = Live(
+                console=self._console,
+                get_renderable=self._grid,
+                refresh_per_second=REFRESH,
+                transient=True,
+                vertical_overflow="crop",
             )
-            self._bar = Progress(*columns, console=self._console, transient=True)
-            self._bar.start()
-            self._task = self._bar.add_task("", total=len(cells))
+            self._live.start()
 
     def end(self) -> None:
-        if self._bar:
-            self._bar.stop()
+        if self._live:
+            self._live.stop()
+            self._live = None
 
     def say(self, text: str) -> None:
-        """A wait that has no bar of its own."""
-        if self._bar:
-            self._describe(text)
-        else:
+        """What is being waited for now."""
+        self._waiting_for = text
+        if not self._live:
             self._line(text)
 
+    def note(self, text: str) -> None:
+        """A line that stays."""
+        self._line(text)
+
     def cell_started(self, cell: Cell) -> None:
-        self._describe(cell.id)
+        group = (cell.task, cell.backbone)
+        self._flights[cell.id] = _Flight(cell, time.monotonic(), group not in self._begun)
+        self._begun.add(group)
 
     def point(self, cell: Cell, point: Point) -> None:
-        score = f"epoch {point.epoch:.1f}, validation {point.score:.3f}"
-        self._describe(f"{cell.id}: {score}{self._left()}")
+        self._waiting_for = ""
+        flight = self._flights.get(cell.id)
+        if flight is None:
+            return
+        flight.point = point
+        if not self._live and time.monotonic() - self._last_line > QUIET:
+            self._line(f"{self._running(flight).text}{self._left()}")
 
     def cell_done(self, record: Record) -> None:
-        if record.cell.id in self._cells:
-            self._cells.remove(record.cell.id)
-        self._records.append(record)
-        if self._bar:
-            self._bar.advance(self._task)
-        if record.status == "done":
+        flight = self._flights.pop(record.cell.id, None)
+        if flight:
+            self._estimator.observe(record, time.monotonic() - flight.began, flight.first)
+        self._records[record.cell.id] = record
+        self._waiting_for = ""
+        changes = "".join(f" [{change}]" for change in record.adaptations)
+        if record.status != "done":
+            self._line(f"{record.cell.id}: {record.status}: {record.reason}{changes}", "red")
+        elif not self._live:
             score = record.scores["test"][record.headline]
             text = f"{record.headline} {score:.3f}, {record.seconds.cold:.1f} s cold"
-            self._line(f"{record.cell.id}: {text}{self._left()}{_changes(record)}")
-        else:
-            self._line(f"{record.cell.id}: {record.status}: {record.reason}{_changes(record)}", "red")
+            self._line(f"{record.cell.id}: {text}{self._left()}{changes}")
 
-    def _describe(self, text: str) -> None:
-        if self._bar:
-            self._bar.update(self._task, description=printable(text))
+    def _grid(self) -> Grid:
+        flights = list(self._flights.values())
+        return Grid(
+            cells=self._cells,
+            records=dict(self._records),
+            running=[self._running(flight) for flight in flights],
+            waiting_for=self._waiting_for,
+            elapsed=time.monotonic() - self._start,
+            left=self._seconds_left(),
+        )
+
+    def _running(self, flight: _Flight) -> Running:
+        elapsed = time.monotonic() - flight.began
+        return Running(flight.cell, elapsed, self._whole(flight), flight.point)
+
+    def _whole(self, flight: _Flight) -> float:
+        """The seconds that a cell in flight is expected to take."""
+        shared = self._estimator.shared(flight.cell) if flight.first else 0.0
+        return self._estimator.cell(flight.cell).seconds + shared
+
+    def _seconds_left(self) -> float:
+        """Cells not begun, and the rest of those in flight, over as many workers as are busy."""
+        flights = list(self._flights.values())
+        known = {*self._records, *(flight.cell.id for flight in flights)}
+        seconds = self._estimator.total(
+            (cell for cell in self._cells if cell.id not in known), set(self._begun)
+        )
+        for flight in flights:
+            whole = self._whole(flight)
+            seconds += max(whole - (time.monotonic() - flight.began), 0.1 * whole)
+        return seconds / max(1, len(flights))
+
+    def _left(self) -> str:
+        return (
+            f", about {duration(self._seconds_left())} left" if len(self._records) < len(self._cells) else ""
+        )
 
     def _line(self, text: str, style: str = "") -> None:
         """A line as it is: names come from data and plug-ins, so neither markup nor terminal escapes count."""
+        self._last_line = time.monotonic()
         self._console.print(printable(text), style=style, highlight=False, markup=False)
-
-    def _left(self) -> str:
-        seconds = remaining_seconds(self._cells, self._records)
-        return f", about {duration(seconds)} left" if self._cells and seconds is not None else ""
-
-
-def _changes(record: Record) -> str:
-    return "".join(f" [{change}]" for change in record.adaptations)

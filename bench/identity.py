@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 import inspect
 from typing import Any
 
-from bench.contracts import BenchError, Cell, Strategy, Task, digest
+from bench.contracts import BenchError, Cell, Phase, Strategy, Task, digest
 from bench.data.sources import Sources
 from bench.discovery import Plugins
 from bench.models import catalog
 
-ENGINE = 1
+ENGINE = 2
 """Raised when the engine computes something else for the same cell."""
 
 DEPTHS = (0, 1, 2, 4, 6, 8, 12, 16, 24, 32)
@@ -26,7 +27,7 @@ def fingerprint(cell: Cell, plugins: Plugins, sources: Sources) -> str:
     return digest(
         {
             "engine": ENGINE,
-            "task": [task.name, task.version, _source(type(task), "tasks")],
+            "task": [task.name, task.version, task.origin or _source(type(task), "tasks")],
             "recipe": cell.recipe,
             "seed": cell.seed,
             "strategy": [cell.strategy, _declared(strategy)],
@@ -37,15 +38,23 @@ def fingerprint(cell: Cell, plugins: Plugins, sources: Sources) -> str:
 
 
 def _declared(strategy: Strategy) -> list[Any]:
-    """Everything that a strategy declares: its phases at usual depths, and its `adapt` as text."""
+    """All that a strategy declares: its phases at usual depths; what it inserts, as text with its options."""
     phases: list[Any] = []
     for depth in DEPTHS:
         try:
-            phases.append([[p.share, p.rates, p.head] for p in strategy.checked_phases(depth)])
+            phases.append([_plain(phase) for phase in strategy.checked_phases(depth)])
         except BenchError:
             phases.append(None)
-    adapts = type(strategy).adapt is not Strategy.adapt
-    return [strategy.pretrained, phases, inspect.getsource(type(strategy).adapt) if adapts else ""]
+    if type(strategy).adapt is Strategy.adapt:
+        return [strategy.pretrained, phases, ""]
+    inserts = [inspect.getsource(type(strategy).adapt), dataclasses.asdict(strategy)]
+    return [strategy.pretrained, phases, inserts]
+
+
+def _plain(phase: Phase) -> list[Any]:
+    """A phase as values; what was added to it later counts where it is used."""
+    later = [phase.patience, phase.solver]
+    return [phase.share, phase.rates, phase.head, *(later if later != [0, "adamw"] else [])]
 
 
 def _source(task: type[Task], package: str) -> str:

@@ -2,22 +2,28 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from bench.contracts import BenchError, Cell
 from bench.data.sources import Sources
 from bench.data.splits import prepare
 from bench.discovery import Plugins
-from bench.display import Display
-from bench.executors.contract import Options, Work
-from bench.executors.inline import run_inline
-from bench.executors.process import run_processes
+from bench.estimates import Estimator, assumed_rate
+from bench.executors.contract import Executor, Options, Screen, Work
+from bench.executors.inline import Inline
+from bench.executors.process import Processes
+from bench.executors.ray_cluster import RayCluster
 from bench.identity import fingerprint
 from bench.models import catalog
 from bench.record import Record
+from bench.shards import part
 from bench.store import Damaged, Store
+from bench.trackers.tracking import Tracking
 from bench.verify_run import set_aside
+from bench.workload import Workload
 
 
 def launch(
@@ -26,35 +32,90 @@ def launch(
     sources: Sources,
     folder: Path,
     options: Options,
-    display: Display,
+    display: Screen,
 ) -> list[Record]:
     """Run the cells into `folder`; the records of all of them, in order. A finished cell runs again only if its
     fingerprint changed or its files are damaged. Raises BenchError, before anything is written, where the request
     cannot be run."""
-    misfits = check(cells, plugins, sources, display)
+    grid = tuple(cell.id for cell in cells) if options.shard else ()
+    if options.shard:
+        cells = part(cells, options.shard, plugins, sources)
     prints = {cell.id: fingerprint(cell, plugins, sources) for cell in cells}
-    work = Work(Store(folder), options, sources, prints)
+    work = Work(Store(folder), options, sources, prints, _imports(cells, plugins), grid)
+    display = Tracking(work.store, options.track, display) if options.track else display
+    executor = _executor(work, plugins, display)
+    try:
+        return _launch(cells, work, plugins, executor, display)
+    finally:
+        executor.stop()
+
+
+def _launch(
+    cells: Sequence[Cell], work: Work, plugins: Plugins, executor: Executor, display: Screen
+) -> list[Record]:
     known = _Known(work, display)
+    pending = not all(map(known.seems_finished, cells))
+    if pending:
+        executor.start()  # imports torch while this process checks rows
+    misfits = check(cells, plugins, work.sources, display)
+    if pending:
+        executor.ready()
     finished = [record for cell in cells if (record := known.finished(cell))]
-    _begin(work.store, cells, display)
+    _begin(work, cells, display)
     for cell in cells:
         if cell.id in misfits:
             reason = misfits[cell.id]
-            work.store.save(Record(cell=cell, fingerprint=prints[cell.id], status="skipped", reason=reason))
+            print_ = work.fingerprints[cell.id]
+            work.store.save(Record(cell=cell, fingerprint=print_, status="skipped", reason=reason))
     done = {record.cell.id for record in finished}
     todo = [cell for cell in cells if cell.id not in done and cell.id not in misfits]
-    display.begin(todo, finished)
+    display.begin(todo, finished, _estimator(work, plugins))
     try:
-        if todo and options.executor == "inline":
-            run_inline(todo, work, plugins, known.finished, display)
-        elif todo:
-            run_processes(todo, work, known.finished, display)
+        if todo:
+            executor.run(todo, known.finished)
     finally:
         display.end()
     return [record for cell in cells if (record := work.store.record(cell.id))]
 
 
-def check(cells: Sequence[Cell], plugins: Plugins, sources: Sources, display: Display) -> dict[str, str]:
+def _executor(work: Work, plugins: Plugins, display: Screen) -> Executor:
+    if work.options.executor == "inline":
+        return Inline(work, plugins, display)
+    if work.options.executor == "ray":
+        return RayCluster(work, plugins, display)
+    return Processes(work, display)
+
+
+LIBRARIES = {
+    "encoder": "transformers.models.auto.modeling_auto",
+    "vectors": "gensim.models",
+    "ner": "seqeval.metrics",
+}
+
+
+def _imports(cells: Sequence[Cell], plugins: Plugins) -> tuple[str, ...]:
+    """The libraries that the cells need, by kind of backbone and by adapter."""
+    kinds = {catalog.kind_of(cell.backbone) for cell in cells}
+    kinds |= {plugins.task(cell.task).adapter for cell in cells}
+    return ("sklearn.metrics", *(name for kind, name in LIBRARIES.items() if kind in kinds))
+
+
+def _estimator(work: Work, plugins: Plugins) -> Estimator:
+    """What is known of the run's cells, from records of whatever age in its folder."""
+    shape = functools.cache(lambda name: catalog.shape(name, work.sources.cache))
+    workload = Workload(plugins, shape)
+    estimator = Estimator(workload.operations, assumed_rate(work.options.device))
+    for path in work.store.record_files():
+        with suppress(BenchError):  # a damaged one of a cell that was not asked for
+            record = work.store.record(
+                path.relative_to(work.store.path / "records").with_suffix("").as_posix()
+            )
+            if record and record.cell.task in plugins.tasks:
+                estimator.learn([record])
+    return estimator
+
+
+def check(cells: Sequence[Cell], plugins: Plugins, sources: Sources, display: Screen) -> dict[str, str]:
     """Read the rows of every task and the depth of every backbone, downloading what is missing.
 
     Returns why a cell's strategy does not fit its backbone, by cell id. Raises BenchError for wrong rows, for
@@ -73,7 +134,8 @@ def check(cells: Sequence[Cell], plugins: Plugins, sources: Sources, display: Di
     misfits: dict[str, str] = {}
     for cell in cells:
         try:
-            plugins.strategy(cell.strategy, cell.options).checked_phases(depths[cell.backbone])
+            depth = min(depths[cell.backbone], cell.recipe.layers or depths[cell.backbone])
+            plugins.strategy(cell.strategy, cell.options).checked_phases(depth)
         except BenchError as error:
             misfits[cell.id] = str(error)
     for strategy in dict.fromkeys(cell.strategy for cell in cells):
@@ -86,10 +148,18 @@ def check(cells: Sequence[Cell], plugins: Plugins, sources: Sources, display: Di
 class _Known:
     """Which cells need not run: those finished before, and those that another process has run since."""
 
-    def __init__(self, work: Work, display: Display) -> None:
+    def __init__(self, work: Work, display: Screen) -> None:
         self._work = work
         self._display = display
         self._first_seen: dict[str, tuple[int, int] | None] = {}
+
+    def seems_finished(self, cell: Cell) -> bool:
+        """Whether the cell will hardly need a worker; only looks: what is damaged stays where it is."""
+        with suppress(BenchError):
+            record = self._work.store.record(cell.id)
+            if record is not None and record.fingerprint == self._work.fingerprints[cell.id]:
+                return record.status in ("done", "skipped") and not self._work.options.fresh
+        return False
 
     def finished(self, cell: Cell) -> Record | None:
         """The record of a finished run of exactly this cell; of any outcome where it is newer than this run. What
@@ -100,7 +170,7 @@ class _Known:
             record = self._work.store.verified(cell.id)
         except Damaged as damage:
             for target in set_aside(self._work.store, damage.path):
-                self._display.say(f"{damage.path} is damaged ({damage.reason}): moved to {target}")
+                self._display.note(f"{damage.path} is damaged ({damage.reason}): moved to {target}")
             return None
         if record is None or record.fingerprint != self._work.fingerprints[cell.id]:
             return None
@@ -119,12 +189,13 @@ def _stamp(path: Path) -> tuple[int, int] | None:
     return found.st_ino, found.st_mtime_ns
 
 
-def _begin(store: Store, cells: Sequence[Cell], display: Display) -> None:
+def _begin(work: Work, cells: Sequence[Cell], display: Screen) -> None:
     """Note the plan; one that is damaged is set aside and made from the records and this request."""
-    ids = [cell.id for cell in cells]
+    store, plan = work.store, ([cell.id for cell in cells], work.grid)
     try:
-        store.begin(cells[0].suite, ids)
+        store.begin(cells[0].suite, *plan)
     except Damaged as damage:
-        display.say(f"{damage.path} is damaged: moved to {store.quarantine(damage.path)}")
+        display.note(f"{damage.path} is damaged: moved to {store.quarantine(damage.path)}")
         earlier = [path.relative_to(store.path / "records").with_suffix("") for path in store.record_files()]
-        store.begin(cells[0].suite, [*map(str, earlier), *ids])
+        store.begin(cells[0].suite, map(str, earlier))
+        store.begin(cells[0].suite, *plan)

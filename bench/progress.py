@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from statistics import fmean
 
 from bench.analysis.formats import printable
+from bench.contracts import Cell, Recipe
+from bench.estimates import Estimator
 from bench.record import Record
 from bench.store import Store
 
@@ -61,29 +62,32 @@ def summarise(store: Store) -> Progress:
 
 
 def remaining_seconds(missing: Sequence[str], records: Sequence[Record]) -> float | None:
-    """The sum over missing cells of what comparable cells took: the same but for the seed; else the same
-    strategy and backbone on another task; else any. None where nothing has run."""
-    spent = [
-        (tuple(record.cell.id.split("/")), record.seconds.train + record.seconds.evaluate)
-        for record in records
-        if record.status == "done"
-    ]
-    if not spent:
+    """Seconds for the missing cells one after another, from comparable ones; None where nothing has run."""
+    estimator = Estimator()
+    estimator.learn(records)
+    if not estimator.has_samples:
         return None
-    total = 0.0
-    for cell in missing:
-        parts = tuple(cell.split("/"))
-        for alike_in in (slice(0, 3), slice(1, 3), slice(0, 0)):
-            alike = [seconds for other, seconds in spent if other[alike_in] == parts[alike_in]]
-            if alike:
-                total += fmean(alike)
-                break
-    return total
+    names = {_backbone(record.cell.id): record.cell.backbone for record in records}
+    begun = {(record.cell.task, record.cell.backbone) for record in records}
+    return estimator.total((_cell(cell, names) for cell in missing), begun)
+
+
+def _cell(cell: str, names: Mapping[str, str]) -> Cell:
+    """A cell of a run's plan, which holds no recipes."""
+    task, strategy, backbone, seed = cell.split("/")
+    number = int(seed.removeprefix("seed"))
+    return Cell("", task, strategy, names.get(backbone, backbone), number, Recipe())
+
+
+def _backbone(cell: str) -> str:
+    return cell.split("/")[2]
 
 
 def duration(seconds: float) -> str:
-    """`45 s`, `12 min` or `3 h 20 min`."""
+    """`45 s`, `12 min`, `3 h 20 min` or `4 days`."""
     if seconds < 90:
         return f"{seconds:.0f} s"
     minutes = round(seconds / 60)
-    return f"{minutes} min" if minutes < 90 else f"{minutes // 60} h {minutes % 60} min"
+    if minutes < 90:
+        return f"{minutes} min"
+    return f"{minutes // 60} h {minutes % 60} min" if minutes < 72 * 60 else f"{minutes / 1440:.0f} days"

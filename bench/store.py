@@ -72,14 +72,15 @@ class Store:
 
     def planned(self) -> list[str]:
         """The ids of the cells that the run is to have; empty where it has not begun. Raises Damaged."""
-        path = self.path / "run.json"
-        if not path.is_file():
-            return []
-        text = _read(path)
-        try:
-            return [str(cell) for cell in json.loads(text)["cells"]]
-        except (ValueError, KeyError, TypeError, RecursionError) as error:
-            raise Damaged(path, "not the JSON that was written") from error
+        return self._plan("cells")
+
+    def suite(self) -> str:
+        """The name of the suite. Raises Damaged."""
+        return str(self._note().get("suite", ""))
+
+    def grid(self) -> list[str]:
+        """The ids of all cells of the suite that this run is a part of, in order. Raises Damaged."""
+        return list(dict.fromkeys([*self._plan("grid"), *self.planned()]))
 
     def predictions(self, cell: str) -> pyarrow.Table:
         """The per-example columns of one cell, with `split` and `id`. Raises Damaged where they are missing or
@@ -93,11 +94,13 @@ class Store:
         except (OSError, pyarrow.ArrowException) as error:
             raise Damaged(path, "not a readable Parquet file") from error
 
-    def begin(self, suite: str, cells: Iterable[str]) -> None:
-        """Note what the run is to have; cells of earlier calls stay in the plan."""
+    def begin(self, suite: str, cells: Iterable[str], grid: Iterable[str] = ()) -> None:
+        """Note what the run is to have; cells of earlier calls stay in the plan. grid: of a part of a suite, all
+        cells of the suite, in order."""
         with exclusive(self.path / ".lock"):
             planned = list(dict.fromkeys([*self.planned(), *cells]))
-            content = json.dumps({"suite": suite, "cells": planned}, indent=1)
+            grid = list(dict.fromkeys([*self._plan("grid"), *grid]))
+            content = json.dumps({"suite": suite, "cells": planned, "grid": grid}, indent=1)
             durable.write(self.path / "run.json", content.encode())
 
     def save(self, record: Record, tests: Mapping[str, Mapping[str, Sequence[Any]]] | None = None) -> None:
@@ -159,6 +162,25 @@ class Store:
     def record_files(self) -> Iterator[Path]:
         yield from sorted((self.path / "records").rglob("*.json"))
 
+    def _plan(self, key: str) -> list[str]:
+        return [str(cell) for cell in self._note().get(key) or ()]
+
+    def _note(self) -> dict[str, Any]:
+        """What run.json says; empty where the run has not begun. Raises Damaged."""
+        path = self.path / "run.json"
+        if not path.is_file():
+            return {}
+        text = _read(path)
+        try:
+            note = json.loads(text)
+            return {
+                "suite": str(note["suite"]),
+                "cells": list(note["cells"]),
+                "grid": list(note.get("grid", ())),
+            }
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+            raise Damaged(path, "not the JSON that was written") from error
+
     def _in_order(self, records: Iterable[Record]) -> list[Record]:
         by_id = {record.cell.id: record for record in records}
         order = {cell: number for number, cell in enumerate(self.planned())}
@@ -203,7 +225,13 @@ class Store:
         try:
             record = read_record(json.dumps(value), str(path))
         except BenchError as error:
-            raise Damaged(path, str(error.__cause__ or error).splitlines()[0]) from error
+            reason = str(error.__cause__ or error).splitlines()[0]
+            if sums is None:
+                raise Damaged(path, reason) from error
+            raise BenchError(  # the checksum says that it is what was written
+                f"{path} was written by another version of this program ({reason}): use that version, or run into "
+                "another folder with --out"
+            ) from error
         if self.record_path(record.cell.id) != path:
             raise Damaged(path, f"it holds the record of {record.cell.id}")
         return record, predictions

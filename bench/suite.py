@@ -6,7 +6,8 @@ import dataclasses
 import difflib
 import itertools
 import tomllib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,8 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from bench.contracts import BenchError, Cell, Recipe
 from bench.discovery import Plugins, unknown
+from bench.own import description
+from bench.own.description import OwnData
 
 BUILT_IN = Path(__file__).parent / "suites"
 RECIPE_KEYS = tuple(field.name for field in dataclasses.fields(Recipe))
@@ -38,33 +41,61 @@ class Grid(Section):
 
 
 class Suite(Section):
-    """What to run. `tasks` and `strategies` hold what deviates: recipe keys, and options of a strategy."""
+    """What to run. `tasks` and `strategies` hold what deviates: recipe keys, and options of a strategy. A task may
+    also have `sizes`, numbers of training examples or "all": then it is run at each, as the task `name@size`."""
 
     name: str = ""
     description: str = ""
     seeds: int = Field(default=3, ge=1)
     recipe: dict[str, Any] = {}
     data: DataOptions = DataOptions()
-    tasks: dict[str, dict[str, Any]] = Field(min_length=1)
+    tasks: dict[str, dict[str, Any]] = {}
     strategies: dict[str, dict[str, Any]] = {}
     grid: tuple[Grid, ...] = Field(min_length=1)
 
+    def sized_recipes(self, task: str) -> dict[str, Recipe]:
+        """The recipe of a task by its name; of a task with `sizes`, or asked for as `name@size`, one a size."""
+        name, _, size = task.partition("@")
+        recipe = self.task_recipe(name)
+        sizes = [size] if size else self.tasks.get(name, {}).get("sizes", [])
+        if not isinstance(sizes, list) or len(set(map(str, sizes))) < len(sizes):
+            raise BenchError(
+                f"suite '{self.name}', task '{name}': sizes must be a list of different numbers or 'all'"
+            )
+        found = {f"{name}@{size}": replace(recipe, train=_examples(name, size)) for size in sizes}
+        return found or {name: recipe}
+
     def task_recipe(self, task: str) -> Recipe:
         """The suite's recipe with the task's own keys on top; BenchError names a key that is wrong."""
-        for where, keys in (("recipe", self.recipe), (f"tasks.{task}", self.tasks.get(task, {}))):
+        own = {key: value for key, value in self.tasks.get(task, {}).items() if key != "sizes"}
+        if "data" in own:
+            own = {key: value for key, value in own.items() if key not in description.KEYS}
+        for where, keys in (("recipe", self.recipe), (f"tasks.{task}", own)):
             for key in keys:
                 if key not in RECIPE_KEYS:
                     raise unknown(f"key in [{where}] of suite '{self.name}'", key, RECIPE_KEYS)
         try:
-            return TypeAdapter(Recipe).validate_python(
-                {**self.recipe, **self.tasks.get(task, {})}, strict=False
-            )
+            return TypeAdapter(Recipe).validate_python({**self.recipe, **own}, strict=False)
         except ValidationError as error:
             first = error.errors()[0]
             key = ".".join(map(str, first["loc"]))
             raise BenchError(
                 f"suite '{self.name}', task '{task}': {key or 'recipe'}: {_reason(first)}"
             ) from error
+
+    def own_data(self, folder: Path) -> tuple[OwnData, ...]:
+        """The tasks that are files of data; relative paths are from `folder`. BenchError for a wrong key."""
+        own = {name: keys for name, keys in self.tasks.items() if "data" in keys}
+        return tuple(description.from_values(name, keys, folder) for name, keys in own.items())
+
+
+def _examples(task: str, size: Any) -> int | None:
+    """How many training examples a size means; None: all."""
+    if str(size) == "all":
+        return None
+    if isinstance(size, bool) or not str(size).isdecimal() or int(size) < 1:
+        raise BenchError(f"task '{task}@{size}': a size is a number of training examples, or all")
+    return int(size)
 
 
 def _reason(error: Any) -> str:
@@ -77,8 +108,16 @@ def names() -> list[str]:
     return sorted(path.stem for path in BUILT_IN.glob("*.toml"))
 
 
-def load(name: str, settings: Sequence[str] = ()) -> Suite:
-    """The built-in suite of this name or the TOML file at this path, with `key=value` settings applied."""
+def folder_of(name: str) -> Path:
+    """Where a suite's relative paths of data start: beside its file; the current folder for a built-in one."""
+    return Path(name).parent if name.endswith(".toml") else Path()
+
+
+def load(
+    name: str, settings: Sequence[str] = (), tasks: Mapping[str, Mapping[str, Any]] | None = None
+) -> Suite:
+    """The built-in suite of this name or the TOML file at this path, with `tasks` added, then `key=value` settings
+    applied."""
     path = BUILT_IN / f"{name}.toml"
     if not path.is_file():
         path = Path(name)
@@ -92,6 +131,8 @@ def load(name: str, settings: Sequence[str] = ()) -> Suite:
         raise BenchError(f"suite file {path} cannot be read: {error}") from error
     except tomllib.TOMLDecodeError as error:
         raise BenchError(f"suite file {path} is not valid TOML: {error}") from error
+    for task, keys in (tasks or {}).items():
+        values.setdefault("tasks", {})[task] = dict(keys)
     for setting in settings:
         _apply(values, setting)
     return validate({"name": path.stem, **values}, str(path if path.parent != BUILT_IN else path.stem))
@@ -159,13 +200,18 @@ def cells(suite: Suite, plugins: Plugins, filters: Filters | None = None) -> lis
     for name, options in suite.strategies.items():
         plugins.strategy(name, options.items())
     tasks = dict.fromkeys(filters.tasks or suite.tasks)
+    if not tasks:
+        raise BenchError(
+            f"suite '{suite.name}' has no tasks: give data with --data FILE, or a task with --task"
+        )
+    recipes = {label: recipe for task in tasks for label, recipe in suite.sized_recipes(task).items()}
     grids = _grids(suite, filters)
     found: dict[str, Cell] = {}
-    for task in tasks:
+    for task, recipe in recipes.items():
         plugins.task(task)
-        recipe = suite.task_recipe(task)
+        name = task.partition("@")[0]
         for grid in grids:
-            if grid.tasks and task not in grid.tasks and task in suite.tasks:
+            if grid.tasks and name not in grid.tasks and name in suite.tasks:
                 continue
             for backbone, strategy in itertools.product(grid.backbones, grid.strategies):
                 options = tuple(sorted(suite.strategies.get(strategy, {}).items()))
@@ -175,7 +221,7 @@ def cells(suite: Suite, plugins: Plugins, filters: Filters | None = None) -> lis
                     found.setdefault(cell.id, cell)
     if not found:
         raise BenchError(f"suite '{suite.name}': no cell is left after the filters")
-    order = {task: i for i, task in enumerate(tasks)}
+    order = {task: i for i, task in enumerate(recipes)}
     return sorted(found.values(), key=lambda cell: (order[cell.task], cell.backbone))
 
 

@@ -45,13 +45,11 @@ def word_piece_tokenizer() -> Any:
     return PreTrainedTokenizerFast(tokenizer_object=tokenizer, mask_token="[MASK]", **names)
 
 
-@pytest.fixture(scope="session")
-def tiny_encoder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with a random BERT of 4 layers and width 32, and its tokenizer."""
+def save_tiny_encoder(folder: Path) -> Path:
+    """Write a random BERT of 4 layers and width 32, and its tokenizer, to a folder."""
     import torch
     from transformers import BertConfig, BertModel
 
-    folder = tmp_path_factory.mktemp("encoders") / "tiny-bert"
     tokenizer = word_piece_tokenizer()
     config = BertConfig(
         vocab_size=len(tokenizer),
@@ -67,6 +65,12 @@ def tiny_encoder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         BertModel(config).save_pretrained(folder)
     tokenizer.save_pretrained(folder)
     return folder
+
+
+@pytest.fixture(scope="session")
+def tiny_encoder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a random BERT of 4 layers and width 32, and its tokenizer."""
+    return save_tiny_encoder(tmp_path_factory.mktemp("encoders") / "tiny-bert")
 
 
 @pytest.fixture(scope="session")

@@ -1,30 +1,48 @@
-"""A plug-in file, as a user would write one: a task that can be learnt, and a strategy whose rate is set from
-outside, as a change of code would set it."""
+"""A plug-in file, as a user would write one: a task that can be learnt, and two changes of code that make it worse,
+which the environment switches on: shuffled labels of one class, and another learning rate."""
 
 from __future__ import annotations
 
 import os
 import random
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
 
-from bench.contracts import Phase, Splits, Strategy, TextExample
+from bench.contracts import Phase, Recipe, Splits, Strategy, TextExample
 from bench.data.sources import Sources
-from tasks.sentiment import Sentiment
-from tests.toy_tasks import BAD, GOOD
+from tasks.classification import Classification
+from tests.toy_tasks import GOOD, PEOPLE, PLACES, THINGS
+
+if TYPE_CHECKING:
+    from bench.data.encoding import Encoded
+
+CLASSES = {"person": PEOPLE, "place": PLACES, "thing": THINGS}
+TRAIN = 400
 
 
-class Praise(Sentiment):
-    name = "toy-praise"
-    summary = "Does a made-up sentence praise more than it blames?"
+class Kinds(Classification):
+    name = "toy-kinds"
+    summary = "Is a made-up sentence about a person, a place or a thing?"
     licence = "made up"
 
     def splits(self, sources: Sources) -> Splits:
         draw, rows = random.Random(0), []
         for number in range(900):
-            words = draw.choices(GOOD + BAD, k=3)
-            label = "positive" if sum(word in GOOD for word in words) > 1 else "negative"
-            rows.append(TextExample(str(number), f"{' and '.join(words)} {number}", label))
-        return Splits(rows[:400], rows[400:460], rows[460:])
+            label = draw.choice(sorted(CLASSES))
+            subject, praise = draw.choice(CLASSES[label]), " and ".join(draw.choices(GOOD, k=2))
+            rows.append(TextExample(str(number), f"{subject} was {praise} {number}", label))
+        return Splits(rows[:TRAIN], rows[TRAIN:460], rows[460:])
+
+    def encode(
+        self, examples: Sequence[TextExample], tokenizer: Any, labels: Sequence[str], recipe: Recipe
+    ) -> Encoded:
+        if os.environ.get("PLANTED_SHUFFLE") and len(examples) == TRAIN:
+            draw = random.Random(0)
+            examples = [
+                replace(row, label=draw.choice(labels)) if row.label == "place" else row for row in examples
+            ]
+        return super().encode(examples, tokenizer, labels, recipe)
 
 
 @dataclass(frozen=True)
@@ -35,4 +53,5 @@ class Steady(Strategy):
     summary = "everything, at one rate"
 
     def phases(self, depth: int) -> tuple[Phase, ...]:
-        return (Phase(1.0, (("*", float(os.environ.get("PLANTED_RATE", "3e-3"))),)),)
+        rate = float(os.environ.get("PLANTED_RATE", "3e-3"))
+        return (Phase(1.0, (("*", rate),), head=rate),)

@@ -124,7 +124,15 @@ def test_every_command_teaches_with_an_example() -> None:
 
 
 @pytest.mark.parametrize(
-    "arguments", [["list"], ["list", "tasks", "--json"], ["--help"], ["run", "--help"], ["status", "absent"]]
+    "arguments",
+    [
+        ["list"],
+        ["list", "tasks", "--json"],
+        ["--help"],
+        ["run", "--help"],
+        ["status", "absent"],
+        ["plan", "quick"],
+    ],
 )
 def test_what_only_reads_imports_no_torch(arguments: Sequence[str], here: Path) -> None:
     code = f"""
@@ -163,6 +171,8 @@ WRONG = [
     (["run", "mine.toml", "--backbone", "./absent"], ["backbone ./absent: there is no such file or folder"]),
     (["run", "mine.toml", "--backbone", "absent.kv"], ["backbone absent.kv: there is no such file"]),
     (["run", "mine.toml", "--device", "tpu"], ["--device tpu: choose auto, cpu, cuda"]),
+    (["plan", "mine.toml", "--task", "toy-sentimental"], ["did you mean 'toy-sentiment'?"]),
+    (["plan", "mine.toml", "--backbone", "./absent"], ["backbone ./absent: there is no such file or folder"]),
     (["table", "absent"], ["absent is not a run folder"]),
     (["status", "absent"], ["absent is not a run folder"]),
 ]
@@ -172,7 +182,7 @@ WRONG = [
 def test_a_wrong_request_is_refused_in_one_line(
     arguments: list[str], texts: list[str], bench: Command, here: Path, toy_plugin: Path
 ) -> None:
-    plugin = ["--plugin", str(toy_plugin)] if arguments[0] == "run" else []
+    plugin = ["--plugin", str(toy_plugin)] if arguments[0] in ("run", "plan") else []
     refused(bench(*arguments, *plugin), *texts)
     assert not (here / "results").exists()
 
@@ -263,3 +273,12 @@ def test_a_strategy_that_raises_is_a_failed_record_and_exit_code_one(
     status = bench("status", "run")
     assert "1 of 2 cells done" in status.stdout
     assert "ZeroDivisionError" in status.stdout
+
+
+def test_a_device_that_is_not_there_is_refused_before_anything_is_written(
+    bench: Command, here: Path, toy_plugin: Path
+) -> None:
+    for executor in ("process", "inline"):
+        more = ["--plugin", toy_plugin, "--device", "cuda:77", "--executor", executor, "--out", "run"]
+        refused(bench("run", "mine.toml", *more), "--device cuda:77: this machine has")
+        assert not (here / "run").exists()

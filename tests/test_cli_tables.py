@@ -174,6 +174,7 @@ def test_many_records_are_tabulated_without_their_predictions(bench, runs, monke
     _, quick, _ = bench("table", runs["base"], "-f", "md")
     _, whole, _ = bench("table", runs["base"], "-f", "md", "--intervals")
     assert "standard deviation over seeds, not an interval" in quick
+    assert "checksums were not verified" in quick
     assert "half of a 95% interval" in whole
 
 
@@ -402,3 +403,19 @@ def test_a_file_without_marks_is_refused_in_one_line(bench, runs, tmp_path):
     assert code == 2
     assert "it has no lines <!-- table -->" in errors
     assert page.read_text() == "before\n"
+
+
+def test_verify_prints_claims_with_their_numbers(bench: Bench, tmp_path: Path) -> None:
+    write_run(tmp_path / "run")
+    code, out, _ = bench("verify", tmp_path / "run")
+    assert code == 0
+    assert "fine-tuning-above-features" in out
+    assert "confirmed: +1" in out
+
+
+def test_verify_prints_json(bench: Bench, tmp_path: Path) -> None:
+    write_run(tmp_path / "run")
+    _, out, _ = bench("verify", tmp_path / "run", "--json")
+    verdicts = {finding["claim"]: finding["verdict"] for finding in json.loads(out)}
+    assert verdicts["fine-tuning-above-features"] == "confirmed"
+    assert verdicts["bert-base-squad"] == "not testable here"

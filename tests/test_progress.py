@@ -5,33 +5,67 @@ from __future__ import annotations
 import pytest
 
 from bench.contracts import Cell, Recipe
+from bench.estimates import SHARED, Estimator
 from bench.progress import duration, remaining_seconds
 from bench.record import Record, Seconds
+from tests.test_grid import cell
 
 
-def ran(cell: str, seconds: float) -> Record:
-    task, strategy, backbone, seed = cell.split("/")
-    value = Cell("s", task, strategy, backbone, int(seed.removeprefix("seed")), Recipe())
-    return Record(cell=value, fingerprint="", status="done", seconds=Seconds(train=seconds))
+def ran(name: str, seconds: float, prepare: float = 0.0) -> Record:
+    took = Seconds(train=seconds, prepare=prepare)
+    return Record(cell=cell(name), fingerprint="", status="done", seconds=took, peak_memory=100)
 
 
-DONE = [ran("a/full/x/seed0", 10), ran("a/full/x/seed1", 20), ran("a/frozen/x/seed0", 1)]
+DONE = [ran("a/full/x/0", 10), ran("a/full/x/1", 20), ran("a/frozen/x/0", 1)]
 
 
 @pytest.mark.parametrize(
     ("missing", "seconds"),
     [
-        ("a/full/x/seed2", 15),  # its other seeds
-        ("b/full/x/seed0", 15),  # the same strategy on another task
-        ("b/full/y/seed0", 31 / 3),  # whatever has run
+        ("a/full/x/2", 15),  # its other seeds
+        ("b/full/x/0", 15 + SHARED),  # the same strategy on another task
+        ("a/gradual/x/0", 10),  # another strategy on the same task and backbone
+        ("b/full/y/0", 10 + SHARED),  # whatever has run
     ],
 )
 def test_the_most_comparable_cells_count(missing: str, seconds: float) -> None:
-    assert remaining_seconds([missing], DONE) == pytest.approx(seconds)
+    wanted = cell(missing)
+    assert remaining_seconds([wanted.id], DONE) == pytest.approx(seconds)
 
 
 def test_nothing_is_known_before_anything_has_run() -> None:
     assert remaining_seconds(["a/full/x/seed0"], []) is None
+
+
+def operations(cell: Cell) -> float:
+    return {"small": 1.0, "large": 10.0}[cell.task]
+
+
+def test_without_a_comparable_cell_operations_decide_at_the_assumed_rate() -> None:
+    estimate = Estimator(operations, rate=2.0).cell(cell("large/full/x/0"))
+    assert (estimate.seconds, estimate.basis) == (5.0, "assumed")
+
+
+def test_another_task_is_scaled_by_its_operations_and_tempered_by_the_assumed_rate() -> None:
+    estimator = Estimator(operations, rate=1.0)
+    estimator.learn([ran("small/full/x/0", 3.0)])
+    estimate = estimator.cell(cell("large/full/x/0"))
+    assert (estimate.seconds, estimate.memory, estimate.basis) == (20.0, 100, "scaled")
+
+
+def test_a_cell_with_the_same_recipe_is_a_record_and_with_another_recipe_is_not() -> None:
+    estimator = Estimator()
+    estimator.learn(DONE)
+    assert estimator.cell(cell("a/full/x/7")).basis == "recorded"
+    assert estimator.cell(cell("a/full/x/7", Recipe(epochs=9))).basis == "scaled"
+
+
+def test_what_a_group_shares_counts_once_and_not_where_it_is_made_already() -> None:
+    estimator = Estimator()
+    estimator.learn([ran("a/full/x/0", 10, prepare=4)])
+    two = [cell("b/full/x/0"), cell("b/full/x/1")]
+    assert estimator.total(two) == 24
+    assert estimator.total(two, begun=[("b", "x")]) == 20
 
 
 @pytest.mark.parametrize(("seconds", "text"), [(45, "45 s"), (720, "12 min"), (12_000, "3 h 20 min")])

@@ -97,7 +97,7 @@ def test_a_record_at_the_place_of_another_is_damaged(store: Store) -> None:
 def test_a_record_of_a_newer_version_is_not_damaged(store: Store) -> None:
     path = store.record_path(record().cell.id)
     path.write_text(
-        path.read_text().replace('"schema_version": 1', f'"schema_version": {SCHEMA_VERSION + 1}')
+        path.read_text().replace(f'_version": {SCHEMA_VERSION}', f'_version": {SCHEMA_VERSION + 1}')
     )
     with pytest.raises(BenchError, match="upgrade") as caught:
         store.records()

@@ -57,7 +57,8 @@ def ids(suite: Suite, plugins: Plugins, **filters: Any) -> list[str]:
 def test_built_in_suites_are_valid(name: str, plugins: Plugins) -> None:
     suite = load(name)
     assert suite.description
-    assert cells(suite, plugins)
+    tasks = () if suite.tasks else ("toy-sentiment",)  # `own` gets its task on the command line
+    assert cells(suite, plugins, Filters(tasks=tasks))
 
 
 def test_a_suite_takes_the_name_of_its_file(suite: Suite) -> None:
@@ -98,6 +99,43 @@ def test_a_task_has_the_suites_recipe_and_its_own_keys(suite: Suite) -> None:
 def test_a_strategy_has_the_options_of_the_suite(suite: Suite, plugins: Plugins) -> None:
     options = {cell.strategy: cell.options for cell in cells(suite, plugins)}
     assert options == {"frozen": (), "top-layers": (("layers", 3),)}
+
+
+def test_a_task_with_sizes_is_a_cell_at_each(plugins: Plugins) -> None:
+    suite = validate(
+        {
+            "name": "curve",
+            "seeds": 1,
+            "tasks": {"toy-sentiment": {"sizes": [10, 20, "all"]}},
+            "grid": [{"strategies": ["full"], "backbones": ["minilm"], "tasks": ["toy-sentiment"]}],
+        },
+        "a test",
+    )
+    found = {cell.id: cell.recipe.train for cell in cells(suite, plugins)}
+    assert found == {
+        "toy-sentiment@10/full/minilm/seed0": 10,
+        "toy-sentiment@20/full/minilm/seed0": 20,
+        "toy-sentiment@all/full/minilm/seed0": None,
+    }
+
+
+def test_a_filter_may_ask_for_a_size(suite: Suite, plugins: Plugins) -> None:
+    found = cells(suite, plugins, Filters(tasks=("toy-ner@12",), strategies=("frozen",), seeds=1))
+    assert {(cell.task, cell.recipe.train, cell.recipe.batch_size) for cell in found} == {
+        ("toy-ner@12", 12, 8)
+    }
+
+
+@pytest.mark.parametrize("size", ["0", "-5", "many", "1.5"])
+def test_a_size_is_a_number_of_examples_or_all(size: str, suite: Suite, plugins: Plugins) -> None:
+    with pytest.raises(BenchError, match="a size is a number of training examples, or all"):
+        cells(suite, plugins, Filters(tasks=(f"toy-ner@{size}",)))
+
+
+def test_sizes_are_a_list_of_different_ones(suite: Suite, plugins: Plugins) -> None:
+    wrong = suite.model_copy(update={"tasks": {"toy-ner": {"sizes": [10, 10]}}})
+    with pytest.raises(BenchError, match="task 'toy-ner': sizes must be a list"):
+        cells(wrong, plugins)
 
 
 def test_filters_choose(suite: Suite, plugins: Plugins) -> None:

@@ -1,0 +1,95 @@
+"""`list`: what there is to run."""
+
+from __future__ import annotations
+
+import json
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from bench.cli_tables import console
+
+if TYPE_CHECKING:
+    from bench.discovery import Plugins
+
+
+class Kind(StrEnum):
+    strategies = "strategies"
+    tasks = "tasks"
+    backbones = "backbones"
+    suites = "suites"
+
+
+Plugin = Annotated[
+    list[Path] | None, typer.Option("--plugin", help="A Python file with strategies or tasks. Repeatable.")
+]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+
+
+def register(app: typer.Typer) -> None:
+    """Add this command to the program."""
+    app.command("list")(list_command)
+
+
+def list_command(
+    kind: Annotated[Kind | None, typer.Argument(help="Only one kind.")] = None,
+    as_json: AsJson = False,
+    plugin: Plugin = None,
+) -> None:
+    """Show the strategies, tasks, backbones and suites that there are.
+
+    Example: python -m bench list strategies
+    """
+    from bench.discovery import discover
+
+    plugins = discover(plugin or ())
+    found = {name: entries for name, entries in _catalogue(plugins).items() if kind in (None, name)}
+    if as_json:
+        print(json.dumps(found, indent=1, ensure_ascii=False))
+        return
+    screen = console()
+    from rich.table import Table
+    from rich.text import Text
+
+    from bench.analysis.formats import printable
+
+    for name, entries in found.items():
+        table = Table(title=name, title_justify="left", title_style="bold", box=None, pad_edge=False)
+        for heading in entries[0]:
+            table.add_column(heading, style="bold" if heading == "name" else "", no_wrap=heading == "name")
+        for entry in entries:
+            table.add_row(*(Text(printable(value)) for value in entry.values()))
+        screen.print(table)
+        screen.print()
+
+
+def _catalogue(plugins: Plugins) -> dict[str, list[dict[str, str]]]:
+    from bench import suite
+    from bench.models.catalog import BACKBONES, TRAINED
+
+    backbones = [{"name": name, "summary": entry.summary} for name, entry in BACKBONES.items()]
+    backbones += [{"name": name, "summary": summary} for name, summary in TRAINED.items()]
+    backbones.append({"name": "gensim-data:<name>", "summary": "word vectors of the gensim-data collection"})
+    backbones.append({"name": "<name or folder>", "summary": "any Hugging Face encoder with safetensors"})
+    backbones.append({"name": "<file>", "summary": "word vectors: gensim .kv, word2vec, GloVe, fastText"})
+    suites = [{"name": name, "summary": suite.load(name).description} for name in suite.names()]
+    return {
+        "strategies": [
+            {"name": name, "what learns": cls.summary, "paper": cls.paper or "–"}
+            for name, cls in plugins.strategies.items()
+        ],
+        "tasks": [
+            {
+                "name": name,
+                "adapter": cls.adapter,
+                "summary": cls.summary,
+                "train/validation/test": cls.sizes or "not stated",
+                "licence": cls.licence,
+            }
+            for name, cls in plugins.tasks.items()
+        ],
+        "backbones": backbones,
+        "suites": suites,
+    }

@@ -1,0 +1,259 @@
+"""`run`: a suite, or a part of it; `plan`: what that would take."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import sys
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from bench import completion
+from bench.cli_list import AsJson, Plugin
+from bench.cli_own import needs_suite, read_own, with_own_data
+from bench.cli_tables import console, note_completed, print_scores
+
+if TYPE_CHECKING:
+    from bench.contracts import Cell
+    from bench.discovery import Given, Plugins
+    from bench.own.description import OwnData
+    from bench.record import Record
+    from bench.suite import Filters, Suite
+
+
+class Executor(StrEnum):
+    process = "process"
+    inline = "inline"
+    ray = "ray"
+
+
+SuiteName = Annotated[
+    str | None,
+    typer.Argument(
+        metavar="SUITE",
+        help="A built-in suite or a .toml file. Default: `own` with --data.",
+        autocompletion=completion.suites,
+    ),
+]
+Tasks = Annotated[
+    list[str] | None,
+    typer.Option("--task", "-t", help="Only this task. Repeatable.", autocompletion=completion.tasks),
+]
+Strategies = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--strategy", "-s", help="Only this strategy. Repeatable.", autocompletion=completion.strategies
+    ),
+]
+Backbones = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--backbone",
+        "-b",
+        help="Built-in name, Hugging Face name, folder or vector file.",
+        autocompletion=completion.backbones,
+    ),
+]
+Seeds = Annotated[int | None, typer.Option(min=1, help="How many seeds, instead of the suite's.")]
+Settings = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--set",
+        help="Change a key of the suite, e.g. recipe.epochs=2.",
+        autocompletion=completion.settings,
+    ),
+]
+Out = Annotated[Path | None, typer.Option(help="Run folder. Default: results/runs/SUITE.")]
+
+
+def register(app: typer.Typer) -> None:
+    """Add these commands to the program."""
+    app.command()(with_own_data(run))
+    app.command()(with_own_data(plan))
+
+
+def run(
+    suite: SuiteName = None,
+    task: Tasks = None,
+    strategy: Strategies = None,
+    backbone: Backbones = None,
+    seeds: Seeds = None,
+    settings: Settings = None,
+    out: Out = None,
+    plugin: Plugin = None,
+    device: Annotated[
+        str, typer.Option(help="auto (every GPU), cpu, cuda:1, or several with commas: a worker each.")
+    ] = "auto",
+    threads: Annotated[int | None, typer.Option(min=1, help="CPU threads. Default: torch's choice.")] = None,
+    fresh: Annotated[bool, typer.Option("--fresh", help="Run finished cells again.")] = False,
+    executor: Annotated[
+        Executor,
+        typer.Option(help="Supervised worker processes, a Ray cluster, or this process (for debugging)."),
+    ] = Executor.process,
+    address: Annotated[
+        str | None, typer.Option(help="Of the Ray cluster, e.g. auto. Default: the local one, or a new one.")
+    ] = None,
+    shard: Annotated[
+        str | None, typer.Option(help="Only part i of n, e.g. 2/3; `merge` joins the run folders.")
+    ] = None,
+    track: Annotated[
+        list[str] | None, typer.Option(help="Also log cells to mlflow or tensorboard. Repeatable.")
+    ] = None,
+    timeout: Annotated[
+        float | None,
+        typer.Option(min=1, help="Seconds for a cell. Default: 30 times what comparable cells took."),
+    ] = None,
+    retry_fp32: Annotated[
+        bool, typer.Option("--retry-fp32", help="Run a cell that diverges in bf16 again in fp32.")
+    ] = False,
+    cache_dir: Annotated[
+        Path | None, typer.Option(help="Keep activations of frozen layers there, for other runs too.")
+    ] = None,
+    cache_size: Annotated[float, typer.Option(min=0, help="Gigabytes that --cache-dir may take.")] = 10.0,
+    deterministic: Annotated[
+        bool, typer.Option("--deterministic", help="Bitwise equal results on one machine; slower.")
+    ] = False,
+    own: Any = None,  # an OwnData or None
+) -> None:
+    """Run a suite and print its table. Finished cells are kept: stop and start again as you like.
+
+    Example: python -m bench run quick --task movie-sentiment --strategy full --seeds 1
+
+    Example: python -m bench run --data reviews.csv --text review --label stars
+    """
+    from bench import suite as suites
+    from bench.shards import Shard
+
+    filters = suites.Filters(tuple(task or ()), tuple(strategy or ()), tuple(backbone or ()), seeds)
+    plugins, chosen, cells = _request(needs_suite(suite, own), settings or [], plugin or [], filters, own)
+    part = Shard.parse(shard) if shard else None
+    folder = out or Path("results/runs") / (f"{chosen.name}{part.suffix}" if part else chosen.name)
+    screen = console(stderr=True)
+    from bench.data.sources import Sources
+    from bench.display import Display
+    from bench.engine.shelf import Shelf
+    from bench.executors.contract import Options
+    from bench.launch import launch
+
+    sources = Sources(local=chosen.data.local)
+    options = Options(
+        device=device,
+        threads=threads,
+        fresh=fresh,
+        executor=executor.value,
+        address=address,
+        shard=part,
+        track=tuple(track or ()),
+        timeout=timeout,
+        retry_fp32=retry_fp32,
+        deterministic=deterministic,
+        plugin_files=plugins.given,
+        shelf=Shelf(cache_dir, int(cache_size * 1e9)) if cache_dir else None,
+    )
+    begun = datetime.now(UTC).isoformat(timespec="seconds")
+    records = launch(cells, plugins, sources, folder, options, Display(screen))
+    print_scores(folder)
+    if not part:
+        note_completed(folder, begun)
+    print(f"\nrecords and predictions: {folder}/")
+    for label, command in _next(folder, chosen.name, records):
+        print(f"{label:<6}{command}")
+    failed = [record for record in records if record.status not in ("done", "skipped")]
+    if failed:
+        _print_failed(failed)
+        raise typer.Exit(1)
+
+
+def plan(
+    suite: SuiteName = None,
+    task: Tasks = None,
+    strategy: Strategies = None,
+    backbone: Backbones = None,
+    seeds: Seeds = None,
+    settings: Settings = None,
+    out: Out = None,
+    plugin: Plugin = None,
+    as_json: AsJson = False,
+    own: Any = None,  # an OwnData or None
+) -> None:
+    """Show what `run` with the same arguments would do: cells, time, memory and downloads. Runs nothing.
+
+    Example: python -m bench plan quick --task squad --seeds 5
+    """
+    from bench import suite as suites
+    from bench.data.sources import Sources
+    from bench.forecast import forecast
+    from bench.forecast_text import as_dict, show
+
+    filters = suites.Filters(tuple(task or ()), tuple(strategy or ()), tuple(backbone or ()), seeds)
+    plugins, chosen, cells = _request(needs_suite(suite, own), settings or [], plugin or [], filters, own)
+    folder = out or Path("results/runs") / chosen.name
+    found = forecast(cells, plugins, Sources(local=chosen.data.local), folder)
+    if as_json:
+        print(json.dumps(as_dict(found), indent=1))
+    else:
+        show(found, console())
+
+
+def _next(folder: Path, suite: str, records: Sequence[Record]) -> list[tuple[str, str]]:
+    """The three commands that one would want after a run."""
+    from bench.analysis.baseline import FOLDER
+
+    done = any(record.status == "done" for record in records)
+    if not done:
+        return [("next:", f"python -m bench status {folder}"), ("", "python -m bench list")]
+    seeds = len({record.cell.seed for record in records})
+    baseline = FOLDER / f"{suite}.jsonl"
+    last = f"compare {baseline} {folder}" if baseline.is_file() else f"baseline {folder}"
+    more = f"table {folder} --kind pairs" if seeds > 1 else f"run {suite} --seeds 3"
+    return [
+        ("next:", f"python -m bench report {folder}"),
+        ("", f"python -m bench {more}"),
+        ("", f"python -m bench {last}"),
+    ]
+
+
+def _print_failed(records: Sequence[Record]) -> None:
+    """What did not finish, each with its reason, as the last thing that is read."""
+    from bench.analysis.formats import printable
+
+    print(f"\n{len(records)} cells did not finish; the same command runs them again:", file=sys.stderr)
+    for record in records:
+        print(printable(f"{record.cell.id}: {record.status}: {record.reason}"), file=sys.stderr)
+
+
+def _request(
+    suite: str, settings: list[str], plugin: list[Path], filters: Filters, own: OwnData | None
+) -> tuple[Plugins, Suite, list[Cell]]:
+    """What a command line asks for, checked as far as that is possible without loading weights. Data of a
+    user's own become tasks; with --data they are the suite's only task, and suite `own` takes their name."""
+    from bench import suite as suites
+    from bench.data.sources import Sources
+    from bench.discovery import discover
+    from bench.own.summary import recipes
+
+    if own is None:
+        chosen = suites.load(suite, settings)
+        described = chosen.own_data(suites.folder_of(suite))
+        backbone = chosen.grid[0].backbones[0]
+        reads = read_own(described, backbone, Sources(local=chosen.data.local))
+    else:
+        chosen = suites.load(suite, settings)
+        backbone, sources = (
+            (filters.backbones or chosen.grid[0].backbones)[0],
+            Sources(local=chosen.data.local),
+        )
+        reads = read_own([own], backbone, sources)
+        keys = recipes(reads, backbone, sources) if suite == "own" else {own.name: {}}
+        chosen = suites.load(suite, settings, keys)
+        if suite == "own":
+            chosen = chosen.model_copy(update={"name": own.name})
+        filters = dataclasses.replace(filters, tasks=(own.name,))
+    given: list[Given] = [*plugin, *(read.data for read in reads)]
+    plugins = discover(given)
+    return plugins, chosen, suites.cells(chosen, plugins, filters)

