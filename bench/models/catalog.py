@@ -15,7 +15,7 @@ from bench.data.sources import Sources
 from bench.models import gensim_data
 from bench.workload import Shape
 
-VECTOR_SUFFIXES = (".kv", ".bin", ".txt", ".vec", ".gz", ".w2v", ".glove")
+VECTOR_SUFFIXES = (".kv", ".model", ".bin", ".txt", ".vec", ".gz", ".w2v", ".glove")
 
 
 @dataclass(frozen=True)

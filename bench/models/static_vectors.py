@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import functools
-import json
-import os
 import pickle
-import tempfile
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,15 +12,16 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from bench.contracts import BenchError
-from bench.data.cache import notice
 from bench.data.sources import Sources
 from bench.models.catalog import BACKBONES
 from bench.models.gensim_data import PREFIX, vector_file
+from bench.models.packaged_vectors import packaged_vectors
 
 if TYPE_CHECKING:
     from gensim.models import KeyedVectors
 
 PAD, UNKNOWN = "[PAD]", "[UNK]"
+FASTTEXT = (793712314).to_bytes(4, "little")  # what a binary model of fastText's own begins with
 
 
 @dataclass(frozen=True)
@@ -47,7 +45,7 @@ def kept_vectors(name: str, identity: str, sources: Sources) -> Vectors:
 def load_vectors(name: str, sources: Sources) -> tuple[np.ndarray, Any]:
     """(float32 [words + 2, width], tokenizer). Rows 0 and 1 are padding and the unknown word, both zero."""
     if name in BACKBONES:
-        vectors = _packaged(name, sources)
+        vectors = packaged_vectors(name, sources)
     else:
         vectors = _read(vector_file(name) if name.startswith(PREFIX) else Path(name))
     if not np.isfinite(vectors.vectors).all():
@@ -75,13 +73,17 @@ def word_tokenizer(words: list[str]) -> Any:
 
 
 def _read(path: Path) -> KeyedVectors:
-    """A gensim `KeyedVectors`, or word2vec, GloVe or fastText vectors in text or binary form."""
+    """A saved gensim model or `KeyedVectors`, or word2vec, GloVe or fastText vectors in text or binary form."""
     from gensim.models import KeyedVectors
+    from gensim.models.fasttext import load_facebook_vectors
 
     try:
-        if path.suffix == ".kv":
-            return KeyedVectors.load(str(path), mmap="r")
+        if path.suffix in (".kv", ".model"):
+            saved = KeyedVectors.load(str(path), mmap="r")
+            return getattr(saved, "wv", saved)
         if path.name.endswith((".bin", ".bin.gz")):
+            if _first_bytes(path) == FASTTEXT:
+                return load_facebook_vectors(str(path))
             return KeyedVectors.load_word2vec_format(str(path), binary=True)
         if len(_first_line(path).split()) != 2:
             return _headerless(path)
@@ -98,7 +100,7 @@ def _read(path: Path) -> KeyedVectors:
         pickle.UnpicklingError,
     ) as error:
         raise BenchError(
-            f"word vectors {path} cannot be read ({error}); give a gensim .kv, or word2vec, GloVe or "
+            f"word vectors {path} cannot be read ({error}); give a gensim .kv or .model, or word2vec, GloVe or "
             "fastText vectors as .txt, .vec or .bin"
         ) from error
 
@@ -130,28 +132,8 @@ def _first_line(path: Path) -> str:
         return file.readline()
 
 
-def _packaged(name: str, sources: Sources) -> KeyedVectors:
-    """The packaged vectors, converted once from JSON to a gensim file whose arrays are memory-mapped."""
-    from gensim.models import KeyedVectors
+def _first_bytes(path: Path) -> bytes:
+    import smart_open
 
-    package = BACKBONES[name].package
-    folder = sources.cache / "vectors" / package.sha256[:16]
-    path = folder / f"{name}.kv"
-    if not path.is_file():
-        source = sources.members(package, package.members)[package.members[0]]
-        notice(f"converting the word vectors '{name}', once ...")
-        content = json.loads(Path(source).read_text(encoding="utf-8"))
-        width = content["dimensions"]
-        vectors = KeyedVectors(width)
-        words = list(content["vectors"])
-        vectors.add_vectors(words, np.array([content["vectors"][w][:width] for w in words], np.float32))
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=folder.parent) as work:
-            vectors.save(str(Path(work) / path.name), separately=["vectors"])
-            try:
-                os.rename(work, folder)
-                os.mkdir(work)
-            except OSError:
-                if not path.is_file():  # else another process was first
-                    raise
-    return KeyedVectors.load(str(path), mmap="r")
+    with smart_open.open(str(path), "rb") as file:
+        return file.read(len(FASTTEXT))

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import gzip
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
-from gensim.models import KeyedVectors
+from gensim.models import FastText, KeyedVectors, Word2Vec
+from gensim.models.fasttext import save_facebook_model
 
 from bench.contracts import BenchError
 from bench.data.sources import Sources
+from bench.models.catalog import kind_of
 from bench.models.loading import load
 from bench.models.static_vectors import load_vectors, word_tokenizer
 
@@ -60,6 +63,24 @@ def test_every_format_gives_the_same_table(
     assert np.array_equal(table[2:], VALUES)
     assert not table[:2].any()
     assert tokenizer.convert_ids_to_tokens([2, 3, 4, 5]) == WORDS
+
+
+@pytest.mark.parametrize("architecture", [Word2Vec, FastText])
+def test_a_saved_gensim_model_gives_its_vectors(architecture: Any, tmp_path: Path, sources: Sources) -> None:
+    model = architecture([WORDS] * 5, vector_size=3, min_count=1, workers=1)
+    path = tmp_path / "own.model"
+    model.save(str(path))
+    table, _ = load_vectors(str(path), sources)
+    assert kind_of(str(path)) == "vectors"
+    assert np.array_equal(table[2:], model.wv.vectors)
+
+
+def test_a_binary_model_of_fasttext_gives_its_vectors(tmp_path: Path, sources: Sources) -> None:
+    model = FastText([WORDS] * 5, vector_size=3, min_count=1, workers=1, bucket=10)
+    path = tmp_path / "fasttext.bin"
+    save_facebook_model(model, str(path))
+    table, _ = load_vectors(str(path), sources)
+    assert table[2:] == pytest.approx(model.wv.vectors, abs=1e-6)
 
 
 def test_a_vector_file_is_a_backbone_without_layers(
@@ -135,8 +156,6 @@ def test_a_file_that_does_not_exist_is_named(sources: Sources) -> None:
 def test_vectors_are_read_once_for_all_tasks_and_their_time_is_charged_each_time(
     tmp_path: Path, vectors: KeyedVectors, sources: Sources
 ) -> None:
-    from bench.models.loading import load
-
     path = str(make("v.kv", tmp_path, vectors))
     first, second = load(path, sources), load(path, sources)
     assert second.tokenizer is first.tokenizer
@@ -147,8 +166,6 @@ def test_kept_vectors_are_not_changed_by_training_on_them(
     tmp_path: Path, vectors: KeyedVectors, sources: Sources
 ) -> None:
     import torch
-
-    from bench.models.loading import load
 
     path = str(make("v.kv", tmp_path, vectors))
     backbone = load(path, sources).backbone
