@@ -7,10 +7,12 @@ from bench.contracts import Phase, Strategy
 
 @dataclass(frozen=True)
 class Scratch(Strategy):
-    """Everything learns, from random weights: same architecture, tokenizer and budget, no transfer."""
+    """Everything learns, from random weights: same architecture, tokenizer and budget, no transfer (the control
+    of Howard and Ruder 2018, arXiv 1801.06146, table 4)."""
 
     name = "scratch"
     summary = "everything learns, from random weights: the control without transfer"
+    paper = "arXiv 1801.06146"
     pretrained = False
     rate: float = 5e-4
     head_rate: float = 1e-3

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cache
@@ -24,6 +25,7 @@ from bench.record import Record
 from bench.run import Bench, Ground, build, prepare_ground, run_cell
 
 STRATEGIES = sorted(discover().strategies)
+OWN = [n for n in STRATEGIES if discover().strategies[n].__module__.startswith("strategies.")]
 EVERY = pytest.mark.parametrize("name", STRATEGIES)
 STEPPING = [n for n in STRATEGIES if discover().strategy(n).checked_phases(6)[0].solver == "adamw"]
 EVERY_STEPPING = pytest.mark.parametrize("name", STEPPING)
@@ -104,6 +106,13 @@ def test_a_strategy_imports_the_contract_alone(path: Path) -> None:
 def test_it_says_what_it_is(name: str, plugins: Plugins) -> None:
     assert plugins.strategies[name].name == name
     assert len(plugins.strategies[name].summary) > 10
+
+
+@pytest.mark.parametrize("name", OWN)
+def test_it_cites_its_paper(name: str, plugins: Plugins) -> None:
+    paper = plugins.strategies[name].paper
+    assert re.fullmatch(r"arXiv \d{4}\.\d{5}", paper)
+    assert paper in " ".join((plugins.strategies[name].__doc__ or "").split())
 
 
 @EVERY
