@@ -70,9 +70,10 @@ def test_in_domain_out_of_domain_and_drop_are_columns(run: Run) -> None:
         "→ news",
     ]
     (block,) = table.blocks
-    rows = {row.labels[0]: [entry.value for entry in row.entries] for row in block.rows}
-    for strategy, accuracies in TRUTH.items():
-        source, others, drop, tweets, news = rows[strategy]
+    for row in block.rows:
+        accuracies = TRUTH[row.labels[0]]
+        values = [entry.value for entry in row.entries if isinstance(entry.value, float)]
+        source, others, drop, tweets, news = values
         assert [source, tweets, news] == pytest.approx(list(accuracies.values()), abs=0.05)
         assert others == pytest.approx((tweets + news) / 2)
         assert drop == pytest.approx(source - others)
