@@ -14,10 +14,11 @@ from bench.contracts import BenchError, Cell
 from bench.engine.divergence import Diverged
 from bench.engine.memory import Memory, is_out_of_memory
 from bench.engine.training import Watch
+from bench.ground import Bench, Ground
 from bench.identity import fingerprint
 from bench.provenance import describe
 from bench.record import Record, Status
-from bench.run import Bench, Ground, Tests, run_cell
+from bench.run import Tests, run_cell
 
 
 @dataclass(frozen=True)

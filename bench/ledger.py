@@ -25,9 +25,10 @@ from bench.engine.machine import choose_device
 from bench.engine.optimizer import FlatAdamW
 from bench.engine.plan import PlannedPhase
 from bench.engine.training import Model, set_modes
+from bench.ground import Bench, Ground, prepare_ground
 from bench.models.heads import loss_terms
 from bench.provenance import describe
-from bench.run import Bench, Ground, build, prepare_ground, values_of
+from bench.run import build, values_of
 from bench.suite import load
 
 STRATEGIES = ("frozen", "bitfit", "lora", "adapter", "top-layers", "full")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
 from typing import Any
@@ -11,91 +11,25 @@ from typing import Any
 import numpy as np
 import torch
 
-from bench.contracts import BenchError, Cell, Recipe, Splits, Strategy, Task, digest
-from bench.data.batches import Split, epoch_steps
-from bench.data.encoding import Encoded
-from bench.data.sources import Sources
-from bench.data.splits import content, prepare
-from bench.data.splits import fingerprint as rows_fingerprint
-from bench.discovery import Plugins
+from bench.contracts import BenchError, Cell, Recipe, Strategy
+from bench.data.batches import epoch_steps
+from bench.engine.batched_heads import Member, can_batch, fit_together
 from bench.engine.cost import prefix_flops, training_flops
-from bench.engine.machine import Device, processor
-from bench.engine.memory import WHOLE, Memory, cache_budget
+from bench.engine.determinism import is_deterministic
+from bench.engine.divergence import Diverged
 from bench.engine.plan import Plan, make_plan
-from bench.engine.prefix import Prefix, Stopwatch, Storage
-from bench.engine.shelf import Shelf
+from bench.engine.prefix import Stopwatch
 from bench.engine.solving import solve
 from bench.engine.speeds import Speeds
 from bench.engine.training import Model, Watch, derived_seed, fit, predict
 from bench.engine.tuning import Trained, tune
+from bench.ground import Bench, Ground, head_of
 from bench.identity import fingerprint
-from bench.models.backbones import Backbone
-from bench.models.heads import Head
-from bench.models.loading import Loaded, load
-from bench.models.trained_vectors import Texts
 from bench.provenance import describe
-from bench.record import Data, Record, Seconds
-
-JOINED = {"last": 1, "last-4": 4, "mix": 10**6}
-"""How many of the last blocks' outputs the head reads; the embeddings are the first block."""
+from bench.record import Record, Seconds
 
 Tests = dict[str, dict[str, list[Any]]]
 """Per-example columns by test set, then by column."""
-
-
-@dataclass(frozen=True)
-class Bench:
-    """What every cell needs: the plug-ins, where data come from, where it runs and in how much memory."""
-
-    plugins: Plugins
-    sources: Sources
-    device: Device
-    memory: Memory = WHOLE
-    shelf: Shelf | None = None  # activations that other runs left
-
-
-@dataclass(frozen=True)
-class Terms:
-    """How a group's backbones are set up, with given weights or random ones.
-
-    tokens: the token ids that occur, of the whole vocabulary. attention: its implementation. layers: that are kept,
-    None: all. joined: the last blocks whose outputs the head reads."""
-
-    tokens: np.ndarray
-    attention: str
-    dropout: float | None
-    layers: int | None
-    joined: int
-    device: torch.device
-
-    def apply(self, backbone: Backbone) -> np.ndarray:
-        """Set a backbone up, in place; the new id of each vocabulary entry."""
-        if self.layers is not None:
-            backbone.keep_layers(self.layers)
-        backbone.join(self.joined)
-        if self.dropout is not None:
-            backbone.set_dropout(self.dropout)
-        backbone.use_attention(self.attention)
-        token_ids = backbone.trim(self.tokens)
-        backbone.to(self.device)
-        return token_ids
-
-
-@dataclass(frozen=True)
-class Ground:
-    """What cells of one task, backbone and recipe share: rows, encoded splits, given weights, prefix."""
-
-    task: Task
-    rows: Splits
-    labels: tuple[str, ...]
-    encoded: dict[str, Encoded]
-    splits: dict[str, Split]
-    loaded: Loaded
-    terms: Terms
-    given: Backbone  # on these terms, in fp32; never trained
-    prefix: Prefix
-    data: Data
-    seconds: float
 
 
 def run_cell(cell: Cell, ground: Ground, bench: Bench, watch: Watch) -> tuple[Record, Tests]:
@@ -149,32 +83,78 @@ def run_cell(cell: Cell, ground: Ground, bench: Bench, watch: Watch) -> tuple[Re
 
 
 def train(cell: Cell, scale: float, ground: Ground, bench: Bench, watch: Watch) -> Trained:
-    """Train a cell once, with every learning rate times `scale`."""
+    """Train a cell once, with every learning rate times `scale`. Raises Diverged."""
+    if _head_key(cell, scale) in ground.heads:
+        return _from_batch(cell, scale, ground, watch)
+    recipe, model, plan, building = _built(cell, scale, ground, bench)
+    for split in ("train", "validation"):
+        ground.prefix.fill(split, plan.boundaries)
+    if _batches(model, plan, ground, recipe):
+        _train_heads(cell, ground, bench)
+        return _from_batch(cell, scale, ground, watch)
+    learn = solve if plan.solver == "lbfgs" else fit
+    fitted = learn(model, plan, ground.splits, recipe, cell.seed, partial(_headline, ground), watch)
+    return Trained(model, plan, fitted, building)
+
+
+def _built(cell: Cell, scale: float, ground: Ground, bench: Bench) -> tuple[Recipe, Model, Plan, float]:
+    """The recipe with every rate times `scale`, the model and plan of a cell under it, and the seconds it took."""
     recipe = replace(cell.recipe, rate_scale=cell.recipe.rate_scale * scale)
     building = Stopwatch(bench.device)
     with building:
         strategy = bench.plugins.strategy(cell.strategy, cell.options)
         model, plan = build(replace(cell, recipe=recipe), strategy, ground, bench)
-    for split in ("train", "validation"):
-        ground.prefix.fill(split, plan.boundaries)
-    learn = solve if plan.solver == "lbfgs" else fit
-    fitted = learn(model, plan, ground.splits, recipe, cell.seed, partial(_headline, ground), watch)
-    return Trained(model, plan, fitted, building.seconds)
+    return recipe, model, plan, building.seconds
+
+
+def _batches(model: Model, plan: Plan, ground: Ground, recipe: Recipe) -> bool:
+    """Whether this head is trained in one computation with those of other seeds and scales: not where memory is
+    short, nor where the bits must be the same whatever the number of seeds."""
+    roomy = model.micro_batch in (0, recipe.batch_size)
+    return roomy and not is_deterministic() and can_batch(plan, ground.prefix)
+
+
+def _train_heads(cell: Cell, ground: Ground, bench: Bench) -> None:
+    """Train the heads of all seeds and scales of a cell in one batch, and keep them with the ground."""
+    pairs = [(scale, seed) for scale in cell.recipe.tune or (1.0,) for seed in bench.seeds_of(cell)]
+    cells = [(replace(cell, seed=seed), scale) for scale, seed in pairs]
+    built = [_built(one, scale, ground, bench) for one, scale in cells]
+    members = [
+        Member(model, plan.phases[0], one.seed)
+        for (one, _), (_, model, plan, _) in zip(cells, built, strict=True)
+    ]
+    fit_together(members, ground.splits, ground.prefix, cell.recipe, partial(_headline, ground))
+    for (one, scale), (_, model, plan, building), member in zip(cells, built, members, strict=True):
+        result = member.diverged or Trained(model, plan, member.fit, building)
+        ground.heads[_head_key(one, scale)] = result
+
+
+def _from_batch(cell: Cell, scale: float, ground: Ground, watch: Watch) -> Trained:
+    found = ground.heads[_head_key(cell, scale)]
+    if isinstance(found, Diverged):
+        raise found
+    for point in found.fitted.curve:
+        watch(point)
+    return found
+
+
+def _head_key(cell: Cell, scale: float) -> tuple[Any, ...]:
+    return cell.strategy, cell.options, cell.seed, scale
 
 
 def build(cell: Cell, strategy: Strategy, ground: Ground, bench: Bench) -> tuple[Model, Plan]:
     """The model of a cell and its plan; BenchError where the strategy does not fit the backbone."""
     given, recipe = ground.given, cell.recipe
-    if strategy.pretrained:
-        backbone = given.copy()
-    else:
+    inserts = type(strategy).adapt is not Strategy.adapt
+    if not strategy.pretrained:
         backbone = ground.loaded.random(derived_seed(cell.seed, "encoder"))
         ground.terms.apply(backbone)
+    else:
+        backbone = given.copy() if inserts else given
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(derived_seed(cell.seed, "inserted"))
         strategy.adapt(backbone)
-    before = set(given.named_parameters())
-    changed = backbone.blocks_of(set(backbone.named_parameters()) ^ before)
+    changed = backbone.blocks_of(set(backbone.named_parameters()) ^ set(given.named_parameters()))
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(derived_seed(cell.seed, "head"))
         head = head_of(ground.task, given, ground.labels, recipe).to(bench.device.torch)
@@ -183,65 +163,10 @@ def build(cell: Cell, strategy: Strategy, ground: Ground, bench: Bench) -> tuple
     plan = make_plan(strategy, list(model.parameters()), given.depth, recipe, steps, changed)
     if given.joined > 1 and any(phase.frozen <= given.depth for phase in plan.phases):
         raise BenchError(f"strategy '{strategy.name}': features = '{recipe.features}' needs a frozen encoder")
+    if backbone is given:
+        head_alone = all(name.startswith("head.") for name in plan.learning)
+        model = replace(model, backbone=ground.frozen if head_alone else given.copy())
     return model, plan
-
-
-def head_of(task: Task, backbone: Backbone, labels: tuple[str, ...], recipe: Recipe) -> Head:
-    """A new head for what leaves the backbone."""
-    return Head(task.head, backbone.output_width, len(labels) or 2, recipe, backbone.joined)
-
-
-def prepare_ground(cell: Cell, bench: Bench) -> Ground:
-    """Rows, encoded splits and the backbone of a cell, checked. Raises BenchError."""
-    watch = Stopwatch(bench.device)
-    with watch:
-        task, recipe = bench.plugins.task(cell.task), cell.recipe
-        rows = prepare(task, bench.sources, recipe)
-        if not recipe.shift:
-            rows = Splits(rows.train, rows.validation, rows.test)
-        others = [rows.validation, *rows.scored().values()]
-        texts = Texts([content(row) for row in rows.train], [content(row) for part in others for row in part])
-        loaded = load(cell.backbone, bench.sources, texts)
-        labels = task.labels(rows.train)
-        named = {"train": rows.train, "validation": rows.validation, **rows.scored()}
-        encoded = {
-            name: task.encode(examples, loaded.tokenizer, labels, recipe) for name, examples in named.items()
-        }
-        pad = loaded.tokenizer.pad_token_id or 0
-        tokens = np.unique(np.concatenate([[pad], *(part.tokens for part in encoded.values())]))
-        fastest = Speeds(bench.device, bench.sources.cache).attention(encoded["train"].lengths.mean())
-        joined = JOINED[recipe.features]
-        terms = Terms(tokens, fastest, recipe.encoder_dropout, recipe.layers, joined, bench.device.torch)
-        given = loaded.backbone
-        token_ids = terms.apply(given)
-        splits = {
-            name: Split(part, token_ids, int(token_ids[pad]), bench.device.torch)
-            for name, part in encoded.items()
-        }
-    head = head_of(task, given, labels, recipe)
-    parts = len(splits) * (given.depth + 2)
-    budget = cache_budget(bench.memory, bench.device, parts, bench.sources.cache)
-    machine = (processor(), torch.get_num_threads(), torch.__version__, terms.attention)
-    frozen = given.copy().cast(bench.device.dtype)
-    weights = (
-        digest([frozen.content(), str(frozen.dtype), recipe.features, *map(str, machine)])
-        if bench.shelf
-        else ""
-    )
-    storage = Storage(budget, bench.sources.cache / "work", bench.shelf, weights)
-    return Ground(
-        task=task,
-        rows=rows,
-        labels=labels,
-        encoded=encoded,
-        splits=splits,
-        loaded=loaded,
-        terms=terms,
-        given=given,
-        prefix=Prefix(frozen, splits, head, bench.device, storage),
-        data=_data(task, rows, labels, encoded["train"]),
-        seconds=watch.seconds + loaded.spared,
-    )
 
 
 def _headline(ground: Ground, logits: np.ndarray) -> float:
@@ -272,16 +197,3 @@ def values_of(name: str, parameters: dict[str, Any], ground: Ground) -> int:
     if name.startswith("embeddings.") and parameter.dim() == 2 and len(parameter) == ground.given.rows:
         return ground.loaded.vocabulary * parameter.shape[1]
     return parameter.numel()
-
-
-def _data(task: Task, rows: Splits, labels: tuple[str, ...], train: Encoded) -> Data:
-    named = {"train": rows.train, "validation": rows.validation, **rows.scored()}
-    every = [example for examples in named.values() for example in examples]
-    return Data(
-        fingerprint=rows_fingerprint(every),
-        task_version=task.version,
-        sizes={name: len(examples) for name, examples in named.items()},
-        labels=labels,
-        truncated=train.truncated / max(len(train), 1),
-        majority=task.score(rows.test, task.trivial(rows.train, rows.test)),
-    )

@@ -108,7 +108,7 @@ def toy_bench(plugins: Plugins, tmp_path_factory: pytest.TempPathFactory) -> Any
 
     from bench.data.sources import Sources
     from bench.engine.machine import Device
-    from bench.run import Bench
+    from bench.ground import Bench
 
     sources = Sources(cache=tmp_path_factory.mktemp("cache"))
     return Bench(plugins, sources, Device(torch.device("cpu"), torch.float32))

@@ -8,7 +8,7 @@ import pytest
 
 from bench import ledger
 from bench.contracts import BenchError, Cell
-from bench.run import Bench, prepare_ground
+from bench.ground import Bench, prepare_ground
 
 MakeCell = Callable[..., Cell]
 

@@ -32,7 +32,7 @@ class Batch:
 
 
 class Split:
-    """An encoded split on the device, cut into batches by index."""
+    """An encoded split on the device, cut into batches by index. targets: packed, or one row a sequence."""
 
     def __init__(self, encoded: Encoded, token_ids: np.ndarray, pad: int, device: torch.device) -> None:
         """token_ids: the new id of each vocabulary entry (`Backbone.trim`); pad: the new padding id."""
@@ -47,7 +47,7 @@ class Split:
         self._segments = None
         if encoded.segments.any():
             self._segments = torch.from_numpy(encoded.segments.astype(np.int64)).to(device)
-        self._targets = torch.from_numpy(encoded.targets).to(device)
+        self.targets = torch.from_numpy(encoded.targets).to(device)
         self._offsets = torch.from_numpy(encoded.offsets[:-1]).to(device)
         content = (encoded.tokens, encoded.offsets, encoded.segments)
         self.digest = hashlib.sha256(b"".join(array.tobytes() for array in content)).hexdigest()
@@ -66,7 +66,7 @@ class Split:
         steps = torch.arange(int(self.lengths[index].max()), device=self._device)
         real = steps < lengths[:, None]
         positions = self._offsets[rows][:, None] + torch.where(real, steps, 0)
-        targets = self._targets[positions] if self._by_token else self._targets[rows]
+        targets = self.targets[positions] if self._by_token else self.targets[rows]
         return Batch(
             tokens=torch.where(real, self._tokens[positions], self._pad),
             mask=real.long(),

@@ -119,7 +119,7 @@ def fit(
         for step in range(phase.steps):
             with training:
                 index = next(batches)
-                factor = _factor(step, phase.steps, recipe.warmup)
+                factor = rate_factor(step, phase.steps, recipe.warmup)
                 losses.append(_step(model, splits["train"], index, phase, optimizer, factor))
                 if model.device.torch.type == "cpu":  # elsewhere this would wait for the device
                     check_finite(losses[-1:], result.steps + 1)
@@ -222,7 +222,7 @@ def accumulate(model: Model, split: Split, index: np.ndarray, phase: PlannedPhas
     return torch.stack(losses).sum()
 
 
-def _factor(step: int, steps: int, warmup: float) -> float:
+def rate_factor(step: int, steps: int, warmup: float) -> float:
     """Learning-rate factor: linear warm-up over the first `warmup` of a phase, then linear decay to zero."""
     rising = warmup * steps
     if step < rising:

@@ -14,8 +14,8 @@ from bench.discovery import Plugins
 from bench.engine.machine import choose_device
 from bench.executors.contract import Listener, Work
 from bench.executors.groups import Key, group_key
+from bench.ground import Bench, Ground, prepare_ground
 from bench.record import Record
-from bench.run import Bench, Ground, prepare_ground
 
 
 class Series:
@@ -30,7 +30,11 @@ class Series:
             importlib.import_module(name)
         self._work = work
         chosen = choose_device(device, work.options.threads)
-        self._bench = Bench(plugins, work.sources, chosen, shelf=work.options.shelf)
+        seeds: dict[str, list[int]] = {}
+        for name in work.fingerprints:
+            cell, _, seed = name.rpartition("/seed")
+            seeds.setdefault(cell, []).append(int(seed))
+        self._bench = Bench(plugins, work.sources, chosen, shelf=work.options.shelf, seeds=seeds)
         self._key: Key | None = None
         self._ground: Ground | None = None
 

@@ -21,9 +21,10 @@ from bench.discovery import Plugins
 from bench.engine.machine import Device, choose_device
 from bench.engine.training import predict
 from bench.export.standard import CLASSES, standard_model, why_not
+from bench.ground import Bench, Ground, prepare_ground
 from bench.models.backbones import HuggingFaceEncoder
 from bench.models.loading import load
-from bench.run import Bench, Ground, prepare_ground, train
+from bench.run import train
 
 SCRIPTS = Path(__file__).parent / "scripts"
 SCRIPT = {"pooled": "text.py", "token": "words.py", "span": "questions.py"}

@@ -16,9 +16,11 @@ SPREAD = 4  # a pool is at least so many times larger than the mask
 
 
 class Masks:
-    """Dropout masks, shared by the layers of a model; drawn from torch's default generator."""
+    """Dropout masks, shared by the layers of a model."""
 
-    def __init__(self) -> None:
+    def __init__(self, generator: torch.Generator | None = None) -> None:
+        """generator: of the CPU; None: torch's default one."""
+        self._generator = generator
         self._pools: dict[tuple[float, torch.dtype], Tensor] = {}
         self._left = 0
 
@@ -35,11 +37,10 @@ class Masks:
         size = like.numel()
         pool = self._pools.get((rate, like.dtype))
         if pool is None or len(pool) < SPREAD * size:
-            pool = (
-                torch.empty(SPREAD * max(size, 1 << 16), dtype=like.dtype).bernoulli_(1 - rate).div_(1 - rate)
-            )
+            pool = torch.empty(SPREAD * max(size, 1 << 16), dtype=like.dtype)
+            pool.bernoulli_(1 - rate, generator=self._generator).div_(1 - rate)
             self._pools[rate, like.dtype] = pool
-        offset = int(torch.randint(len(pool) - size + 1, ()))
+        offset = int(torch.randint(len(pool) - size + 1, (), generator=self._generator))
         return pool[offset : offset + size].view(like.shape)
 
 

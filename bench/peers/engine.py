@@ -15,9 +15,10 @@ from bench.display import Display
 from bench.engine.machine import Device
 from bench.engine.plan import make_plan
 from bench.executors.contract import Options
+from bench.ground import Bench, Ground, prepare_ground
 from bench.launch import launch
 from bench.peers.measurement import Clock, Outcome
-from bench.run import Bench, Ground, prepare_ground, run_cell
+from bench.run import run_cell
 
 
 def run_one(cell: Cell, plugins: Plugins, sources: Sources, device: Device) -> Outcome:

@@ -20,9 +20,10 @@ from bench.discovery import Plugins, discover
 from bench.engine.plan import Plan
 from bench.engine.solving import solve
 from bench.engine.training import Fit, Model, fit
+from bench.ground import Bench, Ground, prepare_ground
 from bench.models.backbones import block_of
 from bench.record import Record
-from bench.run import Bench, Ground, build, prepare_ground, run_cell
+from bench.run import build, run_cell
 
 STRATEGIES = sorted(discover().strategies)
 OWN = [n for n in STRATEGIES if discover().strategies[n].__module__.startswith("strategies.")]

@@ -13,7 +13,8 @@ from bench.contracts import Cell
 from bench.engine.determinism import make_deterministic
 from bench.engine.memory import Memory, cache_budget
 from bench.engine.prefix import Prefix, Storage
-from bench.run import Bench, Ground, Tests, prepare_ground, run_cell
+from bench.ground import Bench, Ground, prepare_ground
+from bench.run import Tests, run_cell
 
 
 @pytest.fixture(autouse=True)

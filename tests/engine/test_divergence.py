@@ -16,8 +16,8 @@ from bench.contracts import Cell, Phase, Strategy
 from bench.discovery import Plugins
 from bench.engine.divergence import Diverged, check_finite, check_sound
 from bench.engine.machine import Device
+from bench.ground import Bench, prepare_ground
 from bench.record import Record
-from bench.run import Bench, prepare_ground
 
 
 @dataclass(frozen=True)

@@ -16,8 +16,9 @@ from bench.contracts import Cell, Phase, Strategy
 from bench.discovery import Plugins
 from bench.engine.memory import Budget, Memory, is_out_of_memory
 from bench.engine.training import accumulate
+from bench.ground import Bench, prepare_ground
 from bench.record import Record
-from bench.run import Bench, build, prepare_ground
+from bench.run import build
 
 
 @dataclass(frozen=True)

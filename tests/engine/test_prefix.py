@@ -17,8 +17,8 @@ from bench.engine.machine import Device
 from bench.engine.memory import Budget
 from bench.engine.prefix import Prefix, Storage
 from bench.engine.shelf import Shelf
+from bench.ground import Bench, Ground, prepare_ground
 from bench.models.heads import Head
-from bench.run import Bench, Ground, prepare_ground
 
 MakeCell = Callable[..., Cell]
 DEPTH = 4

@@ -13,8 +13,9 @@ from sklearn.linear_model import LogisticRegression
 from bench.contracts import BenchError, Cell, Phase, Recipe, Strategy
 from bench.engine import solving
 from bench.engine.training import Fit, Model
+from bench.ground import Bench, Ground, prepare_ground
 from bench.record import Point
-from bench.run import Bench, Ground, build, prepare_ground
+from bench.run import build
 
 MakeCell = Callable[..., Cell]
 

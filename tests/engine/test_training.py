@@ -16,8 +16,9 @@ from bench.data.batches import Batch, epoch_steps, shuffled
 from bench.engine import training
 from bench.engine.optimizer import FlatAdamW
 from bench.engine.training import Fit, Model, derived_seed, fit, predict
+from bench.ground import Bench, Ground, prepare_ground
 from bench.record import Point
-from bench.run import Bench, Ground, build, prepare_ground
+from bench.run import build
 
 MakeCell = Callable[..., Cell]
 

@@ -8,8 +8,9 @@ from dataclasses import replace
 import pytest
 
 from bench.contracts import BenchError, Cell, Recipe
+from bench.ground import Bench, Ground, prepare_ground
 from bench.record import Record, Trial
-from bench.run import Bench, Ground, prepare_ground, run_cell
+from bench.run import run_cell
 
 MakeCell = Callable[..., Cell]
 SCALES = (0.01, 10.0, 1e6)

@@ -20,6 +20,7 @@ from bench.discovery import Plugins
 from bench.engine.machine import Device
 from bench.engine.plan import Plan, make_plan
 from bench.engine.training import fit
+from bench.ground import Bench, prepare_ground
 from bench.models.backbones import HuggingFaceEncoder
 from bench.models.loading import load
 from bench.peers import trainer
@@ -29,7 +30,7 @@ from bench.peers.model import EncoderWithHead
 from bench.peers.schedule import Thaw, optimizer_and_schedule
 from bench.peers.settings import Settings
 from bench.peers.trainer import features, run_trainer
-from bench.run import Bench, build, prepare_ground
+from bench.run import build
 from strategies.gradual import Gradual
 
 MakeCell = Callable[..., Cell]

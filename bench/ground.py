@@ -1,0 +1,172 @@
+"""The ground of a group of cells: what the task, backbone and recipe that they share come to on a device."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import torch
+
+from bench.contracts import Cell, Recipe, Splits, Task, digest
+from bench.data.batches import Split
+from bench.data.encoding import Encoded
+from bench.data.sources import Sources
+from bench.data.splits import content, prepare
+from bench.data.splits import fingerprint as rows_fingerprint
+from bench.discovery import Plugins
+from bench.engine.divergence import Diverged
+from bench.engine.machine import Device, processor
+from bench.engine.memory import WHOLE, Memory, cache_budget
+from bench.engine.prefix import Prefix, Stopwatch, Storage
+from bench.engine.shelf import Shelf
+from bench.engine.speeds import Speeds
+from bench.engine.tuning import Trained
+from bench.models.backbones import Backbone
+from bench.models.heads import Head
+from bench.models.loading import Loaded, load
+from bench.models.trained_vectors import Texts
+from bench.record import Data
+
+JOINED = {"last": 1, "last-4": 4, "mix": 10**6}
+"""How many of the last blocks' outputs the head reads; the embeddings are the first block."""
+
+
+@dataclass(frozen=True)
+class Bench:
+    """What every cell needs: the plug-ins, where data come from, where it runs and in how much memory.
+
+    shelf: activations that other runs left. seeds: of the run, by the id of a cell without its seed."""
+
+    plugins: Plugins
+    sources: Sources
+    device: Device
+    memory: Memory = WHOLE
+    shelf: Shelf | None = None
+    seeds: Mapping[str, Sequence[int]] = field(default_factory=dict)
+
+    def seeds_of(self, cell: Cell) -> list[int]:
+        """The seeds that the run has of a cell, its own among them, ascending."""
+        return sorted({cell.seed, *self.seeds.get(cell.id.rpartition("/")[0], ())})
+
+
+@dataclass(frozen=True)
+class Terms:
+    """How a group's backbones are set up, with given weights or random ones.
+
+    tokens: the token ids that occur, of the whole vocabulary. attention: its implementation. layers: that are kept,
+    None: all. joined: the last blocks whose outputs the head reads."""
+
+    tokens: np.ndarray
+    attention: str
+    dropout: float | None
+    layers: int | None
+    joined: int
+    device: torch.device
+
+    def apply(self, backbone: Backbone) -> np.ndarray:
+        """Set a backbone up, in place; the new id of each vocabulary entry."""
+        if self.layers is not None:
+            backbone.keep_layers(self.layers)
+        backbone.join(self.joined)
+        if self.dropout is not None:
+            backbone.set_dropout(self.dropout)
+        backbone.use_attention(self.attention)
+        token_ids = backbone.trim(self.tokens)
+        backbone.to(self.device)
+        return token_ids
+
+
+@dataclass(frozen=True)
+class Ground:
+    """What cells of one task, backbone and recipe share: rows, encoded splits, given weights, prefix.
+
+    given: on these terms, in fp32; never trained. frozen: the same in the device's precision; never trained either.
+    heads: what was trained in one batch, by strategy, options, seed and learning-rate scale."""
+
+    task: Task
+    rows: Splits
+    labels: tuple[str, ...]
+    encoded: dict[str, Encoded]
+    splits: dict[str, Split]
+    loaded: Loaded
+    terms: Terms
+    given: Backbone
+    frozen: Backbone
+    prefix: Prefix
+    data: Data
+    seconds: float
+    heads: dict[tuple[Any, ...], Trained | Diverged] = field(default_factory=dict)
+
+
+def prepare_ground(cell: Cell, bench: Bench) -> Ground:
+    """Rows, encoded splits and the backbone of a cell, checked. Raises BenchError."""
+    watch = Stopwatch(bench.device)
+    with watch:
+        task, recipe = bench.plugins.task(cell.task), cell.recipe
+        rows = prepare(task, bench.sources, recipe)
+        if not recipe.shift:
+            rows = Splits(rows.train, rows.validation, rows.test)
+        others = [rows.validation, *rows.scored().values()]
+        texts = Texts([content(row) for row in rows.train], [content(row) for part in others for row in part])
+        loaded = load(cell.backbone, bench.sources, texts)
+        labels = task.labels(rows.train)
+        named = {"train": rows.train, "validation": rows.validation, **rows.scored()}
+        encoded = {
+            name: task.encode(examples, loaded.tokenizer, labels, recipe) for name, examples in named.items()
+        }
+        pad = loaded.tokenizer.pad_token_id or 0
+        tokens = np.unique(np.concatenate([[pad], *(part.tokens for part in encoded.values())]))
+        fastest = Speeds(bench.device, bench.sources.cache).attention(encoded["train"].lengths.mean())
+        joined = JOINED[recipe.features]
+        terms = Terms(tokens, fastest, recipe.encoder_dropout, recipe.layers, joined, bench.device.torch)
+        given = loaded.backbone
+        token_ids = terms.apply(given)
+        splits = {
+            name: Split(part, token_ids, int(token_ids[pad]), bench.device.torch)
+            for name, part in encoded.items()
+        }
+    head = head_of(task, given, labels, recipe)
+    parts = len(splits) * (given.depth + 2)
+    budget = cache_budget(bench.memory, bench.device, parts, bench.sources.cache)
+    machine = (processor(), torch.get_num_threads(), torch.__version__, terms.attention)
+    frozen = given.copy().cast(bench.device.dtype)
+    weights = (
+        digest([frozen.content(), str(frozen.dtype), recipe.features, *map(str, machine)])
+        if bench.shelf
+        else ""
+    )
+    storage = Storage(budget, bench.sources.cache / "work", bench.shelf, weights)
+    return Ground(
+        task=task,
+        rows=rows,
+        labels=labels,
+        encoded=encoded,
+        splits=splits,
+        loaded=loaded,
+        terms=terms,
+        given=given,
+        frozen=frozen,
+        prefix=Prefix(frozen, splits, head, bench.device, storage),
+        data=_data(task, rows, labels, encoded["train"]),
+        seconds=watch.seconds + loaded.spared,
+    )
+
+
+def head_of(task: Task, backbone: Backbone, labels: tuple[str, ...], recipe: Recipe) -> Head:
+    """A new head for what leaves the backbone."""
+    return Head(task.head, backbone.output_width, len(labels) or 2, recipe, backbone.joined)
+
+
+def _data(task: Task, rows: Splits, labels: tuple[str, ...], train: Encoded) -> Data:
+    named = {"train": rows.train, "validation": rows.validation, **rows.scored()}
+    every = [example for examples in named.values() for example in examples]
+    return Data(
+        fingerprint=rows_fingerprint(every),
+        task_version=task.version,
+        sizes={name: len(examples) for name, examples in named.items()},
+        labels=labels,
+        truncated=train.truncated / max(len(train), 1),
+        majority=task.score(rows.test, task.trivial(rows.train, rows.test)),
+    )
