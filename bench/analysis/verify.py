@@ -2,7 +2,8 @@
 
 A claim is a value and the bounds that it must lie between. The run gives the value a 95% interval, over seeds
 and test examples as in the tables: inside the bounds the claim is confirmed, outside it is contradicted, and an
-interval that holds a bound decides nothing. Of a task that was run at several sizes the largest counts.
+interval that holds a bound decides nothing. Where a score on a whole test set is claimed, the published one is of
+the same examples, and the interval is over seeds alone. Of a task that was run at several sizes the largest counts.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from bench.analysis.loading import Run
 from bench.analysis.noise import total
 from bench.analysis.resampling import Resampled, Source, resample
 from bench.analysis.shift import elsewhere
+from bench.analysis.variance import Components
 from bench.record import Record
 
 
@@ -100,10 +102,12 @@ def _judge(claim: Published, bench: _Bench) -> Finding:
             above = parameters if claim.above_parameters else above
         elif isinstance(claim, Growth):
             estimate = _growth(claim, bench)
+        elif isinstance(claim, Difference):
+            estimate = _mean(_differences(claim, bench))
+        elif isinstance(claim, Score):
+            estimate = _mean(_scores(claim, bench))
         else:
-            estimate = _mean(
-                _differences(claim, bench) if isinstance(claim, Difference) else _scores(claim, bench)
-            )
+            raise TypeError(f"no rule for claims of the kind {type(claim).__name__}")
     except NotTestable as error:
         return Finding(claim, bench.run.name, "not testable here", unit, reason=str(error))
     low, high = -math.inf if above is None else above, math.inf if below is None else below
@@ -117,18 +121,21 @@ def _judge(claim: Published, bench: _Bench) -> Finding:
     )
 
 
-def _scores(claim: Published, bench: _Bench) -> dict[str, Resampled]:
-    assert isinstance(claim, Score)
+def _name(group: Group) -> str:
+    return f"{group.key.task} {group.key.backbone}"
+
+
+def _scores(claim: Score, bench: _Bench) -> dict[str, Components]:
     key = Key("", claim.strategy, "")
-    return _resampled(
-        {
-            str(group.key): resample(group, claim.metric or group.headline, bench.source)
-            for group, _ in bench.pairs(claim, key, key)
-        }
+    groups = {_name(group): group for group, _ in bench.pairs(claim, key, key)}
+    parts = _components(
+        {name: resample(g, claim.metric or g.headline, bench.source) for name, g in groups.items()}
     )
+    whole = {name for name, g in groups.items() if all(r.cell.recipe.test is None for r in g.done)}
+    return {name: replace(part, example=0.0) if name in whole else part for name, part in parts.items()}
 
 
-def _differences(claim: Difference, bench: _Bench) -> dict[str, Resampled]:
+def _differences(claim: Difference, bench: _Bench) -> dict[str, Components]:
     first = Key("", claim.first, claim.first_backbone)
     second = Key("", claim.second, claim.second_backbone)
     found: dict[str, Resampled | None] = {}
@@ -136,8 +143,8 @@ def _differences(claim: Difference, bench: _Bench) -> dict[str, Resampled]:
         metric = claim.metric or group.headline
         score = elsewhere if claim.on == "elsewhere" else resample
         pair = score(group, metric, bench.source), score(other, metric, bench.source)
-        found[f"{group.key.task} {group.key.backbone}"] = _minus(*pair, claim.share)
-    return _resampled(found)
+        found[_name(group)] = _minus(*pair, claim.share)
+    return _components(found)
 
 
 def _minus(first: Resampled | None, second: Resampled | None, share: float) -> Resampled | None:
@@ -146,16 +153,20 @@ def _minus(first: Resampled | None, second: Resampled | None, share: float) -> R
     return first.minus(replace(second, scores=share * second.scores, draws=share * second.draws))
 
 
-def _resampled(found: Mapping[str, Resampled | None]) -> dict[str, Resampled]:
-    kept = {name: item for name, item in found.items() if item is not None}
-    if not kept:
+def _components(found: Mapping[str, Resampled | None]) -> dict[str, Components]:
+    """Of those that two seeds or more have."""
+    known = {name: item.components() for name, item in found.items() if item is not None}
+    if not known:
         raise NotTestable("no predictions on the same examples and seeds, of this test set")
+    kept = {name: parts for name, parts in known.items() if parts.seeds > 1}
+    if not kept:
+        raise NotTestable("one seed says nothing of others: it needs two")
     return kept
 
 
 def _growth(claim: Growth, bench: _Bench) -> Estimate:
     """Sizes share test examples and their resamples, so the growth is paired over them; seeds are independent."""
-    found: dict[str, Resampled] = {}
+    found: dict[str, Resampled | None] = {}
     for task, lines in sized(bench.run.records).items():
         for (strategy, backbone), points in lines.items():
             others = lines.get((claim.second, backbone), {})
@@ -172,16 +183,14 @@ def _growth(claim: Growth, bench: _Bench) -> Estimate:
                 )
                 for size in (sizes[0], sizes[-1])
             )
-            if (grown := _minus(last, first, 1.0)) is not None:
-                found[f"{task} {backbone} from {sizes[0]:,} to {sizes[-1]:,} examples"] = grown
+            found[f"{task} {backbone} from {sizes[0]:,} to {sizes[-1]:,} examples"] = _minus(last, first, 1.0)
     if not found:
         raise NotTestable(f"{claim.first} and {claim.second} were not run at two sizes of a task")
-    return _mean(found)
+    return _mean(_components(found))
 
 
-def _mean(found: Mapping[str, Resampled]) -> Estimate:
+def _mean(parts: Mapping[str, Components]) -> Estimate:
     """The mean over tasks, each counted alike, with the interval of a sum of independent scores."""
-    parts = {name: item.components() for name, item in found.items()}
     errors = [item.noise.scaled(1 / len(parts) ** 2) for item in intervals(parts).values()]
     half = total(errors).quantile(0.975)
     value = fmean(part.mean for part in parts.values())
@@ -203,8 +212,7 @@ def _cost(claim: Cost, bench: _Bench) -> tuple[Estimate, float]:
     logs = [fmean(_log_ratio(*pair, seed) for pair in pairs) for seed in sorted(seeds)]
     half = float(stdtrit(len(logs) - 1, 0.975)) * stdev(logs) / math.sqrt(len(logs))
     parts = {
-        f"{first.key.task} {first.key.backbone}": math.exp(fmean(_log_ratio(first, second, s) for s in seeds))
-        for first, second in pairs
+        _name(first): math.exp(fmean(_log_ratio(first, second, s) for s in seeds)) for first, second in pairs
     }
     shares = [(first.done[0].trainable, second.done[0].trainable) for first, second in pairs]
     parameters = math.exp(fmean(math.log(own / other) for own, other in shares))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +14,7 @@ from bench.analysis.findings import as_dict, evidence, report
 from bench.analysis.loading import Run
 from bench.analysis.metrics import ratios
 from bench.analysis.verify import verify
-from bench.contracts import BenchError
+from bench.contracts import BenchError, Recipe
 from bench.record import Seconds
 from tests.analysis.conftest import METRICS, make_predictions, make_record
 
@@ -103,8 +104,30 @@ def test_growth_is_from_the_smallest_to_the_largest_size():
 def test_a_score_is_compared_with_the_published_band():
     run = run_of({("reviews", "full"): 0.80})
     claim = Score(name="s", source="", says="", kind="score", strategy="full", above=0.7, below=0.9)
-    assert verdict(claim, run) == "confirmed"
+    (finding,) = verify([claim], run)
+    assert finding.verdict == "confirmed"
+    assert "reviews minilm 80" in evidence(finding)
     assert verdict(claim.model_copy(update={"above": 0.95, "below": 1.0}), run) == "contradicted"
+
+
+def test_a_score_on_the_published_examples_varies_over_seeds_alone():
+    run = run_of({("reviews", "full"): 0.80})
+    claim = Score(name="s", source="", says="", kind="score", strategy="full", above=0.7, below=0.9)
+    (whole,) = verify([claim], run)
+    sampled = [r.model_copy(update={"cell": replace(r.cell, recipe=Recipe(test=1000))}) for r in run.records]
+    (part,) = verify([claim], Run("a sample", sampled, run.predictions))
+    assert whole.estimate.value == part.estimate.value
+    assert whole.estimate.high - whole.estimate.low < 0.5 * (part.estimate.high - part.estimate.low)
+
+
+def test_one_seed_decides_nothing():
+    run = run_of({("reviews", "full"): 0.85, ("reviews", "frozen"): 0.75})
+    one = [record for record in run.records if record.cell.seed == 0]
+    (finding,) = verify([BETTER], Run("one seed", one, run.predictions))
+    assert (finding.verdict, finding.reason) == (
+        "not testable here",
+        "one seed says nothing of others: it needs two",
+    )
 
 
 @pytest.mark.parametrize(("seconds", "expected"), [(8.0, "confirmed"), (0.05, "contradicted")])
