@@ -106,7 +106,7 @@ def test_a_score_is_compared_with_the_published_band():
     claim = Score(name="s", source="", says="", kind="score", strategy="full", above=0.7, below=0.9)
     (finding,) = verify([claim], run)
     assert finding.verdict == "confirmed"
-    assert "reviews minilm 80" in evidence(finding)
+    assert "reviews minilm 79" in evidence(finding)
     assert verdict(claim.model_copy(update={"above": 0.95, "below": 1.0}), run) == "contradicted"
 
 
