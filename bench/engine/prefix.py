@@ -12,6 +12,7 @@ import os
 import shutil
 import tempfile
 import weakref
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -24,6 +25,7 @@ from bench.engine.determinism import is_deterministic
 from bench.engine.machine import Device
 from bench.engine.memory import Budget
 from bench.engine.shelf import Shelf
+from bench.locks import exclusive
 from bench.models.backbones import Backbone
 from bench.models.heads import Head
 
@@ -41,6 +43,12 @@ class Storage:
     folder: Path = field(default_factory=lambda: Path(tempfile.gettempdir()))
     shelf: Shelf | None = None
     content: str = ""
+
+    def turn(self, split: str) -> AbstractContextManager[None]:
+        """Of processes that share the shelf one at a time fills a split, and the next finds what it left."""
+        if self.shelf is None:
+            return nullcontext()
+        return exclusive(self.shelf.folder / "locks" / digest([self.content, split]))
 
 
 class Prefix:
@@ -67,9 +75,15 @@ class Prefix:
     def fill(self, split: str, boundaries: tuple[int, ...]) -> None:
         """One pass over a split that keeps the activations at every boundary not kept yet."""
         wanted = [b for b in boundaries if (split, b) not in self._kept and (split, b) not in self._refused]
-        missing = [b for b in wanted if not self._fetch(split, b) and self._make_room(split, b)]
-        if not missing:
+        if not wanted:
             return
+        with self._storage.turn(self._splits[split].digest):
+            missing = [b for b in wanted if not self._fetch(split, b) and self._make_room(split, b)]
+            if missing:
+                self._compute(split, missing)
+
+    def _compute(self, split: str, missing: list[int]) -> None:
+        """One pass that keeps the activations at boundaries that have room."""
         source = max((b for name, b in self._kept if name == split and b < missing[0]), default=0)
         seconds = dict.fromkeys(missing, 0.0)
         with torch.no_grad():

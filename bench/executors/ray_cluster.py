@@ -73,6 +73,7 @@ class RayCluster:
 
     def run(self, cells: Sequence[Cell], finished: Finished) -> None:
         self.ready()
+        code()  # as it was when the run began, whatever is edited meanwhile
         self._luggage = self._ray.put(self._packed(cells))
         for share, members in self._shared_out(cells).items():
             waiting = Waiting(members, self._work.store, finished, self._listener)
@@ -85,7 +86,8 @@ class RayCluster:
             if not tasks:
                 time.sleep(PAUSE)  # the last cells run in another process
                 continue
-            heard, _ = self._ray.wait(list(tasks), timeout=PAUSE)
+            self._ray.wait(list(tasks), timeout=PAUSE)
+            heard, _ = self._ray.wait(list(tasks), num_returns=len(tasks), timeout=0)
             for task in heard:
                 self._hear(*tasks[task])
 
@@ -138,9 +140,11 @@ class RayCluster:
         )
 
     def _staff(self, pool: Pool) -> None:
-        """Occupy idle hands, let go of those that nothing is left for, and ask for more where there is room."""
-        for hand in [hand for hand in pool.hands if hand.task is None]:
-            held = pool.next_for(hand)
+        """Occupy idle hands, let go of those that nothing is left for, and ask for more where there is room.
+
+        A hand that others keep from starting must not keep a finished run from its end."""
+        for hand in [hand for hand in pool.hands if hand.held is None]:
+            held = pool.next_for(hand) if hand.task is None else None
             if held:
                 self._occupy(hand, held)
             elif not pool.left:
@@ -181,7 +185,8 @@ class RayCluster:
         hand.node = hello.node
         if hello.code != code():
             raise BenchError(
-                f"node {hello.node} has another version of transferbench: install the same on all"
+                f"node {hello.node} has another version of transferbench than this run began with: install the "
+                "same on all nodes, and start again"
             )
 
     def _receive(self, hand: Hand, outcome: Outcome) -> None:

@@ -57,11 +57,13 @@ class Pool:
         return len(self.waiting) + len(self.again)
 
     def next_for(self, hand: Hand) -> Held | None:
-        if self.again:
-            return self.again.pop(0)
-        return self.waiting.take(
-            hand.key, [other.key for other in self.hands if other is not hand and other.key]
-        )
+        """The hand's next cell: a lost one waits for a hand that has its group ready, or has nothing else to do."""
+        for held in self.again:
+            if group_key(held.cell) == hand.key:
+                self.again.remove(held)
+                return held
+        taken = [other.key for other in self.hands if other is not hand and other.key]
+        return self.waiting.take(hand.key, taken) or (self.again.pop(0) if self.again else None)
 
     def lacking(self, room: int) -> int:
         """How many more hands would have something to do, where there is room for so many in all."""

@@ -1,10 +1,9 @@
 """What a large grid would take on many GPUs: the scheduling policy itself, run on recorded costs in simulated time.
 
-    python -m bench.executors.simulate [RUN or baseline] [--cells 10000]
+    python -m bench.executors.simulate [RUN or baseline] [--cells 10000] [--gpus 1 2 4 ...]
 
-A cell costs what its recorded one took; a worker that comes to a group pays its preparation and its prefix. The
-grid repeats the recorded tasks and backbones as groups of their own until there are enough cells.
-`bench.executors.groups` chooses each next cell, as in a real run."""
+The grid repeats the recorded tasks as groups of their own until there are enough cells, and
+`bench.executors.groups` chooses each next cell, as in a real run. What is assumed is printed with the table."""
 
 from __future__ import annotations
 
@@ -19,11 +18,26 @@ from statistics import fmean
 from bench.cli_tables import open_source
 from bench.contracts import BenchError, Cell
 from bench.executors.groups import Groups, Key, group_key
+from bench.progress import duration
 from bench.record import Record
 
 START = 10.0  # seconds until a worker can run cells: an actor, a process, torch
-DISPATCH = 0.05  # seconds from a record to the worker's next cell
+DRIVER = 0.02  # seconds that the driver needs for a record; it takes one after another
+DISPATCH = 0.05  # seconds more until the worker begins its next cell
 GPUS_A_NODE = 8
+
+ASSUMPTIONS = f"""\
+- A cell takes what its recorded one took to train and to evaluate, on whatever machine that was; a worker that
+  comes to a group also pays the group's dearest recorded preparation and prefix. No two workers share a prefix
+  (`--cache-dir` would let those of a node), and none gives one up while a cell of its group waits.
+- The grid repeats the recorded cells under names of other tasks: every copy is a group with its own rows.
+- Every cell asks for a whole GPU: heads that would share one, and word vectors that need none, are not packed.
+- A worker starts in {START:.0f} s. The driver takes {DRIVER} s for a record, one after another; the worker has its
+  next cell {DISPATCH} s after that.
+- Nodes of {GPUS_A_NODE} GPUs fetch weights and rows once each, at no cost in time; nothing fails, and the cluster
+  is this run's alone.
+- The lower bound: each group prepared once and all work spread evenly, or the longest cell; no start, no driver.
+"""
 
 
 @dataclass(frozen=True)
@@ -46,7 +60,8 @@ class Outcome:
     bound: float
     prepared: int
     groups: int
-    fetched: int  # groups that a node fetched the rows and weights of, over all nodes
+    backbones_fetched: int  # over all nodes, as the next
+    tasks_fetched: int
 
     @property
     def utilisation(self) -> float:
@@ -83,13 +98,15 @@ def simulate(costs: Mapping[Cell, Cost], gpus: int) -> Outcome:
     """Every worker in turn, at the moment when it is free, takes the cell that the policy gives it."""
     groups = Groups(costs)
     groups.largest_first()
-    names = set(map(group_key, costs))
     ready: dict[int, Key] = {}
     preparations: list[tuple[int, Key]] = []
     free = [(START, worker) for worker in range(gpus)]
-    busy = makespan = 0.0
-    while groups and free:
+    busy = makespan = driver = 0.0
+    while free:
         now, worker = heapq.heappop(free)
+        if worker in ready:
+            makespan = driver = max(driver, now) + DRIVER
+            now = driver + DISPATCH
         taken = {key for other, key in ready.items() if other != worker}
         key = groups.choose(ready.get(worker), taken)
         if key is None:
@@ -101,16 +118,17 @@ def simulate(costs: Mapping[Cell, Cost], gpus: int) -> Outcome:
             preparations.append((worker, key))
             seconds += cost.shared
         busy += seconds
-        makespan = max(makespan, now + seconds)
-        heapq.heappush(free, (now + seconds + DISPATCH, worker))
+        heapq.heappush(free, (now + seconds, worker))
+    fetched = {(worker // GPUS_A_NODE, key) for worker, key in preparations}
     return Outcome(
         gpus=gpus,
         makespan=makespan,
         busy=busy,
         bound=lower_bound(costs, gpus),
         prepared=len(preparations),
-        groups=len(names),
-        fetched=len({(worker // GPUS_A_NODE, key) for worker, key in preparations}),
+        groups=len(set(map(group_key, costs))),
+        backbones_fetched=len({(node, backbone) for node, (_, backbone, _) in fetched}),
+        tasks_fetched=len({(node, task) for node, (task, _, _) in fetched}),
     )
 
 
@@ -124,16 +142,15 @@ def lower_bound(costs: Mapping[Cell, Cost], gpus: int) -> float:
 def markdown(outcomes: Sequence[Outcome]) -> str:
     """A table, a row a number of GPUs."""
     lines = [
-        "| GPUs | makespan | over the lower bound | utilisation | prefixes computed | fetched by nodes |",
-        "|---:|---:|---:|---:|---:|---:|",
+        "| GPUs | makespan | over the bound | utilisation | prefixes a group | weights fetched | rows fetched |",
+        "|---:|---:|---:|---:|---:|---:|---:|",
     ]
-    for found in outcomes:
-        above = found.makespan / found.bound - 1
-        prepared = f"{found.prepared:,} of {found.groups:,} groups"
-        lines.append(
-            f"| {found.gpus} | {found.makespan / 3600:.2f} h | {above:.1%} | {found.utilisation:.1%} "
-            f"| {prepared} | {found.fetched:,} |"
-        )
+    lines += [
+        f"| {found.gpus} | {duration(found.makespan)} | {found.makespan / found.bound - 1:.1%} "
+        f"| {found.utilisation:.1%} | {found.prepared / found.groups:.3f} | {found.backbones_fetched:,} "
+        f"| {found.tasks_fetched:,} |"
+        for found in outcomes
+    ]
     return "\n".join(lines)
 
 
@@ -143,15 +160,21 @@ def main() -> None:
     )
     parser.add_argument("source", nargs="?", default="results/baselines/quick.jsonl")
     parser.add_argument("--cells", type=int, default=10_000)
+    parser.add_argument("--gpus", type=int, nargs="+", default=[2**power for power in range(10)])
     chosen = parser.parse_args()
-    recorded = costs_of(open_source(chosen.source).records)
+    if min(chosen.cells, *chosen.gpus) < 1:
+        parser.error("--cells and --gpus are at least 1")
+    try:
+        recorded = costs_of(open_source(chosen.source).records)
+    except BenchError as error:
+        parser.error(str(error))
     costs = grid(recorded, chosen.cells)
-    print(markdown([simulate(costs, 2**power) for power in range(10)]))
+    print(markdown([simulate(costs, gpus) for gpus in chosen.gpus]))
     own = [cost.own for cost in costs.values()]
-    print(
-        f"\n{len(costs):,} cells, {fmean(own):.1f} s on average (longest {max(own):.1f} s); a preparation takes "
-        f"{fmean(cost.shared for cost in costs.values()):.1f} s"
-    )
+    shared = fmean({group_key(cell): cost.shared for cell, cost in costs.items()}.values())
+    print(f"\n{len(costs):,} cells, after {len(recorded)} recorded in {chosen.source}:")
+    print(f"a cell takes {fmean(own):.1f} s, at most {max(own):.1f} s; a preparation {shared:.1f} s.\n")
+    print(ASSUMPTIONS, end="")
 
 
 if __name__ == "__main__":

@@ -2,8 +2,10 @@
 
     python -m tests.executors.overhead [--cells 24] [--sleep 5]
 
-Overhead is the share of the workers' time, from the first cell given to the last record written, in which a node
-has no cell: dispatch, transport, writing, and waiting for the driver."""
+Overhead is the share of the workers' time, each from its first cell given to its last record written, in which its
+node has no cell: dispatch, transport, writing, and waiting for the driver. Told apart: how long workers take to start,
+and what the driver needs for a record, which bounds how many workers it can serve, since it takes one after another.
+Measure on a machine that does nothing else."""
 
 from __future__ import annotations
 
@@ -11,21 +13,21 @@ import argparse
 import io
 import tempfile
 import time
+from dataclasses import dataclass
 from pathlib import Path
 
 from rich.console import Console
 
 from bench import suite as suites
-from bench.contracts import Cell
 from bench.data.sources import Sources
 from bench.discovery import discover
 from bench.display import Display
-from bench.executors import ray_cluster
 from bench.executors.contract import Options
+from bench.executors.ray_cluster import RayCluster
 from bench.executors.ray_node import Outcome
 from bench.executors.ray_pool import Hand
+from bench.executors.waiting import Held
 from bench.launch import launch
-from bench.record import Record
 from tests.conftest import save_tiny_encoder
 from tests.runs import TOYS, ToySuite
 
@@ -49,19 +51,37 @@ class Sleeps(Strategy):
 """
 
 
-class Clock(Display):
-    """Notes when the first cell was given and when the last record was written."""
+@dataclass
+class Worker:
+    """A worker as the driver sees it, in seconds: when it first got a cell, when its last record was written, how
+    long its node was at cells, and how long the driver was at their records."""
 
-    def __init__(self) -> None:
-        super().__init__(Console(file=io.StringIO()))
-        self.began, self.ended = 0.0, 0.0
+    began: float = 0.0
+    ended: float = 0.0
+    busy: float = 0.0
+    driver: float = 0.0
+    cells: int = 0
 
-    def cell_started(self, cell: Cell) -> None:
-        self.began = self.began or time.monotonic()
 
-    def cell_done(self, record: Record) -> None:
-        assert record.status == "done", record.reason
-        self.ended = time.monotonic()
+def watched(workers: dict[Hand, Worker]) -> None:
+    """Note what the driver gives to its hands and hears from them."""
+    give, receive = Hand.give, RayCluster._receive
+
+    def giving(self: Hand, held: Held, adaptations: tuple[str, ...]) -> None:
+        worker = workers.setdefault(self, Worker(began=time.monotonic()))
+        began = time.monotonic()
+        give(self, held, adaptations)
+        worker.driver += time.monotonic() - began
+
+    def receiving(self: RayCluster, hand: Hand, outcome: Outcome) -> None:
+        worker, began = workers[hand], time.monotonic()
+        receive(self, hand, outcome)
+        worker.ended = time.monotonic()
+        worker.driver += worker.ended - began
+        worker.busy += outcome.seconds
+        worker.cells += 1
+
+    Hand.give, RayCluster._receive = giving, receiving
 
 
 def main() -> None:
@@ -74,14 +94,8 @@ def main() -> None:
     cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 0, "include_dashboard": False})
     for _ in range(WORKERS):
         cluster.add_node(num_cpus=1)
-    busy: list[float] = []
-    receive = ray_cluster.RayCluster._receive
-
-    def listening(self: ray_cluster.RayCluster, hand: Hand, outcome: Outcome) -> None:
-        busy.append(outcome.seconds)
-        receive(self, hand, outcome)
-
-    ray_cluster.RayCluster._receive = listening
+    workers: dict[Hand, Worker] = {}
+    watched(workers)
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         plugin = folder / "sleeps.py"
@@ -93,13 +107,18 @@ def main() -> None:
         options = Options(
             device="cpu", threads=1, executor="ray", address=cluster.address, plugin_files=plugins.given
         )
-        clock = Clock()
-        launch(cells, plugins, Sources(cache=folder / "cache"), folder / "run", options, clock)
-    makespan = clock.ended - clock.began
-    idle = 1 - sum(busy) / (WORKERS * makespan)
-    print(f"{len(busy)} cells of {sum(busy) / len(busy):.2f} s on {WORKERS} workers: {makespan:.1f} s")
-    print(f"workers idle: {idle:.1%} of the makespan")
+        began = time.monotonic()
+        display = Display(Console(file=io.StringIO()))
+        records = launch(cells, plugins, Sources(cache=folder / "cache"), folder / "run", options, display)
     cluster.shutdown()
+    assert all(record.status == "done" for record in records), [record.reason for record in records]
+    busy = sum(worker.busy for worker in workers.values())
+    spans = sum(worker.ended - worker.began for worker in workers.values())
+    done = sum(worker.cells for worker in workers.values())
+    start = max(worker.began for worker in workers.values()) - began
+    print(f"{done} cells of {busy / done:.2f} s on {len(workers)} workers, all started after {start:.1f} s")
+    print(f"overhead: {1 - busy / spans:.2%} of the workers' time")
+    print(f"the driver: {1000 * sum(worker.driver for worker in workers.values()) / done:.1f} ms a record")
 
 
 if __name__ == "__main__":

@@ -21,6 +21,9 @@ from bench.data.sources import Sources
 from bench.discovery import discover
 from bench.display import Display
 from bench.executors.contract import Options
+from bench.executors.ray_cluster import RayCluster
+from bench.executors.ray_node import Outcome
+from bench.executors.ray_pool import Hand
 from bench.launch import launch
 from bench.record import Record
 from bench.store import Store
@@ -39,11 +42,7 @@ class Listening(Display):
 
     def __init__(self) -> None:
         super().__init__(Console(file=io.StringIO()))
-        self.said: list[str] = []
         self.started: list[str] = []
-
-    def say(self, text: str) -> None:
-        self.said.append(text)
 
     def cell_started(self, cell: Any) -> None:
         self.started.append(cell.id)
@@ -114,16 +113,31 @@ def comparable(folder: Path) -> list[dict[str, Any]]:
     return [{**r.model_dump(exclude=apart), "curve": c} for r, c in zip(records, curves, strict=True)]
 
 
-def test_records_and_predictions_are_those_of_inline_and_each_prefix_is_computed_once(
-    cluster: Any, grid: ToySuite, inline: Path, tmp_path: Path
+def test_records_and_predictions_are_those_of_inline_and_a_node_prepares_a_group_once(
+    cluster: Any, grid: ToySuite, inline: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    listener = Listening()
-    run(grid, tmp_path, on(cluster), listener)
+    prepared: list[tuple[Hand, str]] = []
+    receive = RayCluster._receive
+
+    def counting(self: RayCluster, hand: Hand, outcome: Outcome) -> None:
+        prepared.extend((hand, text) for text in outcome.said if "reading rows, loading" in text)
+        receive(self, hand, outcome)
+
+    monkeypatch.setattr(RayCluster, "_receive", counting)
+    run(grid, tmp_path, on(cluster))
     assert results(tmp_path) == results(inline)
     assert comparable(tmp_path) == comparable(inline)
     assert verify(Store(tmp_path)).damaged == {}
-    prepared = [text for text in listener.said if "reading rows, loading" in text]
-    assert len(prepared) == len(set(prepared)) == 2
+    assert len({text for _, text in prepared}) == 2, "both groups were prepared"
+    assert len(prepared) == len(set(prepared)), "and neither more than once by a node"
+    assert 2 <= prefixes(tmp_path) <= len(prepared)
+
+
+def prefixes(folder: Path) -> int:
+    """How often the prefix of a head's cells was computed: cells that share one are charged its very seconds."""
+    records = [record for record in Store(folder).records() if record.cell.strategy == "frozen"]
+    assert all(record.seconds.prefix > 0 for record in records)
+    return len({(record.cell.task, record.seconds.prefix) for record in records})
 
 
 def test_a_node_that_dies_costs_its_cells_in_flight_and_the_run_ends_complete(
@@ -168,9 +182,10 @@ def test_a_driver_that_is_ended_leaves_no_orphan_and_the_same_command_goes_on(
     process = grid.start(tmp_path, *more)
     while process.poll() is None and not list((tmp_path / "records").rglob("*.json")):
         time.sleep(0.05)
+    assert workers(cluster)
     os.kill(process.pid, blow)
-    process.communicate(timeout=60)
-    assert gone_within(15)
+    process.communicate(timeout=120)
+    assert gone_within(30, cluster)
     before = results(tmp_path)
     assert 0 < len(before) < len(results(inline))
     done = grid.finish(tmp_path, *more)
@@ -178,22 +193,25 @@ def test_a_driver_that_is_ended_leaves_no_orphan_and_the_same_command_goes_on(
     assert results(tmp_path) == results(inline)
 
 
-def gone_within(seconds: float) -> bool:
+def gone_within(seconds: float, cluster: Any) -> bool:
     """Whether no worker process is left after so long."""
     until = time.monotonic() + seconds
     while time.monotonic() < until:
-        if not workers():
+        if not workers(cluster):
             return True
         time.sleep(0.1)
     return False
 
 
-def workers() -> list[int]:
-    """The worker processes of this user that Ray's actors have started."""
+def workers(cluster: Any) -> list[int]:
+    """The worker processes that actors on this cluster's nodes have started."""
+    nodes = cluster.list_all_nodes()
+    raylets = {str(info.process.pid) for node in nodes for info in node.all_processes["raylet"]}
     found = []
     for process in psutil.process_iter(["cmdline", "environ"]):
         command = " ".join(process.info["cmdline"] or ())
-        if "bench.executors.worker" in command and "RAY_RAYLET_PID" in (process.info["environ"] or {}):
+        raylet = (process.info["environ"] or {}).get("RAY_RAYLET_PID")
+        if "bench.executors.worker" in command and raylet in raylets:
             found.append(process.pid)
     return found
 

@@ -6,6 +6,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+from unittest.mock import MagicMock
 
 import pytest
 
@@ -13,8 +14,9 @@ from bench.contracts import BenchError, Cell
 from bench.data.sources import Sources
 from bench.discovery import Plugins
 from bench.executors.contract import Options, Silent, Work
+from bench.executors.groups import group_key
 from bench.executors.ray_cluster import HEAD_SHARE, RayCluster
-from bench.executors.ray_pool import Pool, Share
+from bench.executors.ray_pool import Hand, Pool, Share
 from bench.executors.waiting import Waiting
 from bench.store import Store
 
@@ -65,6 +67,23 @@ def test_no_more_workers_are_asked_for_than_have_something_to_do(
     pool = Pool(Share(1, 1), Waiting(cells, Store(tmp_path), lambda _: None, Silent()))
     assert pool.lacking(room=2) == 2
     assert pool.lacking(room=512) == 3
+
+
+def test_a_lost_cell_waits_for_a_hand_that_has_its_group_ready(
+    toy_cell: Callable[..., Cell], tmp_path: Path
+) -> None:
+    """One cell of each group is lost; a hand at the second group gets its own, and the other's last of all."""
+    cells = [toy_cell(task=task, seed=seed) for task in ("toy-sentiment", "toy-ner") for seed in range(2)]
+    pool = Pool(Share(1, 0), Waiting(cells, Store(tmp_path), lambda _: None, Silent()))
+    lost = [pool.waiting.take(group_key(cell)) for cell in cells[::2]]
+    pool.again = [held for held in lost if held]
+    pool.hands = [hand := Hand(MagicMock())]
+    hand.key = group_key(cells[2])
+    order = []
+    while held := pool.next_for(hand):
+        order.append(held.cell)
+        hand.give(held, ())
+    assert order == [cells[2], cells[3], cells[1], cells[0]]
 
 
 def test_without_ray_the_error_says_what_to_install(

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from bench.contracts import BenchError, Cell, Recipe
-from bench.executors.simulate import DISPATCH, START, Cost, costs_of, grid, markdown, simulate
+from bench.executors.simulate import DISPATCH, DRIVER, START, Cost, costs_of, grid, main, markdown, simulate
 
 
 def costs(tasks: int, seeds: int, cost: Cost) -> dict[Cell, Cost]:
@@ -19,13 +21,27 @@ def costs(tasks: int, seeds: int, cost: Cost) -> dict[Cell, Cost]:
 def test_one_gpu_takes_the_sum_of_all_with_each_group_prepared_once() -> None:
     found = simulate(costs(3, 4, Cost(own=10.0, shared=5.0)), gpus=1)
     assert found.prepared == found.groups == 3
-    assert found.makespan == pytest.approx(START + 3 * (5 + 40) + 11 * DISPATCH)
+    assert found.makespan == pytest.approx(START + 3 * (5 + 40) + 12 * DRIVER + 11 * DISPATCH)
 
 
 def test_as_many_gpus_as_groups_prepare_each_once() -> None:
     found = simulate(costs(4, 5, Cost(own=10.0, shared=5.0)), gpus=4)
     assert found.prepared == 4
-    assert found.makespan == pytest.approx(START + 55 + 4 * DISPATCH)
+    assert found.makespan == pytest.approx(START + 55 + 5 * DRIVER + 4 * DISPATCH + 3 * DRIVER)
+
+
+def test_the_driver_takes_records_one_after_another() -> None:
+    """A hundred workers have a record at the same moment."""
+    found = simulate(costs(100, 1, Cost(own=10.0, shared=5.0)), gpus=100)
+    assert found.makespan == pytest.approx(START + 15 + 100 * DRIVER)
+
+
+def test_a_node_fetches_weights_and_rows_once_for_all_its_workers() -> None:
+    one_node = simulate(costs(8, 5, Cost(own=10.0, shared=5.0)), gpus=8)
+    assert (one_node.backbones_fetched, one_node.tasks_fetched) == (1, 8)
+    two_nodes = simulate(costs(1, 64, Cost(own=10.0, shared=5.0)), gpus=16)
+    assert two_nodes.prepared == 16
+    assert (two_nodes.backbones_fetched, two_nodes.tasks_fetched) == (2, 2)
 
 
 def test_more_gpus_than_groups_share_them() -> None:
@@ -56,4 +72,24 @@ def test_nothing_recorded_is_refused() -> None:
 def test_the_table_has_a_row_a_number_of_gpus() -> None:
     rows = markdown([simulate(costs(2, 2, Cost(1.0, 1.0)), gpus) for gpus in (1, 2)]).splitlines()
     assert len(rows) == 4
-    assert rows[3].startswith("| 2 | 0.00 h |")
+    assert rows[3].startswith("| 2 | ")
+
+
+def test_the_command_reads_a_baseline_and_says_what_it_assumes(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    baseline = Path(__file__).parents[2] / "results" / "baselines" / "quick.jsonl"
+    monkeypatch.setattr("sys.argv", ["simulate", str(baseline), "--cells", "100", "--gpus", "2", "4"])
+    main()
+    shown = capsys.readouterr().out
+    assert [line.split()[1] for line in shown.splitlines()[2:4]] == ["2", "4"]
+    assert "100 cells, after" in shown
+    assert "Every cell asks for a whole GPU" in shown
+
+
+@pytest.mark.parametrize("wrong", [["nowhere"], ["--cells", "0"], ["--gpus", "0"]])
+def test_a_wrong_request_is_one_line(wrong: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.argv", ["simulate", *wrong])
+    with pytest.raises(SystemExit) as ended:
+        main()
+    assert ended.value.code == 2
