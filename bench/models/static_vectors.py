@@ -16,6 +16,7 @@ from bench.data.sources import Sources
 from bench.models.catalog import BACKBONES
 from bench.models.gensim_data import PREFIX, vector_file
 from bench.models.packaged_vectors import packaged_vectors
+from bench.models.saved_vectors import load_saved
 
 if TYPE_CHECKING:
     from gensim.models import KeyedVectors
@@ -79,8 +80,7 @@ def _read(path: Path) -> KeyedVectors:
 
     try:
         if path.suffix in (".kv", ".model"):
-            saved = KeyedVectors.load(str(path), mmap="r")
-            return getattr(saved, "wv", saved)
+            return load_saved(path)
         if path.name.endswith((".bin", ".bin.gz")):
             if _first_bytes(path) == FASTTEXT:
                 return load_facebook_vectors(str(path))
