@@ -13,6 +13,7 @@ from bench.analysis.groups import Group, Key, is_degenerate
 from bench.report.reading import REFERENCE, Reading
 
 Certainty = Literal["clear", "tied", "untested", "nothing"]
+NOTHING = "Even the best is not above chance or the commonest label: nothing was learned here."
 
 
 @dataclass(frozen=True)
@@ -99,7 +100,7 @@ def _caution(group: Group) -> str:
     """What makes even the best strategy's score doubtful."""
     low = sum(map(is_degenerate, group.done))
     if low == len(group.done):
-        return "Even the best is not above chance or the commonest label: nothing was learned here."
+        return NOTHING
     if len(group.done) == 1:
         return "One seed: what another seed would change is not known."
     if low:
@@ -140,10 +141,25 @@ def standings(found: Sequence[Answer]) -> list[Standing]:
 
 
 def overall(found: Sequence[Answer]) -> str:
-    """The answer over all tasks, in a sentence or two."""
-    tasks = sum(answer.best is not None for answer in found)
-    if not tasks:
+    """The answer over all tasks, in a few sentences."""
+    answered = [answer for answer in found if answer.best is not None]
+    if not answered:
         return "No strategy finished on any task, so there is no answer yet."
+    return " ".join([_leading(found, len(answered)), *_doubts(answered)])
+
+
+def _doubts(answered: Sequence[Answer]) -> list[str]:
+    """What makes the whole answer doubtful."""
+    nothing = sum(answer.caution == NOTHING for answer in answered)
+    doubts = []
+    if nothing:
+        doubts.append(f"On {nothing} of {len(answered)} tasks nothing was learned.")
+    if all(answer.seeds == 1 for answer in answered):
+        doubts.append("There is one seed of each: a first look, not evidence.")
+    return doubts
+
+
+def _leading(found: Sequence[Answer], tasks: int) -> str:
     ranked = standings(found)
     lead = [item for item in ranked if item.leads == ranked[0].leads]
     names = ", ".join(item.label for item in lead)

@@ -58,7 +58,7 @@ def table(reading: Reading, task: str) -> Table | None:
         f1 = [Entry(float(np.mean([_f1(c.get(name, (0, 0, 0))) for c in counted[g.key]]))) for g in groups]
         rows.append(Row((name,), (Entry(float(support[name])), *f1)))
     kind = "entity type" if _is_tagged(groups[0]) else "class"
-    note = f"In percent, means over seeds, without intervals: a {kind} with few test examples says little."
+    note = "In percent, means over seeds, without intervals: few test examples say little."
     return Table(f"F1 by {kind}", (kind,), tuple(columns), (Block("", tuple(rows)),), (note,))
 
 

@@ -11,7 +11,7 @@ from bench.analysis.groups import Group
 from bench.curve import Point
 from bench.record import Record
 from bench.report import palette
-from bench.report.encodings import LOG_AXIS, percent, rounded, shown
+from bench.report.encodings import LOG_AXIS, padded, percent, rounded, score_axis, shown
 from bench.report.palette import Look
 from bench.report.reading import Reading
 from bench.report.vega import Chart, Spec, chart
@@ -33,13 +33,8 @@ def curves(reading: Reading, task: str, axis: Axis) -> Chart | None:
             one = {**named, "seed": record.cell.seed}
             single += [{**one, **_values(point, axis)} for point in thinned(cold_curve(record))]
         means += [{**named, **_values(point, axis)} for point in thinned(mean_curve(group))]
-    y: Spec = {
-        "field": "score",
-        "type": "quantitative",
-        "title": f"validation {metric}, %",
-        "scale": {"zero": False},
-        "axis": {"tickCount": 6},
-    }
+    scores = [value["score"] for value in single]
+    y = score_axis("score", f"validation {metric}", padded(min(scores), max(scores)))
     of_one = {"detail": [{"field": "seed"}], "color": _colour(reading, groups)}
     tooltip = [shown("name", "strategy"), shown(axis, axis), shown("score", metric)]
     content: Spec = {
@@ -108,7 +103,8 @@ def _x(axis: Axis) -> Spec:
             "field": "step",
             "type": "quantitative",
             "title": "optimizer steps",
-            "axis": {"tickCount": 6, "grid": False},
+            "scale": {"zero": True},
+            "axis": {"tickCount": 6, "tickMinStep": 1, "format": ",d", "grid": False},
         }
     return {
         "field": "seconds",

@@ -20,6 +20,11 @@ def colour(reading: Reading) -> Spec:
     return {"field": "strategy", "type": "nominal", "scale": scale, "legend": None}
 
 
+def letters(colour: str) -> str:
+    """The same colour for names: dark enough, or light enough, to be read as text (WCAG 2.2, 1.4.3)."""
+    return f"color-mix(in srgb, {colour} 65%, var(--ink))"
+
+
 def score_axis(field: str, metric: str, domain: Sequence[float]) -> Spec:
     """A score in percent."""
     scale = {"domain": list(domain), "nice": False, "zero": False}

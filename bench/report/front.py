@@ -49,8 +49,13 @@ class Place:
     dx: float
     dy: float
 
+    @property
+    def far(self) -> bool:
+        """Whether a line is needed to see whose name it is."""
+        return self in FAR
 
-CANDIDATES = (
+
+NEAR = (
     Place("left", 8, 4),
     Place("right", -8, 4),
     Place("center", 0, -9),
@@ -60,32 +65,42 @@ CANDIDATES = (
     Place("left", 8, 16),
     Place("right", -8, 16),
 )
+FAR = tuple(
+    place
+    for across, up, down in ((18, -24, 32), (34, -42, 50), (50, -60, 68))
+    for dy in (up, down)
+    for place in (Place("left", across, dy), Place("right", -across, dy))
+)
+"""With a thin line to the point, where points crowd."""
+LETTER = 6.6  # units of width, about
 Box = tuple[float, float, float, float]
 
 
-def places(points: Sequence[tuple[float, float]], names: Sequence[str], width: float) -> list[Place]:
-    """For each point (x, y) the first place where its name meets no other point, no earlier name and no edge;
-    where none is free, the one with the least overlap."""
+def places(
+    points: Sequence[tuple[float, float]], names: Sequence[str], size: tuple[float, float]
+) -> list[Place]:
+    """For each point (x, y) the first place where its name meets no other point, no earlier name and no edge of
+    a chart of this (width, height); where none is free, the one with the least overlap."""
     taken: list[Box] = [(x - 5, y - 5, x + 5, y + 5) for x, y in points]
     chosen = []
     for number, ((x, y), name) in enumerate(zip(points, names, strict=True)):
         others = taken[:number] + taken[number + 1 :]
-        boxes = [(place, _box(x, y, place, name)) for place in CANDIDATES]
-        place, box = min(boxes, key=lambda item: _overlap(item[1], others, width))
+        boxes = [(place, _box(x, y, place, name)) for place in (*NEAR, *FAR)]
+        place, box = min(boxes, key=lambda item: _overlap(item[1], others, size))
         chosen.append(place)
         taken.append(box)
     return chosen
 
 
 def _box(x: float, y: float, place: Place, name: str) -> Box:
-    length = 6.0 * len(name)
+    length = LETTER * len(name)
     start = x + place.dx - {"left": 0.0, "center": length / 2, "right": length}[place.align]
     return start, y + place.dy - 10, start + length, y + place.dy + 2
 
 
-def _overlap(box: Box, others: Sequence[Box], width: float) -> float:
+def _overlap(box: Box, others: Sequence[Box], size: tuple[float, float]) -> float:
     """The area shared with others, and what sticks out of the chart."""
-    outside = max(0.0, -box[0]) + max(0.0, box[2] - width)
+    outside = sum(max(0.0, -box[side]) + max(0.0, box[side + 2] - size[side]) for side in (0, 1))
     shared = sum(
         max(0.0, min(box[2], other[2]) - max(box[0], other[0]))
         * max(0.0, min(box[3], other[3]) - max(box[1], other[1]))

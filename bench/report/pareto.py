@@ -6,12 +6,23 @@ import math
 from collections.abc import Sequence
 
 from bench.report import palette
-from bench.report.encodings import LOG_AXIS, colour, ends, padded, percent, rounded, score_axis, shown
+from bench.report.encodings import (
+    LOG_AXIS,
+    colour,
+    ends,
+    letters,
+    padded,
+    percent,
+    rounded,
+    score_axis,
+    shown,
+)
 from bench.report.front import Option, options, places
 from bench.report.reading import Reading
 from bench.report.vega import Chart, Spec, chart
 
 WIDTH, HEIGHT = 400.0, 230.0  # of the area between the axes, about
+PAPER = "var(--paper)"
 Domain = tuple[float, float]
 
 
@@ -41,9 +52,10 @@ def pareto(reading: Reading, task: str) -> Chart | None:
                 "mark": {"type": "rule", "opacity": 0.35, "strokeWidth": 2},
                 "encoding": {"y": {"field": "low"}, "y2": {"field": "high"}, "color": colour(reading)},
             },
+            _leaders(reading),
             _points(reading, metric),
-            _names({"stroke": "var(--paper)", "strokeWidth": 4, "strokeJoin": "round"}),
-            _names({"fill": "var(--ink)"}),
+            _names({"fill": PAPER, "stroke": PAPER, "strokeWidth": 4, "strokeJoin": "round"}),
+            _names({"fill": {"expr": "datum.ink"}}),
         ],
     }
     front = "; ".join(
@@ -72,8 +84,8 @@ def _values(reading: Reading, found: Sequence[Option], seconds: Domain, scores: 
         for item in found
     ]
     names = [reading.label(item.key) for item in found]
-    values = []
-    for item, name, place in zip(found, names, places(where, names, WIDTH), strict=True):
+    looks, values = palette.looks(reading.strategies), []
+    for item, name, place in zip(found, names, places(where, names, (WIDTH, HEIGHT)), strict=True):
         low, high = ends(item.score, item.half)
         values.append(
             {
@@ -85,9 +97,11 @@ def _values(reading: Reading, found: Sequence[Option], seconds: Domain, scores: 
                 "low": percent(low),
                 "high": percent(high),
                 "front": item.front,
+                "ink": letters(looks[item.key.strategy].colour),
                 "align": place.align,
                 "dx": place.dx,
                 "dy": place.dy,
+                "far": place.far,
             }
         )
     return values
@@ -96,11 +110,12 @@ def _values(reading: Reading, found: Sequence[Option], seconds: Domain, scores: 
 def _points(reading: Reading, metric: str) -> Spec:
     shapes = palette.by_backbone(reading.backbones, palette.SHAPES)
     scale = {"domain": list(shapes), "range": list(shapes.values())}
+    legend = {"orient": "top", "title": None} if len(shapes) > 1 else None
     return {
         "mark": {"type": "point", "filled": True, "opacity": 1, "size": 90},
         "encoding": {
             "color": colour(reading),
-            "shape": {"field": "backbone", "type": "nominal", "scale": scale, "legend": None},
+            "shape": {"field": "backbone", "type": "nominal", "scale": scale, "legend": legend},
             "tooltip": [
                 shown("name", "strategy"),
                 shown("backbone", "backbone"),
@@ -110,6 +125,16 @@ def _points(reading: Reading, metric: str) -> Spec:
                 shown("seconds", "cold seconds"),
             ],
         },
+    }
+
+
+def _leaders(reading: Reading) -> Spec:
+    """Lines from points to the names that stand away from them."""
+    ends = {"x2Offset": {"expr": "datum.dx"}, "y2Offset": {"expr": "datum.dy - 4"}}
+    return {
+        "transform": [{"filter": "datum.far"}],
+        "mark": {"type": "rule", "strokeWidth": 1, **ends},
+        "encoding": {"x2": {"field": "seconds"}, "y2": {"field": "score"}, "color": colour(reading)},
     }
 
 

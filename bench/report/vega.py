@@ -20,9 +20,7 @@ Spec = dict[str, Any]
 VERSION = "6.4"  # of Vega-Lite
 FONT = "system-ui, sans-serif"
 CONFIG: Spec = {
-    "mark": {
-        "aria": False
-    },  # the figure around it is one image with a description; its numbers are in tables
+    "mark": {"aria": False},  # the figure is one image with a description; its numbers are in tables
     "background": None,
     "font": FONT,
     "view": {"stroke": None},
@@ -39,7 +37,14 @@ CONFIG: Spec = {
         "labelLimit": 150,
         "labelOverlap": True,
     },
-    "legend": {"aria": False, "labelColor": "var(--ink)", "labelFontSize": 11, "symbolSize": 90},
+    "legend": {
+        "aria": False,
+        "labelColor": "var(--ink)",
+        "labelFontSize": 11,
+        "symbolSize": 90,
+        "symbolBaseFillColor": "var(--muted)",
+        "symbolBaseStrokeColor": "var(--muted)",
+    },
 }
 
 

@@ -47,6 +47,16 @@ def test_one_seed_is_a_caution():
     assert "One seed" in answers(read(make_run(Grid(seeds=1))))[0].caution
 
 
+def test_one_seed_is_said_in_the_overall_answer_and_more_are_not(reading: Reading):
+    assert "a first look, not evidence" in overall(answers(read(make_run(Grid(seeds=1)))))
+    assert "a first look" not in overall(answers(reading))
+
+
+def test_the_overall_answer_says_where_nothing_was_learned():
+    text = overall(answers(read(make_run(Grid(strategies=("scratch",))))))
+    assert "On 2 of 2 tasks nothing was learned." in text
+
+
 def test_a_task_where_nothing_finished_has_no_answer(run: Run):
     failed = [record.model_copy(update={"status": "oom", "scores": {}}) for record in run.records]
     found = answers(read(Run("failed", failed, run.predictions)))

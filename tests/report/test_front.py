@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from bench.report.front import options, places
 from bench.report.reading import Reading
 
@@ -19,11 +21,15 @@ def test_the_front_has_whatever_no_other_beats_in_both(reading: Reading):
         assert item.front is not beaten
 
 
-def test_names_of_near_points_do_not_overlap():
-    points = [(100.0, 100.0), (110.0, 104.0), (118.0, 97.0)]
-    found = places(points, ["one", "two", "three"], 400)
+CROWDED = [(100.0, 100.0), (110.0, 104.0), (118.0, 97.0), (104.0, 110.0), (112.0, 92.0), (108.0, 99.0)]
+
+
+@pytest.mark.parametrize("count", [3, 6])
+def test_names_of_near_points_do_not_overlap(count: int):
+    points, names = CROWDED[:count], ["frozen", "gradual", "full", "lp-ft", "bitfit", "scratch"][:count]
+    found = places(points, names, (400, 230))
     boxes = []
-    for (x, y), place, name in zip(points, found, ("one", "two", "three"), strict=True):
+    for (x, y), place, name in zip(points, found, names, strict=True):
         start = x + place.dx - {"left": 0, "center": 3 * len(name), "right": 6 * len(name)}[place.align]
         boxes.append((start, y + place.dy - 10, start + 6 * len(name), y + place.dy + 2))
     for place, (left, top, right, bottom) in enumerate(boxes):
@@ -32,4 +38,14 @@ def test_names_of_near_points_do_not_overlap():
 
 
 def test_a_name_at_the_right_edge_stands_on_the_left():
-    assert places([(395.0, 50.0)], ["a-long-name"], 400)[0].align != "left"
+    assert places([(395.0, 50.0)], ["a-long-name"], (400, 230))[0].align != "left"
+
+
+def test_a_name_at_the_bottom_does_not_run_into_the_axis():
+    found = places([(50.0, 229.0), (90.0, 229.0)], ["frozen", "bitfit"], (400, 230))
+    assert all(place.dy <= 4 for place in found)
+
+
+def test_only_a_name_away_from_its_point_has_a_line():
+    assert not places([(50.0, 50.0)], ["full"], (400, 230))[0].far
+    assert any(place.far for place in places(CROWDED, ["a-strategy"] * 6, (400, 230)))

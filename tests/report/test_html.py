@@ -101,6 +101,14 @@ def test_every_chart_has_a_description(elements: Elements):
     assert all(len(attributes.get("aria-label") or "") > 40 for attributes in charts)
 
 
+def test_every_colour_of_a_chart_follows_the_theme():
+    run = make_run(Grid(tasks=("reviews",), backbones=("minilm", "glove"), domains=("tweets",)))
+    found = page.build(run, Path("none"))
+    for item in (*found.pareto, *found.seeds, *found.by_step, *found.by_seconds, *found.shift):
+        colours = set(re.findall(r' (?:fill|stroke)="([^"]*)"', item.svg()))
+        assert [text for text in colours if "var(--" not in text] in ([], ["none"]), item.description
+
+
 def test_a_page_is_small(hostile_html: str):
     assert len(hostile_html.encode()) < 2e6
 

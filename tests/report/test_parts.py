@@ -13,6 +13,7 @@ from bench.contracts import Cell, Metric, Recipe
 from bench.record import Record
 from bench.report import classes, palette
 from bench.report.curves import cold_curve, curves, mean_curve, thinned
+from bench.report.encodings import letters
 from bench.report.entities import spans, types
 from bench.report.ledger import explain, ledger, table
 from bench.report.reading import Reading, read
@@ -156,8 +157,15 @@ SIGHT = {
 TO_XYZ = np.array([[0.4124, 0.3576, 0.1805], [0.2126, 0.7152, 0.0722], [0.0193, 0.1192, 0.9505]])
 
 
+def srgb(colour: str) -> np.ndarray:
+    return np.array([int(colour[place : place + 2], 16) for place in (1, 3, 5)]) / 255
+
+
 def linear(colour: str) -> np.ndarray:
-    value = np.array([int(colour[place : place + 2], 16) for place in (1, 3, 5)]) / 255
+    return decoded(srgb(colour))
+
+
+def decoded(value: np.ndarray) -> np.ndarray:
     return np.where(value <= 0.04045, value / 12.92, ((value + 0.055) / 1.055) ** 2.4)
 
 
@@ -174,12 +182,26 @@ def test_colours_differ_for_every_kind_of_sight(sight: str, colours: tuple[str, 
     assert min(np.linalg.norm(a - b) for a, b in itertools.combinations(seen, 2)) >= 14
 
 
-@pytest.mark.parametrize(("colours", "page"), [(palette.LIGHT, "#ffffff"), (palette.DARK, "#14161a")])
-def test_colours_stand_out_from_the_page(colours: tuple[str, ...], page: str):
-    ground = float(linear(page) @ TO_XYZ[1])
+def contrast(one: np.ndarray, other: np.ndarray) -> float:
+    """Of two linear colours (WCAG 2.2)."""
+    low, high = sorted((float(one @ TO_XYZ[1]), float(other @ TO_XYZ[1])))
+    return (high + 0.05) / (low + 0.05)
+
+
+PAGES = [(palette.LIGHT, "#ffffff", "#16181d"), (palette.DARK, "#14161a", "#eceef1")]
+
+
+@pytest.mark.parametrize(("colours", "paper", "ink"), PAGES)
+def test_colours_stand_out_from_the_page(colours: tuple[str, ...], paper: str, ink: str):
+    assert all(contrast(linear(colour), linear(paper)) >= 3 for colour in colours)
+
+
+@pytest.mark.parametrize(("colours", "paper", "ink"), PAGES)
+def test_names_in_a_strategy_s_colour_can_be_read(colours: tuple[str, ...], paper: str, ink: str):
+    share = float(letters("x").split()[3].rstrip("%,")) / 100
     for colour in colours:
-        light = float(linear(colour) @ TO_XYZ[1])
-        assert (max(light, ground) + 0.05) / (min(light, ground) + 0.05) >= 3
+        mixed = decoded(share * srgb(colour) + (1 - share) * srgb(ink))
+        assert contrast(mixed, linear(paper)) >= 4.5
 
 
 def test_twenty_strategies_all_look_different():
