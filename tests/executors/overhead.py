@@ -3,9 +3,9 @@
     python -m tests.executors.overhead [--cells 24] [--sleep 5]
 
 Overhead is the share of the workers' time, each from its first cell given to its last record written, in which its
-node has no cell: dispatch, transport, writing, and waiting for the driver. Told apart: how long workers take to start,
-and what the driver needs for a record, which bounds how many workers it can serve, since it takes one after another.
-Measure on a machine that does nothing else."""
+node has no cell: dispatch, transport, writing, and waiting for the driver. Told apart: how long workers take to
+start, and what the driver needs for a record; it takes one after another, so that bounds how many workers it can
+serve. Measure on a machine that does nothing else."""
 
 from __future__ import annotations
 

@@ -86,6 +86,19 @@ def test_a_lost_cell_waits_for_a_hand_that_has_its_group_ready(
     assert order == [cells[2], cells[3], cells[1], cells[0]]
 
 
+def test_a_worker_that_others_keep_from_starting_keeps_no_run_from_its_end(
+    plugins: Plugins, tmp_path: Path
+) -> None:
+    pool = Pool(Share(1, 0), Waiting([], Store(tmp_path), lambda _: None, Silent()))
+    pool.hands = [pending := Hand(MagicMock())]
+    cluster = RayCluster(Work(Store(tmp_path)), plugins, Silent())
+    cluster._ray = MagicMock()
+    cluster._ray.exceptions.RayError = RuntimeError
+    cluster._staff(pool)
+    assert pool.hands == []
+    cluster._ray.kill.assert_called_once_with(pending.actor)
+
+
 def test_without_ray_the_error_says_what_to_install(
     plugins: Plugins, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
