@@ -120,7 +120,8 @@ def verify(
     claims: Annotated[
         Path | None, typer.Option(help="A file of claims of your own, as bench/claims.toml is.")
     ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    format: FormatOption = Format.terminal,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the findings as JSON.")] = False,
 ) -> None:
     """Say which published claims a run confirms or contradicts, with the numbers. Exit code 0 either way: a
     contradiction is a finding.
@@ -131,11 +132,17 @@ def verify(
 
     from bench.analysis.claims import PATH, read
     from bench.analysis.findings import as_dict, report
+    from bench.analysis.findings import table as tabulated
     from bench.analysis.verify import verify as judge
 
     published = read(claims or PATH)
     findings = [finding for run in runs for finding in judge(published, open_source(str(run)))]
-    print(json.dumps([as_dict(item) for item in findings], indent=1) if as_json else report(findings))
+    if as_json:
+        print(json.dumps([as_dict(item) for item in findings], indent=1))
+    elif format is Format.terminal:
+        print(report(findings))
+    else:
+        show(tabulated(findings), format)
 
 
 def compare(

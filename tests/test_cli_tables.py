@@ -419,3 +419,11 @@ def test_verify_prints_json(bench: Bench, tmp_path: Path) -> None:
     verdicts = {finding["claim"]: finding["verdict"] for finding in json.loads(out)}
     assert verdicts["fine-tuning-above-features"] == "confirmed"
     assert verdicts["bert-base-squad"] == "not testable here"
+
+
+def test_verify_prints_a_table(bench: Bench, tmp_path: Path) -> None:
+    write_run(tmp_path / "run")
+    _, out, _ = bench("verify", tmp_path / "run", "--format", "md")
+    assert out.startswith("**Published claims**")
+    assert "| confirmed" in out
+    assert "Not testable here: BERT-base, fine-tuned, reaches an F1 of 88.5" in out

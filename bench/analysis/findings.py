@@ -7,9 +7,15 @@ from dataclasses import dataclass
 from typing import Literal
 
 from bench.analysis.claims import Published
+from bench.analysis.model import Block, Column, Entry, Row, Table
 
 Unit = Literal["score", "points", "times"]
 Verdict = Literal["confirmed", "contradicted", "not testable here"]
+UNDECIDED = (
+    "A claim is confirmed where the 95% interval lies inside its bounds, contradicted where it lies outside, and "
+    "undecided where it holds a bound: the run has too few seeds or examples. Each claim alone; × is a ratio of "
+    "training times, other differences are in points."
+)
 
 
 @dataclass(frozen=True)
@@ -61,23 +67,56 @@ def evidence(finding: Finding) -> str:
     found = finding.estimate
     if found is None:
         return f" ({finding.reason})"
-
-    def number(value: float) -> str:
-        if finding.unit == "times":
-            return f"×{value:.2f}"
-        return f"{100 * value:.1f}" if finding.unit == "score" else f"{100 * value:+.1f}"
-
-    bounds = [
-        f"{word} {number(x)}"
-        for word, x in (("above", finding.above), ("below", finding.below))
-        if x is not None
-    ]
-    parts = "; ".join(f"{name} {number(value)}" for name, value in found.parts.items())
     text = (
-        f": {number(found.value)} (95%: {number(found.low)} to {number(found.high)}; "
-        f"claimed {' and '.join(bounds)}): {parts}"
+        f": {number(finding, found.value)} (95%: {_interval(finding, found)}; claimed {_claimed(finding)}): "
+        f"{_parts(finding, found)}"
     )
     return text + (f" ({finding.reason})" if finding.reason else "")
+
+
+def number(finding: Finding, value: float) -> str:
+    """A value in the finding's unit: a ratio, a score in percent, or a difference in points."""
+    if finding.unit == "times":
+        return f"×{value:.2f}"
+    return f"{100 * value:.1f}" if finding.unit == "score" else f"{100 * value:+.1f}"
+
+
+def _interval(finding: Finding, found: Estimate) -> str:
+    return f"{number(finding, found.low)} to {number(finding, found.high)}"
+
+
+def _claimed(finding: Finding) -> str:
+    bounds = (("above", finding.above), ("below", finding.below))
+    return " and ".join(f"{word} {number(finding, x)}" for word, x in bounds if x is not None)
+
+
+def _parts(finding: Finding, found: Estimate) -> str:
+    return "; ".join(f"{name} {number(finding, value)}" for name, value in found.parts.items())
+
+
+COLUMNS = tuple(
+    Column(name, name, "text") for name in ("verdict", "found", "95%", "claimed", "by task", "source")
+)
+
+
+def table(findings: Sequence[Finding]) -> Table:
+    """The claims with evidence, a row for each run that has some; the notes name the others with the reason."""
+    rows = []
+    for finding in findings:
+        if (found := finding.estimate) is not None:
+            texts = (
+                finding.verdict if finding.verdict != "not testable here" else "undecided",
+                number(finding, found.value),
+                _interval(finding, found),
+                _claimed(finding),
+                _parts(finding, found),
+                finding.claim.source,
+            )
+            rows.append(Row((finding.claim.says, finding.run), tuple(map(Entry, texts))))
+    shown = {finding.claim.name for finding in findings if finding.estimate is not None}
+    rest = {f.claim.name: f"{f.claim.says} ({f.reason})" for f in findings if f.claim.name not in shown}
+    notes = (UNDECIDED, *([f"Not testable here: {'; '.join(rest.values())}."] if rest else []))
+    return Table("Published claims", ("claim", "run"), COLUMNS, (Block("", tuple(rows)),), notes)
 
 
 def as_dict(finding: Finding) -> dict[str, object]:

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from bench.analysis.claims import PATH, Cost, Difference, Growth, Score, read
-from bench.analysis.findings import as_dict, evidence, report
+from bench.analysis.findings import as_dict, evidence, report, table
 from bench.analysis.loading import Run
 from bench.analysis.metrics import ratios
 from bench.analysis.verify import verify
@@ -169,6 +169,21 @@ def test_the_report_has_the_numbers_and_the_count():
     assert "a run: confirmed: +" in text
     assert "1 claims, 1 with evidence: 1 confirmed, 0 contradicted by a run" in text
     assert json.loads(json.dumps(as_dict(findings[0])))["verdict"] == "confirmed"
+
+
+def test_the_table_has_a_row_for_each_claim_with_evidence_and_names_the_others():
+    run = run_of({("reviews", "full"): 0.85, ("reviews", "frozen"): 0.75})
+    absent = BETTER.model_copy(update={"name": "absent", "says": "LoRA is better", "first": "lora"})
+    found = table(verify([BETTER, absent], run))
+    (row,) = found.blocks[0].rows
+    assert row.labels == (BETTER.says, "a run")
+    verdict, _, interval, claimed, by_task, source = (entry.value for entry in row.entries)
+    assert (verdict, claimed, source) == ("confirmed", "above +0.0", "a paper")
+    assert str(interval).startswith("+")
+    assert str(by_task).startswith("reviews minilm +")
+    assert found.notes[1] == (
+        "Not testable here: LoRA is better (no finished run of lora on the same task and encoder)."
+    )
 
 
 def test_the_claims_of_the_project_name_their_source():
