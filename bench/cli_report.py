@@ -46,14 +46,16 @@ def report(
     from bench import durable
     from bench.data.cache import default_cache
     from bench.report import html, page, regression
+    from bench.report.ledger import steps
 
     source = open_source(str(run))
+    folder = Path(source.name)
     if against:
         suite = source.records[0].cell.suite if source.records else ""
         text = html.regression(regression.build(open_source(against, suite), source))
     else:
-        text = html.report(page.build(source, default_cache(), _history(Path(source.name))))
-    path = out or _beside(Path(source.name), "regression.html" if against else "report.html")
+        text = html.report(page.build(source, default_cache(), _history(folder), steps(folder)))
+    path = out or _beside(folder, "regression.html" if against else "report.html")
     content = text.encode()
     durable.write(path, content)
     print(f"{path}: {len(source.records)} cells, {len(content) / 1e6:.1f} MB; open it in a browser")

@@ -10,10 +10,13 @@ import argparse
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from statistics import median
 
 import torch
+from pydantic import TypeAdapter
 
+from bench import durable
 from bench.analysis.formats import render
 from bench.analysis.groups import machine_fingerprint
 from bench.analysis.model import Block, Column, Entry, Row, Table
@@ -138,9 +141,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--steps", type=int, default=50, help="of each strategy (50)")
     parser.add_argument("--device", default="auto")
     parser.add_argument("--threads", type=int)
+    parser.add_argument(
+        "--out", type=Path, help="also as JSON; a run's folder/ledger.json is shown in its report"
+    )
     chosen = parser.parse_args(arguments)
     try:
-        print(render(_measured(chosen), "md"), end="")
+        found = _measured(chosen)
+        print(render(found, "md"), end="")
+        if chosen.out:
+            durable.write(chosen.out, TypeAdapter(Table).dump_json(found, indent=1))
     except BenchError as error:
         print(error, file=sys.stderr)
         return 2

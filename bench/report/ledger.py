@@ -4,14 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
+
+from pydantic import TypeAdapter, ValidationError
 
 from bench.analysis.groups import Group, Key
 from bench.analysis.model import Block, Column, Entry, Row, Table
-from bench.record import Record, Seconds
+from bench.contracts import BenchError
+from bench.record import Record
 from bench.report.reading import REFERENCE, Reading
 
 PARTS = ("prepare", "prefix", "compile", "train", "evaluate")
-INSIDE = ("forward", "backward", "optimizer")  # of train, where a record has them
+STEPS = "ledger.json"  # in a run's folder: what `make ledger` measured
 NOTE = (
     "Each row is the one seed whose cold seconds are the median, so that its parts add up. prepare: read rows, "
     "tokenise, load the encoder. prefix: run frozen blocks once over every split. train: the steps. evaluate: "
@@ -21,12 +25,11 @@ NOTE = (
 
 @dataclass(frozen=True)
 class LedgerEntry:
-    """The seconds of one seed: parts sum to cold; inside are of train, empty where they are not known."""
+    """The seconds of one seed: parts sum to cold."""
 
     key: Key
     cold: float
     parts: Mapping[str, float]
-    inside: Mapping[str, float]
 
 
 @dataclass(frozen=True)
@@ -52,7 +55,6 @@ def ledger(reading: Reading) -> Ledger:
                 key,
                 record.seconds.cold,
                 {name: getattr(record.seconds, name) for name in parts},
-                _inside(record.seconds),
             )
             for key, record in records
         )
@@ -72,15 +74,12 @@ def explain(entry: LedgerEntry, reference: LedgerEntry) -> str:
 def table(found: Ledger) -> Table:
     """The ledger as a table, a block a task."""
     parts = list(found.entries[0].parts) if found.entries else []
-    inside = [name for name in INSIDE if any(name in entry.inside for entry in found.entries)]
     columns = [Column("cold", "cold", "seconds"), *(Column(name, name, "seconds") for name in parts)]
-    columns += [Column(name, f"of train: {name}", "seconds") for name in inside]
     columns.append(Column("why", f"against {REFERENCE}", "text"))
     blocks: dict[str, list[Row]] = {}
     for entry in found.entries:
         other = found.reference(entry)
         values = [Entry(entry.cold), *(Entry(entry.parts[name]) for name in parts)]
-        values += [Entry(entry.inside.get(name)) for name in inside]
         values.append(Entry(explain(entry, other)) if other else Entry())
         blocks.setdefault(entry.key.task, []).append(Row(entry.key[1:], tuple(values)))
     filled = tuple(Block(task, tuple(rows)) for task, rows in blocks.items())
@@ -93,6 +92,15 @@ def _median(group: Group) -> Record:
     return ordered[(len(ordered) - 1) // 2]
 
 
-def _inside(seconds: Seconds) -> dict[str, float]:
-    known = {name: getattr(seconds, name, 0.0) for name in INSIDE}
-    return known if any(known.values()) else {}
+def steps(folder: Path) -> Table | None:
+    """Forward, backward and optimizer of a training step by strategy, where they were measured for the run.
+
+    BenchError where the file is damaged."""
+    path = folder / STEPS
+    try:
+        return TypeAdapter(Table).validate_json(path.read_bytes())
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except (OSError, ValidationError) as error:
+        reason = str(error).splitlines()[0]
+        raise BenchError(f"{path} cannot be read: {reason}; remove it or run `make ledger` again") from error

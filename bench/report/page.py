@@ -79,6 +79,7 @@ class Page:
     convergence: Table | None
     ledger: tuple[Chart, ...]
     ledger_table: Table
+    steps: Table | None
     sizes: tuple[Chart, ...]
     sizes_table: Table | None
     shift: tuple[Chart, ...]
@@ -89,8 +90,9 @@ class Page:
     reproduction: Reproduction
 
 
-def build(run: Run, cache: Path, past: Path | None = None) -> Page:
+def build(run: Run, cache: Path, past: Path | None = None, steps: Table | None = None) -> Page:
     """The page of a run. cache: where the rows of tasks are, for the texts of examples. past: the history file.
+    steps: what a training step takes (bench.ledger), where that was measured.
 
     BenchError where the run has no records, or a file of it is damaged."""
     reading = read(run)
@@ -112,6 +114,7 @@ def build(run: Run, cache: Path, past: Path | None = None) -> Page:
         convergence=convergence.build(records) if any(r.curve for r in records if _done(r)) else None,
         ledger=_present([charts.ledger(seconds, reading, task) for task in tasks]),
         ledger_table=ledger_table(seconds),
+        steps=steps,
         sizes=tuple(sized),
         sizes_table=analysis_curves.build(records, reading.run.predictions) if sized else None,
         shift=_present([charts.shift(reading, task) for task in tasks]),

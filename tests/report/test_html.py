@@ -12,6 +12,7 @@ import pytest
 
 from bench.analysis.history import append
 from bench.analysis.loading import Run
+from bench.analysis.model import Block, Table
 from bench.contracts import BenchError
 from bench.report import html, page, regression
 from bench.report.reading import read
@@ -167,6 +168,12 @@ def test_a_run_at_several_sizes_has_their_section():
     assert [chart.title for chart in found.sizes] == ["reviews"]
     assert found.sizes_table is not None
     assert 'id="sizes"' in html.report(found)
+
+
+def test_what_a_step_takes_is_in_the_section_on_time(run: Run):
+    measured = Table("Steps of a made-up encoder", ("strategy",), (), (Block("", ()),))
+    text = html.report(page.build(run, Path("none"), steps=measured))
+    assert text.index('id="ledger"') < text.index("Steps of a made-up encoder") < text.index('id="errors"')
 
 
 def test_a_run_with_a_past_has_its_history(run: Run, tmp_path: Path):

@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import itertools
+from pathlib import Path
 
 import numpy as np
 import pytest
+from pydantic import TypeAdapter
 from sklearn.metrics import f1_score
 
 from bench.analysis.loading import Run
-from bench.contracts import Cell, Metric, Recipe
+from bench.analysis.model import Column, Table
+from bench.contracts import BenchError, Cell, Metric, Recipe
 from bench.record import Record
 from bench.report import classes, palette
 from bench.report.curves import cold_curve, curves, mean_curve, thinned
 from bench.report.encodings import letters
 from bench.report.entities import spans, types
-from bench.report.ledger import explain, ledger, table
+from bench.report.ledger import explain, ledger, steps
 from bench.report.reading import Reading, read
 from tests.report.made import Grid, make_run
 
@@ -33,8 +36,14 @@ def test_the_ledger_says_which_parts_make_the_difference(reading: Reading):
     assert explain(frozen, reference).startswith(f"{reference.cold - frozen.cold:.1f} s less: train -")
 
 
-def test_seconds_inside_training_are_shown_where_a_record_has_none_as_no_column(reading: Reading):
-    assert not any("of train" in column.heading for column in table(ledger(reading)).columns)
+def test_the_parts_of_a_step_are_read_from_the_run_s_folder(tmp_path: Path):
+    measured = Table("Steps", ("strategy",), (Column("forward", "forward", "milliseconds"),), ())
+    assert steps(tmp_path) is None
+    (tmp_path / "ledger.json").write_bytes(TypeAdapter(Table).dump_json(measured))
+    assert steps(tmp_path) == measured
+    (tmp_path / "ledger.json").write_text("{")
+    with pytest.raises(BenchError, match=r"ledger\.json cannot be read"):
+        steps(tmp_path)
 
 
 def test_a_curve_in_seconds_counts_what_came_before_the_first_step(reading: Reading):
