@@ -82,6 +82,20 @@ def test_shards_and_merge_make_what_one_run_makes(tiny_encoder: Path, tmp_path: 
     shown("compare", str(whole.path), str(merged.path))
 
 
+def test_seeds_of_a_head_in_several_shards_are_those_of_one_run(tiny_encoder: Path, tmp_path: Path) -> None:
+    """Heads of all seeds train in one computation, whose rounding depends on how many they are."""
+    suite = ToySuite.write(tmp_path / "grid.toml", tiny_encoder, ("frozen",), seeds=4)
+    shards = [run_here(suite, tmp_path / f"shard{i}", f"{i}/4") for i in (1, 2, 3, 4)]
+    merge(shards, merged := Store(tmp_path / "merged"))
+    whole = run_here(suite, tmp_path / "whole")
+    assert results(merged.path) == results(whole.path)
+    losses = [
+        {record.cell.id: [point.loss for point in record.curve] for record in run.records()}
+        for run in (merged, whole)
+    ]
+    assert losses[0] == losses[1]
+
+
 def test_a_missing_shard_shows_as_missing_cells(tmp_path: Path) -> None:
     first = Store(tmp_path / "first")
     first.begin("s", [record(0).cell.id], grid=[record(seed).cell.id for seed in (0, 1)])
