@@ -49,11 +49,13 @@ def sized(records: Sequence[Record]) -> dict[str, dict[Line, dict[int, Group]]]:
 
 @dataclass(frozen=True)
 class Crossover:
-    """Below `size` training examples `first` is ahead of `second`, above it behind. size, low, high: 0 means below
-    the smallest size, infinity above the largest one; low and high bound a 95% interval."""
+    """Below `size` training examples `first` is ahead of `second`, above it behind. sizes: those that both were run
+    at. size, low, high: 0 means below the smallest of them, infinity above the largest; low and high bound a 95%
+    interval."""
 
     first: Line
     second: Line
+    sizes: tuple[int, ...]
     size: float
     low: float
     high: float
@@ -121,7 +123,9 @@ def crossovers(lines: Mapping[Line, Mapping[int, Group]], metric: str, source: S
     noises = {place: item.noise for place, item in intervals(parts).items()}
     return [
         Crossover(
-            *pair, *crossover(list(points), list(points.values()), [noises[pair, size] for size in points])
+            *pair,
+            tuple(points),
+            *crossover(list(points), list(points.values()), [noises[pair, size] for size in points]),
         )
         for pair, points in pairs.items()
     ]
@@ -159,8 +163,7 @@ def build(
         blocks.append(marked(Block(task, tuple(rows)), columns))
         if predictions:
             headline = metric or next(iter(next(iter(lines.values())).values())).headline
-            found = crossovers(lines, headline, Source(predictions))
-            crossings += sentences(task, found, min(sizes), max(sizes))
+            crossings += sentences(task, crossovers(lines, headline, Source(predictions)))
     notes = (*spread.notes, *crossings, *_without_sizes(groups))
     return Table(
         "Scores against the number of training examples",
@@ -186,26 +189,32 @@ def _without_sizes(groups: Mapping[Key, Group]) -> list[str]:
     return [note for note in notes if not note.startswith("Examples:")]
 
 
-def sentences(task: str, found: Sequence[Crossover], smallest: int, largest: int) -> list[str]:
-    """What the crossovers of a task say: a note for each pair that crosses, and one for those that do not."""
-    notes, without = [], []
+def sentences(task: str, found: Sequence[Crossover]) -> list[str]:
+    """What the crossovers of a task say: a note for each pair that crosses, one for those that do not, and one for
+    those of which nothing can be said."""
+    notes, without, unknown = [], [], []
     for item in found:
         first, second = " ".join(item.first), " ".join(item.second)
-        if 0 < item.size < math.inf:
-            low = f"below {smallest:,}" if item.low == 0 else f"{item.low:,.0f}"
-            high = f"above {largest:,}" if item.high == math.inf else f"{item.high:,.0f}"
+        largest = f"{item.sizes[-1]:,}"
+        if item.low == 0 and item.high == math.inf:
+            unknown.append(f"{first} and {second}")
+        elif 0 < item.size < math.inf:
+            low = f"below {item.sizes[0]:,}" if item.low == 0 else f"{item.low:,.0f}"
+            high = f"above {largest}" if item.high == math.inf else f"{item.high:,.0f}"
             notes.append(
                 f"{task}: below about {_rounded(item.size):,} training examples {first} is ahead of {second} "
                 f"(95% interval of the crossover: {low} to {high})."
             )
         else:
             ahead, behind, where = (
-                (second, first, "every size") if item.size == 0 else (first, second, f"{largest:,}")
+                (second, first, "every size") if item.size == 0 else (first, second, largest)
             )
             sure = "" if item.low == item.high else ", within noise"
             without.append(f"{ahead} is ahead of {behind} at {where}{sure}")
     if without:
         notes.append(f"{task}, without a crossover: {'; '.join(without)}.")
+    if unknown:
+        notes.append(f"{task}, a crossover may be at any size: {'; '.join(unknown)}.")
     return notes
 
 

@@ -7,7 +7,7 @@ import math
 import numpy as np
 import pytest
 
-from bench.analysis.curves import build, crossing, crossovers, sentences, sized
+from bench.analysis.curves import Crossover, build, crossing, crossovers, sentences, sized
 from bench.analysis.loading import Run
 from bench.analysis.metrics import ratios
 from bench.analysis.resampling import Source
@@ -99,9 +99,34 @@ def test_a_pair_that_never_crosses_is_said_too(run):
         "accuracy",
         Source(run.predictions),
     )
-    assert sentences("reviews", [found], 400, 800) == [
+    assert sentences("reviews", [found]) == [
         "reviews, without a crossover: full minilm is ahead of frozen minilm at every size."
     ]
+
+
+@pytest.mark.parametrize(
+    ("size", "low", "high", "sentence"),
+    [
+        (
+            250.0,
+            0.0,
+            300.0,
+            "r: below about 250 training examples {} (95% interval of the crossover: below 100 to 300).",
+        ),
+        (
+            250.0,
+            200.0,
+            math.inf,
+            "r: below about 250 training examples {} (95% interval of the crossover: 200 to above 400).",
+        ),
+        (math.inf, math.inf, math.inf, "r, without a crossover: {} at 400."),
+        (math.inf, 300.0, math.inf, "r, without a crossover: {} at 400, within noise."),
+        (250.0, 0.0, math.inf, "r, a crossover may be at any size: frozen minilm and full minilm."),
+    ],
+)
+def test_sizes_are_those_that_both_were_run_at(size, low, high, sentence):
+    item = Crossover(FROZEN, FULL, (100, 200, 400), size, low, high)
+    assert sentences("r", [item]) == [sentence.format("frozen minilm is ahead of full minilm")]
 
 
 def test_a_run_without_sizes_is_refused(grid):
