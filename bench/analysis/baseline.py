@@ -65,18 +65,27 @@ def read(path: Path) -> Run:
         raise BenchError(f"{path} does not exist: make a baseline with `make baseline`") from error
     except UnicodeDecodeError as error:
         raise BenchError(f"{path} is damaged (not text): restore it from version control") from error
+    except OSError as error:
+        raise BenchError(f"{path} cannot be read: {error.strerror}") from error
 
 
 def read_revision(revision: str, suite: str) -> Run:
     """The baseline of a suite as it was committed at a git revision; BenchError where git has none."""
     path = FOLDER / f"{suite}.jsonl"
     command = ["git", "show", f"{revision}:./{path.as_posix()}"]
-    shown = subprocess.run(command, capture_output=True, text=True, check=False)
-    if revision.startswith("-") or shown.returncode:
+    try:
+        shown = subprocess.run(command, capture_output=True, check=False)
+        if revision.startswith("-") or shown.returncode:
+            raise BenchError(
+                f"git has no {path} at '{revision}': name a run, a baseline file or another revision"
+            )
+        return load(shown.stdout.decode(), f"{revision}:{path}")
+    except FileNotFoundError as error:
         raise BenchError(
-            f"git has no {path} at '{revision}': name a run, a baseline file or another revision"
-        )
-    return load(shown.stdout, f"{revision}:{path}")
+            f"{revision} is no run, and git, which could have a baseline of that name, is not installed"
+        ) from error
+    except UnicodeDecodeError as error:
+        raise BenchError(f"{path} at '{revision}' is damaged (not text): name another revision") from error
 
 
 def _line(record: Record, run: Run) -> str:

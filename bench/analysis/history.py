@@ -90,8 +90,12 @@ def read(path: Path = PATH) -> list[Line]:
     """The history, oldest first; BenchError names the line that cannot be read."""
     if not path.is_file():
         raise BenchError(f"{path} does not exist: complete a run first")
+    try:
+        texts = path.read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise BenchError(f"{path} cannot be read ({error}): restore it from version control") from error
     lines = []
-    for number, text in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
+    for number, text in enumerate(texts, 1):
         place = f"{path}, line {number}"
         try:
             if (version := json.loads(text)["history_version"]) > VERSION:

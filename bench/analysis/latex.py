@@ -28,6 +28,9 @@ SPECIAL = {
     "≤": r"$\leq$",
     "≥": r"$\geq$",
     "·": r"$\cdot$",
+    **{
+        bar: rf"\rule{{.4em}}{{{height / 8:g}em}}" for height, bar in enumerate("▁▂▃▄▅▆▇█", 1)
+    },  # of a sparkline
 }
 
 

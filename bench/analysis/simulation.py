@@ -15,6 +15,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -43,14 +44,16 @@ class Pool:
     ) -> dict[str, np.ndarray]:
         """The rows of a new seed on these examples; `order` [examples], in [0, 1), is that of all its seeds."""
         origin = rng.integers(len(self.seeds), size=len(examples))
-        rows = {}
-        for name in self.seeds[0]:
-            values = np.stack([columns[name] for columns in self.seeds])
-            rows[name] = values[origin, examples]
+        rows = {name: values[origin, examples] for name, values in self._stacked.items()}
         mean = min(max(self.parts.mean, 1e-3), 1 - 1e-3)
         deviation = math.sqrt(max(self.parts.seed - self.parts.interaction, 0.0)) / (mean * (1 - mean))
         moved = 1 / (1 + (1 / mean - 1) * math.exp(-rng.normal() * deviation))
         return shifted(rows, self.metric, moved - mean, order)
+
+    @cached_property
+    def _stacked(self) -> dict[str, np.ndarray]:
+        """The columns of all recorded seeds [seeds, examples]."""
+        return {name: np.stack([columns[name] for columns in self.seeds]) for name in self.seeds[0]}
 
 
 def pools(run: Run) -> dict[Key, Pool]:

@@ -115,6 +115,19 @@ def test_an_empty_or_absent_baseline_says_how_to_make_one(tmp_path):
         baseline.read(tmp_path / "none.jsonl")
 
 
+@pytest.mark.parametrize("write", [lambda path: path.write_bytes(b"\xff"), lambda path: path.mkdir()])
+def test_a_file_that_is_no_text_is_refused(tmp_path, write):
+    write(tmp_path / "old.jsonl")
+    with pytest.raises(BenchError, match=r"old\.jsonl"):
+        baseline.read(tmp_path / "old.jsonl")
+
+
+def test_a_revision_without_git_is_refused(monkeypatch):
+    monkeypatch.setenv("PATH", "")
+    with pytest.raises(BenchError, match="git, which could have a baseline of that name, is not installed"):
+        baseline.read_revision("main", "quick")
+
+
 def test_a_baseline_is_read_from_a_git_revision(predicted, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     path = Path("results/baselines/quick.jsonl")

@@ -83,3 +83,17 @@ def test_the_trend_names_the_commit_that_begins_a_step(tmp_path):
 def test_a_trend_of_nothing_is_an_error():
     with pytest.raises(BenchError, match=r"no run of suite 'other' \(suites: quick\)"):
         history.trend([history.line(run_at("one", 0.8))], "other")
+
+
+def test_a_trend_in_latex_has_bars_that_any_engine_sets():
+    trend = history.trend([history.line(run_at(f"c{n}", 0.8 + 0.01 * n)) for n in range(3)], "quick")
+    text = render(trend, "latex")
+    assert r"\rule{.4em}{0.125em}" in text
+    assert text.isascii()
+
+
+@pytest.mark.parametrize("write", [lambda path: path.write_bytes(b"\xff"), lambda path: path.mkdir()])
+def test_a_file_that_is_no_text_is_refused(tmp_path, write):
+    write(tmp_path / "history.jsonl")
+    with pytest.raises(BenchError, match=r"history\.jsonl"):
+        history.read(tmp_path / "history.jsonl")
