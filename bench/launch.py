@@ -42,7 +42,9 @@ def launch(
     if options.shard:
         cells = part(cells, options.shard, plugins, sources)
     prints = {cell.id: fingerprint(cell, plugins, sources) for cell in cells}
-    work = Work(Store(folder), options, sources, prints, _imports(cells, plugins), grid)
+    workload = Workload(plugins, functools.cache(lambda name: catalog.shape(name, sources.cache)))
+    operations = {cell.id: workload.operations(cell) for cell in cells}
+    work = Work(Store(folder), options, sources, prints, _imports(cells, plugins), grid, operations)
     display = Tracking(work.store, options.track, display) if options.track else display
     executor = _executor(work, plugins, display)
     try:

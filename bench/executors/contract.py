@@ -66,7 +66,7 @@ class Work:
     """The run folder, how to run, where data come from, and each cell's fingerprint by its id. Goes to workers.
 
     imports: modules that the cells need, so that no cell is charged for importing them. grid: of a shard, the ids
-    of all cells of its suite, in order."""
+    of all cells of its suite, in order. operations: roughly, of each cell by its id."""
 
     store: Store
     options: Options = field(default_factory=Options)
@@ -74,6 +74,7 @@ class Work:
     fingerprints: Mapping[str, str] = field(default_factory=dict)
     imports: tuple[str, ...] = ()
     grid: tuple[str, ...] = ()
+    operations: Mapping[str, float] = field(default_factory=dict)
 
 
 class Listener(Protocol):

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import signal
 from collections.abc import Sequence
+from contextlib import suppress
 from multiprocessing.connection import wait
 from pathlib import Path
 
@@ -19,9 +20,9 @@ from bench.executors.waiting import Waiting
 from bench.record import Record, Status
 
 PAUSE = 0.5  # seconds between looks at clocks, and at cells that another process runs
-GENEROUS = 30.0  # times what comparable cells took
+GENEROUS = 30.0  # times the estimate
 LEAST_TIMEOUT = 600.0  # seconds
-FIRST_TIMEOUT = 6 * 3600.0  # seconds, where no comparable cell has run
+FIRST_TIMEOUT = 6 * 3600.0  # seconds, where no cell has run
 ATTEMPTS = 2  # of a cell whose worker dies
 
 
@@ -35,7 +36,7 @@ class Processes:
         self._waiting = Waiting((), work.store, lambda _: None, listener)
         self._workers = [Worker(work, work.options.devices[0], 0)]
         self._adaptations: tuple[str, ...] = ()
-        self._estimator = Estimator()
+        self._estimator = Estimator(lambda cell: work.operations.get(cell.id, 0.0))
         self._lost: dict[str, int] = {}  # workers that died at a cell
         self._false_starts = 0
         self._oom_kills = oom_kills()
@@ -56,6 +57,8 @@ class Processes:
     def run(self, cells: Sequence[Cell], finished: Finished, adaptations: tuple[str, ...] = ()) -> None:
         """As any executor. adaptations: what was changed before these cells came here."""
         self.ready()
+        with suppress(BenchError):  # a damaged record
+            self._estimator.learn(self._work.store.unverified_records())
         self._adaptations = adaptations
         self._waiting = Waiting(cells, self._work.store, finished, self._listener)
         if len(self._workers) > 1:
@@ -173,12 +176,14 @@ class Processes:
         self._close(worker, record)
 
     def _limit(self, cell: Cell) -> float:
-        """Seconds that a cell may take."""
-        if self._work.options.timeout:
-            return self._work.options.timeout
-        if not self._estimator.has_samples:
-            return FIRST_TIMEOUT
-        return max(LEAST_TIMEOUT, GENEROUS * self._estimator.total([cell]))
+        return self._work.options.timeout or time_limit(cell, self._estimator)
+
+
+def time_limit(cell: Cell, estimator: Estimator) -> float:
+    """Seconds that a cell may take: many times the estimate; hours where nothing has run that it could rest on."""
+    if estimator.cell(cell).basis == "assumed":
+        return FIRST_TIMEOUT
+    return max(LEAST_TIMEOUT, GENEROUS * estimator.total([cell]))
 
 
 def oom_kills() -> int:

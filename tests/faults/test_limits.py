@@ -1,0 +1,63 @@
+"""How long a cell may take before it counts as hanging: many times what the plan expects of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bench import launch
+from bench.contracts import Cell
+from bench.data.sources import Sources
+from bench.discovery import Plugins
+from bench.estimates import Estimator
+from bench.executors.contract import Options, Work
+from bench.executors.process import FIRST_TIMEOUT, GENEROUS, LEAST_TIMEOUT, Processes, time_limit
+from bench.record import Record, Seconds
+
+HEAVY = 1000.0
+"""How many times the operations of a frozen cell every other one has here."""
+
+
+def estimator(*records: Record) -> Estimator:
+    found = Estimator(lambda cell: 1e9 if cell.strategy == "frozen" else HEAVY * 1e9)
+    found.learn(records)
+    return found
+
+
+def done(cell: Cell, seconds: float) -> Record:
+    return Record(cell=cell, fingerprint="f", status="done", seconds=Seconds(train=seconds, cold=seconds))
+
+
+def test_where_nothing_has_run_a_cell_gets_hours(toy_cell: Callable[..., Cell]) -> None:
+    assert time_limit(toy_cell("full"), estimator()) == FIRST_TIMEOUT
+
+
+def test_a_quick_cell_gets_minutes(toy_cell: Callable[..., Cell]) -> None:
+    known = estimator(done(toy_cell("frozen"), 2.0))
+    assert time_limit(toy_cell("frozen", task="toy-ner"), known) == LEAST_TIMEOUT
+
+
+def test_a_heavy_cell_is_not_held_to_the_time_of_quick_ones(toy_cell: Callable[..., Cell]) -> None:
+    known = estimator(done(toy_cell("frozen"), 2.0))
+    assert time_limit(toy_cell("full"), known) >= GENEROUS * HEAVY * 2.0
+
+
+def test_workers_know_what_the_plan_expects(
+    toy_cell: Callable[..., Cell], plugins: Plugins, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The operations of each cell reach the executor, and training everything is the more expensive."""
+    seen: list[Work] = []
+
+    def caught(work: Work, *_: Any) -> Processes:
+        seen.append(work)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(launch, "Processes", caught)
+    cells = [toy_cell("frozen"), toy_cell("full")]
+    with pytest.raises(KeyboardInterrupt):
+        launch.launch(cells, plugins, Sources(cache=tmp_path), tmp_path / "run", Options(), None)  # type: ignore[arg-type]
+    frozen, full = (seen[0].operations[cell.id] for cell in cells)
+    assert 0 < frozen < full
