@@ -10,6 +10,7 @@ from typing import Any
 
 from bench.analysis.groups import gather
 from bench.analysis.intervals import Interval, intervals
+from bench.analysis.loading import Run
 from bench.analysis.resampling import Source, resample
 from bench.contracts import Cell
 from bench.data.sources import Sources
@@ -19,7 +20,7 @@ from bench.executors.contract import Options
 from bench.launch import launch
 from bench.recommend.evidence import Standing, growth, standing
 from bench.recommend.page import Findings
-from bench.recommend.race import SEEDS, Contest, race, sizes_for
+from bench.recommend.race import SEEDS, Contest, measured, race, sizes_for
 from bench.recommend.views import Selection
 from bench.store import Store
 
@@ -50,8 +51,8 @@ def answer(
     contest = Contest(cell.task, view, terms.strategies, terms.backbone, cell.recipe, terms.budget, folder)
     sizes = sizes_for(len(splits.train), len(labels))
     outcome = race(contest, sizes, plugins, sources, options, screen)
-    store = Store(folder)
-    last = _last_full(store, view, outcome.sizes)
+    run = measured(contest, outcome.sizes, plugins, sources)
+    last = _last_full(run, view, outcome.sizes)
     choice = last.choice(terms.goal)
     left = terms.budget - (time.monotonic() - began)
     final = None
@@ -64,30 +65,30 @@ def answer(
         choice=choice,
         round=last,
         outcome=replace(outcome, seconds=time.monotonic() - began),
-        growth=growth(store, view, outcome.sizes, choice, terms.backbone),
+        growth=growth(run, view, outcome.sizes, choice, terms.backbone),
         final=final,
         test_rows=len(plugins.task(cell.task).splits(sources).test),
         command=terms.command,
         folder=str(folder),
         strategies=terms.strategies,
-        measured=frozenset(record.cell.strategy for record in store.records() if record.status == "done"),
+        measured=frozenset(record.cell.strategy for record in run.records if record.status == "done"),
         all_strategies=tuple(plugins.strategies),
         backbone=terms.backbone,
     )
 
 
-def _last_full(store: Store, view: str, sizes: Sequence[int]) -> Standing:
+def _last_full(run: Run, view: str, sizes: Sequence[int]) -> Standing:
     """The standing at the largest size at which two strategies have all seeds, or the only one in the race
     has; else that of the first round."""
     for size in reversed(sizes):
         task = f"{view}@{size}"
-        done = [record for record in store.records() if record.cell.task == task and record.status == "done"]
+        done = [record for record in run.records if record.cell.task == task and record.status == "done"]
         whole = [key for key, group in gather(done).items() if len(group.done) >= SEEDS]
         if len(whole) > 1:
             names = {key.strategy for key in whole}
-            found = standing(store, task)
-            return found if set(found.means) == names else standing(store, task, names)
-    return standing(store, f"{view}@{sizes[0]}")
+            found = standing(run, task)
+            return found if set(found.means) == names else standing(run, task, names)
+    return standing(run, f"{view}@{sizes[0]}")
 
 
 def _final(

@@ -10,15 +10,15 @@ import numpy as np
 from bench.analysis.dispersion import moderated
 from bench.analysis.groups import Group, Key, gather, is_degenerate
 from bench.analysis.intervals import Interval, intervals
-from bench.analysis.noise import Noise
+from bench.analysis.loading import Run
+from bench.analysis.noise import Noise, total
 from bench.analysis.paired import Comparison, compare_pairs, with_best
-from bench.analysis.resampling import Source, resample
-from bench.analysis.variance import Components
+from bench.analysis.resampling import Resampled, Source, resample
 from bench.contracts import BenchError
 from bench.record import Record
-from bench.store import Store
 
 ENOUGH = 3  # sizes that a curve needs before it is continued
+LEAST = 1e-3  # error of which a logarithm is taken
 
 
 @dataclass(frozen=True)
@@ -36,31 +36,37 @@ class Standing:
 
     @property
     def tied(self) -> list[str]:
-        """The best, and all that cannot be told from it."""
-        return [self.best, *(name for name, found in self.against_best.items() if found.tied)]
+        """The best, and all that cannot be told from it: none can where it was compared on one seed, as how much
+        seeds vary is not known then."""
+        against = self.against_best.items()
+        return [self.best, *(name for name, found in against if found.tied or found.difference.seeds < 2)]
+
+    @property
+    def seeds(self) -> int:
+        """The fewest seeds of any strategy."""
+        return min(item.seeds for item in self.intervals.values())
 
     def choice(self, goal: str) -> str:
         """The best for goal `accuracy`; for `cost` the cheapest of those tied with it."""
         return self.best if goal == "accuracy" else min(self.tied, key=lambda name: self.seconds[name])
 
 
-def standing(store: Store, task: str, strategies: Collection[str] = ()) -> Standing:
-    """The standing of a round from its run folder, of all strategies or of some. BenchError where none has
-    finished."""
+def standing(run: Run, task: str, strategies: Collection[str] = ()) -> Standing:
+    """The standing of a round, of all strategies or of some. BenchError where none has finished."""
     records = [
         record
-        for record in store.records()
+        for record in run.records
         if record.cell.task == task and (not strategies or record.cell.strategy in strategies)
     ]
     groups = gather(records)
-    source = Source(store.predictions)
+    source = Source(run.predictions)
     found = {}
     for key, group in groups.items():
         scores = resample(group, group.headline, source) if group.done else None
         if scores is not None:
             found[key, group.headline] = scores
     if not found:
-        raise BenchError(f"no strategy finished on {task}: see {store.path}/logs")
+        raise BenchError(f"no strategy finished on {task}: see the logs in its run folder")
     metric = next(iter(found))[1]
     spread = intervals({key.strategy: scores.components() for (key, _), scores in found.items()})
     against = {item.second.strategy: item for item in compare_pairs(found, with_best(found))}
@@ -85,43 +91,47 @@ class Growth:
     why_not: str = ""
 
 
-def growth(store: Store, view: str, sizes: Sequence[int], strategy: str, backbone: str) -> Growth:
+def growth(run: Run, view: str, sizes: Sequence[int], strategy: str, backbone: str) -> Growth:
     """From a power law of the error over sizes (Hestness et al. 2017, arXiv 1712.00409), fitted to every
-    resample of the test examples with the noise over seeds. Two doublings or fewer, or an interval on both
-    sides of zero, tell nothing."""
-    source = Source(store.predictions)
-    found = {}
-    for size in sizes:
-        records = [record for record in store.records() if record.cell.task == f"{view}@{size}"]
-        group = gather(records).get(Key(f"{view}@{size}", strategy, backbone))
-        scores = resample(group, group.headline, source) if group and group.done else None
-        if scores is not None:
-            found[size] = scores
-    points, parts = list(found), [scores.components() for scores in found.values()]
-    draws = [
-        _with_seeds(scores.draws.mean(1), part, noise, number)
-        for number, (scores, part, noise) in enumerate(
-            zip(found.values(), parts, moderated(parts) if parts else [], strict=True)
-        )
-    ]
-    if len(points) < ENOUGH:
+    resample of the test examples, which all sizes share, with the noise over seeds. Two sizes or fewer, or an
+    interval on both sides of zero, tell nothing."""
+    found = _by_size(run, view, sizes, Key(view, strategy, backbone))
+    if len(found) < ENOUGH:
         return Growth(
-            None, why_not=f"{strategy} was measured at {len(points)} sizes, and a curve needs {ENOUGH}"
+            None,
+            why_not=f"{strategy} was measured at {len(found)} size{'s' * (len(found) != 1)}, "
+            f"and a curve needs {ENOUGH}",
         )
-    errors = np.clip(1 - np.stack(draws), 1e-3, 1.0)
-    logs = np.log(np.array(points, float))
+    noises = moderated([scores.components() for scores in found.values()])
+    pairs = zip(found.values(), noises, strict=True)
+    errors = np.clip(1 - np.stack([_draws(*pair, number) for number, pair in enumerate(pairs)]), LEAST, 1.0)
+    logs = np.log(np.array(list(found), float))
     slope, level = np.polyfit(logs, np.log(errors), 1)
-    ends = [np.exp(level + slope * x) for x in (logs[-1], logs[-1] + np.log(2))]
-    gains = ends[0] - ends[1]
+    gains = np.exp(level + slope * logs[-1]) * (1 - 2**slope)
     low, high = np.quantile(gains, [0.025, 0.975])
     if low <= 0 <= high:
         return Growth(None, float(low), float(high), "its curve could as well be flat")
     return Growth(float(np.median(gains)), float(low), float(high))
 
 
-def _with_seeds(over_examples: np.ndarray, parts: Components, seed: Noise, number: int) -> np.ndarray:
-    """Resampled means [resamples] with the rest of the noise over seeds, whose variance is drawn too."""
+def _by_size(run: Run, view: str, sizes: Sequence[int], line: Key) -> dict[int, Resampled]:
+    found = {}
+    for size in sizes:
+        key = line._replace(task=f"{view}@{size}")
+        group = gather([record for record in run.records if record.cell.task == key.task]).get(key)
+        scores = resample(group, group.headline, Source(run.predictions)) if group and group.done else None
+        if scores is not None:
+            found[size] = scores
+    return found
+
+
+def _draws(scores: Resampled, seed: Noise, number: int) -> np.ndarray:
+    """Draws of a mean over seeds [resamples]: over test examples by the bootstrap, and what its error has beyond
+    that as normal noise, whose variance is drawn too."""
+    over_examples = scores.draws.mean(1)
+    parts = scores.components()
+    noise = total([Noise.known(parts.example), seed.scaled(1 / parts.seeds)])
     rng = np.random.default_rng(number)
-    over_seeds = rng.choice(seed.variances, len(over_examples), p=seed.weights) / parts.seeds
-    rest = np.clip(parts.example + over_seeds - over_examples.var(), 0.0, None)
-    return over_examples + rng.normal(0, np.sqrt(rest))
+    variances = rng.choice(noise.variances, len(over_examples), p=noise.weights)
+    rest = np.sqrt(np.clip(variances - over_examples.var(), 0.0, None))
+    return parts.mean + over_examples - over_examples.mean() + rest * rng.normal(size=len(rest))

@@ -42,7 +42,9 @@ def sentence(found: Findings) -> str:
         )
     others = [name for name in now.tied if name != found.choice]
     worse = [name for name in now.means if name not in now.tied]
-    if not others and worse:
+    if others and now.seeds < 2:
+        sure = "a first guess, as one seed each tells nothing apart; a larger --budget tells more"
+    elif not others and worse:
         sure = f"it is ahead of {_listed(worse)} beyond chance (5%, Holm)"
     elif worse:
         sure = f"it cannot be told from {_listed(others)}, and is ahead of {_listed(worse)} (5%, Holm)"
@@ -56,11 +58,12 @@ def sentence(found: Findings) -> str:
 
 def details(found: Findings) -> list[str]:
     """What follows the answer, a line each."""
-    now, size = found.round, found.outcome.sizes[-1]
+    now = found.round
     rows = next((record.data.sizes for record in now.records if record.data), {})
+    size = rows.get("train", found.outcome.sizes[-1])
     cheapest = min(now.tied, key=lambda name: now.seconds[name])
     lines = [
-        f"Rests on: {rows.get('train', size):,} training rows, {len(_seeds(now))} seeds, compared on "
+        f"Rests on: {size:,} training rows, {_seeds(now.seeds)}, compared on "
         f"{rows.get('test', 0):,} rows that no run was trained or stopped on."
     ]
     if found.final is None:
@@ -70,7 +73,7 @@ def details(found: Findings) -> list[str]:
     else:
         lines.append(
             f"Test rows: {_score(found.final)} {now.metric} on {found.test_rows:,} rows that no choice has seen "
-            f"({found.final.seeds} seeds, trained on all training rows)."
+            f"({_seeds(found.final.seeds)}, trained on all training rows)."
         )
     lines.append(f"Cost: {now.seconds[found.choice]:.0f} s a model from cold on {size:,} rows here.")
     if cheapest != found.choice:
@@ -96,10 +99,12 @@ def tried(found: Findings) -> list[str]:
     """What was and was not tried, and how to do it again."""
     sizes = ", ".join(f"{size:,}" for size in found.outcome.sizes)
     measured = [name for name in found.strategies if name in found.measured]
-    untried = [name for name in found.all_strategies if name not in measured]
+    missed = [name for name in found.strategies if name not in measured]
+    untried = [name for name in found.all_strategies if name not in found.strategies]
     return [
         f"Tried: {_listed(measured)} on {found.backbone}, at {sizes} training rows, "
         f"in {duration(found.outcome.seconds)}.",
+        *([f"Not reached in the time: {_listed(missed)}."] if missed else []),
         *(f"Left out on the way: {name}: {reason}." for name, reason in found.outcome.left_out.items()),
         f"Not tried: {_listed(untried)}; other encoders (-b); other learning rates.",
         f"Again: {found.command}",
@@ -126,8 +131,8 @@ def plot(found: Findings, width: int = 72) -> str:
     return f"{text.rstrip()}\n{key}"
 
 
-def _seeds(now: Standing) -> set[int]:
-    return {record.cell.seed for record in now.records if record.status == "done"}
+def _seeds(count: int) -> str:
+    return "1 seed" if count == 1 else f"{count} seeds"
 
 
 def _score(found: Interval) -> str:

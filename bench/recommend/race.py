@@ -8,11 +8,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from bench.analysis.loading import Run
 from bench.contracts import Cell, Recipe
 from bench.data.sources import Sources
 from bench.discovery import Plugins
 from bench.display import Display
 from bench.executors.contract import Options
+from bench.identity import fingerprint
 from bench.launch import launch
 from bench.recommend.evidence import Standing, standing
 from bench.record import Record
@@ -108,7 +110,7 @@ def race(
         except BudgetSpent:
             stopped = f"the time was up in the round of {size:,} rows"
             break
-        now = standing(Store(contest.folder), f"{contest.view}@{size}")
+        now = standing(measured(contest, [size], plugins, sources), f"{contest.view}@{size}")
         out = _hopeless(now, before)
         left_out.update(out)
         strategies = [name for name in strategies if name not in out and name in now.means]
@@ -116,14 +118,24 @@ def race(
     return Outcome(tuple(done), left_out, stopped, time.monotonic() - began)
 
 
+def measured(contest: Contest, sizes: Sequence[int], plugins: Plugins, sources: Sources) -> Run:
+    """What the run folder holds of these rounds. Left out is what an earlier request left there of other rows,
+    recipes, strategies or encoders."""
+    store = Store(contest.folder)
+    cells = [cell for size in sizes for cell in contest.cells(size, contest.strategies)]
+    prints = {cell.id: fingerprint(cell, plugins, sources) for cell in cells}
+    records = [record for record in store.records() if prints.get(record.cell.id) == record.fingerprint]
+    return Run(contest.task, records, store.predictions)
+
+
 def _hopeless(now: Standing, before: Standing | None) -> dict[str, str]:
     if before is None:
         return {}
     found = {}
-    for name, comparison in now.against_best.items():
+    for name in set(now.against_best) - set(now.tied):
         gap = now.means[now.best] - now.means[name]
         earlier = before.means.get(now.best, 0.0) - before.means.get(name, 1.0)
-        if not comparison.tied and gap >= earlier:
+        if gap >= earlier:
             found[name] = f"{100 * gap:.1f} points behind {now.best}, beyond chance, and not closing"
     return found
 

@@ -1,19 +1,28 @@
 """Is `recommend` right? On six data sets the full grid is run and known; then `recommend` gets a share of its time.
 
-python -m bench.recommend.six [--rows 400] [--share 0.4] [--local DIR]   prints a Markdown table
+python -m bench.recommend.six [DATA SET ...] [--local DIR]
 
---local: a folder in the hub's layout with sst2, ag_news and conll2003; without it, only the registry's."""
+One data set after another, each kept as a JSON file in results/recommend/ when it is done: one that is there with
+the same settings is not run again. At the end, and after each, the table of all that are there is written to
+results/recommend/six.md. Without --local (a folder in the hub's layout with sst2, ag_news and conll2003) only the
+data sets from package registries are run."""
 
 from __future__ import annotations
 
 import argparse
+import shutil
+import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from pydantic import BaseModel, ValidationError
+
+from bench import durable
+from bench.analysis.loading import Run
 from bench.cli_tables import console
-from bench.contracts import Cell, Recipe, Splits, Task, digest
+from bench.contracts import BenchError, Cell, Recipe, Splits, Task, digest
 from bench.data.sources import Sources
 from bench.data.splits import subset, training_subset
 from bench.discovery import Plugins, discover
@@ -25,13 +34,49 @@ from bench.recommend.answer import Terms, answer
 from bench.recommend.evidence import standing
 from bench.recommend.race import SEEDS
 from bench.recommend.views import Selection
-from bench.store import Store
+from bench.store import RUNS, Store
 
 REGISTRY = ("movie-sentiment", "reuters-r8", "financial-ner")
 LOCAL = ("sst2", "ag_news", "conll2003")
-STRATEGIES = ("frozen", "top-layers", "lp-ft", "full")
-BACKBONE = "minilm"
-TEST = 400
+LONGEST = 64  # tokens of a text here, so that six grids take minutes on two cores
+
+
+class Setting(BaseModel, frozen=True):
+    """What all data sets are run with. share: of the grid's wall-clock time, as the budget of `recommend`."""
+
+    rows: int = 300
+    test: int = 400
+    share: float = 0.4
+    strategies: tuple[str, ...] = ("frozen", "top-layers", "lp-ft", "full")
+    backbone: str = "minilm"
+
+
+class Result(BaseModel, frozen=True):
+    """One data set: scores of the grid on its test rows, those tied with the best, and what `recommend` named and
+    could not tell from it, without these rows. named: '' where it recommended nothing."""
+
+    task: str
+    setting: Setting
+    metric: str
+    scores: dict[str, float]
+    best: str
+    tied: tuple[str, ...]
+    grid_seconds: float
+    named: str
+    said_tied: tuple[str, ...]
+    seconds: float
+    machine: str
+
+    @property
+    def verdict(self) -> str:
+        """Whether the grid bears the name out."""
+        if not self.named:
+            return "no recommendation"
+        if self.named == self.best:
+            return "the best"
+        if self.named in self.tied:
+            return "tied with the best"
+        return f"missed, but said it could not tell {self.best}" if self.best in self.said_tied else "missed"
 
 
 @dataclass(frozen=True)
@@ -40,76 +85,142 @@ class Small:
 
     of: str
     rows: int
+    test: int
 
     @property
     def name(self) -> str:
         return f"{self.of}-{self.rows}"
 
     def task(self, adapters: Mapping[str, type[Task]], tasks: Mapping[str, type[Task]]) -> type[Task]:
-        base, rows = tasks[self.of], self.rows
+        base, rows, test = tasks[self.of], self.rows, self.test
 
         def splits(self: Task, sources: Sources) -> Splits:
             whole = base().splits(sources)
-            short = [row for row in whole.train if len(getattr(row, "context", "")) < 600]
-            return Splits(
-                training_subset(short, rows), subset(whole.validation, rows // 5), subset(whole.test, TEST)
-            )
+            validation = subset(whole.validation, max(rows // 5, 1))
+            return Splits(training_subset(whole.train, rows), validation, subset(whole.test, test))
 
         members = {
             "name": self.name,
-            "origin": digest([base.name, base.version, rows]),
+            "origin": digest([base.name, base.version, base.origin, rows, test]),
             "splits": splits,
             "__module__": __name__,
         }
         return type(f"{base.__name__}_{rows}", (base,), members)
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
-    parser.add_argument("--rows", type=int, default=400)
-    parser.add_argument("--share", type=float, default=0.4, help="of the grid's wall-clock time")
-    parser.add_argument("--local", type=Path)
-    parser.add_argument("--out", type=Path, default=Path("results/runs/recommend-six"))
-    given = parser.parse_args()
-    sources = Sources(local=given.local)
-    print("| data set | grid, s | recommend, s | named | best of the grid | points behind | verdict |")
-    print("|---|---|---|---|---|---|---|")
-    for task in (*REGISTRY, *(LOCAL if given.local else ())):
-        small = Small(task, given.rows)
-        plugins = discover([small, Selection(small.name)])
-        print(_row(small.name, plugins, sources, given.out / task, given.share), flush=True)
-
-
-def _row(name: str, plugins: Plugins, sources: Sources, folder: Path, share: float) -> str:
-    """The grid on the test rows, then what `recommend` names without them, as a row of the table."""
-    task = plugins.task(name)
-    splits = task.splits(sources)
-    keys = recipe_keys(task.adapter, len(splits.train), lengths(splits, BACKBONE, sources))
-    recipe = Recipe(**{"pooling": "cls", **keys})
-    cell = Cell(f"grid-{name}", name, STRATEGIES[0], BACKBONE, 0, recipe)
-    options, screen = Options(plugin_files=plugins.given, fresh=True), console(stderr=True)
-    cells = [replace(cell, strategy=name, seed=seed) for name in STRATEGIES for seed in range(SEEDS)]
+def assess(task: str, setting: Setting, sources: Sources, folder: Path, options: Options) -> Result:
+    """The grid on the test rows, then `recommend` without them. What `folder` held of an earlier attempt is
+    deleted, so that both times are of whole runs."""
+    shutil.rmtree(folder, ignore_errors=True)
+    small = Small(task, setting.rows, setting.test)
+    plugins = discover([*options.plugin_files, small, Selection(small.name)])
+    options = replace(options, plugin_files=plugins.given)
+    cell = _cell(small.name, setting, plugins, sources)
+    screen = console(stderr=True)
+    cells = [replace(cell, strategy=name, seed=seed) for name in setting.strategies for seed in range(SEEDS)]
     began = time.monotonic()
-    launch(cells, plugins, sources, folder / "grid", options, Display(screen))
-    spent = time.monotonic() - began
-    grid = standing(Store(folder / "grid"), name)
-    terms = Terms(STRATEGIES, BACKBONE, "accuracy", share * spent, "")
+    records = launch(cells, plugins, sources, folder / "grid", options, Display(screen))
+    grid_seconds = time.monotonic() - began
+    grid = standing(Run(task, records, Store(folder / "grid").predictions), small.name)
+    terms = Terms(setting.strategies, setting.backbone, "accuracy", setting.share * grid_seconds, "")
     began = time.monotonic()
     found = answer(cell, terms, plugins, sources, (folder / "recommend", options, screen))
-    took = time.monotonic() - began
-    behind = grid.means[grid.best] - grid.means.get(found.choice, 0.0)
-    said = found.round.tied
-    verdict = (
-        "the best"
-        if found.choice == grid.best
-        else "tied with it"
-        if found.choice in grid.tied
-        else f"missed, but it said that it could not tell {grid.best}"
-        if grid.best in said
-        else "missed"
+    machine = next(record.machine for record in grid.records if record.machine)
+    return Result(
+        task=task,
+        setting=setting,
+        metric=grid.metric,
+        scores=dict(grid.means),
+        best=grid.best,
+        tied=tuple(grid.tied),
+        grid_seconds=grid_seconds,
+        named="" if found.round.degenerate else found.choice,
+        said_tied=tuple(found.round.tied),
+        seconds=time.monotonic() - began,
+        machine=f"{machine.processor}, {machine.threads} threads, commit {machine.commit[:12]}",
     )
-    best = f"{grid.best} ({100 * grid.means[grid.best]:.1f} {grid.metric})"
-    return f"| {name} | {spent:.0f} | {took:.0f} | {found.choice} | {best} | {100 * behind:.1f} | {verdict} |"
+
+
+def _cell(name: str, setting: Setting, plugins: Plugins, sources: Sources) -> Cell:
+    """The cell with the recipe that `recommend` takes, texts cut at LONGEST tokens."""
+    task = plugins.task(name)
+    splits = task.splits(sources)
+    keys = recipe_keys(task.adapter, len(splits.train), lengths(splits, setting.backbone, sources))
+    keys = {"pooling": "cls", **keys, "max_length": min(keys["max_length"], LONGEST)}
+    return Cell(f"grid-{name}", name, setting.strategies[0], setting.backbone, 0, Recipe(**keys))
+
+
+def table(results: Sequence[Result]) -> str:
+    """The results as Markdown: a row a data set, and a sentence on all of them."""
+    lines = [
+        "| data set | best of the grid | `recommend` named | points behind | time / grid | verdict |",
+        "|---|---|---|---|---|---|",
+    ]
+    for found in results:
+        behind = found.scores[found.best] - found.scores.get(found.named, 0.0)
+        share = 100 * found.seconds / found.grid_seconds
+        lines.append(
+            f"| {found.task} | {found.best} ({100 * found.scores[found.best]:.1f} {found.metric}) | "
+            f"{found.named or 'nothing'} | {100 * behind:.1f} | {share:.0f}% of {found.grid_seconds:.0f} s | "
+            f"{found.verdict} |"
+        )
+    right = sum(found.verdict in ("the best", "tied with the best") for found in results)
+    spent = sum(found.seconds for found in results) / sum(found.grid_seconds for found in results)
+    settings = {found.setting.model_copy(update={"share": 0.0}) for found in results}
+    return "\n".join(
+        [
+            *lines,
+            "",
+            f"Named the best or one that is tied with it (paired bootstrap, Holm, 5%) on {right} of {len(results)} "
+            f"data sets, in {100 * spent:.0f}% of the grids' time.",
+            *(
+                f"Grid: {', '.join(item.strategies)} on {item.backbone}, {SEEDS} seeds, {item.rows} training rows, "
+                f"up to {item.test} test rows, texts of up to {LONGEST} tokens."
+                for item in settings
+            ),
+            *(f"Machine: {machine}." for machine in dict.fromkeys(found.machine for found in results)),
+            "",
+        ]
+    )
+
+
+def kept(path: Path) -> Result | None:
+    """The result in a file; None where there is none, or one of another version of this module."""
+    try:
+        return Result.model_validate_json(path.read_bytes())
+    except (OSError, ValidationError):
+        return None
+
+
+def run(tasks: Sequence[str], setting: Setting, sources: Sources, out: Path, options: Options) -> str:
+    """The table of the tasks, after those that `out` lacks were run."""
+    for task in tasks:
+        path = out / f"{task}.json"
+        found = kept(path)
+        if found is None or found.setting != setting:
+            found = assess(task, setting, sources, RUNS / "recommend-six" / task, options)
+            durable.write(path, found.model_dump_json(indent=1).encode())
+        names = dict.fromkeys((*REGISTRY, *LOCAL, *tasks))
+        there = [found for name in names if (found := kept(out / f"{name}.json"))]
+        durable.write(out / "six.md", table(there).encode())
+    return table([found for task in tasks if (found := kept(out / f"{task}.json"))])
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
+    parser.add_argument("tasks", nargs="*", metavar="DATA SET", help="Default: all six that are at hand.")
+    parser.add_argument("--rows", type=int, default=Setting().rows, help="training rows")
+    parser.add_argument("--test", type=int, default=Setting().test, help="test rows, at most")
+    parser.add_argument("--share", type=float, default=Setting().share, help="of the grid's wall-clock time")
+    parser.add_argument("--local", type=Path, help="a folder in the hub's layout")
+    parser.add_argument("--out", type=Path, default=Path("results/recommend"))
+    given = parser.parse_args()
+    tasks = given.tasks or [*REGISTRY, *(LOCAL if given.local else ())]
+    setting = Setting(rows=given.rows, test=given.test, share=given.share)
+    try:
+        print(run(tasks, setting, Sources(local=given.local), given.out, Options()))
+    except BenchError as error:
+        sys.exit(f"recommend.six: {error}")
 
 
 if __name__ == "__main__":
