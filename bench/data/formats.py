@@ -158,23 +158,43 @@ def question_example(
 
 def tagged_examples(rows: Iterable[dict[str, Any]], names: Sequence[str], prefix: str) -> list[WordsExample]:
     """Rows with `tokens` and `ner_tags` (indices into `names`), as the hub has them. Rows without a token are
-    left out."""
-    return [
-        WordsExample(
-            f"{prefix}-{number}", tuple(row["tokens"]), tuple(names[int(tag)] for tag in row["ner_tags"])
-        )
-        for number, row in enumerate(rows)
-        if row["tokens"]
-    ]
+    left out. BenchError where a value is not of its kind."""
+    examples = []
+    for number, row in enumerate(rows):
+        with _refusing_row(prefix, number):
+            if row["tokens"]:
+                tags = tuple(_name(names, tag) for tag in row["ner_tags"])
+                examples.append(WordsExample(f"{prefix}-{number}", tuple(row["tokens"]), tags))
+    return examples
 
 
 def labelled_examples(
     rows: Iterable[dict[str, Any]], column: str, names: Sequence[str], prefix: str
 ) -> list[TextExample]:
     """Rows with a text in `column` and `label`, an index into `names`, as the hub has them. Blank texts are
-    left out."""
-    return [
-        TextExample(f"{prefix}-{number}", row[column].strip(), names[int(row["label"])])
-        for number, row in enumerate(rows)
-        if row[column].strip()
-    ]
+    left out. BenchError where a value is not of its kind."""
+    examples = []
+    for number, row in enumerate(rows):
+        with _refusing_row(prefix, number):
+            if text := row[column].strip():
+                examples.append(TextExample(f"{prefix}-{number}", text, _name(names, row["label"])))
+    return examples
+
+
+@contextmanager
+def _refusing_row(split: str, number: int) -> Iterator[None]:
+    """A row of a data set that is not as the hub has it, as one line that names it."""
+    try:
+        yield
+    except (ValueError, LookupError, TypeError, AttributeError, OverflowError) as error:
+        raise BenchError(
+            f"row {number} of split '{split}' is not as expected ({type(error).__name__}: {str(error)[:100]}): "
+            "replace the data set by a copy of the published one"
+        ) from error
+
+
+def _name(names: Sequence[str], index: Any) -> str:
+    """The name with this index; an index below 0, as the hub has it for hidden labels, has none."""
+    if not 0 <= int(index) < len(names):
+        raise ValueError(f"label {index} is not one of 0 to {len(names) - 1}")
+    return names[int(index)]

@@ -8,7 +8,15 @@ from pathlib import Path
 import pytest
 
 from bench.contracts import BenchError, QuestionExample, TextExample
-from bench.data.formats import question_example, read_mentions, read_ratings, read_squad, read_tab
+from bench.data.formats import (
+    labelled_examples,
+    question_example,
+    read_mentions,
+    read_ratings,
+    read_squad,
+    read_tab,
+    tagged_examples,
+)
 
 
 def written(path: Path, text: str) -> Path:
@@ -65,3 +73,14 @@ def test_questions_are_grouped_by_article(tmp_path: Path) -> None:
 def test_an_offset_that_is_off_moves_to_the_nearest_place() -> None:
     example = question_example("q", "T", "Who?", "Ann, Ann, Ann", [(" Ann", 4), ("Bob", 0)])
     assert example.answers == (("Ann", 5),)
+
+
+@pytest.mark.parametrize("label", [-1, 2, None, "x", float("nan"), float("inf")])
+def test_a_label_that_has_no_name_is_refused(label: object) -> None:
+    """The hub has -1 where the labels of a test set are hidden: it is not the last label."""
+    with pytest.raises(BenchError, match="row 1 of split 'test' is not as expected"):
+        labelled_examples(
+            [{"text": "a", "label": 0}, {"text": "b", "label": label}], "text", ["n", "p"], "test"
+        )
+    with pytest.raises(BenchError, match="row 0 of split 'test' is not as expected"):
+        tagged_examples([{"tokens": ["a"], "ner_tags": [label]}], ["O", "B-X"], "test")
