@@ -145,13 +145,17 @@ def overall(found: Sequence[Answer]) -> str:
     answered = [answer for answer in found if answer.best is not None]
     if not answered:
         return "No strategy finished on any task, so there is no answer yet."
-    return " ".join([_leading(found, len(answered)), *_doubts(answered)])
+    tested = [answer for answer in answered if answer.certainty != "untested"] or answered
+    return " ".join([_leading(tested), *_doubts(answered)])
 
 
 def _doubts(answered: Sequence[Answer]) -> list[str]:
     """What makes the whole answer doubtful."""
     nothing = sum(answer.caution == NOTHING for answer in answered)
+    untested = sum(answer.certainty == "untested" for answer in answered)
     doubts = []
+    if untested:
+        doubts.append(f"On {untested} of {len(answered)} tasks there was nothing to compare with.")
     if nothing:
         doubts.append(f"On {nothing} of {len(answered)} tasks nothing was learned.")
     if all(answer.seeds == 1 for answer in answered):
@@ -159,7 +163,8 @@ def _doubts(answered: Sequence[Answer]) -> list[str]:
     return doubts
 
 
-def _leading(found: Sequence[Answer], tasks: int) -> str:
+def _leading(found: Sequence[Answer]) -> str:
+    tasks = len(found)
     ranked = standings(found)
     lead = [item for item in ranked if item.leads == ranked[0].leads]
     names = ", ".join(item.label for item in lead)

@@ -83,7 +83,8 @@ def _chart(task: str, found: Sequence[Finding]) -> Chart | None:
         }
         for item in tested
     ]
-    x: Spec = {"type": "quantitative", "title": "change in points", "axis": {"tickCount": 6}}
+    axis = {"scale": {"padding": 12}, "axis": {"tickCount": 6}}
+    x: Spec = {"type": "quantitative", "title": "change in points", **axis}
     scale = {"domain": list(COLOURS), "range": list(COLOURS.values())}
     legend = {"orient": "top", "title": None}
     content: Spec = {
