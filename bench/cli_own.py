@@ -93,7 +93,14 @@ def request(values: Mapping[str, Any]) -> OwnData | None:
     from bench.own.description import from_values, task_name
 
     keys = {**values, "test_data": values["test"], "validation_data": values["validation"]}
-    return from_values(values["name"] or task_name(values["data"]), keys, Path())
+    return from_values(values["name"] or _free(task_name(values["data"])), keys, Path())
+
+
+def _free(name: str) -> str:
+    """The name, with `my-` before it where a task has it already."""
+    from bench.discovery import discover
+
+    return f"my-{name}" if name in discover().tasks else name
 
 
 def read_own(described: Sequence[OwnData], backbone: str, sources: Sources) -> list[Read]:

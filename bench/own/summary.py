@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 SHOWN = 8  # classes that are listed
 LENGTHS = (32, 48, 64, 96, 128, 192, 256)
 """What a sequence's limit is chosen from."""
+WINDOW = 96  # tokens of a question and its context, at least
 COVERED = 0.95  # share of the training texts that must be within the limit
 SAMPLE = 2_000  # texts that are measured
 
@@ -71,7 +72,7 @@ def summarise(read: Read, measured: Lengths) -> list[str]:
 
 def _truncation(adapter: str, measured: Lengths) -> str:
     if adapter == "qa":
-        return f"windows of {measured.limit} tokens, so nothing is cut off"
+        return f"windows of {max(measured.limit, WINDOW)} tokens, so nothing is cut off"
     return f"cut at {measured.limit}: {100 * measured.truncated:.0f} of 100 texts lose their end"
 
 
@@ -169,7 +170,7 @@ def recipe_keys(adapter: str, rows: int, measured: Lengths) -> Mapping[str, Any]
         "epochs": 4 if few else 3,
         "batch_size": 8 if few or token_level else 16,
         "evaluations": 2,
-        "max_length": max(measured.limit, 96) if adapter == "qa" else measured.limit,
+        "max_length": max(measured.limit, WINDOW) if adapter == "qa" else measured.limit,
         "stride": 32 if measured.limit > 64 else 8,
         "encoder_dropout": 0.0,
         "rate_scale": 2.0 if token_level else 1.0,
