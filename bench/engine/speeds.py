@@ -60,8 +60,8 @@ class Speeds:
 
     def _measured(self, key: str, measure: Callable[[], float]) -> float:
         known: dict[str, float] = {}
-        with suppress(OSError, ValueError):
-            known = json.loads(self._path.read_text())
+        with suppress(OSError, ValueError, TypeError):
+            known = dict(json.loads(self._path.read_text()))
         if not isinstance(known.get(key), float):
             known[key] = measure()
             with suppress(BenchError):  # a cache that cannot be written costs a second measurement

@@ -36,10 +36,11 @@ def test_each_precision_has_measurements_of_its_own(tmp_path: Path) -> None:
     assert len(list((tmp_path / "speeds").iterdir())) == 2
 
 
-def test_a_damaged_file_is_measured_again(tmp_path: Path) -> None:
+@pytest.mark.parametrize("damaged", ["{", "[]", "1", "null", "[1]"])
+def test_a_damaged_file_is_measured_again(damaged: str, tmp_path: Path) -> None:
     Speeds(CPU, tmp_path).gemm()
     (path,) = (tmp_path / "speeds").iterdir()
-    path.write_text("{")
+    path.write_text(damaged)
     assert Speeds(CPU, tmp_path).gemm() > 1e8
 
 
