@@ -6,6 +6,7 @@ Test sets of different domains are independent samples: their example noise adds
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from statistics import fmean
 
 import numpy as np
@@ -17,13 +18,17 @@ from bench.analysis.groups import Group, Key, check_metric, gather
 from bench.analysis.intervals import intervals
 from bench.analysis.loading import Predictions
 from bench.analysis.model import Block, Column, Entry, Row, Table
+from bench.analysis.paired import compare_pairs, with_best
 from bench.analysis.resampling import Resampled, Source, resample
 from bench.analysis.uncertainty import Uncertainty, from_predictions, from_seeds
 from bench.contracts import BenchError
 from bench.record import Record
 
+ABSENT = Entry()
+REFERENCE = "full"
 ELSEWHERE = (
-    "Out of domain: the mean over the target domains. Drop: source minus that, in points; smaller is better."
+    "Out of domain: the mean over the target domains. Drop: source minus that, in points; smaller is better. "
+    f"Against {REFERENCE}: the drop less that of {REFERENCE}, on the same examples and seeds."
 )
 
 
@@ -44,7 +49,7 @@ def build(
     )
     metrics = {key: (metric or group.headline,) for key, group in groups.items()}
     columns = [Column("test", "source", "score"), Column("elsewhere", "out of domain", "score")]
-    columns.append(Column("drop", "drop", "percent"))
+    columns += [Column("drop", "drop", "percent"), Column("against", f"against {REFERENCE}", "percent")]
     columns += [Column(name, f"→ {name}", "score", "target") for name in targets]
     tests = ("test", *targets)
     parts = {
@@ -53,18 +58,19 @@ def build(
         else from_predictions(groups, metrics, predictions, test)
         for test in tests
     }
-    halves = _halves(groups, metric, predictions)
+    derived = _derived(groups, metric, predictions) if predictions else {}
     blocks: dict[str, list[Row]] = {}
     for key, group in groups.items():
         source, *others = (_entry(group, metrics[key][0], test, parts[test]) for test in tests)
-        elsewhere, drop = halves.get(key, (None, None))
         scores = [entry.value for entry in others if isinstance(entry.value, float)]
-        if scores and isinstance(source.value, float):
-            mean = fmean(scores)
-            derived = (Entry(mean, elsewhere), Entry(source.value - mean, drop))
+        if key in derived:
+            between = derived[key]
+        elif scores and isinstance(source.value, float):
+            between = Derived(Entry(fmean(scores)), Entry(source.value - fmean(scores)))
         else:
-            derived = (Entry(), Entry())
-        blocks.setdefault(key.task, []).append(Row((key.strategy, key.backbone), (source, *derived, *others)))
+            between = Derived()
+        entries = (source, between.elsewhere, between.drop, between.against, *others)
+        blocks.setdefault(key.task, []).append(Row((key.strategy, key.backbone), entries))
     return Table(
         "Trained on the source domain, scored on it and on others",
         ("strategy", "backbone"),
@@ -73,6 +79,15 @@ def build(
         (*parts["test"].notes, ELSEWHERE, *provenance(groups)),
         "task",
     )
+
+
+@dataclass(frozen=True)
+class Derived:
+    """What follows from a group's scores on all test sets."""
+
+    elsewhere: Entry = ABSENT
+    drop: Entry = ABSENT
+    against: Entry = ABSENT
 
 
 def domains(record: Record) -> list[str]:
@@ -103,22 +118,41 @@ def weighted(parts: Sequence[tuple[float, Resampled | None]]) -> Resampled | Non
     return Resampled(found[0][1].seeds, scores, draws, ids)
 
 
-def _halves(
-    groups: Mapping[Key, Group], metric: str, predictions: Callable[[str], Predictions] | None
-) -> dict[Key, tuple[float, float]]:
-    """Half the intervals of the mean over target domains and of the drop."""
-    if predictions is None:
-        return {}
+def _derived(
+    groups: Mapping[Key, Group], metric: str, predictions: Callable[[str], Predictions]
+) -> dict[Key, Derived]:
+    """The mean over target domains, the drop, and that against the reference's, each with half its interval."""
     source = Source(predictions)
-    means, drops = {}, {}
+    means: dict[tuple[Key, str], Resampled] = {}
+    drops: dict[Key, Resampled] = {}
     for key, group in groups.items():
         name = metric or group.headline
         mean = elsewhere(group, name, source)
         drop = weighted([(1.0, resample(group, name, source)), (-1.0, mean)])
         if mean and drop:
-            means[key], drops[key] = mean.components(), drop.components()
-    found, fallen = intervals(means), intervals(drops)
-    return {key: (found[key].half, fallen[key].half) for key in means}
+            means[key, name], drops[key] = mean, drop
+    against = {}
+    for key, drop in drops.items():
+        other = drops.get(key._replace(strategy=REFERENCE))
+        if key.strategy != REFERENCE and other and (less := drop.minus(other)):
+            against[key] = less
+    tied = {pair.second for pair in compare_pairs(means, with_best(means)) if pair.tied}
+    shown = _entries({key: mean for (key, _), mean in means.items()})
+    fallen, compared = _entries(drops), _entries(against)
+    return {
+        key: Derived(
+            replace(shown[key], mark="tied") if key in tied else shown[key],
+            fallen[key],
+            compared.get(key, ABSENT),
+        )
+        for key in shown
+    }
+
+
+def _entries(found: Mapping[Key, Resampled]) -> dict[Key, Entry]:
+    """Means with half their intervals."""
+    estimated = intervals({key: item.components() for key, item in found.items()})
+    return {key: Entry(item.mean, item.half) for key, item in estimated.items()}
 
 
 def _entry(group: Group, metric: str, test: str, uncertainty: Uncertainty) -> Entry:

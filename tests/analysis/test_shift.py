@@ -12,14 +12,17 @@ from bench.analysis.formats import render
 from bench.analysis.groups import gather
 from bench.analysis.loading import Predictions, Run
 from bench.analysis.metrics import ratios
+from bench.analysis.model import Row, Table
 from bench.analysis.resampling import Resampled, Source
 from bench.analysis.shift import build, elsewhere, weighted
 from bench.analysis.verify import verify
+from bench.contracts import BenchError
 from tests.analysis.conftest import METRICS, make_predictions, make_record
 
 TRUTH = {  # accuracy on the source and on two other domains
     "full": {"test": 0.90, "tweets": 0.70, "news": 0.60},
     "lp-ft": {"test": 0.90, "tweets": 0.80, "news": 0.70},
+    "top-layers": {"test": 0.90, "tweets": 0.79, "news": 0.70},
 }
 EXAMPLES = {"test": 800, "tweets": 400, "news": 400}
 BETTER_ELSEWHERE = Difference(
@@ -36,7 +39,7 @@ BETTER_ELSEWHERE = Difference(
 
 @pytest.fixture(scope="module")
 def run() -> Run:
-    """Two strategies that are equal on the source, one of them ten points better on each other domain."""
+    """Three strategies that are equal on the source, two of them about ten points better on other domains."""
     rng = np.random.default_rng(0)
     difficulty = {test: rng.random(count) for test, count in EXAMPLES.items()}
     records, files = [], {}
@@ -60,23 +63,60 @@ def joined(parts: dict[str, dict[str, np.ndarray]]) -> Predictions:
     return {name: np.concatenate([rows[name] for rows in parts.values()]) for name in parts["test"]}
 
 
+def value(row: Row, place: int) -> float:
+    found = row.entries[place].value
+    assert isinstance(found, float)
+    return found
+
+
+def rows_of(table: Table) -> dict[str, Row]:
+    (block,) = table.blocks
+    return {row.labels[0]: row for row in block.rows}
+
+
 def test_in_domain_out_of_domain_and_drop_are_columns(run: Run) -> None:
     table = build(run.records, run.predictions)
     assert [column.heading for column in table.columns] == [
         "source",
         "out of domain",
         "drop",
+        "against full",
         "→ tweets",
         "→ news",
     ]
-    (block,) = table.blocks
-    for row in block.rows:
-        accuracies = TRUTH[row.labels[0]]
-        values = [entry.value for entry in row.entries if isinstance(entry.value, float)]
-        source, others, drop, tweets, news = values
+    for strategy, row in rows_of(table).items():
+        accuracies = TRUTH[strategy]
+        source, others, drop, tweets, news = (value(row, place) for place in (0, 1, 2, 4, 5))
         assert [source, tweets, news] == pytest.approx(list(accuracies.values()), abs=0.05)
         assert others == pytest.approx((tweets + news) / 2)
         assert drop == pytest.approx(source - others)
+
+
+def test_a_drop_is_compared_with_that_of_full_on_the_same_examples(run: Run) -> None:
+    rows = rows_of(build(run.records, run.predictions))
+    assert rows["full"].entries[3].value is None
+    against = rows["lp-ft"].entries[3]
+    assert against.value == pytest.approx(value(rows["lp-ft"], 2) - value(rows["full"], 2))
+    assert against.spread is not None
+    assert against.spread < 0.7 * max(row.entries[2].spread or 0.0 for row in rows.values())
+
+
+def test_out_of_domain_the_best_and_what_is_tied_with_it_are_marked(run: Run) -> None:
+    marks = {name: row.entries[1].mark for name, row in rows_of(build(run.records, run.predictions)).items()}
+    assert marks.pop("full") == ""
+    assert sorted(marks.values()) == ["best", "tied"]
+
+
+def test_without_predictions_there_are_means_alone() -> None:
+    scores = {"test": {"accuracy": 0.8}, "tweets": {"accuracy": 0.6}, "news": {"accuracy": 0.5}}
+    (row,) = rows_of(build([make_record(scores=scores)])).values()
+    assert [entry.value for entry in row.entries] == pytest.approx([0.8, 0.55, 0.25, None, 0.6, 0.5])
+    assert row.entries[1].spread is None
+
+
+def test_a_run_without_other_domains_is_refused() -> None:
+    with pytest.raises(BenchError, match="no task of this run has test sets of other domains"):
+        build([make_record()])
 
 
 def test_the_text_says_what_out_of_domain_and_drop_are(run: Run) -> None:
@@ -95,7 +135,7 @@ def test_that_a_strategy_is_better_elsewhere_can_be_read_off(run: Run) -> None:
 
 def test_strategies_are_paired_on_the_examples_of_each_domain(run: Run) -> None:
     groups, source = gather(run.records), Source(run.predictions)
-    first, second = (elsewhere(group, "accuracy", source) for group in groups.values())
+    first, second, _ = (elsewhere(group, "accuracy", source) for group in groups.values())
     assert first is not None
     assert second is not None
     paired = first.minus(second)
