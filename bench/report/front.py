@@ -56,12 +56,12 @@ class Place:
 
 
 NEAR = (
+    Place("left", 8, -6),  # above the front, which runs to the right
+    Place("right", -8, -6),
     Place("left", 8, 4),
     Place("right", -8, 4),
     Place("center", 0, -9),
     Place("center", 0, 18),
-    Place("left", 8, -8),
-    Place("right", -8, -8),
     Place("left", 8, 16),
     Place("right", -8, 16),
 )
