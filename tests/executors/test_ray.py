@@ -37,6 +37,26 @@ STRATEGIES = ("frozen", "top-layers", "full")
 NODE = {"num_cpus": 1, "object_store_memory": 80 * 2**20}
 
 
+WAITS = """
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from bench.contracts import Phase, Strategy
+
+@dataclass(frozen=True)
+class Waits(Strategy):
+    name = "waits"
+    summary = "Works while a gate is open"
+
+    def phases(self, depth):
+        return (Phase(1.0),)
+
+    def adapt(self, encoder):
+        while Path("{gate}").exists():
+            time.sleep(0.05)
+"""
+
+
 class Listening(Display):
     """A display that remembers."""
 
@@ -176,21 +196,29 @@ def test_a_crash_on_a_node_is_the_records_of_the_process_executor(
 
 @pytest.mark.parametrize("blow", [signal.SIGKILL, signal.SIGINT])
 def test_a_driver_that_is_ended_leaves_no_orphan_and_the_same_command_goes_on(
-    cluster: Any, grid: ToySuite, inline: Path, tmp_path: Path, blow: signal.Signals
+    cluster: Any, tiny_encoder: Path, tmp_path: Path, blow: signal.Signals
 ) -> None:
-    more = ("--executor", "ray", "--address", cluster.address)
-    process = grid.start(tmp_path, *more)
-    while process.poll() is None and not list((tmp_path / "records").rglob("*.json")):
+    """The blow falls when a cell is done, and others cannot end while the gate is closed."""
+    gate, plugin = tmp_path / "closed", tmp_path / "waits.py"
+    gate.touch()
+    plugin.write_text(WAITS.format(gate=str(gate)))
+    suite = ToySuite.write(tmp_path / "grid.toml", tiny_encoder, ("frozen", "waits"), seeds=2)
+    folder, more = tmp_path / "run", ("--plugin", str(plugin))
+    on_ray = (*more, "--executor", "ray", "--address", cluster.address)
+    process = suite.start(folder, *on_ray)
+    while process.poll() is None and not list((folder / "records").rglob("*.json")):
         time.sleep(0.05)
     assert workers(cluster)
     os.kill(process.pid, blow)
     process.communicate(timeout=120)
     assert gone_within(30, cluster)
-    before = results(tmp_path)
-    assert 0 < len(before) < len(results(inline))
-    done = grid.finish(tmp_path, *more)
+    assert 0 < len(results(folder)) < 4
+    gate.unlink()
+    done = suite.finish(folder, *on_ray)
     assert done.returncode == 0, done.stderr
-    assert results(tmp_path) == results(inline)
+    assert suite.finish(tmp_path / "inline", *more, "--executor", "inline").returncode == 0
+    assert len(results(folder)) == 4
+    assert results(folder) == results(tmp_path / "inline")
 
 
 def gone_within(seconds: float, cluster: Any) -> bool:
