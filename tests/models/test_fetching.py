@@ -7,12 +7,13 @@ import time
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
-from bench.data.cache import notice
 from bench.data.sources import Sources
+from bench.ground import Bench, prepare_ground
 from bench.models import catalog, fetching, loading, packaged_vectors
 from bench.models.catalog import BACKBONES, Packaged
 from bench.models.packaged_vectors import packaged_vectors as read_packaged
@@ -81,23 +82,23 @@ def test_a_damaged_copy_is_converted_again(
     assert capsys.readouterr().err == ""
 
 
-@pytest.mark.parametrize("name", ["glove", "tiny"])
+@pytest.mark.parametrize("kind", ["encoder", "vectors"])
 def test_a_cell_is_not_charged_for_what_is_fetched(
-    name: str, sources: Sources, tiny_encoder: Path, monkeypatch: pytest.MonkeyPatch
+    kind: str, sources: Sources, toy_cell: Any, toy_bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """However long fetching takes, the seconds that `load` gives back make up for it."""
+    """However long fetching takes, it is no part of the seconds that every cell of the group gets as `prepare`."""
     clock = time.perf_counter
-    slow = [0.0]
-    monkeypatch.setattr(time, "perf_counter", lambda: clock() + slow[0])
+    passed = [0.0]
+    monkeypatch.setattr(time, "perf_counter", lambda: clock() + passed[0])
 
     def fetch(name: str, sources: Sources) -> None:
-        notice("an hour passes")
-        slow[0] += 3600.0
+        passed[0] += 3600.0
 
     monkeypatch.setattr(loading, "fetch", fetch)
-    began = time.perf_counter()
-    loaded = loading.load(str(tiny_encoder) if name == "tiny" else name, sources)
-    assert 0 <= time.perf_counter() - began + loaded.spared < 600
+    cell = toy_cell("frozen", backbone="glove") if kind == "vectors" else toy_cell("frozen")
+    ground = prepare_ground(cell, replace(toy_bench, sources=sources))
+    assert passed == [3600.0]
+    assert 0 < ground.seconds < 600
 
 
 def test_a_repository_of_the_hub_is_fetched_without_its_other_files(
