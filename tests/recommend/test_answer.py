@@ -18,8 +18,9 @@ from bench.recommend import page
 from bench.recommend.answer import Terms, answer
 from bench.recommend.evidence import Growth
 from bench.recommend.page import Findings
-from bench.recommend.race import sizes_for
+from bench.recommend.race import Contest, measured, sizes_for
 from bench.recommend.views import Everything, Selection, everything, selection
+from bench.store import Store
 from tests.toy_tasks import ToySentiment
 
 
@@ -78,4 +79,22 @@ def test_a_budget_that_is_spent_is_said(
     found = found_on(toy_cell, toy_plugin, tmp_path, budget=0.001)
     assert "the time was up" in found.outcome.stopped
     assert found.final is None
+    assert found.round.tied == list(found.round.means)
+    assert "Not reached in the time: full." in page.tried(found)
     assert found.growth == Growth(None, why_not=found.growth.why_not)
+
+
+def test_what_an_earlier_request_left_in_the_folder_is_not_evidence(
+    toy_cell: Callable[..., Cell], toy_plugin: Path, tmp_path: Path
+) -> None:
+    found_on(toy_cell, toy_plugin, tmp_path, budget=0.001)
+    plugins = discover([toy_plugin, Selection("toy-sentiment")])
+    (record,) = Store(tmp_path / "run").records()
+    view, size = record.cell.task.split("@")
+    cell, recipe = toy_cell("full"), replace(toy_cell("full").recipe, pooling="cls", epochs=1)
+    contest = Contest("toy-sentiment", view, ("frozen",), cell.backbone, recipe, 1, tmp_path / "run")
+    sources = Sources(cache=tmp_path)
+    found = measured(contest, [int(size)], plugins, sources).records
+    assert [item.cell.id for item in found] == [record.cell.id]
+    other = replace(contest, recipe=replace(recipe, epochs=2))
+    assert not measured(other, [int(size)], plugins, sources).records
