@@ -121,7 +121,12 @@ def test_a_pair_that_never_crosses_is_said_too(run):
         ),
         (math.inf, math.inf, math.inf, "r, without a crossover: {} at 400."),
         (math.inf, 300.0, math.inf, "r, without a crossover: {} at 400, within noise."),
-        (250.0, 0.0, math.inf, "r, a crossover may be at any size: frozen minilm and full minilm."),
+        (
+            250.0,
+            0.0,
+            math.inf,
+            "r, not told apart at the largest size and without a place for a crossover: frozen minilm and full minilm.",
+        ),
     ],
 )
 def test_sizes_are_those_that_both_were_run_at(size, low, high, sentence):
