@@ -214,9 +214,7 @@ def sentences(task: str, found: Sequence[Crossover]) -> list[str]:
     if without:
         notes.append(f"{task}, without a crossover: {'; '.join(without)}.")
     if unknown:
-        notes.append(
-            f"{task}, not told apart at the largest size and without a place for a crossover: {'; '.join(unknown)}."
-        )
+        notes.append(f"{task}, not told apart at the largest size, crossover unknown: {'; '.join(unknown)}.")
     return notes
 
 

@@ -125,7 +125,7 @@ def test_a_pair_that_never_crosses_is_said_too(run):
             250.0,
             0.0,
             math.inf,
-            "r, not told apart at the largest size and without a place for a crossover: frozen minilm and full minilm.",
+            "r, not told apart at the largest size, crossover unknown: frozen minilm and full minilm.",
         ),
     ],
 )
