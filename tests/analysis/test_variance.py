@@ -30,7 +30,7 @@ def truth(noise: float) -> float:
 def test_nominal_95_percent_intervals_cover_between_92_and_98(cells, seeds, noise):
     rng = np.random.default_rng(0)
     centre, covered = truth(noise), []
-    for _ in range(3600 // cells):  # the share itself is then known to 0.4 points
+    for _ in range(1800 // cells):  # the share itself is then known to about half a point
         run = {cell: observed(seeds, 500, noise, rng) for cell in range(cells)}
         covered += [item.low <= centre <= item.high for item in intervals(run).values()]
     assert 0.92 <= np.mean(covered) <= 0.98
