@@ -31,7 +31,9 @@ class Series:
         self._work = work
         chosen = choose_device(device, work.options.threads)
         seeds: dict[str, list[int]] = {}
-        for name in work.grid or work.fingerprints:  # of a shard too: rounding depends on how many train at once
+        for name in (
+            work.grid or work.fingerprints
+        ):  # of a shard too: rounding depends on how many train at once
             cell, _, seed = name.rpartition("/seed")
             seeds.setdefault(cell, []).append(int(seed))
         self._bench = Bench(plugins, work.sources, chosen, shelf=work.options.shelf, seeds=seeds)
