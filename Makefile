@@ -22,7 +22,7 @@ curve shift: $(READY)
 	$(PY) -m bench run $@ && $(PY) -m bench table $@ --kind $@
 
 ledger: $(READY)
-	$(PY) -m bench.ledger
+	$(PY) -m bench.ledger --out $(RUN)/ledger.json
 
 smoke: $(READY)
 	$(PY) -m bench run smoke
