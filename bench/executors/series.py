@@ -31,9 +31,8 @@ class Series:
         self._work = work
         chosen = choose_device(device, work.options.threads)
         seeds: dict[str, list[int]] = {}
-        for name in (
-            work.grid or work.fingerprints
-        ):  # of a shard too: rounding depends on how many train at once
+        # of the whole suite, in a shard too: rounding depends on how many heads train at once
+        for name in work.grid or work.fingerprints:
             cell, _, seed = name.rpartition("/seed")
             seeds.setdefault(cell, []).append(int(seed))
         self._bench = Bench(plugins, work.sources, chosen, shelf=work.options.shelf, seeds=seeds)

@@ -103,9 +103,9 @@ def test_without_this_project_a_model_predicts_what_the_harness_predicts(
 def test_the_models_have_learnt_something_to_compare(
     pairs: dict[tuple[str, str], tuple[Model, list[Any]]],
 ) -> None:
-    """Equal predictions of a model that always says the same would show little."""
+    """Equal predictions of models that always say the same would show little."""
     for task in TASKS:
-        assert len({str(item) for item in pairs[task, "full"][1]}) > 1
+        assert any(len({str(item) for item in pairs[task, name][1]}) > 1 for name in STRATEGIES), task
 
 
 def exported(cell: Cell, plugins: Plugins, folder: Path) -> Any:
