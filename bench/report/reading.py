@@ -96,15 +96,16 @@ def read(run: Run) -> Reading:
 
 
 def _comparisons(run: Run, groups: Mapping[Key, Group], names: Iterable[str]) -> tuple[Comparison, ...]:
-    """As the table makes them: Holm's correction is over all its metrics and tasks."""
+    """As the table makes them: metric by metric, with Holm's correction over all tasks."""
     source = Source(run.predictions)
-    scores = {
-        (key, name): found
-        for key, group in groups.items()
-        for name in names
-        if name not in MEASURES and (found := resample(group, name, source)) is not None
-    }
-    return tuple(compare_pairs(scores, with_best(scores)))
+    compared: list[Comparison] = []
+    for name in names:
+        if name in MEASURES:
+            continue
+        resampled = {(key, name): resample(group, name, source) for key, group in groups.items()}
+        scores = {scored: found for scored, found in resampled.items() if found is not None}
+        compared += compare_pairs(scores, with_best(scores))
+    return tuple(compared)
 
 
 def short(backbone: str) -> str:

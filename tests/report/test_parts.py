@@ -12,6 +12,7 @@ from sklearn.metrics import f1_score
 
 from bench.analysis.loading import Run
 from bench.analysis.model import Column, Table
+from bench.analysis.uncertainty import Shown, from_predictions
 from bench.contracts import BenchError, Cell, Metric, Recipe
 from bench.record import Record
 from bench.report import classes, palette
@@ -26,6 +27,14 @@ from tests.report.made import Grid, make_run
 def test_the_parts_of_the_ledger_sum_to_the_cold_seconds(reading: Reading):
     for entry in ledger(reading).entries:
         assert sum(entry.parts.values()) == pytest.approx(entry.cold)
+
+
+def test_the_page_and_the_table_mark_the_same_ties(reading: Reading):
+    metrics = dict.fromkeys(reading.groups, ("accuracy", "f1"))
+    table = from_predictions(reading.groups, metrics, reading.run.predictions)
+    page = {Shown(item.second, item.metric, "test") for item in reading.comparisons if item.tied}
+    assert {item for item in page if item.metric in ("accuracy", "f1")} == table.tied
+    assert page
 
 
 def test_the_ledger_says_which_parts_make_the_difference(reading: Reading):
