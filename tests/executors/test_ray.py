@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import os
 import signal
+import threading
 import time
 from collections.abc import Iterator
 from dataclasses import replace
@@ -104,17 +105,18 @@ def grid(tiny_encoder: Path, tmp_path_factory: pytest.TempPathFactory) -> ToySui
     return suite
 
 
-def run(suite: ToySuite, folder: Path, options: Options, listener: Display | None = None) -> list[Record]:
-    plugins = discover([TOYS, NASTY])
+def run(
+    suite: ToySuite, folder: Path, options: Options, listener: Display | None = None, *plugin: Path
+) -> list[Record]:
+    plugins = discover([TOYS, NASTY, *plugin])
     cells = suites.cells(suites.load(str(suite.path)), plugins)
     sources = Sources(cache=folder / "cache")
     return launch(cells, plugins, sources, folder, options, listener or Listening())
 
 
-def on(cluster: Any) -> Options:
-    return Options(
-        device="cpu", threads=1, executor="ray", address=cluster.address, plugin_files=(TOYS, NASTY)
-    )
+def on(cluster: Any, *plugin: Path) -> Options:
+    files = (TOYS, NASTY, *plugin)
+    return Options(device="cpu", threads=1, executor="ray", address=cluster.address, plugin_files=files)
 
 
 @pytest.fixture(scope="module")
@@ -161,24 +163,38 @@ def prefixes(folder: Path) -> int:
 
 
 def test_a_node_that_dies_costs_its_cells_in_flight_and_the_run_ends_complete(
-    cluster: Any, grid: ToySuite, inline: Path, tmp_path: Path
+    cluster: Any, tiny_encoder: Path, tmp_path: Path
 ) -> None:
-    """The node is killed when its first cell is done."""
+    """The node is killed while both nodes have a cell that cannot end before a gate opens."""
+    gate, plugin = tmp_path / "closed", tmp_path / "waits.py"
+    gate.touch()
+    plugin.write_text(WAITS.format(gate=str(gate)))
+    suite = ToySuite.write(tmp_path / "grid.toml", tiny_encoder, ("waits", "full"))
+    with suite.path.open("a") as file:
+        file.write("[tasks.toy-ner]\n")
 
     class Killing(Listening):
-        def cell_done(self, record: Record) -> None:
-            super().cell_done(record)
-            if not killed:
-                killed.append(record.cell.id)
-                cluster.remove_node(cluster.list_all_nodes()[-1], allow_graceful=False)
+        def cell_started(self, cell: Any) -> None:
+            super().cell_started(cell)
+            if len(self.started) == 2:
+                threading.Timer(2.0, strike).start()  # by then the second cell has arrived
 
-    killed: list[str] = []
+    def strike() -> None:
+        before = workers(cluster)
+        cluster.remove_node(cluster.list_all_nodes()[-1], allow_graceful=False)
+        until = time.monotonic() + 60  # processes outlive their node for a moment, and could end the cell
+        while all(map(psutil.pid_exists, before)) and time.monotonic() < until:
+            time.sleep(0.1)
+        gate.unlink()
+
     listener = Killing()
-    records = run(grid, tmp_path, on(cluster), listener)
+    records = run(suite, tmp_path / "run", on(cluster, plugin), listener, plugin)
     add(cluster, NODE)
-    assert results(tmp_path) == results(inline)
+    run(suite, tmp_path / "inline", Options(device="cpu", threads=1, executor="inline"), None, plugin)
+    assert results(tmp_path / "run") == results(tmp_path / "inline")
     again = [record for record in records if record.adaptations]
     assert [record.adaptations for record in again] == [("attempt 2, after its node or worker was lost",)]
+    assert again[0].cell.strategy == "waits"
     assert len(listener.started) == len(records) + 1
 
 
