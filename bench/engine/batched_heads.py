@@ -94,7 +94,7 @@ def fit_together(
                 except Diverged as error:
                     one.diverged = error
                     continue
-                if loss < min((point.loss for point in one.fit.curve), default=math.inf) or not one.fit.curve:
+                if loss < min((point.loss for point in one.fit.curve), default=math.inf):
                     batch.heads.keep(number)
                     one.waited = 0
                 else:
