@@ -13,8 +13,9 @@ from torch import Tensor
 
 from bench.data.encoding import IGNORED, Encoded
 
-MEGABLOCK = 16  # batches among which sequences are sorted by length
-EVALUATION_TOKENS = 4096  # padded tokens of an evaluation batch
+MEGABLOCK = 32  # batches among which sequences are sorted by length
+CPU_TOKENS = 1024  # padded tokens of an evaluation batch on a CPU: what stays in its caches is a tenth faster
+DEVICE_TOKENS = 4096  # and elsewhere
 
 
 @dataclass(frozen=True)
@@ -77,14 +78,15 @@ class Split:
         )
 
     def in_order_of_length(self, most: int = 0) -> Iterator[np.ndarray]:
-        """Index arrays that cover the split once, shortest first, of at most EVALUATION_TOKENS padded tokens and
-        `most` sequences (0: any number)."""
+        """Index arrays that cover the split once, shortest first, of at most CPU_TOKENS or DEVICE_TOKENS padded
+        tokens and `most` sequences (0: any number)."""
+        tokens = CPU_TOKENS if self._device.type == "cpu" else DEVICE_TOKENS
         order = np.argsort(self.lengths, kind="stable")
         start = 0
         while start < len(order):
             stop = start + 1
             end = min(len(order), start + most) if most else len(order)
-            while stop < end and (stop + 1 - start) * self.lengths[order[stop]] <= EVALUATION_TOKENS:
+            while stop < end and (stop + 1 - start) * self.lengths[order[stop]] <= tokens:
                 stop += 1
             yield order[start:stop]
             start = stop
