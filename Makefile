@@ -34,7 +34,7 @@ test-browser: $(READY)
 	$(PY) -m pytest -m browser tests/report
 
 test-extras: $(READY)
-	$(PY) -m pytest -m "ray or mlflow"
+	$(PY) -m pytest -m "ray or mlflow or compiler"
 
 faults: $(READY)
 	TRANSFERBENCH_FAULTS=50 $(PY) -m pytest tests/faults tests/test_store.py tests/test_launch.py

@@ -118,6 +118,12 @@ def run(
     deterministic: Annotated[
         bool, typer.Option("--deterministic", help="Bitwise equal results on one machine; slower.")
     ] = False,
+    compiled: Annotated[
+        bool,
+        typer.Option(
+            "--compile", help="Compile the layers that learn (torch.compile): for GPUs and short texts."
+        ),
+    ] = False,
     own: Any = None,  # an OwnData or None
 ) -> None:
     """Run a suite and print its table. Finished cells are kept: stop and start again as you like.
@@ -152,6 +158,7 @@ def run(
         timeout=timeout,
         retry_fp32=retry_fp32,
         deterministic=deterministic,
+        compiled=compiled,
         plugin_files=plugins.given,
         shelf=Shelf(cache_dir, int(cache_size * 1e9)) if cache_dir else None,
     )

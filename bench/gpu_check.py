@@ -94,12 +94,16 @@ def _speed(material: Material, device: Device, cache: Path, repeats: int) -> dic
 def _row(strategy: Strategy, material: Material, bed: Bed, gemm: float, repeats: int) -> dict[str, Any]:
     """Medians of a strategy; the first round of each side warms it and is not counted."""
     run_peer = run_trainer if HAS_TRAINER else run_loop
-    ours, theirs, peaks, peer_peaks, rates = [], [], [], [], []
+    ours, theirs, compiled, peaks, peer_peaks, rates = [], [], [], [], [], []
+    compiles = bed.device.torch.type == "cuda" and strategy.name != "frozen"
     for _ in range(repeats + 1):
         ran = run_engine(bed.with_cache(torch.inf), strategy)
         ours.append(ran.prefix + ran.train)
         rates.append(ran.flops / ran.train)
         peaks.append(ran.peak)
+        if compiles:
+            ran = run_engine(bed.with_cache(torch.inf), strategy, compiled=True)
+            compiled.append(ran.prefix + ran.train)
         del ran
         peer = Peer.make(material, bed, strategy)
         bed.device.reset_peak_memory()
@@ -108,8 +112,9 @@ def _row(strategy: Strategy, material: Material, bed: Bed, gemm: float, repeats:
         del peer
     ratios = [b / a for a, b in zip(ours[1:], theirs[1:], strict=True)]
     own, other = median(ours[1:]), median(theirs[1:])
+    aside = f" ({median(compiled[1:]):.2f} s compiled)" if compiles else ""
     print(
-        f"{material.name}, {strategy.name}: {own:.2f} s, {PEER}: {other:.2f} s, {other / own:.1f} times",
+        f"{material.name}, {strategy.name}: {own:.2f} s{aside}, {PEER}: {other:.2f} s, {other / own:.1f} times",
         flush=True,
     )
     return {
@@ -119,6 +124,7 @@ def _row(strategy: Strategy, material: Material, bed: Bed, gemm: float, repeats:
         "ratio": other / own,
         "ratios": ratios,
         "utilisation": median(rates[1:]) / gemm,
+        "compiled_seconds": median(compiled[1:]) if compiles else None,
         "first_seconds": ours[0],
         "peak_memory": max(peaks),
         "peer_peak_memory": max(peer_peaks),

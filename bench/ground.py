@@ -37,7 +37,8 @@ JOINED = {"last": 1, "last-4": 4, "mix": 10**6}
 class Bench:
     """What every cell needs: the plug-ins, where data come from, where it runs and in how much memory.
 
-    shelf: activations that other runs left. seeds: of the run, by the id of a cell without its seed."""
+    shelf: activations that other runs left. seeds: of the run, by the id of a cell without its seed. compiled:
+    layers that learn are compiled."""
 
     plugins: Plugins
     sources: Sources
@@ -45,6 +46,7 @@ class Bench:
     memory: Memory = WHOLE
     shelf: Shelf | None = None
     seeds: Mapping[str, Sequence[int]] = field(default_factory=dict)
+    compiled: bool = False
 
     def seeds_of(self, cell: Cell) -> list[int]:
         """The seeds that the run has of a cell, its own among them, ascending."""

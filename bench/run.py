@@ -52,7 +52,7 @@ def run_cell(cell: Cell, ground: Ground, bench: Bench, watch: Watch) -> tuple[Re
             scores[name] = task.score(examples, predictions)
         columns = task.columns(examples, predictions)
         tests[name] = {"id": [example.id for example in examples], **columns}
-    seconds = _seconds(ground, trained, evaluating.seconds)
+    seconds = _seconds(ground, trained, evaluating)
     lengths = ground.splits["train"].lengths
     flops = training_flops(plan, model.backbone, lengths, recipe, fitted.phase_steps)
     flops += prefix_flops(plan, ground.given, lengths)
@@ -166,6 +166,8 @@ def build(cell: Cell, strategy: Strategy, ground: Ground, bench: Bench) -> tuple
     if backbone is given:
         head_alone = all(name.startswith("head.") for name in plan.learning)
         model = replace(model, backbone=ground.frozen if head_alone else given.copy())
+    if bench.compiled and model.backbone is not ground.frozen:
+        model.backbone.compile()
     return model, plan
 
 
@@ -176,7 +178,7 @@ def _headline(ground: Ground, logits: np.ndarray) -> float:
     return ground.task.score(examples, predictions)[ground.task.headline]
 
 
-def _seconds(ground: Ground, trained: Trained, testing: float) -> Seconds:
+def _seconds(ground: Ground, trained: Trained, testing: Stopwatch) -> Seconds:
     plan, fitted = trained.plan, trained.fitted
     prefix = sum(ground.prefix.seconds(split, plan.boundaries) for split in ("train", "validation"))
     last = plan.phases[-1]
@@ -185,8 +187,9 @@ def _seconds(ground: Ground, trained: Trained, testing: float) -> Seconds:
     parts = {
         "prepare": ground.seconds + trained.building,
         "prefix": prefix,
+        "compile": fitted.compile_seconds + testing.compiling,
         "train": fitted.train_seconds,
-        "evaluate": fitted.evaluate_seconds + testing,
+        "evaluate": fitted.evaluate_seconds + testing.seconds,
     }
     return Seconds(**parts, cold=math.fsum(parts.values()), tune=trained.others)
 

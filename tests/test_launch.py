@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import io
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -135,3 +136,18 @@ def test_a_run_folder_that_cannot_be_made_is_one_line(
     launched.run = tmp_path / "file" / "run"
     with pytest.raises(BenchError, match=r"cannot be locked|cannot be written"):
         launched(toy_cell("frozen"))
+
+
+class Unreadable:
+    """A description that no other process can read, as one defined in a script is."""
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return importlib.import_module, ("only_in_the_script",)
+
+
+def test_what_a_worker_cannot_read_is_one_line_and_not_a_wait(
+    launched: Launch, toy_cell: Callable[..., Cell]
+) -> None:
+    options = Options(device="cpu", threads=1, plugin_files=(Unreadable(),))  # pyright: ignore[reportArgumentType]
+    with pytest.raises(BenchError, match=r"only_in_the_script.*put it into a file"):
+        launched(toy_cell("frozen"), options=options)

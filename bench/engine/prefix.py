@@ -21,6 +21,7 @@ from torch import Tensor
 
 from bench.contracts import digest
 from bench.data.batches import Batch, Split
+from bench.engine.compiling import compile_seconds
 from bench.engine.determinism import is_deterministic
 from bench.engine.machine import Device
 from bench.engine.memory import Budget
@@ -214,16 +215,21 @@ class Prefix:
 
 
 class Stopwatch:
-    """Seconds spent in the `with` block, summed over blocks, on the device's clock."""
+    """Seconds spent in the `with` block, summed over blocks, on the device's clock; those of compiling apart."""
 
     def __init__(self, device: Device) -> None:
         self.seconds = 0.0
+        self.compiling = 0.0
         self._device = device
         self._began = 0.0
+        self._compiled = 0.0
 
     def __enter__(self) -> Stopwatch:
+        self._compiled = compile_seconds()
         self._began = self._device.clock()
         return self
 
     def __exit__(self, *_: object) -> None:
-        self.seconds += self._device.clock() - self._began
+        compiling = compile_seconds() - self._compiled
+        self.seconds += self._device.clock() - self._began - compiling
+        self.compiling += compiling

@@ -73,6 +73,7 @@ class Fit:
     curve: list[Point] = field(default_factory=list)
     train_seconds: float = 0.0
     evaluate_seconds: float = 0.0
+    compile_seconds: float = 0.0
     padding: float = 0.0  # share of the tokens of the training batches
     phase_steps: list[int] = field(default_factory=list)  # steps taken in each phase
 
@@ -153,6 +154,7 @@ def fit(
     with evaluating:
         best.restore()
     result.train_seconds, result.evaluate_seconds = training.seconds, evaluating.seconds
+    result.compile_seconds = training.compiling + evaluating.compiling
     result.padding = 1 - tokens / padded
     return result
 

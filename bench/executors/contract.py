@@ -27,7 +27,8 @@ class Options:
     fresh: run finished cells again. address: of a Ray cluster; None: Ray's own choice. shard: run this part of
     the cells. track: trackers that follow the run. timeout: seconds for a cell; None: from what comparable cells
     took. retry_fp32: run a cell that diverged in bf16 again in fp32. deterministic: bitwise equal results on one
-    machine. plugin_files: files, and descriptions of data, to discover again in another process.
+    machine. compiled: layers that learn are compiled. plugin_files: files, and descriptions of data, to discover
+    again in another process.
     shelf: where activations are kept for other runs."""
 
     device: str = "auto"
@@ -40,6 +41,7 @@ class Options:
     timeout: float | None = None
     retry_fp32: bool = False
     deterministic: bool = False
+    compiled: bool = False
     plugin_files: tuple[Given, ...] = ()
     shelf: Shelf | None = None
 

@@ -35,7 +35,10 @@ class Series:
         for name in work.grid or work.fingerprints:
             cell, _, seed = name.rpartition("/seed")
             seeds.setdefault(cell, []).append(int(seed))
-        self._bench = Bench(plugins, work.sources, chosen, shelf=work.options.shelf, seeds=seeds)
+        options = work.options
+        self._bench = Bench(
+            plugins, work.sources, chosen, shelf=options.shelf, seeds=seeds, compiled=options.compiled
+        )
         self._key: Key | None = None
         self._ground: Ground | None = None
 
@@ -44,6 +47,8 @@ class Series:
         folder cannot be written."""
         if self._work.options.deterministic:
             adaptations = (*adaptations, "deterministic kernels")
+        if self._work.options.compiled:
+            adaptations = (*adaptations, "compiled layers")
         terms = Attempt(
             ground=partial(self._ground_of, listener=listener),
             watch=partial(listener.point, cell),

@@ -42,7 +42,7 @@ def main() -> None:
 
 
 def _serve(connection: Connection, inbox: queue.SimpleQueue[Any]) -> None:
-    setup: messages.Setup = inbox.get()
+    setup: messages.Setup = _taken(inbox)
     import torch
 
     from bench.discovery import discover
@@ -53,10 +53,18 @@ def _serve(connection: Connection, inbox: queue.SimpleQueue[Any]) -> None:
     wire = _Wire(connection)
     connection.send(messages.Ready(torch.cuda.device_count()))
     while True:
-        job: messages.Job = inbox.get()
+        job: messages.Job = _taken(inbox)
         with heard_by(wire.say), _captured(setup.work.store.log_path(job.cell.id)):
             record = series.run(job.cell, wire, job.adaptations)
         connection.send(messages.Finished(record, _sound()))
+
+
+def _taken(inbox: queue.SimpleQueue[Any]) -> Any:
+    """The next message. BenchError where it could not be read."""
+    message = inbox.get()
+    if isinstance(message, BenchError):
+        raise message
+    return message
 
 
 def _sound() -> bool:
@@ -99,6 +107,13 @@ def _receive(connection: Connection, inbox: queue.SimpleQueue[Any]) -> None:
             inbox.put(connection.recv())
         except (EOFError, OSError):
             os._exit(1)
+        except Exception as error:  # unpickling runs imports of the user's
+            reason = f"{type(error).__name__}: {error}"
+            inbox.put(
+                BenchError(
+                    f"what was defined in a script cannot be sent to a worker ({reason}): put it into a file"
+                )
+            )
 
 
 def _die_with(parent: int) -> None:

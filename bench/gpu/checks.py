@@ -43,6 +43,7 @@ def run_all(material: Material, device: Device, cache: Path) -> list[Check]:
         tiny_budget,
         low_precision,
         out_of_memory,
+        compiled_layers,
     ]
     found = []
     for check in checks:
@@ -165,6 +166,15 @@ def out_of_memory(material: Material, device: Device, cache: Path) -> Check:
     if memory is None:
         return Check(name, False, "no part of a batch was small enough")
     return Check(name, True, f"finished with parts of {memory.micro_batch} of {memory.batch}")
+
+
+def compiled_layers(material: Material, device: Device, cache: Path) -> Check:
+    """Compiled layers against the same ones uncompiled."""
+    name = "compiled layers equal uncompiled ones"
+    if device.torch.type != "cuda":
+        return Check(name, None, "on a CPU compiling takes most of a minute: make test-extras")
+    with _exact(material, device, cache) as bed:
+        return _losses(name, run_engine(bed, Full()), run_engine(bed, Full(), compiled=True))
 
 
 @contextmanager

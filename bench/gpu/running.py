@@ -96,10 +96,14 @@ class Ran:
     losses: tuple[float, ...]
 
 
-def run_engine(bed: Bed, strategy: Strategy, seed: int = 0, micro_batch: int = 0) -> Ran:
-    """Train; validation is not in the seconds."""
+def run_engine(
+    bed: Bed, strategy: Strategy, seed: int = 0, micro_batch: int = 0, compiled: bool = False
+) -> Ran:
+    """Train; validation is not in the seconds, nor is compiling."""
     bed.device.reset_peak_memory()
     backbone = bed.given.copy()
+    if compiled:
+        backbone.compile()
     head = _head(bed.given, bed.recipe, seed).to(bed.device.torch)
     model = Model(backbone, head, bed.device, bed.prefix, micro_batch)
     steps = epoch_steps(len(bed.splits["train"]), bed.recipe.batch_size)

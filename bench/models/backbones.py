@@ -48,6 +48,10 @@ FAMILIES: dict[str, Family] = {
     "modernbert": Family("layers", final="final_norm", outputs=("attn.Wo", "mlp.Wo")),
 }
 
+VARIANTS = (
+    64  # of a compiled layer: training or not, with gradients or not, of each strategy that changes layers
+)
+
 
 class Backbone(ABC):
     """An encoder of `depth` layers and `width` values a token."""
@@ -109,6 +113,10 @@ class Backbone(ABC):
     @abstractmethod
     def use_attention(self, name: str) -> None:
         """Compute attention with this implementation (`plain`, `sdpa`) where the architecture has the choice."""
+
+    @abstractmethod
+    def compile(self) -> None:
+        """Compile the layers with torch.compile, for any batch and length; copies share what is compiled."""
 
     @abstractmethod
     def keep_layers(self, count: int) -> None:
@@ -306,6 +314,11 @@ class HuggingFaceEncoder(Backbone):
             attention.register()
             self.model.set_attn_implementation(name)
 
+    def compile(self) -> None:
+        torch._dynamo.config.recompile_limit = VARIANTS
+        for layer in self._layers:
+            layer.compile(dynamic=True)
+
     def keep_layers(self, count: int) -> None:
         if count > self.depth:
             raise BenchError(f"recipe.layers is {count}, but the encoder has {self.depth} layers")
@@ -359,6 +372,9 @@ class StaticVectors(Backbone):
 
     def set_dropout(self, rate: float) -> None:
         """Nothing: word vectors have no dropout."""
+
+    def compile(self) -> None:
+        """Nothing: word vectors have no layers."""
 
     def keep_layers(self, count: int) -> None:
         """Nothing: word vectors have no layers."""

@@ -45,7 +45,7 @@ class Masks:
 
 
 class Dropout(nn.Dropout):
-    """torch's dropout, with pooled masks on a CPU."""
+    """torch's dropout, with pooled masks on a CPU where layers are not compiled."""
 
     def __init__(self, p: float, masks: Masks) -> None:
         super().__init__(p)
@@ -54,7 +54,7 @@ class Dropout(nn.Dropout):
     def forward(self, input: Tensor) -> Tensor:
         if not self.training or self.p == 0:
             return input
-        if input.device.type != "cpu":
+        if input.device.type != "cpu" or torch.compiler.is_compiling():
             return F.dropout(input, self.p)
         return input * self.masks.draw(input, self.p)
 

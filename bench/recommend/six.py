@@ -224,4 +224,6 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    from bench.recommend import six  # worker processes import what they are sent by its module's name
+
+    six.main()

@@ -64,7 +64,7 @@ def test_a_check_that_raises_has_failed_and_the_rest_goes_on(
     found = checks.run_all(TINY[0], Device(torch.device("cpu"), torch.float32), tmp_path)
     assert found[0].passed
     assert "RuntimeError: no kernel image" in found[1].detail
-    assert len(found) == 8
+    assert len(found) == 9
 
 
 def test_short_texts_are_as_long_as_sentences_of_film_reviews() -> None:

@@ -1,0 +1,14 @@
+"""What torch.compile takes: it compiles at the first call of a layer, in the middle of a training step."""
+
+from __future__ import annotations
+
+import sys
+
+
+def compile_seconds() -> float:
+    """Seconds that this process has spent compiling so far."""
+    if "torch._dynamo.utils" not in sys.modules:
+        return 0.0
+    from torch._dynamo.utils import calculate_time_spent
+
+    return calculate_time_spent().get("total_wall_time", 0.0)
