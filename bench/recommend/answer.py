@@ -104,7 +104,7 @@ def _final(
     folder, options, screen = where
     sizes = next((record.data.sizes for record in last.records if record.data), {})
     rows = len(plugins.task(cell.task).splits(sources).train)
-    expected = last.seconds[cell.strategy] * rows / max(sizes.get("train", rows), 1)
+    expected = last.expected(cell.strategy, rows / max(sizes.get("train", rows), 1))
     seeds = max(1 if left > expected / 3 else 0, min(SEEDS, int(left / max(expected, 0.1))))
     if not seeds:
         return None

@@ -46,6 +46,15 @@ class Standing:
         """The fewest seeds of any strategy."""
         return min(item.seeds for item in self.intervals.values())
 
+    def expected(self, name: str, growth: float) -> float:
+        """Seconds of a cell of this strategy on `growth` times the rows: the steps alone grow with them."""
+        steps = [
+            record.seconds.train
+            for record in self.records
+            if record.cell.strategy == name and record.status == "done" and record.seconds
+        ]
+        return self.seconds[name] + (growth - 1) * (sum(steps) / len(steps) if steps else 0.0)
+
     def choice(self, goal: str) -> str:
         """The best for goal `accuracy`; for `cost` the cheapest of those tied with it."""
         return self.best if goal == "accuracy" else min(self.tied, key=lambda name: self.seconds[name])

@@ -150,7 +150,7 @@ def _fitting(
     kept: list[str] = []
     out = {}
     for name in sorted(strategies, key=lambda name: -before.means[name]):
-        cost = SEEDS * growth * before.seconds[name]
+        cost = SEEDS * before.expected(name, growth)
         if cost <= left:
             kept.append(name)
             left -= cost

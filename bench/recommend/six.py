@@ -46,7 +46,7 @@ class Setting(BaseModel, frozen=True):
 
     rows: int = 300
     test: int = 400
-    share: float = 0.4
+    share: float = 0.6
     strategies: tuple[str, ...] = ("frozen", "top-layers", "lp-ft", "full")
     backbone: str = "minilm"
 
@@ -157,11 +157,11 @@ def table(results: Sequence[Result]) -> str:
         "|---|---|---|---|---|---|",
     ]
     for found in results:
-        behind = found.scores[found.best] - found.scores.get(found.named, 0.0)
+        behind = f"{100 * (found.scores[found.best] - found.scores[found.named]):.1f}" if found.named else "–"
         share = 100 * found.seconds / found.grid_seconds
         lines.append(
             f"| {found.task} | {found.best} ({100 * found.scores[found.best]:.1f} {found.metric}) | "
-            f"{found.named or 'nothing'} | {100 * behind:.1f} | {share:.0f}% of {found.grid_seconds:.0f} s | "
+            f"{found.named or 'nothing'} | {behind} | {share:.0f}% of {found.grid_seconds:.0f} s | "
             f"{found.verdict} |"
         )
     right = sum(found.verdict in ("the best", "tied with the best") for found in results)
