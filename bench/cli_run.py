@@ -229,7 +229,7 @@ def _print_failed(records: Sequence[Record]) -> None:
     """What did not finish, each with its reason, as the last thing that is read."""
     from bench.analysis.formats import printable
 
-    print(f"\n{len(records)} cells did not finish; the same command runs them again:", file=sys.stderr)
+    print(f"\n{len(records)} of the cells did not finish; the same command tries again:", file=sys.stderr)
     for record in records:
         print(printable(f"{record.cell.id}: {record.status}: {record.reason}"), file=sys.stderr)
 
