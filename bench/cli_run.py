@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import shlex
 import sys
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -217,7 +218,7 @@ def _next(folder: Path, suite: str, records: Sequence[Record]) -> list[tuple[str
     seeds = len({record.cell.seed for record in records})
     baseline = FOLDER / f"{suite}.jsonl"
     last = f"compare {baseline} {folder}" if baseline.is_file() else f"baseline {folder}"
-    more = f"table {folder} --kind pairs" if seeds > 1 else f"run {suite} --seeds 3"
+    more = f"table {folder} --kind pairs" if seeds > 1 else shlex.join([*sys.argv[1:], "--seeds", "3"])
     return [
         ("next:", f"python -m bench report {folder}"),
         ("", f"python -m bench {more}"),
