@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -15,6 +15,9 @@ if TYPE_CHECKING:
     from rich.text import Text
 
 STYLES = {"best": "bold", "tied": "underline", "": ""}
+SIGNS = {"best": "*", "tied": "=", "": ""}
+"""What stands for the styles where there are none: in a file, in a pipe."""
+PLAIN = "In plain text * stands for bold and = for underlined."
 GAP = "  "
 HEADING = 14  # a heading that is wider than this, and than its values, is broken at spaces
 
@@ -43,7 +46,8 @@ class Shown:
 
         table = self.table
         yield Text(printable(table.caption), style="bold")
-        texts = _texts(table)
+        plain = console.color_system is None
+        texts = _texts(table, SIGNS if plain else dict.fromkeys(SIGNS, ""))
         labels, lanes = _lanes(table, texts)
         width = options.max_width if not options.no_wrap else None
         for block, rows in zip(table.blocks, texts, strict=True):
@@ -56,7 +60,8 @@ class Shown:
                     yield Text()
                 yield _band(band, block.rows, rows, len(labels))
         yield Text()
-        for note in table.notes:
+        marked = any(entry.mark for block in table.blocks for row in block.rows for entry in row.entries)
+        for note in (*table.notes, *([PLAIN] if plain and marked else [])):
             yield Text(printable(note), style="dim")
 
 
@@ -65,15 +70,15 @@ def show(table: Table) -> Shown:
     return Shown(table)
 
 
-def _texts(table: Table) -> list[list[list[str]]]:
-    """What is printed, by block and row: labels, then entries."""
+def _texts(table: Table, signs: Mapping[str, str]) -> list[list[list[str]]]:
+    """What is printed, by block and row: labels, then entries with the signs of their marks."""
     digits = numerals.column_decimals(table)
     return [
         [
             [
                 *map(printable, row.labels),
                 *(
-                    printable(cell_text(entry, column, places))
+                    signs[entry.mark] + printable(cell_text(entry, column, places))
                     for entry, column, places in zip(row.entries, table.columns, digits, strict=True)
                 ),
             ]
