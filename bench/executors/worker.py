@@ -29,7 +29,7 @@ PR_SET_PDEATHSIG = 1  # linux/prctl.h
 
 def main() -> None:
     parent = int(sys.argv[2])
-    _die_with(parent)
+    die_with(parent)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to handle
     faulthandler.enable()
     connection = Connection(int(sys.argv[1]))
@@ -116,7 +116,7 @@ def _receive(connection: Connection, inbox: queue.SimpleQueue[Any]) -> None:
             )
 
 
-def _die_with(parent: int) -> None:
+def die_with(parent: int) -> None:
     """On Linux the kernel kills this process when its parent dies, even in the middle of a long kernel call."""
     if sys.platform == "linux":
         ctypes.CDLL(None, use_errno=True).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)

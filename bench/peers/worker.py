@@ -4,6 +4,7 @@ What is imported before the clocks start is imported for every side alike."""
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from bench.contracts import BenchError
 from bench.data.sources import Sources
 from bench.discovery import discover
 from bench.engine.machine import Device, choose_device
+from bench.executors.worker import die_with
 from bench.peers import classifiers, engine
 from bench.peers.measurement import REFUSED, Job, Outcome
 from bench.peers.settings import Settings
@@ -46,6 +48,7 @@ def _device(job: Job) -> Device:
 
 
 def main() -> None:
+    die_with(os.getppid())
     job, outcome = map(Path, sys.argv[1:])
     try:
         result = run(Job.model_validate_json(job.read_text(encoding="utf-8")))
