@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,10 @@ from bench.discovery import Plugins, discover
 from tests.toy_tasks import WORDS
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # on tiny tensors, threads only wait for one another
+if (
+    signal.getsignal(signal.SIGINT) is signal.SIG_IGN
+):  # as in a background job: what tests start would ignore Ctrl-C
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def word_piece_tokenizer() -> Any:
