@@ -15,9 +15,8 @@ from bench.discovery import Plugins, discover
 from tests.toy_tasks import WORDS
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # on tiny tensors, threads only wait for one another
-if (
-    signal.getsignal(signal.SIGINT) is signal.SIG_IGN
-):  # as in a background job: what tests start would ignore Ctrl-C
+# in a background job SIGINT is ignored, and what tests start would inherit that
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 

@@ -23,7 +23,8 @@ class Trained:
 
     @property
     def seconds(self) -> float:
-        return self.building + self.fitted.train_seconds + self.fitted.evaluate_seconds
+        fitted = self.fitted
+        return self.building + fitted.compile_seconds + fitted.train_seconds + fitted.evaluate_seconds
 
 
 def tune(scales: Sequence[float], train: Callable[[float], Trained]) -> tuple[Trained, tuple[Trial, ...]]:

@@ -48,9 +48,7 @@ FAMILIES: dict[str, Family] = {
     "modernbert": Family("layers", final="final_norm", outputs=("attn.Wo", "mlp.Wo")),
 }
 
-VARIANTS = (
-    64  # of a compiled layer: training or not, with gradients or not, of each strategy that changes layers
-)
+VARIANTS = 64  # of a compiled layer, at most: training or not, with gradients or not, as strategies change it
 
 
 class Backbone(ABC):

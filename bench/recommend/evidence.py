@@ -51,7 +51,7 @@ class Standing:
         steps = [
             record.seconds.train
             for record in self.records
-            if record.cell.strategy == name and record.status == "done" and record.seconds
+            if record.cell.strategy == name and record.status == "done"
         ]
         return self.seconds[name] + (growth - 1) * (sum(steps) / len(steps) if steps else 0.0)
 
