@@ -22,8 +22,8 @@ ALIGNED = 32  # values; every parameter starts on a cache line
 
 @dataclass(frozen=True)
 class Group:
-    """Parameters that share rates, decay and type. master: fp32; shadow: what the parameters are views of;
-    gradient: what their gradients are views of. Shadow is master itself where the model computes in fp32."""
+    """Parameters that share rates, decay and type. master: fp32; shadow: what the parameters are views of, master
+    itself where the model computes in fp32; gradient: of the master; parts: a parameter, its part of `gradient`."""
 
     names: tuple[str, ...]
     rates: tuple[float, ...]
@@ -31,14 +31,18 @@ class Group:
     master: nn.Parameter
     shadow: Tensor
     gradient: Tensor
-    views: tuple[tuple[nn.Parameter, Tensor], ...]  # a parameter, its gradient
+    parts: tuple[tuple[nn.Parameter, Tensor], ...]
 
-    def fp32_gradient(self) -> Tensor:
-        """The gradient of the masters, after a backward pass."""
-        assert self.master.grad is not None
-        if self.master.grad is not self.gradient:
-            self.master.grad.copy_(self.gradient)
-        return self.master.grad
+    def gather(self) -> Tensor:
+        """Move the gradients of a backward pass from the parameters to `gradient`, which it returns."""
+        given = [(part, p.grad) for p, part in self.parts if p.grad is not None]
+        into, gradients = [part for part, _ in given], [gradient for _, gradient in given]
+        torch._foreach_copy_(into, gradients)  # pyright: ignore[reportPrivateImportUsage]
+        for parameter, part in self.parts:
+            if parameter.grad is None:
+                part.zero_()
+            parameter.grad = None
+        return self.gradient
 
 
 class FlatAdamW:
@@ -67,14 +71,10 @@ class FlatAdamW:
         self._active = [group for group in self.groups if group.rates[phase]]
         for group in self.groups:
             active = group.rates[phase] > 0
-            group.master.grad = None
-            for parameter, gradient in group.views:
+            group.master.grad = group.gradient if active else None
+            for parameter, _ in group.parts:
                 parameter.requires_grad_(active)
-                parameter.grad = gradient if active else None
-            if active:
-                group.gradient.zero_()
-                same = group.gradient.dtype == torch.float32
-                group.master.grad = group.gradient if same else torch.zeros_like(group.master)
+                parameter.grad = None
             if active and not any(group.rates[:phase]):
                 joining = {"params": [group.master], "weight_decay": group.decay, "rates": group.rates}
                 if self._adamw is None:
@@ -89,16 +89,13 @@ class FlatAdamW:
         """Clip the gradient's norm, step with every rate times `factor`, and forget the gradients; the norm before
         it was clipped."""
         assert self._adamw is not None
-        gradients = [group.fp32_gradient() for group in self._active]
-        norm = torch.linalg.vector_norm(torch.stack([torch.linalg.vector_norm(g) for g in gradients]))
-        scale = (self._clip / (norm + 1e-6)).clamp(max=1.0)
-        for gradient in gradients:
-            gradient.mul_(scale)
+        gradients = [group.gather() for group in self._active]
+        norm = torch.stack([torch.dot(g, g) for g in gradients]).sum().sqrt()  # vector_norm uses one thread
+        divisor = ((norm + 1e-6) / self._clip).clamp(min=1.0)
+        self._adamw.grad_scale = divisor  # the fused step divides by it  # pyright: ignore[reportAttributeAccessIssue]
         for entry in self._adamw.param_groups:
             entry["lr"] = entry["rate"] * factor
         self._adamw.step()
-        for group in self._active:
-            group.gradient.zero_()
         self._refresh(self._active)
         return norm
 
@@ -138,12 +135,12 @@ def _flat(
         values = parameters[name].detach().flatten()
         master.detach()[start : start + len(values)] = values
     shadow = master.detach() if dtype == torch.float32 else master.detach().to(dtype)
-    gradient = torch.zeros_like(shadow)
-    views = []
+    gradient = torch.zeros_like(master, requires_grad=False)
+    parts = []
     for name, start in zip(names, starts, strict=True):
         parameter = parameters[name]
         part = slice(start, start + parameter.numel())
         parameter.grad = None
         parameter.data = shadow[part].view(parameter.shape)
-        views.append((parameter, gradient[part].view(parameter.shape)))
-    return Group(tuple(names), rates, decay, master, shadow, gradient, tuple(views))
+        parts.append((parameter, gradient[part].view(parameter.shape)))
+    return Group(tuple(names), rates, decay, master, shadow, gradient, tuple(parts))

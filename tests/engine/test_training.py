@@ -30,13 +30,14 @@ def ground(toy_cell: MakeCell, toy_bench: Bench) -> Ground:
 
 @pytest.fixture
 def steps() -> Iterator[list[dict[str, Any]]]:
-    """What the optimizer had at each step: by group the rate, decay and parameters; and the gradient's norm."""
+    """What the optimizer had at each step: by group the rate, decay and parameters; and the norm of the gradient
+    that it steps with."""
     seen: list[dict[str, Any]] = []
 
-    def note(optimizer: torch.optim.Optimizer, *_: Any) -> None:
+    def note(optimizer: Any, *_: Any) -> None:
         groups = [(group["lr"], group["weight_decay"], group["params"]) for group in optimizer.param_groups]
         gradients = [p.grad.norm() for _, _, params in groups for p in params if p.grad is not None]
-        seen.append({"groups": groups, "norm": float(torch.stack(gradients).norm())})
+        seen.append({"groups": groups, "norm": float(torch.stack(gradients).norm() / optimizer.grad_scale)})
 
     handle = register_optimizer_step_pre_hook(note)
     yield seen
