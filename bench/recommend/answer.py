@@ -20,7 +20,7 @@ from bench.executors.contract import Options
 from bench.launch import launch
 from bench.recommend.evidence import Standing, growth, standing
 from bench.recommend.page import Findings
-from bench.recommend.race import SEEDS, Contest, measured, race, sizes_for
+from bench.recommend.race import FEW, SEEDS, Contest, measured, race, sizes_for
 from bench.recommend.views import Selection
 from bench.store import Store
 
@@ -52,7 +52,7 @@ def answer(
     sizes = sizes_for(len(splits.train), len(labels))
     outcome = race(contest, sizes, plugins, sources, options, screen)
     run = measured(contest, outcome.sizes, plugins, sources)
-    last = _last_full(run, view, outcome.sizes)
+    last = _last_full(run, view, outcome.sizes, min(2, len(terms.strategies)))
     choice = last.choice(terms.goal)
     left = terms.budget - (time.monotonic() - began)
     final = None
@@ -72,19 +72,19 @@ def answer(
         folder=str(folder),
         strategies=terms.strategies,
         measured=frozenset(record.cell.strategy for record in run.records if record.status == "done"),
+        ended=frozenset(record.cell.strategy for record in run.records),
         all_strategies=tuple(plugins.strategies),
         backbone=terms.backbone,
     )
 
 
-def _last_full(run: Run, view: str, sizes: Sequence[int]) -> Standing:
-    """The standing at the largest size at which two strategies have all seeds, or the only one in the race
-    has; else that of the first round."""
+def _last_full(run: Run, view: str, sizes: Sequence[int], least: int) -> Standing:
+    """The standing at the largest size at which `least` strategies have FEW seeds, else that of the first round."""
     for size in reversed(sizes):
         task = f"{view}@{size}"
         done = [record for record in run.records if record.cell.task == task and record.status == "done"]
-        whole = [key for key, group in gather(done).items() if len(group.done) >= SEEDS]
-        if len(whole) > 1:
+        whole = [key for key, group in gather(done).items() if len(group.done) >= FEW]
+        if len(whole) >= least:
             names = {key.strategy for key in whole}
             found = standing(run, task)
             return found if set(found.means) == names else standing(run, task, names)

@@ -28,8 +28,19 @@ class Findings:
     folder: str
     strategies: tuple[str, ...]
     measured: frozenset[str]  # those of them that finished a cell
+    ended: frozenset[str]  # and those that finished one or failed
     all_strategies: tuple[str, ...]
     backbone: str
+
+    @property
+    def unjudged(self) -> list[str]:
+        """Strategies that the time did not allow to compare with the others to the end."""
+        told = {*self.round.means, *self.outcome.behind, *self.failed}
+        return [name for name in self.strategies if name not in told]
+
+    @property
+    def failed(self) -> list[str]:
+        return [name for name in self.strategies if name in self.ended - self.measured]
 
 
 def sentence(found: Findings) -> str:
@@ -52,6 +63,8 @@ def sentence(found: Findings) -> str:
         sure = f"this data cannot tell it from {_listed(others)}"
     else:
         sure = "nothing else was measured beside it"
+    if found.unjudged:
+        sure += f"; there was no time to tell it from {_listed(found.unjudged)}"
     why = "the cheapest of the best" if found.goal == "cost" else "the best score"
     return f"Use {found.choice} for {found.task} ({why}): {sure}."
 
@@ -61,9 +74,10 @@ def details(found: Findings) -> list[str]:
     now = found.round
     rows = next((record.data.sizes for record in now.records if record.data), {})
     size = rows.get("train", found.outcome.sizes[-1])
+    of_all = f" of {found.outcome.rows:,}" if size < found.outcome.rows else ""
     cheapest = min(now.tied, key=lambda name: now.seconds[name])
     lines = [
-        f"Rests on: {size:,} training rows, {_seeds(now.seeds)}, compared on "
+        f"Rests on: {size:,}{of_all} training rows, {_seeds(now.seeds)}, compared on "
         f"{rows.get('test', 0):,} rows that no run was trained or stopped on."
     ]
     if found.final is None:
@@ -99,13 +113,14 @@ def tried(found: Findings) -> list[str]:
     """What was and was not tried, and how to do it again."""
     sizes = ", ".join(f"{size:,}" for size in found.outcome.sizes)
     measured = [name for name in found.strategies if name in found.measured]
-    missed = [name for name in found.strategies if name not in measured]
+    missed = [name for name in found.strategies if name not in found.ended]
     untried = [name for name in found.all_strategies if name not in found.strategies]
     return [
         f"Tried: {_listed(measured)} on {found.backbone}, at {sizes} training rows, "
         f"in {duration(found.outcome.seconds)}.",
         *([f"Not reached in the time: {_listed(missed)}."] if missed else []),
-        *(f"Left out on the way: {name}: {reason}." for name, reason in found.outcome.left_out.items()),
+        *([f"Failed: {_listed(found.failed)}; the logs in the run folder say why."] if found.failed else []),
+        *(f"Given up on the way: {name}: {reason}." for name, reason in found.outcome.behind.items()),
         f"Not tried: {_listed(untried)}; other encoders (-b); other learning rates.",
         f"Again: {found.command}",
         f"Records and predictions: {found.folder}/",

@@ -21,6 +21,7 @@ from bench.record import Record
 from bench.store import Store
 
 SEEDS = 3
+FEW = 2  # seeds where the time allows no more: one tells nothing apart
 SMALLEST = 32  # training rows of the first round, at least
 FIRST = 250  # and at most, where there are more than four times as many
 
@@ -41,6 +42,15 @@ class _Budgeted(Display):
 
 
 @dataclass(frozen=True)
+class Round:
+    """Strategies on `size` training rows."""
+
+    size: int
+    seeds: int
+    strategies: tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class Contest:
     """What is compared: strategies, cheapest first, on a task's selection rows, with one recipe and `budget`
     seconds."""
@@ -53,23 +63,24 @@ class Contest:
     budget: float
     folder: Path
 
-    def cells(self, size: int, strategies: Sequence[str]) -> list[Cell]:
-        recipe = replace(self.recipe, train=size)
-        label = f"{self.view}@{size}"
+    def cells(self, of: Round) -> list[Cell]:
+        recipe = replace(self.recipe, train=of.size)
+        label = f"{self.view}@{of.size}"
         return [
             Cell(self.task, label, strategy, self.backbone, seed, recipe)
-            for seed in range(SEEDS)
-            for strategy in strategies
+            for seed in range(of.seeds)
+            for strategy in of.strategies
         ]
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """sizes: those of the rounds that were begun. left_out: why a strategy is not in the last round. stopped: why
-    there is no further round, '' where all rows were used."""
+    """sizes: those of the rounds that were begun. rows: of the last one, had the time allowed it. behind: why a
+    strategy was given up. stopped: why there is no further round, '' where all rows were used."""
 
     sizes: tuple[int, ...]
-    left_out: dict[str, str]
+    rows: int
+    behind: dict[str, str]
     stopped: str
     seconds: float
 
@@ -88,41 +99,74 @@ def sizes_for(rows: int, labels: int) -> list[int]:
 def race(
     contest: Contest, sizes: Sequence[int], plugins: Plugins, sources: Sources, options: Options, screen: Any
 ) -> Outcome:
-    """Run round after round. The first has every strategy. One that is behind beyond chance (5%, Holm) and did not
-    come closer since the round before is out; of the others, those that stand best and fit the time that is
-    left, with a tenth of it kept for the final score. Raises BenchError as `launch` does."""
+    """Run round after round: one seed of every strategy on the fewest rows, which tells what each costs, then what
+    `following` says. A strategy that is behind beyond chance (5%, Holm) and did not come closer since fewer rows is
+    given up. A tenth of the time is kept for the final score. Raises BenchError as `launch` does."""
     began = time.monotonic()
     display = _Budgeted(screen)
     display.deadline = began + 0.9 * contest.budget
-    strategies, left_out, done = list(contest.strategies), {}, []
-    before: Standing | None = None
-    stopped = ""
-    for number, size in enumerate(sizes):
-        if number:
-            strategies, out = _fitting(strategies, before, size / sizes[number - 1], display.deadline)
-            left_out.update(out)
-            if not strategies:
-                stopped = f"the time did not allow a round of {size:,} rows"
-                break
-        done.append(size)
+    behind: dict[str, str] = {}
+    begun: list[int] = []
+    now, before = None, None
+    this: Round | str = Round(sizes[0], 1, contest.strategies)
+    while not isinstance(this, str):
+        if this.size not in begun:
+            begun.append(this.size)
+            before = now
         try:
-            launch(contest.cells(size, strategies), plugins, sources, contest.folder, options, display)
+            launch(contest.cells(this), plugins, sources, contest.folder, options, display)
         except BudgetSpent:
-            stopped = f"the time was up in the round of {size:,} rows"
+            this = f"the time was up in the round of {this.size:,} rows"
             break
-        now = standing(measured(contest, [size], plugins, sources), f"{contest.view}@{size}")
-        out = _hopeless(now, before)
-        left_out.update(out)
-        strategies = [name for name in strategies if name not in out and name in now.means]
-        before = now
-    return Outcome(tuple(done), left_out, stopped, time.monotonic() - began)
+        now = standing(measured(contest, [this.size], plugins, sources), f"{contest.view}@{this.size}")
+        behind.update(_hopeless(now, before))
+        left = tuple(name for name in this.strategies if name in now.means and name not in behind)
+        this = following(replace(this, strategies=left), now, sizes, display.deadline - time.monotonic())
+    return Outcome(tuple(begun), sizes[-1], behind, this, time.monotonic() - began)
+
+
+def following(last: Round, now: Standing, sizes: Sequence[int], seconds: float) -> Round | str:
+    """The round after `last`, whose standing is `now`, in the seconds that are left; or why there is none, '' where
+    nothing is left to do.
+
+    It has all strategies on as many rows as the time allows with FEW seeds or more; but first on the next number
+    of rows, where there is time for both with all seeds. Where there is not even time for all on the next number,
+    those that stand best go on: two at least, unless only one is left in the race."""
+    ahead = [
+        replace(last, size=size, seeds=seeds)
+        for size in sizes
+        for seeds in (FEW, SEEDS)
+        if (size, seeds) > (last.size, last.seeds)
+    ]
+    if not ahead:
+        return ""
+
+    def cost(of: Round) -> float:
+        seeds = of.seeds - (last.seeds if of.size == last.size else 0)
+        return seeds * sum(now.expected(name, of.size / last.size) for name in of.strategies)
+
+    furthest = next((entry for entry in reversed(ahead) if cost(entry) <= seconds), None)
+    if furthest:
+        first = next(entry for entry in ahead if entry.seeds == SEEDS)
+        both = cost(first) + cost(replace(furthest, seeds=SEEDS)) <= seconds
+        return first if first.size < furthest.size and both else furthest
+    smallest = next((entry for entry in ahead if entry.seeds == FEW), None)
+    if smallest is None:
+        return f"the time did not allow {SEEDS} seeds of all"
+    best = sorted(last.strategies, key=lambda name: -now.means[name])
+    while len(best) > 2 and cost(replace(smallest, strategies=tuple(best))) > seconds:
+        best.pop()
+    smallest = replace(smallest, strategies=tuple(name for name in last.strategies if name in best))
+    return (
+        smallest if cost(smallest) <= seconds else f"the time did not allow a round of {smallest.size:,} rows"
+    )
 
 
 def measured(contest: Contest, sizes: Sequence[int], plugins: Plugins, sources: Sources) -> Run:
     """What the run folder holds of these rounds. Left out is what an earlier request left there of other rows,
     recipes, strategies or encoders."""
     store = Store(contest.folder)
-    cells = [cell for size in sizes for cell in contest.cells(size, contest.strategies)]
+    cells = [cell for size in sizes for cell in contest.cells(Round(size, SEEDS, contest.strategies))]
     prints = {cell.id: fingerprint(cell, plugins, sources) for cell in cells}
     records = [record for record in store.records() if prints.get(record.cell.id) == record.fingerprint]
     return Run(contest.task, records, store.predictions)
@@ -138,24 +182,3 @@ def _hopeless(now: Standing, before: Standing | None) -> dict[str, str]:
         if gap >= earlier:
             found[name] = f"{100 * gap:.1f} points behind {now.best}, beyond chance, and not closing"
     return found
-
-
-def _fitting(
-    strategies: Sequence[str], before: Standing | None, growth: float, deadline: float
-) -> tuple[list[str], dict[str, str]]:
-    """The strategies that fit the time that is left, the best-standing ones first; none where not even two
-    do, unless only one is left in the race."""
-    assert before is not None
-    left = deadline - time.monotonic()
-    kept: list[str] = []
-    out = {}
-    for name in sorted(strategies, key=lambda name: -before.means[name]):
-        cost = SEEDS * before.expected(name, growth)
-        if cost <= left:
-            kept.append(name)
-            left -= cost
-        else:
-            out[name] = "the time did not allow it on more rows"
-    if len(kept) < min(2, len(strategies)):
-        return [], {}
-    return [name for name in strategies if name in kept], out

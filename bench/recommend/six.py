@@ -135,7 +135,7 @@ def assess(task: str, setting: Setting, sources: Sources, folder: Path, options:
         tied=tuple(grid.tied),
         grid_seconds=grid_seconds,
         named="" if found.round.degenerate else found.choice,
-        said_tied=tuple(found.round.tied),
+        said_tied=(*found.round.tied, *found.unjudged),
         seconds=time.monotonic() - began,
         machine=f"{machine.processor}, {machine.threads} threads, commit {machine.commit[:12]}",
     )

@@ -1,0 +1,66 @@
+"""Which round follows: as much as the time allows, and never a comparison of one strategy with nothing."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from bench.recommend.evidence import Standing
+from bench.recommend.race import Round, following
+
+ALL = ("frozen", "lp-ft", "full")
+SIZES = (100, 200, 400)
+
+
+class Even(Standing):
+    """A cell takes a second on the rows of this round, and twice as long on twice the rows."""
+
+    def expected(self, name: str, growth: float) -> float:
+        return growth
+
+
+def stood(*names: str) -> Standing:
+    """A round in which the later names are better."""
+    means = {name: place / 10 for place, name in enumerate(names)}
+    return Even("accuracy", names[-1], means, {}, {}, {}, False, ())
+
+
+@pytest.mark.parametrize(
+    ("seconds", "expected"),
+    [
+        (42, Round(100, 3, ALL)),  # the other seeds (6 s), and then the last round (36 s)
+        (41, Round(400, 3, ALL)),  # at once
+        (35, Round(400, 2, ALL)),
+        (23, Round(200, 3, ALL)),
+        (5, Round(100, 2, ALL)),
+        (2, Round(100, 2, ("lp-ft", "full"))),
+        (1, "the time did not allow a round of 100 rows"),
+    ],
+)
+def test_after_a_first_look(seconds: float, expected: Round | str) -> None:
+    assert following(Round(100, 1, ALL), stood(*ALL), SIZES, seconds) == expected
+
+
+@pytest.mark.parametrize(
+    ("seconds", "expected"),
+    [
+        (54, Round(200, 3, ALL)),
+        (53, Round(400, 3, ALL)),
+        (11, Round(200, 2, ("lp-ft", "full"))),
+        (7, "the time did not allow a round of 200 rows"),
+    ],
+)
+def test_after_a_whole_round(seconds: float, expected: Round | str) -> None:
+    assert following(Round(100, 3, ALL), stood(*ALL), SIZES, seconds) == expected
+
+
+def test_the_last_round_ends_it() -> None:
+    last = Round(400, 2, ALL)
+    assert following(last, stood(*ALL), SIZES, 3) == Round(400, 3, ALL)
+    assert following(last, stood(*ALL), SIZES, 2) == "the time did not allow 3 seeds of all"
+    assert following(replace(last, seeds=3), stood(*ALL), SIZES, 1e9) == ""
+
+
+def test_one_that_is_left_goes_on_alone() -> None:
+    assert following(Round(100, 3, ("full",)), stood("full"), SIZES, 4) == Round(200, 2, ("full",))
