@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from bench.contracts import BenchError, Cell
@@ -26,6 +26,8 @@ from bench.trackers.tracking import Tracking
 from bench.verify_run import set_aside
 from bench.workload import Workload
 
+Run = Callable[[Sequence[Cell] | None], list[Record]]
+
 
 def launch(
     cells: Sequence[Cell],
@@ -38,6 +40,21 @@ def launch(
     """Run the cells into `folder`; the records of all of them, in order. A finished cell runs again only if its
     fingerprint changed or its files are damaged. Raises BenchError, before anything is written, where the request
     cannot be run."""
+    with launching(cells, plugins, sources, folder, options, display) as run:
+        return run(None)
+
+
+@contextmanager
+def launching(
+    cells: Sequence[Cell],
+    plugins: Plugins,
+    sources: Sources,
+    folder: Path,
+    options: Options,
+    display: Screen,
+) -> Iterator[Run]:
+    """`launch` for some of the cells at a time, with the same workers: a function that runs those it is given, or
+    all for None."""
     grid = tuple(cell.id for cell in cells) if options.shard else ()
     if options.shard:
         cells = part(cells, options.shard, plugins, sources)
@@ -48,7 +65,7 @@ def launch(
     display = Tracking(work.store, options.track, display) if options.track else display
     executor = _executor(work, plugins, display)
     try:
-        return _launch(cells, work, plugins, executor, display)
+        yield lambda some: _launch(cells if some is None else some, work, plugins, executor, display)
     finally:
         executor.stop()
 

@@ -15,13 +15,16 @@ from bench.discovery import Plugins
 from bench.display import Display
 from bench.executors.contract import Options
 from bench.identity import fingerprint
-from bench.launch import launch
+from bench.launch import launching
 from bench.recommend.evidence import Standing, standing
 from bench.record import Record
 from bench.store import Store
 
 SEEDS = 3
 FEW = 2  # seeds where the time allows no more: one tells nothing apart
+REACH = (
+    4  # times the rows of a round that the next may have: what a cell costs is expected from the last round
+)
 SMALLEST = 32  # training rows of the first round, at least
 FIRST = 250  # and at most, where there are more than four times as many
 
@@ -72,6 +75,10 @@ class Contest:
             for strategy in of.strategies
         ]
 
+    def all_cells(self, sizes: Sequence[int]) -> list[Cell]:
+        """Those of every round of these sizes."""
+        return [cell for size in sizes for cell in self.cells(Round(size, SEEDS, self.strategies))]
+
 
 @dataclass(frozen=True)
 class Outcome:
@@ -109,19 +116,20 @@ def race(
     begun: list[int] = []
     now, before = None, None
     this: Round | str = Round(sizes[0], 1, contest.strategies)
-    while not isinstance(this, str):
-        if this.size not in begun:
-            begun.append(this.size)
-            before = now
-        try:
-            launch(contest.cells(this), plugins, sources, contest.folder, options, display)
-        except BudgetSpent:
-            this = f"the time was up in the round of {this.size:,} rows"
-            break
-        now = standing(measured(contest, [this.size], plugins, sources), f"{contest.view}@{this.size}")
-        behind.update(_hopeless(now, before))
-        left = tuple(name for name in this.strategies if name in now.means and name not in behind)
-        this = following(replace(this, strategies=left), now, sizes, display.deadline - time.monotonic())
+    with launching(contest.all_cells(sizes), plugins, sources, contest.folder, options, display) as run:
+        while not isinstance(this, str):
+            if this.size not in begun:
+                begun.append(this.size)
+                before = now
+            try:
+                run(contest.cells(this))
+            except BudgetSpent:
+                this = f"the time was up in the round of {this.size:,} rows"
+                break
+            now = standing(measured(contest, [this.size], plugins, sources), f"{contest.view}@{this.size}")
+            behind.update(_hopeless(now, before))
+            left = tuple(name for name in this.strategies if name in now.means and name not in behind)
+            this = following(replace(this, strategies=left), now, sizes, display.deadline - time.monotonic())
     return Outcome(tuple(begun), sizes[-1], behind, this, time.monotonic() - began)
 
 
@@ -129,23 +137,29 @@ def following(last: Round, now: Standing, sizes: Sequence[int], seconds: float) 
     """The round after `last`, whose standing is `now`, in the seconds that are left; or why there is none, '' where
     nothing is left to do.
 
-    It has all strategies on as many rows as the time allows with FEW seeds or more; but first on the next number
-    of rows, where there is time for both with all seeds. Where there is not even time for all on the next number,
-    those that stand best go on: two at least, unless only one is left in the race."""
+    It has all strategies on as many rows as the time allows, with the most seeds: one only where there is time
+    for FEW of those that stand best after it. But first comes the next number of rows, where there is time for both
+    with all seeds. Where there is not even time for all strategies on the next number, those that stand best go on:
+    two at least, unless only one is left in the race."""
     ahead = [
         replace(last, size=size, seeds=seeds)
         for size in sizes
-        for seeds in (FEW, SEEDS)
-        if (size, seeds) > (last.size, last.seeds)
+        for seeds in range(1, SEEDS + 1)
+        if (last.size, last.seeds) < (size, seeds)
+        and size <= REACH * (last.size + 1)  # a quarter was rounded down
     ]
     if not ahead:
         return ""
+    best = sorted(last.strategies, key=lambda name: -now.means[name])
 
-    def cost(of: Round) -> float:
+    def cost(of: Round, strategies: Sequence[str] = last.strategies) -> float:
         seeds = of.seeds - (last.seeds if of.size == last.size else 0)
-        return seeds * sum(now.expected(name, of.size / last.size) for name in of.strategies)
+        return seeds * sum(now.expected(name, of.size / last.size) for name in strategies)
 
-    furthest = next((entry for entry in reversed(ahead) if cost(entry) <= seconds), None)
+    def needed(of: Round) -> float:
+        return cost(of) + max(FEW - of.seeds, 0) * cost(replace(of, seeds=1), best[:2])
+
+    furthest = next((entry for entry in reversed(ahead) if needed(entry) <= seconds), None)
     if furthest:
         first = next(entry for entry in ahead if entry.seeds == SEEDS)
         both = cost(first) + cost(replace(furthest, seeds=SEEDS)) <= seconds
@@ -153,21 +167,18 @@ def following(last: Round, now: Standing, sizes: Sequence[int], seconds: float) 
     smallest = next((entry for entry in ahead if entry.seeds == FEW), None)
     if smallest is None:
         return f"the time did not allow {SEEDS} seeds of all"
-    best = sorted(last.strategies, key=lambda name: -now.means[name])
-    while len(best) > 2 and cost(replace(smallest, strategies=tuple(best))) > seconds:
+    while len(best) > 2 and cost(smallest, best) > seconds:
         best.pop()
-    smallest = replace(smallest, strategies=tuple(name for name in last.strategies if name in best))
-    return (
-        smallest if cost(smallest) <= seconds else f"the time did not allow a round of {smallest.size:,} rows"
-    )
+    if cost(smallest, best) > seconds:
+        return f"the time did not allow a round of {smallest.size:,} rows"
+    return replace(smallest, strategies=tuple(name for name in last.strategies if name in best))
 
 
 def measured(contest: Contest, sizes: Sequence[int], plugins: Plugins, sources: Sources) -> Run:
     """What the run folder holds of these rounds. Left out is what an earlier request left there of other rows,
     recipes, strategies or encoders."""
     store = Store(contest.folder)
-    cells = [cell for size in sizes for cell in contest.cells(Round(size, SEEDS, contest.strategies))]
-    prints = {cell.id: fingerprint(cell, plugins, sources) for cell in cells}
+    prints = {cell.id: fingerprint(cell, plugins, sources) for cell in contest.all_cells(sizes)}
     records = [record for record in store.records() if prints.get(record.cell.id) == record.fingerprint]
     return Run(contest.task, records, store.predictions)
 

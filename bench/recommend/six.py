@@ -21,6 +21,7 @@ from pydantic import BaseModel, ValidationError
 
 from bench import durable
 from bench.analysis.loading import Run
+from bench.cli_recommend import STRATEGIES
 from bench.cli_tables import console
 from bench.contracts import BenchError, Cell, Recipe, Splits, Task, digest
 from bench.data.sources import Sources
@@ -44,10 +45,10 @@ LONGEST = 64  # tokens of a text here, so that six grids take minutes on two cor
 class Setting(BaseModel, frozen=True):
     """What all data sets are run with. share: of the grid's wall-clock time, as the budget of `recommend`."""
 
-    rows: int = 300
+    rows: int = 400
     test: int = 400
-    share: float = 0.6
-    strategies: tuple[str, ...] = ("frozen", "top-layers", "lp-ft", "full")
+    share: float = 0.55
+    strategies: tuple[str, ...] = STRATEGIES
     backbone: str = "minilm"
 
 

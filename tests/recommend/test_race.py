@@ -32,7 +32,8 @@ def stood(*names: str) -> Standing:
         (42, Round(100, 3, ALL)),  # the other seeds (6 s), and then the last round (36 s)
         (41, Round(400, 3, ALL)),  # at once
         (35, Round(400, 2, ALL)),
-        (23, Round(200, 3, ALL)),
+        (23, Round(400, 1, ALL)),  # and 8 s for another seed of the best two
+        (19, Round(200, 3, ALL)),
         (5, Round(100, 2, ALL)),
         (2, Round(100, 2, ("lp-ft", "full"))),
         (1, "the time did not allow a round of 100 rows"),
@@ -47,7 +48,8 @@ def test_after_a_first_look(seconds: float, expected: Round | str) -> None:
     [
         (54, Round(200, 3, ALL)),
         (53, Round(400, 3, ALL)),
-        (11, Round(200, 2, ("lp-ft", "full"))),
+        (11, Round(200, 1, ALL)),
+        (9, Round(200, 2, ("lp-ft", "full"))),
         (7, "the time did not allow a round of 200 rows"),
     ],
 )
@@ -60,6 +62,17 @@ def test_the_last_round_ends_it() -> None:
     assert following(last, stood(*ALL), SIZES, 3) == Round(400, 3, ALL)
     assert following(last, stood(*ALL), SIZES, 2) == "the time did not allow 3 seeds of all"
     assert following(replace(last, seeds=3), stood(*ALL), SIZES, 1e9) == ""
+
+
+def test_after_one_seed_on_all_rows_the_best_get_another() -> None:
+    last = Round(400, 1, ALL)
+    assert following(last, stood(*ALL), SIZES, 6) == Round(400, 3, ALL)
+    assert following(last, stood(*ALL), SIZES, 2) == Round(400, 2, ("lp-ft", "full"))
+
+
+def test_what_is_far_away_is_not_reached_for() -> None:
+    assert following(Round(100, 1, ALL), stood(*ALL), (100, 200, 404, 800), 1e9) == Round(100, 3, ALL)
+    assert following(Round(100, 3, ALL), stood(*ALL), (100, 404, 800), 40) == Round(404, 3, ALL)
 
 
 def test_one_that_is_left_goes_on_alone() -> None:
