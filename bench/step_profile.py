@@ -1,0 +1,159 @@
+"""What a training step of one strategy is made of: kernels by kind, beside the time that its matrix products would
+take at the machine's own rate.
+
+python -m bench.step_profile [--strategy full] [--task movie-sentiment]"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from statistics import median
+
+import torch
+from torch.profiler import ProfilerActivity, profile
+from torch.utils.flop_counter import FlopCounterMode
+
+from bench.analysis.formats import render
+from bench.analysis.groups import machine_fingerprint
+from bench.analysis.model import Block, Column, Entry, Row, Table
+from bench.contracts import BenchError, Cell
+from bench.data.batches import shuffled
+from bench.data.sources import Sources
+from bench.discovery import discover
+from bench.engine.machine import choose_device
+from bench.engine.speeds import Speeds
+from bench.engine.training import accumulate
+from bench.ground import Bench, Ground, prepare_ground
+from bench.ledger import Line, lines_of
+from bench.provenance import describe
+from bench.suite import load
+
+WARM = 10  # steps before those that count
+KINDS = {
+    "matrix products": ("addmm", "::mm", "gemm"),
+    "attention": ("bmm", "softmax", "scaled_dot", "attention"),
+    "layer norms": ("layer_norm",),
+    "activations": ("gelu", "silu", "relu", "tanh"),
+    "AdamW and gradient norm": ("adamw", "aten::dot", "foreach"),
+    "copies and casts": ("copy", "clone", "::cat"),
+    "sums and elementwise": ("add", "mul", "sum", "div", "where"),
+    "embeddings and indexing": ("embedding", "index", "gather", "scatter"),
+}
+REST = "the rest"
+
+
+@dataclass(frozen=True)
+class Profile:
+    """Of a step: seconds (median, not profiled), share of the profiled time by kind of kernel, and operations of
+    its matrix products (mean)."""
+
+    seconds: float
+    shares: dict[str, float]
+    operations: float
+
+
+def kind_of(kernel: str) -> str:
+    """The entry of KINDS that a kernel belongs to, by its name; autograd's own work is of none."""
+    name = kernel.lower()
+    if "autograd::" in name or "backward0" in name:
+        return REST
+    return next((kind for kind, parts in KINDS.items() if any(part in name for part in parts)), REST)
+
+
+def measure(line: Line, ground: Ground, cell: Cell, steps: int) -> Profile:
+    """Take the same `steps` batches three times: on the clock, profiled, and counted."""
+    device, split = line.model.device, ground.splits["train"]
+    batches = shuffled(split.lengths, cell.recipe.batch_size, seed=0)
+    chosen = [next(batches) for _ in range(WARM + steps)]
+
+    def step(number: int) -> None:
+        accumulate(line.model, split, chosen[number], line.phase)
+        line.optimizer.step(1.0)
+
+    for number in range(WARM):
+        step(number)
+    seconds = [
+        _seconds(lambda number=number: step(number), device.clock) for number in range(WARM, len(chosen))
+    ]
+    cuda = device.torch.type == "cuda"
+    with profile(activities=[ProfilerActivity.CUDA if cuda else ProfilerActivity.CPU]) as seen:
+        for number in range(WARM, len(chosen)):
+            step(number)
+        device.clock()
+    found: Counter[str] = Counter()
+    for event in seen.key_averages():
+        found[kind_of(event.key)] += event.self_device_time_total if cuda else event.self_cpu_time_total
+    with FlopCounterMode(display=False) as counter:
+        for number in range(WARM, len(chosen)):
+            step(number)
+    whole = sum(found.values())
+    shares = {
+        kind: found[kind] / whole for kind in sorted(found, key=lambda kind: (kind == REST, -found[kind]))
+    }
+    return Profile(median(seconds), shares, counter.get_total_flops() / steps)
+
+
+def _seconds(action: Callable[[], None], clock: Callable[[], float]) -> float:
+    began = clock()
+    action()
+    return clock() - began
+
+
+def table(found: Profile, rate: float, cell: Cell, bench: Bench) -> Table:
+    """A row a kind of kernel. rate: operations a second of a large matrix product."""
+    rows = [
+        Row((kind,), (Entry(1000 * share * found.seconds), Entry(share)))
+        for kind, share in found.shares.items()
+    ]
+    ideal = found.operations / rate
+    return Table(
+        f"A training step of {cell.strategy} on {cell.task}, {cell.backbone}",
+        ("kernels",),
+        (Column("time", "time", "milliseconds"), Column("share", "share", "share")),
+        (Block("", tuple(rows)),),
+        (
+            f"A step takes {1000 * found.seconds:.0f} ms (median; batches of {cell.recipe.batch_size}). Products "
+            f"are {found.operations / 1e9:.0f} GFLOP, {1000 * ideal:.0f} ms at the {rate / 1e9:,.0f} GFLOP/s of a "
+            f"large product here: {100 * ideal / found.seconds:.0f}% of it. Times by kind are shares of a profiled "
+            "run.",
+            f"Machine: {machine_fingerprint(describe(bench.device))}.",
+        ),
+    )
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Measure and print the table in Markdown; 2 where the request is wrong."""
+    parser = argparse.ArgumentParser(prog="python -m bench.step_profile", description=__doc__)
+    parser.add_argument("--suite", default="peers", help="whose recipe is taken (peers)")
+    parser.add_argument("--task", default="movie-sentiment")
+    parser.add_argument("--backbone", default="minilm")
+    parser.add_argument("--strategy", default="full")
+    parser.add_argument("--steps", type=int, default=50)
+    parser.add_argument("--device", default="auto")
+    parser.add_argument("--threads", type=int)
+    chosen = parser.parse_args(arguments)
+    try:
+        print(render(_measured(chosen), "md"), end="")
+    except BenchError as error:
+        print(error, file=sys.stderr)
+        return 2
+    return 0
+
+
+def _measured(chosen: argparse.Namespace) -> Table:
+    suite = load(chosen.suite)
+    bench = Bench(discover(), Sources(local=suite.data.local), choose_device(chosen.device, chosen.threads))
+    options = tuple(suite.strategies.get(chosen.strategy, {}).items())
+    recipe = suite.task_recipe(chosen.task)
+    cell = Cell("profile", chosen.task, chosen.strategy, chosen.backbone, 0, recipe, options)
+    ground = prepare_ground(cell, bench)
+    torch.manual_seed(0)
+    found = measure(lines_of(cell, ground, bench)[0], ground, cell, chosen.steps)
+    return table(found, Speeds(bench.device, bench.sources.cache).gemm(), cell, bench)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

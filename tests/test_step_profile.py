@@ -1,0 +1,43 @@
+"""What a step is made of."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from bench import step_profile
+from bench.contracts import Cell
+from bench.ground import Bench, prepare_ground
+from bench.ledger import lines_of
+
+MakeCell = Callable[..., Cell]
+
+
+@pytest.mark.parametrize(
+    ("kernel", "kind"),
+    [
+        ("aten::addmm", "matrix products"),
+        ("aten::bmm", "attention"),
+        ("aten::native_layer_norm_backward", "layer norms"),
+        ("aten::_fused_adamw_", "AdamW and gradient norm"),
+        ("aten::copy_", "copies and casts"),
+        ("autograd::engine::evaluate_function: AddmmBackward0", step_profile.REST),
+    ],
+)
+def test_kernels_are_sorted_by_name(kernel: str, kind: str) -> None:
+    assert step_profile.kind_of(kernel) == kind
+
+
+def test_a_profile_adds_up_and_counts_what_learns(toy_cell: MakeCell, toy_bench: Bench) -> None:
+    operations = []
+    for name in ("top-layers", "full"):
+        cell = toy_cell(name)
+        ground = prepare_ground(cell, toy_bench)
+        found = step_profile.measure(lines_of(cell, ground, toy_bench)[0], ground, cell, steps=2)
+        assert sum(found.shares.values()) == pytest.approx(1)
+        assert {"matrix products", "AdamW and gradient norm"} <= set(found.shares)
+        table = step_profile.table(found, rate=1e9, cell=cell, bench=toy_bench)
+        assert table.caption.startswith(f"A training step of {name}")
+        operations.append(found.operations)
+    assert 0 < operations[0] < operations[1]
