@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from statistics import median
+from typing import Any
 
 import torch
 from pydantic import TypeAdapter
@@ -32,7 +33,7 @@ from bench.ground import Bench, Ground, prepare_ground
 from bench.models.heads import loss_terms
 from bench.provenance import describe
 from bench.run import build, values_of
-from bench.suite import load
+from bench.suite import Suite, load
 
 STRATEGIES = ("frozen", "bitfit", "lora", "adapter", "top-layers", "full")
 WARM = 3  # steps of each strategy before those that count
@@ -131,22 +132,49 @@ def table(lines: Sequence[Line], ground: Ground, cell: Cell, bench: Bench) -> Ta
     )
 
 
+def parser(module: str, text: str | None, suite: str, steps: int) -> argparse.ArgumentParser:
+    """The options that say whose steps are taken, and on what."""
+    found = argparse.ArgumentParser(prog=f"python -m {module}", description=text)
+    found.add_argument("--suite", default=suite, help=f"whose recipe is taken ({suite})")
+    found.add_argument("--task", default="movie-sentiment")
+    found.add_argument("--backbone", default="minilm")
+    found.add_argument("--steps", type=int, default=steps, help=f"of each strategy ({steps})")
+    found.add_argument("--device", default="auto")
+    found.add_argument("--threads", type=int)
+    return found
+
+
+def requested(chosen: argparse.Namespace, strategies: Sequence[str]) -> tuple[list[Cell], Ground, Bench]:
+    """A cell of each strategy, as the options of `parser` say, and what they share."""
+    suite = load(chosen.suite)
+    bench = Bench(discover(), Sources(local=suite.data.local), choose_device(chosen.device, chosen.threads))
+    recipe = suite.task_recipe(chosen.task)
+    cells = [
+        Cell("ledger", chosen.task, name, chosen.backbone, 0, recipe, _options(suite, name))
+        for name in strategies
+    ]
+    ground = prepare_ground(cells[0], bench)
+    torch.manual_seed(0)
+    return cells, ground, bench
+
+
+def _options(suite: Suite, strategy: str) -> tuple[tuple[str, Any], ...]:
+    return tuple(suite.strategies.get(strategy, {}).items())
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Measure and print the table in Markdown; 2 where the request is wrong."""
-    parser = argparse.ArgumentParser(prog="python -m bench.ledger", description=__doc__)
-    parser.add_argument("--suite", default="ladder", help="whose recipe is taken (ladder)")
-    parser.add_argument("--task", default="movie-sentiment")
-    parser.add_argument("--backbone", default="minilm")
-    parser.add_argument("--strategies", nargs="+", default=list(STRATEGIES), metavar="STRATEGY")
-    parser.add_argument("--steps", type=int, default=50, help="of each strategy (50)")
-    parser.add_argument("--device", default="auto")
-    parser.add_argument("--threads", type=int)
-    parser.add_argument(
+    options = parser("bench.ledger", __doc__, "ladder", 50)
+    options.add_argument("--strategies", nargs="+", default=list(STRATEGIES), metavar="STRATEGY")
+    options.add_argument(
         "--out", type=Path, help="also as JSON; a run's folder/ledger.json is shown in its report"
     )
-    chosen = parser.parse_args(arguments)
+    chosen = options.parse_args(arguments)
     try:
-        found = _measured(chosen)
+        cells, ground, bench = requested(chosen, chosen.strategies)
+        lines = [line for cell in cells for line in lines_of(cell, ground, bench)]
+        measure(lines, ground, cells[0], chosen.steps)
+        found = table(lines, ground, cells[0], bench)
         print(render(found, "md"), end="")
         if chosen.out:
             durable.write(chosen.out, TypeAdapter(Table).dump_json(found, indent=1))
@@ -154,22 +182,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(error, file=sys.stderr)
         return 2
     return 0
-
-
-def _measured(chosen: argparse.Namespace) -> Table:
-    suite = load(chosen.suite)
-    bench = Bench(discover(), Sources(local=suite.data.local), choose_device(chosen.device, chosen.threads))
-    recipe = suite.task_recipe(chosen.task)
-    cell = Cell("ledger", chosen.task, chosen.strategies[0], chosen.backbone, 0, recipe)
-    ground = prepare_ground(cell, bench)
-    torch.manual_seed(0)
-    cells = [
-        replace(cell, strategy=name, options=tuple(suite.strategies.get(name, {}).items()))
-        for name in chosen.strategies
-    ]
-    lines = [line for cell in cells for line in lines_of(cell, ground, bench)]
-    measure(lines, ground, cell, chosen.steps)
-    return table(lines, ground, cell, bench)
 
 
 if __name__ == "__main__":

@@ -5,14 +5,12 @@ python -m bench.step_profile [--strategy full] [--task movie-sentiment]"""
 
 from __future__ import annotations
 
-import argparse
 import sys
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from statistics import median
 
-import torch
 from torch.profiler import ProfilerActivity, profile
 from torch.utils.flop_counter import FlopCounterMode
 
@@ -21,15 +19,11 @@ from bench.analysis.groups import machine_fingerprint
 from bench.analysis.model import Block, Column, Entry, Row, Table
 from bench.contracts import BenchError, Cell
 from bench.data.batches import shuffled
-from bench.data.sources import Sources
-from bench.discovery import discover
-from bench.engine.machine import choose_device
 from bench.engine.speeds import Speeds
 from bench.engine.training import accumulate
-from bench.ground import Bench, Ground, prepare_ground
-from bench.ledger import Line, lines_of
+from bench.ground import Bench, Ground
+from bench.ledger import Line, lines_of, parser, requested
 from bench.provenance import describe
-from bench.suite import load
 
 WARM = 10  # steps before those that count
 KINDS = {
@@ -126,33 +120,18 @@ def table(found: Profile, rate: float, cell: Cell, bench: Bench) -> Table:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Measure and print the table in Markdown; 2 where the request is wrong."""
-    parser = argparse.ArgumentParser(prog="python -m bench.step_profile", description=__doc__)
-    parser.add_argument("--suite", default="peers", help="whose recipe is taken (peers)")
-    parser.add_argument("--task", default="movie-sentiment")
-    parser.add_argument("--backbone", default="minilm")
-    parser.add_argument("--strategy", default="full")
-    parser.add_argument("--steps", type=int, default=50)
-    parser.add_argument("--device", default="auto")
-    parser.add_argument("--threads", type=int)
-    chosen = parser.parse_args(arguments)
+    options = parser("bench.step_profile", __doc__, "peers", 50)
+    options.add_argument("--strategy", default="full")
+    chosen = options.parse_args(arguments)
     try:
-        print(render(_measured(chosen), "md"), end="")
+        (cell,), ground, bench = requested(chosen, [chosen.strategy])
+        found = measure(lines_of(cell, ground, bench)[0], ground, cell, chosen.steps)
+        rate = Speeds(bench.device, bench.sources.cache).gemm()
+        print(render(table(found, rate, cell, bench), "md"), end="")
     except BenchError as error:
         print(error, file=sys.stderr)
         return 2
     return 0
-
-
-def _measured(chosen: argparse.Namespace) -> Table:
-    suite = load(chosen.suite)
-    bench = Bench(discover(), Sources(local=suite.data.local), choose_device(chosen.device, chosen.threads))
-    options = tuple(suite.strategies.get(chosen.strategy, {}).items())
-    recipe = suite.task_recipe(chosen.task)
-    cell = Cell("profile", chosen.task, chosen.strategy, chosen.backbone, 0, recipe, options)
-    ground = prepare_ground(cell, bench)
-    torch.manual_seed(0)
-    found = measure(lines_of(cell, ground, bench)[0], ground, cell, chosen.steps)
-    return table(found, Speeds(bench.device, bench.sources.cache).gemm(), cell, bench)
 
 
 if __name__ == "__main__":
