@@ -7,10 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-import pyarrow.parquet  # noqa: F401  (this, sklearn.metrics and AutoModel: so that no cell's seconds hold imports)
-import sklearn.metrics  # noqa: F401
 import torch
-from transformers import AutoModel  # noqa: F401
 
 from bench.contracts import Cell, Recipe, Splits, Task, digest
 from bench.data.batches import Split

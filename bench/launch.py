@@ -26,8 +26,6 @@ from bench.trackers.tracking import Tracking
 from bench.verify_run import set_aside
 from bench.workload import Workload
 
-Run = Callable[[Sequence[Cell] | None], list[Record]]
-
 
 def launch(
     cells: Sequence[Cell],
@@ -41,7 +39,7 @@ def launch(
     fingerprint changed or its files are damaged. Raises BenchError, before anything is written, where the request
     cannot be run."""
     with launching(cells, plugins, sources, folder, options, display) as run:
-        return run(None)
+        return run(cells)
 
 
 @contextmanager
@@ -52,20 +50,22 @@ def launching(
     folder: Path,
     options: Options,
     display: Screen,
-) -> Iterator[Run]:
-    """`launch` for some of the cells at a time, with the same workers: a function that runs those it is given, or
-    all for None."""
+) -> Iterator[Callable[[Sequence[Cell]], list[Record]]]:
+    """`launch` for some of the cells at a time, with the same workers: a function that runs those of
+    them that it is given."""
     grid = tuple(cell.id for cell in cells) if options.shard else ()
     if options.shard:
         cells = part(cells, options.shard, plugins, sources)
     prints = {cell.id: fingerprint(cell, plugins, sources) for cell in cells}
     workload = Workload(plugins, functools.cache(lambda name: catalog.shape(name, sources.cache)))
     operations = {cell.id: workload.operations(cell) for cell in cells}
-    work = Work(Store(folder), options, sources, prints, _imports(cells, plugins), grid, operations)
+    work = Work(Store(folder), options, sources, prints, imports_of(cells, plugins), grid, operations)
     display = Tracking(work.store, options.track, display) if options.track else display
     executor = _executor(work, plugins, display)
     try:
-        yield lambda some: _launch(cells if some is None else some, work, plugins, executor, display)
+        yield lambda some: _launch(
+            [cell for cell in some if cell.id in prints], work, plugins, executor, display
+        )
     finally:
         executor.stop()
 
@@ -113,11 +113,15 @@ LIBRARIES = {
 }
 
 
-def _imports(cells: Sequence[Cell], plugins: Plugins) -> tuple[str, ...]:
+def imports_of(cells: Sequence[Cell], plugins: Plugins) -> tuple[str, ...]:
     """The libraries that the cells need, by kind of backbone and by adapter."""
     kinds = {catalog.kind_of(cell.backbone) for cell in cells}
     kinds |= {plugins.task(cell.task).adapter for cell in cells}
-    return ("sklearn.metrics", *(name for kind, name in LIBRARIES.items() if kind in kinds))
+    return (
+        "pyarrow.parquet",
+        "sklearn.metrics",
+        *(name for kind, name in LIBRARIES.items() if kind in kinds),
+    )
 
 
 def _estimator(work: Work, plugins: Plugins) -> Estimator:

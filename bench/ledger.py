@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from statistics import median
@@ -170,7 +170,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "--out", type=Path, help="also as JSON; a run's folder/ledger.json is shown in its report"
     )
     chosen = options.parse_args(arguments)
-    try:
+
+    def show() -> None:
         cells, ground, bench = requested(chosen, chosen.strategies)
         lines = [line for cell in cells for line in lines_of(cell, ground, bench)]
         measure(lines, ground, cells[0], chosen.steps)
@@ -178,6 +179,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(render(found, "md"), end="")
         if chosen.out:
             durable.write(chosen.out, TypeAdapter(Table).dump_json(found, indent=1))
+
+    return refusals_told(show)
+
+
+def refusals_told(action: Callable[[], None]) -> int:
+    """The exit status of an action: 2, after the one line that it is refused with, or 0."""
+    try:
+        action()
     except BenchError as error:
         print(error, file=sys.stderr)
         return 2

@@ -7,22 +7,23 @@ from __future__ import annotations
 
 import sys
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import median
 
+import numpy as np
 from torch.profiler import ProfilerActivity, profile
 from torch.utils.flop_counter import FlopCounterMode
 
 from bench.analysis.formats import render
 from bench.analysis.groups import machine_fingerprint
 from bench.analysis.model import Block, Column, Entry, Row, Table
-from bench.contracts import BenchError, Cell
+from bench.contracts import Cell
 from bench.data.batches import shuffled
 from bench.engine.speeds import Speeds
 from bench.engine.training import accumulate
 from bench.ground import Bench, Ground
-from bench.ledger import Line, lines_of, parser, requested
+from bench.ledger import Line, lines_of, parser, refusals_told, requested
 from bench.provenance import describe
 
 WARM = 10  # steps before those that count
@@ -69,9 +70,10 @@ def measure(line: Line, ground: Ground, cell: Cell, steps: int) -> Profile:
 
     for number in range(WARM):
         step(number)
-    seconds = [
-        _seconds(lambda number=number: step(number), device.clock) for number in range(WARM, len(chosen))
-    ]
+    edges = [device.clock()]
+    for number in range(WARM, len(chosen)):
+        step(number)
+        edges.append(device.clock())
     cuda = device.torch.type == "cuda"
     with profile(activities=[ProfilerActivity.CUDA if cuda else ProfilerActivity.CPU]) as seen:
         for number in range(WARM, len(chosen)):
@@ -87,13 +89,7 @@ def measure(line: Line, ground: Ground, cell: Cell, steps: int) -> Profile:
     shares = {
         kind: found[kind] / whole for kind in sorted(found, key=lambda kind: (kind == REST, -found[kind]))
     }
-    return Profile(median(seconds), shares, counter.get_total_flops() / steps)
-
-
-def _seconds(action: Callable[[], None], clock: Callable[[], float]) -> float:
-    began = clock()
-    action()
-    return clock() - began
+    return Profile(float(median(np.diff(edges))), shares, counter.get_total_flops() / steps)
 
 
 def table(found: Profile, rate: float, cell: Cell, bench: Bench) -> Table:
@@ -123,15 +119,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parser("bench.step_profile", __doc__, "peers", 50)
     options.add_argument("--strategy", default="full")
     chosen = options.parse_args(arguments)
-    try:
+
+    def show() -> None:
         (cell,), ground, bench = requested(chosen, [chosen.strategy])
         found = measure(lines_of(cell, ground, bench)[0], ground, cell, chosen.steps)
         rate = Speeds(bench.device, bench.sources.cache).gemm()
         print(render(table(found, rate, cell, bench), "md"), end="")
-    except BenchError as error:
-        print(error, file=sys.stderr)
-        return 2
-    return 0
+
+    return refusals_told(show)
 
 
 if __name__ == "__main__":

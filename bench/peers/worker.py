@@ -4,6 +4,7 @@ What is imported before the clocks start is imported for every side alike."""
 
 from __future__ import annotations
 
+import importlib
 import os
 import sys
 from pathlib import Path
@@ -15,6 +16,7 @@ from bench.data.sources import Sources
 from bench.discovery import discover
 from bench.engine.machine import Device, choose_device
 from bench.executors.worker import die_with
+from bench.launch import imports_of
 from bench.peers import classifiers, engine
 from bench.peers.measurement import REFUSED, Job, Outcome
 from bench.peers.settings import Settings
@@ -24,6 +26,8 @@ from bench.peers.trainer import run_trainer
 def run(job: Job) -> Outcome:
     """Take one measurement in this process."""
     plugins, sources = discover(job.plugin_files), Sources(local=job.local)
+    for name in imports_of(job.cells, plugins):
+        importlib.import_module(name)
     cell, *more = job.cells
     if job.side == "engine":
         device = choose_device(job.device, job.threads)

@@ -27,34 +27,25 @@ def stood(*names: str) -> Standing:
 
 
 @pytest.mark.parametrize(
-    ("seconds", "expected"),
+    ("seeds", "seconds", "expected"),
     [
-        (42, Round(100, 3, ALL)),  # the other seeds (6 s), and then the last round (36 s)
-        (41, Round(400, 3, ALL)),  # at once
-        (35, Round(400, 2, ALL)),
-        (23, Round(400, 1, ALL)),  # and 8 s for another seed of the best two
-        (19, Round(200, 3, ALL)),
-        (5, Round(100, 2, ALL)),
-        (2, Round(100, 2, ("lp-ft", "full"))),
-        (1, "the time did not allow a round of 100 rows"),
+        (1, 42, Round(100, 3, ALL)),  # the other seeds (6 s), and then the last round (36 s)
+        (1, 41, Round(400, 3, ALL)),  # at once
+        (1, 35, Round(400, 2, ALL)),
+        (1, 23, Round(400, 1, ALL)),  # and 8 s for another seed of the best two
+        (1, 19, Round(200, 3, ALL)),
+        (1, 5, Round(100, 2, ALL)),
+        (1, 2, Round(100, 2, ("lp-ft", "full"))),
+        (1, 1, "the time did not allow a round of 100 rows"),
+        (3, 54, Round(200, 3, ALL)),
+        (3, 53, Round(400, 3, ALL)),
+        (3, 11, Round(200, 1, ALL)),
+        (3, 9, Round(200, 2, ("lp-ft", "full"))),
+        (3, 7, "the time did not allow a round of 200 rows"),
     ],
 )
-def test_after_a_first_look(seconds: float, expected: Round | str) -> None:
-    assert following(Round(100, 1, ALL), stood(*ALL), SIZES, seconds) == expected
-
-
-@pytest.mark.parametrize(
-    ("seconds", "expected"),
-    [
-        (54, Round(200, 3, ALL)),
-        (53, Round(400, 3, ALL)),
-        (11, Round(200, 1, ALL)),
-        (9, Round(200, 2, ("lp-ft", "full"))),
-        (7, "the time did not allow a round of 200 rows"),
-    ],
-)
-def test_after_a_whole_round(seconds: float, expected: Round | str) -> None:
-    assert following(Round(100, 3, ALL), stood(*ALL), SIZES, seconds) == expected
+def test_after_the_first_rows(seeds: int, seconds: float, expected: Round | str) -> None:
+    assert following(Round(100, seeds, ALL), stood(*ALL), SIZES, seconds) == expected
 
 
 def test_the_last_round_ends_it() -> None:
