@@ -194,7 +194,10 @@ def kept(path: Path) -> Result | None:
 
 
 def run(tasks: Sequence[str], setting: Setting, sources: Sources, out: Path, options: Options) -> str:
-    """The table of the tasks, after those that `out` lacks were run."""
+    """The table of the tasks, after those that `out` lacks were run. BenchError for an unknown one."""
+    known = discover(options.plugin_files)
+    for task in tasks:
+        known.task(task)
     for task in tasks:
         path = out / f"{task}.json"
         found = kept(path)
@@ -221,7 +224,8 @@ def main() -> None:
     try:
         print(run(tasks, setting, Sources(local=given.local), given.out, Options()))
     except BenchError as error:
-        sys.exit(f"recommend.six: {error}")
+        print(f"recommend.six: {error}", file=sys.stderr)
+        sys.exit(2)
 
 
 if __name__ == "__main__":

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from bench.contracts import BenchError
 from bench.data.sources import Sources
 from bench.executors.contract import Options
 from bench.recommend.six import Result, Setting, kept, run, table
@@ -67,3 +68,9 @@ def test_a_data_set_is_run_once_and_kept(
     written = path.stat().st_mtime_ns
     assert run(["toy-sentiment"], setting, Sources(cache=tmp_path), tmp_path / "out", options) == text
     assert path.stat().st_mtime_ns == written
+
+
+def test_an_unknown_data_set_is_refused_before_any_is_run(tmp_path: Path) -> None:
+    with pytest.raises(BenchError, match="unknown task 'nope'"):
+        run(["movie-sentiment", "nope"], Setting(), Sources(cache=tmp_path), tmp_path / "out", Options())
+    assert not (tmp_path / "out").exists()
