@@ -22,7 +22,7 @@ curve shift: $(READY)
 	$(PY) -m bench run $@ && $(PY) -m bench table $@ --kind $@
 
 ledger: $(READY)
-	$(PY) -m bench.ledger --out $(RUN)/ledger.json
+	$(PY) -m bench.profiling.step_ledger --out $(RUN)/ledger.json
 
 smoke: $(READY)
 	$(PY) -m bench run smoke
@@ -37,7 +37,7 @@ test-extras: $(READY)
 	$(PY) -m pytest -m "ray or mlflow or compiler"
 
 faults: $(READY)
-	TRANSFERBENCH_FAULTS=50 $(PY) -m pytest tests/faults tests/test_store.py tests/test_launch.py
+	TRANSFERBENCH_FAULTS=50 $(PY) -m pytest tests/faults tests/runs/test_folder.py tests/executors/test_launch.py
 
 check: $(READY)
 	$(PY) -m ruff format --check . && $(PY) -m ruff check . && $(PY) -m pyright
@@ -63,13 +63,13 @@ peers: $(READY)
 	$(PY) -m bench peers --into README.md
 
 gpu-check: $(READY)
-	$(PY) -m bench.gpu_check
+	$(PY) -m bench.gpu.command
 
 results/baselines/%.jsonl:
 	@echo "$@ does not exist: run the suite, then make a baseline: make bench baseline SUITE=$*" >&2; exit 2
 
 power: $(READY)
-	$(PY) -m bench.analysis.power $(RUN)
+	$(PY) -m bench.analysis.regression.power $(RUN)
 
 format: $(READY)
 	$(PY) -m ruff format . && $(PY) -m ruff check --fix .

@@ -15,8 +15,6 @@ From a notebook or a script:
 
 from __future__ import annotations
 
-import sys
-from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -33,20 +31,3 @@ def __getattr__(name: str) -> Any:
 
         return getattr(api, name)
     raise AttributeError(f"module 'bench' has no attribute '{name}'")
-
-
-class _Package(ModuleType):
-    """This package. `run` stays the function although a module of it (one cell, top to bottom) has that name:
-    importing a submodule would put it there."""
-
-    @property
-    def run(self) -> Any:
-        from bench import api
-
-        return api.run
-
-    @run.setter
-    def run(self, module: ModuleType) -> None: ...
-
-
-sys.modules[__name__].__class__ = _Package

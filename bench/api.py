@@ -10,15 +10,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypedDict, Unpack
 
 from bench import suite as suites
-from bench.analysis import model, tables
-from bench.analysis.formats import render
+from bench.analysis.tables import build as tables
+from bench.analysis.tables import model
+from bench.analysis.tables.formats import render
+from bench.cli.display import Display
 from bench.data.sources import Sources
-from bench.discovery import discover
-from bench.display import Display
 from bench.executors.contract import Options
-from bench.launch import launch
-from bench.record import Record
-from bench.store import RUNS, Store, open_run
+from bench.executors.launch import launch
+from bench.registry import discover
+from bench.runs.folder import RUNS, Store, open_run
+from bench.runs.record import Record
 
 if TYPE_CHECKING:
     import pandas

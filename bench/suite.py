@@ -14,9 +14,9 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from bench.contracts import BenchError, Cell, Recipe
-from bench.discovery import Plugins, unknown
-from bench.own import description
-from bench.own.description import OwnData
+from bench.registry import Plugins, unknown
+from bench.user_data import description
+from bench.user_data.description import OwnData
 
 BUILT_IN = Path(__file__).parent / "suites"
 RECIPE_KEYS = tuple(field.name for field in dataclasses.fields(Recipe))

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from bench.contracts import Splits
 from bench.data.formats import read_mentions
-from bench.data.packages import EVALS
+from bench.data.packages.pinned import EVALS
 from bench.data.sources import Sources
 from bench.data.splits import cut_by_group
 from tasks.ner import NER

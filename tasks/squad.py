@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from bench.contracts import Splits
 from bench.data.formats import read_squad
-from bench.data.packages import BIGBENCH
+from bench.data.packages.pinned import BIGBENCH
 from bench.data.sources import Sources
 from bench.data.splits import cut_by_group
 from tasks.qa import QA

@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 
 from bench.contracts import Cell, Recipe
-from bench.discovery import Plugins, discover
-from tests.toy_tasks import WORDS
+from bench.registry import Plugins, discover
+from tests.support.toy_tasks import WORDS
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # on tiny tensors, threads only wait for one another
 # in a background job SIGINT is ignored, and what tests start would inherit that
@@ -80,7 +80,7 @@ def tiny_encoder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def toy_plugin() -> Path:
     """A plug-in file with the tasks `toy-sentiment`, `toy-ner` and `toy-qa`."""
-    return Path(__file__).parent / "toy_tasks.py"
+    return Path(__file__).parent / "support" / "toy_tasks.py"
 
 
 @pytest.fixture(scope="session")
@@ -107,12 +107,12 @@ def toy_cell(tiny_encoder: Path, toy_recipe: Recipe) -> Callable[..., Cell]:
 
 @pytest.fixture(scope="session")
 def toy_bench(plugins: Plugins, tmp_path_factory: pytest.TempPathFactory) -> Any:
-    """A `bench.run.Bench` on the CPU in fp32, with an empty cache and no network."""
+    """A `bench.engine.cell.Bench` on the CPU in fp32, with an empty cache and no network."""
     import torch
 
     from bench.data.sources import Sources
+    from bench.engine.group import Bench
     from bench.engine.machine import Device
-    from bench.ground import Bench
 
     sources = Sources(cache=tmp_path_factory.mktemp("cache"))
     return Bench(plugins, sources, Device(torch.device("cpu"), torch.float32))

@@ -8,11 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from bench import Table, load, run
+from bench import Table, load
 from bench.api import Results
 from bench.contracts import BenchError
+from bench.engine import cell as run
 from bench.executors.contract import Options
-from tests.runs import TOYS, ToySuite
+from tests.support.made_runs import TOYS, ToySuite
 
 
 @pytest.fixture(scope="module")
@@ -66,14 +67,6 @@ def test_a_wrong_request_is_a_bench_error(tmp_path: Path) -> None:
         run("smoek")
     with pytest.raises(BenchError, match="not a run folder"):
         load(tmp_path)
-
-
-def test_run_stays_the_function_after_the_module_of_that_name_was_imported() -> None:
-    import bench
-    from bench.run import run_cell
-
-    assert run_cell.__module__ == "bench.run"
-    assert bench.run is run
 
 
 def test_the_package_is_cheap_to_import() -> None:

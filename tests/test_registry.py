@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from bench.contracts import BenchError
-from bench.discovery import Plugins, discover
+from bench.registry import Plugins, discover
 
 STRATEGY = """
 from dataclasses import dataclass

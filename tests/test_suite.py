@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from bench.contracts import BenchError
-from bench.discovery import Plugins
+from bench.registry import Plugins
 from bench.suite import Filters, Suite, cells, load, names, validate
 
 TEXT = """

@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from statistics import median
 
 from bench.analysis.groups import Group, gather
-from bench.analysis.model import Block, Column, Entry, Row, Table
+from bench.analysis.tables.model import Block, Column, Entry, Row, Table
 from bench.contracts import BenchError
-from bench.curve import Point
-from bench.record import Record
+from bench.runs.curve import Point
+from bench.runs.record import Record
 
 SHARES = (0.9, 0.99)
 

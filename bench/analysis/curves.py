@@ -14,18 +14,18 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from bench.analysis.columns import Context, score
-from bench.analysis.footnotes import provenance
-from bench.analysis.forms import marked
 from bench.analysis.groups import Group, Key, check_metric, gather
-from bench.analysis.intervals import intervals
 from bench.analysis.loading import Predictions
-from bench.analysis.model import Block, Column, Entry, Row, Table
-from bench.analysis.noise import Noise
-from bench.analysis.resampling import Resampled, Source, resample
-from bench.analysis.uncertainty import from_predictions, from_seeds
+from bench.analysis.statistics.intervals import intervals
+from bench.analysis.statistics.noise import Noise
+from bench.analysis.statistics.resampling import Resampled, Source, resample
+from bench.analysis.statistics.uncertainty import from_predictions, from_seeds
+from bench.analysis.tables.columns import Context, score
+from bench.analysis.tables.footnotes import provenance
+from bench.analysis.tables.layouts import marked
+from bench.analysis.tables.model import Block, Column, Entry, Row, Table
 from bench.contracts import BenchError
-from bench.record import Record
+from bench.runs.record import Record
 
 Line = tuple[str, str]
 """A strategy and a backbone: a line of the plot."""

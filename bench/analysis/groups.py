@@ -11,7 +11,7 @@ from statistics import median
 from typing import NamedTuple
 
 from bench.contracts import BenchError
-from bench.record import Machine, Record
+from bench.runs.record import Machine, Record
 
 
 class Key(NamedTuple):

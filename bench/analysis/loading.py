@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Union
 
 import numpy as np
 
-from bench.record import Record
+from bench.runs.record import Record
 
 if TYPE_CHECKING:
     import pyarrow

@@ -11,18 +11,18 @@ from statistics import fmean
 
 import numpy as np
 
-from bench.analysis.columns import Context, score
-from bench.analysis.footnotes import provenance
-from bench.analysis.forms import marked
 from bench.analysis.groups import Group, Key, check_metric, gather
-from bench.analysis.intervals import intervals
 from bench.analysis.loading import Predictions
-from bench.analysis.model import Block, Column, Entry, Row, Table
-from bench.analysis.paired import compare_pairs, with_best
-from bench.analysis.resampling import Resampled, Source, resample
-from bench.analysis.uncertainty import Uncertainty, from_predictions, from_seeds
+from bench.analysis.statistics.intervals import intervals
+from bench.analysis.statistics.paired import compare_pairs, with_best
+from bench.analysis.statistics.resampling import Resampled, Source, resample
+from bench.analysis.statistics.uncertainty import Uncertainty, from_predictions, from_seeds
+from bench.analysis.tables.columns import Context, score
+from bench.analysis.tables.footnotes import provenance
+from bench.analysis.tables.layouts import marked
+from bench.analysis.tables.model import Block, Column, Entry, Row, Table
 from bench.contracts import BenchError
-from bench.record import Record
+from bench.runs.record import Record
 
 ABSENT = Entry()
 REFERENCE = "full"

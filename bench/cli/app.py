@@ -8,7 +8,14 @@ import traceback
 
 import typer
 
-from bench import cli_list, cli_merge, cli_peers, cli_recommend, cli_report, cli_run, cli_status, cli_tables
+from bench.cli import listing as cli_list
+from bench.cli import merge as cli_merge
+from bench.cli import peers as cli_peers
+from bench.cli import recommend as cli_recommend
+from bench.cli import report as cli_report
+from bench.cli import run as cli_run
+from bench.cli import status as cli_status
+from bench.cli import tables as cli_tables
 from bench.contracts import BenchError
 
 INTERRUPTED = 130

@@ -56,7 +56,7 @@ def runs(incomplete: str) -> Iterator[Entry]:
 
 
 def _plugins(kind: str, incomplete: str) -> Iterator[Entry]:
-    from bench.discovery import discover
+    from bench.registry import discover
 
     with suppress(BenchError):  # a broken plug-in is for the command itself to report
         found = getattr(discover(), kind)

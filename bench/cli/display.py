@@ -7,13 +7,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from bench.analysis.formats import printable
+from bench.analysis.tables.formats import printable
+from bench.cli.grid import Grid, Running
 from bench.contracts import Cell
-from bench.curve import Point
-from bench.estimates import Estimator
-from bench.grid import Grid, Running
-from bench.progress import duration
-from bench.record import Record
+from bench.planning.estimates import Estimator
+from bench.runs.curve import Point
+from bench.runs.progress import duration
+from bench.runs.record import Record
 
 QUIET = 60.0  # seconds without a line, where there is no live display, after which a cell's progress is one
 REFRESH = 4  # times a second

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections import Counter
 from typing import Any
 
-from bench.analysis.formats import printable
+from bench.analysis.tables.formats import printable
 from bench.data.cache import megabytes
-from bench.estimates import Basis
-from bench.forecast import Forecast, Row
-from bench.progress import duration
+from bench.planning.estimates import Basis
+from bench.planning.forecast import Forecast, Row
+from bench.runs.progress import duration
 
 BASIS: dict[Basis, str] = {
     "recorded": "recorded",

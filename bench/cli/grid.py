@@ -9,11 +9,11 @@ from dataclasses import dataclass, field
 from statistics import fmean
 from typing import TYPE_CHECKING
 
-from bench.analysis.formats import printable
+from bench.analysis.tables.formats import printable
 from bench.contracts import Cell
-from bench.curve import Point
-from bench.progress import duration
-from bench.record import Record
+from bench.runs.curve import Point
+from bench.runs.progress import duration
+from bench.runs.record import Record
 
 if TYPE_CHECKING:
     from rich.console import Console, ConsoleOptions, RenderResult

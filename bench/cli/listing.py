@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from bench.cli_tables import console
+from bench.cli.tables import console
 
 if TYPE_CHECKING:
-    from bench.discovery import Plugins
+    from bench.registry import Plugins
 
 
 class Kind(StrEnum):
@@ -42,7 +42,7 @@ def list_command(
 
     Example: python -m bench list strategies
     """
-    from bench.discovery import discover
+    from bench.registry import discover
 
     plugins = discover(plugin or ())
     found = {name: entries for name, entries in _catalogue(plugins).items() if kind in (None, name)}
@@ -53,7 +53,7 @@ def list_command(
     from rich.table import Table
     from rich.text import Text
 
-    from bench.analysis.formats import printable
+    from bench.analysis.tables.formats import printable
 
     for name, entries in found.items():
         table = Table(title=name, title_justify="left", title_style="bold", box=None, pad_edge=False)

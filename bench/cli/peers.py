@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from bench import durable
-from bench.cli_tables import Format, console, put, show
+from bench.cli.tables import Format, console, put, show
 from bench.contracts import BenchError
+from bench.runs import atomic_files
 
 if TYPE_CHECKING:
     from bench.peers.measurement import Job, Results, Side
-    from bench.record import Machine
+    from bench.runs.record import Machine
     from bench.suite import Filters
 
 FOLDER = Path("results/speed")
@@ -109,11 +109,12 @@ class _Request:
 
 def _measure(request: _Request, path: Path, fresh: bool) -> Results:
     """Check the request as a whole, then take what measurements are missing in the file."""
-    from bench import launch, suite
+    from bench import suite
+    from bench.cli.display import Display
     from bench.data.sources import Sources
-    from bench.discovery import discover
-    from bench.display import Display
+    from bench.executors import launch
     from bench.peers import measuring
+    from bench.registry import discover
 
     screen = console(stderr=True)
 
@@ -128,7 +129,7 @@ def _measure(request: _Request, path: Path, fresh: bool) -> Results:
     if misfits:
         raise BenchError(next(iter(misfits.values())))
     if fresh:
-        durable.remove(path)
+        atomic_files.remove(path)
     machine = _machine(request.job)
     results = measuring.begin(path, machine, cells, say)
     job = request.job.model_copy(update={"local": chosen.data.local, "dtype": machine.dtype})
@@ -137,8 +138,8 @@ def _measure(request: _Request, path: Path, fresh: bool) -> Results:
 
 def _sides(names: Sequence[str]) -> tuple[Side, ...]:
     """The named sides, by default all. BenchError for one that does not exist."""
-    from bench.discovery import unknown
     from bench.peers.measurement import SIDES
+    from bench.registry import unknown
 
     for name in names:
         if name not in SIDES:
@@ -148,7 +149,7 @@ def _sides(names: Sequence[str]) -> tuple[Side, ...]:
 
 def _machine(job: Job) -> Machine:
     from bench.engine.machine import choose_device
-    from bench.provenance import describe
+    from bench.runs.provenance import describe
 
     return describe(choose_device(job.device, job.threads))
 

@@ -12,16 +12,16 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from bench.cli_list import Plugin
-from bench.cli_own import read_own, with_own_data
-from bench.cli_tables import console
+from bench.cli.listing import Plugin
+from bench.cli.tables import console
+from bench.cli.user_data import read_own, with_own_data
 from bench.contracts import BenchError, Cell, Recipe
 
 if TYPE_CHECKING:
     from bench.data.sources import Sources
-    from bench.discovery import Plugins
-    from bench.own.description import OwnData
     from bench.recommend.page import Findings
+    from bench.registry import Plugins
+    from bench.user_data.description import OwnData
 
 STRATEGIES = ("frozen", "top-layers", "lp-ft", "lora", "gradual", "full")
 """What is compared by default, cheapest first: all that can be exported."""
@@ -136,9 +136,9 @@ def seconds_of(text: str) -> float:
 def _subject(own: OwnData | None, task: str, plugin: list[Path], backbone: str) -> _Subject:
     """The task of a command line, its views, and the recipe for it. BenchError."""
     from bench.data.sources import Sources
-    from bench.discovery import discover
-    from bench.own.summary import lengths, recipe_keys
     from bench.recommend.views import Everything, Selection
+    from bench.registry import discover
+    from bench.user_data.summary import lengths, recipe_keys
 
     if bool(own) == bool(task):
         raise BenchError("give your data with --data FILE, or a task with --task")
@@ -155,10 +155,10 @@ def _subject(own: OwnData | None, task: str, plugin: list[Path], backbone: str) 
 
 
 def _show(found: Findings) -> None:
-    from bench.analysis import terminal
-    from bench.analysis.tables import TableOptions, build
+    from bench.analysis.tables import terminal
+    from bench.analysis.tables.build import TableOptions, build
     from bench.recommend import page
-    from bench.store import Store
+    from bench.runs.folder import Store
 
     screen = console()
     plain = {"markup": False, "highlight": False}

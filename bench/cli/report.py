@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from bench.cli_tables import RunPath, open_source
+from bench.cli.tables import RunPath, open_source
 from bench.contracts import BenchError
 
 
@@ -43,10 +43,10 @@ def report(
 
     Example: python -m bench report quick -o report.html
     """
-    from bench import durable
     from bench.data.cache import default_cache
     from bench.report import html, page, regression
     from bench.report.ledger import steps
+    from bench.runs import atomic_files
 
     source = open_source(str(run))
     folder = Path(source.name)
@@ -57,7 +57,7 @@ def report(
         text = html.report(page.build(source, default_cache(), _history(folder), steps(folder)))
     path = out or _beside(folder, "regression.html" if against else "report.html")
     content = text.encode()
-    durable.write(path, content)
+    atomic_files.write(path, content)
     print(f"{path}: {len(source.records)} cells, {len(content) / 1e6:.1f} MB; open it in a browser")
 
 
@@ -89,7 +89,7 @@ def _beside(source: Path, name: str) -> Path:
 
 def _history(source: Path) -> Path | None:
     """The history that a run under results/runs belongs to."""
-    from bench.analysis.history import PATH
+    from bench.analysis.regression.history import PATH
 
     runs = source.resolve().parent
     return runs.parent / PATH.name if runs.name == "runs" else None

@@ -14,17 +14,17 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from bench import completion
-from bench.cli_list import AsJson, Plugin
-from bench.cli_own import needs_suite, read_own, with_own_data
-from bench.cli_tables import console, note_completed, print_scores
+from bench.cli import completion
+from bench.cli.listing import AsJson, Plugin
+from bench.cli.tables import console, note_completed, print_scores
+from bench.cli.user_data import needs_suite, read_own, with_own_data
 
 if TYPE_CHECKING:
     from bench.contracts import Cell
-    from bench.discovery import Given, Plugins
-    from bench.own.description import OwnData
-    from bench.record import Record
+    from bench.registry import Given, Plugins
+    from bench.runs.record import Record
     from bench.suite import Filters, Suite
+    from bench.user_data.description import OwnData
 
 
 class Executor(StrEnum):
@@ -134,18 +134,18 @@ def run(
     Example: python -m bench run --data reviews.csv --text review --label stars
     """
     from bench import suite as suites
-    from bench.shards import Shard
+    from bench.planning.shards import Shard
 
     filters = suites.Filters(tuple(task or ()), tuple(strategy or ()), tuple(backbone or ()), seeds)
     plugins, chosen, cells = _request(needs_suite(suite, own), settings or [], plugin or [], filters, own)
     part = Shard.parse(shard) if shard else None
     folder = out or Path("results/runs") / (f"{chosen.name}{part.suffix}" if part else chosen.name)
     screen = console(stderr=True)
+    from bench.cli.display import Display
     from bench.data.sources import Sources
-    from bench.display import Display
-    from bench.engine.shelf import Shelf
+    from bench.engine.activation_store import Shelf
     from bench.executors.contract import Options
-    from bench.launch import launch
+    from bench.executors.launch import launch
 
     sources = Sources(local=chosen.data.local)
     options = Options(
@@ -194,9 +194,9 @@ def plan(
     Example: python -m bench plan quick --task squad --seeds 5
     """
     from bench import suite as suites
+    from bench.cli.forecast import as_dict, show
     from bench.data.sources import Sources
-    from bench.forecast import forecast
-    from bench.forecast_text import as_dict, show
+    from bench.planning.forecast import forecast
 
     filters = suites.Filters(tuple(task or ()), tuple(strategy or ()), tuple(backbone or ()), seeds)
     plugins, chosen, cells = _request(needs_suite(suite, own), settings or [], plugin or [], filters, own)
@@ -210,7 +210,7 @@ def plan(
 
 def _next(folder: Path, suite: str, records: Sequence[Record]) -> list[tuple[str, str]]:
     """The three commands that one would want after a run."""
-    from bench.analysis.baseline import FOLDER
+    from bench.analysis.regression.baseline import FOLDER
 
     done = any(record.status == "done" for record in records)
     if not done:
@@ -228,7 +228,7 @@ def _next(folder: Path, suite: str, records: Sequence[Record]) -> list[tuple[str
 
 def _print_failed(records: Sequence[Record]) -> None:
     """What did not finish, each with its reason, as the last thing that is read."""
-    from bench.analysis.formats import printable
+    from bench.analysis.tables.formats import printable
 
     print(f"\n{len(records)} of the cells did not finish; the same command tries again:", file=sys.stderr)
     for record in records:
@@ -242,8 +242,8 @@ def _request(
     user's own become tasks; with --data they are the suite's only task, and suite `own` takes their name."""
     from bench import suite as suites
     from bench.data.sources import Sources
-    from bench.discovery import discover
-    from bench.own.summary import recipes
+    from bench.registry import discover
+    from bench.user_data.summary import recipes
 
     if own is None:
         chosen = suites.load(suite, settings)

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from bench import completion
+from bench.cli import completion
 from bench.contracts import BenchError
 
 if TYPE_CHECKING:
     from bench.analysis.loading import Run
-    from bench.analysis.model import Table
+    from bench.analysis.tables.model import Table
 
 
 class Format(StrEnum):
@@ -90,7 +90,9 @@ def table(
     """
     import gc
 
-    from bench.analysis import convergence, curves, paired, shift, tables
+    from bench.analysis import convergence, curves, shift
+    from bench.analysis.statistics import paired
+    from bench.analysis.tables import build as tables
 
     gc.set_threshold(100_000, 50, 50)  # records are not garbage, and looking for it takes a third of the time
     source = open_source(str(run))
@@ -118,7 +120,8 @@ def verify(
         list[Path], typer.Argument(metavar="RUN...", help="Run folders, or names under results/runs.")
     ],
     claims: Annotated[
-        Path | None, typer.Option(help="A file of claims of your own, as bench/claims.toml is.")
+        Path | None,
+        typer.Option(help="A file of claims of your own, as bench/analysis/claims/claims.toml is."),
     ] = None,
     format: FormatOption = Format.terminal,
     as_json: Annotated[bool, typer.Option("--json", help="Print the findings as JSON.")] = False,
@@ -130,10 +133,10 @@ def verify(
     """
     import json
 
-    from bench.analysis.claims import PATH, read
-    from bench.analysis.findings import as_dict, report
-    from bench.analysis.findings import table as tabulated
-    from bench.analysis.verify import verify as judge
+    from bench.analysis.claims.findings import as_dict, report
+    from bench.analysis.claims.findings import table as tabulated
+    from bench.analysis.claims.published import PATH, read
+    from bench.analysis.claims.verify import verify as judge
 
     published = read(claims or PATH)
     findings = [finding for run in runs for finding in judge(published, open_source(str(run)))]
@@ -163,8 +166,8 @@ def compare(
 
     Example: python -m bench compare results/baselines/quick.jsonl results/runs/quick
     """
-    from bench.analysis import compare as comparing
-    from bench.analysis import verdicts
+    from bench.analysis.regression import compare as comparing
+    from bench.analysis.regression import regression_table
 
     new = open_source(run)
     old = open_source(baseline, suite=_suite(new))
@@ -172,9 +175,9 @@ def compare(
     if as_json or format is CompareFormat.json:
         print(result.to_json(), end="")
     elif format is CompareFormat.md:
-        print(verdicts.pull_request(result))
+        print(regression_table.pull_request(result))
     else:
-        show(noted(verdicts.table(result), old, new), Format.terminal)
+        show(noted(regression_table.table(result), old, new), Format.terminal)
     raise typer.Exit(result.exit_code)
 
 
@@ -183,13 +186,13 @@ def baseline(run: RunPath) -> None:
 
     Example: python -m bench baseline results/runs/quick
     """
-    from bench import durable
-    from bench.analysis.baseline import FOLDER, dump
+    from bench.analysis.regression.baseline import FOLDER, dump
+    from bench.runs import atomic_files
 
     source = open_source(str(run))
     path = FOLDER / f"{_suite(source)}.jsonl"
     text = dump(source)
-    durable.write(path, text.encode())
+    atomic_files.write(path, text.encode())
     print(f"{path}: {len(source.records)} cells, {len(text) / 1024:.0f} KiB; commit it")
 
 
@@ -204,15 +207,15 @@ def history(
 
     Example: python -m bench history quick --task movie-sentiment --strategy full
     """
-    from bench.analysis.history import read, trend
+    from bench.analysis.regression.history import read, trend
 
     show(trend(read(file), suite, task, strategy), format)
 
 
 def put(table: Table, path: Path, mark: str = "table") -> None:
     """Replace what stands between the marks of a file by the table in Markdown. BenchError where it has none."""
-    from bench import durable
-    from bench.analysis.formats import render
+    from bench.analysis.tables.formats import render
+    from bench.runs import atomic_files
 
     try:
         text = path.read_text(encoding="utf-8")
@@ -222,12 +225,12 @@ def put(table: Table, path: Path, mark: str = "table") -> None:
     _, end, after = rest.partition(f"<!-- /{mark} -->")
     if not start or not end:
         raise BenchError(f"--into {path}: it has no lines <!-- {mark} --> and <!-- /{mark} -->; add them")
-    durable.write(path, (before + start + render(table, "md") + end + after).encode())
+    atomic_files.write(path, (before + start + render(table, "md") + end + after).encode())
 
 
 def print_scores(run: Path) -> None:
     """The table of scores, for the end of `run`."""
-    from bench.analysis.tables import build
+    from bench.analysis.tables.build import build
 
     source = open_source(str(run))
     show(build(source.records, source.predictions), Format.terminal)
@@ -238,8 +241,8 @@ def note_completed(folder: Path, begun: str) -> None:
     `begun` (ISO 8601, UTC). What keeps it from being written is a warning: the run itself is whole."""
     import sys
 
-    from bench.analysis import history
-    from bench.store import open_run
+    from bench.analysis.regression import history
+    from bench.runs.folder import open_run
 
     runs = folder.resolve().parent
     if runs.name != "runs":
@@ -262,11 +265,11 @@ def note_completed(folder: Path, begun: str) -> None:
 def show(table: Table, format: Format) -> None:
     """Print a table."""
     if format is Format.terminal:
-        from bench.analysis import terminal
+        from bench.analysis.tables import terminal
 
         console().print(terminal.show(table))
         return
-    from bench.analysis.formats import render
+    from bench.analysis.tables.formats import render
 
     print(render(table, format.value), end="")
 
@@ -276,8 +279,8 @@ def open_source(name: str, suite: str = "") -> Run:
 
     Raises BenchError where it is none of them."""
     from bench.analysis import loading
-    from bench.analysis.baseline import read, read_revision
-    from bench.store import open_run
+    from bench.analysis.regression.baseline import read, read_revision
+    from bench.runs.folder import open_run
 
     path = Path(name)
     if path.suffix == ".jsonl":

@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from bench.cli_tables import console
+from bench.cli.tables import console
 from bench.contracts import BenchError
-from bench.discovery import unknown
+from bench.registry import unknown
 
 if TYPE_CHECKING:
     from bench.data.sources import Sources
-    from bench.own.description import OwnData, Read
+    from bench.user_data.description import OwnData, Read
 
 PANEL = "Your own data"
 ROLES = {
@@ -90,7 +90,7 @@ def request(values: Mapping[str, Any]) -> OwnData | None:
         if lone:
             raise BenchError(f"--{lone.replace('_', '-')} describes data: give the file with --data")
         return None
-    from bench.own.description import from_values, task_name
+    from bench.user_data.description import from_values, task_name
 
     keys = {**values, "test_data": values["test"], "validation_data": values["validation"]}
     return from_values(values["name"] or _free(task_name(values["data"])), keys, Path())
@@ -98,15 +98,15 @@ def request(values: Mapping[str, Any]) -> OwnData | None:
 
 def _free(name: str) -> str:
     """The name, with `my-` before it where a task has it already."""
-    from bench.discovery import discover
+    from bench.registry import discover
 
     return f"my-{name}" if name in discover().tasks else name
 
 
 def read_own(described: Sequence[OwnData], backbone: str, sources: Sources) -> list[Read]:
     """Read the data and say what is in it, on stderr. BenchError where it leaks or cannot be used."""
-    from bench.own.description import read
-    from bench.own.summary import lengths, summarise
+    from bench.user_data.description import read
+    from bench.user_data.summary import lengths, summarise
 
     screen = console(stderr=True)
     found = []
@@ -121,7 +121,7 @@ def read_own(described: Sequence[OwnData], backbone: str, sources: Sources) -> l
 
 
 def _printable(line: str) -> str:
-    from bench.analysis.formats import printable
+    from bench.analysis.tables.formats import printable
 
     return printable(line)
 

@@ -12,8 +12,8 @@ from pathlib import Path
 from bench.contracts import Splits
 from bench.data.cache import default_cache
 from bench.data.hub import SPLITS, SplitRows, hub_rows, local_rows
-from bench.data.members import cached_members
-from bench.data.registry import Package
+from bench.data.packages.members import cached_members
+from bench.data.packages.registries import Package
 from bench.data.rows import cached_splits
 
 __all__ = ["SPLITS", "Package", "Sources"]

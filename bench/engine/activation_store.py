@@ -14,8 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from bench import durable
 from bench.contracts import BenchError
+from bench.runs import atomic_files
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -60,7 +60,7 @@ class Shelf:
         took = repr(seconds)
         metadata = {"seconds": took, "checksum": _checksum(tensor, took)}
         try:
-            durable.write(self._path(key), save({"activations": tensor.cpu().contiguous()}, metadata))
+            atomic_files.write(self._path(key), save({"activations": tensor.cpu().contiguous()}, metadata))
         except BenchError as error:
             raise BenchError(f"--cache-dir: {error}") from error
 

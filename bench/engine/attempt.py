@@ -11,14 +11,14 @@ from dataclasses import dataclass, replace
 import torch
 
 from bench.contracts import BenchError, Cell
+from bench.engine.cell import Tests, run_cell
 from bench.engine.divergence import Diverged
+from bench.engine.group import Bench, Ground
 from bench.engine.memory import Memory, is_out_of_memory
 from bench.engine.training import Watch
-from bench.ground import Bench, Ground
-from bench.identity import fingerprint
-from bench.provenance import describe
-from bench.record import Record, Status
-from bench.run import Tests, run_cell
+from bench.runs.identity import fingerprint
+from bench.runs.provenance import describe
+from bench.runs.record import Record, Status
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,6 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from bench.contracts import Recipe
-from bench.curve import Point
 from bench.data.batches import Split, epoch_steps, shuffled
 from bench.engine.divergence import Diverged, check_finite, check_sound
 from bench.engine.plan import Plan, PlannedPhase
@@ -25,6 +24,7 @@ from bench.engine.prefix import Prefix, Stopwatch
 from bench.engine.training import Fit, Model, Score, derived_seed, rate_factor
 from bench.models.dropout import Masks
 from bench.models.stacked_heads import StackedHeads
+from bench.runs.curve import Point
 
 
 @dataclass

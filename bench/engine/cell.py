@@ -17,16 +17,16 @@ from bench.engine.batched_heads import Member, can_batch, fit_together
 from bench.engine.cost import prefix_flops, training_flops
 from bench.engine.determinism import is_deterministic
 from bench.engine.divergence import Diverged
+from bench.engine.group import Bench, Ground, head_of
 from bench.engine.plan import Plan, make_plan
 from bench.engine.prefix import Stopwatch
 from bench.engine.solving import solve
 from bench.engine.speeds import Speeds
 from bench.engine.training import Model, Watch, derived_seed, fit, predict
 from bench.engine.tuning import Trained, tune
-from bench.ground import Bench, Ground, head_of
-from bench.identity import fingerprint
-from bench.provenance import describe
-from bench.record import Record, Seconds
+from bench.runs.identity import fingerprint
+from bench.runs.provenance import describe
+from bench.runs.record import Record, Seconds
 
 Tests = dict[str, dict[str, list[Any]]]
 """Per-example columns by test set, then by column."""

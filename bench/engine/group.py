@@ -15,19 +15,19 @@ from bench.data.encoding import Encoded
 from bench.data.sources import Sources
 from bench.data.splits import content, prepare
 from bench.data.splits import fingerprint as rows_fingerprint
-from bench.discovery import Plugins
+from bench.engine.activation_store import Shelf
 from bench.engine.divergence import Diverged
 from bench.engine.machine import Device, processor
 from bench.engine.memory import WHOLE, Memory, cache_budget
 from bench.engine.prefix import Prefix, Stopwatch, Storage
-from bench.engine.shelf import Shelf
 from bench.engine.speeds import Speeds
 from bench.engine.tuning import Trained
 from bench.models.backbones import Backbone
 from bench.models.heads import Head
 from bench.models.loading import Loaded, load
 from bench.models.trained_vectors import Texts
-from bench.record import Data
+from bench.registry import Plugins
+from bench.runs.record import Data
 
 JOINED = {"last": 1, "last-4": 4, "mix": 10**6}
 """How many of the last blocks' outputs the head reads; the embeddings are the first block."""

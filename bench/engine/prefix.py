@@ -21,14 +21,14 @@ from torch import Tensor
 
 from bench.contracts import digest
 from bench.data.batches import Batch, Split
+from bench.engine.activation_store import Shelf
 from bench.engine.compiling import compile_seconds
 from bench.engine.determinism import is_deterministic
 from bench.engine.machine import Device
 from bench.engine.memory import Budget
-from bench.engine.shelf import Shelf
-from bench.locks import exclusive
 from bench.models.backbones import Backbone
 from bench.models.heads import Head
+from bench.runs.leases import exclusive
 
 TRIALS = 4  # batches on which reading from a file is timed
 

@@ -10,13 +10,13 @@ import torch
 from torch import Tensor
 
 from bench.contracts import Recipe
-from bench.curve import Point
 from bench.data.batches import Split
 from bench.engine.divergence import check_finite, check_sound
 from bench.engine.plan import Plan, PlannedPhase
 from bench.engine.prefix import Stopwatch
 from bench.engine.training import Fit, Model, Score, Watch, predict
 from bench.models.heads import count_terms, loss_terms
+from bench.runs.curve import Point
 
 PENALTIES = (1e-1, 1e-2, 1e-3, 1e-4, 1e-5, 1e-6)  # times half the weights' squared norm, on the mean loss
 ITERATIONS = 100  # at most, for each penalty

@@ -15,11 +15,11 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from bench import durable
 from bench.contracts import BenchError, digest
 from bench.engine.determinism import is_deterministic
 from bench.engine.machine import Device, processor
 from bench.models import attention
+from bench.runs import atomic_files
 
 REPEATS = 9
 TOKENS = 2048  # of a batch on which attention is timed
@@ -65,7 +65,7 @@ class Speeds:
         if not isinstance(known.get(key), float):
             known[key] = measure()
             with suppress(BenchError):  # a cache that cannot be written costs a second measurement
-                durable.write(self._path, json.dumps(known, indent=1).encode())
+                atomic_files.write(self._path, json.dumps(known, indent=1).encode())
         return known[key]
 
     def _time_gemm(self) -> float:

@@ -12,7 +12,6 @@ import torch
 from torch import Tensor, nn
 
 from bench.contracts import Recipe
-from bench.curve import Point
 from bench.data.batches import Batch, Split, epoch_steps, shuffled
 from bench.engine.divergence import check_finite, check_sound
 from bench.engine.machine import Device
@@ -21,6 +20,7 @@ from bench.engine.plan import Plan, PlannedPhase
 from bench.engine.prefix import Prefix, Stopwatch
 from bench.models.backbones import Backbone
 from bench.models.heads import Head, count_terms, loss_terms
+from bench.runs.curve import Point
 
 
 def derived_seed(seed: int, purpose: str) -> int:

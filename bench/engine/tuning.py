@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from bench.engine.divergence import Diverged
 from bench.engine.plan import Plan
 from bench.engine.training import Fit, Model
-from bench.record import Trial
+from bench.runs.record import Trial
 
 
 @dataclass(frozen=True)

@@ -8,14 +8,14 @@ from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
 from bench.contracts import BenchError, Cell
-from bench.curve import Point
 from bench.data.sources import Sources
-from bench.discovery import Given
-from bench.engine.shelf import Shelf
-from bench.estimates import Estimator
-from bench.record import Record
-from bench.shards import Shard
-from bench.store import Store
+from bench.engine.activation_store import Shelf
+from bench.planning.estimates import Estimator
+from bench.planning.shards import Shard
+from bench.registry import Given
+from bench.runs.curve import Point
+from bench.runs.folder import Store
+from bench.runs.record import Record
 
 ExecutorName = Literal["process", "inline", "ray"]
 

@@ -7,10 +7,10 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from bench.contracts import Cell
-from bench.discovery import Plugins
 from bench.executors.contract import Finished, Listener, Work
 from bench.executors.groups import group_key
 from bench.executors.waiting import Waiting
+from bench.registry import Plugins
 
 if TYPE_CHECKING:
     from bench.executors.series import Series

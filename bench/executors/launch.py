@@ -10,21 +10,21 @@ from pathlib import Path
 from bench.contracts import BenchError, Cell
 from bench.data.sources import Sources
 from bench.data.splits import prepare
-from bench.discovery import Plugins
-from bench.estimates import Estimator, assumed_rate
 from bench.executors.contract import Executor, Options, Screen, Work
 from bench.executors.inline import Inline
 from bench.executors.process import Processes
 from bench.executors.ray_cluster import RayCluster
-from bench.identity import fingerprint
 from bench.models import catalog
 from bench.models.fetching import fetch
-from bench.record import Record
-from bench.shards import part
-from bench.store import Damaged, Store
+from bench.planning.estimates import Estimator, assumed_rate
+from bench.planning.shards import part
+from bench.planning.workload import Workload
+from bench.registry import Plugins
+from bench.runs.folder import Damaged, Store
+from bench.runs.identity import fingerprint
+from bench.runs.integrity import set_aside
+from bench.runs.record import Record
 from bench.trackers.tracking import Tracking
-from bench.verify_run import set_aside
-from bench.workload import Workload
 
 
 def launch(

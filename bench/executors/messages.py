@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from bench.contracts import Cell
-from bench.curve import Point
 from bench.executors.contract import Work
-from bench.record import Record
+from bench.runs.curve import Point
+from bench.runs.record import Record
 
 
 @dataclass(frozen=True)

@@ -12,12 +12,12 @@ from multiprocessing.connection import wait
 from pathlib import Path
 
 from bench.contracts import BenchError, Cell
-from bench.estimates import Estimator
 from bench.executors import messages
 from bench.executors.contract import Finished, Listener, Work
-from bench.executors.crew import STARTUP, Worker, cause
 from bench.executors.waiting import Waiting
-from bench.record import Record, Status
+from bench.executors.worker_handle import STARTUP, Worker, cause
+from bench.planning.estimates import Estimator
+from bench.runs.record import Record, Status
 
 PAUSE = 0.5  # seconds between looks at clocks, and at cells that another process runs
 GENEROUS = 30.0  # times the estimate

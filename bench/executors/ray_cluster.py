@@ -17,16 +17,16 @@ from typing import Any
 
 from bench.contracts import BenchError, Cell
 from bench.data.cache import default_cache
-from bench.discovery import Plugins
 from bench.executors.contract import Finished, Listener, Work
 from bench.executors.groups import Key, group_key
 from bench.executors.ray_node import Hello, Luggage, Outcome, Runner, code
 from bench.executors.ray_pool import Hand, Pool, Share
 from bench.executors.waiting import Held, Waiting
 from bench.models import catalog
-from bench.own.description import OwnData
-from bench.record import Record
-from bench.shards import only_head_learns
+from bench.planning.shards import only_head_learns
+from bench.registry import Plugins
+from bench.runs.record import Record
+from bench.user_data.description import OwnData
 
 PAUSE = 0.5  # seconds between looks at the cluster, and at cells that another process runs
 ATTEMPTS = 3  # of a cell whose node or worker is lost

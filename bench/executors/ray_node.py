@@ -21,8 +21,8 @@ from bench.contracts import BenchError, Cell
 from bench.data.cache import default_cache
 from bench.executors.contract import Silent, Work
 from bench.executors.process import Processes
-from bench.parcel import Parcel
-from bench.store import Store
+from bench.runs.cell_files import Parcel
+from bench.runs.folder import Store
 
 
 @dataclass(frozen=True)

@@ -8,14 +8,14 @@ import os
 import traceback
 from functools import partial
 
-from bench.attempt import Attempt, attempt
 from bench.contracts import Cell
-from bench.discovery import Plugins
+from bench.engine.attempt import Attempt, attempt
+from bench.engine.group import Bench, Ground, prepare_ground
 from bench.engine.machine import choose_device
 from bench.executors.contract import Listener, Work
 from bench.executors.groups import Key, group_key
-from bench.ground import Bench, Ground, prepare_ground
-from bench.record import Record
+from bench.registry import Plugins
+from bench.runs.record import Record
 
 
 class Series:

@@ -15,11 +15,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from statistics import fmean
 
-from bench.cli_tables import open_source
+from bench.cli.tables import open_source
 from bench.contracts import BenchError, Cell
 from bench.executors.groups import Groups, Key, group_key
-from bench.progress import duration
-from bench.record import Record
+from bench.runs.progress import duration
+from bench.runs.record import Record
 
 START = 10.0  # seconds until a worker can run cells: an actor, a process, torch
 DRIVER = 0.02  # seconds that the driver needs for a record; it takes one after another

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from bench.contracts import Cell
 from bench.executors.contract import Finished, Listener
 from bench.executors.groups import Groups, Key
-from bench.locks import Claim
-from bench.store import Store
+from bench.runs.folder import Store
+from bench.runs.leases import Claim
 
 
 @dataclass(frozen=True)

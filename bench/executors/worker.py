@@ -19,10 +19,10 @@ from pathlib import Path
 from typing import Any
 
 from bench.contracts import BenchError, Cell
-from bench.curve import Point
 from bench.data.cache import heard_by
 from bench.executors import messages
-from bench.record import Record
+from bench.runs.curve import Point
+from bench.runs.record import Record
 
 PR_SET_PDEATHSIG = 1  # linux/prctl.h
 
@@ -45,8 +45,8 @@ def _serve(connection: Connection, inbox: queue.SimpleQueue[Any]) -> None:
     setup: messages.Setup = _taken(inbox)
     import torch
 
-    from bench.discovery import discover
     from bench.executors.series import Series
+    from bench.registry import discover
 
     plugins = discover(setup.work.options.plugin_files)
     series = Series(setup.work, plugins, setup.device)

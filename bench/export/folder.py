@@ -17,14 +17,14 @@ import torch
 
 from bench.contracts import BenchError, Cell
 from bench.data.sources import Sources
-from bench.discovery import Plugins
+from bench.engine.cell import train
+from bench.engine.group import Bench, Ground, prepare_ground
 from bench.engine.machine import Device, choose_device
 from bench.engine.training import predict
 from bench.export.standard import CLASSES, standard_model, why_not
-from bench.ground import Bench, Ground, prepare_ground
 from bench.models.backbones import HuggingFaceEncoder
 from bench.models.loading import load
-from bench.run import train
+from bench.registry import Plugins
 
 SCRIPTS = Path(__file__).parent / "scripts"
 SCRIPT = {"pooled": "text.py", "token": "words.py", "span": "questions.py"}

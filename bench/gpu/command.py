@@ -1,4 +1,4 @@
-"""Everything that needs a GPU, in one call: `make gpu-check`, or `python -m bench.gpu_check`.
+"""Everything that needs a GPU, in one call: `make gpu-check`, or `python -m bench.gpu.command`.
 
 Needs torch, transformers, numpy, scikit-learn and pandas alone. Runs the checks of equality, then four strategies
 on encoders of the size of MiniLM and BERT-base against Trainer, tuned (without accelerate: a plain loop), and
@@ -43,7 +43,7 @@ SEEDS = 3
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run everything; 1 where a check failed."""
-    parser = argparse.ArgumentParser(prog="python -m bench.gpu_check", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m bench.gpu.command", description=__doc__)
     parser.add_argument("--device", default="cuda", help="cuda, cuda:1, or cpu (to try the script)")
     parser.add_argument("--tiny", action="store_true", help="a tiny encoder and few rows: seconds on a CPU")
     parser.add_argument("--repeats", type=int, default=3, help="of each measurement (3)")

@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import Literal
 
 from bench.contracts import BenchError
-from bench.data.packages import GLOVE, MINILM
-from bench.data.registry import Package
+from bench.data.packages.pinned import GLOVE, MINILM
+from bench.data.packages.registries import Package
 from bench.data.sources import Sources
 from bench.models import gensim_data
-from bench.workload import Shape
+from bench.planning.workload import Shape
 
 VECTOR_SUFFIXES = (".kv", ".model", ".bin", ".txt", ".vec", ".gz", ".w2v", ".glove")
 

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from bench.data.cache import cache_errors, locked, notice, work_folder
-from bench.data.manifest import seal, unsound
+from bench.data.packages.manifest import seal, unsound
 from bench.data.sources import Sources
 from bench.models.catalog import BACKBONES
 

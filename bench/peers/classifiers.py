@@ -14,11 +14,11 @@ from sklearn.linear_model import LogisticRegression
 from bench.contracts import BenchError, Cell, Splits
 from bench.data.sources import Sources
 from bench.data.splits import prepare
-from bench.discovery import Plugins
 from bench.engine.machine import Device
 from bench.models.catalog import folder
 from bench.peers.measurement import Clock, Outcome
 from bench.peers.model import pool
+from bench.registry import Plugins
 
 Encode = Callable[[Sequence[str]], np.ndarray]
 """Texts to float32 [N, width]."""

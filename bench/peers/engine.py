@@ -7,18 +7,18 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
+from bench.cli.display import Display
 from bench.contracts import BenchError, Cell
 from bench.data.batches import epoch_steps
 from bench.data.sources import Sources
-from bench.discovery import Plugins
-from bench.display import Display
+from bench.engine.cell import run_cell
+from bench.engine.group import Bench, Ground, prepare_ground
 from bench.engine.machine import Device
 from bench.engine.plan import make_plan
 from bench.executors.contract import Options
-from bench.ground import Bench, Ground, prepare_ground
-from bench.launch import launch
+from bench.executors.launch import launch
 from bench.peers.measurement import Clock, Outcome
-from bench.run import run_cell
+from bench.registry import Plugins
 
 
 def run_one(cell: Cell, plugins: Plugins, sources: Sources, device: Device) -> Outcome:

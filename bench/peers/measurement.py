@@ -8,9 +8,9 @@ from typing import Literal
 
 from pydantic import ValidationError
 
-from bench import durable
 from bench.contracts import BenchError, Cell, Recipe, digest
-from bench.record import Frozen, Machine
+from bench.runs import atomic_files
+from bench.runs.record import Frozen, Machine
 
 Side = Literal["engine", "trainer", "trainer-tuned", "scikit-learn", "sentence-transformers"]
 
@@ -122,4 +122,4 @@ def read(path: Path) -> Results:
 
 
 def save(results: Results, path: Path) -> None:
-    durable.write(path, (results.model_dump_json(indent=1) + "\n").encode())
+    atomic_files.write(path, (results.model_dump_json(indent=1) + "\n").encode())

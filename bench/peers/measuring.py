@@ -28,7 +28,7 @@ from bench.peers.measurement import (
     read,
     save,
 )
-from bench.record import Machine
+from bench.runs.record import Machine
 
 SUITE_SEEDS = 3
 """Seeds of the suite whose wall-clock is compared with the sum of a peer's cells."""

@@ -7,8 +7,8 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
-from bench.analysis.model import Block, Column, Entry, Row, Table
-from bench.analysis.numerals import ABSENT
+from bench.analysis.tables.model import Block, Column, Entry, Row, Table
+from bench.analysis.tables.number_format import ABSENT
 from bench.contracts import Recipe
 from bench.peers.comparing import MARGIN, Comparison, Equality, Speed, compare, pooled
 from bench.peers.measurement import CLASSIFIERS, SIDES, Results, Side

@@ -24,7 +24,6 @@ from bench.data.batches import epoch_steps
 from bench.data.encoding import Encoded
 from bench.data.sources import Sources
 from bench.data.splits import prepare
-from bench.discovery import Plugins
 from bench.engine.machine import Device
 from bench.engine.plan import make_plan
 from bench.models.backbones import HuggingFaceEncoder
@@ -33,6 +32,7 @@ from bench.peers.measurement import Clock, Outcome
 from bench.peers.model import EncoderWithHead
 from bench.peers.schedule import Thaw, optimizer_and_schedule
 from bench.peers.settings import Settings
+from bench.registry import Plugins
 
 
 def run_trainer(

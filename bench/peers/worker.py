@@ -13,14 +13,14 @@ import torch
 
 from bench.contracts import BenchError
 from bench.data.sources import Sources
-from bench.discovery import discover
 from bench.engine.machine import Device, choose_device
+from bench.executors.launch import imports_of
 from bench.executors.worker import die_with
-from bench.launch import imports_of
 from bench.peers import classifiers, engine
 from bench.peers.measurement import REFUSED, Job, Outcome
 from bench.peers.settings import Settings
 from bench.peers.trainer import run_trainer
+from bench.registry import discover
 
 
 def run(job: Job) -> Outcome:

@@ -10,7 +10,7 @@ from statistics import median
 from typing import Literal
 
 from bench.contracts import Cell
-from bench.record import Record
+from bench.runs.record import Record
 
 Basis = Literal["recorded", "scaled", "assumed"]
 """The same cell but for its seed; other cells, by the ratio of their operations; an assumed speed."""
@@ -52,7 +52,7 @@ def _one(cell: Cell) -> float:
 class Estimator:
     """Learns from finished cells; the medians of those that are most alike count.
 
-    operations: of a cell (bench.workload.Workload); without it cells count as equal. rate: operations a second
+    operations: of a cell (`workload.Workload`); without it cells count as equal. rate: operations a second
     where nothing has run; with cells of another kind it counts as one of them. None: it is not known."""
 
     def __init__(self, operations: Callable[[Cell], float] = _one, rate: float | None = None) -> None:

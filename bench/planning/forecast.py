@@ -8,20 +8,20 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from bench.analysis.history import Line, read
+from bench.analysis.regression.history import Line, read
 from bench.contracts import BenchError, Cell, Splits
 from bench.data.hub import SplitRows
-from bench.data.members import are_cached
-from bench.data.registry import Package
+from bench.data.packages.members import are_cached
+from bench.data.packages.registries import Package
 from bench.data.rows import rows_file
 from bench.data.sources import Sources
-from bench.discovery import Plugins
-from bench.estimates import Estimate, Estimator, assumed_rate
-from bench.identity import fingerprint
 from bench.models import catalog
-from bench.record import Record, Seconds
-from bench.store import Store
-from bench.workload import Workload
+from bench.planning.estimates import Estimate, Estimator, assumed_rate
+from bench.planning.workload import Workload
+from bench.registry import Plugins
+from bench.runs.folder import Store
+from bench.runs.identity import fingerprint
+from bench.runs.record import Record, Seconds
 
 
 @dataclass(frozen=True)

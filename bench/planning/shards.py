@@ -11,9 +11,9 @@ from dataclasses import dataclass
 
 from bench.contracts import FROZEN, BenchError, Cell
 from bench.data.sources import Sources
-from bench.discovery import Plugins
 from bench.executors.groups import group_key
 from bench.models import catalog
+from bench.registry import Plugins
 
 UNKNOWN_EXAMPLES = 10_000  # of a task that trains on all it has
 ONLY_HEAD = 0.3  # of what a cell costs that trains the encoder too

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from bench.contracts import BenchError, Cell, Phase, Task
-from bench.discovery import Plugins
+from bench.registry import Plugins
 
 FILLED = {"qa": 0.9}
 FILLED_ELSE = 0.5

@@ -17,22 +17,22 @@ from typing import Any
 import torch
 from pydantic import TypeAdapter
 
-from bench import durable
-from bench.analysis.formats import render
 from bench.analysis.groups import machine_fingerprint
-from bench.analysis.model import Block, Column, Entry, Row, Table
+from bench.analysis.tables.formats import render
+from bench.analysis.tables.model import Block, Column, Entry, Row, Table
 from bench.contracts import BenchError, Cell
 from bench.data.batches import shuffled
 from bench.data.sources import Sources
-from bench.discovery import discover
+from bench.engine.cell import build, values_of
+from bench.engine.group import Bench, Ground, prepare_ground
 from bench.engine.machine import choose_device
 from bench.engine.optimizer import FlatAdamW
 from bench.engine.plan import PlannedPhase
 from bench.engine.training import Model, set_modes
-from bench.ground import Bench, Ground, prepare_ground
 from bench.models.heads import loss_terms
-from bench.provenance import describe
-from bench.run import build, values_of
+from bench.registry import discover
+from bench.runs import atomic_files
+from bench.runs.provenance import describe
 from bench.suite import Suite, load
 
 STRATEGIES = ("frozen", "bitfit", "lora", "adapter", "top-layers", "full")
@@ -164,7 +164,7 @@ def _options(suite: Suite, strategy: str) -> tuple[tuple[str, Any], ...]:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Measure and print the table in Markdown; 2 where the request is wrong."""
-    options = parser("bench.ledger", __doc__, "ladder", 50)
+    options = parser("bench.profiling.step_ledger", __doc__, "ladder", 50)
     options.add_argument("--strategies", nargs="+", default=list(STRATEGIES), metavar="STRATEGY")
     options.add_argument(
         "--out", type=Path, help="also as JSON; a run's folder/ledger.json is shown in its report"
@@ -178,7 +178,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         found = table(lines, ground, cells[0], bench)
         print(render(found, "md"), end="")
         if chosen.out:
-            durable.write(chosen.out, TypeAdapter(Table).dump_json(found, indent=1))
+            atomic_files.write(chosen.out, TypeAdapter(Table).dump_json(found, indent=1))
 
     return refusals_told(show)
 

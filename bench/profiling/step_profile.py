@@ -1,7 +1,7 @@
 """What a training step of one strategy is made of: kernels by kind, beside the time that its matrix products would
 take at the machine's own rate.
 
-python -m bench.step_profile [--strategy full] [--task movie-sentiment]"""
+python -m bench.profiling.step_profile [--strategy full] [--task movie-sentiment]"""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ import numpy as np
 from torch.profiler import ProfilerActivity, profile
 from torch.utils.flop_counter import FlopCounterMode
 
-from bench.analysis.formats import render
 from bench.analysis.groups import machine_fingerprint
-from bench.analysis.model import Block, Column, Entry, Row, Table
+from bench.analysis.tables.formats import render
+from bench.analysis.tables.model import Block, Column, Entry, Row, Table
 from bench.contracts import Cell
 from bench.data.batches import shuffled
+from bench.engine.group import Bench, Ground
 from bench.engine.speeds import Speeds
 from bench.engine.training import accumulate
-from bench.ground import Bench, Ground
-from bench.ledger import Line, lines_of, parser, refusals_told, requested
-from bench.provenance import describe
+from bench.profiling.step_ledger import Line, lines_of, parser, refusals_told, requested
+from bench.runs.provenance import describe
 
 WARM = 10  # steps before those that count
 KINDS = {
@@ -116,7 +116,7 @@ def table(found: Profile, rate: float, cell: Cell, bench: Bench) -> Table:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Measure and print the table in Markdown; 2 where the request is wrong."""
-    options = parser("bench.step_profile", __doc__, "peers", 50)
+    options = parser("bench.profiling.step_profile", __doc__, "peers", 50)
     options.add_argument("--strategy", default="full")
     chosen = options.parse_args(arguments)
 

@@ -9,20 +9,20 @@ from pathlib import Path
 from typing import Any
 
 from bench.analysis.groups import gather
-from bench.analysis.intervals import Interval, intervals
 from bench.analysis.loading import Run
-from bench.analysis.resampling import Source, resample
+from bench.analysis.statistics.intervals import Interval, intervals
+from bench.analysis.statistics.resampling import Source, resample
+from bench.cli.display import Display
 from bench.contracts import Cell
 from bench.data.sources import Sources
-from bench.discovery import Plugins
-from bench.display import Display
 from bench.executors.contract import Options
-from bench.launch import launch
+from bench.executors.launch import launch
 from bench.recommend.evidence import Standing, growth, standing
 from bench.recommend.page import Findings
-from bench.recommend.race import FEW, SEEDS, Contest, measured, race, sizes_for
+from bench.recommend.successive_halving import FEW, SEEDS, Contest, measured, race, sizes_for
 from bench.recommend.views import Selection
-from bench.store import Store
+from bench.registry import Plugins
+from bench.runs.folder import Store
 
 
 @dataclass(frozen=True)

@@ -7,15 +7,15 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from bench.analysis.dispersion import moderated
 from bench.analysis.groups import Group, Key, gather, is_degenerate
-from bench.analysis.intervals import Interval, intervals
 from bench.analysis.loading import Run
-from bench.analysis.noise import Noise, total
-from bench.analysis.paired import Comparison, compare_pairs, with_best
-from bench.analysis.resampling import Resampled, Source, resample
+from bench.analysis.statistics.dispersion import moderated
+from bench.analysis.statistics.intervals import Interval, intervals
+from bench.analysis.statistics.noise import Noise, total
+from bench.analysis.statistics.paired import Comparison, compare_pairs, with_best
+from bench.analysis.statistics.resampling import Resampled, Source, resample
 from bench.contracts import BenchError
-from bench.record import Record
+from bench.runs.record import Record
 
 ENOUGH = 3  # sizes that a curve needs before it is continued
 LEAST = 1e-3  # error of which a logarithm is taken

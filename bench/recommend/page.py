@@ -6,10 +6,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from bench.analysis.intervals import Interval
-from bench.progress import duration
+from bench.analysis.statistics.intervals import Interval
 from bench.recommend.evidence import Growth, Standing
-from bench.recommend.race import Outcome
+from bench.recommend.successive_halving import Outcome
+from bench.runs.progress import duration
 
 
 @dataclass(frozen=True)

@@ -9,16 +9,16 @@ from pathlib import Path
 from typing import Any
 
 from bench.analysis.loading import Run
+from bench.cli.display import Display
 from bench.contracts import Cell, Recipe
 from bench.data.sources import Sources
-from bench.discovery import Plugins
-from bench.display import Display
 from bench.executors.contract import Options
-from bench.identity import fingerprint
-from bench.launch import launching
+from bench.executors.launch import launching
 from bench.recommend.evidence import Standing, standing
-from bench.record import Record
-from bench.store import Store
+from bench.registry import Plugins
+from bench.runs.folder import Store
+from bench.runs.identity import fingerprint
+from bench.runs.record import Record
 
 SEEDS = 3
 FEW = 2  # seeds where the time allows no more: one tells nothing apart

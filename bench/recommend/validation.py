@@ -1,6 +1,6 @@
 """Is `recommend` right? On six data sets the full grid is run and known; then `recommend` gets a share of its time.
 
-python -m bench.recommend.six [DATA SET ...] [--local DIR]
+python -m bench.recommend.validation [DATA SET ...] [--local DIR]
 
 One data set after another, each kept as a JSON file in results/recommend/ when it is done: one that is there with
 the same settings is not run again. At the end, and after each, the table of all that are there is written to
@@ -19,23 +19,23 @@ from pathlib import Path
 
 from pydantic import BaseModel, ValidationError
 
-from bench import durable
 from bench.analysis.loading import Run
-from bench.cli_recommend import STRATEGIES
-from bench.cli_tables import console
+from bench.cli.display import Display
+from bench.cli.recommend import STRATEGIES
+from bench.cli.tables import console
 from bench.contracts import BenchError, Cell, Recipe, Splits, Task, digest
 from bench.data.sources import Sources
 from bench.data.splits import subset, training_subset
-from bench.discovery import Plugins, discover
-from bench.display import Display
 from bench.executors.contract import Options
-from bench.launch import launch
-from bench.own.summary import lengths, recipe_keys
+from bench.executors.launch import launch
 from bench.recommend.answer import Terms, answer
 from bench.recommend.evidence import standing
-from bench.recommend.race import SEEDS
+from bench.recommend.successive_halving import SEEDS
 from bench.recommend.views import Selection
-from bench.store import RUNS, Store
+from bench.registry import Plugins, discover
+from bench.runs import atomic_files
+from bench.runs.folder import RUNS, Store
+from bench.user_data.summary import lengths, recipe_keys
 
 REGISTRY = ("movie-sentiment", "reuters-r8", "financial-ner")
 LOCAL = ("sst2", "ag_news", "conll2003")
@@ -203,10 +203,10 @@ def run(tasks: Sequence[str], setting: Setting, sources: Sources, out: Path, opt
         found = kept(path)
         if found is None or found.setting != setting:
             found = assess(task, setting, sources, RUNS / "recommend-six" / task, options)
-            durable.write(path, found.model_dump_json(indent=1).encode())
+            atomic_files.write(path, found.model_dump_json(indent=1).encode())
         names = dict.fromkeys((*REGISTRY, *LOCAL, *tasks))
         there = [found for name in names if (found := kept(out / f"{name}.json"))]
-        durable.write(out / "six.md", table(there).encode())
+        atomic_files.write(out / "six.md", table(there).encode())
     return table([found for task in tasks if (found := kept(out / f"{task}.json"))])
 
 
@@ -229,6 +229,8 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    from bench.recommend import six  # worker processes import what they are sent by its module's name
+    from bench.recommend import (
+        validation as six,  # worker processes import what they are sent by its module's name
+    )
 
     six.main()

@@ -10,10 +10,10 @@ import numpy as np
 
 from bench.analysis.groups import Group, Key
 from bench.analysis.loading import Columns
-from bench.analysis.model import Block, Column, Entry, Row, Table
-from bench.record import Record
+from bench.analysis.tables.model import Block, Column, Entry, Row, Table
 from bench.report.entities import spans, types
 from bench.report.reading import Reading
+from bench.runs.record import Record
 
 MOST = 12  # classes of a confusion matrix
 OTHERS = "all others"

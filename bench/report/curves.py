@@ -8,13 +8,13 @@ from statistics import fmean, median
 from typing import Literal
 
 from bench.analysis.groups import Group
-from bench.curve import Point
-from bench.record import Record
 from bench.report import palette
 from bench.report.encodings import LOG_AXIS, padded, percent, rounded, score_axis, shown
 from bench.report.palette import Look
 from bench.report.reading import Reading
 from bench.report.vega import Chart, Spec, chart
+from bench.runs.curve import Point
+from bench.runs.record import Record
 
 Axis = Literal["step", "seconds"]
 MOST = 60  # points of a curve that are drawn

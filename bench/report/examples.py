@@ -11,13 +11,13 @@ import numpy as np
 
 from bench.analysis.groups import Group
 from bench.analysis.loading import Columns
-from bench.analysis.metrics import ratios
-from bench.analysis.resampling import definition
+from bench.analysis.statistics.metrics import ratios
+from bench.analysis.statistics.resampling import definition
 from bench.contracts import QuestionExample, WordsExample
 from bench.data.rows import cached_rows
-from bench.record import Record
 from bench.report.entities import spans
 from bench.report.reading import Reading
+from bench.runs.record import Record
 
 MOST = 8
 LONGEST = 600  # characters of a text

@@ -60,7 +60,7 @@ def save(reading: Reading, kind: Kind, path: Path, width: Width = "two") -> None
         raise BenchError("plot needs matplotlib: pip install 'transferbench[report]'") from error
     from matplotlib.figure import Figure
 
-    from bench import durable
+    from bench.runs import atomic_files
 
     tasks = [task for task in reading.tasks if DRAWN[kind].has(reading, task)]
     if not tasks:
@@ -78,7 +78,7 @@ def save(reading: Reading, kind: Kind, path: Path, width: Width = "two") -> None
             DRAWN[kind].draw(panel, reading, task)
         names = [_plain(reading.label(key)) for key in reading.groups]
         _legend(figure, panels[: len(tasks)], names, 3 if width == "one" else 6)
-        durable.write(path, _bytes(figure, path.suffix))
+        atomic_files.write(path, _bytes(figure, path.suffix))
 
 
 def _check(kind: str, width: str, path: Path) -> None:

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
-from bench.analysis.formats import cell_text
-from bench.analysis.model import Column, Entry, Table
-from bench.analysis.numerals import column_decimals
+from bench.analysis.tables.formats import cell_text
+from bench.analysis.tables.model import Column, Entry, Table
+from bench.analysis.tables.number_format import column_decimals
 from bench.contracts import BenchError
 from bench.report import palette
 from bench.report.reading import REFERENCE

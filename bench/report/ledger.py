@@ -9,10 +9,10 @@ from pathlib import Path
 from pydantic import TypeAdapter, ValidationError
 
 from bench.analysis.groups import Group, Key
-from bench.analysis.model import Block, Column, Entry, Row, Table
+from bench.analysis.tables.model import Block, Column, Entry, Row, Table
 from bench.contracts import BenchError
-from bench.record import Record
 from bench.report.reading import REFERENCE, Reading
+from bench.runs.record import Record
 
 PARTS = ("prepare", "prefix", "compile", "train", "evaluate")
 STEPS = "ledger.json"  # in a run's folder: what `make ledger` measured

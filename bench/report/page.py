@@ -7,15 +7,16 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from bench.analysis import convergence, history, paired, shift
+from bench.analysis import convergence, shift
 from bench.analysis import curves as analysis_curves
-from bench.analysis.footnotes import provenance
 from bench.analysis.groups import is_degenerate
 from bench.analysis.loading import Run
-from bench.analysis.model import Table
-from bench.analysis.paired import with_mcnemar
-from bench.analysis.resampling import Source
-from bench.record import Record
+from bench.analysis.regression import history
+from bench.analysis.statistics import paired
+from bench.analysis.statistics.paired import with_mcnemar
+from bench.analysis.statistics.resampling import Source
+from bench.analysis.tables.footnotes import provenance
+from bench.analysis.tables.model import Table
 from bench.report import charts, classes, reproduce
 from bench.report.answer import Answer, answers, overall
 from bench.report.classes import Confusion
@@ -27,6 +28,7 @@ from bench.report.pareto import pareto
 from bench.report.reading import Reading, read
 from bench.report.sizes import sizes
 from bench.report.vega import Chart
+from bench.runs.record import Record
 
 
 @dataclass(frozen=True)
@@ -92,7 +94,7 @@ class Page:
 
 def build(run: Run, cache: Path, past: Path | None = None, steps: Table | None = None) -> Page:
     """The page of a run. cache: where the rows of tasks are, for the texts of examples. past: the history file.
-    steps: what a training step takes (bench.ledger), where that was measured.
+    steps: what a training step takes (bench.profiling.step_ledger), where that was measured.
 
     BenchError where the run has no records, or a file of it is damaged."""
     reading = read(run)

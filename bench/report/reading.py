@@ -7,15 +7,15 @@ from dataclasses import dataclass
 from functools import cache, cached_property
 from pathlib import Path
 
-from bench.analysis import tables
-from bench.analysis.columns import MEASURES
 from bench.analysis.groups import Group, Key, gather, metric_names
 from bench.analysis.loading import Columns, Predictions, Run, arrays
-from bench.analysis.model import Entry, Row, Table
-from bench.analysis.paired import Comparison, compare_pairs, with_best
-from bench.analysis.resampling import Source, resample
+from bench.analysis.statistics.paired import Comparison, compare_pairs, with_best
+from bench.analysis.statistics.resampling import Source, resample
+from bench.analysis.tables import build as tables
+from bench.analysis.tables.columns import MEASURES
+from bench.analysis.tables.model import Entry, Row, Table
 from bench.contracts import BenchError
-from bench.record import Record
+from bench.runs.record import Record
 
 REFERENCE = tables.TableOptions().reference
 

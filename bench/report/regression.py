@@ -6,12 +6,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
-from bench.analysis import verdicts
-from bench.analysis.compare import STATUSES, Finding, compare
-from bench.analysis.footnotes import provenance
 from bench.analysis.groups import gather
 from bench.analysis.loading import Run
-from bench.analysis.model import Table
+from bench.analysis.regression import regression_table
+from bench.analysis.regression.compare import STATUSES, Finding, compare
+from bench.analysis.tables.footnotes import provenance
+from bench.analysis.tables.model import Table
 from bench.report.encodings import rows, shown
 from bench.report.reading import short
 from bench.report.vega import Chart, Spec, chart
@@ -54,9 +54,9 @@ def build(baseline: Run, run: Run) -> Regression:
         made=datetime.now(UTC).isoformat(timespec="minutes"),
         strategies=tuple(dict.fromkeys(key.strategy for key in gather([*baseline.records, *run.records]))),
         outcome=found.exit_code,
-        summary=verdicts.summary(replace(found, run="this run", baseline="the baseline")),
+        summary=regression_table.summary(replace(found, run="this run", baseline="the baseline")),
         counts=tuple((status, found.count(status)) for status in STATUSES if found.count(status)),
-        table=replace(verdicts.table(found), caption="Changes"),
+        table=replace(regression_table.table(found), caption="Changes"),
         charts=tuple(item for item in drawn if item is not None),
         sides=(_side(baseline), _side(run)),
     )

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from bench.contracts import Cell, Recipe
-from bench.record import Record
+from bench.runs.record import Record
 
 
 def suite_file(records: Sequence[Record]) -> str:

@@ -10,9 +10,9 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from bench import durable
 from bench.contracts import BenchError
 from bench.data.cache import default_cache
+from bench.runs import atomic_files
 
 Spec = dict[str, Any]
 """A Vega-Lite specification: JSON."""
@@ -90,7 +90,7 @@ def script() -> str:
 def _bundle(library: Any, path: Path) -> str:
     text = library.javascript_bundle(vl_version=VERSION)
     with suppress(BenchError):  # a cache that cannot be written costs the next report some seconds
-        durable.write(path, text.encode())
+        atomic_files.write(path, text.encode())
     return text
 
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from bench import durable
 from bench.contracts import BenchError
-from bench.store import Store
+from bench.runs import atomic_files
+from bench.runs.folder import Store
 
 
 @dataclass(frozen=True)
@@ -33,16 +33,18 @@ class Parcel:
 
     def unpack(self, store: Store) -> None:
         """Write the files, the record last. BenchError where the folder cannot be written."""
-        durable.remove(store.record_path(self.cell))  # an older record never stands beside newer predictions
+        atomic_files.remove(
+            store.record_path(self.cell)
+        )  # an older record never stands beside newer predictions
         for path, content in (
             (store.predictions_path(self.cell), self.predictions),
             (store.log_path(self.cell), self.log),
         ):
             if content is None:
-                durable.remove(path)
+                atomic_files.remove(path)
             else:
-                durable.write(path, content)
-        durable.write(store.record_path(self.cell), self.record)
+                atomic_files.write(path, content)
+        atomic_files.write(store.record_path(self.cell), self.record)
 
     def remove(self, store: Store) -> None:
         """Delete the files from where they were packed."""
@@ -51,4 +53,4 @@ class Parcel:
             store.predictions_path(self.cell),
             store.log_path(self.cell),
         ):
-            durable.remove(path)
+            atomic_files.remove(path)

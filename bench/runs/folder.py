@@ -20,10 +20,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from bench import durable
 from bench.contracts import BenchError
-from bench.locks import Claim, claim, exclusive, owner_of
-from bench.record import SCHEMA_VERSION, Record, read_record
+from bench.runs import atomic_files
+from bench.runs.leases import Claim, claim, exclusive, owner_of
+from bench.runs.record import SCHEMA_VERSION, Record, read_record
 
 if TYPE_CHECKING:
     import pyarrow
@@ -101,7 +101,7 @@ class Store:
             planned = list(dict.fromkeys([*self.planned(), *cells]))
             grid = list(dict.fromkeys([*self._plan("grid"), *grid]))
             content = json.dumps({"suite": suite, "cells": planned, "grid": grid}, indent=1)
-            durable.write(self.path / "run.json", content.encode())
+            atomic_files.write(self.path / "run.json", content.encode())
 
     def save(self, record: Record, tests: Mapping[str, Mapping[str, Sequence[Any]]] | None = None) -> None:
         """Write the predictions of a cell, then its record: a record never lacks its predictions.
@@ -112,11 +112,11 @@ class Store:
         if tests:
             content = _parquet(tests)
             sums["predictions"] = hashlib.sha256(content).hexdigest()
-            durable.remove(path)  # an older record never stands beside newer predictions
-            durable.write(self.predictions_path(record.cell.id), content)
+            atomic_files.remove(path)  # an older record never stands beside newer predictions
+            atomic_files.write(self.predictions_path(record.cell.id), content)
         value = json.loads(record.to_json())
         sums["record"] = _digest([value, sums["predictions"]])
-        durable.write(path, json.dumps({**value, CHECKSUM: sums}, indent=1, ensure_ascii=False).encode())
+        atomic_files.write(path, json.dumps({**value, CHECKSUM: sums}, indent=1, ensure_ascii=False).encode())
 
     def verified(self, cell: str) -> Record | None:
         """As `record`, and its prediction file is there and is the one that was written. Raises Damaged."""

@@ -9,8 +9,8 @@ from typing import Any
 
 from bench.contracts import BenchError, Cell, Phase, Strategy, Task, digest
 from bench.data.sources import Sources
-from bench.discovery import Plugins
 from bench.models import catalog
+from bench.registry import Plugins
 
 ENGINE = 2
 """Raised when the engine computes something else for the same cell."""

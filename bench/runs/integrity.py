@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from bench.store import Damaged, Store
+from bench.runs.folder import Damaged, Store
 
 
 @dataclass(frozen=True)

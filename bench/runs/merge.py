@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from bench.contracts import BenchError
-from bench.parcel import Parcel
-from bench.record import Record
-from bench.store import Store
+from bench.runs.cell_files import Parcel
+from bench.runs.folder import Store
+from bench.runs.record import Record
 
 
 @dataclass(frozen=True)

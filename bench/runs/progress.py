@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from bench.analysis.formats import printable
+from bench.analysis.tables.formats import printable
 from bench.contracts import Cell, Recipe
-from bench.estimates import Estimator
-from bench.record import Record
-from bench.store import Store
+from bench.planning.estimates import Estimator
+from bench.runs.folder import Store
+from bench.runs.record import Record
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from pathlib import Path
 import torch
 
 from bench.engine.machine import Device, processor
-from bench.record import Machine
+from bench.runs.record import Machine
 
 VERSIONS = ("torch", "transformers", "tokenizers", "datasets", "gensim", "scikit-learn", "numpy")
 
@@ -45,7 +45,7 @@ def _versions() -> dict[str, str]:
 @functools.cache
 def _git(*arguments: str) -> str:
     """Output of git in this project's checkout; empty where it is installed without one."""
-    root = Path(__file__).resolve().parents[1]
+    root = Path(__file__).resolve().parents[2]
     if not (root / ".git").exists():
         return ""
     try:

@@ -9,7 +9,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from bench.contracts import BenchError, Cell, Metric
-from bench.curve import Point
+from bench.runs.curve import Point
 
 SCHEMA_VERSION = 2
 """Raised when a field is added, removed or renamed; MIGRATIONS says how an older record becomes a newer one."""

@@ -7,9 +7,9 @@ from collections.abc import Mapping, Sequence
 from typing import Literal, Protocol
 
 from bench.contracts import BenchError
-from bench.discovery import unknown
-from bench.record import Record
-from bench.store import Store
+from bench.registry import unknown
+from bench.runs.folder import Store
+from bench.runs.record import Record
 
 TrackerName = Literal["mlflow", "tensorboard"]
 NAMES: tuple[TrackerName, ...] = ("mlflow", "tensorboard")

@@ -12,7 +12,7 @@ import time
 from pathlib import Path
 
 from bench.contracts import BenchError
-from bench.store import Store
+from bench.runs.folder import Store
 from bench.trackers.contract import Tracker, tracker
 
 PAUSE = 1.0  # seconds between looks at the folder

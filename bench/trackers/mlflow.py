@@ -11,8 +11,8 @@ os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "2")  # its default kee
 from mlflow.entities import Metric, Param, RunTag, ViewType
 from mlflow.tracking import MlflowClient
 
-from bench.record import Record
-from bench.store import Store
+from bench.runs.folder import Store
+from bench.runs.record import Record
 from bench.trackers.contract import curves, metrics, parameters
 
 KEY = "transferbench.record"  # the digest of the record's file: a tag that finds a run again

@@ -17,8 +17,8 @@ from tensorboard.compat.proto.tensor_pb2 import TensorProto
 from tensorboard.compat.proto.types_pb2 import DT_STRING
 from tensorboard.summary.writer.event_file_writer import EventFileWriter
 
-from bench.record import Record
-from bench.store import Store
+from bench.runs.folder import Store
+from bench.runs.record import Record
 from bench.trackers.contract import curves, metrics, parameters
 
 MARK = "key"  # a file in a cell's folder: the digest of the record that it was written from

@@ -14,12 +14,12 @@ from typing import IO
 
 import bench
 from bench.contracts import BenchError, Cell
-from bench.curve import Point
-from bench.discovery import unknown
-from bench.estimates import Estimator
 from bench.executors.contract import Screen
-from bench.record import Record
-from bench.store import Store
+from bench.planning.estimates import Estimator
+from bench.registry import unknown
+from bench.runs.curve import Point
+from bench.runs.folder import Store
+from bench.runs.record import Record
 from bench.trackers.contract import NAMES
 
 PATIENCE = 60.0  # seconds that the end of a run waits for its trackers

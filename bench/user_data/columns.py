@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from bench.contracts import BenchError
-from bench.own.tables import Row, Table
+from bench.user_data.tables import Row, Table
 
 ROLES: dict[str, dict[str, tuple[str, ...]]] = {
     "classification": {

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bench.contracts import BenchError
-from bench.own.text_files import encoding_of, lines_of
+from bench.user_data.text_files import encoding_of, lines_of
 
 OPENS = {"S": "B", "U": "B", "B": "B", "I": "I", "E": "I", "L": "I"}
 

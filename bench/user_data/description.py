@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 from bench.contracts import BenchError, Splits, Task, digest
 from bench.data.splits import all_splits, fingerprint
-from bench.discovery import unknown
-from bench.own.columns import Columns
+from bench.registry import unknown
+from bench.user_data.columns import Columns
 
 if TYPE_CHECKING:
     from bench.data.sources import Sources
@@ -80,7 +80,7 @@ class Read:
 @functools.lru_cache(maxsize=4)
 def read(data: OwnData, sources: Sources) -> Read:
     """Read all files of a description. BenchError where they cannot be used."""
-    from bench.own.reading import read_files
+    from bench.user_data.reading import read_files
 
     adapter, columns, splits, notes = read_files(data, sources)
     sizes = {name: len(rows) for name, rows in all_splits(splits).items()}

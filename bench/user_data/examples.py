@@ -12,10 +12,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from bench.contracts import BenchError, QuestionExample, TextExample, WordsExample, digest
-from bench.own.conll import Sentence, scheme_of, to_iob2
-from bench.own.labels import Labelling, labelling
-from bench.own.questions import answers_of
-from bench.own.text_files import CHARACTERS
+from bench.user_data.conll import Sentence, scheme_of, to_iob2
+from bench.user_data.labels import Labelling, labelling
+from bench.user_data.questions import answers_of
+from bench.user_data.text_files import CHARACTERS
 
 WORDS = 2_000
 """Words above which a sentence is left out: no blank line between sentences, most likely."""

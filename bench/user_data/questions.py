@@ -11,8 +11,8 @@ from typing import Any
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from bench.contracts import BenchError
-from bench.own.tables import parse_json
-from bench.own.text_files import encoding_of, whole_text
+from bench.user_data.tables import parse_json
+from bench.user_data.text_files import encoding_of, whole_text
 
 Answer = tuple[str, int | None]
 """A text, and its first character in the context where that is known."""

@@ -10,16 +10,16 @@ from typing import TYPE_CHECKING, Any
 
 from bench.contracts import BenchError, Splits
 from bench.data.splits import content, drop_duplicates, split_stratified
-from bench.own import tables
-from bench.own.columns import Columns, choose, guess_adapter
-from bench.own.conll import read_conll
-from bench.own.examples import Converted, Numbered, Reading, convert, learn
-from bench.own.questions import is_squad, read_squad
-from bench.own.text_files import ROWS, sample
+from bench.user_data import tables
+from bench.user_data.columns import Columns, choose, guess_adapter
+from bench.user_data.conll import read_conll
+from bench.user_data.examples import Converted, Numbered, Reading, convert, learn
+from bench.user_data.questions import is_squad, read_squad
+from bench.user_data.text_files import ROWS, sample
 
 if TYPE_CHECKING:
     from bench.data.sources import Sources
-    from bench.own.description import OwnData
+    from bench.user_data.description import OwnData
 
 TABLES = {
     ".csv": tables.read_delimited,

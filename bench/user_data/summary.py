@@ -12,7 +12,7 @@ import numpy as np
 
 from bench.contracts import Splits
 from bench.data.splits import all_splits, content
-from bench.own.description import Read
+from bench.user_data.description import Read
 
 if TYPE_CHECKING:
     from bench.data.sources import Sources

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bench.contracts import BenchError
-from bench.own.text_files import encoding_of, lines_of, whole_text
+from bench.user_data.text_files import encoding_of, lines_of, whole_text
 
 if TYPE_CHECKING:
     from bench.data.sources import Sources

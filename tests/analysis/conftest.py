@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 
 from bench.analysis.loading import Run
-from bench.analysis.metrics import ratios
+from bench.analysis.statistics.metrics import ratios
 from bench.contracts import Cell, Metric, Recipe
-from bench.record import Data, Machine, Point, Record, Seconds
+from bench.runs.record import Data, Machine, Point, Record, Seconds
 
 MACHINE = Machine(
     device="cpu",

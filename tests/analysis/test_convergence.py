@@ -6,7 +6,7 @@ import pytest
 
 from bench.analysis import convergence
 from bench.contracts import BenchError
-from bench.record import Point
+from bench.runs.record import Point
 from tests.analysis.conftest import make_record
 
 

@@ -9,8 +9,8 @@ import pytest
 
 from bench.analysis.curves import Crossover, build, crossing, crossovers, sentences, sized
 from bench.analysis.loading import Run
-from bench.analysis.metrics import ratios
-from bench.analysis.resampling import Source
+from bench.analysis.statistics.metrics import ratios
+from bench.analysis.statistics.resampling import Source
 from bench.contracts import BenchError
 from tests.analysis.conftest import METRICS, make_predictions, make_record
 

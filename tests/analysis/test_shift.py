@@ -7,15 +7,15 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from bench.analysis.claims import Difference
-from bench.analysis.formats import render
+from bench.analysis.claims.published import Difference
+from bench.analysis.claims.verify import verify
 from bench.analysis.groups import gather
 from bench.analysis.loading import Predictions, Run
-from bench.analysis.metrics import ratios
-from bench.analysis.model import Row, Table
-from bench.analysis.resampling import Resampled, Source
 from bench.analysis.shift import build, elsewhere, weighted
-from bench.analysis.verify import verify
+from bench.analysis.statistics.metrics import ratios
+from bench.analysis.statistics.resampling import Resampled, Source
+from bench.analysis.tables.formats import render
+from bench.analysis.tables.model import Row, Table
 from bench.contracts import BenchError
 from tests.analysis.conftest import METRICS, make_predictions, make_record
 

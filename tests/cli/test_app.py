@@ -11,10 +11,10 @@ from pathlib import Path
 import pytest
 import typer.main
 
-from bench.cli import app
-from bench.store import Store
+from bench.cli.app import app
+from bench.runs.folder import Store
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 
 STRATEGY = '''"""A strategy as a reader of the README writes it."""
 from dataclasses import dataclass

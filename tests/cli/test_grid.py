@@ -12,12 +12,12 @@ import pyte
 import pytest
 from rich.console import Console
 
+from bench.cli.display import Display
+from bench.cli.grid import Grid, Running
 from bench.contracts import Cell, Recipe
-from bench.curve import Point
-from bench.display import Display
-from bench.grid import Grid, Running
-from bench.record import Record, Seconds
-from tests.runs import ROOT, ToySuite
+from bench.runs.curve import Point
+from bench.runs.record import Record, Seconds
+from tests.support.made_runs import ROOT, ToySuite
 
 POINT = Point(step=10, epoch=1.5, seconds=2.0, phase=1, train_loss=0.6, loss=0.5, score=0.8)
 

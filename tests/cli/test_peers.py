@@ -10,12 +10,12 @@ from pathlib import Path
 
 import pytest
 
-from bench.cli import main
+from bench.cli.app import main
 from bench.contracts import BenchError, Cell
 from bench.peers import measuring, table
 from bench.peers.measurement import Clock, Job, Outcome, read, save
-from bench.record import Machine
-from tests.runs import TOYS, finish
+from bench.runs.record import Machine
+from tests.support.made_runs import TOYS, finish
 
 MakeCell = Callable[..., Cell]
 MACHINE = Machine(device="cpu", dtype="float32", threads=1, processor="p", system="s")

@@ -11,15 +11,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from bench import cli
-from bench.record import Point, Record
-from bench.store import Store
+from bench.cli import app as cli
+from bench.runs.folder import Store
+from bench.runs.record import Point, Record
 from tests.analysis.conftest import make_predictions, make_record
 
 FORMATS = ("terminal", "md", "latex", "csv", "html", "json")
 KINDS = ("scores", "pairs", "convergence", "shift")
 EVIL = "a|b & c_d <script>alert(1)</script> \x1b[31mred"
-FIXTURE = Path(__file__).parent / "fixtures" / "baseline-v1.jsonl"
+FIXTURE = Path(__file__).parents[1] / "fixtures" / "baseline-v1.jsonl"
 
 Answer = tuple[int, str, str]
 Bench = Callable[..., Answer]
@@ -170,7 +170,7 @@ def test_a_label_is_escaped_in_every_format(bench, tmp_path, format):
 
 
 def test_many_records_are_tabulated_without_their_predictions(bench, runs, monkeypatch):
-    monkeypatch.setattr("bench.cli_tables.MANY", 5)
+    monkeypatch.setattr("bench.cli.tables.MANY", 5)
     _, quick, _ = bench("table", runs["base"], "-f", "md")
     _, whole, _ = bench("table", runs["base"], "-f", "md", "--intervals")
     assert "standard deviation over seeds, not an interval" in quick
@@ -179,7 +179,7 @@ def test_many_records_are_tabulated_without_their_predictions(bench, runs, monke
 
 
 def test_a_damaged_record_among_many_is_refused(bench, tmp_path, monkeypatch):
-    monkeypatch.setattr("bench.cli_tables.MANY", 5)
+    monkeypatch.setattr("bench.cli.tables.MANY", 5)
     run = write_run(tmp_path / "cut")
     path = next(Store(run).record_files())
     path.write_text(path.read_text()[:200])
@@ -190,7 +190,7 @@ def test_a_damaged_record_among_many_is_refused(bench, tmp_path, monkeypatch):
 def test_neither_torch_nor_pandas_is_imported(runs, command):
     """Each takes longer than the whole command."""
     arguments = [command, *[str(runs["base"])] * (2 if command == "compare" else 1)]
-    code = f"import sys; from bench.cli import app; app({arguments}, standalone_mode=False); "
+    code = f"import sys; from bench.cli.app import app; app({arguments}, standalone_mode=False); "
     code += "print([name for name in ('torch', 'pandas') if name in sys.modules])"
     shown = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert shown.stdout.splitlines()[-1] == "[]"
@@ -321,7 +321,7 @@ def test_the_baseline_of_the_first_version_is_read_forever(bench, runs):
 
 
 def test_a_completed_run_is_a_line_of_the_history(bench, tmp_path):
-    from bench.cli_tables import note_completed
+    from bench.cli.tables import note_completed
 
     folder = write_run(tmp_path / "results/runs/quick")
     note_completed(folder, "2026-01-01T00:00:00Z")
@@ -331,14 +331,14 @@ def test_a_completed_run_is_a_line_of_the_history(bench, tmp_path):
 
 
 def test_a_run_in_which_nothing_new_ran_is_not(bench, tmp_path):
-    from bench.cli_tables import note_completed
+    from bench.cli.tables import note_completed
 
     note_completed(write_run(tmp_path / "results/runs/quick"), "2026-01-02T00:00:00Z")
     refused(bench("history"), "results/history.jsonl does not exist")
 
 
 def test_a_run_with_a_cell_missing_is_not(tmp_path):
-    from bench.cli_tables import note_completed
+    from bench.cli.tables import note_completed
 
     folder = write_run(tmp_path / "results/runs/quick")
     Store(folder).begin("quick", ["reviews/lora/minilm/seed0"])
@@ -347,14 +347,14 @@ def test_a_run_with_a_cell_missing_is_not(tmp_path):
 
 
 def test_a_run_elsewhere_is_not(tmp_path):
-    from bench.cli_tables import note_completed
+    from bench.cli.tables import note_completed
 
     note_completed(write_run(tmp_path / "mine"), "2026-01-01T00:00:00Z")
     assert [path.name for path in tmp_path.iterdir()] == ["mine"]
 
 
 def test_a_history_that_cannot_be_written_is_a_warning(tmp_path, capsys):
-    from bench.cli_tables import note_completed
+    from bench.cli.tables import note_completed
 
     (tmp_path / "results/history.jsonl").mkdir(parents=True)
     note_completed(write_run(tmp_path / "results/runs/quick"), "2026-01-01T00:00:00Z")
@@ -364,7 +364,7 @@ def test_a_history_that_cannot_be_written_is_a_warning(tmp_path, capsys):
 
 
 def test_the_trend_has_a_sparkline_and_names_the_commit_of_a_step(bench, tmp_path):
-    from bench.cli_tables import note_completed
+    from bench.cli.tables import note_completed
 
     for number in range(12):
         run = write_run(

@@ -10,9 +10,9 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from bench.cli import main
-from bench.own import text_files
-from bench.store import Store
+from bench.cli.app import main
+from bench.runs.folder import Store
+from bench.user_data import text_files
 
 TEXTS = [f"film number {n} was {'good' if n % 2 else 'bad'}" for n in range(100)]
 LABELS = ["positive" if n % 2 else "negative" for n in range(100)]

@@ -16,14 +16,14 @@ from torch import nn
 
 from bench.contracts import BenchError, Cell, Recipe, Strategy
 from bench.data.batches import epoch_steps
-from bench.discovery import Plugins, discover
+from bench.engine.cell import build, run_cell
+from bench.engine.group import Bench, Ground, prepare_ground
 from bench.engine.plan import Plan
 from bench.engine.solving import solve
 from bench.engine.training import Fit, Model, fit
-from bench.ground import Bench, Ground, prepare_ground
 from bench.models.backbones import block_of
-from bench.record import Record
-from bench.run import build, run_cell
+from bench.registry import Plugins, discover
+from bench.runs.record import Record
 
 STRATEGIES = sorted(discover().strategies)
 OWN = [n for n in STRATEGIES if discover().strategies[n].__module__.startswith("strategies.")]

@@ -8,7 +8,7 @@ from typing import Any, get_args
 import pytest
 
 from bench.contracts import Metric, MetricKind, QuestionExample, Task, TextExample, WordsExample
-from bench.discovery import discover
+from bench.registry import discover
 
 TASKS = discover().tasks
 EVERY = pytest.mark.parametrize("task", list(TASKS.values()), ids=list(TASKS))

@@ -17,12 +17,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from bench import suite
-from bench.analysis import baseline
+from bench.analysis.regression import baseline
 from bench.contracts import BenchError
-from bench.data.archives import extract
 from bench.data.formats import read_mentions, read_ratings, read_squad, read_tab
-from bench.record import read_record
-from bench.store import Store
+from bench.data.packages.archives import extract
+from bench.runs.folder import Store
+from bench.runs.record import read_record
 
 # a folder that all examples of a test share is fine: each writes the same file anew
 fuzz = settings(
@@ -140,7 +140,7 @@ def test_any_mention_is_read_or_refused(value: Any, tmp_path: Path) -> None:
 
 @pytest.fixture(scope="module")
 def record_value() -> Any:
-    from tests.test_store import record
+    from tests.runs.test_folder import record
 
     return json.loads(record().to_json())
 

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from bench.contracts import BenchError
-from bench.engine.shelf import Shelf
+from bench.engine.activation_store import Shelf
 
 
 def test_what_was_saved_is_loaded_with_its_cost(tmp_path: Path) -> None:

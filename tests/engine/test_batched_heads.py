@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 
 from bench.contracts import Cell, Recipe
+from bench.engine.cell import build, run_cell, train
 from bench.engine.divergence import Diverged
+from bench.engine.group import Bench, Ground, prepare_ground
 from bench.engine.training import fit, predict
 from bench.engine.tuning import Trained
-from bench.ground import Bench, Ground, prepare_ground
-from bench.run import build, run_cell, train
 
 MakeCell = Callable[..., Cell]
 SEEDS = (0, 3)

@@ -9,9 +9,9 @@ import pytest
 import torch
 
 from bench.contracts import Cell
-from bench.ground import Bench, prepare_ground
-from bench.record import Record
-from bench.run import run_cell
+from bench.engine.cell import run_cell
+from bench.engine.group import Bench, prepare_ground
+from bench.runs.record import Record
 
 pytestmark = [
     pytest.mark.compiler,

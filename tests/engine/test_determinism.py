@@ -10,11 +10,11 @@ import pytest
 import torch
 
 from bench.contracts import Cell
+from bench.engine.cell import Tests, run_cell
 from bench.engine.determinism import make_deterministic
+from bench.engine.group import Bench, Ground, prepare_ground
 from bench.engine.memory import Memory, cache_budget
 from bench.engine.prefix import Prefix, Storage
-from bench.ground import Bench, Ground, prepare_ground
-from bench.run import Tests, run_cell
 
 
 @pytest.fixture(autouse=True)

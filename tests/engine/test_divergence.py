@@ -11,13 +11,13 @@ import numpy as np
 import pytest
 import torch
 
-from bench.attempt import Attempt, attempt
 from bench.contracts import Cell, Phase, Strategy
-from bench.discovery import Plugins
+from bench.engine.attempt import Attempt, attempt
 from bench.engine.divergence import Diverged, check_finite, check_sound
+from bench.engine.group import Bench, prepare_ground
 from bench.engine.machine import Device
-from bench.ground import Bench, prepare_ground
-from bench.record import Record
+from bench.registry import Plugins
+from bench.runs.record import Record
 
 
 @dataclass(frozen=True)

@@ -11,14 +11,14 @@ import numpy as np
 import pytest
 import torch
 
-from bench.attempt import Attempt, attempt
 from bench.contracts import Cell, Phase, Strategy
-from bench.discovery import Plugins
+from bench.engine.attempt import Attempt, attempt
+from bench.engine.cell import build
+from bench.engine.group import Bench, prepare_ground
 from bench.engine.memory import Budget, Memory, is_out_of_memory
 from bench.engine.training import accumulate
-from bench.ground import Bench, prepare_ground
-from bench.record import Record
-from bench.run import build
+from bench.registry import Plugins
+from bench.runs.record import Record
 
 
 @dataclass(frozen=True)

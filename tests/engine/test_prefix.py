@@ -13,11 +13,11 @@ import pytest
 import torch
 
 from bench.contracts import Cell
+from bench.engine.activation_store import Shelf
+from bench.engine.group import Bench, Ground, prepare_ground
 from bench.engine.machine import Device
 from bench.engine.memory import Budget
 from bench.engine.prefix import Prefix, Storage
-from bench.engine.shelf import Shelf
-from bench.ground import Bench, Ground, prepare_ground
 from bench.models.heads import Head
 
 MakeCell = Callable[..., Cell]
@@ -144,7 +144,7 @@ def test_what_exceeds_the_budget_is_not_kept(ground: Ground, device: Counting, t
 
 
 def test_without_any_budget_the_results_are_the_same(toy_cell: MakeCell, toy_bench: Bench) -> None:
-    from bench.run import run_cell
+    from bench.engine.cell import run_cell
 
     cell = toy_cell("gradual")
     ground = prepare_ground(cell, toy_bench)

@@ -7,12 +7,12 @@ import dataclasses
 import pytest
 
 from bench.contracts import Cell, Recipe
-from bench.data.packages import MINILM
+from bench.data.packages.pinned import MINILM
 from bench.data.sources import Sources
-from bench.discovery import discover
+from bench.engine.cell import run_cell
+from bench.engine.group import Bench, Ground, prepare_ground
 from bench.engine.machine import choose_device
-from bench.ground import Bench, Ground, prepare_ground
-from bench.run import run_cell
+from bench.registry import discover
 
 RECIPE = Recipe(train=300, validation=60, test=300, epochs=2, batch_size=16, max_length=64)
 CELL = Cell("test", "movie-sentiment", "frozen", "minilm", 0, RECIPE)

@@ -12,10 +12,10 @@ from sklearn.linear_model import LogisticRegression
 
 from bench.contracts import BenchError, Cell, Phase, Recipe, Strategy
 from bench.engine import solving
+from bench.engine.cell import build
+from bench.engine.group import Bench, Ground, prepare_ground
 from bench.engine.training import Fit, Model
-from bench.ground import Bench, Ground, prepare_ground
-from bench.record import Point
-from bench.run import build
+from bench.runs.record import Point
 
 MakeCell = Callable[..., Cell]
 

@@ -14,11 +14,11 @@ from torch.optim.optimizer import register_optimizer_step_pre_hook
 from bench.contracts import Cell, Recipe
 from bench.data.batches import Batch, epoch_steps, shuffled
 from bench.engine import training
+from bench.engine.cell import build
+from bench.engine.group import Bench, Ground, prepare_ground
 from bench.engine.optimizer import FlatAdamW
 from bench.engine.training import Fit, Model, derived_seed, fit, predict
-from bench.ground import Bench, Ground, prepare_ground
-from bench.record import Point
-from bench.run import build
+from bench.runs.record import Point
 
 MakeCell = Callable[..., Cell]
 

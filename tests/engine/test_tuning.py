@@ -8,9 +8,9 @@ from dataclasses import replace
 import pytest
 
 from bench.contracts import BenchError, Cell, Recipe
-from bench.ground import Bench, Ground, prepare_ground
-from bench.record import Record, Trial
-from bench.run import run_cell
+from bench.engine.cell import run_cell
+from bench.engine.group import Bench, Ground, prepare_ground
+from bench.runs.record import Record, Trial
 
 MakeCell = Callable[..., Cell]
 SCALES = (0.01, 10.0, 1e6)

@@ -9,8 +9,8 @@ import pytest
 
 from bench.contracts import BenchError
 from bench.executors.contract import Options
-from tests.faults.nasty import FOLDER
-from tests.runs import ToySuite, finish, results
+from tests.support.made_runs import ToySuite, finish, results
+from tests.support.nasty import FOLDER
 
 
 def test_two_devices_have_a_worker_each_and_the_results_of_one(

@@ -11,8 +11,8 @@ import pytest
 import typer
 import yaml
 
-from bench.cli import app
-from bench.shards import Shard
+from bench.cli.app import app
+from bench.planning.shards import Shard
 
 FOLDER = Path(__file__).parents[2] / "bench" / "executors" / "examples"
 SCRIPTS = sorted(FOLDER.glob("*.sh"))

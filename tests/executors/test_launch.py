@@ -11,16 +11,16 @@ from typing import Any
 import pytest
 from rich.console import Console
 
+from bench.cli.display import Display
 from bench.contracts import BenchError, Cell, Task
 from bench.data.sources import Sources
-from bench.discovery import Plugins
-from bench.display import Display
 from bench.executors.contract import Options
-from bench.launch import launch
-from bench.record import Record
-from bench.store import Store
-from tests.runs import results
-from tests.toy_tasks import ToySentiment
+from bench.executors.launch import launch
+from bench.registry import Plugins
+from bench.runs.folder import Store
+from bench.runs.record import Record
+from tests.support.made_runs import results
+from tests.support.toy_tasks import ToySentiment
 
 INLINE = Options(device="cpu", threads=1, executor="inline")
 

@@ -17,19 +17,19 @@ import pytest
 from rich.console import Console
 
 from bench import suite as suites
+from bench.cli.display import Display
 from bench.contracts import BenchError
 from bench.data.sources import Sources
-from bench.discovery import discover
-from bench.display import Display
 from bench.executors.contract import Options
+from bench.executors.launch import launch
 from bench.executors.ray_cluster import RayCluster
 from bench.executors.ray_node import Outcome
 from bench.executors.ray_pool import Hand
-from bench.launch import launch
-from bench.record import Record
-from bench.store import Store
-from bench.verify_run import verify
-from tests.runs import NASTY, TOYS, ToySuite, results
+from bench.registry import discover
+from bench.runs.folder import Store
+from bench.runs.integrity import verify
+from bench.runs.record import Record
+from tests.support.made_runs import NASTY, TOYS, ToySuite, results
 
 ray = pytest.importorskip("ray", reason="pip install ray")
 pytestmark = pytest.mark.ray

@@ -12,13 +12,13 @@ import pytest
 
 from bench.contracts import BenchError, Cell
 from bench.data.sources import Sources
-from bench.discovery import Plugins
 from bench.executors.contract import Options, Silent, Work
 from bench.executors.groups import group_key
 from bench.executors.ray_cluster import HEAD_SHARE, RayCluster
 from bench.executors.ray_pool import Hand, Pool, Share
 from bench.executors.waiting import Waiting
-from bench.store import Store
+from bench.registry import Plugins
+from bench.runs.folder import Store
 
 
 def share(cells: list[Cell], plugins: Plugins, tmp_path: Path, gpus: bool = True) -> Share:

@@ -11,10 +11,10 @@ from typing import Any
 import torch
 
 from bench.contracts import Cell
+from bench.engine.activation_store import Shelf
+from bench.engine.group import Bench, prepare_ground
 from bench.engine.memory import Budget
 from bench.engine.prefix import Prefix, Storage
-from bench.engine.shelf import Shelf
-from bench.ground import Bench, prepare_ground
 from bench.models.heads import Head
 
 

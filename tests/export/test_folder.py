@@ -14,9 +14,9 @@ import pytest
 
 from bench.contracts import BenchError, Cell, Recipe
 from bench.data.sources import Sources
-from bench.discovery import Plugins, discover
 from bench.export import folder as exporting
 from bench.export.folder import export
+from bench.registry import Plugins, discover
 
 RECIPE = Recipe(epochs=2, batch_size=8, max_length=32, stride=8, pooling="cls", rate_scale=3)
 STRATEGIES = ("frozen", "top-layers", "gradual", "full", "lp-ft", "lora")
@@ -69,7 +69,7 @@ def pairs(
     toy_cell: Callable[..., Cell], toy_plugin: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> dict[tuple[str, str], tuple[Model, list[Any]]]:
     """By task and strategy: the exported model, and what it predicts without this project."""
-    plugins = discover([toy_plugin, Path(__file__).parent / "toy_kinds.py"])
+    plugins = discover([toy_plugin, Path(__file__).parents[1] / "support" / "toy_kinds.py"])
     work = tmp_path_factory.mktemp("models")
     models = {}
     with pytest.MonkeyPatch.context() as patch:

@@ -10,12 +10,12 @@ import pytest
 from rich.console import Console
 
 from bench import suite as suites
+from bench.cli.display import Display
 from bench.data.sources import Sources
-from bench.discovery import discover
-from bench.display import Display
 from bench.executors.contract import Options
-from bench.launch import launch
-from tests.runs import NASTY, TOYS, ToySuite, results
+from bench.executors.launch import launch
+from bench.registry import discover
+from tests.support.made_runs import NASTY, TOYS, ToySuite, results
 
 STRATEGIES = ("frozen", "top-layers", "gradual", "full", "lp-ft", "bitfit")
 

@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 
 from bench.contracts import BenchError
-from bench.store import Store
-from bench.verify_run import verify
-from tests.runs import MOMENTS, ToySuite, finish, results
+from bench.runs.folder import Store
+from bench.runs.integrity import verify
+from tests.support.made_runs import MOMENTS, ToySuite, finish, results
 
 
 def mounted(folder: Path, options: str) -> None:
@@ -39,7 +39,7 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
 
 def test_a_full_disk_is_one_line_and_what_was_written_stays(small_disk: Path) -> None:
     """The store on a real full disk, without a training run."""
-    from tests.test_store import TESTS, record
+    from tests.runs.test_folder import TESTS, record
 
     store = Store(small_disk / "run")
     store.begin("s", ["x"])

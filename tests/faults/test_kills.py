@@ -17,10 +17,10 @@ from typing import Any
 import psutil
 import pytest
 
-from bench.store import Store
-from bench.verify_run import verify
-from tests.faults.nasty import FOLDER
-from tests.runs import MOMENTS, ToySuite, results
+from bench.runs.folder import Store
+from bench.runs.integrity import verify
+from tests.support.made_runs import MOMENTS, ToySuite, results
+from tests.support.nasty import FOLDER
 
 FAST = 3  # moments in `make test`
 VICTIMS = ("parent", "worker", "ctrl-c")

@@ -8,14 +8,14 @@ from typing import Any
 
 import pytest
 
-from bench import launch
 from bench.contracts import Cell
 from bench.data.sources import Sources
-from bench.discovery import Plugins
-from bench.estimates import Estimator
+from bench.executors import launch
 from bench.executors.contract import Options, Work
 from bench.executors.process import FIRST_TIMEOUT, GENEROUS, LEAST_TIMEOUT, Processes, time_limit
-from bench.record import Record, Seconds
+from bench.planning.estimates import Estimator
+from bench.registry import Plugins
+from bench.runs.record import Record, Seconds
 
 HEAVY = 1000.0
 """How many times the operations of a frozen cell every other one has here."""

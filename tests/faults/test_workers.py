@@ -17,16 +17,16 @@ import pytest
 from rich.console import Console
 
 from bench import suite as suites
+from bench.cli.display import Display
 from bench.data.sources import Sources
-from bench.discovery import discover
-from bench.display import Display
 from bench.executors import process
 from bench.executors.contract import Options
-from bench.launch import launch
-from bench.record import Record
-from bench.store import Store
-from tests.faults.nasty import FOLDER, GROUP
-from tests.runs import MOMENTS, NASTY, TOYS, ToySuite, results
+from bench.executors.launch import launch
+from bench.registry import discover
+from bench.runs.folder import Store
+from bench.runs.record import Record
+from tests.support.made_runs import MOMENTS, NASTY, TOYS, ToySuite, results
+from tests.support.nasty import FOLDER, GROUP
 
 EXPECTED = {
     "frozen": "done",
@@ -147,11 +147,11 @@ def test_nothing_is_left_running_or_claimed(survived: Survived) -> None:
 def test_the_parent_imports_no_torch(tiny_encoder: Path) -> None:
     program = (
         "import sys\nfrom pathlib import Path\n"
-        "import bench.cli, bench.launch, bench.display\n"
+        "import bench.cli.app, bench.executors.launch, bench.cli.display\n"
         "from bench.analysis import tables, terminal\n"
-        "from bench.discovery import discover\nfrom bench.data.sources import Sources\n"
+        "from bench.registry import discover\nfrom bench.data.sources import Sources\n"
         "from bench.models.catalog import depth\n"
-        "discover([Path('tests/toy_tasks.py')])\n"
+        "discover([Path('tests/support/toy_tasks.py')])\n"
         f"assert depth({str(tiny_encoder)!r}, Sources()) == 4\n"
         "print('torch' in sys.modules, 'transformers' in sys.modules)"
     )

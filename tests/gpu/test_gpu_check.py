@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 import torch
 
-from bench import gpu_check
 from bench.engine.machine import Device
 from bench.gpu import checks
+from bench.gpu import command as gpu_check
 from bench.gpu.material import MATERIALS, TINY
 
 

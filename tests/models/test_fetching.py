@@ -13,12 +13,12 @@ import numpy as np
 import pytest
 
 from bench.data.sources import Sources
-from bench.ground import Bench, prepare_ground
+from bench.engine.group import Bench, prepare_ground
 from bench.models import catalog, fetching, loading, packaged_vectors
 from bench.models.catalog import BACKBONES, Packaged
 from bench.models.packaged_vectors import packaged_vectors as read_packaged
 from bench.models.static_vectors import kept_vectors
-from tests.data.packaging import provided
+from tests.support.packaging import provided
 
 MEMBER = "package/vectors.json"
 VALUES = {

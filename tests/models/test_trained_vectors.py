@@ -11,11 +11,11 @@ from gensim.models import KeyedVectors
 
 from bench.contracts import BenchError, Cell
 from bench.data.sources import Sources
-from bench.ground import Bench, prepare_ground
+from bench.engine.cell import run_cell
+from bench.engine.group import Bench, prepare_ground
 from bench.models import catalog
 from bench.models.loading import load
 from bench.models.trained_vectors import Texts
-from bench.run import run_cell
 
 TEXTS = Texts(
     ("The film was good.", "The film was bad.", "A good song, a bad song.") * 5, ("The films were goodness.",)

@@ -10,7 +10,7 @@ import pytest
 from bench.contracts import BenchError, Cell
 from bench.peers import measuring
 from bench.peers.measurement import SIDES, Clock, Job, Outcome, job_key, read
-from bench.record import Machine
+from bench.runs.record import Machine
 
 MACHINE = Machine(device="cpu", dtype="float32", threads=1, processor="p", system="s")
 OUTCOME = Outcome(clock=Clock(prepare=1.0, train=2.0, evaluate=3.0), score=0.5)

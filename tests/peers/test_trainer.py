@@ -14,13 +14,12 @@ import torch
 pytest.importorskip("accelerate")
 
 from bench.contracts import BenchError, Cell, Recipe
-from bench.curve import Point
 from bench.data.sources import Sources
-from bench.discovery import Plugins
+from bench.engine.cell import build
+from bench.engine.group import Bench, prepare_ground
 from bench.engine.machine import Device
 from bench.engine.plan import Plan, make_plan
 from bench.engine.training import fit
-from bench.ground import Bench, prepare_ground
 from bench.models.backbones import HuggingFaceEncoder
 from bench.models.loading import load
 from bench.peers import trainer
@@ -30,7 +29,8 @@ from bench.peers.model import EncoderWithHead
 from bench.peers.schedule import Thaw, optimizer_and_schedule
 from bench.peers.settings import Settings
 from bench.peers.trainer import features, run_trainer
-from bench.run import build
+from bench.registry import Plugins
+from bench.runs.curve import Point
 from strategies.gradual import Gradual
 
 MakeCell = Callable[..., Cell]

@@ -7,17 +7,17 @@ from pathlib import Path
 
 import pytest
 
-from bench import completion
 from bench import suite as suites
-from bench.analysis.history import append
+from bench.analysis.regression.history import append
+from bench.cli import completion
+from bench.cli.forecast import as_dict
 from bench.contracts import Cell
 from bench.data.sources import Sources
-from bench.discovery import Plugins
-from bench.forecast import Forecast, forecast
-from bench.forecast_text import as_dict
-from bench.identity import fingerprint
-from bench.record import Machine, Record, Seconds
-from bench.store import Store
+from bench.planning.forecast import Forecast, forecast
+from bench.registry import Plugins
+from bench.runs.folder import Store
+from bench.runs.identity import fingerprint
+from bench.runs.record import Machine, Record, Seconds
 
 MACHINE = Machine(device="cpu", dtype="float32", threads=1, processor="abacus", system="Linux")
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 import pytest
 
 from bench.contracts import Cell, Recipe
-from bench.estimates import SHARED, Estimator
-from bench.progress import duration, remaining_seconds
-from bench.record import Record, Seconds
-from tests.test_grid import cell
+from bench.planning.estimates import SHARED, Estimator
+from bench.runs.progress import duration, remaining_seconds
+from bench.runs.record import Record, Seconds
+from tests.cli.test_grid import cell
 
 
 def ran(name: str, seconds: float, prepare: float = 0.0) -> Record:

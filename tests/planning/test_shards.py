@@ -6,9 +6,9 @@ import pytest
 
 from bench.contracts import BenchError, Cell, Recipe
 from bench.data.sources import Sources
-from bench.discovery import Plugins
 from bench.executors.groups import group_key
-from bench.shards import Shard, cost, divide, part
+from bench.planning.shards import Shard, cost, divide, part
+from bench.registry import Plugins
 
 
 def grid(tasks: int, seeds: int, train: int = 1000) -> list[Cell]:

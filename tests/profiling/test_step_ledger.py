@@ -6,9 +6,9 @@ from collections.abc import Callable
 
 import pytest
 
-from bench import ledger
 from bench.contracts import BenchError, Cell
-from bench.ground import Bench, prepare_ground
+from bench.engine.group import Bench, prepare_ground
+from bench.profiling import step_ledger as ledger
 
 MakeCell = Callable[..., Cell]
 

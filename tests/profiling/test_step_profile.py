@@ -6,10 +6,10 @@ from collections.abc import Callable
 
 import pytest
 
-from bench import step_profile
 from bench.contracts import Cell
-from bench.ground import Bench, prepare_ground
-from bench.ledger import lines_of
+from bench.engine.group import Bench, prepare_ground
+from bench.profiling import step_profile
+from bench.profiling.step_ledger import lines_of
 
 MakeCell = Callable[..., Cell]
 

@@ -8,20 +8,20 @@ from pathlib import Path
 
 import pytest
 
-from bench.cli_recommend import seconds_of
-from bench.cli_tables import console
+from bench.cli.recommend import seconds_of
+from bench.cli.tables import console
 from bench.contracts import BenchError, Cell
 from bench.data.sources import Sources
-from bench.discovery import discover
 from bench.executors.contract import Options
 from bench.recommend import page
 from bench.recommend.answer import Terms, answer
 from bench.recommend.evidence import Growth
 from bench.recommend.page import Findings
-from bench.recommend.race import Contest, measured, sizes_for
+from bench.recommend.successive_halving import Contest, measured, sizes_for
 from bench.recommend.views import Everything, Selection, everything, selection
-from bench.store import Store
-from tests.toy_tasks import ToySentiment
+from bench.registry import discover
+from bench.runs.folder import Store
+from tests.support.toy_tasks import ToySentiment
 
 
 @pytest.mark.parametrize(

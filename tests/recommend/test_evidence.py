@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from bench.analysis.loading import Run
-from bench.analysis.metrics import ratios
+from bench.analysis.statistics.metrics import ratios
 from bench.contracts import BenchError
 from bench.recommend.evidence import growth, standing
 from tests.analysis.conftest import METRICS, make_predictions, make_record

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from bench.recommend.evidence import Standing
-from bench.recommend.race import Round, following
+from bench.recommend.successive_halving import Round, following
 
 ALL = ("frozen", "lp-ft", "full")
 SIZES = (100, 200, 400)

@@ -10,7 +10,7 @@ import pytest
 from bench.contracts import BenchError
 from bench.data.sources import Sources
 from bench.executors.contract import Options
-from bench.recommend.six import Result, Setting, kept, run, table
+from bench.recommend.validation import Result, Setting, kept, run, table
 
 
 def result(**changes: Any) -> Result:

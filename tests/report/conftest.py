@@ -9,7 +9,7 @@ import pytest
 from bench.analysis.loading import Run
 from bench.report import html, page
 from bench.report.reading import Reading, read
-from tests.report.made import HOSTILE, Grid, make_run, save_rows
+from tests.support.report_runs import HOSTILE, Grid, make_run, save_rows
 
 HOSTILE_GRID = Grid(tasks=("reviews", HOSTILE[1]), seeds=2, labels=HOSTILE)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from bench.analysis.loading import Run
 from bench.report.answer import answers, overall, standings
 from bench.report.reading import Reading, read
-from tests.report.made import Grid, make_run
+from tests.support.report_runs import Grid, make_run
 
 
 def test_best_and_tied_are_the_marks_of_the_table(reading: Reading):

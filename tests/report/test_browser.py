@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from bench.report import html, regression
-from tests.report.made import HOSTILE, Grid, make_run
+from tests.support.report_runs import HOSTILE, Grid, make_run
 
 CHROMIUM = os.environ.get("TRANSFERBENCH_CHROMIUM") or next(
     filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), ""

@@ -9,7 +9,7 @@ import numpy as np
 from bench.contracts import QuestionExample, WordsExample
 from bench.report.examples import LONGEST, example_scores, hardest, readable, text_of
 from bench.report.reading import Reading
-from tests.report.made import Grid, save_rows
+from tests.support.report_runs import Grid, save_rows
 
 
 def test_the_hardest_have_the_lowest_mean_score(reading: Reading, tmp_path: Path):

@@ -10,7 +10,7 @@ from bench.analysis.loading import Run
 from bench.contracts import BenchError
 from bench.report import figures
 from bench.report.reading import Reading, read
-from tests.report.made import Grid, make_run
+from tests.support.report_runs import Grid, make_run
 
 
 @pytest.mark.parametrize("kind", ["pareto", "curves", "convergence", "shift"])

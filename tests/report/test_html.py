@@ -10,13 +10,13 @@ from pathlib import Path
 
 import pytest
 
-from bench.analysis.history import append
 from bench.analysis.loading import Run
-from bench.analysis.model import Block, Table
+from bench.analysis.regression.history import append
+from bench.analysis.tables.model import Block, Table
 from bench.contracts import BenchError
 from bench.report import html, page, regression
 from bench.report.reading import read
-from tests.report.made import HOSTILE, Grid, make_run
+from tests.support.report_runs import HOSTILE, Grid, make_run
 
 
 class Elements(HTMLParser):
@@ -186,7 +186,7 @@ def test_a_run_with_a_past_has_its_history(run: Run, tmp_path: Path):
 
 
 def test_the_words_and_the_table_are_those_of_the_command_table(run: Run):
-    from bench.analysis import tables
+    from bench.analysis.tables import build as tables
 
     assert page.build(run, Path("none")).scores == tables.build(run.records, run.predictions)
 
@@ -208,6 +208,6 @@ def test_importing_the_report_imports_nothing_heavy():
 
     names = ", ".join(f"bench.report.{module.name}" for module in pkgutil.iter_modules(bench.report.__path__))
     heavy = ("torch", "transformers", "datasets", "matplotlib", "vl_convert", "jinja2", "pandas")
-    code = f"import sys, bench.cli_report, {names}; print([n for n in {heavy} if n in sys.modules])"
+    code = f"import sys, bench.cli.report, {names}; print([n for n in {heavy} if n in sys.modules])"
     shown = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert shown.stdout.strip() == "[]"

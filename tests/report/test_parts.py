@@ -11,17 +11,17 @@ from pydantic import TypeAdapter
 from sklearn.metrics import f1_score
 
 from bench.analysis.loading import Run
-from bench.analysis.model import Column, Table
-from bench.analysis.uncertainty import Shown, from_predictions
+from bench.analysis.statistics.uncertainty import Shown, from_predictions
+from bench.analysis.tables.model import Column, Table
 from bench.contracts import BenchError, Cell, Metric, Recipe
-from bench.record import Record
 from bench.report import classes, palette
 from bench.report.curves import cold_curve, curves, mean_curve, thinned
 from bench.report.encodings import letters
 from bench.report.entities import spans, types
 from bench.report.ledger import explain, ledger, steps
 from bench.report.reading import Reading, read
-from tests.report.made import Grid, make_run
+from bench.runs.record import Record
+from tests.support.report_runs import Grid, make_run
 
 
 def test_the_parts_of_the_ledger_sum_to_the_cold_seconds(reading: Reading):

@@ -7,9 +7,9 @@ from pathlib import Path
 
 from bench import suite
 from bench.contracts import Cell, Recipe
-from bench.discovery import Plugins
-from bench.record import Record
+from bench.registry import Plugins
 from bench.report.reproduce import commands, suite_file
+from bench.runs.record import Record
 
 
 def record(cell: Cell) -> Record:

@@ -11,11 +11,11 @@ from typing import Any
 
 import pytest
 
-from bench import durable
 from bench.contracts import BenchError, Cell, Recipe
-from bench.record import SCHEMA_VERSION, Record, Seconds
-from bench.store import Damaged, Store, open_run
-from bench.verify_run import repair, verify
+from bench.runs import atomic_files
+from bench.runs.folder import Damaged, Store, open_run
+from bench.runs.integrity import repair, verify
+from bench.runs.record import SCHEMA_VERSION, Record, Seconds
 
 TESTS = {"test": {"id": ["a", "b"], "reference": ["x", "y"], "prediction": ["x", "x"], "correct": [1, 0]}}
 
@@ -143,7 +143,7 @@ def test_a_write_that_fails_is_one_line_and_what_was_finished_stays(
     def fail(*_: object) -> None:
         raise OSError(number, os.strerror(number))
 
-    monkeypatch.setattr(durable.os, "fsync", fail)
+    monkeypatch.setattr(atomic_files.os, "fsync", fail)
     with pytest.raises(BenchError, match=os.strerror(number)):
         store.save(record(2), TESTS)
     assert len(store.records()) == 2
@@ -152,14 +152,14 @@ def test_a_write_that_fails_is_one_line_and_what_was_finished_stays(
 
 def test_a_write_that_is_cut_off_leaves_the_old_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "file"
-    durable.write(path, b"old")
+    atomic_files.write(path, b"old")
 
     def cut(*_: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(durable.os, "replace", cut)
+    monkeypatch.setattr(atomic_files.os, "replace", cut)
     with pytest.raises(KeyboardInterrupt):
-        durable.write(path, b"new")
+        atomic_files.write(path, b"new")
     assert path.read_bytes() == b"old"
     assert os.listdir(tmp_path) == ["file"]
 
@@ -182,7 +182,7 @@ def test_a_claimed_cell_cannot_be_claimed_again_until_it_is_released(store: Stor
 
 def test_a_claim_of_a_killed_process_is_free(store: Store) -> None:
     program = (
-        "import os, signal, sys; from pathlib import Path; from bench.locks import claim\n"
+        "import os, signal, sys; from pathlib import Path; from bench.runs.leases import claim\n"
         "held = claim(Path(sys.argv[1])); print('held', flush=True); signal.pause()"
     )
     path = store.path / "claims" / "cell"

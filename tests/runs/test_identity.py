@@ -6,8 +6,8 @@ from collections.abc import Callable
 
 from bench.contracts import Cell
 from bench.data.sources import Sources
-from bench.discovery import Plugins
-from bench.identity import fingerprint
+from bench.registry import Plugins
+from bench.runs.identity import fingerprint
 
 
 def test_the_options_of_what_is_inserted_count(toy_cell: Callable[..., Cell], plugins: Plugins) -> None:

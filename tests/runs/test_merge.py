@@ -11,19 +11,19 @@ from rich.console import Console
 from typer.testing import CliRunner
 
 from bench import suite as suites
-from bench.cli import app
+from bench.cli.app import app
+from bench.cli.display import Display
 from bench.contracts import BenchError, Cell, Recipe
 from bench.data.sources import Sources
-from bench.discovery import discover
-from bench.display import Display
 from bench.executors.contract import Options
-from bench.launch import launch
-from bench.merge import merge
-from bench.record import Data, Record, Seconds
-from bench.shards import Shard
-from bench.store import Damaged, Store
-from bench.verify_run import verify
-from tests.runs import TOYS, ToySuite, results
+from bench.executors.launch import launch
+from bench.planning.shards import Shard
+from bench.registry import discover
+from bench.runs.folder import Damaged, Store
+from bench.runs.integrity import verify
+from bench.runs.merge import merge
+from bench.runs.record import Data, Record, Seconds
+from tests.support.made_runs import TOYS, ToySuite, results
 
 TESTS = {"test": {"id": ["a", "b"], "reference": ["x", "y"], "prediction": ["x", "x"], "correct": [1, 0]}}
 OTHER = {"test": {**TESTS["test"], "prediction": ["y", "y"]}}

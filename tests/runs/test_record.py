@@ -11,12 +11,12 @@ from typing import Any
 import pytest
 from pydantic import BaseModel
 
-from bench import record as records
 from bench.contracts import BenchError, Cell, Recipe
-from bench.record import SCHEMA_VERSION, Record, read_record
-from bench.store import Damaged, Store
+from bench.runs import record as records
+from bench.runs.folder import Damaged, Store
+from bench.runs.record import SCHEMA_VERSION, Record, read_record
 
-GOLDEN = Path(__file__).parent / "golden" / f"record-v{SCHEMA_VERSION}.txt"
+GOLDEN = Path(__file__).parents[1] / "golden" / f"record-v{SCHEMA_VERSION}.txt"
 
 
 def record() -> Record:

@@ -12,14 +12,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from bench.store import Store
+from bench.runs.folder import Store
 
 MOMENTS = int(os.environ.get("TRANSFERBENCH_FAULTS", "0"))
 """Random moments at which `make faults` kills; 0 in `make test`, which runs the fast part of the suite."""
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 TOYS = Path(__file__).parent / "toy_tasks.py"
-NASTY = Path(__file__).parent / "faults" / "nasty.py"
+NASTY = Path(__file__).parent / "nasty.py"
 
 SUITE = """
 seeds = {seeds}

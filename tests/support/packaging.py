@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from bench.data.cache import sha256_of
-from bench.data.registry import Package
+from bench.data.packages.registries import Package
 
 
 def tar_bytes(files: Mapping[str, bytes]) -> bytes:

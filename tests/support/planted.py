@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from bench.contracts import Phase, Recipe, Splits, Strategy, TextExample
 from bench.data.sources import Sources
 from tasks.classification import Classification
-from tests.toy_tasks import GOOD, PEOPLE, PLACES, THINGS
+from tests.support.toy_tasks import GOOD, PEOPLE, PLACES, THINGS
 
 if TYPE_CHECKING:
     from bench.data.encoding import Encoded

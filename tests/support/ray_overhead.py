@@ -19,17 +19,17 @@ from pathlib import Path
 from rich.console import Console
 
 from bench import suite as suites
+from bench.cli.display import Display
 from bench.data.sources import Sources
-from bench.discovery import discover
-from bench.display import Display
 from bench.executors.contract import Options
+from bench.executors.launch import launch
 from bench.executors.ray_cluster import RayCluster
 from bench.executors.ray_node import Outcome
 from bench.executors.ray_pool import Hand
 from bench.executors.waiting import Held
-from bench.launch import launch
+from bench.registry import discover
 from tests.conftest import save_tiny_encoder
-from tests.runs import TOYS, ToySuite
+from tests.support.made_runs import TOYS, ToySuite
 
 WORKERS = 2
 

@@ -13,12 +13,12 @@ from typing import Any
 import numpy as np
 
 from bench.analysis.loading import Columns, Run
-from bench.analysis.metrics import ratios
+from bench.analysis.statistics.metrics import ratios
 from bench.contracts import Cell, Metric, Recipe, Splits, TextExample
-from bench.curve import Point
 from bench.data.rows import cached_splits
-from bench.record import Data, Machine, Record, Seconds
-from bench.store import Store
+from bench.runs.curve import Point
+from bench.runs.folder import Store
+from bench.runs.record import Data, Machine, Record, Seconds
 
 METRICS = (Metric("accuracy", "mean", ("correct",)), Metric("f1", "macro_f1"))
 HOSTILE = (

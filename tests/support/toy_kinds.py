@@ -5,7 +5,7 @@ from __future__ import annotations
 from bench.contracts import Splits, TextExample
 from bench.data.sources import Sources
 from tasks.classification import Classification
-from tests.toy_tasks import PEOPLE, PLACES, THINGS, cut
+from tests.support.toy_tasks import PEOPLE, PLACES, THINGS, cut
 
 
 class ToyKinds(Classification):

@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 from bench.contracts import Cell, Recipe
-from bench.curve import Point
-from bench.record import Record, Seconds
-from bench.store import Store
+from bench.runs.curve import Point
+from bench.runs.folder import Store
+from bench.runs.record import Record, Seconds
 
 TESTS = {"test": {"id": ["a"], "reference": ["x"], "prediction": ["x"]}}
 

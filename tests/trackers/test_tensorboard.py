@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from bench.store import Store
+from bench.runs.folder import Store
 from bench.trackers.contract import tracker
 from bench.trackers.follow import Copy
 from tests.trackers.conftest import TESTS, record

@@ -9,12 +9,12 @@ from typing import Any
 import pytest
 
 from bench.contracts import BenchError
-from bench.estimates import Estimator
 from bench.executors.contract import Silent
-from bench.store import Store
+from bench.planning.estimates import Estimator
+from bench.runs.folder import Store
 from bench.trackers import tracking
 from bench.trackers.tracking import Tracking
-from tests.runs import ToySuite
+from tests.support.made_runs import ToySuite
 from tests.trackers.conftest import record
 
 

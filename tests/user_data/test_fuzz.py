@@ -14,13 +14,13 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from bench.contracts import BenchError
-from bench.own.conll import read_conll, scheme_of, to_iob2
-from bench.own.description import from_values
-from bench.own.examples import as_text
-from bench.own.labels import as_number, labelling
-from bench.own.questions import answers_of
-from bench.own.tables import read_delimited, read_json_lines
-from bench.own.text_files import encoding_of, lines_of, sample
+from bench.user_data.conll import read_conll, scheme_of, to_iob2
+from bench.user_data.description import from_values
+from bench.user_data.examples import as_text
+from bench.user_data.labels import as_number, labelling
+from bench.user_data.questions import answers_of
+from bench.user_data.tables import read_delimited, read_json_lines
+from bench.user_data.text_files import encoding_of, lines_of, sample
 from tests.data import test_hostile_files as hostile
 from tests.data.test_hostile_files import JSON
 

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from bench.contracts import BenchError
 from bench.data.sources import Sources
-from bench.own.description import from_values, read
+from bench.user_data.description import from_values, read
 from tests.data import test_hostile_files as hostile
 from tests.data.test_hostile_files import DEEP, JSON, edited
 

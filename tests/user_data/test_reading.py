@@ -11,9 +11,9 @@ import pytest
 
 from bench.contracts import BenchError, QuestionExample, WordsExample
 from bench.data.sources import Sources
-from bench.own.conll import scheme_of, to_iob2
-from bench.own.description import Read, from_values, read, task_name
-from bench.own.text_files import sample
+from bench.user_data.conll import scheme_of, to_iob2
+from bench.user_data.description import Read, from_values, read, task_name
+from bench.user_data.text_files import sample
 
 TEXTS = [f"film number {n} was {'good' if n % 2 else 'bad'}" for n in range(60)]
 LABELS = ["positive" if n % 2 else "negative" for n in range(60)]
@@ -200,7 +200,7 @@ def test_a_constant_label_is_refused(tmp_path: Path) -> None:
 
 
 def test_a_class_of_one_row_is_learnt_and_never_tested(tmp_path: Path) -> None:
-    from bench.own.summary import lengths, summarise
+    from bench.user_data.summary import lengths, summarise
 
     found = opened(csv(tmp_path / "a.csv", text=TEXTS, label=["odd", *LABELS[1:]]), adapter="classification")
     assert [row.label for row in found.splits.train].count("odd") == 1
@@ -283,7 +283,7 @@ def test_a_sample_is_bounded_repeatable_and_in_order() -> None:
 
 
 def test_contradicting_labels_are_pointed_out(tmp_path: Path) -> None:
-    from bench.own.summary import lengths, summarise
+    from bench.user_data.summary import lengths, summarise
 
     found = opened(csv(tmp_path / "a.csv", text=TEXTS * 2, label=LABELS + LABELS[::-1]))
     lines = summarise(found, lengths(found.splits, "words.kv", Sources()))

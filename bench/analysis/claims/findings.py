@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from bench.analysis.claims import Published
-from bench.analysis.model import Block, Column, Entry, Row, Table
+from bench.analysis.claims.published import Published
+from bench.analysis.tables.model import Block, Column, Entry, Row, Table
 
 Unit = Literal["score", "points", "times"]
 Verdict = Literal["confirmed", "contradicted", "not testable here"]

@@ -1,6 +1,6 @@
 """Published claims: what a paper says of transfer strategies, in a form that a run can confirm or contradict.
 
-The claims are data (bench/claims.toml, or a user's file); what follows from them for a run is in `verify`.
+The claims are data (`claims.toml` beside this file, or a user's file); what follows for a run is in `verify`.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from bench.contracts import BenchError
 
-PATH = Path(__file__).parents[1] / "claims.toml"
+PATH = Path(__file__).parent / "claims.toml"
 
 
 class Published(BaseModel):

@@ -13,17 +13,17 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from statistics import fmean, stdev
 
-from bench.analysis.claims import Cost, Difference, Growth, Published, Score
+from bench.analysis.claims.findings import Estimate, Finding, Unit
+from bench.analysis.claims.published import Cost, Difference, Growth, Published, Score
 from bench.analysis.curves import sized
-from bench.analysis.findings import Estimate, Finding, Unit
 from bench.analysis.groups import Group, Key, gather
-from bench.analysis.intervals import intervals
 from bench.analysis.loading import Run
-from bench.analysis.noise import total
-from bench.analysis.resampling import Resampled, Source, resample
 from bench.analysis.shift import elsewhere
-from bench.analysis.variance import Components
-from bench.record import Record
+from bench.analysis.statistics.intervals import intervals
+from bench.analysis.statistics.noise import total
+from bench.analysis.statistics.resampling import Resampled, Source, resample
+from bench.analysis.statistics.variance import Components
+from bench.runs.record import Record
 
 
 class NotTestable(Exception):

@@ -21,7 +21,7 @@ import numpy as np
 
 from bench.analysis.loading import Columns, Run, columns
 from bench.contracts import BenchError, Metric
-from bench.record import Record, read_record
+from bench.runs.record import Record, read_record
 
 VERSION = 1
 MIGRATIONS: dict[int, Callable[[dict[str, Any]], dict[str, Any]]] = {}

@@ -15,12 +15,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, get_args
 
-from bench.analysis.costs import Cost, compare_costs
 from bench.analysis.groups import Group, Key, gather
 from bench.analysis.loading import Run
-from bench.analysis.paired import holm
-from bench.analysis.quality import Change, Sample, changes, mean_change, sample
-from bench.analysis.resampling import Source
+from bench.analysis.regression.costs import Cost, compare_costs
+from bench.analysis.regression.quality import Change, Sample, changes, mean_change, sample
+from bench.analysis.statistics.paired import holm
+from bench.analysis.statistics.resampling import Source
 from bench.contracts import BenchError
 
 Status = Literal["regressed", "failed", "missing", "incomparable", "improved", "unchanged", "new"]
@@ -33,7 +33,7 @@ ALL_TASKS = "all tasks"
 class CompareOptions:
     """alpha: the error budget of all tests of quality; of time; of memory. Comparing unchanged code is to report a
     regression once in 100 times at most; the nominal budget is half of that, since seeds are not quite normal and
-    the tails of a noise that is itself estimated not quite known (measured: bench.analysis.power).
+    the tails of a noise that is itself estimated not quite known (measured: bench.analysis.regression.power).
     min_drop: the smallest drop that counts, in units of the score. slower, larger: the smallest growth of time
     and of memory that counts. time_noise: relative standard deviation between repeated runs on one machine.
     power: of the smallest detectable drop. fail_on: the gates that make the exit code 1."""

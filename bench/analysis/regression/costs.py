@@ -14,15 +14,15 @@ from statistics import fmean
 from typing import Literal, Protocol
 
 from bench.analysis.groups import Group, Key
-from bench.analysis.intervals import student_tail
-from bench.analysis.paired import holm
-from bench.record import Record
+from bench.analysis.statistics.intervals import student_tail
+from bench.analysis.statistics.paired import holm
+from bench.runs.record import Record
 
 Quantity = Literal["seconds", "memory"]
 
 
 class CostOptions(Protocol):
-    """The options that costs are judged by (bench.analysis.compare.CompareOptions)."""
+    """The options that costs are judged by (bench.analysis.regression.compare.CompareOptions)."""
 
     @property
     def alpha(self) -> float: ...

@@ -19,9 +19,9 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from bench.analysis.groups import gather, machine_fingerprint
-from bench.analysis.model import Block, Column, Entry, Row, Table
+from bench.analysis.tables.model import Block, Column, Entry, Row, Table
 from bench.contracts import BenchError
-from bench.record import Record
+from bench.runs.record import Record
 
 VERSION = 1
 PATH = Path("results/history.jsonl")

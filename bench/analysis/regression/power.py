@@ -1,8 +1,8 @@
 """How often the regression gate finds a known drop, and how often it finds one that is not there.
 
-    python -m bench.analysis.power [RUN or BASELINE ...] [--trials 200] [--seeds 3] [--examples 1000]
+    python -m bench.analysis.regression.power [RUN or BASELINE ...] [--trials 200] [--seeds 3] [--examples 1000]
 
-New runs of the same code are simulated from recorded predictions (bench.analysis.simulation). A drop is injected
+New runs of the same code are simulated from recorded predictions (`simulation`). A drop is injected
 by spoiling the outcomes of random examples, independently by seed. Without a run, synthetic suites of known noise
 with thirty recorded seeds are used. Prints a Markdown table, a row a run.
 """
@@ -20,11 +20,11 @@ from statistics import median
 
 import numpy as np
 
-from bench.analysis.compare import ALL_TASKS, Comparison, compare
 from bench.analysis.groups import Key
 from bench.analysis.loading import Run
-from bench.analysis.simulation import Pool, Simulator, pools
-from bench.analysis.synthetic import synthetic_run
+from bench.analysis.regression.compare import ALL_TASKS, Comparison, compare
+from bench.analysis.regression.simulation import Pool, Simulator, pools
+from bench.analysis.regression.synthetic import synthetic_run
 from bench.contracts import BenchError
 
 NOISES = (0.03, 0.05, 0.08)  # of synthetic seeds, in logits
@@ -114,7 +114,7 @@ def named(outcome: Comparison, drops: Mapping[Key, float]) -> bool:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """The command line: prints the rates; 2 where a run cannot be used."""
-    parser = argparse.ArgumentParser(prog="python -m bench.analysis.power", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m bench.analysis.regression.power", description=__doc__)
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
     parser.add_argument("runs", nargs="*", type=Path, help="run folders, baseline files (default: synthetic)")
     parser.add_argument("--trials", type=int, default=200)
@@ -142,11 +142,11 @@ def _opened(paths: Sequence[Path]) -> Iterator[Run]:
             yield synthetic_run(seeds=30, noise=noise)
     for path in paths:
         if path.suffix == ".jsonl":
-            from bench.analysis.baseline import read
+            from bench.analysis.regression.baseline import read
 
             yield read(path)
         else:
-            from bench.store import open_run
+            from bench.runs.folder import open_run
 
             store = open_run(path)
             yield Run(str(path), store.records(), store.predictions)

@@ -2,7 +2,7 @@
 
 The question is whether this code scores worse on this test set, so the examples are fixed and the noise is
 that of seeds. Its variance is pooled over both runs of a cell and moderated over all cells
-(bench.analysis.dispersion). Nothing is gained by equal seeds in both runs, and nothing is lost: if predictions
+(`statistics.dispersion`). Nothing is gained by equal seeds in both runs, and nothing is lost: if predictions
 are identical the change is zero.
 """
 
@@ -13,13 +13,13 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from bench.analysis.baseline import id_digest
-from bench.analysis.dispersion import moderated
 from bench.analysis.groups import Group, Key
-from bench.analysis.metrics import ratios
-from bench.analysis.noise import Noise, total
-from bench.analysis.resampling import Source, definition
-from bench.analysis.variance import Components, components, linear_covariance
+from bench.analysis.regression.baseline import id_digest
+from bench.analysis.statistics.dispersion import moderated
+from bench.analysis.statistics.metrics import ratios
+from bench.analysis.statistics.noise import Noise, total
+from bench.analysis.statistics.resampling import Source, definition
+from bench.analysis.statistics.variance import Components, components, linear_covariance
 
 ONE_SEED_DISPERSION = 4.0
 """Assumed where no cell of either run has two seeds: seeds twice as noisy as their disagreement implies."""

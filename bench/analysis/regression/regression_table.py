@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from bench.analysis.compare import STATUSES, Comparison, Finding
-from bench.analysis.costs import Cost
-from bench.analysis.formats import render
-from bench.analysis.model import Block, Column, Entry, Row, Table
+from bench.analysis.regression.compare import STATUSES, Comparison, Finding
+from bench.analysis.regression.costs import Cost
+from bench.analysis.tables.formats import render
+from bench.analysis.tables.model import Block, Column, Entry, Row, Table
 
 COLUMNS = (
     Column("status", "status", "text"),

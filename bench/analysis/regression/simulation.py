@@ -21,12 +21,12 @@ import numpy as np
 
 from bench.analysis.groups import Key, gather
 from bench.analysis.loading import Columns, Run
-from bench.analysis.metrics import ratios
-from bench.analysis.quality import sample
-from bench.analysis.resampling import Source, definition
-from bench.analysis.variance import Components
+from bench.analysis.regression.quality import sample
+from bench.analysis.statistics.metrics import ratios
+from bench.analysis.statistics.resampling import Source, definition
+from bench.analysis.statistics.variance import Components
 from bench.contracts import BenchError, Metric
-from bench.record import Record
+from bench.runs.record import Record
 
 
 @dataclass(frozen=True)

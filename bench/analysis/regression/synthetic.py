@@ -6,7 +6,7 @@ import numpy as np
 
 from bench.analysis.loading import Columns, Run
 from bench.contracts import Cell, Metric, Recipe
-from bench.record import Data, Record
+from bench.runs.record import Data, Record
 
 TASKS = ("one", "two", "three", "four")
 STRATEGIES = ("frozen", "bitfit", "lora", "top-layers", "gradual", "lp-ft", "full")

@@ -22,8 +22,8 @@ from functools import lru_cache
 
 import numpy as np
 
-from bench.analysis.noise import Noise
-from bench.analysis.variance import Components
+from bench.analysis.statistics.noise import Noise
+from bench.analysis.statistics.variance import Components
 
 DISPERSIONS = np.geomspace(1.0, 1e5, 97)
 LOCATIONS = np.linspace(0.0, 4.5, 16)  # of the logarithm of a dispersion

@@ -1,4 +1,4 @@
-"""95% intervals of a mean score, over seeds and test examples (methods: bench.analysis.variance, .dispersion)."""
+"""95% intervals of a mean score, over seeds and test examples (methods: `variance`, `dispersion`)."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from collections.abc import Hashable, Mapping
 from dataclasses import dataclass
 from typing import TypeVar
 
-from bench.analysis.dispersion import moderated
-from bench.analysis.noise import Noise, total
-from bench.analysis.variance import Components
+from bench.analysis.statistics.dispersion import moderated
+from bench.analysis.statistics.noise import Noise, total
+from bench.analysis.statistics.variance import Components
 
 MEANING = (
     "± is half of a 95% interval over seeds and test examples: examples by the bootstrap, seeds with their "

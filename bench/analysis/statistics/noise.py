@@ -1,7 +1,7 @@
 """The error of an estimate whose variance is itself uncertain: a scale mixture of normals.
 
 Where a variance has an inverse chi-squared distribution this is Student's t; here it has any distribution on a
-grid, which is what is left after variances were moderated across cells (bench.analysis.dispersion).
+grid, which is what is left after variances were moderated across cells (bench.analysis.statistics.dispersion).
 """
 
 from __future__ import annotations

@@ -18,15 +18,15 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from bench.analysis.dispersion import moderated
 from bench.analysis.groups import Group, Key, check_metric, gather
-from bench.analysis.intervals import Interval, estimated
 from bench.analysis.loading import Predictions
-from bench.analysis.model import Block, Column, Entry, Row, Table
-from bench.analysis.noise import Noise, total
-from bench.analysis.resampling import Resampled, Source, definition, resample
+from bench.analysis.statistics.dispersion import moderated
+from bench.analysis.statistics.intervals import Interval, estimated
+from bench.analysis.statistics.noise import Noise, total
+from bench.analysis.statistics.resampling import Resampled, Source, definition, resample
+from bench.analysis.tables.model import Block, Column, Entry, Row, Table
 from bench.contracts import BenchError
-from bench.record import Record
+from bench.runs.record import Record
 
 LEVEL = 0.05
 

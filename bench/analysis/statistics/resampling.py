@@ -10,10 +10,10 @@ import numpy as np
 
 from bench.analysis.groups import Group
 from bench.analysis.loading import Columns, Predictions, columns
-from bench.analysis.metrics import draw, ratios
-from bench.analysis.variance import Components, components
+from bench.analysis.statistics.metrics import draw, ratios
+from bench.analysis.statistics.variance import Components, components
 from bench.contracts import Metric
-from bench.record import Record
+from bench.runs.record import Record
 
 
 @dataclass(frozen=True)

@@ -9,10 +9,10 @@ from typing import NamedTuple
 import numpy as np
 
 from bench.analysis.groups import Group, Key
-from bench.analysis.intervals import MEANING, intervals
 from bench.analysis.loading import Predictions
-from bench.analysis.paired import compare_pairs, with_best
-from bench.analysis.resampling import Resampled, Source, resample
+from bench.analysis.statistics.intervals import MEANING, intervals
+from bench.analysis.statistics.paired import compare_pairs, with_best
+from bench.analysis.statistics.resampling import Resampled, Source, resample
 
 STANDARD_DEVIATION = (
     "± is the standard deviation over seeds, not an interval: "

@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from bench.analysis.columns import HEADLINE, MEASURES, OVERALL, Context, checked
-from bench.analysis.footnotes import SECONDS, provenance
-from bench.analysis.forms import across_tasks, by_task, marked
 from bench.analysis.groups import Group, Key, check_metric, gather
 from bench.analysis.loading import Predictions
-from bench.analysis.model import Table
-from bench.analysis.uncertainty import from_predictions, from_seeds
+from bench.analysis.statistics.uncertainty import from_predictions, from_seeds
+from bench.analysis.tables.columns import HEADLINE, MEASURES, OVERALL, Context, checked
+from bench.analysis.tables.footnotes import SECONDS, provenance
+from bench.analysis.tables.layouts import across_tasks, by_task, marked
+from bench.analysis.tables.model import Table
 from bench.contracts import BenchError
-from bench.record import Record
+from bench.runs.record import Record
 
 BY_TASK = ("task", "strategy", "backbone")
 ACROSS_TASKS = ("strategy", "backbone")
@@ -28,7 +28,7 @@ class TableOptions:
     """What the table shows.
 
     rows: BY_TASK, a block a task; or ACROSS_TASKS, the paper's form, with columns grouped by task.
-    columns: names of metrics and measures (bench.analysis.columns); empty: the default of this form.
+    columns: names of metrics and measures (bench.analysis.tables.columns); empty: the default of this form.
     metric: the metric shown and ranked by in place of each task's headline.
     """
 

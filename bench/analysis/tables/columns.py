@@ -9,8 +9,8 @@ from functools import cached_property
 from statistics import fmean
 
 from bench.analysis.groups import Group, Key, floor, is_degenerate, metric_names
-from bench.analysis.model import ADAPTED, Column, Entry, Unit
-from bench.analysis.uncertainty import Shown, Uncertainty
+from bench.analysis.statistics.uncertainty import Shown, Uncertainty
+from bench.analysis.tables.model import ADAPTED, Column, Entry, Unit
 from bench.contracts import BenchError
 
 

@@ -8,9 +8,9 @@ from collections.abc import Iterable, Mapping
 from functools import lru_cache
 
 from bench.analysis.groups import Group, Key, failure_counts, is_degenerate, machine_fingerprint
-from bench.analysis.model import ADAPTED
+from bench.analysis.tables.model import ADAPTED
 from bench.contracts import Recipe
-from bench.record import Record
+from bench.runs.record import Record
 
 SECONDS = (
     "Seconds are cold: what this cell costs alone (prepare + prefix + compile + train + evaluate), whatever "

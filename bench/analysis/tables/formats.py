@@ -9,8 +9,9 @@ import json
 import re
 from typing import Any, Literal
 
-from bench.analysis import latex, numerals
-from bench.analysis.model import ADAPTED, Column, Entry, Table
+from bench.analysis.tables import latex
+from bench.analysis.tables import number_format as numerals
+from bench.analysis.tables.model import ADAPTED, Column, Entry, Table
 from bench.contracts import BenchError
 
 NOTED = ("seconds", "times", "count")

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 
-from bench.analysis import numerals
-from bench.analysis.model import Column, Entry, Table
+from bench.analysis.tables import number_format as numerals
+from bench.analysis.tables.model import Column, Entry, Table
 
 SPECIAL = {
     "\\": r"\textbackslash{}",

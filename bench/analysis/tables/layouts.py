@@ -7,9 +7,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from statistics import fmean, geometric_mean
 
-from bench.analysis.columns import HEADLINE, OVERALL, Context, column, entry
 from bench.analysis.groups import Group, Key
-from bench.analysis.model import Block, Column, Entry, Row
+from bench.analysis.tables.columns import HEADLINE, OVERALL, Context, column, entry
+from bench.analysis.tables.model import Block, Column, Entry, Row
 from bench.contracts import BenchError
 
 ONCE = ("trainable", "parameters")  # shown once a row, where tasks are groups of columns

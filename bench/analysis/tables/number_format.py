@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable
 
-from bench.analysis.model import Column, Entry, Table, Unit
+from bench.analysis.tables.model import Column, Entry, Table, Unit
 
 ABSENT = "–"
 

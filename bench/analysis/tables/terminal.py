@@ -6,9 +6,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from bench.analysis import numerals
-from bench.analysis.formats import cell_text, printable
-from bench.analysis.model import Column, Row, Table
+from bench.analysis.tables import number_format as numerals
+from bench.analysis.tables.formats import cell_text, printable
+from bench.analysis.tables.model import Column, Row, Table
 
 if TYPE_CHECKING:
     from rich.console import Console, ConsoleOptions, RenderResult

@@ -10,10 +10,10 @@ import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
-from bench.data.archives import extract, member_path
 from bench.data.cache import cache_errors, locked, notice, work_folder
-from bench.data.manifest import noted, seal, unsound
-from bench.data.registry import Package, archive_of
+from bench.data.packages.archives import extract, member_path
+from bench.data.packages.manifest import noted, seal, unsound
+from bench.data.packages.registries import Package, archive_of
 
 LARGE = 10_000_000  # bytes of an archive that takes seconds to read
 

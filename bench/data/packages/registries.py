@@ -16,7 +16,7 @@ from typing import Literal
 
 from bench.contracts import BenchError
 from bench.data.cache import megabytes, sha256_of, work_folder
-from bench.data.progress import run_watched
+from bench.data.packages.progress import run_watched
 
 
 @dataclass(frozen=True)

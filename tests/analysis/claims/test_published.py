@@ -7,10 +7,10 @@ from dataclasses import dataclass, field
 import numpy as np
 import pytest
 
-from bench.analysis.claims import Claim, Cost, Difference, Growth, Score, read
+from bench.analysis.claims.published import Claim, Cost, Difference, Growth, Score, read
+from bench.analysis.claims.verify import verify
 from bench.analysis.loading import Predictions, Run
-from bench.analysis.verify import verify
-from bench.record import Record, Seconds
+from bench.runs.record import Record, Seconds
 from tests.analysis.conftest import make_predictions, make_record
 
 EXAMPLES = 800

@@ -9,13 +9,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from bench.analysis.claims import PATH, Cost, Difference, Growth, Score, read
-from bench.analysis.findings import as_dict, evidence, report, table
+from bench.analysis.claims.findings import as_dict, evidence, report, table
+from bench.analysis.claims.published import PATH, Cost, Difference, Growth, Score, read
+from bench.analysis.claims.verify import verify
 from bench.analysis.loading import Run
-from bench.analysis.metrics import ratios
-from bench.analysis.verify import verify
+from bench.analysis.statistics.metrics import ratios
 from bench.contracts import BenchError, Recipe
-from bench.record import Seconds
+from bench.runs.record import Seconds
 from tests.analysis.conftest import METRICS, make_predictions, make_record
 
 BETTER = Difference(

@@ -9,12 +9,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from bench.analysis import baseline
-from bench.analysis.compare import compare
-from bench.analysis.metrics import ratios
+from bench.analysis.regression import baseline
+from bench.analysis.regression.compare import compare
+from bench.analysis.statistics.metrics import ratios
 from bench.contracts import BenchError
 
-FIXTURE = Path(__file__).parents[1] / "golden" / "baseline-version-1.jsonl"
+FIXTURE = Path(__file__).parents[2] / "golden" / "baseline-version-1.jsonl"
 
 
 def test_what_is_written_scores_the_same_when_read(predicted):

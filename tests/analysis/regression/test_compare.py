@@ -9,14 +9,14 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from bench.analysis import verdicts
-from bench.analysis.compare import CompareOptions, Comparison, Finding, compare
-from bench.analysis.formats import render
 from bench.analysis.groups import Key
 from bench.analysis.loading import Run
-from bench.analysis.synthetic import outcomes
+from bench.analysis.regression import regression_table
+from bench.analysis.regression.compare import CompareOptions, Comparison, Finding, compare
+from bench.analysis.regression.synthetic import outcomes
+from bench.analysis.tables.formats import render
 from bench.contracts import BenchError, Recipe
-from bench.record import Record, Seconds
+from bench.runs.record import Record, Seconds
 from tests.analysis.conftest import make_predictions, make_record
 
 KEYS = [
@@ -244,19 +244,19 @@ def test_the_worst_comes_first():
 
 
 def test_the_summary_names_the_worst_in_plain_words():
-    text = verdicts.summary(compare(BASE, run_of(1, {FULL: 0.2})))
+    text = regression_table.summary(compare(BASE, run_of(1, {FULL: 0.2})))
     assert text.startswith("Does not hold: quality (run1 against run0; cells: 1 regressed, 5 unchanged).")
     assert "Worst: reviews/full/minilm fell by" in text
 
 
 def test_every_format_shows_a_comparison():
-    shown = verdicts.table(compare(BASE, slower(1.6)))
+    shown = regression_table.table(compare(BASE, slower(1.6)))
     for format in ("md", "latex", "csv", "html", "json"):
         assert "seconds 10.0 s then, 16.0 s now" in render(shown, format)
 
 
 def test_the_pull_request_form_folds_what_did_not_change():
-    text = verdicts.pull_request(compare(BASE, run_of(1, {FULL: 0.2})))
+    text = regression_table.pull_request(compare(BASE, run_of(1, {FULL: 0.2})))
     head, folded = text.split("<details>")
     assert "| reviews | full" in head
     assert "unchanged |" not in head

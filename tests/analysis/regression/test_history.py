@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from bench.analysis import history
-from bench.analysis.formats import render
+from bench.analysis.regression import history
+from bench.analysis.tables.formats import render
 from bench.contracts import BenchError
 from tests.analysis.conftest import MACHINE, make_record
 

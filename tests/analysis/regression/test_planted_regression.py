@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from bench import cli
-from bench.analysis.history import read
+from bench.analysis.regression.history import read
+from bench.cli import app as cli
 
-PLANTED = Path(__file__).parent / "planted.py"
+PLANTED = Path(__file__).parents[2] / "support" / "planted.py"
 SUITE = """
 seeds = 3
 [recipe]

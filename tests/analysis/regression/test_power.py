@@ -7,12 +7,12 @@ import pytest
 
 from bench.analysis.groups import gather
 from bench.analysis.loading import Run
-from bench.analysis.metrics import ratios
-from bench.analysis.power import Drops, main, measure
-from bench.analysis.quality import sample
-from bench.analysis.resampling import Source
-from bench.analysis.simulation import Simulator, pools, shifted
-from bench.analysis.synthetic import synthetic_run
+from bench.analysis.regression.power import Drops, main, measure
+from bench.analysis.regression.quality import sample
+from bench.analysis.regression.simulation import Simulator, pools, shifted
+from bench.analysis.regression.synthetic import synthetic_run
+from bench.analysis.statistics.metrics import ratios
+from bench.analysis.statistics.resampling import Source
 from bench.contracts import BenchError, Metric
 
 
@@ -78,7 +78,7 @@ def test_a_run_with_one_seed_cannot_be_resampled():
 
 
 def test_the_command_prints_a_row_a_run(capsys, monkeypatch):
-    monkeypatch.setattr("bench.analysis.power.NOISES", (0.03, 0.05))
+    monkeypatch.setattr("bench.analysis.regression.power.NOISES", (0.03, 0.05))
     assert main(["--trials", "1", "--examples", "50", "--seeds", "2"]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert [line.split("|")[1].strip() for line in lines[2:]] == [

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 from scipy.stats import norm, t
 
-from bench.analysis.dispersion import moderated
-from bench.analysis.noise import Noise, total
-from bench.analysis.variance import Components
+from bench.analysis.statistics.dispersion import moderated
+from bench.analysis.statistics.noise import Noise, total
+from bench.analysis.statistics.variance import Components
 
 
 def cell(dispersion: float, seeds: int = 3) -> Components:

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from sklearn.metrics import f1_score
 
-from bench.analysis.metrics import Ratios, draw, ratios, resample_counts
-from bench.analysis.variance import linear_covariance
+from bench.analysis.statistics.metrics import Ratios, draw, ratios, resample_counts
+from bench.analysis.statistics.variance import linear_covariance
 from bench.contracts import BenchError, Metric
 
 RNG = np.random.default_rng(0)
@@ -73,7 +73,7 @@ def test_resamples_are_as_large_as_the_test_set():
 
 
 def test_large_test_sets_are_resampled_in_blocks(monkeypatch):
-    monkeypatch.setattr("bench.analysis.metrics.BLOCK", 3000)
+    monkeypatch.setattr("bench.analysis.statistics.metrics.BLOCK", 3000)
     assert draw([ratios(METRICS[0], ROWS)], draws=25).shape == (25, 1)
 
 

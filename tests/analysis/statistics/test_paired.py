@@ -9,10 +9,18 @@ import numpy as np
 import pytest
 from statsmodels.stats.multitest import multipletests
 
-from bench.analysis.formats import render
 from bench.analysis.groups import Key, gather
-from bench.analysis.paired import Scored, build, compare_pairs, holm, mcnemar, with_best, with_mcnemar
-from bench.analysis.resampling import Resampled, Source, resample
+from bench.analysis.statistics.paired import (
+    Scored,
+    build,
+    compare_pairs,
+    holm,
+    mcnemar,
+    with_best,
+    with_mcnemar,
+)
+from bench.analysis.statistics.resampling import Resampled, Source, resample
+from bench.analysis.tables.formats import render
 from bench.contracts import BenchError
 from tests.analysis.conftest import make_predictions, make_record
 

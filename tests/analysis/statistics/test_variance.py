@@ -7,9 +7,9 @@ import math
 import numpy as np
 import pytest
 
-from bench.analysis.intervals import intervals
-from bench.analysis.synthetic import outcomes
-from bench.analysis.variance import Components, components, linear_covariance
+from bench.analysis.regression.synthetic import outcomes
+from bench.analysis.statistics.intervals import intervals
+from bench.analysis.statistics.variance import Components, components, linear_covariance
 
 
 def observed(seeds: int, examples: int, noise: float, rng: np.random.Generator) -> Components:

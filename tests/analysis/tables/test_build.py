@@ -6,12 +6,12 @@ import dataclasses
 
 import pytest
 
-from bench.analysis.footnotes import recipe_text
-from bench.analysis.formats import render
-from bench.analysis.model import Entry, Table
-from bench.analysis.tables import ACROSS_TASKS, TableOptions, build
+from bench.analysis.tables.build import ACROSS_TASKS, TableOptions, build
+from bench.analysis.tables.footnotes import recipe_text
+from bench.analysis.tables.formats import render
+from bench.analysis.tables.model import Entry, Table
 from bench.contracts import BenchError, Recipe
-from bench.record import Seconds, Trial
+from bench.runs.record import Seconds, Trial
 from tests.analysis.conftest import make_record
 
 

@@ -16,13 +16,13 @@ from pathlib import Path
 
 import pytest
 
-from bench.analysis import formats, latex
-from bench.analysis.model import Block, Column, Entry, Row, Table
-from bench.analysis.tables import ACROSS_TASKS, BY_TASK, TableOptions, build
-from bench.analysis.terminal import show
+from bench.analysis.tables import formats, latex
+from bench.analysis.tables.build import ACROSS_TASKS, BY_TASK, TableOptions, build
+from bench.analysis.tables.model import Block, Column, Entry, Row, Table
+from bench.analysis.tables.terminal import show
 from bench.contracts import BenchError
 
-GOLDEN = Path(__file__).parents[1] / "golden"
+GOLDEN = Path(__file__).parents[2] / "golden"
 EXTENSIONS = {"md": "md", "latex": "tex", "csv": "csv", "html": "html", "json": "json"}
 EVIL = "a|b & c_d <script>alert(1)</script> \x1b[31mred\x1b[0m {x} $y$ 50% #1 ~^\\ *z* `q`\nline"
 

@@ -6,8 +6,8 @@ import math
 
 import pytest
 
-from bench.analysis.model import Column, Entry
-from bench.analysis.numerals import compact, decimals, number
+from bench.analysis.tables.model import Column, Entry
+from bench.analysis.tables.number_format import compact, decimals, number
 
 
 @pytest.mark.parametrize(

@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 
 from bench.contracts import BenchError
-from bench.data import archives
-from bench.data.archives import extract
-from tests.data.packaging import make_zip, tar_bytes
+from bench.data.packages import archives
+from bench.data.packages.archives import extract
+from tests.support.packaging import make_zip, tar_bytes
 
 
 @pytest.mark.parametrize(

@@ -12,11 +12,12 @@ from pathlib import Path
 import pytest
 
 from bench.contracts import BenchError
-from bench.data import members, registry
-from bench.data.members import cached_members
-from bench.data.packages import VADER
-from bench.data.registry import Package
-from tests.data.packaging import provided
+from bench.data.packages import members
+from bench.data.packages import registries as registry
+from bench.data.packages.members import cached_members
+from bench.data.packages.pinned import VADER
+from bench.data.packages.registries import Package
+from tests.support.packaging import provided
 
 FILES = {"p/a.txt": b"aaaa", "p/b.txt": b"bbbb"}
 
