@@ -28,7 +28,14 @@ FROZEN = 0.0
 
 
 class BenchError(ValueError):
-    """A request that cannot be carried out: one line that says what was wrong and how to mend it."""
+    """A request that cannot be carried out: one line that says what was wrong and how to mend it.
+
+    code: a short, stable name of the reason, such as `unknown-strategy`; tests and programs read it, people read
+    the line."""
+
+    def __init__(self, message: str, code: str = "") -> None:
+        super().__init__(message)
+        self.code = code
 
 
 # --------------------------------------------------------------------------------------------------
@@ -352,6 +359,11 @@ class Cell:
         """Readable, and the path of its files: `movie-sentiment/gradual/minilm/seed0`."""
         backbone = self.backbone.strip("/").replace("/", "--").replace(":", "-")
         return f"{self.task}/{self.strategy}/{backbone}/seed{self.seed}"
+
+    @property
+    def group_key(self) -> tuple[str, str, Recipe]:
+        """Cells with equal keys form a group: they share rows, weights and prefix."""
+        return self.task, self.backbone, self.recipe
 
 
 def digest(value: Any) -> str:

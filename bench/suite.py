@@ -16,7 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 from bench.contracts import BenchError, Cell, Recipe
 from bench.registry import Plugins, unknown
 from bench.user_data import description
-from bench.user_data.description import OwnData
+from bench.user_data.description import UserData
 
 BUILT_IN = Path(__file__).parent / "suites"
 RECIPE_KEYS = tuple(field.name for field in dataclasses.fields(Recipe))
@@ -83,7 +83,7 @@ class Suite(Section):
                 f"suite '{self.name}', task '{task}': {key or 'recipe'}: {_reason(first)}"
             ) from error
 
-    def own_data(self, folder: Path) -> tuple[OwnData, ...]:
+    def own_data(self, folder: Path) -> tuple[UserData, ...]:
         """The tasks that are files of data; relative paths are from `folder`. BenchError for a wrong key."""
         own = {name: keys for name, keys in self.tasks.items() if "data" in keys}
         return tuple(description.from_values(name, keys, folder) for name, keys in own.items())

@@ -35,9 +35,9 @@ class LabelledTexts(Task, ABC):
 
     def trivial(self, train: Sequence[TextExample], examples: Sequence[TextExample]) -> list[str]:
         """The commonest label of the training split."""
-        from bench.data.texts import commonest_label
+        from bench.data.texts import majority_label
 
-        return [commonest_label(train)] * len(examples)
+        return [majority_label(train)] * len(examples)
 
     def columns(self, examples: Sequence[TextExample], predictions: Sequence[str]) -> dict[str, list[Any]]:
         from bench.data.texts import label_columns

@@ -111,8 +111,8 @@ def toy_bench(plugins: Plugins, tmp_path_factory: pytest.TempPathFactory) -> Any
     import torch
 
     from bench.data.sources import Sources
-    from bench.engine.group import Bench
+    from bench.engine.group import RunContext
     from bench.engine.machine import Device
 
     sources = Sources(cache=tmp_path_factory.mktemp("cache"))
-    return Bench(plugins, sources, Device(torch.device("cpu"), torch.float32))
+    return RunContext(plugins, sources, Device(torch.device("cpu"), torch.float32))

@@ -8,10 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from bench import Table, load
+from bench import Table, load, run
 from bench.api import Results
 from bench.contracts import BenchError
-from bench.engine import cell as run
 from bench.executors.contract import Options
 from tests.support.made_runs import TOYS, ToySuite
 

@@ -8,14 +8,7 @@ import traceback
 
 import typer
 
-from bench.cli import listing as cli_list
-from bench.cli import merge as cli_merge
-from bench.cli import peers as cli_peers
-from bench.cli import recommend as cli_recommend
-from bench.cli import report as cli_report
-from bench.cli import run as cli_run
-from bench.cli import status as cli_status
-from bench.cli import tables as cli_tables
+from bench.cli import claims, listing, merge, peers, recommend, regression, report, run, status, tables
 from bench.contracts import BenchError
 
 INTERRUPTED = 130
@@ -29,14 +22,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-cli_list.register(app)
-cli_run.register(app)
-cli_recommend.register(app)
-cli_status.register(app)
-cli_tables.register(app)
-cli_merge.register(app)
-cli_peers.register(app)
-cli_report.register(app)
+for family in (listing, run, recommend, status, tables, claims, regression, merge, peers, report):
+    family.register(app)
 
 
 def main() -> None:

@@ -7,13 +7,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from bench.analysis.tables.formats import printable
 from bench.cli.grid import Grid, Running
 from bench.contracts import Cell
 from bench.planning.estimates import Estimator
 from bench.runs.curve import Point
-from bench.runs.progress import duration
 from bench.runs.record import Record
+from bench.text import duration, printable
 
 QUIET = 60.0  # seconds without a line, where there is no live display, after which a cell's progress is one
 REFRESH = 4  # times a second

@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections import Counter
 from typing import Any
 
-from bench.analysis.tables.formats import printable
 from bench.data.cache import megabytes
 from bench.planning.estimates import Basis
 from bench.planning.forecast import Forecast, Row
-from bench.runs.progress import duration
+from bench.text import duration, printable
 
 BASIS: dict[Basis, str] = {
     "recorded": "recorded",

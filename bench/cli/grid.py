@@ -9,11 +9,10 @@ from dataclasses import dataclass, field
 from statistics import fmean
 from typing import TYPE_CHECKING
 
-from bench.analysis.tables.formats import printable
 from bench.contracts import Cell
 from bench.runs.curve import Point
-from bench.runs.progress import duration
 from bench.runs.record import Record
+from bench.text import duration, printable
 
 if TYPE_CHECKING:
     from rich.console import Console, ConsoleOptions, RenderResult

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from bench.cli.tables import console
+from bench.cli.output import console
 
 if TYPE_CHECKING:
     from bench.registry import Plugins
@@ -53,7 +53,7 @@ def list_command(
     from rich.table import Table
     from rich.text import Text
 
-    from bench.analysis.tables.formats import printable
+    from bench.text import printable
 
     for name, entries in found.items():
         table = Table(title=name, title_justify="left", title_style="bold", box=None, pad_edge=False)

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from bench.cli.tables import note_completed
+from bench.cli.output import note_completed
 
 
 def register(app: typer.Typer) -> None:
@@ -25,9 +25,9 @@ def merge(
 
     Example: python -m bench merge results/runs/quick-shard-*
     """
+    from bench.planning.progress import summarise
     from bench.runs.folder import RUNS, Store, open_run
     from bench.runs.merge import merge as join
-    from bench.runs.progress import summarise
 
     stores = [open_run(run) for run in runs]
     into = Store(out or RUNS / stores[0].suite())

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from bench.cli.tables import Format, console, put, show
+from bench.cli.options import Format
+from bench.cli.output import console, put, show
 from bench.contracts import BenchError
 from bench.runs import atomic_files
 
@@ -125,9 +126,9 @@ def _measure(request: _Request, path: Path, fresh: bool) -> Results:
     chosen = suite.load(request.suite, request.settings)
     cells = suite.cells(chosen, plugins, request.filters)
     measuring.check(cells, request.sides)
-    misfits = launch.check(cells, plugins, Sources(local=chosen.data.local), Display(screen))
-    if misfits:
-        raise BenchError(next(iter(misfits.values())))
+    incompatible = launch.check(cells, plugins, Sources(local=chosen.data.local), Display(screen))
+    if incompatible:
+        raise BenchError(next(iter(incompatible.values())))
     if fresh:
         atomic_files.remove(path)
     machine = _machine(request.job)
@@ -148,8 +149,7 @@ def _sides(names: Sequence[str]) -> tuple[Side, ...]:
 
 
 def _machine(job: Job) -> Machine:
-    from bench.engine.machine import choose_device
-    from bench.runs.provenance import describe
+    from bench.engine.machine import choose_device, describe
 
     return describe(choose_device(job.device, job.threads))
 

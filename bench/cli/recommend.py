@@ -13,18 +13,15 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from bench.cli.listing import Plugin
-from bench.cli.tables import console
-from bench.cli.user_data import read_own, with_own_data
+from bench.cli.output import console
+from bench.cli.user_data import read_user_data, with_user_data
 from bench.contracts import BenchError, Cell, Recipe
 
 if TYPE_CHECKING:
     from bench.data.sources import Sources
     from bench.recommend.page import Findings
     from bench.registry import Plugins
-    from bench.user_data.description import OwnData
-
-STRATEGIES = ("frozen", "top-layers", "lp-ft", "lora", "gradual", "full")
-"""What is compared by default, cheapest first: all that can be exported."""
+    from bench.user_data.description import UserData
 
 
 class Goal(StrEnum):
@@ -54,8 +51,8 @@ class _Subject:
 
 def register(app: typer.Typer) -> None:
     """Add these commands to the program."""
-    app.command()(with_own_data(recommend))
-    app.command()(with_own_data(export))
+    app.command()(with_user_data(recommend))
+    app.command()(with_user_data(export))
 
 
 def recommend(
@@ -85,11 +82,14 @@ def recommend(
     """
     seconds = seconds_of(budget)
     subject = _subject(own, task, plugin or [], backbone)
+    from bench.recommend.answer import STRATEGIES
+
     chosen = tuple(strategy or STRATEGIES)
     for name in chosen:
         subject.plugins.strategy(name)
     if export is not None and export.exists() and (not export.is_dir() or any(export.iterdir())):
         raise BenchError(f"--export {export} is there already and not empty: give a new folder")
+    from bench.cli.display import Display
     from bench.executors.contract import Options
     from bench.recommend.answer import Terms, answer
 
@@ -101,7 +101,7 @@ def recommend(
         terms,
         subject.plugins,
         subject.sources,
-        (folder, options, console(stderr=True)),
+        (folder, options, Display(console(stderr=True))),
     )
     _show(found)
     if export is not None and not found.round.degenerate:
@@ -133,7 +133,7 @@ def seconds_of(text: str) -> float:
     return float(match[1]) * {"s": 1, "m": 60, "h": 3600, "": 60}[match[2]]
 
 
-def _subject(own: OwnData | None, task: str, plugin: list[Path], backbone: str) -> _Subject:
+def _subject(own: UserData | None, task: str, plugin: list[Path], backbone: str) -> _Subject:
     """The task of a command line, its views, and the recipe for it. BenchError."""
     from bench.data.sources import Sources
     from bench.recommend.views import Everything, Selection
@@ -143,7 +143,7 @@ def _subject(own: OwnData | None, task: str, plugin: list[Path], backbone: str) 
     if bool(own) == bool(task):
         raise BenchError("give your data with --data FILE, or a task with --task")
     sources = Sources()
-    described = [read.data for read in read_own([own], backbone, sources)] if own else []
+    described = [read.data for read in read_user_data([own], backbone, sources)] if own else []
     name = own.name if own else task
     own_test = bool(own) and not own.test and Path(own.data).is_file()
     plain = discover([*plugin, *described])

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from bench.cli.tables import RunPath, open_source
+from bench.cli.options import RunPath
 from bench.contracts import BenchError
 
 
@@ -43,6 +43,7 @@ def report(
 
     Example: python -m bench report quick -o report.html
     """
+    from bench.analysis.opening import open_source
     from bench.data.cache import default_cache
     from bench.report import html, page, regression
     from bench.report.ledger import steps
@@ -73,6 +74,7 @@ def plot(
 
     Example: python -m bench plot quick --kind pareto --out pareto.pdf
     """
+    from bench.analysis.opening import open_source
     from bench.report import figures
     from bench.report.reading import read
 

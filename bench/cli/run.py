@@ -16,15 +16,15 @@ import typer
 
 from bench.cli import completion
 from bench.cli.listing import AsJson, Plugin
-from bench.cli.tables import console, note_completed, print_scores
-from bench.cli.user_data import needs_suite, read_own, with_own_data
+from bench.cli.output import console, note_completed, print_scores
+from bench.cli.user_data import needs_suite, read_user_data, with_user_data
 
 if TYPE_CHECKING:
     from bench.contracts import Cell
     from bench.registry import Given, Plugins
     from bench.runs.record import Record
     from bench.suite import Filters, Suite
-    from bench.user_data.description import OwnData
+    from bench.user_data.description import UserData
 
 
 class Executor(StrEnum):
@@ -74,8 +74,8 @@ Out = Annotated[Path | None, typer.Option(help="Run folder. Default: results/run
 
 def register(app: typer.Typer) -> None:
     """Add these commands to the program."""
-    app.command()(with_own_data(run))
-    app.command()(with_own_data(plan))
+    app.command()(with_user_data(run))
+    app.command()(with_user_data(plan))
 
 
 def run(
@@ -143,7 +143,7 @@ def run(
     screen = console(stderr=True)
     from bench.cli.display import Display
     from bench.data.sources import Sources
-    from bench.engine.activation_store import Shelf
+    from bench.engine.activation_store import ActivationStore
     from bench.executors.contract import Options
     from bench.executors.launch import launch
 
@@ -161,7 +161,7 @@ def run(
         deterministic=deterministic,
         compiled=compiled,
         plugin_files=plugins.given,
-        shelf=Shelf(cache_dir, int(cache_size * 1e9)) if cache_dir else None,
+        shelf=ActivationStore(cache_dir, int(cache_size * 1e9)) if cache_dir else None,
     )
     begun = datetime.now(UTC).isoformat(timespec="seconds")
     records = launch(cells, plugins, sources, folder, options, Display(screen))
@@ -228,7 +228,7 @@ def _next(folder: Path, suite: str, records: Sequence[Record]) -> list[tuple[str
 
 def _print_failed(records: Sequence[Record]) -> None:
     """What did not finish, each with its reason, as the last thing that is read."""
-    from bench.analysis.tables.formats import printable
+    from bench.text import printable
 
     print(f"\n{len(records)} of the cells did not finish; the same command tries again:", file=sys.stderr)
     for record in records:
@@ -236,7 +236,7 @@ def _print_failed(records: Sequence[Record]) -> None:
 
 
 def _request(
-    suite: str, settings: list[str], plugin: list[Path], filters: Filters, own: OwnData | None
+    suite: str, settings: list[str], plugin: list[Path], filters: Filters, own: UserData | None
 ) -> tuple[Plugins, Suite, list[Cell]]:
     """What a command line asks for, checked as far as that is possible without loading weights. Data of a
     user's own become tasks; with --data they are the suite's only task, and suite `own` takes their name."""
@@ -249,14 +249,14 @@ def _request(
         chosen = suites.load(suite, settings)
         described = chosen.own_data(suites.folder_of(suite))
         backbone = chosen.grid[0].backbones[0]
-        reads = read_own(described, backbone, Sources(local=chosen.data.local))
+        reads = read_user_data(described, backbone, Sources(local=chosen.data.local))
     else:
         chosen = suites.load(suite, settings)
         backbone, sources = (
             (filters.backbones or chosen.grid[0].backbones)[0],
             Sources(local=chosen.data.local),
         )
-        reads = read_own([own], backbone, sources)
+        reads = read_user_data([own], backbone, sources)
         keys = recipes(reads, backbone, sources) if suite == "own" else {own.name: {}}
         chosen = suites.load(suite, settings, keys)
         if suite == "own":

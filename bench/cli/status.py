@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from bench.cli.listing import AsJson
-from bench.cli.tables import RunPath
+from bench.cli.options import RunPath
 
 
 def register(app: typer.Typer) -> None:
@@ -22,8 +22,8 @@ def status(run: RunPath, as_json: AsJson = False) -> None:
 
     Example: python -m bench status results/runs/quick
     """
+    from bench.planning.progress import summarise
     from bench.runs.folder import open_run
-    from bench.runs.progress import summarise
 
     summary = summarise(open_run(run))
     if as_json:
@@ -42,10 +42,10 @@ def check(
 
     Example: python -m bench check results/runs/quick --repair
     """
-    from bench.analysis.tables.formats import printable
     from bench.runs.folder import open_run
     from bench.runs.integrity import repair as set_aside
     from bench.runs.integrity import verify
+    from bench.text import printable
 
     store = open_run(run)
     verdict = verify(store)

@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from bench.cli.tables import console
+from bench.cli.output import console
 from bench.contracts import BenchError
 from bench.registry import unknown
 
 if TYPE_CHECKING:
     from bench.data.sources import Sources
-    from bench.user_data.description import OwnData, Read
+    from bench.user_data.description import Read, UserData
 
 PANEL = "Your own data"
 ROLES = {
@@ -60,7 +60,7 @@ OPTIONS: dict[str, tuple[Any, Any]] = {
 }
 
 
-def with_own_data(command: Callable[..., None]) -> Callable[..., None]:
+def with_user_data(command: Callable[..., None]) -> Callable[..., None]:
     """The command with the options of OPTIONS in place of its parameter `own`, which gets an OwnData or None."""
     signature = inspect.signature(command, eval_str=True)
 
@@ -83,7 +83,7 @@ def with_own_data(command: Callable[..., None]) -> Callable[..., None]:
     return with_options
 
 
-def request(values: Mapping[str, Any]) -> OwnData | None:
+def request(values: Mapping[str, Any]) -> UserData | None:
     """The data that a command line describes, or None. BenchError where options lack --data."""
     if not values["data"]:
         lone = next((name for name in OPTIONS if values[name]), None)
@@ -103,7 +103,7 @@ def _free(name: str) -> str:
     return f"my-{name}" if name in discover().tasks else name
 
 
-def read_own(described: Sequence[OwnData], backbone: str, sources: Sources) -> list[Read]:
+def read_user_data(described: Sequence[UserData], backbone: str, sources: Sources) -> list[Read]:
     """Read the data and say what is in it, on stderr. BenchError where it leaks or cannot be used."""
     from bench.user_data.description import read
     from bench.user_data.summary import lengths, summarise
@@ -121,12 +121,12 @@ def read_own(described: Sequence[OwnData], backbone: str, sources: Sources) -> l
 
 
 def _printable(line: str) -> str:
-    from bench.analysis.tables.formats import printable
+    from bench.text import printable
 
     return printable(line)
 
 
-def needs_suite(suite: str | None, own: OwnData | None) -> str:
+def needs_suite(suite: str | None, own: UserData | None) -> str:
     """The suite that is meant: `own` where only data are given. BenchError where neither is."""
     if suite:
         return suite

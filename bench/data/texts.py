@@ -54,7 +54,7 @@ def decode_labels(logits: np.ndarray, labels: Sequence[str]) -> list[str]:
     return [labels[number] for number in numbers]
 
 
-def commonest_label(train: Sequence[TextExample]) -> str:
+def majority_label(train: Sequence[TextExample]) -> str:
     """The label that most examples have; the first of equals in alphabetical order."""
     counts = Counter(example.label for example in train)
     return max(sorted(counts), key=counts.__getitem__)

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Shelf:
+class ActivationStore:
     """folder: where the files are. limit: bytes that they may take together."""
 
     folder: Path

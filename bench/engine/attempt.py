@@ -13,11 +13,11 @@ import torch
 from bench.contracts import BenchError, Cell
 from bench.engine.cell import Tests, run_cell
 from bench.engine.divergence import Diverged
-from bench.engine.group import Bench, Ground
+from bench.engine.group import CellGroup, RunContext
+from bench.engine.machine import describe
 from bench.engine.memory import Memory, is_out_of_memory
 from bench.engine.training import Watch
 from bench.runs.identity import fingerprint
-from bench.runs.provenance import describe
 from bench.runs.record import Record, Status
 
 
@@ -28,7 +28,7 @@ class Attempt:
     ground: what the cell's group shares, made under the given terms. watch: hears the learning curve.
     log: keeps a traceback and gives the place to look. adaptations: what was changed before this attempt."""
 
-    ground: Callable[[Cell, Bench], Ground]
+    group: Callable[[Cell, RunContext], CellGroup]
     watch: Watch
     log: Callable[[BaseException], str]
     retry_fp32: bool = False
@@ -41,16 +41,16 @@ class _Failure:
     reason: str
 
 
-def attempt(cell: Cell, bench: Bench, terms: Attempt) -> tuple[Record, Tests]:
+def attempt(cell: Cell, context: RunContext, terms: Attempt) -> tuple[Record, Tests]:
     """Run the cell; on lack of memory again under tighter terms, and on divergence in bf16 again in fp32 where
     that was asked for. A cell that cannot be run gives a record with a status and a reason.
 
     A BenchError while the cell runs says that it does not apply: `skipped`, which is no failure of the run. One
     while its rows and backbone are made is `failed`."""
     adaptations = terms.adaptations
-    memory = Memory.whole(cell.recipe.batch_size, bench.device.torch)
+    memory = Memory.whole(cell.recipe.batch_size, context.device.torch)
     while True:
-        outcome = _try(cell, bench, terms)
+        outcome = _try(cell, context, terms)
         if isinstance(outcome, tuple):
             record, tests = outcome
             return record.model_copy(update={"adaptations": (*adaptations, *memory.adaptations)}), tests
@@ -60,27 +60,27 @@ def attempt(cell: Cell, bench: Bench, terms: Attempt) -> tuple[Record, Tests]:
         tighter = memory.tighter()
         if outcome.status == "oom" and tighter:
             memory = tighter
-            bench = replace(bench, memory=memory)
-        elif outcome.status == "diverged" and terms.retry_fp32 and bench.device.dtype != torch.float32:
-            dtype = str(bench.device.dtype).removeprefix("torch.")
+            context = replace(context, memory=memory)
+        elif outcome.status == "diverged" and terms.retry_fp32 and context.device.dtype != torch.float32:
+            dtype = str(context.device.dtype).removeprefix("torch.")
             adaptations = (*adaptations, f"float32, after it diverged in {dtype}")
-            bench = replace(bench, device=replace(bench.device, dtype=torch.float32))
+            context = replace(context, device=replace(context.device, dtype=torch.float32))
         else:
             break
-    return _failed(cell, bench, outcome, (*adaptations, *memory.adaptations)), {}
+    return _failed(cell, context, outcome, (*adaptations, *memory.adaptations)), {}
 
 
-def _try(cell: Cell, bench: Bench, terms: Attempt) -> tuple[Record, Tests] | _Failure:
+def _try(cell: Cell, context: RunContext, terms: Attempt) -> tuple[Record, Tests] | _Failure:
     try:
-        ground = terms.ground(cell, bench)
+        group = terms.group(cell, context)
     except Exception as error:
         return _failure(error, terms)
     try:
-        return run_cell(cell, ground, bench, terms.watch)
+        return run_cell(cell, group, context, terms.watch)
     except BenchError as error:
         return _Failure("skipped", str(error))
     except Diverged as error:
-        dtype = bench.device.dtype
+        dtype = context.device.dtype
         low = dtype != torch.float32 and not terms.retry_fp32
         hint = f", in {str(dtype).removeprefix('torch.')}: --retry-fp32 tries float32" if low else ""
         return _Failure("diverged", f"{error}{hint}")
@@ -102,11 +102,11 @@ def _failure(error: Exception, terms: Attempt) -> _Failure:
     return _Failure("failed", f"{type(error).__name__}: {first[:300]} ({where}{look})")
 
 
-def _failed(cell: Cell, bench: Bench, failure: _Failure, adaptations: tuple[str, ...]) -> Record:
+def _failed(cell: Cell, context: RunContext, failure: _Failure, adaptations: tuple[str, ...]) -> Record:
     return Record(
         cell=cell,
-        fingerprint=fingerprint(cell, bench.plugins, bench.sources),
-        machine=describe(bench.device),
+        fingerprint=fingerprint(cell, context.plugins, context.sources),
+        machine=describe(context.device),
         status=failure.status,
         reason=failure.reason.encode(errors="replace").decode(),
         adaptations=adaptations,

@@ -15,9 +15,9 @@ from bench.data.encoding import Encoded
 from bench.data.sources import Sources
 from bench.data.splits import content, prepare
 from bench.data.splits import fingerprint as rows_fingerprint
-from bench.engine.activation_store import Shelf
+from bench.engine.activation_store import ActivationStore
 from bench.engine.divergence import Diverged
-from bench.engine.machine import Device, processor
+from bench.engine.machine import Device
 from bench.engine.memory import WHOLE, Memory, cache_budget
 from bench.engine.prefix import Prefix, Stopwatch, Storage
 from bench.engine.speeds import Speeds
@@ -27,6 +27,7 @@ from bench.models.heads import Head
 from bench.models.loading import Loaded, load
 from bench.models.trained_vectors import Texts
 from bench.registry import Plugins
+from bench.runs.provenance import processor
 from bench.runs.record import Data
 
 JOINED = {"last": 1, "last-4": 4, "mix": 10**6}
@@ -34,7 +35,7 @@ JOINED = {"last": 1, "last-4": 4, "mix": 10**6}
 
 
 @dataclass(frozen=True)
-class Bench:
+class RunContext:
     """What every cell needs: the plug-ins, where data come from, where it runs and in how much memory.
 
     shelf: activations that other runs left. seeds: of the run, by the id of a cell without its seed. compiled:
@@ -44,7 +45,7 @@ class Bench:
     sources: Sources
     device: Device
     memory: Memory = WHOLE
-    shelf: Shelf | None = None
+    shelf: ActivationStore | None = None
     seeds: Mapping[str, Sequence[int]] = field(default_factory=dict)
     compiled: bool = False
 
@@ -54,7 +55,7 @@ class Bench:
 
 
 @dataclass(frozen=True)
-class Terms:
+class EncoderSetup:
     """How a group's backbones are set up, with given weights or random ones.
 
     tokens: the token ids that occur, of the whole vocabulary. attention: its implementation. layers: that are kept,
@@ -81,7 +82,7 @@ class Terms:
 
 
 @dataclass(frozen=True)
-class Ground:
+class CellGroup:
     """What cells of one task, backbone and recipe share: rows, encoded splits, given weights, prefix.
 
     given: on these terms, in fp32; never trained. frozen: the same in the device's precision; never trained either.
@@ -93,7 +94,7 @@ class Ground:
     encoded: dict[str, Encoded]
     splits: dict[str, Split]
     loaded: Loaded
-    terms: Terms
+    setup: EncoderSetup
     given: Backbone
     frozen: Backbone
     prefix: Prefix
@@ -102,17 +103,17 @@ class Ground:
     heads: dict[tuple[Any, ...], Trained | Diverged] = field(default_factory=dict)
 
 
-def prepare_ground(cell: Cell, bench: Bench) -> Ground:
+def prepare_group(cell: Cell, context: RunContext) -> CellGroup:
     """Rows, encoded splits and the backbone of a cell, checked. Raises BenchError."""
-    watch = Stopwatch(bench.device)
+    watch = Stopwatch(context.device)
     with watch:
-        task, recipe = bench.plugins.task(cell.task), cell.recipe
-        rows = prepare(task, bench.sources, recipe)
+        task, recipe = context.plugins.task(cell.task), cell.recipe
+        rows = prepare(task, context.sources, recipe)
         if not recipe.shift:
             rows = Splits(rows.train, rows.validation, rows.test)
         others = [rows.validation, *rows.scored().values()]
         texts = Texts([content(row) for row in rows.train], [content(row) for part in others for row in part])
-        loaded = load(cell.backbone, bench.sources, texts)
+        loaded = load(cell.backbone, context.sources, texts)
         labels = task.labels(rows.train)
         named = {"train": rows.train, "validation": rows.validation, **rows.scored()}
         encoded = {
@@ -120,37 +121,39 @@ def prepare_ground(cell: Cell, bench: Bench) -> Ground:
         }
         pad = loaded.tokenizer.pad_token_id or 0
         tokens = np.unique(np.concatenate([[pad], *(part.tokens for part in encoded.values())]))
-        fastest = Speeds(bench.device, bench.sources.cache).attention(encoded["train"].lengths.mean())
+        fastest = Speeds(context.device, context.sources.cache).attention(encoded["train"].lengths.mean())
         joined = JOINED[recipe.features]
-        terms = Terms(tokens, fastest, recipe.encoder_dropout, recipe.layers, joined, bench.device.torch)
+        setup = EncoderSetup(
+            tokens, fastest, recipe.encoder_dropout, recipe.layers, joined, context.device.torch
+        )
         given = loaded.backbone
-        token_ids = terms.apply(given)
+        token_ids = setup.apply(given)
         splits = {
-            name: Split(part, token_ids, int(token_ids[pad]), bench.device.torch)
+            name: Split(part, token_ids, int(token_ids[pad]), context.device.torch)
             for name, part in encoded.items()
         }
     head = head_of(task, given, labels, recipe)
     parts = len(splits) * (given.depth + 2)
-    budget = cache_budget(bench.memory, bench.device, parts, bench.sources.cache)
-    machine = (processor(), torch.get_num_threads(), torch.__version__, terms.attention)
-    frozen = given.copy().cast(bench.device.dtype)
+    budget = cache_budget(context.memory, context.device, parts, context.sources.cache)
+    machine = (processor(), torch.get_num_threads(), torch.__version__, setup.attention)
+    frozen = given.copy().cast(context.device.dtype)
     weights = (
         digest([frozen.content(), str(frozen.dtype), recipe.features, *map(str, machine)])
-        if bench.shelf
+        if context.shelf
         else ""
     )
-    storage = Storage(budget, bench.sources.cache / "work", bench.shelf, weights)
-    return Ground(
+    storage = Storage(budget, context.sources.cache / "work", context.shelf, weights)
+    return CellGroup(
         task=task,
         rows=rows,
         labels=labels,
         encoded=encoded,
         splits=splits,
         loaded=loaded,
-        terms=terms,
+        setup=setup,
         given=given,
         frozen=frozen,
-        prefix=Prefix(frozen, splits, head, bench.device, storage),
+        prefix=Prefix(frozen, splits, head, context.device, storage),
         data=_data(task, rows, labels, encoded["train"]),
         seconds=watch.seconds + loaded.spared,
     )

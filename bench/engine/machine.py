@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ctypes
-import functools
 import os
 import platform
 import resource
@@ -15,6 +14,8 @@ from pathlib import Path
 import torch
 
 from bench.contracts import BenchError
+from bench.runs.provenance import machine
+from bench.runs.record import Machine
 
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3  # of malloc.h
 
@@ -121,13 +122,8 @@ def _cpu_has_bf16() -> bool:
     return "amx_bf16" in flags or "avx512_bf16" in flags
 
 
-@functools.cache
-def processor() -> str:
-    """The processor's name and number of cores."""
-    try:
-        for line in Path("/proc/cpuinfo").read_text().splitlines():
-            if line.startswith("model name"):
-                return f"{line.split(':', 1)[1].strip()}, {os.cpu_count()} cores"
-    except OSError:
-        pass
-    return f"{platform.processor() or platform.machine()}, {os.cpu_count()} cores"
+def describe(device: Device) -> Machine:
+    """What a record says of the machine that a cell ran on."""
+    cuda = device.torch.type == "cuda"
+    name = torch.cuda.get_device_name(device.torch) if cuda else "cpu"
+    return machine(name, str(device.dtype).removeprefix("torch."), torch.get_num_threads())

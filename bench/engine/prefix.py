@@ -21,7 +21,7 @@ from torch import Tensor
 
 from bench.contracts import digest
 from bench.data.batches import Batch, Split
-from bench.engine.activation_store import Shelf
+from bench.engine.activation_store import ActivationStore
 from bench.engine.compiling import compile_seconds
 from bench.engine.determinism import is_deterministic
 from bench.engine.machine import Device
@@ -42,7 +42,7 @@ class Storage:
 
     budget: Budget
     folder: Path = field(default_factory=lambda: Path(tempfile.gettempdir()))
-    shelf: Shelf | None = None
+    shelf: ActivationStore | None = None
     content: str = ""
 
     def turn(self, split: str) -> AbstractContextManager[None]:

@@ -17,9 +17,10 @@ from torch import Tensor
 
 from bench.contracts import BenchError, digest
 from bench.engine.determinism import is_deterministic
-from bench.engine.machine import Device, processor
+from bench.engine.machine import Device
 from bench.models import attention
 from bench.runs import atomic_files
+from bench.runs.provenance import processor
 
 REPEATS = 9
 TOKENS = 2048  # of a batch on which attention is timed

@@ -9,11 +9,9 @@ from typing import Literal, Protocol
 
 from bench.contracts import BenchError, Cell
 from bench.data.sources import Sources
-from bench.engine.activation_store import Shelf
-from bench.planning.estimates import Estimator
+from bench.engine.activation_store import ActivationStore
 from bench.planning.shards import Shard
 from bench.registry import Given
-from bench.runs.curve import Point
 from bench.runs.folder import Store
 from bench.runs.record import Record
 
@@ -43,7 +41,7 @@ class Options:
     deterministic: bool = False
     compiled: bool = False
     plugin_files: tuple[Given, ...] = ()
-    shelf: Shelf | None = None
+    shelf: ActivationStore | None = None
 
     def __post_init__(self) -> None:
         for device in self.devices:
@@ -77,39 +75,6 @@ class Work:
     imports: tuple[str, ...] = ()
     grid: tuple[str, ...] = ()
     operations: Mapping[str, float] = field(default_factory=dict)
-
-
-class Listener(Protocol):
-    """Hears what happens while cells run."""
-
-    def say(self, text: str) -> None:
-        """What is being waited for now."""
-
-    def note(self, text: str) -> None:
-        """What a user should read even after the next wait has begun."""
-
-    def cell_started(self, cell: Cell) -> None: ...
-    def point(self, cell: Cell, point: Point) -> None: ...
-    def cell_done(self, record: Record) -> None: ...
-
-
-class Screen(Listener, Protocol):
-    """A listener that is told where the run begins and ends."""
-
-    def begin(self, cells: Sequence[Cell], finished: Sequence[Record], estimator: Estimator) -> None:
-        """The cells to run, the records that are on disk already, and what is known of durations."""
-
-    def end(self) -> None: ...
-
-
-class Silent:
-    """A listener that tells nobody."""
-
-    def say(self, text: str) -> None: ...
-    def note(self, text: str) -> None: ...
-    def cell_started(self, cell: Cell) -> None: ...
-    def point(self, cell: Cell, point: Point) -> None: ...
-    def cell_done(self, record: Record) -> None: ...
 
 
 Finished = Callable[[Cell], Record | None]

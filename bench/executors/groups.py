@@ -13,11 +13,6 @@ Key = tuple[Any, ...]
 LEAST_TO_SHARE = 2  # waiting cells of a group that make it worth a second worker's preparing
 
 
-def group_key(cell: Cell) -> Key:
-    """Cells with equal keys share rows, weights and prefix."""
-    return cell.task, cell.backbone, cell.recipe
-
-
 class Groups:
     """Waiting cells by what they share, handed out one at a time."""
 
@@ -25,7 +20,7 @@ class Groups:
         self._cells: dict[Key, list[Cell]] = {}
         # word vectors first: they are read once for all tasks, and are gone from memory before an encoder comes
         for cell in sorted(cells, key=lambda cell: kind_of(cell.backbone) != "vectors"):
-            self._cells.setdefault(group_key(cell), []).append(cell)
+            self._cells.setdefault(cell.group_key, []).append(cell)
 
     def __len__(self) -> int:
         """How many cells wait."""

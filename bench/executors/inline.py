@@ -7,10 +7,10 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from bench.contracts import Cell
-from bench.executors.contract import Finished, Listener, Work
-from bench.executors.groups import group_key
+from bench.executors.contract import Finished, Work
 from bench.executors.waiting import Waiting
 from bench.registry import Plugins
+from bench.runs.listeners import Listener
 
 if TYPE_CHECKING:
     from bench.executors.series import Series
@@ -46,7 +46,7 @@ class Inline:
             if held is None:
                 time.sleep(PAUSE)
                 continue
-            key = group_key(held.cell)
+            key = held.cell.group_key
             try:
                 self._listener.cell_started(held.cell)
                 record = self._series.run(held.cell, self._listener)

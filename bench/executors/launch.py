@@ -10,7 +10,7 @@ from pathlib import Path
 from bench.contracts import BenchError, Cell
 from bench.data.sources import Sources
 from bench.data.splits import prepare
-from bench.executors.contract import Executor, Options, Screen, Work
+from bench.executors.contract import Executor, Options, Work
 from bench.executors.inline import Inline
 from bench.executors.process import Processes
 from bench.executors.ray_cluster import RayCluster
@@ -23,6 +23,7 @@ from bench.registry import Plugins
 from bench.runs.folder import Damaged, Store
 from bench.runs.identity import fingerprint
 from bench.runs.integrity import set_aside
+from bench.runs.listeners import Screen
 from bench.runs.record import Record
 from bench.trackers.tracking import Tracking
 
@@ -77,18 +78,18 @@ def _launch(
     pending = not all(map(known.seems_finished, cells))
     if pending:
         executor.start()  # imports torch while this process checks rows
-    misfits = check(cells, plugins, work.sources, display)
+    incompatible = check(cells, plugins, work.sources, display)
     if pending:
         executor.ready()
     finished = [record for cell in cells if (record := known.finished(cell))]
     _begin(work, cells, display)
     for cell in cells:
-        if cell.id in misfits:
-            reason = misfits[cell.id]
+        if cell.id in incompatible:
+            reason = incompatible[cell.id]
             print_ = work.fingerprints[cell.id]
             work.store.save(Record(cell=cell, fingerprint=print_, status="skipped", reason=reason))
     done = {record.cell.id for record in finished}
-    todo = [cell for cell in cells if cell.id not in done and cell.id not in misfits]
+    todo = [cell for cell in cells if cell.id not in done and cell.id not in incompatible]
     display.begin(todo, finished, _estimator(work, plugins))
     try:
         if todo:
@@ -159,18 +160,18 @@ def check(cells: Sequence[Cell], plugins: Plugins, sources: Sources, display: Sc
         display.say(f"{name}: checking backbone ...")
         depths[name] = catalog.depth(name, sources)
         fetch(name, sources)
-    misfits: dict[str, str] = {}
+    incompatible: dict[str, str] = {}
     for cell in cells:
         try:
             depth = min(depths[cell.backbone], cell.recipe.layers or depths[cell.backbone])
             plugins.strategy(cell.strategy, cell.options).checked_phases(depth)
         except BenchError as error:
-            misfits[cell.id] = str(error)
+            incompatible[cell.id] = str(error)
     for strategy in dict.fromkeys(cell.strategy for cell in cells):
-        reasons = [misfits.get(cell.id) for cell in cells if cell.strategy == strategy]
+        reasons = [incompatible.get(cell.id) for cell in cells if cell.strategy == strategy]
         if all(reasons):
             raise BenchError(str(reasons[0]))
-    return misfits
+    return incompatible
 
 
 class _Known:

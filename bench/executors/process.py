@@ -13,10 +13,11 @@ from pathlib import Path
 
 from bench.contracts import BenchError, Cell
 from bench.executors import messages
-from bench.executors.contract import Finished, Listener, Work
+from bench.executors.contract import Finished, Work
 from bench.executors.waiting import Waiting
 from bench.executors.worker_handle import STARTUP, Worker, cause
 from bench.planning.estimates import Estimator
+from bench.runs.listeners import Listener
 from bench.runs.record import Record, Status
 
 PAUSE = 0.5  # seconds between looks at clocks, and at cells that another process runs

@@ -17,16 +17,17 @@ from typing import Any
 
 from bench.contracts import BenchError, Cell
 from bench.data.cache import default_cache
-from bench.executors.contract import Finished, Listener, Work
-from bench.executors.groups import Key, group_key
+from bench.executors.contract import Finished, Work
+from bench.executors.groups import Key
 from bench.executors.ray_node import Hello, Luggage, Outcome, Runner, code
 from bench.executors.ray_pool import Hand, Pool, Share
 from bench.executors.waiting import Held, Waiting
 from bench.models import catalog
 from bench.planning.shards import only_head_learns
 from bench.registry import Plugins
+from bench.runs.listeners import Listener
 from bench.runs.record import Record
-from bench.user_data.description import OwnData
+from bench.user_data.description import UserData
 
 PAUSE = 0.5  # seconds between looks at the cluster, and at cells that another process runs
 ATTEMPTS = 3  # of a cell whose node or worker is lost
@@ -106,7 +107,7 @@ class RayCluster:
         gpus = self._work.options.device != "cpu" and any(node.get("GPU") for node in self._nodes())
         groups: dict[Key, list[Cell]] = {}
         for cell in cells:
-            groups.setdefault(group_key(cell), []).append(cell)
+            groups.setdefault(cell.group_key, []).append(cell)
         found: dict[Share, list[Cell]] = {}
         for group in groups.values():
             found.setdefault(self._share(group, gpus), []).extend(group)
@@ -129,7 +130,7 @@ class RayCluster:
         given = self._work.options.plugin_files
         paths = {cell.backbone for cell in cells} | {str(self._work.sources.local or "")}
         for item in given:
-            if isinstance(item, OwnData):
+            if isinstance(item, UserData):
                 paths |= {item.data, item.test, item.validation}
         return Luggage(
             work=self._work,

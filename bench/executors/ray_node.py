@@ -19,10 +19,11 @@ from pathlib import Path
 import bench
 from bench.contracts import BenchError, Cell
 from bench.data.cache import default_cache
-from bench.executors.contract import Silent, Work
+from bench.executors.contract import Work
 from bench.executors.process import Processes
-from bench.runs.cell_files import Parcel
+from bench.runs.cell_files import CellFiles
 from bench.runs.folder import Store
+from bench.runs.listeners import Silent
 
 
 @dataclass(frozen=True)
@@ -49,7 +50,7 @@ class Hello:
 class Outcome:
     """A cell's files, the seconds that the node spent on it, and what was said and noted on the way."""
 
-    parcel: Parcel
+    parcel: CellFiles
     seconds: float
     said: tuple[str, ...]
     notes: tuple[str, ...]
@@ -84,7 +85,7 @@ class Runner:
         began = time.monotonic()
         self._ear.forget()
         self._processes.run([cell], lambda _: None, adaptations)
-        parcel = Parcel.pack(self._store, cell.id)
+        parcel = CellFiles.pack(self._store, cell.id)
         parcel.remove(self._store)
         return Outcome(parcel, time.monotonic() - began, tuple(self._ear.said), tuple(self._ear.notes))
 

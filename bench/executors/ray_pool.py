@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from bench.executors.groups import Key, group_key
+from bench.executors.groups import Key
 from bench.executors.waiting import Held, Waiting
 
 
@@ -38,7 +38,7 @@ class Hand:
         self.key: Key | None = None
 
     def give(self, held: Held, adaptations: tuple[str, ...]) -> None:
-        self.held, self.key = held, group_key(held.cell)
+        self.held, self.key = held, held.cell.group_key
         self.task = self.actor.run.remote(held.cell, adaptations)
 
 
@@ -59,7 +59,7 @@ class Pool:
     def next_for(self, hand: Hand) -> Held | None:
         """The hand's next cell: a lost one waits for a hand that has its group ready, or has nothing else to do."""
         for held in self.again:
-            if group_key(held.cell) == hand.key:
+            if held.cell.group_key == hand.key:
                 self.again.remove(held)
                 return held
         taken = [other.key for other in self.hands if other is not hand and other.key]

@@ -10,11 +10,12 @@ from functools import partial
 
 from bench.contracts import Cell
 from bench.engine.attempt import Attempt, attempt
-from bench.engine.group import Bench, Ground, prepare_ground
+from bench.engine.group import CellGroup, RunContext, prepare_group
 from bench.engine.machine import choose_device
-from bench.executors.contract import Listener, Work
-from bench.executors.groups import Key, group_key
+from bench.executors.contract import Work
+from bench.executors.groups import Key
 from bench.registry import Plugins
+from bench.runs.listeners import Listener
 from bench.runs.record import Record
 
 
@@ -36,11 +37,11 @@ class Series:
             cell, _, seed = name.rpartition("/seed")
             seeds.setdefault(cell, []).append(int(seed))
         options = work.options
-        self._bench = Bench(
+        self._context = RunContext(
             plugins, work.sources, chosen, shelf=options.shelf, seeds=seeds, compiled=options.compiled
         )
         self._key: Key | None = None
-        self._ground: Ground | None = None
+        self._group: CellGroup | None = None
 
     def run(self, cell: Cell, listener: Listener, adaptations: tuple[str, ...] = ()) -> Record:
         """Run a cell and save it; one that cannot be run gives a record that says why. BenchError where the run
@@ -50,32 +51,32 @@ class Series:
         if self._work.options.compiled:
             adaptations = (*adaptations, "compiled layers")
         terms = Attempt(
-            ground=partial(self._ground_of, listener=listener),
+            group=partial(self._group_of, listener=listener),
             watch=partial(listener.point, cell),
             log=partial(self._log, cell),
             retry_fp32=self._work.options.retry_fp32,
             adaptations=adaptations,
         )
-        record, tests = attempt(cell, self._bench, terms)
+        record, tests = attempt(cell, self._context, terms)
         if record.status == "oom":
             self._forget()
         self._work.store.save(record, tests)
         return record
 
-    def _ground_of(self, cell: Cell, bench: Bench, listener: Listener) -> Ground:
+    def _group_of(self, cell: Cell, context: RunContext, listener: Listener) -> CellGroup:
         """What the cell's group shares; kept for the next cell where `bench` is the usual one."""
-        if bench is not self._bench:
+        if context is not self._context:
             self._forget()
-            return prepare_ground(cell, bench)
-        if self._ground is None or self._key != group_key(cell):
+            return prepare_group(cell, context)
+        if self._group is None or self._key != cell.group_key:
             self._forget()
             listener.say(f"{cell.task}: reading rows, loading {cell.backbone}, encoding ...")
-            self._ground = prepare_ground(cell, bench)
-            self._key = group_key(cell)
-        return self._ground
+            self._group = prepare_group(cell, context)
+            self._key = cell.group_key
+        return self._group
 
     def _forget(self) -> None:
-        self._ground, self._key = None, None
+        self._group, self._key = None, None
         gc.collect()
 
     def _log(self, cell: Cell, error: BaseException) -> str:

@@ -15,11 +15,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from statistics import fmean
 
-from bench.cli.tables import open_source
+from bench.analysis.opening import open_source
 from bench.contracts import BenchError, Cell
-from bench.executors.groups import Groups, Key, group_key
-from bench.runs.progress import duration
+from bench.executors.groups import Groups, Key
 from bench.runs.record import Record
+from bench.text import duration
 
 START = 10.0  # seconds until a worker can run cells: an actor, a process, torch
 DRIVER = 0.02  # seconds that the driver needs for a record; it takes one after another
@@ -76,10 +76,10 @@ def costs_of(records: Sequence[Record]) -> dict[Cell, Cost]:
         raise BenchError("no finished cell has recorded costs: run a suite first")
     shared: dict[Key, float] = {}
     for record in done:
-        key = group_key(record.cell)
+        key = record.cell.group_key
         shared[key] = max(shared.get(key, 0.0), record.seconds.prepare + record.seconds.prefix)
     return {
-        record.cell: Cost(record.seconds.train + record.seconds.evaluate, shared[group_key(record.cell)])
+        record.cell: Cost(record.seconds.train + record.seconds.evaluate, shared[record.cell.group_key])
         for record in done
     }
 
@@ -126,7 +126,7 @@ def simulate(costs: Mapping[Cell, Cost], gpus: int) -> Outcome:
         busy=busy,
         bound=lower_bound(costs, gpus),
         prepared=len(preparations),
-        groups=len(set(map(group_key, costs))),
+        groups=len({cell.group_key for cell in costs}),
         backbones_fetched=len({(node, backbone) for node, (_, backbone, _) in fetched}),
         tasks_fetched=len({(node, task) for node, (task, _, _) in fetched}),
     )
@@ -134,7 +134,7 @@ def simulate(costs: Mapping[Cell, Cost], gpus: int) -> Outcome:
 
 def lower_bound(costs: Mapping[Cell, Cost], gpus: int) -> float:
     """Seconds that no schedule can beat."""
-    shared = {group_key(cell): cost.shared for cell, cost in costs.items()}
+    shared = {cell.group_key: cost.shared for cell, cost in costs.items()}
     work = math.fsum(cost.own for cost in costs.values()) + math.fsum(shared.values())
     return max(work / gpus, max(cost.own + cost.shared for cost in costs.values()))
 
@@ -171,7 +171,7 @@ def main() -> None:
     costs = grid(recorded, chosen.cells)
     print(markdown([simulate(costs, gpus) for gpus in chosen.gpus]))
     own = [cost.own for cost in costs.values()]
-    shared = fmean({group_key(cell): cost.shared for cell, cost in costs.items()}.values())
+    shared = fmean({cell.group_key: cost.shared for cell, cost in costs.items()}.values())
     print(f"\n{len(costs):,} cells, after {len(recorded)} recorded in {chosen.source}:")
     print(f"a cell takes {fmean(own):.1f} s, at most {max(own):.1f} s; a preparation {shared:.1f} s.\n")
     print(ASSUMPTIONS, end="")

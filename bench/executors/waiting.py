@@ -7,10 +7,11 @@ from contextlib import suppress
 from dataclasses import dataclass
 
 from bench.contracts import Cell
-from bench.executors.contract import Finished, Listener
+from bench.executors.contract import Finished
 from bench.executors.groups import Groups, Key
 from bench.runs.folder import Store
-from bench.runs.leases import Claim
+from bench.runs.leases import Lease
+from bench.runs.listeners import Listener
 
 
 @dataclass(frozen=True)
@@ -18,10 +19,10 @@ class Held:
     """A cell that this process has claimed."""
 
     cell: Cell
-    claim: Claim
+    lease: Lease
 
     def release(self) -> None:
-        self.claim.release()
+        self.lease.release()
 
 
 class Waiting:
@@ -57,15 +58,15 @@ class Waiting:
 
     def _claimed(self, cell: Cell) -> Held | None:
         """The cell under a claim, or None where another process has it or has finished it meanwhile."""
-        claim = self._store.claim(cell.id)
-        if claim is None:
+        lease = self._store.lease(cell.id)
+        if lease is None:
             self._elsewhere.append(cell)
             return None
         record = self._finished(cell)
         if record:
-            claim.release()
+            lease.release()
             self._listener.cell_done(record)
             return None
         with suppress(OSError):
             self._store.log_path(cell.id).unlink(missing_ok=True)  # of an earlier run
-        return Held(cell, claim)
+        return Held(cell, lease)

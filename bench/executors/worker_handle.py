@@ -18,7 +18,7 @@ import bench
 from bench.contracts import BenchError
 from bench.executors import messages
 from bench.executors.contract import Work
-from bench.executors.groups import Key, group_key
+from bench.executors.groups import Key
 from bench.executors.waiting import Held
 
 STARTUP = 300.0  # seconds in which a worker must be ready
@@ -52,7 +52,7 @@ class Worker:
 
     def give(self, held: Held, limit: float, adaptations: tuple[str, ...] = ()) -> None:
         """Run a claimed cell for at most `limit` seconds, not counting the start of the process."""
-        self.held, self.key, self.adaptations = held, group_key(held.cell), adaptations
+        self.held, self.key, self.adaptations = held, held.cell.group_key, adaptations
         self._limit = limit
         self.start()
         self._deadline = time.monotonic() + (limit if self.ready else STARTUP)

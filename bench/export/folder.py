@@ -18,7 +18,7 @@ import torch
 from bench.contracts import BenchError, Cell
 from bench.data.sources import Sources
 from bench.engine.cell import train
-from bench.engine.group import Bench, Ground, prepare_ground
+from bench.engine.group import CellGroup, RunContext, prepare_group
 from bench.engine.machine import Device, choose_device
 from bench.engine.training import predict
 from bench.export.standard import CLASSES, standard_model, why_not
@@ -51,24 +51,24 @@ def export(cell: Cell, plugins: Plugins, sources: Sources, folder: Path, device:
         raise BenchError(
             f"strategy '{cell.strategy}' starts from random weights: it is a control, not a model to use"
         )
-    bench = Bench(plugins, sources, Device(choose_device(device).torch, torch.float32))
-    ground = prepare_ground(cell, bench)
-    reason = why_not(ground.given, ground.task.head, cell.recipe)
+    context = RunContext(plugins, sources, Device(choose_device(device).torch, torch.float32))
+    group = prepare_group(cell, context)
+    reason = why_not(group.given, group.task.head, cell.recipe)
     if reason:
         raise BenchError(f"cannot export {cell.strategy} on {cell.backbone}: {reason}")
-    trained = train(cell, 1.0, ground, bench, lambda point: None)
+    trained = train(cell, 1.0, group, context, lambda point: None)
     model = replace(trained.model, prefix=None)
-    logits, _ = predict(model, "test", ground.splits["test"], replace(trained.plan.phases[-1], frozen=0))
-    expected = ground.task.decode(logits, ground.encoded["test"], ground.rows.test, ground.labels)
-    encoder = _whole(model.backbone, cell, ground, bench)
+    logits, _ = predict(model, "test", group.splits["test"], replace(trained.plan.phases[-1], frozen=0))
+    expected = group.task.decode(logits, group.encoded["test"], group.rows.test, group.labels)
+    encoder = _whole(model.backbone, cell, group, context)
     head = model.head.map[-1].cpu()
-    standard = standard_model(encoder, head, ground.task.head, ground.labels)  # pyright: ignore[reportArgumentType]
+    standard = standard_model(encoder, head, group.task.head, group.labels)  # pyright: ignore[reportArgumentType]
     standard.config.doc_stride = cell.recipe.stride
     folder.parent.mkdir(parents=True, exist_ok=True)
     work = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name}-"))
     try:
-        _write(standard, cell, ground, work)
-        _check(work, ground, expected)
+        _write(standard, cell, group, work)
+        _check(work, group, expected)
         if folder.exists():
             folder.rmdir()
         os.replace(work, folder)
@@ -76,16 +76,16 @@ def export(cell: Cell, plugins: Plugins, sources: Sources, folder: Path, device:
         raise BenchError(f"--export {folder} cannot be written ({error.strerror or error})") from error
     finally:
         shutil.rmtree(work, ignore_errors=True)
-    return Exported(folder, len(ground.rows.train), len(ground.rows.test))
+    return Exported(folder, len(group.rows.train), len(group.rows.test))
 
 
-def _whole(trained: Any, cell: Cell, ground: Ground, bench: Bench) -> HuggingFaceEncoder:
+def _whole(trained: Any, cell: Cell, group: CellGroup, context: RunContext) -> HuggingFaceEncoder:
     """The encoder with its whole embedding table: given rows where a token never occurred, trained ones
     elsewhere."""
     trained.merge()
-    whole = load(cell.backbone, bench.sources).backbone
+    whole = load(cell.backbone, context.sources).backbone
     assert isinstance(whole, HuggingFaceEncoder)
-    ids = whole.copy().trim(ground.terms.tokens)
+    ids = whole.copy().trim(group.setup.tokens)
     kept = torch.from_numpy(np.flatnonzero(ids >= 0))
     target = whole.named_parameters()
     with torch.no_grad():
@@ -98,21 +98,21 @@ def _whole(trained: Any, cell: Cell, ground: Ground, bench: Bench) -> HuggingFac
     return whole
 
 
-def _write(standard: Any, cell: Cell, ground: Ground, folder: Path) -> None:
+def _write(standard: Any, cell: Cell, group: CellGroup, folder: Path) -> None:
     from transformers.utils import logging
 
     logging.disable_progress_bar()
     standard.save_pretrained(folder)
-    tokenizer = ground.loaded.tokenizer
+    tokenizer = group.loaded.tokenizer
     tokenizer.model_max_length = cell.recipe.max_length
     tokenizer.save_pretrained(folder)
-    shutil.copyfile(SCRIPTS / SCRIPT[ground.task.head], folder / "predict.py")
-    (folder / "README.md").write_text(_card(cell, ground), encoding="utf-8")
+    shutil.copyfile(SCRIPTS / SCRIPT[group.task.head], folder / "predict.py")
+    (folder / "README.md").write_text(_card(cell, group), encoding="utf-8")
     folder.chmod(0o755)
 
 
-def _card(cell: Cell, ground: Ground) -> str:
-    kind = PIPELINE[ground.task.head]
+def _card(cell: Cell, group: CellGroup) -> str:
+    kind = PIPELINE[group.task.head]
     use = (
         f'`pipeline("{kind}", model="THIS FOLDER")`'
         if kind
@@ -122,21 +122,21 @@ def _card(cell: Cell, ground: Ground) -> str:
 library_name: transformers
 {f"pipeline_tag: {kind}" if kind else "pipeline_tag: question-answering"}
 ---
-Trained by transferbench: strategy `{cell.strategy}` on `{cell.backbone}`, {len(ground.rows.train):,} rows, seed
-{cell.seed}, at most {cell.recipe.max_length} tokens. A standard `{CLASSES[ground.task.head]}`: load it with
+Trained by transferbench: strategy `{cell.strategy}` on `{cell.backbone}`, {len(group.rows.train):,} rows, seed
+{cell.seed}, at most {cell.recipe.max_length} tokens. A standard `{CLASSES[group.task.head]}`: load it with
 {use}, or run `python predict.py`, which needs transformers and torch alone and predicts exactly what was measured.
 """
 
 
-def _check(folder: Path, ground: Ground, expected: Sequence[Any]) -> None:
+def _check(folder: Path, group: CellGroup, expected: Sequence[Any]) -> None:
     """BenchError where the folder's own script predicts anything else than the harness did."""
     spec = importlib.util.spec_from_file_location("exported_predict", folder / "predict.py")
     assert spec is not None
     assert spec.loader is not None
     script = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(script)
-    found = script.predict(str(folder), _inputs(ground.rows.test))
-    wrong = [row.id for row, a, b in zip(ground.rows.test, expected, found, strict=True) if a != b]
+    found = script.predict(str(folder), _inputs(group.rows.test))
+    wrong = [row.id for row, a, b in zip(group.rows.test, expected, found, strict=True) if a != b]
     if wrong:
         raise BenchError(
             f"the exported model predicts {len(wrong)} of {len(expected)} test rows otherwise than the "

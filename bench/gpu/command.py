@@ -27,11 +27,12 @@ import torch
 import transformers
 
 from bench.contracts import Strategy
-from bench.engine.machine import Device, choose_device, processor
+from bench.engine.machine import Device, choose_device
 from bench.engine.speeds import Speeds
 from bench.gpu import checks
 from bench.gpu.material import MATERIALS, TINY, Material
 from bench.gpu.running import HAS_TRAINER, PEER, Bed, Peer, run_engine, run_loop, run_trainer
+from bench.runs.provenance import processor
 from strategies.frozen import Frozen
 from strategies.full import Full
 from strategies.gradual import Gradual

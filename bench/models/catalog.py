@@ -13,7 +13,7 @@ from bench.data.packages.pinned import GLOVE, MINILM
 from bench.data.packages.registries import Package
 from bench.data.sources import Sources
 from bench.models import gensim_data
-from bench.planning.workload import Shape
+from bench.models.shape import Shape
 
 VECTOR_SUFFIXES = (".kv", ".model", ".bin", ".txt", ".vec", ".gz", ".w2v", ".glove")
 

@@ -2,59 +2,55 @@
 
 from __future__ import annotations
 
-import io
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from bench.cli.display import Display
 from bench.contracts import BenchError, Cell
 from bench.data.batches import epoch_steps
 from bench.data.sources import Sources
 from bench.engine.cell import run_cell
-from bench.engine.group import Bench, Ground, prepare_ground
+from bench.engine.group import CellGroup, RunContext, prepare_group
 from bench.engine.machine import Device
 from bench.engine.plan import make_plan
 from bench.executors.contract import Options
 from bench.executors.launch import launch
 from bench.peers.measurement import Clock, Outcome
 from bench.registry import Plugins
+from bench.runs.listeners import Silent
 
 
 def run_one(cell: Cell, plugins: Plugins, sources: Sources, device: Device) -> Outcome:
     """The whole wall-clock time of the cell, of which what its record calls evaluation is set apart."""
-    bench = Bench(plugins, sources, device)
+    context = RunContext(plugins, sources, device)
     began = device.clock()
-    ground = prepare_ground(cell, bench)
+    group = prepare_group(cell, context)
     prepared = device.clock()
-    record, _ = run_cell(cell, ground, bench, lambda _: None)
+    record, _ = run_cell(cell, group, context, lambda _: None)
     ended = device.clock()
-    evaluate = record.seconds.evaluate + record.seconds.prefix - _training_prefix(cell, ground, plugins)
+    evaluate = record.seconds.evaluate + record.seconds.prefix - _training_prefix(cell, group, plugins)
     return Outcome(
         clock=Clock(prepare=prepared - began, train=ended - prepared - evaluate, evaluate=evaluate),
         score=record.scores["test"][record.headline],
     )
 
 
-def _training_prefix(cell: Cell, ground: Ground, plugins: Plugins) -> float:
+def _training_prefix(cell: Cell, group: CellGroup, plugins: Plugins) -> float:
     """Seconds of the frozen prefix on the training split alone."""
     strategy = plugins.strategy(cell.strategy, cell.options)
-    names = [*ground.given.named_parameters(), "head.weight"]
-    steps = epoch_steps(len(ground.splits["train"]), cell.recipe.batch_size)
-    plan = make_plan(strategy, names, ground.given.depth, cell.recipe, steps)
-    return ground.prefix.seconds("train", plan.boundaries)
+    names = [*group.given.named_parameters(), "head.weight"]
+    steps = epoch_steps(len(group.splits["train"]), cell.recipe.batch_size)
+    plan = make_plan(strategy, names, group.given.depth, cell.recipe, steps)
+    return group.prefix.seconds("train", plan.boundaries)
 
 
 def run_suite(cells: Sequence[Cell], plugins: Plugins, sources: Sources, device: Device) -> Outcome:
     """Wall-clock time of all cells in one process, records and predictions written. Raises BenchError where a cell
     does not finish."""
-    from rich.console import Console
-
-    display = Display(Console(file=io.StringIO()))
     with tempfile.TemporaryDirectory(prefix="transferbench-peers-") as run:
         options = Options(device=str(device.torch), executor="inline")
         began = device.clock()
-        records = launch(cells, plugins, sources, Path(run), options, display)
+        records = launch(cells, plugins, sources, Path(run), options, Silent())
         seconds = device.clock() - began
     for record in records:
         if record.status != "done":

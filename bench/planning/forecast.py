@@ -77,9 +77,11 @@ def forecast(cells: Sequence[Cell], plugins: Plugins, sources: Sources, folder: 
         if not each.memory:
             each = Estimate(each.seconds, workload.memory(members[0]), each.basis)
         done = sum(cell.id in finished for cell in members)
-        rows.append(Row(members, done, each, _misfit(members[0], plugins, shape(members[0].backbone).depth)))
-    misfits = {cell.id for row in rows if row.misfit for cell in row.cells}
-    todo = [cell for cell in cells if cell.id not in finished and cell.id not in misfits]
+        rows.append(
+            Row(members, done, each, _incompatible(members[0], plugins, shape(members[0].backbone).depth))
+        )
+    incompatible = {cell.id for row in rows if row.misfit for cell in row.cells}
+    todo = [cell for cell in cells if cell.id not in finished and cell.id not in incompatible]
     machines = {record.machine.processor for record in recorded if record.machine} | set(places)
     downloads = _downloads(todo, plugins, sources)
     return Forecast(rows, downloads, estimator.total(todo), rate, sorted(machines))
@@ -141,7 +143,7 @@ def _finished(cells: Iterable[Cell], plugins: Plugins, sources: Sources, store: 
     return found
 
 
-def _misfit(cell: Cell, plugins: Plugins, depth: int) -> str:
+def _incompatible(cell: Cell, plugins: Plugins, depth: int) -> str:
     try:
         plugins.strategy(cell.strategy, cell.options).checked_phases(depth)
     except BenchError as error:

@@ -11,7 +11,6 @@ from dataclasses import dataclass
 
 from bench.contracts import FROZEN, BenchError, Cell
 from bench.data.sources import Sources
-from bench.executors.groups import group_key
 from bench.models import catalog
 from bench.registry import Plugins
 
@@ -54,7 +53,7 @@ def divide(cells: Sequence[Cell], costs: dict[str, float], count: int) -> list[s
     (Graham 1969, SIAM J. Appl. Math. 17). No shard is empty."""
     groups: dict[object, list[Cell]] = {}
     for cell in cells:
-        groups.setdefault(group_key(cell), []).append(cell)
+        groups.setdefault(cell.group_key, []).append(cell)
     even = sum(costs.values()) / count
     pieces = [piece for group in groups.values() for piece in _pieces(group, costs, even)]
     while len(pieces) < count:

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from bench.contracts import BenchError, Cell, Phase, Task
+from bench.models.shape import Shape
 from bench.registry import Plugins
 
 FILLED = {"qa": 0.9}
@@ -30,25 +31,6 @@ SIZES = (10_000, 1_000, 1_000)
 
 PARAMETERS = ("x.weight", "x.bias", "LayerNorm.weight", "x.lora_A.weight", "x.adapter.down.weight")
 """Names that stand for the parameters of a layer."""
-
-
-@dataclass(frozen=True)
-class Shape:
-    """An encoder's layers, their width, the width of their feed-forward part, and its vocabulary."""
-
-    depth: int
-    width: int
-    inner: int
-    vocabulary: int
-
-    @property
-    def layer(self) -> int:
-        """Parameters of a layer."""
-        return 4 * self.width**2 + 2 * self.width * self.inner
-
-    @property
-    def parameters(self) -> int:
-        return self.vocabulary * self.width + self.depth * self.layer
 
 
 @dataclass(frozen=True)

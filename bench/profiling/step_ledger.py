@@ -24,15 +24,14 @@ from bench.contracts import BenchError, Cell
 from bench.data.batches import shuffled
 from bench.data.sources import Sources
 from bench.engine.cell import build, values_of
-from bench.engine.group import Bench, Ground, prepare_ground
-from bench.engine.machine import choose_device
+from bench.engine.group import CellGroup, RunContext, prepare_group
+from bench.engine.machine import choose_device, describe
 from bench.engine.optimizer import FlatAdamW
 from bench.engine.plan import PlannedPhase
 from bench.engine.training import Model, set_modes
 from bench.models.heads import loss_terms
 from bench.registry import discover
 from bench.runs import atomic_files
-from bench.runs.provenance import describe
 from bench.suite import Suite, load
 
 STRATEGIES = ("frozen", "bitfit", "lora", "adapter", "top-layers", "full")
@@ -65,9 +64,9 @@ class Line:
         return [1000 * value for value in (*parts, median(map(sum, kept)))]
 
 
-def measure(lines: Sequence[Line], ground: Ground, cell: Cell, steps: int) -> None:
+def measure(lines: Sequence[Line], group: CellGroup, cell: Cell, steps: int) -> None:
     """Take steps on the same batches, one of each line in turn."""
-    split = ground.splits["train"]
+    split = group.splits["train"]
     batches = shuffled(split.lengths, cell.recipe.batch_size, seed=0)
     for _ in range(WARM + steps):
         batch = split.batch(next(batches))
@@ -86,15 +85,15 @@ def measure(lines: Sequence[Line], ground: Ground, cell: Cell, steps: int) -> No
             line.seconds.append((edges[1] - edges[0], edges[2] - edges[1], edges[3] - edges[2]))
 
 
-def lines_of(cell: Cell, ground: Ground, bench: Bench) -> list[Line]:
+def lines_of(cell: Cell, group: CellGroup, context: RunContext) -> list[Line]:
     """The strategy of a cell, ready to step; where its frozen prefix is read from the cache, again without it."""
-    model, plan = build(cell, bench.plugins.strategy(cell.strategy, cell.options), ground, bench)
+    model, plan = build(cell, context.plugins.strategy(cell.strategy, cell.options), group, context)
     if plan.solver != "adamw":
         raise BenchError(f"strategy '{cell.strategy}' takes no steps: it is solved for")
-    ground.prefix.fill("train", plan.boundaries)
+    group.prefix.fill("train", plan.boundaries)
     phase = plan.phases[-1]
     parameters = model.parameters()
-    values = {name: values_of(name, parameters, ground) for name in parameters}
+    values = {name: values_of(name, parameters, group) for name in parameters}
     share = sum(values[name] for name in phase.rates) / sum(values.values())
     optimizer = FlatAdamW(parameters, plan, cell.recipe, model.device.dtype)
     for number in range(len(plan.phases)):
@@ -108,7 +107,7 @@ def lines_of(cell: Cell, ground: Ground, bench: Bench) -> list[Line]:
     return lines
 
 
-def table(lines: Sequence[Line], ground: Ground, cell: Cell, bench: Bench) -> Table:
+def table(lines: Sequence[Line], group: CellGroup, cell: Cell, context: RunContext) -> Table:
     """A row a line, relative to `full` where it is among them."""
     full = next((line.medians()[3] for line in lines if line.label == "full"), None)
     rows = []
@@ -116,7 +115,7 @@ def table(lines: Sequence[Line], ground: Ground, cell: Cell, bench: Bench) -> Ta
         *parts, step = line.medians()
         values = [line.trainable, *parts, step, step / full if full else None]
         rows.append(Row((line.label,), tuple(map(Entry, values))))
-    lengths = ground.splits["train"].lengths
+    lengths = group.splits["train"].lengths
     steps = len(lines[0].seconds) - WARM
     return Table(
         "Trainable share against the time of a training step",
@@ -127,7 +126,7 @@ def table(lines: Sequence[Line], ground: Ground, cell: Cell, bench: Bench) -> Ta
             f"Milliseconds: medians of {steps} steps on batches of {cell.recipe.batch_size} from {cell.task} "
             f"(a mean of {lengths.mean():.0f} tokens), {cell.backbone}; strategies take turns. A frozen prefix is "
             "read from the cache, as in a run, unless the row says otherwise.",
-            f"Machine: {machine_fingerprint(describe(bench.device))}.",
+            f"Machine: {machine_fingerprint(describe(context.device))}.",
         ),
     )
 
@@ -144,18 +143,22 @@ def parser(module: str, text: str | None, suite: str, steps: int) -> argparse.Ar
     return found
 
 
-def requested(chosen: argparse.Namespace, strategies: Sequence[str]) -> tuple[list[Cell], Ground, Bench]:
+def requested(
+    chosen: argparse.Namespace, strategies: Sequence[str]
+) -> tuple[list[Cell], CellGroup, RunContext]:
     """A cell of each strategy, as the options of `parser` say, and what they share."""
     suite = load(chosen.suite)
-    bench = Bench(discover(), Sources(local=suite.data.local), choose_device(chosen.device, chosen.threads))
+    context = RunContext(
+        discover(), Sources(local=suite.data.local), choose_device(chosen.device, chosen.threads)
+    )
     recipe = suite.task_recipe(chosen.task)
     cells = [
         Cell("ledger", chosen.task, name, chosen.backbone, 0, recipe, _options(suite, name))
         for name in strategies
     ]
-    ground = prepare_ground(cells[0], bench)
+    group = prepare_group(cells[0], context)
     torch.manual_seed(0)
-    return cells, ground, bench
+    return cells, group, context
 
 
 def _options(suite: Suite, strategy: str) -> tuple[tuple[str, Any], ...]:
@@ -172,10 +175,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     chosen = options.parse_args(arguments)
 
     def show() -> None:
-        cells, ground, bench = requested(chosen, chosen.strategies)
-        lines = [line for cell in cells for line in lines_of(cell, ground, bench)]
-        measure(lines, ground, cells[0], chosen.steps)
-        found = table(lines, ground, cells[0], bench)
+        cells, group, context = requested(chosen, chosen.strategies)
+        lines = [line for cell in cells for line in lines_of(cell, group, context)]
+        measure(lines, group, cells[0], chosen.steps)
+        found = table(lines, group, cells[0], context)
         print(render(found, "md"), end="")
         if chosen.out:
             atomic_files.write(chosen.out, TypeAdapter(Table).dump_json(found, indent=1))

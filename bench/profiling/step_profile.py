@@ -20,11 +20,11 @@ from bench.analysis.tables.formats import render
 from bench.analysis.tables.model import Block, Column, Entry, Row, Table
 from bench.contracts import Cell
 from bench.data.batches import shuffled
-from bench.engine.group import Bench, Ground
+from bench.engine.group import CellGroup, RunContext
+from bench.engine.machine import describe
 from bench.engine.speeds import Speeds
 from bench.engine.training import accumulate
 from bench.profiling.step_ledger import Line, lines_of, parser, refusals_told, requested
-from bench.runs.provenance import describe
 
 WARM = 10  # steps before those that count
 KINDS = {
@@ -58,9 +58,9 @@ def kind_of(kernel: str) -> str:
     return next((kind for kind, parts in KINDS.items() if any(part in name for part in parts)), REST)
 
 
-def measure(line: Line, ground: Ground, cell: Cell, steps: int) -> Profile:
+def measure(line: Line, group: CellGroup, cell: Cell, steps: int) -> Profile:
     """Take the same `steps` batches three times: on the clock, profiled, and counted."""
-    device, split = line.model.device, ground.splits["train"]
+    device, split = line.model.device, group.splits["train"]
     batches = shuffled(split.lengths, cell.recipe.batch_size, seed=0)
     chosen = [next(batches) for _ in range(WARM + steps)]
 
@@ -92,7 +92,7 @@ def measure(line: Line, ground: Ground, cell: Cell, steps: int) -> Profile:
     return Profile(float(median(np.diff(edges))), shares, counter.get_total_flops() / steps)
 
 
-def table(found: Profile, rate: float, cell: Cell, bench: Bench) -> Table:
+def table(found: Profile, rate: float, cell: Cell, context: RunContext) -> Table:
     """A row a kind of kernel. rate: operations a second of a large matrix product."""
     rows = [
         Row((kind,), (Entry(1000 * share * found.seconds), Entry(share)))
@@ -109,7 +109,7 @@ def table(found: Profile, rate: float, cell: Cell, bench: Bench) -> Table:
             f"are {found.operations / 1e9:.0f} GFLOP, {1000 * ideal:.0f} ms at the {rate / 1e9:,.0f} GFLOP/s of a "
             f"large product here: {100 * ideal / found.seconds:.0f}% of it. Times by kind are shares of a profiled "
             "run.",
-            f"Machine: {machine_fingerprint(describe(bench.device))}.",
+            f"Machine: {machine_fingerprint(describe(context.device))}.",
         ),
     )
 
@@ -121,10 +121,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     chosen = options.parse_args(arguments)
 
     def show() -> None:
-        (cell,), ground, bench = requested(chosen, [chosen.strategy])
-        found = measure(lines_of(cell, ground, bench)[0], ground, cell, chosen.steps)
-        rate = Speeds(bench.device, bench.sources.cache).gemm()
-        print(render(table(found, rate, cell, bench), "md"), end="")
+        (cell,), group, context = requested(chosen, [chosen.strategy])
+        found = measure(lines_of(cell, group, context)[0], group, cell, chosen.steps)
+        rate = Speeds(context.device, context.sources.cache).gemm()
+        print(render(table(found, rate, cell, context), "md"), end="")
 
     return refusals_told(show)
 

@@ -6,13 +6,11 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 from bench.analysis.groups import gather
 from bench.analysis.loading import Run
 from bench.analysis.statistics.intervals import Interval, intervals
 from bench.analysis.statistics.resampling import Source, resample
-from bench.cli.display import Display
 from bench.contracts import Cell
 from bench.data.sources import Sources
 from bench.executors.contract import Options
@@ -23,6 +21,10 @@ from bench.recommend.successive_halving import FEW, SEEDS, Contest, measured, ra
 from bench.recommend.views import Selection
 from bench.registry import Plugins
 from bench.runs.folder import Store
+from bench.runs.listeners import Screen
+
+STRATEGIES = ("frozen", "top-layers", "lp-ft", "lora", "gradual", "full")
+"""What is compared by default, cheapest first: all that can be exported."""
 
 
 @dataclass(frozen=True)
@@ -37,12 +39,12 @@ class Terms:
 
 
 def answer(
-    cell: Cell, terms: Terms, plugins: Plugins, sources: Sources, where: tuple[Path, Options, Any]
+    cell: Cell, terms: Terms, plugins: Plugins, sources: Sources, where: tuple[Path, Options, Screen]
 ) -> Findings:
     """Compare the strategies on the task of `cell` with its recipe, choose, and score the choice once on the
     test rows.
 
-    where: the run folder, how to run, and the console for progress. Raises BenchError."""
+    where: the run folder, how to run, and the screen for progress. Raises BenchError."""
     folder, options, screen = where
     began = time.monotonic()
     view = Selection(cell.task).name
@@ -97,7 +99,7 @@ def _final(
     left: float,
     plugins: Plugins,
     sources: Sources,
-    where: tuple[Path, Options, Any],
+    where: tuple[Path, Options, Screen],
 ) -> Interval | None:
     """The choice on the test rows, trained on all training rows: with as many seeds as the time allows, one
     at least where a third of what is expected is left."""
@@ -109,7 +111,7 @@ def _final(
     if not seeds:
         return None
     cells = [replace(cell, seed=seed) for seed in range(seeds)]
-    launch(cells, plugins, sources, folder, options, Display(screen))
+    launch(cells, plugins, sources, folder, options, screen)
     records = [record for record in Store(folder).records() if record.cell.id in {cell.id for cell in cells}]
     group = next(iter(gather(records).values()))
     scores = resample(group, group.headline, Source(Store(folder).predictions)) if group.done else None

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from bench.analysis.statistics.intervals import Interval
 from bench.recommend.evidence import Growth, Standing
 from bench.recommend.successive_halving import Outcome
-from bench.runs.progress import duration
+from bench.text import duration
 
 
 @dataclass(frozen=True)

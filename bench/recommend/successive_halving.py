@@ -6,18 +6,19 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 from bench.analysis.loading import Run
-from bench.cli.display import Display
 from bench.contracts import Cell, Recipe
 from bench.data.sources import Sources
 from bench.executors.contract import Options
 from bench.executors.launch import launching
+from bench.planning.estimates import Estimator
 from bench.recommend.evidence import Standing, standing
 from bench.registry import Plugins
+from bench.runs.curve import Point
 from bench.runs.folder import Store
 from bench.runs.identity import fingerprint
+from bench.runs.listeners import Screen
 from bench.runs.record import Record
 
 SEEDS = 3
@@ -33,13 +34,33 @@ class BudgetSpent(Exception):
     """Raised between two cells."""
 
 
-class _Budgeted(Display):
-    """Ends a run after the cell with which the time is up."""
+@dataclass(frozen=True)
+class _Budgeted:
+    """A screen that ends the run after the cell with which the time is up (a bench.runs.listeners.Screen)."""
 
-    deadline = float("inf")
+    screen: Screen
+    deadline: float
+
+    def begin(self, cells: Sequence[Cell], finished: Sequence[Record], estimator: Estimator) -> None:
+        self.screen.begin(cells, finished, estimator)
+
+    def end(self) -> None:
+        self.screen.end()
+
+    def say(self, text: str) -> None:
+        self.screen.say(text)
+
+    def note(self, text: str) -> None:
+        self.screen.note(text)
+
+    def cell_started(self, cell: Cell) -> None:
+        self.screen.cell_started(cell)
+
+    def point(self, cell: Cell, point: Point) -> None:
+        self.screen.point(cell, point)
 
     def cell_done(self, record: Record) -> None:
-        super().cell_done(record)
+        self.screen.cell_done(record)
         if time.monotonic() > self.deadline:
             raise BudgetSpent
 
@@ -104,14 +125,18 @@ def sizes_for(rows: int, labels: int) -> list[int]:
 
 
 def race(
-    contest: Contest, sizes: Sequence[int], plugins: Plugins, sources: Sources, options: Options, screen: Any
+    contest: Contest,
+    sizes: Sequence[int],
+    plugins: Plugins,
+    sources: Sources,
+    options: Options,
+    screen: Screen,
 ) -> Outcome:
     """Run round after round: one seed of every strategy on the fewest rows, which tells what each costs, then what
     `following` says. A strategy that is behind beyond chance (5%, Holm) and did not come closer since fewer rows is
     given up. A tenth of the time is kept for the final score. Raises BenchError as `launch` does."""
     began = time.monotonic()
-    display = _Budgeted(screen)
-    display.deadline = began + 0.9 * contest.budget
+    display = _Budgeted(screen, began + 0.9 * contest.budget)
     behind: dict[str, str] = {}
     begun: list[int] = []
     now, before = None, None

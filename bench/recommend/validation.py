@@ -20,21 +20,19 @@ from pathlib import Path
 from pydantic import BaseModel, ValidationError
 
 from bench.analysis.loading import Run
-from bench.cli.display import Display
-from bench.cli.recommend import STRATEGIES
-from bench.cli.tables import console
 from bench.contracts import BenchError, Cell, Recipe, Splits, Task, digest
 from bench.data.sources import Sources
 from bench.data.splits import subset, training_subset
 from bench.executors.contract import Options
 from bench.executors.launch import launch
-from bench.recommend.answer import Terms, answer
+from bench.recommend.answer import STRATEGIES, Terms, answer
 from bench.recommend.evidence import standing
 from bench.recommend.successive_halving import SEEDS
 from bench.recommend.views import Selection
 from bench.registry import Plugins, discover
 from bench.runs import atomic_files
 from bench.runs.folder import RUNS, Store
+from bench.runs.listeners import Screen
 from bench.user_data.summary import lengths, recipe_keys
 
 REGISTRY = ("movie-sentiment", "reuters-r8", "financial-ner")
@@ -109,7 +107,9 @@ class Small:
         return type(f"{base.__name__}_{rows}", (base,), members)
 
 
-def assess(task: str, setting: Setting, sources: Sources, folder: Path, options: Options) -> Result:
+def assess(
+    task: str, setting: Setting, sources: Sources, folder: Path, options: Options, screen: Screen
+) -> Result:
     """The grid on the test rows, then `recommend` without them. What `folder` held of an earlier attempt is
     deleted, so that both times are of whole runs."""
     shutil.rmtree(folder, ignore_errors=True)
@@ -117,10 +117,9 @@ def assess(task: str, setting: Setting, sources: Sources, folder: Path, options:
     plugins = discover([*options.plugin_files, small, Selection(small.name)])
     options = replace(options, plugin_files=plugins.given)
     cell = _cell(small.name, setting, plugins, sources)
-    screen = console(stderr=True)
     cells = [replace(cell, strategy=name, seed=seed) for name in setting.strategies for seed in range(SEEDS)]
     began = time.monotonic()
-    records = launch(cells, plugins, sources, folder / "grid", options, Display(screen))
+    records = launch(cells, plugins, sources, folder / "grid", options, screen)
     grid_seconds = time.monotonic() - began
     grid = standing(Run(task, records, Store(folder / "grid").predictions), small.name)
     terms = Terms(setting.strategies, setting.backbone, "accuracy", setting.share * grid_seconds, "")
@@ -193,7 +192,9 @@ def kept(path: Path) -> Result | None:
         return None
 
 
-def run(tasks: Sequence[str], setting: Setting, sources: Sources, out: Path, options: Options) -> str:
+def run(
+    tasks: Sequence[str], setting: Setting, sources: Sources, out: Path, options: Options, screen: Screen
+) -> str:
     """The table of the tasks, after those that `out` lacks were run. BenchError for an unknown one."""
     known = discover(options.plugin_files)
     for task in tasks:
@@ -202,7 +203,7 @@ def run(tasks: Sequence[str], setting: Setting, sources: Sources, out: Path, opt
         path = out / f"{task}.json"
         found = kept(path)
         if found is None or found.setting != setting:
-            found = assess(task, setting, sources, RUNS / "recommend-six" / task, options)
+            found = assess(task, setting, sources, RUNS / "recommend-six" / task, options, screen)
             atomic_files.write(path, found.model_dump_json(indent=1).encode())
         names = dict.fromkeys((*REGISTRY, *LOCAL, *tasks))
         there = [found for name in names if (found := kept(out / f"{name}.json"))]
@@ -219,10 +220,22 @@ def main() -> None:
     parser.add_argument("--local", type=Path, help="a folder in the hub's layout")
     parser.add_argument("--out", type=Path, default=Path("results/recommend"))
     given = parser.parse_args()
+    from bench.cli.display import Display
+    from bench.cli.output import console
+
     tasks = given.tasks or [*REGISTRY, *(LOCAL if given.local else ())]
     setting = Setting(rows=given.rows, test=given.test, share=given.share)
     try:
-        print(run(tasks, setting, Sources(local=given.local), given.out, Options()))
+        print(
+            run(
+                tasks,
+                setting,
+                Sources(local=given.local),
+                given.out,
+                Options(),
+                Display(console(stderr=True)),
+            )
+        )
     except BenchError as error:
         print(f"recommend.six: {error}", file=sys.stderr)
         sys.exit(2)

@@ -10,7 +10,7 @@ from bench.runs.folder import Store
 
 
 @dataclass(frozen=True)
-class Parcel:
+class CellFiles:
     """The files of one cell; None where it has no such file."""
 
     cell: str
@@ -19,7 +19,7 @@ class Parcel:
     log: bytes | None
 
     @classmethod
-    def pack(cls, store: Store, cell: str) -> Parcel:
+    def pack(cls, store: Store, cell: str) -> CellFiles:
         """The files of a cell that has a record. Raises Damaged where they are not those that were written."""
         if store.verified(cell) is None:
             raise BenchError(f"{store.path} has no record of {cell}")

@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any
 
 from bench.contracts import BenchError
 from bench.runs import atomic_files
-from bench.runs.leases import Claim, claim, exclusive, owner_of
+from bench.runs.leases import Lease, exclusive, lease, owner_of
 from bench.runs.record import SCHEMA_VERSION, Record, read_record
 
 if TYPE_CHECKING:
@@ -140,9 +140,9 @@ class Store:
             raise BenchError(f"{path} cannot be moved to {target} ({error.strerror})") from error
         return target
 
-    def claim(self, cell: str) -> Claim | None:
+    def lease(self, cell: str) -> Lease | None:
         """The right to run a cell, or None where another living process has it."""
-        return claim(self.path / "claims" / cell)
+        return lease(self.path / "claims" / cell)
 
     def running(self) -> list[str]:
         """The cells in flight in living processes."""

@@ -1,6 +1,6 @@
-"""Claims: which process runs which cell of a run folder, so that several may work on one folder.
+"""Leases: which process runs which cell of a run folder, so that several may work on one folder.
 
-A claim is a file under `claims/` that its owner holds an exclusive `flock` on. The kernel drops the lock when the
+A lease is a file under `claims/` that its owner holds an exclusive `flock` on. The kernel drops the lock when the
 owner ends, however it ends, so a dead owner never blocks a cell; over a network file system the server does
 the same for a lost machine. The owner is written into the file (host, process id, start time) for people and
 for `status`.
@@ -44,7 +44,7 @@ def this_process() -> Owner:
     return Owner(socket.gethostname(), os.getpid(), psutil.Process().create_time())
 
 
-class Claim:
+class Lease:
     """A cell that this process holds until `release`, or until it ends."""
 
     def __init__(self, path: Path, descriptor: int) -> None:
@@ -57,8 +57,8 @@ class Claim:
         os.close(self._descriptor)
 
 
-def claim(path: Path) -> Claim | None:
-    """The claim at `path`, or None where a living process holds it. BenchError where it cannot be written."""
+def lease(path: Path) -> Lease | None:
+    """The lease at `path`, or None where a living process holds it. BenchError where it cannot be written."""
     with lock_errors(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         while True:
@@ -77,11 +77,11 @@ def claim(path: Path) -> Claim | None:
         except OSError:
             os.close(descriptor)
             raise
-        return Claim(path, descriptor)
+        return Lease(path, descriptor)
 
 
 def owner_of(path: Path) -> Owner | None:
-    """The living owner that the claim at `path` names; None where there is none."""
+    """The living owner that the lease at `path` names; None where there is none."""
     try:
         owner = Owner(**json.loads(path.read_text()))
     except (OSError, ValueError, TypeError):

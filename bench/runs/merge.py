@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from bench.contracts import BenchError
-from bench.runs.cell_files import Parcel
+from bench.runs.cell_files import CellFiles
 from bench.runs.folder import Store
 from bench.runs.record import Record
 
@@ -43,7 +43,7 @@ def merge(runs: Sequence[Store], into: Store) -> None:
     into.begin(folders[0].suite(), [cell for run in folders for cell in run.grid()])
     for found in chosen.values():
         if found.store.path.resolve() != into.path.resolve():
-            Parcel.pack(found.store, found.cell).unpack(into)
+            CellFiles.pack(found.store, found.cell).unpack(into)
 
 
 def _chosen(every: Iterable[Found]) -> dict[str, Found]:

@@ -3,26 +3,23 @@
 from __future__ import annotations
 
 import functools
+import os
 import platform
 import subprocess
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-import torch
-
-from bench.engine.machine import Device, processor
 from bench.runs.record import Machine
 
 VERSIONS = ("torch", "transformers", "tokenizers", "datasets", "gensim", "scikit-learn", "numpy")
 
 
-def describe(device: Device) -> Machine:
-    """What a record says of the machine."""
-    cuda = device.torch.type == "cuda"
+def machine(device: str, dtype: str, threads: int) -> Machine:
+    """What a record says of this machine; `device` is the name of the GPU, or `cpu`."""
     return Machine(
-        device=torch.cuda.get_device_name(device.torch) if cuda else "cpu",
-        dtype=str(device.dtype).removeprefix("torch."),
-        threads=torch.get_num_threads(),
+        device=device,
+        dtype=dtype,
+        threads=threads,
         processor=processor(),
         system=f"{platform.system()} {platform.machine()}, Python {platform.python_version()}",
         versions=_versions(),
@@ -55,3 +52,15 @@ def _git(*arguments: str) -> str:
     except (OSError, subprocess.SubprocessError):
         return ""
     return done.stdout.strip()
+
+
+@functools.cache
+def processor() -> str:
+    """The processor's name and number of cores."""
+    try:
+        for line in Path("/proc/cpuinfo").read_text().splitlines():
+            if line.startswith("model name"):
+                return f"{line.split(':', 1)[1].strip()}, {os.cpu_count()} cores"
+    except OSError:
+        pass
+    return f"{platform.processor() or platform.machine()}, {os.cpu_count()} cores"

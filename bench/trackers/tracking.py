@@ -14,11 +14,11 @@ from typing import IO
 
 import bench
 from bench.contracts import BenchError, Cell
-from bench.executors.contract import Screen
 from bench.planning.estimates import Estimator
 from bench.registry import unknown
 from bench.runs.curve import Point
 from bench.runs.folder import Store
+from bench.runs.listeners import Screen
 from bench.runs.record import Record
 from bench.trackers.contract import NAMES
 

@@ -23,7 +23,7 @@ ROLES = ("text", "label", "words", "tags", "question", "context", "answer", "sta
 
 
 @dataclass(frozen=True)
-class OwnData:
+class UserData:
     """Files of a user's own, and how they are read.
 
     data: a file, a folder in the hub's layout, or a hub name; without the other two it is cut into training,
@@ -72,13 +72,13 @@ class OwnData:
 class Read:
     """What reading gave: the description with nothing left to guess, the rows, and what was done on the way."""
 
-    data: OwnData
+    data: UserData
     splits: Splits
     notes: tuple[str, ...]
 
 
 @functools.lru_cache(maxsize=4)
-def read(data: OwnData, sources: Sources) -> Read:
+def read(data: UserData, sources: Sources) -> Read:
     """Read all files of a description. BenchError where they cannot be used."""
     from bench.user_data.reading import read_files
 
@@ -102,7 +102,7 @@ def checked_name(name: str) -> str:
     return name
 
 
-def from_values(name: str, values: Mapping[str, Any], folder: Path) -> OwnData:
+def from_values(name: str, values: Mapping[str, Any], folder: Path) -> UserData:
     """A description from the keys of a suite's `[tasks.NAME]`: data, adapter, test_data, validation_data,
     drop_duplicates, and columns by role. Relative paths are from `folder`. BenchError."""
     texts = {key: values.get(key, "") for key in ("data", "adapter", "test_data", "validation_data", *ROLES)}
@@ -114,7 +114,7 @@ def from_values(name: str, values: Mapping[str, Any], folder: Path) -> OwnData:
         raise BenchError(f"task '{name}': drop_duplicates is {drop!r}; it must be true or false")
     data, test, validation = (placed(texts[key], folder) for key in ("data", "test_data", "validation_data"))
     columns = tuple((role, texts[role]) for role in ROLES if texts[role])
-    return OwnData(checked_name(name), data, texts["adapter"], test, validation, columns, drop)
+    return UserData(checked_name(name), data, texts["adapter"], test, validation, columns, drop)
 
 
 KEYS = ("data", "adapter", "test_data", "validation_data", "drop_duplicates", *ROLES)

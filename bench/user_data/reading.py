@@ -19,7 +19,7 @@ from bench.user_data.text_files import ROWS, sample
 
 if TYPE_CHECKING:
     from bench.data.sources import Sources
-    from bench.user_data.description import OwnData
+    from bench.user_data.description import UserData
 
 TABLES = {
     ".csv": tables.read_delimited,
@@ -48,7 +48,7 @@ class Source:
     notes: tuple[str, ...] = ()
 
 
-def read_files(data: OwnData, sources: Sources) -> tuple[str, Columns, Splits, list[str]]:
+def read_files(data: UserData, sources: Sources) -> tuple[str, Columns, Splits, list[str]]:
     """The adapter, its columns, the splits, and what was done, in words. BenchError."""
     files = _sources(data, sources)
     first = files["train"]
@@ -96,7 +96,7 @@ def _learn(
     return reading
 
 
-def _sources(data: OwnData, sources: Sources) -> dict[str, Source]:
+def _sources(data: UserData, sources: Sources) -> dict[str, Source]:
     """The files by split, training first."""
     path = Path(data.data)
     if path.is_absolute() and not path.exists():
@@ -137,7 +137,7 @@ def _table(source: Source) -> tables.Table:
     return source.table
 
 
-def _columns(source: Source, adapter: str, data: OwnData, notes: list[str]) -> dict[str, str]:
+def _columns(source: Source, adapter: str, data: UserData, notes: list[str]) -> dict[str, str]:
     if source.table is None:
         if data.columns:
             raise BenchError(f"{source.where} has no columns to choose: leave out --{data.columns[0][0]}")
@@ -147,7 +147,7 @@ def _columns(source: Source, adapter: str, data: OwnData, notes: list[str]) -> d
     return dict(chosen)
 
 
-def _cut(found: dict[str, Converted], data: OwnData, adapter: str, notes: list[str]) -> Splits:
+def _cut(found: dict[str, Converted], data: UserData, adapter: str, notes: list[str]) -> Splits:
     rows = {split: part.examples for split, part in found.items()}
     _refuse_unknown(rows)
     for split in ("validation", "test"):
@@ -205,7 +205,7 @@ def _enough_documents(rows: list[Any], notes: list[str]) -> list[Any]:
     return [replace(row, group="") for row in rows]
 
 
-def _without_leaks(rows: Mapping[str, list[Any]], split: str, data: OwnData, notes: list[str]) -> list[Any]:
+def _without_leaks(rows: Mapping[str, list[Any]], split: str, data: UserData, notes: list[str]) -> list[Any]:
     """The training rows without those that are also in the other file, where that was asked for. BenchError."""
     held_out = {content(row) for row in rows[split]}
     kept = [row for row in rows["train"] if content(row) not in held_out]

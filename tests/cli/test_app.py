@@ -138,7 +138,7 @@ def test_what_only_reads_imports_no_torch(arguments: Sequence[str], here: Path) 
     code = f"""
 import sys
 sys.argv = ["bench", *{list(arguments)!r}]
-from bench.cli import main
+from bench.cli.app import main
 try:
     main()
 except SystemExit:

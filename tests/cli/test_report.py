@@ -44,8 +44,8 @@ def test_plot_writes_a_figure(folder: Path, tmp_path: Path):
 
 
 def test_a_baseline_file_has_a_page_too(folder: Path, tmp_path: Path):
+    from bench.analysis.opening import open_source
     from bench.analysis.regression.baseline import dump
-    from bench.cli.tables import open_source
 
     path = tmp_path / "made.jsonl"
     path.write_text(dump(open_source(str(folder))), encoding="utf-8")

@@ -22,11 +22,11 @@ EVIL = "a|b & c_d <script>alert(1)</script> \x1b[31mred"
 FIXTURE = Path(__file__).parents[1] / "fixtures" / "baseline-v1.jsonl"
 
 Answer = tuple[int, str, str]
-Bench = Callable[..., Answer]
+RunContext = Callable[..., Answer]
 
 
 @pytest.fixture
-def bench(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Bench:
+def bench(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> RunContext:
     """`python -m bench ...` in this process, in an empty working folder: exit code, output, errors."""
     monkeypatch.chdir(tmp_path)
 
@@ -170,7 +170,7 @@ def test_a_label_is_escaped_in_every_format(bench, tmp_path, format):
 
 
 def test_many_records_are_tabulated_without_their_predictions(bench, runs, monkeypatch):
-    monkeypatch.setattr("bench.cli.tables.MANY", 5)
+    monkeypatch.setattr("bench.analysis.opening.MANY", 5)
     _, quick, _ = bench("table", runs["base"], "-f", "md")
     _, whole, _ = bench("table", runs["base"], "-f", "md", "--intervals")
     assert "standard deviation over seeds, not an interval" in quick
@@ -179,7 +179,7 @@ def test_many_records_are_tabulated_without_their_predictions(bench, runs, monke
 
 
 def test_a_damaged_record_among_many_is_refused(bench, tmp_path, monkeypatch):
-    monkeypatch.setattr("bench.cli.tables.MANY", 5)
+    monkeypatch.setattr("bench.analysis.opening.MANY", 5)
     run = write_run(tmp_path / "cut")
     path = next(Store(run).record_files())
     path.write_text(path.read_text()[:200])
@@ -321,7 +321,7 @@ def test_the_baseline_of_the_first_version_is_read_forever(bench, runs):
 
 
 def test_a_completed_run_is_a_line_of_the_history(bench, tmp_path):
-    from bench.cli.tables import note_completed
+    from bench.cli.output import note_completed
 
     folder = write_run(tmp_path / "results/runs/quick")
     note_completed(folder, "2026-01-01T00:00:00Z")
@@ -331,14 +331,14 @@ def test_a_completed_run_is_a_line_of_the_history(bench, tmp_path):
 
 
 def test_a_run_in_which_nothing_new_ran_is_not(bench, tmp_path):
-    from bench.cli.tables import note_completed
+    from bench.cli.output import note_completed
 
     note_completed(write_run(tmp_path / "results/runs/quick"), "2026-01-02T00:00:00Z")
     refused(bench("history"), "results/history.jsonl does not exist")
 
 
 def test_a_run_with_a_cell_missing_is_not(tmp_path):
-    from bench.cli.tables import note_completed
+    from bench.cli.output import note_completed
 
     folder = write_run(tmp_path / "results/runs/quick")
     Store(folder).begin("quick", ["reviews/lora/minilm/seed0"])
@@ -347,14 +347,14 @@ def test_a_run_with_a_cell_missing_is_not(tmp_path):
 
 
 def test_a_run_elsewhere_is_not(tmp_path):
-    from bench.cli.tables import note_completed
+    from bench.cli.output import note_completed
 
     note_completed(write_run(tmp_path / "mine"), "2026-01-01T00:00:00Z")
     assert [path.name for path in tmp_path.iterdir()] == ["mine"]
 
 
 def test_a_history_that_cannot_be_written_is_a_warning(tmp_path, capsys):
-    from bench.cli.tables import note_completed
+    from bench.cli.output import note_completed
 
     (tmp_path / "results/history.jsonl").mkdir(parents=True)
     note_completed(write_run(tmp_path / "results/runs/quick"), "2026-01-01T00:00:00Z")
@@ -364,7 +364,7 @@ def test_a_history_that_cannot_be_written_is_a_warning(tmp_path, capsys):
 
 
 def test_the_trend_has_a_sparkline_and_names_the_commit_of_a_step(bench, tmp_path):
-    from bench.cli.tables import note_completed
+    from bench.cli.output import note_completed
 
     for number in range(12):
         run = write_run(
@@ -405,7 +405,7 @@ def test_a_file_without_marks_is_refused_in_one_line(bench, runs, tmp_path):
     assert page.read_text() == "before\n"
 
 
-def test_verify_prints_claims_with_their_numbers(bench: Bench, tmp_path: Path) -> None:
+def test_verify_prints_claims_with_their_numbers(bench: RunContext, tmp_path: Path) -> None:
     write_run(tmp_path / "run")
     code, out, _ = bench("verify", tmp_path / "run")
     assert code == 0
@@ -413,7 +413,7 @@ def test_verify_prints_claims_with_their_numbers(bench: Bench, tmp_path: Path) -
     assert "confirmed: +1" in out
 
 
-def test_verify_prints_json(bench: Bench, tmp_path: Path) -> None:
+def test_verify_prints_json(bench: RunContext, tmp_path: Path) -> None:
     write_run(tmp_path / "run")
     _, out, _ = bench("verify", tmp_path / "run", "--json")
     verdicts = {finding["claim"]: finding["verdict"] for finding in json.loads(out)}
@@ -421,7 +421,7 @@ def test_verify_prints_json(bench: Bench, tmp_path: Path) -> None:
     assert verdicts["bert-base-squad"] == "not testable here"
 
 
-def test_verify_prints_a_table(bench: Bench, tmp_path: Path) -> None:
+def test_verify_prints_a_table(bench: RunContext, tmp_path: Path) -> None:
     write_run(tmp_path / "run")
     _, out, _ = bench("verify", tmp_path / "run", "--format", "md")
     assert out.startswith("**Published claims**")

@@ -17,7 +17,7 @@ from torch import nn
 from bench.contracts import BenchError, Cell, Recipe, Strategy
 from bench.data.batches import epoch_steps
 from bench.engine.cell import build, run_cell
-from bench.engine.group import Bench, Ground, prepare_ground
+from bench.engine.group import CellGroup, RunContext, prepare_group
 from bench.engine.plan import Plan
 from bench.engine.solving import solve
 from bench.engine.training import Fit, Model, fit
@@ -34,13 +34,13 @@ MakeCell = Callable[..., Cell]
 
 
 @pytest.fixture(scope="session")
-def ground_of(toy_cell: MakeCell, toy_bench: Bench) -> Callable[[str], Ground]:
+def ground_of(toy_cell: MakeCell, toy_bench: RunContext) -> Callable[[str], CellGroup]:
     """What the cells of a task share, prepared once."""
-    return cache(lambda task: prepare_ground(toy_cell(task=task), toy_bench))
+    return cache(lambda task: prepare_group(toy_cell(task=task), toy_bench))
 
 
 @pytest.fixture(scope="session")
-def ground(ground_of: Callable[[str], Ground]) -> Ground:
+def group(ground_of: Callable[[str], CellGroup]) -> CellGroup:
     return ground_of("toy-sentiment")
 
 
@@ -56,11 +56,11 @@ class Trained:
     result: Fit
 
 
-def train(cell: Cell, ground: Ground, bench: Bench, cached: bool = True) -> Trained:
-    model, plan = build(cell, bench.plugins.strategy(cell.strategy, cell.options), ground, bench)
+def train(cell: Cell, group: CellGroup, context: RunContext, cached: bool = True) -> Trained:
+    model, plan = build(cell, context.plugins.strategy(cell.strategy, cell.options), group, context)
     if cached:
         for split in ("train", "validation"):
-            ground.prefix.fill(split, plan.boundaries)
+            group.prefix.fill(split, plan.boundaries)
     else:
         model = replace(model, prefix=None)
     before, after = state(model), {}
@@ -68,7 +68,7 @@ def train(cell: Cell, ground: Ground, bench: Bench, cached: bool = True) -> Trai
     result = learn(
         model,
         plan,
-        ground.splits,
+        group.splits,
         cell.recipe,
         cell.seed,
         lambda logits: 0.0,
@@ -82,13 +82,13 @@ def state(model: Model) -> dict[str, torch.Tensor]:
 
 
 @pytest.fixture(scope="session")
-def trained(toy_cell: MakeCell, ground: Ground, toy_bench: Bench) -> Callable[[str], Trained]:
+def trained(toy_cell: MakeCell, group: CellGroup, toy_bench: RunContext) -> Callable[[str], Trained]:
     """Trains each strategy once."""
     known: dict[str, Trained] = {}
 
     def once(name: str) -> Trained:
         if name not in known:
-            known[name] = train(toy_cell(name), ground, toy_bench)
+            known[name] = train(toy_cell(name), group, toy_bench)
         return known[name]
 
     return once
@@ -137,22 +137,22 @@ def fits(strategy: Strategy, depth: int) -> bool:
 
 @EVERY
 def test_it_gives_every_parameter_a_rate_in_every_phase(
-    name: str, toy_cell: MakeCell, ground: Ground, toy_bench: Bench
+    name: str, toy_cell: MakeCell, group: CellGroup, toy_bench: RunContext
 ) -> None:
     cell = toy_cell(name)
     strategy = toy_bench.plugins.strategy(name)
-    model, plan = build(cell, strategy, ground, toy_bench)
-    for phase, declared in zip(plan.phases, strategy.checked_phases(ground.given.depth), strict=True):
+    model, plan = build(cell, strategy, group, toy_bench)
+    for phase, declared in zip(plan.phases, strategy.checked_phases(group.given.depth), strict=True):
         rates = {parameter: declared.rate(parameter) for parameter in model.parameters()}
         assert phase.rates == {parameter: rate for parameter, rate in rates.items() if rate}
 
 
 @EVERY_STEPPING
 def test_its_plan_has_the_steps_of_the_budget(
-    name: str, trained: Callable[[str], Trained], ground: Ground
+    name: str, trained: Callable[[str], Trained], group: CellGroup
 ) -> None:
     run = trained(name)
-    assert run.plan.steps == 2 * epoch_steps(len(ground.splits["train"]), 8)
+    assert run.plan.steps == 2 * epoch_steps(len(group.splits["train"]), 8)
     assert run.result.steps == run.plan.steps
 
 
@@ -175,21 +175,21 @@ def test_everything_that_learns_has_moved(name: str, trained: Callable[[str], Tr
 
 @EVERY
 def test_the_given_weights_are_never_touched(
-    name: str, toy_cell: MakeCell, ground: Ground, toy_bench: Bench
+    name: str, toy_cell: MakeCell, group: CellGroup, toy_bench: RunContext
 ) -> None:
-    before = {n: parameter.detach().clone() for n, parameter in ground.given.named_parameters().items()}
-    train(toy_cell(name), ground, toy_bench)
-    assert all(torch.equal(p, before[n]) for n, p in ground.given.named_parameters().items())
+    before = {n: parameter.detach().clone() for n, parameter in group.given.named_parameters().items()}
+    train(toy_cell(name), group, toy_bench)
+    assert all(torch.equal(p, before[n]) for n, p in group.given.named_parameters().items())
 
 
 @EVERY
 @pytest.mark.parametrize("task", ["toy-sentiment", "toy-ner", "toy-qa"])
 def test_with_the_prefix_cache_and_without_it_is_one_run(
-    name: str, task: str, toy_cell: MakeCell, ground_of: Callable[[str], Ground], toy_bench: Bench
+    name: str, task: str, toy_cell: MakeCell, ground_of: Callable[[str], CellGroup], toy_bench: RunContext
 ) -> None:
-    cell, ground = toy_cell(name, task), ground_of(task)
-    cached = train(cell, ground, toy_bench)
-    plain = train(cell, ground, toy_bench, cached=False)
+    cell, group = toy_cell(name, task), ground_of(task)
+    cached = train(cell, group, toy_bench)
+    plain = train(cell, group, toy_bench, cached=False)
     assert [p.loss for p in cached.result.curve] == pytest.approx(
         [p.loss for p in plain.result.curve], abs=1e-5
     )
@@ -200,12 +200,12 @@ def test_with_the_prefix_cache_and_without_it_is_one_run(
 
 @EVERY
 def test_a_cell_twice_gives_identical_predictions_and_another_seed_does_not(
-    name: str, toy_cell: MakeCell, ground: Ground, toy_bench: Bench
+    name: str, toy_cell: MakeCell, group: CellGroup, toy_bench: RunContext
 ) -> None:
     cell = toy_cell(name)
-    first, tests = run_cell(cell, ground, toy_bench, lambda point: None)
-    other, _ = run_cell(toy_cell(name, seed=1), ground, toy_bench, lambda point: None)
-    second, again = run_cell(cell, prepare_ground(cell, toy_bench), toy_bench, lambda point: None)
+    first, tests = run_cell(cell, group, toy_bench, lambda point: None)
+    other, _ = run_cell(toy_cell(name, seed=1), group, toy_bench, lambda point: None)
+    second, again = run_cell(cell, prepare_group(cell, toy_bench), toy_bench, lambda point: None)
     assert tests == again
     assert curve(first) == curve(second)
     assert curve(first) != curve(other)
@@ -217,10 +217,10 @@ def curve(record: Record) -> list[tuple[float, float]]:
 
 @EVERY_STEPPING
 def test_dropout_is_active_in_exactly_the_blocks_that_learn(
-    name: str, toy_cell: MakeCell, ground: Ground, toy_bench: Bench
+    name: str, toy_cell: MakeCell, group: CellGroup, toy_bench: RunContext
 ) -> None:
     cell = toy_cell(name)
-    model, plan = build(cell, toy_bench.plugins.strategy(name), ground, toy_bench)
+    model, plan = build(cell, toy_bench.plugins.strategy(name), group, toy_bench)
     seen: list[dict[int, set[bool]]] = []
 
     def note(module: nn.Module, inputs: Any) -> None:
@@ -228,7 +228,7 @@ def test_dropout_is_active_in_exactly_the_blocks_that_learn(
             seen.append({block: dropouts(model, block) for block in range(model.backbone.depth + 1)})
 
     model.head.register_forward_pre_hook(note)
-    fit(model, plan, ground.splits, cell.recipe, 0, lambda logits: 0.0, lambda point: None)
+    fit(model, plan, group.splits, cell.recipe, 0, lambda logits: 0.0, lambda point: None)
     phases = [phase for phase in plan.phases for _ in range(phase.steps)]
     assert len(seen) == len(phases)
     for phase, found in zip(phases, seen, strict=True):
@@ -244,7 +244,7 @@ def dropouts(model: Model, block: int) -> set[bool]:
 
 @EVERY_STEPPING
 def test_one_optimizer_serves_all_phases_and_keeps_its_moments(
-    name: str, toy_cell: MakeCell, ground: Ground, toy_bench: Bench, monkeypatch: pytest.MonkeyPatch
+    name: str, toy_cell: MakeCell, group: CellGroup, toy_bench: RunContext, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     made: list[torch.optim.AdamW] = []
     real = torch.optim.AdamW
@@ -254,7 +254,7 @@ def test_one_optimizer_serves_all_phases_and_keeps_its_moments(
         return made[-1]
 
     monkeypatch.setattr(torch.optim, "AdamW", noted)
-    run = train(toy_cell(name), ground, toy_bench)
+    run = train(toy_cell(name), group, toy_bench)
     (optimizer,) = made
     assert optimizer.param_groups
     held = 0
@@ -269,11 +269,11 @@ def test_one_optimizer_serves_all_phases_and_keeps_its_moments(
 
 @EVERY
 def test_it_starts_from_the_given_weights_unless_it_says_otherwise(
-    name: str, toy_cell: MakeCell, ground: Ground, toy_bench: Bench
+    name: str, toy_cell: MakeCell, group: CellGroup, toy_bench: RunContext
 ) -> None:
     strategy = toy_bench.plugins.strategy(name)
-    model, _ = build(toy_cell(name), strategy, ground, toy_bench)
-    given = ground.given.named_parameters()
+    model, _ = build(toy_cell(name), strategy, group, toy_bench)
+    given = group.given.named_parameters()
     same = [torch.equal(p, given[n]) for n, p in model.backbone.named_parameters().items() if n in given]
     if strategy.pretrained:
         assert all(same)
@@ -284,8 +284,10 @@ def test_it_starts_from_the_given_weights_unless_it_says_otherwise(
 
 
 @EVERY
-def test_its_record_is_complete(name: str, toy_cell: MakeCell, ground: Ground, toy_bench: Bench) -> None:
-    record, tests = run_cell(toy_cell(name), ground, toy_bench, lambda point: None)
+def test_its_record_is_complete(
+    name: str, toy_cell: MakeCell, group: CellGroup, toy_bench: RunContext
+) -> None:
+    record, tests = run_cell(toy_cell(name), group, toy_bench, lambda point: None)
     assert (record.status, record.reason) == ("done", "")
     missing = {"reason", "adaptations", "trials"}
     assert {field for field, value in record if not value} <= missing
@@ -302,12 +304,12 @@ def test_its_record_is_complete(name: str, toy_cell: MakeCell, ground: Ground, t
 
 @pytest.mark.parametrize("name", ["frozen", "probe", "full"])
 def test_a_head_on_a_lower_layer_leaves_the_upper_ones_out(
-    name: str, toy_cell: MakeCell, toy_recipe: Recipe, toy_bench: Bench
+    name: str, toy_cell: MakeCell, toy_recipe: Recipe, toy_bench: RunContext
 ) -> None:
     cell = toy_cell(name, recipe=replace(toy_recipe, layers=2))
-    record, _ = run_cell(cell, prepare_ground(cell, toy_bench), toy_bench, lambda point: None)
+    record, _ = run_cell(cell, prepare_group(cell, toy_bench), toy_bench, lambda point: None)
     whole, _ = run_cell(
-        toy_cell(name), prepare_ground(toy_cell(name), toy_bench), toy_bench, lambda point: None
+        toy_cell(name), prepare_group(toy_cell(name), toy_bench), toy_bench, lambda point: None
     )
     assert record.status == "done"
     assert record.parameters < whole.parameters
@@ -317,22 +319,22 @@ def test_a_head_on_a_lower_layer_leaves_the_upper_ones_out(
 @pytest.mark.parametrize("task", ["toy-sentiment", "toy-ner"])
 @pytest.mark.parametrize("name", ["frozen", "probe"])
 def test_a_frozen_encoder_may_give_the_head_several_layers(
-    name: str, task: str, features: str, toy_cell: MakeCell, toy_recipe: Recipe, toy_bench: Bench
+    name: str, task: str, features: str, toy_cell: MakeCell, toy_recipe: Recipe, toy_bench: RunContext
 ) -> None:
     cell = toy_cell(name, task, recipe=replace(toy_recipe, features=features))
-    ground = prepare_ground(cell, toy_bench)
-    record, _ = run_cell(cell, ground, toy_bench, lambda point: None)
+    group = prepare_group(cell, toy_bench)
+    record, _ = run_cell(cell, group, toy_bench, lambda point: None)
     assert record.status == "done"
     if name == "frozen":
-        cached, plain = (train(cell, ground, toy_bench, cached) for cached in (True, False))
+        cached, plain = (train(cell, group, toy_bench, cached) for cached in (True, False))
         assert [p.loss for p in cached.result.curve] == pytest.approx(
             [p.loss for p in plain.result.curve], abs=1e-5
         )
 
 
 def test_an_encoder_that_learns_gives_its_last_layer_alone(
-    toy_cell: MakeCell, toy_recipe: Recipe, toy_bench: Bench
+    toy_cell: MakeCell, toy_recipe: Recipe, toy_bench: RunContext
 ) -> None:
     cell = toy_cell("full", recipe=replace(toy_recipe, features="mix"))
     with pytest.raises(BenchError, match="'full': features = 'mix' needs a frozen encoder"):
-        run_cell(cell, prepare_ground(cell, toy_bench), toy_bench, lambda point: None)
+        run_cell(cell, prepare_group(cell, toy_bench), toy_bench, lambda point: None)

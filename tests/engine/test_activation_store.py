@@ -9,11 +9,11 @@ import pytest
 import torch
 
 from bench.contracts import BenchError
-from bench.engine.activation_store import Shelf
+from bench.engine.activation_store import ActivationStore
 
 
 def test_what_was_saved_is_loaded_with_its_cost(tmp_path: Path) -> None:
-    shelf, tensor = Shelf(tmp_path, 10**6), torch.randn(5, 3).to(torch.bfloat16)
+    shelf, tensor = ActivationStore(tmp_path, 10**6), torch.randn(5, 3).to(torch.bfloat16)
     shelf.save("a", tensor, 1.5)
     found = shelf.load("a")
     assert found is not None
@@ -24,7 +24,7 @@ def test_what_was_saved_is_loaded_with_its_cost(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("position", [40, -1])
 def test_a_damaged_file_is_deleted_and_not_used(tmp_path: Path, position: int) -> None:
-    shelf = Shelf(tmp_path, 10**6)
+    shelf = ActivationStore(tmp_path, 10**6)
     shelf.save("a", torch.randn(50, 3), 1.5)
     path = tmp_path / "a.safetensors"
     content = bytearray(path.read_bytes())
@@ -36,7 +36,7 @@ def test_a_damaged_file_is_deleted_and_not_used(tmp_path: Path, position: int) -
 
 def test_what_was_not_used_for_longest_makes_room(tmp_path: Path) -> None:
     size = 1000 * 4
-    shelf = Shelf(tmp_path, 3 * size + 2000)
+    shelf = ActivationStore(tmp_path, 3 * size + 2000)
     for age, key in enumerate("abc"):
         shelf.save(key, torch.zeros(1000), 1.0)
         os.utime(tmp_path / f"{key}.safetensors", (1000 + age, 1000 + age))
@@ -50,4 +50,4 @@ def test_what_was_not_used_for_longest_makes_room(tmp_path: Path) -> None:
 def test_a_folder_that_cannot_be_written_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(BenchError, match="--cache-dir"):
-        Shelf(tmp_path / "file", 10**6).save("a", torch.zeros(3), 1.0)
+        ActivationStore(tmp_path / "file", 10**6).save("a", torch.zeros(3), 1.0)

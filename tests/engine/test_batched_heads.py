@@ -11,7 +11,7 @@ import pytest
 from bench.contracts import Cell, Recipe
 from bench.engine.cell import build, run_cell, train
 from bench.engine.divergence import Diverged
-from bench.engine.group import Bench, Ground, prepare_ground
+from bench.engine.group import CellGroup, RunContext, prepare_group
 from bench.engine.training import fit, predict
 from bench.engine.tuning import Trained
 
@@ -33,80 +33,80 @@ def recipe(request: pytest.FixtureRequest, toy_recipe: Recipe) -> Recipe:
     return replace(toy_recipe, tune=SCALES, **changes)
 
 
-def alone(cell: Cell, scale: float, ground: Ground, bench: Bench) -> Trained:
+def alone(cell: Cell, scale: float, group: CellGroup, context: RunContext) -> Trained:
     """The same head through the plain training loop."""
     recipe = replace(cell.recipe, rate_scale=cell.recipe.rate_scale * scale)
-    model, plan = build(replace(cell, recipe=recipe), bench.plugins.strategy("frozen", ()), ground, bench)
+    model, plan = build(replace(cell, recipe=recipe), context.plugins.strategy("frozen", ()), group, context)
     for split in ("train", "validation"):
-        ground.prefix.fill(split, plan.boundaries)
+        group.prefix.fill(split, plan.boundaries)
     score = lambda logits: float(logits.mean())  # noqa: E731
-    return Trained(
-        model, plan, fit(model, plan, ground.splits, recipe, cell.seed, score, lambda _: None), 0.0
-    )
+    return Trained(model, plan, fit(model, plan, group.splits, recipe, cell.seed, score, lambda _: None), 0.0)
 
 
-def with_seeds(bench: Bench, cell: Cell) -> Bench:
-    return replace(bench, seeds={cell.id.rpartition("/")[0]: SEEDS})
+def with_seeds(context: RunContext, cell: Cell) -> RunContext:
+    return replace(context, seeds={cell.id.rpartition("/")[0]: SEEDS})
 
 
-def test_each_head_is_the_one_it_would_be_alone(recipe: Recipe, toy_cell: MakeCell, toy_bench: Bench) -> None:
+def test_each_head_is_the_one_it_would_be_alone(
+    recipe: Recipe, toy_cell: MakeCell, toy_bench: RunContext
+) -> None:
     cell = toy_cell("frozen", recipe=recipe)
-    bench = with_seeds(toy_bench, cell)
-    ground = prepare_ground(cell, bench)
+    context = with_seeds(toy_bench, cell)
+    group = prepare_group(cell, context)
     for seed in SEEDS:
         for scale in SCALES:
             one = replace(cell, seed=seed)
             batched, single = (
-                train(one, scale, ground, bench, lambda _: None),
-                alone(one, scale, ground, bench),
+                train(one, scale, group, context, lambda _: None),
+                alone(one, scale, group, context),
             )
             curves = [[(p.step, p.loss, p.train_loss) for p in t.fitted.curve] for t in (batched, single)]
             np.testing.assert_allclose(curves[0], curves[1], rtol=1e-5, atol=1e-6)
             assert batched.fitted.phase_steps == single.fitted.phase_steps
             assert batched.fitted.padding == single.fitted.padding
             logits = [
-                predict(t.model, "test", ground.splits["test"], t.plan.phases[-1])[0]
+                predict(t.model, "test", group.splits["test"], t.plan.phases[-1])[0]
                 for t in (batched, single)
             ]
             np.testing.assert_allclose(logits[0], logits[1], rtol=1e-4, atol=1e-5)
-    assert len(ground.heads) == len(SEEDS) * len(SCALES)
+    assert len(group.heads) == len(SEEDS) * len(SCALES)
 
 
 def test_what_a_head_costs_does_not_depend_on_the_order_of_the_cells(
-    toy_cell: MakeCell, toy_bench: Bench
+    toy_cell: MakeCell, toy_bench: RunContext
 ) -> None:
     cell = toy_cell("frozen")
-    bench = with_seeds(toy_bench, cell)
-    ground = prepare_ground(cell, bench)
-    trained = [train(replace(cell, seed=seed), 1.0, ground, bench, lambda _: None) for seed in (3, 0)]
+    context = with_seeds(toy_bench, cell)
+    group = prepare_group(cell, context)
+    trained = [train(replace(cell, seed=seed), 1.0, group, context, lambda _: None) for seed in (3, 0)]
     assert len({t.fitted.train_seconds for t in trained}) == 1  # each is charged the whole batch
     assert trained[0].fitted.train_seconds > 0
 
 
 def test_a_head_that_diverges_leaves_the_others_alone(
-    toy_cell: MakeCell, toy_recipe: Recipe, toy_bench: Bench
+    toy_cell: MakeCell, toy_recipe: Recipe, toy_bench: RunContext
 ) -> None:
     cell = toy_cell("frozen", recipe=replace(toy_recipe, tune=(1e38, 1.0)))
-    ground = prepare_ground(cell, toy_bench)
+    group = prepare_group(cell, toy_bench)
     with pytest.raises(Diverged):
-        train(cell, 1e38, ground, toy_bench, lambda _: None)
-    kept, single = train(cell, 1.0, ground, toy_bench, lambda _: None), alone(cell, 1.0, ground, toy_bench)
+        train(cell, 1e38, group, toy_bench, lambda _: None)
+    kept, single = train(cell, 1.0, group, toy_bench, lambda _: None), alone(cell, 1.0, group, toy_bench)
     assert kept.fitted.loss == pytest.approx(single.fitted.loss, rel=1e-5)
 
 
-def test_the_frozen_encoder_is_shared_and_untouched(toy_cell: MakeCell, toy_bench: Bench) -> None:
+def test_the_frozen_encoder_is_shared_and_untouched(toy_cell: MakeCell, toy_bench: RunContext) -> None:
     cell = toy_cell("frozen")
-    bench = with_seeds(toy_bench, cell)
-    ground = prepare_ground(cell, bench)
-    before = ground.frozen.content()
-    run_cell(cell, ground, bench, lambda _: None)
-    assert all(t.model.backbone is ground.frozen for t in ground.heads.values() if isinstance(t, Trained))
-    assert ground.frozen.content() == before
+    context = with_seeds(toy_bench, cell)
+    group = prepare_group(cell, context)
+    before = group.frozen.content()
+    run_cell(cell, group, context, lambda _: None)
+    assert all(t.model.backbone is group.frozen for t in group.heads.values() if isinstance(t, Trained))
+    assert group.frozen.content() == before
 
 
-def test_short_memory_and_token_heads_take_the_plain_path(toy_cell: MakeCell, toy_bench: Bench) -> None:
+def test_short_memory_and_token_heads_take_the_plain_path(toy_cell: MakeCell, toy_bench: RunContext) -> None:
     tight = replace(toy_bench, memory=replace(toy_bench.memory, batch=8, micro_batch=4))
-    for cell, bench in ((toy_cell("frozen"), tight), (toy_cell("frozen", "toy-ner"), toy_bench)):
-        ground = prepare_ground(cell, bench)
-        train(cell, 1.0, ground, bench, lambda _: None)
-        assert ground.heads == {}
+    for cell, context in ((toy_cell("frozen"), tight), (toy_cell("frozen", "toy-ner"), toy_bench)):
+        group = prepare_group(cell, context)
+        train(cell, 1.0, group, context, lambda _: None)
+        assert group.heads == {}

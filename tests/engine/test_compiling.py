@@ -10,7 +10,7 @@ import torch
 
 from bench.contracts import Cell
 from bench.engine.cell import run_cell
-from bench.engine.group import Bench, prepare_ground
+from bench.engine.group import RunContext, prepare_group
 from bench.runs.record import Record
 
 pytestmark = [
@@ -21,7 +21,7 @@ pytestmark = [
 MakeCell = Callable[..., Cell]
 
 
-def test_compiled_equals_uncompiled(toy_cell: MakeCell, toy_bench: Bench) -> None:
+def test_compiled_equals_uncompiled(toy_cell: MakeCell, toy_bench: RunContext) -> None:
     recipe = replace(toy_cell("top-layers").recipe, dropout=0.0, encoder_dropout=0.0)
     cells = [replace(toy_cell("top-layers"), recipe=recipe, seed=seed) for seed in (0, 1)]
     plain = _run(cells[0], toy_bench)
@@ -32,5 +32,5 @@ def test_compiled_equals_uncompiled(toy_cell: MakeCell, toy_bench: Bench) -> Non
     assert again.seconds.compile < compiled.seconds.compile / 5  # what is compiled serves the next cell
 
 
-def _run(cell: Cell, bench: Bench) -> Record:
-    return run_cell(cell, prepare_ground(cell, bench), bench, lambda _: None)[0]
+def _run(cell: Cell, context: RunContext) -> Record:
+    return run_cell(cell, prepare_group(cell, context), context, lambda _: None)[0]

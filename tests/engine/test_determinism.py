@@ -12,7 +12,7 @@ import torch
 from bench.contracts import Cell
 from bench.engine.cell import Tests, run_cell
 from bench.engine.determinism import make_deterministic
-from bench.engine.group import Bench, Ground, prepare_ground
+from bench.engine.group import CellGroup, RunContext, prepare_group
 from bench.engine.memory import Memory, cache_budget
 from bench.engine.prefix import Prefix, Storage
 
@@ -24,53 +24,53 @@ def deterministic() -> Iterator[None]:
     torch.use_deterministic_algorithms(False)
 
 
-def predictions(cell: Cell, bench: Bench, *before: Cell) -> Tests:
+def predictions(cell: Cell, context: RunContext, *before: Cell) -> Tests:
     """The per-example columns of a cell that runs after others of its group."""
-    ground = prepare_ground(cell, bench)
+    group = prepare_group(cell, context)
     for other in before:
-        run_cell(other, ground, bench, lambda _: None)
+        run_cell(other, group, context, lambda _: None)
     torch.rand(3)  # somebody else drew from torch's own generator
-    return run_cell(cell, ground, bench, lambda _: None)[1]
+    return run_cell(cell, group, context, lambda _: None)[1]
 
 
 @pytest.mark.parametrize("task", ["toy-sentiment", "toy-ner", "toy-qa"])
 @pytest.mark.parametrize("strategy", ["gradual", "frozen"])
 def test_predictions_do_not_depend_on_what_ran_before(
-    toy_cell: Callable[..., Cell], toy_bench: Bench, task: str, strategy: str
+    toy_cell: Callable[..., Cell], toy_bench: RunContext, task: str, strategy: str
 ) -> None:
     cell = toy_cell(strategy, task=task)
     others = [toy_cell("top-layers", task=task), toy_cell("full", task=task), toy_cell("scratch", task=task)]
     assert predictions(cell, toy_bench) == predictions(cell, toy_bench, *others)
 
 
-def kept(ground: Ground, bench: Bench, *fills: tuple[int, ...]) -> dict[int, torch.Tensor]:
+def kept(group: CellGroup, context: RunContext, *fills: tuple[int, ...]) -> dict[int, torch.Tensor]:
     """Activations at the boundaries, filled in this order."""
-    budget = cache_budget(Memory(), bench.device, 1, bench.sources.cache)
-    head = ground.prefix._head
-    prefix = Prefix(ground.given, ground.splits, head, bench.device, Storage(budget))
+    budget = cache_budget(Memory(), context.device, 1, context.sources.cache)
+    head = group.prefix._head
+    prefix = Prefix(group.given, group.splits, head, context.device, Storage(budget))
     for boundaries in fills:
         prefix.fill("train", boundaries)
-    batch = ground.splits["train"].batch(np.arange(len(ground.splits["train"])))
+    batch = group.splits["train"].batch(np.arange(len(group.splits["train"])))
     found = {boundary: prefix.gather("train", boundary, batch) for fill in fills for boundary in fill}
     return {boundary: tensor for boundary, tensor in found.items() if tensor is not None}
 
 
 def test_activations_are_the_same_bits_from_a_kept_boundary_and_from_tokens(
-    toy_cell: Callable[..., Cell], toy_bench: Bench
+    toy_cell: Callable[..., Cell], toy_bench: RunContext
 ) -> None:
-    ground = prepare_ground(toy_cell(task="toy-ner"), toy_bench)
-    alone = kept(ground, toy_bench, (4,))
-    after = kept(ground, toy_bench, (2,), (3, 4))
+    group = prepare_group(toy_cell(task="toy-ner"), toy_bench)
+    alone = kept(group, toy_bench, (4,))
+    after = kept(group, toy_bench, (2,), (3, 4))
     assert torch.equal(alone[4], after[4])
 
 
-def test_what_is_kept_does_not_depend_on_what_was_kept_before(toy_bench: Bench) -> None:
+def test_what_is_kept_does_not_depend_on_what_was_kept_before(toy_bench: RunContext) -> None:
     budget = cache_budget(Memory(), toy_bench.device, 10, toy_bench.sources.cache)
     assert {budget.place(2**20) for _ in range(10_000)} == {"memory"}
 
 
-def test_a_cell_run_twice_gives_the_same_record(toy_cell: Callable[..., Cell], toy_bench: Bench) -> None:
+def test_a_cell_run_twice_gives_the_same_record(toy_cell: Callable[..., Cell], toy_bench: RunContext) -> None:
     cell = replace(toy_cell("lp-ft"), seed=3)
-    first, second = (run_cell(cell, prepare_ground(cell, toy_bench), toy_bench, lambda _: None) for _ in "ab")
+    first, second = (run_cell(cell, prepare_group(cell, toy_bench), toy_bench, lambda _: None) for _ in "ab")
     assert first[1] == second[1]
     assert [point.loss for point in first[0].curve] == [point.loss for point in second[0].curve]

@@ -14,7 +14,7 @@ import torch
 from bench.contracts import Cell, Phase, Strategy
 from bench.engine.attempt import Attempt, attempt
 from bench.engine.divergence import Diverged, check_finite, check_sound
-from bench.engine.group import Bench, prepare_ground
+from bench.engine.group import RunContext, prepare_group
 from bench.engine.machine import Device
 from bench.registry import Plugins
 from bench.runs.record import Record
@@ -49,31 +49,35 @@ class Narrow(Strategy):
 
 
 @pytest.fixture(scope="module")
-def bench(toy_bench: Bench, plugins: Plugins) -> Bench:
+def context(toy_bench: RunContext, plugins: Plugins) -> RunContext:
     strategies = {**plugins.strategies, "wild": Wild, "narrow": Narrow}
     return replace(toy_bench, plugins=Plugins(strategies, plugins.tasks))
 
 
-def tried(cell: Cell, bench: Bench, retry: bool = False) -> Record:
-    terms = Attempt(prepare_ground, watch=lambda _: None, log=lambda _: "", retry_fp32=retry)
-    return attempt(cell, bench, terms)[0]
+def tried(cell: Cell, context: RunContext, retry: bool = False) -> Record:
+    terms = Attempt(prepare_group, watch=lambda _: None, log=lambda _: "", retry_fp32=retry)
+    return attempt(cell, context, terms)[0]
 
 
-def test_a_cell_that_diverges_says_at_which_step(toy_cell: Callable[..., Cell], bench: Bench) -> None:
-    record = tried(toy_cell("wild"), bench)
+def test_a_cell_that_diverges_says_at_which_step(toy_cell: Callable[..., Cell], context: RunContext) -> None:
+    record = tried(toy_cell("wild"), context)
     assert record.status == "diverged"
     assert record.reason.endswith("at step 2; try a smaller learning rate")
 
 
-def test_trouble_in_bf16_is_reported_and_not_retried(toy_cell: Callable[..., Cell], bench: Bench) -> None:
-    record = tried(toy_cell("narrow"), replace(bench, device=Device(torch.device("cpu"), torch.bfloat16)))
+def test_trouble_in_bf16_is_reported_and_not_retried(
+    toy_cell: Callable[..., Cell], context: RunContext
+) -> None:
+    record = tried(toy_cell("narrow"), replace(context, device=Device(torch.device("cpu"), torch.bfloat16)))
     assert record.status == "diverged"
     assert record.reason.endswith("in bfloat16: --retry-fp32 tries float32")
     assert record.adaptations == ()
 
 
-def test_a_retry_in_fp32_has_to_be_asked_for_and_shows(toy_cell: Callable[..., Cell], bench: Bench) -> None:
-    low = replace(bench, device=Device(torch.device("cpu"), torch.bfloat16))
+def test_a_retry_in_fp32_has_to_be_asked_for_and_shows(
+    toy_cell: Callable[..., Cell], context: RunContext
+) -> None:
+    low = replace(context, device=Device(torch.device("cpu"), torch.bfloat16))
     record = tried(toy_cell("narrow"), low, retry=True)
     assert record.status == "done"
     assert record.adaptations == ("float32, after it diverged in bfloat16",)

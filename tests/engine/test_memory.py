@@ -14,7 +14,7 @@ import torch
 from bench.contracts import Cell, Phase, Strategy
 from bench.engine.attempt import Attempt, attempt
 from bench.engine.cell import build
-from bench.engine.group import Bench, prepare_ground
+from bench.engine.group import RunContext, prepare_group
 from bench.engine.memory import Budget, Memory, is_out_of_memory
 from bench.engine.training import accumulate
 from bench.registry import Plugins
@@ -41,7 +41,7 @@ class Greedy(Strategy):
 
 
 @pytest.fixture(scope="module")
-def bench(toy_bench: Bench, plugins: Plugins) -> Bench:
+def context(toy_bench: RunContext, plugins: Plugins) -> RunContext:
     return replace(
         toy_bench,
         plugins=Plugins(
@@ -64,27 +64,29 @@ class GreedyAlways(Greedy):
         encoder.model.register_forward_pre_hook(measure, with_kwargs=True)
 
 
-def tried(cell: Cell, bench: Bench) -> Record:
-    terms = Attempt(prepare_ground, watch=lambda _: None, log=lambda _: "")
-    return attempt(cell, bench, terms)[0]
+def tried(cell: Cell, context: RunContext) -> Record:
+    terms = Attempt(prepare_group, watch=lambda _: None, log=lambda _: "")
+    return attempt(cell, context, terms)[0]
 
 
-def test_the_micro_batch_is_halved_until_it_fits(toy_cell: Callable[..., Cell], bench: Bench) -> None:
-    record = tried(toy_cell("greedy"), bench)
+def test_the_micro_batch_is_halved_until_it_fits(toy_cell: Callable[..., Cell], context: RunContext) -> None:
+    record = tried(toy_cell("greedy"), context)
     assert record.status == "done"
     assert record.adaptations == ("micro-batch 2 of 8, accumulated, for lack of memory",)
 
 
-def test_evaluation_runs_in_as_small_batches_as_training(toy_cell: Callable[..., Cell], bench: Bench) -> None:
-    record = tried(toy_cell("greedy-always"), bench)
+def test_evaluation_runs_in_as_small_batches_as_training(
+    toy_cell: Callable[..., Cell], context: RunContext
+) -> None:
+    record = tried(toy_cell("greedy-always"), context)
     assert record.status == "done"
     assert record.adaptations == ("micro-batch 2 of 8, accumulated, for lack of memory",)
 
 
 def test_at_the_end_of_the_ladder_the_record_says_what_was_tried(
-    toy_cell: Callable[..., Cell], bench: Bench
+    toy_cell: Callable[..., Cell], context: RunContext
 ) -> None:
-    record = tried(toy_cell("greedy", options=(("room", 0),)), bench)
+    record = tried(toy_cell("greedy", options=(("room", 0),)), context)
     assert record.status == "oom"
     assert record.reason == "out of memory: CUDA out of memory. Tried to allocate 20.00 GiB"
     assert record.adaptations == (
@@ -96,17 +98,17 @@ def test_at_the_end_of_the_ladder_the_record_says_what_was_tried(
 @pytest.mark.parametrize("task", ["toy-sentiment", "toy-ner", "toy-qa"])
 @pytest.mark.parametrize("micro_batch", [1, 3, 4])
 def test_gradients_of_parts_add_up_to_those_of_the_whole(
-    toy_cell: Callable[..., Cell], bench: Bench, task: str, micro_batch: int
+    toy_cell: Callable[..., Cell], context: RunContext, task: str, micro_batch: int
 ) -> None:
     """Token losses too, whose parts hold different numbers of terms."""
     cell = toy_cell("full", task=task)
-    ground = prepare_ground(cell, bench)
+    group = prepare_group(cell, context)
     found = []
     for size in (0, micro_batch):
-        model, plan = build(cell, bench.plugins.strategy("full"), ground, bench)
+        model, plan = build(cell, context.plugins.strategy("full"), group, context)
         model = replace(model, micro_batch=size)
         model.head.eval()  # no dropout: it draws other masks for other shapes
-        loss = accumulate(model, ground.splits["train"], np.arange(8), plan.phases[0])
+        loss = accumulate(model, group.splits["train"], np.arange(8), plan.phases[0])
         found.append((loss, {n: p.grad for n, p in model.parameters().items() if p.grad is not None}))
     (whole_loss, whole), (loss, parts) = found
     torch.testing.assert_close(loss, whole_loss, atol=1e-6, rtol=0)
@@ -153,15 +155,15 @@ def test_every_way_to_run_out_of_memory_is_known(error: Exception) -> None:
     assert not is_out_of_memory(RuntimeError("shape mismatch"))
 
 
-def test_without_a_cache_the_scores_are_the_same(toy_cell: Callable[..., Cell], bench: Bench) -> None:
+def test_without_a_cache_the_scores_are_the_same(toy_cell: Callable[..., Cell], context: RunContext) -> None:
     cell = toy_cell("frozen")
     scores = []
     for memory in (Memory(), Memory(given_up=3)):
-        terms = replace(bench, memory=memory)
+        terms = replace(context, memory=memory)
         record, _ = attempt(cell, terms, Attempt(partial(_ground, terms), lambda _: None, lambda _: ""))
         scores.append(record.scores)
     assert scores[0] == scores[1]
 
 
-def _ground(terms: Bench, cell: Cell, _: Bench) -> Any:
-    return prepare_ground(cell, terms)
+def _ground(terms: RunContext, cell: Cell, _: RunContext) -> Any:
+    return prepare_group(cell, terms)

@@ -13,8 +13,8 @@ import pytest
 import torch
 
 from bench.contracts import Cell
-from bench.engine.activation_store import Shelf
-from bench.engine.group import Bench, Ground, prepare_ground
+from bench.engine.activation_store import ActivationStore
+from bench.engine.group import CellGroup, RunContext, prepare_group
 from bench.engine.machine import Device
 from bench.engine.memory import Budget
 from bench.engine.prefix import Prefix, Storage
@@ -35,121 +35,121 @@ class Counting(Device):
 
 
 @pytest.fixture(params=["toy-sentiment", "toy-ner", "toy-qa"])
-def ground(request: pytest.FixtureRequest, toy_cell: MakeCell, toy_bench: Bench) -> Ground:
-    return prepare_ground(toy_cell("full", request.param), toy_bench)
+def group(request: pytest.FixtureRequest, toy_cell: MakeCell, toy_bench: RunContext) -> CellGroup:
+    return prepare_group(toy_cell("full", request.param), toy_bench)
 
 
 @pytest.fixture
-def device(ground: Ground) -> Counting:
+def device(group: CellGroup) -> Counting:
     device = Counting(torch.device("cpu"), torch.float32)
 
     def count(*_: Any) -> None:
         device.layers_run[0] += 1
 
     for block in range(1, DEPTH + 1):
-        for module in ground.given.modules_of(block):
+        for module in group.given.modules_of(block):
             module.register_forward_hook(count)
     return device
 
 
-def head_of(ground: Ground, toy_cell: MakeCell) -> Head:
-    return Head(ground.task.head, ground.given.width, len(ground.labels) or 2, toy_cell().recipe)
+def head_of(group: CellGroup, toy_cell: MakeCell) -> Head:
+    return Head(group.task.head, group.given.width, len(group.labels) or 2, toy_cell().recipe)
 
 
-def prefix_of(ground: Ground, device: Device, toy_cell: MakeCell, left: float = 1e9) -> Prefix:
+def prefix_of(group: CellGroup, device: Device, toy_cell: MakeCell, left: float = 1e9) -> Prefix:
     storage = Storage(Budget({"memory": left}))
-    return Prefix(ground.given, ground.splits, head_of(ground, toy_cell), device, storage)
+    return Prefix(group.given, group.splits, head_of(group, toy_cell), device, storage)
 
 
-def batches(ground: Ground) -> int:
-    return len(list(ground.splits["train"].in_order_of_length()))
+def batches(group: CellGroup) -> int:
+    return len(list(group.splits["train"].in_order_of_length()))
 
 
-def test_one_pass_fills_several_boundaries(ground: Ground, device: Counting, toy_cell: MakeCell) -> None:
-    prefix = prefix_of(ground, device, toy_cell)
+def test_one_pass_fills_several_boundaries(group: CellGroup, device: Counting, toy_cell: MakeCell) -> None:
+    prefix = prefix_of(group, device, toy_cell)
     prefix.fill("train", (2, 4, DEPTH + 1))
-    assert device.layers_run[0] == DEPTH * batches(ground)
-    batch = ground.splits["train"].batch(np.arange(4))
+    assert device.layers_run[0] == DEPTH * batches(group)
+    batch = group.splits["train"].batch(np.arange(4))
     assert all(prefix.gather("train", boundary, batch) is not None for boundary in (2, 4, DEPTH + 1))
     assert prefix.gather("train", 3, batch) is None
     assert prefix.gather("test", 2, batch) is None
 
 
-def test_what_is_kept_is_not_computed_again(ground: Ground, device: Counting, toy_cell: MakeCell) -> None:
-    prefix = prefix_of(ground, device, toy_cell)
+def test_what_is_kept_is_not_computed_again(group: CellGroup, device: Counting, toy_cell: MakeCell) -> None:
+    prefix = prefix_of(group, device, toy_cell)
     prefix.fill("train", (3,))
     prefix.fill("train", (3,))
-    assert device.layers_run[0] == 2 * batches(ground)
+    assert device.layers_run[0] == 2 * batches(group)
     prefix.fill("train", (3, 5))
-    assert device.layers_run[0] == 4 * batches(ground)
+    assert device.layers_run[0] == 4 * batches(group)
 
 
 @pytest.mark.parametrize("order", [[(2, 4, 5)], [(2,), (4,), (5,)], [(5,), (4,), (2,)], [(4,), (2, 5)]])
 def test_the_charge_does_not_depend_on_what_was_filled_before(
-    order: list[tuple[int, ...]], ground: Ground, device: Counting, toy_cell: MakeCell
+    order: list[tuple[int, ...]], group: CellGroup, device: Counting, toy_cell: MakeCell
 ) -> None:
-    prefix = prefix_of(ground, device, toy_cell)
+    prefix = prefix_of(group, device, toy_cell)
     for boundaries in order:
         prefix.fill("train", boundaries)
     for boundary in (2, 4, 5):
-        assert prefix.seconds("train", (boundary,)) == (boundary - 1) * batches(ground)
-    assert prefix.seconds("train", (2, 5)) == DEPTH * batches(ground)
+        assert prefix.seconds("train", (boundary,)) == (boundary - 1) * batches(group)
+    assert prefix.seconds("train", (2, 5)) == DEPTH * batches(group)
     assert prefix.seconds("train", ()) == 0
     assert prefix.seconds("validation", (2, 5)) == 0
 
 
 @pytest.mark.parametrize("order", [[(2, 3, 5)], [(5,), (3,), (2,)]])
 def test_what_is_kept_is_what_the_blocks_give(
-    order: list[tuple[int, ...]], ground: Ground, device: Counting, toy_cell: MakeCell
+    order: list[tuple[int, ...]], group: CellGroup, device: Counting, toy_cell: MakeCell
 ) -> None:
-    prefix = prefix_of(ground, device, toy_cell)
+    prefix = prefix_of(group, device, toy_cell)
     for boundaries in order:
         prefix.fill("train", boundaries)
-    split = ground.splits["train"]
+    split = group.splits["train"]
     batch = split.batch(np.arange(4))
     real = batch.mask.bool()
     for boundary in (2, 3, 5):
         kept = prefix.gather("train", boundary, batch)
         assert kept is not None
         with torch.no_grad():
-            plain = ground.given.run(batch.tokens, batch.mask, batch.segments, 0, boundary)
+            plain = group.given.run(batch.tokens, batch.mask, batch.segments, 0, boundary)
         if prefix.pools(boundary):
-            pooled = head_of(ground, toy_cell).pool(plain, batch.mask)
+            pooled = head_of(group, toy_cell).pool(plain, batch.mask)
             assert torch.allclose(kept, pooled, atol=1e-5)
         else:
             assert torch.allclose(kept[real], plain[real], atol=1e-5)
 
 
 def test_pooled_vectors_are_kept_where_all_is_frozen_and_the_head_pools(
-    ground: Ground, device: Counting, toy_cell: MakeCell
+    group: CellGroup, device: Counting, toy_cell: MakeCell
 ) -> None:
-    prefix = prefix_of(ground, device, toy_cell)
+    prefix = prefix_of(group, device, toy_cell)
     prefix.fill("train", (DEPTH, DEPTH + 1))
-    batch = ground.splits["train"].batch(np.arange(4))
+    batch = group.splits["train"].batch(np.arange(4))
     below, last = (prefix.gather("train", boundary, batch) for boundary in (DEPTH, DEPTH + 1))
     assert below is not None
     assert last is not None
     assert below.shape[:-1] == batch.tokens.shape
-    assert last.shape[:-1] == ((4,) if ground.task.head == "pooled" else batch.tokens.shape)
+    assert last.shape[:-1] == ((4,) if group.task.head == "pooled" else batch.tokens.shape)
 
 
-def test_what_exceeds_the_budget_is_not_kept(ground: Ground, device: Counting, toy_cell: MakeCell) -> None:
-    size = ground.splits["train"].tokens * ground.given.width * 4
-    prefix = prefix_of(ground, device, toy_cell, left=1.5 * size)
+def test_what_exceeds_the_budget_is_not_kept(group: CellGroup, device: Counting, toy_cell: MakeCell) -> None:
+    size = group.splits["train"].tokens * group.given.width * 4
+    prefix = prefix_of(group, device, toy_cell, left=1.5 * size)
     prefix.fill("train", (2, 3))
-    batch = ground.splits["train"].batch(np.arange(4))
+    batch = group.splits["train"].batch(np.arange(4))
     assert prefix.gather("train", 2, batch) is not None
     assert prefix.gather("train", 3, batch) is None
-    assert device.layers_run[0] == batches(ground)
+    assert device.layers_run[0] == batches(group)
 
 
-def test_without_any_budget_the_results_are_the_same(toy_cell: MakeCell, toy_bench: Bench) -> None:
+def test_without_any_budget_the_results_are_the_same(toy_cell: MakeCell, toy_bench: RunContext) -> None:
     from bench.engine.cell import run_cell
 
     cell = toy_cell("gradual")
-    ground = prepare_ground(cell, toy_bench)
-    poor = replace(ground, prefix=prefix_of(ground, toy_bench.device, toy_cell, left=0))
-    first, tests = run_cell(cell, ground, toy_bench, lambda point: None)
+    group = prepare_group(cell, toy_bench)
+    poor = replace(group, prefix=prefix_of(group, toy_bench.device, toy_cell, left=0))
+    first, tests = run_cell(cell, group, toy_bench, lambda point: None)
     second, again = run_cell(cell, poor, toy_bench, lambda point: None)
     assert tests == again
     assert [p.loss for p in first.curve] == pytest.approx([p.loss for p in second.curve], abs=1e-5)
@@ -157,29 +157,29 @@ def test_without_any_budget_the_results_are_the_same(toy_cell: MakeCell, toy_ben
 
 
 def stored(
-    ground: Ground, toy_cell: MakeCell, device: Device, storage: Storage, *boundaries: int
+    group: CellGroup, toy_cell: MakeCell, device: Device, storage: Storage, *boundaries: int
 ) -> dict[int, torch.Tensor]:
     """What a cache of this storage gives for a batch, by boundary."""
-    prefix = Prefix(ground.given, ground.splits, head_of(ground, toy_cell), device, storage)
+    prefix = Prefix(group.given, group.splits, head_of(group, toy_cell), device, storage)
     prefix.fill("train", boundaries)
-    batch = ground.splits["train"].batch(np.arange(4))
+    batch = group.splits["train"].batch(np.arange(4))
     found = {boundary: prefix.gather("train", boundary, batch) for boundary in boundaries}
     return {boundary: kept for boundary, kept in found.items() if kept is not None}
 
 
 def test_a_mapped_file_holds_the_same_bits_as_memory_and_goes_with_the_cache(
-    ground: Ground, device: Counting, toy_cell: MakeCell, tmp_path: Path
+    group: CellGroup, device: Counting, toy_cell: MakeCell, tmp_path: Path
 ) -> None:
-    memory = stored(ground, toy_cell, device, Storage(Budget({"memory": 1e9})), 2, DEPTH + 1)
+    memory = stored(group, toy_cell, device, Storage(Budget({"memory": 1e9})), 2, DEPTH + 1)
     prefix = Prefix(
-        ground.given,
-        ground.splits,
-        head_of(ground, toy_cell),
+        group.given,
+        group.splits,
+        head_of(group, toy_cell),
         device,
         Storage(Budget({"memory": 0, "file": 1e9}), tmp_path),
     )
     prefix.fill("train", (2, DEPTH + 1))
-    batch = ground.splits["train"].batch(np.arange(4))
+    batch = group.splits["train"].batch(np.arange(4))
     assert len(list(tmp_path.rglob("prefix-*/*"))) == 2
     for boundary, kept in memory.items():
         mapped = prefix.gather("train", boundary, batch)
@@ -191,7 +191,7 @@ def test_a_mapped_file_holds_the_same_bits_as_memory_and_goes_with_the_cache(
 
 
 def test_a_file_that_reads_slower_than_the_blocks_run_is_given_up(
-    ground: Ground, toy_cell: MakeCell, tmp_path: Path
+    group: CellGroup, toy_cell: MakeCell, tmp_path: Path
 ) -> None:
     @dataclass(frozen=True)
     class Slow(Device):
@@ -203,31 +203,31 @@ def test_a_file_that_reads_slower_than_the_blocks_run_is_given_up(
             self.looks[0] += 1
             return float(self.looks[0])
 
-    part = ground.splits["train"]
+    part = group.splits["train"]
     slow = Slow(torch.device("cpu"), torch.float32)
     storage = Storage(Budget({"file": 1e9}), tmp_path)
-    prefix = Prefix(ground.given, ground.splits, head_of(ground, toy_cell), slow, storage)
+    prefix = Prefix(group.given, group.splits, head_of(group, toy_cell), slow, storage)
     prefix._spent["train"] = {0: -1e6}
     prefix.fill("train", (2,))
     assert prefix.gather("train", 2, part.batch(np.arange(2))) is None
 
 
 def test_another_run_finds_what_this_one_computed_and_is_charged_for_it(
-    ground: Ground, device: Counting, toy_cell: MakeCell, tmp_path: Path
+    group: CellGroup, device: Counting, toy_cell: MakeCell, tmp_path: Path
 ) -> None:
     def storage(content: str) -> Storage:
-        return Storage(Budget({"memory": 1e9}), shelf=Shelf(tmp_path, 10**9), content=content)
+        return Storage(Budget({"memory": 1e9}), shelf=ActivationStore(tmp_path, 10**9), content=content)
 
-    first = stored(ground, toy_cell, device, storage("a"), 2, DEPTH + 1)
+    first = stored(group, toy_cell, device, storage("a"), 2, DEPTH + 1)
     ran = device.layers_run[0]
-    prefix = Prefix(ground.given, ground.splits, head_of(ground, toy_cell), device, storage("a"))
+    prefix = Prefix(group.given, group.splits, head_of(group, toy_cell), device, storage("a"))
     prefix.fill("train", (2, DEPTH + 1))
     assert device.layers_run[0] == ran
-    assert prefix.seconds("train", (DEPTH + 1,)) == DEPTH * batches(ground)
-    batch = ground.splits["train"].batch(np.arange(4))
+    assert prefix.seconds("train", (DEPTH + 1,)) == DEPTH * batches(group)
+    batch = group.splits["train"].batch(np.arange(4))
     for boundary, kept in first.items():
         found = prefix.gather("train", boundary, batch)
         assert found is not None
         assert torch.equal(found, kept)
-    stored(ground, toy_cell, device, storage("other weights"), 2)
+    stored(group, toy_cell, device, storage("other weights"), 2)
     assert device.layers_run[0] > ran

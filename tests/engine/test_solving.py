@@ -13,7 +13,7 @@ from sklearn.linear_model import LogisticRegression
 from bench.contracts import BenchError, Cell, Phase, Recipe, Strategy
 from bench.engine import solving
 from bench.engine.cell import build
-from bench.engine.group import Bench, Ground, prepare_ground
+from bench.engine.group import CellGroup, RunContext, prepare_group
 from bench.engine.training import Fit, Model
 from bench.runs.record import Point
 
@@ -21,25 +21,25 @@ MakeCell = Callable[..., Cell]
 
 
 def solve(
-    cell: Cell, ground: Ground, bench: Bench, watch: Callable[[Point], None] = lambda point: None
+    cell: Cell, group: CellGroup, context: RunContext, watch: Callable[[Point], None] = lambda point: None
 ) -> tuple[Model, Fit]:
-    model, plan = build(cell, bench.plugins.strategy("probe"), ground, bench)
+    model, plan = build(cell, context.plugins.strategy("probe"), group, context)
     for split in ("train", "validation"):
-        ground.prefix.fill(split, plan.boundaries)
-    return model, solving.solve(model, plan, ground.splits, cell.recipe, cell.seed, lambda logits: 0.0, watch)
+        group.prefix.fill(split, plan.boundaries)
+    return model, solving.solve(model, plan, group.splits, cell.recipe, cell.seed, lambda logits: 0.0, watch)
 
 
 def test_it_is_scikit_learns_logistic_regression(
-    toy_cell: MakeCell, toy_bench: Bench, monkeypatch: pytest.MonkeyPatch
+    toy_cell: MakeCell, toy_bench: RunContext, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     penalty = 1e-2
     monkeypatch.setattr(solving, "PENALTIES", (penalty,))
-    ground = prepare_ground(toy_cell("probe"), toy_bench)
-    model, _ = solve(toy_cell("probe"), ground, toy_bench)
-    everything = ground.splits["train"].batch(np.arange(len(ground.rows.train)))
-    features = ground.prefix.gather("train", ground.given.depth + 1, everything)
+    group = prepare_group(toy_cell("probe"), toy_bench)
+    model, _ = solve(toy_cell("probe"), group, toy_bench)
+    everything = group.splits["train"].batch(np.arange(len(group.rows.train)))
+    features = group.prefix.gather("train", group.given.depth + 1, everything)
     assert features is not None
-    labels = [ground.labels.index(row.label) for row in ground.rows.train]
+    labels = [group.labels.index(row.label) for row in group.rows.train]
     with torch.no_grad():
         logits = model.head(features, torch.ones(len(labels), 1))
     ours = torch.softmax(logits, 1)[:, 1].numpy()
@@ -51,29 +51,29 @@ def test_it_is_scikit_learns_logistic_regression(
 
 @pytest.mark.parametrize("task", ["toy-sentiment", "toy-ner", "toy-qa"])
 def test_the_penalty_with_the_lowest_validation_loss_is_kept(
-    task: str, toy_cell: MakeCell, toy_bench: Bench
+    task: str, toy_cell: MakeCell, toy_bench: RunContext
 ) -> None:
     cell = toy_cell("probe", task)
-    ground = prepare_ground(cell, toy_bench)
-    model, result = solve(cell, ground, toy_bench)
-    (phase,) = build(cell, toy_bench.plugins.strategy("probe"), ground, toy_bench)[1].phases
-    _, loss = solving.predict(model, "validation", ground.splits["validation"], phase)
+    group = prepare_group(cell, toy_bench)
+    model, result = solve(cell, group, toy_bench)
+    (phase,) = build(cell, toy_bench.plugins.strategy("probe"), group, toy_bench)[1].phases
+    _, loss = solving.predict(model, "validation", group.splits["validation"], phase)
     assert loss == pytest.approx(min(point.loss for point in result.curve))
     assert len(result.curve) == len(solving.PENALTIES)
 
 
-def test_a_smaller_penalty_fits_the_training_data_better(toy_cell: MakeCell, toy_bench: Bench) -> None:
+def test_a_smaller_penalty_fits_the_training_data_better(toy_cell: MakeCell, toy_bench: RunContext) -> None:
     cell = toy_cell("probe")
-    _, result = solve(cell, prepare_ground(cell, toy_bench), toy_bench)
+    _, result = solve(cell, prepare_group(cell, toy_bench), toy_bench)
     losses = [point.train_loss for point in result.curve]
     assert losses == sorted(losses, reverse=True)
 
 
 def test_a_bottleneck_head_is_solved_for_too(
-    toy_cell: MakeCell, toy_bench: Bench, toy_recipe: Recipe
+    toy_cell: MakeCell, toy_bench: RunContext, toy_recipe: Recipe
 ) -> None:
     cell = toy_cell("probe", recipe=replace(toy_recipe, head="bottleneck"))
-    _, result = solve(cell, prepare_ground(cell, toy_bench), toy_bench)
+    _, result = solve(cell, prepare_group(cell, toy_bench), toy_bench)
     assert np.isfinite(result.loss)
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from bench.contracts import BenchError, Cell, Recipe
 from bench.engine.cell import run_cell
-from bench.engine.group import Bench, Ground, prepare_ground
+from bench.engine.group import CellGroup, RunContext, prepare_group
 from bench.runs.record import Record, Trial
 
 MakeCell = Callable[..., Cell]
@@ -17,17 +17,17 @@ SCALES = (0.01, 10.0, 1e6)
 
 
 @pytest.fixture(scope="module")
-def ground(toy_cell: MakeCell, toy_bench: Bench) -> Ground:
-    return prepare_ground(toy_cell(), toy_bench)
+def group(toy_cell: MakeCell, toy_bench: RunContext) -> CellGroup:
+    return prepare_group(toy_cell(), toy_bench)
 
 
-def run(cell: Cell, ground: Ground, bench: Bench) -> Record:
-    return run_cell(cell, ground, bench, lambda point: None)[0]
+def run(cell: Cell, group: CellGroup, context: RunContext) -> Record:
+    return run_cell(cell, group, context, lambda point: None)[0]
 
 
 @pytest.fixture(scope="module")
-def tuned(toy_cell: MakeCell, toy_recipe: Recipe, ground: Ground, toy_bench: Bench) -> Record:
-    return run(toy_cell(recipe=replace(toy_recipe, tune=SCALES)), ground, toy_bench)
+def tuned(toy_cell: MakeCell, toy_recipe: Recipe, group: CellGroup, toy_bench: RunContext) -> Record:
+    return run(toy_cell(recipe=replace(toy_recipe, tune=SCALES)), group, toy_bench)
 
 
 def test_the_scale_with_the_lowest_validation_loss_is_kept(tuned: Record) -> None:
@@ -38,10 +38,10 @@ def test_the_scale_with_the_lowest_validation_loss_is_kept(tuned: Record) -> Non
 
 
 def test_it_is_the_run_with_that_scale(
-    tuned: Record, toy_cell: MakeCell, toy_recipe: Recipe, ground: Ground, toy_bench: Bench
+    tuned: Record, toy_cell: MakeCell, toy_recipe: Recipe, group: CellGroup, toy_bench: RunContext
 ) -> None:
     (scale,) = (trial.scale for trial in tuned.trials if trial.kept)
-    alone = run(toy_cell(recipe=replace(toy_recipe, rate_scale=scale)), ground, toy_bench)
+    alone = run(toy_cell(recipe=replace(toy_recipe, rate_scale=scale)), group, toy_bench)
     assert tuned.scores == alone.scores
     assert [point.loss for point in tuned.curve] == [point.loss for point in alone.curve]
 
@@ -55,15 +55,17 @@ def test_what_the_other_scales_cost_is_apart(tuned: Record) -> None:
 
 
 def test_a_scale_that_diverges_is_out(
-    toy_cell: MakeCell, toy_recipe: Recipe, ground: Ground, toy_bench: Bench
+    toy_cell: MakeCell, toy_recipe: Recipe, group: CellGroup, toy_bench: RunContext
 ) -> None:
     cell = toy_cell("frozen", recipe=replace(toy_recipe, tune=(1.0, 1e38)))
-    record = run(cell, ground, toy_bench)
+    record = run(cell, group, toy_bench)
     assert record.trials[1] == Trial(scale=1e38, loss=None, kept=False)
 
 
-def test_without_scales_there_is_no_trial(toy_cell: MakeCell, ground: Ground, toy_bench: Bench) -> None:
-    record = run(toy_cell(), ground, toy_bench)
+def test_without_scales_there_is_no_trial(
+    toy_cell: MakeCell, group: CellGroup, toy_bench: RunContext
+) -> None:
+    record = run(toy_cell(), group, toy_bench)
     assert (record.trials, record.seconds.tune) == ((), 0.0)
 
 

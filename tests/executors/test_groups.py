@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from bench.contracts import Cell, Recipe
-from bench.executors.groups import Groups, group_key
+from bench.executors.groups import Groups
 
 
 def cells(task: str, count: int) -> list[Cell]:
     return [Cell("s", task, "full", "tiny", seed, Recipe()) for seed in range(count)]
 
 
-A, B, C = (group_key(cells(task, 1)[0]) for task in "abc")
+A, B, C = (cells(task, 1)[0].group_key for task in "abc")
 
 
 def test_a_worker_stays_with_its_group() -> None:

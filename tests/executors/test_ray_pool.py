@@ -12,13 +12,13 @@ import pytest
 
 from bench.contracts import BenchError, Cell
 from bench.data.sources import Sources
-from bench.executors.contract import Options, Silent, Work
-from bench.executors.groups import group_key
+from bench.executors.contract import Options, Work
 from bench.executors.ray_cluster import HEAD_SHARE, RayCluster
 from bench.executors.ray_pool import Hand, Pool, Share
 from bench.executors.waiting import Waiting
 from bench.registry import Plugins
 from bench.runs.folder import Store
+from bench.runs.listeners import Silent
 
 
 def share(cells: list[Cell], plugins: Plugins, tmp_path: Path, gpus: bool = True) -> Share:
@@ -75,10 +75,10 @@ def test_a_lost_cell_waits_for_a_hand_that_has_its_group_ready(
     """One cell of each group is lost; a hand at the second group gets its own, and the other's last of all."""
     cells = [toy_cell(task=task, seed=seed) for task in ("toy-sentiment", "toy-ner") for seed in range(2)]
     pool = Pool(Share(1, 0), Waiting(cells, Store(tmp_path), lambda _: None, Silent()))
-    lost = [pool.waiting.take(group_key(cell)) for cell in cells[::2]]
+    lost = [pool.waiting.take(cell.group_key) for cell in cells[::2]]
     pool.again = [held for held in lost if held]
     pool.hands = [hand := Hand(MagicMock())]
-    hand.key = group_key(cells[2])
+    hand.key = cells[2].group_key
     order = []
     while held := pool.next_for(hand):
         order.append(held.cell)

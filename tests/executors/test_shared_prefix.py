@@ -11,32 +11,32 @@ from typing import Any
 import torch
 
 from bench.contracts import Cell
-from bench.engine.activation_store import Shelf
-from bench.engine.group import Bench, prepare_ground
+from bench.engine.activation_store import ActivationStore
+from bench.engine.group import RunContext, prepare_group
 from bench.engine.memory import Budget
 from bench.engine.prefix import Prefix, Storage
 from bench.models.heads import Head
 
 
 def test_of_two_workers_at_the_same_prefix_one_computes_it(
-    toy_cell: Callable[..., Cell], toy_bench: Bench, tmp_path: Path
+    toy_cell: Callable[..., Cell], toy_bench: RunContext, tmp_path: Path
 ) -> None:
     """Both begin at once, and a block takes long enough for the other to have begun too."""
-    ground = prepare_ground(toy_cell("full"), toy_bench)
+    group = prepare_group(toy_cell("full"), toy_bench)
     passes: list[int] = []
 
     def slow(*_: Any) -> None:
         passes.append(threading.get_ident())
         time.sleep(0.02)
 
-    [first, *_] = ground.given.modules_of(1)
+    [first, *_] = group.given.modules_of(1)
     first.register_forward_hook(slow)
     together = threading.Barrier(2)
-    head = Head(ground.task.head, ground.given.width, len(ground.labels), toy_cell().recipe)
+    head = Head(group.task.head, group.given.width, len(group.labels), toy_cell().recipe)
     workers = []
     for _ in range(2):
-        storage = Storage(Budget({"memory": 1e9}), shelf=Shelf(tmp_path, 10**9), content="weights")
-        prefix = Prefix(ground.given, ground.splits, head, toy_bench.device, storage)
+        storage = Storage(Budget({"memory": 1e9}), shelf=ActivationStore(tmp_path, 10**9), content="weights")
+        prefix = Prefix(group.given, group.splits, head, toy_bench.device, storage)
 
         def work(prefix: Prefix = prefix) -> None:
             together.wait()
@@ -47,7 +47,7 @@ def test_of_two_workers_at_the_same_prefix_one_computes_it(
         thread.start()
     for _, thread in workers:
         thread.join()
-    assert len(passes) == len(list(ground.splits["train"].in_order_of_length()))
+    assert len(passes) == len(list(group.splits["train"].in_order_of_length()))
     assert len(set(passes)) == 1
     features = [prefix.features("train", 2) for prefix, _ in workers]
     assert all(kept is not None for kept in features)

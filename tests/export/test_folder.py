@@ -75,11 +75,11 @@ def pairs(
     with pytest.MonkeyPatch.context() as patch:
         check = exporting._check
 
-        def noted(folder: Path, ground: Any, expected: Sequence[Any]) -> None:
+        def noted(folder: Path, group: Any, expected: Sequence[Any]) -> None:
             task, strategy = folder.name.removeprefix(".").split("_")[:2]
             target = work / f"{task}_{strategy}_model"
-            models[task, strategy] = Model(target, exporting._inputs(ground.rows.test), expected)
-            check(folder, ground, expected)
+            models[task, strategy] = Model(target, exporting._inputs(group.rows.test), expected)
+            check(folder, group, expected)
 
         patch.setattr(exporting, "_check", noted)
         for task in TASKS:

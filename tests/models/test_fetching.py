@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from bench.data.sources import Sources
-from bench.engine.group import Bench, prepare_ground
+from bench.engine.group import RunContext, prepare_group
 from bench.models import catalog, fetching, loading, packaged_vectors
 from bench.models.catalog import BACKBONES, Packaged
 from bench.models.packaged_vectors import packaged_vectors as read_packaged
@@ -84,7 +84,7 @@ def test_a_damaged_copy_is_converted_again(
 
 @pytest.mark.parametrize("kind", ["encoder", "vectors"])
 def test_a_cell_is_not_charged_for_what_is_fetched(
-    kind: str, sources: Sources, toy_cell: Any, toy_bench: Bench, monkeypatch: pytest.MonkeyPatch
+    kind: str, sources: Sources, toy_cell: Any, toy_bench: RunContext, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """However long fetching takes, it is no part of the seconds that every cell of the group gets as `prepare`."""
     clock = time.perf_counter
@@ -96,9 +96,9 @@ def test_a_cell_is_not_charged_for_what_is_fetched(
 
     monkeypatch.setattr(loading, "fetch", fetch)
     cell = toy_cell("frozen", backbone="glove") if kind == "vectors" else toy_cell("frozen")
-    ground = prepare_ground(cell, replace(toy_bench, sources=sources))
+    group = prepare_group(cell, replace(toy_bench, sources=sources))
     assert passed == [3600.0]
-    assert 0 < ground.seconds < 600
+    assert 0 < group.seconds < 600
 
 
 def test_a_repository_of_the_hub_is_fetched_without_its_other_files(

@@ -12,7 +12,7 @@ from gensim.models import KeyedVectors
 from bench.contracts import BenchError, Cell
 from bench.data.sources import Sources
 from bench.engine.cell import run_cell
-from bench.engine.group import Bench, prepare_ground
+from bench.engine.group import RunContext, prepare_group
 from bench.models import catalog
 from bench.models.loading import load
 from bench.models.trained_vectors import Texts
@@ -58,9 +58,9 @@ def test_other_splits_are_not_learnt_from(name: str) -> None:
 
 
 @BOTH
-def test_a_cell_runs_on_them(name: str, toy_cell: MakeCell, toy_bench: Bench) -> None:
+def test_a_cell_runs_on_them(name: str, toy_cell: MakeCell, toy_bench: RunContext) -> None:
     cell = toy_cell("frozen", backbone=name)
-    record, _ = run_cell(cell, prepare_ground(cell, toy_bench), toy_bench, lambda point: None)
+    record, _ = run_cell(cell, prepare_group(cell, toy_bench), toy_bench, lambda point: None)
     assert record.status == "done"
     assert ":" not in cell.id
 

@@ -16,7 +16,7 @@ pytest.importorskip("accelerate")
 from bench.contracts import BenchError, Cell, Recipe
 from bench.data.sources import Sources
 from bench.engine.cell import build
-from bench.engine.group import Bench, prepare_ground
+from bench.engine.group import RunContext, prepare_group
 from bench.engine.machine import Device
 from bench.engine.plan import Plan, make_plan
 from bench.engine.training import fit
@@ -116,16 +116,16 @@ def test_trainer_takes_the_steps_that_this_engine_takes(
 ) -> None:
     """With the whole training split in each batch and without dropout nothing is left to chance."""
     recipe = Recipe(epochs=8, batch_size=1000, max_length=32, stride=8, dropout=0.0, encoder_dropout=0.0)
-    cell, bench = toy_cell("gradual", recipe=recipe), Bench(plugins, sources, CPU)
-    ground = prepare_ground(cell, bench)
-    model, plan = build(cell, Gradual(), ground, bench)
+    cell, context = toy_cell("gradual", recipe=recipe), RunContext(plugins, sources, CPU)
+    group = prepare_group(cell, context)
+    model, plan = build(cell, Gradual(), group, context)
     weights = {name: value.clone() for name, value in model.head.map[-1].state_dict().items()}
     own: dict[str, torch.Tensor] = {}
 
     def keep(_: Point) -> None:
         own.update({name: p.detach().clone() for name, p in model.backbone.named_parameters().items()})
 
-    fit(model, plan, ground.splits, recipe, 0, lambda _: 0.0, keep)
+    fit(model, plan, group.splits, recipe, 0, lambda _: 0.0, keep)
     seen: list[EncoderWithHead] = []
 
     class Seen(EncoderWithHead):

@@ -6,7 +6,7 @@ import pytest
 
 from bench.contracts import Cell, Recipe
 from bench.planning.estimates import SHARED, Estimator
-from bench.runs.progress import duration, remaining_seconds
+from bench.planning.progress import duration, remaining_seconds
 from bench.runs.record import Record, Seconds
 from tests.cli.test_grid import cell
 

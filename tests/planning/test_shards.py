@@ -6,7 +6,6 @@ import pytest
 
 from bench.contracts import BenchError, Cell, Recipe
 from bench.data.sources import Sources
-from bench.executors.groups import group_key
 from bench.planning.shards import Shard, cost, divide, part
 from bench.registry import Plugins
 
@@ -34,7 +33,7 @@ def test_every_cell_is_in_exactly_one_shard(count: int) -> None:
 def test_groups_stay_together_where_they_are_small() -> None:
     cells = grid(6, 2)
     shards = divide(cells, even(cells), 3)
-    homes = {group_key(cell): {i for i, shard in enumerate(shards) if cell.id in shard} for cell in cells}
+    homes = {cell.group_key: {i for i, shard in enumerate(shards) if cell.id in shard} for cell in cells}
     assert all(len(found) == 1 for found in homes.values())
     assert [len(shard) for shard in shards] == [8, 8, 8]
 

@@ -7,20 +7,20 @@ from collections.abc import Callable
 import pytest
 
 from bench.contracts import BenchError, Cell
-from bench.engine.group import Bench, prepare_ground
+from bench.engine.group import RunContext, prepare_group
 from bench.profiling import step_ledger as ledger
 
 MakeCell = Callable[..., Cell]
 
 
 def test_every_strategy_takes_the_same_steps_and_the_parts_add_up(
-    toy_cell: MakeCell, toy_bench: Bench
+    toy_cell: MakeCell, toy_bench: RunContext
 ) -> None:
     cells = [toy_cell(name) for name in ("top-layers", "lora", "full")]
-    ground = prepare_ground(cells[0], toy_bench)
-    lines = [line for cell in cells for line in ledger.lines_of(cell, ground, toy_bench)]
-    ledger.measure(lines, ground, cells[0], steps=2)
-    table = ledger.table(lines, ground, cells[0], toy_bench)
+    group = prepare_group(cells[0], toy_bench)
+    lines = [line for cell in cells for line in ledger.lines_of(cell, group, toy_bench)]
+    ledger.measure(lines, group, cells[0], steps=2)
+    table = ledger.table(lines, group, cells[0], toy_bench)
     labels = [row.labels[0] for row in table.blocks[0].rows]
     assert labels == ["top-layers", "top-layers, prefix run in every step", "lora", "full"]
     assert {len(line.seconds) for line in lines} == {2 + ledger.WARM}
@@ -29,7 +29,7 @@ def test_every_strategy_takes_the_same_steps_and_the_parts_add_up(
     assert table.blocks[0].rows[-1].entries[-1].value == 1
 
 
-def test_what_takes_no_steps_is_refused(toy_cell: MakeCell, toy_bench: Bench) -> None:
+def test_what_takes_no_steps_is_refused(toy_cell: MakeCell, toy_bench: RunContext) -> None:
     cell = toy_cell("probe")
     with pytest.raises(BenchError, match="'probe' takes no steps"):
-        ledger.lines_of(cell, prepare_ground(cell, toy_bench), toy_bench)
+        ledger.lines_of(cell, prepare_group(cell, toy_bench), toy_bench)

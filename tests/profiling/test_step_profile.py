@@ -7,7 +7,7 @@ from collections.abc import Callable
 import pytest
 
 from bench.contracts import Cell
-from bench.engine.group import Bench, prepare_ground
+from bench.engine.group import RunContext, prepare_group
 from bench.profiling import step_profile
 from bench.profiling.step_ledger import lines_of
 
@@ -29,15 +29,15 @@ def test_kernels_are_sorted_by_name(kernel: str, kind: str) -> None:
     assert step_profile.kind_of(kernel) == kind
 
 
-def test_a_profile_adds_up_and_counts_what_learns(toy_cell: MakeCell, toy_bench: Bench) -> None:
+def test_a_profile_adds_up_and_counts_what_learns(toy_cell: MakeCell, toy_bench: RunContext) -> None:
     operations = []
     for name in ("top-layers", "full"):
         cell = toy_cell(name)
-        ground = prepare_ground(cell, toy_bench)
-        found = step_profile.measure(lines_of(cell, ground, toy_bench)[0], ground, cell, steps=2)
+        group = prepare_group(cell, toy_bench)
+        found = step_profile.measure(lines_of(cell, group, toy_bench)[0], group, cell, steps=2)
         assert sum(found.shares.values()) == pytest.approx(1)
         assert {"matrix products", "AdamW and gradient norm"} <= set(found.shares)
-        table = step_profile.table(found, rate=1e9, cell=cell, bench=toy_bench)
+        table = step_profile.table(found, rate=1e9, cell=cell, context=toy_bench)
         assert table.caption.startswith(f"A training step of {name}")
         operations.append(found.operations)
     assert 0 < operations[0] < operations[1]

@@ -9,7 +9,6 @@ from pathlib import Path
 import pytest
 
 from bench.cli.recommend import seconds_of
-from bench.cli.tables import console
 from bench.contracts import BenchError, Cell
 from bench.data.sources import Sources
 from bench.executors.contract import Options
@@ -21,6 +20,7 @@ from bench.recommend.successive_halving import Contest, measured, sizes_for
 from bench.recommend.views import Everything, Selection, everything, selection
 from bench.registry import discover
 from bench.runs.folder import Store
+from bench.runs.listeners import Silent
 from tests.support.toy_tasks import ToySentiment
 
 
@@ -57,9 +57,7 @@ def found_on(toy_cell: Callable[..., Cell], toy_plugin: Path, folder: Path, budg
     cell = replace(cell, recipe=replace(cell.recipe, pooling="cls", epochs=1))
     options = Options(device="cpu", executor="inline", plugin_files=plugins.given)
     terms = Terms(("frozen", "full"), cell.backbone, "accuracy", budget, "python -m bench recommend")
-    return answer(
-        cell, terms, plugins, Sources(cache=folder), (folder / "run", options, console(stderr=True))
-    )
+    return answer(cell, terms, plugins, Sources(cache=folder), (folder / "run", options, Silent()))
 
 
 def test_an_answer_has_a_choice_a_test_score_and_a_page(

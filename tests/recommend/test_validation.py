@@ -11,6 +11,7 @@ from bench.contracts import BenchError
 from bench.data.sources import Sources
 from bench.executors.contract import Options
 from bench.recommend.validation import Result, Setting, kept, run, table
+from bench.runs.listeners import Silent
 
 
 def result(**changes: Any) -> Result:
@@ -57,7 +58,7 @@ def test_a_data_set_is_run_once_and_kept(
     monkeypatch.chdir(tmp_path)
     setting = Setting(rows=36, test=10, share=50, strategies=("frozen", "full"), backbone=str(tiny_encoder))
     options = Options(device="cpu", executor="inline", plugin_files=(toy_plugin,))
-    text = run(["toy-sentiment"], setting, Sources(cache=tmp_path), tmp_path / "out", options)
+    text = run(["toy-sentiment"], setting, Sources(cache=tmp_path), tmp_path / "out", options, Silent())
     path = tmp_path / "out" / "toy-sentiment.json"
     found = kept(path)
     assert found is not None
@@ -66,11 +67,20 @@ def test_a_data_set_is_run_once_and_kept(
     assert found.named in ("frozen", "full", "")
     assert found.verdict in text
     written = path.stat().st_mtime_ns
-    assert run(["toy-sentiment"], setting, Sources(cache=tmp_path), tmp_path / "out", options) == text
+    assert (
+        run(["toy-sentiment"], setting, Sources(cache=tmp_path), tmp_path / "out", options, Silent()) == text
+    )
     assert path.stat().st_mtime_ns == written
 
 
 def test_an_unknown_data_set_is_refused_before_any_is_run(tmp_path: Path) -> None:
     with pytest.raises(BenchError, match="unknown task 'nope'"):
-        run(["movie-sentiment", "nope"], Setting(), Sources(cache=tmp_path), tmp_path / "out", Options())
+        run(
+            ["movie-sentiment", "nope"],
+            Setting(),
+            Sources(cache=tmp_path),
+            tmp_path / "out",
+            Options(),
+            Silent(),
+        )
     assert not (tmp_path / "out").exists()

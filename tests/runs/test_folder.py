@@ -169,32 +169,32 @@ def test_a_write_that_is_cut_off_leaves_the_old_file(tmp_path: Path, monkeypatch
 
 
 def test_a_claimed_cell_cannot_be_claimed_again_until_it_is_released(store: Store) -> None:
-    first = store.claim("a/b")
+    first = store.lease("a/b")
     assert first is not None
-    assert store.claim("a/b") is None
+    assert store.lease("a/b") is None
     assert store.running() == ["a/b"]
     first.release()
     assert store.running() == []
-    again = store.claim("a/b")
+    again = store.lease("a/b")
     assert again is not None
     again.release()
 
 
 def test_a_claim_of_a_killed_process_is_free(store: Store) -> None:
     program = (
-        "import os, signal, sys; from pathlib import Path; from bench.runs.leases import claim\n"
-        "held = claim(Path(sys.argv[1])); print('held', flush=True); signal.pause()"
+        "import os, signal, sys; from pathlib import Path; from bench.runs.leases import lease\n"
+        "held = lease(Path(sys.argv[1])); print('held', flush=True); signal.pause()"
     )
     path = store.path / "claims" / "cell"
     other = subprocess.Popen([sys.executable, "-c", program, str(path)], stdout=subprocess.PIPE, text=True)
     assert other.stdout is not None
     with other.stdout:
         assert other.stdout.readline() == "held\n"
-        assert store.claim("cell") is None
+        assert store.lease("cell") is None
         assert store.running() == ["cell"]
         other.kill()
         other.wait()
     assert store.running() == []
-    mine = store.claim("cell")
+    mine = store.lease("cell")
     assert mine is not None
     mine.release()

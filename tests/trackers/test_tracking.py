@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 
 from bench.contracts import BenchError
-from bench.executors.contract import Silent
 from bench.planning.estimates import Estimator
 from bench.runs.folder import Store
+from bench.runs.listeners import Silent
 from bench.trackers import tracking
 from bench.trackers.tracking import Tracking
 from tests.support.made_runs import ToySuite

@@ -13,6 +13,7 @@ from bench.analysis.tables import latex
 from bench.analysis.tables import number_format as numerals
 from bench.analysis.tables.model import ADAPTED, Column, Entry, Table
 from bench.contracts import BenchError
+from bench.text import printable
 
 NOTED = ("seconds", "times", "count")
 """Units of numbers that may carry a note, which has a column of its own in CSV."""
@@ -86,11 +87,6 @@ def escape_markdown(text: str) -> str:
     """Text that GitHub's Markdown shows as it is: markup characters escaped, controls removed, one line."""
     text = re.sub(r"([\\`*_\[\]|~])", r"\\\1", printable(text))
     return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
-
-
-def printable(text: str) -> str:
-    """Text without control characters (terminal escapes among them), and on one line."""
-    return re.sub(r"[\x00-\x1f\x7f-\x9f]+", " ", text)
 
 
 # --------------------------------------------------------------------------------------------------
@@ -219,7 +215,11 @@ def _json(table: Table) -> str:
 
 
 def _json_entry(entry: Entry) -> dict[str, Any]:
-    fields = {"value": entry.value, "spread": entry.spread, "mark": entry.mark, "note": entry.note}
+    """Numbers to 12 digits: the last ones differ between processors."""
+    value, spread = (
+        float(f"{item:.12g}") if isinstance(item, float) else item for item in (entry.value, entry.spread)
+    )
+    fields = {"value": value, "spread": spread, "mark": entry.mark, "note": entry.note}
     return {name: value for name, value in fields.items() if name == "value" or value not in (None, "")}
 
 

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from bench.analysis.tables import number_format as numerals
-from bench.analysis.tables.formats import cell_text, printable
+from bench.analysis.tables.formats import cell_text
 from bench.analysis.tables.model import Column, Row, Table
+from bench.text import printable
 
 if TYPE_CHECKING:
     from rich.console import Console, ConsoleOptions, RenderResult

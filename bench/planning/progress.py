@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from bench.analysis.tables.formats import printable
 from bench.contracts import Cell, Recipe
 from bench.planning.estimates import Estimator
 from bench.runs.folder import Store
 from bench.runs.record import Record
+from bench.text import duration, printable
 
 
 @dataclass(frozen=True)
@@ -81,13 +81,3 @@ def _cell(cell: str, names: Mapping[str, str]) -> Cell:
 
 def _backbone(cell: str) -> str:
     return cell.split("/")[2]
-
-
-def duration(seconds: float) -> str:
-    """`45 s`, `12 min`, `3 h 20 min` or `4 days`."""
-    if seconds < 90:
-        return f"{seconds:.0f} s"
-    minutes = round(seconds / 60)
-    if minutes < 90:
-        return f"{minutes} min"
-    return f"{minutes // 60} h {minutes % 60} min" if minutes < 72 * 60 else f"{minutes / 1440:.0f} days"

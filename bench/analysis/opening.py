@@ -1,0 +1,41 @@
+"""Opens what a command names: a run folder, a baseline file, or the baseline of a git revision."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+from bench.analysis.loading import Run
+from bench.analysis.regression.baseline import read, read_revision
+from bench.analysis.tables.model import Table
+from bench.contracts import BenchError
+from bench.runs.folder import open_run
+
+MANY = 2000
+"""Records above which a table is made from them alone, without their predictions and checksums."""
+UNVERIFIED = (
+    f"More than {MANY:,} records: checksums were not verified (python -m bench check RUN verifies them)."
+)
+
+
+def open_source(name: str, suite: str = "") -> Run:
+    """The run, the baseline file, or (where `suite` is given) the baseline at a git revision.
+
+    Raises BenchError where it is none of them."""
+    path = Path(name)
+    if path.suffix == ".jsonl":
+        return read(path)
+    try:
+        store = open_run(path)
+    except BenchError:
+        if not suite or path.exists():
+            raise
+        return read_revision(name, suite)
+    few = len(store.planned()) <= MANY
+    records = store.records() if few else store.unverified_records()
+    return Run(str(store.path), records, store.predictions, verified=few)
+
+
+def noted(table: Table, *runs: Run) -> Table:
+    """The table, with a note where the records of a run were taken on trust."""
+    return table if all(run.verified for run in runs) else replace(table, notes=(*table.notes, UNVERIFIED))

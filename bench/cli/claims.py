@@ -1,0 +1,54 @@
+"""`verify`: which published claims a run confirms or contradicts."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from bench.cli.options import Format, FormatOption
+from bench.cli.output import show
+
+if TYPE_CHECKING:
+    pass
+
+
+def register(app: typer.Typer) -> None:
+    """Add this command to the program."""
+    for command in (verify,):
+        app.command()(command)
+
+
+def verify(
+    runs: Annotated[
+        list[Path], typer.Argument(metavar="RUN...", help="Run folders, or names under results/runs.")
+    ],
+    claims: Annotated[
+        Path | None,
+        typer.Option(help="A file of claims of your own, as bench/analysis/claims/claims.toml is."),
+    ] = None,
+    format: FormatOption = Format.terminal,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the findings as JSON.")] = False,
+) -> None:
+    """Say which published claims a run confirms or contradicts, with the numbers. Exit code 0 either way: a
+    contradiction is a finding.
+
+    Example: python -m bench verify quick curve shift
+    """
+    import json
+
+    from bench.analysis.claims.findings import as_dict, report
+    from bench.analysis.claims.findings import table as tabulated
+    from bench.analysis.claims.published import PATH, read
+    from bench.analysis.claims.verify import verify as judge
+    from bench.analysis.opening import open_source
+
+    published = read(claims or PATH)
+    findings = [finding for run in runs for finding in judge(published, open_source(str(run)))]
+    if as_json:
+        print(json.dumps([as_dict(item) for item in findings], indent=1))
+    elif format is Format.terminal:
+        print(report(findings))
+    else:
+        show(tabulated(findings), format)

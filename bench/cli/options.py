@@ -1,0 +1,35 @@
+"""Arguments and options that several commands share."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from bench.cli import completion
+
+
+class Format(StrEnum):
+    terminal = "terminal"
+    md = "md"
+    latex = "latex"
+    csv = "csv"
+    html = "html"
+    json = "json"
+
+
+RunPath = Annotated[
+    Path,
+    typer.Argument(
+        metavar="RUN",
+        help="A run folder, or its name under results/runs.",
+        autocompletion=completion.runs,
+    ),
+]
+FormatOption = Annotated[Format, typer.Option("--format", "-f", help="How to print it.")]
+
+
+def names(text: str) -> tuple[str, ...]:
+    return tuple(name.strip() for name in text.split(",") if name.strip())

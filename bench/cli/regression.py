@@ -1,0 +1,100 @@
+"""`compare`, `baseline` and `history`: what changed between runs. None of them imports torch."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from bench.cli.options import Format, FormatOption, RunPath, names
+from bench.cli.output import show
+from bench.contracts import BenchError
+
+if TYPE_CHECKING:
+    from bench.analysis.loading import Run
+
+
+class CompareFormat(StrEnum):
+    terminal = "terminal"
+    md = "md"
+    json = "json"
+
+
+def register(app: typer.Typer) -> None:
+    """Add these commands to the program."""
+    for command in (compare, baseline, history):
+        app.command()(command)
+
+
+def compare(
+    baseline: Annotated[
+        str,
+        typer.Argument(metavar="BASELINE", help="A run, a baseline file, or a git revision that has one."),
+    ],
+    run: Annotated[str, typer.Argument(metavar="RUN", help="A run or a baseline file.")],
+    format: Annotated[
+        CompareFormat, typer.Option("--format", "-f", help="terminal, md for a pull request, or json.")
+    ] = CompareFormat.terminal,
+    as_json: Annotated[bool, typer.Option("--json", help="The same as --format json.")] = False,
+    fail_on: Annotated[
+        str, typer.Option(help="Gates that make the exit code 1: quality, time, memory, missing.")
+    ] = "quality,missing",
+) -> None:
+    """Say what regressed between two runs. Exit code 0: nothing; 1: something; 2: they cannot be compared.
+
+    Example: python -m bench compare results/baselines/quick.jsonl results/runs/quick
+    """
+    from bench.analysis.opening import noted, open_source
+    from bench.analysis.regression import compare as comparing
+    from bench.analysis.regression import regression_table
+
+    new = open_source(run)
+    old = open_source(baseline, suite=_suite(new))
+    result = comparing.compare(old, new, comparing.CompareOptions(fail_on=names(fail_on)))
+    if as_json or format is CompareFormat.json:
+        print(result.to_json(), end="")
+    elif format is CompareFormat.md:
+        print(regression_table.pull_request(result))
+    else:
+        show(noted(regression_table.table(result), old, new), Format.terminal)
+    raise typer.Exit(result.exit_code)
+
+
+def baseline(run: RunPath) -> None:
+    """Promote a run to results/baselines/SUITE.jsonl, which is committed and compared with.
+
+    Example: python -m bench baseline results/runs/quick
+    """
+    from bench.analysis.opening import open_source
+    from bench.analysis.regression.baseline import FOLDER, dump
+    from bench.runs import atomic_files
+
+    source = open_source(str(run))
+    path = FOLDER / f"{_suite(source)}.jsonl"
+    text = dump(source)
+    atomic_files.write(path, text.encode())
+    print(f"{path}: {len(source.records)} cells, {len(text) / 1024:.0f} KiB; commit it")
+
+
+def history(
+    suite: Annotated[str, typer.Argument(help="The suite.")] = "quick",
+    task: Annotated[str, typer.Option("--task", "-t", help="Only this task.")] = "",
+    strategy: Annotated[str, typer.Option("--strategy", "-s", help="Only this strategy.")] = "",
+    file: Annotated[Path, typer.Option(help="The history.")] = Path("results/history.jsonl"),
+    format: FormatOption = Format.terminal,
+) -> None:
+    """Show how scores and times moved over the completed runs of a suite, and the steps in them.
+
+    Example: python -m bench history quick --task movie-sentiment --strategy full
+    """
+    from bench.analysis.regression.history import read, trend
+
+    show(trend(read(file), suite, task, strategy), format)
+
+
+def _suite(run: Run) -> str:
+    if not run.records:
+        raise BenchError(f"{run.name} has no records: run the suite first")
+    return run.records[0].cell.suite
