@@ -115,7 +115,7 @@ def _measure(request: _Request, path: Path, fresh: bool) -> Results:
     from bench.data.sources import Sources
     from bench.executors import launch
     from bench.peers import measuring
-    from bench.registry import discover
+    from bench.registry import Registry, discover
 
     screen = console(stderr=True)
 
@@ -126,7 +126,7 @@ def _measure(request: _Request, path: Path, fresh: bool) -> Results:
     chosen = suite.load(request.suite, request.settings)
     cells = suite.cells(chosen, plugins, request.filters)
     measuring.check(cells, request.sides)
-    incompatible = launch.check(cells, plugins, Sources(local=chosen.data.local), Display(screen))
+    incompatible = launch.check(cells, Registry(plugins, Sources(local=chosen.data.local)), Display(screen))
     if incompatible:
         raise BenchError(next(iter(incompatible.values())))
     if fresh:

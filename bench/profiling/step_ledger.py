@@ -30,7 +30,7 @@ from bench.engine.optimizer import FlatAdamW
 from bench.engine.plan import PlannedPhase
 from bench.engine.training import Model, set_modes
 from bench.models.heads import loss_terms
-from bench.registry import discover
+from bench.registry import Registry, discover
 from bench.runs import atomic_files
 from bench.suite import Suite, load
 
@@ -87,7 +87,7 @@ def measure(lines: Sequence[Line], group: CellGroup, cell: Cell, steps: int) -> 
 
 def lines_of(cell: Cell, group: CellGroup, context: RunContext) -> list[Line]:
     """The strategy of a cell, ready to step; where its frozen prefix is read from the cache, again without it."""
-    model, plan = build(cell, context.plugins.strategy(cell.strategy, cell.options), group, context)
+    model, plan = build(cell, group, context)
     if plan.solver != "adamw":
         raise BenchError(f"strategy '{cell.strategy}' takes no steps: it is solved for")
     group.prefix.fill("train", plan.boundaries)
@@ -149,7 +149,7 @@ def requested(
     """A cell of each strategy, as the options of `parser` say, and what they share."""
     suite = load(chosen.suite)
     context = RunContext(
-        discover(), Sources(local=suite.data.local), choose_device(chosen.device, chosen.threads)
+        Registry(discover(), Sources(local=suite.data.local)), choose_device(chosen.device, chosen.threads)
     )
     recipe = suite.task_recipe(chosen.task)
     cells = [

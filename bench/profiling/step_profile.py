@@ -123,7 +123,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     def show() -> None:
         (cell,), group, context = requested(chosen, [chosen.strategy])
         found = measure(lines_of(cell, group, context)[0], group, cell, chosen.steps)
-        rate = Speeds(context.device, context.sources.cache).gemm()
+        rate = Speeds(context.device, context.registry.sources.cache).gemm()
         print(render(table(found, rate, cell, context), "md"), end="")
 
     return refusals_told(show)

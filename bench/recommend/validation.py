@@ -29,7 +29,7 @@ from bench.recommend.answer import STRATEGIES, Terms, answer
 from bench.recommend.evidence import standing
 from bench.recommend.successive_halving import SEEDS
 from bench.recommend.views import Selection
-from bench.registry import Plugins, discover
+from bench.registry import Registry, discover
 from bench.runs import atomic_files
 from bench.runs.folder import RUNS, Store
 from bench.runs.listeners import Screen
@@ -114,17 +114,17 @@ def assess(
     deleted, so that both times are of whole runs."""
     shutil.rmtree(folder, ignore_errors=True)
     small = Small(task, setting.rows, setting.test)
-    plugins = discover([*options.plugin_files, small, Selection(small.name)])
-    options = replace(options, plugin_files=plugins.given)
-    cell = _cell(small.name, setting, plugins, sources)
+    registry = Registry(discover([*options.plugin_files, small, Selection(small.name)]), sources)
+    options = replace(options, plugin_files=registry.given)
+    cell = _cell(small.name, setting, registry)
     cells = [replace(cell, strategy=name, seed=seed) for name in setting.strategies for seed in range(SEEDS)]
     began = time.monotonic()
-    records = launch(cells, plugins, sources, folder / "grid", options, screen)
+    records = launch(cells, registry, folder / "grid", options, screen)
     grid_seconds = time.monotonic() - began
     grid = standing(Run(task, records, Store(folder / "grid").predictions), small.name)
     terms = Terms(setting.strategies, setting.backbone, "accuracy", setting.share * grid_seconds, "")
     began = time.monotonic()
-    found = answer(cell, terms, plugins, sources, (folder / "recommend", options, screen))
+    found = answer(cell, terms, registry, (folder / "recommend", options, screen))
     machine = next(record.machine for record in grid.records if record.machine)
     return Result(
         task=task,
@@ -141,11 +141,11 @@ def assess(
     )
 
 
-def _cell(name: str, setting: Setting, plugins: Plugins, sources: Sources) -> Cell:
+def _cell(name: str, setting: Setting, registry: Registry) -> Cell:
     """The cell with the recipe that `recommend` takes, texts cut at LONGEST tokens."""
-    task = plugins.task(name)
-    splits = task.splits(sources)
-    keys = recipe_keys(task.adapter, len(splits.train), lengths(splits, setting.backbone, sources))
+    task = registry.task(name)
+    splits = task.splits(registry.sources)
+    keys = recipe_keys(task.adapter, len(splits.train), lengths(splits, setting.backbone, registry.sources))
     keys = {"pooling": "cls", **keys, "max_length": min(keys["max_length"], LONGEST)}
     return Cell(f"grid-{name}", name, setting.strategies[0], setting.backbone, 0, Recipe(**keys))
 

@@ -18,7 +18,7 @@ from bench.data.sources import Sources
 from bench.executors.contract import Options
 from bench.executors.launch import launch
 from bench.planning.shards import Shard
-from bench.registry import discover
+from bench.registry import Registry, discover
 from bench.runs.folder import Damaged, Store
 from bench.runs.integrity import verify
 from bench.runs.merge import merge
@@ -50,7 +50,11 @@ def run_here(suite: ToySuite, folder: Path, shard: str = "") -> Store:
     options = Options(device="cpu", threads=1, executor="inline", shard=part)
     cells = suites.cells(suites.load(str(suite.path)), plugins)
     launch(
-        cells, plugins, Sources(cache=folder / "cache"), folder, options, Display(Console(file=io.StringIO()))
+        cells,
+        Registry(plugins, Sources(cache=folder / "cache")),
+        folder,
+        options,
+        Display(Console(file=io.StringIO())),
     )
     return Store(folder)
 
