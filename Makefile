@@ -22,7 +22,7 @@ curve shift: $(READY)
 	$(PY) -m bench run $@ && $(PY) -m bench table $@ --kind $@
 
 ledger: $(READY)
-	$(PY) -m bench.profiling.step_ledger --out $(RUN)/ledger.json
+	$(PY) -m bench profile --format md --out $(RUN)/ledger.json
 
 smoke: $(READY)
 	$(PY) -m bench run smoke
@@ -69,7 +69,7 @@ results/baselines/%.jsonl:
 	@echo "$@ does not exist: run the suite, then make a baseline: make bench baseline SUITE=$*" >&2; exit 2
 
 power: $(READY)
-	$(PY) -m bench.analysis.regression.power $(RUN)
+	$(PY) -m bench power $(RUN)
 
 format: $(READY)
 	$(PY) -m ruff format . && $(PY) -m ruff check --fix .

@@ -8,7 +8,21 @@ import traceback
 
 import typer
 
-from bench.cli import claims, listing, merge, peers, recommend, regression, report, run, status, tables
+from bench.cli import (
+    claims,
+    listing,
+    merge,
+    peers,
+    power,
+    profile,
+    recommend,
+    regression,
+    report,
+    run,
+    simulate,
+    status,
+    tables,
+)
 from bench.contracts import BenchError
 
 INTERRUPTED = 130
@@ -22,7 +36,14 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for family in (listing, run, recommend, status, tables, claims, regression, merge, peers, report):
+FAMILIES = (
+    *(run, status, merge, listing),
+    *(tables, report, claims),
+    regression,
+    recommend,
+    *(peers, profile, power, simulate),
+)
+for family in FAMILIES:
     family.register(app)
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from bench.cli.options import Format
+from bench.cli.options import MEASURE, Format
 from bench.cli.output import console, put, show
 from bench.contracts import BenchError
 from bench.runs import atomic_files
@@ -27,7 +27,7 @@ QUICK = ("recipe.train=200", "recipe.validation=50", "recipe.test=100")
 
 def register(app: typer.Typer) -> None:
     """Add this command to the program."""
-    app.command()(peers)
+    app.command(rich_help_panel=MEASURE)(peers)
 
 
 def peers(

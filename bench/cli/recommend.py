@@ -13,8 +13,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from bench.cli.listing import Plugin
+from bench.cli.options import YOUR_DATA
 from bench.cli.output import console
 from bench.cli.user_data import read_user_data, with_user_data
+from bench.cli.validation import with_validation
 from bench.contracts import BenchError, Cell, Recipe
 
 if TYPE_CHECKING:
@@ -49,8 +51,8 @@ class _Subject:
 
 def register(app: typer.Typer) -> None:
     """Add these commands to the program."""
-    app.command()(with_user_data(recommend))
-    app.command()(with_user_data(export))
+    app.command(rich_help_panel=YOUR_DATA)(with_validation(with_user_data(recommend)))
+    app.command(rich_help_panel=YOUR_DATA)(with_user_data(export))
 
 
 def recommend(

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from bench.cli.options import Format, FormatOption, RunPath, names
+from bench.cli.options import TRACK, Format, FormatOption, RunPath, names
 from bench.cli.output import show
 from bench.contracts import BenchError
 
@@ -25,7 +25,7 @@ class CompareFormat(StrEnum):
 def register(app: typer.Typer) -> None:
     """Add these commands to the program."""
     for command in (compare, baseline, history):
-        app.command()(command)
+        app.command(rich_help_panel=TRACK)(command)
 
 
 def compare(

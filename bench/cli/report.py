@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from bench.cli.options import RunPath
+from bench.cli.options import READ, RunPath
 from bench.contracts import BenchError
 
 
@@ -27,7 +27,7 @@ class Width(StrEnum):
 def register(app: typer.Typer) -> None:
     """Add these commands to the program."""
     for command in (report, plot):
-        app.command()(command)
+        app.command(rich_help_panel=READ)(command)
 
 
 def report(

@@ -16,6 +16,7 @@ import typer
 
 from bench.cli import completion
 from bench.cli.listing import AsJson, Plugin
+from bench.cli.options import RUN
 from bench.cli.output import console, note_completed, print_scores
 from bench.cli.user_data import needs_suite, read_user_data, with_user_data
 
@@ -74,8 +75,8 @@ Out = Annotated[Path | None, typer.Option(help="Run folder. Default: results/run
 
 def register(app: typer.Typer) -> None:
     """Add these commands to the program."""
-    app.command()(with_user_data(run))
-    app.command()(with_user_data(plan))
+    app.command(rich_help_panel=RUN)(with_user_data(run))
+    app.command(rich_help_panel=RUN)(with_user_data(plan))
 
 
 def run(

@@ -1,17 +1,13 @@
 """Is `recommend` right? On six data sets the full grid is run and known; then `recommend` gets a share of its time.
 
-python -m bench.recommend.validation [DATA SET ...] [--local DIR]
-
 One data set after another, each kept as a JSON file in results/recommend/ when it is done: one that is there with
 the same settings is not run again. At the end, and after each, the table of all that are there is written to
-results/recommend/six.md. Without --local (a folder in the hub's layout with sst2, ag_news and conll2003) only the
-data sets from package registries are run."""
+six.md beside them. The command is `recommend --validate`: without --local (a folder in the hub's layout with sst2,
+ag_news and conll2003) it runs only the data sets from package registries."""
 
 from __future__ import annotations
 
-import argparse
 import shutil
-import sys
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -20,7 +16,7 @@ from pathlib import Path
 from pydantic import BaseModel, ValidationError
 
 from bench.analysis.loading import Run
-from bench.contracts import BenchError, Cell, Recipe, Splits, Task, digest
+from bench.contracts import Cell, Recipe, Splits, Task, digest
 from bench.data.sources import Sources
 from bench.data.splits import subset, training_subset
 from bench.executors.contract import Options
@@ -209,41 +205,3 @@ def run(
         there = [found for name in names if (found := kept(out / f"{name}.json"))]
         atomic_files.write(out / "six.md", table(there).encode())
     return table([found for task in tasks if (found := kept(out / f"{task}.json"))])
-
-
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
-    parser.add_argument("tasks", nargs="*", metavar="DATA SET", help="Default: all six that are at hand.")
-    parser.add_argument("--rows", type=int, default=Setting().rows, help="training rows")
-    parser.add_argument("--test", type=int, default=Setting().test, help="test rows, at most")
-    parser.add_argument("--share", type=float, default=Setting().share, help="of the grid's wall-clock time")
-    parser.add_argument("--local", type=Path, help="a folder in the hub's layout")
-    parser.add_argument("--out", type=Path, default=Path("results/recommend"))
-    given = parser.parse_args()
-    from bench.cli.display import Display
-    from bench.cli.output import console
-
-    tasks = given.tasks or [*REGISTRY, *(LOCAL if given.local else ())]
-    setting = Setting(rows=given.rows, test=given.test, share=given.share)
-    try:
-        print(
-            run(
-                tasks,
-                setting,
-                Sources(local=given.local),
-                given.out,
-                Options(),
-                Display(console(stderr=True)),
-            )
-        )
-    except BenchError as error:
-        print(f"recommend.six: {error}", file=sys.stderr)
-        sys.exit(2)
-
-
-if __name__ == "__main__":
-    from bench.recommend import (
-        validation as six,  # worker processes import what they are sent by its module's name
-    )
-
-    six.main()

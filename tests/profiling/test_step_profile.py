@@ -37,7 +37,8 @@ def test_a_profile_adds_up_and_counts_what_learns(toy_cell: MakeCell, toy_contex
         found = step_profile.measure(lines_of(cell, group, toy_context)[0], group, cell, steps=2)
         assert sum(found.shares.values()) == pytest.approx(1)
         assert {"matrix products", "AdamW and gradient norm"} <= set(found.shares)
-        table = step_profile.table(found, rate=1e9, cell=cell, context=toy_context)
-        assert table.caption.startswith(f"A training step of {name}")
+        table = step_profile.table([(cell, found)], rate=1e9, context=toy_context)
+        assert [block.title for block in table.blocks] == [name]
+        assert len(table.blocks[0].rows) == len(found.shares)
         operations.append(found.operations)
     assert 0 < operations[0] < operations[1]

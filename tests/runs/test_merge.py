@@ -78,7 +78,7 @@ def test_shards_and_merge_make_what_one_run_makes(tiny_encoder: Path, tmp_path: 
     assert "6 of 6 cells done" in said
     assert results(merged.path) == results(whole.path)
     assert merged.planned() == whole.planned()
-    assert "6 cells are sound, 0 files are damaged" in shown("check", str(merged.path))
+    assert "6 cells are sound, 0 files are damaged" in shown("status", "--check", str(merged.path))
     tables = [
         shown("table", str(run.path), "--columns", "accuracy,f1", "--format", "md") for run in (merged, whole)
     ]
