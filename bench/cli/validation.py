@@ -116,14 +116,15 @@ def _validate(asked: Mapping[str, Any], tasks: list[str], given: Mapping[str, An
     from bench.recommend import validation
 
     local = asked["local"]
-    setting = validation.Setting(
-        **{
-            field: asked[name]
-            for name, field in (("rows", "rows"), ("test_rows", "test"), ("share", "share"))
-            if asked[name] is not None
-        },
-        **({"strategies": tuple(given["strategy"])} if given["strategy"] else {}),
-        backbone=given["backbone"],
+    chosen = {
+        "rows": asked["rows"],
+        "test": asked["test_rows"],
+        "share": asked["share"],
+        "strategies": tuple(given["strategy"] or ()) or None,
+        "backbone": given["backbone"],
+    }
+    setting = validation.Setting.model_validate(
+        {name: value for name, value in chosen.items() if value is not None}
     )
     if not 0 < setting.share < math.inf:
         raise BenchError(
