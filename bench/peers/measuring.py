@@ -12,6 +12,7 @@ from itertools import groupby
 from pathlib import Path
 
 from bench.contracts import BenchError, Cell
+from bench.extras import missing
 from bench.models.catalog import kind_of
 from bench.peers.measurement import (
     CLASSIFIERS,
@@ -58,7 +59,7 @@ def check(cells: Sequence[Cell], wanted: Collection[Side]) -> None:
         if cell.recipe.layers is not None or cell.recipe.features != "last":
             raise BenchError("recipe.layers and recipe.features: peers read the encoder's last layer alone")
     if {"trainer", "trainer-tuned"} & set(wanted) and find_spec("accelerate") is None:
-        raise BenchError("Trainer needs accelerate: pip install 'transferbench[peers]', or choose --side")
+        raise missing("peer Trainer", "peers", ModuleNotFoundError("No module named 'accelerate'"))
 
 
 def suites(cells: Sequence[Cell], repeat: int) -> Iterator[tuple[Cell, ...]]:

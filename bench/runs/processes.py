@@ -10,7 +10,7 @@ import bench
 
 
 def command(module: str, *arguments: str) -> list[str]:
-    """How to start a module. -P: a `bench.py` or `tasks.py` in the current folder is not taken for this program's."""
+    """How to start a module. -P: a `bench.py` in the current folder is not taken for this program."""
     return [sys.executable, "-P", "-m", module, *arguments]
 
 
