@@ -155,6 +155,46 @@ def test_a_module_is_not_hidden_by_a_users_files(
 
 
 # --------------------------------------------------------------------------------------------------
+# make
+
+PYTHON = """#!/bin/sh
+echo "$@" >> "$(dirname "$0")/../log"
+"""
+"""Stands for an environment's Python: it writes down what it is called with, and installs nothing."""
+
+
+@pytest.fixture
+def make(tmp_path: Path) -> Callable[[str], list[str]]:
+    """`make(target)`: what it installs into an environment that is there, the extras of each installation."""
+    (tmp_path / "bin").mkdir()
+    (tmp_path / "bin/python").write_text(PYTHON)
+    (tmp_path / "bin/python").chmod(0o755)
+
+    def run(target: str) -> list[str]:
+        (tmp_path / "log").write_text("")
+        command = ["make", "--no-print-directory", f"VENV={tmp_path}", target]
+        subprocess.run(command, cwd=ROOT, check=True, capture_output=True)
+        lines = (tmp_path / "log").read_text().splitlines()
+        return [line.partition("--editable .")[2].strip("[]") for line in lines if "pip install" in line]
+
+    return run
+
+
+def test_a_level_is_installed_once(make: Callable[[str], list[str]]) -> None:
+    assert make("setup") == [""]
+    assert make("setup") == []
+    assert make("setup-report") == ["report"]
+    [extras] = make("setup-test")
+    assert set(extras.split(",")) == set(EXTRAS) - {"mlflow"}  # which is in mlflow-server
+    assert [make(level) for level in ("setup-peers", "setup-report", "setup", "setup-test")] == [[]] * 4
+
+
+def test_tests_first_and_then_a_run_installs_once(make: Callable[[str], list[str]]) -> None:
+    assert len(make("setup-test")) == 1
+    assert make("bench") == []
+
+
+# --------------------------------------------------------------------------------------------------
 # Dependencies and extras
 
 
