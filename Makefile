@@ -8,21 +8,24 @@ RUN ?= results/runs/$(SUITE)
 .NOTPARALLEL:
 
 # --------------------------------------------------------------------------------------------------
-# Setting up. A level is the core and the extras that it names; `test` includes the other levels.
+# Setting up. A level is the core and the extras that it names; `test` includes all but `docs`.
 
 EXTRAS_report := report
 EXTRAS_peers := peers
+EXTRAS_docs := docs
 EXTRAS_test := dev,peers,ray,tensorboard,mlflow-server,report,browser
 SIZE_run := 66 packages, 1.8 GB
 SIZE_report := 74 packages, 2.0 GB
 SIZE_peers := 67 packages, 1.8 GB
+SIZE_docs := 94 packages, 1.9 GB
 SIZE_test := 147 packages, 2.7 GB
 READY = $(VENV)/.ready-
 
-.PHONY: setup setup-report setup-peers setup-test
+.PHONY: setup setup-report setup-peers setup-docs setup-test
 setup: $(READY)run
 setup-report: $(READY)report
 setup-peers: $(READY)peers
+setup-docs: $(READY)docs
 setup-test: $(READY)test
 
 $(READY)%: pyproject.toml constraints.txt | $(PY)
@@ -42,8 +45,8 @@ $(PY):
 # --------------------------------------------------------------------------------------------------
 # Running and reading
 
-TAKES_smoke := : about 2 minutes on 2 cores
-TAKES_quick := : about 8 minutes on 2 cores; the first time also downloads 650 MB of data and weights
+TAKES_smoke := : every task on tiny slices, a few minutes on 2 cores
+TAKES_quick := : 8 to 12 minutes on 2 cores, after downloading 650 MB of data and weights the first time
 
 .PHONY: bench smoke curve shift ledger table readme report
 bench: $(READY)run
@@ -90,9 +93,9 @@ peers: $(READY)peers
 # --------------------------------------------------------------------------------------------------
 # Testing
 
-.PHONY: test test-extras test-browser faults gpu-check lint format
+.PHONY: test test-extras test-browser faults gpu-check lint format docs
 test: $(READY)test
-	@echo "test: running the fast tests, about 4 minutes on 2 cores"
+	@echo "test: running the fast tests, several minutes on 2 cores"
 	$(PY) -m pytest -n auto --dist loadfile
 
 test-extras: $(READY)test
@@ -112,3 +115,6 @@ lint: $(READY)test
 
 format: $(READY)test
 	$(PY) -m ruff format . && $(PY) -m ruff check --fix .
+
+docs: $(READY)docs
+	$(PY) -m mkdocs build --strict
