@@ -7,6 +7,7 @@ from __future__ import annotations
 import dataclasses
 import difflib
 import importlib
+import importlib.machinery
 import importlib.util
 import inspect
 import pkgutil
@@ -19,6 +20,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any, Protocol, TypeVar
 
+import bench
 from bench.contracts import BenchError, Cell, Phase, Strategy, Task
 from bench.data.sources import Sources
 from bench.models import catalog
@@ -194,8 +196,30 @@ def _add(task: type[Task], tasks: dict[str, type[Task]]) -> None:
 
 
 def _folder(package: str) -> Iterator[ModuleType]:
-    for info in pkgutil.iter_modules(importlib.import_module(package).__path__):
+    for info in pkgutil.iter_modules(_own_package(package).__path__):
         yield importlib.import_module(f"{package}.{info.name}")
+
+
+def _own_package(name: str) -> ModuleType:
+    """The package of this name beside `bench`, whatever folder or file of the same name comes first on the path.
+
+    BenchError where the process has imported another one already."""
+    folder = Path(bench.__file__).parent.with_name(name)
+    if name not in sys.modules:
+        spec = importlib.machinery.PathFinder.find_spec(name, [str(folder.parent)])
+        assert spec is not None
+        assert spec.loader is not None
+        sys.modules[name] = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(sys.modules[name])
+    package = sys.modules[name]
+    if folder.resolve() not in [Path(path).resolve() for path in getattr(package, "__path__", ())]:
+        where = getattr(package, "__file__", None) or "another folder"
+        raise BenchError(
+            f"this process has imported a module '{name}' from {where}, and transferbench has a package of that "
+            "name: rename yours, or keep it out of this process",
+            code="name-taken",
+        )
+    return package
 
 
 def _entry_points() -> Iterator[ModuleType]:

@@ -5,9 +5,11 @@ from __future__ import annotations
 import os
 import sys
 import traceback
+from typing import Annotated
 
 import typer
 
+from bench import __version__
 from bench.cli import (
     claims,
     listing,
@@ -45,6 +47,21 @@ FAMILIES = (
 )
 for family in FAMILIES:
     family.register(app)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        print(f"transferbench {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _program(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and exit.")
+    ] = False,
+) -> None:
+    pass  # its option is all that it has
 
 
 def main() -> None:

@@ -22,6 +22,7 @@ from bench.executors.groups import Key
 from bench.executors.ray_node import Hello, Luggage, Outcome, Runner, code
 from bench.executors.ray_pool import Hand, Pool, Share
 from bench.executors.waiting import Held, Waiting
+from bench.extras import missing
 from bench.planning.workload import only_head_learns
 from bench.registry import Registry
 from bench.runs.listeners import Listener
@@ -248,7 +249,7 @@ def library() -> Any:
     try:
         import ray
     except ImportError as error:
-        raise BenchError('--executor ray needs Ray: pip install "transferbench[ray]"') from error
+        raise missing("--executor ray", "ray", error) from error
     return ray
 
 

@@ -14,6 +14,7 @@ from sklearn.linear_model import LogisticRegression
 from bench.contracts import BenchError, Cell, Splits
 from bench.data.splits import prepare
 from bench.engine.machine import Device
+from bench.extras import missing
 from bench.models.catalog import folder
 from bench.peers.measurement import Clock, Outcome
 from bench.peers.model import pool
@@ -78,9 +79,7 @@ def sentence_transformers(path: str, cell: Cell, device: Device) -> Encode:
         from sentence_transformers import SentenceTransformer
         from sentence_transformers.sentence_transformer.modules import Pooling, Transformer
     except ImportError as error:
-        raise BenchError(
-            "sentence-transformers 5.4 or newer is not installed: pip install sentence-transformers"
-        ) from error
+        raise missing("peer sentence-transformers", "peers", error) from error
     words = Transformer(path, max_seq_length=cell.recipe.max_length)
     pooling = Pooling(words.get_embedding_dimension(), cell.recipe.pooling)
     model = SentenceTransformer(modules=[words, pooling], device=str(device.torch))

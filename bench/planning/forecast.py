@@ -7,7 +7,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from bench.analysis.regression.history import Line, read
+from bench.analysis.regression.history import Line, read_both
 from bench.contracts import BenchError, Cell, Splits
 from bench.data.hub import SplitRows
 from bench.data.packages.members import are_cached
@@ -101,7 +101,7 @@ def _recorded(folder: Path) -> list[Record]:
 def _from_history(folder: Path, cells: Iterable[Cell]) -> tuple[list[Record], list[str]]:
     """Cold seconds of the last completed run of the suite that has a cell, as records; and where they ran."""
     try:
-        lines = read(folder.resolve().parent.parent / "history.jsonl")
+        lines = read_both(folder.resolve().parent)
     except BenchError:
         return [], []
     found: dict[str, Record] = {}

@@ -92,8 +92,8 @@ class Page:
     reproduction: Reproduction
 
 
-def build(run: Run, cache: Path, past: Path | None = None, steps: Table | None = None) -> Page:
-    """The page of a run. cache: where the rows of tasks are, for the texts of examples. past: the history file.
+def build(run: Run, cache: Path, past: Sequence[history.Line] = (), steps: Table | None = None) -> Page:
+    """The page of a run. cache: where the rows of tasks are, for the texts of examples. past: the history.
     steps: what a training step takes (bench.profiling.step_ledger), where that was measured.
 
     BenchError where the run has no records, or a file of it is damaged."""
@@ -174,11 +174,9 @@ def _problems(records: Sequence[Record]) -> list[Problem]:
     return found
 
 
-def _history(past: Path | None, reading: Reading) -> Table | None:
+def _history(past: Sequence[history.Line], reading: Reading) -> Table | None:
     """The trend over runs of this suite, where there are at least two."""
-    if past is None or not past.is_file():
-        return None
-    lines = [line for line in history.read(past) if line.suite == reading.suite]
+    lines = [line for line in past if line.suite == reading.suite]
     return history.trend(lines, reading.suite) if len(lines) > 1 else None
 
 

@@ -37,13 +37,21 @@ def suite_file(records: Sequence[Record]) -> str:
 
 def commands(records: Sequence[Record], name: str) -> list[str]:
     """What to type, from the code of the run to its table."""
-    commits = list(dict.fromkeys(r.machine.commit for r in records if r.machine and r.machine.commit))
     return [
-        *(f"git checkout {commit}" for commit in commits[-1:]),
-        "make setup",
+        *_installation(records),
         f"python -m bench run {name}.toml --out results/runs/{name}-again",
         f"python -m bench report results/runs/{name}-again",
     ]
+
+
+def _installation(records: Sequence[Record]) -> list[str]:
+    """Of the commit that ran last, or of the release where it was installed without a checkout."""
+    machines = [record.machine for record in records if record.machine]
+    commits = [machine.commit for machine in machines if machine.commit]
+    releases = [found for machine in machines if (found := machine.versions.get("transferbench"))]
+    if releases and not commits:
+        return [f"pip install 'transferbench[report]=={releases[-1]}'"]
+    return [*(f"git checkout {commit}" for commit in commits[-1:]), "make setup-report"]
 
 
 def _task(cell: Cell) -> str:

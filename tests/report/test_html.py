@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from bench.analysis.loading import Run
-from bench.analysis.regression.history import append
+from bench.analysis.regression.history import line
 from bench.analysis.tables.model import Block, Table
 from bench.contracts import BenchError
 from bench.report import html, page, regression
@@ -176,11 +176,10 @@ def test_what_a_step_takes_is_in_the_section_on_time(run: Run):
     assert text.index('id="ledger"') < text.index("Steps of a made-up encoder") < text.index('id="errors"')
 
 
-def test_a_run_with_a_past_has_its_history(run: Run, tmp_path: Path):
-    path = tmp_path / "history.jsonl"
-    for day in ("2026-01-01T00:00:00Z", "2026-01-02T00:00:00Z"):
-        append([record.model_copy(update={"started": day}) for record in run.records], path)
-    found = page.build(run, Path("none"), path)
+def test_a_run_with_a_past_has_its_history(run: Run):
+    days = ("2026-01-01T00:00:00Z", "2026-01-02T00:00:00Z")
+    past = [line([record.model_copy(update={"started": day}) for record in run.records]) for day in days]
+    found = page.build(run, Path("none"), past)
     assert found.history is not None
     assert "▁" in html.report(found)
 

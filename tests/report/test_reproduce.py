@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
+
+import pytest
 
 from bench import suite
 from bench.contracts import Cell, Recipe
 from bench.registry import Plugins
 from bench.report.reproduce import commands, suite_file
-from bench.runs.record import Record
+from bench.runs.record import Machine, Record
 
 
 def record(cell: Cell) -> Record:
@@ -42,3 +45,16 @@ def test_the_suite_file_gives_the_same_cells(plugins: Plugins, tmp_path: Path):
 def test_the_commands_end_with_the_report(plugins: Plugins):
     cell = Cell("quick", "toy-sentiment", "full", "minilm", 0, Recipe())
     assert commands([record(cell)], "quick")[-1].startswith("python -m bench report")
+
+
+@pytest.mark.parametrize(
+    ("ran_at", "first"),
+    [
+        ({"commit": "abc123"}, ["git checkout abc123", "make setup-report"]),
+        ({"versions": {"transferbench": "0.1.0"}}, ["pip install 'transferbench[report]==0.1.0'"]),
+    ],
+)
+def test_the_commands_begin_with_the_code_of_the_run(ran_at: dict[str, Any], first: list[str]):
+    machine = Machine(device="cpu", dtype="float32", threads=1, processor="", system="", **ran_at)
+    ran = record(Cell("quick", "toy-sentiment", "full", "minilm", 0, Recipe()))
+    assert commands([ran.model_copy(update={"machine": machine})], "quick")[:-2] == first
