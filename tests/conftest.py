@@ -49,7 +49,7 @@ def word_piece_tokenizer() -> Any:
     return PreTrainedTokenizerFast(tokenizer_object=tokenizer, mask_token="[MASK]", **names)
 
 
-def save_tiny_encoder(folder: Path) -> Path:
+def save_tiny_encoder(folder: Path, positions: int = 64) -> Path:
     """Write a random BERT of 4 layers and width 32, and its tokenizer, to a folder."""
     import torch
     from transformers import BertConfig, BertModel
@@ -61,7 +61,7 @@ def save_tiny_encoder(folder: Path) -> Path:
         num_hidden_layers=4,
         num_attention_heads=2,
         intermediate_size=64,
-        max_position_embeddings=64,
+        max_position_embeddings=positions,
         initializer_range=0.1,  # of width 32: large enough that every layer changes what it is given
     )
     with torch.random.fork_rng(devices=[]):
