@@ -1,7 +1,8 @@
-"""What MkDocs does beyond Markdown: it lists every command, and brings along the files that pages link to.
+"""What MkDocs does here beyond Markdown.
 
-Pages link to files of the repository as GitHub needs it (`../results/tables/quick.md`). In the site such a file is a page
-or a download under `repository/`."""
+It lists every command of the program. It fails where a page would load something from the network. And it
+brings along files of the repository: pages link to them as GitHub needs it (`../results/tables/quick.md`),
+and in the site such a file is a page or a download under `repository/`."""
 
 from __future__ import annotations
 
@@ -12,11 +13,18 @@ from pathlib import Path
 from typing import Any
 
 from mkdocs.config.defaults import MkDocsConfig
+from mkdocs.exceptions import PluginError
 from mkdocs.structure.files import File, Files, InclusionLevel
 from mkdocs.structure.pages import Page
 
 COMMANDS = "<!-- commands -->"
 OUTSIDE = re.compile(r"\]\(\.\./([^)#\s]+)")
+LOADED = re.compile(
+    r"""<(?:script|img|iframe|source|video|audio)\b[^>]*\bsrc=["']?(?:https?:)?//[^>]*>"""
+    r"""|<link\b(?![^>]*rel=["']?canonical)[^>]*\bhref=["']?(?:https?:)?//[^>]*>"""
+    r"""|url\(["']?(?:https?:)?//[^)]*\)|@import[^;]*//[^;]*;"""
+)
+"""What makes a browser ask another server."""
 
 
 def on_files(files: Files, config: MkDocsConfig) -> Files:
@@ -39,6 +47,13 @@ def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Fil
     if COMMANDS in markdown:
         markdown = markdown[: markdown.index(COMMANDS)] + "\n".join(_commands())
     return markdown
+
+
+def on_post_build(config: MkDocsConfig) -> None:
+    """Refuse pages and style sheets that load something from elsewhere."""
+    for path in sorted(Path(config.site_dir).rglob("*")):
+        if path.suffix in (".html", ".css") and (found := LOADED.search(path.read_text(encoding="utf-8"))):
+            raise PluginError(f"{path.relative_to(config.site_dir)} loads from the network: {found[0][:150]}")
 
 
 def _commands() -> Iterator[str]:
