@@ -5,7 +5,7 @@ READY := $(VENV)/.ready
 SUITE ?= quick
 RUN ?= results/runs/$(SUITE)
 
-.PHONY: setup bench curve shift ledger smoke test test-extras faults check table format check-long readme baseline regress power peers gpu-check test-browser report docs
+.PHONY: setup bench curve shift ledger smoke test test-extras faults check table format check-long readme baseline regress power peers gpu-check test-browser report
 
 setup: $(READY)
 
@@ -49,10 +49,6 @@ table: $(READY)
 
 report: $(READY)
 	$(PY) -m bench report $(RUN)
-
-docs: $(READY)
-	$(PY) -c "import mkdocstrings" 2>/dev/null || $(PY) -m pip install --quiet --constraint constraints.txt --editable ".[docs]"
-	$(PY) -m mkdocs build
 
 readme: $(READY)
 	$(PY) -m bench table $(RUN) --into README.md

@@ -51,13 +51,11 @@ def table(
         bool,
         typer.Option("--intervals", help="Read the predictions too where a run has thousands of records."),
     ] = False,
-    notes: Annotated[bool, typer.Option("--notes/--no-notes", help="The footnotes below the table.")] = True,
 ) -> None:
     """Print a table of a run: scores with 95% intervals, wall-clock time and trainable share.
 
     Example: python -m bench table quick --rows strategy,backbone --format latex
     """
-    import dataclasses
     import gc
 
     from bench.analysis import convergence, curves, opening, shift
@@ -78,7 +76,7 @@ def table(
         result = curves.build(source.records, predictions, metric)
     else:
         result = convergence.build(source.records)
-    result = opening.noted(result, source) if notes else dataclasses.replace(result, notes=())
+    result = opening.noted(result, source)
     if into:
         put(result, into)
     else:
