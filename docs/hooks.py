@@ -64,6 +64,8 @@ def _commands() -> Iterator[str]:
 
     for name, command in sorted(get_command(app).commands.items()):  # pyright: ignore[reportAttributeAccessIssue]
         yield f"## {name}\n"
+        if command.hidden:
+            continue
         said, *examples = _paragraphs(command.help or "")
         yield f"{said}\n"
         arguments = [item for item in command.params if item.param_type_name == "argument"]
