@@ -24,7 +24,7 @@ def build(records: Sequence[Record]) -> Table:
     """The table, a block a task: medians over seeds. BenchError where no record has a learning curve."""
     groups = [group for group in gather(records).values() if any(record.curve for record in group.done)]
     if not groups:
-        raise BenchError("no record has a learning curve: run the suite first")
+        raise BenchError("no record has a learning curve: run the suite first", code="no-learning-curve")
     columns = [Column("best", "best validation", "percent")]
     for share in SHARES:
         name = f"{100 * share:g}%"

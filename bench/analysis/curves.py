@@ -143,7 +143,8 @@ def build(
     tasks = {task: lines for task, lines in sized(records).items() if any(len(p) > 1 for p in lines.values())}
     if not tasks:
         raise BenchError(
-            "no task of this run has several sizes: run the suite curve, or -t TASK@100 -t TASK@200"
+            "no task of this run has several sizes: run the suite curve, or -t TASK@100 -t TASK@200",
+            code="no-sizes",
         )
     groups = {
         group.key: group for lines in tasks.values() for points in lines.values() for group in points.values()

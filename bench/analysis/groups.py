@@ -106,7 +106,9 @@ def check_metric(name: str, groups: Iterable[Group]) -> None:
     if name and valid and name not in valid:
         near = difflib.get_close_matches(name, valid, 1)
         hint = f"; did you mean '{near[0]}'?" if near else ""
-        raise BenchError(f"unknown metric '{name}'{hint} (metrics: {', '.join(valid)})")
+        raise BenchError(
+            f"unknown metric '{name}'{hint} (metrics: {', '.join(valid)})", code="unknown-metric"
+        )
 
 
 def ordinal(names: Iterable[str]) -> dict[str, int]:

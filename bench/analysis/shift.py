@@ -41,7 +41,8 @@ def build(
     groups = {key: group for key, group in gather(records).items() if any(map(domains, group.done))}
     if not groups:
         raise BenchError(
-            "no task of this run has test sets of other domains: run it with --set recipe.shift=true"
+            "no task of this run has test sets of other domains: run it with --set recipe.shift=true",
+            code="no-other-domains",
         )
     check_metric(metric, groups.values())
     targets = list(

@@ -57,14 +57,18 @@ def save(reading: Reading, kind: Kind, path: Path, width: Width = "two") -> None
     try:
         import matplotlib
     except ImportError as error:
-        raise BenchError("plot needs matplotlib: pip install 'transferbench[report]'") from error
+        raise BenchError(
+            "plot needs matplotlib: pip install 'transferbench[report]'", code="matplotlib-missing"
+        ) from error
     from matplotlib.figure import Figure
 
     from bench.runs import atomic_files
 
     tasks = [task for task in reading.tasks if DRAWN[kind].has(reading, task)]
     if not tasks:
-        raise BenchError(f"the run has nothing to plot as '{kind}': {DRAWN[kind].missing}")
+        raise BenchError(
+            f"the run has nothing to plot as '{kind}': {DRAWN[kind].missing}", code="nothing-to-plot"
+        )
     across = 1 if width == "one" else 2 if len(tasks) in (2, 4) else min(len(tasks), 3)
     down = math.ceil(len(tasks) / across)
     with matplotlib.rc_context(STYLE):
@@ -88,7 +92,10 @@ def _check(kind: str, width: str, path: Path) -> None:
         ("ending of --out", path.suffix, FORMATS),
     ):
         if value not in valid:
-            raise BenchError(f"unknown {what} '{value}' (choose from {', '.join(valid)})")
+            raise BenchError(
+                f"unknown {what} '{value}' (choose from {', '.join(valid)})",
+                code=f"unknown-{what.split()[0]}",
+            )
 
 
 def _bytes(figure: Any, suffix: str) -> bytes:

@@ -54,7 +54,8 @@ def _environment() -> Any:
         import jinja2
     except ImportError as error:
         raise BenchError(
-            "the report needs jinja2: pip install 'transferbench[report]', or `make setup`"
+            "the report needs jinja2: pip install 'transferbench[report]', or `make setup`",
+            code="jinja2-missing",
         ) from error
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("bench.report"),

@@ -103,4 +103,6 @@ def steps(folder: Path) -> Table | None:
         return None
     except (OSError, ValidationError) as error:
         reason = str(error).splitlines()[0]
-        raise BenchError(f"{path} cannot be read: {reason}; remove it or run `make ledger` again") from error
+        raise BenchError(
+            f"{path} cannot be read: {reason}; remove it or run `make ledger` again", code="ledger-unreadable"
+        ) from error

@@ -87,7 +87,7 @@ class Reading:
 def read(run: Run) -> Reading:
     """The run with its table, which is that of the command `table`. BenchError where there are no records."""
     if not run.records:
-        raise BenchError(f"{run.name} has no records: run the suite first")
+        raise BenchError(f"{run.name} has no records: run the suite first", code="no-records")
     run = Run(run.name, run.records, _once(run.predictions))
     groups = gather(run.records)
     names = _columns(groups.values())

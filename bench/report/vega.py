@@ -99,6 +99,7 @@ def _library() -> Any:
         import vl_convert
     except ImportError as error:
         raise BenchError(
-            "the report needs vl-convert-python: pip install 'transferbench[report]', or `make setup`"
+            "the report needs vl-convert-python: pip install 'transferbench[report]', or `make setup`",
+            code="charts-missing",
         ) from error
     return vl_convert

@@ -40,7 +40,7 @@ def load(text: str, where: str) -> Run:
     """The baseline in `text`, usable as a run; BenchError naming `where` and the line that cannot be read."""
     lines = [(number, line) for number, line in enumerate(text.splitlines(), 1) if line.strip()]
     if not lines:
-        raise BenchError(f"{where} is empty: make a baseline with `make baseline`")
+        raise BenchError(f"{where} is empty: make a baseline with `make baseline`", code="baseline-empty")
     records, examples = [], {}
     for number, line in lines:
         place = f"{where}, line {number}"
@@ -62,11 +62,15 @@ def read(path: Path) -> Run:
     try:
         return load(path.read_text(encoding="utf-8"), str(path))
     except FileNotFoundError as error:
-        raise BenchError(f"{path} does not exist: make a baseline with `make baseline`") from error
+        raise BenchError(
+            f"{path} does not exist: make a baseline with `make baseline`", code="baseline-missing"
+        ) from error
     except UnicodeDecodeError as error:
-        raise BenchError(f"{path} is damaged (not text): restore it from version control") from error
+        raise BenchError(
+            f"{path} is damaged (not text): restore it from version control", code="baseline-damaged"
+        ) from error
     except OSError as error:
-        raise BenchError(f"{path} cannot be read: {error.strerror}") from error
+        raise BenchError(f"{path} cannot be read: {error.strerror}", code="baseline-unreadable") from error
 
 
 def read_revision(revision: str, suite: str) -> Run:
@@ -102,17 +106,25 @@ def _parsed(line: str, place: str) -> dict[str, Any]:
             raise TypeError("not a baseline line")
         value["record"]
     except (ValueError, KeyError, TypeError, RecursionError) as error:
-        raise BenchError(f"{place} is damaged: restore it from version control or make it anew") from error
+        raise BenchError(
+            f"{place} is damaged: restore it from version control or make it anew", code="baseline-damaged"
+        ) from error
     return value
 
 
 def _migrated(value: dict[str, Any], place: str) -> dict[str, Any]:
     version = value["baseline_version"]
     if version > VERSION:
-        raise BenchError(f"{place} has version {version}; this program reads up to {VERSION}: upgrade it")
+        raise BenchError(
+            f"{place} has version {version}; this program reads up to {VERSION}: upgrade it",
+            code="baseline-too-new",
+        )
     while version < VERSION:
         if version not in MIGRATIONS:
-            raise BenchError(f"{place} has version {version}, which cannot be read any more: make it anew")
+            raise BenchError(
+                f"{place} has version {version}, which cannot be read any more: make it anew",
+                code="baseline-too-old",
+            )
         value = MIGRATIONS[version](value)
         version += 1
     return value
@@ -182,7 +194,9 @@ def _decoded(tests: dict[str, Any], where: str) -> dict[str, np.ndarray]:
             for name, packed in content["columns"].items():
                 parts.setdefault(name, []).append(_unpacked(packed, size))
     except (KeyError, TypeError, ValueError, IndexError, zlib.error) as error:
-        raise BenchError(f"{where}: the examples are damaged: restore the file or make it anew") from error
+        raise BenchError(
+            f"{where}: the examples are damaged: restore the file or make it anew", code="baseline-damaged"
+        ) from error
     return {name: np.concatenate(values) for name, values in parts.items()}
 
 

@@ -49,7 +49,9 @@ class CompareOptions:
     def __post_init__(self) -> None:
         for gate in self.fail_on:
             if gate not in get_args(Gate):
-                raise BenchError(f"cannot fail on '{gate}' (gates: {', '.join(get_args(Gate))})")
+                raise BenchError(
+                    f"cannot fail on '{gate}' (gates: {', '.join(get_args(Gate))})", code="unknown-gate"
+                )
 
 
 @dataclass(frozen=True)
@@ -128,7 +130,7 @@ def compare(baseline: Run, run: Run, options: CompareOptions | None = None) -> C
     options = options or CompareOptions()
     for side in (baseline, run):
         if not side.records:
-            raise BenchError(f"{side.name} has no records: nothing can be compared")
+            raise BenchError(f"{side.name} has no records: nothing can be compared", code="no-records")
     old, new = gather(baseline.records), gather(run.records)
     settled, samples = _sorted_out(old, new, Source(baseline.predictions), Source(run.predictions))
     cells = changes(samples)

@@ -56,7 +56,9 @@ def line(records: Sequence[Record]) -> Line:
     groups = gather(records)
     done = [record for group in groups.values() for record in group.done]
     if not done:
-        raise BenchError("the run has no finished cell: nothing to add to the history")
+        raise BenchError(
+            "the run has no finished cell: nothing to add to the history", code="nothing-finished"
+        )
     cells = {}
     for key, group in groups.items():
         scores = group.scores(group.headline)
@@ -89,22 +91,27 @@ def append(records: Sequence[Record], path: Path = PATH) -> None:
 def read(path: Path = PATH) -> list[Line]:
     """The history, oldest first; BenchError names the line that cannot be read."""
     if not path.is_file():
-        raise BenchError(f"{path} does not exist: complete a run first")
+        raise BenchError(f"{path} does not exist: complete a run first", code="history-missing")
     try:
         texts = path.read_text(encoding="utf-8").splitlines()
     except (OSError, UnicodeDecodeError) as error:
-        raise BenchError(f"{path} cannot be read ({error}): restore it from version control") from error
+        raise BenchError(
+            f"{path} cannot be read ({error}): restore it from version control", code="history-unreadable"
+        ) from error
     lines = []
     for number, text in enumerate(texts, 1):
         place = f"{path}, line {number}"
         try:
             if (version := json.loads(text)["history_version"]) > VERSION:
                 raise BenchError(
-                    f"{place} has version {version}; this program reads up to {VERSION}: upgrade it"
+                    f"{place} has version {version}; this program reads up to {VERSION}: upgrade it",
+                    code="history-too-new",
                 )
             lines.append(Line.model_validate_json(text))
         except (ValidationError, KeyError, TypeError, json.JSONDecodeError) as error:
-            raise BenchError(f"{place} is damaged: delete the line or restore the file") from error
+            raise BenchError(
+                f"{place} is damaged: delete the line or restore the file", code="history-damaged"
+            ) from error
     return lines
 
 
@@ -116,7 +123,7 @@ def trend(lines: Sequence[Line], suite: str, task: str = "", strategy: str = "")
     names = dict.fromkeys(name for item in own for name in item.cells)
     chosen = [name for name in names if _matches(name, task, strategy)]
     if not chosen:
-        raise BenchError(_no_match(lines, suite, names))
+        raise BenchError(_no_match(lines, suite, names), code="no-history")
     columns = (
         Column("runs", "runs", "count"),
         Column("score", "score", "percent"),

@@ -65,7 +65,9 @@ def pools(run: Run) -> dict[Key, Pool]:
         if len(group.done) > 1 and (found := sample(group, source)) is not None
     }
     if not samples:
-        raise BenchError(f"{run.name} has no cell with two finished seeds: power cannot be measured")
+        raise BenchError(
+            f"{run.name} has no cell with two finished seeds: power cannot be measured", code="too-few-seeds"
+        )
     found = {}
     for key, (group, parts) in samples.items():
         metric = definition(group.done[0], group.headline)

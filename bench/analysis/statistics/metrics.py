@@ -77,7 +77,9 @@ def ratios(metric: Metric, columns: Columns) -> Ratios:
 
 def _numeric(columns: Columns, name: str) -> np.ndarray:
     if name not in columns:
-        raise BenchError(f"the predictions have no column '{name}' (columns: {', '.join(columns)})")
+        raise BenchError(
+            f"the predictions have no column '{name}' (columns: {', '.join(columns)})", code="missing-column"
+        )
     return np.asarray(columns[name], dtype=np.float64)
 
 
@@ -101,7 +103,9 @@ def draw(scores: Sequence[Ratios], draws: int = DRAWS, seed: int = 0) -> np.ndar
     sentences and recomputing: Berg-Kirkpatrick et al. 2012, EMNLP)."""
     examples = len(scores[0])
     if any(len(score) != examples for score in scores):
-        raise BenchError("the scores to be compared are on test sets of different sizes")
+        raise BenchError(
+            "the scores to be compared are on test sets of different sizes", code="unequal-test-sets"
+        )
     if not examples:
         return np.zeros((draws, len(scores)))
     step = max(1, min(draws, BLOCK // examples))

@@ -159,7 +159,10 @@ def build(records: Sequence[Record], predictions: Callable[[str], Predictions], 
     }
     compared = compare_pairs(scores, with_best(scores))
     if not compared:
-        raise BenchError("there are no two strategies with predictions on the same task, seeds and examples")
+        raise BenchError(
+            "there are no two strategies with predictions on the same task, seeds and examples",
+            code="nothing-to-compare",
+        )
     return table(with_mcnemar(compared, groups, source))
 
 

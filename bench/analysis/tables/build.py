@@ -41,7 +41,9 @@ class TableOptions:
     def __post_init__(self) -> None:
         if self.rows not in DEFAULT_COLUMNS:
             valid = " or ".join(",".join(names) for names in DEFAULT_COLUMNS)
-            raise BenchError(f"cannot make rows of {','.join(self.rows)} (rows: {valid})")
+            raise BenchError(
+                f"cannot make rows of {','.join(self.rows)} (rows: {valid})", code="unknown-rows"
+            )
 
 
 def build(
@@ -53,7 +55,7 @@ def build(
     test examples; without, the standard deviation over seeds. BenchError names an unknown column."""
     groups = gather(records)
     if not groups:
-        raise BenchError("there are no records to tabulate: run the suite first")
+        raise BenchError("there are no records to tabulate: run the suite first", code="no-records")
     if options.metric:
         check_metric(options.metric, groups.values())
         groups = {key: _with_headline(group, options.metric) for key, group in groups.items()}

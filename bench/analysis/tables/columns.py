@@ -136,7 +136,9 @@ def checked(names: Iterable[str], groups: Iterable[Group]) -> tuple[str, ...]:
         if name not in valid and known:
             near = difflib.get_close_matches(name, valid, 1)
             hint = f"; did you mean '{near[0]}'?" if near else ""
-            raise BenchError(f"unknown column '{name}'{hint} (columns: {', '.join(valid)})")
+            raise BenchError(
+                f"unknown column '{name}'{hint} (columns: {', '.join(valid)})", code="unknown-column"
+            )
     return wanted
 
 

@@ -23,7 +23,9 @@ Format = Literal["md", "latex", "csv", "html", "json"]
 def render(table: Table, format: str = "md") -> str:
     """The table in one of the formats, ending in a newline. BenchError lists the formats."""
     if format not in RENDERERS:
-        raise BenchError(f"unknown format '{format}' (formats: {', '.join(RENDERERS)})")
+        raise BenchError(
+            f"unknown format '{format}' (formats: {', '.join(RENDERERS)})", code="unknown-format"
+        )
     return RENDERERS[format](table).rstrip("\n") + "\n"
 
 

@@ -19,7 +19,10 @@ MEANS = ("relative", "of-full", "of-full-corrected")  # shown as a mean over tas
 def by_task(names: Sequence[str], context: Context) -> tuple[list[Column], list[Block]]:
     """A block a task; in each, a row a strategy and backbone that any task has."""
     if unfit := [name for name in names if name in OVERALL]:
-        raise BenchError(f"column '{unfit[0]}' is over all tasks: ask for --rows strategy,backbone")
+        raise BenchError(
+            f"column '{unfit[0]}' is over all tasks: ask for --rows strategy,backbone",
+            code="column-needs-all-tasks",
+        )
     columns = [column(name, context.groups.values(), context.reference) for name in names]
     pairs = dict.fromkeys((key.strategy, key.backbone) for key in _strategies_first(context.groups))
     blocks = [

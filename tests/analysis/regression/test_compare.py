@@ -190,13 +190,15 @@ def test_nothing_in_common_cannot_be_compared():
 
 
 def test_an_empty_run_is_an_error():
-    with pytest.raises(BenchError, match="has no records"):
+    with pytest.raises(BenchError) as error:
         compare(BASE, edited(BASE, lambda _: None))
+    assert error.value.code == "no-records"
 
 
 def test_an_unknown_gate_lists_the_valid_ones():
-    with pytest.raises(BenchError, match="quality, time, memory, missing"):
+    with pytest.raises(BenchError, match="quality, time, memory, missing") as error:
         CompareOptions(fail_on=("speed",))
+    assert error.value.code == "unknown-gate"
 
 
 # --------------------------------------------------------------------------------------------------

@@ -32,17 +32,27 @@ def test_the_same_run_is_not_added_twice(tmp_path):
     assert len(history.read(path)) == 1
 
 
-@pytest.mark.parametrize("text", ["{", '{"history_version": 1}', "[]", '{"history_version": 7}'])
-def test_a_line_that_cannot_be_read_is_named(tmp_path, text):
+@pytest.mark.parametrize(
+    ("text", "code"),
+    [
+        ("{", "history-damaged"),
+        ('{"history_version": 1}', "history-damaged"),
+        ("[]", "history-damaged"),
+        ('{"history_version": 7}', "history-too-new"),
+    ],
+)
+def test_a_line_that_cannot_be_read_is_named(tmp_path, text, code):
     path = tmp_path / "history.jsonl"
     path.write_text(text)
-    with pytest.raises(BenchError, match="line 1"):
+    with pytest.raises(BenchError, match="line 1") as error:
         history.read(path)
+    assert error.value.code == code
 
 
 def test_an_unfinished_run_is_not_added(tmp_path):
-    with pytest.raises(BenchError, match="no finished cell"):
+    with pytest.raises(BenchError) as error:
         history.append([make_record(status="failed", scores={})], tmp_path / "history.jsonl")
+    assert error.value.code == "nothing-finished"
 
 
 def test_a_step_is_found_where_it_is():
@@ -81,8 +91,9 @@ def test_the_trend_names_the_commit_that_begins_a_step(tmp_path):
 
 
 def test_a_trend_of_nothing_is_an_error():
-    with pytest.raises(BenchError, match=r"no run of suite 'other' \(suites: quick\)"):
+    with pytest.raises(BenchError, match=r"no run of suite 'other' \(suites: quick\)") as error:
         history.trend([history.line(run_at("one", 0.8))], "other")
+    assert error.value.code == "no-history"
 
 
 def test_a_trend_in_latex_has_bars_that_any_engine_sets():
@@ -95,5 +106,6 @@ def test_a_trend_in_latex_has_bars_that_any_engine_sets():
 @pytest.mark.parametrize("write", [lambda path: path.write_bytes(b"\xff"), lambda path: path.mkdir()])
 def test_a_file_that_is_no_text_is_refused(tmp_path, write):
     write(tmp_path / "history.jsonl")
-    with pytest.raises(BenchError, match=r"history\.jsonl"):
+    with pytest.raises(BenchError, match=r"history\.jsonl") as error:
         history.read(tmp_path / "history.jsonl")
+    assert error.value.code == "history-unreadable"

@@ -138,18 +138,21 @@ def test_a_metric_can_be_chosen(grid):
 
 
 def test_an_unknown_column_suggests_the_nearest(grid):
-    with pytest.raises(BenchError, match="unknown column 'acuracy'; did you mean 'accuracy'"):
+    with pytest.raises(BenchError, match="unknown column 'acuracy'; did you mean 'accuracy'") as error:
         build(grid, options=TableOptions(columns=("acuracy",)))
+    assert error.value.code == "unknown-column"
 
 
 def test_unknown_rows_list_the_valid_ones():
-    with pytest.raises(BenchError, match="task,strategy,backbone or strategy,backbone"):
+    with pytest.raises(BenchError, match="task,strategy,backbone or strategy,backbone") as error:
         TableOptions(rows=("seed",))
+    assert error.value.code == "unknown-rows"
 
 
 def test_no_records_is_an_error():
-    with pytest.raises(BenchError, match="no records"):
+    with pytest.raises(BenchError) as error:
         build([])
+    assert error.value.code == "no-records"
 
 
 def test_predictions_turn_the_spread_into_an_interval(predicted):

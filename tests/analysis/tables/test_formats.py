@@ -70,8 +70,9 @@ def printed(table: Table) -> str:
 
 
 def test_an_unknown_format_lists_the_valid_ones(grid):
-    with pytest.raises(BenchError, match="md, latex, csv, html, json"):
+    with pytest.raises(BenchError, match="md, latex, csv, html, json") as error:
         formats.render(build(grid), "pdf")
+    assert error.value.code == "unknown-format"
 
 
 # --------------------------------------------------------------------------------------------------
