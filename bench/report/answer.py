@@ -1,6 +1,6 @@
-"""The answer in words: for every task which strategy, how sure, and what the fastest equal choice is.
+"""The answer in words: for every task the best strategy, the certainty, and the fastest of those tied with it.
 
-What is best and what is tied with it comes from the tests behind the table, so words and table never differ."""
+The best and its ties come from the tests behind the table, so words and table never differ."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from bench.analysis.groups import Group, Key, is_degenerate
 from bench.report.reading import REFERENCE, Reading
 
 Certainty = Literal["clear", "tied", "untested", "nothing"]
-NOTHING = "Even the best is not above chance or the commonest label: nothing was learned here."
+NOTHING = "Even the best strategy does not beat chance or the majority label: nothing was learned here."
 
 
 @dataclass(frozen=True)
@@ -32,8 +32,8 @@ class Choice:
 
 @dataclass(frozen=True)
 class Answer:
-    """The answer for a task. tied: those that cannot be told apart from the best; behind: those that are worse
-    for certain; untested: those without predictions on the same examples and seeds; each the best first.
+    """The answer for a task. tied: strategies that cannot be told apart from the best; behind: those that score
+    significantly lower; untested: those without predictions on the same examples and seeds; each ordered by score.
     fastest: of the best and the tied."""
 
     task: str
@@ -50,7 +50,7 @@ class Answer:
 
 
 def answers(reading: Reading) -> list[Answer]:
-    """An answer a task, in the order of the tables."""
+    """One answer per task, in the order of the tables."""
     return [_answer(reading, task) for task in reading.tasks]
 
 
@@ -97,14 +97,14 @@ def _choice(reading: Reading, group: Group, metric: str) -> Choice:
 
 
 def _caution(group: Group) -> str:
-    """What makes even the best strategy's score doubtful."""
+    """A reason to doubt even the best strategy's score."""
     low = sum(map(is_degenerate, group.done))
     if low == len(group.done):
         return NOTHING
     if len(group.done) == 1:
-        return "One seed: what another seed would change is not known."
+        return "One seed: the effect of another seed is not known."
     if low:
-        return f"{low} of its {len(group.done)} seeds end at chance or the commonest label."
+        return f"{low} of its {len(group.done)} seeds score no better than chance or the majority label."
     if group.failures:
         return f"{len(group.failures)} of its {len(group.records)} seeds did not finish."
     return ""
@@ -116,8 +116,8 @@ def _caution(group: Group) -> str:
 
 @dataclass(frozen=True)
 class Standing:
-    """A strategy over all tasks. leads: on how many it is the best or tied with it. relative: the geometric
-    mean over its tasks of its time over that of the reference; None where one is not known."""
+    """A strategy over all tasks. leads: the number of tasks on which it is the best or tied with it. relative: the
+    geometric mean over its tasks of its time over that of the reference; None where one is unknown."""
 
     label: str
     leads: int
@@ -126,7 +126,7 @@ class Standing:
 
 
 def standings(found: Sequence[Answer]) -> list[Standing]:
-    """The strategies by how often they lead, then by their time."""
+    """The strategies, ordered by how often they lead, then by their time."""
     members: dict[str, list[tuple[bool, Choice]]] = {}
     for answer in found:
         leading = [*([answer.best] if answer.best else []), *answer.tied]
@@ -141,7 +141,7 @@ def standings(found: Sequence[Answer]) -> list[Standing]:
 
 
 def overall(found: Sequence[Answer]) -> str:
-    """The answer over all tasks, in a few sentences."""
+    """The answer over all tasks in a few sentences."""
     answered = [answer for answer in found if answer.best is not None]
     if not answered:
         return "No strategy finished on any task, so there is no answer yet."
@@ -150,16 +150,16 @@ def overall(found: Sequence[Answer]) -> str:
 
 
 def _doubts(answered: Sequence[Answer]) -> list[str]:
-    """What makes the whole answer doubtful."""
+    """Reasons to doubt the whole answer."""
     nothing = sum(answer.caution == NOTHING for answer in answered)
     untested = sum(answer.certainty == "untested" for answer in answered)
     doubts = []
     if untested:
-        doubts.append(f"On {untested} of {len(answered)} tasks there was nothing to compare with.")
+        doubts.append(f"On {untested} of {len(answered)} tasks there is nothing to compare with.")
     if nothing:
         doubts.append(f"On {nothing} of {len(answered)} tasks nothing was learned.")
     if all(answer.seeds == 1 for answer in answered):
-        doubts.append("There is one seed of each: a first look, not evidence.")
+        doubts.append("Every strategy ran with one seed: a first look, not evidence.")
     return doubts
 
 

@@ -50,9 +50,9 @@ class _Style:
 
 
 def save(reading: Reading, kind: Kind, path: Path, width: Width = "two") -> None:
-    """Write a figure with a panel a task. The ending of the path is its format.
+    """Write a figure with one panel per task. The suffix of the path sets the format.
 
-    BenchError for another kind, width or ending, and where the run has nothing of this kind."""
+    BenchError for an unknown kind, width or suffix, and where the run has nothing of this kind."""
     _check(kind, width, path)
     try:
         import matplotlib
@@ -126,7 +126,7 @@ def _style(reading: Reading, group: Group) -> _Style:
 
 
 def _plain(text: str) -> str:
-    """Text that matplotlib does not take for mathematics."""
+    """Text that matplotlib does not read as mathematics."""
     return text.replace("$", r"\$")
 
 
@@ -174,12 +174,12 @@ def _draw_curves(panel: Any, reading: Reading, task: str) -> None:
 def _draw_convergence(panel: Any, reading: Reading, task: str) -> None:
     _draw_lines(panel, reading, task, lambda point: point.seconds)
     panel.set_xscale("log")
-    panel.set_xlabel("cold seconds so far")
+    panel.set_xlabel("cold seconds elapsed")
     _plain_seconds(panel)
 
 
 def _draw_lines(panel: Any, reading: Reading, task: str, place: Callable[[Any], float]) -> None:
-    """Means over seeds, seeds as thin lines."""
+    """Means over seeds; seeds are thin lines."""
     for group in reading.of_task(task):
         style = _style(reading, group)
         for record in group.done:
@@ -236,7 +236,7 @@ def _tests(reading: Reading, task: str) -> list[str]:
 
 @dataclass(frozen=True)
 class _Drawn:
-    """A kind: how a panel is drawn, whether a task has one, and what a run without any lacks."""
+    """A kind of figure: how a panel is drawn, whether a task has one, and the message where no task has."""
 
     draw: Callable[[Any, Reading, str], None]
     has: Callable[[Reading, str], bool]

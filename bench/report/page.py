@@ -1,4 +1,4 @@
-"""The report of a run: what is on the page, in the order in which it is read."""
+"""The content of the report of a run, in reading order."""
 
 from __future__ import annotations
 
@@ -33,10 +33,10 @@ from bench.runs.record import Record
 
 @dataclass(frozen=True)
 class Errors:
-    """What a task's strategies get wrong."""
+    """The errors of a task's strategies."""
 
     task: str
-    words: bool  # whether confusions count words: the task has a tag a word
+    words: bool  # whether confusions count words, because every word has a tag
     table: Table | None
     confusions: tuple[Confusion, ...]
     hardest: tuple[Hard, ...]
@@ -44,7 +44,7 @@ class Errors:
 
 @dataclass(frozen=True)
 class Problem:
-    """A cell that did not finish, that learned nothing, or that was changed on its way."""
+    """A cell that did not finish, learned nothing, or was adapted."""
 
     cell: str
     strategy: str
@@ -54,7 +54,7 @@ class Problem:
 
 @dataclass(frozen=True)
 class Reproduction:
-    """suite: a suite file with exactly these cells. notes: recipe, data, machines and versions, a line each."""
+    """suite: a suite file with exactly these cells. notes: recipe, data, machines and versions, one line each."""
 
     suite: str
     commands: tuple[str, ...]
@@ -64,7 +64,7 @@ class Reproduction:
 
 @dataclass(frozen=True)
 class Page:
-    """A report. Charts are a list a section, one a task; empty where the run has nothing for a section."""
+    """A report. Each section has one chart per task, and none where the run has nothing for it."""
 
     name: str
     title: str
@@ -93,8 +93,8 @@ class Page:
 
 
 def build(run: Run, cache: Path, past: Path | None = None, steps: Table | None = None) -> Page:
-    """The page of a run. cache: where the rows of tasks are, for the texts of examples. past: the history file.
-    steps: what a training step takes (bench.profiling.step_ledger), where that was measured.
+    """The page of a run. cache: the folder with the rows of tasks, for the texts of examples. past: the history
+    file. steps: the times of a training step (bench.profiling.step_ledger), where they were measured.
 
     BenchError where the run has no records, or a file of it is damaged."""
     reading = read(run)
@@ -168,7 +168,7 @@ def _problems(records: Sequence[Record]) -> list[Problem]:
         if not _done(record):
             found.append(Problem(cell, strategy, record.status, record.reason or "no reason recorded"))
         elif is_degenerate(record):
-            reason = "its score is that of chance or of the commonest label, within noise"
+            reason = "its score is within noise of chance or the majority label"
             found.append(Problem(cell, strategy, "degenerate", reason))
         found += [Problem(cell, strategy, "adapted", change) for change in record.adaptations]
     return found

@@ -1,4 +1,4 @@
-"""A run as the report reads it: its groups, its table of scores, and each prediction file once."""
+"""A run as the report reads it: its groups, its table of scores, and every prediction file read once."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ class Reading:
         return f"{key.strategy} {short(key.backbone)}" if len(backbones) > 1 else key.strategy
 
     def entry(self, key: Key, column: str) -> Entry:
-        """What the table of scores has for a group in this column; an empty entry where it has none."""
+        """The entry of a group in this column of the table of scores, empty where there is none."""
         place = next((i for i, item in enumerate(self.table.columns) if item.name == column), None)
         row = self._rows.get(key)
         return Entry() if place is None or row is None else row.entries[place]
@@ -85,7 +85,7 @@ class Reading:
 
 
 def read(run: Run) -> Reading:
-    """The run with its table, which is that of the command `table`. BenchError where there are no records."""
+    """The run with the table of the command `table`. BenchError where there are no records."""
     if not run.records:
         raise BenchError(f"{run.name} has no records: run the suite first", code="no-records")
     run = Run(run.name, run.records, _once(run.predictions))
@@ -109,12 +109,12 @@ def _comparisons(run: Run, groups: Mapping[Key, Group], names: Iterable[str]) ->
 
 
 def short(backbone: str) -> str:
-    """The last part of a backbone that is a path."""
+    """The last part of a backbone's path."""
     return Path(backbone.rstrip("/")).name or backbone
 
 
 def _columns(groups: Collection[Group]) -> tuple[str, ...]:
-    """The columns of the table by default that the run has, and the headline metrics that are not among them."""
+    """The default columns that the run has, and the headline metrics that are not among them."""
     default, known = tables.DEFAULT_COLUMNS[tables.BY_TASK], metric_names(groups)
     scores = [name for name in default if name in known or (not known and name not in MEASURES)]
     more = dict.fromkeys(group.headline for group in groups if group.done and group.headline not in default)
@@ -122,7 +122,7 @@ def _columns(groups: Collection[Group]) -> tuple[str, ...]:
 
 
 def _once(predictions: Callable[[str], Predictions]) -> Callable[[str], Columns]:
-    """Each file is read, verified and turned into arrays a single time."""
+    """Reads, verifies and converts each file once."""
 
     @cache
     def read_once(cell: str) -> Columns:

@@ -1,4 +1,4 @@
-"""Everything that is needed to run a run again: a suite file, commands, versions, fingerprints."""
+"""Everything needed to repeat a run: a suite file, commands, versions, fingerprints."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from bench.runs.record import Record
 
 
 def suite_file(records: Sequence[Record]) -> str:
-    """A suite in TOML whose cells are those of the records, whatever options the run was started with."""
+    """A suite in TOML with exactly the cells of the records, whatever options the run was started with."""
     cells = [record.cell for record in records]
     seeds = 1 + max(cell.seed for cell in cells)
     lines = [f"name = {_toml(cells[0].suite)}", f"seeds = {seeds}"]
@@ -36,7 +36,7 @@ def suite_file(records: Sequence[Record]) -> str:
 
 
 def commands(records: Sequence[Record], name: str) -> list[str]:
-    """What to type, from the code of the run to its table."""
+    """The commands that repeat the run."""
     commits = list(dict.fromkeys(r.machine.commit for r in records if r.machine and r.machine.commit))
     return [
         *(f"git checkout {commit}" for commit in commits[-1:]),
@@ -47,12 +47,12 @@ def commands(records: Sequence[Record], name: str) -> list[str]:
 
 
 def _task(cell: Cell) -> str:
-    """The task without the size that it was run at: `task` of `task@100`."""
+    """The task without its size: `task` of `task@100`."""
     return cell.task.partition("@")[0]
 
 
 def _terms(cells: Sequence[Cell]) -> list[str]:
-    """The keys of a task: its sizes, and what of its recipe is not the default."""
+    """The keys of a task: its sizes and the recipe values that are not the default."""
     sizes = list(dict.fromkeys(size for cell in cells if (size := cell.task.partition("@")[2])))
     terms = [f"sizes = {_toml([int(s) if s.isdecimal() else s for s in sizes])}"] if sizes else []
     return terms + [
@@ -64,7 +64,7 @@ def _terms(cells: Sequence[Cell]) -> list[str]:
 
 
 def _grids(cells: Sequence[Cell]) -> dict[tuple[str, tuple[str, ...]], list[str]]:
-    """By backbone and tasks, the strategies that have exactly these."""
+    """The strategies by backbone and the exact tasks that they have."""
     tasks: dict[tuple[str, str], dict[str, None]] = {}
     for cell in cells:
         tasks.setdefault((cell.strategy, cell.backbone), {})[_task(cell)] = None

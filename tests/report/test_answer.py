@@ -61,7 +61,7 @@ def test_a_strategy_alone_on_a_task_does_not_lead_it(run: Run):
     kept = [r for r in run.records if r.cell.task == "news" or r.cell.strategy == "scratch"]
     text = overall(answers(read(Run("part", kept, run.predictions))))
     assert "scratch" not in text
-    assert "On 1 of 2 tasks there was nothing to compare with." in text
+    assert "On 1 of 2 tasks there is nothing to compare with." in text
 
 
 def test_a_task_where_nothing_finished_has_no_answer(run: Run):

@@ -1,9 +1,9 @@
-"""Baselines: what later runs are compared with, one compact record a line, in results/baselines/SUITE.jsonl.
+"""Baselines, which later runs are compared with: results/baselines/SUITE.jsonl, one compact record per line.
 
-A line holds a record without its learning curve and the columns that its metrics need, compressed: numbers in
-the smallest type that holds them exactly (fractions as float32), labels as codes, then zlib and base64. Texts
-that no metric reads are left out, and ids are kept as a digest, which is enough to see that the rows are the
-same. Lines are sorted by cell, so that a new baseline is a small difference in version control.
+A line holds a record without its learning curve, and the columns that its metrics need, compressed: numbers in the
+smallest type that holds them exactly (fractions as float32), labels as codes, then zlib and base64. Texts that no
+metric reads are left out. Ids are kept as a digest, which is enough to see whether two runs used the same rows.
+Lines are sorted by cell, so a new baseline is a small diff in version control.
 """
 
 from __future__ import annotations
@@ -25,13 +25,13 @@ from bench.runs.record import Record, read_record
 
 VERSION = 1
 MIGRATIONS: dict[int, Callable[[dict[str, Any]], dict[str, Any]]] = {}
-"""From a version of a line to the next; a version that is not here cannot be read any more."""
+"""From one version of a line to the next; a version that is not listed can no longer be read."""
 LABELLED = ("macro_f1", "class_f1")
 FOLDER = Path("results/baselines")
 
 
 def dump(run: Run) -> str:
-    """The run as a baseline; cells that did not finish are kept without examples."""
+    """The run as a baseline; unfinished cells are kept without examples."""
     lines = [_line(record, run) for record in sorted(run.records, key=lambda record: record.cell.id)]
     return "".join(line + "\n" for line in lines)
 
@@ -107,7 +107,8 @@ def _parsed(line: str, place: str) -> dict[str, Any]:
         value["record"]
     except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise BenchError(
-            f"{place} is damaged: restore it from version control or make it anew", code="baseline-damaged"
+            f"{place} is damaged: restore it from version control or make a new baseline",
+            code="baseline-damaged",
         ) from error
     return value
 
@@ -122,7 +123,7 @@ def _migrated(value: dict[str, Any], place: str) -> dict[str, Any]:
     while version < VERSION:
         if version not in MIGRATIONS:
             raise BenchError(
-                f"{place} has version {version}, which cannot be read any more: make it anew",
+                f"{place} has version {version}, which can no longer be read: make a new baseline",
                 code="baseline-too-old",
             )
         value = MIGRATIONS[version](value)
@@ -157,7 +158,7 @@ def _encoded(record: Record, run: Run) -> dict[str, Any]:
 
 
 def id_digest(ids: Sequence[Any] | np.ndarray) -> str:
-    """A short digest of the ids in order. A baseline has it already in place of its ids."""
+    """A short digest of the ids in order. A baseline holds the digest in place of the ids."""
     if len(ids) and str(ids[0]).startswith("sha256:"):
         return str(ids[0])
     text = "\n".join(map(str, ids))
@@ -195,7 +196,8 @@ def _decoded(tests: dict[str, Any], where: str) -> dict[str, np.ndarray]:
                 parts.setdefault(name, []).append(_unpacked(packed, size))
     except (KeyError, TypeError, ValueError, IndexError, zlib.error) as error:
         raise BenchError(
-            f"{where}: the examples are damaged: restore the file or make it anew", code="baseline-damaged"
+            f"{where}: the examples are damaged: restore the file or make a new baseline",
+            code="baseline-damaged",
         ) from error
     return {name: np.concatenate(values) for name, values in parts.items()}
 

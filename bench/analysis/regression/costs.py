@@ -1,8 +1,8 @@
 """Seconds and memory of two runs on the same machine: relative, against noise, with a minimum effect.
 
-Times are compared as logarithms, since their noise is multiplicative. The noise has two parts: between the
-seeds of a run, pooled over all cells, and between repeated runs, which seeds of one run cannot show
-(Kalibera & Jones 2013, ISMM, on levels of repetition); the second is an option, 5% unless measured.
+Times are compared as logarithms, because their noise is multiplicative. The noise has two parts: between the seeds
+of a run, pooled over all cells, and between repeated runs, which the seeds of one run cannot show (Kalibera & Jones
+2013, ISMM, on levels of repetition). The second is an option, 5% unless measured.
 """
 
 from __future__ import annotations

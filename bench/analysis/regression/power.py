@@ -1,10 +1,10 @@
-"""How often the regression gate finds a known drop, and how often it finds one that is not there.
+"""The power of the regression gate: how often it finds a known drop, and how often it raises a false alarm.
 
     python -m bench.analysis.regression.power [RUN or BASELINE ...] [--trials 200] [--seeds 3] [--examples 1000]
 
-New runs of the same code are simulated from recorded predictions (`simulation`). A drop is injected
-by spoiling the outcomes of random examples, independently by seed. Without a run, synthetic suites of known noise
-with thirty recorded seeds are used. Prints a Markdown table, a row a run.
+New runs of the same code are simulated from recorded predictions (`simulation`). A drop is injected by making
+random examples wrong, independently for each seed. Without a run, synthetic suites of known noise with thirty
+recorded seeds are used. The program prints a Markdown table with one row per run.
 """
 
 from __future__ import annotations
@@ -32,8 +32,8 @@ NOISES = (0.03, 0.05, 0.08)  # of synthetic seeds, in logits
 
 @dataclass(frozen=True)
 class Rates:
-    """Of `trials` comparisons of each kind: how many raised a false alarm, and how many found the injected drop;
-    the median standard deviation over seeds, and the median drop that `compare` calls detectable."""
+    """Of `trials` comparisons of each kind: the number of false alarms and of injected drops found; the median
+    standard deviation over seeds, and the median drop that `compare` calls detectable."""
 
     run: str
     trials: int
@@ -48,7 +48,7 @@ class Rates:
     cell_detectable: float
 
     def row(self) -> str:
-        """A row of the Markdown table whose head is `head`."""
+        """This run's row of the Markdown table."""
         counts = (
             f"{found} of {self.trials}" for found in (self.false_alarms, self.strategy_found, self.cell_found)
         )
@@ -56,7 +56,7 @@ class Rates:
         return "| " + " | ".join([self.run, f"{100 * self.deviation:.1f}", *counts, limits]) + " |"
 
     def head(self) -> str:
-        """The first two lines of the table."""
+        """The heading lines of the table."""
         names = (
             "run",
             "typical deviation over seeds, points",
@@ -70,7 +70,7 @@ class Rates:
 
 @dataclass(frozen=True)
 class Drops:
-    """What is taken off, in units of the headline score."""
+    """The injected drops, in units of the headline score."""
 
     strategy: float = 0.03
     cell: float = 0.06

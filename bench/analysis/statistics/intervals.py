@@ -1,4 +1,4 @@
-"""95% intervals of a mean score, over seeds and test examples (methods: `variance`, `dispersion`)."""
+"""95% intervals of a mean score over seeds and test examples (methods: `variance`, `dispersion`)."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from bench.analysis.statistics.noise import Noise, total
 from bench.analysis.statistics.variance import Components
 
 MEANING = (
-    "± is half of a 95% interval over seeds and test examples: examples by the bootstrap, seeds with their "
-    "variance moderated across cells (after Smyth 2004)."
+    "± is half of a 95% interval over seeds and test examples: examples are bootstrapped, and the variance over "
+    "seeds is moderated across cells (after Smyth 2004)."
 )
 K = TypeVar("K", bound=Hashable)
 
@@ -37,8 +37,8 @@ class Interval:
 
 
 def intervals(found: Mapping[K, Components]) -> dict[K, Interval]:
-    """The interval of every cell, for the score that new seeds would have on average, on new examples of the
-    same kind. With one seed the variance over seeds cannot be known: the interval covers the examples alone."""
+    """The interval of every cell: of the mean score over new seeds and new examples of the same kind. One seed says
+    nothing about the variance over seeds, so its interval covers the examples alone."""
     result = {}
     for (key, parts), seed in zip(found.items(), moderated(list(found.values())), strict=True):
         over_seeds = [seed.scaled(1 / parts.seeds)] if parts.seeds > 1 else []

@@ -1,14 +1,14 @@
-"""Scores as ratios of sums over examples, so that any of them can be resampled by one matrix product.
+"""Scores as ratios of sums over examples, so that one matrix product resamples any of them.
 
 Every Metric of bench.contracts has the form
 
     score = mean over labels l of  sum_i numerator[i, l] / sum_i denominator[i, l]
 
-(one label for all but macro F1), where labels whose denominator is zero are left out, as scikit-learn does
-for labels that neither references nor predictions contain. A resample of the examples is a vector of counts;
-the derivative of the score in those counts is its influence function, which gives the variance without
-resampling (the infinitesimal jackknife: Jaeckel 1972; Efron 1982, The Jackknife, the Bootstrap and Other
-Resampling Plans, section 6).
+(all but macro F1 have one label). Labels whose denominator is zero are left out, as scikit-learn does with labels
+that occur in neither references nor predictions. A resample of the examples is a vector of counts; the derivative
+of the score with respect to the counts is its influence function, which gives the variance without resampling (the
+infinitesimal jackknife: Jaeckel 1972; Efron 1982, The Jackknife, the Bootstrap and Other Resampling Plans,
+section 6).
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ class Ratios:
         return _resampled([self], counts)[:, 0]
 
     def influence(self) -> np.ndarray:
-        """By how much the score moves when an example's weight does [examples]; sums to zero."""
+        """The derivative of the score in the weight of each example [examples]; sums to zero."""
         totals = self.denominators.sum(0)
         present = totals > 0
         if not present.any():
@@ -84,7 +84,7 @@ def _numeric(columns: Columns, name: str) -> np.ndarray:
 
 
 def _label_ratios(metric: Metric, columns: Columns) -> Ratios:
-    """F1 by label: 2 true positives over predicted plus gold, an indicator column a label."""
+    """F1 by label: 2 true positives over predicted plus gold, one indicator column per label."""
     reference, prediction = np.asarray(columns["reference"]), np.asarray(columns["prediction"])
     if metric.kind == "class_f1":
         labels = np.array([metric.columns[0]], dtype=object)
@@ -117,7 +117,7 @@ def draw(scores: Sequence[Ratios], draws: int = DRAWS, seed: int = 0) -> np.ndar
 
 
 def _resampled(scores: Sequence[Ratios], counts: np.ndarray) -> np.ndarray:
-    """Each score [resamples, scores], by one matrix product: the counts are large, and are read once."""
+    """Each score [resamples, scores], by one matrix product, which reads the large counts once."""
     sides = [side for score in scores for side in (score.numerators, score.denominators)]
     sums = counts @ np.concatenate(sides, axis=1).astype(counts.dtype)
     parts = np.split(sums, np.cumsum([side.shape[1] for side in sides])[:-1], axis=1)

@@ -1,7 +1,7 @@
 """The error of an estimate whose variance is itself uncertain: a scale mixture of normals.
 
-Where a variance has an inverse chi-squared distribution this is Student's t; here it has any distribution on a
-grid, which is what is left after variances were moderated across cells (bench.analysis.statistics.dispersion).
+With an inverse chi-squared distribution of the variance this is Student's t. Here the variance has any distribution
+on a grid: the posterior after moderation across cells (bench.analysis.statistics.dispersion).
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 BINS = 200
-TINY = 1e-30  # so that an error of no variance has a tail too
+TINY = 1e-30  # so that an error without variance has a tail too
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,7 @@ class Noise:
         return float(self.weights @ ndtr(-x / np.sqrt(self.variances + TINY)))
 
     def quantile(self, probability: float) -> float:
-        """What the error exceeds with one minus this probability, which is above one half; by bisection."""
+        """The quantile at this probability, which must be above one half; by bisection."""
         from scipy.special import ndtri
 
         low, high = (
@@ -51,7 +51,7 @@ class Noise:
 
 
 def total(noises: Sequence[Noise]) -> Noise:
-    """The sum of independent errors; the grid is thinned to BINS cells a step, each at its mean variance."""
+    """The sum of independent errors; the grid is thinned to BINS cells a sum, each at its mean variance."""
     sum_ = noises[0]
     for other in noises[1:]:
         variances = np.add.outer(sum_.variances, other.variances).ravel()

@@ -11,6 +11,7 @@ import numpy as np
 from bench.analysis.groups import Group
 from bench.analysis.loading import Columns, Predictions, columns
 from bench.analysis.statistics.metrics import draw, ratios
+from bench.analysis.statistics.noise import Noise
 from bench.analysis.statistics.variance import Components, components
 from bench.contracts import Metric
 from bench.runs.record import Record
@@ -35,7 +36,7 @@ class Source:
 class Resampled:
     """A score by seed: scores [seeds], draws [resamples, seeds], on the examples `ids` [examples].
 
-    Draws of any two with the same number of examples use the same resamples, so they may be subtracted."""
+    Any two with the same number of examples share their resamples, so their draws may be subtracted."""
 
     seeds: tuple[int, ...]
     scores: np.ndarray
@@ -47,9 +48,19 @@ class Resampled:
         covariance = np.atleast_2d(np.cov(self.draws, rowvar=False))
         return components(self.scores, covariance, len(self.ids))
 
+    def distribution(self, noise: Noise, seed: int) -> np.ndarray:
+        """Draws of the mean over seeds [resamples]: bootstrap draws over the test examples plus normal noise for
+        the rest of `noise`, the whole error of the mean, whose variance is drawn as well."""
+        over_examples = self.draws.mean(1)
+        rng = np.random.default_rng(seed)
+        variances = rng.choice(noise.variances, len(over_examples), p=noise.weights)
+        rest = np.sqrt(np.maximum(variances - over_examples.var(), 0.0))
+        centred = over_examples - over_examples.mean()
+        return self.scores.mean() + centred + rest * rng.normal(size=len(rest))
+
     def log_odds(self) -> Resampled:
-        """The scores as log-odds, by the tangent at their mean, whose own log-odds are the new mean: so a test
-        of it is a test of the mean score. A mean of 0 or 1 is half an example away from it."""
+        """The scores as log-odds, linearised at their mean and centred on the mean's log-odds, so that a test of
+        the result is a test of the mean score. A mean of 0 or 1 is moved by half an example."""
         least = 0.5 / max(len(self.ids), 1)
         mean = float(np.clip(self.scores.mean(), least, 1 - least))
         slope = 1 / (mean * (1 - mean))
@@ -74,13 +85,13 @@ class Resampled:
 
 
 def definition(record: Record, metric: str) -> Metric | None:
-    """How this record's metric follows from its prediction columns."""
+    """The definition of this record's metric over its prediction columns."""
     return next((item for item in record.metrics if item.name == metric), None)
 
 
 def resample(group: Group, metric: str, source: Source, test: str = "test") -> Resampled | None:
-    """The group's scores over resamples; None where a finished seed lacks the metric or its predictions, or
-    where its seeds were scored on different examples."""
+    """The group's scores over resamples; None where a finished seed lacks the metric or its predictions, or where
+    its seeds were scored on different examples."""
     found, ids = [], []
     for record in group.done:
         how, rows = definition(record, metric), source.columns(record, test)

@@ -1,4 +1,4 @@
-"""From records to the table: rows are strategies and backbones, tasks are blocks or groups of columns."""
+"""The table of scores: rows are strategies and backbones; tasks are blocks or groups of columns."""
 
 from __future__ import annotations
 
@@ -27,9 +27,9 @@ DEFAULT_COLUMNS = {
 class TableOptions:
     """What the table shows.
 
-    rows: BY_TASK, a block a task; or ACROSS_TASKS, the paper's form, with columns grouped by task.
-    columns: names of metrics and measures (bench.analysis.tables.columns); empty: the default of this form.
-    metric: the metric shown and ranked by in place of each task's headline.
+    rows: BY_TASK, one block per task; or ACROSS_TASKS, the layout of papers, with columns grouped by task.
+    columns: names of metrics and measures (bench.analysis.tables.columns); empty: the default of this layout.
+    metric: shown and ranked by in place of each task's headline metric.
     """
 
     rows: tuple[str, ...] = BY_TASK
@@ -104,15 +104,15 @@ def _metrics(names: Sequence[str], groups: Mapping[Key, Group]) -> dict[Key, tup
 
 
 def _reading(names: Sequence[str], options: TableOptions) -> list[str]:
-    """What the derived columns mean, for those that are shown."""
+    """The meaning of the derived columns that are shown."""
     reference = options.reference
     meanings = {
-        "relative": f"Time / {reference}: cold seconds over those of {reference} with the same task and backbone, "
-        f"on the same machine{'' if options.rows == BY_TASK else '; the geometric mean over tasks'}.",
+        "relative": f"Time / {reference}: cold seconds over those of {reference} on the same task, backbone and "
+        f"machine{'' if options.rows == BY_TASK else '; the geometric mean over tasks'}.",
         "rank": "Rank: the mean over tasks of the rank by headline score; 1 is best.",
-        "average": "Average: the unweighted mean of the headline scores, where every task has one.",
+        "average": "Average: the unweighted mean of the headline scores; shown where every task has one.",
         "of-full-corrected": f"Above chance: (score - floor) / ({reference} - floor); the floor is "
-        "the higher of a uniform guess and always the commonest label.",
+        "the higher score of a uniform guess and of always predicting the majority label.",
         "trainable": "Trainable: the share of all parameters that learn in any phase, the head included.",
     }
     return [meaning for name, meaning in meanings.items() if name in names]

@@ -1,4 +1,4 @@
-"""The columns that a table can have: how each follows from the records of a group."""
+"""The columns that a table can have, each computed from the records of a group."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from bench.contracts import BenchError
 
 @dataclass(frozen=True)
 class Context:
-    """What a column may look at beside its own group."""
+    """What a column may read besides its own group."""
 
     groups: Mapping[Key, Group]
     uncertainty: Uncertainty
-    reference: str  # the strategy that others are related to: full
+    reference: str  # the strategy that others are compared with: full
 
     def counterpart(self, group: Group) -> Group | None:
         """The reference strategy on the same task and backbone."""
@@ -58,7 +58,7 @@ def _seconds(group: Group, context: Context) -> Entry:
 
 
 def _adapted(group: Group) -> str:
-    """A mark where a run of the group was changed on its way, so that its time is not what was asked for."""
+    """A mark where a run of the group was adapted, so its time is not that of the cell as requested."""
     return ADAPTED if any(record.adaptations for record in group.done) else ""
 
 
@@ -85,7 +85,7 @@ def _memory(group: Group, context: Context) -> Entry:
 
 
 def _seeds(group: Group, context: Context) -> Entry:
-    """The finished seeds; of how many, where some did not finish; and how many of them are degenerate."""
+    """The finished seeds, out of how many where some did not finish, and how many of them are degenerate."""
     done, expected = len(group.done), context.seeds
     note = "" if done == expected else f"{done}/{expected}"
     if degenerate := sum(map(is_degenerate, group.done)):
@@ -102,7 +102,7 @@ def _of_full_corrected(group: Group, context: Context) -> Entry:
 
 
 def _share_of_reference(group: Group, context: Context, corrected: float) -> Entry:
-    """(score - c floor) / (reference - c floor), c 0 or 1; none where the reference is at its floor."""
+    """(score - c floor) / (reference - c floor), with c 0 or 1; empty where the reference is at its floor."""
     other = context.counterpart(group)
     own, base = group.scores(group.headline), other.scores(group.headline) if other else []
     if not own or not base:

@@ -9,14 +9,13 @@ import json
 import re
 from typing import Any, Literal
 
-from bench.analysis.tables import latex
-from bench.analysis.tables import number_format as numerals
+from bench.analysis.tables import latex, number_format
 from bench.analysis.tables.model import ADAPTED, Column, Entry, Table
 from bench.contracts import BenchError
 from bench.text import printable
 
 NOTED = ("seconds", "times", "count")
-"""Units of numbers that may carry a note, which has a column of its own in CSV."""
+"""Units whose numbers may carry a note, which is a separate column in CSV."""
 Format = Literal["md", "latex", "csv", "html", "json"]
 
 
@@ -32,10 +31,10 @@ def render(table: Table, format: str = "md") -> str:
 def cell_text(entry: Entry, column: Column, digits: int) -> str:
     """One entry in plain text: value, spread, and its note where there is one."""
     if entry.value is None:
-        return entry.note or numerals.ABSENT
+        return entry.note or number_format.ABSENT
     if column.unit == "count" and entry.note:
         return entry.note
-    value, spread = numerals.number(entry, column, digits), numerals.spread(entry, column, digits)
+    value, spread = number_format.number(entry, column, digits), number_format.spread(entry, column, digits)
     text = f"{value} ± {spread}" if spread else value
     return f"{text} {entry.note}" if entry.note else text
 
@@ -52,7 +51,7 @@ def heading(column: Column) -> str:
 def _markdown(table: Table) -> str:
     from tabulate import tabulate
 
-    digits = numerals.column_decimals(table)
+    digits = number_format.column_decimals(table)
     headings = [*table.headings, *(heading(column) for column in table.columns)]
     align = ["left"] * len(table.headings)
     align += ["left" if column.unit == "text" else "right" for column in table.columns]
@@ -146,7 +145,7 @@ def _html(table: Table) -> str:
         *_html_head(table),
         "</thead>",
     ]
-    digits = numerals.column_decimals(table)
+    digits = number_format.column_decimals(table)
     for block in table.blocks:
         lines.append("<tbody>")
         if block.title:

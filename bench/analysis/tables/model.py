@@ -1,4 +1,4 @@
-"""The table model: what every renderer reads. Pure data, in plain units, without a trace of layout."""
+"""The table model that every renderer reads: pure data in plain units, without layout."""
 
 from __future__ import annotations
 
@@ -21,16 +21,16 @@ Unit = Literal[
 ]
 Mark = Literal["", "best", "tied"]
 ADAPTED = "†"
-"""The note of a value whose run was changed on its way."""
+"""The note of a value whose run was adapted."""
 
 
 @dataclass(frozen=True)
 class Entry:
-    """One value. `value` is in the unit of its column: a score, percent, share or p in [0, 1] (percent may
-    leave it), seconds, bytes, a count, or a text; None where there is none, and then `note` says why.
+    """One value in the unit of its column: a score, percent, share or p in [0, 1] (percent may leave it), seconds,
+    bytes, a count, or a text; None where there is none, and then `note` says why.
 
     spread: half of an interval or a standard deviation, in the unit of `value`; the table's notes say which.
-    mark: the best of its column within a block, or tied with it.
+    mark: the best of its column within a block, or not distinguishable from it.
     note: a few words shown with the value ("2/3") or in place of it ("failed").
     """
 
@@ -57,7 +57,7 @@ class Column:
 
 @dataclass(frozen=True)
 class Row:
-    """The labels of a row, one for each of the table's headings, and its entries, one for each column."""
+    """A row: one label for each of the table's headings and one entry for each column."""
 
     labels: tuple[str, ...]
     entries: tuple[Entry, ...]
@@ -73,7 +73,7 @@ class Block:
 
 @dataclass(frozen=True)
 class Table:
-    """A table: `headings` name the row labels, `notes` are its footnotes, a paragraph each."""
+    """A table. `headings` name the row labels; `notes` are its footnotes, one paragraph each."""
 
     caption: str
     headings: tuple[str, ...]
