@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -175,11 +175,19 @@ def _problems(records: Sequence[Record]) -> list[Problem]:
 
 
 def _history(past: Path | None, reading: Reading) -> Table | None:
-    """The trend over runs of this suite, where there are at least two."""
+    """The trend over runs of this suite with the recipes of this run, where there are at least two."""
     if past is None or not past.is_file():
         return None
+    recipes = {str(key): history.recipe_digest(group.records[-1]) for key, group in reading.groups.items()}
     lines = [line for line in history.read(past) if line.suite == reading.suite]
-    return history.trend(lines, reading.suite) if len(lines) > 1 else None
+    alike = [line.model_copy(update={"cells": _alike(line.cells, recipes)}) for line in lines]
+    kept = [line for line in alike if line.cells]
+    return history.trend(kept, reading.suite) if len(kept) > 1 else None
+
+
+def _alike(cells: Mapping[str, history.Measured], recipes: Mapping[str, str]) -> dict[str, history.Measured]:
+    """The cells of an earlier run whose recipe is that of this run."""
+    return {name: cell for name, cell in cells.items() if recipes.get(name) == cell.recipe}
 
 
 def _reproduction(reading: Reading) -> Reproduction:

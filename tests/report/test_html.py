@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -184,6 +185,26 @@ def test_a_run_with_a_past_has_its_history(run: Run, tmp_path: Path):
     found = page.build(run, Path("none"), path)
     assert found.history is not None
     assert "▁" in html.report(found)
+
+
+def test_the_history_on_the_page_never_mixes_recipes(run: Run, tmp_path: Path):
+    path = tmp_path / "history.jsonl"
+    append(run.records, path)
+    longer = [
+        record.model_copy(
+            update={
+                "cell": replace(record.cell, recipe=replace(record.cell.recipe, epochs=9)),
+                "started": "2026-01-02T00:00:00Z",
+            }
+        )
+        for record in run.records
+    ]
+    append(longer, path)
+    assert page.build(run, Path("none"), path).history is None
+    append([record.model_copy(update={"started": "2026-01-03T00:00:00Z"}) for record in run.records], path)
+    found = page.build(run, Path("none"), path).history
+    assert found is not None
+    assert {row.entries[0].value for row in found.blocks[0].rows} == {2}
 
 
 def test_the_words_and_the_table_are_those_of_the_command_table(run: Run):

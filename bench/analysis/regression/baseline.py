@@ -123,7 +123,7 @@ def _migrated(value: dict[str, Any], place: str) -> dict[str, Any]:
     while version < VERSION:
         if version not in MIGRATIONS:
             raise BenchError(
-                f"{place} has version {version}, which can no longer be read: make a new baseline",
+                f"{place} has version {version}, which cannot be read any more: make a new baseline",
                 code="baseline-too-old",
             )
         value = MIGRATIONS[version](value)

@@ -1,9 +1,9 @@
-"""The trend over runs: results/history.jsonl, a line a completed run, and the steps in it.
+"""The trend over runs: results/history.jsonl, one line per completed run, and the steps in it.
 
-Steps are changes in mean found by PELT (Killick, Fearnhead & Eckley 2012, JASA 107), through `ruptures`
-(Truong, Oudre & Vayatis 2020, Signal Processing 167), with the penalty 4 s^2 log n: twice that of BIC (Yao 1988),
-since s, the noise from run to run, is itself estimated, by the median absolute difference of neighbours, which
-steps hardly move.
+A trend never mixes recipes: it follows the runs with the recipe of the last one. Steps are changes in mean found by
+PELT (Killick, Fearnhead & Eckley 2012, JASA 107), through `ruptures` (Truong, Oudre & Vayatis 2020, Signal
+Processing 167). The penalty is 4 s^2 log n, twice that of BIC (Yao 1988), because the noise from run to run, s, is
+itself estimated: by the median absolute difference of neighbours, which steps hardly move.
 """
 
 from __future__ import annotations
@@ -20,22 +20,25 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from bench.analysis.groups import gather, machine_fingerprint
 from bench.analysis.tables.model import Block, Column, Entry, Row, Table
-from bench.contracts import BenchError
+from bench.contracts import BenchError, digest
 from bench.runs.record import Record
 
-VERSION = 1
+VERSION = 2
+"""Lines of version 1 have no recipes; they are read as they are."""
 PATH = Path("results/history.jsonl")
 BARS = "▁▂▃▄▅▆▇█"
 LEAST_NOISE = {"score": 0.002, "seconds": 0.02}  # of a score; of the logarithm of seconds
 
 
 class Measured(BaseModel):
-    """A cell of one run, over its seeds: mean headline score in [0, 1] and median cold seconds."""
+    """A cell of one run, over its seeds: mean headline score in [0, 1] and median cold seconds. recipe: the digest
+    of its recipe and of the strategy's options; '' in lines of version 1."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
     score: float | None
     seconds: float | None
     seeds: int
+    recipe: str = ""
 
 
 class Line(BaseModel):
@@ -63,7 +66,10 @@ def line(records: Sequence[Record]) -> Line:
     for key, group in groups.items():
         scores = group.scores(group.headline)
         cells[str(key)] = Measured(
-            score=fmean(scores) if scores else None, seconds=group.seconds(), seeds=len(group.done)
+            score=fmean(scores) if scores else None,
+            seconds=group.seconds(),
+            seeds=len(group.done),
+            recipe=recipe_digest(group.records[-1]),
         )
     machine = done[0].machine
     return Line(
@@ -74,6 +80,11 @@ def line(records: Sequence[Record]) -> Line:
         machine=machine_fingerprint(machine),
         cells=cells,
     )
+
+
+def recipe_digest(record: Record) -> str:
+    """The same for two records that may stand in one trend."""
+    return digest([record.cell.recipe, record.cell.options])
 
 
 def append(records: Sequence[Record], path: Path = PATH) -> None:
@@ -116,11 +127,12 @@ def read(path: Path = PATH) -> list[Line]:
 
 
 def trend(lines: Sequence[Line], suite: str, task: str = "", strategy: str = "") -> Table:
-    """The history of a suite, a row a cell; scores of all machines, seconds of the last run's machine.
+    """The history of a suite, one row per cell: scores of all machines, seconds of the last run's machine, and in
+    each row only runs with the recipe of the last run that has the cell.
 
     BenchError where nothing matches."""
-    own = [item for item in lines if item.suite == suite]
-    names = dict.fromkeys(name for item in own for name in item.cells)
+    of_suite = [item for item in lines if item.suite == suite]
+    names = dict.fromkeys(name for item in of_suite for name in item.cells)
     chosen = [name for name in names if _matches(name, task, strategy)]
     if not chosen:
         raise BenchError(_no_match(lines, suite, names), code="no-history")
@@ -133,9 +145,11 @@ def trend(lines: Sequence[Line], suite: str, task: str = "", strategy: str = "")
         Column("times", "trend of seconds", "text"),
         Column("time-steps", "steps of seconds", "text"),
     )
-    rows = tuple(_row(name, own) for name in chosen)
+    shown = {name: _same_recipe(name, of_suite) for name in chosen}
+    rows = tuple(_row(name, present) for name, present in shown.items())
+    others = sum(any(name in item.cells and item not in shown[name] for name in chosen) for item in of_suite)
     notes = (
-        "Steps are changes in mean found by PELT (Killick et al. 2012), with the commit that begins them.",
+        "A trend never mixes recipes: it follows the runs with the recipe of the last one. Steps are changes in mean found by PELT (Killick et al. 2012), with the commit that begins them.",
     )
     block = Block("", rows)
     return Table(f"History of suite {suite}", ("task", "strategy", "backbone"), columns, (block,), notes)
@@ -146,8 +160,13 @@ def _matches(name: str, task: str, strategy: str) -> bool:
     return (not task or parts[0] == task) and (not strategy or parts[1] == strategy)
 
 
-def _row(name: str, lines: Sequence[Line]) -> Row:
+def _same_recipe(name: str, lines: Sequence[Line]) -> list[Line]:
+    """The runs that have the cell with the recipe of the last of them."""
     present = [item for item in lines if name in item.cells]
+    return [item for item in present if item.cells[name].recipe == present[-1].cells[name].recipe]
+
+
+def _row(name: str, present: Sequence[Line]) -> Row:
     scored = [(item, value) for item in present if (value := item.cells[name].score) is not None]
     timed = [
         (item, value)
