@@ -149,7 +149,8 @@ def trend(lines: Sequence[Line], suite: str, task: str = "", strategy: str = "")
     rows = tuple(_row(name, present) for name, present in shown.items())
     others = sum(any(name in item.cells and item not in shown[name] for name in chosen) for item in of_suite)
     notes = (
-        "A trend never mixes recipes: it follows the runs with the recipe of the last one. Steps are changes in mean found by PELT (Killick et al. 2012), with the commit that begins them.",
+        "Steps are changes in mean found by PELT (Killick et al. 2012), with the commit that begins them.",
+        *([f"Left out of some rows: {others} earlier runs with another recipe."] if others else []),
     )
     block = Block("", rows)
     return Table(f"History of suite {suite}", ("task", "strategy", "backbone"), columns, (block,), notes)
