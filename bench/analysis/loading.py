@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Union
 
 import numpy as np
 
+from bench.runs.given import NOTHING, Given
 from bench.runs.record import Record
 
 if TYPE_CHECKING:
@@ -23,12 +24,13 @@ Predictions = Union["pyarrow.Table", Columns]
 @dataclass(frozen=True)
 class Run:
     """A run, finished or not. `predictions(cell id)` raises where a cell has none. verified: whether checksums
-    showed that the records are as they were written."""
+    showed that the records are as they were written. given: what the run had beside its suite."""
 
     name: str
     records: Sequence[Record]
     predictions: Callable[[str], Predictions]
     verified: bool = True
+    given: Given = NOTHING
 
 
 def columns(table: Predictions, test: str = "test") -> dict[str, np.ndarray]:

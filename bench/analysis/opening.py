@@ -9,6 +9,7 @@ from bench.analysis.loading import Run
 from bench.analysis.regression.baseline import read, read_revision
 from bench.analysis.tables.model import Table
 from bench.contracts import BenchError
+from bench.runs import given
 from bench.runs.folder import open_run
 
 MANY = 2000
@@ -33,7 +34,7 @@ def open_source(name: str, suite: str = "") -> Run:
         return read_revision(name, suite)
     few = len(store.planned()) <= MANY
     records = store.records() if few else store.unverified_records()
-    return Run(str(store.path), records, store.predictions, verified=few)
+    return Run(str(store.path), records, store.predictions, verified=few, given=given.read(store.path))
 
 
 def noted(table: Table, *runs: Run) -> Table:

@@ -194,8 +194,8 @@ def _reproduction(reading: Reading) -> Reproduction:
     records = tuple(reading.run.records)
     suite = records[0].cell.suite
     return Reproduction(
-        suite=reproduce.suite_file(records),
-        commands=tuple(reproduce.commands(records, suite)),
+        suite=reproduce.suite_file(records, reading.run.given),
+        commands=tuple(reproduce.commands(records, suite, reading.run.given)),
         notes=tuple(provenance(reading.groups)),
         records=records,
     )

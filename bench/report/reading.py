@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache, cached_property
 from pathlib import Path
 
@@ -88,7 +88,7 @@ def read(run: Run) -> Reading:
     """The run with the table of the command `table`. BenchError where there are no records."""
     if not run.records:
         raise BenchError(f"{run.name} has no records: run the suite first", code="no-records")
-    run = Run(run.name, run.records, _once(run.predictions))
+    run = replace(run, predictions=_once(run.predictions))
     groups = gather(run.records)
     names = _columns(groups.values())
     table = tables.build(run.records, run.predictions, tables.TableOptions(columns=names))

@@ -4,23 +4,27 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Sequence
+import shlex
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from bench.contracts import Cell, Recipe
+from bench.runs.given import NOTHING, Given
 from bench.runs.record import Record
 
 
-def suite_file(records: Sequence[Record]) -> str:
+def suite_file(records: Sequence[Record], given: Given = NOTHING) -> str:
     """A suite in TOML with exactly the cells of the records, whatever options the run was started with."""
     cells = [record.cell for record in records]
     seeds = 1 + max(cell.seed for cell in cells)
     lines = [f"name = {_toml(cells[0].suite)}", f"seeds = {seeds}"]
+    if given.local:
+        lines += ["", "[data]", f"local = {_toml(given.local)}"]
     tasks: dict[str, list[Cell]] = {}
     for cell in cells:
         tasks.setdefault(_task(cell), []).append(cell)
     for task, members in tasks.items():
-        lines += ["", f"[tasks.{_key(task)}]", *_terms(members)]
+        lines += ["", f"[tasks.{_key(task)}]", *_described(given.tasks.get(task, {})), *_terms(members)]
     options = {cell.strategy: cell.options for cell in cells if cell.options}
     for strategy, pairs in options.items():
         lines += [
@@ -35,20 +39,27 @@ def suite_file(records: Sequence[Record]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def commands(records: Sequence[Record], name: str) -> list[str]:
+def commands(records: Sequence[Record], name: str, given: Given = NOTHING) -> list[str]:
     """The commands that repeat the run."""
     commits = list(dict.fromkeys(r.machine.commit for r in records if r.machine and r.machine.commit))
+    plugins = [part for path in given.plugins for part in ("--plugin", path)]
+    again = f"results/runs/{name}-again"
     return [
         *(f"git checkout {commit}" for commit in commits[-1:]),
         "make setup",
-        f"python -m bench run {name}.toml --out results/runs/{name}-again",
-        f"python -m bench report results/runs/{name}-again",
+        shlex.join(["python", "-m", "bench", "run", f"{name}.toml", *plugins, "--out", again]),
+        shlex.join(["python", "-m", "bench", "report", again]),
     ]
 
 
 def _task(cell: Cell) -> str:
     """The task without its size: `task` of `task@100`."""
     return cell.task.partition("@")[0]
+
+
+def _described(values: Mapping[str, str | bool]) -> list[str]:
+    """The keys of a task that is made of files of data."""
+    return [f"{name} = {_toml(value)}" for name, value in values.items()]
 
 
 def _terms(cells: Sequence[Cell]) -> list[str]:
