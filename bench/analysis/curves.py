@@ -22,7 +22,7 @@ from bench.analysis.statistics.noise import Noise
 from bench.analysis.statistics.resampling import Resampled, Source, resample
 from bench.analysis.statistics.uncertainty import from_predictions, from_seeds
 from bench.analysis.tables.columns import Context, score
-from bench.analysis.tables.footnotes import provenance
+from bench.analysis.tables.footnotes import provenance, warnings
 from bench.analysis.tables.layouts import marked
 from bench.analysis.tables.model import Block, Column, Entry, Row, Table
 from bench.contracts import BenchError
@@ -151,7 +151,7 @@ def build(
         if predictions:
             headline = metric or next(iter(next(iter(lines.values())).values())).headline
             crossings += sentences(task, crossovers(lines, headline, Source(predictions)))
-    notes = (*spread.notes, *crossings, *_without_sizes(groups))
+    notes = (*spread.notes, *crossings, *warnings(groups))
     return Table(
         "Scores against the number of training examples",
         ("strategy", "backbone"),
@@ -159,6 +159,7 @@ def build(
         tuple(blocks),
         notes,
         "task",
+        tuple(_without_sizes(groups)),
     )
 
 

@@ -18,7 +18,7 @@ from bench.analysis.statistics.paired import compare_pairs, with_best
 from bench.analysis.statistics.resampling import Resampled, Source, resample
 from bench.analysis.statistics.uncertainty import Uncertainty, from_predictions, from_seeds
 from bench.analysis.tables.columns import Context, score
-from bench.analysis.tables.footnotes import provenance
+from bench.analysis.tables.footnotes import provenance, warnings
 from bench.analysis.tables.layouts import marked
 from bench.analysis.tables.model import Block, Column, Entry, Row, Table
 from bench.contracts import BenchError
@@ -77,8 +77,9 @@ def build(
         ("strategy", "backbone"),
         tuple(columns),
         tuple(marked(Block(task, tuple(rows)), columns) for task, rows in blocks.items()),
-        (*parts["test"].notes, ELSEWHERE, *provenance(groups)),
+        (*parts["test"].notes, ELSEWHERE, *warnings(groups)),
         "task",
+        tuple(provenance(groups)),
     )
 
 

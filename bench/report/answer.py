@@ -167,15 +167,28 @@ def _leading(found: Sequence[Answer]) -> str:
     tasks = len(found)
     ranked = standings(found)
     lead = [item for item in ranked if item.leads == ranked[0].leads]
-    names = ", ".join(item.label for item in lead)
-    where = "" if tasks == 1 else f" on {lead[0].leads} of {tasks} tasks"
-    text = f"Best, or not told apart from the best,{where}: {names}."
+    if tasks == 1:
+        text = _of_one_task(found[0])
+    else:
+        where = f"On {lead[0].leads} of {tasks} tasks"
+        names = " and ".join(filter(None, (", ".join(item.label for item in lead[:-1]), lead[-1].label)))
+        each = " each" if len(lead) > 1 else ""
+        text = f"{where} {names}{each} scored best or could not be told apart from the best."
     timed = [item for item in lead if item.relative is not None]
-    if not timed:
-        return text
-    fastest = min(timed, key=lambda item: item.relative or 0.0)
-    subject = "It" if len(lead) == 1 else f"The fastest of these, {fastest.label},"
-    if fastest.label == REFERENCE:
+    fastest = min(timed, key=lambda item: item.relative or 0.0, default=None)
+    if fastest is None or fastest.label == REFERENCE:
         return text
     mean = "" if fastest.tasks == 1 else " (geometric mean over its tasks)"
-    return f"{text} {subject} takes {fastest.relative:.2f}× the time of {REFERENCE}{mean}."
+    subject = "It took" if len(lead) == 1 else f"The fastest of them, {fastest.label}, took"
+    return f"{text} {subject} {fastest.relative:.2f}× the time of {REFERENCE}{mean}."
+
+
+def _of_one_task(answer: Answer) -> str:
+    best = answer.best.label if answer.best else ""
+    if not answer.tied:
+        return f"{best} scored best."
+    return f"{best} scored best; these could not be told apart from it: {_listed(answer.tied)}."
+
+
+def _listed(choices: Sequence[Choice]) -> str:
+    return ", ".join(choice.label for choice in choices)

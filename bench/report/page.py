@@ -15,7 +15,8 @@ from bench.analysis.regression import history
 from bench.analysis.statistics import paired
 from bench.analysis.statistics.paired import with_mcnemar
 from bench.analysis.statistics.resampling import Source
-from bench.analysis.tables.footnotes import provenance
+from bench.analysis.tables.build import title
+from bench.analysis.tables.footnotes import provenance, warnings
 from bench.analysis.tables.model import Table
 from bench.report import charts, classes, reproduce
 from bench.report.answer import Answer, answers, overall
@@ -102,7 +103,7 @@ def build(run: Run, cache: Path, past: Path | None = None, steps: Table | None =
     tasks, records, sized = reading.tasks, reading.run.records, sizes(reading)
     return Page(
         name=run.name,
-        title=f"Transfer strategies on suite {reading.suite}",
+        title=title(records),
         made=datetime.now(UTC).isoformat(timespec="minutes"),
         strategies=reading.strategies,
         overall=overall(found),
@@ -196,6 +197,6 @@ def _reproduction(reading: Reading) -> Reproduction:
     return Reproduction(
         suite=reproduce.suite_file(records, reading.run.given),
         commands=tuple(reproduce.commands(records, suite, reading.run.given)),
-        notes=tuple(provenance(reading.groups)),
+        notes=(*provenance(reading.groups), *warnings(reading.groups)),
         records=records,
     )

@@ -10,7 +10,7 @@ from bench.analysis.groups import gather
 from bench.analysis.loading import Run
 from bench.analysis.regression import regression_table
 from bench.analysis.regression.compare import STATUSES, Finding, compare
-from bench.analysis.tables.footnotes import provenance
+from bench.analysis.tables.footnotes import provenance, warnings
 from bench.analysis.tables.model import Table
 from bench.report.encodings import rows, shown
 from bench.report.reading import short
@@ -63,7 +63,8 @@ def build(baseline: Run, run: Run) -> Regression:
 
 
 def _side(run: Run) -> Side:
-    return Side(run.name, tuple(provenance(gather(run.records))))
+    groups = gather(run.records)
+    return Side(run.name, (*provenance(groups), *warnings(groups)))
 
 
 def _chart(task: str, found: Sequence[Finding]) -> Chart | None:

@@ -80,5 +80,11 @@ def test_standings_count_the_tasks_on_which_a_strategy_leads(reading: Reading):
 
 def test_the_overall_answer_names_the_fastest_of_the_leading(reading: Reading):
     text = overall(answers(reading))
-    assert text.startswith("Best, or not told apart from the best, on 2 of 2 tasks: ")
-    assert "The fastest of these, top-layers, takes 0." in text
+    assert text.startswith("On 2 of 2 tasks top-layers and full each scored best or could not be told apart")
+    assert "The fastest of them, top-layers, took 0." in text
+
+
+def test_the_answer_for_one_task_names_its_best(run: Run):
+    kept = [record for record in run.records if record.cell.task == "news"]
+    text = overall(answers(read(Run("part", kept, run.predictions))))
+    assert " scored best; these could not be told apart from it: " in text.split(".")[0]

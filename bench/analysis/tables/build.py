@@ -9,7 +9,7 @@ from bench.analysis.groups import Group, Key, check_metric, gather
 from bench.analysis.loading import Predictions
 from bench.analysis.statistics.uncertainty import from_predictions, from_seeds
 from bench.analysis.tables.columns import HEADLINE, MEASURES, OVERALL, Context, checked
-from bench.analysis.tables.footnotes import SECONDS, provenance
+from bench.analysis.tables.footnotes import SECONDS, provenance, warnings
 from bench.analysis.tables.layouts import across_tasks, by_task, marked
 from bench.analysis.tables.model import Table
 from bench.contracts import BenchError
@@ -68,11 +68,12 @@ def build(
     form = by_task if options.rows == BY_TASK else across_tasks
     columns, blocks = form(names, context)
     return Table(
-        caption=options.caption or _caption(records),
+        caption=options.caption or title(records),
         headings=ACROSS_TASKS,
         columns=tuple(columns),
         blocks=tuple(marked(block, columns) for block in blocks),
-        notes=(*uncertainty.notes, SECONDS, *_reading(names, options), *provenance(groups)),
+        notes=(*uncertainty.notes, *warnings(groups)),
+        details=(SECONDS, *_reading(names, options), *provenance(groups)),
         title="task" if options.rows == BY_TASK else "",
     )
 
@@ -88,9 +89,12 @@ def _with_headline(group: Group, metric: str) -> Group:
     return Group(group.key, tuple(record.model_copy(update={"headline": metric}) for record in group.records))
 
 
-def _caption(records: Sequence[Record]) -> str:
-    suites = ", ".join(dict.fromkeys(record.cell.suite for record in records))
-    return f"Transfer strategies on suite {suites}"
+def title(records: Sequence[Record]) -> str:
+    """What was run: a suite or, where a suite has the name of its one task, a user's data."""
+    suites = list(dict.fromkeys(record.cell.suite for record in records))
+    tasks = list(dict.fromkeys(record.cell.task.partition("@")[0] for record in records))
+    where = f"your data, {suites[0]}" if suites == tasks else f"suite {', '.join(suites)}"
+    return f"Transfer strategies on {where}"
 
 
 def _metrics(names: Sequence[str], groups: Mapping[Key, Group]) -> dict[Key, tuple[str, ...]]:

@@ -22,7 +22,7 @@ SELECTION = (
 
 
 def provenance(groups: Mapping[Key, Group]) -> list[str]:
-    """Seeds, sizes, recipe, selection rule, encoder, machine and versions, failed and degenerate runs."""
+    """Seeds, sizes, recipe, selection rule, encoders, machine and versions."""
     records = [record for group in groups.values() for record in group.records]
     done = [record for record in records if record.status == "done"]
     notes = [
@@ -33,11 +33,14 @@ def provenance(groups: Mapping[Key, Group]) -> list[str]:
         _tuned(groups),
         "Backbones: " + ", ".join(dict.fromkeys(key.backbone for key in groups)) + ".",
         *_machines(done),
-        *_failures(groups),
-        *_degenerate(done),
-        *_adaptations(done),
     ]
     return [note for note in notes if note]
+
+
+def warnings(groups: Mapping[Key, Group]) -> list[str]:
+    """Runs that failed, that learned nothing, or that were adapted."""
+    done = [record for group in groups.values() for record in group.done]
+    return [*_failures(groups), *_degenerate(done), *_adaptations(done)]
 
 
 def _seeds(records: Iterable[Record]) -> str:

@@ -75,7 +75,7 @@ def _markdown(table: Table) -> str:
             preserve_whitespace=True,
         )
         parts.append(text)
-    parts += [escape_markdown(note) for note in table.notes]
+    parts += [escape_markdown(note) for note in table.every_note]
     return "\n\n".join(parts)
 
 
@@ -155,8 +155,8 @@ def _html(table: Table) -> str:
             entries = "".join(map(_html_entry, row.entries, table.columns, digits))
             lines.append(f"<tr>{labels}{entries}</tr>")
         lines.append("</tbody>")
-    if table.notes:
-        notes = "".join(f"<p>{_escape_html(note)}</p>" for note in table.notes)
+    if table.every_note:
+        notes = "".join(f"<p>{_escape_html(note)}</p>" for note in table.every_note)
         lines.append(f'<tfoot><tr><td colspan="{width}">{notes}</td></tr></tfoot>')
     return "\n".join([*lines, "</table>"])
 
@@ -211,7 +211,7 @@ def _json(table: Table) -> str:
         {"key": column.key, "heading": column.heading, "unit": column.unit, "group": column.group}
         for column in table.columns
     ]
-    value = {"caption": table.caption, "columns": columns, "blocks": blocks, "notes": list(table.notes)}
+    value = {"caption": table.caption, "columns": columns, "blocks": blocks, "notes": list(table.every_note)}
     return json.dumps(value, indent=1, ensure_ascii=False, allow_nan=False)
 
 

@@ -64,8 +64,8 @@ def render(table: Table) -> str:
             cells = [*map(escape, row.labels), *map(_entry, row.entries, table.columns, digits)]
             lines.append(" & ".join(cells) + r" \\")
     lines += [r"\bottomrule", r"\end{tabular}}"]
-    if table.notes:
-        notes = " ".join(escape(note) for note in table.notes)
+    if table.every_note:
+        notes = " ".join(escape(note) for note in table.every_note)
         lines += ["", rf"\smallskip\parbox{{\linewidth}}{{\scriptsize {notes}}}"]
     return "\n".join([*lines, r"\end{table*}"])
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 Unit = Literal[
@@ -73,7 +73,8 @@ class Block:
 
 @dataclass(frozen=True)
 class Table:
-    """A table. `headings` name the row labels; `notes` are its footnotes, one paragraph each."""
+    """A table. `headings` name the row labels; `notes` are its footnotes, one paragraph each. `details` are further
+    footnotes, on data, recipe and machine, which a screen shows on request and every other format always."""
 
     caption: str
     headings: tuple[str, ...]
@@ -81,6 +82,16 @@ class Table:
     blocks: tuple[Block, ...]
     notes: tuple[str, ...] = ()
     title: str = ""  # what the titles of blocks are: "task"
+    details: tuple[str, ...] = ()
+
+    @property
+    def every_note(self) -> tuple[str, ...]:
+        """The notes, then the details."""
+        return (*self.notes, *self.details)
+
+    def unfolded(self) -> Table:
+        """The same table with its details among the notes."""
+        return replace(self, notes=self.every_note, details=())
 
     def groups(self) -> list[tuple[str, int]]:
         """The column groups in order, with the number of columns of each."""

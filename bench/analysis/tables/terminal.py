@@ -19,6 +19,7 @@ STYLES = {"best": "bold", "tied": "underline", "": ""}
 SIGNS = {"best": "*", "tied": "=", "": ""}
 """Signs that replace the styles in files and pipes."""
 PLAIN = "In plain text * stands for bold and = for underlined."
+FOLDED = "{count} more notes, on data, recipe and machine: add --notes to `table`."
 GAP = "  "
 HEADING = 14  # a heading wider than this and than its values is broken at spaces
 
@@ -36,9 +37,9 @@ class Lane:
 
 @dataclass(frozen=True)
 class RenderedTable:
-    """A table that rich can print: one grid per block, then the dimmed notes. A column has the same width in every
-    block. Columns that do not fit beside the row labels follow in further bands below, as in pandas; a block leaves
-    out the columns that it does not fill."""
+    """A table that rich can print: one grid per block, then the dimmed notes, without the details. A column has the
+    same width in every block. Columns that do not fit beside the row labels follow in further bands below, as in
+    pandas; a block leaves out the columns that it does not fill."""
 
     table: Table
 
@@ -62,7 +63,8 @@ class RenderedTable:
                 yield _band(band, block.rows, rows, len(labels))
         yield Text()
         marked = any(entry.mark for block in table.blocks for row in block.rows for entry in row.entries)
-        for note in (*table.notes, *([PLAIN] if plain and marked else [])):
+        folded = [FOLDED.format(count=len(table.details))] if table.details else []
+        for note in (*table.notes, *([PLAIN] if plain and marked else []), *folded):
             yield Text(printable(note), style="dim")
 
 

@@ -74,7 +74,7 @@ def test_strategies_are_ordered_by_what_they_train(grid):
 
 def test_recipes_that_differ_between_tasks_are_both_in_the_notes(grid):
     other = make_record("qa", recipe=Recipe(max_length=320))
-    notes = build([*grid, other]).notes
+    notes = build([*grid, other]).details
     assert any(note.startswith("Recipe (qa):") and "up to 320 tokens" in note for note in notes)
 
 
@@ -189,7 +189,7 @@ def test_the_scales_that_tuning_kept_are_in_the_notes(record):
         trials = tuple(Trial(scale=scale, loss=0.5, kept=scale == kept) for scale in (0.3, 1.0, 3.0))
         return record(seed=seed, trials=trials, seconds=Seconds(cold=10, tune=21))
 
-    notes = build([tuned(0, 1.0), tuned(1, 3.0), tuned(2, 3.0)]).notes
+    notes = build([tuned(0, 1.0), tuned(1, 3.0), tuned(2, 3.0)]).details
     (note,) = (note for note in notes if note.startswith("Tuned:"))
     assert "3 scales of its learning rates (0.3, 1, 3)" in note
     assert "reviews: full minilm 1 (1), 3 (2)" in note
