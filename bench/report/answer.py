@@ -18,7 +18,8 @@ NOTHING = "Even the best strategy does not beat chance or the majority label: no
 
 @dataclass(frozen=True)
 class Choice:
-    """A strategy as the answer names it. spread: half of the interval of its score, in [0, 1]. relative: cold
+    """A strategy as the answer names it. spread: half of the interval of its score, in [0, 1];
+    bounds: where it is not symmetric. relative: cold
     seconds over those of the reference. p: Holm's, of its difference from the best; None for the best."""
 
     key: Key
@@ -27,6 +28,7 @@ class Choice:
     spread: float | None
     seconds: float | None
     relative: float | None
+    bounds: tuple[float, float] | None = None
     p: float | None = None
 
 
@@ -84,14 +86,15 @@ def _answer(reading: Reading, task: str) -> Answer:
 
 
 def _choice(reading: Reading, group: Group, metric: str) -> Choice:
-    relative = reading.entry(group.key, "relative").value
+    relative, shown = reading.entry(group.key, "relative").value, reading.entry(group.key, metric)
     return Choice(
         group.key,
         reading.label(group.key),
         fmean(group.scores(metric)),
-        reading.entry(group.key, metric).spread,
+        shown.spread,
         group.seconds() or None,
         relative if isinstance(relative, float) else None,
+        shown.bounds,
         next((item.adjusted for item in reading.compared(group.key.task) if item.second == group.key), None),
     )
 

@@ -136,7 +136,10 @@ def _scores(claim: ScoreClaim, bench: _Evidence) -> dict[str, Components]:
         {name: resample(g, claim.metric or g.headline, bench.source) for name, g in groups.items()}
     )
     whole = {name for name, g in groups.items() if all(r.cell.recipe.test is None for r in g.done)}
-    return {name: replace(part, example=0.0) if name in whole else part for name, part in parts.items()}
+    return {
+        name: replace(part, example=0.0, exact=None) if name in whole else part
+        for name, part in parts.items()
+    }
 
 
 def _differences(claim: DifferenceClaim, bench: _Evidence) -> dict[str, Components]:

@@ -27,6 +27,7 @@ VERSION = 1
 MIGRATIONS: dict[int, Callable[[dict[str, Any]], dict[str, Any]]] = {}
 """From one version of a line to the next; a version that is not listed can no longer be read."""
 LABELLED = ("macro_f1", "class_f1")
+GROUP = ("group",)  # kept where a prediction file has it: examples are resampled by it
 FOLDER = Path("results/baselines")
 
 
@@ -152,7 +153,9 @@ def _encoded(record: Record, run: Run) -> dict[str, Any]:
         tests[test] = {
             "examples": len(rows["id"]),
             "ids": id_digest(rows["id"]),
-            "columns": {name: _packed(rows[name]) for name in needed(record.metrics)},
+            "columns": {
+                name: _packed(rows[name]) for name in (*needed(record.metrics), *GROUP) if name in rows
+            },
         }
     return tests
 

@@ -23,6 +23,7 @@ from bench.analysis.loading import Columns
 from bench.contracts import BenchError, Metric
 
 DRAWS = 1000
+FEW = 5  # units right, or wrong, below which a proportion is far from normal
 BLOCK = 4_000_000  # resampling counts held at once: 16 MB
 
 
@@ -53,6 +54,42 @@ class Ratios:
         numerators, denominators = self.numerators[:, present], self.denominators[:, present]
         ratios = numerators.sum(0) / totals[present]
         return ((numerators - ratios * denominators) / totals[present]).mean(1)
+
+
+def clustered(scores: Ratios, clusters: np.ndarray) -> Ratios:
+    """The same score with clusters of examples as its units: `clusters` [examples] numbers them from 0."""
+    sums = [
+        np.zeros((int(clusters.max()) + 1, side.shape[1]))
+        for side in (scores.numerators, scores.denominators)
+    ]
+    np.add.at(sums[0], clusters, scores.numerators)
+    np.add.at(sums[1], clusters, scores.denominators)
+    return Ratios(*sums)
+
+
+def exact_interval(scores: Sequence[Ratios], level: float = 0.95) -> tuple[float, float] | None:
+    """The interval of Clopper and Pearson (1934) where the bootstrap fails: where every unit is right, or every
+    unit wrong, in all of these scores, and where a single score averages right and wrong and fewer than FEW units are
+    either. None elsewhere. For another metric than a mean it is the interval of the share of units fully right."""
+    from scipy.special import betaincinv
+
+    counted = [item.denominators.any(axis=1) for item in scores]
+    right = [_equal(item, 1.0)[present] for item, present in zip(scores, counted, strict=True)]
+    wrong = [_equal(item, 0.0)[present] for item, present in zip(scores, counted, strict=True)]
+    units, successes = len(right[0]), int(right[0].sum())
+    unanimous = all(map(np.all, right)) or all(map(np.all, wrong))
+    binary = len(scores) == 1 and bool((right[0] | wrong[0]).all() and (scores[0].denominators == 1).all())
+    if not units or not (unanimous or (binary and min(successes, units - successes) < FEW)):
+        return None
+    tail = (1 - level) / 2
+    low = float(betaincinv(successes, units - successes + 1, tail)) if successes else 0.0
+    high = float(betaincinv(successes + 1, units - successes, 1 - tail)) if successes < units else 1.0
+    return low, high
+
+
+def _equal(scores: Ratios, value: float) -> np.ndarray:
+    """Whether each unit has this ratio in all labels that it has [units]."""
+    return ((scores.numerators == value * scores.denominators) | (scores.denominators == 0)).all(axis=1)
 
 
 def _mean_ratio(numerators: np.ndarray, denominators: np.ndarray) -> np.ndarray:

@@ -23,7 +23,7 @@ from bench.analysis.loading import Predictions
 from bench.analysis.statistics.dispersion import moderated
 from bench.analysis.statistics.intervals import Interval, estimated
 from bench.analysis.statistics.noise import Noise, total
-from bench.analysis.statistics.resampling import Resampled, Source, definition, resample
+from bench.analysis.statistics.resampling import Resampled, Source, clusters_of, definition, resample
 from bench.analysis.tables.model import Block, Column, Entry, Row, Table
 from bench.contracts import BenchError
 from bench.runs.record import Record
@@ -119,13 +119,15 @@ def _cohen_h(scores: Mapping[Scored, Resampled], first: Key, second: Key, metric
 
 def mcnemar(first: Record, second: Record, metric: str, source: Source) -> float | None:
     """McNemar's exact p of two single runs on the same examples (statsmodels); None where it does not apply:
-    another kind of metric, a column that is not 0 or 1, other examples."""
+    another kind of metric, a column that is not 0 or 1, other examples, or examples in clusters."""
     how = definition(first, metric)
     rows, others = source.columns(first), source.columns(second)
     if how is None or how.kind != "mean" or rows is None or others is None:
         return None
     right, other = (np.asarray(side[how.columns[0]], dtype=float) for side in (rows, others))
     if not np.array_equal(rows["id"], others["id"]) or not np.isin([right, other], (0, 1)).all():
+        return None
+    if clusters_of(rows) is not None:
         return None
     from statsmodels.stats.contingency_tables import mcnemar as exact
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from bench.analysis.groups import Group
 from bench.analysis.loading import Columns, Predictions, columns
-from bench.analysis.statistics.metrics import draw, ratios
+from bench.analysis.statistics.metrics import clustered, draw, exact_interval, ratios
 from bench.analysis.statistics.noise import Noise
 from bench.analysis.statistics.variance import Components, components
 from bench.contracts import Metric
@@ -34,7 +34,8 @@ class Source:
 
 @dataclass(frozen=True)
 class Resampled:
-    """A score by seed: scores [seeds], draws [resamples, seeds], on the examples `ids` [examples].
+    """A score by seed: scores [seeds], draws [resamples, seeds], on the examples `ids` [examples]. clusters: the
+    number of groups that were resampled, 0 where the examples themselves were. exact: as in Components.
 
     Any two with the same number of examples share their resamples, so their draws may be subtracted."""
 
@@ -42,11 +43,18 @@ class Resampled:
     scores: np.ndarray
     draws: np.ndarray
     ids: np.ndarray
+    clusters: int = 0
+    exact: tuple[float, float] | None = None
+
+    @property
+    def units(self) -> int:
+        """The number of what was resampled."""
+        return self.clusters or len(self.ids)
 
     def components(self) -> Components:
         """The variance components of the mean over seeds."""
         covariance = np.atleast_2d(np.cov(self.draws, rowvar=False))
-        return components(self.scores, covariance, len(self.ids))
+        return replace(components(self.scores, covariance, self.units), exact=self.exact)
 
     def distribution(self, noise: Noise, seed: int) -> np.ndarray:
         """Draws of the mean over seeds [resamples]: bootstrap draws over the test examples plus normal noise for
@@ -61,7 +69,7 @@ class Resampled:
     def log_odds(self) -> Resampled:
         """The scores as log-odds, linearised at their mean and centred on the mean's log-odds, so that a test of
         the result is a test of the mean score. A mean of 0 or 1 is moved by half an example."""
-        least = 0.5 / max(len(self.ids), 1)
+        least = 0.5 / max(self.units, 1)
         mean = float(np.clip(self.scores.mean(), least, 1 - least))
         slope = 1 / (mean * (1 - mean))
         level = math.log(mean / (1 - mean))
@@ -81,6 +89,7 @@ class Resampled:
             self.scores[own] - other.scores[others],
             self.draws[:, own] - other.draws[:, others],
             self.ids,
+            self.clusters,
         )
 
 
@@ -92,14 +101,38 @@ def definition(record: Record, metric: str) -> Metric | None:
 def resample(group: Group, metric: str, source: Source, test: str = "test") -> Resampled | None:
     """The group's scores over resamples; None where a finished seed lacks the metric or its predictions, or where
     its seeds were scored on different examples."""
-    found, ids = [], []
+    found, ids, clusters = [], [], 0
     for record in group.done:
         how, rows = definition(record, metric), source.columns(record, test)
         if how is None or rows is None:
             return None
-        found.append(ratios(how, rows))
-        ids.append(rows["id"])
+        numbers = clusters_of(rows)
+        clusters = 0 if numbers is None else int(numbers.max()) + 1
+        found.append(ratios(how, rows) if numbers is None else clustered(ratios(how, rows), numbers))
+        ids.append(
+            rows["id"]
+            if numbers is None
+            else np.char.add(rows["id"].astype(str), np.char.add("\0", numbers.astype(str)))
+        )
     if not found or not all(np.array_equal(ids[0], other) for other in ids[1:]):
         return None
     seeds = tuple(record.cell.seed for record in group.done)
-    return Resampled(seeds, np.array([item.score() for item in found]), draw(found), ids[0])
+    scores = np.array([item.score() for item in found])
+    return Resampled(seeds, scores, draw(found), ids[0], clusters, exact_interval(found))
+
+
+def _with(ids: np.ndarray, clusters: np.ndarray) -> np.ndarray:
+    """The ids with their clusters: scores on other clusters are not paired."""
+    return np.char.add(ids.astype(str), np.char.add("\0", clusters.astype(str)))
+
+
+def clusters_of(rows: Columns) -> np.ndarray | None:
+    """The number of each example's cluster [examples], from the column `group`: examples of one document are not
+    independent, so documents are resampled. An example without a group is a cluster of its own. None where the file
+    has no groups, or only groups of one."""
+    if "group" not in rows:
+        return None
+    groups = rows["group"].astype(str)
+    alone = np.char.add("\0", np.arange(len(groups)).astype(str))
+    _, numbers = np.unique(np.where(groups == "", alone, groups), return_inverse=True)
+    return numbers if len(numbers) and numbers.max() + 1 < len(numbers) else None

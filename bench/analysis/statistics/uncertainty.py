@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 import numpy as np
 
 from bench.analysis.groups import Group, Key
 from bench.analysis.loading import Predictions
-from bench.analysis.statistics.intervals import MEANING, intervals
+from bench.analysis.statistics.intervals import EXACT, MEANING, intervals
 from bench.analysis.statistics.paired import compare_pairs, with_best
 from bench.analysis.statistics.resampling import Resampled, Source, resample
 
@@ -34,11 +34,13 @@ class Shown(NamedTuple):
 
 @dataclass(frozen=True)
 class Uncertainty:
-    """spread: half of an interval, or a standard deviation, in units of the score; `notes` say which."""
+    """spread: half of an interval, or a standard deviation, in units of the score; `notes` say which. bounds: of
+    the intervals that are not symmetric."""
 
     spread: Mapping[Shown, float]
     tied: frozenset[Shown] = frozenset()
     notes: tuple[str, ...] = ()
+    bounds: Mapping[Shown, tuple[float, float]] = field(default_factory=dict)
 
 
 def from_seeds(
@@ -70,14 +72,23 @@ def from_predictions(
             if (scores := resample(group, metric, source, test)) is not None:
                 found[key, metric] = scores
     spread: dict[Shown, float] = {}
+    bounds: dict[Shown, tuple[float, float]] = {}
     tied: set[Shown] = set()
     for metric in {metric: None for _, metric in found}:
         parts = {key: scores.components() for (key, name), scores in found.items() if name == metric}
-        spread.update({Shown(key, metric, test): item.half for key, item in intervals(parts).items()})
+        for key, item in intervals(parts).items():
+            spread[Shown(key, metric, test)] = item.half
+            if item.bounds is not None:
+                bounds[Shown(key, metric, test)] = item.bounds
         own = {(key, name): scores for (key, name), scores in found.items() if name == metric}
         compared = compare_pairs(own, with_best(own))
         tied |= {Shown(item.second, metric, test) for item in compared if item.tied}
     notes = [MEANING, TIED]
     if any(len(scores.seeds) == 1 for scores in found.values()):
         notes.append("With one seed the interval covers the test examples alone.")
-    return Uncertainty(spread, frozenset(tied), tuple(notes))
+    if bounds:
+        notes.append(EXACT)
+    if clustered := {key.task: scores.clusters for (key, _), scores in found.items() if scores.clusters}:
+        counts = ", ".join(f"{task} ({count:,})" for task, count in clustered.items())
+        notes.append(f"Test examples are resampled by the document that they come from: {counts} documents.")
+    return Uncertainty(spread, frozenset(tied), tuple(notes), bounds)

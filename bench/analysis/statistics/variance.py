@@ -27,6 +27,7 @@ class Components:
     interaction: the part of `seed` that comes from which examples a seed gets right; NaN with one seed.
     example: what the choice of test examples adds to the variance of the mean, whatever the number of seeds; with
     one seed it includes the interaction.
+    exact: an interval of the mean that replaces the symmetric one, where these variances say too little.
     """
 
     mean: float
@@ -35,6 +36,7 @@ class Components:
     seed: float
     interaction: float
     example: float
+    exact: tuple[float, float] | None = None
 
     @property
     def dof(self) -> int:

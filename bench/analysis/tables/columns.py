@@ -47,7 +47,8 @@ def score(group: Group, metric: str, context: Context, test: str = "test") -> En
     if values:
         shown = Shown(group.key, metric, test)
         mark = "tied" if shown in context.uncertainty.tied else ""
-        return Entry(fmean(values), context.uncertainty.spread.get(shown), mark)
+        known = context.uncertainty
+        return Entry(fmean(values), known.spread.get(shown), mark, bounds=known.bounds.get(shown))
     if group.failures and not group.done:
         return Entry(note=group.failures[0].status)
     return Entry()

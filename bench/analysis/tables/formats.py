@@ -34,8 +34,7 @@ def cell_text(entry: Entry, column: Column, digits: int) -> str:
         return entry.note or number_format.ABSENT
     if column.unit == "count" and entry.note:
         return entry.note
-    value, spread = number_format.number(entry, column, digits), number_format.spread(entry, column, digits)
-    text = f"{value} ± {spread}" if spread else value
+    text = number_format.number(entry, column, digits) + number_format.interval(entry, column, digits)
     return f"{text} {entry.note}" if entry.note else text
 
 
@@ -221,6 +220,8 @@ def _json_entry(entry: Entry) -> dict[str, Any]:
         float(f"{item:.12g}") if isinstance(item, float) else item for item in (entry.value, entry.spread)
     )
     fields = {"value": value, "spread": spread, "mark": entry.mark, "note": entry.note}
+    if entry.bounds is not None:
+        fields["bounds"] = [float(f"{bound:.12g}") for bound in entry.bounds]
     return {name: value for name, value in fields.items() if name == "value" or value not in (None, "")}
 
 

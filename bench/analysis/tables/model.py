@@ -30,6 +30,7 @@ class Entry:
     bytes, a count, or a text; None where there is none, and then `note` says why.
 
     spread: half of an interval or a standard deviation, in the unit of `value`; the table's notes say which.
+    bounds: of an interval that is not symmetric; `spread` is then its longer side.
     mark: the best of its column within a block, or not distinguishable from it.
     note: a few words shown with the value ("2/3") or in place of it ("failed").
     """
@@ -38,6 +39,7 @@ class Entry:
     spread: float | None = None
     mark: Mark = ""
     note: str = ""
+    bounds: tuple[float, float] | None = None
 
 
 @dataclass(frozen=True)

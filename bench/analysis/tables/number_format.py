@@ -43,6 +43,15 @@ def spread(entry: Entry, column: Column, digits: int = 1) -> str:
     return _written(entry.spread, column.unit, digits)
 
 
+def interval(entry: Entry, column: Column, digits: int = 1) -> str:
+    """` ± spread`, or ` [low, high]` where the interval is not symmetric; empty where there is neither."""
+    if entry.bounds is not None:
+        low, high = (_written(bound, column.unit, digits) for bound in entry.bounds)
+        return f" [{low}, {high}]"
+    half = spread(entry, column, digits)
+    return f" ± {half}" if half else ""
+
+
 def _written(value: float, unit: Unit, digits: int) -> str:
     if unit in ("score", "percent"):
         return f"{round(100 * value, digits) + 0.0:.{digits}f}"  # 0.0, not -0.0
