@@ -96,16 +96,14 @@ def read(run: Run) -> Reading:
 
 
 def _comparisons(run: Run, groups: Mapping[Key, Group], names: Iterable[str]) -> tuple[Comparison, ...]:
-    """As the table makes them: metric by metric, with Holm's correction over all tasks."""
+    """The comparisons behind the ties of the table: one family of tests over its tasks and metrics."""
     source = Source(run.predictions)
-    compared: list[Comparison] = []
-    for name in names:
-        if name in MEASURES:
-            continue
-        resampled = {(key, name): resample(group, name, source) for key, group in groups.items()}
-        scores = {scored: found for scored, found in resampled.items() if found is not None}
-        compared += compare_pairs(scores, with_best(scores))
-    return tuple(compared)
+    metrics = [name for name in names if name not in MEASURES]
+    resampled = {
+        (key, name): resample(group, name, source) for name in metrics for key, group in groups.items()
+    }
+    scores = {scored: found for scored, found in resampled.items() if found is not None}
+    return tuple(compare_pairs(scores, with_best(scores)))
 
 
 def short(backbone: str) -> str:

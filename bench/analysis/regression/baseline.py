@@ -154,10 +154,14 @@ def _encoded(record: Record, run: Run) -> dict[str, Any]:
             "examples": len(rows["id"]),
             "ids": id_digest(rows["id"]),
             "columns": {
-                name: _packed(rows[name]) for name in (*needed(record.metrics), *GROUP) if name in rows
+                name: _packed(rows[name]) for name in [*needed(record.metrics), *_known(GROUP, rows)]
             },
         }
     return tests
+
+
+def _known(names: Iterable[str], rows: Columns) -> list[str]:
+    return [name for name in names if name in rows]
 
 
 def id_digest(ids: Sequence[Any] | np.ndarray) -> str:

@@ -19,7 +19,7 @@ from bench.analysis.groups import Group, Key, gather
 from bench.analysis.loading import Run
 from bench.analysis.regression.costs import Cost, compare_costs
 from bench.analysis.regression.quality import Change, Sample, changes, mean_change, sample
-from bench.analysis.statistics.paired import holm
+from bench.analysis.statistics.familywise import holm
 from bench.analysis.statistics.resampling import Source
 from bench.contracts import BenchError
 

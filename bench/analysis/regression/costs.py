@@ -14,8 +14,8 @@ from statistics import fmean
 from typing import Literal, Protocol
 
 from bench.analysis.groups import Group, Key
+from bench.analysis.statistics.familywise import holm
 from bench.analysis.statistics.intervals import student_tail
-from bench.analysis.statistics.paired import holm
 from bench.runs.record import Record
 
 Quantity = Literal["seconds", "memory"]

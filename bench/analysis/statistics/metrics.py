@@ -69,8 +69,8 @@ def clustered(scores: Ratios, clusters: np.ndarray) -> Ratios:
 
 def exact_interval(scores: Sequence[Ratios], level: float = 0.95) -> tuple[float, float] | None:
     """The interval of Clopper and Pearson (1934) where the bootstrap fails: where every unit is right, or every
-    unit wrong, in all of these scores, and where a single score averages right and wrong and fewer than FEW units are
-    either. None elsewhere. For another metric than a mean it is the interval of the share of units fully right."""
+    unit wrong, in all of these scores, and where a single score averages right and wrong and fewer than FEW units
+    are either. None elsewhere. For other metrics it is the interval of the share of units fully right."""
     from scipy.special import betaincinv
 
     counted = [item.denominators.any(axis=1) for item in scores]

@@ -33,9 +33,18 @@ class Noise:
 
     def tail(self, x: float) -> float:
         """The probability that the error exceeds `x`."""
+        return float(self.tails(np.array([x]))[0])
+
+    def tails(self, x: np.ndarray) -> np.ndarray:
+        """`tail` of each x [n]."""
         from scipy.special import ndtr
 
-        return float(self.weights @ ndtr(-x / np.sqrt(self.variances + TINY)))
+        return ndtr(-x[:, None] / np.sqrt(self.variances + TINY)) @ self.weights
+
+    def draws(self, count: int, rng: np.random.Generator, known: float = 0.0) -> np.ndarray:
+        """Draws of the error [count]. known: a part of its variance to leave out, because it is drawn elsewhere."""
+        variances = rng.choice(self.variances, count, p=self.weights / self.weights.sum())
+        return np.sqrt(np.maximum(variances - known, 0.0)) * rng.normal(size=count)
 
     def quantile(self, probability: float) -> float:
         """The quantile at this probability, which must be above one half; by bisection."""

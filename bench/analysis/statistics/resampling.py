@@ -109,11 +109,7 @@ def resample(group: Group, metric: str, source: Source, test: str = "test") -> R
         numbers = clusters_of(rows)
         clusters = 0 if numbers is None else int(numbers.max()) + 1
         found.append(ratios(how, rows) if numbers is None else clustered(ratios(how, rows), numbers))
-        ids.append(
-            rows["id"]
-            if numbers is None
-            else np.char.add(rows["id"].astype(str), np.char.add("\0", numbers.astype(str)))
-        )
+        ids.append(rows["id"] if numbers is None else _with(rows["id"], numbers))
     if not found or not all(np.array_equal(ids[0], other) for other in ids[1:]):
         return None
     seeds = tuple(record.cell.seed for record in group.done)

@@ -1,0 +1,95 @@
+"""How often a table calls a strategy behind that is not, and how often it finds one that is.
+
+Tables are simulated: tasks with test examples of different difficulty, strategies whose seeds differ in ability. In
+the first kind all strategies are equal, and any that the table tells apart from its best is an error. In the second
+one strategy is better than the others on every task, and the table should tell the others apart from it.
+
+    python -c "from bench.analysis.statistics.calibration import simulate; print(simulate(6, 1000))"
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from bench.analysis.groups import Key
+from bench.analysis.statistics.metrics import Ratios, draw
+from bench.analysis.statistics.paired import Scored, compare_pairs, with_best
+from bench.analysis.statistics.resampling import Resampled
+
+
+@dataclass(frozen=True)
+class Design:
+    """A simulated table. noise: standard deviation of seeds, in logits, about 20 points of score a logit. advantage:
+    of the first strategy over the others, in logits."""
+
+    strategies: int
+    tasks: int = 4
+    seeds: int = 3
+    examples: int = 400
+    noise: float = 0.06
+    advantage: float = 0.0
+
+
+@dataclass(frozen=True)
+class Rates:
+    """wrong: the share of tables of equal strategies that tell any of them apart from their best, with its standard
+    error. found: the share of inferior strategies, each on one task, that are told apart from the superior one;
+    points: by how much it was better."""
+
+    strategies: int
+    tables: int
+    wrong: float
+    error: float
+    found: float
+    points: float
+
+
+def simulate(strategies: int, tables: int, advantage: float = 0.4, random: int = 0) -> Rates:
+    """The rates over this many tables of each kind; `advantage` is that of the superior strategy, in logits."""
+    rng = np.random.default_rng(random)
+    equal, unequal = Design(strategies), Design(strategies, advantage=advantage)
+    wrong = sum(bool(behind(table(equal, rng))) for _ in range(tables)) / tables
+    found, points = [], []
+    for _ in range(tables):
+        scores = table(unequal, rng)
+        best = sum(first.strategy == "0" for first, _ in behind(scores))
+        found.append(best / (unequal.tasks * (strategies - 1)))
+        means = [float(item.scores.mean()) for item in scores.values()]
+        points.append(_advantage(means, strategies))
+    error = math.sqrt(wrong * (1 - wrong) / tables)
+    return Rates(strategies, tables, wrong, error, float(np.mean(found)), 100 * float(np.mean(points)))
+
+
+def behind(scores: dict[Scored, Resampled]) -> list[tuple[Key, Key]]:
+    """The best of each task and a strategy that is told apart from it."""
+    compared = compare_pairs(scores, with_best(scores))
+    return [(item.first, item.second) for item in compared if not item.tied]
+
+
+def table(design: Design, rng: np.random.Generator) -> dict[Scored, Resampled]:
+    """The accuracies of one table, as `resample` would read them."""
+    found: dict[Scored, Resampled] = {}
+    for task in range(design.tasks):
+        difficulty = rng.normal(1.5, 2.5, (design.examples, 1))
+        for strategy in range(design.strategies):
+            level = design.advantage if strategy == 0 else 0.0
+            ability = level + rng.normal(0, design.noise, (1, design.seeds))
+            right = rng.random((design.examples, design.seeds)) < 1 / (1 + np.exp(-difficulty - ability))
+            found[Key(f"task{task}", str(strategy), "none"), "accuracy"] = resampled(right.astype(float))
+    return found
+
+
+def resampled(right: np.ndarray) -> Resampled:
+    """The scores of seeds on the same examples; right [examples, seeds] is 0 or 1."""
+    columns = [Ratios(values[:, None], np.ones((len(right), 1))) for values in right.T]
+    return Resampled(tuple(range(right.shape[1])), right.mean(0), draw(columns), np.arange(len(right)))
+
+
+def _advantage(means: Sequence[float], strategies: int) -> float:
+    """Of the first strategy over the mean of the others."""
+    by_task = np.reshape(means, (-1, strategies))
+    return float((by_task[:, 0] - by_task[:, 1:].mean(1)).mean())
