@@ -16,15 +16,18 @@ from dataclasses import dataclass
 import numpy as np
 
 from bench.analysis.groups import Key
-from bench.analysis.statistics.metrics import Ratios, draw
-from bench.analysis.statistics.paired import Scored, compare_pairs, with_best
+from bench.analysis.statistics.familywise import LEVEL, corrected
+from bench.analysis.statistics.metrics import DRAWS, resample_counts
+from bench.analysis.statistics.paired import Scored, Trio, all_pairs, seed_noise, with_best
 from bench.analysis.statistics.resampling import Resampled
+
+METRIC = "accuracy"
 
 
 @dataclass(frozen=True)
 class Design:
-    """A simulated table. noise: standard deviation of seeds, in logits, about 20 points of score a logit. advantage:
-    of the first strategy over the others, in logits."""
+    """A simulated table. noise: the standard deviation of seeds, in logits; a logit is about 11 points of score.
+    advantage: of the first strategy over the others, in logits."""
 
     strategies: int
     tasks: int = 4
@@ -51,13 +54,13 @@ class Rates:
 def simulate(strategies: int, tables: int, advantage: float = 0.4, random: int = 0) -> Rates:
     """The rates over this many tables of each kind; `advantage` is that of the superior strategy, in logits."""
     rng = np.random.default_rng(random)
-    equal, unequal = Design(strategies), Design(strategies, advantage=advantage)
-    wrong = sum(bool(behind(table(equal, rng))) for _ in range(tables)) / tables
+    wrong = sum(bool(behind(table(Design(strategies), rng))) for _ in range(tables)) / tables
+    design = Design(strategies, advantage=advantage)
     found, points = [], []
     for _ in range(tables):
-        scores = table(unequal, rng)
-        best = sum(first.strategy == "0" for first, _ in behind(scores))
-        found.append(best / (unequal.tasks * (strategies - 1)))
+        scores = table(design, rng)
+        told = sum(first.strategy == "0" for first, _ in behind(scores))
+        found.append(told / (design.tasks * (strategies - 1)))
         means = [float(item.scores.mean()) for item in scores.values()]
         points.append(_advantage(means, strategies))
     error = math.sqrt(wrong * (1 - wrong) / tables)
@@ -65,28 +68,33 @@ def simulate(strategies: int, tables: int, advantage: float = 0.4, random: int =
 
 
 def behind(scores: dict[Scored, Resampled]) -> list[tuple[Key, Key]]:
-    """The best of each task and a strategy that is told apart from it."""
-    compared = compare_pairs(scores, with_best(scores))
-    return [(item.first, item.second) for item in compared if not item.tied]
+    """The best of each task and a strategy that is told apart from it, as `compare_pairs` decides."""
+    family = all_pairs(scores, seed_noise(scores))
+    adjusted = dict(zip(family, corrected(list(family.values())).adjusted, strict=True))
+    best = [(first, second) for first, second, _ in with_best(scores)]
+    return [pair for pair in best if _of(adjusted, *pair) < LEVEL]
+
+
+def _of(adjusted: dict[Trio, float], first: Key, second: Key) -> float:
+    place = (first, second, METRIC)
+    return adjusted[place if place in adjusted else (second, first, METRIC)]
 
 
 def table(design: Design, rng: np.random.Generator) -> dict[Scored, Resampled]:
     """The accuracies of one table, as `resample` would read them."""
     found: dict[Scored, Resampled] = {}
     for task in range(design.tasks):
-        difficulty = rng.normal(1.5, 2.5, (design.examples, 1))
-        for strategy in range(design.strategies):
-            level = design.advantage if strategy == 0 else 0.0
-            ability = level + rng.normal(0, design.noise, (1, design.seeds))
-            right = rng.random((design.examples, design.seeds)) < 1 / (1 + np.exp(-difficulty - ability))
-            found[Key(f"task{task}", str(strategy), "none"), "accuracy"] = resampled(right.astype(float))
+        difficulty = rng.normal(1.5, 2.5, (design.examples, 1, 1))
+        ability = rng.normal(0, design.noise, (1, design.strategies, design.seeds))
+        ability[:, 0] += design.advantage
+        right = rng.random((design.examples, *ability.shape[1:])) < 1 / (1 + np.exp(-difficulty - ability))
+        flat = right.reshape(design.examples, -1).astype(float)
+        draws = resample_counts(design.examples, DRAWS, (0, 0)) @ flat / design.examples
+        for strategy, columns in enumerate(np.split(np.arange(flat.shape[1]), design.strategies)):
+            key = Key(f"task{task}", str(strategy), "none")
+            means, ids = flat[:, columns].mean(0), np.arange(design.examples)
+            found[key, METRIC] = Resampled(tuple(range(design.seeds)), means, draws[:, columns], ids)
     return found
-
-
-def resampled(right: np.ndarray) -> Resampled:
-    """The scores of seeds on the same examples; right [examples, seeds] is 0 or 1."""
-    columns = [Ratios(values[:, None], np.ones((len(right), 1))) for values in right.T]
-    return Resampled(tuple(range(right.shape[1])), right.mean(0), draw(columns), np.arange(len(right)))
 
 
 def _advantage(means: Sequence[float], strategies: int) -> float:

@@ -4,7 +4,7 @@ A table compares every strategy with the best of its task, and the best is chose
 that are reported are those that look most different, and a correction for them alone is too weak. Here the family
 is every pair of strategies of every task and metric, as in Tukey's studentised range. The correction is Westfall
 and Young's step-down min-P procedure (1993, Resampling-Based Multiple Testing, algorithm 2.8): it compares the
-smallest p value of the pairs with its distribution where nothing differs. That distribution comes from the bootstrap
+smallest p value of the pairs with its distribution where nothing differs. That distribution comes from bootstrap
 draws of the test examples, which all strategies share, and from draws of the noise over seeds, so the correction is
 weaker than Holm's where comparisons are correlated. Seeds are drawn independently by metric, which can only make it
 stronger (Sidak 1967, Journal of the American Statistical Association 62).

@@ -27,6 +27,7 @@ from bench.analysis.statistics.familywise import LEVEL, Pair, corrected
 from bench.analysis.statistics.intervals import Interval, estimated
 from bench.analysis.statistics.noise import Noise, total
 from bench.analysis.statistics.resampling import Resampled, Source, clusters_of, definition, resample
+from bench.analysis.statistics.variance import shared_variance
 from bench.analysis.tables.model import Block, Column, Entry, Row, Table
 from bench.contracts import BenchError
 from bench.runs.record import Record
@@ -80,10 +81,10 @@ def compare_pairs(scores: Mapping[Scored, Resampled], pairs: Pairs) -> list[Comp
     """The comparisons, in the order of the pairs; those without a shared seed or example are left out.
 
     Their p values are corrected for every pair of all scores, which are those of one table."""
-    family = _family(scores)
+    noise = seed_noise(scores)
+    family = all_pairs(scores, noise)
     found = corrected(list(family.values()))
     adjusted = dict(zip(family, found.adjusted, strict=True))
-    noise = _seed_noise(scores)
     comparisons = []
     for first, second, metric in pairs:
         swapped = (first, second, metric) not in family
@@ -102,33 +103,33 @@ Trio = tuple[Key, Key, str]
 """Two groups of a task and the metric that compares them."""
 
 
-def _family(scores: Mapping[Scored, Resampled]) -> dict[Trio, Pair]:
-    """Every pair of groups of a task, by each metric, as log-odds."""
+def all_pairs(scores: Mapping[Scored, Resampled], noise: Mapping[Scored, Noise]) -> dict[Trio, Pair]:
+    """Every pair of groups of a task, by each metric, as log-odds; noise: of one seed of each group."""
     odds = {scored: group.log_odds() for scored, group in scores.items()}
-    noise = _seed_noise(odds)
+    errors = {scored: noise[scored].scaled(group.slope() ** 2) for scored, group in scores.items()}
     seeds = {
-        scored: noise[scored].draws(
+        scored: errors[scored].draws(
             len(group.draws), np.random.default_rng(place), group.components().interaction
         )
-        if len(group.seeds) > 1
-        else np.zeros(len(group.draws))
         for place, (scored, group) in enumerate(odds.items())
+        if len(group.seeds) > 1
     }
     family = {}
     for (first, metric), (second, other) in itertools.combinations(odds, 2):
-        if first.task != second.task or metric != other:
+        minus = odds[first, metric].minus(odds[second, metric]) if first.task == second.task else None
+        if minus is None or metric != other:
             continue
-        minus = odds[first, metric].minus(odds[second, metric])
-        if minus is not None:
-            found = _estimated(minus, noise, (first, second, metric))
-            examples = minus.draws.mean(1)
-            over_seeds = (seeds[first, metric] - seeds[second, metric]) / math.sqrt(len(minus.seeds))
-            null = examples - examples.mean() + (over_seeds if len(minus.seeds) > 1 else 0.0)
-            family[first, second, metric] = Pair(found.mean, found.noise, null)
+        count, pair = len(minus.seeds), ((first, metric), (second, metric))
+        parts = [Noise.known(shared_variance(minus.draws))]
+        null = minus.draws.mean(1) - minus.draws.mean()
+        if count > 1:
+            parts += [errors[scored].scaled(1 / count) for scored in pair]
+            null = null + (seeds[pair[0]] - seeds[pair[1]]) / math.sqrt(count)
+        family[first, second, metric] = Pair(float(minus.scores.mean()), total(parts), null)
     return family
 
 
-def _seed_noise(scores: Mapping[Scored, Resampled]) -> dict[Scored, Noise]:
+def seed_noise(scores: Mapping[Scored, Resampled]) -> dict[Scored, Noise]:
     """The error over seeds of every group, moderated across the groups of a metric. Groups are moderated, not
     differences: the best of a task is in many differences, and its noise must not count many times."""
     found: dict[Scored, Noise] = {}

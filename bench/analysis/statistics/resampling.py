@@ -66,16 +66,21 @@ class Resampled:
         centred = over_examples - over_examples.mean()
         return self.scores.mean() + centred + rest * rng.normal(size=len(rest))
 
+    def slope(self) -> float:
+        """The derivative of the log-odds at the mean score. A mean of 0 or 1 is moved by half a unit."""
+        mean = self._inner_mean()
+        return 1 / (mean * (1 - mean))
+
     def log_odds(self) -> Resampled:
-        """The scores as log-odds, linearised at their mean and centred on the mean's log-odds, so that a test of
-        the result is a test of the mean score. A mean of 0 or 1 is moved by half an example."""
+        """The scores as log-odds, linearised at their mean and centred on its log-odds, so that a test of the
+        result is a test of the mean score."""
+        mean, slope = self._inner_mean(), self.slope()
+        level, scores = math.log(mean / (1 - mean)), slope * (self.scores - self.scores.mean())
+        return replace(self, scores=level + scores, draws=level + slope * (self.draws - self.scores.mean()))
+
+    def _inner_mean(self) -> float:
         least = 0.5 / max(self.units, 1)
-        mean = float(np.clip(self.scores.mean(), least, 1 - least))
-        slope = 1 / (mean * (1 - mean))
-        level = math.log(mean / (1 - mean))
-        return replace(
-            self, scores=level + slope * (self.scores - mean), draws=level + slope * (self.draws - mean)
-        )
+        return float(np.clip(self.scores.mean(), least, 1 - least))
 
     def minus(self, other: Resampled) -> Resampled | None:
         """The difference, seed by seed, on the seeds that both have; None without one or on other examples."""

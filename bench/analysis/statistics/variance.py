@@ -61,6 +61,15 @@ def components(scores: np.ndarray, covariance: np.ndarray, examples: int) -> Com
     )
 
 
+def shared_variance(draws: np.ndarray) -> float:
+    """`example` of components, from draws of the seeds' scores [resamples, seeds] alone."""
+    seeds = draws.shape[1]
+    centred = draws - draws.mean(0)
+    together = float(np.square(centred.sum(1)).sum())
+    apart = float(np.square(centred).sum()) if seeds > 1 else 0.0
+    return max((together - apart) / max(seeds * (seeds - 1), 1) / (len(draws) - 1), 0.0)
+
+
 def linear_covariance(influences: np.ndarray) -> np.ndarray:
     """The covariance [scores, scores] of scores over samples of examples, from their influence functions
     [examples, scores]: the infinitesimal jackknife, with the factor n / (n - 1) for small test sets."""
