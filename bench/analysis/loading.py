@@ -24,13 +24,15 @@ Predictions = Union["pyarrow.Table", Columns]
 @dataclass(frozen=True)
 class Run:
     """A run, finished or not. `predictions(cell id)` raises where a cell has none. verified: whether checksums
-    showed that the records are as they were written. given: what the run had beside its suite."""
+    showed that the records are as they were written. given: what the run had beside its suite.
+    planned: the ids of the cells that it is to have; empty where that is not known."""
 
     name: str
     records: Sequence[Record]
     predictions: Callable[[str], Predictions]
     verified: bool = True
     given: Given = NOTHING
+    planned: tuple[str, ...] = ()
 
 
 def columns(table: Predictions, test: str = "test") -> dict[str, np.ndarray]:

@@ -32,9 +32,10 @@ def open_source(name: str, suite: str = "") -> Run:
         if not suite or path.exists():
             raise
         return read_revision(name, suite)
-    few = len(store.planned()) <= MANY
+    planned = tuple(store.planned())
+    few = len(planned) <= MANY
     records = store.records() if few else store.unverified_records()
-    return Run(str(store.path), records, store.predictions, verified=few, given=given.read(store.path))
+    return Run(str(store.path), records, store.predictions, few, given.read(store.path), planned)
 
 
 def noted(table: Table, *runs: Run) -> Table:

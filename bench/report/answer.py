@@ -20,7 +20,8 @@ NOTHING = "Even the best strategy does not beat chance or the majority label: no
 class Choice:
     """A strategy as the answer names it. spread: half of the interval of its score, in [0, 1];
     bounds: where it is not symmetric. relative: cold
-    seconds over those of the reference. p: Holm's, of its difference from the best; None for the best."""
+    seconds over those of the reference. p: adjusted, of its difference from the best;
+    detectable: the smallest difference that would have been found; None for the best."""
 
     key: Key
     label: str
@@ -29,6 +30,7 @@ class Choice:
     seconds: float | None
     relative: float | None
     bounds: tuple[float, float] | None = None
+    detectable: float | None = None
     p: float | None = None
 
 
@@ -86,6 +88,7 @@ def _answer(reading: Reading, task: str) -> Answer:
 
 
 def _choice(reading: Reading, group: Group, metric: str) -> Choice:
+    compared = next((item for item in reading.compared(group.key.task) if item.second == group.key), None)
     relative, shown = reading.entry(group.key, "relative").value, reading.entry(group.key, metric)
     return Choice(
         group.key,
@@ -95,7 +98,8 @@ def _choice(reading: Reading, group: Group, metric: str) -> Choice:
         group.seconds() or None,
         relative if isinstance(relative, float) else None,
         shown.bounds,
-        next((item.adjusted for item in reading.compared(group.key.task) if item.second == group.key), None),
+        compared.detectable if compared else None,
+        compared.adjusted if compared else None,
     )
 
 

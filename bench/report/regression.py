@@ -16,7 +16,12 @@ from bench.report.encodings import rows, shown
 from bench.report.reading import short
 from bench.report.vega import Chart, Spec, chart
 
-COLOURS = {"regressed": "var(--bad)", "improved": "var(--good)", "unchanged": "var(--muted)"}
+COLOURS = {
+    "regressed": "var(--bad)",
+    "improved": "var(--good)",
+    "unchanged": "var(--muted)",
+    "identical": "var(--muted)",
+}
 
 
 @dataclass(frozen=True)

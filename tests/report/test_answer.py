@@ -23,6 +23,13 @@ def test_a_strategy_far_behind_is_named_with_its_p(reading: Reading):
     assert scratch.p < 0.05
 
 
+def test_what_is_tied_says_which_differences_would_be_missed(reading: Reading, hostile_html: str):
+    tied = [item for answer in answers(reading) for item in answer.tied]
+    assert tied
+    assert all(item.detectable and 0.005 < item.detectable < 0.5 for item in tied)
+    assert "points would be missed)" in hostile_html
+
+
 def test_the_fastest_is_of_the_best_and_the_tied(reading: Reading):
     answer = answers(reading)[0]
     assert answer.best is not None

@@ -22,7 +22,7 @@ import numpy as np
 
 from bench.analysis.groups import Key
 from bench.analysis.loading import Run
-from bench.analysis.regression.compare import ALL_TASKS, Comparison, compare
+from bench.analysis.regression.compare import ALL_TASKS, RunComparison, compare
 from bench.analysis.regression.simulation import Pool, Simulator, pools
 from bench.analysis.regression.synthetic import synthetic_run
 from bench.contracts import BenchError
@@ -104,7 +104,7 @@ def _strategies(keys: Mapping[Key, Pool]) -> list[Key]:
     return [key for key, count in tasks.items() if count == max(tasks.values())]
 
 
-def named(outcome: Comparison, drops: Mapping[Key, float]) -> bool:
+def named(outcome: RunComparison, drops: Mapping[Key, float]) -> bool:
     """Whether a regressed finding is one of the dropped cells, or their strategy over all tasks."""
     guilty = {*drops, *(key._replace(task=ALL_TASKS) for key in drops)}
     return any(
