@@ -100,6 +100,17 @@ def metric_names(groups: Iterable[Group]) -> list[str]:
     return sorted(names, key=lambda name: (name not in ("accuracy", "f1"), name))
 
 
+ACCURACIES = {"ner": "token accuracy", "qa": "exact match"}
+"""What the metric `accuracy` is, by the adapters where it is not a share of right labels."""
+
+
+def metric_heading(name: str, groups: Iterable[Group]) -> str:
+    """A metric as people call it on the tasks of these groups; its own name where it is not the same on all."""
+    adapters = {record.adapter for group in groups for record in group.done}
+    kinds = {ACCURACIES.get(adapter, name) for adapter in adapters} if name == "accuracy" else set()
+    return kinds.pop() if len(kinds) == 1 else name
+
+
 def check_metric(name: str, groups: Iterable[Group]) -> None:
     """Raise BenchError, which lists the metrics, where no finished record has this one; '' stands for each task's
     headline metric."""

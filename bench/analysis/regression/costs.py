@@ -68,7 +68,7 @@ def compare_costs(
     timed = {key: pair for key, pair in known.items() if min(map(measurements, pair)) > 1}
     if len(timed) < len(known):
         notes.append(
-            f"No verdict on the time of {len(known) - len(timed)} cells: measured once in one of the runs."
+            f"No verdict on the time of {len(known) - len(timed)} cells: it was measured once in one of the runs."
         )
     slowdown = _typical_growth(timed)
     if abs(math.expm1(slowdown)) >= NOTABLE:

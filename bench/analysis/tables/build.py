@@ -9,7 +9,7 @@ from bench.analysis.groups import Group, Key, check_metric, gather
 from bench.analysis.loading import Predictions
 from bench.analysis.statistics.uncertainty import from_predictions, from_seeds
 from bench.analysis.tables.columns import HEADLINE, MEASURES, OVERALL, Context, checked
-from bench.analysis.tables.footnotes import SECONDS, provenance, warnings
+from bench.analysis.tables.footnotes import SECONDS, accuracies, provenance, warnings
 from bench.analysis.tables.layouts import across_tasks, by_task, marked
 from bench.analysis.tables.model import Table
 from bench.contracts import BenchError
@@ -72,7 +72,7 @@ def build(
         headings=ACROSS_TASKS,
         columns=tuple(columns),
         blocks=tuple(marked(block, columns) for block in blocks),
-        notes=(*uncertainty.notes, *warnings(groups)),
+        notes=(*uncertainty.notes, *_accuracies(shown, groups), *warnings(groups)),
         details=(SECONDS, *_reading(names, options), *provenance(groups)),
         title="task" if options.rows == BY_TASK else "",
     )
@@ -105,6 +105,11 @@ def _metrics(names: Sequence[str], groups: Mapping[Key, Group]) -> dict[Key, tup
         key: tuple(dict.fromkeys([*shown, *([group.headline] if headline and group.headline else [])]))
         for key, group in groups.items()
     }
+
+
+def _accuracies(shown: Mapping[Key, Sequence[str]], groups: Mapping[Key, Group]) -> list[str]:
+    """What `accuracy` is, for the groups of which it is shown."""
+    return accuracies({key: group for key, group in groups.items() if "accuracy" in shown[key]})
 
 
 def _reading(names: Sequence[str], options: TableOptions) -> list[str]:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from statistics import fmean
 
-from bench.analysis.groups import Group, Key, floor, is_degenerate, metric_names
+from bench.analysis.groups import Group, Key, floor, is_degenerate, metric_heading, metric_names
 from bench.analysis.statistics.uncertainty import Shown, Uncertainty
 from bench.analysis.tables.model import ADAPTED, Column, Entry, Unit
 from bench.contracts import BenchError
@@ -145,13 +145,15 @@ def checked(names: Iterable[str], groups: Iterable[Group]) -> tuple[str, ...]:
 
 def column(name: str, groups: Iterable[Group], reference: str, task: str = "") -> Column:
     """The column of this name; `headline` shows the task's own headline metric."""
+    groups = list(groups)
     if name in MEASURES:
         measure = MEASURES[name]
         return Column(name, measure.heading.replace("full", reference), measure.unit, task)
     if name == HEADLINE:
         found = list(dict.fromkeys(group.headline for group in groups if group.headline))
-        return Column(name, found[0] if len(found) == 1 else "score", "score", task)
-    return Column(name, name, "score", task)
+        heading = metric_heading(found[0], groups) if len(found) == 1 else "score"
+        return Column(name, heading, "score", task)
+    return Column(name, metric_heading(name, groups), "score", task)
 
 
 def entry(name: str, group: Group, context: Context) -> Entry:

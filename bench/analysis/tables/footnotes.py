@@ -7,7 +7,14 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from functools import lru_cache
 
-from bench.analysis.groups import Group, Key, failure_counts, is_degenerate, machine_fingerprint
+from bench.analysis.groups import (
+    Group,
+    Key,
+    failure_counts,
+    is_degenerate,
+    machine_fingerprint,
+    metric_heading,
+)
 from bench.analysis.tables.model import ADAPTED
 from bench.contracts import Recipe
 from bench.runs.record import Record
@@ -35,6 +42,16 @@ def provenance(groups: Mapping[Key, Group]) -> list[str]:
         *_machines(done),
     ]
     return [note for note in notes if note]
+
+
+def accuracies(groups: Mapping[Key, Group]) -> list[str]:
+    """What `accuracy` is on the tasks where it is not a share of right labels."""
+    tasks: dict[str, dict[str, None]] = {}
+    for key, group in groups.items():
+        heading = metric_heading("accuracy", [group])
+        tasks.setdefault(heading, {})[key.task] = None
+    found = [f"{heading} on {', '.join(names)}" for heading, names in tasks.items() if heading != "accuracy"]
+    return [f"Accuracy is {'; '.join(found)}."] if found else []
 
 
 def warnings(groups: Mapping[Key, Group]) -> list[str]:

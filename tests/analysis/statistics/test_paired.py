@@ -229,7 +229,7 @@ def test_copies_of_one_comparison_are_corrected_as_one():
 
 
 def test_a_detectable_difference_is_found_as_often_as_is_said():
-    """Differences of the size that a comparison calls detectable, planted again and again, are found in 80 of 100."""
+    """Differences of the size that a comparison calls detectable, planted many times, are found in 80 of 100."""
     family = [Pair(0.0, Noise.known(1.0), np.random.default_rng(n).normal(size=2000)) for n in range(6)]
     critical = corrected(family).critical
     noise = Noise.known(1.0)

@@ -72,6 +72,20 @@ def test_strategies_are_ordered_by_what_they_train(grid):
     assert [row.labels[0] for row in build(grid).blocks[0].rows][:3] == ["frozen", "top-layers", "full"]
 
 
+@pytest.mark.parametrize(("adapter", "name"), [("ner", "token accuracy"), ("qa", "exact match")])
+def test_accuracy_is_called_what_it_is(adapter, name):
+    table = build([make_record("t", adapter=adapter), make_record("t", "frozen", adapter=adapter)])
+    assert (table.columns[0].key, table.columns[0].heading) == ("accuracy", name)
+    assert f"Accuracy is {name} on t." in table.notes
+    mixed = build([make_record("t", adapter=adapter), make_record("reviews")])
+    assert mixed.columns[0].heading == "accuracy"
+    assert f"Accuracy is {name} on t." in mixed.notes
+    rows = [make_record("t", adapter=adapter), make_record("reviews")]
+    across = build(rows, options=TableOptions(rows=ACROSS_TASKS, columns=("accuracy",)))
+    assert {column.group: column.heading for column in across.columns} == {"t": name, "reviews": "accuracy"}
+    assert not any("Accuracy is" in note for note in build([make_record("reviews")]).notes)
+
+
 def test_recipes_that_differ_between_tasks_are_both_in_the_notes(grid):
     other = make_record("qa", recipe=Recipe(max_length=320))
     notes = build([*grid, other]).details
