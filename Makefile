@@ -1,75 +1,120 @@
-# Every target is one line that calls the program; `make setup` is instant when nothing changed.
+# Every target calls the program. What it needs is installed into $(VENV) first: at one of the levels below, once, and
+# again only when pyproject.toml or constraints.txt changes.
+PYTHON ?= python3
 VENV ?= .venv
 PY := $(VENV)/bin/python
-READY := $(VENV)/.ready
 SUITE ?= quick
 RUN ?= results/runs/$(SUITE)
+.NOTPARALLEL:
 
-.PHONY: setup bench curve shift ledger smoke test test-extras faults check table format check-long readme baseline regress power peers gpu-check test-browser report
+# --------------------------------------------------------------------------------------------------
+# Setting up. A level is the core and the extras that it names; `test` includes all but `docs`.
 
-setup: $(READY)
+EXTRAS_report := report
+EXTRAS_peers := peers
+EXTRAS_docs := docs
+EXTRAS_test := dev,peers,ray,tensorboard,mlflow-server,report,browser
+SIZE_run := 66 packages, 1.8 GB
+SIZE_report := 74 packages, 2.0 GB
+SIZE_peers := 67 packages, 1.8 GB
+SIZE_docs := 94 packages, 1.9 GB
+SIZE_test := 147 packages, 2.7 GB
+READY = $(VENV)/.ready-
 
-$(READY): pyproject.toml constraints.txt
-	@echo "Setting up $(VENV): installing pinned packages (about 1 GB, a few minutes the first time)"
-	python3 -m venv $(VENV)
-	$(PY) -m pip install --quiet --constraint constraints.txt --editable ".[dev,peft,peers,ray,tensorboard,mlflow-server,report,browser]"
-	@touch $@
+.PHONY: setup setup-report setup-peers setup-docs setup-test
+setup: $(READY)run
+setup-report: $(READY)report
+setup-peers: $(READY)peers
+setup-docs: $(READY)docs
+setup-test: $(READY)test
 
-bench: $(READY)
+$(READY)%: pyproject.toml constraints.txt | $(PY)
+	@echo "setup: installing into $(VENV) what '$*' needs: $(SIZE_$*) with torch for CPUs"
+	@echo "setup: this takes 2 to 10 minutes the first time, depending on your connection, and pip prints nothing meanwhile"
+	@$(PY) -m pip install --quiet --disable-pip-version-check --constraint constraints.txt \
+	--editable ".$(addprefix [,$(addsuffix ],$(EXTRAS_$*)))"
+	@touch $(READY)run $@ $(if $(filter test,$*),$(READY)report $(READY)peers)
+	@echo "setup: done"
+
+$(PY):
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	{ echo "transferbench needs Python 3.11 or newer; name yours: make $(MAKECMDGOALS) PYTHON=python3.12" >&2; exit 2; }
+	@echo "setup: creating $(VENV) (a few seconds)"
+	@$(PYTHON) -m venv $(VENV) || { rm -f $(PY); exit 2; }
+
+# --------------------------------------------------------------------------------------------------
+# Running and reading
+
+TAKES_smoke := : every task on tiny slices, a few minutes on 2 cores
+TAKES_quick := : 8 to 12 minutes on 2 cores, after downloading 650 MB of data and weights the first time
+
+.PHONY: bench smoke curve shift ledger table readme report
+bench: $(READY)run
+	@echo "bench: running suite $(SUITE)$(TAKES_$(SUITE))"
 	$(PY) -m bench run $(SUITE)
 
-curve shift: $(READY)
+smoke: $(READY)run
+	$(MAKE) bench SUITE=smoke
+
+curve shift: $(READY)run
 	$(PY) -m bench run $@ && $(PY) -m bench table $@ --kind $@
 
-ledger: $(READY)
-	$(PY) -m bench.profiling.step_ledger --out $(RUN)/ledger.json
+ledger: $(READY)run
+	$(PY) -m bench profile --format md --out $(RUN)/ledger.json
 
-smoke: $(READY)
-	$(PY) -m bench run smoke
-
-test: $(READY)
-	$(PY) -m pytest -n auto --dist loadfile
-
-test-browser: $(READY)
-	$(PY) -m pytest -m browser tests/report
-
-test-extras: $(READY)
-	$(PY) -m pytest -m "ray or mlflow or compiler"
-
-faults: $(READY)
-	TRANSFERBENCH_FAULTS=50 $(PY) -m pytest tests/faults tests/runs/test_folder.py tests/executors/test_launch.py
-
-check: $(READY)
-	$(PY) -m ruff format --check . && $(PY) -m ruff check . && $(PY) -m pyright
-
-check-long: check test power
-
-table: $(READY)
+table: $(READY)run
 	$(PY) -m bench table $(RUN)
 
-report: $(READY)
-	$(PY) -m bench report $(RUN)
-
-readme: $(READY)
+readme: $(READY)run
 	$(PY) -m bench table $(RUN) --into README.md
 
-baseline: $(READY)
+report: $(READY)report
+	$(PY) -m bench report $(RUN)
+
+# --------------------------------------------------------------------------------------------------
+# Comparing
+
+.PHONY: baseline regress power peers
+baseline: $(READY)run
 	$(PY) -m bench baseline $(RUN)
 
-regress: $(READY) results/baselines/$(SUITE).jsonl
+regress: $(READY)run results/baselines/$(SUITE).jsonl
 	($(PY) -m bench run $(SUITE) --fresh --out results/runs/regress-$(SUITE) || [ $$? -eq 1 ]) && $(PY) -m bench compare results/baselines/$(SUITE).jsonl results/runs/regress-$(SUITE)
-
-peers: $(READY)
-	$(PY) -m bench peers --into README.md
-
-gpu-check: $(READY)
-	$(PY) -m bench.gpu.command
 
 results/baselines/%.jsonl:
 	@echo "$@ does not exist: run the suite, then make a baseline: make bench baseline SUITE=$*" >&2; exit 2
 
-power: $(READY)
-	$(PY) -m bench.analysis.regression.power $(RUN)
+power: $(READY)run
+	$(PY) -m bench power $(RUN)
 
-format: $(READY)
+peers: $(READY)peers
+	$(PY) -m bench peers --into README.md
+
+# --------------------------------------------------------------------------------------------------
+# Testing
+
+.PHONY: test test-extras test-browser faults gpu-check lint format docs
+test: $(READY)test
+	@echo "test: running the fast tests, several minutes on 2 cores"
+	$(PY) -m pytest -n auto --dist loadfile
+
+test-extras: $(READY)test
+	$(PY) -m pytest -m "ray or mlflow or compiler"
+
+test-browser: $(READY)test
+	$(PY) -m pytest -m browser tests/report
+
+faults: $(READY)test
+	TRANSFERBENCH_FAULTS=50 $(PY) -m pytest tests/faults tests/runs/test_folder.py tests/executors/test_launch.py
+
+gpu-check: $(READY)test
+	$(PY) -m pytest --device cuda -m gpu && $(PY) -m bench peers --device cuda
+
+lint: $(READY)test
+	$(PY) -m ruff format --check . && $(PY) -m ruff check . && $(PY) -m pyright
+
+format: $(READY)test
 	$(PY) -m ruff format . && $(PY) -m ruff check --fix .
+
+docs: $(READY)docs
+	$(PY) -m mkdocs build --strict

@@ -17,7 +17,7 @@ from bench.cli.display import Display
 from bench.data.sources import Sources
 from bench.executors.contract import Options
 from bench.executors.launch import launch
-from bench.registry import discover
+from bench.registry import Registry, discover
 from bench.runs.folder import RUNS, Store, open_run
 from bench.runs.record import Record
 
@@ -138,7 +138,7 @@ def run(
     cells = suites.cells(chosen, plugins, filters)
     folder = Path(out) if out else RUNS / chosen.name
     display = Display(Console(file=sys.stderr))
-    records = launch(cells, plugins, Sources(local=chosen.data.local), folder, options, display)
+    records = launch(cells, Registry(plugins, Sources(local=chosen.data.local)), folder, options, display)
     return Results(folder, records)
 
 

@@ -11,6 +11,7 @@ import dataclasses
 import hashlib
 import json
 import math
+import re
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -71,6 +72,19 @@ class Phase:
             if fnmatchcase(name, pattern):
                 return rate
         raise ValueError(f"no pattern covers parameter '{name}' (patterns: {[p for p, _ in self.rates]})")
+
+
+def block_of(name: str) -> int:
+    """The block of a parameter, by its name: 0 for the embeddings, i + 1 for `layers.<i>`."""
+    match = re.match(r"layers\.(\d+)\.", name)
+    return int(match[1]) + 1 if match else 0
+
+
+def frozen_blocks(phase: Phase, names: Iterable[str], depth: int) -> int:
+    """How many leading blocks of an encoder of `depth` layers hold none of the parameters `names` that learn in the
+    phase: from 0 (the embeddings learn) to depth + 1 (nothing but the head does)."""
+    encoder = (name for name in names if not name.startswith("head."))
+    return min((block_of(name) for name in encoder if phase.rate(name)), default=depth + 1)
 
 
 class Insertable(Protocol):

@@ -1,22 +1,31 @@
-"""Finds strategies and tasks: the two folders, entry points, a user's own file. No hand-kept registry."""
+"""Finds strategies and tasks, and resolves a cell: from the names in it to what they stand for, once.
+
+Plug-ins come from the two folders, from entry points and from a user's files. No list is kept by hand."""
 
 from __future__ import annotations
 
 import dataclasses
 import difflib
 import importlib
+import importlib.machinery
 import importlib.util
 import inspect
 import pkgutil
 import re
 import sys
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
 from importlib.metadata import entry_points
 from pathlib import Path
 from types import ModuleType
 from typing import Any, Protocol, TypeVar
 
-from bench.contracts import BenchError, Strategy, Task
+import bench
+from bench.contracts import BenchError, Cell, Phase, Strategy, Task
+from bench.data.sources import Sources
+from bench.models import catalog
+from bench.models.shape import Shape
+from bench.runs import identity
 
 T = TypeVar("T", Strategy, Task)
 
@@ -50,7 +59,7 @@ Given = Path | Description
 """What a request adds to the folders and entry points: a Python file, or a description."""
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclass(frozen=True)
 class Plugins:
     """Every strategy and task that was found, by name; `given` is what the request added, for other processes."""
 
@@ -78,6 +87,83 @@ class Plugins:
         if name not in self.tasks:
             raise unknown("task", name, self.tasks)
         return self.tasks[name]()
+
+
+@dataclass(frozen=True)
+class Registry:
+    """What the names in a cell stand for: its strategy, task, phases, encoder and fingerprint, each resolved once.
+
+    sources: where rows and weights come from."""
+
+    plugins: Plugins
+    sources: Sources = field(default_factory=Sources)
+    _strategies: dict[tuple[str, Any], tuple[Strategy, list[Any]]] = dataclasses.field(
+        default_factory=dict, repr=False
+    )
+    _tasks: dict[str, Task] = field(default_factory=dict, repr=False)
+    _shapes: dict[str, Shape] = field(default_factory=dict, repr=False)
+    _depths: dict[str, int] = field(default_factory=dict, repr=False)
+
+    @property
+    def given(self) -> tuple[Given, ...]:
+        """What the request added to the plug-ins, for other processes."""
+        return self.plugins.given
+
+    def strategy(self, cell: Cell) -> Strategy:
+        """The cell's strategy with its options; BenchError for an unknown name or option."""
+        return self._resolved(cell)[0]
+
+    def task(self, name: str) -> Task:
+        """A task, of whatever size (`name@size`); BenchError for an unknown name."""
+        name = name.partition("@")[0]
+        if name not in self._tasks:
+            self._tasks[name] = self.plugins.task(name)
+        return self._tasks[name]
+
+    def shape(self, backbone: str) -> Shape:
+        """The dimensions of a backbone, without a download: assumed where its configuration is not here yet."""
+        if backbone not in self._shapes:
+            self._shapes[backbone] = catalog.shape(backbone, self.sources.cache)
+        return self._shapes[backbone]
+
+    def depth(self, backbone: str) -> int:
+        """The layers of a backbone, from its configuration, which is downloaded when missing.
+
+        BenchError where there is no such backbone."""
+        if backbone not in self._depths:
+            self._depths[backbone] = catalog.depth(backbone, self.sources)
+            self._shapes.pop(backbone, None)  # was assumed, perhaps
+        return self._depths[backbone]
+
+    def layers(self, cell: Cell) -> int:
+        """The encoder layers that the cell uses."""
+        depth = self._depths.get(cell.backbone)
+        depth = self.shape(cell.backbone).depth if depth is None else depth
+        return min(depth, cell.recipe.layers or depth)
+
+    def phases(self, cell: Cell) -> tuple[Phase, ...]:
+        """The phases of the cell's strategy; BenchError where it does not fit the encoder."""
+        return self.strategy(cell).checked_phases(self.layers(cell))
+
+    def incompatible(self, cell: Cell) -> str:
+        """Why the cell's strategy does not fit its encoder; '' where it does."""
+        try:
+            self.phases(cell)
+        except BenchError as error:
+            return str(error)
+        return ""
+
+    def fingerprint(self, cell: Cell) -> str:
+        """The digest of everything that determines the cell's result."""
+        return identity.fingerprint(cell, self._resolved(cell)[1], self.task(cell.task), self.sources)
+
+    def _resolved(self, cell: Cell) -> tuple[Strategy, list[Any]]:
+        """The strategy, and what it declares for the fingerprint."""
+        key = cell.strategy, cell.options
+        if key not in self._strategies:
+            found = self.plugins.strategy(*key)
+            self._strategies[key] = found, identity.declared(found)
+        return self._strategies[key]
 
 
 def discover(given: Iterable[Given] = ()) -> Plugins:
@@ -110,8 +196,30 @@ def _add(task: type[Task], tasks: dict[str, type[Task]]) -> None:
 
 
 def _folder(package: str) -> Iterator[ModuleType]:
-    for info in pkgutil.iter_modules(importlib.import_module(package).__path__):
+    for info in pkgutil.iter_modules(_own_package(package).__path__):
         yield importlib.import_module(f"{package}.{info.name}")
+
+
+def _own_package(name: str) -> ModuleType:
+    """The package of this name beside `bench`, whatever folder or file of the same name comes first on the path.
+
+    BenchError where the process has imported another one already."""
+    folder = Path(bench.__file__).parent.with_name(name)
+    if name not in sys.modules:
+        spec = importlib.machinery.PathFinder.find_spec(name, [str(folder.parent)])
+        assert spec is not None
+        assert spec.loader is not None
+        sys.modules[name] = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(sys.modules[name])
+    package = sys.modules[name]
+    if folder.resolve() not in [Path(path).resolve() for path in getattr(package, "__path__", ())]:
+        where = getattr(package, "__file__", None) or "another folder"
+        raise BenchError(
+            f"this process has imported a module '{name}' from {where}, and transferbench has a package of that "
+            "name: rename yours, or keep it out of this process",
+            code="name-taken",
+        )
+    return package
 
 
 def _entry_points() -> Iterator[ModuleType]:

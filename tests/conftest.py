@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from bench.contracts import Cell, Recipe
-from bench.registry import Plugins, discover
+from bench.registry import Plugins, Registry, discover
 from tests.support.toy_tasks import WORDS
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # on tiny tensors, threads only wait for one another
@@ -106,7 +106,7 @@ def toy_cell(tiny_encoder: Path, toy_recipe: Recipe) -> Callable[..., Cell]:
 
 
 @pytest.fixture(scope="session")
-def toy_bench(plugins: Plugins, tmp_path_factory: pytest.TempPathFactory) -> Any:
+def toy_context(plugins: Plugins, tmp_path_factory: pytest.TempPathFactory) -> Any:
     """A `bench.engine.cell.Bench` on the CPU in fp32, with an empty cache and no network."""
     import torch
 
@@ -115,4 +115,4 @@ def toy_bench(plugins: Plugins, tmp_path_factory: pytest.TempPathFactory) -> Any
     from bench.engine.machine import Device
 
     sources = Sources(cache=tmp_path_factory.mktemp("cache"))
-    return RunContext(plugins, sources, Device(torch.device("cpu"), torch.float32))
+    return RunContext(Registry(plugins, sources), Device(torch.device("cpu"), torch.float32))

@@ -14,9 +14,7 @@ from bench.runs.folder import open_run
 
 MANY = 2000
 """With more records than this a table reads neither predictions nor checksums."""
-UNVERIFIED = (
-    f"More than {MANY:,} records: checksums were not verified (python -m bench check RUN verifies them)."
-)
+UNVERIFIED = f"More than {MANY:,} records: checksums were not verified (`status RUN --check` verifies them)."
 
 
 def open_source(name: str, suite: str = "") -> Run:

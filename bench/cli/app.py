@@ -5,10 +5,26 @@ from __future__ import annotations
 import os
 import sys
 import traceback
+from typing import Annotated
 
 import typer
 
-from bench.cli import claims, listing, merge, peers, recommend, regression, report, run, status, tables
+from bench import __version__
+from bench.cli import (
+    claims,
+    listing,
+    merge,
+    peers,
+    power,
+    profile,
+    recommend,
+    regression,
+    report,
+    run,
+    simulate,
+    status,
+    tables,
+)
 from bench.contracts import BenchError
 
 INTERRUPTED = 130
@@ -22,8 +38,30 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for family in (listing, run, recommend, status, tables, claims, regression, merge, peers, report):
+FAMILIES = (
+    *(run, status, merge, listing),
+    *(tables, report, claims),
+    regression,
+    recommend,
+    *(peers, profile, power, simulate),
+)
+for family in FAMILIES:
     family.register(app)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        print(f"transferbench {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _program(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and exit.")
+    ] = False,
+) -> None:
+    pass  # its option is all that it has
 
 
 def main() -> None:

@@ -3,21 +3,17 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
-from bench.cli.options import Format, FormatOption
+from bench.cli.options import READ, Format, FormatOption
 from bench.cli.output import show
-
-if TYPE_CHECKING:
-    pass
 
 
 def register(app: typer.Typer) -> None:
     """Add this command to the program."""
-    for command in (verify,):
-        app.command()(command)
+    app.command(rich_help_panel=READ)(verify)
 
 
 def verify(

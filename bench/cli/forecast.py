@@ -32,7 +32,7 @@ def show(forecast: Forecast, console: Any) -> None:
         cell = row.cells[0]
         names = (cell.task, cell.strategy, cell.backbone)
         numbers = (str(len(row.cells)), str(row.finished), duration(row.each.seconds), _mib(row))
-        last = f"does not fit: {row.misfit}" if row.misfit else row.each.basis
+        last = f"does not fit: {row.reason}" if row.reason else row.each.basis
         table.add_row(*(Text(printable(text)) for text in (*names, *numbers, last)))
     console.print(table)
     for line in _sums(forecast):
@@ -50,7 +50,7 @@ def as_dict(forecast: Forecast) -> dict[str, Any]:
                 "seconds": round(row.each.seconds, 2),
                 "memory": row.each.memory,
                 "from": row.each.basis,
-                "misfit": row.misfit,
+                "misfit": row.reason,
             }
             for row in forecast.rows
             for cell in row.cells
@@ -63,7 +63,7 @@ def _mib(row: Row) -> str:
 
 
 def _sums(forecast: Forecast) -> list[str]:
-    rows = [row for row in forecast.rows if not row.misfit]
+    rows = [row for row in forecast.rows if not row.reason]
     cells, finished = sum(len(row.cells) for row in rows), sum(row.finished for row in rows)
     counts: Counter[Basis] = Counter(row.each.basis for row in rows for _ in row.cells)
     lines = [

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from bench.cli.options import RUN
 from bench.cli.output import console
 
 if TYPE_CHECKING:
@@ -30,7 +31,7 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 def register(app: typer.Typer) -> None:
     """Add this command to the program."""
-    app.command("list")(list_command)
+    app.command("list", rich_help_panel=RUN)(list_command)
 
 
 def list_command(

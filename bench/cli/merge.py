@@ -7,12 +7,13 @@ from typing import Annotated
 
 import typer
 
+from bench.cli.options import RUN
 from bench.cli.output import note_completed
 
 
 def register(app: typer.Typer) -> None:
     """Add this command to the program."""
-    app.command()(merge)
+    app.command(rich_help_panel=RUN)(merge)
 
 
 def merge(

@@ -10,6 +10,10 @@ import typer
 
 from bench.cli import completion
 
+RUN, READ, TRACK = "Run", "Read results", "Track results"
+YOUR_DATA, MEASURE = "Your data", "Measure speed and power"
+"""What commands are for: the panels of `--help`."""
+
 
 class Format(StrEnum):
     terminal = "terminal"

@@ -50,7 +50,7 @@ def print_scores(run: Path) -> None:
 
 
 def note_completed(folder: Path, begun: str) -> None:
-    """Add a run to the history beside its `runs` folder where all its cells are finished, one of them since
+    """Add a run to the history in its `runs` folder where all its cells are finished, one of them since
     `begun` (ISO 8601, UTC). What keeps it from being written is a warning: the run itself is whole."""
     import sys
 
@@ -65,14 +65,10 @@ def note_completed(folder: Path, begun: str) -> None:
     finished = {record.cell.id for record in records if record.status in ("done", "skipped")}
     if not finished.issuperset(store.planned()) or all(record.started < begun for record in records):
         return
-    path = runs.parent / history.PATH.name
     try:
-        history.append(records, path)
-    except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or "the file is damaged"
-        print(
-            f"warning: {path} cannot be written ({reason}): this run is not in the history", file=sys.stderr
-        )
+        history.append(records, runs / history.NAME)
+    except BenchError as error:
+        print(f"warning: {error}: this run is not in the history", file=sys.stderr)
 
 
 def console(stderr: bool = False) -> Any:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from bench.cli.options import Format
+from bench.cli.options import MEASURE, Format
 from bench.cli.output import console, put, show
 from bench.contracts import BenchError
 from bench.runs import atomic_files
@@ -27,7 +27,7 @@ QUICK = ("recipe.train=200", "recipe.validation=50", "recipe.test=100")
 
 def register(app: typer.Typer) -> None:
     """Add this command to the program."""
-    app.command()(peers)
+    app.command(rich_help_panel=MEASURE)(peers)
 
 
 def peers(
@@ -115,7 +115,7 @@ def _measure(request: _Request, path: Path, fresh: bool) -> Results:
     from bench.data.sources import Sources
     from bench.executors import launch
     from bench.peers import measuring
-    from bench.registry import discover
+    from bench.registry import Registry, discover
 
     screen = console(stderr=True)
 
@@ -126,7 +126,7 @@ def _measure(request: _Request, path: Path, fresh: bool) -> Results:
     chosen = suite.load(request.suite, request.settings)
     cells = suite.cells(chosen, plugins, request.filters)
     measuring.check(cells, request.sides)
-    incompatible = launch.check(cells, plugins, Sources(local=chosen.data.local), Display(screen))
+    incompatible = launch.check(cells, Registry(plugins, Sources(local=chosen.data.local)), Display(screen))
     if incompatible:
         raise BenchError(next(iter(incompatible.values())))
     if fresh:

@@ -13,14 +13,15 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from bench.cli.listing import Plugin
+from bench.cli.options import YOUR_DATA
 from bench.cli.output import console
 from bench.cli.user_data import read_user_data, with_user_data
+from bench.cli.validation import with_validation
 from bench.contracts import BenchError, Cell, Recipe
 
 if TYPE_CHECKING:
-    from bench.data.sources import Sources
     from bench.recommend.page import Findings
-    from bench.registry import Plugins
+    from bench.registry import Registry
     from bench.user_data.description import UserData
 
 
@@ -43,16 +44,15 @@ class _Subject:
     """What a command is about: a task, its recipe, and what was found beside it."""
 
     name: str
-    plugins: Plugins
-    sources: Sources
+    registry: Registry
     recipe: Recipe
     own_test: bool  # the test rows were cut from the data, so they may be trained on in the end
 
 
 def register(app: typer.Typer) -> None:
     """Add these commands to the program."""
-    app.command()(with_user_data(recommend))
-    app.command()(with_user_data(export))
+    app.command(rich_help_panel=YOUR_DATA)(with_validation(with_user_data(recommend)))
+    app.command(rich_help_panel=YOUR_DATA)(with_user_data(export))
 
 
 def recommend(
@@ -86,21 +86,20 @@ def recommend(
 
     chosen = tuple(strategy or STRATEGIES)
     for name in chosen:
-        subject.plugins.strategy(name)
+        subject.registry.plugins.strategy(name)
     if export is not None and export.exists() and (not export.is_dir() or any(export.iterdir())):
         raise BenchError(f"--export {export} is there already and not empty: give a new folder")
     from bench.cli.display import Display
     from bench.executors.contract import Options
     from bench.recommend.answer import Terms, answer
 
-    options = Options(device=device, threads=threads, plugin_files=subject.plugins.given)
+    options = Options(device=device, threads=threads, plugin_files=subject.registry.given)
     folder = out or Path("results/runs") / f"recommend-{subject.name}"
     terms = Terms(chosen, backbone, goal.value, seconds, shlex.join(["python", "-m", "bench", *sys.argv[1:]]))
     found = answer(
         Cell(f"recommend-{subject.name}", subject.name, chosen[0], backbone, 0, subject.recipe),
         terms,
-        subject.plugins,
-        subject.sources,
+        subject.registry,
         (folder, options, Display(console(stderr=True))),
     )
     _show(found)
@@ -137,7 +136,7 @@ def _subject(own: UserData | None, task: str, plugin: list[Path], backbone: str)
     """The task of a command line, its views, and the recipe for it. BenchError."""
     from bench.data.sources import Sources
     from bench.recommend.views import Everything, Selection
-    from bench.registry import discover
+    from bench.registry import Registry, discover
     from bench.user_data.summary import lengths, recipe_keys
 
     if bool(own) == bool(task):
@@ -151,7 +150,7 @@ def _subject(own: UserData | None, task: str, plugin: list[Path], backbone: str)
     plugins = discover([*plugin, *described, Selection(name), Everything(name, own_test)])
     keys = recipe_keys(plain.task(name).adapter, len(splits.train), lengths(splits, backbone, sources))
     recipe = Recipe(**{"pooling": "cls", **keys})
-    return _Subject(name, plugins, sources, recipe, own_test)
+    return _Subject(name, Registry(plugins, sources), recipe, own_test)
 
 
 def _show(found: Findings) -> None:
@@ -184,7 +183,7 @@ def _export(subject: _Subject, strategy: str, backbone: str, folder: Path, devic
     cell = Cell(f"export-{subject.name}", view, strategy, backbone, 0, subject.recipe)
     screen = console(stderr=True)
     screen.print(f"training {strategy} for {folder} ...", markup=False, highlight=False)
-    found = save(cell, subject.plugins, subject.sources, folder, device)
+    found = save(cell, subject.registry, folder, device)
     where = "training and test rows" if subject.own_test else "training rows"
     print(
         f"{found.folder}/: {strategy}, trained on {found.rows:,} {where} (the validation rows chose its "

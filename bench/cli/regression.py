@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from bench.cli.options import Format, FormatOption, RunPath, names
+from bench.cli.options import TRACK, Format, FormatOption, RunPath, names
 from bench.cli.output import show
 from bench.contracts import BenchError
 
@@ -25,7 +25,7 @@ class CompareFormat(StrEnum):
 def register(app: typer.Typer) -> None:
     """Add these commands to the program."""
     for command in (compare, baseline, history):
-        app.command()(command)
+        app.command(rich_help_panel=TRACK)(command)
 
 
 def compare(
@@ -65,10 +65,13 @@ def compare(
 def baseline(run: RunPath) -> None:
     """Promote a run to results/baselines/SUITE.jsonl, which is committed and compared with.
 
+    The run is also added to results/history.jsonl, the committed history.
+
     Example: python -m bench baseline results/runs/quick
     """
     from bench.analysis.opening import open_source
     from bench.analysis.regression.baseline import FOLDER, dump
+    from bench.analysis.regression.history import COMMITTED, append
     from bench.runs import atomic_files
 
     source = open_source(str(run))
@@ -76,22 +79,28 @@ def baseline(run: RunPath) -> None:
     text = dump(source)
     atomic_files.write(path, text.encode())
     print(f"{path}: {len(source.records)} cells, {len(text) / 1024:.0f} KiB; commit it")
+    if any(record.status == "done" for record in source.records):
+        append(source.records, COMMITTED)
+        print(f"{COMMITTED}: has this run; commit it too")
 
 
 def history(
     suite: Annotated[str, typer.Argument(help="The suite.")] = "quick",
     task: Annotated[str, typer.Option("--task", "-t", help="Only this task.")] = "",
     strategy: Annotated[str, typer.Option("--strategy", "-s", help="Only this strategy.")] = "",
-    file: Annotated[Path, typer.Option(help="The history.")] = Path("results/history.jsonl"),
+    file: Annotated[
+        Path | None, typer.Option(help="One history file. Default: the committed one and your runs'.")
+    ] = None,
     format: FormatOption = Format.terminal,
 ) -> None:
     """Show how scores and times moved over the completed runs of a suite, and the steps in them.
 
     Example: python -m bench history quick --task movie-sentiment --strategy full
     """
-    from bench.analysis.regression.history import read, trend
+    from bench.analysis.regression.history import read, read_both, trend
+    from bench.runs.folder import RUNS
 
-    show(trend(read(file), suite, task, strategy), format)
+    show(trend(read(file) if file else read_both(RUNS), suite, task, strategy), format)
 
 
 def _suite(run: Run) -> str:

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from bench.cli.options import RunPath
+from bench.cli.options import READ, RunPath
 from bench.contracts import BenchError
+
+if TYPE_CHECKING:
+    from bench.analysis.regression.history import Line
 
 
 class PlotKind(StrEnum):
@@ -27,7 +30,7 @@ class Width(StrEnum):
 def register(app: typer.Typer) -> None:
     """Add these commands to the program."""
     for command in (report, plot):
-        app.command()(command)
+        app.command(rich_help_panel=READ)(command)
 
 
 def report(
@@ -89,9 +92,10 @@ def _beside(source: Path, name: str) -> Path:
     return source / name
 
 
-def _history(source: Path) -> Path | None:
+def _history(source: Path) -> list[Line]:
     """The history that a run under results/runs belongs to."""
-    from bench.analysis.regression.history import PATH
+    from bench.analysis.regression.history import NAME, read_both
 
     runs = source.resolve().parent
-    return runs.parent / PATH.name if runs.name == "runs" else None
+    known = runs.name == "runs" and any((folder / NAME).is_file() for folder in (runs, runs.parent))
+    return read_both(runs) if known else []

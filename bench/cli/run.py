@@ -16,12 +16,13 @@ import typer
 
 from bench.cli import completion
 from bench.cli.listing import AsJson, Plugin
+from bench.cli.options import RUN
 from bench.cli.output import console, note_completed, print_scores
 from bench.cli.user_data import needs_suite, read_user_data, with_user_data
 
 if TYPE_CHECKING:
     from bench.contracts import Cell
-    from bench.registry import Given, Plugins
+    from bench.registry import Given, Registry
     from bench.runs.record import Record
     from bench.suite import Filters, Suite
     from bench.user_data.description import UserData
@@ -74,8 +75,8 @@ Out = Annotated[Path | None, typer.Option(help="Run folder. Default: results/run
 
 def register(app: typer.Typer) -> None:
     """Add these commands to the program."""
-    app.command()(with_user_data(run))
-    app.command()(with_user_data(plan))
+    app.command(rich_help_panel=RUN)(with_user_data(run))
+    app.command(rich_help_panel=RUN)(with_user_data(plan))
 
 
 def run(
@@ -137,17 +138,15 @@ def run(
     from bench.planning.shards import Shard
 
     filters = suites.Filters(tuple(task or ()), tuple(strategy or ()), tuple(backbone or ()), seeds)
-    plugins, chosen, cells = _request(needs_suite(suite, own), settings or [], plugin or [], filters, own)
+    registry, chosen, cells = _request(needs_suite(suite, own), settings or [], plugin or [], filters, own)
     part = Shard.parse(shard) if shard else None
     folder = out or Path("results/runs") / (f"{chosen.name}{part.suffix}" if part else chosen.name)
     screen = console(stderr=True)
     from bench.cli.display import Display
-    from bench.data.sources import Sources
     from bench.engine.activation_store import ActivationStore
     from bench.executors.contract import Options
     from bench.executors.launch import launch
 
-    sources = Sources(local=chosen.data.local)
     options = Options(
         device=device,
         threads=threads,
@@ -160,11 +159,11 @@ def run(
         retry_fp32=retry_fp32,
         deterministic=deterministic,
         compiled=compiled,
-        plugin_files=plugins.given,
+        plugin_files=registry.given,
         shelf=ActivationStore(cache_dir, int(cache_size * 1e9)) if cache_dir else None,
     )
     begun = datetime.now(UTC).isoformat(timespec="seconds")
-    records = launch(cells, plugins, sources, folder, options, Display(screen))
+    records = launch(cells, registry, folder, options, Display(screen))
     print_scores(folder)
     if not part:
         note_completed(folder, begun)
@@ -195,13 +194,12 @@ def plan(
     """
     from bench import suite as suites
     from bench.cli.forecast import as_dict, show
-    from bench.data.sources import Sources
     from bench.planning.forecast import forecast
 
     filters = suites.Filters(tuple(task or ()), tuple(strategy or ()), tuple(backbone or ()), seeds)
-    plugins, chosen, cells = _request(needs_suite(suite, own), settings or [], plugin or [], filters, own)
+    registry, chosen, cells = _request(needs_suite(suite, own), settings or [], plugin or [], filters, own)
     folder = out or Path("results/runs") / chosen.name
-    found = forecast(cells, plugins, Sources(local=chosen.data.local), folder)
+    found = forecast(cells, registry, folder)
     if as_json:
         print(json.dumps(as_dict(found), indent=1))
     else:
@@ -237,12 +235,12 @@ def _print_failed(records: Sequence[Record]) -> None:
 
 def _request(
     suite: str, settings: list[str], plugin: list[Path], filters: Filters, own: UserData | None
-) -> tuple[Plugins, Suite, list[Cell]]:
+) -> tuple[Registry, Suite, list[Cell]]:
     """What a command line asks for, checked as far as that is possible without loading weights. Data of a
     user's own become tasks; with --data they are the suite's only task, and suite `own` takes their name."""
     from bench import suite as suites
     from bench.data.sources import Sources
-    from bench.registry import discover
+    from bench.registry import Registry, discover
     from bench.user_data.summary import recipes
 
     if own is None:
@@ -263,5 +261,5 @@ def _request(
             chosen = chosen.model_copy(update={"name": own.name})
         filters = dataclasses.replace(filters, tasks=(own.name,))
     given: list[Given] = [*plugin, *(read.data for read in reads)]
-    plugins = discover(given)
-    return plugins, chosen, suites.cells(chosen, plugins, filters)
+    registry = Registry(discover(given), Sources(local=chosen.data.local))
+    return registry, chosen, suites.cells(chosen, registry.plugins, filters)

@@ -4,15 +4,12 @@ from __future__ import annotations
 
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
-from bench.cli.options import Format, FormatOption, RunPath, names
+from bench.cli.options import READ, Format, FormatOption, RunPath, names
 from bench.cli.output import put, show
-
-if TYPE_CHECKING:
-    pass
 
 
 class Kind(StrEnum):
@@ -25,8 +22,7 @@ class Kind(StrEnum):
 
 def register(app: typer.Typer) -> None:
     """Add these commands to the program."""
-    for command in (table,):
-        app.command()(command)
+    app.command(rich_help_panel=READ)(table)
 
 
 def table(

@@ -12,7 +12,6 @@ import typer
 
 from bench.cli.output import console
 from bench.contracts import BenchError
-from bench.registry import unknown
 
 if TYPE_CHECKING:
     from bench.data.sources import Sources
@@ -133,5 +132,6 @@ def needs_suite(suite: str | None, own: UserData | None) -> str:
     if own:
         return "own"
     from bench import suite as suites
+    from bench.registry import unknown
 
     raise unknown("suite", "", [*suites.names(), "a path to a .toml file", "--data FILE"])

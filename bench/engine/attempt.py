@@ -17,7 +17,6 @@ from bench.engine.group import CellGroup, RunContext
 from bench.engine.machine import describe
 from bench.engine.memory import Memory, is_out_of_memory
 from bench.engine.training import Watch
-from bench.runs.identity import fingerprint
 from bench.runs.record import Record, Status
 
 
@@ -105,7 +104,7 @@ def _failure(error: Exception, terms: Attempt) -> _Failure:
 def _failed(cell: Cell, context: RunContext, failure: _Failure, adaptations: tuple[str, ...]) -> Record:
     return Record(
         cell=cell,
-        fingerprint=fingerprint(cell, context.plugins, context.sources),
+        fingerprint=context.registry.fingerprint(cell),
         machine=describe(context.device),
         status=failure.status,
         reason=failure.reason.encode(errors="replace").decode(),

@@ -25,7 +25,6 @@ from bench.engine.solving import solve
 from bench.engine.speeds import Speeds
 from bench.engine.training import Model, Watch, derived_seed, fit, predict
 from bench.engine.tuning import Trained, tune
-from bench.runs.identity import fingerprint
 from bench.runs.record import Record, Seconds
 
 Tests = dict[str, dict[str, list[Any]]]
@@ -60,7 +59,7 @@ def run_cell(cell: Cell, group: CellGroup, context: RunContext, watch: Watch) ->
     parameters = model.parameters()
     record = Record(
         cell=cell,
-        fingerprint=fingerprint(cell, context.plugins, context.sources),
+        fingerprint=context.registry.fingerprint(cell),
         status="done",
         adapter=task.adapter,
         headline=task.headline,
@@ -73,7 +72,9 @@ def run_cell(cell: Cell, group: CellGroup, context: RunContext, watch: Watch) ->
         trainable=sum(values_of(name, parameters, group) for name in plan.learning),
         parameters=sum(values_of(name, parameters, group) for name in parameters),
         flops=flops,
-        utilisation=flops / learning / Speeds(device, context.sources.cache).gemm() if learning else 0.0,
+        utilisation=flops / learning / Speeds(device, context.registry.sources.cache).gemm()
+        if learning
+        else 0.0,
         data=group.data.model_copy(update={"padding": fitted.padding}),
         machine=describe(device),
         attention=group.setup.attention,
@@ -104,8 +105,7 @@ def _built(
     recipe = replace(cell.recipe, rate_scale=cell.recipe.rate_scale * scale)
     building = Stopwatch(context.device)
     with building:
-        strategy = context.plugins.strategy(cell.strategy, cell.options)
-        model, plan = build(replace(cell, recipe=recipe), strategy, group, context)
+        model, plan = build(replace(cell, recipe=recipe), group, context)
     return recipe, model, plan, building.seconds
 
 
@@ -144,9 +144,9 @@ def _head_key(cell: Cell, scale: float) -> tuple[Any, ...]:
     return cell.strategy, cell.options, cell.seed, scale
 
 
-def build(cell: Cell, strategy: Strategy, group: CellGroup, context: RunContext) -> tuple[Model, Plan]:
+def build(cell: Cell, group: CellGroup, context: RunContext) -> tuple[Model, Plan]:
     """The model of a cell and its plan; BenchError where the strategy does not fit the backbone."""
-    given, recipe = group.given, cell.recipe
+    strategy, given, recipe = context.registry.strategy(cell), group.given, cell.recipe
     inserts = type(strategy).adapt is not Strategy.adapt
     if not strategy.pretrained:
         backbone = group.loaded.random(derived_seed(cell.seed, "encoder"))

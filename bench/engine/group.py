@@ -12,7 +12,6 @@ import torch
 from bench.contracts import Cell, Recipe, Splits, Task, digest
 from bench.data.batches import Split
 from bench.data.encoding import Encoded
-from bench.data.sources import Sources
 from bench.data.splits import content, prepare
 from bench.data.splits import fingerprint as rows_fingerprint
 from bench.engine.activation_store import ActivationStore
@@ -26,7 +25,7 @@ from bench.models.backbones import Backbone
 from bench.models.heads import Head
 from bench.models.loading import Loaded, load
 from bench.models.trained_vectors import Texts
-from bench.registry import Plugins
+from bench.registry import Registry
 from bench.runs.provenance import processor
 from bench.runs.record import Data
 
@@ -41,8 +40,7 @@ class RunContext:
     shelf: activations that other runs left. seeds: of the run, by the id of a cell without its seed. compiled:
     layers that learn are compiled."""
 
-    plugins: Plugins
-    sources: Sources
+    registry: Registry
     device: Device
     memory: Memory = WHOLE
     shelf: ActivationStore | None = None
@@ -107,13 +105,13 @@ def prepare_group(cell: Cell, context: RunContext) -> CellGroup:
     """Rows, encoded splits and the backbone of a cell, checked. Raises BenchError."""
     watch = Stopwatch(context.device)
     with watch:
-        task, recipe = context.plugins.task(cell.task), cell.recipe
-        rows = prepare(task, context.sources, recipe)
+        task, recipe = context.registry.task(cell.task), cell.recipe
+        rows = prepare(task, context.registry.sources, recipe)
         if not recipe.shift:
             rows = Splits(rows.train, rows.validation, rows.test)
         others = [rows.validation, *rows.scored().values()]
         texts = Texts([content(row) for row in rows.train], [content(row) for part in others for row in part])
-        loaded = load(cell.backbone, context.sources, texts)
+        loaded = load(cell.backbone, context.registry.sources, texts)
         labels = task.labels(rows.train)
         named = {"train": rows.train, "validation": rows.validation, **rows.scored()}
         encoded = {
@@ -121,7 +119,9 @@ def prepare_group(cell: Cell, context: RunContext) -> CellGroup:
         }
         pad = loaded.tokenizer.pad_token_id or 0
         tokens = np.unique(np.concatenate([[pad], *(part.tokens for part in encoded.values())]))
-        fastest = Speeds(context.device, context.sources.cache).attention(encoded["train"].lengths.mean())
+        fastest = Speeds(context.device, context.registry.sources.cache).attention(
+            encoded["train"].lengths.mean()
+        )
         joined = JOINED[recipe.features]
         setup = EncoderSetup(
             tokens, fastest, recipe.encoder_dropout, recipe.layers, joined, context.device.torch
@@ -134,7 +134,7 @@ def prepare_group(cell: Cell, context: RunContext) -> CellGroup:
         }
     head = head_of(task, given, labels, recipe)
     parts = len(splits) * (given.depth + 2)
-    budget = cache_budget(context.memory, context.device, parts, context.sources.cache)
+    budget = cache_budget(context.memory, context.device, parts, context.registry.sources.cache)
     machine = (processor(), torch.get_num_threads(), torch.__version__, setup.attention)
     frozen = given.copy().cast(context.device.dtype)
     weights = (
@@ -142,7 +142,7 @@ def prepare_group(cell: Cell, context: RunContext) -> CellGroup:
         if context.shelf
         else ""
     )
-    storage = Storage(budget, context.sources.cache / "work", context.shelf, weights)
+    storage = Storage(budget, context.registry.sources.cache / "work", context.shelf, weights)
     return CellGroup(
         task=task,
         rows=rows,

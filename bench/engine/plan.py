@@ -7,8 +7,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from bench.contracts import Phase, Recipe, Strategy, check_coverage
-from bench.models.backbones import block_of
+from bench.contracts import Phase, Recipe, Strategy, block_of, check_coverage, frozen_blocks
 
 
 @dataclass(frozen=True)
@@ -72,12 +71,11 @@ def make_plan(
     last = len(phases) - 1
     for number, (phase, steps) in enumerate(zip(phases, _steps(phases, total), strict=True)):
         rates = {name: rate * recipe.rate_scale for name in names if (rate := phase.rate(name))}
-        blocks = {block_of(name) for name in rates if not name.startswith("head.")}
-        frozen = min(blocks, default=depth + 1)
+        frozen = frozen_blocks(phase, names, depth)
         shared = strategy.pretrained and not any(block < frozen for block in trained)
         patience = phase.patience or (recipe.patience if number == last else 0)
         planned.append(PlannedPhase(steps, rates, frozen, shared, patience))
-        trained |= blocks
+        trained |= {block_of(name) for name in rates if not name.startswith("head.")}
     return Plan(tuple(planned), phases[0].solver)
 
 

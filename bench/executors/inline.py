@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from bench.contracts import Cell
 from bench.executors.contract import Finished, Work
 from bench.executors.waiting import Waiting
-from bench.registry import Plugins
+from bench.registry import Registry
 from bench.runs.listeners import Listener
 
 if TYPE_CHECKING:
@@ -21,9 +21,9 @@ PAUSE = 0.5  # seconds between looks at cells that another process runs
 class Inline:
     """This process as an executor (bench.executors.contract.Executor)."""
 
-    def __init__(self, work: Work, plugins: Plugins, listener: Listener) -> None:
+    def __init__(self, work: Work, registry: Registry, listener: Listener) -> None:
         self._work = work
-        self._plugins = plugins
+        self._registry = registry
         self._listener = listener
         self._series: Series | None = None
 
@@ -34,7 +34,7 @@ class Inline:
             self._listener.say("loading torch ...")
             from bench.executors.series import Series
 
-            self._series = Series(self._work, self._plugins, self._work.options.device)
+            self._series = Series(self._work, self._registry, self._work.options.device)
 
     def run(self, cells: Sequence[Cell], finished: Finished) -> None:
         self.ready()

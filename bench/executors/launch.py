@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from bench.contracts import BenchError, Cell
-from bench.data.sources import Sources
 from bench.data.splits import prepare
 from bench.executors.contract import Executor, Options, Work
 from bench.executors.inline import Inline
@@ -19,11 +17,10 @@ from bench.models.fetching import fetch
 from bench.planning.estimates import Estimator, assumed_rate
 from bench.planning.shards import part
 from bench.planning.workload import Workload
-from bench.registry import Plugins
+from bench.registry import Registry
 from bench.runs import given
 from bench.runs.folder import Damaged, Store
 from bench.runs.given import Given
-from bench.runs.identity import fingerprint
 from bench.runs.integrity import set_aside
 from bench.runs.listeners import Screen
 from bench.runs.record import Record
@@ -33,8 +30,7 @@ from bench.user_data.description import UserData
 
 def launch(
     cells: Sequence[Cell],
-    plugins: Plugins,
-    sources: Sources,
+    registry: Registry,
     folder: Path,
     options: Options,
     display: Screen,
@@ -42,15 +38,14 @@ def launch(
     """Run the cells into `folder`; the records of all of them, in order. A finished cell runs again only if its
     fingerprint changed or its files are damaged. Raises BenchError, before anything is written, where the request
     cannot be run."""
-    with launching(cells, plugins, sources, folder, options, display) as run:
+    with launching(cells, registry, folder, options, display) as run:
         return run(cells)
 
 
 @contextmanager
 def launching(
     cells: Sequence[Cell],
-    plugins: Plugins,
-    sources: Sources,
+    registry: Registry,
     folder: Path,
     options: Options,
     display: Screen,
@@ -59,29 +54,31 @@ def launching(
     them that it is given."""
     grid = tuple(cell.id for cell in cells) if options.shard else ()
     if options.shard:
-        cells = part(cells, options.shard, plugins, sources)
-    prints = {cell.id: fingerprint(cell, plugins, sources) for cell in cells}
-    workload = Workload(plugins, functools.cache(lambda name: catalog.shape(name, sources.cache)))
+        cells = part(cells, options.shard, registry)
+    prints = {cell.id: registry.fingerprint(cell) for cell in cells}
+    workload = Workload(registry)
     operations = {cell.id: workload.operations(cell) for cell in cells}
-    work = Work(Store(folder), options, sources, prints, imports_of(cells, plugins), grid, operations)
+    work = Work(
+        Store(folder), options, registry.sources, prints, imports_of(cells, registry), grid, operations
+    )
     display = Tracking(work.store, options.track, display) if options.track else display
-    executor = _executor(work, plugins, display)
+    executor = _executor(work, registry, display)
     try:
         yield lambda some: _launch(
-            [cell for cell in some if cell.id in prints], work, plugins, executor, display
+            [cell for cell in some if cell.id in prints], work, registry, executor, display
         )
     finally:
         executor.stop()
 
 
 def _launch(
-    cells: Sequence[Cell], work: Work, plugins: Plugins, executor: Executor, display: Screen
+    cells: Sequence[Cell], work: Work, registry: Registry, executor: Executor, display: Screen
 ) -> list[Record]:
     known = _Known(work, display)
     pending = not all(map(known.seems_finished, cells))
     if pending:
         executor.start()  # imports torch while this process checks rows
-    incompatible = check(cells, plugins, work.sources, display)
+    incompatible = check(cells, registry, display)
     if pending:
         executor.ready()
     finished = [record for cell in cells if (record := known.finished(cell))]
@@ -93,7 +90,7 @@ def _launch(
             work.store.save(Record(cell=cell, fingerprint=print_, status="skipped", reason=reason))
     done = {record.cell.id for record in finished}
     todo = [cell for cell in cells if cell.id not in done and cell.id not in incompatible]
-    display.begin(todo, finished, _estimator(work, plugins))
+    display.begin(todo, finished, _estimator(work, registry))
     try:
         if todo:
             executor.run(todo, known.finished)
@@ -102,11 +99,11 @@ def _launch(
     return [record for cell in cells if (record := work.store.record(cell.id))]
 
 
-def _executor(work: Work, plugins: Plugins, display: Screen) -> Executor:
+def _executor(work: Work, registry: Registry, display: Screen) -> Executor:
     if work.options.executor == "inline":
-        return Inline(work, plugins, display)
+        return Inline(work, registry, display)
     if work.options.executor == "ray":
-        return RayCluster(work, plugins, display)
+        return RayCluster(work, registry, display)
     return Processes(work, display)
 
 
@@ -117,10 +114,10 @@ LIBRARIES = {
 }
 
 
-def imports_of(cells: Sequence[Cell], plugins: Plugins) -> tuple[str, ...]:
+def imports_of(cells: Sequence[Cell], registry: Registry) -> tuple[str, ...]:
     """The libraries that the cells need, by kind of backbone and by adapter."""
     kinds = {catalog.kind_of(cell.backbone) for cell in cells}
-    kinds |= {plugins.task(cell.task).adapter for cell in cells}
+    kinds |= {registry.task(cell.task).adapter for cell in cells}
     return (
         "pyarrow.parquet",
         "sklearn.metrics",
@@ -128,22 +125,20 @@ def imports_of(cells: Sequence[Cell], plugins: Plugins) -> tuple[str, ...]:
     )
 
 
-def _estimator(work: Work, plugins: Plugins) -> Estimator:
+def _estimator(work: Work, registry: Registry) -> Estimator:
     """What is known of the run's cells, from records of whatever age in its folder."""
-    shape = functools.cache(lambda name: catalog.shape(name, work.sources.cache))
-    workload = Workload(plugins, shape)
-    estimator = Estimator(workload.operations, assumed_rate(work.options.device))
+    estimator = Estimator(Workload(registry).operations, assumed_rate(work.options.device))
     for path in work.store.record_files():
         with suppress(BenchError):  # a damaged one of a cell that was not asked for
             record = work.store.record(
                 path.relative_to(work.store.path / "records").with_suffix("").as_posix()
             )
-            if record and record.cell.task in plugins.tasks:
+            if record and record.cell.task in registry.plugins.tasks:
                 estimator.learn([record])
     return estimator
 
 
-def check(cells: Sequence[Cell], plugins: Plugins, sources: Sources, display: Screen) -> dict[str, str]:
+def check(cells: Sequence[Cell], registry: Registry, display: Screen) -> dict[str, str]:
     """Read the rows of every task and the depth of every backbone, downloading what is missing.
 
     Returns why a cell's strategy does not fit its backbone, by cell id. Raises BenchError for wrong rows, for
@@ -151,25 +146,18 @@ def check(cells: Sequence[Cell], plugins: Plugins, sources: Sources, display: Sc
     for task, recipe in dict.fromkeys((cell.task, cell.recipe) for cell in cells):
         display.say(f"{task}: checking rows ...")
         try:
-            prepare(plugins.task(task), sources, recipe)
+            prepare(registry.task(task), registry.sources, recipe)
         except BenchError:
             raise
         except Exception as error:  # a plug-in may raise anything
             raise BenchError(
                 f"task '{task}': its rows cannot be read: {type(error).__name__}: {error} (--debug shows where)"
             ) from error
-    depths: dict[str, int] = {}
     for name in dict.fromkeys(cell.backbone for cell in cells):
         display.say(f"{name}: checking backbone ...")
-        depths[name] = catalog.depth(name, sources)
-        fetch(name, sources)
-    incompatible: dict[str, str] = {}
-    for cell in cells:
-        try:
-            depth = min(depths[cell.backbone], cell.recipe.layers or depths[cell.backbone])
-            plugins.strategy(cell.strategy, cell.options).checked_phases(depth)
-        except BenchError as error:
-            incompatible[cell.id] = str(error)
+        registry.depth(name)
+        fetch(name, registry.sources)
+    incompatible = {cell.id: reason for cell in cells if (reason := registry.incompatible(cell))}
     for strategy in dict.fromkeys(cell.strategy for cell in cells):
         reasons = [incompatible.get(cell.id) for cell in cells if cell.strategy == strategy]
         if all(reasons):

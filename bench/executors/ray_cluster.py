@@ -22,9 +22,9 @@ from bench.executors.groups import Key
 from bench.executors.ray_node import Hello, Luggage, Outcome, Runner, code
 from bench.executors.ray_pool import Hand, Pool, Share
 from bench.executors.waiting import Held, Waiting
-from bench.models import catalog
-from bench.planning.shards import only_head_learns
-from bench.registry import Plugins
+from bench.extras import missing
+from bench.planning.workload import only_head_learns
+from bench.registry import Registry
 from bench.runs.listeners import Listener
 from bench.runs.record import Record
 from bench.user_data.description import UserData
@@ -40,9 +40,9 @@ HEAD_SHARE = 0.25  # of a GPU, for cells whose encoder is frozen
 class RayCluster:
     """A Ray cluster as an executor (bench.executors.contract.Executor)."""
 
-    def __init__(self, work: Work, plugins: Plugins, listener: Listener) -> None:
+    def __init__(self, work: Work, registry: Registry, listener: Listener) -> None:
         self._work = work
-        self._plugins = plugins
+        self._registry = registry
         self._listener = listener
         self._ray: Any = None
         self._connected = False
@@ -115,11 +115,10 @@ class RayCluster:
 
     def _share(self, group: Sequence[Cell], gpus: bool) -> Share:
         """What the cells of one group need."""
-        depth = catalog.depth(group[0].backbone, self._work.sources)
         cpus = self._work.options.threads or 1
-        if not gpus or depth == 0:
+        if not gpus or self._registry.depth(group[0].backbone) == 0:
             return Share(cpus, 0)
-        heads = all(only_head_learns(cell, self._plugins, depth) for cell in group)
+        heads = all(only_head_learns(cell, self._registry) for cell in group)
         return Share(cpus, HEAD_SHARE if heads else 1)
 
     def _nodes(self) -> list[dict[str, float]]:
@@ -250,7 +249,7 @@ def library() -> Any:
     try:
         import ray
     except ImportError as error:
-        raise BenchError('--executor ray needs Ray: pip install "transferbench[ray]"') from error
+        raise missing("--executor ray", "ray", error) from error
     return ray
 
 

@@ -14,7 +14,7 @@ from bench.engine.group import CellGroup, RunContext, prepare_group
 from bench.engine.machine import choose_device
 from bench.executors.contract import Work
 from bench.executors.groups import Key
-from bench.registry import Plugins
+from bench.registry import Registry
 from bench.runs.listeners import Listener
 from bench.runs.record import Record
 
@@ -22,7 +22,7 @@ from bench.runs.record import Record
 class Series:
     """Cells in a row; neighbours of one group share rows, weights and prefix."""
 
-    def __init__(self, work: Work, plugins: Plugins, device: str) -> None:
+    def __init__(self, work: Work, registry: Registry, device: str) -> None:
         if work.options.deterministic:
             from bench.engine.determinism import make_deterministic
 
@@ -38,7 +38,7 @@ class Series:
             seeds.setdefault(cell, []).append(int(seed))
         options = work.options
         self._context = RunContext(
-            plugins, work.sources, chosen, shelf=options.shelf, seeds=seeds, compiled=options.compiled
+            registry, chosen, shelf=options.shelf, seeds=seeds, compiled=options.compiled
         )
         self._key: Key | None = None
         self._group: CellGroup | None = None

@@ -1,21 +1,17 @@
 """What a large grid would take on many GPUs: the scheduling policy itself, run on recorded costs in simulated time.
 
-    python -m bench.executors.simulate [RUN or baseline] [--cells 10000] [--gpus 1 2 4 ...]
-
 The grid repeats the recorded tasks as groups of their own until there are enough cells, and
-`bench.executors.groups` chooses each next cell, as in a real run. What is assumed is printed with the table."""
+`bench.executors.groups` chooses each next cell, as in a real run. The command `simulate` prints the table, and with
+it what is assumed."""
 
 from __future__ import annotations
 
-import argparse
 import heapq
 import itertools
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from statistics import fmean
 
-from bench.analysis.opening import open_source
 from bench.contracts import BenchError, Cell
 from bench.executors.groups import Groups, Key
 from bench.runs.record import Record
@@ -152,30 +148,3 @@ def markdown(outcomes: Sequence[Outcome]) -> str:
         for found in outcomes
     ]
     return "\n".join(lines)
-
-
-def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("source", nargs="?", default="results/baselines/quick.jsonl")
-    parser.add_argument("--cells", type=int, default=10_000)
-    parser.add_argument("--gpus", type=int, nargs="+", default=[2**power for power in range(10)])
-    chosen = parser.parse_args()
-    if min(chosen.cells, *chosen.gpus) < 1:
-        parser.error("--cells and --gpus are at least 1")
-    try:
-        recorded = costs_of(open_source(chosen.source).records)
-    except BenchError as error:
-        parser.error(str(error))
-    costs = grid(recorded, chosen.cells)
-    print(markdown([simulate(costs, gpus) for gpus in chosen.gpus]))
-    own = [cost.own for cost in costs.values()]
-    shared = fmean({cell.group_key: cost.shared for cell, cost in costs.items()}.values())
-    print(f"\n{len(costs):,} cells, after {len(recorded)} recorded in {chosen.source}:")
-    print(f"a cell takes {fmean(own):.1f} s, at most {max(own):.1f} s; a preparation {shared:.1f} s.\n")
-    print(ASSUMPTIONS, end="")
-
-
-if __name__ == "__main__":
-    main()

@@ -46,10 +46,10 @@ def _serve(connection: Connection, inbox: queue.SimpleQueue[Any]) -> None:
     import torch
 
     from bench.executors.series import Series
-    from bench.registry import discover
+    from bench.registry import Registry, discover
 
-    plugins = discover(setup.work.options.plugin_files)
-    series = Series(setup.work, plugins, setup.device)
+    registry = Registry(discover(setup.work.options.plugin_files), setup.work.sources)
+    series = Series(setup.work, registry, setup.device)
     wire = _Wire(connection)
     connection.send(messages.Ready(torch.cuda.device_count()))
     while True:

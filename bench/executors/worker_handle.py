@@ -11,15 +11,14 @@ import sys
 import tempfile
 import time
 from multiprocessing.connection import Connection
-from pathlib import Path
 from typing import IO
 
-import bench
 from bench.contracts import BenchError
 from bench.executors import messages
 from bench.executors.contract import Work
 from bench.executors.groups import Key
 from bench.executors.waiting import Held
+from bench.runs import processes
 
 STARTUP = 300.0  # seconds in which a worker must be ready
 TAIL = 5  # last lines of a log that a record quotes
@@ -124,14 +123,12 @@ class Worker:
     def _start(self) -> None:
         """Start the process in a session of its own, so that Ctrl-C reaches the parent alone."""
         ours, theirs = socket.socketpair()
-        paths = [str(Path(bench.__file__).parents[1]), os.environ.get("PYTHONPATH", "")]
-        environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, paths))}
-        command = [sys.executable, "-m", "bench.executors.worker", str(theirs.fileno()), str(os.getpid())]
+        command = processes.command("bench.executors.worker", str(theirs.fileno()), str(os.getpid()))
         try:
             with theirs:
                 self._process = subprocess.Popen(
                     command,
-                    env=environment,
+                    env=processes.environment(),
                     stdin=subprocess.DEVNULL,
                     stdout=self._log,
                     stderr=self._log,

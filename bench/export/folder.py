@@ -16,7 +16,6 @@ import numpy as np
 import torch
 
 from bench.contracts import BenchError, Cell
-from bench.data.sources import Sources
 from bench.engine.cell import train
 from bench.engine.group import CellGroup, RunContext, prepare_group
 from bench.engine.machine import Device, choose_device
@@ -24,7 +23,7 @@ from bench.engine.training import predict
 from bench.export.standard import CLASSES, standard_model, why_not
 from bench.models.backbones import HuggingFaceEncoder
 from bench.models.loading import load
-from bench.registry import Plugins
+from bench.registry import Registry
 
 SCRIPTS = Path(__file__).parent / "scripts"
 SCRIPT = {"pooled": "text.py", "token": "words.py", "span": "questions.py"}
@@ -40,18 +39,18 @@ class Exported:
     checked: int
 
 
-def export(cell: Cell, plugins: Plugins, sources: Sources, folder: Path, device: str = "auto") -> Exported:
+def export(cell: Cell, registry: Registry, folder: Path, device: str = "auto") -> Exported:
     """Train the cell in fp32, write `folder` whole or not at all, and compare its predictions with the
     harness's own on all test rows. Raises BenchError where the model has no standard form, the folder
     exists, or a prediction differs."""
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise BenchError(f"--export {folder} is there already and not empty: give a new folder")
-    strategy = plugins.strategy(cell.strategy, cell.options)
+    strategy = registry.strategy(cell)
     if not strategy.pretrained:
         raise BenchError(
             f"strategy '{cell.strategy}' starts from random weights: it is a control, not a model to use"
         )
-    context = RunContext(plugins, sources, Device(choose_device(device).torch, torch.float32))
+    context = RunContext(registry, Device(choose_device(device).torch, torch.float32))
     group = prepare_group(cell, context)
     reason = why_not(group.given, group.task.head, cell.recipe)
     if reason:
@@ -83,7 +82,7 @@ def _whole(trained: Any, cell: Cell, group: CellGroup, context: RunContext) -> H
     """The encoder with its whole embedding table: given rows where a token never occurred, trained ones
     elsewhere."""
     trained.merge()
-    whole = load(cell.backbone, context.sources).backbone
+    whole = load(cell.backbone, context.registry.sources).backbone
     assert isinstance(whole, HuggingFaceEncoder)
     ids = whole.copy().trim(group.setup.tokens)
     kept = torch.from_numpy(np.flatnonzero(ids >= 0))

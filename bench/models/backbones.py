@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import copy
 import hashlib
-import re
 from abc import ABC, abstractmethod
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -20,7 +19,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from bench.contracts import BenchError
+from bench.contracts import BenchError, block_of
 from bench.models import attention, inserted
 from bench.models.dropout import Masks, use_pooled_masks
 
@@ -171,12 +170,6 @@ class Backbone(ABC):
     def copy(self) -> Backbone:
         """A copy whose training does not touch this one."""
         return copy.deepcopy(self)
-
-
-def block_of(name: str) -> int:
-    """The block that a canonical parameter name belongs to."""
-    match = re.match(r"layers\.(\d+)\.", name)
-    return int(match[1]) + 1 if match else 0
 
 
 class HuggingFaceEncoder(Backbone):

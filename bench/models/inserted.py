@@ -40,11 +40,9 @@ def insert_adapters(layers: Iterable[nn.Module], paths: Collection[str], width: 
 
 def insert_lora(layers: nn.ModuleList, rank: int, alpha: int) -> None:
     """Give every linear map of the layers a low-rank update, W + alpha / rank * B A (Hu et al. 2022, arXiv
-    2106.09685), through `peft`. BenchError where that is not installed."""
-    try:
-        from peft import LoraConfig, inject_adapter_in_model
-    except ImportError as error:
-        raise BenchError('LoRA needs the library peft: pip install "transferbench[peft]"') from error
+    2106.09685), through `peft`."""
+    from peft import LoraConfig, inject_adapter_in_model
+
     targets = [name for name, module in layers.named_modules() if isinstance(module, nn.Linear)]
     inject_adapter_in_model(LoraConfig(r=rank, lora_alpha=alpha, target_modules=targets), layers)
 

@@ -12,13 +12,13 @@ import torch
 from sklearn.linear_model import LogisticRegression
 
 from bench.contracts import BenchError, Cell, Splits
-from bench.data.sources import Sources
 from bench.data.splits import prepare
 from bench.engine.machine import Device
+from bench.extras import missing
 from bench.models.catalog import folder
 from bench.peers.measurement import Clock, Outcome
 from bench.peers.model import pool
-from bench.registry import Plugins
+from bench.registry import Registry
 
 Encode = Callable[[Sequence[str]], np.ndarray]
 """Texts to float32 [N, width]."""
@@ -27,16 +27,16 @@ Load = Callable[[str, Cell, Device], Encode]
 """The folder of an encoder, the cell and the device -> its encoder of texts."""
 
 
-def run_classifier(cell: Cell, plugins: Plugins, sources: Sources, device: Device, load: Load) -> Outcome:
+def run_classifier(cell: Cell, registry: Registry, device: Device, load: Load) -> Outcome:
     """Encode, fit, and score the test set. Raises BenchError where the cell is not a head on pooled features."""
-    task = plugins.task(cell.task)
+    task = registry.task(cell.task)
     if cell.strategy != "frozen" or task.head != "pooled":
         raise BenchError(
             f"{cell.id}: a classifier on features stands beside `frozen` with a pooled head alone"
         )
     clock = [device.clock()]
-    rows: Splits = prepare(task, sources, cell.recipe)
-    encode = load(folder(cell.backbone, sources), cell, device)
+    rows: Splits = prepare(task, registry.sources, cell.recipe)
+    encode = load(folder(cell.backbone, registry.sources), cell, device)
     clock.append(device.clock())
     features = encode([example.text for example in rows.train])
     classifier = LogisticRegression(max_iter=1000).fit(features, [example.label for example in rows.train])
@@ -79,9 +79,7 @@ def sentence_transformers(path: str, cell: Cell, device: Device) -> Encode:
         from sentence_transformers import SentenceTransformer
         from sentence_transformers.sentence_transformer.modules import Pooling, Transformer
     except ImportError as error:
-        raise BenchError(
-            "sentence-transformers 5.4 or newer is not installed: pip install sentence-transformers"
-        ) from error
+        raise missing("peer sentence-transformers", "peers", error) from error
     words = Transformer(path, max_seq_length=cell.recipe.max_length)
     pooling = Pooling(words.get_embedding_dimension(), cell.recipe.pooling)
     model = SentenceTransformer(modules=[words, pooling], device=str(device.torch))

@@ -8,7 +8,6 @@ from pathlib import Path
 
 from bench.contracts import BenchError, Cell
 from bench.data.batches import epoch_steps
-from bench.data.sources import Sources
 from bench.engine.cell import run_cell
 from bench.engine.group import CellGroup, RunContext, prepare_group
 from bench.engine.machine import Device
@@ -16,41 +15,41 @@ from bench.engine.plan import make_plan
 from bench.executors.contract import Options
 from bench.executors.launch import launch
 from bench.peers.measurement import Clock, Outcome
-from bench.registry import Plugins
+from bench.registry import Registry
 from bench.runs.listeners import Silent
 
 
-def run_one(cell: Cell, plugins: Plugins, sources: Sources, device: Device) -> Outcome:
+def run_one(cell: Cell, registry: Registry, device: Device) -> Outcome:
     """The whole wall-clock time of the cell, of which what its record calls evaluation is set apart."""
-    context = RunContext(plugins, sources, device)
+    context = RunContext(registry, device)
     began = device.clock()
     group = prepare_group(cell, context)
     prepared = device.clock()
     record, _ = run_cell(cell, group, context, lambda _: None)
     ended = device.clock()
-    evaluate = record.seconds.evaluate + record.seconds.prefix - _training_prefix(cell, group, plugins)
+    evaluate = record.seconds.evaluate + record.seconds.prefix - _training_prefix(cell, group, registry)
     return Outcome(
         clock=Clock(prepare=prepared - began, train=ended - prepared - evaluate, evaluate=evaluate),
         score=record.scores["test"][record.headline],
     )
 
 
-def _training_prefix(cell: Cell, group: CellGroup, plugins: Plugins) -> float:
+def _training_prefix(cell: Cell, group: CellGroup, registry: Registry) -> float:
     """Seconds of the frozen prefix on the training split alone."""
-    strategy = plugins.strategy(cell.strategy, cell.options)
+    strategy = registry.strategy(cell)
     names = [*group.given.named_parameters(), "head.weight"]
     steps = epoch_steps(len(group.splits["train"]), cell.recipe.batch_size)
     plan = make_plan(strategy, names, group.given.depth, cell.recipe, steps)
     return group.prefix.seconds("train", plan.boundaries)
 
 
-def run_suite(cells: Sequence[Cell], plugins: Plugins, sources: Sources, device: Device) -> Outcome:
+def run_suite(cells: Sequence[Cell], registry: Registry, device: Device) -> Outcome:
     """Wall-clock time of all cells in one process, records and predictions written. Raises BenchError where a cell
     does not finish."""
     with tempfile.TemporaryDirectory(prefix="transferbench-peers-") as run:
         options = Options(device=str(device.torch), executor="inline")
         began = device.clock()
-        records = launch(cells, plugins, sources, Path(run), options, Silent())
+        records = launch(cells, registry, Path(run), options, Silent())
         seconds = device.clock() - began
     for record in records:
         if record.status != "done":

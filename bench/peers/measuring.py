@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
-import sys
 import tempfile
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import replace
@@ -14,6 +12,7 @@ from itertools import groupby
 from pathlib import Path
 
 from bench.contracts import BenchError, Cell
+from bench.extras import missing
 from bench.models.catalog import kind_of
 from bench.peers.measurement import (
     CLASSIFIERS,
@@ -28,6 +27,7 @@ from bench.peers.measurement import (
     read,
     save,
 )
+from bench.runs import processes
 from bench.runs.record import Machine
 
 SUITE_SEEDS = 3
@@ -59,7 +59,7 @@ def check(cells: Sequence[Cell], wanted: Collection[Side]) -> None:
         if cell.recipe.layers is not None or cell.recipe.features != "last":
             raise BenchError("recipe.layers and recipe.features: peers read the encoder's last layer alone")
     if {"trainer", "trainer-tuned"} & set(wanted) and find_spec("accelerate") is None:
-        raise BenchError("Trainer needs accelerate: pip install 'transferbench[peers]', or choose --side")
+        raise missing("peer Trainer", "peers", ModuleNotFoundError("No module named 'accelerate'"))
 
 
 def suites(cells: Sequence[Cell], repeat: int) -> Iterator[tuple[Cell, ...]]:
@@ -99,7 +99,7 @@ def run(job: Job) -> tuple[Outcome | None, str]:
     with tempfile.TemporaryDirectory(prefix="transferbench-peers-") as folder:
         given, found = Path(folder, "job.json"), Path(folder, "outcome.json")
         given.write_text(job.model_dump_json(), encoding="utf-8")
-        command = [sys.executable, "-m", "bench.peers.worker", str(given), str(found)]
+        command = processes.command("bench.peers.worker", str(given), str(found))
         done = subprocess.run(command, capture_output=True, text=True, env=_environment(job), check=False)
         if done.returncode == 0:
             return Outcome.model_validate_json(found.read_text(encoding="utf-8")), ""
@@ -138,7 +138,8 @@ def _job(template: Job, side: Side, cells: tuple[Cell, ...]) -> Job:
 def _environment(job: Job) -> dict[str, str]:
     """One GPU alone is visible: Trainer would spread over all of them."""
     _, _, number = job.device.partition(":")
-    return {**os.environ, "CUDA_VISIBLE_DEVICES": number} if number else dict(os.environ)
+    shown = {"CUDA_VISIBLE_DEVICES": number} if number else {}
+    return processes.environment() | shown
 
 
 def _measurement(job: Job, key: str, outcome: Outcome | None, reason: str) -> Measurement:

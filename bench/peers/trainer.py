@@ -22,7 +22,6 @@ from transformers.utils import logging
 from bench.contracts import BenchError, Cell, Strategy, Task
 from bench.data.batches import epoch_steps
 from bench.data.encoding import Encoded
-from bench.data.sources import Sources
 from bench.data.splits import prepare
 from bench.engine.machine import Device
 from bench.engine.plan import make_plan
@@ -32,23 +31,21 @@ from bench.peers.measurement import Clock, Outcome
 from bench.peers.model import EncoderWithHead
 from bench.peers.schedule import Thaw, optimizer_and_schedule
 from bench.peers.settings import Settings
-from bench.registry import Plugins
+from bench.registry import Registry
 
 
-def run_trainer(
-    cell: Cell, plugins: Plugins, sources: Sources, device: Device, settings: Settings
-) -> Outcome:
+def run_trainer(cell: Cell, registry: Registry, device: Device, settings: Settings) -> Outcome:
     """Train through the strategy's phases and score the last state on the test set. Raises BenchError where the
     cell cannot be run by Trainer."""
     logging.set_verbosity_error()
     logging.disable_progress_bar()
-    recipe, task = cell.recipe, plugins.task(cell.task)
-    path = folder(cell.backbone, sources)
+    recipe, task = cell.recipe, registry.task(cell.task)
+    path = folder(cell.backbone, registry.sources)
     names, depth = parameter_names(path, cell.backbone)
-    strategy = plugins.strategy(cell.strategy, cell.options)
+    strategy = registry.strategy(cell)
     check(strategy, depth)
     clock = [device.clock()]
-    rows = prepare(task, sources, recipe)
+    rows = prepare(task, registry.sources, recipe)
     labels = task.labels(rows.train)
     tokenizer = AutoTokenizer.from_pretrained(path, use_fast=True, trust_remote_code=False)
     train, test = (task.encode(part, tokenizer, labels, recipe) for part in (rows.train, rows.test))

@@ -20,27 +20,27 @@ from bench.peers import classifiers, engine
 from bench.peers.measurement import REFUSED, Job, Outcome
 from bench.peers.settings import Settings
 from bench.peers.trainer import run_trainer
-from bench.registry import discover
+from bench.registry import Registry, discover
 
 
 def run(job: Job) -> Outcome:
     """Take one measurement in this process."""
-    plugins, sources = discover(job.plugin_files), Sources(local=job.local)
-    for name in imports_of(job.cells, plugins):
+    registry = Registry(discover(job.plugin_files), Sources(local=job.local))
+    for name in imports_of(job.cells, registry):
         importlib.import_module(name)
     cell, *more = job.cells
     if job.side == "engine":
         device = choose_device(job.device, job.threads)
         if more:
-            return engine.run_suite(job.cells, plugins, sources, device)
-        return engine.run_one(cell, plugins, sources, device)
+            return engine.run_suite(job.cells, registry, device)
+        return engine.run_one(cell, registry, device)
     device = _device(job)
     if job.side == "scikit-learn":
-        return classifiers.run_classifier(cell, plugins, sources, device, classifiers.plain)
+        return classifiers.run_classifier(cell, registry, device, classifiers.plain)
     if job.side == "sentence-transformers":
-        return classifiers.run_classifier(cell, plugins, sources, device, classifiers.sentence_transformers)
+        return classifiers.run_classifier(cell, registry, device, classifiers.sentence_transformers)
     settings = Settings.defaults() if job.side == "trainer" else Settings.tuned(device)
-    return run_trainer(cell, plugins, sources, device, settings)
+    return run_trainer(cell, registry, device, settings)
 
 
 def _device(job: Job) -> Device:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from bench.analysis.regression.history import Line, read
+from bench.analysis.regression.history import Line, read_both
 from bench.contracts import BenchError, Cell, Splits
 from bench.data.hub import SplitRows
 from bench.data.packages.members import are_cached
@@ -18,9 +17,8 @@ from bench.data.sources import Sources
 from bench.models import catalog
 from bench.planning.estimates import Estimate, Estimator, assumed_rate
 from bench.planning.workload import Workload
-from bench.registry import Plugins
+from bench.registry import Registry
 from bench.runs.folder import Store
-from bench.runs.identity import fingerprint
 from bench.runs.record import Record, Seconds
 
 
@@ -35,12 +33,12 @@ class Download:
 
 @dataclass(frozen=True)
 class Row:
-    """The cells of one task, strategy and backbone."""
+    """The cells of one task, strategy and backbone. reason: why they cannot run, '' where they can."""
 
     cells: Sequence[Cell]
     finished: int
     each: Estimate
-    misfit: str = ""
+    reason: str = ""
 
 
 @dataclass(frozen=True)
@@ -55,19 +53,18 @@ class Forecast:
     machines: Sequence[str]
 
 
-def forecast(cells: Sequence[Cell], plugins: Plugins, sources: Sources, folder: Path) -> Forecast:
+def forecast(cells: Sequence[Cell], registry: Registry, folder: Path) -> Forecast:
     """The forecast of running `cells` into `folder`, from the records there and in the folders beside it, else from
     the history, else from operations. BenchError where a task or a backbone does not exist."""
-    shape = functools.cache(lambda name: catalog.shape(name, sources.cache))
-    workload = Workload(plugins, shape)
+    workload = Workload(registry)
     rate = assumed_rate()
     estimator = Estimator(workload.operations, rate)
-    recorded = [record for record in _recorded(folder) if record.cell.task in plugins.tasks]
+    recorded = [record for record in _recorded(folder) if record.cell.task in registry.plugins.tasks]
     estimator.learn(recorded)
     known = {_key(record.cell) for record in recorded}
     past, places = _from_history(folder, [cell for cell in cells if _key(cell) not in known])
     estimator.learn(past)
-    finished = _finished(cells, plugins, sources, Store(folder))
+    finished = _finished(cells, registry, Store(folder))
     groups: dict[tuple[str, str, str], list[Cell]] = {}
     for cell in cells:
         groups.setdefault(_key(cell), []).append(cell)
@@ -77,13 +74,11 @@ def forecast(cells: Sequence[Cell], plugins: Plugins, sources: Sources, folder: 
         if not each.memory:
             each = Estimate(each.seconds, workload.memory(members[0]), each.basis)
         done = sum(cell.id in finished for cell in members)
-        rows.append(
-            Row(members, done, each, _incompatible(members[0], plugins, shape(members[0].backbone).depth))
-        )
-    incompatible = {cell.id for row in rows if row.misfit for cell in row.cells}
+        rows.append(Row(members, done, each, registry.incompatible(members[0])))
+    incompatible = {cell.id for row in rows if row.reason for cell in row.cells}
     todo = [cell for cell in cells if cell.id not in finished and cell.id not in incompatible]
     machines = {record.machine.processor for record in recorded if record.machine} | set(places)
-    downloads = _downloads(todo, plugins, sources)
+    downloads = _downloads(todo, registry)
     return Forecast(rows, downloads, estimator.total(todo), rate, sorted(machines))
 
 
@@ -106,7 +101,7 @@ def _recorded(folder: Path) -> list[Record]:
 def _from_history(folder: Path, cells: Iterable[Cell]) -> tuple[list[Record], list[str]]:
     """Cold seconds of the last completed run of the suite that has a cell, as records; and where they ran."""
     try:
-        lines = read(folder.resolve().parent.parent / "history.jsonl")
+        lines = read_both(folder.resolve().parent)
     except BenchError:
         return [], []
     found: dict[str, Record] = {}
@@ -129,26 +124,14 @@ def _seconds(line: Line | None, name: str) -> float | None:
     return line.cells[name].seconds if line else None
 
 
-def _finished(cells: Iterable[Cell], plugins: Plugins, sources: Sources, store: Store) -> set[str]:
+def _finished(cells: Iterable[Cell], registry: Registry, store: Store) -> set[str]:
     found = set()
     for cell in cells:
         with suppress(BenchError):
             record = store.record(cell.id)
-            if (
-                record
-                and record.status == "done"
-                and record.fingerprint == fingerprint(cell, plugins, sources)
-            ):
+            if record and record.status == "done" and record.fingerprint == registry.fingerprint(cell):
                 found.add(cell.id)
     return found
-
-
-def _incompatible(cell: Cell, plugins: Plugins, depth: int) -> str:
-    try:
-        plugins.strategy(cell.strategy, cell.options).checked_phases(depth)
-    except BenchError as error:
-        return str(error)
-    return ""
 
 
 # --------------------------------------------------------------------------------------------------
@@ -194,12 +177,12 @@ class _Looking(Sources):
         raise _Missing(Download(path, "Hugging Face hub", None))
 
 
-def _downloads(cells: Sequence[Cell], plugins: Plugins, sources: Sources) -> list[Download]:
-    looking = _Looking(sources.cache, sources.local)
+def _downloads(cells: Sequence[Cell], registry: Registry) -> list[Download]:
+    looking = _Looking(registry.sources.cache, registry.sources.local)
     found: dict[str, Download] = {}
     for task in dict.fromkeys(cell.task for cell in cells):
         try:
-            plugins.task(task).splits(looking)
+            registry.task(task).splits(looking)
         except _Missing as missing:
             found[missing.download.name] = missing.download
         except _Here:
@@ -211,7 +194,7 @@ def _downloads(cells: Sequence[Cell], plugins: Plugins, sources: Sources) -> lis
                 f"task '{task}': its rows cannot be read: {type(error).__name__}: {error}"
             ) from error
     for name in dict.fromkeys(cell.backbone for cell in cells):
-        missing = _backbone(name, sources.cache)
+        missing = _backbone(name, registry.sources.cache)
         if missing:
             found[missing.name] = missing
     return list(found.values())

@@ -9,13 +9,9 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from bench.contracts import FROZEN, BenchError, Cell
-from bench.data.sources import Sources
-from bench.models import catalog
-from bench.registry import Plugins
-
-UNKNOWN_EXAMPLES = 10_000  # of a task that trains on all it has
-ONLY_HEAD = 0.3  # of what a cell costs that trains the encoder too
+from bench.contracts import BenchError, Cell
+from bench.planning.workload import Workload
+from bench.registry import Registry
 
 
 @dataclass(frozen=True)
@@ -39,17 +35,20 @@ class Shard:
         return f"-shard-{self.number}-of-{self.count}"
 
 
-def part(cells: Sequence[Cell], shard: Shard, plugins: Plugins, sources: Sources) -> list[Cell]:
+def part(cells: Sequence[Cell], shard: Shard, registry: Registry) -> list[Cell]:
     """The shard's cells, in the order of `cells`. BenchError where there are more shards than cells."""
     if shard.count > len(cells):
         raise BenchError(f"--shard {shard.number}/{shard.count}: there are only {len(cells)} cells to divide")
-    costs = {cell.id: cost(cell, plugins, catalog.depth(cell.backbone, sources)) for cell in cells}
+    for backbone in {cell.backbone for cell in cells}:
+        registry.depth(backbone)  # reads its configuration, so that all machines expect the same of it
+    workload = Workload(registry)
+    costs = {cell.id: max(workload.operations(cell), 1.0) for cell in cells}
     mine = divide(cells, costs, shard.count)[shard.number - 1]
     return [cell for cell in cells if cell.id in mine]
 
 
 def divide(cells: Sequence[Cell], costs: dict[str, float], count: int) -> list[set[str]]:
-    """Cell ids by shard: pieces of groups, the dearest first, each to the shard that has least so far
+    """Cell ids by shard: pieces of groups, the most expensive first, each to the shard that has least so far
     (Graham 1969, SIAM J. Appl. Math. 17). No shard is empty."""
     groups: dict[object, list[Cell]] = {}
     for cell in cells:
@@ -79,20 +78,3 @@ def _pieces(group: Sequence[Cell], costs: dict[str, float], even: float) -> list
         pieces[min(int(reached / total * count), count - 1)].append(cell)
         reached += costs[cell.id]
     return [piece for piece in pieces if piece]
-
-
-def cost(cell: Cell, plugins: Plugins, depth: int) -> float:
-    """What a cell costs, in token passes through a block: a relative measure, from its request alone."""
-    recipe = cell.recipe
-    tokens = (recipe.train or UNKNOWN_EXAMPLES) * recipe.max_length
-    share = ONLY_HEAD if only_head_learns(cell, plugins, depth) else 1.0
-    return tokens * recipe.epochs * (depth + 1) * share
-
-
-def only_head_learns(cell: Cell, plugins: Plugins, depth: int) -> bool:
-    """Whether the encoder is frozen in every phase; also where the strategy does not fit this depth at all."""
-    try:
-        phases = plugins.strategy(cell.strategy, cell.options).checked_phases(depth)
-    except BenchError:
-        return True
-    return all(rate == FROZEN for phase in phases for _, rate in phase.rates)

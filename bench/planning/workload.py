@@ -6,12 +6,12 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable
+from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
-from bench.contracts import BenchError, Cell, Phase, Task
-from bench.models.shape import Shape
-from bench.registry import Plugins
+from bench.contracts import BenchError, Cell, Phase, Task, frozen_blocks
+from bench.registry import Registry
 
 FILLED = {"qa": 0.9}
 FILLED_ELSE = 0.5
@@ -32,48 +32,51 @@ SIZES = (10_000, 1_000, 1_000)
 PARAMETERS = ("x.weight", "x.bias", "LayerNorm.weight", "x.lora_A.weight", "x.adapter.down.weight")
 """Names that stand for the parameters of a layer."""
 
+TABLE = "embeddings.word_embeddings.weight"
+EMBEDDINGS = ("word_embeddings.weight", "LayerNorm.bias")
+"""Names that stand for the parameters of the embeddings."""
+
 
 @dataclass(frozen=True)
 class Workload:
-    """The cost of cells. shape: what a backbone looks like."""
+    """The cost of cells, before anything is loaded."""
 
-    plugins: Plugins
-    shape: Callable[[str], Shape]
+    registry: Registry
 
     def operations(self, cell: Cell) -> float:
         """Floating-point operations of one cell alone; 0 where its strategy does not fit."""
-        shape, recipe = self.shape(cell.backbone), cell.recipe
+        shape, depth, recipe = self.registry.shape(cell.backbone), self.registry.layers(cell), cell.recipe
         try:
-            phases = self.plugins.strategy(cell.strategy, cell.options).checked_phases(shape.depth)
+            phases = self.registry.phases(cell)
         except BenchError:
             return 0.0
-        task = type(self.plugins.task(cell.task))
+        task = type(self.registry.task(cell.task))
         train, validation, test = sizes(task, cell)
         tokens = _length(task, cell)
         layer = tokens * (2.0 * shape.layer + 4.0 * shape.width * tokens)  # forward, an example
-        frozen = [_frozen(phase, shape.depth) for phase in phases]
+        frozen = frozen_layers(phases, depth)
         last = frozen[-1]
         passes = math.ceil(recipe.epochs * recipe.evaluations)
-        learnt = sum(phase.share * (shape.depth - below) for phase, below in zip(phases, frozen, strict=True))
+        learnt = sum(phase.share * (depth - below) for phase, below in zip(phases, frozen, strict=True))
         layers = 3 * recipe.epochs * train * learnt  # forward, and twice as much backward
         layers += max(frozen) * (train + validation)  # the frozen prefix, once
-        layers += passes * validation * (shape.depth - last) + test * shape.depth
+        layers += passes * validation * (depth - last) + test * depth
         steps = recipe.epochs * train + (passes * validation + test) / 3
         return layer * layers + STEP * math.ceil(steps / recipe.batch_size)
 
     def memory(self, cell: Cell) -> int:
         """Bytes at the peak: weights, their gradients, moments and best state, and a batch's activations."""
-        shape = self.shape(cell.backbone)
+        shape, depth = self.registry.shape(cell.backbone), self.registry.layers(cell)
         try:
-            phases = self.plugins.strategy(cell.strategy, cell.options).checked_phases(shape.depth)
+            phases = self.registry.phases(cell)
         except BenchError:
             return 0
-        below = min(_frozen(phase, shape.depth) for phase in phases)
-        learning = (shape.depth - below) * shape.layer
-        if below == 0 and any(_learns(phase, ("embeddings.word_embeddings.weight",)) for phase in phases):
+        below = min(frozen_layers(phases, depth))
+        learning = (depth - below) * shape.layer
+        if any(_is_covered(phase, TABLE) and phase.rate(TABLE) for phase in phases):
             learning = shape.parameters
-        tokens = _length(type(self.plugins.task(cell.task)), cell) * cell.recipe.batch_size
-        activations = tokens * shape.width * ACTIVATIONS * max(1, shape.depth - below)
+        tokens = _length(type(self.registry.task(cell.task)), cell) * cell.recipe.batch_size
+        activations = tokens * shape.width * ACTIVATIONS * max(1, depth - below)
         return PROCESS + 4 * (shape.parameters + 4 * learning + activations)
 
 
@@ -90,19 +93,27 @@ def _length(task: type[Task], cell: Cell) -> int:
     return max(1, round(cell.recipe.max_length * FILLED.get(task.adapter, FILLED_ELSE)))
 
 
-def _frozen(phase: Phase, depth: int) -> int:
-    """How many leading layers hold nothing that learns."""
-    if _learns(phase, ("embeddings.word_embeddings.weight", "embeddings.LayerNorm.bias")):
-        return 0
-    learning = (i for i in range(depth) if _learns(phase, [f"layers.{i}.{name}" for name in PARAMETERS]))
-    return next(learning, depth)
+def frozen_layers(phases: Sequence[Phase], depth: int) -> list[int]:
+    """How many leading layers are frozen in each phase, before the names of the parameters are known."""
+    return [max(0, _frozen_blocks(phase, depth) - 1) for phase in phases]
 
 
-def _learns(phase: Phase, names: tuple[str, ...] | list[str]) -> bool:
-    for name in names:
-        try:
-            if phase.rate(name):
-                return True
-        except ValueError:  # a pattern for this name alone may be missing: the cell itself will say so
-            continue
+def only_head_learns(cell: Cell, registry: Registry) -> bool:
+    """Whether the encoder is frozen in every phase; also where the strategy does not fit the encoder at all."""
+    if registry.incompatible(cell):
+        return True
+    depth = registry.layers(cell)
+    return all(_frozen_blocks(phase, depth) > depth for phase in registry.phases(cell))
+
+
+def _frozen_blocks(phase: Phase, depth: int) -> int:
+    names = [f"embeddings.{name}" for name in EMBEDDINGS]
+    names += [f"layers.{layer}.{name}" for layer in range(depth) for name in PARAMETERS]
+    return frozen_blocks(phase, [name for name in names if _is_covered(phase, name)], depth)
+
+
+def _is_covered(phase: Phase, name: str) -> bool:
+    """A pattern for a name that only stands in for others may be missing: the cell itself will say so."""
+    with suppress(ValueError):
+        return phase.rate(name) >= 0
     return False

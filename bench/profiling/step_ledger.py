@@ -6,35 +6,23 @@ them alike; numbers are medians. A strategy of several phases is measured in its
 
 from __future__ import annotations
 
-import argparse
-import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 from statistics import median
-from typing import Any
-
-import torch
-from pydantic import TypeAdapter
 
 from bench.analysis.groups import machine_fingerprint
-from bench.analysis.tables.formats import render
 from bench.analysis.tables.model import Block, Column, Entry, Row, Table
-from bench.contracts import BenchError, Cell
+from bench.contracts import Cell
 from bench.data.batches import shuffled
-from bench.data.sources import Sources
 from bench.engine.cell import build, values_of
-from bench.engine.group import CellGroup, RunContext, prepare_group
-from bench.engine.machine import choose_device, describe
+from bench.engine.group import CellGroup, RunContext
+from bench.engine.machine import describe
 from bench.engine.optimizer import FlatAdamW
 from bench.engine.plan import PlannedPhase
 from bench.engine.training import Model, set_modes
 from bench.models.heads import loss_terms
-from bench.registry import discover
-from bench.runs import atomic_files
-from bench.suite import Suite, load
+from bench.profiling.request import Request
 
-STRATEGIES = ("frozen", "bitfit", "lora", "adapter", "top-layers", "full")
 WARM = 3  # steps of each strategy before those that count
 COLUMNS = (
     Column("trainable", "trainable", "share"),
@@ -64,6 +52,14 @@ class Line:
         return [1000 * value for value in (*parts, median(map(sum, kept)))]
 
 
+def profile(request: Request, steps: int) -> Table:
+    """Measure so many steps of every strategy of the request. BenchError where it cannot be carried out."""
+    cells, group, context = request.prepare()
+    lines = [line for cell in cells for line in lines_of(cell, group, context)]
+    measure(lines, group, cells[0], steps)
+    return table(lines, group, cells[0], context)
+
+
 def measure(lines: Sequence[Line], group: CellGroup, cell: Cell, steps: int) -> None:
     """Take steps on the same batches, one of each line in turn."""
     split = group.splits["train"]
@@ -87,9 +83,7 @@ def measure(lines: Sequence[Line], group: CellGroup, cell: Cell, steps: int) -> 
 
 def lines_of(cell: Cell, group: CellGroup, context: RunContext) -> list[Line]:
     """The strategy of a cell, ready to step; where its frozen prefix is read from the cache, again without it."""
-    model, plan = build(cell, context.plugins.strategy(cell.strategy, cell.options), group, context)
-    if plan.solver != "adamw":
-        raise BenchError(f"strategy '{cell.strategy}' takes no steps: it is solved for")
+    model, plan = build(cell, group, context)
     group.prefix.fill("train", plan.boundaries)
     phase = plan.phases[-1]
     parameters = model.parameters()
@@ -129,72 +123,3 @@ def table(lines: Sequence[Line], group: CellGroup, cell: Cell, context: RunConte
             f"Machine: {machine_fingerprint(describe(context.device))}.",
         ),
     )
-
-
-def parser(module: str, text: str | None, suite: str, steps: int) -> argparse.ArgumentParser:
-    """The options that say whose steps are taken, and on what."""
-    found = argparse.ArgumentParser(prog=f"python -m {module}", description=text)
-    found.add_argument("--suite", default=suite, help=f"whose recipe is taken ({suite})")
-    found.add_argument("--task", default="movie-sentiment")
-    found.add_argument("--backbone", default="minilm")
-    found.add_argument("--steps", type=int, default=steps, help=f"of each strategy ({steps})")
-    found.add_argument("--device", default="auto")
-    found.add_argument("--threads", type=int)
-    return found
-
-
-def requested(
-    chosen: argparse.Namespace, strategies: Sequence[str]
-) -> tuple[list[Cell], CellGroup, RunContext]:
-    """A cell of each strategy, as the options of `parser` say, and what they share."""
-    suite = load(chosen.suite)
-    context = RunContext(
-        discover(), Sources(local=suite.data.local), choose_device(chosen.device, chosen.threads)
-    )
-    recipe = suite.task_recipe(chosen.task)
-    cells = [
-        Cell("ledger", chosen.task, name, chosen.backbone, 0, recipe, _options(suite, name))
-        for name in strategies
-    ]
-    group = prepare_group(cells[0], context)
-    torch.manual_seed(0)
-    return cells, group, context
-
-
-def _options(suite: Suite, strategy: str) -> tuple[tuple[str, Any], ...]:
-    return tuple(suite.strategies.get(strategy, {}).items())
-
-
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Measure and print the table in Markdown; 2 where the request is wrong."""
-    options = parser("bench.profiling.step_ledger", __doc__, "ladder", 50)
-    options.add_argument("--strategies", nargs="+", default=list(STRATEGIES), metavar="STRATEGY")
-    options.add_argument(
-        "--out", type=Path, help="also as JSON; a run's folder/ledger.json is shown in its report"
-    )
-    chosen = options.parse_args(arguments)
-
-    def show() -> None:
-        cells, group, context = requested(chosen, chosen.strategies)
-        lines = [line for cell in cells for line in lines_of(cell, group, context)]
-        measure(lines, group, cells[0], chosen.steps)
-        found = table(lines, group, cells[0], context)
-        print(render(found, "md"), end="")
-        if chosen.out:
-            atomic_files.write(chosen.out, TypeAdapter(Table).dump_json(found, indent=1))
-
-    return refusals_told(show)
-
-
-def refusals_told(action: Callable[[], None]) -> int:
-    """The exit status of an action: 2, after the one line that it is refused with, or 0."""
-    try:
-        action()
-    except BenchError as error:
-        print(error, file=sys.stderr)
-        return 2
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

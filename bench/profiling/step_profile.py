@@ -1,22 +1,19 @@
-"""What a training step of one strategy is made of: kernels by kind, beside the time that its matrix products would
-take at the machine's own rate.
-
-python -m bench.profiling.step_profile [--strategy full] [--task movie-sentiment]"""
+"""What a training step of a strategy is made of: kernels by kind, beside the time that its matrix products would
+take at the machine's own rate."""
 
 from __future__ import annotations
 
-import sys
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import median
 
 import numpy as np
-from torch.profiler import ProfilerActivity, profile
+from torch.profiler import ProfilerActivity
+from torch.profiler import profile as recorded
 from torch.utils.flop_counter import FlopCounterMode
 
 from bench.analysis.groups import machine_fingerprint
-from bench.analysis.tables.formats import render
 from bench.analysis.tables.model import Block, Column, Entry, Row, Table
 from bench.contracts import Cell
 from bench.data.batches import shuffled
@@ -24,7 +21,8 @@ from bench.engine.group import CellGroup, RunContext
 from bench.engine.machine import describe
 from bench.engine.speeds import Speeds
 from bench.engine.training import accumulate
-from bench.profiling.step_ledger import Line, lines_of, parser, refusals_told, requested
+from bench.profiling.request import Request
+from bench.profiling.step_ledger import Line, lines_of
 
 WARM = 10  # steps before those that count
 KINDS = {
@@ -48,6 +46,14 @@ class Profile:
     seconds: float
     shares: dict[str, float]
     operations: float
+
+
+def profile(request: Request, steps: int) -> Table:
+    """Profile so many steps of every strategy of the request. BenchError where it cannot be carried out."""
+    cells, group, context = request.prepare()
+    found = [(cell, measure(lines_of(cell, group, context)[0], group, cell, steps)) for cell in cells]
+    rate = Speeds(context.device, context.registry.sources.cache).gemm()
+    return table(found, rate, context)
 
 
 def kind_of(kernel: str) -> str:
@@ -75,7 +81,7 @@ def measure(line: Line, group: CellGroup, cell: Cell, steps: int) -> Profile:
         step(number)
         edges.append(device.clock())
     cuda = device.torch.type == "cuda"
-    with profile(activities=[ProfilerActivity.CUDA if cuda else ProfilerActivity.CPU]) as seen:
+    with recorded(activities=[ProfilerActivity.CUDA if cuda else ProfilerActivity.CPU]) as seen:
         for number in range(WARM, len(chosen)):
             step(number)
         device.clock()
@@ -92,42 +98,35 @@ def measure(line: Line, group: CellGroup, cell: Cell, steps: int) -> Profile:
     return Profile(float(median(np.diff(edges))), shares, counter.get_total_flops() / steps)
 
 
-def table(found: Profile, rate: float, cell: Cell, context: RunContext) -> Table:
-    """A row a kind of kernel. rate: operations a second of a large matrix product."""
-    rows = [
-        Row((kind,), (Entry(1000 * share * found.seconds), Entry(share)))
-        for kind, share in found.shares.items()
-    ]
-    ideal = found.operations / rate
+def table(found: Sequence[tuple[Cell, Profile]], rate: float, context: RunContext) -> Table:
+    """A block a strategy, a row a kind of kernel. rate: operations a second of a large matrix product."""
+    cell = found[0][0]
     return Table(
-        f"A training step of {cell.strategy} on {cell.task}, {cell.backbone}",
+        f"Kernels of a training step on {cell.task}, {cell.backbone}",
         ("kernels",),
         (Column("time", "time", "milliseconds"), Column("share", "share", "share")),
-        (Block("", tuple(rows)),),
+        tuple(Block(cell.strategy, _rows(profile)) for cell, profile in found),
         (
-            f"A step takes {1000 * found.seconds:.0f} ms (median; batches of {cell.recipe.batch_size}). Products "
-            f"are {found.operations / 1e9:.0f} GFLOP, {1000 * ideal:.0f} ms at the {rate / 1e9:,.0f} GFLOP/s of a "
-            f"large product here: {100 * ideal / found.seconds:.0f}% of it. Times by kind are shares of a profiled "
-            "run.",
+            *(_sums(cell, profile, rate) for cell, profile in found),
+            f"Batches of {cell.recipe.batch_size}. Times by kind are shares of a profiled run.",
             f"Machine: {machine_fingerprint(describe(context.device))}.",
         ),
+        "strategy",
     )
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Measure and print the table in Markdown; 2 where the request is wrong."""
-    options = parser("bench.profiling.step_profile", __doc__, "peers", 50)
-    options.add_argument("--strategy", default="full")
-    chosen = options.parse_args(arguments)
-
-    def show() -> None:
-        (cell,), group, context = requested(chosen, [chosen.strategy])
-        found = measure(lines_of(cell, group, context)[0], group, cell, chosen.steps)
-        rate = Speeds(context.device, context.sources.cache).gemm()
-        print(render(table(found, rate, cell, context), "md"), end="")
-
-    return refusals_told(show)
+def _rows(profile: Profile) -> tuple[Row, ...]:
+    return tuple(
+        Row((kind,), (Entry(1000 * share * profile.seconds), Entry(share)))
+        for kind, share in profile.shares.items()
+    )
 
 
-if __name__ == "__main__":
-    sys.exit(main())
+def _sums(cell: Cell, profile: Profile, rate: float) -> str:
+    """The step's time beside that of its matrix products."""
+    ideal = profile.operations / rate
+    return (
+        f"A step of {cell.strategy} takes {1000 * profile.seconds:.0f} ms (median). Its matrix products are "
+        f"{profile.operations / 1e9:.0f} GFLOP: {1000 * ideal:.0f} ms at the {rate / 1e9:,.0f} GFLOP/s of a large "
+        f"product on this machine, {100 * ideal / profile.seconds:.0f}% of the step."
+    )

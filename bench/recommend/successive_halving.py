@@ -9,15 +9,13 @@ from pathlib import Path
 
 from bench.analysis.loading import Run
 from bench.contracts import Cell, Recipe
-from bench.data.sources import Sources
 from bench.executors.contract import Options
 from bench.executors.launch import launching
 from bench.planning.estimates import Estimator
 from bench.recommend.evidence import Standing, standing
-from bench.registry import Plugins
+from bench.registry import Registry
 from bench.runs.curve import Point
 from bench.runs.folder import Store
-from bench.runs.identity import fingerprint
 from bench.runs.listeners import Screen
 from bench.runs.record import Record
 
@@ -127,8 +125,7 @@ def sizes_for(rows: int, labels: int) -> list[int]:
 def race(
     contest: Contest,
     sizes: Sequence[int],
-    plugins: Plugins,
-    sources: Sources,
+    registry: Registry,
     options: Options,
     screen: Screen,
 ) -> Outcome:
@@ -141,7 +138,7 @@ def race(
     begun: list[int] = []
     now, before = None, None
     this: Round | str = Round(sizes[0], 1, contest.strategies)
-    with launching(contest.all_cells(sizes), plugins, sources, contest.folder, options, display) as run:
+    with launching(contest.all_cells(sizes), registry, contest.folder, options, display) as run:
         while not isinstance(this, str):
             if this.size not in begun:
                 begun.append(this.size)
@@ -151,7 +148,7 @@ def race(
             except BudgetSpent:
                 this = f"the time was up in the round of {this.size:,} rows"
                 break
-            now = standing(measured(contest, [this.size], plugins, sources), f"{contest.view}@{this.size}")
+            now = standing(measured(contest, [this.size], registry), f"{contest.view}@{this.size}")
             behind.update(_hopeless(now, before))
             left = tuple(name for name in this.strategies if name in now.means and name not in behind)
             this = following(replace(this, strategies=left), now, sizes, display.deadline - time.monotonic())
@@ -199,11 +196,11 @@ def following(last: Round, now: Standing, sizes: Sequence[int], seconds: float) 
     return replace(smallest, strategies=tuple(name for name in last.strategies if name in best))
 
 
-def measured(contest: Contest, sizes: Sequence[int], plugins: Plugins, sources: Sources) -> Run:
+def measured(contest: Contest, sizes: Sequence[int], registry: Registry) -> Run:
     """What the run folder holds of these rounds. Left out is what an earlier request left there of other rows,
     recipes, strategies or encoders."""
     store = Store(contest.folder)
-    prints = {cell.id: fingerprint(cell, plugins, sources) for cell in contest.all_cells(sizes)}
+    prints = {cell.id: registry.fingerprint(cell) for cell in contest.all_cells(sizes)}
     records = [record for record in store.records() if prints.get(record.cell.id) == record.fingerprint]
     return Run(contest.task, records, store.predictions)
 

@@ -1,17 +1,13 @@
 """Is `recommend` right? On six data sets the full grid is run and known; then `recommend` gets a share of its time.
 
-python -m bench.recommend.validation [DATA SET ...] [--local DIR]
-
 One data set after another, each kept as a JSON file in results/recommend/ when it is done: one that is there with
 the same settings is not run again. At the end, and after each, the table of all that are there is written to
-results/recommend/six.md. Without --local (a folder in the hub's layout with sst2, ag_news and conll2003) only the
-data sets from package registries are run."""
+six.md beside them. The command is `recommend --validate`: without --local (a folder in the hub's layout with sst2,
+ag_news and conll2003) it runs only the data sets from package registries."""
 
 from __future__ import annotations
 
-import argparse
 import shutil
-import sys
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -20,7 +16,7 @@ from pathlib import Path
 from pydantic import BaseModel, ValidationError
 
 from bench.analysis.loading import Run
-from bench.contracts import BenchError, Cell, Recipe, Splits, Task, digest
+from bench.contracts import Cell, Recipe, Splits, Task, digest
 from bench.data.sources import Sources
 from bench.data.splits import subset, training_subset
 from bench.executors.contract import Options
@@ -29,7 +25,7 @@ from bench.recommend.answer import STRATEGIES, Terms, answer
 from bench.recommend.evidence import standing
 from bench.recommend.successive_halving import SEEDS
 from bench.recommend.views import Selection
-from bench.registry import Plugins, discover
+from bench.registry import Registry, discover
 from bench.runs import atomic_files
 from bench.runs.folder import RUNS, Store
 from bench.runs.listeners import Screen
@@ -114,17 +110,17 @@ def assess(
     deleted, so that both times are of whole runs."""
     shutil.rmtree(folder, ignore_errors=True)
     small = Small(task, setting.rows, setting.test)
-    plugins = discover([*options.plugin_files, small, Selection(small.name)])
-    options = replace(options, plugin_files=plugins.given)
-    cell = _cell(small.name, setting, plugins, sources)
+    registry = Registry(discover([*options.plugin_files, small, Selection(small.name)]), sources)
+    options = replace(options, plugin_files=registry.given)
+    cell = _cell(small.name, setting, registry)
     cells = [replace(cell, strategy=name, seed=seed) for name in setting.strategies for seed in range(SEEDS)]
     began = time.monotonic()
-    records = launch(cells, plugins, sources, folder / "grid", options, screen)
+    records = launch(cells, registry, folder / "grid", options, screen)
     grid_seconds = time.monotonic() - began
     grid = standing(Run(task, records, Store(folder / "grid").predictions), small.name)
     terms = Terms(setting.strategies, setting.backbone, "accuracy", setting.share * grid_seconds, "")
     began = time.monotonic()
-    found = answer(cell, terms, plugins, sources, (folder / "recommend", options, screen))
+    found = answer(cell, terms, registry, (folder / "recommend", options, screen))
     machine = next(record.machine for record in grid.records if record.machine)
     return Result(
         task=task,
@@ -141,11 +137,11 @@ def assess(
     )
 
 
-def _cell(name: str, setting: Setting, plugins: Plugins, sources: Sources) -> Cell:
+def _cell(name: str, setting: Setting, registry: Registry) -> Cell:
     """The cell with the recipe that `recommend` takes, texts cut at LONGEST tokens."""
-    task = plugins.task(name)
-    splits = task.splits(sources)
-    keys = recipe_keys(task.adapter, len(splits.train), lengths(splits, setting.backbone, sources))
+    task = registry.task(name)
+    splits = task.splits(registry.sources)
+    keys = recipe_keys(task.adapter, len(splits.train), lengths(splits, setting.backbone, registry.sources))
     keys = {"pooling": "cls", **keys, "max_length": min(keys["max_length"], LONGEST)}
     return Cell(f"grid-{name}", name, setting.strategies[0], setting.backbone, 0, Recipe(**keys))
 
@@ -209,41 +205,3 @@ def run(
         there = [found for name in names if (found := kept(out / f"{name}.json"))]
         atomic_files.write(out / "six.md", table(there).encode())
     return table([found for task in tasks if (found := kept(out / f"{task}.json"))])
-
-
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
-    parser.add_argument("tasks", nargs="*", metavar="DATA SET", help="Default: all six that are at hand.")
-    parser.add_argument("--rows", type=int, default=Setting().rows, help="training rows")
-    parser.add_argument("--test", type=int, default=Setting().test, help="test rows, at most")
-    parser.add_argument("--share", type=float, default=Setting().share, help="of the grid's wall-clock time")
-    parser.add_argument("--local", type=Path, help="a folder in the hub's layout")
-    parser.add_argument("--out", type=Path, default=Path("results/recommend"))
-    given = parser.parse_args()
-    from bench.cli.display import Display
-    from bench.cli.output import console
-
-    tasks = given.tasks or [*REGISTRY, *(LOCAL if given.local else ())]
-    setting = Setting(rows=given.rows, test=given.test, share=given.share)
-    try:
-        print(
-            run(
-                tasks,
-                setting,
-                Sources(local=given.local),
-                given.out,
-                Options(),
-                Display(console(stderr=True)),
-            )
-        )
-    except BenchError as error:
-        print(f"recommend.six: {error}", file=sys.stderr)
-        sys.exit(2)
-
-
-if __name__ == "__main__":
-    from bench.recommend import (
-        validation as six,  # worker processes import what they are sent by its module's name
-    )
-
-    six.main()

@@ -10,6 +10,7 @@ from typing import Any, Literal, get_args
 
 from bench.analysis.groups import Group
 from bench.contracts import BenchError
+from bench.extras import missing
 from bench.report import palette
 from bench.report.curves import cold_curve, mean_curve
 from bench.report.encodings import ends
@@ -57,9 +58,7 @@ def save(reading: Reading, kind: Kind, path: Path, width: Width = "two") -> None
     try:
         import matplotlib
     except ImportError as error:
-        raise BenchError(
-            "plot needs matplotlib: pip install 'transferbench[report]'", code="matplotlib-missing"
-        ) from error
+        raise missing("plot", "report", error) from error
     from matplotlib.figure import Figure
 
     from bench.runs import atomic_files

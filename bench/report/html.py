@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from bench.analysis.tables.formats import cell_text
 from bench.analysis.tables.model import Column, Entry, Table
 from bench.analysis.tables.number_format import column_decimals
-from bench.contracts import BenchError
+from bench.extras import missing
 from bench.report import palette
 from bench.report.reading import REFERENCE
 from bench.report.vega import Chart, script
@@ -53,10 +53,7 @@ def _environment() -> Any:
     try:
         import jinja2
     except ImportError as error:
-        raise BenchError(
-            "the report needs jinja2: pip install 'transferbench[report]', or `make setup`",
-            code="jinja2-missing",
-        ) from error
+        raise missing("report", "report", error) from error
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("bench.report"),
         autoescape=True,

@@ -93,9 +93,9 @@ class Page:
     reproduction: Reproduction
 
 
-def build(run: Run, cache: Path, past: Path | None = None, steps: Table | None = None) -> Page:
-    """The page of a run. cache: the folder with the rows of tasks, for the texts of examples. past: the history
-    file. steps: the times of a training step (bench.profiling.step_ledger), where they were measured.
+def build(run: Run, cache: Path, past: Sequence[history.Line] = (), steps: Table | None = None) -> Page:
+    """The page of a run. cache: the folder with the rows of tasks, for the texts of examples. past: the history.
+    steps: the times of a training step (bench.profiling.step_ledger), where they were measured.
 
     BenchError where the run has no records, or a file of it is damaged."""
     reading = read(run)
@@ -175,12 +175,10 @@ def _problems(records: Sequence[Record]) -> list[Problem]:
     return found
 
 
-def _history(past: Path | None, reading: Reading) -> Table | None:
+def _history(past: Sequence[history.Line], reading: Reading) -> Table | None:
     """The trend over runs of this suite with the recipes of this run, where there are at least two."""
-    if past is None or not past.is_file():
-        return None
     recipes = {str(key): history.recipe_digest(group.records[-1]) for key, group in reading.groups.items()}
-    lines = [line for line in history.read(past) if line.suite == reading.suite]
+    lines = [line for line in past if line.suite == reading.suite]
     alike = [line.model_copy(update={"cells": _alike(line.cells, recipes)}) for line in lines]
     kept = [line for line in alike if line.cells]
     return history.trend(kept, reading.suite) if len(kept) > 1 else None

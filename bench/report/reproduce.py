@@ -41,15 +41,23 @@ def suite_file(records: Sequence[Record], given: Given = NOTHING) -> str:
 
 def commands(records: Sequence[Record], name: str, given: Given = NOTHING) -> list[str]:
     """The commands that repeat the run."""
-    commits = list(dict.fromkeys(r.machine.commit for r in records if r.machine and r.machine.commit))
     plugins = [part for path in given.plugins for part in ("--plugin", path)]
     again = f"results/runs/{name}-again"
     return [
-        *(f"git checkout {commit}" for commit in commits[-1:]),
-        "make setup",
+        *_installation(records),
         shlex.join(["python", "-m", "bench", "run", f"{name}.toml", *plugins, "--out", again]),
         shlex.join(["python", "-m", "bench", "report", again]),
     ]
+
+
+def _installation(records: Sequence[Record]) -> list[str]:
+    """Of the commit that ran last, or of the release where it was installed without a checkout."""
+    machines = [record.machine for record in records if record.machine]
+    commits = [machine.commit for machine in machines if machine.commit]
+    releases = [found for machine in machines if (found := machine.versions.get("transferbench"))]
+    if releases and not commits:
+        return [f"pip install 'transferbench[report]=={releases[-1]}'"]
+    return [*(f"git checkout {commit}" for commit in commits[-1:]), "make setup-report"]
 
 
 def _task(cell: Cell) -> str:

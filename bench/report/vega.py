@@ -12,6 +12,7 @@ from typing import Any
 
 from bench.contracts import BenchError
 from bench.data.cache import default_cache
+from bench.extras import missing
 from bench.runs import atomic_files
 
 Spec = dict[str, Any]
@@ -98,8 +99,5 @@ def _library() -> Any:
     try:
         import vl_convert
     except ImportError as error:
-        raise BenchError(
-            "the report needs vl-convert-python: pip install 'transferbench[report]', or `make setup`",
-            code="charts-missing",
-        ) from error
+        raise missing("report", "report", error) from error
     return vl_convert

@@ -39,7 +39,7 @@ class Damaged(BenchError):
         self.path = path
         self.reason = reason
         super().__init__(
-            f"{path} is damaged ({reason}): set it aside with `python -m bench check RUN --repair`; "
+            f"{path} is damaged ({reason}): set it aside with `python -m bench status RUN --check --repair`; "
             "the next run of the suite makes it anew"
         )
 

@@ -10,7 +10,6 @@ from typing import Any
 from bench.contracts import BenchError, Cell, Phase, Strategy, Task, digest
 from bench.data.sources import Sources
 from bench.models import catalog
-from bench.registry import Plugins
 
 ENGINE = 2
 """Raised when the engine computes something else for the same cell."""
@@ -20,24 +19,23 @@ DEPTHS = (0, 1, 2, 4, 6, 8, 12, 16, 24, 32)
 backbone_identity = functools.cache(catalog.identity)
 
 
-def fingerprint(cell: Cell, plugins: Plugins, sources: Sources) -> str:
-    """The digest of the cell, of what its strategy declares and its task's version, and of the weights."""
-    strategy = plugins.strategy(cell.strategy, cell.options)
-    task = plugins.task(cell.task)
+def fingerprint(cell: Cell, declares: list[Any], task: Task, sources: Sources) -> str:
+    """The digest of the cell, of what its strategy declares (see `declared`), of its task's version and of the
+    weights."""
     return digest(
         {
             "engine": ENGINE,
             "task": [task.name, task.version, task.origin or _source(type(task), "tasks")],
             "recipe": cell.recipe,
             "seed": cell.seed,
-            "strategy": [cell.strategy, _declared(strategy)],
+            "strategy": [cell.strategy, declares],
             "backbone": backbone_identity(cell.backbone),
             "local": str(sources.local or ""),
         }
     )
 
 
-def _declared(strategy: Strategy) -> list[Any]:
+def declared(strategy: Strategy) -> list[Any]:
     """All that a strategy declares: its phases at usual depths; what it inserts, as text with its options."""
     phases: list[Any] = []
     for depth in DEPTHS:

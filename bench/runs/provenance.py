@@ -9,9 +9,11 @@ import subprocess
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
+from bench import __version__
 from bench.runs.record import Machine
 
 VERSIONS = ("torch", "transformers", "tokenizers", "datasets", "gensim", "scikit-learn", "numpy")
+ROOT = Path(__file__).resolve().parents[2]  # a checkout, or where packages are installed
 
 
 def machine(device: str, dtype: str, threads: int) -> Machine:
@@ -30,7 +32,8 @@ def machine(device: str, dtype: str, threads: int) -> Machine:
 
 @functools.cache
 def _versions() -> dict[str, str]:
-    found = {}
+    """Of the libraries; and of this program where no commit says which it is."""
+    found = {} if (ROOT / ".git").exists() else {"transferbench": __version__}
     for name in VERSIONS:
         try:
             found[name] = version(name)
@@ -42,12 +45,11 @@ def _versions() -> dict[str, str]:
 @functools.cache
 def _git(*arguments: str) -> str:
     """Output of git in this project's checkout; empty where it is installed without one."""
-    root = Path(__file__).resolve().parents[2]
-    if not (root / ".git").exists():
+    if not (ROOT / ".git").exists():
         return ""
     try:
         done = subprocess.run(
-            ["git", "-C", str(root), *arguments], capture_output=True, text=True, timeout=10, check=True
+            ["git", "-C", str(ROOT), *arguments], capture_output=True, text=True, timeout=10, check=True
         )
     except (OSError, subprocess.SubprocessError):
         return ""

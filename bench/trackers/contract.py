@@ -6,7 +6,7 @@ import dataclasses
 from collections.abc import Mapping, Sequence
 from typing import Literal, Protocol
 
-from bench.contracts import BenchError
+from bench.extras import missing
 from bench.registry import unknown
 from bench.runs.folder import Store
 from bench.runs.record import Record
@@ -38,7 +38,7 @@ def tracker(name: str, store: Store) -> Tracker:
 
             return TensorBoard(store.path / "tensorboard")
     except ImportError as error:
-        raise BenchError(f'--track {name}: {error}: pip install "transferbench[{name}]"') from error
+        raise missing(f"--track {name}", name, error) from error
     raise unknown("tracker", name, NAMES)
 
 

@@ -12,10 +12,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import IO
 
-import bench
 from bench.contracts import BenchError, Cell
 from bench.planning.estimates import Estimator
 from bench.registry import unknown
+from bench.runs import processes
 from bench.runs.curve import Point
 from bench.runs.folder import Store
 from bench.runs.listeners import Screen
@@ -104,10 +104,9 @@ class Tracking:
 
 def _follower(run: Path, name: str, log: IO[bytes]) -> subprocess.Popen[bytes]:
     """`bench.trackers.follow`, with a pipe that is never waited for."""
-    paths = [str(Path(bench.__file__).parents[1]), os.environ.get("PYTHONPATH", "")]
     process = subprocess.Popen(
-        [sys.executable, "-m", "bench.trackers.follow", str(run), name],
-        env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, paths))},
+        processes.command("bench.trackers.follow", str(run), name),
+        env=processes.environment(),
         stdin=subprocess.PIPE,
         stdout=log,
         stderr=log,

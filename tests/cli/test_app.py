@@ -120,6 +120,8 @@ def test_every_command_teaches_with_an_example() -> None:
     commands = typer.main.get_group(app).commands
     assert {"list", "run", "status", "table"} <= set(commands)
     for name, command in commands.items():
+        if command.hidden:
+            continue
         assert f"Example: python -m bench {name}" in (command.help or ""), name
 
 
@@ -132,6 +134,10 @@ def test_every_command_teaches_with_an_example() -> None:
         ["run", "--help"],
         ["status", "absent"],
         ["plan", "quick"],
+        ["recommend", "--help"],
+        ["profile", "--help"],
+        ["power", "absent"],
+        ["simulate", "absent"],
     ],
 )
 def test_what_only_reads_imports_no_torch(arguments: Sequence[str], here: Path) -> None:
@@ -175,6 +181,8 @@ WRONG = [
     (["plan", "mine.toml", "--backbone", "./absent"], ["backbone ./absent: there is no such file or folder"]),
     (["table", "absent"], ["absent is not a run folder"]),
     (["status", "absent"], ["absent is not a run folder"]),
+    (["status", "absent", "--repair"], ["--repair", "--check"]),
+    (["check", "absent", "--repair"], ["python -m bench status --check absent --repair"]),
 ]
 
 

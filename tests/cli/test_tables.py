@@ -330,11 +330,25 @@ def test_a_completed_run_is_a_line_of_the_history(bench, tmp_path):
     assert len(out.splitlines()) == 5
 
 
+def test_only_a_baseline_writes_the_committed_history(bench, tmp_path):
+    from bench.cli.output import note_completed
+
+    committed = tmp_path / "results/history.jsonl"
+    folder = write_run(tmp_path / "results/runs/quick")
+    note_completed(folder, "2026-01-01T00:00:00Z")
+    assert not committed.exists()
+    for _ in range(2):
+        bench("baseline", folder)
+    assert committed.read_text() == (tmp_path / "results/runs/history.jsonl").read_text()
+    counts = [line.split(",")[3] for line in bench("history", "quick", "-f", "csv")[1].splitlines()[1:]]
+    assert counts == ["1"] * 4
+
+
 def test_a_run_in_which_nothing_new_ran_is_not(bench, tmp_path):
     from bench.cli.output import note_completed
 
     note_completed(write_run(tmp_path / "results/runs/quick"), "2026-01-02T00:00:00Z")
-    refused(bench("history"), "results/history.jsonl does not exist")
+    refused(bench("history"), "results/runs/history.jsonl does not exist")
 
 
 def test_a_run_with_a_cell_missing_is_not(tmp_path):
@@ -343,7 +357,7 @@ def test_a_run_with_a_cell_missing_is_not(tmp_path):
     folder = write_run(tmp_path / "results/runs/quick")
     Store(folder).begin("quick", ["reviews/lora/minilm/seed0"])
     note_completed(folder, "2026-01-01T00:00:00Z")
-    assert not (tmp_path / "results/history.jsonl").exists()
+    assert not (tmp_path / "results/runs/history.jsonl").exists()
 
 
 def test_a_run_elsewhere_is_not(tmp_path):
@@ -356,7 +370,7 @@ def test_a_run_elsewhere_is_not(tmp_path):
 def test_a_history_that_cannot_be_written_is_a_warning(tmp_path, capsys):
     from bench.cli.output import note_completed
 
-    (tmp_path / "results/history.jsonl").mkdir(parents=True)
+    (tmp_path / "results/runs/history.jsonl").mkdir(parents=True)
     note_completed(write_run(tmp_path / "results/runs/quick"), "2026-01-01T00:00:00Z")
     warning = capsys.readouterr().err
     assert warning.startswith("warning: ")

@@ -14,14 +14,13 @@ import pytest
 import torch
 from torch import nn
 
-from bench.contracts import BenchError, Cell, Recipe, Strategy
+from bench.contracts import BenchError, Cell, Recipe, Strategy, block_of
 from bench.data.batches import epoch_steps
 from bench.engine.cell import build, run_cell
 from bench.engine.group import CellGroup, RunContext, prepare_group
 from bench.engine.plan import Plan
 from bench.engine.solving import solve
 from bench.engine.training import Fit, Model, fit
-from bench.models.backbones import block_of
 from bench.registry import Plugins, discover
 from bench.runs.record import Record
 
@@ -34,9 +33,9 @@ MakeCell = Callable[..., Cell]
 
 
 @pytest.fixture(scope="session")
-def ground_of(toy_cell: MakeCell, toy_bench: RunContext) -> Callable[[str], CellGroup]:
+def ground_of(toy_cell: MakeCell, toy_context: RunContext) -> Callable[[str], CellGroup]:
     """What the cells of a task share, prepared once."""
-    return cache(lambda task: prepare_group(toy_cell(task=task), toy_bench))
+    return cache(lambda task: prepare_group(toy_cell(task=task), toy_context))
 
 
 @pytest.fixture(scope="session")
@@ -57,7 +56,7 @@ class Trained:
 
 
 def train(cell: Cell, group: CellGroup, context: RunContext, cached: bool = True) -> Trained:
-    model, plan = build(cell, context.plugins.strategy(cell.strategy, cell.options), group, context)
+    model, plan = build(cell, group, context)
     if cached:
         for split in ("train", "validation"):
             group.prefix.fill(split, plan.boundaries)
@@ -82,13 +81,13 @@ def state(model: Model) -> dict[str, torch.Tensor]:
 
 
 @pytest.fixture(scope="session")
-def trained(toy_cell: MakeCell, group: CellGroup, toy_bench: RunContext) -> Callable[[str], Trained]:
+def trained(toy_cell: MakeCell, group: CellGroup, toy_context: RunContext) -> Callable[[str], Trained]:
     """Trains each strategy once."""
     known: dict[str, Trained] = {}
 
     def once(name: str) -> Trained:
         if name not in known:
-            known[name] = train(toy_cell(name), group, toy_bench)
+            known[name] = train(toy_cell(name), group, toy_context)
         return known[name]
 
     return once
@@ -137,11 +136,11 @@ def fits(strategy: Strategy, depth: int) -> bool:
 
 @EVERY
 def test_it_gives_every_parameter_a_rate_in_every_phase(
-    name: str, toy_cell: MakeCell, group: CellGroup, toy_bench: RunContext
+    name: str, toy_cell: MakeCell, group: CellGroup, toy_context: RunContext
 ) -> None:
     cell = toy_cell(name)
-    strategy = toy_bench.plugins.strategy(name)
-    model, plan = build(cell, strategy, group, toy_bench)
+    strategy = toy_context.plugins.strategy(name)
+    model, plan = build(cell, strategy, group, toy_context)
     for phase, declared in zip(plan.phases, strategy.checked_phases(group.given.depth), strict=True):
         rates = {parameter: declared.rate(parameter) for parameter in model.parameters()}
         assert phase.rates == {parameter: rate for parameter, rate in rates.items() if rate}
@@ -175,21 +174,21 @@ def test_everything_that_learns_has_moved(name: str, trained: Callable[[str], Tr
 
 @EVERY
 def test_the_given_weights_are_never_touched(
-    name: str, toy_cell: MakeCell, group: CellGroup, toy_bench: RunContext
+    name: str, toy_cell: MakeCell, group: CellGroup, toy_context: RunContext
 ) -> None:
     before = {n: parameter.detach().clone() for n, parameter in group.given.named_parameters().items()}
-    train(toy_cell(name), group, toy_bench)
+    train(toy_cell(name), group, toy_context)
     assert all(torch.equal(p, before[n]) for n, p in group.given.named_parameters().items())
 
 
 @EVERY
 @pytest.mark.parametrize("task", ["toy-sentiment", "toy-ner", "toy-qa"])
 def test_with_the_prefix_cache_and_without_it_is_one_run(
-    name: str, task: str, toy_cell: MakeCell, ground_of: Callable[[str], CellGroup], toy_bench: RunContext
+    name: str, task: str, toy_cell: MakeCell, ground_of: Callable[[str], CellGroup], toy_context: RunContext
 ) -> None:
     cell, group = toy_cell(name, task), ground_of(task)
-    cached = train(cell, group, toy_bench)
-    plain = train(cell, group, toy_bench, cached=False)
+    cached = train(cell, group, toy_context)
+    plain = train(cell, group, toy_context, cached=False)
     assert [p.loss for p in cached.result.curve] == pytest.approx(
         [p.loss for p in plain.result.curve], abs=1e-5
     )
@@ -200,12 +199,12 @@ def test_with_the_prefix_cache_and_without_it_is_one_run(
 
 @EVERY
 def test_a_cell_twice_gives_identical_predictions_and_another_seed_does_not(
-    name: str, toy_cell: MakeCell, group: CellGroup, toy_bench: RunContext
+    name: str, toy_cell: MakeCell, group: CellGroup, toy_context: RunContext
 ) -> None:
     cell = toy_cell(name)
-    first, tests = run_cell(cell, group, toy_bench, lambda point: None)
-    other, _ = run_cell(toy_cell(name, seed=1), group, toy_bench, lambda point: None)
-    second, again = run_cell(cell, prepare_group(cell, toy_bench), toy_bench, lambda point: None)
+    first, tests = run_cell(cell, group, toy_context, lambda point: None)
+    other, _ = run_cell(toy_cell(name, seed=1), group, toy_context, lambda point: None)
+    second, again = run_cell(cell, prepare_group(cell, toy_context), toy_context, lambda point: None)
     assert tests == again
     assert curve(first) == curve(second)
     assert curve(first) != curve(other)
@@ -217,10 +216,10 @@ def curve(record: Record) -> list[tuple[float, float]]:
 
 @EVERY_STEPPING
 def test_dropout_is_active_in_exactly_the_blocks_that_learn(
-    name: str, toy_cell: MakeCell, group: CellGroup, toy_bench: RunContext
+    name: str, toy_cell: MakeCell, group: CellGroup, toy_context: RunContext
 ) -> None:
     cell = toy_cell(name)
-    model, plan = build(cell, toy_bench.plugins.strategy(name), group, toy_bench)
+    model, plan = build(cell, toy_context.plugins.strategy(name), group, toy_context)
     seen: list[dict[int, set[bool]]] = []
 
     def note(module: nn.Module, inputs: Any) -> None:
@@ -244,7 +243,7 @@ def dropouts(model: Model, block: int) -> set[bool]:
 
 @EVERY_STEPPING
 def test_one_optimizer_serves_all_phases_and_keeps_its_moments(
-    name: str, toy_cell: MakeCell, group: CellGroup, toy_bench: RunContext, monkeypatch: pytest.MonkeyPatch
+    name: str, toy_cell: MakeCell, group: CellGroup, toy_context: RunContext, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     made: list[torch.optim.AdamW] = []
     real = torch.optim.AdamW
@@ -254,7 +253,7 @@ def test_one_optimizer_serves_all_phases_and_keeps_its_moments(
         return made[-1]
 
     monkeypatch.setattr(torch.optim, "AdamW", noted)
-    run = train(toy_cell(name), group, toy_bench)
+    run = train(toy_cell(name), group, toy_context)
     (optimizer,) = made
     assert optimizer.param_groups
     held = 0
@@ -269,10 +268,10 @@ def test_one_optimizer_serves_all_phases_and_keeps_its_moments(
 
 @EVERY
 def test_it_starts_from_the_given_weights_unless_it_says_otherwise(
-    name: str, toy_cell: MakeCell, group: CellGroup, toy_bench: RunContext
+    name: str, toy_cell: MakeCell, group: CellGroup, toy_context: RunContext
 ) -> None:
-    strategy = toy_bench.plugins.strategy(name)
-    model, _ = build(toy_cell(name), strategy, group, toy_bench)
+    strategy = toy_context.plugins.strategy(name)
+    model, _ = build(toy_cell(name), strategy, group, toy_context)
     given = group.given.named_parameters()
     same = [torch.equal(p, given[n]) for n, p in model.backbone.named_parameters().items() if n in given]
     if strategy.pretrained:
@@ -285,9 +284,9 @@ def test_it_starts_from_the_given_weights_unless_it_says_otherwise(
 
 @EVERY
 def test_its_record_is_complete(
-    name: str, toy_cell: MakeCell, group: CellGroup, toy_bench: RunContext
+    name: str, toy_cell: MakeCell, group: CellGroup, toy_context: RunContext
 ) -> None:
-    record, tests = run_cell(toy_cell(name), group, toy_bench, lambda point: None)
+    record, tests = run_cell(toy_cell(name), group, toy_context, lambda point: None)
     assert (record.status, record.reason) == ("done", "")
     missing = {"reason", "adaptations", "trials"}
     assert {field for field, value in record if not value} <= missing
@@ -304,12 +303,12 @@ def test_its_record_is_complete(
 
 @pytest.mark.parametrize("name", ["frozen", "probe", "full"])
 def test_a_head_on_a_lower_layer_leaves_the_upper_ones_out(
-    name: str, toy_cell: MakeCell, toy_recipe: Recipe, toy_bench: RunContext
+    name: str, toy_cell: MakeCell, toy_recipe: Recipe, toy_context: RunContext
 ) -> None:
     cell = toy_cell(name, recipe=replace(toy_recipe, layers=2))
-    record, _ = run_cell(cell, prepare_group(cell, toy_bench), toy_bench, lambda point: None)
+    record, _ = run_cell(cell, prepare_group(cell, toy_context), toy_context, lambda point: None)
     whole, _ = run_cell(
-        toy_cell(name), prepare_group(toy_cell(name), toy_bench), toy_bench, lambda point: None
+        toy_cell(name), prepare_group(toy_cell(name), toy_context), toy_context, lambda point: None
     )
     assert record.status == "done"
     assert record.parameters < whole.parameters
@@ -319,22 +318,22 @@ def test_a_head_on_a_lower_layer_leaves_the_upper_ones_out(
 @pytest.mark.parametrize("task", ["toy-sentiment", "toy-ner"])
 @pytest.mark.parametrize("name", ["frozen", "probe"])
 def test_a_frozen_encoder_may_give_the_head_several_layers(
-    name: str, task: str, features: str, toy_cell: MakeCell, toy_recipe: Recipe, toy_bench: RunContext
+    name: str, task: str, features: str, toy_cell: MakeCell, toy_recipe: Recipe, toy_context: RunContext
 ) -> None:
     cell = toy_cell(name, task, recipe=replace(toy_recipe, features=features))
-    group = prepare_group(cell, toy_bench)
-    record, _ = run_cell(cell, group, toy_bench, lambda point: None)
+    group = prepare_group(cell, toy_context)
+    record, _ = run_cell(cell, group, toy_context, lambda point: None)
     assert record.status == "done"
     if name == "frozen":
-        cached, plain = (train(cell, group, toy_bench, cached) for cached in (True, False))
+        cached, plain = (train(cell, group, toy_context, cached) for cached in (True, False))
         assert [p.loss for p in cached.result.curve] == pytest.approx(
             [p.loss for p in plain.result.curve], abs=1e-5
         )
 
 
 def test_an_encoder_that_learns_gives_its_last_layer_alone(
-    toy_cell: MakeCell, toy_recipe: Recipe, toy_bench: RunContext
+    toy_cell: MakeCell, toy_recipe: Recipe, toy_context: RunContext
 ) -> None:
     cell = toy_cell("full", recipe=replace(toy_recipe, features="mix"))
     with pytest.raises(BenchError, match="'full': features = 'mix' needs a frozen encoder"):
-        run_cell(cell, prepare_group(cell, toy_bench), toy_bench, lambda point: None)
+        run_cell(cell, prepare_group(cell, toy_context), toy_context, lambda point: None)

@@ -36,7 +36,7 @@ def recipe(request: pytest.FixtureRequest, toy_recipe: Recipe) -> Recipe:
 def alone(cell: Cell, scale: float, group: CellGroup, context: RunContext) -> Trained:
     """The same head through the plain training loop."""
     recipe = replace(cell.recipe, rate_scale=cell.recipe.rate_scale * scale)
-    model, plan = build(replace(cell, recipe=recipe), context.plugins.strategy("frozen", ()), group, context)
+    model, plan = build(replace(cell, strategy="frozen", recipe=recipe), group, context)
     for split in ("train", "validation"):
         group.prefix.fill(split, plan.boundaries)
     score = lambda logits: float(logits.mean())  # noqa: E731
@@ -48,10 +48,10 @@ def with_seeds(context: RunContext, cell: Cell) -> RunContext:
 
 
 def test_each_head_is_the_one_it_would_be_alone(
-    recipe: Recipe, toy_cell: MakeCell, toy_bench: RunContext
+    recipe: Recipe, toy_cell: MakeCell, toy_context: RunContext
 ) -> None:
     cell = toy_cell("frozen", recipe=recipe)
-    context = with_seeds(toy_bench, cell)
+    context = with_seeds(toy_context, cell)
     group = prepare_group(cell, context)
     for seed in SEEDS:
         for scale in SCALES:
@@ -73,10 +73,10 @@ def test_each_head_is_the_one_it_would_be_alone(
 
 
 def test_what_a_head_costs_does_not_depend_on_the_order_of_the_cells(
-    toy_cell: MakeCell, toy_bench: RunContext
+    toy_cell: MakeCell, toy_context: RunContext
 ) -> None:
     cell = toy_cell("frozen")
-    context = with_seeds(toy_bench, cell)
+    context = with_seeds(toy_context, cell)
     group = prepare_group(cell, context)
     trained = [train(replace(cell, seed=seed), 1.0, group, context, lambda _: None) for seed in (3, 0)]
     assert len({t.fitted.train_seconds for t in trained}) == 1  # each is charged the whole batch
@@ -84,19 +84,19 @@ def test_what_a_head_costs_does_not_depend_on_the_order_of_the_cells(
 
 
 def test_a_head_that_diverges_leaves_the_others_alone(
-    toy_cell: MakeCell, toy_recipe: Recipe, toy_bench: RunContext
+    toy_cell: MakeCell, toy_recipe: Recipe, toy_context: RunContext
 ) -> None:
     cell = toy_cell("frozen", recipe=replace(toy_recipe, tune=(1e38, 1.0)))
-    group = prepare_group(cell, toy_bench)
+    group = prepare_group(cell, toy_context)
     with pytest.raises(Diverged):
-        train(cell, 1e38, group, toy_bench, lambda _: None)
-    kept, single = train(cell, 1.0, group, toy_bench, lambda _: None), alone(cell, 1.0, group, toy_bench)
+        train(cell, 1e38, group, toy_context, lambda _: None)
+    kept, single = train(cell, 1.0, group, toy_context, lambda _: None), alone(cell, 1.0, group, toy_context)
     assert kept.fitted.loss == pytest.approx(single.fitted.loss, rel=1e-5)
 
 
-def test_the_frozen_encoder_is_shared_and_untouched(toy_cell: MakeCell, toy_bench: RunContext) -> None:
+def test_the_frozen_encoder_is_shared_and_untouched(toy_cell: MakeCell, toy_context: RunContext) -> None:
     cell = toy_cell("frozen")
-    context = with_seeds(toy_bench, cell)
+    context = with_seeds(toy_context, cell)
     group = prepare_group(cell, context)
     before = group.frozen.content()
     run_cell(cell, group, context, lambda _: None)
@@ -104,9 +104,11 @@ def test_the_frozen_encoder_is_shared_and_untouched(toy_cell: MakeCell, toy_benc
     assert group.frozen.content() == before
 
 
-def test_short_memory_and_token_heads_take_the_plain_path(toy_cell: MakeCell, toy_bench: RunContext) -> None:
-    tight = replace(toy_bench, memory=replace(toy_bench.memory, batch=8, micro_batch=4))
-    for cell, context in ((toy_cell("frozen"), tight), (toy_cell("frozen", "toy-ner"), toy_bench)):
+def test_short_memory_and_token_heads_take_the_plain_path(
+    toy_cell: MakeCell, toy_context: RunContext
+) -> None:
+    tight = replace(toy_context, memory=replace(toy_context.memory, batch=8, micro_batch=4))
+    for cell, context in ((toy_cell("frozen"), tight), (toy_cell("frozen", "toy-ner"), toy_context)):
         group = prepare_group(cell, context)
         train(cell, 1.0, group, context, lambda _: None)
         assert group.heads == {}

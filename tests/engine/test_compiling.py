@@ -21,11 +21,11 @@ pytestmark = [
 MakeCell = Callable[..., Cell]
 
 
-def test_compiled_equals_uncompiled(toy_cell: MakeCell, toy_bench: RunContext) -> None:
+def test_compiled_equals_uncompiled(toy_cell: MakeCell, toy_context: RunContext) -> None:
     recipe = replace(toy_cell("top-layers").recipe, dropout=0.0, encoder_dropout=0.0)
     cells = [replace(toy_cell("top-layers"), recipe=recipe, seed=seed) for seed in (0, 1)]
-    plain = _run(cells[0], toy_bench)
-    compiled, again = (_run(cell, replace(toy_bench, compiled=True)) for cell in cells)
+    plain = _run(cells[0], toy_context)
+    compiled, again = (_run(cell, replace(toy_context, compiled=True)) for cell in cells)
     losses = torch.tensor([[point.loss for point in record.curve] for record in (plain, compiled)])
     torch.testing.assert_close(losses[0], losses[1], rtol=1e-4, atol=1e-5)
     assert plain.seconds.compile == 0 < compiled.seconds.compile

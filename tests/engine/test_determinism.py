@@ -36,16 +36,16 @@ def predictions(cell: Cell, context: RunContext, *before: Cell) -> Tests:
 @pytest.mark.parametrize("task", ["toy-sentiment", "toy-ner", "toy-qa"])
 @pytest.mark.parametrize("strategy", ["gradual", "frozen"])
 def test_predictions_do_not_depend_on_what_ran_before(
-    toy_cell: Callable[..., Cell], toy_bench: RunContext, task: str, strategy: str
+    toy_cell: Callable[..., Cell], toy_context: RunContext, task: str, strategy: str
 ) -> None:
     cell = toy_cell(strategy, task=task)
     others = [toy_cell("top-layers", task=task), toy_cell("full", task=task), toy_cell("scratch", task=task)]
-    assert predictions(cell, toy_bench) == predictions(cell, toy_bench, *others)
+    assert predictions(cell, toy_context) == predictions(cell, toy_context, *others)
 
 
 def kept(group: CellGroup, context: RunContext, *fills: tuple[int, ...]) -> dict[int, torch.Tensor]:
     """Activations at the boundaries, filled in this order."""
-    budget = cache_budget(Memory(), context.device, 1, context.sources.cache)
+    budget = cache_budget(Memory(), context.device, 1, context.registry.sources.cache)
     head = group.prefix._head
     prefix = Prefix(group.given, group.splits, head, context.device, Storage(budget))
     for boundaries in fills:
@@ -56,21 +56,25 @@ def kept(group: CellGroup, context: RunContext, *fills: tuple[int, ...]) -> dict
 
 
 def test_activations_are_the_same_bits_from_a_kept_boundary_and_from_tokens(
-    toy_cell: Callable[..., Cell], toy_bench: RunContext
+    toy_cell: Callable[..., Cell], toy_context: RunContext
 ) -> None:
-    group = prepare_group(toy_cell(task="toy-ner"), toy_bench)
-    alone = kept(group, toy_bench, (4,))
-    after = kept(group, toy_bench, (2,), (3, 4))
+    group = prepare_group(toy_cell(task="toy-ner"), toy_context)
+    alone = kept(group, toy_context, (4,))
+    after = kept(group, toy_context, (2,), (3, 4))
     assert torch.equal(alone[4], after[4])
 
 
-def test_what_is_kept_does_not_depend_on_what_was_kept_before(toy_bench: RunContext) -> None:
-    budget = cache_budget(Memory(), toy_bench.device, 10, toy_bench.sources.cache)
+def test_what_is_kept_does_not_depend_on_what_was_kept_before(toy_context: RunContext) -> None:
+    budget = cache_budget(Memory(), toy_context.device, 10, toy_context.registry.sources.cache)
     assert {budget.place(2**20) for _ in range(10_000)} == {"memory"}
 
 
-def test_a_cell_run_twice_gives_the_same_record(toy_cell: Callable[..., Cell], toy_bench: RunContext) -> None:
+def test_a_cell_run_twice_gives_the_same_record(
+    toy_cell: Callable[..., Cell], toy_context: RunContext
+) -> None:
     cell = replace(toy_cell("lp-ft"), seed=3)
-    first, second = (run_cell(cell, prepare_group(cell, toy_bench), toy_bench, lambda _: None) for _ in "ab")
+    first, second = (
+        run_cell(cell, prepare_group(cell, toy_context), toy_context, lambda _: None) for _ in "ab"
+    )
     assert first[1] == second[1]
     assert [point.loss for point in first[0].curve] == [point.loss for point in second[0].curve]

@@ -16,7 +16,7 @@ from bench.engine.attempt import Attempt, attempt
 from bench.engine.divergence import Diverged, check_finite, check_sound
 from bench.engine.group import RunContext, prepare_group
 from bench.engine.machine import Device
-from bench.registry import Plugins
+from bench.registry import Plugins, Registry
 from bench.runs.record import Record
 
 
@@ -49,9 +49,11 @@ class Narrow(Strategy):
 
 
 @pytest.fixture(scope="module")
-def context(toy_bench: RunContext, plugins: Plugins) -> RunContext:
+def context(toy_context: RunContext, plugins: Plugins) -> RunContext:
     strategies = {**plugins.strategies, "wild": Wild, "narrow": Narrow}
-    return replace(toy_bench, plugins=Plugins(strategies, plugins.tasks))
+    return replace(
+        toy_context, registry=Registry(Plugins(strategies, plugins.tasks), toy_context.registry.sources)
+    )
 
 
 def tried(cell: Cell, context: RunContext, retry: bool = False) -> Record:

@@ -17,7 +17,7 @@ from bench.engine.cell import build
 from bench.engine.group import RunContext, prepare_group
 from bench.engine.memory import Budget, Memory, is_out_of_memory
 from bench.engine.training import accumulate
-from bench.registry import Plugins
+from bench.registry import Plugins, Registry
 from bench.runs.record import Record
 
 
@@ -41,12 +41,10 @@ class Greedy(Strategy):
 
 
 @pytest.fixture(scope="module")
-def context(toy_bench: RunContext, plugins: Plugins) -> RunContext:
+def context(toy_context: RunContext, plugins: Plugins) -> RunContext:
+    strategies = {**plugins.strategies, "greedy": Greedy, "greedy-always": GreedyAlways}
     return replace(
-        toy_bench,
-        plugins=Plugins(
-            {**plugins.strategies, "greedy": Greedy, "greedy-always": GreedyAlways}, plugins.tasks
-        ),
+        toy_context, registry=Registry(Plugins(strategies, plugins.tasks), toy_context.registry.sources)
     )
 
 
@@ -105,7 +103,7 @@ def test_gradients_of_parts_add_up_to_those_of_the_whole(
     group = prepare_group(cell, context)
     found = []
     for size in (0, micro_batch):
-        model, plan = build(cell, context.plugins.strategy("full"), group, context)
+        model, plan = build(replace(cell, strategy="full"), group, context)
         model = replace(model, micro_batch=size)
         model.head.eval()  # no dropout: it draws other masks for other shapes
         loss = accumulate(model, group.splits["train"], np.arange(8), plan.phases[0])

@@ -35,8 +35,8 @@ class Counting(Device):
 
 
 @pytest.fixture(params=["toy-sentiment", "toy-ner", "toy-qa"])
-def group(request: pytest.FixtureRequest, toy_cell: MakeCell, toy_bench: RunContext) -> CellGroup:
-    return prepare_group(toy_cell("full", request.param), toy_bench)
+def group(request: pytest.FixtureRequest, toy_cell: MakeCell, toy_context: RunContext) -> CellGroup:
+    return prepare_group(toy_cell("full", request.param), toy_context)
 
 
 @pytest.fixture
@@ -143,14 +143,14 @@ def test_what_exceeds_the_budget_is_not_kept(group: CellGroup, device: Counting,
     assert device.layers_run[0] == batches(group)
 
 
-def test_without_any_budget_the_results_are_the_same(toy_cell: MakeCell, toy_bench: RunContext) -> None:
+def test_without_any_budget_the_results_are_the_same(toy_cell: MakeCell, toy_context: RunContext) -> None:
     from bench.engine.cell import run_cell
 
     cell = toy_cell("gradual")
-    group = prepare_group(cell, toy_bench)
-    poor = replace(group, prefix=prefix_of(group, toy_bench.device, toy_cell, left=0))
-    first, tests = run_cell(cell, group, toy_bench, lambda point: None)
-    second, again = run_cell(cell, poor, toy_bench, lambda point: None)
+    group = prepare_group(cell, toy_context)
+    poor = replace(group, prefix=prefix_of(group, toy_context.device, toy_cell, left=0))
+    first, tests = run_cell(cell, group, toy_context, lambda point: None)
+    second, again = run_cell(cell, poor, toy_context, lambda point: None)
     assert tests == again
     assert [p.loss for p in first.curve] == pytest.approx([p.loss for p in second.curve], abs=1e-5)
     assert second.seconds.prefix == 0 < first.seconds.prefix

@@ -12,7 +12,7 @@ from bench.data.sources import Sources
 from bench.engine.cell import run_cell
 from bench.engine.group import CellGroup, RunContext, prepare_group
 from bench.engine.machine import choose_device
-from bench.registry import discover
+from bench.registry import Registry, discover
 
 RECIPE = Recipe(train=300, validation=60, test=300, epochs=2, batch_size=16, max_length=64)
 CELL = Cell("test", "movie-sentiment", "frozen", "minilm", 0, RECIPE)
@@ -25,7 +25,7 @@ def context() -> RunContext:
     rows = list((sources.cache / "rows").glob("movie-sentiment-*.parquet"))
     if not members.is_dir() or not rows:
         pytest.skip("minilm or movie-sentiment is not in the cache: `make smoke` fetches them")
-    return RunContext(discover(), sources, choose_device("cpu"))
+    return RunContext(Registry(discover(), sources), choose_device("cpu"))
 
 
 @pytest.fixture(scope="module")

@@ -23,19 +23,19 @@ MakeCell = Callable[..., Cell]
 def solve(
     cell: Cell, group: CellGroup, context: RunContext, watch: Callable[[Point], None] = lambda point: None
 ) -> tuple[Model, Fit]:
-    model, plan = build(cell, context.plugins.strategy("probe"), group, context)
+    model, plan = build(replace(cell, strategy="probe"), group, context)
     for split in ("train", "validation"):
         group.prefix.fill(split, plan.boundaries)
     return model, solving.solve(model, plan, group.splits, cell.recipe, cell.seed, lambda logits: 0.0, watch)
 
 
 def test_it_is_scikit_learns_logistic_regression(
-    toy_cell: MakeCell, toy_bench: RunContext, monkeypatch: pytest.MonkeyPatch
+    toy_cell: MakeCell, toy_context: RunContext, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     penalty = 1e-2
     monkeypatch.setattr(solving, "PENALTIES", (penalty,))
-    group = prepare_group(toy_cell("probe"), toy_bench)
-    model, _ = solve(toy_cell("probe"), group, toy_bench)
+    group = prepare_group(toy_cell("probe"), toy_context)
+    model, _ = solve(toy_cell("probe"), group, toy_context)
     everything = group.splits["train"].batch(np.arange(len(group.rows.train)))
     features = group.prefix.gather("train", group.given.depth + 1, everything)
     assert features is not None
@@ -51,29 +51,29 @@ def test_it_is_scikit_learns_logistic_regression(
 
 @pytest.mark.parametrize("task", ["toy-sentiment", "toy-ner", "toy-qa"])
 def test_the_penalty_with_the_lowest_validation_loss_is_kept(
-    task: str, toy_cell: MakeCell, toy_bench: RunContext
+    task: str, toy_cell: MakeCell, toy_context: RunContext
 ) -> None:
     cell = toy_cell("probe", task)
-    group = prepare_group(cell, toy_bench)
-    model, result = solve(cell, group, toy_bench)
-    (phase,) = build(cell, toy_bench.plugins.strategy("probe"), group, toy_bench)[1].phases
+    group = prepare_group(cell, toy_context)
+    model, result = solve(cell, group, toy_context)
+    (phase,) = build(replace(cell, strategy="probe"), group, toy_context)[1].phases
     _, loss = solving.predict(model, "validation", group.splits["validation"], phase)
     assert loss == pytest.approx(min(point.loss for point in result.curve))
     assert len(result.curve) == len(solving.PENALTIES)
 
 
-def test_a_smaller_penalty_fits_the_training_data_better(toy_cell: MakeCell, toy_bench: RunContext) -> None:
+def test_a_smaller_penalty_fits_the_training_data_better(toy_cell: MakeCell, toy_context: RunContext) -> None:
     cell = toy_cell("probe")
-    _, result = solve(cell, prepare_group(cell, toy_bench), toy_bench)
+    _, result = solve(cell, prepare_group(cell, toy_context), toy_context)
     losses = [point.train_loss for point in result.curve]
     assert losses == sorted(losses, reverse=True)
 
 
 def test_a_bottleneck_head_is_solved_for_too(
-    toy_cell: MakeCell, toy_bench: RunContext, toy_recipe: Recipe
+    toy_cell: MakeCell, toy_context: RunContext, toy_recipe: Recipe
 ) -> None:
     cell = toy_cell("probe", recipe=replace(toy_recipe, head="bottleneck"))
-    _, result = solve(cell, prepare_group(cell, toy_bench), toy_bench)
+    _, result = solve(cell, prepare_group(cell, toy_context), toy_context)
     assert np.isfinite(result.loss)
 
 

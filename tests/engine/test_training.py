@@ -24,8 +24,8 @@ MakeCell = Callable[..., Cell]
 
 
 @pytest.fixture(scope="module")
-def group(toy_cell: MakeCell, toy_bench: RunContext) -> CellGroup:
-    return prepare_group(toy_cell(), toy_bench)
+def group(toy_cell: MakeCell, toy_context: RunContext) -> CellGroup:
+    return prepare_group(toy_cell(), toy_context)
 
 
 @pytest.fixture
@@ -47,19 +47,19 @@ def steps() -> Iterator[list[dict[str, Any]]]:
 def train(
     cell: Cell, group: CellGroup, context: RunContext, watch: Callable[[Point], None] = lambda point: None
 ) -> tuple[Model, Fit]:
-    model, plan = build(cell, context.plugins.strategy(cell.strategy, cell.options), group, context)
+    model, plan = build(cell, group, context)
     return model, fit(model, plan, group.splits, cell.recipe, cell.seed, lambda logits: 0.0, watch)
 
 
 def test_rates_warm_up_and_fall_to_zero_in_a_straight_line(
     toy_cell: MakeCell,
     group: CellGroup,
-    toy_bench: RunContext,
+    toy_context: RunContext,
     toy_recipe: Recipe,
     steps: list[dict[str, Any]],
 ) -> None:
     recipe = replace(toy_recipe, epochs=8 / 5, warmup=0.25)
-    train(toy_cell("frozen", recipe=recipe, options=(("head_rate", 1.0),)), group, toy_bench)
+    train(toy_cell("frozen", recipe=recipe, options=(("head_rate", 1.0),)), group, toy_context)
     expected = [1 / 3, 2 / 3, 1, 5 / 6, 4 / 6, 3 / 6, 2 / 6, 1 / 6]
     assert [step["groups"][0][0] for step in steps] == pytest.approx(expected)
 
@@ -67,13 +67,13 @@ def test_rates_warm_up_and_fall_to_zero_in_a_straight_line(
 def test_every_phase_has_a_schedule_of_its_own(
     toy_cell: MakeCell,
     group: CellGroup,
-    toy_bench: RunContext,
+    toy_context: RunContext,
     toy_recipe: Recipe,
     steps: list[dict[str, Any]],
 ) -> None:
     recipe = replace(toy_recipe, epochs=8 / 5, warmup=0.0)
     options = (("probe_rate", 8.0), ("rate", 4e-4))
-    train(toy_cell("lp-ft", recipe=recipe, options=options), group, toy_bench)
+    train(toy_cell("lp-ft", recipe=recipe, options=options), group, toy_context)
     rates = [max(rate for rate, _, _ in step["groups"]) for step in steps]
     assert rates == pytest.approx([8, 6, 4, 2, 4e-4, 3e-4, 2e-4, 1e-4])
 
@@ -81,19 +81,19 @@ def test_every_phase_has_a_schedule_of_its_own(
 def test_the_gradient_is_clipped_as_a_whole(
     toy_cell: MakeCell,
     group: CellGroup,
-    toy_bench: RunContext,
+    toy_context: RunContext,
     toy_recipe: Recipe,
     steps: list[dict[str, Any]],
 ) -> None:
-    train(toy_cell(recipe=replace(toy_recipe, clip=1e-3)), group, toy_bench)
+    train(toy_cell(recipe=replace(toy_recipe, clip=1e-3)), group, toy_context)
     assert [step["norm"] for step in steps] == pytest.approx([1e-3] * len(steps), rel=1e-2)
 
 
 def test_matrices_of_layers_and_head_decay_and_nothing_else_does(
-    toy_cell: MakeCell, group: CellGroup, toy_bench: RunContext, toy_recipe: Recipe
+    toy_cell: MakeCell, group: CellGroup, toy_context: RunContext, toy_recipe: Recipe
 ) -> None:
     cell = toy_cell(recipe=replace(toy_recipe, weight_decay=0.25))
-    model, plan = build(cell, toy_bench.plugins.strategy("full"), group, toy_bench)
+    model, plan = build(replace(cell, strategy="full"), group, toy_context)
     shapes = {name: parameter.dim() for name, parameter in model.parameters().items()}
     optimizer = FlatAdamW(model.parameters(), plan, cell.recipe, torch.float32)
     decays = {name: group.decay for group in optimizer.groups for name in group.names}
@@ -112,26 +112,26 @@ def script(monkeypatch: pytest.MonkeyPatch, losses: list[float]) -> None:
 def test_patience_is_counted_in_the_last_phase_alone(
     toy_cell: MakeCell,
     group: CellGroup,
-    toy_bench: RunContext,
+    toy_context: RunContext,
     toy_recipe: Recipe,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     script(monkeypatch, [1, 2, 3, 4, 5, 6, 7, 8, 9, 10])
     recipe = replace(toy_recipe, epochs=10, patience=2)
-    _, result = train(toy_cell("lp-ft", recipe=recipe), group, toy_bench)
+    _, result = train(toy_cell("lp-ft", recipe=recipe), group, toy_context)
     assert [point.phase for point in result.curve] == [1, 1, 1, 1, 1, 2, 2]
 
 
 def test_a_better_loss_restarts_the_patience(
     toy_cell: MakeCell,
     group: CellGroup,
-    toy_bench: RunContext,
+    toy_context: RunContext,
     toy_recipe: Recipe,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     script(monkeypatch, [3, 4, 2, 3, 3, 9])
     recipe = replace(toy_recipe, epochs=6, patience=2)
-    _, result = train(toy_cell(recipe=recipe), group, toy_bench)
+    _, result = train(toy_cell(recipe=recipe), group, toy_context)
     assert [point.loss for point in result.curve] == [3, 4, 2, 3, 3]
 
 
@@ -141,14 +141,14 @@ def test_the_best_validation_state_is_restored(
     best: int,
     toy_cell: MakeCell,
     group: CellGroup,
-    toy_bench: RunContext,
+    toy_context: RunContext,
     toy_recipe: Recipe,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     script(monkeypatch, [0.5 if number == best else 1.0 for number in range(4)])
     states: list[dict[str, torch.Tensor]] = []
     cell = toy_cell(strategy, recipe=replace(toy_recipe, epochs=4, patience=9))
-    model, plan = build(cell, toy_bench.plugins.strategy(strategy), group, toy_bench)
+    model, plan = build(replace(cell, strategy=strategy), group, toy_context)
 
     def note(point: Point) -> None:
         states.append({n: p.detach().clone() for n, p in model.parameters().items()})
@@ -179,24 +179,24 @@ def order(
 def test_the_order_depends_on_the_seed_alone(
     toy_cell: MakeCell,
     group: CellGroup,
-    toy_bench: RunContext,
+    toy_context: RunContext,
     toy_recipe: Recipe,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    first = order(toy_cell("full"), group, toy_bench, monkeypatch)
+    first = order(toy_cell("full"), group, toy_context, monkeypatch)
     assert len(first) == 10
     for name in ("gradual", "frozen", "scratch"):
-        assert order(toy_cell(name), group, toy_bench, monkeypatch) == first
+        assert order(toy_cell(name), group, toy_context, monkeypatch) == first
     no_dropout = toy_cell("full", recipe=replace(toy_recipe, dropout=0.0))
-    assert order(no_dropout, group, toy_bench, monkeypatch) == first
-    assert order(toy_cell("full", seed=1), group, toy_bench, monkeypatch) != first
+    assert order(no_dropout, group, toy_context, monkeypatch) == first
+    assert order(toy_cell("full", seed=1), group, toy_context, monkeypatch) != first
 
 
 def test_the_heads_first_weights_depend_on_the_seed_alone(
-    toy_cell: MakeCell, group: CellGroup, toy_bench: RunContext
+    toy_cell: MakeCell, group: CellGroup, toy_context: RunContext
 ) -> None:
     def head(name: str, seed: int) -> torch.Tensor:
-        model, _ = build(toy_cell(name, seed=seed), toy_bench.plugins.strategy(name), group, toy_bench)
+        model, _ = build(toy_cell(name, seed=seed), group, toy_context)
         return model.parameters()["head.map.1.weight"]
 
     torch.manual_seed(123)
@@ -238,11 +238,11 @@ def test_batches_hold_sequences_of_like_length_in_a_random_order() -> None:
 @pytest.mark.parametrize("task", ["toy-sentiment", "toy-ner", "toy-qa"])
 @pytest.mark.parametrize("strategy", ["full", "top-layers"])
 def test_predictions_in_buckets_are_predictions_one_by_one(
-    task: str, strategy: str, toy_cell: MakeCell, toy_bench: RunContext
+    task: str, strategy: str, toy_cell: MakeCell, toy_context: RunContext
 ) -> None:
     cell = toy_cell(strategy, task)
-    group = prepare_group(cell, toy_bench)
-    model, plan = build(cell, toy_bench.plugins.strategy(strategy), group, toy_bench)
+    group = prepare_group(cell, toy_context)
+    model, plan = build(replace(cell, strategy=strategy), group, toy_context)
     split, phase = group.splits["test"], plan.phases[-1]
     assert len(set(split.lengths.tolist())) > 1
     packed, loss = predict(model, "test", split, phase)
@@ -257,12 +257,12 @@ def test_predictions_in_buckets_are_predictions_one_by_one(
 
 
 def test_a_phase_with_patience_ends_when_the_validation_loss_stands_still(
-    toy_cell: MakeCell, group: CellGroup, toy_bench: RunContext, toy_recipe: Recipe
+    toy_cell: MakeCell, group: CellGroup, toy_context: RunContext, toy_recipe: Recipe
 ) -> None:
     recipe = replace(toy_recipe, epochs=8, evaluations=5, patience=100)
     options = (("patience", 1), ("head_rate", 1e-12), ("rate", 1e-12))  # nothing gets better
     cell = toy_cell("gradual", recipe=recipe, options=options)
-    model, plan = build(cell, toy_bench.plugins.strategy(cell.strategy, cell.options), group, toy_bench)
+    model, plan = build(cell, group, toy_context)
     result = fit(model, plan, group.splits, recipe, 0, lambda logits: 0.0, lambda point: None)
     assert all(
         taken < phase.steps for taken, phase in zip(result.phase_steps[:-1], plan.phases, strict=False)

@@ -17,8 +17,8 @@ SCALES = (0.01, 10.0, 1e6)
 
 
 @pytest.fixture(scope="module")
-def group(toy_cell: MakeCell, toy_bench: RunContext) -> CellGroup:
-    return prepare_group(toy_cell(), toy_bench)
+def group(toy_cell: MakeCell, toy_context: RunContext) -> CellGroup:
+    return prepare_group(toy_cell(), toy_context)
 
 
 def run(cell: Cell, group: CellGroup, context: RunContext) -> Record:
@@ -26,8 +26,8 @@ def run(cell: Cell, group: CellGroup, context: RunContext) -> Record:
 
 
 @pytest.fixture(scope="module")
-def tuned(toy_cell: MakeCell, toy_recipe: Recipe, group: CellGroup, toy_bench: RunContext) -> Record:
-    return run(toy_cell(recipe=replace(toy_recipe, tune=SCALES)), group, toy_bench)
+def tuned(toy_cell: MakeCell, toy_recipe: Recipe, group: CellGroup, toy_context: RunContext) -> Record:
+    return run(toy_cell(recipe=replace(toy_recipe, tune=SCALES)), group, toy_context)
 
 
 def test_the_scale_with_the_lowest_validation_loss_is_kept(tuned: Record) -> None:
@@ -38,10 +38,10 @@ def test_the_scale_with_the_lowest_validation_loss_is_kept(tuned: Record) -> Non
 
 
 def test_it_is_the_run_with_that_scale(
-    tuned: Record, toy_cell: MakeCell, toy_recipe: Recipe, group: CellGroup, toy_bench: RunContext
+    tuned: Record, toy_cell: MakeCell, toy_recipe: Recipe, group: CellGroup, toy_context: RunContext
 ) -> None:
     (scale,) = (trial.scale for trial in tuned.trials if trial.kept)
-    alone = run(toy_cell(recipe=replace(toy_recipe, rate_scale=scale)), group, toy_bench)
+    alone = run(toy_cell(recipe=replace(toy_recipe, rate_scale=scale)), group, toy_context)
     assert tuned.scores == alone.scores
     assert [point.loss for point in tuned.curve] == [point.loss for point in alone.curve]
 
@@ -55,17 +55,17 @@ def test_what_the_other_scales_cost_is_apart(tuned: Record) -> None:
 
 
 def test_a_scale_that_diverges_is_out(
-    toy_cell: MakeCell, toy_recipe: Recipe, group: CellGroup, toy_bench: RunContext
+    toy_cell: MakeCell, toy_recipe: Recipe, group: CellGroup, toy_context: RunContext
 ) -> None:
     cell = toy_cell("frozen", recipe=replace(toy_recipe, tune=(1.0, 1e38)))
-    record = run(cell, group, toy_bench)
+    record = run(cell, group, toy_context)
     assert record.trials[1] == Trial(scale=1e38, loss=None, kept=False)
 
 
 def test_without_scales_there_is_no_trial(
-    toy_cell: MakeCell, group: CellGroup, toy_bench: RunContext
+    toy_cell: MakeCell, group: CellGroup, toy_context: RunContext
 ) -> None:
-    record = run(toy_cell(), group, toy_bench)
+    record = run(toy_cell(), group, toy_context)
     assert (record.trials, record.seconds.tune) == ((), 0.0)
 
 

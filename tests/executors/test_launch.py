@@ -16,7 +16,7 @@ from bench.contracts import BenchError, Cell, Task
 from bench.data.sources import Sources
 from bench.executors.contract import Options
 from bench.executors.launch import launch
-from bench.registry import Plugins
+from bench.registry import Plugins, Registry
 from bench.runs.folder import Store
 from bench.runs.record import Record
 from tests.support.made_runs import results
@@ -38,7 +38,7 @@ class Launch:
         output = io.StringIO()
         display = Display(Console(file=output, width=10_000))
         try:
-            return launch(cells, self.plugins, self.sources, self.run, options, display)
+            return launch(cells, Registry(self.plugins, self.sources), self.run, options, display)
         finally:
             self.shown = output.getvalue()
 

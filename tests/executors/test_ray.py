@@ -25,7 +25,7 @@ from bench.executors.launch import launch
 from bench.executors.ray_cluster import RayCluster
 from bench.executors.ray_node import Outcome
 from bench.executors.ray_pool import Hand
-from bench.registry import discover
+from bench.registry import Registry, discover
 from bench.runs.folder import Store
 from bench.runs.integrity import verify
 from bench.runs.record import Record
@@ -111,7 +111,7 @@ def run(
     plugins = discover([TOYS, NASTY, *plugin])
     cells = suites.cells(suites.load(str(suite.path)), plugins)
     sources = Sources(cache=folder / "cache")
-    return launch(cells, plugins, sources, folder, options, listener or Listening())
+    return launch(cells, Registry(plugins, sources), folder, options, listener or Listening())
 
 
 def on(cluster: Any, *plugin: Path) -> Options:

@@ -16,14 +16,14 @@ from bench.executors.contract import Options, Work
 from bench.executors.ray_cluster import HEAD_SHARE, RayCluster
 from bench.executors.ray_pool import Hand, Pool, Share
 from bench.executors.waiting import Waiting
-from bench.registry import Plugins
+from bench.registry import Plugins, Registry
 from bench.runs.folder import Store
 from bench.runs.listeners import Silent
 
 
 def share(cells: list[Cell], plugins: Plugins, tmp_path: Path, gpus: bool = True) -> Share:
     work = Work(Store(tmp_path), Options(executor="ray", threads=2), Sources(cache=tmp_path))
-    return RayCluster(work, plugins, Silent())._share(cells, gpus)
+    return RayCluster(work, Registry(plugins, work.sources), Silent())._share(cells, gpus)
 
 
 def test_fine_tuning_asks_for_a_gpu(plugins: Plugins, toy_cell: Callable[..., Cell], tmp_path: Path) -> None:

@@ -19,10 +19,10 @@ from bench.models.heads import Head
 
 
 def test_of_two_workers_at_the_same_prefix_one_computes_it(
-    toy_cell: Callable[..., Cell], toy_bench: RunContext, tmp_path: Path
+    toy_cell: Callable[..., Cell], toy_context: RunContext, tmp_path: Path
 ) -> None:
     """Both begin at once, and a block takes long enough for the other to have begun too."""
-    group = prepare_group(toy_cell("full"), toy_bench)
+    group = prepare_group(toy_cell("full"), toy_context)
     passes: list[int] = []
 
     def slow(*_: Any) -> None:
@@ -36,7 +36,7 @@ def test_of_two_workers_at_the_same_prefix_one_computes_it(
     workers = []
     for _ in range(2):
         storage = Storage(Budget({"memory": 1e9}), shelf=ActivationStore(tmp_path, 10**9), content="weights")
-        prefix = Prefix(group.given, group.splits, head, toy_bench.device, storage)
+        prefix = Prefix(group.given, group.splits, head, toy_context.device, storage)
 
         def work(prefix: Prefix = prefix) -> None:
             together.wait()

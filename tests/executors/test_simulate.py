@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
 
 from bench.contracts import BenchError, Cell, Recipe
-from bench.executors.simulate import DISPATCH, DRIVER, START, Cost, costs_of, grid, main, markdown, simulate
+from bench.executors.simulate import DISPATCH, DRIVER, START, Cost, costs_of, grid, markdown, simulate
 
 
 def costs(tasks: int, seeds: int, cost: Cost) -> dict[Cell, Cost]:
@@ -73,23 +71,3 @@ def test_the_table_has_a_row_a_number_of_gpus() -> None:
     rows = markdown([simulate(costs(2, 2, Cost(1.0, 1.0)), gpus) for gpus in (1, 2)]).splitlines()
     assert len(rows) == 4
     assert rows[3].startswith("| 2 | ")
-
-
-def test_the_command_reads_a_baseline_and_says_what_it_assumes(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    baseline = Path(__file__).parents[2] / "results" / "baselines" / "quick.jsonl"
-    monkeypatch.setattr("sys.argv", ["simulate", str(baseline), "--cells", "100", "--gpus", "2", "4"])
-    main()
-    shown = capsys.readouterr().out
-    assert [line.split()[1] for line in shown.splitlines()[2:4]] == ["2", "4"]
-    assert "100 cells, after" in shown
-    assert "Every cell asks for a whole GPU" in shown
-
-
-@pytest.mark.parametrize("wrong", [["nowhere"], ["--cells", "0"], ["--gpus", "0"]])
-def test_a_wrong_request_is_one_line(wrong: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("sys.argv", ["simulate", *wrong])
-    with pytest.raises(SystemExit) as ended:
-        main()
-    assert ended.value.code == 2

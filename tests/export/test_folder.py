@@ -16,7 +16,7 @@ from bench.contracts import BenchError, Cell, Recipe
 from bench.data.sources import Sources
 from bench.export import folder as exporting
 from bench.export.folder import export
-from bench.registry import Plugins, discover
+from bench.registry import Plugins, Registry, discover
 
 RECIPE = Recipe(epochs=2, batch_size=8, max_length=32, stride=8, pooling="cls", rate_scale=3)
 STRATEGIES = ("frozen", "top-layers", "gradual", "full", "lp-ft", "lora")
@@ -85,7 +85,7 @@ def pairs(
         for task in TASKS:
             for strategy in STRATEGIES:
                 cell = toy_cell(strategy, task=task, recipe=RECIPE)
-                export(cell, plugins, Sources(cache=work), work / f"{task}_{strategy}_model", "cpu")
+                export(cell, Registry(plugins, Sources(cache=work)), work / f"{task}_{strategy}_model", "cpu")
     found = elsewhere(list(models.values()), work)
     return {key: (model, said) for (key, model), said in zip(models.items(), found, strict=True)}
 
@@ -109,7 +109,7 @@ def test_the_models_have_learnt_something_to_compare(
 
 
 def exported(cell: Cell, plugins: Plugins, folder: Path) -> Any:
-    return export(cell, plugins, Sources(cache=folder / "cache"), folder / "model", "cpu")
+    return export(cell, Registry(plugins, Sources(cache=folder / "cache")), folder / "model", "cpu")
 
 
 def test_a_folder_is_written_whole_and_says_what_it_is(

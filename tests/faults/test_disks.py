@@ -104,10 +104,10 @@ def test_a_folder_that_rots_is_found_mended_and_run_again(
     table = finish(["table", str(run)])
     assert table.returncode == 2
     assert str(records[0]) in table.stderr
-    assert "check RUN --repair" in table.stderr
-    assert finish(["check", str(run)]).returncode == 1
-    assert finish(["check", str(run), "--repair"]).returncode == 0
-    assert finish(["check", str(run)]).returncode == 0
+    assert "status RUN --check --repair" in table.stderr
+    assert finish(["status", "--check", str(run)]).returncode == 1
+    assert finish(["status", "--check", str(run), "--repair"]).returncode == 0
+    assert finish(["status", "--check", str(run)]).returncode == 0
     again = grid.finish(run)
     assert again.returncode == 0
     assert "2 cells to run; 10 finished before" in again.stderr

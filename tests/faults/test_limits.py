@@ -14,7 +14,7 @@ from bench.executors import launch
 from bench.executors.contract import Options, Work
 from bench.executors.process import FIRST_TIMEOUT, GENEROUS, LEAST_TIMEOUT, Processes, time_limit
 from bench.planning.estimates import Estimator
-from bench.registry import Plugins
+from bench.registry import Plugins, Registry
 from bench.runs.record import Record, Seconds
 
 HEAVY = 1000.0
@@ -58,6 +58,6 @@ def test_workers_know_what_the_plan_expects(
     monkeypatch.setattr(launch, "Processes", caught)
     cells = [toy_cell("frozen"), toy_cell("full")]
     with pytest.raises(KeyboardInterrupt):
-        launch.launch(cells, plugins, Sources(cache=tmp_path), tmp_path / "run", Options(), None)  # type: ignore[arg-type]
+        launch.launch(cells, Registry(plugins, Sources(cache=tmp_path)), tmp_path / "run", Options(), None)  # type: ignore[arg-type]
     frozen, full = (seen[0].operations[cell.id] for cell in cells)
     assert 0 < frozen < full

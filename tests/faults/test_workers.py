@@ -22,7 +22,7 @@ from bench.data.sources import Sources
 from bench.executors import process
 from bench.executors.contract import Options
 from bench.executors.launch import launch
-from bench.registry import discover
+from bench.registry import Registry, discover
 from bench.runs.folder import Store
 from bench.runs.record import Record
 from tests.support.made_runs import MOMENTS, NASTY, TOYS, ToySuite, results
@@ -171,7 +171,9 @@ def test_a_worker_that_the_kernel_kills_for_memory_is_oom_and_not_tried_again(
     cells = suites.cells(suites.load(str(suite.path)), plugins)
     options = Options(device="cpu", threads=1, plugin_files=(TOYS, NASTY))
     display = Display(Console(file=io.StringIO()))
-    [record] = launch(cells, plugins, Sources(cache=tmp_path / "cache"), tmp_path / "run", options, display)
+    [record] = launch(
+        cells, Registry(plugins, Sources(cache=tmp_path / "cache")), tmp_path / "run", options, display
+    )
     assert record.status == "oom"
     assert record.reason == "the kernel killed the worker for want of memory"
     assert record.adaptations == ()

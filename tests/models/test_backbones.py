@@ -12,8 +12,8 @@ import torch
 import transformers as tf
 from torch import Tensor
 
-from bench.contracts import BenchError
-from bench.models.backbones import HuggingFaceEncoder, StaticVectors, block_of
+from bench.contracts import BenchError, block_of
+from bench.models.backbones import HuggingFaceEncoder, StaticVectors
 
 DEPTH, WIDTH, VOCABULARY = 3, 32, 90
 PAD = 1  # as in RoBERTa and MPNet, whose positions count what is not padding

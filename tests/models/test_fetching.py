@@ -84,7 +84,7 @@ def test_a_damaged_copy_is_converted_again(
 
 @pytest.mark.parametrize("kind", ["encoder", "vectors"])
 def test_a_cell_is_not_charged_for_what_is_fetched(
-    kind: str, sources: Sources, toy_cell: Any, toy_bench: RunContext, monkeypatch: pytest.MonkeyPatch
+    kind: str, sources: Sources, toy_cell: Any, toy_context: RunContext, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """However long fetching takes, it is no part of the seconds that every cell of the group gets as `prepare`."""
     clock = time.perf_counter
@@ -96,7 +96,7 @@ def test_a_cell_is_not_charged_for_what_is_fetched(
 
     monkeypatch.setattr(loading, "fetch", fetch)
     cell = toy_cell("frozen", backbone="glove") if kind == "vectors" else toy_cell("frozen")
-    group = prepare_group(cell, replace(toy_bench, sources=sources))
+    group = prepare_group(cell, replace(toy_context, sources=sources))
     assert passed == [3600.0]
     assert 0 < group.seconds < 600
 

@@ -58,9 +58,9 @@ def test_other_splits_are_not_learnt_from(name: str) -> None:
 
 
 @BOTH
-def test_a_cell_runs_on_them(name: str, toy_cell: MakeCell, toy_bench: RunContext) -> None:
+def test_a_cell_runs_on_them(name: str, toy_cell: MakeCell, toy_context: RunContext) -> None:
     cell = toy_cell("frozen", backbone=name)
-    record, _ = run_cell(cell, prepare_group(cell, toy_bench), toy_bench, lambda point: None)
+    record, _ = run_cell(cell, prepare_group(cell, toy_context), toy_context, lambda point: None)
     assert record.status == "done"
     assert ":" not in cell.id
 

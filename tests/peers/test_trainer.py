@@ -29,7 +29,7 @@ from bench.peers.model import EncoderWithHead
 from bench.peers.schedule import Thaw, optimizer_and_schedule
 from bench.peers.settings import Settings
 from bench.peers.trainer import features, run_trainer
-from bench.registry import Plugins
+from bench.registry import Plugins, Registry
 from bench.runs.curve import Point
 from strategies.gradual import Gradual
 
@@ -105,7 +105,7 @@ def test_biases_norms_and_embeddings_are_not_decayed(backbone: HuggingFaceEncode
 def test_trainer_runs_every_kind_of_head(
     task: str, settings: Settings, toy_cell: MakeCell, plugins: Plugins, sources: Sources
 ) -> None:
-    outcome = run_trainer(toy_cell("gradual", task), plugins, sources, CPU, settings)
+    outcome = run_trainer(toy_cell("gradual", task), Registry(plugins, sources), CPU, settings)
     assert outcome.score is not None
     assert 0 <= outcome.score <= 1
     assert min(outcome.clock.prepare, outcome.clock.train, outcome.clock.evaluate) > 0
@@ -116,9 +116,9 @@ def test_trainer_takes_the_steps_that_this_engine_takes(
 ) -> None:
     """With the whole training split in each batch and without dropout nothing is left to chance."""
     recipe = Recipe(epochs=8, batch_size=1000, max_length=32, stride=8, dropout=0.0, encoder_dropout=0.0)
-    cell, context = toy_cell("gradual", recipe=recipe), RunContext(plugins, sources, CPU)
+    cell, context = toy_cell("gradual", recipe=recipe), RunContext(Registry(plugins, sources), CPU)
     group = prepare_group(cell, context)
-    model, plan = build(cell, Gradual(), group, context)
+    model, plan = build(cell, group, context)
     weights = {name: value.clone() for name, value in model.head.map[-1].state_dict().items()}
     own: dict[str, torch.Tensor] = {}
 
@@ -135,7 +135,7 @@ def test_trainer_takes_the_steps_that_this_engine_takes(
             seen.append(self)
 
     monkeypatch.setattr(trainer, "EncoderWithHead", Seen)
-    run_trainer(cell, plugins, sources, CPU, Settings.defaults())
+    run_trainer(cell, Registry(plugins, sources), CPU, Settings.defaults())
     peer = HuggingFaceEncoder(seen[0].encoder, "tiny").named_parameters()
     given = load(cell.backbone, sources).backbone.named_parameters()
     for name in (name for name in own if name.startswith("layers.")):
@@ -154,7 +154,7 @@ def test_what_the_engine_changes_in_a_model_is_not_in_the_one_that_trainer_train
             seen.append(self)
 
     monkeypatch.setattr(trainer, "EncoderWithHead", Seen)
-    run_trainer(toy_cell("frozen"), plugins, sources, CPU, Settings.defaults())
+    run_trainer(toy_cell("frozen"), Registry(plugins, sources), CPU, Settings.defaults())
     assert seen[0].encoder.config._attn_implementation == "sdpa"
     assert not [m for m in seen[0].modules() if type(m).__module__.startswith("bench.") and m is not seen[0]]
 
@@ -166,7 +166,7 @@ def test_what_trainer_has_no_part_for_is_refused(
     strategy: str, says: str, toy_cell: MakeCell, plugins: Plugins, sources: Sources
 ) -> None:
     with pytest.raises(BenchError, match=says):
-        run_trainer(toy_cell(strategy), plugins, sources, CPU, Settings.defaults())
+        run_trainer(toy_cell(strategy), Registry(plugins, sources), CPU, Settings.defaults())
 
 
 def test_features_are_the_encoded_sequences(toy_cell: MakeCell, plugins: Plugins, backbone: Any) -> None:
@@ -186,7 +186,7 @@ def test_classifiers_fit_pooled_features(
 ) -> None:
     if encode is sentence_transformers:
         pytest.importorskip("sentence_transformers")
-    outcome = run_classifier(toy_cell("frozen"), plugins, sources, CPU, encode)
+    outcome = run_classifier(toy_cell("frozen"), Registry(plugins, sources), CPU, encode)
     assert outcome.score is not None
     assert 0 <= outcome.score <= 1
 
@@ -201,7 +201,7 @@ def test_both_encoders_of_texts_give_the_same_vectors(toy_cell: MakeCell) -> Non
 def test_the_clock_of_a_cell_leaves_evaluation_apart(
     toy_cell: MakeCell, plugins: Plugins, sources: Sources
 ) -> None:
-    outcome = run_one(toy_cell("top-layers"), plugins, sources, CPU)
+    outcome = run_one(toy_cell("top-layers"), Registry(plugins, sources), CPU)
     assert min(outcome.clock.prepare, outcome.clock.train, outcome.clock.evaluate) > 0
 
 
@@ -210,4 +210,4 @@ def test_a_suite_runs_all_its_cells(toy_cell: MakeCell, plugins: Plugins, source
     cells = [
         toy_cell(strategy, seed=seed, recipe=recipe) for strategy in ("frozen", "full") for seed in range(2)
     ]
-    assert run_suite(cells, plugins, sources, CPU).clock.whole > 0
+    assert run_suite(cells, Registry(plugins, sources), CPU).clock.whole > 0

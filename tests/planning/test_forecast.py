@@ -14,9 +14,8 @@ from bench.cli.forecast import as_dict
 from bench.contracts import Cell
 from bench.data.sources import Sources
 from bench.planning.forecast import Forecast, forecast
-from bench.registry import Plugins
+from bench.registry import Plugins, Registry
 from bench.runs.folder import Store
-from bench.runs.identity import fingerprint
 from bench.runs.record import Machine, Record, Seconds
 
 MACHINE = Machine(device="cpu", dtype="float32", threads=1, processor="abacus", system="Linux")
@@ -46,7 +45,7 @@ def done(cell: Cell, seconds: float, print_: str = "") -> Record:
 def test_an_empty_cache_lists_every_download_once_with_its_size(
     quick: list[Cell], plugins: Plugins, tmp_path: Path
 ) -> None:
-    found = forecast(quick, plugins, Sources(cache=tmp_path / "cache"), tmp_path / "runs" / "quick")
+    found = forecast(quick, Registry(plugins, Sources(cache=tmp_path / "cache")), tmp_path / "runs" / "quick")
     names = [download.name for download in found.downloads]
     assert names == [
         "vaderSentiment 2.5",
@@ -62,7 +61,7 @@ def test_an_empty_cache_lists_every_download_once_with_its_size(
 def test_without_a_record_everything_is_assumed_and_full_takes_longer_than_frozen(
     quick: list[Cell], plugins: Plugins, tmp_path: Path
 ) -> None:
-    found = forecast(quick, plugins, Sources(cache=tmp_path), tmp_path / "runs" / "quick")
+    found = forecast(quick, Registry(plugins, Sources(cache=tmp_path)), tmp_path / "runs" / "quick")
     assert {row.each.basis for row in found.rows} == {"assumed"}
     seconds = {
         row.cells[0].strategy: row.each.seconds for row in found.rows if row.cells[0].backbone == "minilm"
@@ -83,10 +82,10 @@ def test_records_of_this_run_and_of_those_beside_it_count(
     ]
     own, other = (Store(tmp_path / "runs" / name) for name in ("quick", "other"))
     own.begin("quick", [cells[0].id])
-    own.save(done(cells[0], 10.0, fingerprint(cells[0], plugins, sources)))
+    own.save(done(cells[0], 10.0, Registry(plugins, sources).fingerprint(cells[0])))
     other.begin("other", [cells[0].id])
     other.save(done(cells[0], 20.0))
-    [row] = forecast(cells, plugins, sources, own.path).rows
+    [row] = forecast(cells, Registry(plugins, sources), own.path).rows
     assert (row.finished, row.each.memory, row.each.basis) == (1, 2**30, "recorded")
     assert row.each.seconds == pytest.approx(15.0)
 
@@ -95,7 +94,7 @@ def test_the_history_counts_where_no_record_is_left(
     quick: list[Cell], plugins: Plugins, tmp_path: Path
 ) -> None:
     append([done(quick[0], 41.0)], tmp_path / "history.jsonl")
-    found = forecast(quick[:1], plugins, Sources(cache=tmp_path), tmp_path / "runs" / "quick")
+    found = forecast(quick[:1], Registry(plugins, Sources(cache=tmp_path)), tmp_path / "runs" / "quick")
     assert found.rows[0].each.seconds == pytest.approx(42.0)
     assert "abacus" in found.machines[0]
 
@@ -104,13 +103,13 @@ def test_a_strategy_that_does_not_fit_is_said_and_takes_no_time(
     plugins: Plugins, toy_cell: Callable[..., Cell], tmp_path: Path
 ) -> None:
     cells = [toy_cell("gradual", backbone="glove")]
-    found = forecast(cells, plugins, Sources(cache=tmp_path), tmp_path / "run")
-    assert "does not fit" in found.rows[0].misfit
+    found = forecast(cells, Registry(plugins, Sources(cache=tmp_path)), tmp_path / "run")
+    assert "does not fit" in found.rows[0].reason
     assert found.seconds == 0
 
 
 def test_a_forecast_is_json(quick: list[Cell], plugins: Plugins, tmp_path: Path) -> None:
-    found: Forecast = forecast(quick, plugins, Sources(cache=tmp_path), tmp_path / "run")
+    found: Forecast = forecast(quick, Registry(plugins, Sources(cache=tmp_path)), tmp_path / "run")
     value = as_dict(found)
     assert [cell["id"] for cell in value["cells"]] == [cell.id for row in found.rows for cell in row.cells]
 

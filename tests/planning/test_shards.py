@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 from bench.contracts import BenchError, Cell, Recipe
-from bench.data.sources import Sources
-from bench.planning.shards import Shard, cost, divide, part
-from bench.registry import Plugins
+from bench.planning.shards import Shard, divide, part
+from bench.planning.workload import Workload
+from bench.registry import Plugins, Registry
 
 
 def grid(tasks: int, seeds: int, train: int = 1000) -> list[Cell]:
@@ -55,13 +55,17 @@ def test_no_shard_is_empty() -> None:
 
 
 def test_a_head_alone_costs_less_than_the_encoder(plugins: Plugins) -> None:
-    frozen, full = grid(1, 1)
-    assert cost(frozen, plugins, depth=6) < cost(full, plugins, depth=6)
+    workload = Workload(Registry(plugins))
+    frozen, full = (
+        Cell("s", "movie-sentiment", strategy, "minilm", 0, Recipe(train=1000))
+        for strategy in ("frozen", "full")
+    )
+    assert workload.operations(frozen) < workload.operations(full) / 2
 
 
 def test_more_shards_than_cells_are_refused(plugins: Plugins) -> None:
     with pytest.raises(BenchError, match="there are only 4 cells"):
-        part(grid(1, 2), Shard(1, 5), plugins, Sources())
+        part(grid(1, 2), Shard(1, 5), Registry(plugins))
 
 
 @pytest.mark.parametrize("text", ["0/3", "4/3", "1", "a/b", "1/3/3", "-1/3"])

@@ -3,24 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
 
 import pytest
 
 from bench.contracts import BenchError, Cell
 from bench.engine.group import RunContext, prepare_group
 from bench.profiling import step_ledger as ledger
+from bench.profiling.request import Request
+from tests.support.made_runs import TOYS
 
 MakeCell = Callable[..., Cell]
 
 
 def test_every_strategy_takes_the_same_steps_and_the_parts_add_up(
-    toy_cell: MakeCell, toy_bench: RunContext
+    toy_cell: MakeCell, toy_context: RunContext
 ) -> None:
     cells = [toy_cell(name) for name in ("top-layers", "lora", "full")]
-    group = prepare_group(cells[0], toy_bench)
-    lines = [line for cell in cells for line in ledger.lines_of(cell, group, toy_bench)]
+    group = prepare_group(cells[0], toy_context)
+    lines = [line for cell in cells for line in ledger.lines_of(cell, group, toy_context)]
     ledger.measure(lines, group, cells[0], steps=2)
-    table = ledger.table(lines, group, cells[0], toy_bench)
+    table = ledger.table(lines, group, cells[0], toy_context)
     labels = [row.labels[0] for row in table.blocks[0].rows]
     assert labels == ["top-layers", "top-layers, prefix run in every step", "lora", "full"]
     assert {len(line.seconds) for line in lines} == {2 + ledger.WARM}
@@ -29,7 +34,34 @@ def test_every_strategy_takes_the_same_steps_and_the_parts_add_up(
     assert table.blocks[0].rows[-1].entries[-1].value == 1
 
 
-def test_what_takes_no_steps_is_refused(toy_cell: MakeCell, toy_bench: RunContext) -> None:
-    cell = toy_cell("probe")
-    with pytest.raises(BenchError, match="'probe' takes no steps"):
-        ledger.lines_of(cell, prepare_group(cell, toy_bench), toy_bench)
+@pytest.mark.parametrize(
+    ("changes", "code"),
+    [
+        ({"strategies": ("full", "probe")}, "no-training-steps"),
+        ({"strategies": ("frozn",)}, ""),
+        ({"task": "toy-sentimental"}, ""),
+        ({"suite": "laddr"}, ""),
+    ],
+)
+def test_a_wrong_request_is_refused_before_anything_is_loaded(
+    changes: dict[str, Any], code: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def loaded(*_: Any) -> None:
+        raise AssertionError("a group was prepared")
+
+    monkeypatch.setattr("bench.profiling.request.prepare_group", loaded)
+    wanted = Request("ladder", "toy-sentiment", "minilm", ("full",), "cpu", 1, (TOYS,))
+    with pytest.raises(BenchError) as error:
+        replace(wanted, **changes).prepare()
+    assert error.value.code == code
+
+
+def test_a_request_is_a_cell_of_each_strategy_with_the_options_of_the_suite(tiny_encoder: Path) -> None:
+    names = ("full", "top-layers", "full")
+    request = Request("ladder", "toy-sentiment", str(tiny_encoder), names, "cpu", 1, (TOYS,))
+    cells, group, _ = request.prepare()
+    assert [(cell.strategy, cell.options) for cell in cells] == [
+        ("full", ()),
+        ("top-layers", (("rate", 2e-4),)),
+    ]
+    assert len(group.splits["train"].lengths) > 0

@@ -29,15 +29,16 @@ def test_kernels_are_sorted_by_name(kernel: str, kind: str) -> None:
     assert step_profile.kind_of(kernel) == kind
 
 
-def test_a_profile_adds_up_and_counts_what_learns(toy_cell: MakeCell, toy_bench: RunContext) -> None:
+def test_a_profile_adds_up_and_counts_what_learns(toy_cell: MakeCell, toy_context: RunContext) -> None:
     operations = []
     for name in ("top-layers", "full"):
         cell = toy_cell(name)
-        group = prepare_group(cell, toy_bench)
-        found = step_profile.measure(lines_of(cell, group, toy_bench)[0], group, cell, steps=2)
+        group = prepare_group(cell, toy_context)
+        found = step_profile.measure(lines_of(cell, group, toy_context)[0], group, cell, steps=2)
         assert sum(found.shares.values()) == pytest.approx(1)
         assert {"matrix products", "AdamW and gradient norm"} <= set(found.shares)
-        table = step_profile.table(found, rate=1e9, cell=cell, context=toy_bench)
-        assert table.caption.startswith(f"A training step of {name}")
+        table = step_profile.table([(cell, found)], rate=1e9, context=toy_context)
+        assert [block.title for block in table.blocks] == [name]
+        assert len(table.blocks[0].rows) == len(found.shares)
         operations.append(found.operations)
     assert 0 < operations[0] < operations[1]

@@ -18,7 +18,7 @@ from bench.recommend.evidence import Growth
 from bench.recommend.page import Findings
 from bench.recommend.successive_halving import Contest, measured, sizes_for
 from bench.recommend.views import Everything, Selection, everything, selection
-from bench.registry import discover
+from bench.registry import Registry, discover
 from bench.runs.folder import Store
 from bench.runs.listeners import Silent
 from tests.support.toy_tasks import ToySentiment
@@ -57,7 +57,7 @@ def found_on(toy_cell: Callable[..., Cell], toy_plugin: Path, folder: Path, budg
     cell = replace(cell, recipe=replace(cell.recipe, pooling="cls", epochs=1))
     options = Options(device="cpu", executor="inline", plugin_files=plugins.given)
     terms = Terms(("frozen", "full"), cell.backbone, "accuracy", budget, "python -m bench recommend")
-    return answer(cell, terms, plugins, Sources(cache=folder), (folder / "run", options, Silent()))
+    return answer(cell, terms, Registry(plugins, Sources(cache=folder)), (folder / "run", options, Silent()))
 
 
 def test_an_answer_has_a_choice_a_test_score_and_a_page(
@@ -92,7 +92,7 @@ def test_what_an_earlier_request_left_in_the_folder_is_not_evidence(
     cell, recipe = toy_cell("full"), replace(toy_cell("full").recipe, pooling="cls", epochs=1)
     contest = Contest("toy-sentiment", view, ("frozen",), cell.backbone, recipe, 1, tmp_path / "run")
     sources = Sources(cache=tmp_path)
-    found = measured(contest, [int(size)], plugins, sources).records
+    found = measured(contest, [int(size)], Registry(plugins, sources)).records
     assert [item.cell.id for item in found] == [record.cell.id]
     other = replace(contest, recipe=replace(recipe, epochs=2))
-    assert not measured(other, [int(size)], plugins, sources).records
+    assert not measured(other, [int(size)], Registry(plugins, sources)).records

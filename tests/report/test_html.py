@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from bench.analysis.loading import Run
-from bench.analysis.regression.history import append
+from bench.analysis.regression.history import Line, line
 from bench.analysis.tables.model import Block, Table
 from bench.contracts import BenchError
 from bench.report import html, page, regression
@@ -178,31 +178,28 @@ def test_what_a_step_takes_is_in_the_section_on_time(run: Run):
     assert text.index('id="ledger"') < text.index("Steps of a made-up encoder") < text.index('id="errors"')
 
 
-def test_a_run_with_a_past_has_its_history(run: Run, tmp_path: Path):
-    path = tmp_path / "history.jsonl"
-    for day in ("2026-01-01T00:00:00Z", "2026-01-02T00:00:00Z"):
-        append([record.model_copy(update={"started": day}) for record in run.records], path)
-    found = page.build(run, Path("none"), path)
+def test_a_run_with_a_past_has_its_history(run: Run):
+    days = ("2026-01-01T00:00:00Z", "2026-01-02T00:00:00Z")
+    past = [line([record.model_copy(update={"started": day}) for record in run.records]) for day in days]
+    found = page.build(run, Path("none"), past)
     assert found.history is not None
     assert "▁" in html.report(found)
 
 
-def test_the_history_on_the_page_never_mixes_recipes(run: Run, tmp_path: Path):
-    path = tmp_path / "history.jsonl"
-    append(run.records, path)
-    longer = [
-        record.model_copy(
-            update={
-                "cell": replace(record.cell, recipe=replace(record.cell.recipe, epochs=9)),
-                "started": "2026-01-02T00:00:00Z",
-            }
+def test_the_history_on_the_page_never_mixes_recipes(run: Run):
+    def at(day: int, epochs: float) -> Line:
+        recipe = replace(run.records[0].cell.recipe, epochs=epochs)
+        changed = {"started": f"2026-01-0{day}T00:00:00Z"}
+        return line(
+            [
+                record.model_copy(update={**changed, "cell": replace(record.cell, recipe=recipe)})
+                for record in run.records
+            ]
         )
-        for record in run.records
-    ]
-    append(longer, path)
-    assert page.build(run, Path("none"), path).history is None
-    append([record.model_copy(update={"started": "2026-01-03T00:00:00Z"}) for record in run.records], path)
-    found = page.build(run, Path("none"), path).history
+
+    own = run.records[0].cell.recipe.epochs
+    assert page.build(run, Path("none"), [at(1, own), at(2, 9)]).history is None
+    found = page.build(run, Path("none"), [at(1, own), at(2, 9), at(3, own)]).history
     assert found is not None
     assert {row.entries[0].value for row in found.blocks[0].rows} == {2}
 

@@ -6,6 +6,7 @@ import shlex
 import sys
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -16,7 +17,7 @@ from bench.contracts import Cell, Recipe
 from bench.registry import Plugins
 from bench.report import page
 from bench.report.reproduce import commands, suite_file
-from bench.runs.record import Record
+from bench.runs.record import Machine, Record
 
 
 def record(cell: Cell) -> Record:
@@ -101,3 +102,16 @@ def test_a_run_of_a_user_s_files_is_repeated_from_its_folder(
     assert [(r.cell, r.fingerprint) for r in first.records] == [
         (r.cell, r.fingerprint) for r in second.records
     ]
+
+
+@pytest.mark.parametrize(
+    ("ran_at", "first"),
+    [
+        ({"commit": "abc123"}, ["git checkout abc123", "make setup-report"]),
+        ({"versions": {"transferbench": "0.1.0"}}, ["pip install 'transferbench[report]==0.1.0'"]),
+    ],
+)
+def test_the_commands_begin_with_the_code_of_the_run(ran_at: dict[str, Any], first: list[str]):
+    machine = Machine(device="cpu", dtype="float32", threads=1, processor="", system="", **ran_at)
+    ran = record(Cell("quick", "toy-sentiment", "full", "minilm", 0, Recipe()))
+    assert commands([ran.model_copy(update={"machine": machine})], "quick")[:-2] == first

@@ -69,7 +69,7 @@ def test_one_changed_bit_of_a_record_is_noticed(store: Store, share: float) -> N
     while path.read_bytes()[place : place + 1].isspace():
         place += 1
     flipped(path, place)
-    with pytest.raises(Damaged, match="check RUN --repair"):
+    with pytest.raises(Damaged, match="status RUN --check --repair"):
         store.records()
 
 

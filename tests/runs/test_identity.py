@@ -5,20 +5,18 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from bench.contracts import Cell
-from bench.data.sources import Sources
-from bench.registry import Plugins
-from bench.runs.identity import fingerprint
+from bench.registry import Plugins, Registry
 
 
 def test_the_options_of_what_is_inserted_count(toy_cell: Callable[..., Cell], plugins: Plugins) -> None:
-    sources = Sources()
+    registry = Registry(plugins)
     plain, wider = toy_cell("lora"), toy_cell("lora", options=(("rank", 16),))
-    assert fingerprint(plain, plugins, sources) != fingerprint(wider, plugins, sources)
+    assert registry.fingerprint(plain) != registry.fingerprint(wider)
 
 
 def test_an_option_that_changes_no_phase_does_not_count(
     toy_cell: Callable[..., Cell], plugins: Plugins
 ) -> None:
-    sources = Sources()
+    registry = Registry(plugins)
     plain, same = toy_cell("full"), toy_cell("full", options=(("rate", 1e-4),))
-    assert fingerprint(plain, plugins, sources) == fingerprint(same, plugins, sources)
+    assert registry.fingerprint(plain) == registry.fingerprint(same)

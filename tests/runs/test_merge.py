@@ -18,7 +18,7 @@ from bench.data.sources import Sources
 from bench.executors.contract import Options
 from bench.executors.launch import launch
 from bench.planning.shards import Shard
-from bench.registry import discover
+from bench.registry import Registry, discover
 from bench.runs.folder import Damaged, Store
 from bench.runs.integrity import verify
 from bench.runs.merge import merge
@@ -50,7 +50,11 @@ def run_here(suite: ToySuite, folder: Path, shard: str = "") -> Store:
     options = Options(device="cpu", threads=1, executor="inline", shard=part)
     cells = suites.cells(suites.load(str(suite.path)), plugins)
     launch(
-        cells, plugins, Sources(cache=folder / "cache"), folder, options, Display(Console(file=io.StringIO()))
+        cells,
+        Registry(plugins, Sources(cache=folder / "cache")),
+        folder,
+        options,
+        Display(Console(file=io.StringIO())),
     )
     return Store(folder)
 
@@ -74,7 +78,7 @@ def test_shards_and_merge_make_what_one_run_makes(tiny_encoder: Path, tmp_path: 
     assert "6 of 6 cells done" in said
     assert results(merged.path) == results(whole.path)
     assert merged.planned() == whole.planned()
-    assert "6 cells are sound, 0 files are damaged" in shown("check", str(merged.path))
+    assert "6 cells are sound, 0 files are damaged" in shown("status", "--check", str(merged.path))
     tables = [
         shown("table", str(run.path), "--columns", "accuracy,f1", "--format", "md") for run in (merged, whole)
     ]

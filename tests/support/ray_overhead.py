@@ -27,7 +27,7 @@ from bench.executors.ray_cluster import RayCluster
 from bench.executors.ray_node import Outcome
 from bench.executors.ray_pool import Hand
 from bench.executors.waiting import Held
-from bench.registry import discover
+from bench.registry import Registry, discover
 from tests.conftest import save_tiny_encoder
 from tests.support.made_runs import TOYS, ToySuite
 
@@ -109,7 +109,9 @@ def main() -> None:
         )
         began = time.monotonic()
         display = Display(Console(file=io.StringIO()))
-        records = launch(cells, plugins, Sources(cache=folder / "cache"), folder / "run", options, display)
+        records = launch(
+            cells, Registry(plugins, Sources(cache=folder / "cache")), folder / "run", options, display
+        )
     cluster.shutdown()
     assert all(record.status == "done" for record in records), [record.reason for record in records]
     busy = sum(worker.busy for worker in workers.values())

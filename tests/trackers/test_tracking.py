@@ -61,7 +61,7 @@ def test_a_tracker_that_hangs_neither_blocks_a_cell_nor_the_end(
 ) -> None:
     """A process that never reads: more cells than its pipe can hold are told to it."""
     (tmp_path / "sitecustomize.py").write_text("import time\ntime.sleep(60)\n")
-    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    monkeypatch.syspath_prepend(tmp_path)
     monkeypatch.setattr(tracking, "PATIENCE", 0.2)
     began = time.monotonic()
     assert "it did not finish in time" in followed(store, "tensorboard", cells=100_000)[0]

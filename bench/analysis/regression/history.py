@@ -1,4 +1,7 @@
-"""The trend over runs: results/history.jsonl, one line per completed run, and the steps in it.
+"""The trend over runs, one line per completed run, and the steps in it.
+
+A run is added to results/runs/history.jsonl, which stays on this machine. Promoting it to a baseline also adds it
+to results/history.jsonl, which is committed. Readers take both.
 
 A trend never mixes recipes: it follows the runs with the recipe of the last one. Steps are changes in mean found by
 PELT (Killick, Fearnhead & Eckley 2012, JASA 107), through `ruptures` (Truong, Oudre & Vayatis 2020, Signal
@@ -25,7 +28,8 @@ from bench.runs.record import Record
 
 VERSION = 2
 """Lines of version 1 have no recipes; they are read as they are."""
-PATH = Path("results/history.jsonl")
+NAME = "history.jsonl"
+COMMITTED = Path("results") / NAME
 BARS = "▁▂▃▄▅▆▇█"
 LEAST_NOISE = {"score": 0.002, "seconds": 0.02}  # of a score; of the logarithm of seconds
 
@@ -87,20 +91,36 @@ def recipe_digest(record: Record) -> str:
     return digest([record.cell.recipe, record.cell.options])
 
 
-def append(records: Sequence[Record], path: Path = PATH) -> None:
-    """Add a run to the history, in a single write; a run that is its last line already is not added again."""
+def append(records: Sequence[Record], path: Path) -> None:
+    """Add a run to a history, in a single write, where it does not have that run yet. BenchError where nothing
+    finished, or where the file cannot be written."""
     new = line(records).model_dump_json()
-    if path.is_file() and path.read_text(encoding="utf-8").splitlines()[-1:] == [new]:
-        return
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("a", encoding="utf-8") as file:
-        file.write(new + "\n")
-        file.flush()
-        os.fsync(file.fileno())
+    try:
+        if path.is_file() and new in path.read_text(encoding="utf-8").splitlines():
+            return
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with path.open("a", encoding="utf-8") as file:
+            file.write(new + "\n")
+            file.flush()
+            os.fsync(file.fileno())
+    except (OSError, UnicodeDecodeError) as error:
+        reason = getattr(error, "strerror", None) or "the file is damaged"
+        raise BenchError(f"{path} cannot be written ({reason})", code="history-unwritable") from error
 
 
-def read(path: Path = PATH) -> list[Line]:
-    """The history, oldest first; BenchError names the line that cannot be read."""
+def read_both(runs: Path) -> list[Line]:
+    """The runs in the history of a folder of runs and in the committed one above it, oldest first, each once.
+
+    BenchError where there is neither, or where one cannot be read."""
+    files = [path for path in (runs.parent / NAME, runs / NAME) if path.is_file()]
+    if not files:
+        raise BenchError(f"{runs / NAME} does not exist: complete a run first", code="history-missing")
+    lines = {line.model_dump_json(): line for path in files for line in read(path)}
+    return sorted(lines.values(), key=lambda line: line.date)
+
+
+def read(path: Path) -> list[Line]:
+    """A history in the order of its file; BenchError names the line that cannot be read."""
     if not path.is_file():
         raise BenchError(f"{path} does not exist: complete a run first", code="history-missing")
     try:

@@ -1,31 +1,19 @@
 """The power of the regression gate: how often it finds a known drop, and how often it raises a false alarm.
 
-    python -m bench.analysis.regression.power [RUN or BASELINE ...] [--trials 200] [--seeds 3] [--examples 1000]
 
 New runs of the same code are simulated from recorded predictions (`simulation`). A drop is injected by making
-random examples wrong, independently for each seed. Without a run, synthetic suites of known noise with thirty
-recorded seeds are used. The program prints a Markdown table with one row per run.
-"""
+random examples wrong, independently for each seed. The command `power` prints a row for each run."""
 
 from __future__ import annotations
 
-import argparse
-import json
 import math
-import sys
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
-from pathlib import Path
+from collections.abc import Mapping
+from dataclasses import dataclass
 from statistics import median
 
-import numpy as np
-
 from bench.analysis.groups import Key
-from bench.analysis.loading import Run
 from bench.analysis.regression.compare import ALL_TASKS, RunComparison, compare
-from bench.analysis.regression.simulation import Pool, Simulator, pools
-from bench.analysis.regression.synthetic import synthetic_run
-from bench.contracts import BenchError
+from bench.analysis.regression.simulation import Pool, Simulator
 
 NOISES = (0.03, 0.05, 0.08)  # of synthetic seeds, in logits
 
@@ -110,47 +98,3 @@ def named(outcome: RunComparison, drops: Mapping[Key, float]) -> bool:
     return any(
         item.status == "regressed" and item.key in guilty for item in (*outcome.strategies, *outcome.cells)
     )
-
-
-def main(arguments: Sequence[str] | None = None) -> int:
-    """The command line: prints the rates; 2 where a run cannot be used."""
-    parser = argparse.ArgumentParser(prog="python -m bench.analysis.regression.power", description=__doc__)
-    parser.formatter_class = argparse.RawDescriptionHelpFormatter
-    parser.add_argument("runs", nargs="*", type=Path, help="run folders, baseline files (default: synthetic)")
-    parser.add_argument("--trials", type=int, default=200)
-    parser.add_argument("--seeds", type=int, default=3, help="seeds of a simulated run")
-    parser.add_argument("--examples", type=int, default=0, help="test examples (default: as recorded)")
-    parser.add_argument("--json", action="store_true")
-    chosen = parser.parse_args(arguments)
-    try:
-        for place, run in enumerate(_opened(chosen.runs)):
-            simulator = Simulator(pools(run), chosen.seeds, chosen.examples, np.random.default_rng(0))
-            rates = measure(run.name, simulator, chosen.trials)
-            if chosen.json:
-                print(json.dumps(asdict(rates)), flush=True)
-            else:
-                print(*([] if place else [rates.head()]), rates.row(), sep="\n", flush=True)
-    except BenchError as error:
-        print(error, file=sys.stderr)
-        return 2
-    return 0
-
-
-def _opened(paths: Sequence[Path]) -> Iterator[Run]:
-    if not paths:
-        for noise in NOISES:
-            yield synthetic_run(seeds=30, noise=noise)
-    for path in paths:
-        if path.suffix == ".jsonl":
-            from bench.analysis.regression.baseline import read
-
-            yield read(path)
-        else:
-            from bench.runs.folder import open_run
-
-            store = open_run(path)
-            yield Run(str(path), store.records(), store.predictions)
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -34,6 +34,39 @@ def test_the_same_run_is_not_added_twice(tmp_path):
     assert len(history.read(path)) == 1
 
 
+def test_nor_where_another_run_came_between(tmp_path):
+    path = tmp_path / "history.jsonl"
+    for commit in ("one", "two", "one"):
+        history.append(run_at(commit, 0.8), path)
+    assert [line.commit for line in history.read(path)] == ["one", "two"]
+
+
+def test_the_committed_history_and_that_of_the_runs_are_read_as_one(tmp_path):
+    """By date, whichever file a run is in; a run that became a baseline is in both and counts once."""
+    runs = tmp_path / "runs"
+    days = {
+        day: [r.model_copy(update={"started": f"2026-01-0{day}"}) for r in run_at(f"c{day}", 0.8)]
+        for day in range(1, 6)
+    }
+    for day in (1, 3, 5):
+        history.append(days[day], tmp_path / "history.jsonl")
+    for day in (2, 3, 4):
+        history.append(days[day], runs / "history.jsonl")
+    assert [line.commit for line in history.read_both(runs)] == ["c1", "c2", "c3", "c4", "c5"]
+
+
+@pytest.mark.parametrize("place", ["history.jsonl", "runs/history.jsonl"])
+def test_one_of_the_two_histories_is_enough(tmp_path, place):
+    history.append(run_at("one", 0.8), tmp_path / place)
+    assert [line.commit for line in history.read_both(tmp_path / "runs")] == ["one"]
+
+
+def test_no_history_at_all_is_refused(tmp_path):
+    with pytest.raises(BenchError) as error:
+        history.read_both(tmp_path / "runs")
+    assert error.value.code == "history-missing"
+
+
 @pytest.mark.parametrize(
     ("text", "code"),
     [

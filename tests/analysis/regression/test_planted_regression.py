@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from bench.analysis.regression.history import read
+from bench.analysis.regression.history import COMMITTED, read, read_both
 from bench.cli import app as cli
 
 PLANTED = Path(__file__).parents[2] / "support" / "planted.py"
@@ -72,4 +72,5 @@ def test_planted_regressions_are_found_by_name_and_a_rerun_is_none(bench, monkey
     )  # the frozen random encoder knows nothing that could be lost
     assert regressed("slow") == (1, {"steady"})
     assert "toy-kinds/steady/tiny-bert fell by" in bench("compare", "base", "slow")[1]
-    assert len(read()) == 4
+    assert len(read(COMMITTED)) == 1  # the baseline
+    assert len(read_both(Path("results/runs"))) == 4

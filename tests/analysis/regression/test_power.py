@@ -7,7 +7,7 @@ import pytest
 
 from bench.analysis.groups import gather
 from bench.analysis.loading import Run
-from bench.analysis.regression.power import Drops, main, measure
+from bench.analysis.regression.power import Drops, measure
 from bench.analysis.regression.quality import sample
 from bench.analysis.regression.simulation import Simulator, pools, shifted
 from bench.analysis.regression.synthetic import synthetic_run
@@ -76,18 +76,3 @@ def test_a_run_with_one_seed_cannot_be_resampled():
     with pytest.raises(BenchError) as error:
         pools(synthetic_run(seeds=1))
     assert error.value.code == "too-few-seeds"
-
-
-def test_the_command_prints_a_row_a_run(capsys, monkeypatch):
-    monkeypatch.setattr("bench.analysis.regression.power.NOISES", (0.03, 0.05))
-    assert main(["--trials", "1", "--examples", "50", "--seeds", "2"]) == 0
-    lines = capsys.readouterr().out.splitlines()
-    assert [line.split("|")[1].strip() for line in lines[2:]] == [
-        "synthetic, noise 0.03",
-        "synthetic, noise 0.05",
-    ]
-
-
-def test_the_command_reports_a_missing_run_in_one_line(capsys, tmp_path):
-    assert main([str(tmp_path / "none.jsonl")]) == 2
-    assert len(capsys.readouterr().err.splitlines()) == 1

@@ -1,0 +1,71 @@
+"""`power`: how small a drop `compare` finds, and how often it raises a false alarm. Imports no torch."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from bench.cli import completion
+from bench.cli.listing import AsJson
+from bench.cli.options import MEASURE
+
+if TYPE_CHECKING:
+    from bench.analysis.loading import Run
+
+
+def register(app: typer.Typer) -> None:
+    """Add this command to the program."""
+    app.command(rich_help_panel=MEASURE)(power)
+
+
+def power(
+    runs: Annotated[
+        list[Path] | None,
+        typer.Argument(
+            metavar="RUN",
+            help="Runs or baseline files with two seeds or more. Default: made-up runs of known noise.",
+            autocompletion=completion.runs,
+            show_default=False,
+        ),
+    ] = None,
+    trials: Annotated[int, typer.Option(min=1, help="Simulated comparisons of each kind.")] = 200,
+    seeds: Annotated[int, typer.Option(min=1, help="Seeds of a simulated run.")] = 3,
+    examples: Annotated[
+        int, typer.Option(min=0, help="Test examples of a simulated run; 0: as recorded.")
+    ] = 0,
+    as_json: AsJson = False,
+) -> None:
+    """Say how small a drop `compare` finds, and how often it raises a false alarm. Prints a row for each run.
+
+    Runs of the same code, and runs with a known drop, are simulated from recorded predictions.
+
+    Example: python -m bench power results/baselines/quick.jsonl --trials 20
+    """
+    from dataclasses import asdict
+
+    import numpy as np
+
+    from bench.analysis.regression.power import measure
+    from bench.analysis.regression.simulation import Simulator, pools
+
+    for place, run in enumerate(_opened(runs or ())):
+        rates = measure(run.name, Simulator(pools(run), seeds, examples, np.random.default_rng(0)), trials)
+        if as_json:
+            print(json.dumps(asdict(rates)), flush=True)
+        else:
+            print(*([] if place else [rates.head()]), rates.row(), sep="\n", flush=True)
+
+
+def _opened(paths: Sequence[Path]) -> Iterator[Run]:
+    """The runs that are named, checked before the first is measured; without a name synthetic ones."""
+    from bench.analysis.opening import open_source
+    from bench.analysis.regression.power import NOISES
+    from bench.analysis.regression.synthetic import synthetic_run
+
+    if not paths:
+        return (synthetic_run(seeds=30, noise=noise) for noise in NOISES)
+    return iter([open_source(str(path)) for path in paths])
