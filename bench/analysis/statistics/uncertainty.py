@@ -21,7 +21,7 @@ STANDARD_DEVIATION = (
 TIED = (
     "Bold: the best mean of its task. Underlined: not told apart from it (paired bootstrap on the same examples, "
     "log-odds, noise over seeds; 5% over all pairs of strategies, tasks and metrics of this table), which does not "
-    "mean equal: {missed} would be missed {odds} times in 100."
+    "mean equal: {missed} would be missed more than {odds} times in 100."
 )
 
 
