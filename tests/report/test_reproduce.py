@@ -13,10 +13,12 @@ import pytest
 from bench import suite
 from bench.analysis.opening import open_source
 from bench.cli import app
-from bench.contracts import Cell, Recipe
+from bench.contracts import BenchError, Cell, Recipe
 from bench.registry import Plugins
 from bench.report import page
 from bench.report.reproduce import commands, suite_file
+from bench.runs import given
+from bench.runs.given import Given
 from bench.runs.record import Machine, Record
 
 
@@ -115,3 +117,22 @@ def test_the_commands_begin_with_the_code_of_the_run(ran_at: dict[str, Any], fir
     machine = Machine(device="cpu", dtype="float32", threads=1, processor="", system="", **ran_at)
     ran = record(Cell("quick", "toy-sentiment", "full", "minilm", 0, Recipe()))
     assert commands([ran.model_copy(update={"machine": machine})], "quick")[:-2] == first
+
+
+def test_what_a_run_was_given_adds_up_and_damage_is_named(tmp_path: Path):
+    given.note(tmp_path, Given(tasks={"one": {"data": "/data/one.csv"}}))
+    given.note(tmp_path, Given(plugins=("/code/mine.py",), local="/data/hub"))
+    given.note(tmp_path, Given())
+    found = given.read(tmp_path)
+    assert found == Given(
+        tasks={"one": {"data": "/data/one.csv"}}, plugins=("/code/mine.py",), local="/data/hub"
+    )
+    cell = Cell("quick", "one", "full", "minilm", 0, Recipe())
+    assert '[data]\nlocal = "/data/hub"' in suite_file([record(cell)], found)
+    assert commands([record(cell)], "a suite", found)[-2] == (
+        "python -m bench run 'a suite.toml' --plugin /code/mine.py --out 'results/runs/a suite-again'"
+    )
+    (tmp_path / given.NAME).write_text("{", encoding="utf-8")
+    with pytest.raises(BenchError) as error:
+        given.read(tmp_path)
+    assert error.value.code == "given-unreadable"
