@@ -54,6 +54,13 @@ class Group:
         values = [record.seconds.cold for record in self.done]
         return median(values) if values else None
 
+    def measurements(self) -> int:
+        """How many independent measurements the cold seconds rest on: the seeds or, where what seeds may share
+        (preparing rows and the prefix) takes most of the time, the different values of that part."""
+        shared = [record.seconds.prepare + record.seconds.prefix for record in self.done]
+        cold = [record.seconds.cold for record in self.done]
+        return len(set(shared)) if 2 * sum(shared) > sum(cold) else len(cold)
+
     def trainable(self) -> float | None:
         """The share of the parameters that learn, in [0, 1]."""
         shares = [record.trainable / record.parameters for record in self.done if record.parameters]

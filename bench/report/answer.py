@@ -21,7 +21,8 @@ class Choice:
     """A strategy as the answer names it. spread: half of the interval of its score, in [0, 1];
     bounds: where it is not symmetric. relative: cold
     seconds over those of the reference. p: adjusted, of its difference from the best;
-    detectable: the smallest difference that would have been found; None for the best."""
+    detectable: the smallest difference that would have been found; None for the best.
+    repeated: whether its seconds rest on two measurements or more."""
 
     key: Key
     label: str
@@ -31,6 +32,7 @@ class Choice:
     relative: float | None
     bounds: tuple[float, float] | None = None
     detectable: float | None = None
+    repeated: bool = True
     p: float | None = None
 
 
@@ -69,7 +71,7 @@ def _answer(reading: Reading, task: str) -> Answer:
     others = [item for item in found if item is not best]
     tied = tuple(item for item in others if item.key in compared and compared[item.key].tied)
     behind = tuple(item for item in others if item.key in compared and not compared[item.key].tied)
-    timed = [item for item in (best, *tied) if item.seconds]
+    timed = [item for item in (best, *tied) if item.seconds and item.repeated]
     leading = reading.groups[best.key]
     data = leading.done[0].data
     return Answer(
@@ -99,6 +101,7 @@ def _choice(reading: Reading, group: Group, metric: str) -> Choice:
         relative if isinstance(relative, float) else None,
         shown.bounds,
         compared.detectable if compared else None,
+        group.measurements() > 1,
         compared.adjusted if compared else None,
     )
 
@@ -141,7 +144,7 @@ def standings(found: Sequence[Answer]) -> list[Standing]:
             members.setdefault(choice.label, []).append((choice in leading, choice))
     standing = []
     for label, ranked in members.items():
-        known = [choice.relative for _, choice in ranked if choice.relative]
+        known = [choice.relative for _, choice in ranked if choice.relative and choice.repeated]
         relative = geometric_mean(known) if len(known) == len(ranked) else None
         standing.append(Standing(label, sum(leads for leads, _ in ranked), len(ranked), relative))
     return sorted(standing, key=lambda item: (-item.leads, item.relative or 1e9))

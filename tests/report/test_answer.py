@@ -54,6 +54,12 @@ def test_one_seed_is_a_caution():
     assert "One seed" in answers(read(make_run(Grid(seeds=1))))[0].caution
 
 
+def test_a_time_that_was_measured_once_gives_no_verdict():
+    found = answers(read(make_run(Grid(seeds=1))))
+    assert {answer.fastest for answer in found} == {None}
+    assert "the time of full" not in overall(found)
+
+
 def test_one_seed_is_said_in_the_overall_answer_and_more_are_not(reading: Reading):
     assert "a first look, not evidence" in overall(answers(read(make_run(Grid(seeds=1)))))
     assert "a first look" not in overall(answers(reading))

@@ -65,7 +65,7 @@ def compare_costs(
     notes = []
     if len(known) < len(pairs):
         notes.append(f"Time and memory of {len(pairs) - len(known)} cells are not compared: other machines.")
-    timed = {key: pair for key, pair in known.items() if min(map(measurements, pair)) > 1}
+    timed = {key: pair for key, pair in known.items() if min(group.measurements() for group in pair) > 1}
     if len(timed) < len(known):
         notes.append(
             f"No verdict on the time of {len(known) - len(timed)} cells: it was measured once in one of the runs."
@@ -80,14 +80,6 @@ def compare_costs(
     memory = _judged(known, "memory", lambda record: float(record.peak_memory), options)
     found = sorted([*seconds, *memory], key=lambda item: (not item.grew, -item.change))
     return tuple(found), tuple(notes)
-
-
-def measurements(group: Group) -> int:
-    """How many independent measurements the cold seconds of a group rest on: its seeds, or, where what seeds may
-    share (preparing rows and the prefix) makes most of the time, the different values of that part."""
-    shared = [record.seconds.prepare + record.seconds.prefix for record in group.done]
-    cold = [record.seconds.cold for record in group.done]
-    return len(set(shared)) if 2 * sum(shared) > sum(cold) else len(cold)
 
 
 def _cold(record: Record) -> float:

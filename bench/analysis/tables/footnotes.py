@@ -40,6 +40,7 @@ def provenance(groups: Mapping[Key, Group]) -> list[str]:
         _tuned(groups),
         "Backbones: " + ", ".join(dict.fromkeys(key.backbone for key in groups)) + ".",
         *_machines(done),
+        _measured_once(groups),
     ]
     return [note for note in notes if note]
 
@@ -143,6 +144,15 @@ def _tuned(groups: Mapping[Key, Group]) -> str:
         f"lowest validation loss. Kept, with the number of seeds: {text}. "
         f"The others took {sum(spent):,.0f} seconds in all, which no column includes."
     )
+
+
+def _measured_once(groups: Mapping[Key, Group]) -> str:
+    """Times without a repetition, which say nothing about noise."""
+    once = [group for group in groups.values() if group.seconds() and group.measurements() == 1]
+    if not once:
+        return ""
+    names = "all rows" if len(once) == len(groups) else _cells([str(group.key) for group in once])
+    return f"Times measured once, which are no evidence that one strategy is faster than another: {names}."
 
 
 def _machines(records: Iterable[Record]) -> list[str]:

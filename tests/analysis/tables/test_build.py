@@ -86,6 +86,16 @@ def test_accuracy_is_called_what_it_is(adapter, name):
     assert not any("Accuracy is" in note for note in build([make_record("reviews")]).notes)
 
 
+def test_times_measured_once_are_named():
+    note = "Times measured once, which are no evidence that one strategy is faster than another: "
+    assert f"{note}all rows." in build([make_record(), make_record(strategy="frozen")]).details
+    both = [make_record(), make_record(strategy="frozen"), make_record(strategy="frozen", seed=1)]
+    assert f"{note}reviews/full/minilm." in build(both).details
+    shared = [make_record(seed=n, seconds=Seconds(prefix=8, train=1 + n, cold=9 + n)) for n in range(2)]
+    assert f"{note}all rows." in build(shared).details
+    assert not any("measured once" in text for text in build(both[1:]).details)
+
+
 def test_recipes_that_differ_between_tasks_are_both_in_the_notes(grid):
     other = make_record("qa", recipe=Recipe(max_length=320))
     notes = build([*grid, other]).details
