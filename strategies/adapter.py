@@ -7,10 +7,11 @@ from bench.contracts import FROZEN, Insertable, Phase, Strategy
 
 @dataclass(frozen=True)
 class Adapter(Strategy):
-    """Two bottlenecks a layer learn, its norms, and the head (Houlsby et al. 2019, arXiv 1902.00751)."""
+    """Two bottleneck adapters per layer, the layers' norms and the head learn (Houlsby et al. 2019, arXiv
+    1902.00751)."""
 
     name = "adapter"
-    summary = "the head, two bottleneck adapters a layer, and the layers' norms"
+    summary = "the head, two bottleneck adapters per layer, and the layers' norms"
     paper = "arXiv 1902.00751"
     width: int = 64
     rate: float = 5e-4

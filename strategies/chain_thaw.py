@@ -7,8 +7,9 @@ from bench.contracts import FROZEN, Phase, Strategy
 
 @dataclass(frozen=True)
 class ChainThaw(Strategy):
-    """The head alone, each block alone from the embeddings upwards, then everything (Felbo et al. 2017, arXiv
-    1708.00524). The paper trains each stage to convergence; here all stages but the last share half the budget."""
+    """The head learns alone, then each block alone from the embeddings upwards, then everything (Felbo et al. 2017,
+    arXiv 1708.00524). The paper trains each stage to convergence. Here all stages but the last share half of the
+    budget."""
 
     name = "chain-thaw"
     summary = "the head, then each layer alone from the bottom, then everything"

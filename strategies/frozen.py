@@ -1,4 +1,4 @@
-"""A head on frozen embeddings: the cheapest transfer, and the one to beat."""
+"""A head on frozen features: the cheapest transfer, and the one to beat."""
 
 from dataclasses import dataclass
 
@@ -7,10 +7,10 @@ from bench.contracts import FROZEN, Phase, Strategy
 
 @dataclass(frozen=True)
 class Frozen(Strategy):
-    """Nothing but the head learns (Peters et al. 2019, arXiv 1903.05987, "feature extraction")."""
+    """Only the head learns (Peters et al. 2019, arXiv 1903.05987, "feature extraction")."""
 
     name = "frozen"
-    summary = "a head on frozen embeddings: a frozen encoder, or static word vectors"
+    summary = "a head on frozen features: of a frozen encoder, or static word vectors"
     paper = "arXiv 1903.05987"
     head_rate: float = 1e-2
 

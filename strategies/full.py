@@ -1,4 +1,4 @@
-"""Full fine-tuning: what the others are measured against."""
+"""Full fine-tuning: the strategy that all others are compared with."""
 
 from dataclasses import dataclass
 

@@ -7,11 +7,12 @@ from bench.contracts import FROZEN, Phase, Strategy
 
 @dataclass(frozen=True)
 class Gradual(Strategy):
-    """The head first, then ever more layers from the top (ULMFiT, Howard and Ruder 2018, arXiv 1801.06146).
+    """The head learns first, then more and more layers from the top (ULMFiT, Howard and Ruder 2018, arXiv
+    1801.06146).
 
-    All stages but the last share half of the budget. A layer's rate is `decay` times that of the layer
-    above it; ULMFiT's factor of 1/2.6 was for three LSTM layers, a transformer has more of them. With `patience` a
-    stage ends before its time when so many validation passes have brought no lower loss.
+    All stages but the last share half of the budget. A layer's rate is `decay` times that of the layer above
+    it. ULMFiT's factor of 1/2.6 was meant for three LSTM layers; a transformer has more layers. With
+    `patience`, a stage ends early after that many validation passes without a lower loss.
     """
 
     name = "gradual"

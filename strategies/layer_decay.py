@@ -7,7 +7,7 @@ from bench.contracts import Phase, Strategy
 
 @dataclass(frozen=True)
 class LayerDecay(Strategy):
-    """Everything learns; a layer's rate is `decay` times that of the layer above it (discriminative rates:
+    """Everything learns. A layer's rate is `decay` times that of the layer above it (discriminative rates:
     Howard and Ruder 2018, arXiv 1801.06146; for transformers: Clark et al. 2020, arXiv 2003.10555)."""
 
     name = "layer-decay"

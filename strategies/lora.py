@@ -7,9 +7,9 @@ from bench.contracts import FROZEN, Insertable, Phase, Strategy
 
 @dataclass(frozen=True)
 class LoRA(Strategy):
-    """A low-rank update of every linear map learns, and the head (Hu et al. 2022, arXiv 2106.09685).
+    """The head and a low-rank update of every linear map learn (Hu et al. 2022, arXiv 2106.09685).
 
-    The paper updates queries and values; all linear maps are needed to match full fine-tuning (Dettmers et al.
+    The paper updates queries and values. Matching full fine-tuning takes all linear maps (Dettmers et al.
     2023, arXiv 2305.14314, section 4).
     """
 

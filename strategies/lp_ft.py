@@ -7,7 +7,7 @@ from bench.contracts import FROZEN, Phase, Strategy
 
 @dataclass(frozen=True)
 class LinearProbeFineTune(Strategy):
-    """The head alone first, so that it is good before features move (Kumar et al. 2022, arXiv 2202.10054)."""
+    """The head learns first, so that it is good before the features move (Kumar et al. 2022, arXiv 2202.10054)."""
 
     name = "lp-ft"
     summary = "the head first, then everything"

@@ -7,8 +7,8 @@ from bench.contracts import Phase, Strategy
 
 @dataclass(frozen=True)
 class Scratch(Strategy):
-    """Everything learns, from random weights: same architecture, tokenizer and budget, no transfer (the control
-    of Howard and Ruder 2018, arXiv 1801.06146, table 4)."""
+    """Everything learns from random weights, with the same architecture, tokenizer and budget (the control of
+    Howard and Ruder 2018, arXiv 1801.06146, table 4)."""
 
     name = "scratch"
     summary = "everything learns, from random weights: the control without transfer"

@@ -1,7 +1,6 @@
 """AG News (Zhang et al., NeurIPS 2015).
 
-A tenth of the training set becomes the validation set; training items that are also in the test set are
-left out.
+A tenth of the training set becomes the validation set. Training items that are also in the test set are left out.
 """
 
 from __future__ import annotations

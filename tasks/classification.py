@@ -1,4 +1,4 @@
-"""Classification: a text, one label of a set; accuracy and macro F1 by scikit-learn."""
+"""Classification: a text with one label out of a set. Accuracy and macro F1 are scikit-learn's."""
 
 from __future__ import annotations
 

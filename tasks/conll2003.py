@@ -1,7 +1,7 @@
 """CoNLL-2003, English (Tjong Kim Sang and De Meulder).
 
-The official cut, untouched, so that scores can be compared with published ones; some short sentences are in
-more than one split.
+The official splits are left as they are, so that scores can be compared with published ones. Some short sentences
+are in more than one split.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
-"""FIN, sentences of financial agreements with their entities (Salinas Alvarado et al., ALTA 2015).
+"""FIN: sentences of financial agreements with their entities (Salinas Alvarado et al., ALTA 2015).
 
-The source does not say which agreement a sentence is from, so equal sentences are kept together."""
+The source does not say which agreement a sentence comes from, so equal sentences stay in one split."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What every task of labelled texts shares: how a text becomes tokens, and a logit a label."""
+"""What all tasks of labelled texts share: a text becomes tokens, and logits become a label."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 class LabelledTexts(Task, ABC):
-    """Implements what does not depend on which labels there are: encoding, decoding, the trivial prediction."""
+    """Implements what does not depend on the label set: encoding, decoding, the trivial prediction."""
 
     head = "pooled"
 
@@ -34,7 +34,7 @@ class LabelledTexts(Task, ABC):
         return decode_labels(logits, labels)
 
     def trivial(self, train: Sequence[TextExample], examples: Sequence[TextExample]) -> list[str]:
-        """The commonest label of the training split."""
+        """The majority label of the training split."""
         from bench.data.texts import majority_label
 
         return [majority_label(train)] * len(examples)

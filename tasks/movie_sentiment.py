@@ -1,7 +1,7 @@
 """Snippets of film reviews with a mean human rating (Hutto and Gilbert, ICWSM 2014), and three other domains.
 
-Above zero is positive, below negative, zero is left out. Every film snippet is from a review of its own;
-the snippets are from Pang and Lee (ACL 2005)."""
+A rating above zero is positive, one below is negative, and zero is left out. The film snippets are those of
+Pang and Lee (ACL 2005), each from another review."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
-"""Named entities: words with IOB2 tags; entity F1, precision and recall by seqeval in strict mode.
+"""Named entities: words with IOB2 tags. Entity F1, precision and recall are seqeval's, in strict mode.
 
 Strict IOB2 (Tjong Kim Sang and Sang-Kim 2000; seqeval `mode="strict", scheme=IOB2`): an entity is a B- and
-the I- of its type that follow; it counts where both its words and its type are right. An I- that continues
-nothing, as a prediction may have, is no entity.
+the I- of its type that follow. It counts if both its words and its type are right. A predicted I- that
+continues nothing is no entity.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _TAG = re.compile(r"O|[BI]-[^\s-](\S*[^\s-])?")
 
 
 class NER(Task):
-    """Implements everything but `splits`. A test set may have only entity types that occur in training."""
+    """Implements everything but `splits`. Every entity type of a test set must occur in training."""
 
     adapter = "ner"
     head = "token"
@@ -100,7 +100,7 @@ class NER(Task):
     def columns(
         self, examples: Sequence[WordsExample], predictions: Sequence[Sequence[str]]
     ) -> dict[str, list[Any]]:
-        """Tags one space apart, and counts of entities (`tp`, `predicted`, `gold`) and of words (`correct`,
+        """The tags, separated by spaces; counts of entities (`tp`, `predicted`, `gold`) and of words (`correct`,
         `tokens`)."""
         from seqeval.scheme import IOB2, Entities
 

@@ -1,6 +1,6 @@
-"""20 Newsgroups (Lang, ICML 1995), the by-date cut of Cachopo: lower-cased, without punctuation.
+"""20 Newsgroups (Lang, ICML 1995) in Cachopo's split by date: lower-cased, without punctuation.
 
-Empty posts and training posts that are also in the test set are left out; a tenth of the training set
+Empty posts are left out, and so are training posts that are also in the test set. A tenth of the training set
 becomes the validation set."""
 
 from __future__ import annotations

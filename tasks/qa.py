@@ -1,4 +1,4 @@
-"""Question answering: a span of the context; exact match and F1 by the rules of SQuAD 1.1."""
+"""Question answering: a span of the context. Exact match and F1 follow the rules of SQuAD 1.1."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ class QA(Task):
     def columns(
         self, examples: Sequence[QuestionExample], predictions: Sequence[str]
     ) -> dict[str, list[Any]]:
-        """`reference` is the gold answers, each once, with ` | ` between; `exact` is 0 or 1, `overlap` F1."""
+        """`reference` holds the distinct gold answers, joined by ` | `; `exact` is 0 or 1; `overlap` is the F1."""
         from bench.data.squad_metric import exact_match, overlap_f1
 
         golds = [[text for text, _ in example.answers] for example in examples]

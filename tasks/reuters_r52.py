@@ -1,7 +1,7 @@
-"""Reuters-21578, the 52 topics of stories with one topic, modApte cut (R52 of Cachopo).
+"""Reuters-21578: stories with one topic, 52 topics, the ModApte split (Cachopo's R52).
 
-The rarest topics have one training story. Empty stories and training stories that are also in the test
-set are left out; a tenth of the training set becomes the validation set."""
+The rarest topics have one training story. Empty stories are left out, and so are training stories that are
+also in the test set. A tenth of the training set becomes the validation set."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""Reuters-21578, the eight commonest topics of stories with one topic, modApte cut (R8 of Cachopo).
+"""Reuters-21578: stories with one topic, the eight most frequent topics, the ModApte split (Cachopo's R8).
 
-Training stories that are also in the test set are left out; a tenth of the training set becomes the
+Training stories that are also in the test set are left out. A tenth of the training set becomes the
 validation set."""
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Sentiment: a text and its polarity; accuracy, macro F1, and F1 of the positive class by scikit-learn."""
+"""Sentiment: a text and its polarity. Accuracy, macro F1 and the F1 of the positive class are scikit-learn's."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from bench.contracts import BenchError, Metric, TextExample
 from tasks.labelled_texts import LabelledTexts
 
 POLARITIES = ("negative", "neutral", "positive")
-"""The labels, in the order of the head's outputs; a data set may do without `neutral`."""
+"""The labels, in the order of the head's outputs; a data set may lack `neutral`."""
 
 
 class Sentiment(LabelledTexts):
-    """Implements everything but `splits`. For other labels (stars, emotions) use `classification`."""
+    """Implements everything but `splits`. Other labels (stars, emotions) are for `Classification`."""
 
     adapter = "sentiment"
     metrics = (
@@ -30,12 +30,13 @@ class Sentiment(LabelledTexts):
         return check_text(example)
 
     def labels(self, train: Sequence[TextExample]) -> tuple[str, ...]:
-        """The polarities of the training split; BenchError where `negative` or `positive` is missing."""
+        """The polarities of the training split. BenchError if `negative` or `positive` is missing."""
         found = {example.label for example in train}
         for polarity in ("negative", "positive"):
             if polarity not in found:
                 raise BenchError(
-                    f"no training example is '{polarity}': take more examples, or use `classification`"
+                    f"no training example is '{polarity}': use more examples, or the adapter `classification`",
+                    code="missing-polarity",
                 )
         return tuple(polarity for polarity in POLARITIES if polarity in found)
 

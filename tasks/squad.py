@@ -1,5 +1,5 @@
-"""The SQuAD 1.1 development set (Rajpurkar et al., EMNLP 2016), cut by article, and
-SQuADShifts (Miller et al., ICML 2020): new articles, and three other domains."""
+"""The SQuAD 1.1 development set (Rajpurkar et al., EMNLP 2016), split by article, and SQuADShifts (Miller et
+al., ICML 2020): new articles and three other domains."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """SQuAD 1.1 (Rajpurkar et al., EMNLP 2016).
 
-The development set is the test set, as the official one is not public; a tenth of the training set becomes
-the validation set, by article.
+The development set is the test set, because the official test set is not public. A tenth of the training set, by
+article, becomes the validation set.
 """
 
 from __future__ import annotations

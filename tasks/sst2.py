@@ -1,7 +1,7 @@
 """SST-2 (Socher et al., EMNLP 2013).
 
-The hub's test set has no labels: then the validation set is the test set, as in the GLUE literature, and a
-tenth of the training set becomes the validation set. A copy with test labels is used as it is cut."""
+The hub's test set has no labels. The validation set then becomes the test set, as in the GLUE literature, and
+a tenth of the training set becomes the validation set. A copy with test labels keeps its own splits."""
 
 from __future__ import annotations
 

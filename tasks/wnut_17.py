@@ -1,6 +1,6 @@
 """WNUT 2017, emerging and rare entities (Derczynski et al.).
 
-The official cut, untouched; the test set is from other sites than the training set.
+The official splits are left as they are. The test set comes from other sites than the training set.
 """
 
 from __future__ import annotations

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,8 +20,8 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
-def word_piece_tokenizer() -> Any:
-    """A fast BERT-style tokenizer that knows the toy tasks' words, and every other word letter by letter."""
+def word_piece_tokenizer(words: Sequence[str] = WORDS) -> Any:
+    """A fast BERT-style tokenizer that knows these words, and every other one letter by letter."""
     from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors
     from transformers import PreTrainedTokenizerFast
 
@@ -36,7 +36,7 @@ def word_piece_tokenizer() -> Any:
         *letters,
         *(f"##{c}" for c in letters),
     ]
-    vocabulary = {entry: number for number, entry in enumerate(dict.fromkeys([*entries, *WORDS]))}
+    vocabulary = {entry: number for number, entry in enumerate(dict.fromkeys([*entries, *words]))}
     tokenizer = Tokenizer(models.WordPiece(vocabulary, unk_token="[UNK]"))
     tokenizer.normalizer = normalizers.BertNormalizer(lowercase=True)
     tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
@@ -49,19 +49,19 @@ def word_piece_tokenizer() -> Any:
     return PreTrainedTokenizerFast(tokenizer_object=tokenizer, mask_token="[MASK]", **names)
 
 
-def save_tiny_encoder(folder: Path) -> Path:
+def save_tiny_encoder(folder: Path, positions: int = 64, words: Sequence[str] = WORDS) -> Path:
     """Write a random BERT of 4 layers and width 32, and its tokenizer, to a folder."""
     import torch
     from transformers import BertConfig, BertModel
 
-    tokenizer = word_piece_tokenizer()
+    tokenizer = word_piece_tokenizer(words)
     config = BertConfig(
         vocab_size=len(tokenizer),
         hidden_size=32,
         num_hidden_layers=4,
         num_attention_heads=2,
         intermediate_size=64,
-        max_position_embeddings=64,
+        max_position_embeddings=positions,
         initializer_range=0.1,  # of width 32: large enough that every layer changes what it is given
     )
     with torch.random.fork_rng(devices=[]):

