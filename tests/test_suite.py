@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -148,9 +149,109 @@ def test_a_filter_may_name_what_the_suite_lacks(suite: Suite, plugins: Plugins) 
     assert found == ["toy-qa/full/.--mine/seed0"]
 
 
-def test_filters_that_leave_nothing_are_an_error(suite: Suite, plugins: Plugins) -> None:
-    with pytest.raises(BenchError, match="'mine': no cell is left after the filters"):
-        ids(suite, plugins, tasks=("toy-sentiment",), backbones=("glove",))
+GRIDS = """
+seeds = 1
+[tasks.toy-sentiment]
+[tasks.toy-ner]
+[tasks.toy-qa]
+
+[[grid]]
+strategies = ["full", "lora"]
+backbones = ["big"]
+tasks = ["toy-sentiment", "toy-qa"]
+
+[[grid]]
+strategies = ["scratch"]
+backbones = ["big"]
+tasks = ["toy-sentiment"]
+
+[[grid]]
+strategies = ["full", "frozen"]
+backbones = ["cased"]
+tasks = ["toy-ner"]
+
+[[grid]]
+strategies = ["frozen"]
+backbones = ["glove"]
+"""
+S, N, Q = ("toy-sentiment",), ("toy-ner",), ("toy-qa",)
+NAMED: list[tuple[dict[str, tuple[str, ...]], str]] = [
+    # what is in a grid of the task is cut
+    ({"tasks": S, "strategies": ("full",)}, "S/full/big"),
+    ({"strategies": ("scratch",)}, "S/scratch/big"),
+    ({"backbones": ("cased",)}, "N/full/cased N/frozen/cased"),
+    (
+        {"strategies": ("full", "frozen"), "backbones": ("big", "glove")},
+        "S/full/big Q/full/big S/frozen/glove N/frozen/glove Q/frozen/glove",
+    ),
+    # a name that no grid has joins the first grid of every task
+    ({"strategies": ("bitfit",)}, "S/bitfit/big Q/bitfit/big N/bitfit/cased"),
+    ({"backbones": ("new",)}, "S/full/new S/lora/new Q/full/new Q/lora/new N/full/new N/frozen/new"),
+    # ... of the named tasks
+    ({"tasks": (*S, *N), "backbones": ("new",)}, "S/full/new S/lora/new N/full/new N/frozen/new"),
+    ({"tasks": N, "backbones": ("new",)}, "N/full/new N/frozen/new"),
+    ({"tasks": N, "strategies": ("bitfit",)}, "N/bitfit/cased"),
+    # a name that only grids of other tasks have is added to the named task
+    ({"tasks": N, "strategies": ("scratch",)}, "N/scratch/cased"),
+    ({"tasks": (*S, *N), "strategies": ("scratch",)}, "S/scratch/big N/scratch/cased"),
+    ({"tasks": N, "backbones": ("big",)}, "N/full/big N/frozen/big"),
+    (
+        {"tasks": (*S, *N), "backbones": ("big",)},
+        "S/full/big S/lora/big S/scratch/big N/full/big N/frozen/big",
+    ),
+    # two names whose grids differ
+    ({"strategies": ("lora",), "backbones": ("glove",)}, "S/lora/glove N/lora/glove Q/lora/glove"),
+    ({"tasks": Q, "strategies": ("lora",), "backbones": ("glove", "cased")}, "Q/lora/glove Q/lora/cased"),
+    (
+        {"tasks": Q, "strategies": ("full", "bitfit"), "backbones": ("big", "new")},
+        "Q/full/big Q/bitfit/big Q/full/new Q/bitfit/new",
+    ),
+    ({"tasks": N, "strategies": ("full", "lora"), "backbones": ("cased",)}, "N/full/cased N/lora/cased"),
+    # a task that the suite lacks gets every grid
+    (
+        {"tasks": ("toy-shifted",), "strategies": ("scratch", "frozen")},
+        "toy-shifted/scratch/big toy-shifted/frozen/cased toy-shifted/frozen/glove",
+    ),
+]
+
+
+@pytest.mark.parametrize(("named", "expected"), NAMED, ids=[str(number) for number in range(len(NAMED))])
+def test_what_is_named_gets_cells(
+    named: dict[str, tuple[str, ...]], expected: str, plugins: Plugins, tmp_path: Path
+) -> None:
+    path = tmp_path / "grids.toml"
+    path.write_text(GRIDS, encoding="utf-8")
+    short = {"S": S[0], "N": N[0], "Q": Q[0]}
+    wanted = {
+        f"{short.get(task, task)}/{rest}"
+        for task, _, rest in (name.partition("/") for name in expected.split())
+    }
+    known = replace(plugins, tasks={**plugins.tasks, "toy-shifted": plugins.tasks["toy-sentiment"]})
+    found = ids(load(str(path)), known, **named)
+    assert {name.removesuffix("/seed0") for name in found} == wanted
+    for kind, place in (("tasks", 0), ("strategies", 1), ("backbones", 2)):
+        assert set(named.get(kind, ())) <= {name.split("/")[place] for name in found}
+
+
+def test_a_task_in_no_grid_is_named(plugins: Plugins) -> None:
+    grid = [{"strategies": ["full"], "backbones": ["minilm"], "tasks": ["toy-ner"]}]
+    suite = validate(
+        {"name": "mine", "seeds": 1, "tasks": {"toy-ner": {}, "toy-qa": {}}, "grid": grid}, "a test"
+    )
+    for tasks in ((), ("toy-qa",)):
+        with pytest.raises(BenchError, match="task 'toy-qa' is in no grid") as error:
+            ids(suite, plugins, tasks=tasks)
+        assert error.value.code == "task-without-grid"
+    assert ids(suite, plugins, tasks=("toy-ner",)) == ["toy-ner/full/minilm/seed0"]
+    found = ids(suite, plugins, tasks=("toy-qa",), strategies=("frozen",), backbones=("x",))
+    assert found == ["toy-qa/frozen/x/seed0"]
+
+
+def test_a_grid_names_tasks_of_its_suite(plugins: Plugins) -> None:
+    grid = [{"strategies": ["full"], "backbones": ["minilm"], "tasks": ["toy-nerr"]}]
+    suite = validate({"name": "mine", "tasks": {"toy-ner": {}}, "grid": grid}, "a test")
+    with pytest.raises(BenchError, match=r"in a grid of suite 'mine' 'toy-nerr': did you mean 'toy-ner'\?"):
+        cells(suite, plugins)
 
 
 def test_an_unknown_task_suggests_the_nearest(suite: Suite, plugins: Plugins) -> None:
