@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from bench.user_data.description import UserData
 
 
-class Executor(StrEnum):
+class ExecutorChoice(StrEnum):
     process = "process"
     inline = "inline"
     ray = "ray"
@@ -94,9 +94,9 @@ def run(
     threads: Annotated[int | None, typer.Option(min=1, help="CPU threads. Default: torch's choice.")] = None,
     fresh: Annotated[bool, typer.Option("--fresh", help="Run finished cells again.")] = False,
     executor: Annotated[
-        Executor,
+        ExecutorChoice,
         typer.Option(help="Supervised worker processes, a Ray cluster, or this process (for debugging)."),
-    ] = Executor.process,
+    ] = ExecutorChoice.process,
     address: Annotated[
         str | None, typer.Option(help="Of the Ray cluster, e.g. auto. Default: the local one, or a new one.")
     ] = None,

@@ -16,7 +16,7 @@ from bench.data.splits import prepare
 from bench.engine.machine import Device
 from bench.extras import missing
 from bench.models.catalog import folder
-from bench.peers.measurement import Clock, Outcome
+from bench.peers.measurement import Clock, SideOutcome
 from bench.peers.model import pool
 from bench.registry import Registry
 
@@ -27,7 +27,7 @@ Load = Callable[[str, Cell, Device], Encode]
 """The folder of an encoder, the cell and the device -> its encoder of texts."""
 
 
-def run_classifier(cell: Cell, registry: Registry, device: Device, load: Load) -> Outcome:
+def run_classifier(cell: Cell, registry: Registry, device: Device, load: Load) -> SideOutcome:
     """Encode, fit, and score the test set. Raises BenchError where the cell is not a head on pooled features."""
     task = registry.task(cell.task)
     if cell.strategy != "frozen" or task.head != "pooled":
@@ -45,7 +45,7 @@ def run_classifier(cell: Cell, registry: Registry, device: Device, load: Load) -
     score = task.score(rows.test, predictions)[task.headline]
     clock.append(device.clock())
     prepared, trained, evaluated = np.diff(clock).tolist()
-    return Outcome(clock=Clock(prepare=prepared, train=trained, evaluate=evaluated), score=score)
+    return SideOutcome(clock=Clock(prepare=prepared, train=trained, evaluate=evaluated), score=score)
 
 
 def plain(path: str, cell: Cell, device: Device) -> Encode:
