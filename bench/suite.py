@@ -60,7 +60,8 @@ class Suite(Section):
         sizes = [size] if size else self.tasks.get(name, {}).get("sizes", [])
         if not isinstance(sizes, list) or len(set(map(str, sizes))) < len(sizes):
             raise BenchError(
-                f"suite '{self.name}', task '{name}': sizes must be a list of different numbers or 'all'"
+                f"suite '{self.name}', task '{name}': sizes must be a list of different numbers or 'all'",
+                code="wrong-sizes",
             )
         found = {f"{name}@{size}": replace(recipe, train=_examples(name, size)) for size in sizes}
         return found or {name: recipe}
@@ -80,7 +81,8 @@ class Suite(Section):
             first = error.errors()[0]
             key = ".".join(map(str, first["loc"]))
             raise BenchError(
-                f"suite '{self.name}', task '{task}': {key or 'recipe'}: {_reason(first)}"
+                f"suite '{self.name}', task '{task}': {key or 'recipe'}: {_reason(first)}",
+                code="wrong-recipe",
             ) from error
 
     def own_data(self, folder: Path) -> tuple[UserData, ...]:
@@ -154,9 +156,10 @@ def validate(values: dict[str, Any], where: str) -> Suite:
             hint = f"did you mean '{near[0]}'? " if near else ""
             valid = ", ".join(section.model_fields)
             raise BenchError(
-                f"suite {where}: unknown key '{location}': {hint}valid keys are {valid}"
+                f"suite {where}: unknown key '{location}': {hint}valid keys are {valid}",
+                code="unknown-key",
             ) from error
-        raise BenchError(f"suite {where}: key '{location}': {_reason(first)}") from error
+        raise BenchError(f"suite {where}: key '{location}': {_reason(first)}", code="wrong-value") from error
 
 
 def _apply(values: dict[str, Any], setting: str) -> None:
@@ -164,7 +167,9 @@ def _apply(values: dict[str, Any], setting: str) -> None:
     all tasks wins over the suite's own keys of a task; `tasks.squad.epochs=1` sets it for one."""
     key, equals, text = setting.partition("=")
     if not equals or not all(key.split(".")):
-        raise BenchError(f"--set {setting}: write it as key=value, for example recipe.epochs=2")
+        raise BenchError(
+            f"--set {setting}: write it as key=value, for example recipe.epochs=2", code="wrong-setting"
+        )
     try:
         value = tomllib.loads(f"x = {text}")["x"]
     except tomllib.TOMLDecodeError:
@@ -178,7 +183,7 @@ def _apply(values: dict[str, Any], setting: str) -> None:
     for part in path:
         values = values.setdefault(part, {})
         if not isinstance(values, dict):
-            raise BenchError(f"--set {setting}: '{part}' is not a table of the suite")
+            raise BenchError(f"--set {setting}: '{part}' is not a table of the suite", code="wrong-setting")
     values[last] = value
 
 
@@ -203,7 +208,8 @@ def cells(suite: Suite, plugins: Plugins, filters: Filters | None = None) -> lis
     tasks = dict.fromkeys(filters.tasks or suite.tasks)
     if not tasks:
         raise BenchError(
-            f"suite '{suite.name}' has no tasks: give data with --data FILE, or a task with --task"
+            f"suite '{suite.name}' has no tasks: give data with --data FILE, or a task with --task",
+            code="no-tasks",
         )
     recipes = {label: recipe for task in tasks for label, recipe in suite.sized_recipes(task).items()}
     grids = _grids(suite, filters, dict.fromkeys(task.partition("@")[0] for task in tasks))

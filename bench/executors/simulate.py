@@ -69,7 +69,7 @@ def costs_of(records: Sequence[Record]) -> dict[Cell, SimulatedCost]:
     there are none."""
     done = [record for record in records if record.status == "done"]
     if not done:
-        raise BenchError("no finished cell has recorded costs: run a suite first")
+        raise BenchError("no finished cell has recorded costs: run a suite first", code="no-costs")
     shared: dict[Key, float] = {}
     for record in done:
         key = record.cell.group_key

@@ -20,7 +20,7 @@ from bench.runs.listeners import Silent
 
 
 def run_one(cell: Cell, registry: Registry, device: Device) -> SideOutcome:
-    """The whole wall-clock time of the cell, of which what its record calls evaluation is set apart."""
+    """The wall-clock time of the cell; what its record counts as evaluation is kept apart."""
     context = RunContext(registry, device)
     began = device.clock()
     group = prepare_group(cell, context)
@@ -35,7 +35,7 @@ def run_one(cell: Cell, registry: Registry, device: Device) -> SideOutcome:
 
 
 def _training_prefix(cell: Cell, group: CellGroup, registry: Registry) -> float:
-    """Seconds of the frozen prefix on the training split alone."""
+    """Seconds of the frozen prefix on the training split only."""
     strategy = registry.strategy(cell)
     names = [*group.given.named_parameters(), "head.weight"]
     steps = epoch_steps(len(group.splits["train"]), cell.recipe.batch_size)
@@ -53,5 +53,5 @@ def run_suite(cells: Sequence[Cell], registry: Registry, device: Device) -> Side
         seconds = device.clock() - began
     for record in records:
         if record.status != "done":
-            raise BenchError(f"{record.cell.id}: {record.status}: {record.reason}")
+            raise BenchError(f"{record.cell.id}: {record.status}: {record.reason}", code="suite-unfinished")
     return SideOutcome(clock=Clock(prepare=0.0, train=seconds, evaluate=0.0))

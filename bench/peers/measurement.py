@@ -113,11 +113,14 @@ def read(path: Path) -> PeerResults:
     try:
         return PeerResults.model_validate_json(path.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
-        raise BenchError(f"{path}: nothing was measured yet; run `python -m bench peers`") from error
+        raise BenchError(
+            f"{path}: nothing was measured yet; run `python -m bench peers`", code="nothing-measured"
+        ) from error
     except (OSError, UnicodeDecodeError, ValidationError) as error:
         reason = str(error).splitlines()[0]
         raise BenchError(
-            f"{path} holds no measurements of peers ({reason}): move it away, or choose --out"
+            f"{path} holds no measurements of peers ({reason}): move it away, or choose --out",
+            code="no-measurements",
         ) from error
 
 

@@ -35,8 +35,8 @@ SUITE_SEEDS = 3
 
 
 def jobs(cells: Sequence[Cell], sides: Collection[Side], template: MeasurementJob) -> list[MeasurementJob]:
-    """Rounds of seeds; in a round the sides of a cell follow one another, in reversed order in every other round,
-    and the suites of this engine come last."""
+    """A round for each seed: the sides of a cell follow one another, in reversed order in every other round, and
+    the suites of this engine come last."""
     found: list[MeasurementJob] = []
     for seed in sorted({cell.seed for cell in cells}):
         for cell in (cell for cell in cells if cell.seed == seed):
@@ -52,12 +52,18 @@ def check(cells: Sequence[Cell], wanted: Collection[Side]) -> None:
     for cell in cells:
         if kind_of(cell.backbone) == "vectors":
             raise BenchError(
-                f"backbone '{cell.backbone}': peers are compared on encoders, not on word vectors"
+                f"backbone '{cell.backbone}': peers are compared on encoders, not on word vectors",
+                code="peers-without-vectors",
             )
         if cell.recipe.tune:
-            raise BenchError("recipe.tune is set: peers are compared at one learning rate")
+            raise BenchError(
+                "recipe.tune is set: peers are compared at one learning rate", code="peers-recipe"
+            )
         if cell.recipe.layers is not None or cell.recipe.features != "last":
-            raise BenchError("recipe.layers and recipe.features: peers read the encoder's last layer alone")
+            raise BenchError(
+                "recipe.layers and recipe.features: peers read only the encoder's last layer",
+                code="peers-recipe",
+            )
     if {"trainer", "trainer-tuned"} & set(wanted) and find_spec("accelerate") is None:
         raise missing("peer Trainer", "peers", ModuleNotFoundError("No module named 'accelerate'"))
 
@@ -74,7 +80,7 @@ def suites(cells: Sequence[Cell], repeat: int) -> Iterator[tuple[Cell, ...]]:
 
 
 def applies(side: Side, cell: Cell) -> bool:
-    """Classifiers stand beside `frozen` alone; whether its head pools, the side itself says."""
+    """Classifiers are compared only with `frozen`; the side itself says whether the head pools."""
     return side not in CLASSIFIERS or cell.strategy == "frozen"
 
 
@@ -121,7 +127,7 @@ def peer_versions() -> dict[str, str]:
 
 
 def begin(path: Path, machine: Machine, cells: Sequence[Cell], say: Callable[[str], None]) -> PeerResults:
-    """The measurements in the file to go on with; none of another machine, software, commit or recipe."""
+    """The measurements of the file, to be continued; none where machine, software, commit or recipe differ."""
     recipes = {cell.task: cell.recipe for cell in cells}
     empty = PeerResults(machine=machine, recipes=recipes)
     if not path.exists():
@@ -138,7 +144,7 @@ def _job(template: MeasurementJob, side: Side, cells: tuple[Cell, ...]) -> Measu
 
 
 def _environment(job: MeasurementJob) -> dict[str, str]:
-    """One GPU alone is visible: Trainer would spread over all of them."""
+    """Only one GPU is visible: Trainer would spread over all of them."""
     _, _, number = job.device.partition(":")
     shown = {"CUDA_VISIBLE_DEVICES": number} if number else {}
     return processes.environment() | shown

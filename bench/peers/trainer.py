@@ -92,13 +92,17 @@ def parameter_names(path: str, name: str) -> tuple[list[str], int]:
 
 
 def check(strategy: Strategy, depth: int) -> None:
-    """BenchError where a strategy does what Trainer has no part for."""
+    """BenchError where a strategy does what Trainer cannot."""
     phases = strategy.checked_phases(depth)
     if type(strategy).adapt is not Strategy.adapt:
-        raise BenchError(f"strategy '{strategy.name}' inserts modules: it is not compared with Trainer")
+        raise BenchError(
+            f"strategy '{strategy.name}' inserts modules: it is not compared with Trainer",
+            code="no-trainer-peer",
+        )
     if any(phase.solver != "adamw" or phase.patience for phase in phases):
         raise BenchError(
-            f"strategy '{strategy.name}' has no fixed number of steps: not compared with Trainer"
+            f"strategy '{strategy.name}' has no fixed number of steps: it is not compared with Trainer",
+            code="no-trainer-peer",
         )
 
 
@@ -149,7 +153,10 @@ def predict(trainer: Trainer, encoded: Encoded, task: Task) -> np.ndarray:
 
 def _collator(task: Task, tokenizer: Any) -> Any:
     if tokenizer.pad_token is None:
-        raise BenchError(f"{type(tokenizer).__name__} has no padding token: Trainer cannot batch with it")
+        raise BenchError(
+            f"{type(tokenizer).__name__} has no padding token: Trainer cannot batch with it",
+            code="no-padding-token",
+        )
     if task.head == "token":
         return DataCollatorForTokenClassification(tokenizer)
     return DataCollatorWithPadding(tokenizer)
