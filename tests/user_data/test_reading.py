@@ -11,8 +11,8 @@ import pytest
 
 from bench.contracts import BenchError, QuestionExample, WordsExample
 from bench.data.sources import Sources
-from bench.user_data.conll import scheme_of, to_iob2
 from bench.user_data.description import Read, from_values, read, task_name
+from bench.user_data.tagging import scheme_of, to_iob2
 from bench.user_data.text_files import sample
 
 TEXTS = [f"film number {n} was {'good' if n % 2 else 'bad'}" for n in range(60)]
@@ -129,7 +129,7 @@ def test_of_an_answer_without_a_place_the_first_is_taken(tmp_path: Path) -> None
     path = csv(tmp_path / "q.csv", question=["Where?"] * 40, context=contexts, answer=["Rome"] * 40)
     found = opened(path)
     assert found.splits.train[0].answers == (("Rome", 0),)
-    assert said(found, "in 40 contexts the answer occurs more than once")
+    assert said(found, "the answer occurs more than once and no place is given, in 40 contexts")
 
 
 def test_a_folder_in_the_hubs_layout_is_used_as_it_is_cut(tmp_path: Path) -> None:
@@ -271,7 +271,7 @@ def test_a_gigantic_text_is_cut_and_said(tmp_path: Path) -> None:
         )
         == 100_000
     )
-    assert said(found, "1 texts have more than 100,000 characters")
+    assert said(found, "texts with more than 100,000 characters are cut there: 1")
 
 
 def test_a_sample_is_bounded_repeatable_and_in_order() -> None:
