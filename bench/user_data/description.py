@@ -47,7 +47,7 @@ class UserData:
 
     def __post_init__(self) -> None:
         if self.adapter and self.adapter not in ADAPTERS:
-            raise unknown("adapter", self.adapter, ADAPTERS)
+            raise BenchError(str(unknown("adapter", self.adapter, ADAPTERS)), code="unknown-adapter")
 
     def task(self, adapters: Mapping[str, type[Task]], tasks: Mapping[str, type[Task]]) -> type[Task]:
         """The adapter's class with these rows."""
