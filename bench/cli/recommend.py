@@ -15,7 +15,7 @@ import typer
 from bench.cli.listing import Plugin
 from bench.cli.options import YOUR_DATA
 from bench.cli.output import console
-from bench.cli.user_data import read_user_data, with_user_data
+from bench.cli.user_data import read_user_data, run_folder, with_user_data
 from bench.cli.validation import with_validation
 from bench.contracts import BenchError, Cell, Recipe
 
@@ -94,7 +94,7 @@ def recommend(
     from bench.recommend.answer import Terms, answer
 
     options = Options(device=device, threads=threads, plugin_files=subject.registry.given)
-    folder = out or Path("results/runs") / f"recommend-{subject.name}"
+    folder = run_folder(Path("results/runs") / f"recommend-{subject.name}", out, own, subject.registry)
     terms = Terms(chosen, backbone, goal.value, seconds, shlex.join(["python", "-m", "bench", *sys.argv[1:]]))
     found = answer(
         Cell(f"recommend-{subject.name}", subject.name, chosen[0], backbone, 0, subject.recipe),

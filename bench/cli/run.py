@@ -18,7 +18,7 @@ from bench.cli import completion
 from bench.cli.listing import AsJson, Plugin
 from bench.cli.options import RUN
 from bench.cli.output import console, note_completed, print_scores
-from bench.cli.user_data import needs_suite, read_user_data, with_user_data
+from bench.cli.user_data import needs_suite, read_user_data, run_folder, with_user_data
 
 if TYPE_CHECKING:
     from bench.contracts import Cell
@@ -140,7 +140,8 @@ def run(
     filters = suites.Filters(tuple(task or ()), tuple(strategy or ()), tuple(backbone or ()), seeds)
     registry, chosen, cells = request(needs_suite(suite, own), settings or [], plugin or [], filters, own)
     part = Shard.parse(shard) if shard else None
-    folder = out or Path("results/runs") / (f"{chosen.name}{part.suffix}" if part else chosen.name)
+    usual = Path("results/runs") / (f"{chosen.name}{part.suffix}" if part else chosen.name)
+    folder = run_folder(usual, out, own, registry)
     screen = console(stderr=True)
     from bench.cli.display import Display
     from bench.engine.activation_store import ActivationStore
@@ -198,7 +199,7 @@ def plan(
 
     filters = suites.Filters(tuple(task or ()), tuple(strategy or ()), tuple(backbone or ()), seeds)
     registry, chosen, cells = request(needs_suite(suite, own), settings or [], plugin or [], filters, own)
-    folder = out or Path("results/runs") / chosen.name
+    folder = run_folder(Path("results/runs") / chosen.name, out, own, registry)
     found = forecast(cells, registry, folder)
     if as_json:
         print(json.dumps(as_dict(found), indent=1))
