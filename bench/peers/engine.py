@@ -7,11 +7,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from bench.contracts import BenchError, Cell
-from bench.data.batches import epoch_steps
-from bench.engine.cell import run_cell
+from bench.engine.cell import build, run_cell
 from bench.engine.group import CellGroup, RunContext, prepare_group
 from bench.engine.machine import Device
-from bench.engine.plan import make_plan
 from bench.executors.contract import Options
 from bench.executors.launch import launch
 from bench.peers.measurement import Clock, SideOutcome
@@ -27,19 +25,16 @@ def run_one(cell: Cell, registry: Registry, device: Device) -> SideOutcome:
     prepared = device.clock()
     record, _ = run_cell(cell, group, context, lambda _: None)
     ended = device.clock()
-    evaluate = record.seconds.evaluate + record.seconds.prefix - _training_prefix(cell, group, registry)
+    evaluate = record.seconds.evaluate + record.seconds.prefix - _training_prefix(cell, group, context)
     return SideOutcome(
         clock=Clock(prepare=prepared - began, train=ended - prepared - evaluate, evaluate=evaluate),
         score=record.scores["test"][record.headline],
     )
 
 
-def _training_prefix(cell: Cell, group: CellGroup, registry: Registry) -> float:
+def _training_prefix(cell: Cell, group: CellGroup, context: RunContext) -> float:
     """Seconds of the frozen prefix on the training split only."""
-    strategy = registry.strategy(cell)
-    names = [*group.given.named_parameters(), "head.weight"]
-    steps = epoch_steps(len(group.splits["train"]), cell.recipe.batch_size)
-    plan = make_plan(strategy, names, group.given.depth, cell.recipe, steps)
+    _, plan = build(cell, group, context)
     return group.prefix.seconds("train", plan.boundaries)
 
 

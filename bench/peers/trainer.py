@@ -24,7 +24,7 @@ from bench.data.batches import epoch_steps
 from bench.data.encoding import Encoded
 from bench.data.splits import prepare
 from bench.engine.machine import Device
-from bench.engine.plan import make_plan
+from bench.engine.plan import Parameters, Plan
 from bench.models.backbones import HuggingFaceEncoder
 from bench.models.catalog import folder
 from bench.peers.measurement import Clock, SideOutcome
@@ -60,7 +60,7 @@ def run_trainer(cell: Cell, registry: Registry, device: Device, settings: Settin
     parameters = dict(zip(names, encoder.parameters(), strict=True))
     parameters |= {f"head.{name}": p for name, p in model.classifier.named_parameters()}
     steps = epoch_steps(len(train), recipe.batch_size)
-    plan = make_plan(strategy, list(parameters), depth, recipe, steps)
+    plan = Plan.of(strategy, Parameters(list(parameters), depth), recipe, steps)
     examples = features(train, task.head)
     clock.append(device.clock())
     with tempfile.TemporaryDirectory(prefix="transferbench-peers-") as output:

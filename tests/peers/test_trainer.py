@@ -18,7 +18,7 @@ from bench.data.sources import Sources
 from bench.engine.cell import build
 from bench.engine.group import RunContext, prepare_group
 from bench.engine.machine import Device
-from bench.engine.plan import Plan, make_plan
+from bench.engine.plan import Parameters, Plan
 from bench.engine.training import fit
 from bench.models.backbones import HuggingFaceEncoder
 from bench.models.loading import load
@@ -53,7 +53,7 @@ def named(backbone: HuggingFaceEncoder) -> dict[str, torch.nn.Parameter]:
 
 def planned(backbone: HuggingFaceEncoder, recipe: Recipe, steps: int = 10) -> Plan:
     names = [*backbone.named_parameters(), "head.weight"]
-    return make_plan(Gradual(), names, backbone.depth, recipe, steps)
+    return Plan.of(Gradual(), Parameters(names, backbone.depth), recipe, steps)
 
 
 def test_each_phase_thaws_what_it_declares(backbone: HuggingFaceEncoder) -> None:
