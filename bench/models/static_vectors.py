@@ -95,8 +95,13 @@ def _read(path: Path) -> KeyedVectors:
         OSError,
         ValueError,
         EOFError,
-        UnicodeDecodeError,
+        LookupError,
+        TypeError,
         AttributeError,
+        ImportError,
+        OverflowError,
+        RecursionError,
+        MemoryError,
         pickle.UnpicklingError,
     ) as error:
         raise BenchError(
