@@ -111,7 +111,7 @@ def depth(name: str, sources: Sources) -> int:
     if kind_of(name) == "vectors":
         return 0
     try:
-        config = json.loads(_config_file(folder(name, sources)).read_text(encoding="utf-8"))
+        config = json.loads(_config_file(name, sources).read_text(encoding="utf-8"))
         layers = next((config[key] for key in DEPTH_KEYS if config.get(key)), None)
     except (OSError, ValueError, AttributeError) as error:
         raise BenchError(
@@ -152,13 +152,17 @@ def _local_config(name: str, cache: Path) -> Path:
     return Path(found) if isinstance(found, str) else Path(name) / "config.json"
 
 
-def _config_file(path: str) -> Path:
-    """`config.json` of a folder or of a Hugging Face name. transformers.AutoConfig would import torch."""
-    if Path(path).is_dir():
-        return Path(path) / "config.json"
+def _config_file(name: str, sources: Sources) -> Path:
+    """`config.json` of a packaged encoder, a folder or a Hugging Face name. AutoConfig would import torch; the
+    weights are not verified for it."""
+    if name in BACKBONES:
+        package = BACKBONES[name].package
+        return sources.members(package, package.members[:1])[package.members[0]]
+    if Path(name).is_dir():
+        return Path(name) / "config.json"
     from huggingface_hub import hf_hub_download
 
-    return Path(hf_hub_download(path, "config.json"))
+    return Path(hf_hub_download(name, "config.json"))
 
 
 def folder(name: str, sources: Sources) -> str:
