@@ -303,6 +303,10 @@ class Task(ABC):
 # What is run
 
 
+LARGEST = 1e7
+"""No number of a recipe is larger: neither steps nor memory would fit any machine."""
+
+
 @dataclass(frozen=True)
 class Recipe:
     """The terms that every strategy of a task gets alike."""
@@ -335,16 +339,23 @@ class Recipe:
     def __post_init__(self) -> None:
         positive = ("epochs", "batch_size", "max_length", "clip", "evaluations", "patience", "rate_scale")
         for name in positive:
-            if not 0 < getattr(self, name) < math.inf:
-                raise BenchError(f"recipe.{name} is {getattr(self, name)}; it must be positive and finite")
+            if not 0 < getattr(self, name) <= LARGEST:
+                raise BenchError(
+                    f"recipe.{name} is {_shown(getattr(self, name))}; it must be positive and at most {LARGEST:g}",
+                    "recipe-out-of-range",
+                )
         if not all(0 < scale < math.inf for scale in self.tune) or len(set(self.tune)) < len(self.tune):
             raise BenchError(
                 f"recipe.tune is {list(self.tune)}; its scales must be positive, finite and different"
             )
         for name in ("train", "validation", "test", "max_context", "layers"):
             value = getattr(self, name)
-            if value is not None and value < 1:
-                raise BenchError(f"recipe.{name} is {value}; it must be at least 1, or left out for all")
+            if value is not None and not 1 <= value <= LARGEST:
+                raise BenchError(
+                    f"recipe.{name} is {_shown(value)}; it must be at least 1 and at most {LARGEST:g}, or left "
+                    "out for all",
+                    "recipe-out-of-range",
+                )
         if not 0 <= self.weight_decay < math.inf:
             raise BenchError(f"recipe.weight_decay is {self.weight_decay}; it must be finite and >= 0")
         for name in ("warmup", "dropout", "encoder_dropout"):
@@ -354,6 +365,10 @@ class Recipe:
             raise BenchError(
                 f"recipe.stride is {self.stride}; it must be below max_length ({self.max_length})"
             )
+
+
+def _shown(value: float) -> str:
+    return f"{value:g}" if abs(value) < 1e300 else "over 1e300"
 
 
 @dataclass(frozen=True)
