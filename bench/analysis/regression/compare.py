@@ -10,7 +10,6 @@ is no regression.
 from __future__ import annotations
 
 import dataclasses
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, get_args
@@ -22,6 +21,7 @@ from bench.analysis.regression.quality import Change, Sample, changes, mean_chan
 from bench.analysis.statistics.paired import holm
 from bench.analysis.statistics.resampling import Source
 from bench.contracts import BenchError
+from bench.text import json_text
 
 Status = Literal["regressed", "failed", "missing", "incomparable", "improved", "unchanged", "new"]
 Gate = Literal["quality", "time", "memory", "missing"]
@@ -118,7 +118,7 @@ class Comparison:
                 shown["change"] = item.change
         counts = {status: self.count(status) for status in STATUSES}
         outcome = {"exit_code": self.exit_code, "failures": self.failures, "counts": counts}
-        return json.dumps({**outcome, **value}, indent=1, ensure_ascii=False) + "\n"
+        return json_text({**outcome, **value}) + "\n"
 
 
 def compare(baseline: Run, run: Run, options: CompareOptions | None = None) -> Comparison:
