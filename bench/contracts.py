@@ -123,13 +123,21 @@ class Strategy(ABC):
             raise BenchError(
                 f"strategy '{self.name}' does not fit an encoder of {depth} layers: {error}"
             ) from error
-        except Exception as error:  # a plug-in may raise anything
+        except (Exception, SystemExit, GeneratorExit) as error:  # a plug-in may raise anything
             raise BenchError(
                 f"strategy '{self.name}', phases({depth}) raised {type(error).__name__}: {error}"
             ) from error
+        if isinstance(phases, list):
+            phases = tuple(phases)
+        if not isinstance(phases, tuple) or not all(isinstance(phase, Phase) for phase in phases):
+            raise BenchError(
+                f"strategy '{self.name}': phases({depth}) gives {str(phases)[:80]}; it must be a tuple of Phase",
+                "no-phases",
+            )
         if not phases:
             raise BenchError(f"strategy '{self.name}' declares no phase")
         for number, phase in enumerate(phases, 1):
+            _check_types(f"strategy '{self.name}', phase {number}", phase)
             rates = [phase.head, *(rate for _, rate in phase.rates)]
             if any(not math.isfinite(rate) or rate < 0 for rate in rates):
                 raise BenchError(
@@ -151,6 +159,35 @@ class Strategy(ABC):
             shares = ", ".join(f"{phase.share:g}" for phase in phases)
             raise BenchError(f"strategy '{self.name}': the shares of its phases ({shares}) must sum to one")
         return phases
+
+
+def _check_types(where: str, phase: Phase) -> None:
+    """BenchError where a field of a phase is not of its type: a plug-in's author may not use a type checker."""
+
+    def number(value: object) -> bool:
+        return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < 1e300
+
+    def pairs(value: object) -> bool:
+        if not isinstance(value, tuple | list):
+            return False
+        pair = (isinstance(item, tuple | list) and len(item) == 2 for item in value)
+        return all(pair) and all(isinstance(pattern, str) and _is_rate(rate) for pattern, rate in value)
+
+    def _is_rate(value: object) -> bool:
+        return isinstance(value, float) or number(value)
+
+    sound = {
+        "share": (number(phase.share), "a number"),
+        "head": (_is_rate(phase.head), "a number"),
+        "rates": (pairs(phase.rates), "pairs of a pattern and a number"),
+        "patience": (isinstance(phase.patience, int), "a whole number"),
+        "solver": (phase.solver in ("adamw", "lbfgs"), "adamw or lbfgs"),
+    }
+    for name, (good, expected) in sound.items():
+        if not good:
+            raise BenchError(
+                f"{where}: {name} is {str(getattr(phase, name))[:80]}; it must be {expected}", "wrong-phase"
+            )
 
 
 def check_coverage(strategy: Strategy, phases: Sequence[Phase], parameters: Iterable[str]) -> None:

@@ -5,16 +5,19 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import fields, replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from bench.contracts import BenchError, QuestionExample, Recipe, Splits, Task, TextExample, WordsExample
+from bench.foreign import contained
 
 if TYPE_CHECKING:
     from bench.data.sources import Sources
 
+_SURROGATE = re.compile(r"[\ud800-\udfff]")
 E = TypeVar("E", TextExample, WordsExample, QuestionExample)
 
 
@@ -183,7 +186,7 @@ def check_examples(task: Task, splits: Splits) -> None:
             raise BenchError(f"task '{task.name}' has no examples in split '{name}': its source gave none")
         ids: set[str] = set()
         for example in rows:
-            problem = task.check(example)
+            problem = _not_text(example) or task.check(example)
             if problem:
                 raise BenchError(f"task '{task.name}', split '{name}', example '{example.id}': {problem}")
             if example.id in ids:
@@ -191,6 +194,20 @@ def check_examples(task: Task, splits: Splits) -> None:
                     f"task '{task.name}', split '{name}': two examples have the id '{example.id}'"
                 )
             ids.add(example.id)
+
+
+def _not_text(example: Any) -> str | None:
+    """Which text of an example is none: another type, or one with a lone surrogate, which no file can hold."""
+    for field in fields(example):
+        value = getattr(example, field.name)
+        parts = value if isinstance(value, tuple) else (value,)
+        texts = [part[0] for part in parts] if field.name == "answers" else parts
+        for text in texts:
+            if not isinstance(text, str):
+                return f"{field.name} is {type(text).__name__}, not text"
+            if not text.isascii() and _SURROGATE.search(text):
+                return f"{field.name} has a character that is none (a lone surrogate)"
+    return None
 
 
 def check_leaks(task: Task, splits: Splits) -> None:
@@ -218,9 +235,10 @@ def check_labels(task: Task, splits: Splits) -> None:
 def prepare(task: Task, sources: Sources, recipe: Recipe) -> Splits:
     """The rows of one cell: all rows of the task, checked, cut to the recipe's sizes. BenchError as the
     checks raise. In qa, contexts longer than `recipe.max_context` characters go before sampling."""
-    full = task.splits(sources)
-    check_examples(task, full)
-    check_leaks(task, full)
+    with contained(f"task '{task.name}': reading its rows"):
+        full = task.splits(sources)
+        check_examples(task, full)
+        check_leaks(task, full)
     train = training_subset(_short(task, "train", full.train, recipe), recipe.train)
     validation = subset(_short(task, "validation", full.validation, recipe), recipe.validation)
     test = subset(_short(task, "test", full.test, recipe), recipe.test)

@@ -34,6 +34,10 @@ class Attempt:
     adaptations: tuple[str, ...] = ()
 
 
+ANYTHING = (Exception, SystemExit, GeneratorExit)
+"""What a plug-in may raise; a cell whose plug-in calls `sys.exit` has failed."""
+
+
 @dataclass(frozen=True)
 class _Failure:
     status: Status
@@ -72,7 +76,7 @@ def attempt(cell: Cell, context: RunContext, terms: Attempt) -> tuple[Record, Te
 def _try(cell: Cell, context: RunContext, terms: Attempt) -> tuple[Record, Tests] | _Failure:
     try:
         group = terms.group(cell, context)
-    except Exception as error:
+    except ANYTHING as error:
         return _failure(error, terms)
     try:
         return run_cell(cell, group, context, terms.watch)
@@ -83,11 +87,11 @@ def _try(cell: Cell, context: RunContext, terms: Attempt) -> tuple[Record, Tests
         low = dtype != torch.float32 and not terms.retry_fp32
         hint = f", in {str(dtype).removeprefix('torch.')}: --retry-fp32 tries float32" if low else ""
         return _Failure("diverged", f"{error}{hint}")
-    except Exception as error:
+    except ANYTHING as error:
         return _failure(error, terms)
 
 
-def _failure(error: Exception, terms: Attempt) -> _Failure:
+def _failure(error: BaseException, terms: Attempt) -> _Failure:
     """What an exception means, in one line. Keeps no reference to it: its frames hold the model."""
     first = next(iter(str(error).splitlines()), "")
     if is_out_of_memory(error):

@@ -51,7 +51,7 @@ def inside(root: Path, path: Path) -> Path:
         folder = folder / name
         try:
             mode = os.lstat(folder).st_mode
-        except FileNotFoundError:
+        except (FileNotFoundError, NotADirectoryError):
             return path
         if not stat.S_ISDIR(mode):
             raise Irregular(folder, mode)
@@ -71,7 +71,7 @@ def exists(root: Path, path: Path) -> bool:
     """Whether a file is at `path` below `root`. Raises Irregular where it is anything but a file."""
     try:
         mode = os.lstat(inside(root, path)).st_mode
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return False
     if not stat.S_ISREG(mode):
         raise Irregular(path, mode)
@@ -110,7 +110,7 @@ def scan(folder: Path) -> tuple[list[Path], list[Irregular]]:
     irregular: list[Irregular] = []
     try:
         mode = os.lstat(folder).st_mode
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return files, irregular
     if not stat.S_ISDIR(mode):
         return files, [Irregular(folder, mode)]
