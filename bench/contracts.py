@@ -132,7 +132,7 @@ class Strategy(ABC):
         if not isinstance(phases, tuple) or not all(isinstance(phase, Phase) for phase in phases):
             raise BenchError(
                 f"strategy '{self.name}': phases({depth}) gives {str(phases)[:80]}; it must be a tuple of Phase",
-                "no-phases",
+                code="no-phases",
             )
         if not phases:
             raise BenchError(f"strategy '{self.name}' declares no phase")
@@ -186,7 +186,8 @@ def _check_types(where: str, phase: Phase) -> None:
     for name, (good, expected) in sound.items():
         if not good:
             raise BenchError(
-                f"{where}: {name} is {str(getattr(phase, name))[:80]}; it must be {expected}", "wrong-phase"
+                f"{where}: {name} is {str(getattr(phase, name))[:80]}; it must be {expected}",
+                code="wrong-phase",
             )
 
 
@@ -379,7 +380,7 @@ class Recipe:
             if not 0 < getattr(self, name) <= LARGEST:
                 raise BenchError(
                     f"recipe.{name} is {_shown(getattr(self, name))}; it must be positive and at most {LARGEST:g}",
-                    "recipe-out-of-range",
+                    code="recipe-out-of-range",
                 )
         if not all(0 < scale < math.inf for scale in self.tune) or len(set(self.tune)) < len(self.tune):
             raise BenchError(
@@ -391,7 +392,7 @@ class Recipe:
                 raise BenchError(
                     f"recipe.{name} is {_shown(value)}; it must be at least 1 and at most {LARGEST:g}, or left "
                     "out for all",
-                    "recipe-out-of-range",
+                    code="recipe-out-of-range",
                 )
         if not 0 <= self.weight_decay < math.inf:
             raise BenchError(f"recipe.weight_decay is {self.weight_decay}; it must be finite and >= 0")

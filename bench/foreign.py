@@ -39,7 +39,7 @@ def contained(what: str) -> Iterator[None]:
         if isinstance(error, KeyboardInterrupt) and (pressed or not ours):
             raise
         raise BenchError(
-            f"{what} {_deed(error)}: a plug-in returns or raises an ordinary exception", "plugin-ended"
+            f"{what} {_deed(error)}: a plug-in returns or raises an ordinary exception", code="plugin-ended"
         ) from error
     finally:
         if ours:

@@ -232,7 +232,8 @@ def _entry_points() -> Iterator[ModuleType]:
                     module = importlib.import_module(entry.module)
             except Exception as error:
                 raise BenchError(
-                    f"the installed plug-in {where} cannot be imported: {_said(error)}", "plugin-not-imported"
+                    f"the installed plug-in {where} cannot be imported: {_said(error)}",
+                    code="plugin-not-imported",
                 ) from error
             yield module
 
@@ -243,7 +244,7 @@ def _file(path: Path) -> ModuleType:
     except OSError:  # a name longer than the file system allows
         found = False
     if not found:
-        raise BenchError(f"--plugin {str(path)[:300]}: there is no such file", "no-plugin")
+        raise BenchError(f"--plugin {str(path)[:300]}: there is no such file", code="no-plugin")
     name = f"plugin_{path.stem}_{abs(hash(path)):x}"
     spec = importlib.util.spec_from_file_location(name, path)
     if spec is None or spec.loader is None:
@@ -256,7 +257,7 @@ def _file(path: Path) -> ModuleType:
     except Exception as error:
         del sys.modules[name]
         raise BenchError(
-            f"--plugin {path}: cannot be imported: {_said(error)}", "plugin-not-imported"
+            f"--plugin {path}: cannot be imported: {_said(error)}", code="plugin-not-imported"
         ) from error
     return module
 
@@ -283,7 +284,7 @@ def _collect(modules: Iterable[ModuleType], base: type[T]) -> dict[str, type[T]]
                 raise BenchError(
                     f"{inspect.getfile(cls)}: the name {str(cls.name)[:80]!r} of class {cls.__name__} cannot be a "
                     "folder: use letters, digits, '-', '_' and '.'",
-                    "unsafe-name",
+                    code="unsafe-name",
                 )
             twin = found.setdefault(cls.name, cls)
             if twin is not cls:

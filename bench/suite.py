@@ -67,7 +67,8 @@ class Suite(Section):
         sizes = [size] if size else self.tasks.get(name, {}).get("sizes", [])
         if not isinstance(sizes, list) or len(set(map(str, sizes))) < len(sizes):
             raise BenchError(
-                f"suite '{self.name}', task '{name}': sizes must be a list of different numbers or 'all'"
+                f"suite '{self.name}', task '{name}': sizes must be a list of different numbers or 'all'",
+                code="wrong-size",
             )
         found = {f"{name}@{size}": replace(recipe, train=_examples(name, size)) for size in sizes}
         return found or {name: recipe}
@@ -87,7 +88,7 @@ class Suite(Section):
             first = error.errors()[0]
             key = ".".join(map(str, first["loc"]))
             raise BenchError(
-                f"suite '{self.name}', task '{task}': {key or 'recipe'}: {_reason(first)}"
+                f"suite '{self.name}', task '{task}': {key or 'recipe'}: {_reason(first)}", code="wrong-key"
             ) from error
 
     def own_data(self, folder: Path) -> tuple[UserData, ...]:
@@ -104,7 +105,7 @@ def _examples(task: str, size: Any) -> int | None:
     if isinstance(size, bool) or not re.fullmatch("0*[1-9][0-9]{0,9}", text) or int(text) > MOST_EXAMPLES:
         raise BenchError(
             f"task '{task}@{text}': a size is a number of training examples, or all; at most {MOST_EXAMPLES:,}",
-            "wrong-size",
+            code="wrong-size",
         )
     return int(text)
 
@@ -145,15 +146,17 @@ def load(
     shown = str(path)[:300]
     try:
         if path.is_file() and path.stat().st_size > LONGEST_SUITE:
-            raise BenchError(f"suite file {shown} has more than {LONGEST_SUITE >> 20} MB", "suite-too-large")
+            raise BenchError(
+                f"suite file {shown} has more than {LONGEST_SUITE >> 20} MB", code="suite-too-large"
+            )
         values = _toml(path.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
-        raise BenchError(f"suite file {shown}: there is no such file", "no-suite") from error
+        raise BenchError(f"suite file {shown}: there is no such file", code="no-suite") from error
     except (OSError, UnicodeDecodeError) as error:
         reason = getattr(error, "strerror", None) or "not text in UTF-8"
-        raise BenchError(f"suite file {shown} cannot be read: {reason}", "cannot-read") from error
+        raise BenchError(f"suite file {shown} cannot be read: {reason}", code="cannot-read") from error
     except ValueError as error:
-        raise BenchError(f"suite file {shown} is not valid TOML: {error}", "not-toml") from error
+        raise BenchError(f"suite file {shown} is not valid TOML: {error}", code="not-toml") from error
     given = values.setdefault("tasks", {})
     if isinstance(given, dict):  # else validation says so
         given |= {task: dict(keys) for task, keys in (tasks or {}).items()}
@@ -182,7 +185,7 @@ def validate(values: dict[str, Any], where: str) -> Suite:
             raise BenchError(
                 f"suite {where}: the name {suite.name[:80]!r} cannot be a folder: set `name` to letters, digits, "
                 "'-', '_' and '.'",
-                "unsafe-name",
+                code="unsafe-name",
             )
         return suite
     except ValidationError as error:
@@ -197,9 +200,9 @@ def validate(values: dict[str, Any], where: str) -> Suite:
             hint = f"did you mean '{near[0]}'? " if near else ""
             valid = ", ".join(section.model_fields)
             raise BenchError(
-                f"suite {where}: unknown key '{location}': {hint}valid keys are {valid}"
+                f"suite {where}: unknown key '{location}': {hint}valid keys are {valid}", code="unknown-key"
             ) from error
-        raise BenchError(f"suite {where}: key '{location}': {_reason(first)}") from error
+        raise BenchError(f"suite {where}: key '{location}': {_reason(first)}", code="wrong-key") from error
 
 
 def _apply(values: dict[str, Any], setting: str) -> None:
@@ -207,13 +210,15 @@ def _apply(values: dict[str, Any], setting: str) -> None:
     all tasks wins over the suite's own keys of a task; `tasks.squad.epochs=1` sets it for one."""
     key, equals, text = setting.partition("=")
     if not equals or not all(key.split(".")):
-        raise BenchError(f"--set {setting}: write it as key=value, for example recipe.epochs=2")
+        raise BenchError(
+            f"--set {setting}: write it as key=value, for example recipe.epochs=2", code="wrong-setting"
+        )
     try:
         value = _toml(f"x = {text}")["x"]
     except tomllib.TOMLDecodeError:
         value = text
     except ValueError as error:
-        raise BenchError(f"--set {key[:80]}: {error}", "wrong-setting") from error
+        raise BenchError(f"--set {key[:80]}: {error}", code="wrong-setting") from error
     *path, last = key.split(".")
     if path == ["recipe"]:  # said on the command line, it is meant for every task
         tasks = values.get("tasks")
@@ -223,7 +228,7 @@ def _apply(values: dict[str, Any], setting: str) -> None:
     for part in path:
         values = values.setdefault(part, {})
         if not isinstance(values, dict):
-            raise BenchError(f"--set {setting}: '{part}' is not a table of the suite")
+            raise BenchError(f"--set {setting}: '{part}' is not a table of the suite", code="wrong-setting")
     values[last] = value
 
 
@@ -247,13 +252,14 @@ def cells(suite: Suite, plugins: Plugins, filters: Filters | None = None) -> lis
     tasks = dict.fromkeys(filters.tasks or suite.tasks)
     if not tasks:
         raise BenchError(
-            f"suite '{suite.name}' has no tasks: give data with --data FILE, or a task with --task"
+            f"suite '{suite.name}' has no tasks: give data with --data FILE, or a task with --task",
+            code="no-task",
         )
     recipes = {label: recipe for task in tasks for label, recipe in suite.sized_recipes(task).items()}
     grids = _grids(suite, filters)
     seeds = filters.seeds or suite.seeds
     if seeds > MOST_SEEDS:
-        raise BenchError(f"{seeds} seeds: a suite has at most {MOST_SEEDS:,}", "too-many-seeds")
+        raise BenchError(f"{seeds} seeds: a suite has at most {MOST_SEEDS:,}", code="too-many-seeds")
     found: dict[str, Cell] = {}
     for task, recipe in recipes.items():
         plugins.task(task)
@@ -270,10 +276,10 @@ def cells(suite: Suite, plugins: Plugins, filters: Filters | None = None) -> lis
                 if len(found) > MOST_CELLS:
                     raise BenchError(
                         f"suite '{suite.name}' has more than {MOST_CELLS:,} cells: cut its grid or its seeds",
-                        "too-many-cells",
+                        code="too-many-cells",
                     )
     if not found:
-        raise BenchError(f"suite '{suite.name}': no cell is left after the filters", "no-cell")
+        raise BenchError(f"suite '{suite.name}': no cell is left after the filters", code="no-cell")
     order = {task: i for i, task in enumerate(recipes)}
     return sorted(found.values(), key=lambda cell: (order[cell.task], cell.backbone))
 
@@ -284,12 +290,12 @@ def _check_distinct(known: Cell, cell: Cell) -> None:
         raise BenchError(
             f"backbones '{known.backbone}' and '{cell.backbone}' give their cells one name ({cell.id}): one would "
             "overwrite the other; rename one of the two",
-            "same-cell",
+            code="same-cell",
         )
     if not is_cell_id(cell.id):
         raise BenchError(
             f"cell {cell.id[:200]!r} cannot be a file: give task, strategy and backbone shorter or plainer names",
-            "unsafe-name",
+            code="unsafe-name",
         )
 
 

@@ -106,5 +106,5 @@ def history(
 
 def _suite(run: Run) -> str:
     if not run.records:
-        raise BenchError(f"{run.name} has no records: run the suite first", "no-records")
+        raise BenchError(f"{run.name} has no records: run the suite first", code="no-records")
     return run.records[0].cell.suite

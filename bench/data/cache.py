@@ -31,7 +31,7 @@ def default_cache() -> Path:
         return Path(moved).expanduser()
     except RuntimeError as error:
         raise BenchError(
-            f"{CACHE_VARIABLE} is {moved[:200]}: there is no such user; give a folder", "wrong-cache"
+            f"{CACHE_VARIABLE} is {moved[:200]}: there is no such user; give a folder", code="wrong-cache"
         ) from error
 
 
@@ -67,7 +67,8 @@ def cache_errors(cache: Path) -> Iterator[None]:
         reason = error.strerror or type(error).__name__
         raise BenchError(
             f"cannot use the cache folder {cache} ({reason}): free space there or correct its permissions, "
-            f"or set {CACHE_VARIABLE} to another folder"
+            f"or set {CACHE_VARIABLE} to another folder",
+            code="cache-unusable",
         ) from error
 
 

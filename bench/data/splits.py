@@ -183,15 +183,22 @@ def check_examples(task: Task, splits: Splits) -> None:
     """BenchError where a split is empty, an id occurs twice in it, or an example is not sound."""
     for name, rows in all_splits(splits).items():
         if not rows:
-            raise BenchError(f"task '{task.name}' has no examples in split '{name}': its source gave none")
+            raise BenchError(
+                f"task '{task.name}' has no examples in split '{name}': its source gave none",
+                code="empty-split",
+            )
         ids: set[str] = set()
         for example in rows:
             problem = _not_text(example) or task.check(example)
             if problem:
-                raise BenchError(f"task '{task.name}', split '{name}', example '{example.id}': {problem}")
+                raise BenchError(
+                    f"task '{task.name}', split '{name}', example '{example.id}': {problem}",
+                    code="unsound-example",
+                )
             if example.id in ids:
                 raise BenchError(
-                    f"task '{task.name}', split '{name}': two examples have the id '{example.id}'"
+                    f"task '{task.name}', split '{name}': two examples have the id '{example.id}'",
+                    code="duplicate-id",
                 )
             ids.add(example.id)
 
@@ -217,7 +224,9 @@ def check_leaks(task: Task, splits: Splits) -> None:
         for group in {example.group for example in getattr(splits, name) if example.group}:
             if owner.setdefault(group, name) != name:
                 both = f"in both '{owner[group]}' and '{name}'"
-                raise BenchError(f"task '{task.name}' leaks: group '{group}' is {both}; split by group")
+                raise BenchError(
+                    f"task '{task.name}' leaks: group '{group}' is {both}; split by group", code="leak"
+                )
 
 
 def check_labels(task: Task, splits: Splits) -> None:
@@ -228,7 +237,8 @@ def check_labels(task: Task, splits: Splits) -> None:
         if missing:
             raise BenchError(
                 f"task '{task.name}': no training example has label '{missing[0]}' of split '{name}'; "
-                f"raise recipe.train ({len(splits.train)} now) to at least {len(known) + len(missing)}"
+                f"raise recipe.train ({len(splits.train)} now) to at least {len(known) + len(missing)}",
+                code="label-not-in-training",
             )
 
 
@@ -255,6 +265,7 @@ def _short(task: Task, split: str, rows: Sequence[Any], recipe: Recipe) -> Seque
     kept = [example for example in rows if len(example.context) <= limit]
     if not kept:
         raise BenchError(
-            f"task '{task.name}', split '{split}': no context is within recipe.max_context={limit}; raise it"
+            f"task '{task.name}', split '{split}': no context is within recipe.max_context={limit}; raise it",
+            code="no-short-context",
         )
     return kept

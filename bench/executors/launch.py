@@ -97,7 +97,7 @@ def _launch(
     lost = [cell for cell, record in records.items() if record is None]
     if lost:
         raise BenchError(
-            f"{len(lost)} cells ended without a record, {lost[0]} among them: run again", "no-record"
+            f"{len(lost)} cells ended without a record, {lost[0]} among them: run again", code="no-record"
         )
     return [record for record in records.values() if record]
 

@@ -94,12 +94,13 @@ def identity(name: str) -> str:
         if not weights or not (path / "config.json").is_file():
             raise BenchError(
                 f"backbone folder {name} needs config.json and *.safetensors (pickled weights are never "
-                "loaded); save it again with save_pretrained(..., safe_serialization=True)"
+                "loaded); save it again with save_pretrained(..., safe_serialization=True)",
+                code="no-safetensors",
             )
         names = [path / "config.json", path / "tokenizer.json", *weights]
         return hashlib.sha256("".join(_sha256(p) for p in names if p.is_file()).encode()).hexdigest()
     if name.count("/") > 1 or name.startswith((".", "/", "~")) or kind_of(name) == "vectors":
-        raise BenchError(f"backbone {name}: there is no such file or folder")
+        raise BenchError(f"backbone {name}: there is no such file or folder", code="no-backbone")
     return f"hub:{name}"
 
 
@@ -116,11 +117,14 @@ def depth(name: str, sources: Sources) -> int:
     except (OSError, ValueError, AttributeError) as error:
         raise BenchError(
             f"backbone '{name}' cannot be found ({str(error).splitlines()[0][:150]}); give a built-in name "
-            f"({', '.join(BACKBONES)}), a Hugging Face name, or a folder with safetensors"
+            f"({', '.join(BACKBONES)}), a Hugging Face name, or a folder with safetensors",
+            code="no-backbone",
         ) from error
     if not isinstance(layers, int):
         kind = config.get("model_type", "unknown kind")
-        raise BenchError(f"backbone '{name}' ({kind}) has no layers to transfer; give an encoder")
+        raise BenchError(
+            f"backbone '{name}' ({kind}) has no layers to transfer; give an encoder", code="no-layers"
+        )
     return layers
 
 

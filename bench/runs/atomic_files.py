@@ -41,7 +41,7 @@ def write(path: Path, content: bytes) -> None:
         raise BenchError(
             f"{path} cannot be written ({reason}): make room, correct the permissions or choose --out; "
             "finished cells are kept",
-            "cannot-write",
+            code="cannot-write",
         ) from error
 
 
@@ -75,7 +75,7 @@ def remove(path: Path) -> None:
         path.unlink(missing_ok=True)
     except OSError as error:
         raise BenchError(
-            f"{path} cannot be replaced ({error.strerror}): correct the permissions", "cannot-replace"
+            f"{path} cannot be replaced ({error.strerror}): correct the permissions", code="cannot-replace"
         ) from error
 
 

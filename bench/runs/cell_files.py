@@ -22,7 +22,7 @@ class CellFiles:
     def pack(cls, store: Store, cell: str) -> CellFiles:
         """The files of a cell that has a record. Raises Damaged where they are not those that were written."""
         if store.verified(cell) is None:
-            raise BenchError(f"{store.path} has no record of {cell}: run the suite", "no-record")
+            raise BenchError(f"{store.path} has no record of {cell}: run the suite", code="no-record")
         return cls(
             cell=cell,
             record=store.read(store.record_path(cell)),

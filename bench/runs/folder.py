@@ -47,7 +47,7 @@ class Damaged(BenchError):
         super().__init__(
             f"{path} is damaged ({reason}): set it aside with `python -m bench status RUN --check --repair`; "
             "the next run of the suite makes it anew",
-            "damaged",
+            code="damaged",
         )
 
 
@@ -163,7 +163,7 @@ class Store:
         except OSError as error:
             raise BenchError(
                 f"{path} cannot be moved to {target} ({error.strerror}): correct the permissions",
-                "cannot-move",
+                code="cannot-move",
             ) from error
         return target
 
@@ -237,7 +237,7 @@ class Store:
             raise Damaged(path, "not text") from error
         except OSError as error:
             raise BenchError(
-                f"{path} cannot be read ({error.strerror}): correct its permissions", "cannot-read"
+                f"{path} cannot be read ({error.strerror}): correct its permissions", code="cannot-read"
             ) from error
 
     def _in_order(self, records: Iterable[Record]) -> list[Record]:
@@ -301,7 +301,7 @@ class Store:
             raise BenchError(
                 f"{path} was written by another version of this program ({reason}): use that version, or run into "
                 "another folder with --out",
-                "other-version",
+                code="other-version",
             ) from error
 
 
@@ -313,7 +313,7 @@ def open_run(path: Path) -> Store:
                 return Store(candidate)
     raise BenchError(
         f"{str(path)[:300]} is not a run folder (no run.json): make one with `python -m bench run SUITE`",
-        "no-run",
+        code="no-run",
     )
 
 

@@ -116,7 +116,7 @@ def lock_errors(path: Path) -> Iterator[None]:
     except OSError as error:
         reason = error.strerror or type(error).__name__
         raise BenchError(
-            f"{path} cannot be locked ({reason}): make room or choose --out", "cannot-lock"
+            f"{path} cannot be locked ({reason}): make room or choose --out", code="cannot-lock"
         ) from error
 
 

@@ -35,7 +35,7 @@ def merge(runs: Sequence[Store], into: Store) -> None:
             suites = (
                 f"{folders[0].path} is of suite '{folders[0].suite()}', {other.path} of '{other.suite()}'"
             )
-            raise BenchError(f"{suites}: merge runs of one suite", "other-suite")
+            raise BenchError(f"{suites}: merge runs of one suite", code="other-suite")
     chosen = _chosen(Found(record, run) for run in folders for record in run.records())
     _check_terms(list(chosen.values()))
     for found in chosen.values():
@@ -94,5 +94,5 @@ def _contradiction(what: str, one: Found, other: Found) -> BenchError:
     return BenchError(
         f"{what} in {other.store.path} than in {one.store.path}: these are not parts of one run; "
         "merge one of them, or run the suite again in one of the two",
-        "contradiction",
+        code="contradiction",
     )

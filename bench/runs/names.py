@@ -37,10 +37,10 @@ def check_cell(cell: Cell, where: str) -> None:
         raise BenchError(
             f"{where} is refused: its suite is named {cell.suite[:80]!r}; "
             "use letters, digits, '-', '_' and '.'",
-            "unsafe-name",
+            code="unsafe-name",
         )
     if not is_cell_id(cell.id):
         raise BenchError(
             f"{where} is refused: its cell is named {cell.id[:80]!r}; that is no task/strategy/backbone/seed",
-            "unsafe-name",
+            code="unsafe-name",
         )

@@ -40,7 +40,7 @@ class Irregular(BenchError):
         self.reason = f"it is {_KINDS.get(stat.S_IFMT(mode), 'no plain file')}"
         super().__init__(
             f"{path} is refused ({self.reason}): a run folder holds plain files in plain folders",
-            "irregular-file",
+            code="irregular-file",
         )
 
 

@@ -164,13 +164,13 @@ def record_of(value: Any, where: str) -> Record:
     if version > SCHEMA_VERSION:
         raise BenchError(
             f"{where} has schema {version}; this version reads up to {SCHEMA_VERSION}: upgrade",
-            "newer-schema",
+            code="newer-schema",
         )
     for older in range(max(version, 0), SCHEMA_VERSION):
         if older not in MIGRATIONS:
             raise BenchError(
                 f"{where} has schema {version}, which this version cannot read: run the suite again",
-                "old-schema",
+                code="old-schema",
             )
         value = {**MIGRATIONS[older](value), "schema_version": older + 1}
     try:
@@ -178,7 +178,7 @@ def record_of(value: Any, where: str) -> Record:
     except (ValidationError, BenchError) as error:
         raise BenchError(
             f"{where} is not a valid record ({_detail(error)}): delete it and run the suite again",
-            "invalid-record",
+            code="invalid-record",
         ) from error
     check_cell(record.cell, where)
     return record
@@ -186,7 +186,7 @@ def record_of(value: Any, where: str) -> Record:
 
 def _damaged(where: str) -> BenchError:
     return BenchError(
-        f"{where} is not a record (damaged file?): delete it and run the suite again", "not-a-record"
+        f"{where} is not a record (damaged file?): delete it and run the suite again", code="not-a-record"
     )
 
 

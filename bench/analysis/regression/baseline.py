@@ -53,14 +53,16 @@ def load(text: str, where: str) -> Run:
     """The baseline in `text`, usable as a run; BenchError naming `where` and the line that cannot be read."""
     lines = [(number, line) for number, line in enumerate(text.splitlines(), 1) if line.strip()]
     if not lines:
-        raise BenchError(f"{where} is empty: make a baseline with `make baseline`", "empty-baseline")
+        raise BenchError(f"{where} is empty: make a baseline with `make baseline`", code="empty-baseline")
     records, examples = [], {}
     for number, line in lines:
         place = f"{where}, line {number}"
         value = _migrated(_parsed(line, place), place)
         record = record_of(value["record"], place)
         if record.cell.suite != (records[0] if records else record).cell.suite:
-            raise BenchError(f"{place} is of another suite than the first line: make it anew", "other-suite")
+            raise BenchError(
+                f"{place} is of another suite than the first line: make it anew", code="other-suite"
+            )
         records.append(record)
         examples[record.cell.id] = value["examples"]
 
@@ -77,26 +79,26 @@ def read(path: Path) -> Run:
     name = str(path)[:300]
     try:
         if path.exists() and not path.is_file():
-            raise BenchError(f"{name} is no file: name a baseline or a run folder", "no-baseline")
+            raise BenchError(f"{name} is no file: name a baseline or a run folder", code="no-baseline")
         with path.open("rb") as file:
             return load(_bounded(file, name).decode(), name)
     except FileNotFoundError as error:
         raise BenchError(
-            f"{name} does not exist: make a baseline with `make baseline`", "no-baseline"
+            f"{name} does not exist: make a baseline with `make baseline`", code="no-baseline"
         ) from error
     except UnicodeDecodeError as error:
         raise BenchError(
-            f"{name} is damaged (not text): restore it from version control", "damaged-baseline"
+            f"{name} is damaged (not text): restore it from version control", code="damaged-baseline"
         ) from error
     except OSError as error:
-        raise BenchError(f"{name} cannot be read: {error.strerror}", "cannot-read") from error
+        raise BenchError(f"{name} cannot be read: {error.strerror}", code="cannot-read") from error
 
 
 def _bounded(file: IO[bytes], where: str) -> bytes:
     content = file.read(LARGEST + 1)
     if len(content) > LARGEST:
         raise BenchError(
-            f"{where} is refused: a baseline has at most {LARGEST >> 20} MB", "baseline-too-large"
+            f"{where} is refused: a baseline has at most {LARGEST >> 20} MB", code="baseline-too-large"
         )
     return content
 
@@ -108,7 +110,7 @@ def read_revision(revision: str, suite: str) -> Run:
     path = FOLDER / f"{suite}.jsonl"
     refusal = BenchError(
         f"git has no {path} at '{revision[:200]}': name a run, a baseline file or another revision",
-        "no-revision",
+        code="no-revision",
     )
     if not REVISION.fullmatch(revision):
         raise refusal
@@ -126,11 +128,11 @@ def read_revision(revision: str, suite: str) -> Run:
     except FileNotFoundError as error:
         raise BenchError(
             f"{revision} is no run, and git, which could have a baseline of that name, is not installed",
-            "no-git",
+            code="no-git",
         ) from error
     except UnicodeDecodeError as error:
         raise BenchError(
-            f"{path} at '{revision}' is damaged (not text): name another revision", "damaged-baseline"
+            f"{path} at '{revision}' is damaged (not text): name another revision", code="damaged-baseline"
         ) from error
 
 
@@ -138,7 +140,7 @@ def check_suite(name: str) -> None:
     """BenchError where a name cannot be that of a suite's baseline."""
     if not is_name(name):
         raise BenchError(
-            f"{name[:80]!r} is no name of a suite: use letters, digits, '-', '_' and '.'", "unsafe-name"
+            f"{name[:80]!r} is no name of a suite: use letters, digits, '-', '_' and '.'", code="unsafe-name"
         )
 
 
@@ -157,7 +159,7 @@ def _parsed(line: str, place: str) -> dict[str, Any]:
         value["record"]
     except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise BenchError(
-            f"{place} is damaged: restore it from version control or make it anew", "damaged-baseline"
+            f"{place} is damaged: restore it from version control or make it anew", code="damaged-baseline"
         ) from error
     return value
 
@@ -166,12 +168,14 @@ def _migrated(value: dict[str, Any], place: str) -> dict[str, Any]:
     version = value["baseline_version"]
     if version > VERSION:
         raise BenchError(
-            f"{place} has version {version}; this program reads up to {VERSION}: upgrade it", "newer-baseline"
+            f"{place} has version {version}; this program reads up to {VERSION}: upgrade it",
+            code="newer-baseline",
         )
     while version < VERSION:
         if version not in MIGRATIONS:
             raise BenchError(
-                f"{place} has version {version}, which cannot be read any more: make it anew", "old-baseline"
+                f"{place} has version {version}, which cannot be read any more: make it anew",
+                code="old-baseline",
             )
         value = MIGRATIONS[version](value)
         version += 1
@@ -244,7 +248,7 @@ def _decoded(tests: dict[str, Any], where: str) -> dict[str, np.ndarray]:
                 parts.setdefault(name, []).append(_unpacked(packed, size))
     except (KeyError, TypeError, ValueError, IndexError, AttributeError, zlib.error) as error:
         raise BenchError(
-            f"{where}: the examples are damaged: restore the file or make it anew", "damaged-baseline"
+            f"{where}: the examples are damaged: restore the file or make it anew", code="damaged-baseline"
         ) from error
     return {name: np.concatenate(values) for name, values in parts.items()}
 
