@@ -9,10 +9,8 @@ from bench.analysis.loading import Run
 from bench.analysis.regression.baseline import read, read_revision
 from bench.analysis.tables.model import Table
 from bench.contracts import BenchError
-from bench.runs.folder import open_run
+from bench.runs.folder import MANY, open_run
 
-MANY = 2000
-"""Records above which a table is made from them alone, without their predictions and checksums."""
 UNVERIFIED = f"More than {MANY:,} records: checksums were not verified (`status RUN --check` verifies them)."
 
 
@@ -30,7 +28,7 @@ def open_source(name: str, suite: str = "") -> Run:
             raise
         return read_revision(name, suite)
     few = len(store.planned()) <= MANY
-    records = store.records() if few else store.unverified_records()
+    records = store.seen_records()
     return Run(str(store.path), records, store.predictions, verified=few)
 
 

@@ -14,10 +14,11 @@ Reading it imports no torch, so that `table` and `compare` start at once.
 
 from __future__ import annotations
 
+import gc
 import hashlib
 import json
 import os
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,35 +27,20 @@ from typing import TYPE_CHECKING, Any
 from bench.contracts import BenchError
 from bench.runs import atomic_files, plain_files
 from bench.runs.leases import Lease, exclusive, lease, owner_of
-from bench.runs.names import check_cell, is_cell_id, is_name
+from bench.runs.names import is_cell_id, is_name
 from bench.runs.plain_files import Irregular
-from bench.runs.record import SCHEMA_VERSION, Record, record_of
+from bench.runs.record import Record
+from bench.runs.sealing import CHECKSUM, Damaged, opened, predictions_sum, sealed, unverified
+
+__all__ = ["CHECKSUM", "MANY", "Damaged", "Store", "open_run"]
 
 if TYPE_CHECKING:
     import pyarrow
 
 RUNS = Path("results/runs")
 FOLDERS = ("records", "predictions", "logs", "claims")
-CHECKSUM = "checksum"  # in a stored record: "record", a SHA-256 of all else, and "predictions", of that file
-
-
-class Damaged(BenchError):
-    """A file of a run folder that is not what was written."""
-
-    def __init__(self, path: Path, reason: str) -> None:
-        self.path = path
-        self.reason = reason
-        super().__init__(
-            f"{path} is damaged ({reason}): set it aside with `python -m bench status RUN --check --repair`; "
-            "the next run of the suite makes it anew",
-            code="damaged",
-        )
-
-
-class _Stored(Record):
-    """A record as it lies in its file."""
-
-    checksum: Any = None
+MANY = 2000
+"""Records above which commands that only look at a run do not verify checksums."""
 
 
 @dataclass(frozen=True)
@@ -65,11 +51,15 @@ class Store:
 
     def records(self) -> list[Record]:
         """All records, in the order of the run's plan; raises Damaged for the first that is."""
-        return self._in_order(self._sealed(path)[0] for path in self.record_files())
+        return self._in_order(lambda path: self._sealed(path)[0])
 
     def unverified_records(self) -> list[Record]:
         """As `records`, several times as fast: checksums are not verified."""
-        return self._in_order(map(self._unverified, self.record_files()))
+        return self._in_order(self._unverified)
+
+    def seen_records(self) -> list[Record]:
+        """The records for a look at the run: verified up to MANY of them."""
+        return self.records() if len(self.planned()) <= MANY else self.unverified_records()
 
     def record(self, cell: str) -> Record | None:
         """The record of one cell, or None where it has not run. Raises Damaged."""
@@ -97,7 +87,8 @@ class Store:
         path = self.predictions_path(cell)
         content = pyarrow.BufferReader(self._checked_predictions(cell))
         try:
-            return pyarrow.parquet.ParquetFile(content, page_checksum_verification=True).read()
+            file = pyarrow.parquet.ParquetFile(content, page_checksum_verification=True)
+            return file.read(use_threads=False)  # of a file this small, handing it to threads takes longer
         except (OSError, pyarrow.ArrowException) as error:
             raise Damaged(path, "not a readable Parquet file") from error
 
@@ -118,15 +109,13 @@ class Store:
 
         tests: the columns of each test set, `id` among them."""
         path = self.record_path(record.cell.id)
-        sums = {"record": "", "predictions": ""}
+        predictions = ""
         if tests:
             content = _parquet(tests)
-            sums["predictions"] = hashlib.sha256(content).hexdigest()
+            predictions = hashlib.sha256(content).hexdigest()
             self.remove(path)  # an older record never stands beside newer predictions
             self.write(self.predictions_path(record.cell.id), content)
-        value = json.loads(record.to_json())
-        sums["record"] = _digest([value, sums["predictions"]])
-        self.write(path, json.dumps({**value, CHECKSUM: sums}, indent=1, ensure_ascii=False).encode())
+        self.write(path, sealed(record, predictions))
 
     def read(self, path: Path) -> bytes:
         """The content of a file of the run. Raises Damaged where it is no plain file, and OSError."""
@@ -191,7 +180,7 @@ class Store:
 
     def cell_of(self, path: Path) -> str:
         """The id of the cell whose record is at `path`."""
-        return path.relative_to(self.path / "records").as_posix().removesuffix(".json")
+        return path.as_posix()[len((self.path / "records").as_posix()) + 1 :].removesuffix(".json")
 
     def _files(self, name: str) -> list[Path]:
         files, irregular = plain_files.scan(self.path / name)
@@ -212,9 +201,9 @@ class Store:
         path = self.path / "run.json"
         if not self._is_file(path):
             return {}
-        text = self._text(path)
+        content = self._content(path)
         try:
-            note = json.loads(text)
+            note = json.loads(content.decode())
             plan = {
                 "suite": note["suite"],
                 "cells": list(note["cells"]),
@@ -230,29 +219,33 @@ class Store:
             raise Damaged(path, f"{str(plan['suite'])[:80]!r} cannot name a suite")
         return plan
 
-    def _text(self, path: Path) -> str:
+    def _content(self, path: Path) -> bytes:
         try:
-            return self.read(path).decode()
-        except UnicodeDecodeError as error:
-            raise Damaged(path, "not text") from error
+            return self.read(path)
         except OSError as error:
             raise BenchError(
                 f"{path} cannot be read ({error.strerror}): correct its permissions", code="cannot-read"
             ) from error
 
-    def _in_order(self, records: Iterable[Record]) -> list[Record]:
-        by_id = {record.cell.id: record for record in records}
-        order = {cell: number for number, cell in enumerate(self.planned())}
+    def _in_order(self, read: Callable[[Path], Record]) -> list[Record]:
+        """Every record, by the function that reads one, in the order of the plan."""
+        with _uncollected():
+            by_id = {record.cell.id: record for record in map(read, self.record_files())}
+            order = {cell: number for number, cell in enumerate(self.planned())}
         return sorted(by_id.values(), key=lambda record: order.get(record.cell.id, len(order)))
 
     def _unverified(self, path: Path) -> Record:
-        try:
-            found = _Stored.model_validate_json(self.read(path))
-            check_cell(found.cell, str(path))
-        except (OSError, ValueError):
-            return self._sealed(path)[0]
-        current = found.schema_version == SCHEMA_VERSION and found.checksum is not None
-        return found if current and self.cell_of(path) == found.cell.id else self._sealed(path)[0]
+        """The record at a path that `record_files` gave."""
+        found = unverified(self._content(path), path)
+        return found if found and self.cell_of(path) == found.cell.id else self._sealed(path)[0]
+
+    def _sealed(self, path: Path) -> tuple[Record, str]:
+        """The record at `path` and the SHA-256 of its predictions ('' where it has none). Raises Damaged, and
+        BenchError where a newer version wrote it."""
+        record, predictions = opened(self._content(path), path)
+        if self.cell_of(path) != record.cell.id:
+            raise Damaged(path, f"it holds the record of {record.cell.id}")
+        return record, predictions
 
     def _checked_predictions(self, cell: str) -> bytes:
         path = self.predictions_path(cell)
@@ -261,48 +254,12 @@ class Store:
         except OSError as error:
             raise Damaged(path, error.strerror or "unreadable") from error
         record = self.record_path(cell)
-        expected = self._sealed(record)[1] if self._is_file(record) else ""
-        if expected and hashlib.sha256(content).hexdigest() != expected:
+        found = hashlib.sha256(content).hexdigest()
+        if not self._is_file(record) or found == predictions_sum(self._content(record)):
+            return content
+        if found != self._sealed(record)[1] != "":
             raise Damaged(path, "its checksum is not the one in its record")
         return content
-
-    def _sealed(self, path: Path) -> tuple[Record, str]:
-        """The record at `path` and the SHA-256 of its predictions ('' where it has none). Raises Damaged, and
-        BenchError where a newer version wrote it."""
-        text = self._text(path)
-        try:
-            value = json.loads(text)
-            sums = value.pop(CHECKSUM, None)
-            version = value["schema_version"]
-            predictions = str(sums["predictions"]) if sums else ""
-            sound = bool(sums) and sums["record"] == _digest([value, predictions])
-        except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-            raise Damaged(path, "not the JSON that was written") from error
-        if isinstance(version, int) and version > SCHEMA_VERSION:
-            return record_of(value, str(path)), predictions
-        if not sums:
-            raise Damaged(path, "it has no checksum")
-        if not sound:
-            raise Damaged(path, "its checksum is not that of its content")
-        record = self._recorded(value, path)
-        if self.record_path(record.cell.id) != path:
-            raise Damaged(path, f"it holds the record of {record.cell.id}")
-        return record, predictions
-
-    def _recorded(self, value: dict[str, Any], path: Path) -> Record:
-        """The record in `value`, whose checksum says that it is what was written. BenchError where it cannot be
-        used: another version of this program wrote it, or somebody with other intentions."""
-        try:
-            return record_of(value, str(path))
-        except BenchError as error:
-            if error.code == "unsafe-name":
-                raise
-            reason = str(error.__cause__ or error).splitlines()[0]
-            raise BenchError(
-                f"{path} was written by another version of this program ({reason}): use that version, or run into "
-                "another folder with --out",
-                code="other-version",
-            ) from error
 
 
 def open_run(path: Path) -> Store:
@@ -318,18 +275,24 @@ def open_run(path: Path) -> Store:
 
 
 @contextmanager
+def _uncollected() -> Iterator[None]:
+    """Without garbage collection: records are not garbage, and looking for it takes a third of the time."""
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()
+
+
+@contextmanager
 def _damaged() -> Iterator[None]:
     """What is no plain file or folder, as a damaged file of the run."""
     try:
         yield
     except Irregular as error:
         raise Damaged(error.path, error.reason) from error
-
-
-def _digest(value: Any) -> str:
-    """The SHA-256 of a JSON value, whatever its layout in the file."""
-    text = json.dumps(value, sort_keys=True, separators=(",", ":"))
-    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def _parquet(tests: Mapping[str, Mapping[str, Sequence[Any]]]) -> bytes:

@@ -9,8 +9,8 @@ from bench.contracts import BenchError, Cell
 
 _NAME = re.compile(r"[A-Za-z0-9][\w.-]*")
 _SIZED = re.compile(r"[A-Za-z0-9][\w.-]*(@\w+)?")
-_BACKBONE = re.compile(r"(?!\.{1,2}$)[^/\x00-\x1f\x7f-\x9f\ud800-\udfff]+")
-_SEED = re.compile(r"seed\d{1,18}")
+_BACKBONE = r"(?!\.{1,2}/)[^/\x00-\x1f\x7f-\x9f\ud800-\udfff]+"
+_CELL = re.compile(f"{_SIZED.pattern}/{_NAME.pattern}/{_BACKBONE}/seed[0-9]{{1,18}}")
 LONGEST_FOLDER = 255
 """Bytes of a folder's name that every file system allows."""
 LONGEST_FILE = 200
@@ -24,11 +24,9 @@ def is_name(name: str) -> bool:
 
 def is_cell_id(text: str) -> bool:
     """Whether the text is the id of a cell: task, strategy, backbone and seed, none of which leads elsewhere."""
-    parts = text.split("/")
-    if len(parts) != 4 or max(len(part.encode(errors="replace")) for part in parts) > LONGEST_FOLDER:
+    if not _CELL.fullmatch(text):
         return False
-    patterns = (_SIZED, _NAME, _BACKBONE, _SEED)
-    return all(pattern.fullmatch(part) for pattern, part in zip(patterns, parts, strict=True))
+    return len(text) < 60 or all(len(part.encode()) <= LONGEST_FOLDER for part in text.split("/"))
 
 
 def check_cell(cell: Cell, where: str) -> None:

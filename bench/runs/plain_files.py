@@ -18,6 +18,7 @@ from bench.contracts import BenchError
 WITHOUT_DETOURS = os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 """Flags of `open` that neither follow a link nor wait for the other end of a FIFO."""
 
+BLOCK = 2**18
 DEPTH = 4
 """Parts of the path of a cell's file: task, strategy, backbone and seed."""
 
@@ -46,25 +47,26 @@ class Irregular(BenchError):
 
 def inside(root: Path, path: Path) -> Path:
     """`path`, which lies below `root`. Raises Irregular where a folder between the two is anything else."""
-    folder = root
-    for name in path.relative_to(root).parts[:-1]:
-        folder = folder / name
+    folder = os.fspath(root)  # text, since this runs for each of thousands of files
+    within = os.fspath(path)[len(folder) :].strip("/") if folder != "." else os.fspath(path)
+    for name in within.split("/")[:-1]:
+        folder = f"{folder}/{name}"
         try:
             mode = os.lstat(folder).st_mode
         except (FileNotFoundError, NotADirectoryError):
             return path
         if not stat.S_ISDIR(mode):
-            raise Irregular(folder, mode)
+            raise Irregular(Path(folder), mode)
     return path
 
 
 def read(root: Path, path: Path) -> bytes:
     """The content of the file at `path` below `root`. Raises Irregular, and OSError."""
-    with (
-        opened(inside(root, path), os.O_RDONLY) as descriptor,
-        os.fdopen(descriptor, "rb", closefd=False) as file,
-    ):
-        return file.read()
+    with opened(inside(root, path), os.O_RDONLY) as descriptor:
+        blocks = []
+        while block := os.read(descriptor, BLOCK):
+            blocks.append(block)
+        return b"".join(blocks)
 
 
 def exists(root: Path, path: Path) -> bool:
@@ -106,14 +108,14 @@ def open_plain(path: Path, flags: int) -> int:
 def scan(folder: Path) -> tuple[list[Path], list[Irregular]]:
     """The plain files below a folder, sorted, and what is neither file nor folder, or a folder in place of a file.
     Nothing is followed."""
-    files: list[Path] = []
+    files: list[str] = []
     irregular: list[Irregular] = []
     try:
         mode = os.lstat(folder).st_mode
     except (FileNotFoundError, NotADirectoryError):
-        return files, irregular
+        return [], irregular
     if not stat.S_ISDIR(mode):
-        return files, [Irregular(folder, mode)]
+        return [], [Irregular(folder, mode)]
     waiting = [(os.fspath(folder), 1)]
     while waiting:
         path, depth = waiting.pop()
@@ -122,7 +124,7 @@ def scan(folder: Path) -> tuple[list[Path], list[Irregular]]:
                 if depth < DEPTH and entry.is_dir(follow_symlinks=False):
                     waiting.append((entry.path, depth + 1))
                 elif entry.is_file(follow_symlinks=False):
-                    files.append(Path(entry.path))
+                    files.append(entry.path)
                 else:
                     irregular.append(Irregular(Path(entry.path), entry.stat(follow_symlinks=False).st_mode))
-    return sorted(files), sorted(irregular, key=lambda found: found.path)
+    return [Path(path) for path in sorted(files)], sorted(irregular, key=lambda found: found.path)

@@ -15,8 +15,8 @@ def command(module: str, *arguments: str) -> list[str]:
 
 
 def environment() -> dict[str, str]:
-    """This process's variables, with its import path as PYTHONPATH. What the process prints goes into a log in UTF-8,
-    whatever this one prints in."""
+    """This process's variables, with its import path as PYTHONPATH. What the process prints goes into a
+    log, in UTF-8 whatever this process prints in."""
     here = [entry or os.getcwd() for entry in sys.path if isinstance(entry, str)]
     paths = dict.fromkeys([*here, str(Path(bench.__file__).parents[1])])
     encoding = "utf-8:backslashreplace"

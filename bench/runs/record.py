@@ -30,11 +30,11 @@ def _whole_characters(value: Any) -> Any:
 
 def _possible(curve: tuple[Point, ...]) -> tuple[Point, ...]:
     for point in curve:
-        counted = (point.step, point.epoch, point.seconds, point.phase)
-        if (
-            not all(0 <= value <= LONG for value in counted)
-            or max(abs(point.loss), abs(point.train_loss)) > LOSS
-        ):
+        counted = 0 <= point.step <= LONG and 0 <= point.epoch <= LONG and 0 <= point.phase <= LONG
+        measured = (
+            0 <= point.seconds <= LONG and -LOSS <= point.loss <= LOSS and -LOSS <= point.train_loss <= LOSS
+        )
+        if not counted or not measured:
             raise ValueError(f"step {point.step} has a value that cannot be")
     return curve
 
