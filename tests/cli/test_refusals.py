@@ -172,7 +172,7 @@ def test_cell_ids_that_are_none(program: Program, run_folder: Store, command: st
     plan = {"suite": "s", "cells": [cell], "grid": []}
     write(run_folder.path / "run.json", json.dumps(plan))
     if command == "check":
-        outcome = program("check", run_folder.path)
+        outcome = program("status", "--check", run_folder.path)
         assert (outcome.code, "is no cell" in outcome.out) == (1, True)
     elif command != "plan":
         program(command, run_folder.path).is_one_line()
@@ -204,7 +204,8 @@ def rewritten(store: Store, **changes: Any) -> None:
 @pytest.mark.parametrize("command", ["table", "status", "check"])
 def test_values_that_cannot_be(program: Program, run_folder: Store, command: str, changes: Any) -> None:
     rewritten(run_folder, **changes)
-    program(command, run_folder.path, *(["--format", "json"] if command == "table" else [])).is_one_line()
+    more = {"table": ["--format", "json"], "check": ["--check"]}.get(command, [])
+    program(command.replace("check", "status"), run_folder.path, *more).is_one_line()
 
 
 def test_a_lone_surrogate_in_a_reason_is_shown(program: Program, run_folder: Store) -> None:
