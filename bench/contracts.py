@@ -123,13 +123,21 @@ class Strategy(ABC):
             raise BenchError(
                 f"strategy '{self.name}' does not fit an encoder of {depth} layers: {error}"
             ) from error
-        except Exception as error:  # a plug-in may raise anything
+        except (Exception, SystemExit, GeneratorExit) as error:  # a plug-in may raise anything
             raise BenchError(
                 f"strategy '{self.name}', phases({depth}) raised {type(error).__name__}: {error}"
             ) from error
+        if isinstance(phases, list):
+            phases = tuple(phases)
+        if not isinstance(phases, tuple) or not all(isinstance(phase, Phase) for phase in phases):
+            raise BenchError(
+                f"strategy '{self.name}': phases({depth}) gives {str(phases)[:80]}; it must be a tuple of Phase",
+                code="no-phases",
+            )
         if not phases:
             raise BenchError(f"strategy '{self.name}' declares no phase")
         for number, phase in enumerate(phases, 1):
+            _check_types(f"strategy '{self.name}', phase {number}", phase)
             rates = [phase.head, *(rate for _, rate in phase.rates)]
             if any(not math.isfinite(rate) or rate < 0 for rate in rates):
                 raise BenchError(
@@ -151,6 +159,36 @@ class Strategy(ABC):
             shares = ", ".join(f"{phase.share:g}" for phase in phases)
             raise BenchError(f"strategy '{self.name}': the shares of its phases ({shares}) must sum to one")
         return phases
+
+
+def _check_types(where: str, phase: Phase) -> None:
+    """BenchError where a field of a phase is not of its type: a plug-in's author may not use a type checker."""
+
+    def number(value: object) -> bool:
+        return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < 1e300
+
+    def pairs(value: object) -> bool:
+        if not isinstance(value, tuple | list):
+            return False
+        pair = (isinstance(item, tuple | list) and len(item) == 2 for item in value)
+        return all(pair) and all(isinstance(pattern, str) and _is_rate(rate) for pattern, rate in value)
+
+    def _is_rate(value: object) -> bool:
+        return isinstance(value, float) or number(value)
+
+    sound = {
+        "share": (number(phase.share), "a number"),
+        "head": (_is_rate(phase.head), "a number"),
+        "rates": (pairs(phase.rates), "pairs of a pattern and a number"),
+        "patience": (isinstance(phase.patience, int), "a whole number"),
+        "solver": (phase.solver in ("adamw", "lbfgs"), "adamw or lbfgs"),
+    }
+    for name, (good, expected) in sound.items():
+        if not good:
+            raise BenchError(
+                f"{where}: {name} is {str(getattr(phase, name))[:80]}; it must be {expected}",
+                code="wrong-phase",
+            )
 
 
 def check_coverage(strategy: Strategy, phases: Sequence[Phase], parameters: Iterable[str]) -> None:
@@ -303,6 +341,10 @@ class Task(ABC):
 # What is run
 
 
+LARGEST = 1e7
+"""No number of a recipe is larger: neither steps nor memory would fit any machine."""
+
+
 @dataclass(frozen=True)
 class Recipe:
     """The terms that every strategy of a task gets alike."""
@@ -335,16 +377,23 @@ class Recipe:
     def __post_init__(self) -> None:
         positive = ("epochs", "batch_size", "max_length", "clip", "evaluations", "patience", "rate_scale")
         for name in positive:
-            if not 0 < getattr(self, name) < math.inf:
-                raise BenchError(f"recipe.{name} is {getattr(self, name)}; it must be positive and finite")
+            if not 0 < getattr(self, name) <= LARGEST:
+                raise BenchError(
+                    f"recipe.{name} is {_shown(getattr(self, name))}; it must be positive and at most {LARGEST:g}",
+                    code="recipe-out-of-range",
+                )
         if not all(0 < scale < math.inf for scale in self.tune) or len(set(self.tune)) < len(self.tune):
             raise BenchError(
                 f"recipe.tune is {list(self.tune)}; its scales must be positive, finite and different"
             )
         for name in ("train", "validation", "test", "max_context", "layers"):
             value = getattr(self, name)
-            if value is not None and value < 1:
-                raise BenchError(f"recipe.{name} is {value}; it must be at least 1, or left out for all")
+            if value is not None and not 1 <= value <= LARGEST:
+                raise BenchError(
+                    f"recipe.{name} is {_shown(value)}; it must be at least 1 and at most {LARGEST:g}, or left "
+                    "out for all",
+                    code="recipe-out-of-range",
+                )
         if not 0 <= self.weight_decay < math.inf:
             raise BenchError(f"recipe.weight_decay is {self.weight_decay}; it must be finite and >= 0")
         for name in ("warmup", "dropout", "encoder_dropout"):
@@ -354,6 +403,10 @@ class Recipe:
             raise BenchError(
                 f"recipe.stride is {self.stride}; it must be below max_length ({self.max_length})"
             )
+
+
+def _shown(value: float) -> str:
+    return f"{value:g}" if abs(value) < 1e300 else "over 1e300"
 
 
 @dataclass(frozen=True)

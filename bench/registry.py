@@ -11,7 +11,6 @@ import importlib.machinery
 import importlib.util
 import inspect
 import pkgutil
-import re
 import sys
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -23,9 +22,11 @@ from typing import Any, Protocol, TypeVar
 import bench
 from bench.contracts import BenchError, Cell, Phase, Strategy, Task
 from bench.data.sources import Sources
+from bench.foreign import contained
 from bench.models import catalog
 from bench.models.shape import Shape
 from bench.runs import identity
+from bench.runs.names import is_name
 
 T = TypeVar("T", Strategy, Task)
 
@@ -235,16 +236,25 @@ def _own_package(name: str) -> ModuleType:
 def _entry_points() -> Iterator[ModuleType]:
     for group in ("transferbench.strategies", "transferbench.tasks"):
         for entry in entry_points(group=group):
+            where = f"{entry.dist.name if entry.dist else 'unknown'}: {entry.value}"
             try:
-                yield importlib.import_module(entry.module)
-            except (Exception, SystemExit) as error:
-                where = f"{entry.dist.name if entry.dist else 'unknown'}: {entry.value}"
-                raise BenchError(f"the installed plug-in {where} cannot be imported: {error!r}") from error
+                with contained("its import"):
+                    module = importlib.import_module(entry.module)
+            except Exception as error:
+                raise BenchError(
+                    f"the installed plug-in {where} cannot be imported: {_said(error)}",
+                    code="plugin-not-imported",
+                ) from error
+            yield module
 
 
 def _file(path: Path) -> ModuleType:
-    if not path.is_file():
-        raise BenchError(f"--plugin {path}: there is no such file")
+    try:
+        found = path.is_file()
+    except OSError:  # a name longer than the file system allows
+        found = False
+    if not found:
+        raise BenchError(f"--plugin {str(path)[:300]}: there is no such file", code="no-plugin")
     name = f"plugin_{path.stem}_{abs(hash(path)):x}"
     spec = importlib.util.spec_from_file_location(name, path)
     if spec is None or spec.loader is None:
@@ -252,11 +262,22 @@ def _file(path: Path) -> ModuleType:
     module = importlib.util.module_from_spec(spec)
     sys.modules[name] = module
     try:
-        spec.loader.exec_module(module)
-    except (Exception, SystemExit) as error:
+        with contained("its import"):
+            spec.loader.exec_module(module)
+    except Exception as error:
         del sys.modules[name]
-        raise BenchError(f"--plugin {path}: cannot be imported: {error!r}") from error
+        raise BenchError(
+            f"--plugin {path}: cannot be imported: {_said(error)}", code="plugin-not-imported"
+        ) from error
     return module
+
+
+def _said(error: Exception) -> str:
+    """What an exception says; its own methods are the plug-in's, and may fail."""
+    try:
+        return (str(error) if isinstance(error, BenchError) else repr(error))[:500]
+    except Exception:
+        return type(error).__name__
 
 
 def _collect(modules: Iterable[ModuleType], base: type[T]) -> dict[str, type[T]]:
@@ -269,10 +290,11 @@ def _collect(modules: Iterable[ModuleType], base: type[T]) -> dict[str, type[T]]
                 continue
             if not getattr(cls, "name", ""):
                 raise BenchError(f"{inspect.getfile(cls)}: class {cls.__name__} has no `name`")
-            if not re.fullmatch(r"[A-Za-z0-9][\w.-]*", cls.name):
+            if not isinstance(cls.name, str) or not is_name(cls.name):
                 raise BenchError(
-                    f"{inspect.getfile(cls)}: the name '{cls.name}' cannot be a folder: "
-                    "use letters, digits, '-', '_' and '.'"
+                    f"{inspect.getfile(cls)}: the name {str(cls.name)[:80]!r} of class {cls.__name__} cannot be a "
+                    "folder: use letters, digits, '-', '_' and '.'",
+                    code="unsafe-name",
                 )
             twin = found.setdefault(cls.name, cls)
             if twin is not cls:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import difflib
 import itertools
+import re
 import tomllib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
@@ -15,11 +16,17 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from bench.contracts import BenchError, Cell, Recipe
 from bench.registry import Plugins, unknown
+from bench.runs.names import is_cell_id, is_name
 from bench.user_data import description
 from bench.user_data.description import UserData
 
 BUILT_IN = Path(__file__).parent / "suites"
 RECIPE_KEYS = tuple(field.name for field in dataclasses.fields(Recipe))
+MOST_SEEDS = 1000
+MOST_CELLS = 100_000
+MOST_EXAMPLES = 10**9
+LONGEST_SUITE = 10 * 2**20
+"""Bytes of a suite file."""
 
 
 class Section(BaseModel):
@@ -46,7 +53,7 @@ class Suite(Section):
 
     name: str = ""
     description: str = ""
-    seeds: int = Field(default=3, ge=1)
+    seeds: int = Field(default=3, ge=1, le=MOST_SEEDS)
     recipe: dict[str, Any] = {}
     data: DataOptions = DataOptions()
     tasks: dict[str, dict[str, Any]] = {}
@@ -95,14 +102,26 @@ def _examples(task: str, size: Any) -> int | None:
     """How many training examples a size means; None: all."""
     if str(size) == "all":
         return None
-    if isinstance(size, bool) or not str(size).isdecimal() or int(size) < 1:
-        raise BenchError(f"task '{task}@{size}': a size is a number of training examples, or all")
-    return int(size)
+    text = str(size)[:50]
+    if isinstance(size, bool) or not re.fullmatch("0*[1-9][0-9]{0,9}", text) or int(text) > MOST_EXAMPLES:
+        raise BenchError(
+            f"task '{task}@{text}': a size is a number of training examples, or all; at most {MOST_EXAMPLES:,}",
+            code="wrong-size",
+        )
+    return int(text)
 
 
 def _reason(error: Any) -> str:
     message = str(error["msg"]).removeprefix("Value error, ")
-    return f"{message} (got {error['input']!r})" if error["type"] != "value_error" else message
+    return f"{message} (got {_shortened(error['input'])})" if error["type"] != "value_error" else message
+
+
+def _shortened(value: Any) -> str:
+    try:
+        text = repr(value)
+    except ValueError:  # an integer of thousands of digits
+        return "a number of thousands of digits"
+    return text if len(text) <= 100 else f"{text[:100]}…"
 
 
 def names() -> list[str]:
@@ -121,29 +140,55 @@ def load(
     """The built-in suite of this name or the TOML file at this path, with `tasks` added, then `key=value` settings
     applied."""
     path = BUILT_IN / f"{name}.toml"
-    if not path.is_file():
+    if name not in names():
         path = Path(name)
         if path.suffix != ".toml":
-            raise unknown("suite", name, [*names(), "a path to a .toml file"])
+            raise unknown("suite", name[:200], [*names(), "a path to a .toml file"])
+    shown = str(path)[:300]
     try:
-        values = tomllib.loads(path.read_text(encoding="utf-8"))
+        if path.is_file() and path.stat().st_size > LONGEST_SUITE:
+            raise BenchError(
+                f"suite file {shown} has more than {LONGEST_SUITE >> 20} MB", code="suite-too-large"
+            )
+        values = _toml(path.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
-        raise BenchError(f"suite file {path}: there is no such file") from error
+        raise BenchError(f"suite file {shown}: there is no such file", code="no-suite") from error
     except (OSError, UnicodeDecodeError) as error:
-        raise BenchError(f"suite file {path} cannot be read: {error}") from error
-    except tomllib.TOMLDecodeError as error:
-        raise BenchError(f"suite file {path} is not valid TOML: {error}") from error
-    for task, keys in (tasks or {}).items():
-        values.setdefault("tasks", {})[task] = dict(keys)
+        reason = getattr(error, "strerror", None) or "not text in UTF-8"
+        raise BenchError(f"suite file {shown} cannot be read: {reason}", code="cannot-read") from error
+    except ValueError as error:
+        raise BenchError(f"suite file {shown} is not valid TOML: {error}", code="not-toml") from error
+    given = values.setdefault("tasks", {})
+    if isinstance(given, dict):  # else validation says so
+        given |= {task: dict(keys) for task, keys in (tasks or {}).items()}
     for setting in settings:
         _apply(values, setting)
     return validate({"name": path.stem, **values}, str(path if path.parent != BUILT_IN else path.stem))
 
 
+def _toml(text: str) -> dict[str, Any]:
+    """The values of a TOML text. ValueError in one line, also for what Python's reader gives up on."""
+    try:
+        return tomllib.loads(text)
+    except tomllib.TOMLDecodeError:
+        raise
+    except ValueError as error:
+        raise ValueError("an integer has thousands of digits") from error
+    except RecursionError as error:
+        raise ValueError("its lists or tables are nested hundreds of levels deep") from error
+
+
 def validate(values: dict[str, Any], where: str) -> Suite:
     """A Suite from plain values; BenchError with the key, the reason and the nearest valid key."""
     try:
-        return Suite.model_validate(values)
+        suite = Suite.model_validate(values)
+        if suite.name and not is_name(suite.name):
+            raise BenchError(
+                f"suite {where}: the name {suite.name[:80]!r} cannot be a folder: set `name` to letters, digits, "
+                "'-', '_' and '.'",
+                code="unsafe-name",
+            )
+        return suite
     except ValidationError as error:
         first = error.errors()[0]
         location = ".".join(map(str, first["loc"]))
@@ -171,9 +216,11 @@ def _apply(values: dict[str, Any], setting: str) -> None:
             f"--set {setting}: write it as key=value, for example recipe.epochs=2", code="wrong-setting"
         )
     try:
-        value = tomllib.loads(f"x = {text}")["x"]
+        value = _toml(f"x = {text}")["x"]
     except tomllib.TOMLDecodeError:
         value = text
+    except ValueError as error:
+        raise BenchError(f"--set {key[:80]}: {error}", code="wrong-setting") from error
     *path, last = key.split(".")
     if path == ["recipe"]:  # said on the command line, it is meant for every task
         tasks = values.get("tasks")
@@ -213,6 +260,9 @@ def cells(suite: Suite, plugins: Plugins, filters: Filters | None = None) -> lis
         )
     recipes = {label: recipe for task in tasks for label, recipe in suite.sized_recipes(task).items()}
     grids = _grids(suite, filters, dict.fromkeys(task.partition("@")[0] for task in tasks))
+    seeds = filters.seeds or suite.seeds
+    if seeds > MOST_SEEDS:
+        raise BenchError(f"{seeds} seeds: a suite has at most {MOST_SEEDS:,}", code="too-many-seeds")
     found: dict[str, Cell] = {}
     for task, recipe in recipes.items():
         plugins.task(task)
@@ -220,11 +270,31 @@ def cells(suite: Suite, plugins: Plugins, filters: Filters | None = None) -> lis
             for backbone, strategy in itertools.product(grid.backbones, grid.strategies):
                 options = tuple(sorted(suite.strategies.get(strategy, {}).items()))
                 plugins.strategy(strategy, options)
-                for seed in range(filters.seeds or suite.seeds):
+                for seed in range(seeds):
                     cell = Cell(suite.name, task, strategy, backbone, seed, recipe, options)
-                    found.setdefault(cell.id, cell)
+                    _check_distinct(found.setdefault(cell.id, cell), cell)
+                if len(found) > MOST_CELLS:
+                    raise BenchError(
+                        f"suite '{suite.name}' has more than {MOST_CELLS:,} cells: cut its grid or its seeds",
+                        code="too-many-cells",
+                    )
     order = {task: i for i, task in enumerate(recipes)}
     return sorted(found.values(), key=lambda cell: (order[cell.task], cell.backbone))
+
+
+def _check_distinct(known: Cell, cell: Cell) -> None:
+    """BenchError where two cells would be written to one place, or where the name of one is no place."""
+    if known.backbone != cell.backbone:
+        raise BenchError(
+            f"backbones '{known.backbone}' and '{cell.backbone}' give their cells one name ({cell.id}): one would "
+            "overwrite the other; rename one of the two",
+            code="same-cell",
+        )
+    if not is_cell_id(cell.id):
+        raise BenchError(
+            f"cell {cell.id[:200]!r} cannot be a file: give task, strategy and backbone shorter or plainer names",
+            code="unsafe-name",
+        )
 
 
 def _grids(suite: Suite, filters: Filters, tasks: Iterable[str]) -> dict[str, list[Grid]]:

@@ -1,13 +1,33 @@
-"""Text for people: one printable line, counted nouns, and durations."""
+"""Text for people: one printable line, counted nouns, durations; and JSON for programs."""
 
 from __future__ import annotations
 
+import json
+import math
 import re
+from typing import Any
+
+_RAW = re.compile(r"[\x7f-\x9f\u2028\u2029\ud800-\udfff]")
+"""What JSON may hold as it is, but a terminal would obey, and a file in UTF-8 cannot hold."""
 
 
 def printable(text: str) -> str:
-    """Text without control characters (terminal escapes among them), and on one line."""
-    return re.sub(r"[\x00-\x1f\x7f-\x9f]+", " ", text)
+    """Text without control characters (terminal escapes among them) and lone surrogates, and on one line."""
+    return re.sub(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]+", " ", text)
+
+
+def json_text(value: Any) -> str:
+    """JSON, indented, with control characters escaped. A number that is not finite becomes null: JSON has none."""
+    text = json.dumps(_finite(value), indent=1, ensure_ascii=False, allow_nan=False)
+    return _RAW.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _finite(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(item) for item in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def counted(number: int, noun: str, plural: str = "") -> str:

@@ -156,7 +156,11 @@ def test_the_same_plug_in_file_twice_is_one_plug_in(tmp_path: Path) -> None:
     [
         ("import nothing_of_this_name", "nothing_of_this_name"),
         ("class (", "SyntaxError"),
-        ("raise SystemExit(3)", "SystemExit"),
+        ("raise SystemExit(3)", r"sys\.exit\(3\)"),
+        ("raise SystemExit", r"sys\.exit\(None\)"),
+        ("raise KeyboardInterrupt", "KeyboardInterrupt"),
+        ("raise GeneratorExit", "GeneratorExit"),
+        ("raise BaseException", "BaseException"),
         ("1 / 0", "ZeroDivisionError"),
     ],
 )

@@ -377,3 +377,95 @@ def test_a_file_that_is_not_toml_is_named(content: bytes, tmp_path: Path) -> Non
 def test_plain_values_can_be_validated() -> None:
     grid = [{"strategies": ["full"], "backbones": ["minilm"]}]
     assert validate({"tasks": {"squad": {}}, "grid": grid}, "here").seeds == 3
+
+
+# --------------------------------------------------------------------------------------------------
+# Limits, and names that would be paths
+
+
+def written(folder: Path, text: str) -> str:
+    (folder / "mine.toml").write_text(text, encoding="utf-8")
+    return str(folder / "mine.toml")
+
+
+GRID = '[tasks.toy-ner]\n[[grid]]\nstrategies = ["full"]\nbackbones = ["minilm"]\n'
+
+
+@pytest.mark.parametrize(
+    ("text", "code"),
+    [
+        (f"seeds = {'9' * 5000}\n{GRID}", "not-toml"),
+        (f"seeds = {'[' * 3000}{']' * 3000}\n{GRID}", "not-toml"),
+        (f'name = "../../evil"\n{GRID}', "unsafe-name"),
+        (f'name = "/tmp/evil"\n{GRID}', "unsafe-name"),
+        (f'name = "{"x" * 300}"\n{GRID}', "unsafe-name"),
+    ],
+    ids=["digits", "nested", "up", "absolute", "long"],
+)
+def test_a_suite_file_that_goes_too_far_is_one_line(text: str, code: str, tmp_path: Path) -> None:
+    with pytest.raises(BenchError) as error:
+        load(written(tmp_path, text))
+    assert error.value.code == code
+    assert len(str(error.value)) < 600
+
+
+@pytest.mark.parametrize("value", ["9" * 5000, "[" * 3000 + "]" * 3000])
+def test_a_setting_that_goes_too_far_is_one_line(value: str) -> None:
+    with pytest.raises(BenchError) as error:
+        load("quick", [f"recipe.epochs={value}"])
+    assert error.value.code == "wrong-setting"
+
+
+def test_a_suite_whose_tasks_are_no_table_is_refused_with_data_too(tmp_path: Path) -> None:
+    with pytest.raises(BenchError, match="key 'tasks'"):
+        load(written(tmp_path, "tasks = 3\n" + GRID.partition("\n")[2]), (), {"mine": {}})
+
+
+@pytest.mark.parametrize("seeds", [1001, 10**8])
+def test_seeds_have_an_upper_bound(seeds: int, suite: Suite, plugins: Plugins, tmp_path: Path) -> None:
+    with pytest.raises(BenchError) as error:
+        cells(suite, plugins, Filters(seeds=seeds))
+    assert error.value.code == "too-many-seeds"
+    with pytest.raises(BenchError, match="1000"):
+        load(written(tmp_path, f"seeds = {seeds}\n{GRID}"))
+
+
+def test_a_grid_has_an_upper_bound(suite: Suite, plugins: Plugins) -> None:
+    sizes = {"toy-ner": {"sizes": list(range(1, 202))}}
+    wide = suite.model_copy(update={"tasks": sizes, "seeds": 500})
+    with pytest.raises(BenchError) as error:
+        cells(wide, plugins)
+    assert error.value.code == "too-many-cells"
+
+
+@pytest.mark.parametrize("size", ["9" * 5000, "10000000001", "²", "1_000"])
+def test_a_size_of_thousands_of_digits_is_one_line(size: str, suite: Suite, plugins: Plugins) -> None:
+    with pytest.raises(BenchError) as error:
+        cells(suite, plugins, Filters(tasks=(f"toy-ner@{size}",)))
+    assert error.value.code == "wrong-size"
+
+
+@pytest.mark.parametrize("pair", [("a/b.txt", "a--b.txt"), ("a:b.txt", "a-b.txt"), ("/a.txt", "a.txt")])
+def test_two_backbones_with_one_cell_id_are_refused_by_name(
+    pair: tuple[str, str], suite: Suite, plugins: Plugins
+) -> None:
+    with pytest.raises(BenchError) as error:
+        cells(suite, plugins, Filters(backbones=pair))
+    assert error.value.code == "same-cell"
+    assert all(f"'{name}'" in str(error.value) for name in pair)
+
+
+@pytest.mark.parametrize("backbone", ["..", "x" * 300, "a\nb"])
+def test_a_backbone_whose_cells_cannot_be_files_is_refused(
+    backbone: str, suite: Suite, plugins: Plugins
+) -> None:
+    with pytest.raises(BenchError) as error:
+        cells(suite, plugins, Filters(backbones=(backbone,)))
+    assert error.value.code == "unsafe-name"
+
+
+@pytest.mark.parametrize("recipe", ["epochs = 1e308", "batch_size = 100000000", f"train = 1{'0' * 4000}"])
+def test_a_recipe_has_upper_bounds(recipe: str, tmp_path: Path) -> None:
+    chosen = load(written(tmp_path, f"[recipe]\n{recipe}\n{GRID}"))
+    with pytest.raises(BenchError, match="at most"):
+        chosen.task_recipe("toy-ner")

@@ -10,10 +10,8 @@ from bench.analysis.regression.baseline import read, read_revision
 from bench.analysis.tables.model import Table
 from bench.contracts import BenchError
 from bench.runs import given
-from bench.runs.folder import open_run
+from bench.runs.folder import MANY, open_run
 
-MANY = 2000
-"""With more records than this a table reads neither predictions nor checksums."""
 UNVERIFIED = f"More than {MANY:,} records: checksums were not verified (`status RUN --check` verifies them)."
 
 
@@ -32,8 +30,7 @@ def open_source(name: str, suite: str = "") -> Run:
         return read_revision(name, suite)
     planned = tuple(store.planned())
     few = len(planned) <= MANY
-    records = store.records() if few else store.unverified_records()
-    return Run(str(store.path), records, store.predictions, few, given.read(store.path), planned)
+    return Run(str(store.path), store.seen_records(), store.predictions, few, given.read(store.path), planned)
 
 
 def noted(table: Table, *runs: Run) -> Table:

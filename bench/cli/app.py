@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import io
 import os
 import sys
 import traceback
-from typing import Annotated
+from contextlib import suppress
+from pathlib import Path
+from typing import Annotated, NoReturn
 
 import typer
 
@@ -26,9 +29,12 @@ from bench.cli import (
     tables,
 )
 from bench.contracts import BenchError
+from bench.foreign import refuse_silent_exits
 from bench.runs import processes
 
 INTERRUPTED = 130
+LONGEST = 2000
+"""Characters of a refusal that are shown."""
 
 app = typer.Typer(
     help="Which transfer strategy should I use for this task, on this encoder, with this budget?\n\n"
@@ -70,20 +76,50 @@ def main() -> None:
     processes.wait_passively()
     debug = "--debug" in sys.argv[1:]
     sys.argv[1:] = [argument for argument in sys.argv[1:] if argument != "--debug"]
+    refuse_silent_exits()
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # what the encoding lacks is shown as ?
+            stream.reconfigure(errors="replace")
     try:
-        app(standalone_mode=True)
+        try:
+            app(standalone_mode=True)
+        finally:
+            sys.stdout.flush()
     except BenchError as error:
-        if debug:
-            traceback.print_exc()
-        line = "".join(character if character.isprintable() else " " for character in str(error))
-        print(f"transferbench: {' '.join(line.split())}", file=sys.stderr)
-        sys.exit(2)
+        _refuse(str(error), debug)
     except SystemExit as end:
         if end.code == INTERRUPTED:  # typer has seen Ctrl-C
             print(
                 "\ntransferbench: stopped; finished cells are kept: the same command goes on", file=sys.stderr
             )
+        if not end.code and not _by_typer(end):
+            _refuse("a plug-in ended the program with sys.exit; finished cells are kept", debug)
         raise
     except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _abandon_output()
         sys.exit(141)
+    except OSError as error:
+        _abandon_output()
+        _refuse(f"{error.filename or 'the output'}: {error.strerror or type(error).__name__}", debug)
+
+
+def _refuse(reason: str, debug: bool) -> NoReturn:
+    """One line on stderr, and exit code 2."""
+    if debug:
+        traceback.print_exc()
+    line = "".join(character if character.isprintable() else " " for character in reason)
+    with suppress(OSError):
+        print(f"transferbench: {' '.join(line.split())[:LONGEST]}", file=sys.stderr, flush=True)
+    sys.exit(2)
+
+
+def _by_typer(end: SystemExit) -> bool:
+    """Whether the library of the command line raised it, and not a plug-in."""
+    frames = traceback.extract_tb(end.__traceback__)
+    return any(part in Path(frames[-1].filename).parts for part in ("typer", "click"))
+
+
+def _abandon_output() -> None:
+    """What is still to be written to stdout goes nowhere, so that Python does not try again at its end."""
+    with suppress(OSError, ValueError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

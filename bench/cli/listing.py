@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -11,6 +10,7 @@ import typer
 
 from bench.cli.options import RUN
 from bench.cli.output import console
+from bench.text import json_text
 
 if TYPE_CHECKING:
     from bench.registry import Plugins
@@ -48,7 +48,7 @@ def list_command(
     plugins = discover(plugin or ())
     found = {name: entries for name, entries in _catalogue(plugins).items() if kind in (None, name)}
     if as_json:
-        print(json.dumps(found, indent=1, ensure_ascii=False))
+        print(json_text(found))
         return
     screen = console()
     from rich.table import Table

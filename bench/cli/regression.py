@@ -50,9 +50,10 @@ def compare(
     from bench.analysis.regression import compare as comparing
     from bench.analysis.regression import regression_table
 
+    options = comparing.CompareOptions(fail_on=names(fail_on))
     new = open_source(run)
     old = open_source(baseline, suite=_suite(new))
-    result = comparing.compare(old, new, comparing.CompareOptions(fail_on=names(fail_on)))
+    result = comparing.compare(old, new, options)
     if as_json or format is CompareFormat.json:
         print(result.to_json(), end="")
     elif format is CompareFormat.md:
@@ -105,5 +106,5 @@ def history(
 
 def _suite(run: Run) -> str:
     if not run.records:
-        raise BenchError(f"{run.name} has no records: run the suite first")
+        raise BenchError(f"{run.name} has no records: run the suite first", code="no-records")
     return run.records[0].cell.suite

@@ -25,7 +25,14 @@ ABANDONED = 24 * 3600  # seconds
 def default_cache() -> Path:
     """The user's cache folder for this project; the environment variable TRANSFERBENCH_CACHE moves it."""
     moved = os.environ.get(CACHE_VARIABLE)
-    return Path(moved).expanduser() if moved else Path(platformdirs.user_cache_dir("transferbench"))
+    if not moved:
+        return Path(platformdirs.user_cache_dir("transferbench"))
+    try:
+        return Path(moved).expanduser()
+    except RuntimeError as error:
+        raise BenchError(
+            f"{CACHE_VARIABLE} is {moved[:200]}: there is no such user; give a folder", code="wrong-cache"
+        ) from error
 
 
 def _on_stderr(text: str) -> None:
@@ -60,7 +67,8 @@ def cache_errors(cache: Path) -> Iterator[None]:
         reason = error.strerror or type(error).__name__
         raise BenchError(
             f"cannot use the cache folder {cache} ({reason}): free space there or correct its permissions, "
-            f"or set {CACHE_VARIABLE} to another folder"
+            f"or set {CACHE_VARIABLE} to another folder",
+            code="cache-unusable",
         ) from error
 
 

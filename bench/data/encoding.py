@@ -54,7 +54,8 @@ def tokenise(tokenizer: Any, *texts: list[Any], **options: Any) -> Any:
     BenchError where the tokenizer has no fast backend: offsets and word indices come from it."""
     if not getattr(tokenizer, "is_fast", False):
         raise BenchError(
-            f"{type(tokenizer).__name__} has no fast backend: use a tokenizer that saves a tokenizer.json"
+            f"{type(tokenizer).__name__} has no fast backend: use a tokenizer that saves a tokenizer.json",
+            code="slow-tokenizer",
         )
     return tokenizer(*texts, return_attention_mask=False, verbose=False, **options)
 
@@ -66,7 +67,8 @@ def text_room(tokenizer: Any, max_length: int, texts: int = 1) -> int:
     special = tokenizer.num_special_tokens_to_add(pair=texts == 2)
     if max_length - special < texts:
         raise BenchError(
-            f"recipe.max_length is {max_length}; this tokenizer needs at least {special + texts}"
+            f"recipe.max_length is {max_length}; this tokenizer needs at least {special + texts}",
+            code="max-length-too-small",
         )
     return max_length - special
 
@@ -112,7 +114,8 @@ def label_index(ids: Iterable[str], names: Iterable[str], labels: Sequence[str])
             hint = f"; did you mean '{near[0]}'?" if near else ""
             raise BenchError(
                 f"example '{example}': label '{name}' is not in the training split"
-                f" (labels: {', '.join(labels)}){hint}"
+                f" (labels: {', '.join(labels)}){hint}",
+                code="unknown-label",
             )
         found.append(position[name])
     return np.array(found, np.int64)

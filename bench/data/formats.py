@@ -26,7 +26,9 @@ def refusing(place: str) -> Iterator[None]:
         raise
     except (ValueError, LookupError, TypeError, AttributeError, RecursionError, csv.Error) as error:
         reason = next(iter(str(error).splitlines()), type(error).__name__)[:200]
-        raise BenchError(f"{place} is damaged ({reason}): delete it and run again") from error
+        raise BenchError(
+            f"{place} is damaged ({reason}): delete it and run again", code="damaged-file"
+        ) from error
 
 
 def read_tab(path: Path, prefix: str) -> list[TextExample]:
@@ -36,7 +38,10 @@ def read_tab(path: Path, prefix: str) -> list[TextExample]:
     with refusing(path.name), path.open(encoding="utf-8", newline="") as file:
         rows = list(csv.reader(file, delimiter="\t"))
     if rows[:1] != [["Category", "Text"]]:
-        raise BenchError(f"{path.name} does not have the columns Category and Text: delete it and run again")
+        raise BenchError(
+            f"{path.name} does not have the columns Category and Text: delete it and run again",
+            code="wrong-columns",
+        )
     return [
         TextExample(f"{prefix}-{number}", row[1].strip(), row[0])
         for number, row in enumerate(rows[3:])
@@ -81,7 +86,10 @@ def read_mentions(path: Path, prefix: str) -> list[WordsExample]:
             listed = row["ideal"][1:-1] if row["ideal"].startswith("[") else ""
         tags = _aligned(words, [(name.split(), _TYPES[kind]) for name, kind in _MENTION.findall(listed)])
         if tags is None:
-            raise BenchError(f"{path.name}, line {number + 1}: an entity of {listed} is not in the sentence")
+            raise BenchError(
+                f"{path.name}, line {number + 1}: an entity of {listed} is not in the sentence",
+                code="entity-not-found",
+            )
         examples.append(WordsExample(f"{prefix}-{number}", tuple(words), tags))
     return examples
 
@@ -170,7 +178,8 @@ def _refusing_row(split: str, number: int) -> Iterator[None]:
     except (ValueError, LookupError, TypeError, AttributeError, OverflowError) as error:
         raise BenchError(
             f"row {number} of split '{split}' is not as expected ({type(error).__name__}: {str(error)[:100]}): "
-            "replace the data set by a copy of the published one"
+            "replace the data set by a copy of the published one",
+            code="unexpected-row",
         ) from error
 
 

@@ -34,7 +34,9 @@ class SplitRows(dict[str, Rows]):
         self.names: dict[str, Sequence[str]] = {}  # label names by column, where they are stated
 
     def __missing__(self, split: str) -> Rows:
-        raise BenchError(f"'{self.name}' has no split '{split}' (it has: {', '.join(self) or 'none'})")
+        raise BenchError(
+            f"'{self.name}' has no split '{split}' (it has: {', '.join(self) or 'none'})", code="no-split"
+        )
 
 
 def local_rows(folder: Path, name: str, labels: Sequence[str] | None) -> SplitRows | None:
@@ -44,7 +46,10 @@ def local_rows(folder: Path, name: str, labels: Sequence[str] | None) -> SplitRo
     import pyarrow.parquet as pq
 
     if not folder.is_dir():
-        raise BenchError(f"data.local={folder} is not a folder: give the one that holds {name}/train.parquet")
+        raise BenchError(
+            f"data.local={folder} is not a folder: give the one that holds {name}/train.parquet",
+            code="no-folder",
+        )
     files = {split: folder / name / f"{split}.parquet" for split in SPLITS}
     found = SplitRows(name)
     for split, path in files.items():
@@ -53,7 +58,7 @@ def local_rows(folder: Path, name: str, labels: Sequence[str] | None) -> SplitRo
                 found[split] = pq.read_table(path).to_pylist()
         except (OSError, pa.ArrowException) as error:
             raise BenchError(
-                f"{path} cannot be read as Parquet ({_first_line(error)}): replace it"
+                f"{path} cannot be read as Parquet ({_first_line(error)}): replace it", code="not-parquet"
             ) from error
     try:
         stated = json.loads((folder / "labels.json").read_text())[name]["names"]
@@ -76,7 +81,8 @@ def hub_rows(path: str, config: str | None, revision: str | None, labels: Sequen
         reason = _first_line(error) if reachable else f"no answer from {_endpoint()}"
         raise BenchError(
             f"cannot load '{path}' from the Hugging Face hub ({reason}): check the network, give a local "
-            f"copy with --set data.local=DIR, or run a task that needs only a package registry (`list tasks`)"
+            f"copy with --set data.local=DIR, or run a task that needs only a package registry (`list tasks`)",
+            code="hub-unreachable",
         ) from error
     found = SplitRows(path)
     for split, table in loaded.items():
@@ -143,7 +149,8 @@ def _names(features: Any) -> dict[str, Sequence[str]]:
 def _check_names(name: str, expected: Sequence[str] | None, stated: Sequence[str] | None) -> None:
     if expected and stated and list(expected) != list(stated):
         raise BenchError(
-            f"'{name}' has the labels {list(stated)}, but {list(expected)} were expected in that order"
+            f"'{name}' has the labels {list(stated)}, but {list(expected)} were expected in that order",
+            code="other-labels",
         )
 
 

@@ -5,16 +5,19 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import fields, replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from bench.contracts import BenchError, QuestionExample, Recipe, Splits, Task, TextExample, WordsExample
+from bench.foreign import contained
 
 if TYPE_CHECKING:
     from bench.data.sources import Sources
 
+_SURROGATE = re.compile(r"[\ud800-\udfff]")
 E = TypeVar("E", TextExample, WordsExample, QuestionExample)
 
 
@@ -180,29 +183,37 @@ def check_examples(task: Task, splits: Splits) -> None:
     """BenchError where a split is empty, an id occurs twice in it, or an example is not sound."""
     for name, rows in all_splits(splits).items():
         if not rows:
-            raise BenchError(f"task '{task.name}' has no examples in split '{name}': its source gave none")
+            raise BenchError(
+                f"task '{task.name}' has no examples in split '{name}': its source gave none",
+                code="empty-split",
+            )
         ids: set[str] = set()
         for example in rows:
             problem = _not_text(example) or task.check(example)
             if problem:
-                raise BenchError(f"task '{task.name}', split '{name}', example '{example.id}': {problem}")
+                raise BenchError(
+                    f"task '{task.name}', split '{name}', example '{example.id}': {problem}",
+                    code="unsound-example",
+                )
             if example.id in ids:
                 raise BenchError(
-                    f"task '{task.name}', split '{name}': two examples have the id '{example.id}'"
+                    f"task '{task.name}', split '{name}': two examples have the id '{example.id}'",
+                    code="duplicate-id",
                 )
             ids.add(example.id)
 
 
 def _not_text(example: Any) -> str | None:
-    """What of an example is no text, or none that can be written: a label that is a number, a lone surrogate."""
+    """Which text of an example is none: another type, or one with a lone surrogate, which no file can hold."""
     for field in fields(example):
         value = getattr(example, field.name)
-        texts = [text for text, _ in value] if field.name == "answers" else value
-        for text in (texts,) if isinstance(texts, str) or not isinstance(texts, Iterable) else texts:
+        parts = value if isinstance(value, tuple) else (value,)
+        texts = [part[0] for part in parts] if field.name == "answers" else parts
+        for text in texts:
             if not isinstance(text, str):
-                return f"{field.name} has {text!r}, which is no text"
-            if not text.isascii() and any("\ud800" <= letter <= "\udfff" for letter in text):
-                return f"{field.name} has half of a character (a lone surrogate)"
+                return f"{field.name} is {type(text).__name__}, not text"
+            if not text.isascii() and _SURROGATE.search(text):
+                return f"{field.name} has a character that is none (a lone surrogate)"
     return None
 
 
@@ -213,7 +224,9 @@ def check_leaks(task: Task, splits: Splits) -> None:
         for group in {example.group for example in getattr(splits, name) if example.group}:
             if owner.setdefault(group, name) != name:
                 both = f"in both '{owner[group]}' and '{name}'"
-                raise BenchError(f"task '{task.name}' leaks: group '{group}' is {both}; split by group")
+                raise BenchError(
+                    f"task '{task.name}' leaks: group '{group}' is {both}; split by group", code="leak"
+                )
 
 
 def check_labels(task: Task, splits: Splits) -> None:
@@ -224,16 +237,18 @@ def check_labels(task: Task, splits: Splits) -> None:
         if missing:
             raise BenchError(
                 f"task '{task.name}': no training example has label '{missing[0]}' of split '{name}'; "
-                f"raise recipe.train ({len(splits.train)} now) to at least {len(known) + len(missing)}"
+                f"raise recipe.train ({len(splits.train)} now) to at least {len(known) + len(missing)}",
+                code="label-not-in-training",
             )
 
 
 def prepare(task: Task, sources: Sources, recipe: Recipe) -> Splits:
     """The rows of one cell: all rows of the task, checked, cut to the recipe's sizes. BenchError as the
     checks raise. In qa, contexts longer than `recipe.max_context` characters go before sampling."""
-    full = task.splits(sources)
-    check_examples(task, full)
-    check_leaks(task, full)
+    with contained(f"task '{task.name}': reading its rows"):
+        full = task.splits(sources)
+        check_examples(task, full)
+        check_leaks(task, full)
     train = training_subset(_short(task, "train", full.train, recipe), recipe.train)
     validation = subset(_short(task, "validation", full.validation, recipe), recipe.validation)
     test = subset(_short(task, "test", full.test, recipe), recipe.test)
@@ -250,6 +265,7 @@ def _short(task: Task, split: str, rows: Sequence[Any], recipe: Recipe) -> Seque
     kept = [example for example in rows if len(example.context) <= limit]
     if not kept:
         raise BenchError(
-            f"task '{task.name}', split '{split}': no context is within recipe.max_context={limit}; raise it"
+            f"task '{task.name}', split '{split}': no context is within recipe.max_context={limit}; raise it",
+            code="no-short-context",
         )
     return kept

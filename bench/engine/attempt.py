@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 import torch
 
 from bench.contracts import BenchError, Cell
-from bench.engine.cell import CellWatch, Tests, run_cells
+from bench.engine.cell import ANYTHING, CellWatch, Tests, run_cells
 from bench.engine.divergence import Diverged
 from bench.engine.group import CellGroup, RunContext
 from bench.engine.machine import describe
@@ -118,21 +118,21 @@ def _try(cells: Sequence[Cell], context: RunContext, terms: Attempt) -> Generato
     left = list(cells)
     try:
         group = terms.group(cells[0], context)
-    except Exception as error:
+    except ANYTHING as error:
         yield from [_failure(cell, error, terms) for cell in left]
         return
     try:
         for found in run_cells(cells, group, context, terms.watch):
             cell = left.pop(0)
-            yield _judged(cell, found, context, terms) if isinstance(found, Exception) else found
-    except Exception as error:
+            yield _judged(cell, found, context, terms) if isinstance(found, BaseException) else found
+    except (Exception, SystemExit) as error:
         failures = [_judged(cell, error, context, terms) for cell in left]
     else:
         failures = []
     yield from failures
 
 
-def _judged(cell: Cell, error: Exception, context: RunContext, terms: Attempt) -> _Failure:
+def _judged(cell: Cell, error: BaseException, context: RunContext, terms: Attempt) -> _Failure:
     """What it means that a cell raised this while it ran."""
     if isinstance(error, BenchError):
         return _Failure("skipped", str(error))
@@ -144,7 +144,7 @@ def _judged(cell: Cell, error: Exception, context: RunContext, terms: Attempt) -
     return _failure(cell, error, terms)
 
 
-def _failure(cell: Cell, error: Exception, terms: Attempt) -> _Failure:
+def _failure(cell: Cell, error: BaseException, terms: Attempt) -> _Failure:
     """What an exception means, in one line. Keeps no reference to it: its frames hold the model."""
     first = next(iter(str(error).splitlines()), "")
     if is_out_of_memory(error):

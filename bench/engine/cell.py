@@ -31,13 +31,16 @@ from bench.runs.record import Record, Seconds
 Tests = dict[str, dict[str, list[Any]]]
 """Per-example columns by test set, then by column."""
 
+ANYTHING = (Exception, SystemExit, GeneratorExit)
+"""What a plug-in may raise; a cell whose plug-in calls `sys.exit` has failed."""
+
 CellWatch = Callable[[Cell, Point], None]
 """Hears every point of a cell's learning curve."""
 
 
 def run_cells(
     cells: Sequence[Cell], group: CellGroup, context: RunContext, watch: CellWatch
-) -> Iterator[tuple[Record, Tests] | Exception]:
+) -> Iterator[tuple[Record, Tests] | BaseException]:
     """Train and score one cell, or several seeds of one whose heads train together; yields what came of each.
 
     An exception that concerns one cell (Diverged, an error of its task) is yielded in its place. One that concerns
@@ -51,7 +54,7 @@ def run_cells(
         try:
             record, tests = _run_one(cell, heads, group, context, partial(watch, cell))
             found = record.model_copy(update={"started": started}), tests
-        except Exception as error:
+        except ANYTHING as error:
             found = error
         try:
             yield found
@@ -76,7 +79,7 @@ def _run_one(
 def run_cell(cell: Cell, group: CellGroup, context: RunContext, watch: Watch) -> tuple[Record, Tests]:
     """Train and score one cell. Raises Diverged, and whatever the strategy, the task or torch raises."""
     (found,) = run_cells([cell], group, context, lambda _, point: watch(point))
-    if isinstance(found, Exception):
+    if isinstance(found, BaseException):
         try:
             raise found
         finally:

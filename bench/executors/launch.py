@@ -104,7 +104,13 @@ def _launch(
             executor.run(todo, known.finished)
     finally:
         display.end()
-    return [record for cell in cells if (record := work.store.record(cell.id))]
+    records = {cell.id: work.store.record(cell.id) for cell in cells}
+    lost = [cell for cell, record in records.items() if record is None]
+    if lost:
+        raise BenchError(
+            f"{len(lost)} cells ended without a record, {lost[0]} among them: run again", code="no-record"
+        )
+    return [record for record in records.values() if record]
 
 
 def _executor(work: Work, registry: Registry, display: Screen) -> Executor:

@@ -181,10 +181,14 @@ class HuggingFaceEncoder(Backbone):
             reason = "shares one layer" if kind == "albert" else "has a layout that is not known here"
             raise BenchError(
                 f"backbone '{name}' ({kind}) cannot be split into layers: it {reason}; "
-                f"supported families: {', '.join(FAMILIES)}"
+                f"supported families: {', '.join(FAMILIES)}",
+                code="unsupported-backbone",
             )
         if getattr(model.config, "conv_kernel_size", 0):
-            raise BenchError(f"backbone '{name}' cannot be split: a convolution joins its first two blocks")
+            raise BenchError(
+                f"backbone '{name}' cannot be split: a convolution joins its first two blocks",
+                code="unsupported-backbone",
+            )
         self.family = FAMILIES[kind]
         self.model = model
         if getattr(model, "pooler", None) is not None:
@@ -312,7 +316,9 @@ class HuggingFaceEncoder(Backbone):
 
     def keep_layers(self, count: int) -> None:
         if count > self.depth:
-            raise BenchError(f"recipe.layers is {count}, but the encoder has {self.depth} layers")
+            raise BenchError(
+                f"recipe.layers is {count}, but the encoder has {self.depth} layers", code="too-many-layers"
+            )
         owner, _, last = self.family.layers.rpartition(".")
         setattr(self.model.get_submodule(owner), last, self._layers[:count])
         self.depth = count
@@ -353,10 +359,12 @@ class StaticVectors(Backbone):
         return self.table.num_embeddings
 
     def insert_lora(self, rank: int, alpha: int) -> None:
-        raise BenchError("static word vectors have no layers to insert low-rank updates into")
+        raise BenchError(
+            "static word vectors have no layers to insert low-rank updates into", code="no-layers"
+        )
 
     def insert_adapters(self, width: int) -> None:
-        raise BenchError("static word vectors have no layers to insert adapters into")
+        raise BenchError("static word vectors have no layers to insert adapters into", code="no-layers")
 
     def merge(self) -> None:
         """Nothing: nothing is ever inserted."""

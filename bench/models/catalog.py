@@ -94,12 +94,13 @@ def identity(name: str) -> str:
         if not weights or not (path / "config.json").is_file():
             raise BenchError(
                 f"backbone folder {name} needs config.json and *.safetensors (pickled weights are never "
-                "loaded); save it again with save_pretrained(..., safe_serialization=True)"
+                "loaded); save it again with save_pretrained(..., safe_serialization=True)",
+                code="no-safetensors",
             )
         names = [path / "config.json", path / "tokenizer.json", *weights]
         return hashlib.sha256("".join(_sha256(p) for p in names if p.is_file()).encode()).hexdigest()
     if name.count("/") > 1 or name.startswith((".", "/", "~")) or kind_of(name) == "vectors":
-        raise BenchError(f"backbone {name}: there is no such file or folder")
+        raise BenchError(f"backbone {name}: there is no such file or folder", code="no-backbone")
     return f"hub:{name}"
 
 
@@ -111,16 +112,19 @@ def depth(name: str, sources: Sources) -> int:
     if kind_of(name) == "vectors":
         return 0
     try:
-        config = json.loads(_config_file(folder(name, sources)).read_text(encoding="utf-8"))
+        config = json.loads(_config_file(name, sources).read_text(encoding="utf-8"))
         layers = next((config[key] for key in DEPTH_KEYS if config.get(key)), None)
     except (OSError, ValueError, AttributeError) as error:
         raise BenchError(
             f"backbone '{name}' cannot be found ({str(error).splitlines()[0][:150]}); give a built-in name "
-            f"({', '.join(BACKBONES)}), a Hugging Face name, or a folder with safetensors"
+            f"({', '.join(BACKBONES)}), a Hugging Face name, or a folder with safetensors",
+            code="no-backbone",
         ) from error
     if not isinstance(layers, int):
         kind = config.get("model_type", "unknown kind")
-        raise BenchError(f"backbone '{name}' ({kind}) has no layers to transfer; give an encoder")
+        raise BenchError(
+            f"backbone '{name}' ({kind}) has no layers to transfer; give an encoder", code="no-layers"
+        )
     return layers
 
 
@@ -152,13 +156,17 @@ def _local_config(name: str, cache: Path) -> Path:
     return Path(found) if isinstance(found, str) else Path(name) / "config.json"
 
 
-def _config_file(path: str) -> Path:
-    """`config.json` of a folder or of a Hugging Face name. transformers.AutoConfig would import torch."""
-    if Path(path).is_dir():
-        return Path(path) / "config.json"
+def _config_file(name: str, sources: Sources) -> Path:
+    """`config.json` of a packaged encoder, a folder or a Hugging Face name. AutoConfig would import torch; the
+    weights are not verified for it."""
+    if name in BACKBONES:
+        package = BACKBONES[name].package
+        return sources.members(package, package.members[:1])[package.members[0]]
+    if Path(name).is_dir():
+        return Path(name) / "config.json"
     from huggingface_hub import hf_hub_download
 
-    return Path(hf_hub_download(path, "config.json"))
+    return Path(hf_hub_download(name, "config.json"))
 
 
 def folder(name: str, sources: Sources) -> str:

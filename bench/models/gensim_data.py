@@ -25,5 +25,6 @@ def vector_file(name: str) -> Path:
     except (OSError, ValueError) as error:
         raise BenchError(
             f"backbone '{name}' cannot be had ({error}): gensim-data needs the network once, or the file {path}; "
-            "any word-vector file can be given by its path instead"
+            "any word-vector file can be given by its path instead",
+            code="no-vectors",
         ) from error

@@ -52,7 +52,8 @@ def merge_lora(layers: nn.ModuleList) -> None:
     shape that the encoder had. BenchError where there are adapters: they are not linear and cannot be merged."""
     if any(isinstance(module, Adapted) for module in layers.modules()):
         raise BenchError(
-            "bottleneck adapters cannot be merged into the encoder's weights: they are not linear"
+            "bottleneck adapters cannot be merged into the encoder's weights: they are not linear",
+            code="not-linear",
         )
     updated: list[tuple[str, Any]] = [
         (name, module) for name, module in layers.named_modules() if hasattr(module, "lora_A")

@@ -88,7 +88,8 @@ def _encoder(name: str, path: str) -> Loaded:
         reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
         raise BenchError(
             f"backbone '{name}' cannot be loaded: {reason[:200]}; give a built-in name "
-            f"({', '.join(BACKBONES)}), a Hugging Face name, or a folder with safetensors"
+            f"({', '.join(BACKBONES)}), a Hugging Face name, or a folder with safetensors",
+            code="backbone-not-loaded",
         ) from error
     finally:
         logging.set_verbosity(level)
@@ -105,21 +106,24 @@ def _check_weights(name: str, found: Any) -> None:
     if wrong:
         raise BenchError(
             f"backbone '{name}': its weights and its config.json do not belong together: "
-            f"'{wrong[0]}' is missing or of another shape ({len(wrong)} in all)"
+            f"'{wrong[0]}' is missing or of another shape ({len(wrong)} in all)",
+            code="weights-mismatch",
         )
 
 
 def _check_tokenizer(name: str, tokenizer: Any, rows: int) -> None:
     """BenchError where the tokenizer is slow, empty, or larger than the embedding table of `rows` rows."""
     if not tokenizer.is_fast:
-        raise BenchError(f"backbone '{name}' has no fast tokenizer (tokenizer.json)")
+        raise BenchError(f"backbone '{name}' has no fast tokenizer (tokenizer.json)", code="slow-tokenizer")
     if len(tokenizer) <= len(tokenizer.all_special_ids):
         raise BenchError(
             f"backbone '{name}' has no tokenizer (tokenizer.json): save one beside its weights with "
-            "tokenizer.save_pretrained(...)"
+            "tokenizer.save_pretrained(...)",
+            code="no-tokenizer",
         )
     if len(tokenizer) > rows:
         raise BenchError(
             f"backbone '{name}': its tokenizer knows {len(tokenizer)} tokens but its embedding table has "
-            f"{rows} rows; they do not belong together"
+            f"{rows} rows; they do not belong together",
+            code="tokenizer-mismatch",
         )

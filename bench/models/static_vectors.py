@@ -50,7 +50,9 @@ def load_vectors(name: str, sources: Sources) -> tuple[np.ndarray, Any]:
     else:
         vectors = _read(vector_file(name) if name.startswith(PREFIX) else Path(name))
     if not np.isfinite(vectors.vectors).all():
-        raise BenchError(f"word vectors {name} cannot be used: a value is not a finite number")
+        raise BenchError(
+            f"word vectors {name} cannot be used: a value is not a finite number", code="vectors-not-finite"
+        )
     table = np.zeros((len(vectors) + 2, vectors.vector_size), np.float32)
     table[2:] = vectors.vectors
     return table, word_tokenizer([str(word) for word in vectors.index_to_key])
@@ -95,13 +97,19 @@ def _read(path: Path) -> KeyedVectors:
         OSError,
         ValueError,
         EOFError,
-        UnicodeDecodeError,
+        LookupError,
+        TypeError,
         AttributeError,
+        ImportError,
+        OverflowError,
+        RecursionError,
+        MemoryError,
         pickle.UnpicklingError,
     ) as error:
         raise BenchError(
             f"word vectors {path} cannot be read ({error}); give a gensim .kv or .model, or word2vec, GloVe or "
-            "fastText vectors as .txt, .vec or .bin"
+            "fastText vectors as .txt, .vec or .bin",
+            code="vectors-not-read",
         ) from error
 
 

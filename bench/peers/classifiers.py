@@ -54,7 +54,11 @@ def plain(path: str, cell: Cell, device: Device) -> Encode:
     from transformers import AutoModel, AutoTokenizer
 
     tokenizer = AutoTokenizer.from_pretrained(path, use_fast=True, trust_remote_code=False)
-    model = AutoModel.from_pretrained(path, dtype=torch.float32, use_safetensors=True).eval().to(device.torch)
+    model = (
+        AutoModel.from_pretrained(path, dtype=torch.float32, use_safetensors=True, trust_remote_code=False)
+        .eval()
+        .to(device.torch)
+    )
     recipe = cell.recipe
 
     def encode(texts: Sequence[str]) -> np.ndarray:

@@ -50,7 +50,9 @@ def run_trainer(cell: Cell, registry: Registry, device: Device, settings: Settin
     tokenizer = AutoTokenizer.from_pretrained(path, use_fast=True, trust_remote_code=False)
     train, test = (task.encode(part, tokenizer, labels, recipe) for part in (rows.train, rows.test))
     torch.manual_seed(cell.seed)
-    encoder = AutoModel.from_pretrained(path, dtype=torch.float32, use_safetensors=True)
+    encoder = AutoModel.from_pretrained(
+        path, dtype=torch.float32, use_safetensors=True, trust_remote_code=False
+    )
     if not strategy.pretrained:
         encoder = AutoModel.from_config(encoder.config)
     encoder.pooler = None
@@ -87,7 +89,9 @@ def parameter_names(path: str, name: str) -> tuple[list[str], int]:
     """The names that strategies use of an encoder's parameters, in the model's order, and its number of layers.
     From its configuration alone: what the engine changes in a model must not be in the one that Trainer trains."""
     with torch.device("meta"):
-        backbone = HuggingFaceEncoder(AutoModel.from_config(AutoConfig.from_pretrained(path)), name)
+        backbone = HuggingFaceEncoder(
+            AutoModel.from_config(AutoConfig.from_pretrained(path, trust_remote_code=False)), name
+        )
     return list(backbone.named_parameters()), backbone.depth
 
 

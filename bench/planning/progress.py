@@ -45,7 +45,7 @@ class Progress:
 
 def summarise(store: Store) -> Progress:
     """The progress of the run in `store`."""
-    records = store.records()
+    records = store.seen_records()
     known = {record.cell.id for record in records}
     missing = [cell for cell in store.planned() if cell not in known]
     return Progress(

@@ -2,25 +2,37 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
+import re
 import tempfile
+import time
+from contextlib import suppress
 from pathlib import Path
 
 from bench.contracts import BenchError
 
+ABANDONED = 3600.0
+"""Seconds after which a temporary file whose writer is gone is taken for left behind."""
+
+_TEMPORARY = re.compile(r"\..+\.[a-z0-9_]{8}")
+
 
 def write(path: Path, content: bytes) -> None:
-    """Write beside `path`, then rename: a reader sees the old file or the new one, never a part, and after a
-    return the new one survives a power cut. BenchError where the disk is full or the folder not writable."""
+    """Write a temporary file beside `path`, then rename it. A reader sees the old file or the new, never a part.
+    After the return the new file survives a power cut. The writer holds an exclusive lock on the temporary file.
+    BenchError where the disk is full or the folder cannot be written."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
         try:
             with os.fdopen(descriptor, "wb") as file:
+                with suppress(OSError):  # a file system without locks
+                    fcntl.flock(file, fcntl.LOCK_EX)
                 file.write(content)
                 file.flush()
                 os.fsync(file.fileno())
-            os.replace(name, path)
+                os.replace(name, path)
         finally:
             Path(name).unlink(missing_ok=True)
         _fsync_folder(path.parent)
@@ -28,8 +40,33 @@ def write(path: Path, content: bytes) -> None:
         reason = error.strerror or type(error).__name__
         raise BenchError(
             f"{path} cannot be written ({reason}): make room, correct the permissions or choose --out; "
-            "what was finished stays"
+            "finished cells are kept",
+            code="cannot-write",
         ) from error
+
+
+def is_temporary(path: Path) -> bool:
+    """Whether the name is that of a temporary file of `write`."""
+    return bool(_TEMPORARY.fullmatch(path.name))
+
+
+def is_abandoned(path: Path) -> bool:
+    """Whether `path` is a temporary file of `write`, older than ABANDONED seconds, whose writer is gone."""
+    if not is_temporary(path):
+        return False
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    except OSError:
+        return False
+    try:
+        if time.time() - os.fstat(descriptor).st_mtime < ABANDONED:
+            return False
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:  # its writer holds the lock
+        return False
+    finally:
+        os.close(descriptor)
+    return True
 
 
 def remove(path: Path) -> None:
@@ -37,7 +74,9 @@ def remove(path: Path) -> None:
     try:
         path.unlink(missing_ok=True)
     except OSError as error:
-        raise BenchError(f"{path} cannot be replaced ({error.strerror}): correct the permissions") from error
+        raise BenchError(
+            f"{path} cannot be replaced ({error.strerror}): correct the permissions", code="cannot-replace"
+        ) from error
 
 
 def _fsync_folder(path: Path) -> None:

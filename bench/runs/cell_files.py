@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 
 from bench.contracts import BenchError
-from bench.runs import atomic_files
 from bench.runs.folder import Store
 
 
@@ -22,29 +22,26 @@ class CellFiles:
     def pack(cls, store: Store, cell: str) -> CellFiles:
         """The files of a cell that has a record. Raises Damaged where they are not those that were written."""
         if store.verified(cell) is None:
-            raise BenchError(f"{store.path} has no record of {cell}")
-        predictions, log = store.predictions_path(cell), store.log_path(cell)
+            raise BenchError(f"{store.path} has no record of {cell}: run the suite", code="no-record")
         return cls(
             cell=cell,
-            record=store.record_path(cell).read_bytes(),
-            predictions=predictions.read_bytes() if predictions.is_file() else None,
-            log=log.read_bytes() if log.is_file() else None,
+            record=store.read(store.record_path(cell)),
+            predictions=_read(store, store.predictions_path(cell)),
+            log=_read(store, store.log_path(cell)),
         )
 
     def unpack(self, store: Store) -> None:
         """Write the files, the record last. BenchError where the folder cannot be written."""
-        atomic_files.remove(
-            store.record_path(self.cell)
-        )  # an older record never stands beside newer predictions
+        store.remove(store.record_path(self.cell))  # an older record never stands beside newer predictions
         for path, content in (
             (store.predictions_path(self.cell), self.predictions),
             (store.log_path(self.cell), self.log),
         ):
             if content is None:
-                atomic_files.remove(path)
+                store.remove(path)
             else:
-                atomic_files.write(path, content)
-        atomic_files.write(store.record_path(self.cell), self.record)
+                store.write(path, content)
+        store.write(store.record_path(self.cell), self.record)
 
     def remove(self, store: Store) -> None:
         """Delete the files from where they were packed."""
@@ -53,4 +50,11 @@ class CellFiles:
             store.predictions_path(self.cell),
             store.log_path(self.cell),
         ):
-            atomic_files.remove(path)
+            store.remove(path)
+
+
+def _read(store: Store, path: Path) -> bytes | None:
+    try:
+        return store.read(path)
+    except FileNotFoundError:
+        return None

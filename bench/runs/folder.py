@@ -1,53 +1,46 @@
-"""A run folder. Every write is whole or absent, and every file that holds results carries a checksum.
+"""A run folder. Every write is whole or absent, and every file that holds results carries a checksum. Checksums
+find rot, not forgery: whoever can write a record can write its checksum too.
 
 run.json                      what the run is to have
 records/<cell id>.json        a Record, and the SHA-256 of itself and of its prediction file
 predictions/<cell id>.parquet per-example columns, with page checksums
 logs/<cell id>.log            what a cell printed; the traceback where it failed
-claims/<cell id>              which process runs the cell now
+claims/<cell id>              the lease: which process runs the cell now
 quarantine/                   damaged files that were set aside
 
+A folder may come from a stranger: names are checked where they are read, and links, FIFOs and devices are refused.
 Reading it imports no torch, so that `table` and `compare` start at once.
 """
 
 from __future__ import annotations
 
+import gc
 import hashlib
 import json
 import os
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bench.contracts import BenchError
-from bench.runs import atomic_files
+from bench.runs import atomic_files, plain_files
 from bench.runs.leases import Lease, exclusive, lease, owner_of
-from bench.runs.record import SCHEMA_VERSION, Record, read_record
+from bench.runs.names import is_cell_id, is_name
+from bench.runs.plain_files import Irregular
+from bench.runs.record import Record
+from bench.runs.sealing import CHECKSUM, Damaged, opened, predictions_sum, sealed, unverified
+
+__all__ = ["CHECKSUM", "MANY", "Damaged", "Store", "open_run"]
 
 if TYPE_CHECKING:
     import pyarrow
 
 RUNS = Path("results/runs")
-CHECKSUM = "checksum"  # in a stored record: "record", a SHA-256 of all else, and "predictions", of that file
-
-
-class Damaged(BenchError):
-    """A file of a run folder that is not what was written."""
-
-    def __init__(self, path: Path, reason: str) -> None:
-        self.path = path
-        self.reason = reason
-        super().__init__(
-            f"{path} is damaged ({reason}): set it aside with `python -m bench status RUN --check --repair`; "
-            "the next run of the suite makes it anew"
-        )
-
-
-class _Stored(Record):
-    """A record as it lies in its file."""
-
-    checksum: Any = None
+FOLDERS = ("records", "predictions", "logs", "claims")
+MANY = 2000
+"""Records above which commands that only look at a run do not verify checksums."""
 
 
 @dataclass(frozen=True)
@@ -58,29 +51,33 @@ class Store:
 
     def records(self) -> list[Record]:
         """All records, in the order of the run's plan; raises Damaged for the first that is."""
-        return self._in_order(self._sealed(path)[0] for path in self.record_files())
+        return self._in_order(lambda path: self._sealed(path)[0])
 
     def unverified_records(self) -> list[Record]:
-        """As `records`, several times as fast: what is not a record is found, what is another record than was
-        written is not."""
-        return self._in_order(map(self._unverified, self.record_files()))
+        """As `records`, several times as fast: checksums are not verified."""
+        return self._in_order(self._unverified)
+
+    def seen_records(self) -> list[Record]:
+        """The records for a look at the run: verified up to MANY of them."""
+        return self.records() if len(self.planned()) <= MANY else self.unverified_records()
 
     def record(self, cell: str) -> Record | None:
         """The record of one cell, or None where it has not run. Raises Damaged."""
         path = self.record_path(cell)
-        return self._sealed(path)[0] if path.is_file() else None
+        return self._sealed(path)[0] if self._is_file(path) else None
 
     def planned(self) -> list[str]:
         """The ids of the cells that the run is to have; empty where it has not begun. Raises Damaged."""
-        return self._plan("cells")
+        return list(self._plan().get("cells", ()))
 
     def suite(self) -> str:
         """The name of the suite. Raises Damaged."""
-        return str(self._note().get("suite", ""))
+        return str(self._plan().get("suite", ""))
 
     def grid(self) -> list[str]:
         """The ids of all cells of the suite that this run is a part of, in order. Raises Damaged."""
-        return list(dict.fromkeys([*self._plan("grid"), *self.planned()]))
+        plan = self._plan()
+        return list(dict.fromkeys([*plan.get("grid", ()), *plan.get("cells", ())]))
 
     def predictions(self, cell: str) -> pyarrow.Table:
         """The per-example columns of one cell, with `split` and `id`. Raises Damaged where they are missing or
@@ -90,16 +87,20 @@ class Store:
         path = self.predictions_path(cell)
         content = pyarrow.BufferReader(self._checked_predictions(cell))
         try:
-            return pyarrow.parquet.ParquetFile(content, page_checksum_verification=True).read()
+            file = pyarrow.parquet.ParquetFile(content, page_checksum_verification=True)
+            return file.read(use_threads=False)  # of a file this small, handing it to threads takes longer
         except (OSError, pyarrow.ArrowException) as error:
             raise Damaged(path, "not a readable Parquet file") from error
 
     def begin(self, suite: str, cells: Iterable[str], grid: Iterable[str] = ()) -> None:
-        """Note what the run is to have; cells of earlier calls stay in the plan. grid: of a part of a suite, all
-        cells of the suite, in order."""
+        """Note what the run is to have; cells of earlier calls stay in the plan. grid: all cells of the suite, in
+        order, where the run is to have a part of them. Raises Damaged."""
         with exclusive(self.path / ".lock"):
-            planned = list(dict.fromkeys([*self.planned(), *cells]))
-            grid = list(dict.fromkeys([*self._plan("grid"), *grid]))
+            for name in FOLDERS:  # processes that write logs and leases find plain folders
+                self._files(name)
+            plan = self._plan()
+            planned = list(dict.fromkeys([*plan.get("cells", ()), *cells]))
+            grid = list(dict.fromkeys([*plan.get("grid", ()), *grid]))
             content = json.dumps({"suite": suite, "cells": planned, "grid": grid}, indent=1)
             atomic_files.write(self.path / "run.json", content.encode())
 
@@ -108,15 +109,26 @@ class Store:
 
         tests: the columns of each test set, `id` among them."""
         path = self.record_path(record.cell.id)
-        sums = {"record": "", "predictions": ""}
+        predictions = ""
         if tests:
             content = _parquet(tests)
-            sums["predictions"] = hashlib.sha256(content).hexdigest()
-            atomic_files.remove(path)  # an older record never stands beside newer predictions
-            atomic_files.write(self.predictions_path(record.cell.id), content)
-        value = json.loads(record.to_json())
-        sums["record"] = _digest([value, sums["predictions"]])
-        atomic_files.write(path, json.dumps({**value, CHECKSUM: sums}, indent=1, ensure_ascii=False).encode())
+            predictions = hashlib.sha256(content).hexdigest()
+            self.remove(path)  # an older record never stands beside newer predictions
+            self.write(self.predictions_path(record.cell.id), content)
+        self.write(path, sealed(record, predictions))
+
+    def read(self, path: Path) -> bytes:
+        """The content of a file of the run. Raises Damaged where it is no plain file, and OSError."""
+        with _damaged():
+            return plain_files.read(self.path, path)
+
+    def write(self, path: Path, content: bytes) -> None:
+        """Write a file of the run as a whole. BenchError where that is not possible."""
+        atomic_files.write(self._inside(path), content)
+
+    def remove(self, path: Path) -> None:
+        """Delete a file of the run where there is one. BenchError where that is not possible."""
+        atomic_files.remove(self._inside(path))
 
     def verified(self, cell: str) -> Record | None:
         """As `record`, and its prediction file is there and is the one that was written. Raises Damaged."""
@@ -126,29 +138,32 @@ class Store:
         return record
 
     def quarantine(self, path: Path) -> Path:
-        """Move a damaged file to `quarantine/`, never over an earlier one; gives its new place. BenchError."""
-        within = path.relative_to(self.path)
-        target = self.path / "quarantine" / within
+        """Move a damaged file to `quarantine/`, never over an earlier one; gives its new place. Of a link the link
+        itself is moved. BenchError."""
+        within = self._inside(path).relative_to(self.path)
+        target = self._inside(self.path / "quarantine" / within)
         number = 1
-        while target.exists():
+        while os.path.lexists(target):
             number += 1
             target = self.path / "quarantine" / within.with_name(f"{within.name}.{number}")
         try:
             target.parent.mkdir(parents=True, exist_ok=True)
             os.replace(path, target)
         except OSError as error:
-            raise BenchError(f"{path} cannot be moved to {target} ({error.strerror})") from error
+            raise BenchError(
+                f"{path} cannot be moved to {target} ({error.strerror}): correct the permissions",
+                code="cannot-move",
+            ) from error
         return target
 
     def lease(self, cell: str) -> Lease | None:
         """The right to run a cell, or None where another living process has it."""
-        return lease(self.path / "claims" / cell)
+        return lease(self._inside(self.path / "claims" / cell))
 
     def running(self) -> list[str]:
         """The cells in flight in living processes."""
         folder = self.path / "claims"
-        files = sorted(path for path in folder.rglob("*") if path.is_file())
-        return [path.relative_to(folder).as_posix() for path in files if owner_of(path)]
+        return [path.relative_to(folder).as_posix() for path in self._files("claims") if owner_of(path)]
 
     def record_path(self, cell: str) -> Path:
         return self.path / "records" / f"{cell}.json"
@@ -159,105 +174,125 @@ class Store:
     def log_path(self, cell: str) -> Path:
         return self.path / "logs" / f"{cell}.log"
 
-    def record_files(self) -> Iterator[Path]:
-        yield from sorted((self.path / "records").rglob("*.json"))
+    def record_files(self) -> list[Path]:
+        """The files that hold records, sorted. Raises Damaged where neither a file nor a folder is among them."""
+        return [path for path in self._files("records") if path.suffix == ".json" and path.name[0] != "."]
 
-    def _plan(self, key: str) -> list[str]:
-        return [str(cell) for cell in self._note().get(key) or ()]
+    def cell_of(self, path: Path) -> str:
+        """The id of the cell whose record is at `path`."""
+        return path.as_posix()[len((self.path / "records").as_posix()) + 1 :].removesuffix(".json")
 
-    def _note(self) -> dict[str, Any]:
-        """What run.json says; empty where the run has not begun. Raises Damaged."""
+    def _files(self, name: str) -> list[Path]:
+        files, irregular = plain_files.scan(self.path / name)
+        for found in irregular:
+            raise Damaged(found.path, found.reason)
+        return files
+
+    def _is_file(self, path: Path) -> bool:
+        with _damaged():
+            return plain_files.exists(self.path, path)
+
+    def _inside(self, path: Path) -> Path:
+        with _damaged():
+            return plain_files.inside(self.path, path)
+
+    def _plan(self) -> dict[str, Any]:
+        """What run.json says: suite, cells and grid; empty where the run has not begun. Raises Damaged."""
         path = self.path / "run.json"
-        if not path.is_file():
+        if not self._is_file(path):
             return {}
-        text = _read(path)
+        content = self._content(path)
         try:
-            note = json.loads(text)
-            return {
-                "suite": str(note["suite"]),
+            note = json.loads(content.decode())
+            plan = {
+                "suite": note["suite"],
                 "cells": list(note["cells"]),
-                "grid": list(note.get("grid", ())),
+                "grid": list(note.get("grid") or ()),
             }
+            cells = [*plan["cells"], *plan["grid"]]
+            odd = [name for name in cells if not (isinstance(name, str) and is_cell_id(name))]
         except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
             raise Damaged(path, "not the JSON that was written") from error
+        if odd:
+            raise Damaged(path, f"{str(odd[0])[:80]!r} is no cell: task/strategy/backbone/seed")
+        if not isinstance(plan["suite"], str) or not is_name(plan["suite"]):
+            raise Damaged(path, f"{str(plan['suite'])[:80]!r} cannot name a suite")
+        return plan
 
-    def _in_order(self, records: Iterable[Record]) -> list[Record]:
-        by_id = {record.cell.id: record for record in records}
-        order = {cell: number for number, cell in enumerate(self.planned())}
+    def _content(self, path: Path) -> bytes:
+        try:
+            return self.read(path)
+        except OSError as error:
+            raise BenchError(
+                f"{path} cannot be read ({error.strerror}): correct its permissions", code="cannot-read"
+            ) from error
+
+    def _in_order(self, read: Callable[[Path], Record]) -> list[Record]:
+        """Every record, by the function that reads one, in the order of the plan."""
+        with _uncollected():
+            by_id = {record.cell.id: record for record in map(read, self.record_files())}
+            order = {cell: number for number, cell in enumerate(self.planned())}
         return sorted(by_id.values(), key=lambda record: order.get(record.cell.id, len(order)))
 
     def _unverified(self, path: Path) -> Record:
-        try:
-            found = _Stored.model_validate_json(path.read_bytes())
-        except (OSError, ValueError):
-            return self._sealed(path)[0]
-        whole = found.schema_version == SCHEMA_VERSION and self.record_path(found.cell.id) == path
-        return found if whole else self._sealed(path)[0]
-
-    def _checked_predictions(self, cell: str) -> bytes:
-        path = self.predictions_path(cell)
-        try:
-            content = path.read_bytes()
-        except OSError as error:
-            raise Damaged(path, error.strerror or "unreadable") from error
-        record = self.record_path(cell)
-        expected = self._sealed(record)[1] if record.is_file() else ""
-        if expected and hashlib.sha256(content).hexdigest() != expected:
-            raise Damaged(path, "its checksum is not the one in its record")
-        return content
+        """The record at a path that `record_files` gave."""
+        found = unverified(self._content(path), path)
+        return found if found and self.cell_of(path) == found.cell.id else self._sealed(path)[0]
 
     def _sealed(self, path: Path) -> tuple[Record, str]:
         """The record at `path` and the SHA-256 of its predictions ('' where it has none). Raises Damaged, and
         BenchError where a newer version wrote it."""
-        text = _read(path)
-        try:
-            value = json.loads(text)
-            sums = value.pop(CHECKSUM, None)
-            version = value["schema_version"]
-            sound = sums is None or sums["record"] == _digest([value, sums["predictions"]])
-            predictions = str(sums["predictions"]) if sums else ""
-        except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-            raise Damaged(path, "not the JSON that was written") from error
-        if isinstance(version, int) and version > SCHEMA_VERSION:
-            return read_record(json.dumps(value), str(path)), predictions
-        if not sound:
-            raise Damaged(path, "its checksum is not that of its content")
-        try:
-            record = read_record(json.dumps(value), str(path))
-        except BenchError as error:
-            reason = str(error.__cause__ or error).splitlines()[0]
-            if sums is None:
-                raise Damaged(path, reason) from error
-            raise BenchError(  # the checksum says that it is what was written
-                f"{path} was written by another version of this program ({reason}): use that version, or run into "
-                "another folder with --out"
-            ) from error
-        if self.record_path(record.cell.id) != path:
+        record, predictions = opened(self._content(path), path)
+        if self.cell_of(path) != record.cell.id:
             raise Damaged(path, f"it holds the record of {record.cell.id}")
         return record, predictions
+
+    def _checked_predictions(self, cell: str) -> bytes:
+        path = self.predictions_path(cell)
+        try:
+            content = self.read(path)
+        except OSError as error:
+            raise Damaged(path, error.strerror or "unreadable") from error
+        record = self.record_path(cell)
+        found = hashlib.sha256(content).hexdigest()
+        if not self._is_file(record) or found == predictions_sum(self._content(record)):
+            return content
+        if found != self._sealed(record)[1] != "":
+            raise Damaged(path, "its checksum is not the one in its record")
+        return content
 
 
 def open_run(path: Path) -> Store:
     """The run at this path, or the one of this name under results/runs; BenchError where there is none."""
     for candidate in (path, RUNS / path):
-        if (candidate / "run.json").is_file():
-            return Store(candidate)
-    raise BenchError(f"{path} is not a run folder (no run.json): make one with `python -m bench run SUITE`")
+        with suppress(OSError, ValueError):  # a path that no file can have
+            if os.path.lexists(candidate / "run.json"):
+                return Store(candidate)
+    raise BenchError(
+        f"{str(path)[:300]} is not a run folder (no run.json): make one with `python -m bench run SUITE`",
+        code="no-run",
+    )
 
 
-def _read(path: Path) -> str:
+@contextmanager
+def _uncollected() -> Iterator[None]:
+    """Without garbage collection: records are not garbage, and looking for it takes a third of the time."""
+    enabled = gc.isenabled()
+    gc.disable()
     try:
-        return path.read_text(encoding="utf-8")
-    except UnicodeDecodeError as error:
-        raise Damaged(path, "not text") from error
-    except OSError as error:
-        raise BenchError(f"{path} cannot be read ({error.strerror}): correct its permissions") from error
+        yield
+    finally:
+        if enabled:
+            gc.enable()
 
 
-def _digest(value: Any) -> str:
-    """The SHA-256 of a JSON value, whatever its layout in the file."""
-    text = json.dumps(value, sort_keys=True, separators=(",", ":"))
-    return hashlib.sha256(text.encode()).hexdigest()
+@contextmanager
+def _damaged() -> Iterator[None]:
+    """What is no plain file or folder, as a damaged file of the run."""
+    try:
+        yield
+    except Irregular as error:
+        raise Damaged(error.path, error.reason) from error
 
 
 def _parquet(tests: Mapping[str, Mapping[str, Sequence[Any]]]) -> bytes:

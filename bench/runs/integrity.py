@@ -2,68 +2,80 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
-from bench.runs.folder import Damaged, Store
+from bench.runs import atomic_files, plain_files
+from bench.runs.folder import FOLDERS, Damaged, Store
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """What was found: sound cells, damaged files with the reason, and files that belong to no record."""
+    """What was found: sound cells, damaged files with the reason, files that belong to no record, and temporary
+    files of writers that are gone."""
 
     sound: int
     damaged: dict[Path, str]
     leftovers: tuple[Path, ...]
+    abandoned: tuple[Path, ...] = ()
 
     def text(self, run: Path) -> str:
         lines = [f"{path}: {reason}" for path, reason in self.damaged.items()]
         lines += [f"{path}: belongs to no record (a cell that was interrupted)" for path in self.leftovers]
+        lines += [f"{path}: a temporary file of a write that was cut off" for path in self.abandoned]
         lines.append(f"{run}: {self.sound} cells are sound, {len(self.damaged)} files are damaged")
         return "\n".join(lines)
 
 
 def verify(store: Store) -> Verdict:
-    """Read every file with results and compare it with its checksum."""
+    """Read every file with results and compare it with its checksum. That finds rot, not forgery."""
     damaged: dict[Path, str] = {}
-    sound = 0
+    found: dict[str, list[Path]] = {}
+    for name in FOLDERS:
+        found[name], irregular = plain_files.scan(store.path / name)
+        damaged |= {item.path: item.reason for item in irregular}
     try:
         store.planned()
     except Damaged as damage:
         damaged[damage.path] = damage.reason
+    sound = 0
     expected = set()
-    for path in store.record_files():
-        cell = path.relative_to(store.path / "records").with_suffix("").as_posix()
+    for path in found["records"]:
+        if path.suffix != ".json" or path.name[0] == ".":
+            continue
+        cell = store.cell_of(path)
         expected.add(store.predictions_path(cell))
         try:
             store.verified(cell)
-            if store.predictions_path(cell).exists():
+            if store.predictions_path(cell) in found["predictions"]:
                 store.predictions(cell)
             sound += 1
         except Damaged as damage:
             damaged[damage.path] = damage.reason
-    return Verdict(sound, damaged, tuple(_leftovers(store, expected)))
+    temporary = [path for files in found.values() for path in files if atomic_files.is_temporary(path)]
+    temporary += [path for path in sorted(store.path.glob(".*")) if atomic_files.is_temporary(path)]
+    abandoned = tuple(path for path in temporary if atomic_files.is_abandoned(path))
+    leftovers = [path for path in found["predictions"] if path.suffix == ".parquet" and path not in expected]
+    leftovers += [path for path in temporary if path not in abandoned]
+    return Verdict(sound, damaged, tuple(leftovers), abandoned)
 
 
 def repair(store: Store, verdict: Verdict) -> list[Path]:
-    """Move what is damaged to the run's quarantine; where everything went."""
+    """Move what is damaged to the run's quarantine, and delete the temporary files of writers that are gone; where
+    the damaged files went."""
+    for path in verdict.abandoned:
+        store.remove(path)
     return [target for path in verdict.damaged for target in set_aside(store, path)]
 
 
 def set_aside(store: Store, path: Path) -> list[Path]:
-    """Quarantine a damaged file; with damaged predictions goes their record, so that the cell runs again."""
-    moved = [store.quarantine(path)] if path.exists() else []
+    """Quarantine a damaged file. Damaged predictions take their record along, so that the cell runs again."""
+    moved = [store.quarantine(path)] if os.path.lexists(path) else []
     predictions = store.path / "predictions"
-    if path.is_relative_to(predictions):
-        record = store.record_path(path.relative_to(predictions).with_suffix("").as_posix())
-        if record.exists():
+    if path.is_relative_to(predictions) and path != predictions:
+        cell = path.relative_to(predictions).as_posix().removesuffix(".parquet")
+        record = store.record_path(cell)
+        if os.path.lexists(record):
             moved.append(store.quarantine(record))
     return moved
-
-
-def _leftovers(store: Store, expected: set[Path]) -> list[Path]:
-    """Predictions without a record, and temporary files of a write that was cut off."""
-    found = [path for path in sorted((store.path / "predictions").rglob("*.parquet")) if path not in expected]
-    for folder in ("records", "predictions"):
-        found += [path for path in sorted((store.path / folder).rglob(".*")) if path.is_file()]
-    return found

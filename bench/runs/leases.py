@@ -20,6 +20,10 @@ from pathlib import Path
 import psutil
 
 from bench.contracts import BenchError
+from bench.runs.plain_files import open_plain, opened
+
+LONGEST = 4096
+"""Bytes of a lease that are read."""
 
 
 @dataclass(frozen=True)
@@ -31,7 +35,7 @@ class Owner:
     began: float
 
     def alive(self) -> bool:
-        """Whether it still runs; of another host nothing is known here, and it counts as alive."""
+        """Whether it still runs. A process of another host counts as alive: nothing is known of it here."""
         if self.host != socket.gethostname():
             return True
         try:
@@ -58,11 +62,12 @@ class Lease:
 
 
 def lease(path: Path) -> Lease | None:
-    """The lease at `path`, or None where a living process holds it. BenchError where it cannot be written."""
+    """The lease at `path`, or None where a living process holds it. BenchError where it cannot be written, or where
+    something else than a plain file is there."""
     with lock_errors(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         while True:
-            descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+            descriptor = open_plain(path, os.O_RDWR | os.O_CREAT)
             try:
                 fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
@@ -70,7 +75,7 @@ def lease(path: Path) -> Lease | None:
                 return None
             if _is_file_at(path, descriptor):
                 break
-            os.close(descriptor)  # its owner released it between our open and our lock
+            os.close(descriptor)  # its owner released the lease between our open and our lock
         try:
             os.ftruncate(descriptor, 0)
             os.write(descriptor, json.dumps(asdict(this_process())).encode())
@@ -81,20 +86,21 @@ def lease(path: Path) -> Lease | None:
 
 
 def owner_of(path: Path) -> Owner | None:
-    """The living owner that the lease at `path` names; None where there is none."""
+    """The living owner that the lease at `path` names, or None."""
     try:
-        owner = Owner(**json.loads(path.read_text()))
-    except (OSError, ValueError, TypeError):
+        with opened(path, os.O_RDONLY) as descriptor:
+            owner = Owner(**json.loads(os.read(descriptor, LONGEST)))
+        return owner if owner.alive() else None
+    except (OSError, ValueError, TypeError, OverflowError, RecursionError):
         return None
-    return owner if owner.alive() else None
 
 
 @contextmanager
 def exclusive(path: Path) -> Iterator[None]:
-    """Waits for the lock at `path` and holds it in the `with` block: for short changes of a shared file."""
+    """Wait for the lock at `path` and hold it in the `with` block: for short changes of a shared file."""
     with lock_errors(path):
         path.parent.mkdir(parents=True, exist_ok=True)
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        descriptor = open_plain(path, os.O_RDWR | os.O_CREAT)
         fcntl.flock(descriptor, fcntl.LOCK_EX)
     try:
         yield
@@ -109,7 +115,9 @@ def lock_errors(path: Path) -> Iterator[None]:
         yield
     except OSError as error:
         reason = error.strerror or type(error).__name__
-        raise BenchError(f"{path} cannot be locked ({reason}): make room or choose --out") from error
+        raise BenchError(
+            f"{path} cannot be locked ({reason}): make room or choose --out", code="cannot-lock"
+        ) from error
 
 
 def _is_file_at(path: Path, descriptor: int) -> bool:

@@ -1,4 +1,4 @@
-"""Joins run folders: what several machines did of one suite becomes one run. Refuses what cannot all be true."""
+"""Joins run folders: the parts of a suite that several machines ran become one run. Contradictions are refused."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def merge(runs: Sequence[Store], into: Store) -> None:
             suites = (
                 f"{folders[0].path} is of suite '{folders[0].suite()}', {other.path} of '{other.suite()}'"
             )
-            raise BenchError(f"{suites}: merge runs of one suite")
+            raise BenchError(f"{suites}: merge runs of one suite", code="other-suite")
     chosen = _chosen(Found(record, run) for run in folders for record in run.records())
     _check_terms(list(chosen.values()))
     for found in chosen.values():
@@ -62,7 +62,7 @@ def _chosen(every: Iterable[Found]) -> dict[str, Found]:
 
 
 def _check_same(one: Found, other: Found) -> None:
-    """BenchError where two runs say different things of one cell. Seconds and machines may differ."""
+    """BenchError where two runs contradict each other on a cell. Seconds and machines may differ."""
     views: dict[str, Callable[[Found], Any]] = {
         "fingerprints": lambda found: found.record.fingerprint,
         "scores": lambda found: found.record.scores,
@@ -74,7 +74,7 @@ def _check_same(one: Found, other: Found) -> None:
 
 
 def _check_terms(chosen: Sequence[Found]) -> None:
-    """BenchError where cells that a table sets side by side were not run on equal terms."""
+    """BenchError where cells that a table compares were not run on equal terms."""
     terms: dict[tuple[str, str], tuple[Found, Any]] = {}
     for found in chosen:
         record, cell = found.record, found.record.cell
@@ -96,5 +96,6 @@ def _check_terms(chosen: Sequence[Found]) -> None:
 def _contradiction(what: str, one: Found, other: Found) -> BenchError:
     return BenchError(
         f"{what} in {other.store.path} than in {one.store.path}: these are not parts of one run; "
-        "merge one of them, or run the suite again in one of the two"
+        "merge one of them, or run the suite again in one of the two",
+        code="contradiction",
     )

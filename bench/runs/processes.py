@@ -32,7 +32,15 @@ def command(module: str, *arguments: str) -> list[str]:
 
 
 def environment() -> dict[str, str]:
-    """This process's variables, with passive waiting and its import path as PYTHONPATH."""
+    """This process's variables, with passive waiting and its import path as PYTHONPATH.
+
+    What the child prints goes into a log, in UTF-8 whatever encoding this process prints in."""
     here = [entry or os.getcwd() for entry in sys.path if isinstance(entry, str)]
     paths = dict.fromkeys([*here, str(Path(bench.__file__).parents[1])])
-    return {**os.environ, **_waiting(), "PYTHONPATH": os.pathsep.join(paths)}
+    encoding = "utf-8:backslashreplace"
+    return {
+        **os.environ,
+        **_waiting(),
+        "PYTHONPATH": os.pathsep.join(paths),
+        "PYTHONIOENCODING": encoding,
+    }

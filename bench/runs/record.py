@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from bench.contracts import BenchError, Cell, Metric
 from bench.runs.curve import Point
+from bench.runs.names import check_cell
 
 SCHEMA_VERSION = 2
 """Raised when a field is added, removed or renamed; MIGRATIONS says how an older record becomes a newer one."""
@@ -22,10 +23,39 @@ MIGRATIONS: dict[int, Callable[[dict[str, Any]], dict[str, Any]]] = {
 Status = Literal["done", "failed", "oom", "diverged", "timeout", "killed", "skipped"]
 
 
-class Frozen(BaseModel):
-    """A value read from a file: unknown keys are errors, fields cannot be assigned."""
+def _whole_characters(value: Any) -> Any:
+    """Text without lone surrogates, which no file and no terminal can show."""
+    return value.encode(errors="replace").decode() if isinstance(value, str) else value
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+
+def _possible(curve: tuple[Point, ...]) -> tuple[Point, ...]:
+    for point in curve:
+        counted = 0 <= point.step <= LONG and 0 <= point.epoch <= LONG and 0 <= point.phase <= LONG
+        measured = (
+            0 <= point.seconds <= LONG and -LOSS <= point.loss <= LOSS and -LOSS <= point.train_loss <= LOSS
+        )
+        if not counted or not measured:
+            raise ValueError(f"step {point.step} has a value that cannot be")
+    return curve
+
+
+LONG = 1e9
+"""More seconds than a cell can take (thirty years), and more steps."""
+LOSS = 3.5e38
+"""No float32 is larger."""
+
+Duration = Annotated[float, Field(ge=0, le=LONG)]
+Share = Annotated[float, Field(ge=0, le=1)]
+Score = Annotated[float, Field(ge=-1e-9, le=1 + 1e-9)]
+"""In [0, 1], but for rounding."""
+Count = Annotated[int, Field(ge=0, le=2**63 - 1)]
+Text = Annotated[str, BeforeValidator(_whole_characters)]
+
+
+class Frozen(BaseModel):
+    """A value read from a file: unknown keys are errors, numbers are finite, fields cannot be assigned."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
 class Seconds(Frozen):
@@ -38,13 +68,13 @@ class Seconds(Frozen):
     tried and not kept; not in cold.
     """
 
-    prepare: float = 0.0
-    prefix: float = 0.0
-    compile: float = 0.0
-    train: float = 0.0
-    evaluate: float = 0.0
-    cold: float = 0.0
-    tune: float = 0.0
+    prepare: Duration = 0.0
+    prefix: Duration = 0.0
+    compile: Duration = 0.0
+    train: Duration = 0.0
+    evaluate: Duration = 0.0
+    cold: Duration = 0.0
+    tune: Duration = 0.0
 
 
 class Trial(Frozen):
@@ -74,11 +104,11 @@ class Data(Frozen):
 
     fingerprint: str  # of all rows used, in order
     task_version: int
-    sizes: dict[str, int] = Field(default_factory=dict)  # examples a split
+    sizes: dict[str, Count] = Field(default_factory=dict)  # examples a split
     labels: tuple[str, ...] = ()
-    truncated: float = 0.0  # share of training sequences cut at max_length
-    padding: float = 0.0  # share of the tokens of training batches that are padding
-    majority: dict[str, float] = Field(default_factory=dict)  # score of always saying the commonest label
+    truncated: Share = 0.0  # share of training sequences cut at max_length
+    padding: Share = 0.0  # share of the tokens of training batches that are padding
+    majority: dict[str, Score] = Field(default_factory=dict)  # scores of always predicting the majority label
 
 
 class Record(Frozen):
@@ -88,21 +118,25 @@ class Record(Frozen):
     cell: Cell
     fingerprint: str
     status: Status
-    reason: str = ""
+    reason: Text = ""
     adapter: str = ""
     headline: str = ""
     metrics: tuple[Metric, ...] = ()
-    scores: dict[str, dict[str, float]] = Field(default_factory=dict)
-    curve: tuple[Point, ...] = ()
+    scores: dict[str, dict[str, Score]] = Field(default_factory=dict)
+    curve: Annotated[tuple[Point, ...], AfterValidator(_possible)] = ()
     trials: tuple[Trial, ...] = ()  # of recipe.tune
     seconds: Seconds = Seconds()
-    peak_memory: int = 0  # bytes: of the device on a GPU, resident memory of the process on a CPU
-    trainable: int = 0  # parameters that learn in any phase, the head included
-    parameters: int = 0
+    peak_memory: Count = 0  # bytes: of the device on a GPU, resident memory of the process on a CPU
+    trainable: Count = 0  # parameters that learn in any phase, the head included
+    parameters: Count = 0
     attention: str = ""  # its implementation
-    flops: float = 0.0  # floating-point operations of matrix products, by formula
-    utilisation: float = 0.0  # flops a second over the machine's measured matrix-product rate
-    adaptations: tuple[str, ...] = ()  # what was changed on the way: "micro-batch 16", "float32"
+    flops: Annotated[float, Field(ge=0, le=1e30)] = (
+        0.0  # floating-point operations of matrix products, by formula
+    )
+    utilisation: Annotated[float, Field(ge=0, le=1e3)] = (
+        0.0  # flops a second over the machine's measured matrix-product rate
+    )
+    adaptations: tuple[Text, ...] = ()  # what was changed on the way: "micro-batch 16", "float32"
     data: Data | None = None
     machine: Machine | None = None
     started: str = ""  # ISO 8601, UTC
@@ -114,24 +148,51 @@ class Record(Frozen):
 def read_record(text: str, where: str) -> Record:
     """The record in `text`; BenchError naming `where` if it is damaged or from a newer version."""
     try:
-        value: dict[str, Any] = json.loads(text)
+        value = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise _damaged(where) from error
+    return record_of(value, where)
+
+
+def record_of(value: Any, where: str) -> Record:
+    """The record in a JSON value. BenchError naming `where` if it is damaged, from a newer version, holds a value
+    that cannot be, or a name that could lead out of its folder."""
+    try:
         version = int(value["schema_version"])
-    except (ValueError, KeyError, TypeError, RecursionError) as error:
-        raise BenchError(
-            f"{where} is not a record (damaged file?): delete it and run the suite again"
-        ) from error
+    except (ValueError, KeyError, TypeError, OverflowError) as error:
+        raise _damaged(where) from error
     if version > SCHEMA_VERSION:
-        raise BenchError(f"{where} has schema {version}; this version reads up to {SCHEMA_VERSION}: upgrade")
-    for older in range(version, SCHEMA_VERSION):
+        raise BenchError(
+            f"{where} has schema {version}; this version reads up to {SCHEMA_VERSION}: upgrade",
+            code="newer-schema",
+        )
+    for older in range(max(version, 0), SCHEMA_VERSION):
         if older not in MIGRATIONS:
             raise BenchError(
-                f"{where} has schema {version}, which this version cannot read: run the suite again"
+                f"{where} has schema {version}, which this version cannot read: run the suite again",
+                code="old-schema",
             )
         value = {**MIGRATIONS[older](value), "schema_version": older + 1}
     try:
-        return Record.model_validate(value)
+        record = Record.model_validate(value)
     except (ValidationError, BenchError) as error:
-        detail = str(error).splitlines()[0]
         raise BenchError(
-            f"{where} is not a valid record ({detail}): delete it and run the suite again"
+            f"{where} is not a valid record ({_detail(error)}): delete it and run the suite again",
+            code="invalid-record",
         ) from error
+    check_cell(record.cell, where)
+    return record
+
+
+def _damaged(where: str) -> BenchError:
+    return BenchError(
+        f"{where} is not a record (damaged file?): delete it and run the suite again", code="not-a-record"
+    )
+
+
+def _detail(error: ValidationError | BenchError) -> str:
+    """The first thing that is wrong: the field, and why."""
+    if isinstance(error, BenchError):
+        return str(error)
+    first = error.errors()[0]
+    return f"{'.'.join(map(str, first['loc']))}: {first['msg']}"

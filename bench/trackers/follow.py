@@ -34,9 +34,8 @@ class Copy:
             stamp = stat.st_ino, stat.st_mtime_ns
             if self._seen.get(path) == stamp:
                 continue
-            cell = path.relative_to(self._store.path / "records").with_suffix("").as_posix()
-            record = self._store.verified(cell)
-            key = hashlib.sha256(path.read_bytes()).hexdigest()[:32]
+            record = self._store.verified(self._store.cell_of(path))
+            key = hashlib.sha256(self._store.read(path)).hexdigest()[:32]
             if record and not self._to.has(key):
                 self._to.log(record, key, self._store)
                 logged += 1

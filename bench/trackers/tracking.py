@@ -47,7 +47,9 @@ class Tracking:
                 with log.open("wb") as output:
                     self._followers[name] = _follower(self._store.path, name, output)
             except OSError as error:
-                raise BenchError(f"--track {name}: {log} cannot be written ({error.strerror})") from error
+                raise BenchError(
+                    f"--track {name}: {log} cannot be written ({error.strerror})", code="cannot-write"
+                ) from error
 
     def say(self, text: str) -> None:
         self._screen.say(text)

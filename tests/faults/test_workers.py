@@ -33,10 +33,15 @@ EXPECTED = {
     "killed-once": "done",
     "allocates": "oom",
     "raises": "failed",
+    "exits": "failed",
     "diverges": "diverged",
     "full": "done",
 }
-LONG = {"crashes": "killed", "hangs": "timeout"}  # each costs a start of a worker, or the time-out
+LONG = {
+    "crashes": "killed",
+    "vanishes": "killed",
+    "hangs": "timeout",
+}  # each costs a start of a worker, or the time-out
 long = pytest.mark.skipif(not MOMENTS, reason="part of `make faults`")
 
 
@@ -66,6 +71,15 @@ def test_every_cell_has_a_record_and_the_run_says_no(survived: Survived) -> None
     statuses = {r.cell.strategy: r.status for r in Store(survived.run).records()}
     assert statuses == {**(LONG if MOMENTS else {}), **EXPECTED}, survived.stderr
     assert survived.status == 1
+
+
+def test_a_plug_in_that_exits_has_failed_and_says_so(survived: Survived) -> None:
+    assert "SystemExit: 0 (nasty.py:" in survived.record("exits").reason
+
+
+@long
+def test_a_worker_that_ends_without_a_word_is_not_taken_for_done(survived: Survived) -> None:
+    assert "the worker ended with exit status 0, 2 times" in survived.record("vanishes").reason
 
 
 @long

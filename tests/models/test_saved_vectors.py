@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import os
 import pickle
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from gensim.models import FastText, Word2Vec
+from gensim.models import FastText, KeyedVectors, Word2Vec
+from gensim.models.keyedvectors import CompatVocab
 
 from bench.contracts import BenchError
 from bench.data.sources import Sources
@@ -55,3 +57,97 @@ def test_whole_models_and_their_vectors_are_loaded(kind: Any, tmp_path: Path) ->
     for name in ("v.model", "v.kv"):
         table, _ = load_vectors(str(tmp_path / name), Sources(cache=tmp_path))
         assert np.array_equal(table[2:], model.wv.vectors)
+
+
+def saved_kv(folder: Path) -> Path:
+    path = folder / "evil.kv"
+    Word2Vec(TEXTS, vector_size=4, min_count=1).wv.save(str(path))
+    return path
+
+
+@pytest.mark.parametrize("key", ["__scipys", "__recursive_saveloads"])
+def test_a_clean_pickle_that_names_another_pickle_beside_it_runs_nothing(key: str, tmp_path: Path) -> None:
+    """gensim's own loader unpickles `evil.kv.x.npy` for `__scipys = ["x"]`."""
+    path, mark = saved_kv(tmp_path), tmp_path / "mark"
+    vectors = pickle.loads(path.read_bytes())
+    vectors.__dict__[key] = ["x"]
+    path.write_bytes(pickle.dumps(vectors))
+    (tmp_path / "evil.kv.x.npy").write_bytes(pickle.dumps(Harmful(mark)))
+    with pytest.raises(BenchError):
+        load_vectors(str(path), Sources(cache=tmp_path))
+    (tmp_path / "evil.kv.x.npy").unlink()
+    with pytest.raises(BenchError, match=key):
+        load_vectors(str(path), Sources(cache=tmp_path))
+    assert not mark.exists()
+
+
+def test_gensims_loader_would_have_run_it(tmp_path: Path) -> None:
+    """The exploit works, so the test above shows something."""
+    path, mark = saved_kv(tmp_path), tmp_path / "mark"
+    vectors = pickle.loads(path.read_bytes())
+    vectors.__dict__["__scipys"] = ["x"]
+    path.write_bytes(pickle.dumps(vectors))
+    (tmp_path / "evil.kv.x.npy").write_bytes(pickle.dumps(Harmful(mark)))
+    with suppress(Exception):  # after it has run the code
+        KeyedVectors.load(str(path))
+    assert mark.exists()
+
+
+@pytest.mark.parametrize("attribute", ["_load_specials", "../../x", "__class__", "x.y", "get_vector"])
+@pytest.mark.parametrize("key", ["__numpys", "__ignoreds"])
+def test_an_array_of_a_name_that_is_none_is_refused(key: str, attribute: str, tmp_path: Path) -> None:
+    path = saved_kv(tmp_path)
+    vectors = pickle.loads(path.read_bytes())
+    vectors.__dict__[key] = [attribute]
+    path.write_bytes(pickle.dumps(vectors))
+    with pytest.raises(BenchError):
+        load_vectors(str(path), Sources(cache=tmp_path))
+
+
+@pytest.mark.parametrize("content", [b"", b"\x93NUMPX", pickle.dumps(np.zeros(3))])
+def test_a_part_that_is_no_array_is_refused(content: bytes, tmp_path: Path) -> None:
+    path = saved_kv(tmp_path)
+    (tmp_path / "evil.kv.vectors.npy").write_bytes(content)
+    with pytest.raises(BenchError, match=r"vectors\.npy beside it is no array of numpy"):
+        load_vectors(str(path), Sources(cache=tmp_path))
+
+
+def test_a_part_with_objects_is_refused_by_numpy(tmp_path: Path) -> None:
+    path = tmp_path / "v.kv"
+    Word2Vec(TEXTS, vector_size=4, min_count=1).wv.save(str(path), sep_limit=0)
+    mark = tmp_path / "mark"
+    np.save(tmp_path / "v.kv.vectors.npy", np.array([Harmful(mark)], dtype=object), allow_pickle=True)
+    with pytest.raises(BenchError):
+        load_vectors(str(path), Sources(cache=tmp_path))
+    assert not mark.exists()
+
+
+@pytest.mark.parametrize("value", [[1, 2], {"a": 1}, None, "text"])
+def test_a_pickle_of_something_else_is_refused(value: Any, tmp_path: Path) -> None:
+    (tmp_path / "v.kv").write_bytes(pickle.dumps(value))
+    with pytest.raises(BenchError, match="no word vectors"):
+        load_vectors(str(tmp_path / "v.kv"), Sources(cache=tmp_path))
+
+
+def test_a_saved_file_with_another_number_of_words_is_refused(tmp_path: Path) -> None:
+    path = saved_kv(tmp_path)
+    vectors = pickle.loads(path.read_bytes())
+    vectors.index_to_key = vectors.index_to_key[1:]
+    path.write_bytes(pickle.dumps(vectors))
+    with pytest.raises(BenchError, match="another number of words"):
+        load_vectors(str(path), Sources(cache=tmp_path))
+
+
+def test_a_file_of_an_older_version_of_gensim_is_read(tmp_path: Path) -> None:
+    """As gensim 2 and 3 saved it: `syn0`, `index2word`, and a vocabulary of objects."""
+    path = tmp_path / "old.kv"
+    vectors = pickle.loads(saved_kv(tmp_path).read_bytes())
+    old = KeyedVectors.__new__(KeyedVectors)
+    words = list(vectors.index_to_key)
+    vocab = {}
+    for number, word in enumerate(words):
+        vocab[word] = CompatVocab(index=number, count=1)
+    old.__dict__ = {"syn0": vectors.vectors, "index2word": words, "vocab": vocab, "vector_size": 4}
+    path.write_bytes(pickle.dumps(old))
+    table, _ = load_vectors(str(path), Sources(cache=tmp_path))
+    assert np.array_equal(table[2:], vectors.vectors)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import re
 import subprocess
 import sys
@@ -230,3 +232,21 @@ def test_importing_the_report_imports_nothing_heavy():
     code = f"import sys, bench.cli.report, {names}; print([n for n in {heavy} if n in sys.modules])"
     shown = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert shown.stdout.strip() == "[]"
+
+
+def test_the_policy_lets_the_pages_own_two_scripts_run_and_nothing_else(
+    hostile_html: str, elements: Elements
+):
+    [policy] = [
+        attributes["content"]
+        for tag, attributes in elements.found
+        if tag == "meta" and attributes.get("http-equiv") == "Content-Security-Policy"
+    ]
+    assert policy is not None
+    rules = dict(rule.strip().split(" ", 1) for rule in policy.split(";"))
+    assert rules["default-src"] == "'none'"
+    assert "unsafe-inline" not in rules["script-src"]
+    scripts = re.findall(r"<script>(.*?)</script>", hostile_html, re.DOTALL)
+    digests = [base64.b64encode(hashlib.sha256(text.encode()).digest()).decode() for text in scripts]
+    assert len(digests) == 2
+    assert set(re.findall(r"'sha256-([^']+)'", rules["script-src"])) == set(digests)

@@ -46,8 +46,8 @@ def test_predictions_come_back(store: Store) -> None:
 
 
 def test_a_later_call_keeps_the_cells_of_an_earlier_one_in_the_plan(store: Store) -> None:
-    store.begin("s", ["new"])
-    assert store.planned() == [record(1).cell.id, record(0).cell.id, "new"]
+    store.begin("s", [record(2).cell.id])
+    assert store.planned() == [record(seed).cell.id for seed in (1, 0, 2)]
 
 
 def test_a_folder_without_a_plan_is_no_run(tmp_path: Path) -> None:

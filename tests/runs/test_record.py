@@ -27,6 +27,8 @@ def fields(kind: Any, prefix: str = "") -> list[str]:
     """The dotted names of all fields below a class, those of its parts included."""
     if isinstance(kind, type) and issubclass(kind, BaseModel):
         found = {name: field.annotation for name, field in kind.model_fields.items()}
+    elif typing.get_origin(kind) is typing.Annotated:
+        return fields(typing.get_args(kind)[0], prefix)
     elif dataclasses.is_dataclass(kind):
         found = typing.get_type_hints(kind)
     else:

@@ -102,6 +102,24 @@ class Raises(Nasty):
 
 
 @dataclass(frozen=True)
+class Exits(Nasty):
+    name = "exits"
+    summary = "Calls sys.exit(0)"
+
+    def adapt(self, encoder: Any) -> None:
+        sys.exit(0)
+
+
+@dataclass(frozen=True)
+class Vanishes(Nasty):
+    name = "vanishes"
+    summary = "Calls os._exit(0)"
+
+    def adapt(self, encoder: Any) -> None:
+        os._exit(0)
+
+
+@dataclass(frozen=True)
 class Diverges(Strategy):
     name = "diverges"
     summary = "A learning rate that no model survives"

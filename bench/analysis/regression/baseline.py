@@ -4,30 +4,43 @@ A line holds a record without its learning curve, and the columns that its metri
 smallest type that holds them exactly (fractions as float32), labels as codes, then zlib and base64. Texts that no
 metric reads are left out. Ids are kept as a digest, which is enough to see whether two runs used the same rows.
 Lines are sorted by cell, so a new baseline is a small diff in version control.
+
+A baseline may come with a stranger's pull request: what it unpacks to is bounded before anything is unpacked.
 """
 
 from __future__ import annotations
 
 import base64
 import hashlib
+import io
 import json
+import re
 import subprocess
 import zlib
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 
 from bench.analysis.loading import Columns, Run, columns
 from bench.contracts import BenchError, Metric
-from bench.runs.record import Record, read_record
+from bench.runs.names import is_name
+from bench.runs.record import Record, record_of
 
 VERSION = 1
+REVISION = re.compile(r"[^-\s:\x00-\x1f][^\s:\x00-\x1f]{0,199}")
+"""A git revision; a colon would end it."""
 MIGRATIONS: dict[int, Callable[[dict[str, Any]], dict[str, Any]]] = {}
 """From one version of a line to the next; a version that is not listed can no longer be read."""
 LABELLED = ("macro_f1", "class_f1")
 GROUP = ("group",)  # kept where a prediction file has it: examples are resampled by it
+LARGEST = 256 * 2**20
+"""Bytes of a baseline that is read."""
+MOST_VALUES = 20_000_000
+"""Values that the columns of a cell may have together."""
+TYPES = ("|u1", "<u2", "<u4", "<u8", "<f4")
+"""What numbers are packed as."""
 FOLDER = Path("results/baselines")
 
 
@@ -46,7 +59,11 @@ def load(text: str, where: str) -> Run:
     for number, line in lines:
         place = f"{where}, line {number}"
         value = _migrated(_parsed(line, place), place)
-        record = read_record(json.dumps(value["record"]), place)
+        record = record_of(value["record"], place)
+        if record.cell.suite != (records[0] if records else record).cell.suite:
+            raise BenchError(
+                f"{place} is of another suite than the first line: make it anew", code="other-suite"
+            )
         records.append(record)
         examples[record.cell.id] = value["examples"]
 
@@ -60,37 +77,72 @@ def load(text: str, where: str) -> Run:
 
 def read(path: Path) -> Run:
     """The baseline at a path; BenchError where there is none."""
+    name = str(path)[:300]
     try:
-        return load(path.read_text(encoding="utf-8"), str(path))
+        if path.exists() and not path.is_file():
+            raise BenchError(f"{name} is no file: name a baseline or a run folder", code="baseline-missing")
+        with path.open("rb") as file:
+            return load(_bounded(file, name).decode(), name)
     except FileNotFoundError as error:
         raise BenchError(
-            f"{path} does not exist: make a baseline with `make baseline`", code="baseline-missing"
+            f"{name} does not exist: make a baseline with `make baseline`", code="baseline-missing"
         ) from error
     except UnicodeDecodeError as error:
         raise BenchError(
-            f"{path} is damaged (not text): restore it from version control", code="baseline-damaged"
+            f"{name} is damaged (not text): restore it from version control", code="baseline-damaged"
         ) from error
     except OSError as error:
-        raise BenchError(f"{path} cannot be read: {error.strerror}", code="baseline-unreadable") from error
+        raise BenchError(f"{name} cannot be read: {error.strerror}", code="baseline-unreadable") from error
+
+
+def _bounded(file: IO[bytes], where: str) -> bytes:
+    content = file.read(LARGEST + 1)
+    if len(content) > LARGEST:
+        raise BenchError(
+            f"{where} is refused: a baseline has at most {LARGEST >> 20} MB", code="baseline-too-large"
+        )
+    return content
 
 
 def read_revision(revision: str, suite: str) -> Run:
-    """The baseline of a suite as it was committed at a git revision; BenchError where git has none."""
+    """The baseline of a suite as it was committed at a git revision; BenchError where git has none. Nothing that
+    looks like an option reaches git."""
+    check_suite(suite)
     path = FOLDER / f"{suite}.jsonl"
-    command = ["git", "show", f"{revision}:./{path.as_posix()}"]
+    refusal = BenchError(
+        f"git has no {path} at '{revision[:200]}': name a run, a baseline file or another revision",
+        code="no-revision",
+    )
+    if not REVISION.fullmatch(revision):
+        raise refusal
+    command = ["git", "show", "--end-of-options", f"{revision}:./{path.as_posix()}"]
     try:
-        shown = subprocess.run(command, capture_output=True, check=False)
-        if revision.startswith("-") or shown.returncode:
-            raise BenchError(
-                f"git has no {path} at '{revision}': name a run, a baseline file or another revision"
-            )
-        return load(shown.stdout.decode(), f"{revision}:{path}")
+        with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as shown:
+            assert shown.stdout is not None
+            content = shown.stdout.read(LARGEST + 1)
+            shown.kill()
+        if len(content) > LARGEST:
+            content = _bounded(io.BytesIO(content), f"{revision}:{path}")
+        if not content:
+            raise refusal
+        return load(content.decode(), f"{revision}:{path}")
     except FileNotFoundError as error:
         raise BenchError(
-            f"{revision} is no run, and git, which could have a baseline of that name, is not installed"
+            f"{revision} is no run, and git, which could have a baseline of that name, is not installed",
+            code="no-git",
         ) from error
     except UnicodeDecodeError as error:
-        raise BenchError(f"{path} at '{revision}' is damaged (not text): name another revision") from error
+        raise BenchError(
+            f"{path} at '{revision}' is damaged (not text): name another revision", code="baseline-damaged"
+        ) from error
+
+
+def check_suite(name: str) -> None:
+    """BenchError where a name cannot be that of a suite's baseline."""
+    if not is_name(name):
+        raise BenchError(
+            f"{name[:80]!r} is no name of a suite: use letters, digits, '-', '_' and '.'", code="unsafe-name"
+        )
 
 
 def _line(record: Record, run: Run) -> str:
@@ -195,13 +247,14 @@ def _decoded(tests: dict[str, Any], where: str) -> dict[str, np.ndarray]:
     """All test sets as one prediction file; `id` is the digest of the test set's ids on every row."""
     parts: dict[str, list[np.ndarray]] = {}
     try:
+        _check_sizes(tests)
         for test, content in tests.items():
             size = content["examples"]
             parts.setdefault("split", []).append(np.full(size, test, dtype=object))
             parts.setdefault("id", []).append(np.full(size, content["ids"], dtype=object))
             for name, packed in content["columns"].items():
                 parts.setdefault(name, []).append(_unpacked(packed, size))
-    except (KeyError, TypeError, ValueError, IndexError, zlib.error) as error:
+    except (KeyError, TypeError, ValueError, IndexError, AttributeError, zlib.error) as error:
         raise BenchError(
             f"{where}: the examples are damaged: restore the file or make a new baseline",
             code="baseline-damaged",
@@ -209,10 +262,30 @@ def _decoded(tests: dict[str, Any], where: str) -> dict[str, np.ndarray]:
     return {name: np.concatenate(values) for name, values in parts.items()}
 
 
+def _check_sizes(tests: dict[str, Any]) -> None:
+    """ValueError where the columns would have more than MOST_VALUES values, or sizes are no sizes."""
+    total = 0
+    for content in tests.values():
+        size = content["examples"]
+        if type(size) is not int or not 0 <= size <= MOST_VALUES:
+            raise ValueError("no number of examples")
+        total += size * (2 + len(content["columns"]))
+    if total > MOST_VALUES:
+        raise ValueError("too many values")
+
+
 def _unpacked(packed: dict[str, Any], size: int) -> np.ndarray:
-    values = np.frombuffer(zlib.decompress(base64.b64decode(packed["data"])), dtype=packed["type"])
-    if len(values) != size:
+    """A column of `size` values. At most that many are unpacked, whatever the data would unpack to."""
+    if packed["type"] not in TYPES:
+        raise ValueError("no type of numbers")
+    expected = size * np.dtype(packed["type"]).itemsize
+    unpacking = zlib.decompressobj()
+    content = unpacking.decompress(base64.b64decode(packed["data"]), expected + 1)
+    if len(content) != expected or not unpacking.eof:
         raise ValueError("wrong number of examples")
+    values = np.frombuffer(content, dtype=packed["type"])
+    if not np.isfinite(values).all():
+        raise ValueError("a value is not finite")
     if "labels" not in packed:
         return values.astype(float)
     return np.array(packed["labels"], dtype=object)[values.astype(np.intp)]

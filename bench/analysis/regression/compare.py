@@ -9,7 +9,6 @@ is no regression.
 from __future__ import annotations
 
 import dataclasses
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal, get_args
@@ -30,6 +29,7 @@ from bench.analysis.regression.quality import Change, changes, mean_change
 from bench.analysis.statistics.familywise import holm
 from bench.analysis.statistics.resampling import Source
 from bench.contracts import BenchError
+from bench.text import json_text
 
 Gate = Literal["quality", "time", "memory", "missing"]
 ALL_TASKS = "all tasks"
@@ -108,7 +108,7 @@ class RunComparison:
                 shown["change"] = item.change
         counts = {status: self.count(status) for status in STATUSES}
         outcome = {"exit_code": self.exit_code, "failures": self.failures, "counts": counts}
-        return json.dumps({**outcome, **value}, indent=1, ensure_ascii=False) + "\n"
+        return json_text({**outcome, **value}) + "\n"
 
 
 def compare(baseline: Run, run: Run, options: CompareOptions | None = None) -> RunComparison:

@@ -5,15 +5,19 @@ from __future__ import annotations
 import csv
 import html
 import io
-import json
 import re
 from typing import Any, Literal
 
 from bench.analysis.tables import latex, number_format
 from bench.analysis.tables.model import ADAPTED, Column, Entry, Table
 from bench.contracts import BenchError
-from bench.text import printable
+from bench.text import json_text, printable
 
+_ACTIVE = re.compile(
+    r"(?<![\w])@(?=\w)|@(?=[\w.-]+\.[a-z])|#(?=\d)|\bGH-(?=\d)|\b\w+:(?=//)|\bwww(?=\.)|\bmailto:",
+    re.IGNORECASE,
+)
+"""Where GitHub would make a mention, a reference to an issue, or a link."""
 NOTED = ("seconds", "times", "count")
 """Units whose numbers may carry a note, which is a separate column in CSV."""
 Format = Literal["md", "latex", "csv", "html", "json"]
@@ -84,9 +88,12 @@ def _markdown_entry(entry: Entry, column: Column, digits: int) -> str:
 
 
 def escape_markdown(text: str) -> str:
-    """Text that GitHub's Markdown shows as it is: markup characters escaped, controls removed, one line."""
+    """Text that GitHub's Markdown shows as it is: markup escaped, controls removed, one line. It mentions
+    nobody, refers to no issue and makes no link: GitHub looks for these in what is shown, so an escape would not
+    help and a space of no width does."""
     text = re.sub(r"([\\`*_\[\]|~])", r"\\\1", printable(text))
-    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    text = text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    return _ACTIVE.sub(lambda found: f"{found[0]}&#8203;", text)
 
 
 # --------------------------------------------------------------------------------------------------
@@ -211,7 +218,7 @@ def _json(table: Table) -> str:
         for column in table.columns
     ]
     value = {"caption": table.caption, "columns": columns, "blocks": blocks, "notes": list(table.every_note)}
-    return json.dumps(value, indent=1, ensure_ascii=False, allow_nan=False)
+    return json_text(value)
 
 
 def _json_entry(entry: Entry) -> dict[str, Any]:

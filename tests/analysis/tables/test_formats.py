@@ -202,3 +202,29 @@ def test_latex_compiles(grid, tmp_path, evil):
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout[-2000:]
     assert evil or "Overfull" not in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("text", "active"),
+    [
+        ("@somebody", "@somebody"),
+        ("by @some-org/team", "@some"),
+        ("a@example.org", "@example"),
+        ("fixes #12", "#12"),
+        ("owner/name#3", "#3"),
+        ("GH-7", "GH-7"),
+        ("see https://example.org", "https://"),
+        ("HTTP://example.org", "HTTP://"),
+        ("www.example.org", "www."),
+        ("ftp://example.org", "ftp://"),
+    ],
+)
+def test_markdown_mentions_nobody_refers_to_no_issue_and_makes_no_link(text: str, active: str):
+    escaped = formats.escape_markdown(text)
+    assert active not in escaped
+    assert escaped.replace("&#8203;", "") == text.replace("_", r"\_")
+
+
+@pytest.mark.parametrize("text", ["sst2@100", "a # b", "20:30", "C#"])
+def test_markdown_leaves_what_github_leaves(text: str):
+    assert formats.escape_markdown(text) == text

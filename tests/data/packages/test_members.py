@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from bench.contracts import BenchError
-from bench.data.packages import members
+from bench.data.packages import manifest, members
 from bench.data.packages import registries as registry
 from bench.data.packages.members import cached_members
 from bench.data.packages.pinned import VADER
@@ -67,6 +67,41 @@ def test_a_copied_cache_is_verified_and_kept(tmp_path: Path, capsys: pytest.Capt
     shutil.rmtree(tmp_path / "archives")
     assert cached_members(package, ["p/a.txt"], tmp_path)["p/a.txt"] == path
     assert capsys.readouterr().err == ""
+
+
+def flipped(path: Path) -> None:
+    """One bit of the file, whose size and time stay."""
+    before = path.stat()
+    content = bytearray(path.read_bytes())
+    content[0] ^= 1
+    path.write_bytes(content)
+    os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
+
+
+def test_a_flipped_bit_is_noticed_though_size_and_time_are_unchanged(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    package = provided(tmp_path, FILES)
+    path = cached_members(package, ["p/a.txt"], tmp_path)["p/a.txt"]
+    whole = path.read_bytes()
+    flipped(path)
+    monkeypatch.setattr(manifest, "_VERIFIED", set())  # as in a new process
+    assert cached_members(package, ["p/a.txt"], tmp_path)["p/a.txt"].read_bytes() == whole
+    assert "is damaged (p/a.txt): reading it again" in capsys.readouterr().err
+
+
+def test_a_process_reads_a_file_once_to_verify_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    package = provided(tmp_path, FILES)
+    cached_members(package, ["p/a.txt"], tmp_path)
+    monkeypatch.setattr(manifest, "_VERIFIED", set())
+    hashed: list[Path] = []
+    sha256_of = manifest.sha256_of
+    monkeypatch.setattr(manifest, "sha256_of", lambda path: hashed.append(path) or sha256_of(path))
+    assert members.are_cached(package, ["p/a.txt"], tmp_path)
+    assert hashed == []
+    for _ in range(3):
+        cached_members(package, ["p/a.txt"], tmp_path)
+    assert len(hashed) == 1
 
 
 def test_an_interrupted_extraction_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

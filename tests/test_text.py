@@ -1,0 +1,29 @@
+"""Text that a terminal, a file and a program can take."""
+
+from __future__ import annotations
+
+import json
+import math
+
+import pytest
+
+from bench.text import json_text, printable
+
+
+@pytest.mark.parametrize("character", ["\x00", "\x1b", "\n", "\x7f", "\x9b", "\u2028", "\ud800"])
+def test_printable_text_has_no_control_character(character: str) -> None:
+    assert printable(f"a{character}b") == "a b"
+
+
+@pytest.mark.parametrize("character", ["\x00", "\x1b", "\x7f", "\x9b", "\u2028", "\ud800"])
+def test_json_escapes_control_characters_and_keeps_the_value(character: str) -> None:
+    text = json_text({"name": f"é{character}"})
+    assert character not in text
+    assert "é" in text
+    text.encode()
+    assert json.loads(text) == {"name": f"é{character}"}
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
+def test_a_number_that_is_not_finite_is_null(value: float) -> None:
+    assert json.loads(json_text({"a": [value, (value, 1.5)]})) == {"a": [None, [None, 1.5]]}
