@@ -22,7 +22,7 @@ from typing import Any, Protocol, TypeVar
 import bench
 from bench.contracts import BenchError, Cell, Phase, Strategy, Task
 from bench.data.sources import Sources
-from bench.foreign import contained
+from bench.data.foreign import contained
 from bench.models import catalog
 from bench.models.shape import Shape
 from bench.runs import identity
