@@ -1,145 +1,183 @@
-"""Runs and results from a notebook or a script, as pandas frames. Imports no torch."""
+"""Runs, recommendations and results from a notebook or a script. Imports no torch."""
 
 from __future__ import annotations
 
-import dataclasses
+import difflib
 import sys
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypedDict, Unpack
+from typing import TYPE_CHECKING, Any, Literal, TypedDict, Unpack
 
 from bench import suite as suites
-from bench.analysis.tables import build as tables
-from bench.analysis.tables import model
-from bench.analysis.tables.formats import render
+from bench.analysis.frames import Results, Table
+from bench.cli import user_data
 from bench.cli.display import Display
-from bench.data.sources import Sources
+from bench.cli.run import request
+from bench.contracts import BenchError, Cell
 from bench.executors.contract import Options
 from bench.executors.launch import launch
-from bench.registry import Registry, discover
-from bench.runs.folder import RUNS, Store, open_run
-from bench.runs.record import Record
+from bench.runs.folder import RUNS, open_run
 
 if TYPE_CHECKING:
-    import pandas
+    from bench.cli.recommend import Subject
+    from bench.export.folder import Exported
+    from bench.recommend.page import Findings
+    from bench.user_data.description import UserData
+
+__all__ = ["Recommendation", "Results", "Table", "export", "load", "recommend", "run"]
 
 
-class Choice(TypedDict, total=False):
-    """A part of a suite; what is left out means all."""
+class DataArguments(TypedDict, total=False):
+    """User data, as the options of the command line describe it. test, validation: files or frames, as `data`."""
 
+    test: Any
+    validation: Any
+    adapter: str
+    name: str
+    text: str
+    label: str
+    words: str
+    tags: str
+    question: str
+    context: str
+    answer: str
+    start: str
+    group: str
+    drop_duplicates: bool
+
+
+class RunArguments(DataArguments, total=False):
+    """User data (a file, or a frame), and a part of a suite; what is left out means all."""
+
+    data: Any
     tasks: Sequence[str]
     strategies: Sequence[str]
     backbones: Sequence[str]
     seeds: int
 
 
+class TaskArguments(DataArguments, total=False):
+    """A task that is there already, instead of data; and the encoder."""
+
+    task: str
+    backbone: str
+
+
+class RecommendArguments(TaskArguments, total=False):
+    """strategies: only these. goal: the best score, or the cheapest that is tied with it."""
+
+    strategies: Sequence[str]
+    goal: Literal["accuracy", "cost"]
+
+
 @dataclass(frozen=True)
-class Results:
-    """A run, finished or not. records: of its cells, as the run's folder has them."""
+class Recommendation:
+    """What `recommend` found, and all that it rests on."""
 
-    path: Path
-    records: Sequence[Record]
+    findings: Findings
 
-    def frame(self) -> pandas.DataFrame:
-        """A row a cell: task, strategy, backbone, seed, status, each score as `test.accuracy`, seconds by part,
-        peak_memory in bytes, trainable and all parameters."""
-        import pandas
+    @property
+    def choice(self) -> str:
+        """The strategy to use; '' where none is recommended."""
+        return "" if self.findings.round.degenerate else self.findings.choice
 
-        return pandas.DataFrame([_row(record) for record in self.records])
-
-    def curve(self) -> pandas.DataFrame:
-        """A row an evaluation on the validation split: step, epoch, seconds, losses and score."""
-        import pandas
-
-        rows = [
-            {**_names(record), **dataclasses.asdict(point)}
-            for record in self.records
-            for point in record.curve
-        ]
-        return pandas.DataFrame(rows)
-
-    def predictions(self) -> pandas.DataFrame:
-        """A row a test example and finished cell: split, id, reference, prediction and what metrics need.
-
-        Raises BenchError where a file is damaged."""
-        import pandas
-
-        store = Store(self.path)
-        frames = []
-        for record in self.records:
-            if record.status == "done":
-                frame = store.predictions(record.cell.id).to_pandas()
-                for place, (name, value) in enumerate(_names(record).items()):
-                    frame.insert(place, name, value)
-                frames.append(frame)
-        return pandas.concat(frames, ignore_index=True) if frames else pandas.DataFrame()
-
-    def __repr__(self) -> str:
-        done = sum(record.status == "done" for record in self.records)
-        return f"{self.path}: {done} of {len(self.records)} cells done"
-
-
-class Table:
-    """Scores with 95% intervals, ties, times: HTML in a notebook, Markdown as text.
-
-    rows: `task,strategy,backbone`, or `strategy,backbone` for tasks side by side."""
-
-    def __init__(self, results: Results, rows: str = "task,strategy,backbone", metric: str = "") -> None:
-        options = tables.TableOptions(tuple(rows.split(",")), (), metric, "")
-        self.table: model.Table = tables.build(results.records, Store(results.path).predictions, options)
-
-    def frame(self) -> pandas.DataFrame:
-        """A row a row; a column a measure, scores in [0, 1], and `<measure> ±` for half an interval."""
-        import pandas
-
-        rows = []
-        for block in self.table.blocks:
-            for row in block.rows:
-                values: dict[str, Any] = {"task": block.title} if self.table.title else {}
-                values |= dict(zip(self.table.headings, row.labels, strict=True))
-                for column, entry in zip(self.table.columns, row.entries, strict=True):
-                    values[column.key] = entry.value
-                    if column.unit == "score":
-                        values[f"{column.key} ±"] = entry.spread
-                rows.append(values)
-        return pandas.DataFrame(rows)
+    @property
+    def results(self) -> Results:
+        """The cells that were run."""
+        return load(self.findings.folder)
 
     def __str__(self) -> str:
-        return render(self.table, "md")
+        from bench.recommend import page
 
-    def _repr_html_(self) -> str:
-        return render(self.table, "html")
+        return "\n".join([page.sentence(self.findings), *page.details(self.findings)])
+
+    __repr__ = __str__
 
 
 def run(
-    suite: str,
+    suite: str | Path | None = None,
     out: str | Path | None = None,
     settings: Sequence[str] = (),
     options: Options | None = None,
-    **choice: Unpack[Choice],
+    **more: Unpack[RunArguments],
 ) -> Results:
     """Run a suite, or the chosen part of it; finished cells are kept. Shows its progress on stderr.
 
-    suite: a built-in name or a TOML file. out: the run folder, results/runs/SUITE. settings: as
-    `recipe.epochs=2`. options: device, executor, plug-in files ... Raises BenchError where the request is wrong;
-    a cell that cannot be run is a record with its reason."""
-    from rich.console import Console
+    suite: a built-in name or a TOML file; left out where `data` is given, it is the core strategies. out: the run
+    folder, results/runs/SUITE. settings: as `recipe.epochs=2`. options: device, executor, plug-in files ...
+    more: `tasks`, `strategies`, `backbones` and `seeds` choose a part; `data`, `text`, `label` and the other
+    options of the command line describe user data. Raises BenchError where the request is wrong, TypeError for an
+    unknown argument; a cell that cannot be run is a record with its reason."""
+    _check_names("run", more, RunArguments)
+    options = options or Options()
+    filters = suites.Filters(
+        _several(more.get("tasks")),
+        _several(more.get("strategies")),
+        _several(more.get("backbones")),
+        more.get("seeds"),
+    )
+    described = _described(more)
+    name = user_data.needs_suite(_suite_name(suite), described)
+    registry, chosen, cells = request(name, list(settings), _files(options), filters, described)
+    folder = Path(out) if out else RUNS / chosen.name
+    options = replace(options, plugin_files=registry.given)
+    return Results(folder, launch(cells, registry, folder, options, _display()))
+
+
+def recommend(
+    data: Any = None,
+    out: str | Path | None = None,
+    budget: str = "10m",
+    options: Options | None = None,
+    **more: Unpack[RecommendArguments],
+) -> Recommendation:
+    """Say which strategy to use on user data, or on a task that is there. Shows its progress on stderr.
+
+    data: a file, or a frame. out: the run folder, results/runs/recommend-TASK. budget: the time to spend: 90s, 10m,
+    2h. more: `task`, `backbone`, `strategies`, `goal`, and what describes the data: `text`, `label` ... Raises
+    BenchError where the request is wrong, TypeError for an unknown argument."""
+    _check_names("recommend", more, RecommendArguments)
+    from bench.cli import recommend as command
+    from bench.recommend.answer import STRATEGIES, Terms, answer
+    from bench.registry import discover, unknown
+
+    options, goal = options or Options(), more.get("goal", "accuracy")
+    if goal not in list(command.Goal):
+        raise unknown("goal", goal, list(command.Goal))
+    seconds = command.seconds_of(str(budget))
+    chosen = _several(more.get("strategies")) or STRATEGIES
+    known = discover(_files(options))
+    for name in chosen:
+        known.strategy(name)
+    subject, backbone = _subject(data, more, options)
+    folder = Path(out) if out else RUNS / f"recommend-{subject.name}"
+    options = replace(options, plugin_files=subject.registry.given)
+    cell = Cell(f"recommend-{subject.name}", subject.name, chosen[0], backbone, 0, subject.recipe)
+    terms = Terms(chosen, backbone, goal, seconds, "bench.recommend(...), with the same arguments")
+    return Recommendation(answer(cell, terms, subject.registry, (folder, options, _display())))
+
+
+def export(
+    folder: str | Path,
+    data: Any = None,
+    strategy: str = "full",
+    options: Options | None = None,
+    **more: Unpack[TaskArguments],
+) -> Exported:
+    """Train a strategy on all rows and save a Hugging Face folder that needs nothing of this project.
+
+    data: a file, or a frame. more: `task`, `backbone`, and what describes the data: `text`, `label` ... Raises
+    BenchError where the request is wrong, TypeError for an unknown argument."""
+    _check_names("export", more, TaskArguments)
+    from bench.export.folder import export as save
+    from bench.recommend.views import Everything
 
     options = options or Options()
-    plugins = discover(options.plugin_files)
-    chosen = suites.load(suite, settings)
-    filters = suites.Filters(
-        tuple(choice.get("tasks", ())),
-        tuple(choice.get("strategies", ())),
-        tuple(choice.get("backbones", ())),
-        choice.get("seeds"),
-    )
-    cells = suites.cells(chosen, plugins, filters)
-    folder = Path(out) if out else RUNS / chosen.name
-    display = Display(Console(file=sys.stderr))
-    records = launch(cells, Registry(plugins, Sources(local=chosen.data.local)), folder, options, display)
-    return Results(folder, records)
+    subject, backbone = _subject(data, more, options)
+    view = Everything(subject.name, subject.own_test).name
+    cell = Cell(f"export-{subject.name}", view, strategy, backbone, 0, subject.recipe)
+    return save(cell, subject.registry, Path(folder), options.device)
 
 
 def load(path: str | Path) -> Results:
@@ -148,22 +186,57 @@ def load(path: str | Path) -> Results:
     return Results(store.path, store.records())
 
 
-def _names(record: Record) -> dict[str, Any]:
-    cell = record.cell
-    return {"task": cell.task, "strategy": cell.strategy, "backbone": cell.backbone, "seed": cell.seed}
+def _check_names(function: str, given: Iterable[str], known: type) -> None:
+    """TypeError for an argument that the function does not take, with the nearest that it takes."""
+    valid = sorted({*known.__annotations__, *user_data.OPTIONS})
+    for name in given:
+        if name not in valid:
+            near = difflib.get_close_matches(name, valid, n=1)
+            hint = f"did you mean '{near[0]}'? " if near else ""
+            raise TypeError(f"{function}() has no argument '{name}': {hint}it takes {', '.join(valid)}")
 
 
-def _row(record: Record) -> dict[str, Any]:
-    scores = {
-        f"{test}.{name}": value for test, found in record.scores.items() for name, value in found.items()
-    }
-    return {
-        **_names(record),
-        "status": record.status,
-        "reason": record.reason,
-        **scores,
-        **record.seconds.model_dump(),
-        "peak_memory": record.peak_memory,
-        "trainable": record.trainable,
-        "parameters": record.parameters,
-    }
+def _several(names: Sequence[str] | str | None) -> tuple[str, ...]:
+    """The names; one name may stand alone."""
+    return (names,) if isinstance(names, str) else tuple(names or ())
+
+
+def _suite_name(suite: str | Path | None) -> str | None:
+    if suite is None or isinstance(suite, str | Path):
+        return None if suite is None else str(suite)
+    raise BenchError(
+        f"the first argument is a suite, not a {type(suite).__name__}: give data as run(data=...)",
+        code="suite-type",
+    )
+
+
+def _described(given: Mapping[str, Any]) -> UserData | None:
+    """What describes user data among the arguments; frames as files. BenchError."""
+    from bench.user_data.frames import file_of
+
+    values: dict[str, Any] = {name: default for name, (_, default) in user_data.OPTIONS.items()}
+    for name in values:
+        if given.get(name) is not None:
+            value = given[name]
+            values[name] = file_of(value) if name in ("data", "test", "validation") else value
+    return user_data.request(values)
+
+
+def _subject(data: Any, more: Mapping[str, Any], options: Options) -> tuple[Subject, str]:
+    """The task that is asked about, and the backbone."""
+    from bench.cli.recommend import subject_of
+
+    backbone = more.get("backbone", "minilm")
+    described = _described({**more, "data": data})
+    return subject_of(described, more.get("task", ""), _files(options), backbone), backbone
+
+
+def _files(options: Options) -> list[Path]:
+    """The plug-in files of the options."""
+    return [item for item in options.plugin_files if isinstance(item, Path)]
+
+
+def _display() -> Display:
+    from rich.console import Console
+
+    return Display(Console(file=sys.stderr))

@@ -153,6 +153,16 @@ class Registry:
             return str(error)
         return ""
 
+    def trains_together(self, cell: Cell) -> bool:
+        """Whether the cell's other seeds train in one computation with it: by what its strategy declares, a head
+        alone, which reads pooled features of an encoder that stays as it was given."""
+        strategy = self.strategy(cell)
+        if type(strategy).adapt is not Strategy.adapt or not strategy.pretrained or self.incompatible(cell):
+            return False
+        first, *more = self.phases(cell)
+        head_alone = not more and first.solver == "adamw" and not any(rate for _, rate in first.rates)
+        return head_alone and self.task(cell.task).head == "pooled"
+
     def fingerprint(self, cell: Cell) -> str:
         """The digest of everything that determines the cell's result."""
         return identity.fingerprint(cell, self._resolved(cell)[1], self.task(cell.task), self.sources)

@@ -6,7 +6,7 @@ import dataclasses
 import difflib
 import itertools
 import tomllib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -60,7 +60,8 @@ class Suite(Section):
         sizes = [size] if size else self.tasks.get(name, {}).get("sizes", [])
         if not isinstance(sizes, list) or len(set(map(str, sizes))) < len(sizes):
             raise BenchError(
-                f"suite '{self.name}', task '{name}': sizes must be a list of different numbers or 'all'"
+                f"suite '{self.name}', task '{name}': sizes must be a list of different numbers or 'all'",
+                code="wrong-sizes",
             )
         found = {f"{name}@{size}": replace(recipe, train=_examples(name, size)) for size in sizes}
         return found or {name: recipe}
@@ -80,7 +81,8 @@ class Suite(Section):
             first = error.errors()[0]
             key = ".".join(map(str, first["loc"]))
             raise BenchError(
-                f"suite '{self.name}', task '{task}': {key or 'recipe'}: {_reason(first)}"
+                f"suite '{self.name}', task '{task}': {key or 'recipe'}: {_reason(first)}",
+                code="wrong-recipe",
             ) from error
 
     def own_data(self, folder: Path) -> tuple[UserData, ...]:
@@ -154,9 +156,10 @@ def validate(values: dict[str, Any], where: str) -> Suite:
             hint = f"did you mean '{near[0]}'? " if near else ""
             valid = ", ".join(section.model_fields)
             raise BenchError(
-                f"suite {where}: unknown key '{location}': {hint}valid keys are {valid}"
+                f"suite {where}: unknown key '{location}': {hint}valid keys are {valid}",
+                code="unknown-key",
             ) from error
-        raise BenchError(f"suite {where}: key '{location}': {_reason(first)}") from error
+        raise BenchError(f"suite {where}: key '{location}': {_reason(first)}", code="wrong-value") from error
 
 
 def _apply(values: dict[str, Any], setting: str) -> None:
@@ -164,7 +167,9 @@ def _apply(values: dict[str, Any], setting: str) -> None:
     all tasks wins over the suite's own keys of a task; `tasks.squad.epochs=1` sets it for one."""
     key, equals, text = setting.partition("=")
     if not equals or not all(key.split(".")):
-        raise BenchError(f"--set {setting}: write it as key=value, for example recipe.epochs=2")
+        raise BenchError(
+            f"--set {setting}: write it as key=value, for example recipe.epochs=2", code="wrong-setting"
+        )
     try:
         value = tomllib.loads(f"x = {text}")["x"]
     except tomllib.TOMLDecodeError:
@@ -178,7 +183,7 @@ def _apply(values: dict[str, Any], setting: str) -> None:
     for part in path:
         values = values.setdefault(part, {})
         if not isinstance(values, dict):
-            raise BenchError(f"--set {setting}: '{part}' is not a table of the suite")
+            raise BenchError(f"--set {setting}: '{part}' is not a table of the suite", code="wrong-setting")
     values[last] = value
 
 
@@ -195,57 +200,79 @@ class Filters:
 def cells(suite: Suite, plugins: Plugins, filters: Filters | None = None) -> list[Cell]:
     """The suite's cells, task by task and backbone by backbone: cells that share a prefix are neighbours.
 
-    A task, strategy or backbone that the filters name and the suite lacks is added to its first grid."""
+    Nothing that the filters name is left out: a task that the suite lacks gets all of its grids; a strategy or
+    backbone without a cell is added to the tasks that the filters name, or to all where no task has it."""
     filters = filters or Filters()
     for name, options in suite.strategies.items():
         plugins.strategy(name, options.items())
     tasks = dict.fromkeys(filters.tasks or suite.tasks)
     if not tasks:
         raise BenchError(
-            f"suite '{suite.name}' has no tasks: give data with --data FILE, or a task with --task"
+            f"suite '{suite.name}' has no tasks: give data with --data FILE, or a task with --task",
+            code="no-tasks",
         )
     recipes = {label: recipe for task in tasks for label, recipe in suite.sized_recipes(task).items()}
-    grids = _grids(suite, filters)
+    grids = _grids(suite, filters, dict.fromkeys(task.partition("@")[0] for task in tasks))
     found: dict[str, Cell] = {}
     for task, recipe in recipes.items():
         plugins.task(task)
-        name = task.partition("@")[0]
-        for grid in grids:
-            if grid.tasks and name not in grid.tasks and name in suite.tasks:
-                continue
+        for grid in grids[task.partition("@")[0]]:
             for backbone, strategy in itertools.product(grid.backbones, grid.strategies):
                 options = tuple(sorted(suite.strategies.get(strategy, {}).items()))
                 plugins.strategy(strategy, options)
                 for seed in range(filters.seeds or suite.seeds):
                     cell = Cell(suite.name, task, strategy, backbone, seed, recipe, options)
                     found.setdefault(cell.id, cell)
-    if not found:
-        raise BenchError(f"suite '{suite.name}': no cell is left after the filters")
     order = {task: i for i, task in enumerate(recipes)}
     return sorted(found.values(), key=lambda cell: (order[cell.task], cell.backbone))
 
 
-def _grids(suite: Suite, filters: Filters) -> list[Grid]:
-    """The suite's grids, cut to the filters; wanted names that no grid has join the first one."""
-    first, *rest = suite.grid
-    strategies = {name for grid in suite.grid for name in grid.strategies}
-    backbones = {name for grid in suite.grid for name in grid.backbones}
-    first = first.model_copy(
-        update={
-            "strategies": first.strategies + tuple(s for s in filters.strategies if s not in strategies),
-            "backbones": first.backbones + tuple(b for b in filters.backbones if b not in backbones),
-        }
+def _grids(suite: Suite, filters: Filters, tasks: Iterable[str]) -> dict[str, list[Grid]]:
+    """The grids of each task, cut to the filters, and grids of what the filters name and those lack.
+
+    BenchError where a task has no grid, or a grid names a task that the suite lacks."""
+    for name in (name for grid in suite.grid for name in grid.tasks if name not in suite.tasks):
+        raise unknown(f"task in a grid of suite '{suite.name}'", name, suite.tasks)
+    whole = {task: _grids_of(suite, filters, task) for task in tasks}
+    cut = {task: _cut(grids, filters) for task, grids in whole.items()}
+    everywhere = [grid for grids in cut.values() for grid in grids]
+    return {
+        task: [*cut[task], *_lacking(grids[0], filters, cut[task] if filters.tasks else everywhere)]
+        for task, grids in whole.items()
+    }
+
+
+def _grids_of(suite: Suite, filters: Filters, task: str) -> list[Grid]:
+    """The grids that apply to a task: of a task that the suite lacks, all. BenchError where there is none."""
+    found = [grid for grid in suite.grid if task not in suite.tasks or not grid.tasks or task in grid.tasks]
+    if found:
+        return found
+    if filters.strategies and filters.backbones:
+        return [Grid(strategies=filters.strategies, backbones=filters.backbones)]
+    raise BenchError(
+        f"suite '{suite.name}': task '{task}' is in no grid: add it to the `tasks` of one, or name strategies and "
+        "backbones",
+        code="task-without-grid",
     )
+
+
+def _cut(grids: Sequence[Grid], filters: Filters) -> list[Grid]:
+    """The grids with the strategies and backbones that the filters name; grids without either are left out."""
 
     def keep(names: tuple[str, ...], wanted: tuple[str, ...]) -> tuple[str, ...]:
         return tuple(name for name in names if not wanted or name in wanted)
 
-    return [
-        grid.model_copy(
-            update={
-                "strategies": keep(grid.strategies, filters.strategies),
-                "backbones": keep(grid.backbones, filters.backbones),
-            }
-        )
-        for grid in (first, *rest)
-    ]
+    kept = [(keep(g.strategies, filters.strategies), keep(g.backbones, filters.backbones)) for g in grids]
+    return [Grid(strategies=names, backbones=on) for names, on in kept if names and on]
+
+
+def _lacking(first: Grid, filters: Filters, found: Sequence[Grid]) -> list[Grid]:
+    """Grids of the strategies and backbones that the filters name and `found` lacks: each with what the filters
+    name of the other kind, else with that of the task's first grid."""
+    strategies = tuple(name for name in filters.strategies if all(name not in g.strategies for g in found))
+    backbones = tuple(name for name in filters.backbones if all(name not in g.backbones for g in found))
+    pairs = (
+        (strategies, filters.backbones or first.backbones),
+        (filters.strategies or first.strategies, backbones),
+    )
+    return [Grid(strategies=names, backbones=on) for names, on in pairs if names and on]

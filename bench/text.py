@@ -1,4 +1,4 @@
-"""Text for people: one printable line, and durations."""
+"""Text for people: one printable line, counted nouns, and durations."""
 
 from __future__ import annotations
 
@@ -8,6 +8,11 @@ import re
 def printable(text: str) -> str:
     """Text without control characters (terminal escapes among them), and on one line."""
     return re.sub(r"[\x00-\x1f\x7f-\x9f]+", " ", text)
+
+
+def counted(number: int, noun: str, plural: str = "") -> str:
+    """`1 text`, `2 texts`, `1,200 classes`: the number and the noun in the form that goes with it."""
+    return f"{number:,} {noun if number == 1 else plural or noun + 's'}"
 
 
 def duration(seconds: float) -> str:

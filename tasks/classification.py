@@ -9,7 +9,8 @@ from tasks.labelled_texts import LabelledTexts
 
 
 class Classification(LabelledTexts):
-    """Implements everything but `splits`. The label set is that of the training split, sorted."""
+    """Implements everything but `splits`. The label set is that of the training split, in the order of
+    `label_order`."""
 
     adapter = "classification"
     metrics = (
@@ -24,7 +25,9 @@ class Classification(LabelledTexts):
         return check_text(example)
 
     def labels(self, train: Sequence[TextExample]) -> tuple[str, ...]:
-        return tuple(sorted({example.label for example in train}))
+        from bench.data.texts import label_order
+
+        return label_order(example.label for example in train)
 
     def score(self, examples: Sequence[TextExample], predictions: Sequence[str]) -> dict[str, float]:
         from bench.data.texts import score_labels

@@ -1,4 +1,4 @@
-"""What tests of the whole bench share: a tiny random encoder on disk, toy tasks, and a bench to run them."""
+"""What all tests share: a tiny random encoder on disk, toy tasks, a context to run cells in, and the device."""
 
 from __future__ import annotations
 
@@ -18,6 +18,27 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")  # on tiny tensors, threads only w
 # in a background job SIGINT is ignored, and what tests start would inherit that
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--device", default="cpu", help="Where tests that take a device run; with cuda: -m gpu selects them."
+    )
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", "gpu: worth running on a GPU too: pytest --device cuda -m gpu")
+
+
+@pytest.fixture(scope="session")
+def device(request: pytest.FixtureRequest) -> Any:
+    """The bench.engine.machine.Device of --device, as the program chooses it; on a CPU in fp32."""
+    import torch
+
+    from bench.engine.machine import Device, choose_device
+
+    name = request.config.getoption("--device")
+    return Device(torch.device("cpu"), torch.float32) if name == "cpu" else choose_device(name)
 
 
 def word_piece_tokenizer(words: Sequence[str] = WORDS) -> Any:
@@ -107,7 +128,7 @@ def toy_cell(tiny_encoder: Path, toy_recipe: Recipe) -> Callable[..., Cell]:
 
 @pytest.fixture(scope="session")
 def toy_context(plugins: Plugins, tmp_path_factory: pytest.TempPathFactory) -> Any:
-    """A `bench.engine.cell.Bench` on the CPU in fp32, with an empty cache and no network."""
+    """A `bench.engine.group.RunContext` on the CPU in fp32, with an empty cache and no network."""
     import torch
 
     from bench.data.sources import Sources

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
+import pandas
 import pytest
 
+import bench
 from bench import Table, load, run
 from bench.api import Results
 from bench.contracts import BenchError
@@ -66,6 +70,156 @@ def test_a_wrong_request_is_a_bench_error(tmp_path: Path) -> None:
         run("smoek")
     with pytest.raises(BenchError, match="not a run folder"):
         load(tmp_path)
+
+
+ROWS = pandas.DataFrame(
+    {
+        "review": [f"film number {n} was {'good' if n % 2 else 'bad'}" for n in range(60)],
+        "stars": ["positive" if n % 2 else "negative" for n in range(60)],
+        "author": [f"a{n}" for n in range(60)],
+    }
+)
+
+
+@pytest.fixture
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty working folder with a cache of its own."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("TRANSFERBENCH_CACHE", str(tmp_path / "cache"))
+    return tmp_path
+
+
+def core(folder: Path, encoder: Path) -> Path:
+    """A suite file with one strategy, for data that are given."""
+    path = folder / "core.toml"
+    path.write_text(
+        f'seeds = 1\n[recipe]\nepochs = 1\n[[grid]]\nstrategies = ["frozen"]\nbackbones = ["{encoder}"]\n'
+    )
+    return path
+
+
+def test_a_frame_is_run_in_a_process_of_its_own(here: Path, tiny_encoder: Path) -> None:
+    suite = core(here, tiny_encoder)
+    options = Options(device="cpu", threads=1)
+    found = run(suite, data=ROWS, text="review", label="stars", options=options)
+    (record,) = found.records
+    assert record.status == "done", record.reason
+    assert record.cell.task.startswith("frame-")
+    assert len(found.predictions()) == 12
+
+
+def test_results_of_different_frames_do_not_meet(here: Path, tiny_encoder: Path) -> None:
+    suite = core(here, tiny_encoder)
+    options = Options(device="cpu", threads=1, executor="inline")
+    named = {"text": "review", "label": "stars"}
+    first = run(suite, data=ROWS, options=options, out="run", **named)
+    again = run(suite, data=ROWS.set_index("author", drop=False), options=options, out="run", **named)
+    assert again.records == first.records
+    other = run(suite, data=ROWS.iloc[:50], options=options, out="run", **named)
+    assert {record.cell.task for record in other.records}.isdisjoint(
+        record.cell.task for record in first.records
+    )
+    assert len(load("run").records) == 2
+
+
+def test_a_file_and_its_frame_give_the_same_scores(here: Path, tiny_encoder: Path) -> None:
+    ROWS.to_csv(here / "reviews.csv", index=False)
+    suite = core(here, tiny_encoder)
+    options = Options(device="cpu", threads=1, executor="inline")
+    scores = [
+        run(suite, data=data, text="review", label="stars", options=options).records[0].scores
+        for data in (ROWS, here / "reviews.csv")
+    ]
+    assert scores[0] == scores[1]
+
+
+@pytest.mark.parametrize(
+    ("data", "code"),
+    [
+        ([1, 2], "data-type"),
+        (pandas.DataFrame({"text": ["a", 1.5], "label": ["x", "y"]}), "frame-values"),
+        (pandas.DataFrame({("a", "b"): ["a"], ("c", "d"): ["x"]}), "frame-columns"),
+        (pandas.DataFrame([["a", "x"]], columns=["text", "text"]), "frame-values"),
+    ],
+)
+def test_data_that_are_no_table_are_refused(data: Any, code: str, here: Path) -> None:
+    with pytest.raises(BenchError) as error:
+        run(data=data)
+    assert error.value.code == code
+
+
+def test_a_frame_in_place_of_a_suite_says_where_data_go() -> None:
+    with pytest.raises(BenchError, match=r"run\(data=") as error:
+        run(ROWS)  # pyright: ignore[reportArgumentType]
+    assert error.value.code == "suite-type"
+
+
+@pytest.mark.parametrize(
+    ("call", "argument", "nearest"),
+    [
+        (lambda: run("smoke", strategy=["full"]), "strategy", "strategies"),
+        (lambda: run("smoke", task="squad"), "task", "tasks"),
+        (lambda: run("smoke", labels="stars"), "labels", "label"),
+        (lambda: bench.recommend(ROWS, txt="review"), "txt", "text"),
+        (lambda: bench.export("model", ROWS, tex="review"), "tex", "text"),
+    ],
+)
+def test_an_unknown_argument_is_an_error_that_names_the_nearest(
+    call: Callable[[], object], argument: str, nearest: str
+) -> None:
+    with pytest.raises(TypeError, match=f"no argument '{argument}': did you mean '{nearest}'"):
+        call()
+
+
+def test_one_name_may_stand_alone(here: Path, tiny_encoder: Path) -> None:
+    suite = ToySuite.write(here / "mine.toml", tiny_encoder, ("frozen", "full"))
+    options = Options(device="cpu", threads=1, executor="inline", plugin_files=(TOYS,))
+    found = run(suite.path, options=options, strategies="full", tasks="toy-sentiment")
+    assert [record.cell.strategy for record in found.records] == ["full"]
+
+
+def test_recommend_and_export_are_functions_though_packages_have_their_names(
+    here: Path, tiny_encoder: Path
+) -> None:
+    import bench.recommend.answer  # puts the package in the function's place
+
+    options = Options(device="cpu", threads=1, executor="inline")
+    found = bench.recommend(
+        ROWS,
+        budget="5m",
+        text="review",
+        label="stars",
+        backbone=str(tiny_encoder),
+        strategies=["frozen", "full"],
+        options=options,
+    )
+    assert found.choice in ("", "frozen", "full")
+    assert str(found).startswith(("Use ", "No recommendation"))
+    assert {record.cell.strategy for record in found.results.records} == {"frozen", "full"}
+    saved = bench.export(
+        "model",
+        ROWS,
+        text="review",
+        label="stars",
+        backbone=str(tiny_encoder),
+        strategy="full",
+        options=options,
+    )
+    assert (saved.folder / "predict.py").is_file()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        ({"goal": "speed"}, "unknown goal 'speed'"),
+        ({"budget": "soon"}, "soon"),
+        ({"task": "sst22"}, "did you mean 'sst2'"),
+        ({"task": "sst2", "strategies": "frozn"}, "did you mean 'frozen'"),
+    ],
+)
+def test_a_wrong_recommendation_is_a_bench_error(arguments: dict[str, Any], says: str, here: Path) -> None:
+    with pytest.raises(BenchError, match=says):
+        bench.recommend(**arguments)
 
 
 def test_the_package_is_cheap_to_import() -> None:

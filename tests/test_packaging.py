@@ -106,6 +106,11 @@ def test_the_version_comes_from_one_place(wheel: Path, installed: Program) -> No
     assert re.fullmatch(r"\d+\.\d+\.\d+((a|b|rc)\d+)?", bench.__version__)
 
 
+def test_the_changelog_has_a_section_on_this_version() -> None:
+    """So that a release is its tag and nothing else."""
+    assert re.search(rf"^## \[?{re.escape(bench.__version__)}\b", (ROOT / "CHANGELOG.md").read_text(), re.M)
+
+
 def test_an_installed_program_lists_and_plans_in_any_folder(installed: Program) -> None:
     listed = installed("list")
     assert listed.returncode == 0, listed.stderr

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 
@@ -130,6 +131,19 @@ def test_two_classes_of_one_file_with_one_name_are_an_error(tmp_path: Path) -> N
     path = write(tmp_path / "mine.py", text + text.replace("class Mine", "class Other"))
     with pytest.raises(BenchError, match="two plug-ins are named 'twin'"):
         discover([path])
+
+
+@pytest.mark.parametrize("name", ["strategies", "tasks"])
+def test_a_module_of_the_same_name_that_was_imported_before_is_named(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    theirs = ModuleType(name)
+    theirs.__file__ = str(tmp_path / f"{name}.py")
+    monkeypatch.setitem(sys.modules, name, theirs)
+    with pytest.raises(BenchError) as error:
+        discover()
+    assert error.value.code == "name-taken"
+    assert str(tmp_path) in str(error.value)
 
 
 def test_the_same_plug_in_file_twice_is_one_plug_in(tmp_path: Path) -> None:

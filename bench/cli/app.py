@@ -26,6 +26,7 @@ from bench.cli import (
     tables,
 )
 from bench.contracts import BenchError
+from bench.runs import processes
 
 INTERRUPTED = 130
 
@@ -66,6 +67,7 @@ def _program(
 
 def main() -> None:
     """The program. Exit codes: 0 good, 1 the answer is no, 2 the request was wrong (one line, no traceback)."""
+    processes.wait_passively()
     debug = "--debug" in sys.argv[1:]
     sys.argv[1:] = [argument for argument in sys.argv[1:] if argument != "--debug"]
     try:

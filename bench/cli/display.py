@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from bench.cli.grid import Grid, Running
+from bench.cli.grid import ProgressGrid, Running
 from bench.contracts import Cell
 from bench.planning.estimates import Estimator
 from bench.runs.curve import Point
@@ -111,9 +111,9 @@ class Display:
             text = f"{record.headline} {score:.3f}, {record.seconds.cold:.1f} s cold"
             self._line(f"{record.cell.id}: {text}{self._left()}{changes}")
 
-    def _grid(self) -> Grid:
+    def _grid(self) -> ProgressGrid:
         flights = list(self._flights.values())
-        return Grid(
+        return ProgressGrid(
             cells=self._cells,
             records=dict(self._records),
             running=[self._running(flight) for flight in flights],

@@ -49,7 +49,7 @@ class Running:
 
 
 @dataclass(frozen=True)
-class Grid:
+class ProgressGrid:
     """What is drawn. cells: of the whole request. records: by cell id. waiting_for: what is said to be under way.
     left: seconds, None where unknown."""
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from bench.registry import Plugins
 
 
-class Kind(StrEnum):
+class ListKind(StrEnum):
     strategies = "strategies"
     tasks = "tasks"
     backbones = "backbones"
@@ -35,7 +35,7 @@ def register(app: typer.Typer) -> None:
 
 
 def list_command(
-    kind: Annotated[Kind | None, typer.Argument(help="Only one kind.")] = None,
+    kind: Annotated[ListKind | None, typer.Argument(help="Only one kind.")] = None,
     as_json: AsJson = False,
     plugin: Plugin = None,
 ) -> None:

@@ -32,11 +32,14 @@ def put(table: Table, path: Path, mark: str = "table") -> None:
     try:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        raise BenchError(f"--into {path} cannot be read: {error}") from error
+        raise BenchError(f"--into {path} cannot be read: {error}", code="into-unreadable") from error
     before, start, rest = text.partition(f"<!-- {mark} -->\n")
     _, end, after = rest.partition(f"<!-- /{mark} -->")
     if not start or not end:
-        raise BenchError(f"--into {path}: it has no lines <!-- {mark} --> and <!-- /{mark} -->; add them")
+        raise BenchError(
+            f"--into {path}: it has no lines <!-- {mark} --> and <!-- /{mark} -->; add them",
+            code="into-without-marks",
+        )
     atomic_files.write(path, (before + start + render(table, "md") + end + after).encode())
 
 

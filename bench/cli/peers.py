@@ -16,7 +16,7 @@ from bench.contracts import BenchError
 from bench.runs import atomic_files
 
 if TYPE_CHECKING:
-    from bench.peers.measurement import Job, Results, Side
+    from bench.peers.measurement import MeasurementJob, PeerResults, Side
     from bench.runs.record import Machine
     from bench.suite import Filters
 
@@ -79,13 +79,15 @@ def peers(
     Example: python -m bench peers --task movie-sentiment --strategy full --repeats 3
     """
     from bench.peers import table
-    from bench.peers.measurement import Job, read
+    from bench.peers.measurement import MeasurementJob, read
     from bench.suite import Filters
 
     sizes = [*(QUICK if quick else ()), *([f"recipe.train={train}"] if train else []), *(settings or [])]
     count = repeats or (1 if quick else None)
     filters = Filters(tuple(task or ()), tuple(strategy or ()), tuple(backbone or ()), count)
-    job = Job(side="engine", cells=(), device=device, threads=threads, plugin_files=tuple(plugin or ()))
+    job = MeasurementJob(
+        side="engine", cells=(), device=device, threads=threads, plugin_files=tuple(plugin or ())
+    )
     request = _Request(suite, sizes, filters, _sides(side or ()), job)
     path = out or FOLDER / f"peers-{'quick-' if quick else ''}{_slug(_machine(job))}.json"
     results = read(path) if shown else _measure(request, path, fresh)
@@ -105,10 +107,10 @@ class _Request:
     settings: Sequence[str]
     filters: Filters
     sides: tuple[Side, ...]
-    job: Job
+    job: MeasurementJob
 
 
-def _measure(request: _Request, path: Path, fresh: bool) -> Results:
+def _measure(request: _Request, path: Path, fresh: bool) -> PeerResults:
     """Check the request as a whole, then take what measurements are missing in the file."""
     from bench import suite
     from bench.cli.display import Display
@@ -148,7 +150,7 @@ def _sides(names: Sequence[str]) -> tuple[Side, ...]:
     return tuple(side for side in SIDES if not names or side in names)
 
 
-def _machine(job: Job) -> Machine:
+def _machine(job: MeasurementJob) -> Machine:
     from bench.engine.machine import choose_device, describe
 
     return describe(choose_device(job.device, job.threads))

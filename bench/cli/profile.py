@@ -14,15 +14,15 @@ from bench.cli.options import MEASURE, Format, FormatOption
 from bench.cli.output import show
 
 
-class Kind(StrEnum):
+class ProfileKind(StrEnum):
     steps = "steps"
     kernels = "kernels"
 
 
-SUITES = {Kind.steps: "ladder", Kind.kernels: "peers"}
+SUITES = {ProfileKind.steps: "ladder", ProfileKind.kernels: "peers"}
 STRATEGIES = {
-    Kind.steps: ("frozen", "bitfit", "lora", "adapter", "top-layers", "full"),
-    Kind.kernels: ("full",),
+    ProfileKind.steps: ("frozen", "bitfit", "lora", "adapter", "top-layers", "full"),
+    ProfileKind.kernels: ("full",),
 }
 
 
@@ -33,12 +33,12 @@ def register(app: typer.Typer) -> None:
 
 def profile(
     kind: Annotated[
-        Kind,
+        ProfileKind,
         typer.Option(
             help="steps: forward, backward and optimizer of strategies side by side. "
             "kernels: what a step is made of."
         ),
-    ] = Kind.steps,
+    ] = ProfileKind.steps,
     suite: Annotated[
         str,
         typer.Option(
@@ -85,7 +85,7 @@ def profile(
 
     strategies = tuple(strategy or STRATEGIES[kind])
     request = Request(suite or SUITES[kind], task, backbone, strategies, device, threads, tuple(plugin or ()))
-    measured = step_ledger if kind is Kind.steps else step_profile
+    measured = step_ledger if kind is ProfileKind.steps else step_profile
     found = measured.profile(request, steps)
     if out:
         atomic_files.write(out, TypeAdapter(Table).dump_json(found, indent=1))

@@ -15,7 +15,7 @@ import typer
 from bench.cli.listing import Plugin
 from bench.cli.options import YOUR_DATA
 from bench.cli.output import console
-from bench.cli.user_data import read_user_data, with_user_data
+from bench.cli.user_data import read_user_data, run_folder, with_user_data
 from bench.cli.validation import with_validation
 from bench.contracts import BenchError, Cell, Recipe
 
@@ -40,7 +40,7 @@ Device = Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:1.")]
 
 
 @dataclass(frozen=True)
-class _Subject:
+class Subject:
     """What a command is about: a task, its recipe, and what was found beside it."""
 
     name: str
@@ -81,7 +81,7 @@ def recommend(
     Example: python -m bench recommend --data reviews.csv --text review --label stars --export model/
     """
     seconds = seconds_of(budget)
-    subject = _subject(own, task, plugin or [], backbone)
+    subject = subject_of(own, task, plugin or [], backbone)
     from bench.recommend.answer import STRATEGIES
 
     chosen = tuple(strategy or STRATEGIES)
@@ -94,7 +94,7 @@ def recommend(
     from bench.recommend.answer import Terms, answer
 
     options = Options(device=device, threads=threads, plugin_files=subject.registry.given)
-    folder = out or Path("results/runs") / f"recommend-{subject.name}"
+    folder = run_folder(Path("results/runs") / f"recommend-{subject.name}", out, own, subject.registry)
     terms = Terms(chosen, backbone, goal.value, seconds, shlex.join(["python", "-m", "bench", *sys.argv[1:]]))
     found = answer(
         Cell(f"recommend-{subject.name}", subject.name, chosen[0], backbone, 0, subject.recipe),
@@ -120,7 +120,7 @@ def export(
 
     Example: python -m bench export model/ --data reviews.csv --text review --label stars --strategy lp-ft
     """
-    subject = _subject(own, task, plugin or [], backbone)
+    subject = subject_of(own, task, plugin or [], backbone)
     _export(subject, strategy, backbone, folder, device)
 
 
@@ -132,7 +132,7 @@ def seconds_of(text: str) -> float:
     return float(match[1]) * {"s": 1, "m": 60, "h": 3600, "": 60}[match[2]]
 
 
-def _subject(own: UserData | None, task: str, plugin: list[Path], backbone: str) -> _Subject:
+def subject_of(own: UserData | None, task: str, plugin: list[Path], backbone: str) -> Subject:
     """The task of a command line, its views, and the recipe for it. BenchError."""
     from bench.data.sources import Sources
     from bench.recommend.views import Everything, Selection
@@ -150,7 +150,7 @@ def _subject(own: UserData | None, task: str, plugin: list[Path], backbone: str)
     plugins = discover([*plugin, *described, Selection(name), Everything(name, own_test)])
     keys = recipe_keys(plain.task(name).adapter, len(splits.train), lengths(splits, backbone, sources))
     recipe = Recipe(**{"pooling": "cls", **keys})
-    return _Subject(name, Registry(plugins, sources), recipe, own_test)
+    return Subject(name, Registry(plugins, sources), recipe, own_test)
 
 
 def _show(found: Findings) -> None:
@@ -175,7 +175,7 @@ def _show(found: Findings) -> None:
         screen.print(line, **plain)
 
 
-def _export(subject: _Subject, strategy: str, backbone: str, folder: Path, device: str) -> None:
+def _export(subject: Subject, strategy: str, backbone: str, folder: Path, device: str) -> None:
     from bench.export.folder import export as save
     from bench.recommend.views import Everything
 

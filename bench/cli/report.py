@@ -88,7 +88,9 @@ def plot(
 def _beside(source: Path, name: str) -> Path:
     """In the run's folder. BenchError for a baseline file, which has none."""
     if not source.is_dir():
-        raise BenchError(f"{source} is no folder to put {name} into: name the page with -o")
+        raise BenchError(
+            f"{source} is no folder to put {name} into: name the page with -o", code="no-run-folder"
+        )
     return source / name
 
 

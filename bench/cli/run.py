@@ -18,7 +18,7 @@ from bench.cli import completion
 from bench.cli.listing import AsJson, Plugin
 from bench.cli.options import RUN
 from bench.cli.output import console, note_completed, print_scores
-from bench.cli.user_data import needs_suite, read_user_data, with_user_data
+from bench.cli.user_data import needs_suite, read_user_data, run_folder, with_user_data
 
 if TYPE_CHECKING:
     from bench.contracts import Cell
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from bench.user_data.description import UserData
 
 
-class Executor(StrEnum):
+class ExecutorChoice(StrEnum):
     process = "process"
     inline = "inline"
     ray = "ray"
@@ -94,9 +94,9 @@ def run(
     threads: Annotated[int | None, typer.Option(min=1, help="CPU threads. Default: torch's choice.")] = None,
     fresh: Annotated[bool, typer.Option("--fresh", help="Run finished cells again.")] = False,
     executor: Annotated[
-        Executor,
+        ExecutorChoice,
         typer.Option(help="Supervised worker processes, a Ray cluster, or this process (for debugging)."),
-    ] = Executor.process,
+    ] = ExecutorChoice.process,
     address: Annotated[
         str | None, typer.Option(help="Of the Ray cluster, e.g. auto. Default: the local one, or a new one.")
     ] = None,
@@ -138,9 +138,10 @@ def run(
     from bench.planning.shards import Shard
 
     filters = suites.Filters(tuple(task or ()), tuple(strategy or ()), tuple(backbone or ()), seeds)
-    registry, chosen, cells = _request(needs_suite(suite, own), settings or [], plugin or [], filters, own)
+    registry, chosen, cells = request(needs_suite(suite, own), settings or [], plugin or [], filters, own)
     part = Shard.parse(shard) if shard else None
-    folder = out or Path("results/runs") / (f"{chosen.name}{part.suffix}" if part else chosen.name)
+    usual = Path("results/runs") / (f"{chosen.name}{part.suffix}" if part else chosen.name)
+    folder = run_folder(usual, out, own, registry)
     screen = console(stderr=True)
     from bench.cli.display import Display
     from bench.engine.activation_store import ActivationStore
@@ -197,8 +198,8 @@ def plan(
     from bench.planning.forecast import forecast
 
     filters = suites.Filters(tuple(task or ()), tuple(strategy or ()), tuple(backbone or ()), seeds)
-    registry, chosen, cells = _request(needs_suite(suite, own), settings or [], plugin or [], filters, own)
-    folder = out or Path("results/runs") / chosen.name
+    registry, chosen, cells = request(needs_suite(suite, own), settings or [], plugin or [], filters, own)
+    folder = run_folder(Path("results/runs") / chosen.name, out, own, registry)
     found = forecast(cells, registry, folder)
     if as_json:
         print(json.dumps(as_dict(found), indent=1))
@@ -233,7 +234,7 @@ def _print_failed(records: Sequence[Record]) -> None:
         print(printable(f"{record.cell.id}: {record.status}: {record.reason}"), file=sys.stderr)
 
 
-def _request(
+def request(
     suite: str, settings: list[str], plugin: list[Path], filters: Filters, own: UserData | None
 ) -> tuple[Registry, Suite, list[Cell]]:
     """What a command line asks for, checked as far as that is possible without loading weights. Data of a

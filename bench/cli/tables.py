@@ -12,7 +12,7 @@ from bench.cli.options import READ, Format, FormatOption, RunPath, names
 from bench.cli.output import put, show
 
 
-class Kind(StrEnum):
+class TableKind(StrEnum):
     scores = "scores"
     pairs = "pairs"
     convergence = "convergence"
@@ -29,9 +29,9 @@ def table(
     run: RunPath,
     format: FormatOption = Format.terminal,
     kind: Annotated[
-        Kind,
+        TableKind,
         typer.Option(help="Scores; paired tests with the best; epochs to converge; other domains; sizes."),
-    ] = Kind.scores,
+    ] = TableKind.scores,
     rows: Annotated[
         str, typer.Option(help="`task,strategy,backbone`, or `strategy,backbone` for tasks side by side.")
     ] = "task,strategy,backbone",
@@ -64,14 +64,14 @@ def table(
     gc.set_threshold(100_000, 50, 50)  # records are not garbage, and looking for it takes a third of the time
     source = opening.open_source(str(run))
     predictions = source.predictions if intervals or len(source.records) <= opening.MANY else None
-    if kind is Kind.scores:
+    if kind is TableKind.scores:
         options = tables.TableOptions(names(rows), names(columns), metric, caption)
         result = tables.build(source.records, predictions, options)
-    elif kind is Kind.pairs:
+    elif kind is TableKind.pairs:
         result = paired.build(source.records, source.predictions, metric)
-    elif kind is Kind.shift:
+    elif kind is TableKind.shift:
         result = shift.build(source.records, predictions, metric)
-    elif kind is Kind.curve:
+    elif kind is TableKind.curve:
         result = curves.build(source.records, predictions, metric)
     else:
         result = convergence.build(source.records)

@@ -1,4 +1,4 @@
-"""What commands share that take data of a user's own: their options, and the summary before anything is trained."""
+"""What commands share that take user data: their options, and the summary before anything is trained."""
 
 from __future__ import annotations
 
@@ -15,19 +15,21 @@ from bench.contracts import BenchError
 
 if TYPE_CHECKING:
     from bench.data.sources import Sources
+    from bench.registry import Registry
     from bench.user_data.description import Read, UserData
 
 PANEL = "Your own data"
 ROLES = {
-    "text": "Column of the texts.",
+    "text": "Column of the texts, by name or number, as for all columns.",
     "label": "Column of the labels, or of ratings.",
     "words": "Column of the words of a sentence (ner).",
     "tags": "Column of their tags (ner).",
+    "sentence": "Column that numbers the sentences, where a row holds one word (ner).",
     "question": "Column of the questions (qa).",
     "context": "Column of the contexts (qa).",
     "answer": "Column of the answers (qa).",
     "start": "Column of the answers' first characters (qa).",
-    "group": "Column of what is never divided between parts: an author, a document.",
+    "group": "Group column, such as an author or a document: a group never spans splits.",
 }
 
 
@@ -37,7 +39,7 @@ def _option(name: str, text: str) -> Any:
 
 OPTIONS: dict[str, tuple[Any, Any]] = {
     "data": (
-        _option("data", "CSV, TSV, JSON lines, Parquet, CoNLL or SQuAD file; a folder; a hub name."),
+        _option("data", "CSV, TSV, JSON, Parquet, CoNLL or SQuAD file; a folder; owner/name on the hub."),
         "",
     ),
     "adapter": (_option("adapter", "classification, sentiment, ner or qa. Default: guessed."), ""),
@@ -45,6 +47,11 @@ OPTIONS: dict[str, tuple[Any, Any]] = {
     "validation": (_option("validation", "A file of validation rows. Default: cut from the data."), ""),
     "name": (_option("name", "The task's name. Default: from the file's."), ""),
     **{role: (_option(role, text), "") for role, text in ROLES.items()},
+    "label_names": (
+        _option("label-names", "What labels or tags that are numbers mean, from 0: O,B-PER,I-PER."),
+        "",
+    ),
+    "encoding": (_option("encoding", "Of a text file, such as cp1251 or gbk. Default: guessed."), ""),
     "drop_duplicates": (
         Annotated[
             bool,
@@ -60,7 +67,7 @@ OPTIONS: dict[str, tuple[Any, Any]] = {
 
 
 def with_user_data(command: Callable[..., None]) -> Callable[..., None]:
-    """The command with the options of OPTIONS in place of its parameter `own`, which gets an OwnData or None."""
+    """The command with the options of OPTIONS in place of its parameter `own`, which gets a UserData or None."""
     signature = inspect.signature(command, eval_str=True)
 
     @wraps(command)
@@ -87,19 +94,88 @@ def request(values: Mapping[str, Any]) -> UserData | None:
     if not values["data"]:
         lone = next((name for name in OPTIONS if values[name]), None)
         if lone:
-            raise BenchError(f"--{lone.replace('_', '-')} describes data: give the file with --data")
+            raise BenchError(
+                f"--{lone.replace('_', '-')} describes data: give the file with --data", code="no-data"
+            )
         return None
     from bench.user_data.description import from_values, task_name
 
     keys = {**values, "test_data": values["test"], "validation_data": values["validation"]}
+    from bench import suite as suites
+
+    if values["name"] in suites.names():
+        raise BenchError(
+            f"--name {values['name']} is the name of a suite: choose another one", code="name-taken"
+        )
     return from_values(values["name"] or _free(task_name(values["data"])), keys, Path())
 
 
 def _free(name: str) -> str:
-    """The name, with `my-` before it where a task has it already."""
+    """The name, with `my-` before it where a task or a suite has it already."""
+    from bench import suite as suites
     from bench.registry import discover
 
-    return f"my-{name}" if name in discover().tasks else name
+    return f"my-{name}" if name in discover().tasks or name in suites.names() else name
+
+
+def run_folder(usual: Path, given: Path | None, data: UserData | None, registry: Registry) -> Path:
+    """The run folder that is given, else the usual one; for user data whose usual folder holds results of other
+    data, one with a digest of the rows in its name, which is said on stderr. BenchError where the folder that is
+    given holds results of other data under the same name."""
+    folder = given or usual
+    if data is None or not (folder / "run.json").is_file():
+        return folder
+    same, other = _shared_results(folder, registry)
+    if given and other:
+        raise BenchError(
+            f"--out {given} holds results of other data named '{data.name}': give another folder, or --name",
+            code="other-data",
+        )
+    if given or (same and not other):
+        return folder
+    apart = folder.with_name(f"{folder.name}-{_rows(registry)[:8]}")
+    console(stderr=True).print(
+        _printable(f"{folder}/ holds results of other data: these are kept in {apart}/"),
+        highlight=False,
+        markup=False,
+    )
+    return apart
+
+
+def _shared_results(folder: Path, registry: Registry) -> tuple[bool, bool]:
+    """Whether a run folder holds results of these data, or of none at all; and of other data of the same name."""
+    from bench.data.splits import all_splits, fingerprint, prepare
+    from bench.runs.folder import Damaged, Store
+
+    tasks = registry.plugins.tasks
+    own = {task for task, kind in tasks.items() if not kind.__module__.startswith("tasks.")}
+    found: set[bool] = set()
+    records = 0
+    for path in Store(folder).record_files():
+        try:
+            record = Store(folder).record(path.relative_to(folder / "records").with_suffix("").as_posix())
+        except Damaged:
+            continue
+        name = record.cell.task.partition("@")[0] if record else ""
+        if record is None or record.data is None:
+            continue
+        records += 1
+        if name in own:
+            try:
+                splits = prepare(registry.task(name), registry.sources, record.cell.recipe)
+            except BenchError:  # rows that this recipe cannot use are not those of the record
+                found.add(False)
+                continue
+            rows = fingerprint(row for part in all_splits(splits).values() for row in part)
+            found.add(rows == record.data.fingerprint)
+    return not records or True in found, False in found
+
+
+def _rows(registry: Registry) -> str:
+    """The digest of the rows of the user data among the plug-ins."""
+    from bench.user_data.description import UserData
+
+    return next(item.rows for item in registry.given if isinstance(item, UserData))
 
 
 def read_user_data(described: Sequence[UserData], backbone: str, sources: Sources) -> list[Read]:

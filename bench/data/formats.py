@@ -9,11 +9,12 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
-
-from pydantic import BaseModel, ConfigDict, TypeAdapter
+from typing import Any, TypeVar
 
 from bench.contracts import BenchError, QuestionExample, TextExample, WordsExample
+from bench.data.squad_layout import articles_of, questions_of
+
+T = TypeVar("T")
 
 
 @contextmanager
@@ -98,48 +99,28 @@ def _aligned(words: Sequence[str], mentions: Iterable[tuple[list[str], str]]) ->
     return tuple(tags)
 
 
-class _Squad(BaseModel):
-    model_config = ConfigDict(strict=True)
-
-
-class _Answer(_Squad):
-    text: str
-    answer_start: int
-
-
-class _Question(_Squad):
-    id: str
-    question: str
-    answers: list[_Answer]
-
-
-class _Paragraph(_Squad):
-    context: str
-    qas: list[_Question]
-
-
-class _Article(_Squad):
-    title: str
-    paragraphs: list[_Paragraph]
-
-
 def read_squad(path: Path) -> list[QuestionExample]:
-    """A SQuAD 1.1 JSON file; the group is the article's title. BenchError where a value is not of its type."""
+    """A SQuAD 1.1 JSON file; the group is the article's title. BenchError where a value is not of its type, or a
+    title, id or place is missing."""
     with refusing(path.name):
-        value = json.loads(path.read_text(encoding="utf-8"))
-        articles = TypeAdapter(list[_Article]).validate_python(value["data"])
-    return [
-        question_example(
-            question.id,
-            article.title,
-            question.question,
-            paragraph.context,
-            [(answer.text, answer.answer_start) for answer in question.answers],
-        )
-        for article in articles
-        for paragraph in article.paragraphs
-        for question in paragraph.qas
-    ]
+        articles = articles_of(json.loads(path.read_text(encoding="utf-8")))
+        return [
+            question_example(
+                str(_given(question.id, "id")),
+                _given(article.title, "title"),
+                question.question,
+                paragraph.context,
+                [(answer.text, _given(answer.answer_start, "answer_start")) for answer in question.answers],
+            )
+            for article, paragraph, question in questions_of(articles)
+        ]
+
+
+def _given(value: T | None, key: str) -> T:
+    """What the published files always have, and files of people's own making may lack. ValueError."""
+    if value is None or value == "":
+        raise ValueError(f"a question has no {key}")
+    return value
 
 
 def question_example(

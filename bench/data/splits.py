@@ -183,7 +183,7 @@ def check_examples(task: Task, splits: Splits) -> None:
             raise BenchError(f"task '{task.name}' has no examples in split '{name}': its source gave none")
         ids: set[str] = set()
         for example in rows:
-            problem = task.check(example)
+            problem = _not_text(example) or task.check(example)
             if problem:
                 raise BenchError(f"task '{task.name}', split '{name}', example '{example.id}': {problem}")
             if example.id in ids:
@@ -191,6 +191,19 @@ def check_examples(task: Task, splits: Splits) -> None:
                     f"task '{task.name}', split '{name}': two examples have the id '{example.id}'"
                 )
             ids.add(example.id)
+
+
+def _not_text(example: Any) -> str | None:
+    """What of an example is no text, or none that can be written: a label that is a number, a lone surrogate."""
+    for field in fields(example):
+        value = getattr(example, field.name)
+        texts = [text for text, _ in value] if field.name == "answers" else value
+        for text in (texts,) if isinstance(texts, str) or not isinstance(texts, Iterable) else texts:
+            if not isinstance(text, str):
+                return f"{field.name} has {text!r}, which is no text"
+            if not text.isascii() and any("\ud800" <= letter <= "\udfff" for letter in text):
+                return f"{field.name} has half of a character (a lone surrogate)"
+    return None
 
 
 def check_leaks(task: Task, splits: Splits) -> None:

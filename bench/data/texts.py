@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,15 @@ from bench.data.encoding import Encoded, column, cut, filler, label_index, offse
 
 CHARACTERS = 100_000
 """Characters that are read of a text: no model here reads further, and a tokenizer would take minutes."""
+
+
+NUMBER = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)", re.ASCII)
+
+
+def label_order(labels: Iterable[str]) -> tuple[str, ...]:
+    """Each label once: by value where all are numbers, so that 2 comes before 10; else as text."""
+    found = sorted(set(labels))
+    return tuple(sorted(found, key=float) if all(map(NUMBER.fullmatch, found)) else found)
 
 
 def check_text(example: TextExample) -> str | None:

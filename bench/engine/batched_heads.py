@@ -1,14 +1,14 @@
 """Heads of several seeds and learning-rate scales on the same frozen, pooled features, trained in one computation.
 
 Each is the head that it would be alone, to rounding: it has its own initial values, order of examples, dropout
-masks, clipping, learning rate, best state and patience. A step of a head costs what its number of operations costs,
-hardly what their size does, so many heads take little longer than one; each is charged the whole.
+masks, clipping, learning rate, best state and patience. A step costs what its number of operations costs, hardly
+what their size does, so many heads take little longer than one; each is charged for all of them.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -21,7 +21,8 @@ from bench.data.batches import Split, epoch_steps, shuffled
 from bench.engine.divergence import Diverged, check_finite, check_sound
 from bench.engine.plan import Plan, PlannedPhase
 from bench.engine.prefix import Prefix, Stopwatch
-from bench.engine.training import Fit, Model, Score, derived_seed, rate_factor
+from bench.engine.training import Fit, Model, Score, Watch, derived_seed, rate_factor
+from bench.engine.tuning import Trained
 from bench.models.dropout import Masks
 from bench.models.stacked_heads import StackedHeads
 from bench.runs.curve import Point
@@ -29,11 +30,14 @@ from bench.runs.curve import Point
 
 @dataclass
 class Member:
-    """One head of the batch, with the only phase of its plan; `diverged` says why it has no `fit`."""
+    """One head of the batch. building: seconds that setting up its model took; `diverged` says why it has no
+    `fit`."""
 
     model: Model
-    phase: PlannedPhase
+    plan: Plan
     seed: int
+    scale: float
+    building: float
     fit: Fit = field(default_factory=lambda: Fit(phase_steps=[0]))
     diverged: Diverged | None = None
     waited: int = 0  # evaluations since the best one
@@ -41,28 +45,55 @@ class Member:
     padded: int = 0
 
     @property
+    def phase(self) -> PlannedPhase:
+        """The only phase of its plan."""
+        return self.plan.phases[0]
+
+    @property
     def runs(self) -> bool:
-        """Whether it still learns: it neither diverged nor ran out of patience."""
+        """Whether it still learns: it has neither diverged nor run out of patience."""
         return self.diverged is None and self.waited < self.phase.patience
 
     def count(self, lengths: np.ndarray) -> None:
-        """One more step, on sequences of these lengths."""
+        """Count one more step, on sequences of these lengths."""
         self.fit.phase_steps[0] += 1
         self.tokens += int(lengths.sum())
         self.padded += len(lengths) * int(lengths.max())
 
+    def judge(self, logits: np.ndarray, losses: Tensor, loss: float, step: int) -> bool:
+        """Whether this is its best validation loss so far; notes where it diverged.
 
-def can_batch(plan: Plan, prefix: Prefix) -> bool:
-    """Whether a cell trains nothing but a head, by AdamW and in one phase, on pooled features that are kept."""
-    (first, *more) = plan.phases
-    if more or plan.solver != "adamw" or not first.shared or not prefix.pools(first.frozen):
-        return False
-    return all(prefix.features(split, first.frozen) is not None for split in ("train", "validation"))
+        losses: (loss, gradient norm) of the steps since the last evaluation."""
+        try:
+            check_finite(list(losses), step)
+            check_sound(logits, loss, step)
+        except Diverged as error:
+            self.diverged = error
+            return False
+        better = loss < min((point.loss for point in self.fit.curve), default=math.inf)
+        self.waited = 0 if better else self.waited + 1
+        return better
+
+
+@dataclass(frozen=True)
+class Heads:
+    """Heads that were trained together, by seed and learning-rate scale."""
+
+    members: Mapping[tuple[int, float], Member]
+
+    def trained(self, seed: int, scale: float, watch: Watch) -> Trained:
+        """One of them; `watch` hears its learning curve. Raises the Diverged that ended it."""
+        one = self.members[seed, scale]
+        if one.diverged:
+            raise one.diverged
+        for point in one.fit.curve:
+            watch(point)
+        return Trained(one.model, one.plan, one.fit, one.building)
 
 
 def fit_together(
     members: Sequence[Member], splits: dict[str, Split], prefix: Prefix, recipe: Recipe, score: Score
-) -> None:
+) -> Heads:
     """Train all members; leave the best validation state in the head of each, and its `fit` or `diverged`.
 
     prefix: keeps the pooled features of `train` and `validation`. score: as in `fit`."""
@@ -72,45 +103,34 @@ def fit_together(
     every, steps = math.ceil(epoch / recipe.evaluations), members[0].phase.steps
     with training:
         batch = _Batch(members, splits["train"], prefix, recipe)
-    losses: list[Tensor] = []
-    for step in range(1, steps + 1):
-        with training:
-            losses.append(batch.step(rate_factor(step - 1, steps, recipe.warmup)))
-        if step % every and step < steps:
-            continue
+    step = 0
+    while step < steps and any(one.runs for one in members):
+        begun, step = step, min(step + every, steps)
+        with training:  # the clock waits for the device: not once a step
+            losses = [batch.step(rate_factor(done, steps, recipe.warmup)) for done in range(begun, step)]
         with evaluating:
             found = batch.evaluate(splits["validation"], prefix)
             history = torch.stack(losses).cpu()  # [steps, 2, heads]
-            losses = []
         for number, one in enumerate(members):
             if not one.runs:
                 continue
             with evaluating:
                 logits = found[number].cpu().numpy()
                 loss = float(F.cross_entropy(found[number], splits["validation"].targets))
-                try:
-                    check_finite(list(history[:, :, number]), step)
-                    check_sound(logits, loss, step)
-                except Diverged as error:
-                    one.diverged = error
-                    continue
-                if loss < min((point.loss for point in one.fit.curve), default=math.inf):
+                if one.judge(logits, history[:, :, number], loss, step):
                     batch.heads.keep(number)
-                    one.waited = 0
-                else:
-                    one.waited += 1
+                if one.diverged:
+                    continue
                 mean = float(history[:, 0, number].mean())
                 result = score(logits)
             seconds = training.seconds + evaluating.seconds
-            point = Point(step, step / epoch, seconds, 1, mean, loss, result)
-            one.fit.curve.append(point)
-        if not any(one.runs for one in members):
-            break
+            one.fit.curve.append(Point(step, step / epoch, seconds, 1, mean, loss, result))
     with evaluating:
         batch.heads.hand_over()
     for one in members:
         one.fit.train_seconds, one.fit.evaluate_seconds = training.seconds, evaluating.seconds
         one.fit.padding = 1 - one.tokens / max(one.padded, 1)
+    return Heads({(one.seed, one.scale): one for one in members})
 
 
 class _Batch:

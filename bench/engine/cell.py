@@ -1,8 +1,9 @@
-"""One cell, top to bottom, in a straight line."""
+"""One cell, or several seeds of one, top to bottom in a straight line."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
@@ -11,137 +12,113 @@ from typing import Any
 import numpy as np
 import torch
 
-from bench.contracts import BenchError, Cell, Recipe, Strategy
+from bench.contracts import BenchError, Cell, Strategy
 from bench.data.batches import epoch_steps
-from bench.engine.batched_heads import Member, can_batch, fit_together
+from bench.engine.batched_heads import Heads, Member, fit_together
 from bench.engine.cost import prefix_flops, training_flops
 from bench.engine.determinism import is_deterministic
-from bench.engine.divergence import Diverged
 from bench.engine.group import CellGroup, RunContext, head_of
 from bench.engine.machine import describe
-from bench.engine.plan import Plan, make_plan
+from bench.engine.plan import Parameters, Plan
 from bench.engine.prefix import Stopwatch
 from bench.engine.solving import solve
 from bench.engine.speeds import Speeds
 from bench.engine.training import Model, Watch, derived_seed, fit, predict
 from bench.engine.tuning import Trained, tune
+from bench.runs.curve import Point
 from bench.runs.record import Record, Seconds
 
 Tests = dict[str, dict[str, list[Any]]]
 """Per-example columns by test set, then by column."""
 
+CellWatch = Callable[[Cell, Point], None]
+"""Hears every point of a cell's learning curve."""
+
+
+def run_cells(
+    cells: Sequence[Cell], group: CellGroup, context: RunContext, watch: CellWatch
+) -> Iterator[tuple[Record, Tests] | Exception]:
+    """Train and score one cell, or several seeds of one whose heads train together; yields what came of each.
+
+    An exception that concerns one cell (Diverged, an error of its task) is yielded in its place. One that concerns
+    all of them is raised."""
+    heads: Heads | None = None
+    for number, cell in enumerate(cells):
+        started = datetime.now(UTC).isoformat(timespec="seconds")
+        context.device.reset_peak_memory()
+        if number == 0 and trains_together(cell, context):
+            heads = train_heads(cell, group, context)
+        try:
+            record, tests = _run_one(cell, heads, group, context, partial(watch, cell))
+            found = record.model_copy(update={"started": started}), tests
+        except Exception as error:
+            found = error
+        try:
+            yield found
+        finally:
+            del found  # the frames of an exception hold the model, and this frame would hold the exception
+
+
+def _run_one(
+    cell: Cell, heads: Heads | None, group: CellGroup, context: RunContext, watch: Watch
+) -> tuple[Record, Tests]:
+    """Take the cell's head from `heads`, or train the cell by itself; score it."""
+    if heads:
+        trained, trials = tune(cell.recipe.tune, partial(heads.trained, cell.seed, watch=watch))
+    else:
+        trained, trials = tune(
+            cell.recipe.tune, partial(train, cell, group=group, context=context, watch=watch)
+        )
+    record, tests = score(cell, trained, group, context)
+    return record.model_copy(update={"trials": trials}), tests
+
 
 def run_cell(cell: Cell, group: CellGroup, context: RunContext, watch: Watch) -> tuple[Record, Tests]:
-    """Train and score one cell. Raises Diverged, and whatever the strategy or torch raises."""
-    device, task, recipe = context.device, group.task, cell.recipe
-    started = datetime.now(UTC).isoformat(timespec="seconds")
-    device.reset_peak_memory()
-    trained, trials = tune(recipe.tune, lambda scale: train(cell, scale, group, context, watch))
-    model, plan, fitted = trained.model, trained.plan, trained.fitted
-    evaluating = Stopwatch(device)
-    last = plan.phases[-1]
-    boundary = (last.frozen,) if last.shared and last.frozen else ()
-    scores: dict[str, dict[str, float]] = {}
-    tests: Tests = {}
-    for name, examples in group.rows.scored().items():
-        group.prefix.fill(name, boundary)
-        with evaluating:
-            logits, _ = predict(model, name, group.splits[name], last)
-            predictions = task.decode(logits, group.encoded[name], examples, group.labels)
-            scores[name] = task.score(examples, predictions)
-        columns = task.columns(examples, predictions)
-        tests[name] = {"id": [example.id for example in examples], **columns}
-    seconds = _seconds(group, trained, evaluating)
-    lengths = group.splits["train"].lengths
-    flops = training_flops(plan, model.backbone, lengths, recipe, fitted.phase_steps)
-    flops += prefix_flops(plan, group.given, lengths)
-    learning = group.prefix.seconds("train", plan.boundaries) + seconds.train
-    parameters = model.parameters()
-    record = Record(
-        cell=cell,
-        fingerprint=context.registry.fingerprint(cell),
-        status="done",
-        adapter=task.adapter,
-        headline=task.headline,
-        metrics=task.metrics,
-        scores=scores,
-        curve=tuple(fitted.curve),
-        trials=trials,
-        seconds=seconds,
-        peak_memory=device.peak_memory(),
-        trainable=sum(values_of(name, parameters, group) for name in plan.learning),
-        parameters=sum(values_of(name, parameters, group) for name in parameters),
-        flops=flops,
-        utilisation=flops / learning / Speeds(device, context.registry.sources.cache).gemm()
-        if learning
-        else 0.0,
-        data=group.data.model_copy(update={"padding": fitted.padding}),
-        machine=describe(device),
-        attention=group.setup.attention,
-        started=started,
-    )
-    return record, tests
-
-
-def train(cell: Cell, scale: float, group: CellGroup, context: RunContext, watch: Watch) -> Trained:
-    """Train a cell once, with every learning rate times `scale`. Raises Diverged."""
-    if _head_key(cell, scale) in group.heads:
-        return _from_batch(cell, scale, group, watch)
-    recipe, model, plan, building = _built(cell, scale, group, context)
-    for split in ("train", "validation"):
-        group.prefix.fill(split, plan.boundaries)
-    if _batches(model, plan, group, recipe):
-        _train_heads(cell, group, context)
-        return _from_batch(cell, scale, group, watch)
-    learn = solve if plan.solver == "lbfgs" else fit
-    fitted = learn(model, plan, group.splits, recipe, cell.seed, partial(_headline, group), watch)
-    return Trained(model, plan, fitted, building)
-
-
-def _built(
-    cell: Cell, scale: float, group: CellGroup, context: RunContext
-) -> tuple[Recipe, Model, Plan, float]:
-    """The recipe with every rate times `scale`, the model and plan of a cell under it, and the seconds it took."""
-    recipe = replace(cell.recipe, rate_scale=cell.recipe.rate_scale * scale)
-    building = Stopwatch(context.device)
-    with building:
-        model, plan = build(replace(cell, recipe=recipe), group, context)
-    return recipe, model, plan, building.seconds
-
-
-def _batches(model: Model, plan: Plan, group: CellGroup, recipe: Recipe) -> bool:
-    """Whether this head is trained in one computation with those of other seeds and scales: not where memory is
-    short, nor where the bits must be the same whatever the number of seeds."""
-    roomy = model.micro_batch in (0, recipe.batch_size)
-    return roomy and not is_deterministic() and can_batch(plan, group.prefix)
-
-
-def _train_heads(cell: Cell, group: CellGroup, context: RunContext) -> None:
-    """Train the heads of all seeds and scales of a cell in one batch, and keep them with the ground."""
-    pairs = [(scale, seed) for scale in cell.recipe.tune or (1.0,) for seed in context.seeds_of(cell)]
-    cells = [(replace(cell, seed=seed), scale) for scale, seed in pairs]
-    built = [_built(one, scale, group, context) for one, scale in cells]
-    members = [
-        Member(model, plan.phases[0], one.seed)
-        for (one, _), (_, model, plan, _) in zip(cells, built, strict=True)
-    ]
-    fit_together(members, group.splits, group.prefix, cell.recipe, partial(_headline, group))
-    for (one, scale), (_, model, plan, building), member in zip(cells, built, members, strict=True):
-        result = member.diverged or Trained(model, plan, member.fit, building)
-        group.heads[_head_key(one, scale)] = result
-
-
-def _from_batch(cell: Cell, scale: float, group: CellGroup, watch: Watch) -> Trained:
-    found = group.heads[_head_key(cell, scale)]
-    if isinstance(found, Diverged):
-        raise found
-    for point in found.fitted.curve:
-        watch(point)
+    """Train and score one cell. Raises Diverged, and whatever the strategy, the task or torch raises."""
+    (found,) = run_cells([cell], group, context, lambda _, point: watch(point))
+    if isinstance(found, Exception):
+        try:
+            raise found
+        finally:
+            del found
     return found
 
 
-def _head_key(cell: Cell, scale: float) -> tuple[Any, ...]:
-    return cell.strategy, cell.options, cell.seed, scale
+def trains_together(cell: Cell, context: RunContext) -> bool:
+    """Whether the head of this cell trains in one computation with those of its other seeds and scales: not where
+    memory is short, nor where the bits must not depend on the number of seeds."""
+    roomy = context.memory.micro_batch in (0, cell.recipe.batch_size)
+    return roomy and not is_deterministic() and context.registry.trains_together(cell)
+
+
+def train_heads(cell: Cell, group: CellGroup, context: RunContext) -> Heads | None:
+    """The heads of a cell with all seeds that the run has of it, and all scales; None where the features of the
+    frozen encoder do not fit into the prefix cache. The same heads whichever of the seeds are still to be run."""
+    end = group.given.depth + 1
+    for split in ("train", "validation"):
+        group.prefix.fill(split, (end,))
+        if group.prefix.features(split, end) is None:
+            return None
+    members = []
+    for scale in cell.recipe.tune or (1.0,):
+        for seed in context.seeds_of(cell):
+            building = Stopwatch(context.device)
+            with building:
+                model, plan = build(_scaled(replace(cell, seed=seed), scale), group, context)
+            members.append(Member(model, plan, seed, scale, building.seconds))
+    return fit_together(members, group.splits, group.prefix, cell.recipe, partial(headline, group))
+
+
+def train(cell: Cell, scale: float, group: CellGroup, context: RunContext, watch: Watch) -> Trained:
+    """Train a cell by itself, with every learning rate times `scale`. Raises Diverged."""
+    building = Stopwatch(context.device)
+    with building:
+        model, plan = build(_scaled(cell, scale), group, context)
+    for split in ("train", "validation"):
+        group.prefix.fill(split, plan.boundaries)
+    learn = solve if plan.solver == "lbfgs" else fit
+    fitted = learn(model, plan, group.splits, cell.recipe, cell.seed, partial(headline, group), watch)
+    return Trained(model, plan, fitted, building.seconds)
 
 
 def build(cell: Cell, group: CellGroup, context: RunContext) -> tuple[Model, Plan]:
@@ -161,10 +138,13 @@ def build(cell: Cell, group: CellGroup, context: RunContext) -> tuple[Model, Pla
         torch.manual_seed(derived_seed(cell.seed, "head"))
         head = head_of(group.task, given, group.labels, recipe).to(context.device.torch)
     model = Model(backbone, head, context.device, group.prefix, context.memory.micro_batch)
-    steps = epoch_steps(len(group.splits["train"]), recipe.batch_size)
-    plan = make_plan(strategy, list(model.parameters()), given.depth, recipe, steps, changed)
+    parameters = Parameters(list(model.parameters()), given.depth, frozenset(changed))
+    plan = Plan.of(strategy, parameters, recipe, epoch_steps(len(group.splits["train"]), recipe.batch_size))
     if given.joined > 1 and any(phase.frozen <= given.depth for phase in plan.phases):
-        raise BenchError(f"strategy '{strategy.name}': features = '{recipe.features}' needs a frozen encoder")
+        raise BenchError(
+            f"strategy '{strategy.name}': features = '{recipe.features}' needs a frozen encoder",
+            code="features-need-frozen-encoder",
+        )
     if backbone is given:
         head_alone = all(name.startswith("head.") for name in plan.learning)
         model = replace(model, backbone=group.frozen if head_alone else given.copy())
@@ -173,11 +153,69 @@ def build(cell: Cell, group: CellGroup, context: RunContext) -> tuple[Model, Pla
     return model, plan
 
 
-def _headline(group: CellGroup, logits: np.ndarray) -> float:
+def score(cell: Cell, trained: Trained, group: CellGroup, context: RunContext) -> tuple[Record, Tests]:
+    """Predict and score every test set with a trained model; the record, and the per-example columns."""
+    device, task, recipe = context.device, group.task, cell.recipe
+    model, plan, fitted = trained.model, trained.plan, trained.fitted
+    evaluating = Stopwatch(device)
+    last = plan.phases[-1]
+    boundary = (last.frozen,) if last.shared and last.frozen else ()
+    scores: dict[str, dict[str, float]] = {}
+    tests: Tests = {}
+    for name, examples in group.rows.scored().items():
+        group.prefix.fill(name, boundary)
+        with evaluating:
+            logits, _ = predict(model, name, group.splits[name], last)
+            predictions = task.decode(logits, group.encoded[name], examples, group.labels)
+            scores[name] = task.score(examples, predictions)
+        columns = task.columns(examples, predictions)
+        tests[name] = {"id": [example.id for example in examples], **columns}
+    seconds = _seconds(group, trained, evaluating)
+    lengths = group.splits["train"].lengths
+    flops = training_flops(plan, model.backbone, lengths, recipe, fitted.phase_steps)
+    flops += prefix_flops(plan, group.given, lengths)
+    learning = group.prefix.seconds("train", plan.boundaries) + seconds.train
+    rate = Speeds(device, context.registry.sources.cache).gemm() if learning else 0.0
+    parameters = model.parameters()
+    record = Record(
+        cell=cell,
+        fingerprint=context.registry.fingerprint(cell),
+        status="done",
+        adapter=task.adapter,
+        headline=task.headline,
+        metrics=task.metrics,
+        scores=scores,
+        curve=tuple(fitted.curve),
+        seconds=seconds,
+        peak_memory=device.peak_memory(),
+        trainable=sum(values_of(name, parameters, group) for name in plan.learning),
+        parameters=sum(values_of(name, parameters, group) for name in parameters),
+        flops=flops,
+        utilisation=flops / learning / rate if learning else 0.0,
+        data=group.data.model_copy(update={"padding": fitted.padding}),
+        machine=describe(device),
+        attention=group.setup.attention,
+    )
+    return record, tests
+
+
+def headline(group: CellGroup, logits: np.ndarray) -> float:
     """The headline metric of packed validation logits."""
     examples = group.rows.validation
     predictions = group.task.decode(logits, group.encoded["validation"], examples, group.labels)
     return group.task.score(examples, predictions)[group.task.headline]
+
+
+def values_of(name: str, parameters: dict[str, Any], group: CellGroup) -> int:
+    """Values of a parameter; of the embedding table as it is in the whole model, not in the trimmed one."""
+    parameter = parameters[name]
+    if name.startswith("embeddings.") and parameter.dim() == 2 and len(parameter) == group.given.rows:
+        return group.loaded.vocabulary * parameter.shape[1]
+    return parameter.numel()
+
+
+def _scaled(cell: Cell, scale: float) -> Cell:
+    return replace(cell, recipe=replace(cell.recipe, rate_scale=cell.recipe.rate_scale * scale))
 
 
 def _seconds(group: CellGroup, trained: Trained, testing: Stopwatch) -> Seconds:
@@ -194,11 +232,3 @@ def _seconds(group: CellGroup, trained: Trained, testing: Stopwatch) -> Seconds:
         "evaluate": fitted.evaluate_seconds + testing.seconds,
     }
     return Seconds(**parts, cold=math.fsum(parts.values()), tune=trained.others)
-
-
-def values_of(name: str, parameters: dict[str, Any], group: CellGroup) -> int:
-    """Values of a parameter; of the embedding table as it is in the whole model, not in the trimmed one."""
-    parameter = parameters[name]
-    if name.startswith("embeddings.") and parameter.dim() == 2 and len(parameter) == group.given.rows:
-        return group.loaded.vocabulary * parameter.shape[1]
-    return parameter.numel()

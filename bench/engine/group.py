@@ -1,10 +1,9 @@
-"""The ground of a group of cells: what the task, backbone and recipe that they share come to on a device."""
+"""What the cells of a group share on a device: rows, encoded splits and weights of a task, backbone and recipe."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
 import torch
@@ -15,12 +14,10 @@ from bench.data.encoding import Encoded
 from bench.data.splits import content, prepare
 from bench.data.splits import fingerprint as rows_fingerprint
 from bench.engine.activation_store import ActivationStore
-from bench.engine.divergence import Diverged
 from bench.engine.machine import Device
 from bench.engine.memory import WHOLE, Memory, cache_budget
 from bench.engine.prefix import Prefix, Stopwatch, Storage
 from bench.engine.speeds import Speeds
-from bench.engine.tuning import Trained
 from bench.models.backbones import Backbone
 from bench.models.heads import Head
 from bench.models.loading import Loaded, load
@@ -35,10 +32,10 @@ JOINED = {"last": 1, "last-4": 4, "mix": 10**6}
 
 @dataclass(frozen=True)
 class RunContext:
-    """What every cell needs: the plug-ins, where data come from, where it runs and in how much memory.
+    """What every cell needs: the registry, the device and how much memory to use.
 
-    shelf: activations that other runs left. seeds: of the run, by the id of a cell without its seed. compiled:
-    layers that learn are compiled."""
+    shelf: activations that earlier runs left. seeds: the seeds of the run, by cell id without the seed. compiled:
+    compile the layers that learn."""
 
     registry: Registry
     device: Device
@@ -48,16 +45,16 @@ class RunContext:
     compiled: bool = False
 
     def seeds_of(self, cell: Cell) -> list[int]:
-        """The seeds that the run has of a cell, its own among them, ascending."""
+        """The seeds with which the run has this cell, its own included, ascending."""
         return sorted({cell.seed, *self.seeds.get(cell.id.rpartition("/")[0], ())})
 
 
 @dataclass(frozen=True)
 class EncoderSetup:
-    """How a group's backbones are set up, with given weights or random ones.
+    """How the backbones of a group are set up, with given or with random weights.
 
-    tokens: the token ids that occur, of the whole vocabulary. attention: its implementation. layers: that are kept,
-    None: all. joined: the last blocks whose outputs the head reads."""
+    tokens: the ids of the vocabulary that occur. attention: the implementation. layers: how many are kept; None:
+    all. joined: how many of the last blocks' outputs the head reads."""
 
     tokens: np.ndarray
     attention: str
@@ -67,7 +64,7 @@ class EncoderSetup:
     device: torch.device
 
     def apply(self, backbone: Backbone) -> np.ndarray:
-        """Set a backbone up, in place; the new id of each vocabulary entry."""
+        """Set up a backbone in place; returns the new id of each vocabulary entry."""
         if self.layers is not None:
             backbone.keep_layers(self.layers)
         backbone.join(self.joined)
@@ -81,10 +78,10 @@ class EncoderSetup:
 
 @dataclass(frozen=True)
 class CellGroup:
-    """What cells of one task, backbone and recipe share: rows, encoded splits, given weights, prefix.
+    """What the cells of one task, backbone and recipe share: rows, encoded splits, given weights, prefix.
 
-    given: on these terms, in fp32; never trained. frozen: the same in the device's precision; never trained either.
-    heads: what was trained in one batch, by strategy, options, seed and learning-rate scale."""
+    given: the backbone as set up, in fp32; never trained. frozen: the same in the device's precision; never trained
+    either. seconds: what preparing all this took."""
 
     task: Task
     rows: Splits
@@ -98,7 +95,6 @@ class CellGroup:
     prefix: Prefix
     data: Data
     seconds: float
-    heads: dict[tuple[Any, ...], Trained | Diverged] = field(default_factory=dict)
 
 
 def prepare_group(cell: Cell, context: RunContext) -> CellGroup:
@@ -160,7 +156,7 @@ def prepare_group(cell: Cell, context: RunContext) -> CellGroup:
 
 
 def head_of(task: Task, backbone: Backbone, labels: tuple[str, ...], recipe: Recipe) -> Head:
-    """A new head for what leaves the backbone."""
+    """A new head that reads what leaves the backbone."""
     return Head(task.head, backbone.output_width, len(labels) or 2, recipe, backbone.joined)
 
 

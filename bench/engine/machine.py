@@ -28,7 +28,8 @@ class Device:
     dtype: torch.dtype
 
     def clock(self) -> float:
-        """Seconds on `perf_counter`, after everything queued on the device has run."""
+        """Seconds on `perf_counter`, after everything queued on the device has run. Waits for the device, so it is
+        never called within a run of training steps."""
         if self.torch.type == "cuda":
             torch.cuda.synchronize(self.torch)
         return time.perf_counter()
@@ -85,16 +86,22 @@ def choose_device(name: str = "auto", threads: int | None = None) -> Device:
     try:
         device = torch.device(name)
     except RuntimeError as error:
-        raise BenchError(f"--device {name}: choose auto, cpu, cuda or cuda:<number>") from error
+        raise BenchError(
+            f"--device {name}: choose auto, cpu, cuda or cuda:<number>", code="unknown-device"
+        ) from error
     if device.type == "cpu":
         keep_freed_memory()
         return Device(device, torch.bfloat16 if _cpu_has_bf16() else torch.float32)
     if device.type != "cuda":
-        raise BenchError(f"--device {name}: choose auto, cpu, cuda or cuda:<number>")
+        raise BenchError(f"--device {name}: choose auto, cpu, cuda or cuda:<number>", code="unknown-device")
     count = torch.cuda.device_count()
     if (device.index or 0) >= count:
-        raise BenchError(f"--device {name}: this machine has {count} CUDA devices; use --device cpu")
+        raise BenchError(
+            f"--device {name}: this machine has {count} CUDA devices; use --device cpu", code="no-such-device"
+        )
     torch.backends.cuda.matmul.allow_tf32 = True
+    # cuDNN's fused attention plans anew for every length of a batch, most of a second each
+    torch.backends.cuda.enable_cudnn_sdp(False)
     return Device(device, torch.bfloat16 if torch.cuda.is_bf16_supported() else torch.float32)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -28,14 +28,48 @@ class PlannedPhase:
 
 
 @dataclass(frozen=True)
+class Parameters:
+    """What a plan has to know of a model.
+
+    names: canonical, the head's included. depth: layers of the encoder. changed: blocks into which the strategy
+    inserted modules; their activations are never shared."""
+
+    names: Sequence[str]
+    depth: int
+    changed: frozenset[int] = frozenset()
+
+
+@dataclass(frozen=True)
 class Plan:
     """All phases of a cell."""
 
     phases: tuple[PlannedPhase, ...]
     solver: Literal["adamw", "lbfgs"] = "adamw"
 
+    @classmethod
+    def of(cls, strategy: Strategy, parameters: Parameters, recipe: Recipe, steps_per_epoch: int) -> Plan:
+        """The strategy's phases on a model with these parameters.
+
+        Raises BenchError, naming strategy and parameter, where the phases do not fit."""
+        names = parameters.names
+        phases = strategy.checked_phases(parameters.depth)
+        check_coverage(strategy, phases, names)
+        total = max(len(phases), round(recipe.epochs * steps_per_epoch))
+        planned: list[PlannedPhase] = []
+        trained = set(parameters.changed)
+        last = len(phases) - 1
+        for number, (phase, steps) in enumerate(zip(phases, _steps(phases, total), strict=True)):
+            rates = {name: rate * recipe.rate_scale for name in names if (rate := phase.rate(name))}
+            frozen = frozen_blocks(phase, names, parameters.depth)
+            shared = strategy.pretrained and not any(block < frozen for block in trained)
+            patience = phase.patience or (recipe.patience if number == last else 0)
+            planned.append(PlannedPhase(steps, rates, frozen, shared, patience))
+            trained |= {block_of(name) for name in rates if not name.startswith("head.")}
+        return cls(tuple(planned), phases[0].solver)
+
     @property
     def steps(self) -> int:
+        """Optimizer steps of all phases."""
         return sum(phase.steps for phase in self.phases)
 
     @property
@@ -48,35 +82,6 @@ class Plan:
     def boundaries(self) -> tuple[int, ...]:
         """The frozen prefixes whose activations can be shared, by number of blocks, ascending."""
         return tuple(sorted({phase.frozen for phase in self.phases if phase.shared and phase.frozen}))
-
-
-def make_plan(
-    strategy: Strategy,
-    names: Sequence[str],
-    depth: int,
-    recipe: Recipe,
-    steps_per_epoch: int,
-    changed: Collection[int] = (),
-) -> Plan:
-    """The plan for an encoder of `depth` layers with parameters `names` (canonical, the head's included).
-
-    `changed`: blocks into which the strategy inserted modules; their activations are never shared.
-
-    Raises BenchError, naming strategy and parameter, where the phases do not fit."""
-    phases = strategy.checked_phases(depth)
-    check_coverage(strategy, phases, names)
-    total = max(len(phases), round(recipe.epochs * steps_per_epoch))
-    planned: list[PlannedPhase] = []
-    trained = set(changed)
-    last = len(phases) - 1
-    for number, (phase, steps) in enumerate(zip(phases, _steps(phases, total), strict=True)):
-        rates = {name: rate * recipe.rate_scale for name in names if (rate := phase.rate(name))}
-        frozen = frozen_blocks(phase, names, depth)
-        shared = strategy.pretrained and not any(block < frozen for block in trained)
-        patience = phase.patience or (recipe.patience if number == last else 0)
-        planned.append(PlannedPhase(steps, rates, frozen, shared, patience))
-        trained |= {block_of(name) for name in rates if not name.startswith("head.")}
-    return Plan(tuple(planned), phases[0].solver)
 
 
 def _steps(phases: Sequence[Phase], total: int) -> list[int]:

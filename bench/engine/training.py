@@ -117,38 +117,40 @@ def fit(
         losses: list[Tensor] = []
         best.waited = 0
         result.phase_steps.append(0)
-        for step in range(phase.steps):
-            with training:
-                index = next(batches)
-                factor = rate_factor(step, phase.steps, recipe.warmup)
-                losses.append(_step(model, splits["train"], index, phase, optimizer, factor))
-                if model.device.torch.type == "cpu":  # elsewhere this would wait for the device
-                    check_finite(losses[-1:], result.steps + 1)
-            lengths = splits["train"].lengths[index]
-            tokens, padded = tokens + int(lengths.sum()), padded + len(lengths) * int(lengths.max())
-            result.phase_steps[-1] += 1
-            last = number == len(plan.phases) - 1 and step == phase.steps - 1
-            if result.steps % every == 0 or last:
-                with evaluating:
-                    check_finite(losses, result.steps)
-                    logits, loss = predict(model, "validation", splits["validation"], phase)
-                    check_sound(logits, loss, result.steps)
-                    point = Point(
-                        step=result.steps,
-                        epoch=result.steps / epoch,
-                        seconds=training.seconds + evaluating.seconds,
-                        phase=number + 1,
-                        train_loss=float(torch.stack(losses)[:, 0].mean()),
-                        loss=loss,
-                        score=score(logits),
-                    )
-                    best.offer(loss)
-                    set_modes(model, parameters)
-                losses = []
-                result.curve.append(point)
-                watch(point)
-                if phase.patience and best.waited >= phase.patience:
-                    break
+        for stop in _stops(phase.steps, result.steps, every):
+            with training:  # the clock waits for the device: not once a step
+                for step in range(result.phase_steps[-1], stop):
+                    index = next(batches)
+                    factor = rate_factor(step, phase.steps, recipe.warmup)
+                    losses.append(_step(model, splits["train"], index, phase, optimizer, factor))
+                    if model.device.torch.type == "cpu":  # elsewhere this would wait for the device
+                        check_finite(losses[-1:], result.steps + 1)
+                    lengths = splits["train"].lengths[index]
+                    tokens, padded = tokens + int(lengths.sum()), padded + len(lengths) * int(lengths.max())
+                    result.phase_steps[-1] += 1
+            last = number == len(plan.phases) - 1 and stop == phase.steps
+            if result.steps % every and not last:
+                continue
+            with evaluating:
+                check_finite(losses, result.steps)
+                logits, loss = predict(model, "validation", splits["validation"], phase)
+                check_sound(logits, loss, result.steps)
+                point = Point(
+                    step=result.steps,
+                    epoch=result.steps / epoch,
+                    seconds=training.seconds + evaluating.seconds,
+                    phase=number + 1,
+                    train_loss=float(torch.stack(losses)[:, 0].mean()),
+                    loss=loss,
+                    score=score(logits),
+                )
+                best.offer(loss)
+                set_modes(model, parameters)
+            losses = []
+            result.curve.append(point)
+            watch(point)
+            if phase.patience and best.waited >= phase.patience:
+                break
         with evaluating:
             check_finite(losses, result.steps)
     with evaluating:
@@ -157,6 +159,13 @@ def fit(
     result.compile_seconds = training.compiling + evaluating.compiling
     result.padding = 1 - tokens / padded
     return result
+
+
+def _stops(steps: int, taken: int, every: int) -> list[int]:
+    """Where a phase of so many steps pauses, in steps of its own: when the steps of all phases are a multiple of
+    `every`, and at its end. taken: steps before it."""
+    first = every - taken % every
+    return sorted({*range(first, steps, every), steps})
 
 
 def predict(model: Model, name: str, split: Split, phase: PlannedPhase) -> tuple[np.ndarray, float]:

@@ -20,14 +20,14 @@ ExecutorName = Literal["process", "inline", "ray"]
 
 @dataclass(frozen=True)
 class Options:
-    """How to run: device (`auto`, `cpu`, `cuda:1`, or several with commas, a worker each), CPU threads,
+    """How to run.
 
-    fresh: run finished cells again. address: of a Ray cluster; None: Ray's own choice. shard: run this part of
-    the cells. track: trackers that follow the run. timeout: seconds for a cell; None: from what comparable cells
-    took. retry_fp32: run a cell that diverged in bf16 again in fp32. deterministic: bitwise equal results on one
-    machine. compiled: layers that learn are compiled. plugin_files: files, and descriptions of data, to discover
-    again in another process.
-    shelf: where activations are kept for other runs."""
+    device: `auto`, `cpu`, `cuda:1`, or several separated by commas, with a worker each. threads: of the CPU; None:
+    torch's choice. fresh: run finished cells again. address: of a Ray cluster; None: Ray's own choice. shard: run
+    this part of the cells. track: trackers that follow the run. timeout: seconds for a cell; None: derived from
+    comparable cells. retry_fp32: run a cell that diverged in bf16 again in fp32. deterministic: bitwise equal
+    results on one machine. compiled: compile the layers that learn. plugin_files: files and descriptions of data
+    that other processes discover again. shelf: where activations are kept for other runs."""
 
     device: str = "auto"
     threads: int | None = None
@@ -63,10 +63,11 @@ class Options:
 
 @dataclass(frozen=True)
 class Work:
-    """The run folder, how to run, where data come from, and each cell's fingerprint by its id. Goes to workers.
+    """What a run has to do; it is sent to workers.
 
-    imports: modules that the cells need, so that no cell is charged for importing them. grid: of a shard, the ids
-    of all cells of its suite, in order. operations: roughly, of each cell by its id."""
+    fingerprints: of each cell, by its id. imports: modules that the cells need, so that no cell is charged for
+    importing them. grid: of a shard, the ids of all cells of its suite, in order. operations: of each cell by its
+    id, roughly. together: the ids of cells that train together with their other seeds."""
 
     store: Store
     options: Options = field(default_factory=Options)
@@ -75,6 +76,7 @@ class Work:
     imports: tuple[str, ...] = ()
     grid: tuple[str, ...] = ()
     operations: Mapping[str, float] = field(default_factory=dict)
+    together: frozenset[str] = frozenset()
 
 
 Finished = Callable[[Cell], Record | None]

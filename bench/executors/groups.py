@@ -14,11 +14,12 @@ LEAST_TO_SHARE = 2  # waiting cells of a group that make it worth a second worke
 
 
 class Groups:
-    """Waiting cells by what they share, handed out one at a time."""
+    """Waiting cells by what they share. together: ids of cells that train together with their other seeds."""
 
-    def __init__(self, cells: Iterable[Cell]) -> None:
+    def __init__(self, cells: Iterable[Cell], together: Collection[str] = ()) -> None:
+        self._together = together
         self._cells: dict[Key, list[Cell]] = {}
-        # word vectors first: they are read once for all tasks, and are gone from memory before an encoder comes
+        # word vectors first: they are read once for all tasks and leave memory before an encoder comes
         for cell in sorted(cells, key=lambda cell: kind_of(cell.backbone) != "vectors"):
             self._cells.setdefault(cell.group_key, []).append(cell)
 
@@ -31,7 +32,7 @@ class Groups:
         self._cells = dict(sorted(self._cells.items(), key=lambda item: -len(item[1])))
 
     def choose(self, key: Key | None, taken: Collection[Key] = ()) -> Key | None:
-        """The group from which a worker should go on that has `key` ready while others have `taken`: its own;
+        """The group with which a worker that has `key` ready should continue while others have `taken`: its own;
         else the first that nobody has; else, before it idles, the largest, if enough is left there for two."""
         if key in self._cells:
             return key
@@ -47,3 +48,16 @@ class Groups:
         if not self._cells[key]:
             del self._cells[key]
         return cell
+
+    def pop_together(self, key: Key) -> list[Cell]:
+        """The next cell of a group that has one, and with it the seeds that train together with it."""
+        first = self.pop(key)
+        if first.id not in self._together:
+            return [first]
+        name = first.id.rpartition("/")[0]
+        others = [cell for cell in self._cells.get(key, ()) if cell.id.rpartition("/")[0] == name]
+        for cell in others:
+            self._cells[key].remove(cell)
+        if key in self._cells and not self._cells[key]:
+            del self._cells[key]
+        return [first, *others]

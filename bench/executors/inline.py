@@ -39,7 +39,7 @@ class Inline:
     def run(self, cells: Sequence[Cell], finished: Finished) -> None:
         self.ready()
         assert self._series is not None
-        waiting = Waiting(cells, self._work.store, finished, self._listener)
+        waiting = Waiting(cells, self._work, finished, self._listener)
         key = None
         while waiting:
             held = waiting.take(key)
@@ -49,9 +49,12 @@ class Inline:
             key = held.cell.group_key
             try:
                 self._listener.cell_started(held.cell)
-                record = self._series.run(held.cell, self._listener)
+                for record in self._series.run(held.cells, self._listener):
+                    following = held.finish(record.cell)
+                    self._listener.cell_done(record)
+                    if following:
+                        self._listener.cell_started(following)
             finally:
                 held.release()
-            self._listener.cell_done(record)
 
     def stop(self) -> None: ...

@@ -58,8 +58,16 @@ def launching(
     prints = {cell.id: registry.fingerprint(cell) for cell in cells}
     workload = Workload(registry)
     operations = {cell.id: workload.operations(cell) for cell in cells}
+    together = () if options.deterministic else filter(registry.trains_together, cells)
     work = Work(
-        Store(folder), options, registry.sources, prints, imports_of(cells, registry), grid, operations
+        store=Store(folder),
+        options=options,
+        sources=registry.sources,
+        fingerprints=prints,
+        imports=imports_of(cells, registry),
+        grid=grid,
+        operations=operations,
+        together=frozenset(cell.id for cell in together),
     )
     display = Tracking(work.store, options.track, display) if options.track else display
     executor = _executor(work, registry, display)

@@ -20,9 +20,10 @@ class Setup:
 
 @dataclass(frozen=True)
 class Job:
-    """To a worker: run this cell. adaptations: what was changed for this attempt."""
+    """To a worker: run these cells, one, or several seeds of one that train together. adaptations: what was changed
+    for this attempt."""
 
-    cell: Cell
+    cells: tuple[Cell, ...]
     adaptations: tuple[str, ...]
 
 
@@ -50,7 +51,7 @@ class Reached:
 
 @dataclass(frozen=True)
 class Finished:
-    """The cell's record, which is saved. sound: whether the process can run another cell."""
+    """The record of the job's next cell, which is saved. sound: whether the process can run another cell."""
 
     record: Record
     sound: bool

@@ -1,7 +1,8 @@
-"""Runs cells in worker processes, one a device, and survives what happens to them.
+"""Runs cells in worker processes, one for each device, and survives what happens to them.
 
-A worker that crashes, is killed or hangs costs one cell: the cell's record says so, the worker starts again, and
-the rest goes on. This process imports no torch, so nothing that torch or a plug-in does can end it."""
+A worker that crashes, is killed or hangs costs the job in flight: one cell, or the seeds that train together. Their
+records say so, the worker starts again, and the rest continues. This process imports no torch, so nothing that
+torch or a plug-in does can end it."""
 
 from __future__ import annotations
 
@@ -28,13 +29,13 @@ ATTEMPTS = 2  # of a cell whose worker dies
 
 
 class Processes:
-    """Worker processes as an executor (bench.executors.contract.Executor): the workers, what each is at, and what
-    has been lost with them."""
+    """Worker processes as an executor (bench.executors.contract.Executor): the workers, what each is doing, and
+    what was lost with them."""
 
     def __init__(self, work: Work, listener: Listener) -> None:
         self._work = work
         self._listener = listener
-        self._waiting = Waiting((), work.store, lambda _: None, listener)
+        self._waiting = Waiting((), work, lambda _: None, listener)
         self._workers = [Worker(work, work.options.devices[0], 0)]
         self._adaptations: tuple[str, ...] = ()
         self._estimator = Estimator(lambda cell: work.operations.get(cell.id, 0.0))
@@ -61,7 +62,7 @@ class Processes:
         with suppress(BenchError):  # a damaged record
             self._estimator.learn(self._work.store.unverified_records())
         self._adaptations = adaptations
-        self._waiting = Waiting(cells, self._work.store, finished, self._listener)
+        self._waiting = Waiting(cells, self._work, finished, self._listener)
         if len(self._workers) > 1:
             self._waiting.largest_first()
         self._supervise()
@@ -80,7 +81,7 @@ class Processes:
                 if worker.overdue():
                     limit = worker.limit
                     worker.end()
-                    self._give_up(worker, "timeout", f"it took longer than {limit:.0f} s")
+                    self._give_up(worker, "timeout", f"{_it(worker)} took longer than {limit:.0f} s")
 
     def stop(self) -> None:
         for worker in self._workers:
@@ -113,9 +114,9 @@ class Processes:
                 assert worker.held is not None
                 self._listener.point(worker.held.cell, point)
             case messages.Finished(record, sound):
-                if not sound:
-                    worker.end()  # the next cell gets a new process
                 self._close(worker, record)
+                if not sound:
+                    self._replace(worker)
             case messages.Refused(reason):
                 raise BenchError(reason)
 
@@ -128,14 +129,21 @@ class Processes:
             self._workers += [Worker(self._work, device, 1 + i) for i, device in enumerate(others)]
 
     def _close(self, worker: Worker, record: Record) -> None:
-        assert worker.held is not None
-        worker.held.release()
-        worker.held = None
+        """A cell of the worker's job has its record."""
+        following = worker.finish(record.cell)
         self._estimator.learn([record])
         self._listener.cell_done(record)
+        if following:
+            self._listener.cell_started(following)
+
+    def _replace(self, worker: Worker) -> None:
+        """End a process that cannot run another cell; what is left of its job goes to a new one."""
+        worker.end()
+        if worker.held:
+            worker.give(worker.held, self._limit(worker.held.cell), worker.adaptations)
 
     def _bury(self, worker: Worker) -> None:
-        """A worker has died: try its cell once more where the cause may be transient, else give the cell up."""
+        """A worker has died: try its job once more where the cause may be transient, else give its cells up."""
         held, ready = worker.held, worker.ready
         status = worker.end()
         killed_before, self._oom_kills = self._oom_kills, oom_kills()
@@ -154,34 +162,42 @@ class Processes:
         if status == -signal.SIGKILL and self._oom_kills > killed_before:
             self._give_up(worker, "oom", "the kernel killed the worker for want of memory")
         else:
-            lost = self._lost[held.cell.id] = self._lost.get(held.cell.id, 0) + 1
+            lost = 1 + max(self._lost.get(cell.id, 0) for cell in held.cells)
+            self._lost.update((cell.id, lost) for cell in held.cells)
             if lost == ATTEMPTS:
                 self._give_up(worker, "killed", f"the worker {cause(status)}, {lost} times")
                 return
-            self._listener.note(f"{held.cell.id}: the worker {cause(status)}; once more")
+            self._listener.note(f"{held.cell.id}: the worker {cause(status)}; it runs once more")
             note = f"second attempt, after the worker {cause(status)}"
             worker.give(held, self._limit(held.cell), (*worker.adaptations, note))
 
     def _give_up(self, worker: Worker, status: Status, reason: str) -> None:
-        """Write the record of a cell that was lost with its worker."""
+        """Write the records of the cells that were lost with their worker."""
         assert worker.held is not None
-        cell = worker.held.cell
-        record = Record(
-            cell=cell,
-            fingerprint=self._work.fingerprints.get(cell.id, ""),
-            status=status,
-            reason=reason + worker.last_words(cell.id),
-            adaptations=worker.adaptations,
-        )
-        self._work.store.save(record)
-        self._close(worker, record)
+        reason += worker.last_words(worker.held.cell.id)
+        for cell in worker.held.cells:
+            record = Record(
+                cell=cell,
+                fingerprint=self._work.fingerprints.get(cell.id, ""),
+                status=status,
+                reason=reason,
+                adaptations=worker.adaptations,
+            )
+            self._work.store.save(record)
+            self._close(worker, record)
 
     def _limit(self, cell: Cell) -> float:
         return self._work.options.timeout or time_limit(cell, self._estimator)
 
 
+def _it(worker: Worker) -> str:
+    assert worker.held is not None
+    count = len(worker.held.cells)
+    return "it" if count == 1 else f"it and {count - 1} more that train with it"
+
+
 def time_limit(cell: Cell, estimator: Estimator) -> float:
-    """Seconds that a cell may take: many times the estimate; hours where nothing has run that it could rest on."""
+    """Seconds that a cell may take: many times the estimate; hours where nothing comparable has run."""
     if estimator.cell(cell).basis == "assumed":
         return FIRST_TIMEOUT
     return max(LEAST_TIMEOUT, GENEROUS * estimator.total([cell]))

@@ -77,7 +77,7 @@ class RayCluster:
         code()  # as it was when the run began, whatever is edited meanwhile
         self._luggage = self._ray.put(self._packed(cells))
         for share, members in self._shared_out(cells).items():
-            waiting = Waiting(members, self._work.store, finished, self._listener)
+            waiting = Waiting(members, self._work, finished, self._listener)
             waiting.largest_first()
             self._pools.append(Pool(share, waiting))
         while any(pool.left or pool.hands for pool in self._pools):
@@ -190,48 +190,57 @@ class RayCluster:
             )
 
     def _receive(self, hand: Hand, outcome: Outcome) -> None:
-        """Write a cell's files. BenchError where the node did not run what was asked for."""
-        held = hand.held
-        assert held is not None
+        """Write the files of a job's cells. BenchError where the node did not run what was asked for."""
+        assert hand.held is not None
         for text in outcome.said:
             self._listener.say(text)
         for text in outcome.notes:
             self._listener.note(text)
-        outcome.parcel.unpack(self._work.store)
-        record = self._work.store.verified(held.cell.id)
-        assert record is not None
-        if record.fingerprint != self._work.fingerprints[held.cell.id]:
-            raise BenchError(f"{held.cell.id}: node {hand.node} has other weights or rows than this machine")
-        self._close(hand, record)
+        for cell, files in zip(hand.held.cells, outcome.files, strict=True):
+            files.unpack(self._work.store)
+            record = self._work.store.verified(cell.id)
+            assert record is not None
+            if record.fingerprint != self._work.fingerprints[cell.id]:
+                raise BenchError(
+                    f"{cell.id}: node {hand.node} has other weights or rows than this machine",
+                    code="node-differs",
+                )
+            self._close(hand, record)
 
     def _bury(self, pool: Pool, hand: Hand, reason: str) -> None:
-        """A node or a worker is lost: its cell runs again elsewhere, or is given up."""
+        """A node or a worker is lost: its job runs again elsewhere, or is given up."""
         pool.hands.remove(hand)
         if hand.held is None:
             self._false_starts += 1
             if self._false_starts == FALSE_STARTS:
                 raise BenchError(f"--executor ray: workers do not start: {reason}")
             return
-        cell = hand.held.cell
-        self._lost[cell.id] = lost = self._lost.get(cell.id, 0) + 1
+        cells = hand.held.cells
+        lost = 1 + max(self._lost.get(cell.id, 0) for cell in cells)
+        self._lost.update((cell.id, lost) for cell in cells)
         if lost < ATTEMPTS:
-            self._listener.note(f"{cell.id}: {reason}; once more")
+            self._listener.note(f"{cells[0].id}: {reason}; it runs once more")
             pool.again.append(hand.held)
             return
-        record = Record(
-            cell=cell,
-            fingerprint=self._work.fingerprints[cell.id],
-            status="killed",
-            reason=f"{reason}, {lost} times",
-        )
-        self._work.store.save(record)
-        self._close(hand, record)
+        for cell in cells:
+            record = Record(
+                cell=cell,
+                fingerprint=self._work.fingerprints[cell.id],
+                status="killed",
+                reason=f"{reason}, {lost} times",
+            )
+            self._work.store.save(record)
+            self._close(hand, record)
 
     def _close(self, hand: Hand, record: Record) -> None:
+        """A cell of the hand's job has its record."""
         assert hand.held is not None
-        hand.held.release()
-        hand.held = None
+        following = hand.held.finish(record.cell)
         self._listener.cell_done(record)
+        if following:
+            self._listener.cell_started(following)
+        else:
+            hand.held = None
 
     def _dismiss(self, pool: Pool, hand: Hand) -> None:
         """End an actor: in order where it is idle, at once where it is not."""

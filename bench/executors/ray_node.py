@@ -48,9 +48,9 @@ class Hello:
 
 @dataclass(frozen=True)
 class Outcome:
-    """A cell's files, the seconds that the node spent on it, and what was said and noted on the way."""
+    """The files of a job's cells, the seconds that the node spent on it, and what was said and noted on the way."""
 
-    parcel: CellFiles
+    files: tuple[CellFiles, ...]
     seconds: float
     said: tuple[str, ...]
     notes: tuple[str, ...]
@@ -80,14 +80,15 @@ class Runner:
         self._processes.ready()
         return Hello(platform.node(), code())
 
-    def run(self, cell: Cell, adaptations: tuple[str, ...] = ()) -> Outcome:
-        """Run a cell; its files, whatever came of it."""
+    def run(self, cells: Sequence[Cell], adaptations: tuple[str, ...] = ()) -> Outcome:
+        """Run a job; the files of its cells, whatever came of them."""
         began = time.monotonic()
         self._ear.forget()
-        self._processes.run([cell], lambda _: None, adaptations)
-        parcel = CellFiles.pack(self._store, cell.id)
-        parcel.remove(self._store)
-        return Outcome(parcel, time.monotonic() - began, tuple(self._ear.said), tuple(self._ear.notes))
+        self._processes.run(cells, lambda _: None, adaptations)
+        files = tuple(CellFiles.pack(self._store, cell.id) for cell in cells)
+        for each in files:
+            each.remove(self._store)
+        return Outcome(files, time.monotonic() - began, tuple(self._ear.said), tuple(self._ear.notes))
 
     def close(self) -> None:
         self._processes.stop()
@@ -103,7 +104,7 @@ class Runner:
 
 
 class _Ear(Silent):
-    """Keeps what it hears until the cell is done."""
+    """Keeps what it hears until the job is done."""
 
     def __init__(self) -> None:
         self.said: list[str] = []

@@ -28,7 +28,7 @@ class Share:
 
 
 class Hand:
-    """An actor as the driver sees it: getting ready, idle, or at a cell."""
+    """An actor as the driver sees it: getting ready, idle, or at a job."""
 
     def __init__(self, actor: Any) -> None:
         self.actor = actor
@@ -39,7 +39,7 @@ class Hand:
 
     def give(self, held: Held, adaptations: tuple[str, ...]) -> None:
         self.held, self.key = held, held.cell.group_key
-        self.task = self.actor.run.remote(held.cell, adaptations)
+        self.task = self.actor.run.remote(held.cells, adaptations)
 
 
 class Pool:
@@ -54,10 +54,10 @@ class Pool:
     @property
     def left(self) -> int:
         """Cells that no hand has."""
-        return len(self.waiting) + len(self.again)
+        return len(self.waiting) + sum(len(held.cells) for held in self.again)
 
     def next_for(self, hand: Hand) -> Held | None:
-        """The hand's next cell: a lost one waits for a hand that has its group ready, or has nothing else to do."""
+        """The hand's next job: a lost one waits for a hand that has its group ready, or has nothing else to do."""
         for held in self.again:
             if held.cell.group_key == hand.key:
                 self.again.remove(held)

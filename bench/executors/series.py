@@ -1,4 +1,4 @@
-"""Runs cells one after another in this process: what every executor ends in. Imports torch."""
+"""Runs cells one after another in this process: every executor ends here. Imports torch."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import gc
 import importlib
 import os
 import traceback
+from collections.abc import Iterator, Sequence
 from functools import partial
 
 from bench.contracts import Cell
@@ -43,28 +44,30 @@ class Series:
         self._key: Key | None = None
         self._group: CellGroup | None = None
 
-    def run(self, cell: Cell, listener: Listener, adaptations: tuple[str, ...] = ()) -> Record:
-        """Run a cell and save it; one that cannot be run gives a record that says why. BenchError where the run
-        folder cannot be written."""
+    def run(
+        self, cells: Sequence[Cell], listener: Listener, adaptations: tuple[str, ...] = ()
+    ) -> Iterator[Record]:
+        """Run one cell, or several seeds of one that train together, and save each; one that cannot be run gives a
+        record that says why. BenchError where the run folder cannot be written."""
         if self._work.options.deterministic:
             adaptations = (*adaptations, "deterministic kernels")
         if self._work.options.compiled:
             adaptations = (*adaptations, "compiled layers")
         terms = Attempt(
             group=partial(self._group_of, listener=listener),
-            watch=partial(listener.point, cell),
-            log=partial(self._log, cell),
+            watch=listener.point,
+            log=self._log,
             retry_fp32=self._work.options.retry_fp32,
             adaptations=adaptations,
         )
-        record, tests = attempt(cell, self._context, terms)
-        if record.status == "oom":
-            self._forget()
-        self._work.store.save(record, tests)
-        return record
+        for record, tests in attempt(cells, self._context, terms):
+            if record.status == "oom":
+                self._forget()
+            self._work.store.save(record, tests)
+            yield record
 
     def _group_of(self, cell: Cell, context: RunContext, listener: Listener) -> CellGroup:
-        """What the cell's group shares; kept for the next cell where `bench` is the usual one."""
+        """What the cell's group shares; kept for the next cell where the context is the usual one."""
         if context is not self._context:
             self._forget()
             return prepare_group(cell, context)
@@ -80,7 +83,7 @@ class Series:
         gc.collect()
 
     def _log(self, cell: Cell, error: BaseException) -> str:
-        """Write the traceback to the cell's log; the place to look, for the record's reason."""
+        """Write the traceback to the cell's log; returns where it is, for the record's reason."""
         path = self._work.store.log_path(cell.id)
         try:
             path.parent.mkdir(parents=True, exist_ok=True)

@@ -37,7 +37,7 @@ ASSUMPTIONS = f"""\
 
 
 @dataclass(frozen=True)
-class Cost:
+class SimulatedCost:
     """Seconds of a cell: of its own, and of what it shares with its group."""
 
     own: float
@@ -45,7 +45,7 @@ class Cost:
 
 
 @dataclass(frozen=True)
-class Outcome:
+class Simulation:
     """Seconds until the last record, what the GPUs were busy with, and what was prepared how often.
 
     bound: no schedule is shorter: all work with every group prepared once, spread evenly, or the longest cell."""
@@ -64,23 +64,25 @@ class Outcome:
         return self.busy / (self.gpus * self.makespan)
 
 
-def costs_of(records: Sequence[Record]) -> dict[Cell, Cost]:
+def costs_of(records: Sequence[Record]) -> dict[Cell, SimulatedCost]:
     """What the finished cells took; a group shares what its dearest preparation and prefix took. BenchError where
     there are none."""
     done = [record for record in records if record.status == "done"]
     if not done:
-        raise BenchError("no finished cell has recorded costs: run a suite first")
+        raise BenchError("no finished cell has recorded costs: run a suite first", code="no-costs")
     shared: dict[Key, float] = {}
     for record in done:
         key = record.cell.group_key
         shared[key] = max(shared.get(key, 0.0), record.seconds.prepare + record.seconds.prefix)
     return {
-        record.cell: Cost(record.seconds.train + record.seconds.evaluate, shared[record.cell.group_key])
+        record.cell: SimulatedCost(
+            record.seconds.train + record.seconds.evaluate, shared[record.cell.group_key]
+        )
         for record in done
     }
 
 
-def grid(recorded: Mapping[Cell, Cost], cells: int) -> dict[Cell, Cost]:
+def grid(recorded: Mapping[Cell, SimulatedCost], cells: int) -> dict[Cell, SimulatedCost]:
     """So many cells: the recorded ones, and copies of them under the names of other tasks."""
     copies = (
         (replace(cell, task=f"{cell.task}-{number}"), cost)
@@ -90,7 +92,7 @@ def grid(recorded: Mapping[Cell, Cost], cells: int) -> dict[Cell, Cost]:
     return dict(itertools.islice(copies, cells))
 
 
-def simulate(costs: Mapping[Cell, Cost], gpus: int) -> Outcome:
+def simulate(costs: Mapping[Cell, SimulatedCost], gpus: int) -> Simulation:
     """Every worker in turn, at the moment when it is free, takes the cell that the policy gives it."""
     groups = Groups(costs)
     groups.largest_first()
@@ -116,7 +118,7 @@ def simulate(costs: Mapping[Cell, Cost], gpus: int) -> Outcome:
         busy += seconds
         heapq.heappush(free, (now + seconds, worker))
     fetched = {(worker // GPUS_A_NODE, key) for worker, key in preparations}
-    return Outcome(
+    return Simulation(
         gpus=gpus,
         makespan=makespan,
         busy=busy,
@@ -128,14 +130,14 @@ def simulate(costs: Mapping[Cell, Cost], gpus: int) -> Outcome:
     )
 
 
-def lower_bound(costs: Mapping[Cell, Cost], gpus: int) -> float:
+def lower_bound(costs: Mapping[Cell, SimulatedCost], gpus: int) -> float:
     """Seconds that no schedule can beat."""
     shared = {cell.group_key: cost.shared for cell, cost in costs.items()}
     work = math.fsum(cost.own for cost in costs.values()) + math.fsum(shared.values())
     return max(work / gpus, max(cost.own + cost.shared for cost in costs.values()))
 
 
-def markdown(outcomes: Sequence[Outcome]) -> str:
+def markdown(outcomes: Sequence[Simulation]) -> str:
     """A table, a row a number of GPUs."""
     lines = [
         "| GPUs | makespan | over the bound | utilisation | prefixes a group | weights fetched | rows fetched |",

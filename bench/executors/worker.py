@@ -1,4 +1,4 @@
-"""A worker process: `python -m bench.executors.worker <socket> <parent's process id>`. It runs the cells that it is
+"""A worker process: `python -m bench.executors.worker <socket> <parent's process id>`. It runs the jobs that it is
 sent, one after another, and dies with its parent.
 
 What a cell prints, and the stack where it crashes, goes to the cell's log."""
@@ -16,13 +16,17 @@ import threading
 from collections.abc import Iterator
 from multiprocessing.connection import Connection
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from bench.contracts import BenchError, Cell
 from bench.data.cache import heard_by
 from bench.executors import messages
+from bench.executors.contract import Work
 from bench.runs.curve import Point
 from bench.runs.record import Record
+
+if TYPE_CHECKING:
+    from bench.executors.series import Series
 
 PR_SET_PDEATHSIG = 1  # linux/prctl.h
 
@@ -54,9 +58,19 @@ def _serve(connection: Connection, inbox: queue.SimpleQueue[Any]) -> None:
     connection.send(messages.Ready(torch.cuda.device_count()))
     while True:
         job: messages.Job = _taken(inbox)
-        with heard_by(wire.say), _captured(setup.work.store.log_path(job.cell.id)):
-            record = series.run(job.cell, wire, job.adaptations)
-        connection.send(messages.Finished(record, _sound()))
+        _run(job, series, setup.work, wire)
+
+
+def _run(job: messages.Job, series: Series, work: Work, wire: _Wire) -> None:
+    """Run a job's cells; what each of them prints goes to its own log."""
+    records = series.run(job.cells, wire, job.adaptations)
+    for cell in job.cells:
+        with heard_by(wire.say), _captured(work.store.log_path(cell.id)):
+            record = next(records)
+        sound = _sound()
+        wire.finished(record, sound)
+        if not sound:
+            return  # the parent ends this process
 
 
 def _taken(inbox: queue.SimpleQueue[Any]) -> Any:
@@ -81,7 +95,7 @@ def _sound() -> bool:
 
 
 class _Wire:
-    """A listener whose ear is the parent."""
+    """A listener that passes everything on to the parent."""
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
@@ -99,9 +113,12 @@ class _Wire:
 
     def cell_done(self, record: Record) -> None: ...
 
+    def finished(self, record: Record, sound: bool) -> None:
+        self._connection.send(messages.Finished(record, sound))
+
 
 def _receive(connection: Connection, inbox: queue.SimpleQueue[Any]) -> None:
-    """Pass on what the parent sends; end the process, whatever it is at, when the parent is gone."""
+    """Pass on what the parent sends; end the process, whatever it is doing, when the parent is gone."""
     while True:
         try:
             inbox.put(connection.recv())

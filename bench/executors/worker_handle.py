@@ -1,4 +1,4 @@
-"""One worker process as its parent sees it: started when needed, given cells, ended when it must be."""
+"""One worker process as its parent sees it: started when needed, given jobs, ended when it must be."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import time
 from multiprocessing.connection import Connection
 from typing import IO
 
-from bench.contracts import BenchError
+from bench.contracts import BenchError, Cell
 from bench.executors import messages
 from bench.executors.contract import Work
 from bench.executors.groups import Key
@@ -27,7 +27,7 @@ NOISE = "Extension modules:"  # faulthandler's last line, thousands of character
 
 
 class Worker:
-    """A process for one device. `held` is the cell in flight; `adaptations` go with it."""
+    """A process for one device. `held` is the job in flight; `adaptations` go with it."""
 
     def __init__(self, work: Work, device: str, number: int) -> None:
         self.device = device
@@ -42,7 +42,7 @@ class Worker:
         self._process: subprocess.Popen[bytes] | None = None
         self._connection: Connection | None = None
         self._deadline = 0.0
-        self._limit = 0.0
+        self._each = 0.0
 
     @property
     def connection(self) -> Connection:
@@ -50,13 +50,13 @@ class Worker:
         return self._connection
 
     def give(self, held: Held, limit: float, adaptations: tuple[str, ...] = ()) -> None:
-        """Run a claimed cell for at most `limit` seconds, not counting the start of the process."""
+        """Run a job for at most `limit` seconds a cell, not counting the start of the process."""
         self.held, self.key, self.adaptations = held, held.cell.group_key, adaptations
-        self._limit = limit
+        self._each = limit
         self.start()
-        self._deadline = time.monotonic() + (limit if self.ready else STARTUP)
+        self._deadline = time.monotonic() + (self._limit if self.ready else STARTUP)
         with contextlib.suppress(OSError):  # it has died: its closed connection says so to whoever waits
-            self.connection.send(messages.Job(held.cell, adaptations))
+            self.connection.send(messages.Job(held.cells, adaptations))
 
     def start(self) -> None:
         """Start the process where none runs."""
@@ -64,16 +64,31 @@ class Worker:
             self._start()
 
     def is_ready(self) -> None:
-        """The process has started: the clock of its first cell begins."""
+        """The process has started: the clock of its first job begins."""
         self.ready = True
         self._deadline = time.monotonic() + self._limit
+
+    def finish(self, cell: Cell) -> Cell | None:
+        """A cell of the job has its record; the next one, whose clock begins, or None where the job is done."""
+        assert self.held is not None
+        following = self.held.finish(cell)
+        if following is None:
+            self.held = None
+        self._deadline = time.monotonic() + self._limit
+        return following
 
     def overdue(self) -> bool:
         return self.held is not None and time.monotonic() > self._deadline
 
     @property
     def limit(self) -> float:
+        """Seconds that the process may take for what it is doing."""
         return self._limit if self.ready else STARTUP
+
+    @property
+    def _limit(self) -> float:
+        """Seconds for the job: its cells train together, so that the first one takes most of them."""
+        return self._each * (len(self.held.cells) if self.held else 1)
 
     def end(self) -> int:
         """Kill the process if it still runs; its exit status, negative for a signal. The worker can start again."""

@@ -1,6 +1,6 @@
-"""A head's peers: pooled features of the frozen encoder, and scikit-learn's logistic regression on them.
+"""The peers of a head: scikit-learn's logistic regression on pooled features of the frozen encoder.
 
-Another estimator than a head trained by AdamW for the recipe's epochs: it is regularised by L2 and solved to
+It is another estimator than a head that AdamW trains for the recipe's epochs: L2-regularised and solved to
 convergence. The tables say so."""
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from bench.data.splits import prepare
 from bench.engine.machine import Device
 from bench.extras import missing
 from bench.models.catalog import folder
-from bench.peers.measurement import Clock, Outcome
+from bench.peers.measurement import Clock, SideOutcome
 from bench.peers.model import pool
 from bench.registry import Registry
 
@@ -27,12 +27,13 @@ Load = Callable[[str, Cell, Device], Encode]
 """The folder of an encoder, the cell and the device -> its encoder of texts."""
 
 
-def run_classifier(cell: Cell, registry: Registry, device: Device, load: Load) -> Outcome:
+def run_classifier(cell: Cell, registry: Registry, device: Device, load: Load) -> SideOutcome:
     """Encode, fit, and score the test set. Raises BenchError where the cell is not a head on pooled features."""
     task = registry.task(cell.task)
     if cell.strategy != "frozen" or task.head != "pooled":
         raise BenchError(
-            f"{cell.id}: a classifier on features stands beside `frozen` with a pooled head alone"
+            f"{cell.id}: a classifier on features is compared only with `frozen`, on tasks with a pooled head",
+            code="no-classifier-peer",
         )
     clock = [device.clock()]
     rows: Splits = prepare(task, registry.sources, cell.recipe)
@@ -45,11 +46,11 @@ def run_classifier(cell: Cell, registry: Registry, device: Device, load: Load) -
     score = task.score(rows.test, predictions)[task.headline]
     clock.append(device.clock())
     prepared, trained, evaluated = np.diff(clock).tolist()
-    return Outcome(clock=Clock(prepare=prepared, train=trained, evaluate=evaluated), score=score)
+    return SideOutcome(clock=Clock(prepare=prepared, train=trained, evaluate=evaluated), score=score)
 
 
 def plain(path: str, cell: Cell, device: Device) -> Encode:
-    """transformers' AutoModel as a careful user runs it: bf16 where it is real, sorted by length."""
+    """transformers' AutoModel as a careful user runs it: bf16 where the hardware has it, sorted by length."""
     from transformers import AutoModel, AutoTokenizer
 
     tokenizer = AutoTokenizer.from_pretrained(path, use_fast=True, trust_remote_code=False)

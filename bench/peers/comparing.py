@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from statistics import fmean, median
 
-from bench.peers.measurement import SIDES, Measurement, Outcome, Side
+from bench.peers.measurement import SIDES, Measurement, Side, SideOutcome
 
 MARGIN = 0.03
 """Scores nearer than this count as equal: three points, about the standard error of a difference between two
@@ -53,7 +53,7 @@ class Case:
 
 
 @dataclass(frozen=True)
-class Comparison:
+class SideComparison:
     """One side of one case. `learn` and `whole` are the two clocks; reason: why a side has no measurement."""
 
     case: Case
@@ -66,7 +66,7 @@ class Comparison:
     reason: str = ""
 
 
-def compare(measurements: Sequence[Measurement]) -> list[Comparison]:
+def compare(measurements: Sequence[Measurement]) -> list[SideComparison]:
     """Every side of every case, this engine's first; a suite is compared with the sum of a peer's cells."""
     cases: dict[Case, dict[Side, dict[int, Measurement]]] = {}
     for m in measurements:
@@ -118,22 +118,22 @@ def equality(differences: Sequence[float]) -> Equality:
     return Equality(len(differences), mean, float(high - low) / 2, float(p))
 
 
-def _outcomes(measurements: Iterable[Measurement]) -> dict[int, Outcome]:
+def _outcomes(measurements: Iterable[Measurement]) -> dict[int, SideOutcome]:
     return {m.seed: m.outcome for m in measurements if m.outcome}
 
 
 def _comparison(
-    case: Case, side: Side, own: dict[int, Outcome], other: dict[int, Outcome], reason: str
-) -> Comparison:
+    case: Case, side: Side, own: dict[int, SideOutcome], other: dict[int, SideOutcome], reason: str
+) -> SideComparison:
     if not other:
-        return Comparison(case, side, reason=reason)
+        return SideComparison(case, side, reason=reason)
     scores = {seed: outcome.score for seed, outcome in other.items() if outcome.score is not None}
     pairs = [
         own_score - score
         for seed, score in scores.items()
         if seed in own and (own_score := own[seed].score) is not None
     ]
-    return Comparison(
+    return SideComparison(
         case,
         side,
         len(other),
@@ -144,7 +144,7 @@ def _comparison(
     )
 
 
-def _seconds(outcomes: dict[int, Outcome], clock: str) -> dict[int, float]:
+def _seconds(outcomes: dict[int, SideOutcome], clock: str) -> dict[int, float]:
     return {seed: getattr(outcome.clock, clock) for seed, outcome in outcomes.items()}
 
 
@@ -157,14 +157,14 @@ def speed(own: dict[int, float], other: dict[int, float]) -> Speed | None:
     return Speed(median(other.values()), ratio, min([ratio, *both]), max([ratio, *both]))
 
 
-def _suite(case: Case, cases: dict[Case, dict[Side, dict[int, Measurement]]]) -> list[Comparison]:
+def _suite(case: Case, cases: dict[Case, dict[Side, dict[int, Measurement]]]) -> list[SideComparison]:
     """This engine's suite, and for each side the sum over strategies of as many cells at the median. The range is
     that of this engine's repeats."""
     repeats = cases[case]["engine"]
     own = [m.outcome.clock.whole for m in repeats.values() if m.outcome]
     if not own:
         reason = next((m.reason for m in repeats.values()), "")
-        return [Comparison(case, "engine", reason=reason)]
+        return [SideComparison(case, "engine", reason=reason)]
     found = []
     strategies = {cell.split("/")[1] for m in repeats.values() for cell in m.cells}
     each = len(next(iter(repeats.values())).cells) // len(strategies)
@@ -179,5 +179,5 @@ def _suite(case: Case, cases: dict[Case, dict[Side, dict[int, Measurement]]]) ->
         seconds = total or median(own)
         ratios = [seconds / value for value in own]
         whole = Speed(seconds, seconds / median(own), min(ratios), max(ratios))
-        found.append(Comparison(case, side, len(own), whole=whole))
+        found.append(SideComparison(case, side, len(own), whole=whole))
     return found

@@ -7,43 +7,38 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from bench.contracts import BenchError, Cell
-from bench.data.batches import epoch_steps
-from bench.engine.cell import run_cell
+from bench.engine.cell import build, run_cell
 from bench.engine.group import CellGroup, RunContext, prepare_group
 from bench.engine.machine import Device
-from bench.engine.plan import make_plan
 from bench.executors.contract import Options
 from bench.executors.launch import launch
-from bench.peers.measurement import Clock, Outcome
+from bench.peers.measurement import Clock, SideOutcome
 from bench.registry import Registry
 from bench.runs.listeners import Silent
 
 
-def run_one(cell: Cell, registry: Registry, device: Device) -> Outcome:
-    """The whole wall-clock time of the cell, of which what its record calls evaluation is set apart."""
+def run_one(cell: Cell, registry: Registry, device: Device) -> SideOutcome:
+    """The wall-clock time of the cell; what its record counts as evaluation is kept apart."""
     context = RunContext(registry, device)
     began = device.clock()
     group = prepare_group(cell, context)
     prepared = device.clock()
     record, _ = run_cell(cell, group, context, lambda _: None)
     ended = device.clock()
-    evaluate = record.seconds.evaluate + record.seconds.prefix - _training_prefix(cell, group, registry)
-    return Outcome(
+    evaluate = record.seconds.evaluate + record.seconds.prefix - _training_prefix(cell, group, context)
+    return SideOutcome(
         clock=Clock(prepare=prepared - began, train=ended - prepared - evaluate, evaluate=evaluate),
         score=record.scores["test"][record.headline],
     )
 
 
-def _training_prefix(cell: Cell, group: CellGroup, registry: Registry) -> float:
-    """Seconds of the frozen prefix on the training split alone."""
-    strategy = registry.strategy(cell)
-    names = [*group.given.named_parameters(), "head.weight"]
-    steps = epoch_steps(len(group.splits["train"]), cell.recipe.batch_size)
-    plan = make_plan(strategy, names, group.given.depth, cell.recipe, steps)
+def _training_prefix(cell: Cell, group: CellGroup, context: RunContext) -> float:
+    """Seconds of the frozen prefix on the training split only."""
+    _, plan = build(cell, group, context)
     return group.prefix.seconds("train", plan.boundaries)
 
 
-def run_suite(cells: Sequence[Cell], registry: Registry, device: Device) -> Outcome:
+def run_suite(cells: Sequence[Cell], registry: Registry, device: Device) -> SideOutcome:
     """Wall-clock time of all cells in one process, records and predictions written. Raises BenchError where a cell
     does not finish."""
     with tempfile.TemporaryDirectory(prefix="transferbench-peers-") as run:
@@ -53,5 +48,5 @@ def run_suite(cells: Sequence[Cell], registry: Registry, device: Device) -> Outc
         seconds = device.clock() - began
     for record in records:
         if record.status != "done":
-            raise BenchError(f"{record.cell.id}: {record.status}: {record.reason}")
-    return Outcome(clock=Clock(prepare=0.0, train=seconds, evaluate=0.0))
+            raise BenchError(f"{record.cell.id}: {record.status}: {record.reason}", code="suite-unfinished")
+    return SideOutcome(clock=Clock(prepare=0.0, train=seconds, evaluate=0.0))

@@ -46,14 +46,14 @@ class Clock(Frozen):
         return self.learn + self.evaluate
 
 
-class Outcome(Frozen):
+class SideOutcome(Frozen):
     """What a side gives back: its clock, and the headline metric on the test set (None for a suite of cells)."""
 
     clock: Clock
     score: float | None = None
 
 
-class Job(Frozen):
+class MeasurementJob(Frozen):
     """One measurement to take: a cell, or (this engine alone) a suite of cells in one process.
 
     device: `cpu`, `cuda` or `cuda:1`; `auto` for this engine to choose."""
@@ -82,44 +82,47 @@ class Measurement(Frozen):
     backbone: str
     seed: int
     cells: tuple[str, ...]
-    outcome: Outcome | None = None
+    outcome: SideOutcome | None = None
     reason: str = ""  # why there is no outcome
 
 
-class Results(Frozen):
+class PeerResults(Frozen):
     """A file of measurements taken on one machine."""
 
     machine: Machine
     recipes: dict[str, Recipe]  # by task
     measurements: tuple[Measurement, ...] = ()
 
-    def outcome_of(self, key: str) -> Outcome | None:
+    def outcome_of(self, key: str) -> SideOutcome | None:
         return next((m.outcome for m in self.measurements if m.key == key), None)
 
-    def with_measurement(self, measurement: Measurement) -> Results:
+    def with_measurement(self, measurement: Measurement) -> PeerResults:
         kept = tuple(m for m in self.measurements if m.key != measurement.key)
         return self.model_copy(update={"measurements": (*kept, measurement)})
 
 
-def job_key(job: Job, machine: Machine, versions: dict[str, str]) -> str:
+def job_key(job: MeasurementJob, machine: Machine, versions: dict[str, str]) -> str:
     """Equal for jobs whose measurements may stand for one another. versions: of the peers' own libraries."""
     return digest(
         [job.side, [dataclasses.asdict(cell) for cell in job.cells], machine.model_dump(), versions]
     )
 
 
-def read(path: Path) -> Results:
+def read(path: Path) -> PeerResults:
     """The measurements in a file. Raises BenchError where there are none or the file is damaged."""
     try:
-        return Results.model_validate_json(path.read_text(encoding="utf-8"))
+        return PeerResults.model_validate_json(path.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
-        raise BenchError(f"{path}: nothing was measured yet; run `python -m bench peers`") from error
+        raise BenchError(
+            f"{path}: nothing was measured yet; run `python -m bench peers`", code="nothing-measured"
+        ) from error
     except (OSError, UnicodeDecodeError, ValidationError) as error:
         reason = str(error).splitlines()[0]
         raise BenchError(
-            f"{path} holds no measurements of peers ({reason}): move it away, or choose --out"
+            f"{path} holds no measurements of peers ({reason}): move it away, or choose --out",
+            code="no-measurements",
         ) from error
 
 
-def save(results: Results, path: Path) -> None:
+def save(results: PeerResults, path: Path) -> None:
     atomic_files.write(path, (results.model_dump_json(indent=1) + "\n").encode())

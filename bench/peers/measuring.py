@@ -18,11 +18,11 @@ from bench.peers.measurement import (
     CLASSIFIERS,
     REFUSED,
     SIDES,
-    Job,
     Measurement,
-    Outcome,
-    Results,
+    MeasurementJob,
+    PeerResults,
     Side,
+    SideOutcome,
     job_key,
     read,
     save,
@@ -34,10 +34,10 @@ SUITE_SEEDS = 3
 """Seeds of the suite whose wall-clock is compared with the sum of a peer's cells."""
 
 
-def jobs(cells: Sequence[Cell], sides: Collection[Side], template: Job) -> list[Job]:
-    """Rounds of seeds; in a round the sides of a cell follow one another, in reversed order in every other round,
-    and the suites of this engine come last."""
-    found: list[Job] = []
+def jobs(cells: Sequence[Cell], sides: Collection[Side], template: MeasurementJob) -> list[MeasurementJob]:
+    """A round for each seed: the sides of a cell follow one another, in reversed order in every other round, and
+    the suites of this engine come last."""
+    found: list[MeasurementJob] = []
     for seed in sorted({cell.seed for cell in cells}):
         for cell in (cell for cell in cells if cell.seed == seed):
             order: list[Side] = [side for side in SIDES if side in sides and applies(side, cell)]
@@ -52,12 +52,18 @@ def check(cells: Sequence[Cell], wanted: Collection[Side]) -> None:
     for cell in cells:
         if kind_of(cell.backbone) == "vectors":
             raise BenchError(
-                f"backbone '{cell.backbone}': peers are compared on encoders, not on word vectors"
+                f"backbone '{cell.backbone}': peers are compared on encoders, not on word vectors",
+                code="peers-without-vectors",
             )
         if cell.recipe.tune:
-            raise BenchError("recipe.tune is set: peers are compared at one learning rate")
+            raise BenchError(
+                "recipe.tune is set: peers are compared at one learning rate", code="peers-recipe"
+            )
         if cell.recipe.layers is not None or cell.recipe.features != "last":
-            raise BenchError("recipe.layers and recipe.features: peers read the encoder's last layer alone")
+            raise BenchError(
+                "recipe.layers and recipe.features: peers read only the encoder's last layer",
+                code="peers-recipe",
+            )
     if {"trainer", "trainer-tuned"} & set(wanted) and find_spec("accelerate") is None:
         raise missing("peer Trainer", "peers", ModuleNotFoundError("No module named 'accelerate'"))
 
@@ -74,11 +80,13 @@ def suites(cells: Sequence[Cell], repeat: int) -> Iterator[tuple[Cell, ...]]:
 
 
 def applies(side: Side, cell: Cell) -> bool:
-    """Classifiers stand beside `frozen` alone; whether its head pools, the side itself says."""
+    """Classifiers are compared only with `frozen`; the side itself says whether the head pools."""
     return side not in CLASSIFIERS or cell.strategy == "frozen"
 
 
-def measure(todo: Sequence[Job], results: Results, path: Path, say: Callable[[str], None]) -> Results:
+def measure(
+    todo: Sequence[MeasurementJob], results: PeerResults, path: Path, say: Callable[[str], None]
+) -> PeerResults:
     """Run the jobs that `results` has no outcome of, and save after each."""
     versions = peer_versions()
     for number, job in enumerate(todo, 1):
@@ -94,7 +102,7 @@ def measure(todo: Sequence[Job], results: Results, path: Path, say: Callable[[st
     return results
 
 
-def run(job: Job) -> tuple[Outcome | None, str]:
+def run(job: MeasurementJob) -> tuple[SideOutcome | None, str]:
     """The outcome of a job in a new process, or None and why."""
     with tempfile.TemporaryDirectory(prefix="transferbench-peers-") as folder:
         given, found = Path(folder, "job.json"), Path(folder, "outcome.json")
@@ -102,7 +110,7 @@ def run(job: Job) -> tuple[Outcome | None, str]:
         command = processes.command("bench.peers.worker", str(given), str(found))
         done = subprocess.run(command, capture_output=True, text=True, env=_environment(job), check=False)
         if done.returncode == 0:
-            return Outcome.model_validate_json(found.read_text(encoding="utf-8")), ""
+            return SideOutcome.model_validate_json(found.read_text(encoding="utf-8")), ""
     last = (done.stderr.strip().splitlines() or [f"exit code {done.returncode}"])[-1]
     return None, last if done.returncode == REFUSED else f"failed: {last}"
 
@@ -118,10 +126,10 @@ def peer_versions() -> dict[str, str]:
     return found
 
 
-def begin(path: Path, machine: Machine, cells: Sequence[Cell], say: Callable[[str], None]) -> Results:
-    """The measurements in the file to go on with; none of another machine, software, commit or recipe."""
+def begin(path: Path, machine: Machine, cells: Sequence[Cell], say: Callable[[str], None]) -> PeerResults:
+    """The measurements of the file, to be continued; none where machine, software, commit or recipe differ."""
     recipes = {cell.task: cell.recipe for cell in cells}
-    empty = Results(machine=machine, recipes=recipes)
+    empty = PeerResults(machine=machine, recipes=recipes)
     if not path.exists():
         return empty
     found = read(path)
@@ -131,18 +139,18 @@ def begin(path: Path, machine: Machine, cells: Sequence[Cell], say: Callable[[st
     return found.model_copy(update={"recipes": found.recipes | recipes})
 
 
-def _job(template: Job, side: Side, cells: tuple[Cell, ...]) -> Job:
+def _job(template: MeasurementJob, side: Side, cells: tuple[Cell, ...]) -> MeasurementJob:
     return template.model_copy(update={"side": side, "cells": cells})
 
 
-def _environment(job: Job) -> dict[str, str]:
-    """One GPU alone is visible: Trainer would spread over all of them."""
+def _environment(job: MeasurementJob) -> dict[str, str]:
+    """Only one GPU is visible: Trainer would spread over all of them."""
     _, _, number = job.device.partition(":")
     shown = {"CUDA_VISIBLE_DEVICES": number} if number else {}
     return processes.environment() | shown
 
 
-def _measurement(job: Job, key: str, outcome: Outcome | None, reason: str) -> Measurement:
+def _measurement(job: MeasurementJob, key: str, outcome: SideOutcome | None, reason: str) -> Measurement:
     first = job.cells[0]
     return Measurement(
         key=key,

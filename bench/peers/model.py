@@ -21,7 +21,10 @@ class EncoderWithHead(nn.Module):
         """Raises BenchError for a head that peers do not have."""
         super().__init__()
         if recipe.head != "linear":
-            raise BenchError(f"recipe.head is '{recipe.head}'; peers are compared with the linear head alone")
+            raise BenchError(
+                f"recipe.head is '{recipe.head}'; peers are compared only with the linear head",
+                code="peers-recipe",
+            )
         self.encoder = encoder
         self.kind = kind
         self.pooling: Literal["mean", "cls"] = recipe.pooling

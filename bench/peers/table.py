@@ -10,8 +10,8 @@ from typing import Any
 from bench.analysis.tables.model import Block, Column, Entry, Row, Table
 from bench.analysis.tables.number_format import ABSENT
 from bench.contracts import Recipe
-from bench.peers.comparing import MARGIN, Comparison, Equality, Speed, compare, pooled
-from bench.peers.measurement import CLASSIFIERS, SIDES, Results, Side
+from bench.peers.comparing import MARGIN, Equality, SideComparison, Speed, compare, pooled
+from bench.peers.measurement import CLASSIFIERS, SIDES, PeerResults, Side
 
 COLUMNS = (
     Column("learn", "learn, s", "seconds"),
@@ -39,7 +39,7 @@ RULE = (
 )
 
 
-def build(results: Results) -> Table:
+def build(results: PeerResults) -> Table:
     """A block for each task, a row for each side of each strategy."""
     comparisons = compare(results.measurements)
     blocks = []
@@ -56,14 +56,14 @@ def build(results: Results) -> Table:
     )
 
 
-def as_json(results: Results) -> str:
+def as_json(results: PeerResults) -> str:
     """Machine, recipes, every measurement, and the comparisons."""
     comparisons = [dataclasses.asdict(comparison) for comparison in compare(results.measurements)]
     value = {**results.model_dump(mode="json"), "margin": MARGIN, "comparisons": comparisons}
     return json.dumps(value, indent=1)
 
 
-def _row(comparison: Comparison, results: Results) -> Row:
+def _row(comparison: SideComparison, results: PeerResults) -> Row:
     case, engine = comparison.case, comparison.side == "engine"
     strategy = case.strategy or _suite_name(comparison, results)
     note = comparison.reason if not comparison.whole else ""
@@ -79,7 +79,7 @@ def _row(comparison: Comparison, results: Results) -> Row:
     return Row((strategy, SIDES[comparison.side]), entries)
 
 
-def _suite_name(comparison: Comparison, results: Results) -> str:
+def _suite_name(comparison: SideComparison, results: PeerResults) -> str:
     cells = next(
         m.cells
         for m in results.measurements
@@ -107,7 +107,7 @@ def _difference(equality: Equality | None) -> str:
     return points if equality.half is None else f"{points} ± {100 * equality.half:.1f}"
 
 
-def _classifier_note(comparisons: Sequence[Comparison]) -> list[str]:
+def _classifier_note(comparisons: Sequence[SideComparison]) -> list[str]:
     if not any(c.side in CLASSIFIERS for c in comparisons):
         return []
     return [
@@ -115,7 +115,7 @@ def _classifier_note(comparisons: Sequence[Comparison]) -> list[str]:
     ]
 
 
-def _quality(results: Results) -> list[str]:
+def _quality(results: PeerResults) -> list[str]:
     """A sentence for each side and task: whether all its scores together equal this engine's."""
     found = []
     trainers: tuple[Side, ...] = ("trainer", "trainer-tuned")
@@ -139,7 +139,7 @@ def _verdict(equality: Equality) -> str:
     return f"{verdict} ({size}, p = {equality.p:.3f})"
 
 
-def _terms(results: Results) -> list[str]:
+def _terms(results: PeerResults) -> list[str]:
     recipes = [f"{task}: {_recipe(recipe)}" for task, recipe in results.recipes.items()]
     m = results.machine
     dirty = " with changes" if m.dirty else ""

@@ -24,17 +24,17 @@ from bench.data.batches import epoch_steps
 from bench.data.encoding import Encoded
 from bench.data.splits import prepare
 from bench.engine.machine import Device
-from bench.engine.plan import make_plan
+from bench.engine.plan import Parameters, Plan
 from bench.models.backbones import HuggingFaceEncoder
 from bench.models.catalog import folder
-from bench.peers.measurement import Clock, Outcome
+from bench.peers.measurement import Clock, SideOutcome
 from bench.peers.model import EncoderWithHead
 from bench.peers.schedule import Thaw, optimizer_and_schedule
 from bench.peers.settings import Settings
 from bench.registry import Registry
 
 
-def run_trainer(cell: Cell, registry: Registry, device: Device, settings: Settings) -> Outcome:
+def run_trainer(cell: Cell, registry: Registry, device: Device, settings: Settings) -> SideOutcome:
     """Train through the strategy's phases and score the last state on the test set. Raises BenchError where the
     cell cannot be run by Trainer."""
     logging.set_verbosity_error()
@@ -60,7 +60,7 @@ def run_trainer(cell: Cell, registry: Registry, device: Device, settings: Settin
     parameters = dict(zip(names, encoder.parameters(), strict=True))
     parameters |= {f"head.{name}": p for name, p in model.classifier.named_parameters()}
     steps = epoch_steps(len(train), recipe.batch_size)
-    plan = make_plan(strategy, list(parameters), depth, recipe, steps)
+    plan = Plan.of(strategy, Parameters(list(parameters), depth), recipe, steps)
     examples = features(train, task.head)
     clock.append(device.clock())
     with tempfile.TemporaryDirectory(prefix="transferbench-peers-") as output:
@@ -80,7 +80,7 @@ def run_trainer(cell: Cell, registry: Registry, device: Device, settings: Settin
     score = task.score(rows.test, predictions)[task.headline]
     clock.append(device.clock())
     prepared, trained, evaluated = np.diff(clock).tolist()
-    return Outcome(clock=Clock(prepare=prepared, train=trained, evaluate=evaluated), score=score)
+    return SideOutcome(clock=Clock(prepare=prepared, train=trained, evaluate=evaluated), score=score)
 
 
 def parameter_names(path: str, name: str) -> tuple[list[str], int]:
@@ -92,13 +92,17 @@ def parameter_names(path: str, name: str) -> tuple[list[str], int]:
 
 
 def check(strategy: Strategy, depth: int) -> None:
-    """BenchError where a strategy does what Trainer has no part for."""
+    """BenchError where a strategy does what Trainer cannot."""
     phases = strategy.checked_phases(depth)
     if type(strategy).adapt is not Strategy.adapt:
-        raise BenchError(f"strategy '{strategy.name}' inserts modules: it is not compared with Trainer")
+        raise BenchError(
+            f"strategy '{strategy.name}' inserts modules: it is not compared with Trainer",
+            code="no-trainer-peer",
+        )
     if any(phase.solver != "adamw" or phase.patience for phase in phases):
         raise BenchError(
-            f"strategy '{strategy.name}' has no fixed number of steps: not compared with Trainer"
+            f"strategy '{strategy.name}' has no fixed number of steps: it is not compared with Trainer",
+            code="no-trainer-peer",
         )
 
 
@@ -149,7 +153,10 @@ def predict(trainer: Trainer, encoded: Encoded, task: Task) -> np.ndarray:
 
 def _collator(task: Task, tokenizer: Any) -> Any:
     if tokenizer.pad_token is None:
-        raise BenchError(f"{type(tokenizer).__name__} has no padding token: Trainer cannot batch with it")
+        raise BenchError(
+            f"{type(tokenizer).__name__} has no padding token: Trainer cannot batch with it",
+            code="no-padding-token",
+        )
     if task.head == "token":
         return DataCollatorForTokenClassification(tokenizer)
     return DataCollatorWithPadding(tokenizer)

@@ -17,13 +17,13 @@ from bench.engine.machine import Device, choose_device
 from bench.executors.launch import imports_of
 from bench.executors.worker import die_with
 from bench.peers import classifiers, engine
-from bench.peers.measurement import REFUSED, Job, Outcome
+from bench.peers.measurement import REFUSED, MeasurementJob, SideOutcome
 from bench.peers.settings import Settings
 from bench.peers.trainer import run_trainer
 from bench.registry import Registry, discover
 
 
-def run(job: Job) -> Outcome:
+def run(job: MeasurementJob) -> SideOutcome:
     """Take one measurement in this process."""
     registry = Registry(discover(job.plugin_files), Sources(local=job.local))
     for name in imports_of(job.cells, registry):
@@ -43,7 +43,7 @@ def run(job: Job) -> Outcome:
     return run_trainer(cell, registry, device, settings)
 
 
-def _device(job: Job) -> Device:
+def _device(job: MeasurementJob) -> Device:
     """The job's device, without what this engine sets in a process for speed (its allocator, TF32)."""
     if job.threads:
         torch.set_num_threads(job.threads)
@@ -55,7 +55,7 @@ def main() -> None:
     die_with(os.getppid())
     job, outcome = map(Path, sys.argv[1:])
     try:
-        result = run(Job.model_validate_json(job.read_text(encoding="utf-8")))
+        result = run(MeasurementJob.model_validate_json(job.read_text(encoding="utf-8")))
     except BenchError as error:
         print(str(error), file=sys.stderr)
         sys.exit(REFUSED)

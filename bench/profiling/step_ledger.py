@@ -35,7 +35,7 @@ COLUMNS = (
 
 
 @dataclass
-class Line:
+class StrategySteps:
     """A strategy that is measured. seconds: forward, backward and optimizer, of each step."""
 
     label: str
@@ -60,7 +60,7 @@ def profile(request: Request, steps: int) -> Table:
     return table(lines, group, cells[0], context)
 
 
-def measure(lines: Sequence[Line], group: CellGroup, cell: Cell, steps: int) -> None:
+def measure(lines: Sequence[StrategySteps], group: CellGroup, cell: Cell, steps: int) -> None:
     """Take steps on the same batches, one of each line in turn."""
     split = group.splits["train"]
     batches = shuffled(split.lengths, cell.recipe.batch_size, seed=0)
@@ -81,7 +81,7 @@ def measure(lines: Sequence[Line], group: CellGroup, cell: Cell, steps: int) -> 
             line.seconds.append((edges[1] - edges[0], edges[2] - edges[1], edges[3] - edges[2]))
 
 
-def lines_of(cell: Cell, group: CellGroup, context: RunContext) -> list[Line]:
+def lines_of(cell: Cell, group: CellGroup, context: RunContext) -> list[StrategySteps]:
     """The strategy of a cell, ready to step; where its frozen prefix is read from the cache, again without it."""
     model, plan = build(cell, group, context)
     group.prefix.fill("train", plan.boundaries)
@@ -94,14 +94,16 @@ def lines_of(cell: Cell, group: CellGroup, context: RunContext) -> list[Line]:
         optimizer.enter(number)
     model.backbone.cast(model.device.dtype)
     set_modes(model, parameters)
-    lines = [Line(cell.strategy, model, phase, optimizer, share)]
+    lines = [StrategySteps(cell.strategy, model, phase, optimizer, share)]
     if phase.shared and phase.frozen > 1:
         again = replace(model, prefix=None)
-        lines.append(Line(f"{cell.strategy}, prefix run in every step", again, phase, optimizer, share))
+        lines.append(
+            StrategySteps(f"{cell.strategy}, prefix run in every step", again, phase, optimizer, share)
+        )
     return lines
 
 
-def table(lines: Sequence[Line], group: CellGroup, cell: Cell, context: RunContext) -> Table:
+def table(lines: Sequence[StrategySteps], group: CellGroup, cell: Cell, context: RunContext) -> Table:
     """A row a line, relative to `full` where it is among them."""
     full = next((line.medians()[3] for line in lines if line.label == "full"), None)
     rows = []

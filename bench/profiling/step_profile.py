@@ -22,7 +22,7 @@ from bench.engine.machine import describe
 from bench.engine.speeds import Speeds
 from bench.engine.training import accumulate
 from bench.profiling.request import Request
-from bench.profiling.step_ledger import Line, lines_of
+from bench.profiling.step_ledger import StrategySteps, lines_of
 
 WARM = 10  # steps before those that count
 KINDS = {
@@ -64,7 +64,7 @@ def kind_of(kernel: str) -> str:
     return next((kind for kind, parts in KINDS.items() if any(part in name for part in parts)), REST)
 
 
-def measure(line: Line, group: CellGroup, cell: Cell, steps: int) -> Profile:
+def measure(line: StrategySteps, group: CellGroup, cell: Cell, steps: int) -> Profile:
     """Take the same `steps` batches three times: on the clock, profiled, and counted."""
     device, split = line.model.device, group.splits["train"]
     batches = shuffled(split.lengths, cell.recipe.batch_size, seed=0)

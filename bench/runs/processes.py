@@ -8,6 +8,23 @@ from pathlib import Path
 
 import bench
 
+POLICY, SPINS = "OMP_WAIT_POLICY", "GOMP_SPINCOUNT"
+
+
+def wait_passively() -> None:
+    """Let OpenMP threads sleep while they wait for each other, unless the user has chosen otherwise.
+
+    Threads that spin cost nothing on an idle machine and most of the speed where a core is shared. The libraries
+    read the variables when they are loaded: call this before torch is imported."""
+    os.environ.update(_waiting())
+
+
+def _waiting() -> dict[str, str]:
+    """The variables that are to be added to this process's own."""
+    if POLICY in os.environ:
+        return {}
+    return {POLICY: "passive", SPINS: os.environ.get(SPINS, "0")}
+
 
 def command(module: str, *arguments: str) -> list[str]:
     """How to start a module. -P: a `bench.py` in the current folder is not taken for this program."""
@@ -15,7 +32,7 @@ def command(module: str, *arguments: str) -> list[str]:
 
 
 def environment() -> dict[str, str]:
-    """This process's variables, with its import path as PYTHONPATH."""
+    """This process's variables, with passive waiting and its import path as PYTHONPATH."""
     here = [entry or os.getcwd() for entry in sys.path if isinstance(entry, str)]
     paths = dict.fromkeys([*here, str(Path(bench.__file__).parents[1])])
-    return {**os.environ, "PYTHONPATH": os.pathsep.join(paths)}
+    return {**os.environ, **_waiting(), "PYTHONPATH": os.pathsep.join(paths)}

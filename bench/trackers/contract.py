@@ -38,7 +38,7 @@ def tracker(name: str, store: Store) -> Tracker:
 
             return TensorBoard(store.path / "tensorboard")
     except ImportError as error:
-        raise missing(f"--track {name}", name, error) from error
+        raise missing(name, name, error) from error
     raise unknown("tracker", name, NAMES)
 
 

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from bench.contracts import BenchError
-from bench.user_data.tables import Row, Table
+from bench.user_data.examples import listed
+from bench.user_data.tables import FEW, Row, Table
 
+TEXTS = ("text", "sentence", "review", "content", "body", "comment", "tweet", "message", "document")
 ROLES: dict[str, dict[str, tuple[str, ...]]] = {
     "classification": {
-        "text": ("text", "sentence", "review", "content", "body", "comment", "tweet", "message", "document"),
+        "text": TEXTS,
         "label": (
             "label",
             "labels",
@@ -26,12 +30,12 @@ ROLES: dict[str, dict[str, tuple[str, ...]]] = {
         ),
     },
     "sentiment": {
-        "text": ("text", "sentence", "review", "content", "body", "comment", "tweet", "message", "document"),
+        "text": TEXTS,
         "label": ("label", "labels", "sentiment", "polarity", "stars", "rating", "score", "class", "target"),
     },
     "ner": {
-        "words": ("words", "tokens", "sentence", "text"),
-        "tags": ("tags", "ner_tags", "labels", "entities", "ner"),
+        "words": ("words", "tokens", "word", "token", "sentence", "text"),
+        "tags": ("tags", "ner_tags", "labels", "entities", "ner", "tag", "ner_tag", "label"),
     },
     "qa": {
         "question": ("question", "query"),
@@ -41,66 +45,135 @@ ROLES: dict[str, dict[str, tuple[str, ...]]] = {
 }
 """The parts that an adapter needs, each with the column names that make it obvious, likeliest first."""
 
-OPTIONAL = {"start": ("answer_start", "start", "offset")}
+OPTIONAL = {
+    "qa": {"start": ("answer_start", "start", "offset")},
+    "ner": {"sentence": ("sentence_id", "sent_id", "sentence #", "sentence_no", "sentence", "sent", "sid")},
+}
 """Parts that are used where there is such a column."""
+
+ALIASES = {"ner": {"text": "words", "label": "tags"}}
+"""What a user may call a part of another adapter."""
+
+PAIRS = (
+    ("premise", "hypothesis"),
+    ("sentence1", "sentence2"),
+    ("sentence_1", "sentence_2"),
+    ("sentence_a", "sentence_b"),
+    ("question1", "question2"),
+    ("text1", "text2"),
+    ("text_a", "text_b"),
+    ("text", "text_pair"),
+)
+"""Columns of tasks with two texts a row."""
 
 Columns = tuple[tuple[str, str], ...]
 """(role, column) pairs."""
 
-FEW = 50  # distinct values of a column that may be labels
+
+def choose(table: Table, adapter: str, given: Mapping[str, str]) -> tuple[Table, Columns, tuple[str, ...]]:
+    """The table (with its first line where that is a row), the columns of an adapter's parts, and what was guessed,
+    in words. BenchError where a column that is named does not exist, or a part is not obvious."""
+    aliases = ALIASES.get(adapter, {})
+    given = {aliases.get(role, role): column for role, column in given.items()}
+    chosen = {role: resolve(table, column, role) for role, column in given.items()}
+    numbers = [column for column in given.values() if column not in table.columns]
+    notes: list[str] = []
+    if table.with_first_line is not None:
+        if len(numbers) < len(ROLES[adapter]):
+            raise BenchError(f"{table.where}{header_hint(table)}", code="no-header")
+        table = replace(table, rows=table.with_first_line)
+        notes.append("no line names the columns: the first line is a row")
+    guessed = _guess(table, adapter, chosen)
+    notes += [f"columns guessed: {', '.join(guessed)}"] if guessed else []
+    needed = [table.columns.index(column) for column in chosen.values()]
+    if table.short and max(needed) >= table.short[0]:
+        raise BenchError(
+            f"{table.where} is not well-formed, line {table.short[1]:,} (it has {table.short[0]} of "
+            f"{len(table.columns)} columns): a text with a line break needs quotes around it",
+            code="malformed-rows",
+        )
+    unread = [column for column in table.columns if column not in chosen.values()]
+    if unread:
+        notes.append(f"columns not read: {names_of(unread)}")
+    return table, tuple(chosen.items()), tuple(notes)
 
 
-def guess_adapter(table: Table) -> str:
-    """The adapter whose columns are there by name, questions and words before texts. BenchError where none is."""
-    names = {column.lower() for column in table.columns}
-    for adapter in ("qa", "ner", "classification"):
-        needed = [role for role in ROLES[adapter] if role not in ("words", "text")]
-        if all(names & set(ROLES[adapter][role]) for role in needed):
-            return "sentiment" if adapter == "classification" and _has_polarities(table) else adapter
-    raise BenchError(
-        f"{table.where} has the columns {_listed(table.columns)}: say what it is with --adapter "
-        "(classification, sentiment, ner or qa) and which columns to use, such as --text and --label"
-    )
-
-
-def _has_polarities(table: Table) -> bool:
-    label = _by_name(table.columns, ROLES["classification"]["label"])
-    found = {row.get(label or "") for row in table.peek()}
-    return found <= {"negative", "neutral", "positive", ""} and found >= {"negative", "positive"}
-
-
-def choose(table: Table, adapter: str, given: Mapping[str, str]) -> tuple[Columns, tuple[str, ...]]:
-    """The columns of an adapter's parts, and what was guessed, in words. BenchError where a column that is
-    named does not exist, or a part is not obvious."""
-    for role, column in given.items():
-        if column not in table.columns:
-            near = difflib.get_close_matches(column, table.columns, n=1)
-            hint = f"did you mean '{near[0]}'? " if near else ""
-            raise BenchError(
-                f"{table.where} has no column '{column}' for --{role}: {hint}it has {_listed(table.columns)}"
-            )
-    chosen = dict(given)
+def _guess(table: Table, adapter: str, chosen: dict[str, str]) -> list[str]:
+    """Adds the parts that are missing; what was guessed, in words. BenchError where a part is not obvious."""
     guessed = []
     for role, names in ROLES[adapter].items():
         if role not in chosen:
             free = [column for column in table.columns if column not in chosen.values()]
-            column = _by_name(free, names) or _by_content(table.peek(), free, role)
+            if role == "text":
+                _refuse_pairs(table)
+            column = by_name(free, names) or _by_content(table.peek(), free, role)
             if column is None:
                 raise BenchError(
-                    f"{table.where}: which column is the {role}? say --{role} COLUMN ({_listed(free)})"
+                    f"{table.where}: which column is the {role}? say --{role} COLUMN ({names_of(free)})"
+                    f"{header_hint(table)}",
+                    code="column-not-obvious",
                 )
             chosen[role] = column
             guessed.append(f"{role} is '{column}'")
-    for role, names in OPTIONAL.items() if adapter == "qa" else ():
-        column = _by_name([column for column in table.columns if column not in chosen.values()], names)
-        if column and role not in chosen:
+    for role, names in OPTIONAL.get(adapter, {}).items():
+        free = [column for column in table.columns if column not in chosen.values()]
+        column = by_name(free, names)
+        if column and role not in chosen and (role != "sentence" or _is_single(table, chosen["words"])):
             chosen[role] = column
             guessed.append(f"{role} is '{column}'")
-    notes = (f"columns guessed: {', '.join(guessed)}",) if guessed else ()
-    return tuple(chosen.items()), notes
+    return guessed
 
 
-def _by_name(columns: Sequence[str], names: Sequence[str]) -> str | None:
+def _is_single(table: Table, column: str) -> bool:
+    """Whether rows hold one word each."""
+    return all(len(listed(row.get(column)) or "x") == 1 for row in table.peek())
+
+
+def _refuse_pairs(table: Table) -> None:
+    lower = {column.lower(): column for column in table.columns}
+    pair = next(((a, b) for a, b in PAIRS if a in lower and b in lower), None)
+    if pair:
+        raise BenchError(
+            f"{table.where} has two texts a row ('{lower[pair[0]]}' and '{lower[pair[1]]}'), and one is "
+            "read: join them in one column, or choose one with --text",
+            code="two-texts",
+        )
+
+
+def resolve(table: Table, column: str, role: str) -> str:
+    """The column of this name, or of this number, counted from 1. BenchError where there is none."""
+    if column in table.columns:
+        return column
+    if re.fullmatch(r"\d{1,4}", column) and 1 <= int(column) <= len(table.columns):
+        return table.columns[int(column) - 1]
+    if column in table.repeated:
+        twice = [str(n) for n, name in enumerate(table.columns, 1) if name.startswith(f"{column}#")]
+        raise BenchError(
+            f"{table.where} has several columns '{column}': choose one by its number for --{role} "
+            f"({', '.join(twice)})",
+            code="no-such-column",
+        )
+    near = difflib.get_close_matches(column, table.columns, n=1)
+    hint = f"did you mean '{near[0]}'? " if near else ""
+    raise BenchError(
+        f"{table.where} has no column '{column}' for --{role}: {hint}it has {names_of(table.columns)}"
+        f"{header_hint(table)}",
+        code="no-such-column",
+    )
+
+
+def header_hint(table: Table) -> str:
+    """What to say of a file whose first line is perhaps no header."""
+    odd = [column for column in table.columns if not re.search(r"[^\W\d_]", column)]
+    if table.with_first_line is None and not odd:
+        return ""
+    return (
+        f"; no header line? its first line ({names_of(table.columns)[:60]}) looks like a row: add a line that "
+        "names the columns, or choose them by number, such as --text 1 --label 2"
+    )
+
+
+def by_name(columns: Sequence[str], names: Sequence[str]) -> str | None:
     lower = {column.lower(): column for column in reversed(columns)}
     return next((lower[name] for name in names if name in lower), None)
 
@@ -128,5 +201,5 @@ def _mean_length(values: Sequence[Any]) -> float:
     return sum(lengths) / len(values) if values else 0.0
 
 
-def _listed(columns: Sequence[str]) -> str:
+def names_of(columns: Sequence[str]) -> str:
     return ", ".join(f"'{column}'" for column in columns[:20]) or "no columns"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 import re
+import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,8 +19,9 @@ from bench.user_data.columns import Columns
 if TYPE_CHECKING:
     from bench.data.sources import Sources
 
+LONGEST_NAME = 100
 ADAPTERS = ("classification", "sentiment", "ner", "qa")
-ROLES = ("text", "label", "words", "tags", "question", "context", "answer", "start", "group")
+ROLES = ("text", "label", "words", "tags", "sentence", "question", "context", "answer", "start", "group")
 
 
 @dataclass(frozen=True)
@@ -29,6 +31,7 @@ class UserData:
     data: a file, a folder in the hub's layout, or a hub name; without the other two it is cut into training,
     validation and test rows. columns: (role, column) pairs; what is missing is guessed. adapter: '' to guess.
     drop_duplicates: leave rows out of training that are also in the test file, instead of refusing them.
+    encoding: of text files, '' to guess. label_names: the names of labels or tags that are numbers, from 0.
     rows: a digest of all rows, '' until they were read: other rows are another task."""
 
     name: str
@@ -39,10 +42,12 @@ class UserData:
     columns: Columns = ()
     drop_duplicates: bool = False
     rows: str = ""
+    encoding: str = ""
+    label_names: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if self.adapter and self.adapter not in ADAPTERS:
-            raise unknown("adapter", self.adapter, ADAPTERS)
+            raise BenchError(str(unknown("adapter", self.adapter, ADAPTERS)), code="unknown-adapter")
 
     def as_values(self) -> dict[str, str | bool]:
         """The keys of a suite's `[tasks.NAME]` from which `from_values` makes this description again."""
@@ -71,7 +76,9 @@ class UserData:
         """The rows; BenchError where they are not those that were described."""
         found = read(dataclasses.replace(self, rows=""), sources)
         if self.rows and found.data.rows != self.rows:
-            raise BenchError(f"{self.data} has changed since this run began: start it again")
+            raise BenchError(
+                f"{self.data} has changed since this run began: start it again", code="data-changed"
+            )
         return found.splits
 
 
@@ -97,39 +104,85 @@ def read(data: UserData, sources: Sources) -> Read:
 
 
 def task_name(data: str) -> str:
-    """A task's name from a path or a hub name: its stem, with other characters than a folder may have replaced."""
-    stem = re.sub(r"[^\w.-]+", "-", Path(data).stem, flags=re.ASCII).strip("-._")
-    return stem or "mine"
+    """A task's name from a path or a hub name: its stem, accents dropped and other characters than a folder may
+    have replaced. A name that is mostly of another script gets a digest, so that two such names differ."""
+    stem = Path(Path(data).name.removesuffix(".gz")).stem
+    folded = unicodedata.normalize("NFKD", stem)
+    plain = re.sub(r"[^\w.-]+", "-", re.sub(r"[\u0300-\u036f]", "", folded), flags=re.ASCII).strip("-._")
+    lost = sum(letter.isalnum() and not letter.isascii() for letter in stem)
+    if lost > len(plain) or len(plain) > LONGEST_NAME - 20:
+        plain = plain[: LONGEST_NAME - 20]
+        return f"{plain or 'mine'}-{digest(unicodedata.normalize('NFC', stem))[:6]}"
+    return plain or "mine"
 
 
 def checked_name(name: str) -> str:
     """The name; BenchError where it cannot be a folder."""
-    if not re.fullmatch(r"[A-Za-z0-9][\w.-]*", name, flags=re.ASCII):
-        raise BenchError(f"--name {name}: use letters, digits, '-', '_' and '.'")
+    if not re.fullmatch(r"[A-Za-z0-9][\w.-]*", name, flags=re.ASCII) or len(name) > LONGEST_NAME:
+        raise BenchError(
+            f"--name {name[:40]}: use letters, digits, '-', '_' and '.', {LONGEST_NAME} at most",
+            code="bad-name",
+        )
     return name
 
 
 def from_values(name: str, values: Mapping[str, Any], folder: Path) -> UserData:
-    """A description from the keys of a suite's `[tasks.NAME]`: data, adapter, test_data, validation_data,
-    drop_duplicates, and columns by role. Relative paths are from `folder`. BenchError."""
-    texts = {key: values.get(key, "") for key in ("data", "adapter", "test_data", "validation_data", *ROLES)}
+    """A description from the keys of a suite's `[tasks.NAME]`: those of KEYS, columns by role among them. Relative
+    paths are from `folder`. BenchError."""
+    texts = {key: values.get(key, "") for key in TEXTS}
     for key, value in texts.items():
         if not isinstance(value, str):
-            raise BenchError(f"task '{name}': {key} is {value!r}; it must be text")
+            raise BenchError(f"task '{name}': {key} is {value!r}; it must be text", code="wrong-type")
     drop = values.get("drop_duplicates", False)
     if not isinstance(drop, bool):
-        raise BenchError(f"task '{name}': drop_duplicates is {drop!r}; it must be true or false")
+        raise BenchError(
+            f"task '{name}': drop_duplicates is {drop!r}; it must be true or false", code="wrong-type"
+        )
     data, test, validation = (placed(texts[key], folder) for key in ("data", "test_data", "validation_data"))
     columns = tuple((role, texts[role]) for role in ROLES if texts[role])
-    return UserData(checked_name(name), data, texts["adapter"], test, validation, columns, drop)
+    return UserData(
+        checked_name(name),
+        data,
+        texts["adapter"],
+        test,
+        validation,
+        columns,
+        drop,
+        encoding=texts["encoding"],
+        label_names=_label_names(values.get("label_names", "")),
+    )
 
 
-KEYS = ("data", "adapter", "test_data", "validation_data", "drop_duplicates", *ROLES)
+TEXTS = ("data", "adapter", "test_data", "validation_data", "encoding", *ROLES)
+KEYS = (*TEXTS, "drop_duplicates", "label_names")
 """The keys of a suite's task that describe data; all others are the recipe's."""
 
 
+def _label_names(value: Any) -> tuple[str, ...]:
+    """The names of `O,B-PER,I-PER`, or of a list. BenchError."""
+    names = value.split(",") if isinstance(value, str) and value else value or ()
+    if not isinstance(names, (list, tuple)) or not all(isinstance(name, str) for name in names):
+        raise BenchError(f"label_names is {value!r}: write O,B-PER,I-PER", code="wrong-type")
+    found = tuple(name.strip() for name in names)
+    if not all(found) or len(set(found)) < len(found):
+        raise BenchError(
+            f"--label-names {','.join(found)[:80]}: each label needs one name of its own",
+            code="bad-label-names",
+        )
+    return found
+
+
 def placed(path: str, folder: Path) -> str:
-    """A path as an absolute one; a hub name, which is no file, as it is."""
-    placed = folder / Path(path).expanduser()
-    hub_name = re.fullmatch(r"[\w.-]+(/[\w.-]+)?", path) and not placed.exists() and not placed.suffix
-    return path if not path or hub_name else str(placed.resolve())
+    """A path as an absolute one; the owner/name of a hub data set as it is. What lies in a folder that is here, or
+    is named as a file of data, is a path."""
+    here = folder / Path(path).expanduser()
+    owner = re.fullmatch(r"([A-Za-z0-9][\w.-]*)/[\w.-]+", path, flags=re.ASCII)
+    if not path or (owner and not here.exists() and not (folder / owner[1]).exists() and not _is_file(path)):
+        return path
+    return str(here.resolve())
+
+
+def _is_file(path: str) -> bool:
+    from bench.user_data.folders import SUFFIXES
+
+    return path.lower().removesuffix(".gz").endswith(SUFFIXES)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import ast
-import json
 import math
 import re
 from collections import Counter
@@ -12,9 +10,12 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from bench.contracts import BenchError, QuestionExample, TextExample, WordsExample, digest
-from bench.user_data.conll import Sentence, scheme_of, to_iob2
-from bench.user_data.labels import Labelling, labelling
-from bench.user_data.questions import answers_of
+from bench.text import counted
+from bench.user_data.conll import Sentence
+from bench.user_data.labels import Labelling, single_label
+from bench.user_data.literals import parse_words, words_of
+from bench.user_data.questions import answers_of, place_answers
+from bench.user_data.tagging import Tagging
 from bench.user_data.text_files import CHARACTERS
 
 WORDS = 2_000
@@ -26,13 +27,13 @@ Numbered = Sequence[tuple[int, Any]]
 
 @dataclass
 class Converted:
-    """Examples of one file, how many rows were left out for which reason, and what else was done, in words."""
+    """Examples of one file, how many rows were left out for which reason, and how often what else was done."""
 
     where: str
     rows: int
     examples: list[Any] = field(default_factory=list)
     left_out: Counter[str] = field(default_factory=Counter)
-    notes: list[str] = field(default_factory=list)
+    done: Counter[str] = field(default_factory=Counter)  # by a key of DONE
 
     def checked(self) -> Converted:
         """Itself; BenchError where more than half of the rows were left out."""
@@ -40,32 +41,45 @@ class Converted:
         if gone > self.rows / 2 or not self.examples:
             reason = self.left_out.most_common(1)[0][0] if self.left_out else "it has no rows"
             raise BenchError(
-                f"{self.where}: {gone:,} of {self.rows:,} rows cannot be used, mostly because {reason}; "
-                "is this the right file, adapter and column?"
+                f"{self.where}: {gone:,} of {counted(self.rows, 'row')} cannot be used, mostly because {reason}; "
+                "is this the right file, adapter and column?",
+                code="unusable-rows",
             )
         return self
 
     def said(self) -> list[str]:
         return [
-            f"{self.where}: {count:,} of {self.rows:,} rows left out, because {reason}"
+            f"{self.where}: {count:,} of {counted(self.rows, 'row')} left out, because {reason}"
             for reason, count in self.left_out.items()
-        ] + [f"{self.where}: {note}" for note in self.notes]
+        ] + [f"{self.where}: {DONE[what].format(count=count)}" for what, count in self.done.items()]
+
+
+DONE = {
+    "cut": f"texts with more than {CHARACTERS:,} characters are cut there: {{count:,}}",
+    "twice": "the answer occurs more than once and no place is given, in {count:,} contexts: the first is taken",
+    "moved": "an answer is not at the place given, in {count:,} contexts: the nearest place that has it is taken",
+    "bytes": "the place of an answer is counted in bytes, in {count:,} contexts: it is read so",
+    "composed": "context and answer differ in how accents are written, in {count:,} rows: both are read as NFC",
+}
+"""What may be done to a row, in words."""
 
 
 PLAIN = Labelling()
+IOB2 = Tagging()
 
 
 @dataclass(frozen=True)
 class Reading:
     """How the rows of a task's files are read: the same for all of them, learnt from the training file.
 
-    columns: column by role. names: label names by column. labels: of texts. scheme: of tags."""
+    columns: column by role. names: label names by column. explicit: the user named the label column or adapter."""
 
     adapter: str
     columns: Mapping[str, str]
     names: Mapping[str, Sequence[str]]
+    explicit: bool = False
     labels: Labelling = PLAIN
-    scheme: str = "IOB2"
+    tagging: Tagging = IOB2
 
     def value(self, row: Mapping[str, Any], role: str) -> Any:
         return row.get(self.columns.get(role, ""))
@@ -74,6 +88,10 @@ class Reading:
         """The value of a part as text; '' where it is missing."""
         column = self.columns.get(role, "")
         return as_text(row.get(column), self.names.get(column))
+
+    def label(self, row: Mapping[str, Any]) -> str:
+        column = self.columns["label"]
+        return as_text(single_label(row.get(column)), self.names.get(column))
 
 
 def as_text(value: Any, names: Sequence[str] | None = None) -> str:
@@ -85,6 +103,8 @@ def as_text(value: Any, names: Sequence[str] | None = None) -> str:
         return ""
     if isinstance(value, bool):
         return str(value).lower()
+    if names and isinstance(value, str) and re.fullmatch(r"-?\d{1,9}(\.0)?", value) and value not in names:
+        value = int(float(value))
     if names and isinstance(value, int):
         return names[value] if 0 <= value < len(names) else ""
     text = value if isinstance(value, str) else str(value)
@@ -93,104 +113,97 @@ def as_text(value: Any, names: Sequence[str] | None = None) -> str:
     )  # a lone surrogate, as JSON may have, is no character
 
 
-def learn(
-    adapter: str, columns: Mapping[str, str], names: Mapping[str, Sequence[str]], rows: Numbered
-) -> Reading:
-    """How to read the files of a task, from the rows of its training file. BenchError."""
-    plain = Reading(adapter, columns, names)
-    if adapter in ("classification", "sentiment"):
-        values = [label for _, row in rows if (label := plain.text(row, "label"))]
-        return Reading(adapter, columns, names, labelling(values, adapter, columns["label"]))
-    if adapter == "ner":
-        return Reading(adapter, columns, names, scheme=scheme_of(_tags(plain, item) for _, item in rows))
-    return plain
-
-
 def convert(reading: Reading, rows: Numbered, prefix: str, where: str) -> Converted:
     """The examples of one file. Ids are `<prefix>-<number>`. BenchError where most rows cannot be used."""
     found = Converted(where, len(rows))
     turn = {"ner": _words, "qa": _question}.get(reading.adapter, _labelled)
-    cut = twice = 0
     for number, row in rows:
         result = turn(reading, row, f"{prefix}-{number}")
         if isinstance(result, str):
             found.left_out[result] += 1
             continue
-        example, was_cut, was_twice = result
-        cut, twice = cut + was_cut, twice + was_twice
+        example, done = result
+        found.done.update(done)
         found.examples.append(example)
-    if cut:
-        found.notes.append(f"{cut:,} texts have more than {CHARACTERS:,} characters and are cut there")
-    if twice:
-        found.notes.append(
-            f"in {twice:,} contexts the answer occurs more than once and no place is given: the first is taken"
-        )
     return found.checked()
 
 
-Result = tuple[Any, int, int] | str
-"""An example, whether it was cut, whether its answer occurs twice; or why there is none."""
+Result = tuple[Any, Sequence[str]] | str
+"""An example, and what was done to it as keys of DONE; or why there is none."""
+
+BROKEN = "a character is half of one (a lone surrogate)"
 
 
 def _labelled(reading: Reading, row: Mapping[str, Any], id: str) -> Result:
     text = reading.text(row, "text")
     if not text:
         return "the text is empty"
-    value = reading.text(row, "label")
+    value = reading.label(row)
     if not value:
         return "the label is empty"
+    if any(_is_broken(reading.value(row, role)) for role in ("text", "label")):
+        return BROKEN
     label = reading.labels.label(value)
     if not label:
         return f"the label '{value[:30]}' is not on the scale of the training file"
-    return TextExample(id, text[:CHARACTERS], label, reading.text(row, "group")), len(text) > CHARACTERS, 0
+    done = ["cut"] if len(text) > CHARACTERS else []
+    return TextExample(id, text[:CHARACTERS], label, reading.text(row, "group")), done
 
 
 def _words(reading: Reading, item: Mapping[str, Any] | Sentence, id: str) -> Result:
-    words = list(item.words) if isinstance(item, Sentence) else _listed(reading.value(item, "words"))
-    tags = _tags(reading, item)
+    words = list(item.words) if isinstance(item, Sentence) else listed(reading.value(item, "words"))
+    if words is None:
+        return "the words are no list, or one that was shortened with '...'"
+    words, tags = [_word(word) for word in words], tags_of(reading, item)
     if not words:
         return "there are no words"
     if len(words) != len(tags):
         return "there are not as many tags as words"
     if not all(word.strip() for word in words):
         return "a word is empty"
+    if any(map(_is_broken, words)):
+        return BROKEN
     if len(words) > WORDS:
         return f"it has more than {WORDS:,} words (a blank line ends a sentence)"
     if any(re.search(r"\s", tag) for tag in tags):
         return "a tag has a blank in it"
-    if reading.scheme != "none" and not all(tag == "O" or re.fullmatch(r"[BIESLU]-.+", tag) for tag in tags):
+    read = reading.tagging.iob2(tags)
+    if read is None or not all(tags):
         return "a tag is not of the training file's kind"
     if isinstance(item, Sentence):
         group = f"{id.rsplit('-', 1)[0]}-document-{item.document}" if item.document else ""
     else:
         group = reading.text(item, "group")
-    return WordsExample(id, tuple(words), to_iob2(tags, reading.scheme), group), 0, 0
+    return WordsExample(id, tuple(words), read, group), ()
 
 
-def _tags(reading: Reading, item: Mapping[str, Any] | Sentence) -> list[str]:
-    if isinstance(item, Sentence):
-        return list(item.tags)
-    names = reading.names.get(reading.columns["tags"])
-    return [as_text(tag, names) for tag in _listed(reading.value(item, "tags"), texts=False)]
+def _word(value: Any) -> str:
+    """A word as it is: a no-break space is part of it."""
+    return value.strip(" \t\r\n") if isinstance(value, str) else as_text(value)
 
 
-def _listed(value: Any, texts: bool = True) -> list[Any]:
-    """A list as it is, of JSON or of Python's repr, or of text split on blanks."""
+def tags_of(reading: Reading, item: Mapping[str, Any] | Sentence) -> list[str]:
+    names = reading.names.get(reading.columns.get("tags", ""))
+    tags = item.tags if isinstance(item, Sentence) else listed(reading.value(item, "tags"))
+    return [as_text(tag, names) for tag in tags or ()]
+
+
+def listed(value: Any) -> list[Any] | None:
+    """A list as it is, as it is written out in a cell, or of text cut at blanks; None where it is none of them."""
     if isinstance(value, str):
-        value = _literal(value) if value.startswith("[") else value.split()
-    if not isinstance(value, Iterable) or isinstance(value, Mapping):
-        return []
-    return [as_text(item) for item in value] if texts else list(value)
+        value = (
+            parse_words(value)
+            if value.lstrip()[:1] in "[(" or value.startswith("array(")
+            else words_of(value)
+        )
+    if isinstance(value, str) or not isinstance(value, Iterable) or isinstance(value, (Mapping, bytes)):
+        return None
+    return list(value)
 
 
-def _literal(text: str) -> Any:
-    for parse in (json.loads, ast.literal_eval):
-        try:
-            found = parse(text)
-        except (ValueError, SyntaxError, RecursionError, MemoryError):
-            continue
-        return found if isinstance(found, list) else []
-    return text.split()
+def _is_broken(value: Any) -> bool:
+    """Whether a text has a lone surrogate, which no encoding can write."""
+    return isinstance(value, str) and not value.isascii() and bool(re.search("[\ud800-\udfff]", value))
 
 
 def _question(reading: Reading, row: Mapping[str, Any], id: str) -> Result:
@@ -201,26 +214,15 @@ def _question(reading: Reading, row: Mapping[str, Any], id: str) -> Result:
         return "the context is empty"
     if len(context) > CHARACTERS:
         return f"the context has more than {CHARACTERS:,} characters"
-    context = context.encode(errors="replace").decode()
+    if _is_broken(context) or _is_broken(row.get(reading.columns["question"])):
+        return BROKEN
     answers = answers_of(reading.value(row, "answer"), reading.value(row, "start"))
     if answers is None:
         return "the answer is neither a text nor a list of answers"
     if not answers:
         return "there is no answer (as in SQuAD 2.0)"
-    placed: dict[tuple[str, int], None] = {}
-    twice = 0
-    for text, start in answers:
-        places = (
-            [match.start() for match in re.finditer(re.escape(text.strip()), context)] if text.strip() else []
-        )
-        if not places:
-            continue
-        twice |= start is None and len(places) > 1
-        nearest = (
-            places[0] if start is None else min(places, key=lambda place, given=start: abs(place - given))
-        )
-        placed[text.strip(), nearest] = None
+    context, placed, done = place_answers(context, answers)
     if not placed:
         return "the answer is not in the context"
     group = reading.text(row, "group") or f"{context[:40]} ({digest(context)})"
-    return QuestionExample(id, question, context, tuple(placed), group), 0, twice
+    return QuestionExample(id, question, context, placed, group), done

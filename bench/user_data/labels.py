@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from bench.contracts import BenchError
+from bench.text import counted
+from bench.user_data.literals import parse
+from bench.user_data.tables import FEW
 
 POLARITY = {
     "negative": ("negative", "neg", "bad", "-1", "false", "no"),
@@ -41,44 +46,67 @@ class Labelling:
         return str(int(number)) if number is not None else value
 
 
-def labelling(values: Sequence[str], adapter: str, column: str) -> Labelling:
-    """How the values of the training file's label column are read. BenchError for a constant column, one of
-    free text, and fractions where classes are expected."""
+def labelling(values: Sequence[str], adapter: str, column: str, explicit: bool = False) -> Labelling:
+    """How the values of the training file's label column are read. explicit: the user said that they are labels, so
+    few numbers with fractions are classes. BenchError for a constant column, one of free text, and ratings or a
+    regression where classes are expected."""
     distinct = sorted(set(values))
     if len(distinct) < 2:
         only = f"every row has the label '{distinct[0]}'" if distinct else "it has no labels"
         raise BenchError(
-            f"column '{column}': {only}, so there is nothing to learn: give rows of two classes at least"
+            f"column '{column}': {only}, so there is nothing to learn: give rows of two classes at least",
+            code="constant-label",
         )
     numbers = [as_number(value) for value in distinct]
     numeric = all(number is not None for number in numbers)
     if adapter == "sentiment":
         return _polarities(distinct, column) if not numeric else _scale([n for n in numbers if n is not None])
     whole = numeric and all(number is not None and number.is_integer() for number in numbers)
-    if numeric and not whole:
+    few = len(distinct) <= min(FEW, DISTINCT * len(values))
+    if numeric and not whole and not (explicit and few):
         raise BenchError(
-            f"column '{column}' holds numbers with fractions ({distinct[0]}, {distinct[1]}, …): a "
-            f"regression is no task "
-            "here; cut them into classes, or use --adapter sentiment for ratings"
+            f"column '{column}' holds numbers with fractions ({distinct[0]}, {distinct[1]}, …): "
+            + ("if they are classes, say --adapter classification; " if few else "cut them into classes; ")
+            + "for ratings say --adapter sentiment; a regression is no task here",
+            code="regression",
         )
     if len(distinct) > max(DISTINCT * len(values), 2):
         raise BenchError(
-            f"column '{column}' has {len(distinct):,} different values in {len(values):,} rows: it does "
-            f"not hold labels; "
-            "choose another column with --label"
+            f"column '{column}' has {len(distinct):,} different values in {counted(len(values), 'row')}: it does "
+            "not hold labels; choose another column with --label",
+            code="no-labels",
         )
     floats = whole and any("." in value for value in distinct)
+    if numeric and not whole:
+        return Labelling(
+            note=f"{counted(len(distinct), 'number')} with fractions are classes as they are written"
+        )
     return Labelling(
         whole=floats, note="labels are whole numbers written as floats: 1.0 is label 1" if floats else ""
     )
 
 
+def single_label(value: Any) -> Any:
+    """The label in a list of one, bare or written out in the cell. BenchError for a list of several."""
+    found = value
+    if isinstance(value, str) and value[:1] == "[" and value[-1:] == "]":
+        found = parse(value)
+    if not isinstance(found, (list, tuple)):
+        return value
+    if len(found) > 1:
+        raise BenchError(
+            f"a row has several labels ({', '.join(map(str, found))[:60]}), and a text has one label here: keep "
+            "one a row, or choose another column with --label",
+            code="several-labels",
+        )
+    return found[0] if found else None
+
+
 def as_number(value: str) -> float | None:
-    """The finite number that a value is, or None."""
-    try:
-        number = float(value)
-    except ValueError:
+    """The finite number that a value is, in digits alone, or None."""
+    if not re.fullmatch(r"\s*[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?\s*", value, flags=re.ASCII):
         return None
+    number = float(value)
     return number if math.isfinite(number) else None
 
 
@@ -88,7 +116,8 @@ def _polarities(distinct: Sequence[str], column: str) -> Labelling:
     if wrong:
         raise BenchError(
             f"column '{column}': '{wrong[0]}' is not a polarity (negative, neutral, positive, or a rating): "
-            "use --adapter classification for other labels"
+            "use --adapter classification for other labels",
+            code="not-a-polarity",
         )
     plain = set(distinct) <= set(POLARITY)
     return Labelling(words, note="" if plain else f"labels read as polarities: {', '.join(distinct)}")

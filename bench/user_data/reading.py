@@ -4,69 +4,58 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
-from pathlib import Path
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from bench.contracts import BenchError, Splits
-from bench.data.splits import content, drop_duplicates, split_stratified
-from bench.user_data import tables
-from bench.user_data.columns import Columns, choose, guess_adapter
-from bench.user_data.conll import read_conll
-from bench.user_data.examples import Converted, Numbered, Reading, convert, learn
-from bench.user_data.questions import is_squad, read_squad
+from bench.data.splits import content, drop_duplicates, split_by_group, split_stratified
+from bench.text import counted
+from bench.user_data.adapters import guess_adapter
+from bench.user_data.columns import Columns, choose, names_of
+from bench.user_data.examples import Converted, Numbered, Reading, convert
+from bench.user_data.files import Source, gathered, open_sources
+from bench.user_data.learning import learn
 from bench.user_data.text_files import ROWS, sample
 
 if TYPE_CHECKING:
     from bench.data.sources import Sources
     from bench.user_data.description import UserData
 
-TABLES = {
-    ".csv": tables.read_delimited,
-    ".tsv": tables.read_delimited,
-    ".tab": tables.read_delimited,
-    ".jsonl": tables.read_json_lines,
-    ".ndjson": tables.read_json_lines,
-    ".json": tables.read_json_records,
-    ".parquet": tables.read_parquet,
+FIXED = {
+    "qa": {role: role for role in ("question", "context", "answer", "group")},
+    "ner": {"tags": "tags"},
 }
-CONLL = (".conll", ".iob", ".iob2", ".bio", ".txt")
-SQUAD_COLUMNS = {role: role for role in ("question", "context", "answer", "group")}
+"""The columns of the formats that fix them."""
+
 SALT = "own data"
 CUT = {"train": 0.7, "validation": 0.1, "test": 0.2}
 DOCUMENTS = 10  # below this many documents of a file, sentences are cut instead
 
 
-@dataclass(frozen=True)
-class Source:
-    """One file: what is in it, and the columns it has ({} where the format fixes them)."""
-
-    where: str
-    items: Iterable[Any]
-    table: tables.Table | None = None
-    kind: str = ""  # the adapter that the format alone is for
-    notes: tuple[str, ...] = ()
-
-
 def read_files(data: UserData, sources: Sources) -> tuple[str, Columns, Splits, list[str]]:
     """The adapter, its columns, the splits, and what was done, in words. BenchError."""
-    files = _sources(data, sources)
+    files = open_sources(data, sources)
     first = files["train"]
     notes = [f"{first.where}: {note}" for note in first.notes]
-    adapter = data.adapter or first.kind or guess_adapter(_table(first))
-    if first.kind and adapter != first.kind:
-        raise BenchError(f"{first.where} is a file for adapter {first.kind}, not {adapter}")
-    if not data.adapter:
-        notes.append(f"adapter guessed: {adapter}")
-    columns = _columns(first, adapter, data, notes)
+    adapter = _adapter(first, data, notes)
+    first, columns = _columns(first, adapter, data, notes)
+    files["train"] = first
     reading: Reading | None = None
     found: dict[str, Converted] = {}
     for split, source in files.items():
-        rows, count = sample(source.items)
+        if split != "train":
+            source = _like(
+                first, source, columns, bool(data.validation if split == "validation" else data.test)
+            )
+        rows, count = sample(_items(source, columns))
+        if not count:
+            raise BenchError(
+                f"{source.where} has no rows: give rows below the names of the columns", code="no-rows"
+            )
         if count > len(rows):
-            notes.append(f"{source.where}: {count:,} rows; a fixed sample of {ROWS:,} is used")
-        names = source.table.names if source.table else {}
-        reading = reading or _learn(adapter, columns, names, rows, notes)
+            notes.append(f"{source.where}: {counted(count, 'row')}; a fixed sample of {ROWS:,} is used")
+        if reading is None:
+            reading = _learn(_plain(source, adapter, columns, data), rows, source.where, notes)
         try:
             found[split] = convert(reading, rows, split, source.where)
         except BenchError:
@@ -76,75 +65,89 @@ def read_files(data: UserData, sources: Sources) -> tuple[str, Columns, Splits, 
             found["test"] = found.pop("validation")
             continue
         notes += found[split].said()
-    chosen = tuple(columns.items()) if first.table else ()
+    named = first.table and not first.table.with_first_line  # else numbers stay numbers
+    chosen = tuple(columns.items()) if named else data.columns
     return adapter, chosen, _cut(found, data, adapter, notes), notes
 
 
-def _learn(
-    adapter: str,
-    columns: Mapping[str, str],
-    names: Mapping[str, Sequence[str]],
-    rows: Numbered,
-    notes: list[str],
-) -> Reading:
-    reading = learn(adapter, columns, names, rows)
-    if reading.labels.note:
-        notes.append(reading.labels.note)
-    if reading.scheme != "IOB2":
-        kind = "types without B- and I-" if reading.scheme == "none" else reading.scheme
-        notes.append(f"tags are {kind}: they are read as IOB2")
+def _like(first: Source, other: Source, columns: Mapping[str, str], given: bool) -> Source:
+    """The other file, with the columns of the training file; by their place where neither names them. given: the
+    user named the file, so that a column must not be missing. BenchError."""
+    if other.kind != first.kind or (other.table is None) != (first.table is None):
+        raise BenchError(
+            f"{other.where} has another format than {first.where}: give files of one format",
+            code="formats-differ",
+        )
+    if first.table is None or other.table is None:
+        return other
+    if first.table.with_first_line and other.table.with_first_line:
+        names = dict(zip(other.table.columns, first.table.columns, strict=False))
+        rows = other.table.with_first_line
+        return replace(other, items=lambda: ({names.get(k, k): v for k, v in row.items()} for row in rows()))
+    needed = [columns[role] for role in columns if role not in ("group", "start", "sentence")]
+    missing = next((column for column in needed if column not in other.table.columns), None)
+    if missing and given:
+        raise BenchError(
+            f"{other.where} has no column '{missing}', which {first.where} has: it has "
+            f"{names_of(other.table.columns)}",
+            code="columns-differ",
+        )
+    return other
+
+
+def _adapter(source: Source, data: UserData, notes: list[str]) -> str:
+    """The adapter that is named, that the format is for, or that the columns make obvious. BenchError."""
+    if source.kind and data.adapter not in ("", source.kind):
+        raise BenchError(
+            f"{source.where} is a file for adapter {source.kind}, not {data.adapter}", code="wrong-adapter"
+        )
+    if data.adapter:
+        return data.adapter
+    if source.table is None:
+        layout = "SQuAD's layout" if source.kind == "qa" else "its columns of words and tags"
+        notes.append(f"adapter guessed: {source.kind}, by {layout}")
+        return source.kind
+    adapter, why = guess_adapter(source.table, dict(data.columns))
+    notes.append(f"adapter guessed: {adapter}, {why}")
+    return adapter
+
+
+def _plain(source: Source, adapter: str, columns: Mapping[str, str], data: UserData) -> Reading:
+    """How rows are read before anything was learnt from them."""
+    names = dict(source.names)
+    role = "tags" if adapter == "ner" else "label"
+    if data.label_names and role in columns:
+        names[columns[role]] = data.label_names
+    return Reading(adapter, columns, names, explicit=bool(data.adapter or dict(data.columns).get("label")))
+
+
+def _items(source: Source, columns: Mapping[str, str]) -> Iterable[Any]:
+    items = source.items()
+    return gathered(items, columns, source.where) if source.table and "sentence" in columns else items
+
+
+def _learn(plain: Reading, rows: Numbered, where: str, notes: list[str]) -> Reading:
+    if "sentence" in plain.columns and plain.adapter == "ner":
+        notes.append(
+            f"{where}: one word a row, gathered into {counted(len(rows), 'sentence')} by "
+            f"'{plain.columns['sentence']}'"
+        )
+    reading = learn(plain, rows, where)
+    notes += [note for note in (reading.labels.note, *reading.tagging.notes) if note]
     return reading
 
 
-def _sources(data: UserData, sources: Sources) -> dict[str, Source]:
-    """The files by split, training first."""
-    path = Path(data.data)
-    if path.is_absolute() and not path.exists():
-        raise BenchError(f"--data {data.data}: there is no such file or folder")
-    if path.is_file():
-        found = {"train": _file(path)}
-    else:
-        parts = tables.hub_tables(data.data, sources)
-        if "train" not in parts:
-            raise BenchError(f"{data.data} has no split 'train' (it has: {', '.join(parts) or 'none'})")
-        order = [split for split in ("train", "validation", "test") if split in parts]
-        found = {split: Source(parts[split].where, parts[split].rows(), parts[split]) for split in order}
-    for split, given in (("validation", data.validation), ("test", data.test)):
-        if given:
-            if not Path(given).is_file():
-                raise BenchError(f"--{split} {given}: there is no such file")
-            found[split] = _file(Path(given))
-    return found
-
-
-def _file(path: Path) -> Source:
-    suffix = path.suffix.lower()
-    if suffix == ".json" and is_squad(path):
-        return Source(path.name, read_squad(path), kind="qa")
-    if suffix in TABLES:
-        table = TABLES[suffix](path)
-        return Source(path.name, table.rows(), table, notes=table.notes)
-    if suffix in CONLL:
-        return Source(path.name, read_conll(path), kind="ner")
-    raise BenchError(
-        f"{path.name}: files of kind '{suffix or 'no suffix'}' are not read; give one of "
-        f"{', '.join([*TABLES, *CONLL])}"
-    )
-
-
-def _table(source: Source) -> tables.Table:
-    assert source.table is not None
-    return source.table
-
-
-def _columns(source: Source, adapter: str, data: UserData, notes: list[str]) -> dict[str, str]:
+def _columns(source: Source, adapter: str, data: UserData, notes: list[str]) -> tuple[Source, dict[str, str]]:
     if source.table is None:
-        if data.columns:
-            raise BenchError(f"{source.where} has no columns to choose: leave out --{data.columns[0][0]}")
-        return dict(SQUAD_COLUMNS) if adapter == "qa" else {}
-    chosen, guessed = choose(source.table, adapter, dict(data.columns))
+        if data.columns and adapter != "ner":
+            raise BenchError(
+                f"{source.where} has no columns to choose: leave out --{data.columns[0][0]}",
+                code="no-columns-to-choose",
+            )
+        return source, dict(FIXED[adapter])
+    table, chosen, guessed = choose(source.table, adapter, dict(data.columns))
     notes += guessed
-    return dict(chosen)
+    return replace(source, table=table, items=table.rows), dict(chosen)
 
 
 def _cut(found: dict[str, Converted], data: UserData, adapter: str, notes: list[str]) -> Splits:
@@ -160,40 +163,52 @@ def _cut(found: dict[str, Converted], data: UserData, adapter: str, notes: list[
     if "test" in rows or "validation" in rows:
         given = "test" if "test" in rows else "validation"
         other = "validation" if given == "test" else "test"
-        cut = _divided(rows["train"], {"train": 1 - CUT[other], other: CUT[other]})
+        cut, _ = _divided(rows["train"], {"train": 1 - CUT[other], other: CUT[other]})
         made = {**cut, given: rows[given]}
     else:
-        made = _divided(rows["train"], CUT)
+        made, how = _divided(rows["train"], CUT)
         notes.append(
-            "one file: cut into 70% training, 10% validation and 20% test rows" + _how(rows["train"])
+            "one file: cut into 70% training, 10% validation and 20% test rows" + _how(rows["train"], how)
         )
     splits = Splits(made["train"], made["validation"], made["test"])
     apart = drop_duplicates(splits)
     gone = len(splits.train) + len(splits.validation) - len(apart.train) - len(apart.validation)
     if gone:
         notes.append(
-            f"{gone:,} rows left out of training: their text is in another group of the test or validation rows"
+            f"{counted(gone, 'row')} left out of training: their text is in another group of the held-out rows"
         )
     return apart
 
 
-def _divided(rows: Sequence[Any], fractions: Mapping[str, float]) -> dict[str, list[Any]]:
+def _divided(rows: Sequence[Any], fractions: Mapping[str, float]) -> tuple[dict[str, list[Any]], str]:
+    """The parts, and how they were cut: by label; where that leaves no validation rows, as with eight rows a label,
+    they come out of the training rows of all labels; else without regard to labels. BenchError."""
     cut = split_stratified(rows, fractions, SALT)
+    how = "stratified by label"
+    if not cut.get("validation", True) and cut["train"]:
+        share = fractions["validation"] / (fractions["train"] + fractions["validation"])
+        cut |= split_by_group(cut["train"], {"train": 1 - share, "validation": share}, SALT)
+        how = "test rows stratified by label"
+    if not all(cut.values()):
+        cut, how = split_by_group(rows, fractions, SALT), "too few rows to stratify by label"
     empty = next((split for split, part in cut.items() if not part), None)
     if empty:
         raise BenchError(
-            f"{len(rows):,} rows give no {empty} rows: give more rows, or more groups than one or two"
+            f"{counted(len(rows), 'row gives', 'rows give')} no {empty} rows: give more rows, or more groups",
+            code="too-few-rows",
         )
-    return cut
+    return cut, how
 
 
-def _how(rows: Sequence[Any]) -> str:
-    kinds = ["stratified by label"] if hasattr(rows[0], "label") else []
+def _how(rows: Sequence[Any], how: str) -> str:
+    kinds = [how] if hasattr(rows[0], "label") else []
     twins = sum(count - 1 for count in Counter(map(content, rows)).values())
     if any(row.group for row in rows):
         kinds.append("a group stays in one part")
     if twins:
-        kinds.append(f"{twins:,} repeated rows stay with their twins")
+        kinds.append(
+            f"{counted(twins, 'repeated row stays with its twin', 'repeated rows stay with their twins')}"
+        )
     return f" ({', '.join(kinds)})" if kinds else ""
 
 
@@ -201,7 +216,9 @@ def _enough_documents(rows: list[Any], notes: list[str]) -> list[Any]:
     documents = {row.group for row in rows}
     if len(documents) >= DOCUMENTS or documents == {""}:
         return rows
-    notes.append(f"only {len(documents)} documents: sentences of one document may be in different parts")
+    notes.append(
+        f"only {counted(len(documents), 'document')}: sentences of one document may be in different parts"
+    )
     return [replace(row, group="") for row in rows]
 
 
@@ -213,13 +230,13 @@ def _without_leaks(rows: Mapping[str, list[Any]], split: str, data: UserData, no
     if shared and not data.drop_duplicates:
         example = next(content(row) for row in rows["train"] if content(row) in held_out)
         raise BenchError(
-            f"leak: {shared:,} of {len(rows['train']):,} training rows are also in the {split} file (such as "
-            f"'{example[:60]}'): scores would be too good; remove them, or give --drop-duplicates to "
-            f"leave them out of "
-            "training"
+            f"leak: {shared:,} of {counted(len(rows['train']), 'training row')} are also in the {split} file (such "
+            f"as '{example[:60]}'): scores would be too good; remove them, or give --drop-duplicates to "
+            "leave them out of training",
+            code="leak",
         )
     if shared:
-        notes.append(f"{shared:,} training rows left out: they are also in the {split} file")
+        notes.append(f"{counted(shared, 'training row')} left out: they are also in the {split} file")
     return kept
 
 
@@ -230,8 +247,8 @@ def _refuse_unknown(rows: Mapping[str, Sequence[Any]]) -> None:
         if strange:
             raise BenchError(
                 f"the {split} file has class '{strange[0]}', which no training row has: add rows of it "
-                f"to training, or "
-                "remove it"
+                "to training, or remove it",
+                code="untrained-class",
             )
 
 

@@ -5,19 +5,23 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from bench.contracts import Splits
 from bench.data.splits import all_splits, content
+from bench.text import counted
 from bench.user_data.description import Read
+from bench.user_data.token_counts import estimated, token_counter
 
 if TYPE_CHECKING:
     from bench.data.sources import Sources
 
 SHOWN = 8  # classes that are listed
+RARE = 5  # training rows below which a class is rare
+MISSING = ("nan", "none", "null", "n/a", "na", "-", "?")
+"""What programs write for a missing value; as a label it is worth a look."""
 LENGTHS = (32, 48, 64, 96, 128, 192, 256)
 """What a sequence's limit is chosen from."""
 WINDOW = 96  # tokens of a question and its context, at least
@@ -39,14 +43,11 @@ class Lengths:
 
 
 def lengths(splits: Splits, backbone: str, sources: Sources) -> Lengths:
-    """Measured with the backbone's own tokenizer where it is at hand, else estimated as 1.4 tokens a word."""
+    """Measured with the backbone's own tokenizer where it is at hand, else estimated from words and characters."""
     texts = [_read_by_model(example) for example in splits.train[:SAMPLE]]
-    tokenizer = _tokenizer(backbone, sources)
-    if tokenizer is None:
-        counts, unit = np.array([round(1.4 * len(text.split())) + 2 for text in texts]), "tokens (estimated)"
-    else:
-        counts = np.array([len(encoding.ids) for encoding in tokenizer.encode_batch(texts)])
-        unit = "tokens"
+    count = token_counter(backbone, sources)
+    unit = "tokens" if count else "tokens (estimated)"
+    counts = np.array((count or estimated)(texts))
     high = int(np.quantile(counts, COVERED))
     limit = next((length for length in LENGTHS if length >= high), LENGTHS[-1])
     return Lengths(
@@ -66,32 +67,43 @@ def summarise(read: Read, measured: Lengths) -> list[str]:
         *read.notes,
         *_repeated(splits),
         *_contradictions(splits),
-        *_rare(splits),
+        *_doubtful(splits),
     ]
 
 
 def _truncation(adapter: str, measured: Lengths) -> str:
     if adapter == "qa":
         return f"windows of {max(measured.limit, WINDOW)} tokens, so nothing is cut off"
-    return f"cut at {measured.limit}: {100 * measured.truncated:.0f} of 100 texts lose their end"
+    return f"cut at {measured.limit}: {_share(measured)} lose their end"
+
+
+def _share(measured: Lengths) -> str:
+    """Of texts in 100; never 0 where some are cut."""
+    share = 100 * measured.truncated
+    return f"{share:.0f} of 100 texts" if share >= 0.5 or not share else "fewer than 1 of 100 texts"
 
 
 def _classes(splits: Splits) -> list[str]:
     train = splits.train
     if hasattr(train[0], "label"):
         counts = Counter(row.label for row in train)
-        total, what = len(train), "classes"
+        total, what = len(train), counted(len(counts), "class", "classes")
     elif hasattr(train[0], "tags"):
         counts = Counter(tag[2:] for row in train for tag in row.tags if tag[0] == "B")
-        total, what = sum(counts.values()), "entity types"
+        total, what = sum(counts.values()), counted(len(counts), "entity type")
         if not counts:
             return ["entity types: none in training; there is nothing to find"]
     else:
         answers = [len(row.answers[0][0].split()) for row in train]
-        return [f"answers: {int(np.median(answers))} words in the median, the longest {max(answers)}"]
-    listed = ", ".join(f"{name} {100 * count / total:.0f}%" for name, count in counts.most_common(SHOWN))
-    more = f" and {len(counts) - SHOWN} more" if len(counts) > SHOWN else ""
-    return [f"{len(counts)} {what} in training: {listed}{more}"]
+        return [
+            f"answers: {counted(int(np.median(answers)), 'word')} in the median, the longest {max(answers):,}"
+        ]
+    ordered = counts.most_common()
+    listed = ", ".join(f"{name} {100 * count / total:.0f}%" for name, count in ordered[:SHOWN])
+    rest = ordered[SHOWN:]
+    rarest = ", ".join(f"{name} {count:,}" for name, count in rest[-3:])
+    more = f" and {len(rest)} more, the rarest with so many: {rarest}" if rest else ""
+    return [f"{what} in training: {listed}{more}"]
 
 
 def _repeated(splits: Splits) -> list[str]:
@@ -102,10 +114,11 @@ def _repeated(splits: Splits) -> list[str]:
     found = []
     if near:
         found.append(
-            f"look: {near:,} training texts are in the validation or test rows but for case and blanks: a mild leak"
+            f"look: {counted(near, 'training text is', 'training texts are')} in the validation or test rows but "
+            "for case and blanks: a mild leak"
         )
     if twins:
-        found.append(f"look: {twins:,} training rows repeat another one")
+        found.append(f"look: {counted(twins, 'training row repeats', 'training rows repeat')} another one")
     return found
 
 
@@ -117,22 +130,53 @@ def _contradictions(splits: Splits) -> list[str]:
     if not torn:
         return []
     return [
-        f"look: {len(torn):,} texts have rows with different labels, such as '{torn[0][:60]}': label noise"
+        f"look: {counted(len(torn), 'text has', 'texts have')} rows with different labels, such as '{torn[0][:60]}'"
+        ": label noise"
     ]
 
 
-def _rare(splits: Splits) -> list[str]:
-    if not hasattr(splits.train[0], "label"):
+def _doubtful(splits: Splits) -> list[str]:
+    """Classes that are rare, never tested, look like a missing value, or differ in case and blanks only."""
+    labelled = hasattr(splits.train[0], "label")
+    if not labelled and not hasattr(splits.train[0], "tags"):
         return []
-    counts = Counter(row.label for row in splits.train)
-    tested = {row.label for row in splits.test}
-    untested = sorted(set(counts) - tested)
-    if not untested:
-        return []
-    return [
-        f"look: no test row has class '{untested[0]}' ({counts[untested[0]]} in training): it is "
-        f"learnt, never tested"
-    ]
+    counts = Counter(_labels_of(splits.train))
+    found = []
+    rare = [f"'{name}' {count}" for name, count in reversed(counts.most_common()) if count < RARE]
+    if rare:
+        unit = "training rows" if labelled else "entities in training"
+        what = "class" if labelled else "entity type"
+        more = f" and {len(rare) - SHOWN} more" if len(rare) > SHOWN else ""
+        found.append(
+            f"look: {counted(len(rare), what, 'classes' if labelled else '')} with fewer than {RARE} {unit} "
+            f"({', '.join(rare[:SHOWN])}{more}): too few to learn or to judge"
+        )
+    untested = sorted(set(counts) - set(_labels_of(splits.test)))
+    if untested and labelled:
+        found.append(
+            f"look: no test row has class '{untested[0]}' ({counts[untested[0]]} in training): it is "
+            "learnt, never tested"
+        )
+    missing = next((name for name in counts if name.casefold() in MISSING), None)
+    if missing and labelled:
+        found.append(
+            f"look: class '{missing}' looks like a missing value ({counted(counts[missing], 'training row')}): "
+            "leave those rows out if it is"
+        )
+    alike: dict[str, list[str]] = defaultdict(list)
+    for name in sorted(counts):
+        alike[" ".join(name.casefold().split())].append(name)
+    twins = next((names for names in alike.values() if len(names) > 1), None)
+    if twins:
+        found.append(f"look: classes '{twins[0]}' and '{twins[1]}' differ in case or blanks only")
+    return found
+
+
+def _labels_of(rows: Sequence[Any]) -> list[str]:
+    """The classes of rows, or the types of their entities, as often as they occur."""
+    if hasattr(rows[0], "label"):
+        return [row.label for row in rows]
+    return [tag[2:] for row in rows for tag in row.tags if tag[0] == "B"]
 
 
 def _plain(row: Any) -> str:
@@ -141,24 +185,6 @@ def _plain(row: Any) -> str:
 
 def _read_by_model(example: Any) -> str:
     return " ".join(example.words) if hasattr(example, "words") else content(example)
-
-
-def _tokenizer(backbone: str, sources: Sources) -> Any:
-    """The `tokenizers` object of an encoder that is on this machine, or None. Imports neither torch nor
-    transformers."""
-    from tokenizers import Tokenizer
-
-    from bench.models import catalog
-
-    if catalog.kind_of(backbone) != "encoder":
-        return None
-    path = Path(catalog.folder(backbone, sources)) / "tokenizer.json"
-    if not path.is_file():
-        return None
-    tokenizer = Tokenizer.from_file(str(path))
-    tokenizer.no_truncation()
-    tokenizer.no_padding()
-    return tokenizer
 
 
 def recipe_keys(adapter: str, rows: int, measured: Lengths) -> Mapping[str, Any]:

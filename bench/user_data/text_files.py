@@ -1,14 +1,16 @@
-"""Text files of unknown origin: their encoding, and a bounded, repeatable sample of what is in them."""
+"""Text files of unknown origin: their lines, and a bounded, repeatable sample of what is in them."""
 
 from __future__ import annotations
 
-import codecs
 import hashlib
+import io
+import zlib
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TypeVar
 
 from bench.contracts import BenchError
+from bench.user_data.encodings import Encoding, opened, unreadable
 
 ROWS = 100_000
 """Rows that are kept of a file; of a larger one a sample, so that memory does not grow with the file."""
@@ -19,62 +21,56 @@ CHARACTERS = 100_000
 WHOLE_BYTES = 512 * 2**20
 """The largest file of a format that can only be read whole."""
 
-BLOCK = 2**20
 T = TypeVar("T")
 
 
-def encoding_of(path: Path) -> str:
-    """UTF-8 (with or without a mark), UTF-16 by its mark, else Windows-1252, the superset of Latin-1 that
-    files called Latin-1 are in. BenchError for a file that is no text, or cannot be read."""
-    utf8 = codecs.getincrementaldecoder("utf-8")()
-    valid, start = True, b""
-    try:
-        with path.open("rb") as file:
-            start = file.read(4)
-            if start.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
-                return "utf-16"
-            file.seek(0)
-            while block := file.read(BLOCK):
-                if b"\0" in block:
-                    raise BenchError(
-                        f"{path.name} is not a text file (it has NUL bytes): save it as UTF-8 text"
-                    )
-                try:
-                    utf8.decode(block)
-                except UnicodeDecodeError:
-                    valid = False
-            if valid:
-                utf8.decode(b"", final=True)
-    except UnicodeDecodeError:
-        valid = False
-    except OSError as error:
-        raise BenchError(f"{path} cannot be read ({error.strerror or error})") from error
-    if not valid:
-        return "cp1252"
-    return "utf-8-sig" if start.startswith(codecs.BOM_UTF8) else "utf-8"
+def lines_of(path: Path, encoding: Encoding) -> Iterator[str]:
+    """The lines without their ends, which may be those of any system. BenchError where the bytes are not of that
+    encoding."""
+    for line in raw_lines(path, encoding, newline=None):
+        yield line.rstrip("\n")
 
 
-def lines_of(path: Path, encoding: str) -> Iterator[str]:
-    """The lines without their ends. BenchError where the bytes are not of that encoding."""
+def raw_lines(path: Path, encoding: Encoding, newline: str | None = "") -> Iterator[str]:
+    """The lines, with their ends as they stand in the file unless `newline` says otherwise. BenchError."""
+    number = 0
     try:
-        with path.open(encoding=encoding, errors="replace" if encoding == "cp1252" else "strict") as file:
-            for line in file:
-                yield line.rstrip("\r\n")
+        with (
+            opened(path) as file,
+            io.TextIOWrapper(file, encoding.name, encoding.errors, newline) as text,
+        ):
+            for number, line in enumerate(text, 1):  # noqa: B007  (the number is for the error)
+                yield line
     except UnicodeError as error:
-        raise BenchError(f"{path.name} is not valid {encoding}: save it as UTF-8") from error
-    except OSError as error:
-        raise BenchError(f"{path} cannot be read ({error.strerror or error})") from error
-
-
-def whole_text(path: Path, encoding: str) -> str:
-    """All of a file that cannot be read in parts. BenchError beyond WHOLE_BYTES."""
-    size = path.stat().st_size
-    if size > WHOLE_BYTES:
         raise BenchError(
-            f"{path.name} has {size / 2**20:,.0f} MiB, and this format can only be read whole, up to "
-            f"{WHOLE_BYTES // 2**20} MiB: convert it to JSON lines or Parquet, or cut it"
-        )
-    return "\n".join(lines_of(path, encoding))
+            f"{path.name} is not {encoding.name} ({_reason(error)} in line {number + 1:,} or later): name another "
+            "encoding with --encoding, or save it as UTF-8",
+            code="wrong-encoding",
+        ) from error
+    except (OSError, EOFError, zlib.error) as error:
+        raise unreadable(path, error) from error
+
+
+def _reason(error: UnicodeError) -> str:
+    if isinstance(error, UnicodeDecodeError):
+        return f"byte 0x{error.object[error.start]:02X}: {error.reason}"
+    return str(error)
+
+
+def whole_text(path: Path, encoding: Encoding) -> str:
+    """All of a file that cannot be read in parts. BenchError beyond WHOLE_BYTES."""
+    found: list[str] = []
+    size = 0
+    for line in lines_of(path, encoding):
+        size += len(line)
+        if size > WHOLE_BYTES:
+            raise BenchError(
+                f"{path.name} has more than {WHOLE_BYTES // 2**20} MiB, and this format can only be read whole: "
+                "convert it to JSON lines or Parquet, or cut it",
+                code="file-too-large",
+            )
+        found.append(line)
+    return "\n".join(found)
 
 
 def sample(items: Iterable[T], limit: int = ROWS) -> tuple[list[tuple[int, T]], int]:

@@ -13,7 +13,7 @@ import pytest
 from rich.console import Console
 
 from bench.cli.display import Display
-from bench.cli.grid import Grid, Running
+from bench.cli.grid import ProgressGrid, Running
 from bench.contracts import Cell, Recipe
 from bench.runs.curve import Point
 from bench.runs.record import Record, Seconds
@@ -38,7 +38,7 @@ def failed(of: Cell) -> Record:
     return Record(cell=of, fingerprint="", status="oom", reason="no memory [bold]\x1b[31m\r\nat all")
 
 
-def drawn(grid: Grid, width: int = 80, height: int = 24, encoding: str = "utf-8") -> list[str]:
+def drawn(grid: ProgressGrid, width: int = 80, height: int = 24, encoding: str = "utf-8") -> list[str]:
     raw = io.BytesIO()
     file = io.TextIOWrapper(raw, encoding=encoding)
     Console(file=file, width=width, height=height, force_terminal=True, no_color=True).print(grid)
@@ -56,7 +56,7 @@ RECORDS = {c.id: done(c) for c in CELLS[:3]} | {CELLS[6].id: failed(CELLS[6])}
 
 def test_the_grid_fills() -> None:
     running = Running(CELLS[3], elapsed=3.0, estimate=60.0, point=POINT)
-    lines = drawn(Grid(CELLS, RECORDS, [running], elapsed=70.0, left=125.0))
+    lines = drawn(ProgressGrid(CELLS, RECORDS, [running], elapsed=70.0, left=125.0))
     assert lines[0].split() == ["films", "news"]
     assert lines[1].split() == ["full", "x", "80.0", "·"]
     assert lines[2].split() == ["frozen", "x", "80.0", "1/2", "▸50%", "oom"]
@@ -77,20 +77,20 @@ def test_a_running_cell_says_how_long_it_has_taken_of_how_much() -> None:
 def test_it_never_exceeds_the_screen(width: int, height: int) -> None:
     many = [cell(f"task-{t}/strategy-{s}/{'b' * 50}/0") for t in range(9) for s in range(20)]
     console = Console(width=width, height=height, file=io.StringIO(), force_terminal=True)
-    lines = console.render_lines(Grid(many, {}, [Running(many[100], 1.0)]), pad=False)
+    lines = console.render_lines(ProgressGrid(many, {}, [Running(many[100], 1.0)]), pad=False)
     assert len(lines) <= height
     assert all(sum(part.cell_length for part in line) <= width for line in lines)
 
 
 def test_what_does_not_fit_is_counted_and_the_cell_in_flight_is_in_the_window() -> None:
     many = [cell(f"task-{t}/full/x/0") for t in range(9)]
-    lines = drawn(Grid(many, {}, [Running(many[6], 1.0)]), width=50)
+    lines = drawn(ProgressGrid(many, {}, [Running(many[6], 1.0)]), width=50)
     assert "task-6" in lines[0]
     assert any("more tasks" in line for line in lines)
 
 
 def test_a_terminal_without_unicode_gets_ascii() -> None:
-    text = "\n".join(drawn(Grid(CELLS, RECORDS, [Running(CELLS[3], 3.0)]), encoding="ascii"))
+    text = "\n".join(drawn(ProgressGrid(CELLS, RECORDS, [Running(CELLS[3], 3.0)]), encoding="ascii"))
     assert text.isascii()
     assert "> films/frozen" in text
 

@@ -13,7 +13,7 @@ import pytest
 from bench.cli.app import main
 from bench.contracts import BenchError, Cell
 from bench.peers import measuring, table
-from bench.peers.measurement import Clock, Job, Outcome, read, save
+from bench.peers.measurement import Clock, MeasurementJob, SideOutcome, read, save
 from bench.runs.record import Machine
 from tests.support.made_runs import TOYS, finish
 
@@ -25,10 +25,12 @@ MACHINE = Machine(device="cpu", dtype="float32", threads=1, processor="p", syste
 def measured(toy_cell: MakeCell, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A file with measurements of two strategies and their suite."""
     cells = [toy_cell(strategy, seed=seed) for strategy in ("full", "frozen") for seed in (0, 1)]
-    outcome = Outcome(clock=Clock(prepare=1.0, train=2.0, evaluate=3.0), score=0.5)
+    outcome = SideOutcome(clock=Clock(prepare=1.0, train=2.0, evaluate=3.0), score=0.5)
     monkeypatch.setattr(measuring, "run", lambda job: (outcome, ""))
     path = tmp_path / "peers.json"
-    todo = measuring.jobs(cells, ("engine", "trainer-tuned", "scikit-learn"), Job(side="engine", cells=()))
+    todo = measuring.jobs(
+        cells, ("engine", "trainer-tuned", "scikit-learn"), MeasurementJob(side="engine", cells=())
+    )
     save(measuring.measure(todo, measuring.begin(path, MACHINE, cells, print), path, print), path)
     return path
 
@@ -78,7 +80,9 @@ def test_a_wrong_request_is_one_line_and_exit_code_2(
 
 def test_a_measurement_is_a_process_of_its_own(toy_cell: MakeCell) -> None:
     pytest.importorskip("accelerate")
-    job = Job(side="trainer", cells=(toy_cell("frozen"),), device="cpu", threads=1, plugin_files=(TOYS,))
+    job = MeasurementJob(
+        side="trainer", cells=(toy_cell("frozen"),), device="cpu", threads=1, plugin_files=(TOYS,)
+    )
     outcome, reason = measuring.run(job)
     assert reason == ""
     assert outcome is not None
@@ -90,9 +94,10 @@ def test_a_side_that_cannot_run_a_cell_says_why(toy_cell: MakeCell) -> None:
     from bench.peers import worker
 
     cell = toy_cell("frozen", "toy-ner")
-    job = Job(side="scikit-learn", cells=(cell,), device="cpu", threads=1, plugin_files=(TOYS,))
-    with pytest.raises(BenchError, match="beside `frozen` with a pooled head alone"):
+    job = MeasurementJob(side="scikit-learn", cells=(cell,), device="cpu", threads=1, plugin_files=(TOYS,))
+    with pytest.raises(BenchError) as error:
         worker.run(job)
+    assert error.value.code == "no-classifier-peer"
 
 
 def test_choosing_what_to_measure_imports_no_trainer() -> None:

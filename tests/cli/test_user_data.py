@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+import zipfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -104,6 +105,13 @@ def test_a_rule_is_said_on_screen(case: str, plan: Plan, tmp_path: Path) -> None
     assert text in said
 
 
+def workbook(folder: Path) -> Path:
+    path = folder / "a.csv"  # whatever it is called
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("xl/workbook.xml", "<workbook/>")
+    return path
+
+
 REFUSED: dict[str, tuple[Callable[[Path], Path], str]] = {
     "a constant label": (
         lambda folder: written(folder / "a.csv", labels=["spam"] * 100),
@@ -114,8 +122,8 @@ REFUSED: dict[str, tuple[Callable[[Path], Path], str]] = {
         "holds numbers with fractions",
     ),
     "no such file": (lambda folder: folder / "nothing.csv", "there is no such file or folder"),
-    "another format": (lambda folder: written(folder / "a.xlsx"), "files of kind '.xlsx' are not read"),
-    "no rows": (lambda folder: written(folder / "a.csv", texts=[], labels=[]), "it has no labels"),
+    "another format": (workbook, "a workbook or a zip archive: save the table as CSV"),
+    "no rows": (lambda folder: written(folder / "a.csv", texts=[], labels=[]), "a.csv has no rows"),
 }
 
 
@@ -154,6 +162,99 @@ def test_a_file_may_be_called_as_a_task_that_is_there(plan: Plan, tmp_path: Path
     code, said = plan(written(tmp_path / "sst2.csv"))
     assert code == 0
     assert said.startswith("my-sst2: ")
+
+
+@pytest.mark.parametrize("name", ["quick.csv", "sst2.csv"])
+def test_a_file_called_as_a_suite_or_a_task_gets_a_name_of_its_own(
+    name: str, plan: Plan, tmp_path: Path
+) -> None:
+    code, said = plan(written(tmp_path / name))
+    assert code == 0
+    assert said.startswith(f"my-{Path(name).stem}: ")
+
+
+def test_the_name_of_a_suite_is_no_name_for_data(plan: Plan, tmp_path: Path) -> None:
+    code, said = plan(written(tmp_path / "a.csv"), "--name", "quick")
+    assert code == 2
+    assert said == "transferbench: --name quick is the name of a suite: choose another one\n"
+
+
+def test_names_in_another_script_do_not_meet(plan: Plan, tmp_path: Path) -> None:
+    names = [plan(written(tmp_path / name))[1].split(":")[0] for name in ("отзывы.csv", "фильмы.csv")]
+    assert names[0] != names[1]
+
+
+def test_results_of_other_data_are_never_overwritten(
+    bench: Command, tiny_encoder: Path, tmp_path: Path
+) -> None:
+    """Two files of one name; then the first again, which finds its own results."""
+    for folder, texts in (("a", TEXTS), ("b", [f"other {text}" for text in TEXTS])):
+        (tmp_path / folder).mkdir()
+        written(tmp_path / folder / "train.csv", texts)
+    run = ("--backbone", str(tiny_encoder), "--strategy", "frozen", "--executor", "inline", "--seeds", "1")
+    assert bench("run", "--data", "a/train.csv", *run)[0] == 0
+    kept = Store(Path("results/runs/train")).records()
+    code, _, said = bench("run", "--data", "b/train.csv", *run)
+    assert code == 0
+    assert "results/runs/train/ holds results of other data: these are kept in results/runs/train-" in said
+    assert Store(Path("results/runs/train")).records() == kept
+    assert len(list(Path("results/runs").glob("train*"))) == 2
+    code, _, said = bench("run", "--data", "a/train.csv", *run)
+    assert "holds results of other data" not in said
+    code, _, said = bench("run", "--data", "b/train.csv", "--out", "results/runs/train", *run)
+    assert code == 2
+    assert "--out results/runs/train holds results of other data named 'train'" in said
+    assert Store(Path("results/runs/train")).records() == kept
+
+
+OPTIONS: dict[str, tuple[Callable[[Path], Path], tuple[str, ...], str]] = {
+    "names of tags": (
+        lambda folder: integer_tags(folder / "a.jsonl"),
+        ("--label-names", "O,B-PER"),
+        "1 entity type in training: PER 100%",
+    ),
+    "encoding": (
+        lambda folder: cyrillic(folder / "a.csv"),
+        ("--encoding", "cp1251"),
+        "2 classes in training: нет 50%, да 50%",
+    ),
+    "columns by number": (
+        lambda folder: written(folder / "a.csv"),
+        ("--text", "1", "--label", "2"),
+        "adapter guessed: sentiment, as --text and --label say",
+    ),
+    "a column of sentences": (
+        lambda folder: words_in_rows(folder / "a.csv"),
+        ("--words", "w", "--tags", "t", "--sentence", "n"),
+        "one word a row, gathered into 40 sentences by 'n'",
+    ),
+}
+
+
+def integer_tags(path: Path) -> Path:
+    rows = [{"tokens": ["Ann", f"ran{n}"], "ner_tags": [1, 0]} for n in range(40)]
+    path.write_text("\n".join(map(json.dumps, rows)))
+    return path
+
+
+def cyrillic(path: Path) -> Path:
+    lines = [f"Вечер номер {n},{'да' if n % 2 else 'нет'}" for n in range(40)]
+    path.write_bytes("\n".join(["text,label", *lines]).encode("cp1251"))
+    return path
+
+
+def words_in_rows(path: Path) -> Path:
+    lines = [f"{n},{word},{tag}" for n in range(40) for word, tag in (("Ann", "B-PER"), (f"ran{n}", "O"))]
+    path.write_text("\n".join(["n,w,t", *lines]))
+    return path
+
+
+@pytest.mark.parametrize("case", OPTIONS)
+def test_an_option_says_what_cannot_be_guessed(case: str, plan: Plan, tmp_path: Path) -> None:
+    make, options, text = OPTIONS[case]
+    code, said = plan(make(tmp_path), *options)
+    assert code == 0, said
+    assert text in said
 
 
 def test_a_file_may_be_described_in_a_suite(bench: Command, tmp_path: Path) -> None:

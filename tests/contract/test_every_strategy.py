@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import ast
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cache
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -93,15 +91,6 @@ def trained(toy_cell: MakeCell, group: CellGroup, toy_context: RunContext) -> Ca
     return once
 
 
-@pytest.mark.parametrize(
-    "path", sorted((Path(__file__).parents[2] / "strategies").glob("*.py")), ids=lambda path: path.stem
-)
-def test_a_strategy_imports_the_contract_alone(path: Path) -> None:
-    nodes = ast.walk(ast.parse(path.read_text(encoding="utf-8")))
-    modules = {node.module for node in nodes if isinstance(node, ast.ImportFrom)}
-    assert modules <= {"dataclasses", "bench.contracts"}
-
-
 @EVERY
 def test_it_says_what_it_is(name: str, plugins: Plugins) -> None:
     assert plugins.strategies[name].name == name
@@ -139,8 +128,8 @@ def test_it_gives_every_parameter_a_rate_in_every_phase(
     name: str, toy_cell: MakeCell, group: CellGroup, toy_context: RunContext
 ) -> None:
     cell = toy_cell(name)
-    strategy = toy_context.plugins.strategy(name)
-    model, plan = build(cell, strategy, group, toy_context)
+    strategy = toy_context.registry.strategy(cell)
+    model, plan = build(cell, group, toy_context)
     for phase, declared in zip(plan.phases, strategy.checked_phases(group.given.depth), strict=True):
         rates = {parameter: declared.rate(parameter) for parameter in model.parameters()}
         assert phase.rates == {parameter: rate for parameter, rate in rates.items() if rate}
@@ -219,7 +208,7 @@ def test_dropout_is_active_in_exactly_the_blocks_that_learn(
     name: str, toy_cell: MakeCell, group: CellGroup, toy_context: RunContext
 ) -> None:
     cell = toy_cell(name)
-    model, plan = build(cell, toy_context.plugins.strategy(name), group, toy_context)
+    model, plan = build(cell, group, toy_context)
     seen: list[dict[int, set[bool]]] = []
 
     def note(module: nn.Module, inputs: Any) -> None:
@@ -270,8 +259,8 @@ def test_one_optimizer_serves_all_phases_and_keeps_its_moments(
 def test_it_starts_from_the_given_weights_unless_it_says_otherwise(
     name: str, toy_cell: MakeCell, group: CellGroup, toy_context: RunContext
 ) -> None:
-    strategy = toy_context.plugins.strategy(name)
-    model, _ = build(toy_cell(name), strategy, group, toy_context)
+    strategy = toy_context.registry.strategy(toy_cell(name))
+    model, _ = build(toy_cell(name), group, toy_context)
     given = group.given.named_parameters()
     same = [torch.equal(p, given[n]) for n, p in model.backbone.named_parameters().items() if n in given]
     if strategy.pretrained:

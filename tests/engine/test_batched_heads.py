@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
 
 from bench.contracts import Cell, Recipe
-from bench.engine.cell import build, run_cell, train
+from bench.engine import cell as engine_cell
+from bench.engine.batched_heads import Heads
+from bench.engine.cell import Tests, run_cell, run_cells, train, train_heads, trains_together
 from bench.engine.divergence import Diverged
 from bench.engine.group import CellGroup, RunContext, prepare_group
-from bench.engine.training import fit, predict
-from bench.engine.tuning import Trained
+from bench.engine.memory import Memory
+from bench.engine.training import predict
+from bench.runs.record import Record
 
 MakeCell = Callable[..., Cell]
 SEEDS = (0, 3)
@@ -33,53 +37,43 @@ def recipe(request: pytest.FixtureRequest, toy_recipe: Recipe) -> Recipe:
     return replace(toy_recipe, tune=SCALES, **changes)
 
 
-def alone(cell: Cell, scale: float, group: CellGroup, context: RunContext) -> Trained:
-    """The same head through the plain training loop."""
-    recipe = replace(cell.recipe, rate_scale=cell.recipe.rate_scale * scale)
-    model, plan = build(replace(cell, strategy="frozen", recipe=recipe), group, context)
-    for split in ("train", "validation"):
-        group.prefix.fill(split, plan.boundaries)
-    score = lambda logits: float(logits.mean())  # noqa: E731
-    return Trained(model, plan, fit(model, plan, group.splits, recipe, cell.seed, score, lambda _: None), 0.0)
-
-
-def with_seeds(context: RunContext, cell: Cell) -> RunContext:
+def seeds_in(context: RunContext, cell: Cell) -> RunContext:
     return replace(context, seeds={cell.id.rpartition("/")[0]: SEEDS})
+
+
+def heads_of(cell: Cell, group: CellGroup, context: RunContext) -> Heads:
+    found = train_heads(cell, group, context)
+    assert found is not None
+    return found
 
 
 def test_each_head_is_the_one_it_would_be_alone(
     recipe: Recipe, toy_cell: MakeCell, toy_context: RunContext
 ) -> None:
     cell = toy_cell("frozen", recipe=recipe)
-    context = with_seeds(toy_context, cell)
+    context = seeds_in(toy_context, cell)
     group = prepare_group(cell, context)
-    for seed in SEEDS:
-        for scale in SCALES:
-            one = replace(cell, seed=seed)
-            batched, single = (
-                train(one, scale, group, context, lambda _: None),
-                alone(one, scale, group, context),
-            )
-            curves = [[(p.step, p.loss, p.train_loss) for p in t.fitted.curve] for t in (batched, single)]
-            np.testing.assert_allclose(curves[0], curves[1], rtol=1e-5, atol=1e-6)
-            assert batched.fitted.phase_steps == single.fitted.phase_steps
-            assert batched.fitted.padding == single.fitted.padding
-            logits = [
-                predict(t.model, "test", group.splits["test"], t.plan.phases[-1])[0]
-                for t in (batched, single)
-            ]
-            np.testing.assert_allclose(logits[0], logits[1], rtol=1e-4, atol=1e-5)
-    assert len(group.heads) == len(SEEDS) * len(SCALES)
+    heads = heads_of(cell, group, context)
+    assert set(heads.members) == {(seed, scale) for seed in SEEDS for scale in SCALES}
+    for seed, scale in heads.members:
+        batched = heads.trained(seed, scale, lambda _: None)
+        single = train(replace(cell, seed=seed), scale, group, context, lambda _: None)
+        curves = [[(p.step, p.loss, p.train_loss) for p in t.fitted.curve] for t in (batched, single)]
+        np.testing.assert_allclose(curves[0], curves[1], rtol=1e-5, atol=1e-6)
+        assert batched.fitted.phase_steps == single.fitted.phase_steps
+        assert batched.fitted.padding == single.fitted.padding
+        logits = [
+            predict(t.model, "test", group.splits["test"], t.plan.phases[-1])[0] for t in (batched, single)
+        ]
+        np.testing.assert_allclose(logits[0], logits[1], rtol=1e-4, atol=1e-5)
 
 
-def test_what_a_head_costs_does_not_depend_on_the_order_of_the_cells(
-    toy_cell: MakeCell, toy_context: RunContext
-) -> None:
+def test_every_seed_is_charged_the_whole_batch(toy_cell: MakeCell, toy_context: RunContext) -> None:
     cell = toy_cell("frozen")
-    context = with_seeds(toy_context, cell)
-    group = prepare_group(cell, context)
-    trained = [train(replace(cell, seed=seed), 1.0, group, context, lambda _: None) for seed in (3, 0)]
-    assert len({t.fitted.train_seconds for t in trained}) == 1  # each is charged the whole batch
+    context = seeds_in(toy_context, cell)
+    heads = heads_of(cell, prepare_group(cell, context), context)
+    trained = [heads.trained(seed, 1.0, lambda _: None) for seed in SEEDS]
+    assert len({t.fitted.train_seconds for t in trained}) == 1
     assert trained[0].fitted.train_seconds > 0
 
 
@@ -88,27 +82,109 @@ def test_a_head_that_diverges_leaves_the_others_alone(
 ) -> None:
     cell = toy_cell("frozen", recipe=replace(toy_recipe, tune=(1e38, 1.0)))
     group = prepare_group(cell, toy_context)
+    heads = heads_of(cell, group, toy_context)
     with pytest.raises(Diverged):
-        train(cell, 1e38, group, toy_context, lambda _: None)
-    kept, single = train(cell, 1.0, group, toy_context, lambda _: None), alone(cell, 1.0, group, toy_context)
+        heads.trained(cell.seed, 1e38, lambda _: None)
+    kept = heads.trained(cell.seed, 1.0, lambda _: None)
+    single = train(cell, 1.0, group, toy_context, lambda _: None)
     assert kept.fitted.loss == pytest.approx(single.fitted.loss, rel=1e-5)
 
 
 def test_the_frozen_encoder_is_shared_and_untouched(toy_cell: MakeCell, toy_context: RunContext) -> None:
     cell = toy_cell("frozen")
-    context = with_seeds(toy_context, cell)
+    context = seeds_in(toy_context, cell)
     group = prepare_group(cell, context)
     before = group.frozen.content()
-    run_cell(cell, group, context, lambda _: None)
-    assert all(t.model.backbone is group.frozen for t in group.heads.values() if isinstance(t, Trained))
+    heads = heads_of(cell, group, context)
+    assert all(one.model.backbone is group.frozen for one in heads.members.values())
     assert group.frozen.content() == before
 
 
-def test_short_memory_and_token_heads_take_the_plain_path(
+def made(
+    cells: Sequence[Cell], context: RunContext, monkeypatch: pytest.MonkeyPatch
+) -> tuple[list[tuple[Record, Tests]], list[tuple[int, str]]]:
+    """What comes of the cells, and the seed and learning-rate scale of every model that was built."""
+    built: list[tuple[int, str]] = []
+    real = engine_cell.build
+
+    def noted(cell: Cell, *arguments: Any) -> Any:
+        built.append((cell.seed, f"{cell.recipe.rate_scale:g}"))
+        return real(cell, *arguments)
+
+    monkeypatch.setattr(engine_cell, "build", noted)
+    found = list(run_cells(cells, prepare_group(cells[0], context), context, lambda *_: None))
+    results = [one for one in found if not isinstance(one, Exception)]
+    assert len(results) == len(cells)
+    return results, built
+
+
+def test_seeds_of_a_cell_are_built_once_each(
+    toy_cell: MakeCell, toy_context: RunContext, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cells = [toy_cell("frozen", seed=seed) for seed in SEEDS]
+    results, built = made(cells, seeds_in(toy_context, cells[0]), monkeypatch)
+    assert [record.cell for record, _ in results] == cells
+    assert built == [(seed, "1") for seed in SEEDS]
+
+
+def test_a_cell_is_the_same_alone_and_with_its_other_seeds(
+    toy_cell: MakeCell, toy_context: RunContext, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """To the bit: the heads that train together are those of the run, not those that are still to do."""
+    cells = [toy_cell("frozen", seed=seed) for seed in SEEDS]
+    context = seeds_in(toy_context, cells[0])
+    together, _ = made(cells, context, monkeypatch)
+    alone, built = made(cells[1:], context, monkeypatch)
+    assert {seed for seed, _ in built} == set(SEEDS)
+    assert alone[0][1] == together[1][1]
+    assert losses(alone[0][0]) == losses(together[1][0])
+
+
+def losses(record: Record) -> list[tuple[float, float]]:
+    return [(point.train_loss, point.loss) for point in record.curve]
+
+
+def test_what_concerns_one_seed_is_yielded_in_its_place(
+    toy_cell: MakeCell, toy_context: RunContext, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cells = [toy_cell("frozen", seed=seed) for seed in (0, 1, 2)]
+    context = replace(toy_context, seeds={cells[0].id.rpartition("/")[0]: (0, 1, 2)})
+    real = engine_cell.score
+
+    def broken(cell: Cell, *arguments: Any) -> Any:
+        if cell.seed == 1:
+            raise KeyError("one seed's predictions")
+        return real(cell, *arguments)
+
+    monkeypatch.setattr(engine_cell, "score", broken)
+    found = list(run_cells(cells, prepare_group(cells[0], context), context, lambda *_: None))
+    assert [isinstance(one, KeyError) for one in found] == [False, True, False]
+
+
+@pytest.mark.parametrize(
+    ("strategy", "task", "changes"),
+    [
+        ("full", "toy-sentiment", {}),
+        ("probe", "toy-sentiment", {}),  # solved, not stepped
+        ("lora", "toy-sentiment", {}),  # inserts modules
+        ("gradual", "toy-sentiment", {}),  # several phases
+        ("frozen", "toy-ner", {}),  # a head on tokens
+        ("frozen", "toy-sentiment", {"memory": Memory(batch=8, micro_batch=4)}),
+    ],
+)
+def test_what_trains_by_itself_is_known_before_anything_is_built(
+    strategy: str, task: str, changes: dict[str, Any], toy_cell: MakeCell, toy_context: RunContext
+) -> None:
+    assert trains_together(toy_cell("frozen"), toy_context)
+    assert not trains_together(toy_cell(strategy, task), replace(toy_context, **changes))
+
+
+def test_features_that_no_cache_has_room_for_are_no_batch(
     toy_cell: MakeCell, toy_context: RunContext
 ) -> None:
-    tight = replace(toy_context, memory=replace(toy_context.memory, batch=8, micro_batch=4))
-    for cell, context in ((toy_cell("frozen"), tight), (toy_cell("frozen", "toy-ner"), toy_context)):
-        group = prepare_group(cell, context)
-        train(cell, 1.0, group, context, lambda _: None)
-        assert group.heads == {}
+    cell = toy_cell("frozen")
+    context = replace(toy_context, memory=Memory(given_up=3))
+    group = prepare_group(cell, context)
+    assert train_heads(cell, group, context) is None
+    record, _ = run_cell(cell, group, context, lambda _: None)
+    assert record.status == "done"

@@ -16,7 +16,7 @@ from transformers import BertConfig, BertModel
 
 from bench.contracts import FROZEN, Phase, Recipe, Strategy
 from bench.engine.cost import prefix_flops, training_flops
-from bench.engine.plan import Plan, PlannedPhase, make_plan
+from bench.engine.plan import Parameters, Plan, PlannedPhase
 from bench.models.backbones import HuggingFaceEncoder
 from strategies.bitfit import BitFit
 from strategies.frozen import Frozen
@@ -42,7 +42,8 @@ def encoder() -> HuggingFaceEncoder:
 
 
 def planned(strategy: Strategy, encoder: HuggingFaceEncoder, steps: int = 1) -> Plan:
-    return make_plan(strategy, [*encoder.named_parameters(), "head.weight"], DEPTH, RECIPE, steps)
+    parameters = Parameters([*encoder.named_parameters(), "head.weight"], DEPTH)
+    return Plan.of(strategy, parameters, RECIPE, steps)
 
 
 def counted(phase: PlannedPhase, encoder: HuggingFaceEncoder) -> float:

@@ -57,8 +57,9 @@ def context(toy_context: RunContext, plugins: Plugins) -> RunContext:
 
 
 def tried(cell: Cell, context: RunContext, retry: bool = False) -> Record:
-    terms = Attempt(prepare_group, watch=lambda _: None, log=lambda _: "", retry_fp32=retry)
-    return attempt(cell, context, terms)[0]
+    terms = Attempt(prepare_group, watch=lambda *_: None, log=lambda *_: "", retry_fp32=retry)
+    ((record, _),) = attempt([cell], context, terms)
+    return record
 
 
 def test_a_cell_that_diverges_says_at_which_step(toy_cell: Callable[..., Cell], context: RunContext) -> None:

@@ -63,8 +63,9 @@ class GreedyAlways(Greedy):
 
 
 def tried(cell: Cell, context: RunContext) -> Record:
-    terms = Attempt(prepare_group, watch=lambda _: None, log=lambda _: "")
-    return attempt(cell, context, terms)[0]
+    terms = Attempt(prepare_group, watch=lambda *_: None, log=lambda *_: "")
+    ((record, _),) = attempt([cell], context, terms)
+    return record
 
 
 def test_the_micro_batch_is_halved_until_it_fits(toy_cell: Callable[..., Cell], context: RunContext) -> None:
@@ -158,10 +159,12 @@ def test_without_a_cache_the_scores_are_the_same(toy_cell: Callable[..., Cell], 
     scores = []
     for memory in (Memory(), Memory(given_up=3)):
         terms = replace(context, memory=memory)
-        record, _ = attempt(cell, terms, Attempt(partial(_ground, terms), lambda _: None, lambda _: ""))
+        ((record, _),) = attempt(
+            [cell], terms, Attempt(partial(_group, terms), lambda *_: None, lambda *_: "")
+        )
         scores.append(record.scores)
     assert scores[0] == scores[1]
 
 
-def _ground(terms: RunContext, cell: Cell, _: RunContext) -> Any:
+def _group(terms: RunContext, cell: Cell, _: RunContext) -> Any:
     return prepare_group(cell, terms)

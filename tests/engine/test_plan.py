@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import pytest
 
 from bench.contracts import FROZEN, BenchError, Phase, Recipe, Strategy
-from bench.engine.plan import Plan, make_plan
+from bench.engine.plan import Parameters, Plan
 from strategies.bitfit import BitFit
 from strategies.frozen import Frozen
 from strategies.full import Full
@@ -44,7 +44,7 @@ def plan(
     changed: Collection[int] = (),
 ) -> Plan:
     recipe = Recipe(epochs=epochs, rate_scale=rate_scale)
-    return make_plan(strategy, NAMES, DEPTH, recipe, steps, changed)
+    return Plan.of(strategy, Parameters(NAMES, DEPTH, frozenset(changed)), recipe, steps)
 
 
 def only(*patterns: str, share: float = 1.0) -> Phase:

@@ -64,7 +64,7 @@ def test_no_more_workers_are_asked_for_than_have_something_to_do(
     toy_cell: Callable[..., Cell], tmp_path: Path
 ) -> None:
     cells = [toy_cell(seed=seed) for seed in range(3)]
-    pool = Pool(Share(1, 1), Waiting(cells, Store(tmp_path), lambda _: None, Silent()))
+    pool = Pool(Share(1, 1), Waiting(cells, Work(Store(tmp_path)), lambda _: None, Silent()))
     assert pool.lacking(room=2) == 2
     assert pool.lacking(room=512) == 3
 
@@ -74,7 +74,7 @@ def test_a_lost_cell_waits_for_a_hand_that_has_its_group_ready(
 ) -> None:
     """One cell of each group is lost; a hand at the second group gets its own, and the other's last of all."""
     cells = [toy_cell(task=task, seed=seed) for task in ("toy-sentiment", "toy-ner") for seed in range(2)]
-    pool = Pool(Share(1, 0), Waiting(cells, Store(tmp_path), lambda _: None, Silent()))
+    pool = Pool(Share(1, 0), Waiting(cells, Work(Store(tmp_path)), lambda _: None, Silent()))
     lost = [pool.waiting.take(cell.group_key) for cell in cells[::2]]
     pool.again = [held for held in lost if held]
     pool.hands = [hand := Hand(MagicMock())]
@@ -89,7 +89,7 @@ def test_a_lost_cell_waits_for_a_hand_that_has_its_group_ready(
 def test_a_worker_that_others_keep_from_starting_keeps_no_run_from_its_end(
     plugins: Plugins, tmp_path: Path
 ) -> None:
-    pool = Pool(Share(1, 0), Waiting([], Store(tmp_path), lambda _: None, Silent()))
+    pool = Pool(Share(1, 0), Waiting([], Work(Store(tmp_path)), lambda _: None, Silent()))
     pool.hands = [pending := Hand(MagicMock())]
     cluster = RayCluster(Work(Store(tmp_path)), plugins, Silent())
     cluster._ray = MagicMock()

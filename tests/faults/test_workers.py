@@ -148,7 +148,7 @@ def test_the_parent_imports_no_torch(tiny_encoder: Path) -> None:
     program = (
         "import sys\nfrom pathlib import Path\n"
         "import bench.cli.app, bench.executors.launch, bench.cli.display\n"
-        "from bench.analysis import tables, terminal\n"
+        "from bench.analysis.tables import formats, terminal\n"
         "from bench.registry import discover\nfrom bench.data.sources import Sources\n"
         "from bench.models.catalog import depth\n"
         "discover([Path('tests/support/toy_tasks.py')])\n"

@@ -7,8 +7,8 @@ import math
 import pytest
 from scipy import stats
 
-from bench.peers.comparing import MARGIN, Comparison, compare, equality, pooled
-from bench.peers.measurement import Clock, Measurement, Outcome, Side
+from bench.peers.comparing import MARGIN, SideComparison, compare, equality, pooled
+from bench.peers.measurement import Clock, Measurement, Side, SideOutcome
 
 
 def measured(
@@ -24,11 +24,11 @@ def measured(
         backbone="b",
         seed=seed,
         cells=(f"t/{strategy}/b/seed{seed}",),
-        outcome=Outcome(clock=clock, score=score),
+        outcome=SideOutcome(clock=clock, score=score),
     )
 
 
-def by_side(measurements: list[Measurement], strategy: str = "full") -> dict[str, Comparison]:
+def by_side(measurements: list[Measurement], strategy: str = "full") -> dict[str, SideComparison]:
     return {c.side: c for c in compare(measurements) if c.case.strategy == strategy}
 
 

@@ -9,17 +9,17 @@ import pytest
 
 from bench.contracts import BenchError, Cell
 from bench.peers import measuring
-from bench.peers.measurement import SIDES, Clock, Job, Outcome, job_key, read
+from bench.peers.measurement import SIDES, Clock, MeasurementJob, SideOutcome, job_key, read
 from bench.runs.record import Machine
 
 MACHINE = Machine(device="cpu", dtype="float32", threads=1, processor="p", system="s")
-OUTCOME = Outcome(clock=Clock(prepare=1.0, train=2.0, evaluate=3.0), score=0.5)
-JOB = Job(side="engine", cells=())
+OUTCOME = SideOutcome(clock=Clock(prepare=1.0, train=2.0, evaluate=3.0), score=0.5)
+JOB = MeasurementJob(side="engine", cells=())
 
 MakeCell = Callable[..., Cell]
 
 
-def titles(jobs: list[Job]) -> list[tuple[str, int, str]]:
+def titles(jobs: list[MeasurementJob]) -> list[tuple[str, int, str]]:
     return [(job.cells[0].strategy, job.cells[0].seed, job.side) for job in jobs if len(job.cells) == 1]
 
 
@@ -60,7 +60,7 @@ def test_a_measurement_is_saved_when_it_is_taken_and_not_taken_again(
     path = tmp_path / "peers.json"
     taken: list[int] = []
 
-    def run(job: Job) -> tuple[Outcome, str]:
+    def run(job: MeasurementJob) -> tuple[SideOutcome, str]:
         taken.append(job.cells[0].seed)
         if len(taken) == 2:
             raise KeyboardInterrupt
@@ -117,12 +117,14 @@ def test_a_job_is_known_by_side_cell_and_software(toy_cell: MakeCell) -> None:
 
 
 def test_word_vectors_have_no_peers(toy_cell: MakeCell) -> None:
-    with pytest.raises(BenchError, match="word vectors"):
+    with pytest.raises(BenchError) as error:
         measuring.check([toy_cell("frozen", backbone="glove")], ("engine",))
+    assert error.value.code == "peers-without-vectors"
 
 
 def test_a_damaged_file_is_named(tmp_path: Path) -> None:
     path = tmp_path / "peers.json"
     path.write_text("{")
-    with pytest.raises(BenchError, match=r"peers\.json holds no measurements"):
+    with pytest.raises(BenchError) as error:
         read(path)
+    assert error.value.code == "no-measurements"

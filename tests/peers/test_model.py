@@ -47,5 +47,6 @@ def test_logits_and_loss_are_those_of_the_engine(
 
 def test_another_head_than_the_linear_one_is_refused(tiny_encoder: Path) -> None:
     encoder = AutoModel.from_pretrained(tiny_encoder)
-    with pytest.raises(BenchError, match="bottleneck"):
+    with pytest.raises(BenchError) as error:
         EncoderWithHead(encoder, "pooled", 2, Recipe(head="bottleneck"))
+    assert error.value.code == "peers-recipe"

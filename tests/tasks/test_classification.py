@@ -38,6 +38,11 @@ def test_labels_are_those_of_training_sorted():
     assert TASK.labels(texts(("a", "world"), ("b", "business"), ("c", "world"))) == ("business", "world")
 
 
+def test_labels_that_are_all_numbers_sort_by_value():
+    assert TASK.labels(texts(("a", "10"), ("b", "2"), ("c", "-1.5"))) == ("-1.5", "2", "10")
+    assert TASK.labels(texts(("a", "10"), ("b", "2"), ("c", "nan"))) == ("10", "2", "nan")
+
+
 def test_a_text_becomes_one_sequence_with_special_tokens(wordpiece):
     encoded = TASK.encode(texts(("The movie", "sport"), ("good", "world")), wordpiece, LABELS, RECIPE)
     movie = wordpiece.convert_tokens_to_ids(["[CLS]", "the", "movie", "[SEP]", "[CLS]", "good", "[SEP]"])

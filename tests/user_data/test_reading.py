@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +13,8 @@ import pytest
 
 from bench.contracts import BenchError, QuestionExample, WordsExample
 from bench.data.sources import Sources
-from bench.user_data.conll import scheme_of, to_iob2
 from bench.user_data.description import Read, from_values, read, task_name
+from bench.user_data.tagging import scheme_of, to_iob2
 from bench.user_data.text_files import sample
 
 TEXTS = [f"film number {n} was {'good' if n % 2 else 'bad'}" for n in range(60)]
@@ -30,6 +32,15 @@ def csv(path: Path, **columns: list[Any]) -> Path:
 
 def said(found: Read, text: str) -> bool:
     return any(text in note for note in found.notes)
+
+
+@contextmanager
+def refused(code: str, says: str = "") -> Iterator[None]:
+    """What is within raises a BenchError of this code, whose line has these words."""
+    with pytest.raises(BenchError) as error:
+        yield
+    assert error.value.code == code
+    assert says in str(error.value)
 
 
 def sizes(found: Read) -> list[int]:
@@ -65,18 +76,20 @@ def test_a_guess_is_said(tmp_path: Path) -> None:
 
 
 def test_a_long_column_and_a_column_of_few_values_are_obvious(tmp_path: Path) -> None:
-    found = opened(csv(tmp_path / "a.csv", mail=TEXTS, verdict=LABELS, n=range(60)), adapter="classification")
+    found = opened(
+        csv(tmp_path / "a.csv", mail=TEXTS, verdict=LABELS, n=list(range(60))), adapter="classification"
+    )
     assert dict(found.data.columns) == {"text": "mail", "label": "verdict"}
 
 
 def test_what_is_not_obvious_is_asked(tmp_path: Path) -> None:
     path = csv(tmp_path / "a.csv", text=TEXTS, x=LABELS, y=LABELS)
-    with pytest.raises(BenchError, match="which column is the label"):
+    with refused("column-not-obvious"):
         opened(path, adapter="classification")
 
 
 def test_a_column_that_is_not_there_is_named_with_the_nearest(tmp_path: Path) -> None:
-    with pytest.raises(BenchError, match=r"no column 'revew' for --text: did you mean 'review'\?"):
+    with refused("no-such-column", "did you mean 'review'?"):
         opened(csv(tmp_path / "a.csv", review=TEXTS, label=LABELS), text="revew")
 
 
@@ -129,7 +142,7 @@ def test_of_an_answer_without_a_place_the_first_is_taken(tmp_path: Path) -> None
     path = csv(tmp_path / "q.csv", question=["Where?"] * 40, context=contexts, answer=["Rome"] * 40)
     found = opened(path)
     assert found.splits.train[0].answers == (("Rome", 0),)
-    assert said(found, "in 40 contexts the answer occurs more than once")
+    assert said(found, "the answer occurs more than once and no place is given, in 40 contexts")
 
 
 def test_a_folder_in_the_hubs_layout_is_used_as_it_is_cut(tmp_path: Path) -> None:
@@ -176,7 +189,7 @@ def test_repeated_rows_of_one_file_stay_together(tmp_path: Path) -> None:
 def test_rows_that_are_in_the_training_and_the_test_file_are_refused(tmp_path: Path) -> None:
     path = csv(tmp_path / "a.csv", text=TEXTS, label=LABELS)
     test = csv(tmp_path / "b.csv", text=TEXTS[:8], label=LABELS[:8])
-    with pytest.raises(BenchError, match=r"leak: 8 of 60 training rows .* --drop-duplicates"):
+    with refused("leak", "8 of 60 training rows"):
         opened(path, test_data=str(test))
     found = opened(path, test_data=str(test), drop_duplicates=True)
     assert sum(sizes(found)) == 60
@@ -186,7 +199,7 @@ def test_rows_that_are_in_the_training_and_the_test_file_are_refused(tmp_path: P
 def test_a_class_that_only_the_test_file_has_is_refused(tmp_path: Path) -> None:
     path = csv(tmp_path / "a.csv", text=TEXTS, label=LABELS)
     test = csv(tmp_path / "b.csv", text=["x y z", "z y x"], label=["negative", "neutral"])
-    with pytest.raises(BenchError, match="class 'neutral', which no training row has"):
+    with refused("untrained-class", "'neutral'"):
         opened(path, test_data=str(test))
 
 
@@ -195,7 +208,7 @@ def test_a_class_that_only_the_test_file_has_is_refused(tmp_path: Path) -> None:
 
 
 def test_a_constant_label_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(BenchError, match="every row has the label 'spam'"):
+    with refused("constant-label", "'spam'"):
         opened(csv(tmp_path / "a.csv", text=TEXTS, label=["spam"] * 60))
 
 
@@ -216,7 +229,7 @@ def test_empty_texts_are_left_out_and_counted(tmp_path: Path) -> None:
 
 
 def test_a_file_of_mostly_empty_texts_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(BenchError, match="40 of 60 rows cannot be used"):
+    with refused("unusable-rows", "40 of 60 rows"):
         opened(csv(tmp_path / "a.csv", text=[""] * 40 + TEXTS[40:], label=LABELS))
 
 
@@ -230,7 +243,7 @@ def test_ratings_are_polarities_by_the_middle_of_their_scale(tmp_path: Path) -> 
 
 
 def test_fractions_are_no_classes(tmp_path: Path) -> None:
-    with pytest.raises(BenchError, match="regression"):
+    with refused("regression"):
         opened(
             csv(tmp_path / "a.csv", text=TEXTS, label=[n / 7 for n in range(60)]), adapter="classification"
         )
@@ -271,7 +284,7 @@ def test_a_gigantic_text_is_cut_and_said(tmp_path: Path) -> None:
         )
         == 100_000
     )
-    assert said(found, "1 texts have more than 100,000 characters")
+    assert said(found, "texts with more than 100,000 characters are cut there: 1")
 
 
 def test_a_sample_is_bounded_repeatable_and_in_order() -> None:

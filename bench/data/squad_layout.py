@@ -1,0 +1,52 @@
+"""SQuAD's JSON layout (1.1 and 2.0; Rajpurkar et al. 2016, 2018): articles of paragraphs of questions.
+
+The one place that knows it. Files of people's own making lack titles, ids or answers; what is there must be of its
+type."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from pydantic import BaseModel, TypeAdapter
+
+
+class Answer(BaseModel, strict=True):
+    text: str
+    answer_start: int | None = None
+
+
+class Question(BaseModel, strict=True):
+    id: str | int = ""
+    question: str
+    answers: list[Answer] = []
+    is_impossible: bool = False
+
+
+class Paragraph(BaseModel, strict=True):
+    context: str
+    qas: list[Question]
+
+
+class Article(BaseModel, strict=True):
+    title: str = ""
+    paragraphs: list[Paragraph]
+
+
+def is_squad(value: Any) -> bool:
+    """Whether a JSON value has a list of articles under 'data'."""
+    articles = value.get("data") if isinstance(value, dict) else None
+    return isinstance(articles, list) and any(isinstance(a, dict) and "paragraphs" in a for a in articles)
+
+
+def articles_of(value: Any) -> list[Article]:
+    """The articles; pydantic's ValidationError, KeyError or TypeError where the layout is another one."""
+    return TypeAdapter(list[Article]).validate_python(value["data"])
+
+
+def questions_of(articles: list[Article]) -> Iterator[tuple[Article, Paragraph, Question]]:
+    """Every question with the paragraph and the article that it is of."""
+    for article in articles:
+        for paragraph in article.paragraphs:
+            for question in paragraph.qas:
+                yield article, paragraph, question

@@ -1,0 +1,100 @@
+"""Which adapter rows are for: as the named columns say, else as columns' names and contents make obvious."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from bench.contracts import BenchError
+from bench.user_data.columns import OPTIONAL, ROLES, by_name, header_hint, names_of, resolve
+from bench.user_data.examples import listed
+from bench.user_data.literals import SHORTENED
+from bench.user_data.tables import Table
+
+
+def guess_adapter(table: Table, given: Mapping[str, str]) -> tuple[str, str]:
+    """The adapter whose columns were named or are there by name, questions and words before texts, and why.
+    BenchError where there is none."""
+    for adapter in ("qa", "ner", "classification"):
+        if ROLES[adapter].keys() <= given.keys():
+            return _checked(adapter, table, given, f"as {' and '.join(f'--{role}' for role in given)} say")
+    names = {column.lower() for column in table.columns}
+    untagged: Mapping[str, str | None] = {}
+    for adapter in ("qa", "ner", "classification"):
+        chosen = {
+            role: given.get(role) or by_name(table.columns, ROLES[adapter][role]) for role in ROLES[adapter]
+        }
+        needed = [role for role in ROLES[adapter] if role not in ("words", "text")]
+        if not all(given.get(role) or names & set(ROLES[adapter][role]) for role in needed):
+            continue
+        if adapter == "ner" and not _are_tagged(table, chosen):
+            untagged = chosen
+            continue
+        return _checked(adapter, table, given, f"by the {_noun(adapter, chosen)}")
+    if untagged.get("words") and untagged.get("tags"):
+        raise _not_tagged(table, untagged["words"] or "", untagged["tags"] or "")
+    where = "; two columns have one name" if table.repeated else ""
+    raise BenchError(
+        f"{table.where} has the columns {names_of(table.columns)}{where}: say what it is with --adapter "
+        "(classification, sentiment, ner or qa) and which columns to use, such as --text and --label"
+        f"{header_hint(table)}",
+        code="adapter-not-obvious",
+    )
+
+
+def _noun(adapter: str, chosen: Mapping[str, str | None]) -> str:
+    return "columns " + ", ".join(f"'{column}'" for column in chosen.values() if column)
+
+
+def _checked(adapter: str, table: Table, given: Mapping[str, str], why: str) -> tuple[str, str]:
+    """The adapter, told apart by content: sentiment where labels are polarities, ner where texts are lists."""
+    if adapter != "classification":
+        return adapter, why
+    label = resolve(
+        table, given.get("label") or by_name(table.columns, ROLES[adapter]["label"]) or "", "label"
+    )
+    if {"text", "label"} <= given.keys():
+        roles = {"words": resolve(table, given["text"], "text"), "tags": label}
+        if _are_lists(table, roles["tags"]) and _are_tagged(table, roles):
+            return "ner", f"{why}, and both hold lists"
+    texts = {value.strip() for row in table.peek() if isinstance(value := row.get(label), str)}
+    polar = texts <= {"negative", "neutral", "positive", ""} and texts >= {"negative", "positive"}
+    return ("sentiment" if polar else "classification"), why
+
+
+def _are_lists(table: Table, column: str) -> bool:
+    return all(len(listed(row.get(column)) or ()) > 0 for row in table.peek()) and any(
+        len(listed(row.get(column)) or ()) > 1 for row in table.peek()
+    )
+
+
+def _are_tagged(table: Table, chosen: Mapping[str, str | None]) -> bool:
+    """Whether most rows have as many tags as words, and not every row just one of each without a sentence."""
+    words, tags = chosen.get("words"), chosen.get("tags")
+    if not words or not tags:
+        return False
+    rows = table.peek()
+    sizes = [(len(listed(row.get(words)) or ()), len(listed(row.get(tags)) or ())) for row in rows]
+    fit = sum(a == b for a, b in sizes) >= 0.8 * len(rows)
+    several = any(a > 1 for a, _ in sizes)
+    return fit and (several or bool(by_name(table.columns, OPTIONAL["ner"]["sentence"])))
+
+
+def _not_tagged(table: Table, words: str, tags: str) -> BenchError:
+    """Why columns that are called as those of tagged words hold none."""
+    rows = table.peek()
+    sizes = [(len(listed(row.get(words)) or ()), len(listed(row.get(tags)) or ())) for row in rows]
+    values = [value for row in rows for value in (row.get(words), row.get(tags))]
+    if any(isinstance(value, str) and SHORTENED in value for value in values):
+        reason = "numpy shortened the lists with '...': write them whole"
+    elif any(isinstance(item, Mapping) for row in rows for item in listed(row.get(tags)) or ()):
+        reason = "the tags are objects: spans are not read; write one tag a word, such as B-PER"
+    elif all(size == (1, 1) for size in sizes):
+        reason = "one word a row, and no column numbers the sentences: name it with --sentence"
+    else:
+        odd = next(((a, b) for a, b in sizes if a != b), (0, 0))
+        reason = f"a row has {odd[0]} words and {odd[1]} tags: give one tag a word"
+    return BenchError(
+        f"{table.where}: '{words}' and '{tags}' are called as words and tags ({reason}); for other data say "
+        "--adapter",
+        code="not-tagged-words",
+    )

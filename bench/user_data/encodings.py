@@ -1,0 +1,177 @@
+"""The character encoding of a text file: from its mark, else from its bytes. A guess must be plausible.
+
+UTF-8 is self-checking (RFC 3629), so a file that decodes is UTF-8. Of other encodings only Windows-1252, which
+files called Latin-1 are in, can be told from the bytes alone; anything else must be named."""
+
+from __future__ import annotations
+
+import codecs
+import gzip
+import re
+import zlib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO
+
+from bench.contracts import BenchError
+
+BLOCK = 2**20
+MARKS = (
+    (codecs.BOM_UTF8, "utf-8-sig"),
+    (codecs.BOM_UTF32_LE, "utf-32"),  # before UTF-16, whose mark it starts with
+    (codecs.BOM_UTF32_BE, "utf-32"),
+    (codecs.BOM_UTF16_LE, "utf-16"),
+    (codecs.BOM_UTF16_BE, "utf-16"),
+)
+BINARY = {
+    b"PK\x03\x04": "a workbook or a zip archive: save the table as CSV (UTF-8), or unpack the archive",
+    b"\xd0\xcf\x11\xe0": "an old Excel or Word file: save the table as CSV (UTF-8)",
+    b"<!doctype html": "a web page: download the file itself",
+    b"<html": "a web page: download the file itself",
+    b"version https://git-lfs": "a pointer of Git LFS: fetch the file itself with `git lfs pull`",
+    b"%PDF": "a PDF: give the text as CSV or JSON lines",
+    b"SQLite format 3": "an SQLite database: export the table as CSV",
+    b"ARROW1": "an Arrow file: save it as Parquet",
+    b"BZh": "compressed with bzip2: unpack it first",
+    b"\xfd7zXZ": "compressed with xz: unpack it first",
+    b"\x28\xb5\x2f\xfd": "compressed with zstd: unpack it first",
+    b"7z\xbc\xaf": "a 7-Zip archive: unpack it first",
+}
+GZIP = b"\x1f\x8b"
+NEARLY_ALL = (
+    10  # well-formed characters beyond ASCII per stray byte, from which a file is UTF-8 with stray bytes
+)
+ODD = 0.2  # share of odd places above which Windows-1252 is no plausible reading
+APOSTROPHES = "’‘´`·®™-–—…"
+"""Signs beyond ASCII that Western texts have inside words."""
+
+
+@dataclass(frozen=True)
+class Encoding:
+    """name: as Python has it. errors: what happens to a byte that is not of it. note: what a reader should be
+    told, or ''."""
+
+    name: str
+    errors: str = "strict"
+    note: str = ""
+
+
+def opened(path: Path) -> BinaryIO:
+    """The bytes of a file, unpacked where it is compressed with gzip. OSError."""
+    with path.open("rb") as file:
+        packed = file.read(2) == GZIP
+    return gzip.open(path, "rb") if packed else path.open("rb")  # pyright: ignore[reportReturnType]
+
+
+def start_of(path: Path, size: int = 4096) -> bytes:
+    """The first bytes of a file. BenchError where it cannot be read."""
+    try:
+        with opened(path) as file:
+            return file.read(size)
+    except (OSError, EOFError, zlib.error) as error:
+        raise unreadable(path, error) from error
+
+
+def unreadable(path: Path, error: Exception) -> BenchError:
+    reason = getattr(error, "strerror", None) or error
+    return BenchError(f"{path} cannot be read ({reason})", code="unreadable-file")
+
+
+def encoding_of(path: Path, given: str = "") -> Encoding:
+    """The encoding that is named, else that of the file's mark, else UTF-8 where all or nearly all of it is that,
+    else Windows-1252 where that gives plausible words. BenchError otherwise, and for a file that is no text."""
+    start = start_of(path)
+    for magic, what in BINARY.items():
+        if start.lstrip().lower().startswith(magic.lower()):
+            raise BenchError(f"{path.name} is {what}", code="not-text")
+    if given:
+        return Encoding(_known(given), note=f"read as {given}, as --encoding says")
+    for mark, name in MARKS:
+        if start.startswith(mark):
+            return Encoding(name, note="" if name == "utf-8-sig" else f"the file is {name.upper()}")
+    if b"\0" in start:
+        return _wide(path, start)
+    try:
+        return _narrow(path)
+    except (OSError, EOFError, zlib.error) as error:
+        raise unreadable(path, error) from error
+
+
+def _known(given: str) -> str:
+    try:
+        found = codecs.lookup(given)
+        "".encode(found.name)  # refuses codecs from bytes to bytes, such as hex
+    except (LookupError, ValueError) as error:
+        raise BenchError(
+            f"--encoding {given}: there is no such text encoding; write it as utf-8, cp1251, gbk or shift_jis",
+            code="unknown-encoding",
+        ) from error
+    return found.name
+
+
+def _wide(path: Path, start: bytes) -> Encoding:
+    """UTF-16 without a mark, by the place of its NUL bytes. BenchError for any other file that has some."""
+    even, odd = start[::2].count(0) / len(start), start[1::2].count(0) / len(start)
+    for name, here, there in (("utf-16-le", odd, even), ("utf-16-be", even, odd)):
+        if here > 0.2 and there < 0.01:
+            return Encoding(name, note=f"the file is {name.upper()} without a mark")
+    raise _binary(path)
+
+
+def _binary(path: Path) -> BenchError:
+    return BenchError(
+        f"{path.name} is not a text file (it has NUL bytes): save it as UTF-8 text", code="not-text"
+    )
+
+
+def _narrow(path: Path) -> Encoding:
+    decode = codecs.getincrementaldecoder("utf-8")("surrogateescape").decode
+    good = bad = lines = first_line = first_byte = 0
+    with opened(path) as file:
+        more = True
+        while more:
+            block = file.read(BLOCK)
+            more = bool(block)
+            if b"\0" in block:
+                raise _binary(path)
+            text = decode(block, final=not more)
+            stray = re.search("[\udc80-\udcff]", text)
+            if stray and not bad:
+                first_line = lines + text.count("\n", 0, stray.start()) + 1
+                first_byte = ord(stray[0]) - 0xDC00
+            lines += text.count("\n")
+            if not text.isascii():
+                strays = len(re.findall("[\udc80-\udcff]", text))
+                bad += strays
+                good += len(re.findall(r"[^\x00-\x7f]", text)) - strays
+    if not bad:
+        return Encoding("utf-8")
+    if good >= NEARLY_ALL * bad:
+        plural = "bytes that are" if bad > 1 else "byte that is"
+        return Encoding(
+            "utf-8",
+            "replace",
+            f"the file is UTF-8 but for {bad:,} {plural} not (0x{first_byte:02X} in line {first_line:,}"
+            f"{' is the first' if bad > 1 else ''}): read as U+FFFD; correct it, or name another encoding "
+            "with --encoding",
+        )
+    return _western(path, good, bad)
+
+
+def _western(path: Path, good: int, bad: int) -> Encoding:
+    """Windows-1252, where words read so look like words."""
+    with opened(path) as file:
+        text = file.read(8 * BLOCK).decode("cp1252", errors="replace")
+    runs = re.findall(r"[^\x00-\x7f]+", text)
+    within = re.findall(r"(?<=[a-z])[^\x00-\x7f](?=[a-z])", text)
+    long = sum(len(run) > 2 for run in runs) / max(1, len(runs))
+    odd = sum(not (sign.islower() or sign in APOSTROPHES) for sign in within) / max(1, len(within))
+    if long > ODD or odd > ODD or text.count("\ufffd") > ODD * bad or good > bad:
+        raise BenchError(
+            f"{path.name} is not UTF-8 ({bad:,} bytes are not), and read as Windows-1252 it has no plausible words"
+            ": name its encoding, such as --encoding cp1251, gbk or shift_jis, or save it as UTF-8",
+            code="unknown-encoding",
+        )
+    return Encoding(
+        "cp1252", "replace", "the file is not UTF-8: it is read as Windows-1252, the superset of Latin-1"
+    )

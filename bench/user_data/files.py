@@ -1,0 +1,199 @@
+"""What a file holds, by its content: rows with named columns, CoNLL columns, or SQuAD's layout.
+
+A name is a hint at most: JSON lines may be called `.json`, a table with tabs `.csv`, CoNLL columns `.txt`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from bench.contracts import BenchError
+from bench.data.squad_layout import is_squad
+from bench.user_data import folders, tables
+from bench.user_data.conll import looks_tagged, open_conll
+from bench.user_data.delimited import read_delimited
+from bench.user_data.encodings import Encoding, encoding_of, start_of
+from bench.user_data.questions import squad_rows
+from bench.user_data.quoting import DELIMITERS
+from bench.user_data.tables import Table, read_json, read_json_lines
+from bench.user_data.text_files import lines_of
+
+if TYPE_CHECKING:
+    from bench.data.sources import Sources
+    from bench.user_data.description import UserData
+
+COLUMNS = (".conll", ".conll2003", ".conllu", ".iob", ".iob2", ".bio", ".bmes")
+"""Names of files of CoNLL columns; other files are those where their lines say so."""
+
+JSON = (".json", ".jsonl", ".ndjson")
+DELIMITED = (".csv", ".tsv", ".tab")
+LABEL = "__label__"  # what marks a label for fastText
+
+
+@dataclass(frozen=True)
+class Source:
+    """One file: what is in it. table: its named columns, None where the format fixes them. kind: the adapter that
+    the format alone is for."""
+
+    where: str
+    items: Callable[[], Iterable[Any]]
+    table: Table | None = None
+    kind: str = ""
+    notes: tuple[str, ...] = ()
+    names: Mapping[str, Sequence[str]] = field(default_factory=dict)
+
+
+def open_sources(data: UserData, sources: Sources) -> dict[str, Source]:
+    """The files of a description by split, training first. BenchError."""
+    path = Path(data.data)
+    if path.is_file():
+        found = {"train": open_file(path, data)}
+    elif path.is_dir():
+        found = _folder(path, data)
+    elif path.is_absolute() or "/" not in data.data:
+        hint = "" if path.suffix else " (a data set of the hub is written owner/name)"
+        raise BenchError(f"--data {data.data}: there is no such file or folder{hint}", code="no-such-file")
+    else:
+        found = _hub(data.data, sources)
+    for split, given in (("validation", data.validation), ("test", data.test)):
+        if given:
+            if not Path(given).is_file():
+                raise BenchError(f"--{split} {given}: there is no such file", code="no-such-file")
+            found[split] = open_file(Path(given), data)
+    return found
+
+
+def _hub(name: str, sources: Sources) -> dict[str, Source]:
+    parts = folders.hub_tables(name, sources)
+    if "train" not in parts:
+        raise BenchError(
+            f"{name} has no split 'train' (it has: {', '.join(parts) or 'none'})", code="no-train-split"
+        )
+    order = [split for split in ("train", "validation", "test") if split in parts]
+    found = {split: _of_table(parts[split]) for split in order}
+    note = "no such file or folder is here: read from the hub"
+    return {**found, "train": replace(found["train"], notes=(note, *found["train"].notes))}
+
+
+def _folder(path: Path, data: UserData) -> dict[str, Source]:
+    names = folders.folder_names(path)
+    found: dict[str, Source] = {}
+    for split, files in folders.split_files(path).items():
+        shards = [open_file(file, data) for file in files]
+        parts = [shard.table for shard in shards if shard.table]
+        if len(shards) > 1 and len(parts) < len(shards):
+            raise BenchError(f"{path}: give {split} as one file", code="shards-differ")
+        source = _of_table(folders.joined(parts)) if len(parts) > 1 else shards[0]
+        found[split] = replace(source, names={**source.names, **names})
+    return found
+
+
+def open_file(path: Path, data: UserData) -> Source:
+    """A file, opened by what it holds. BenchError where that is nothing that can be read."""
+    start = start_of(path)
+    suffix = Path(path.name.lower().removesuffix(".gz")).suffix
+    if start.startswith(b"PAR1") or suffix == ".parquet":
+        return _of_table(folders.read_parquet(path))
+    encoding = encoding_of(path, data.encoding)
+    first = next((line for line in lines_of(path, encoding) if line.strip()), "")
+    if first.startswith(LABEL):
+        return _of_table(_labelled_lines(path, encoding))
+    if suffix in JSON or (first.strip()[:1] in ("{", "[") and suffix not in COLUMNS):
+        return _json(path, encoding, suffix)
+    if suffix in COLUMNS or looks_tagged(path, encoding):
+        return _columns(path, encoding, data)
+    if suffix in DELIMITED or any(delimiter in first for delimiter in DELIMITERS):
+        return _of_table(read_delimited(path, encoding))
+    if data.adapter == "ner":
+        return _columns(path, encoding, data)
+    raise BenchError(
+        f"{path.name} has no columns that are recognised: give CSV or TSV with a header, JSON or JSON lines, "
+        "Parquet, SQuAD's JSON, or CoNLL columns with a blank line after each sentence",
+        code="unknown-format",
+    )
+
+
+def _labelled_lines(path: Path, encoding: Encoding) -> Table:
+    """Lines of fastText: labels, each with its mark, then the text."""
+
+    def rows() -> Iterator[tables.Row]:
+        for line in lines_of(path, encoding):
+            words = line.split(" ")
+            labels = [word[len(LABEL) :] for word in words if word.startswith(LABEL)]
+            text = " ".join(word for word in words if not word.startswith(LABEL))
+            if line.strip():
+                yield {"text": text, "label": labels[0] if len(labels) == 1 else labels}
+
+    notes = (
+        "lines begin with their labels, as fastText has them",
+        *([encoding.note] if encoding.note else []),
+    )
+    return Table(path.name, ("text", "label"), rows, notes=notes)
+
+
+def _json(path: Path, encoding: Encoding, suffix: str) -> Source:
+    if tables.is_json_lines(path, encoding):
+        return _of_table(read_json_lines(path, encoding))
+    try:
+        value, table = read_json(path, encoding)
+    except BenchError:
+        if suffix in (".jsonl", ".ndjson"):
+            return _of_table(read_json_lines(path, encoding))
+        raise
+    if is_squad(value):
+        return Source(path.name, lambda: squad_rows(value, path.name), kind="qa")
+    if table is None and suffix in (".jsonl", ".ndjson"):
+        return _of_table(read_json_lines(path, encoding))
+    if table is None:
+        keys = ", ".join(f"'{key}'" for key in list(value)[:5]) if isinstance(value, dict) else ""
+        raise BenchError(
+            f"{path.name} is neither a list of objects nor SQuAD's layout{keys and f' (its keys are {keys})'}: "
+            "give one of them, a file for each split",
+            code="not-records",
+        )
+    return _of_table(table)
+
+
+def _columns(path: Path, encoding: Encoding, data: UserData) -> Source:
+    given = {{"text": "words", "label": "tags"}.get(role, role): column for role, column in data.columns}
+    other = next((role for role in given if role not in ("words", "tags")), None)
+    if other:
+        raise BenchError(
+            f"{path.name} has words and tags only: leave out --{other}", code="no-columns-to-choose"
+        )
+    columns, notes, _ = open_conll(path, encoding, given)
+    return Source(path.name, columns.sentences, kind="ner", notes=tuple(notes))
+
+
+def _of_table(table: Table) -> Source:
+    return Source(table.where, table.rows, table, notes=table.notes, names=table.names)
+
+
+def gathered(rows: Iterable[tables.Row], columns: Mapping[str, str], where: str) -> Iterator[tables.Row]:
+    """Rows of one word each as rows of one sentence each: consecutive rows with one value of `sentence`, or with
+    none below it, belong together. BenchError where a sentence's rows are apart."""
+    words, tags, sentence, group = (columns.get(role, "") for role in ("words", "tags", "sentence", "group"))
+    seen: set[Any] = set()
+    key: Any = None
+    held: dict[str, Any] = {}
+    for row in rows:
+        number = row.get(sentence)
+        if number not in (None, "") and (row.get(group), number) != key:
+            if held:
+                yield held
+            key = row.get(group), number
+            if key in seen:
+                raise BenchError(
+                    f"{where}: the rows of sentence '{number}' are apart: sort the rows by '{sentence}', or name "
+                    "the column of the document with --group where sentences are numbered anew in each",
+                    code="scattered-sentence",
+                )
+            seen.add(key)
+            held = {words: [], tags: [], group: row.get(group)}
+        if held:
+            held[words].append(row.get(words))
+            held[tags].append(row.get(tags))
+    if held:
+        yield held

@@ -1,0 +1,142 @@
+"""Parquet files, folders with a file a split (the hub's layout and its relatives), and data sets of the hub."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from bench.contracts import BenchError
+from bench.user_data.tables import CHUNK, Row, Table
+
+if TYPE_CHECKING:
+    from bench.data.sources import Sources
+
+SPLITS = {
+    "train": ("train", "training"),
+    "validation": ("validation", "valid", "val", "dev", "development"),
+    "test": ("test", "testing", "eval"),
+}
+"""What files of a split are called, likeliest first."""
+
+SUFFIXES = (".parquet", ".csv", ".tsv", ".jsonl", ".json", ".ndjson", ".conll", ".iob", ".bio", ".txt")
+
+
+def read_parquet(path: Path) -> Table:
+    """A Parquet file; the label names that `datasets` left in it are used. BenchError where it is none."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        schema = pq.ParquetFile(path).schema_arrow
+    except (OSError, ValueError, pa.ArrowException) as error:
+        raise BenchError(
+            f"{path.name} cannot be read as Parquet ({str(error).splitlines()[0][:100]})", code="bad-parquet"
+        ) from error
+
+    def rows() -> Iterator[Row]:
+        try:
+            for batch in pq.ParquetFile(path).iter_batches(CHUNK):
+                yield from batch.to_pylist()
+        except (OSError, ValueError, pa.ArrowException) as error:
+            raise BenchError(
+                f"{path.name} is damaged ({str(error).splitlines()[0][:100]})", code="bad-parquet"
+            ) from error
+
+    return Table(path.name, tuple(schema.names), rows, _stored_names(schema.metadata or {}))
+
+
+def _stored_names(metadata: Mapping[bytes, bytes]) -> dict[str, Sequence[str]]:
+    """The class names by column that `datasets` writes into a Parquet file's schema."""
+    try:
+        features = json.loads(metadata[b"huggingface"])["info"]["features"]
+        found = {name: _class_names(feature) for name, feature in features.items()}
+    except (KeyError, ValueError, TypeError, AttributeError):
+        return {}
+    return {name: names for name, names in found.items() if names}
+
+
+def _class_names(feature: Any) -> Sequence[str]:
+    """The names of a feature that is a ClassLabel, or a sequence of them in any version's notation."""
+    while True:
+        if isinstance(feature, list) and len(feature) == 1:
+            feature = feature[0]
+        elif isinstance(feature, dict) and isinstance(feature.get("feature"), (dict, list)):
+            feature = feature["feature"]
+        else:
+            break
+    names = feature.get("names") if isinstance(feature, dict) else None
+    if isinstance(names, dict):
+        names = [names[key] for key in sorted(names, key=int)]
+    return names if isinstance(names, list) and all(isinstance(name, str) for name in names) else ()
+
+
+def split_files(folder: Path) -> dict[str, list[Path]]:
+    """The files of each split of a folder: `train.csv`, `dev.conll`, `data/train-00000-of-00002.parquet`.
+    BenchError where no file is one of training rows."""
+    for place in (folder, folder / "data"):
+        files = sorted(path for path in place.glob("*") if path.is_file()) if place.is_dir() else []
+        found: dict[str, list[Path]] = {}
+        for split, words in SPLITS.items():
+            for word in words:
+                pattern = rf"{word}(-\d+-of-\d+)?({'|'.join(map(re.escape, SUFFIXES))})(\.gz)?"
+                named = [path for path in files if re.fullmatch(pattern, path.name.lower())]
+                if named:
+                    found.setdefault(split, _one_format(named))
+        if "train" in found:
+            return found
+    if (folder / "dataset_dict.json").is_file() or (folder / "dataset_info.json").is_file():
+        raise BenchError(
+            f"{folder} was written by save_to_disk, whose files only `datasets` reads: write each split with "
+            "to_parquet(), as train.parquet and test.parquet",
+            code="no-train-split",
+        )
+    names = sorted(path.name for path in folder.iterdir())[:8] if folder.is_dir() else []
+    raise BenchError(
+        f"{folder} has no split 'train' (it has: {', '.join(names) or 'nothing'}): name its files train, "
+        "validation and test, such as train.parquet or train.csv, or give one file with --data",
+        code="no-train-split",
+    )
+
+
+def _one_format(files: list[Path]) -> list[Path]:
+    """Of a split that is there in several formats, the files of the first one in the order of SUFFIXES."""
+    suffix = next(s for s in SUFFIXES if any(s in path.name.lower() for path in files))
+    return [path for path in files if suffix in path.name.lower()]
+
+
+def joined(tables: Sequence[Table]) -> Table:
+    """The shards of a split as one table. BenchError where their columns differ."""
+    first = tables[0]
+    for table in tables[1:]:
+        if table.columns != first.columns:
+            raise BenchError(f"{table.where} has other columns than {first.where}", code="shards-differ")
+
+    def rows() -> Iterator[Row]:
+        for table in tables:
+            yield from table.rows()
+
+    return replace(first, rows=rows) if len(tables) > 1 else first
+
+
+def folder_names(folder: Path) -> dict[str, Sequence[str]]:
+    """The label names of labels.json beside the folder, for the columns that the hub uses."""
+    try:
+        names = json.loads((folder.parent / "labels.json").read_text(encoding="utf-8"))[folder.name]["names"]
+    except (OSError, ValueError, KeyError, TypeError):
+        return {}
+    return {"label": names, "ner_tags": names}
+
+
+def hub_tables(path: str, sources: Sources) -> dict[str, Table]:
+    """The splits of a hub data set by name. BenchError."""
+    found = sources.hub(path)
+    return {split: _of_rows(f"{path} ({split})", rows, found.names) for split, rows in found.items()}
+
+
+def _of_rows(where: str, rows: Sequence[Row], names: Mapping[str, Sequence[str]]) -> Table:
+    read: Callable[[], Sequence[Row]] = lambda: rows  # noqa: E731
+    return Table(where, tuple(rows[0]) if rows else (), read, names)

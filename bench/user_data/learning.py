@@ -1,0 +1,81 @@
+"""How the rows of a task's files are read, learnt from the rows of its training file."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+from bench.contracts import BenchError
+from bench.text import counted
+from bench.user_data.conll import Sentence
+from bench.user_data.examples import Numbered, Reading, listed, tags_of
+from bench.user_data.labels import as_number, labelling, single_label
+from bench.user_data.tagging import learn_tags
+
+
+def learn(plain: Reading, rows: Numbered, where: str) -> Reading:
+    """How to read the files of a task, from the rows of its training file. BenchError."""
+    _refuse_unnamed(plain, rows, where)
+    if plain.adapter in ("classification", "sentiment"):
+        _refuse_nested(plain, rows, where)
+        values = [label for _, row in rows if (label := plain.label(row))]
+        labels = labelling(values, plain.adapter, plain.columns["label"], plain.explicit)
+        if any(single_label(value := plain.value(row, "label")) is not value for _, row in rows):
+            only = "labels are lists of one: each is read as the label in it"
+            labels = replace(labels, note="; ".join(filter(None, (only, labels.note))))
+        return replace(plain, labels=labels)
+    if plain.adapter == "ner":
+        return replace(plain, tagging=learn_tags([tags_of(plain, item) for _, item in rows], where))
+    return plain
+
+
+def _refuse_unnamed(reading: Reading, rows: Numbered, where: str) -> None:
+    """BenchError where a label or tag is a number beyond the names that there are, or none is a number or a name. A
+    label below 0 stands for none."""
+    role = "tags" if reading.adapter == "ner" else "label"
+    names = reading.names.get(reading.columns.get(role, ""))
+    if not names:
+        return
+    used = False
+    for _, row in rows:
+        value = row.tags if isinstance(row, Sentence) else reading.value(row, role)
+        for item in (listed(value) or ()) if role == "tags" else (value,):
+            number = as_number(item) if isinstance(item, str) else item
+            used |= isinstance(number, (int, float)) or item in names
+            if not isinstance(number, (int, float)) or item in names or (role == "label" and number < 0):
+                continue
+            if not 0 <= number < len(names) or number != int(number):
+                hint = " (-100 marks pieces of words: give one tag a word)" if number == -100 else ""
+                raise BenchError(
+                    f"{where}: {role.removesuffix('s')} {item} has no name{hint}: there are "
+                    f"{counted(len(names), 'name')}, for 0 to {len(names) - 1}; name all with --label-names",
+                    code="label-without-name",
+                )
+    if rows and not used:
+        raise BenchError(
+            f"{where}: names of labels are given ({', '.join(names)[:60]}), and no label is a number or one of "
+            "them: leave out --label-names",
+            code="label-without-name",
+        )
+
+
+def _refuse_nested(reading: Reading, rows: Numbered, where: str) -> None:
+    """BenchError where texts or labels are lists or objects."""
+    for role in ("text", "label"):
+        value = next(
+            (
+                found
+                for _, row in rows
+                if isinstance(found := reading.value(row, role), (list, tuple, Mapping, bytes))
+                and not (role == "label" and isinstance(found, (list, tuple)))
+            ),
+            None,
+        )
+        if value is not None:
+            kind = {bytes: "bytes", list: "lists", tuple: "lists"}.get(type(value), "objects")
+            way = "; for tagged words say --adapter ner" if kind == "lists" else ""
+            raise BenchError(
+                f"{where}: column '{reading.columns[role]}' holds {kind} ({str(value)[:40]}), not a {role}: choose "
+                f"another column with --{role}, or write the {role} into a column of its own{way}",
+                code="nested-column",
+            )

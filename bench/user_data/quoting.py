@@ -1,0 +1,178 @@
+"""How a delimited file is cut into rows: its separator, what stands above its header, and whether `"` quotes.
+
+Each is guessed and then checked against all rows: where quoting would swallow lines that are rows by themselves, or
+does not end where a cell ends, it is no quoting; where nothing fits, the line that contradicts is named."""
+
+from __future__ import annotations
+
+import csv
+import itertools
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from bench.contracts import BenchError
+from bench.text import counted
+from bench.user_data.encodings import Encoding
+from bench.user_data.tables import FEW
+from bench.user_data.text_files import raw_lines
+
+DELIMITERS = (",", ";", "\t", "|")
+NAMES = {"\t": "tabs", ",": "commas", ";": "';'", "|": "'|'"}
+PEEK = 500  # lines from which the separator is guessed
+WAY_OUT = "a text with the separator, a line break or a quotation mark needs quotes around it"
+
+
+class MalformedRows(BenchError):
+    """A file whose quoting or widths contradict each other; `line` is where."""
+
+    def __init__(self, path: Path, line: int, reason: str) -> None:
+        self.line = line
+        super().__init__(
+            f"{path.name} is not well-formed, line {line:,} ({reason}): {WAY_OUT}", code="malformed-rows"
+        )
+
+
+@dataclass(frozen=True)
+class Layout:
+    """How a file is cut into rows. skip: lines before the header. quotes: whether `"` quotes, as in RFC 4180.
+    escape: what stands before a `"` inside a quoted text, where it is not another `"`."""
+
+    path: Path
+    encoding: Encoding
+    delimiter: str
+    skip: int
+    quotes: bool = True
+    escape: str | None = None
+
+    def records(self) -> Iterator[tuple[int, list[str], list[str]]]:
+        """The rows that are not blank: their first line's number, their cells, and their lines. BenchError."""
+        csv.field_size_limit(2**30)
+        held: list[str] = []
+
+        def lines() -> Iterator[str]:
+            for line in itertools.islice(raw_lines(self.path, self.encoding), self.skip, None):
+                held.append(line)
+                yield line
+
+        quoting = csv.QUOTE_MINIMAL if self.quotes else csv.QUOTE_NONE
+        number = self.skip
+        rows = csv.reader(
+            lines(),
+            delimiter=self.delimiter,
+            quoting=quoting,
+            escapechar=self.escape,
+            doublequote=self.escape is None,
+            strict=self.quotes,
+        )
+        try:
+            for cells in rows:
+                first, number = number + 1, number + len(held)
+                if any(cell.strip() for cell in cells):
+                    yield first, cells, held.copy()
+                held.clear()
+        except csv.Error as error:
+            raise MalformedRows(self.path, number + 1, str(error)) from error
+
+
+def layout_of(path: Path, encoding: Encoding) -> tuple[Layout, list[str]]:
+    """The separator, the lines before the header, and whether quotation marks quote; what was guessed."""
+    start = list(itertools.islice(raw_lines(path, encoding), PEEK))
+    skip = next((n for n, line in enumerate(start) if line.strip()), len(start))
+    notes = [f"{counted(skip, 'blank line')} before the header"] if skip else []
+    if skip == len(start):
+        raise BenchError(f"{path.name} is empty: its first line must name the columns", code="empty-file")
+    said = start[skip].strip().strip('"').lower()
+    if said.startswith("sep=") and len(said) == 5:
+        delimiter = start[skip].strip().strip('"')[4]
+        skip += 1
+        notes.append(
+            f"columns are separated by {NAMES.get(delimiter, repr(delimiter))}, as the first line says"
+        )
+    elif said == "sep=":  # of a tab, which was stripped
+        delimiter, skip = "\t", skip + 1
+    else:
+        delimiter = _delimiter(path, start[skip:])
+        usual = "\t" if path.name.lower().removesuffix(".gz").endswith((".tsv", ".tab")) else ","
+        if delimiter != usual and delimiter in start[skip]:
+            notes.append(f"columns are separated by {NAMES.get(delimiter, repr(delimiter))}")
+    layout = Layout(path, encoding, delimiter, skip)
+    return _with_quotes_as_text(layout, notes)
+
+
+def _delimiter(path: Path, lines: Sequence[str]) -> str:
+    """The separator that cuts most rows into as many cells as the header. BenchError where the first line is a
+    title above a table."""
+    fits: dict[str, tuple[float, int]] = {}
+    title = 0
+    for delimiter in DELIMITERS:
+        try:
+            widths = [len(row) for row in csv.reader(lines, delimiter=delimiter) if row]
+        except csv.Error:
+            continue
+        fits[delimiter] = sum(width == widths[0] for width in widths) / len(widths), widths[0]
+        usual, count = Counter(widths[1:]).most_common(1)[0] if widths[1:] else (1, 0)
+        if widths[0] == 1 < usual and count >= max(3, 0.9 * len(widths[1:])):
+            title = usual
+    many = {delimiter: fit for delimiter, fit in fits.items() if fit[1] > 1}
+    if title and not many:
+        raise BenchError(
+            f"{path.name}: line 1 is '{lines[0].strip()[:40]}', and the others have {title} columns: delete what "
+            "is above the line that names the columns",
+            code="title-above-table",
+        )
+    return max(many, key=lambda delimiter: many[delimiter]) if many else ","
+
+
+def _with_quotes_as_text(layout: Layout, notes: list[str]) -> tuple[Layout, list[str]]:
+    """The layout; with `\\"` for a quote inside a text where that makes it well-formed; without quoting where
+    quotation marks are part of the texts: every line then has as many cells as the header, and with quoting lines
+    that are rows would be swallowed, or the quoting is broken. BenchError."""
+    swallowed, reason = _swallowed(layout)
+    if not swallowed:
+        return layout, notes
+    escaped = replace(layout, escape="\\")
+    if any('\\"' in line for line in raw_lines(layout.path, layout.encoding)) and not _swallowed(escaped)[0]:
+        return escaped, [*notes, 'a quote inside a text is written \\": it is read so']
+    plain = replace(layout, quotes=False)
+    widths: Counter[int] = Counter()
+    opened = closed = 0
+    for _, cells, _ in plain.records():
+        widths[len(cells)] += 1
+        started = [cell.strip() for cell in cells if cell.startswith('"')]
+        opened += len(started)
+        closed += sum(len(cell) > 1 and cell.endswith('"') for cell in started)
+    if len(widths) == 1 and next(iter(widths)) > 1 and closed <= opened / 2:
+        return plain, [*notes, f'a " is read as text, not as a quote: {reason}']
+    raise MalformedRows(layout.path, swallowed, reason)
+
+
+def _swallowed(layout: Layout) -> tuple[int, str]:
+    """The line with a quotation mark that does not quote, and how one knows; 0 where there is none."""
+    several: list[tuple[int, list[str]]] = []
+    usual: list[Counter[str]] = []
+    width = 0
+    try:
+        for first, cells, lines in layout.records():
+            width = width or len(cells)
+            usual = usual or [Counter() for _ in range(width)]
+            if len(lines) > 1:
+                several.append((first, lines))
+            elif len(cells) == width:
+                for counts, cell in zip(usual, cells, strict=True):
+                    if len(counts) <= FEW:
+                        counts[cell] += 1
+    except MalformedRows as error:
+        return error.line, "a quoted text does not end where its cell ends"
+    few = [n for n, counts in enumerate(usual) if len(counts) <= FEW and counts.total() >= 2 * len(counts)]
+    for first, lines in several:
+        cells = [line.rstrip("\r\n").split(layout.delimiter) for line in lines]
+        if all(len(row) == width for row in cells) and any(
+            all(row[n] in usual[n] for row in cells) for n in few
+        ):
+            return (
+                first,
+                f"the quoted text from line {first:,} would swallow {counted(len(lines) - 1, 'row')}",
+            )
+    return 0, ""
