@@ -33,7 +33,7 @@ def test_a_table_is_that_of_the_baseline(page: str, options: TableOptions, notes
     path = ROOT / page
     copy = tmp_path / "page.md"
     copy.write_bytes(path.read_bytes())
-    put(made if notes else replace(made, notes=()), copy)
+    put(made if notes else replace(made, notes=(), details=()), copy)
     if os.environ.get("UPDATE_GOLDEN"):
         path.write_bytes(copy.read_bytes())
     assert path.read_text(encoding="utf-8") == copy.read_text(encoding="utf-8")
