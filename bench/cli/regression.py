@@ -74,12 +74,13 @@ def baseline(run: RunPath) -> None:
     from bench.analysis.regression.baseline import FOLDER, dump
     from bench.analysis.regression.history import COMMITTED, append
     from bench.runs import atomic_files
+    from bench.text import counted
 
     source = open_source(str(run))
     path = FOLDER / f"{_suite(source)}.jsonl"
     text = dump(source)
     atomic_files.write(path, text.encode())
-    print(f"{path}: {len(source.records)} cells, {len(text) / 1024:.0f} KiB; commit it")
+    print(f"{path}: {counted(len(source.records), 'cell')}, {len(text) / 1024:.0f} KiB; commit it")
     if any(record.status == "done" for record in source.records):
         append(source.records, COMMITTED)
         print(f"{COMMITTED}: has this run; commit it too")

@@ -51,6 +51,7 @@ def report(
     from bench.report import html, page, regression
     from bench.report.ledger import steps
     from bench.runs import atomic_files
+    from bench.text import counted
 
     source = open_source(str(run))
     folder = Path(source.name)
@@ -62,7 +63,9 @@ def report(
     path = out or _beside(folder, "regression.html" if against else "report.html")
     content = text.encode()
     atomic_files.write(path, content)
-    print(f"{path}: {len(source.records)} cells, {len(content) / 1e6:.1f} MB; open it in a browser")
+    print(
+        f"{path}: {counted(len(source.records), 'cell')}, {len(content) / 1e6:.1f} MB; open it in a browser"
+    )
 
 
 def plot(

@@ -39,12 +39,13 @@ def simulate(
     """
     from bench.analysis.opening import open_source
     from bench.executors import simulate as simulation
+    from bench.text import counted
 
     recorded = simulation.costs_of(open_source(source).records)
     costs = simulation.grid(recorded, cells)
     print(simulation.markdown([simulation.simulate(costs, count) for count in gpus or GPUS]))
     own = [cost.own for cost in costs.values()]
     shared = fmean({cell.group_key: cost.shared for cell, cost in costs.items()}.values())
-    print(f"\n{len(costs):,} cells, repeated from the {len(recorded)} recorded in {source}:")
+    print(f"\n{counted(len(costs), 'cell')}, repeated from the {len(recorded)} recorded in {source}:")
     print(f"a cell takes {fmean(own):.1f} s, at most {max(own):.1f} s; a preparation {shared:.1f} s.\n")
     print(simulation.ASSUMPTIONS, end="")
