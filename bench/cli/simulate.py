@@ -33,7 +33,9 @@ def simulate(
         typer.Option(min=1, help="Number of GPUs. Repeatable. Default: powers of two up to 512."),
     ] = None,
 ) -> None:
-    """Say what a grid of many cells would take on many GPUs: the scheduler itself, in simulated time.
+    """Estimate how long a grid of many cells takes on many GPUs.
+
+    The scheduler itself runs, in simulated time.
 
     Example: python -m bench simulate results/baselines/quick.jsonl --cells 1000 --gpus 4 --gpus 8
     """
