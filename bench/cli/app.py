@@ -28,6 +28,7 @@ from bench.cli import (
     status,
     tables,
 )
+from bench.cli.usage import Program
 from bench.contracts import BenchError
 from bench.data.foreign import refuse_silent_exits
 from bench.runs import processes
@@ -37,6 +38,7 @@ LONGEST = 2000
 """Characters of a refusal that are shown."""
 
 app = typer.Typer(
+    cls=Program,
     help="Which transfer strategy should I use for this task, on this encoder, with this budget?\n\n"
     "Start with: python -m bench run quick\n\n"
     "With --debug every command shows the traceback of an error.",

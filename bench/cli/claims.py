@@ -18,17 +18,18 @@ def register(app: typer.Typer) -> None:
 
 def verify(
     runs: Annotated[
-        list[Path], typer.Argument(metavar="RUN...", help="Run folders, or names under results/runs.")
+        list[Path], typer.Argument(metavar="RUN", help="Run folders, or names under results/runs.")
     ],
     claims: Annotated[
         Path | None,
-        typer.Option(help="A file of claims of your own, as bench/analysis/claims/claims.toml is."),
+        typer.Option(help="Your own claims, in a file like bench/analysis/claims/claims.toml."),
     ] = None,
     format: FormatOption = Format.terminal,
     as_json: Annotated[bool, typer.Option("--json", help="Print the findings as JSON.")] = False,
 ) -> None:
-    """Say which published claims a run confirms or contradicts, with the numbers. Exit code 0 either way: a
-    contradiction is a finding.
+    """Say which published claims a run confirms or contradicts, with the numbers.
+
+    The exit code is 0 either way: a contradiction is a finding.
 
     Example: python -m bench verify quick curve shift
     """

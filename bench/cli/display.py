@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,10 +13,21 @@ from bench.contracts import Cell
 from bench.planning.estimates import Estimator
 from bench.runs.curve import Point
 from bench.runs.record import Record
-from bench.text import duration, printable
+from bench.text import counted, duration, printable
 
 QUIET = 60.0  # seconds without a line, where there is no live display, after which a cell's progress is one
 REFRESH = 4  # times a second
+BUSY = 0.7  # runnable processes a core, over the last minute, from which a run says that the machine is busy
+
+
+def load_per_core() -> float:
+    """Runnable processes a core of this machine, over the last minute; 0 where the system does not say."""
+    return os.getloadavg()[0] / (os.cpu_count() or 1) if hasattr(os, "getloadavg") else 0.0
+
+
+def busy(load: float) -> str:
+    """What a run says where other work has the cores. load: per core."""
+    return f"this machine is busy (load {load:.1f} a core): the run takes longer than on an idle one"
 
 
 @dataclass
@@ -55,7 +67,9 @@ class Display:
         self._records = {record.cell.id: record for record in finished}
         self._start = time.monotonic()
         note = f"; {len(finished)} finished before" if finished else ""
-        self._line(f"{len(cells)} cells to run{note}{self._left()}")
+        if cells and (load := load_per_core()) > BUSY:
+            self._line(busy(load))
+        self._line(f"{counted(len(cells), 'cell')} to run{note}{self._left()}")
         if self._lives and cells:
             from rich.live import Live
 

@@ -8,7 +8,7 @@ from typing import Any
 from bench.data.cache import megabytes
 from bench.planning.estimates import Basis
 from bench.planning.forecast import Forecast, Row
-from bench.text import duration, printable
+from bench.text import counted, duration, printable
 
 BASIS: dict[Basis, str] = {
     "recorded": "recorded",
@@ -68,9 +68,10 @@ def _sums(forecast: Forecast) -> list[str]:
     counts: Counter[Basis] = Counter(row.each.basis for row in rows for _ in row.cells)
     lines = [
         "",
-        f"{cells - finished} cells to run, {finished} finished; about {duration(forecast.seconds)} "
+        f"{counted(cells - finished, 'cell')} to run, {finished} finished; about {duration(forecast.seconds)} "
         "one after another, what cells share included",
-        "times are " + ", ".join(f"{BASIS[basis]} ({count} cells)" for basis, count in counts.items()),
+        "times are "
+        + ", ".join(f"{BASIS[basis]} ({counted(count, 'cell')})" for basis, count in counts.items()),
     ]
     if forecast.machines:
         lines.append(f"recorded on {'; '.join(forecast.machines)}")

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from bench.contracts import Cell
 from bench.runs.curve import Point
 from bench.runs.record import Record
-from bench.text import duration, printable
+from bench.text import counted, duration, printable
 
 if TYPE_CHECKING:
     from rich.console import Console, ConsoleOptions, RenderResult
@@ -38,11 +38,16 @@ class Running:
         parts = [self.cell.id]
         if self.point:
             recipe = self.cell.recipe
-            seen = self.point.step * recipe.batch_size
-            parts.append(f"epoch {self.point.epoch:.1f} of {recipe.epochs:g}")
+            solved = is_solved(self.point)
+            parts.append(
+                f"{counted(self.point.step, 'iteration')} of L-BFGS"
+                if solved
+                else f"epoch {self.point.epoch:.1f} of {recipe.epochs:g}"
+            )
             parts.append(f"loss {self.point.loss:.3f}")
             parts.append(f"validation {self.point.score:.3f}")
-            if self.point.seconds:
+            if self.point.seconds and not solved:
+                seen = self.point.step * recipe.batch_size
                 parts.append(f"{seen / self.point.seconds:,.0f} examples/s")
         of = f" of about {duration(self.estimate)}" if self.estimate and self.estimate > self.elapsed else ""
         return ", ".join([*parts, f"{duration(self.elapsed)}{of}"])
@@ -103,8 +108,8 @@ class ProgressGrid:
                 line.append(text.rjust(column), style=style)
             yield line
         hidden = [
-            f"{count} more {name}"
-            for count, name in ((len(tasks) - len(shown), "tasks"), (len(rows) - len(lines), "rows"))
+            counted(count, f"more {name}")
+            for count, name in ((len(tasks) - len(shown), "task"), (len(rows) - len(lines), "row"))
             if count
         ]
         if hidden:
@@ -123,7 +128,8 @@ class ProgressGrid:
         running = [running for running in self.running if _key(running.cell) == key]
         if running:
             point = running[0].point
-            share = f"{min(1.0, point.epoch / running[0].cell.recipe.epochs):.0%}" if point else ""
+            timed = point if point and not is_solved(point) else None
+            share = f"{min(1.0, timed.epoch / running[0].cell.recipe.epochs):.0%}" if timed else ""
             mark = ">" if plain else "▸"
             return " ".join(filter(None, [score, count, f"{mark}{share}"])), "bold cyan"
         if bad:
@@ -136,10 +142,16 @@ class ProgressGrid:
         total, done = len(self.cells), len(self.records)
         filled = BAR * done // total if total else BAR
         on, off = ("#", "-") if plain else ("━", "─")
-        parts = [f"{done} of {total} cells", f"{duration(self.elapsed)} gone"]
+        parts = [f"{done} of {counted(total, 'cell')}", f"{duration(self.elapsed)} elapsed"]
         if self.left is not None and done < total:
             parts.append(f"about {duration(self.left)} left")
         return f"{on * filled}{off * (BAR - filled)} {', '.join(parts)}"
+
+
+def is_solved(point: Point) -> bool:
+    """Whether L-BFGS solves for a head: it passes over the training split more often than it takes a step, while a
+    step of training is one pass at most. Its iterations are no epochs of the recipe."""
+    return point.epoch > point.step
 
 
 def _key(cell: Cell) -> tuple[str, str, str]:

@@ -39,7 +39,7 @@ def list_command(
     as_json: AsJson = False,
     plugin: Plugin = None,
 ) -> None:
-    """Show the strategies, tasks, backbones and suites that there are.
+    """List the strategies, tasks, backbones and suites.
 
     Example: python -m bench list strategies
     """

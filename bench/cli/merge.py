@@ -17,12 +17,14 @@ def register(app: typer.Typer) -> None:
 
 
 def merge(
-    runs: Annotated[list[Path], typer.Argument(metavar="RUN...", help="Run folders of one suite.")],
+    runs: Annotated[list[Path], typer.Argument(metavar="RUN", help="Run folders of one suite.")],
     out: Annotated[
         Path | None, typer.Option(help="The run folder to add them to. Default: results/runs/SUITE.")
     ] = None,
 ) -> None:
-    """Join run folders, for example the shards of a suite; refuse those that contradict each other.
+    """Join run folders, such as the shards of a suite.
+
+    Folders that contradict each other are refused.
 
     Example: python -m bench merge results/runs/quick-shard-*
     """

@@ -10,8 +10,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from bench.cli import completion
+from bench.cli.listing import Plugin
 from bench.cli.options import MEASURE, Format
 from bench.cli.output import console, put, show
+from bench.cli.run import Backbones, Settings, Strategies, Tasks
 from bench.contracts import BenchError
 from bench.runs import atomic_files
 
@@ -32,49 +35,48 @@ def register(app: typer.Typer) -> None:
 
 def peers(
     suite: Annotated[
-        str, typer.Argument(metavar="SUITE", help="Which cells; its seeds are repeats.")
+        str,
+        typer.Argument(
+            metavar="SUITE",
+            help="The suite to measure; its seeds are the repeats.",
+            autocompletion=completion.suites,
+        ),
     ] = "peers",
-    task: Annotated[
-        list[str] | None, typer.Option("--task", "-t", help="Only this task. Repeatable.")
-    ] = None,
-    strategy: Annotated[
-        list[str] | None, typer.Option("--strategy", "-s", help="Only this strategy. Repeatable.")
-    ] = None,
-    backbone: Annotated[
-        list[str] | None, typer.Option("--backbone", "-b", help="Only this encoder. Repeatable.")
-    ] = None,
+    task: Tasks = None,
+    strategy: Strategies = None,
+    backbone: Backbones = None,
     side: Annotated[
         list[str] | None,
         typer.Option(
-            help="Only this side: engine, trainer, trainer-tuned, scikit-learn, sentence-transformers."
+            help="Only this side: engine, trainer, trainer-tuned, scikit-learn, sentence-transformers. "
+            "Repeatable."
         ),
     ] = None,
-    repeats: Annotated[int | None, typer.Option(min=1, help="Measurements of each, a seed each.")] = None,
-    train: Annotated[int | None, typer.Option(min=1, help="Training examples of every task.")] = None,
-    settings: Annotated[
-        list[str] | None, typer.Option("--set", help="Change a key of the suite, e.g. recipe.epochs=2.")
+    repeats: Annotated[
+        int | None, typer.Option(min=1, help="Measurements of each cell, a seed each.")
     ] = None,
-    quick: Annotated[bool, typer.Option("--quick", help="200 training examples, one repeat: a try.")] = False,
+    train: Annotated[int | None, typer.Option(min=1, help="Training examples of every task.")] = None,
+    settings: Settings = None,
+    quick: Annotated[
+        bool, typer.Option("--quick", help="Only a try: 200 training examples, one repeat.")
+    ] = False,
     out: Annotated[
         Path | None,
         typer.Option(help="Where measurements are kept. Default: results/speed/peers-MACHINE.json."),
     ] = None,
-    plugin: Annotated[
-        list[Path] | None,
-        typer.Option("--plugin", help="A Python file with strategies or tasks. Repeatable."),
-    ] = None,
+    plugin: Plugin = None,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:1.")] = "auto",
     threads: Annotated[int | None, typer.Option(min=1, help="CPU threads. Default: torch's choice.")] = None,
-    fresh: Annotated[bool, typer.Option("--fresh", help="Measure again what was measured.")] = False,
-    shown: Annotated[bool, typer.Option("--show", help="Only show what was measured.")] = False,
+    fresh: Annotated[bool, typer.Option("--fresh", help="Measure everything again.")] = False,
+    shown: Annotated[bool, typer.Option("--show", help="Measure nothing; show what was measured.")] = False,
     into: Annotated[
-        Path | None, typer.Option(help="Put the Markdown between <!-- peers --> marks of this file.")
+        Path | None, typer.Option(help="Write the Markdown between the <!-- peers --> marks of this file.")
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """Measure this engine beside Hugging Face Trainer and scikit-learn on the same cells, and print the table.
+    """Measure this engine beside Hugging Face Trainer and scikit-learn, on the same cells.
 
-    Each measurement is saved when it is taken: stop and start again as you like.
+    Each measurement is saved at once: stop and start again as you like.
 
     Example: python -m bench peers --task movie-sentiment --strategy full --repeats 3
     """

@@ -39,9 +39,10 @@ def power(
     ] = 0,
     as_json: AsJson = False,
 ) -> None:
-    """Say how small a drop `compare` finds, and how often it raises a false alarm. Prints a row for each run.
+    """Say how small a drop `compare` finds, and how often it raises a false alarm.
 
-    Runs of the same code, and runs with a known drop, are simulated from recorded predictions.
+    Runs of the same code and runs with a known drop are simulated from recorded predictions; prints a row for each
+    run.
 
     Example: python -m bench power results/baselines/quick.jsonl --trials 20
     """

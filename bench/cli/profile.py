@@ -72,7 +72,7 @@ def profile(
     ] = None,
     format: FormatOption = Format.terminal,
 ) -> None:
-    """Show where the time of a training step goes, by strategy or by kind of kernel.
+    """Show where the time of a training step goes, by strategy or by kernel.
 
     Example: python -m bench profile --strategy frozen --strategy full --steps 20
     """

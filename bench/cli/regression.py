@@ -42,7 +42,9 @@ def compare(
         str, typer.Option(help="Gates that make the exit code 1: quality, time, memory, missing.")
     ] = "quality,missing",
 ) -> None:
-    """Say what regressed between two runs. Exit code 0: nothing; 1: something; 2: they cannot be compared.
+    """Say what regressed between two runs.
+
+    Exit code 0: nothing; 1: something; 2: the runs cannot be compared.
 
     Example: python -m bench compare results/baselines/quick.jsonl results/runs/quick
     """
@@ -64,9 +66,9 @@ def compare(
 
 
 def baseline(run: RunPath) -> None:
-    """Promote a run to results/baselines/SUITE.jsonl, which is committed and compared with.
+    """Save a run as the baseline of its suite, to commit and to compare with.
 
-    The run is also added to results/history.jsonl, the committed history.
+    It goes to results/baselines/SUITE.jsonl; a line of results/history.jsonl, the committed history, is added.
 
     Example: python -m bench baseline results/runs/quick
     """
@@ -74,12 +76,13 @@ def baseline(run: RunPath) -> None:
     from bench.analysis.regression.baseline import FOLDER, dump
     from bench.analysis.regression.history import COMMITTED, append
     from bench.runs import atomic_files
+    from bench.text import counted
 
     source = open_source(str(run))
     path = FOLDER / f"{_suite(source)}.jsonl"
     text = dump(source)
     atomic_files.write(path, text.encode())
-    print(f"{path}: {len(source.records)} cells, {len(text) / 1024:.0f} KiB; commit it")
+    print(f"{path}: {counted(len(source.records), 'cell')}, {len(text) / 1024:.0f} KiB; commit it")
     if any(record.status == "done" for record in source.records):
         append(source.records, COMMITTED)
         print(f"{COMMITTED}: has this run; commit it too")
@@ -94,7 +97,7 @@ def history(
     ] = None,
     format: FormatOption = Format.terminal,
 ) -> None:
-    """Show how scores and times moved over the completed runs of a suite, and the steps in them.
+    """Show how scores and times moved over the completed runs of a suite, and where they jumped.
 
     Example: python -m bench history quick --task movie-sentiment --strategy full
     """

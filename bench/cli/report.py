@@ -39,10 +39,10 @@ def report(
         Path | None, typer.Option("--out", "-o", help="The page. Default: report.html in the run's folder.")
     ] = None,
     against: Annotated[
-        str, typer.Option(help="What regressed: compare with this run, baseline file or git revision.")
+        str, typer.Option(help="Show what regressed since this run, baseline file or git revision.")
     ] = "",
 ) -> None:
-    """Write a run as one HTML page to pass around; it needs no network and no other file.
+    """Write a run as one HTML page that needs no network and no other file.
 
     Example: python -m bench report quick -o report.html
     """
@@ -51,6 +51,7 @@ def report(
     from bench.report import html, page, regression
     from bench.report.ledger import steps
     from bench.runs import atomic_files
+    from bench.text import counted
 
     source = open_source(str(run))
     folder = Path(source.name)
@@ -62,18 +63,20 @@ def report(
     path = out or _beside(folder, "regression.html" if against else "report.html")
     content = text.encode()
     atomic_files.write(path, content)
-    print(f"{path}: {len(source.records)} cells, {len(content) / 1e6:.1f} MB; open it in a browser")
+    print(
+        f"{path}: {counted(len(source.records), 'cell')}, {len(content) / 1e6:.1f} MB; open it in a browser"
+    )
 
 
 def plot(
     run: RunPath,
     out: Annotated[Path, typer.Option("--out", "-o", help="The figure: a .pdf, .svg or .png file.")],
     kind: Annotated[
-        PlotKind, typer.Option(help="Score and time; curves by steps; curves by seconds; other domains.")
+        PlotKind, typer.Option(help="Score against time; curves by step; curves by second; other domains.")
     ] = PlotKind.pareto,
-    columns: Annotated[Width, typer.Option(help="As wide as one column of a paper or as two.")] = Width.two,
+    columns: Annotated[Width, typer.Option(help="One column of a paper wide, or two.")] = Width.two,
 ) -> None:
-    """Draw a figure for a paper, a panel a task, in colours that everybody can tell apart.
+    """Draw a figure for a paper, one panel for each task, in colours that everybody can tell apart.
 
     Example: python -m bench plot quick --kind pareto --out pareto.pdf
     """

@@ -38,7 +38,7 @@ SuiteName = Annotated[
     str | None,
     typer.Argument(
         metavar="SUITE",
-        help="A built-in suite or a .toml file. Default: `own` with --data.",
+        help="A built-in suite or a .toml file. Default with --data: `own`.",
         autocompletion=completion.suites,
     ),
 ]
@@ -57,16 +57,16 @@ Backbones = Annotated[
     typer.Option(
         "--backbone",
         "-b",
-        help="Built-in name, Hugging Face name, folder or vector file.",
+        help="Only this encoder: a built-in name, a Hugging Face name, a folder or a vector file. Repeatable.",
         autocompletion=completion.backbones,
     ),
 ]
-Seeds = Annotated[int | None, typer.Option(min=1, help="How many seeds, instead of the suite's.")]
+Seeds = Annotated[int | None, typer.Option(min=1, help="Number of seeds. Default: the suite's.")]
 Settings = Annotated[
     list[str] | None,
     typer.Option(
         "--set",
-        help="Change a key of the suite, e.g. recipe.epochs=2.",
+        help="Change a key of the suite, such as recipe.epochs=2. Repeatable.",
         autocompletion=completion.settings,
     ),
 ]
@@ -89,32 +89,38 @@ def run(
     out: Out = None,
     plugin: Plugin = None,
     device: Annotated[
-        str, typer.Option(help="auto (every GPU), cpu, cuda:1, or several with commas: a worker each.")
+        str, typer.Option(help="auto (every GPU), cpu or cuda:1; several, with commas, get a worker each.")
     ] = "auto",
     threads: Annotated[int | None, typer.Option(min=1, help="CPU threads. Default: torch's choice.")] = None,
     fresh: Annotated[bool, typer.Option("--fresh", help="Run finished cells again.")] = False,
     executor: Annotated[
         ExecutorChoice,
-        typer.Option(help="Supervised worker processes, a Ray cluster, or this process (for debugging)."),
+        typer.Option(help="Supervised worker processes; this process, for debugging; a Ray cluster."),
     ] = ExecutorChoice.process,
     address: Annotated[
-        str | None, typer.Option(help="Of the Ray cluster, e.g. auto. Default: the local one, or a new one.")
+        str | None,
+        typer.Option(
+            help="Address of the Ray cluster, such as auto. Default: the local one, else a new one."
+        ),
     ] = None,
     shard: Annotated[
-        str | None, typer.Option(help="Only part i of n, e.g. 2/3; `merge` joins the run folders.")
+        str | None, typer.Option(help="Only part i of n, such as 2/3; `merge` joins the run folders.")
     ] = None,
     track: Annotated[
         list[str] | None, typer.Option(help="Also log cells to mlflow or tensorboard. Repeatable.")
     ] = None,
     timeout: Annotated[
         float | None,
-        typer.Option(min=1, help="Seconds for a cell. Default: 30 times what comparable cells took."),
+        typer.Option(
+            min=1, help="Seconds that a cell may take. Default: 30 times what comparable cells took."
+        ),
     ] = None,
     retry_fp32: Annotated[
-        bool, typer.Option("--retry-fp32", help="Run a cell that diverges in bf16 again in fp32.")
+        bool, typer.Option("--retry-fp32", help="Repeat a cell that diverges in bf16 in fp32.")
     ] = False,
     cache_dir: Annotated[
-        Path | None, typer.Option(help="Keep activations of frozen layers there, for other runs too.")
+        Path | None,
+        typer.Option(help="Keep activations of frozen layers in this folder, for other runs too."),
     ] = None,
     cache_size: Annotated[float, typer.Option(min=0, help="Gigabytes that --cache-dir may take.")] = 10.0,
     deterministic: Annotated[
@@ -128,7 +134,9 @@ def run(
     ] = False,
     own: Any = None,  # an OwnData or None
 ) -> None:
-    """Run a suite and print its table. Finished cells are kept: stop and start again as you like.
+    """Run a suite and print its table.
+
+    Finished cells are kept: stop and start again as you like.
 
     Example: python -m bench run quick --task movie-sentiment --strategy full --seeds 1
 
@@ -189,7 +197,7 @@ def plan(
     as_json: AsJson = False,
     own: Any = None,  # an OwnData or None
 ) -> None:
-    """Show what `run` with the same arguments would do: cells, time, memory and downloads. Runs nothing.
+    """Show what `run` with the same arguments would take: cells, time, memory, downloads.
 
     Example: python -m bench plan quick --task squad --seeds 5
     """

@@ -33,18 +33,21 @@ def simulate(
         typer.Option(min=1, help="Number of GPUs. Repeatable. Default: powers of two up to 512."),
     ] = None,
 ) -> None:
-    """Say what a grid of many cells would take on many GPUs: the scheduler itself, in simulated time.
+    """Estimate how long a grid of many cells takes on many GPUs.
+
+    The scheduler itself runs, in simulated time.
 
     Example: python -m bench simulate results/baselines/quick.jsonl --cells 1000 --gpus 4 --gpus 8
     """
     from bench.analysis.opening import open_source
     from bench.executors import simulate as simulation
+    from bench.text import counted
 
     recorded = simulation.costs_of(open_source(source).records)
     costs = simulation.grid(recorded, cells)
     print(simulation.markdown([simulation.simulate(costs, count) for count in gpus or GPUS]))
     own = [cost.own for cost in costs.values()]
     shared = fmean({cell.group_key: cost.shared for cell, cost in costs.items()}.values())
-    print(f"\n{len(costs):,} cells, repeated from the {len(recorded)} recorded in {source}:")
+    print(f"\n{counted(len(costs), 'cell')}, repeated from the {len(recorded)} recorded in {source}:")
     print(f"a cell takes {fmean(own):.1f} s, at most {max(own):.1f} s; a preparation {shared:.1f} s.\n")
     print(simulation.ASSUMPTIONS, end="")

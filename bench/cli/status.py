@@ -33,7 +33,7 @@ def status(
     ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Show what of a run is done, running, failed and missing, and how long remains.
+    """Show what of a run is done, running, failed or missing, and how much time is left.
 
     With --check the exit code is 1 where a file is damaged and not repaired.
 

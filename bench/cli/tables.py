@@ -30,7 +30,10 @@ def table(
     format: FormatOption = Format.terminal,
     kind: Annotated[
         TableKind,
-        typer.Option(help="Scores; paired tests with the best; epochs to converge; other domains; sizes."),
+        typer.Option(
+            help="Scores; paired tests against the best; epochs to converge; scores on other domains, or by "
+            "training size."
+        ),
     ] = TableKind.scores,
     rows: Annotated[
         str, typer.Option(help="`task,strategy,backbone`, or `strategy,backbone` for tasks side by side.")
@@ -41,17 +44,19 @@ def table(
     metric: Annotated[str, typer.Option(help="Rank by this metric instead of each task's headline.")] = "",
     caption: Annotated[str, typer.Option(help="The table's caption.")] = "",
     into: Annotated[
-        Path | None, typer.Option(help="Put the Markdown between <!-- table --> marks of this file instead.")
+        Path | None, typer.Option(help="Write the Markdown between the <!-- table --> marks of this file.")
     ] = None,
     intervals: Annotated[
         bool,
-        typer.Option("--intervals", help="Read the predictions too where a run has thousands of records."),
+        typer.Option(
+            "--intervals", help="Read the predictions even of thousands of records, for their intervals."
+        ),
     ] = False,
     notes: Annotated[
         bool, typer.Option("--notes", help="Show all notes: data, recipe, machine, versions.")
     ] = False,
 ) -> None:
-    """Print a table of a run: scores with 95% intervals, wall-clock time and trainable share.
+    """Print a run as a table: scores with 95% intervals, times, trainable share.
 
     Example: python -m bench table quick --rows strategy,backbone --format latex
     """

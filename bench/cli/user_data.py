@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from bench.registry import Registry
     from bench.user_data.description import Read, UserData
 
-PANEL = "Your own data"
+PANEL = "Your data"
 ROLES = {
     "text": "Column of the texts, by name or number, as for all columns.",
     "label": "Column of the labels, or of ratings.",

@@ -181,6 +181,12 @@ WRONG = [
     (["plan", "mine.toml", "--backbone", "./absent"], ["backbone ./absent: there is no such file or folder"]),
     (["table", "absent"], ["absent is not a run folder"]),
     (["status", "absent"], ["absent is not a run folder"]),
+    (["table"], ["Missing argument 'RUN' (see python -m bench table --help)"]),
+    (["tabel", "absent"], ["No such command 'tabel'", "'table'"]),
+    (["table", "absent", "--formt", "md"], ["No such option: --formt", "--format"]),
+    (["table", "absent", "--format", "pdf"], ["--format", "'pdf' is not one of"]),
+    (["table", "absent", "--format"], ["--format", "requires an argument"]),
+    (["run", "mine.toml", "--seeds", "many"], ["--seeds", "integer"]),
     (["status", "absent", "--repair"], ["--repair", "--check"]),
     (["check", "absent", "--repair"], ["python -m bench status --check absent --repair"]),
 ]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import os
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pexpect
@@ -12,6 +13,7 @@ import pyte
 import pytest
 from rich.console import Console
 
+from bench.cli import display
 from bench.cli.display import Display
 from bench.cli.grid import ProgressGrid, Running
 from bench.contracts import Cell, Recipe
@@ -19,6 +21,7 @@ from bench.runs.curve import Point
 from bench.runs.record import Record, Seconds
 from tests.support.made_runs import ROOT, ToySuite
 
+ORIGINAL_LOAD = display.load_per_core
 POINT = Point(step=10, epoch=1.5, seconds=2.0, phase=1, train_loss=0.6, loss=0.5, score=0.8)
 
 
@@ -64,7 +67,21 @@ def test_the_grid_fills() -> None:
         lines[3]
         == ("▸ films/frozen/x/seed1, epoch 1.5 of 3, loss 0.500, validation 0.800, 160 examples/s"[:79])
     )
-    assert lines[4].endswith("4 of 8 cells, 70 s gone, about 2 min left")
+    assert lines[4].endswith("4 of 8 cells, 70 s elapsed, about 2 min left")
+
+
+def test_a_head_that_is_solved_for_counts_iterations() -> None:
+    """L-BFGS passes over the training split at each of its iterations; that is no share of the recipe's epochs."""
+    point = replace(POINT, step=280, epoch=321.0)
+    running = Running(CELLS[3], elapsed=3.0, point=point)
+    assert running.text == "films/frozen/x/seed1, 280 iterations of L-BFGS, loss 0.500, validation 0.800, 3 s"
+    lines = drawn(ProgressGrid(CELLS, RECORDS, [running]))
+    assert lines[2].split() == ["frozen", "x", "80.0", "1/2", "▸", "oom"]
+
+
+def test_a_step_for_each_epoch_is_no_iteration() -> None:
+    running = Running(CELLS[3], elapsed=3.0, point=replace(POINT, step=2, epoch=2.0))
+    assert "epoch 2.0 of 3" in running.text
 
 
 def test_a_running_cell_says_how_long_it_has_taken_of_how_much() -> None:
@@ -95,14 +112,20 @@ def test_a_terminal_without_unicode_gets_ascii() -> None:
     assert "> films/frozen" in text
 
 
+@pytest.fixture(autouse=True)
+def idle(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The tests themselves may keep the machine busy."""
+    monkeypatch.setattr(display, "load_per_core", lambda: 0.2)
+
+
 def plain_lines(records: Sequence[Record]) -> list[str]:
     output = io.StringIO()
-    display = Display(Console(file=output, width=1000))
-    display.begin([record.cell for record in records], [])
+    screen = Display(Console(file=output, width=1000))
+    screen.begin([record.cell for record in records], [])
     for record in records:
-        display.cell_started(record.cell)
-        display.cell_done(record)
-    display.end()
+        screen.cell_started(record.cell)
+        screen.cell_done(record)
+    screen.end()
     return output.getvalue().splitlines()
 
 
@@ -111,6 +134,20 @@ def test_a_pipe_gets_a_line_for_each_cell_without_escapes() -> None:
     assert lines[0].startswith("2 cells to run")
     assert lines[1].startswith("films/full/x/seed0: accuracy 0.800, 2.0 s cold")
     assert lines[2] == "news/frozen/x/seed0: oom: no memory [bold] [31m at all"
+
+
+def test_a_busy_machine_is_said_first(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(display, "load_per_core", lambda: 1.84)
+    lines = plain_lines([done(CELLS[0])])
+    assert lines[0] == "this machine is busy (load 1.8 a core): the run takes longer than on an idle one"
+    assert lines[1].startswith("1 cell to run")
+    assert plain_lines([])[0].startswith("0 cells to run")
+
+
+def test_the_load_is_that_of_this_machine(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("os.getloadavg", lambda: (3.0, 1.0, 1.0))
+    monkeypatch.setattr("os.cpu_count", lambda: 2)
+    assert ORIGINAL_LOAD() == 1.5
 
 
 class Terminal:

@@ -1,0 +1,39 @@
+"""Wrong options and arguments are refused as every other wrong request is: in one line."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import typer
+from typer.core import TyperGroup
+
+from bench.contracts import BenchError
+
+UsageError: Any = typer.BadParameter.__mro__[1]
+"""What the library of the command line raises: its own module is private in some releases."""
+
+
+class Program(TyperGroup):
+    """The commands; a BenchError in place of a box of five lines where they are used wrongly."""
+
+    def make_context(self, *arguments: Any, **named: Any) -> Any:
+        with _refused():
+            return super().make_context(*arguments, **named)
+
+    def invoke(self, ctx: Any) -> Any:
+        with _refused():
+            return super().invoke(ctx)
+
+
+@contextmanager
+def _refused() -> Iterator[None]:
+    try:
+        yield
+    except UsageError as error:
+        if type(error).__name__ == "NoArgsIsHelpError":
+            raise  # its message is the help itself
+        reason = " ".join(error.format_message().split()).rstrip(".").replace("Value error, ", "")
+        command = f"{error.ctx.command_path} --help" if error.ctx else "--help"
+        raise BenchError(f"{reason} (see {command})", code="usage") from error
