@@ -85,7 +85,7 @@ def split_stratified(
     examples: Sequence[E], fractions: Mapping[str, float], salt: str = ""
 ) -> dict[str, list[E]]:
     """As `split_by_group`, label by label, so that every fraction has every label in proportion: a group counts for
-    its commonest label. Examples without a label of their own (words, questions) are one stratum."""
+    its majority label. Examples without a label of their own (words, questions) are one stratum."""
     labels: dict[str, Counter[str]] = defaultdict(Counter)
     for example in examples:
         labels[example.group or content(example)][getattr(example, "label", "")] += 1
@@ -113,7 +113,7 @@ def subset(examples: Sequence[E], size: int | None, salt: str = "") -> list[E]:
 
 def training_subset(examples: Sequence[E], size: int | None, salt: str = "") -> list[E]:
     """As `subset`, but those that bring a label not seen yet come first: with at least as many examples
-    as there are labels, every label is learnt. Nested, too."""
+    as there are labels, every label occurs. Smaller samples are contained in larger ones."""
     if size is None or size >= len(examples):
         return list(examples)
     ordered = sorted(examples, key=lambda example: _hash_with(salt)(example.id))

