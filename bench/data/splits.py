@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import re
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import fields, replace
@@ -17,7 +16,6 @@ from bench.data.foreign import contained
 if TYPE_CHECKING:
     from bench.data.sources import Sources
 
-_SURROGATE = re.compile(r"[\ud800-\udfff]")
 E = TypeVar("E", TextExample, WordsExample, QuestionExample)
 
 
@@ -204,16 +202,15 @@ def check_examples(task: Task, splits: Splits) -> None:
 
 
 def _not_text(example: Any) -> str | None:
-    """Which text of an example is none: another type, or one with a lone surrogate, which no file can hold."""
+    """What of an example is no text, or none that can be written: a label that is a number, a lone surrogate."""
     for field in fields(example):
         value = getattr(example, field.name)
-        parts = value if isinstance(value, tuple) else (value,)
-        texts = [part[0] for part in parts] if field.name == "answers" else parts
-        for text in texts:
+        texts = [text for text, _ in value] if field.name == "answers" else value
+        for text in (texts,) if isinstance(texts, str) or not isinstance(texts, Iterable) else texts:
             if not isinstance(text, str):
-                return f"{field.name} is {type(text).__name__}, not text"
-            if not text.isascii() and _SURROGATE.search(text):
-                return f"{field.name} has a character that is none (a lone surrogate)"
+                return f"{field.name} has {text!r}, which is no text"
+            if not text.isascii() and any("\ud800" <= letter <= "\udfff" for letter in text):
+                return f"{field.name} has half of a character (a lone surrogate)"
     return None
 
 

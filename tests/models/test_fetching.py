@@ -96,7 +96,7 @@ def test_a_cell_is_not_charged_for_what_is_fetched(
 
     monkeypatch.setattr(loading, "fetch", fetch)
     cell = toy_cell("frozen", backbone="glove") if kind == "vectors" else toy_cell("frozen")
-    group = prepare_group(cell, replace(toy_context, sources=sources))
+    group = prepare_group(cell, replace(toy_context, registry=replace(toy_context.registry, sources=sources)))
     assert passed == [3600.0]
     assert 0 < group.seconds < 600
 
