@@ -29,7 +29,7 @@ from bench.cli import (
     tables,
 )
 from bench.contracts import BenchError
-from bench.foreign import refuse_silent_exits
+from bench.data.foreign import refuse_silent_exits
 from bench.runs import processes
 
 INTERRUPTED = 130

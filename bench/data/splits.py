@@ -12,7 +12,7 @@ from dataclasses import fields, replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from bench.contracts import BenchError, QuestionExample, Recipe, Splits, Task, TextExample, WordsExample
-from bench.foreign import contained
+from bench.data.foreign import contained
 
 if TYPE_CHECKING:
     from bench.data.sources import Sources

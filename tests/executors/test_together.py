@@ -1,4 +1,4 @@
-"""Seeds whose heads train together are one job, with a lease, a record and a status each, whatever happens to it."""
+"""Seeds whose heads train together are one job, with a lease, a record and a status each, whatever happens."""
 
 from __future__ import annotations
 
