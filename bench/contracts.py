@@ -24,6 +24,9 @@ if TYPE_CHECKING:
     from bench.data.encoding import Encoded
     from bench.data.sources import Sources
 
+LARGEST = 1e7
+"""No number that is asked for is larger: neither steps nor memory would fit any machine."""
+
 FROZEN = 0.0
 """The learning rate of a parameter that does not learn."""
 
@@ -73,6 +76,35 @@ class Phase:
                 return rate
         raise ValueError(f"no pattern covers parameter '{name}' (patterns: {[p for p, _ in self.rates]})")
 
+    def wrong(self, alone: bool) -> str:
+        """What is wrong with its values, '' where nothing is. alone: it is the only phase of its strategy."""
+        if not _is_number(self.share) or not 0 < self.share <= 1:
+            return f"share {_shown(self.share)} is not a number in (0, 1]"
+        pairs = self.rates if isinstance(self.rates, (tuple, list)) else ()
+        pairs = [pair for pair in pairs if isinstance(pair, (tuple, list)) and len(pair) == 2]
+        if not pairs or len(pairs) < len(self.rates) or not all(isinstance(name, str) for name, _ in pairs):
+            return f"rates {_shown(self.rates)} are not (pattern, learning rate) pairs"
+        for rate in (self.head, *(rate for _, rate in pairs)):
+            if not _is_number(rate) or not math.isfinite(rate) or rate < 0:
+                return f"a learning rate must be a finite number >= 0, and {_shown(rate)} is not"
+        if type(self.patience) is not int or self.patience < 0:
+            return f"patience {_shown(self.patience)} is not a whole number >= 0"
+        if self.solver not in ("adamw", "lbfgs"):
+            return f"solver {_shown(self.solver)} is neither 'adamw' nor 'lbfgs'"
+        if self.solver == "lbfgs" and (not alone or any(rate for _, rate in pairs)):
+            return "L-BFGS solves for the head alone, in the only phase"
+        return ""
+
+
+def _is_number(value: Any) -> bool:
+    """Whether it is a number that is written as one, and no integer beyond all floats."""
+    return isinstance(value, float) or (type(value) is int and abs(value) < LARGEST)
+
+
+def _shown(value: Any) -> str:
+    """A value in an error message; some integers are too long to be printed."""
+    return "over 1e300" if type(value) is int and abs(value) > 1e300 else f"{value!r:.60}"
+
 
 def block_of(name: str) -> int:
     """The block of a parameter, by its name: 0 for the embeddings, i + 1 for `layers.<i>`."""
@@ -118,77 +150,36 @@ class Strategy(ABC):
     def checked_phases(self, depth: int) -> tuple[Phase, ...]:
         """The phases, or a BenchError that names this strategy and what is wrong with it."""
         try:
-            phases = self.phases(depth)
+            declared: Any = self.phases(depth)
         except ValueError as error:
             raise BenchError(
-                f"strategy '{self.name}' does not fit an encoder of {depth} layers: {error}"
+                f"strategy '{self.name}' does not fit an encoder of {depth} layers: {error}",
+                code="strategy-does-not-fit",
             ) from error
         except (Exception, SystemExit, GeneratorExit) as error:  # a plug-in may raise anything
             raise BenchError(
-                f"strategy '{self.name}', phases({depth}) raised {type(error).__name__}: {error}"
+                f"strategy '{self.name}', phases({depth}) raised {type(error).__name__}: {error}",
+                code="phases-raised",
             ) from error
-        if isinstance(phases, list):
-            phases = tuple(phases)
-        if not isinstance(phases, tuple) or not all(isinstance(phase, Phase) for phase in phases):
+        if not isinstance(declared, (tuple, list)):
             raise BenchError(
-                f"strategy '{self.name}': phases({depth}) gives {str(phases)[:80]}; it must be a tuple of Phase",
+                f"strategy '{self.name}', phases({depth}) gave {str(declared)[:80]}; it must be a tuple of Phase",
                 code="no-phases",
             )
+        phases = tuple(declared)
         if not phases:
-            raise BenchError(f"strategy '{self.name}' declares no phase")
+            raise BenchError(f"strategy '{self.name}' declares no phase", code="no-phase")
         for number, phase in enumerate(phases, 1):
-            _check_types(f"strategy '{self.name}', phase {number}", phase)
-            rates = [phase.head, *(rate for _, rate in phase.rates)]
-            if any(not math.isfinite(rate) or rate < 0 for rate in rates):
-                raise BenchError(
-                    f"strategy '{self.name}', phase {number}: a learning rate must be finite and >= 0"
-                )
-            if phase.patience < 0:
-                raise BenchError(
-                    f"strategy '{self.name}', phase {number}: patience {phase.patience} is below 0"
-                )
-            if phase.solver == "lbfgs" and (len(phases) > 1 or any(rates[1:])):
-                raise BenchError(
-                    f"strategy '{self.name}', phase {number}: L-BFGS solves for the head alone, in the only phase"
-                )
-            if not 0 < phase.share <= 1:
-                raise BenchError(
-                    f"strategy '{self.name}', phase {number}: share {phase.share:g} is not in (0, 1]"
-                )
+            wrong = phase.wrong(alone=len(phases) == 1) if isinstance(phase, Phase) else "it is not a Phase"
+            if wrong:
+                raise BenchError(f"strategy '{self.name}', phase {number}: {wrong}", code="wrong-phase")
         if abs(sum(phase.share for phase in phases) - 1) > 1e-6:
             shares = ", ".join(f"{phase.share:g}" for phase in phases)
-            raise BenchError(f"strategy '{self.name}': the shares of its phases ({shares}) must sum to one")
-        return phases
-
-
-def _check_types(where: str, phase: Phase) -> None:
-    """BenchError where a field of a phase is not of its type: a plug-in's author may not use a type checker."""
-
-    def number(value: object) -> bool:
-        return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < 1e300
-
-    def pairs(value: object) -> bool:
-        if not isinstance(value, tuple | list):
-            return False
-        pair = (isinstance(item, tuple | list) and len(item) == 2 for item in value)
-        return all(pair) and all(isinstance(pattern, str) and _is_rate(rate) for pattern, rate in value)
-
-    def _is_rate(value: object) -> bool:
-        return isinstance(value, float) or number(value)
-
-    sound = {
-        "share": (number(phase.share), "a number"),
-        "head": (_is_rate(phase.head), "a number"),
-        "rates": (pairs(phase.rates), "pairs of a pattern and a number"),
-        "patience": (isinstance(phase.patience, int), "a whole number"),
-        "solver": (phase.solver in ("adamw", "lbfgs"), "adamw or lbfgs"),
-    }
-    for name, (good, expected) in sound.items():
-        if not good:
             raise BenchError(
-                f"{where}: {name} is {str(getattr(phase, name))[:80]}; it must be {expected}",
-                code="wrong-phase",
+                f"strategy '{self.name}': the shares of its phases ({shares}) must sum to one",
+                code="shares-do-not-sum-to-one",
             )
+        return phases
 
 
 def check_coverage(strategy: Strategy, phases: Sequence[Phase], parameters: Iterable[str]) -> None:
@@ -199,10 +190,13 @@ def check_coverage(strategy: Strategy, phases: Sequence[Phase], parameters: Iter
             rates = [phase.rate(name) for name in names]
         except ValueError as error:
             raise BenchError(
-                f"strategy '{strategy.name}', phase {number}: {error}; end its rates with ('*', FROZEN)"
+                f"strategy '{strategy.name}', phase {number}: {error}; end its rates with ('*', FROZEN)",
+                code="parameter-without-rate",
             ) from error
         if not any(rates):
-            raise BenchError(f"strategy '{strategy.name}', phase {number}: nothing learns")
+            raise BenchError(
+                f"strategy '{strategy.name}', phase {number}: nothing learns", code="nothing-learns"
+            )
 
 
 # --------------------------------------------------------------------------------------------------
@@ -211,7 +205,7 @@ def check_coverage(strategy: Strategy, phases: Sequence[Phase], parameters: Iter
 
 @dataclass(frozen=True, slots=True)
 class TextExample:
-    """A text with one label. `group` is the document that it comes from; splits never divide a group."""
+    """A text with one label. `group` is the document that it comes from; a group never spans splits."""
 
     id: str
     text: str
@@ -221,7 +215,7 @@ class TextExample:
 
 @dataclass(frozen=True, slots=True)
 class WordsExample:
-    """A tokenised sentence with one IOB2 tag a word."""
+    """A tokenised sentence with one IOB2 tag for each word."""
 
     id: str
     words: tuple[str, ...]
@@ -245,7 +239,7 @@ Example = TextExample | WordsExample | QuestionExample
 
 @dataclass(frozen=True)
 class Splits:
-    """The rows of a task: what is trained on, selected on, and scored once; `shift` are other domains."""
+    """The rows of a task: for training, for selection, and for scoring once; `shift` holds other domains."""
 
     train: Sequence[Any]
     validation: Sequence[Any]
@@ -286,7 +280,7 @@ class Task(ABC):
     name: ClassVar[str]
     summary: ClassVar[str]  # one sentence for `list`
     licence: ClassVar[str] = "not stated"
-    sizes: ClassVar[str] = ""  # for `list`: rows a split, in words
+    sizes: ClassVar[str] = ""  # for `list`: rows of each split, in words
     version: ClassVar[int] = 1  # raise it when rows, splits or scores change
     origin: ClassVar[str] = (
         ""  # of a task that is described by values, not code: a digest of them and its rows
@@ -320,12 +314,12 @@ class Task(ABC):
     def decode(
         self, logits: np.ndarray, encoded: Encoded, examples: Sequence[Any], labels: Sequence[str]
     ) -> list[Any]:
-        """One prediction an example (label, list of tags, answer text) from logits packed as in `encoded`:
+        """One prediction for each example (label, list of tags, answer text) from logits packed as in `encoded`:
         pooled [sequences, labels], token [tokens, labels], span [tokens, 2]; float32."""
 
     @abstractmethod
     def trivial(self, train: Sequence[Any], examples: Sequence[Any]) -> list[Any]:
-        """Predictions that need no model: the commonest training label, no entity, no answer."""
+        """Predictions that need no model: the majority label of the training rows, no entity, no answer."""
 
     @abstractmethod
     def score(self, examples: Sequence[Any], predictions: Sequence[Any]) -> dict[str, float]:
@@ -341,13 +335,9 @@ class Task(ABC):
 # What is run
 
 
-LARGEST = 1e7
-"""No number of a recipe is larger: neither steps nor memory would fit any machine."""
-
-
 @dataclass(frozen=True)
 class Recipe:
-    """The terms that every strategy of a task gets alike."""
+    """The settings that all strategies of a task share."""
 
     train: int | None = None  # examples of the training split; None: all
     validation: int | None = None
@@ -360,7 +350,7 @@ class Recipe:
     warmup: float = 0.1  # of each phase, linear; then linear decay to zero
     weight_decay: float = 0.01  # of weight matrices; never of biases, norms and embeddings
     clip: float = 1.0  # gradient norm
-    evaluations: int = 1  # validation passes an epoch
+    evaluations: int = 1  # validation passes per epoch
     patience: int = 3  # evaluations without a better validation loss, in the last phase
     head: Literal["linear", "bottleneck"] = "linear"
     pooling: Literal["mean", "cls"] = "mean"
@@ -375,38 +365,26 @@ class Recipe:
     shift: bool = False  # also score the test sets of other domains
 
     def __post_init__(self) -> None:
-        positive = ("epochs", "batch_size", "max_length", "clip", "evaluations", "patience", "rate_scale")
-        for name in positive:
+        for name in ("epochs", "batch_size", "max_length", "clip", "evaluations", "patience", "rate_scale"):
             if not 0 < getattr(self, name) <= LARGEST:
-                raise BenchError(
-                    f"recipe.{name} is {_shown(getattr(self, name))}; it must be positive and at most {LARGEST:g}",
-                    code="recipe-out-of-range",
-                )
+                raise self._wrong(name, f"must be positive and at most {LARGEST:g}")
         if not all(0 < scale < math.inf for scale in self.tune) or len(set(self.tune)) < len(self.tune):
-            raise BenchError(
-                f"recipe.tune is {list(self.tune)}; its scales must be positive, finite and different"
-            )
+            raise self._wrong("tune", "must hold scales that are positive, finite and different")
         for name in ("train", "validation", "test", "max_context", "layers"):
             value = getattr(self, name)
             if value is not None and not 1 <= value <= LARGEST:
-                raise BenchError(
-                    f"recipe.{name} is {_shown(value)}; it must be at least 1 and at most {LARGEST:g}, or left "
-                    "out for all",
-                    code="recipe-out-of-range",
-                )
+                raise self._wrong(name, f"must be at least 1 and at most {LARGEST:g}, or left out for all")
         if not 0 <= self.weight_decay < math.inf:
-            raise BenchError(f"recipe.weight_decay is {self.weight_decay}; it must be finite and >= 0")
+            raise self._wrong("weight_decay", "must be finite and >= 0")
         for name in ("warmup", "dropout", "encoder_dropout"):
             if getattr(self, name) is not None and not 0 <= getattr(self, name) < 1:
-                raise BenchError(f"recipe.{name} is {getattr(self, name)}; it must be in [0, 1)")
+                raise self._wrong(name, "must be in [0, 1)")
         if not 0 <= self.stride < self.max_length:
-            raise BenchError(
-                f"recipe.stride is {self.stride}; it must be below max_length ({self.max_length})"
-            )
+            raise self._wrong("stride", f"must be at least 0 and below max_length ({self.max_length})")
 
-
-def _shown(value: float) -> str:
-    return f"{value:g}" if abs(value) < 1e300 else "over 1e300"
+    def _wrong(self, name: str, rule: str) -> BenchError:
+        value = _shown(getattr(self, name))
+        return BenchError(f"recipe.{name} is {value}; it {rule}", code="recipe-out-of-range")
 
 
 @dataclass(frozen=True)

@@ -21,8 +21,8 @@ from typing import Any, Protocol, TypeVar
 
 import bench
 from bench.contracts import BenchError, Cell, Phase, Strategy, Task
-from bench.data.sources import Sources
 from bench.data.foreign import contained
+from bench.data.sources import Sources
 from bench.models import catalog
 from bench.models.shape import Shape
 from bench.runs import identity
@@ -39,12 +39,16 @@ _KINDS: dict[type, tuple[str, tuple[type, ...]]] = {
 """What an option may be, by the type of its default."""
 
 
-def unknown(kind: str, name: str, valid: Iterable[str]) -> BenchError:
-    """The error for a name that does not exist: the nearest one, and all valid ones."""
+def unknown(kind: str, name: str, valid: Iterable[str], code: str = "") -> BenchError:
+    """The error for a name that does not exist: the nearest one, and all valid ones. code: `unknown-<kind>`, unless
+    another is given."""
     names = sorted(valid)
     near = difflib.get_close_matches(name, names, n=1)
     hint = f"did you mean '{near[0]}'? " if near else ""
-    return BenchError(f"unknown {kind} '{name}': {hint}choose from {', '.join(names) or 'none'}")
+    return BenchError(
+        f"unknown {kind} '{name}': {hint}choose from {', '.join(names) or 'none'}",
+        code or f"unknown-{kind.replace(' ', '-')}",
+    )
 
 
 class Description(Protocol):
@@ -76,18 +80,20 @@ class Plugins:
         values = dict(options)
         for key, value in values.items():
             if key not in fields:
-                raise unknown(f"option of strategy '{name}'", key, fields)
+                raise unknown(f"option of strategy '{name}'", key, fields, code="unknown-option")
             expected = _KINDS.get(type(fields[key].default))
             if expected and type(value) not in expected[1]:
-                raise BenchError(f"strategy '{name}': {key} is {value!r}; it must be {expected[0]}")
-        return self.strategies[name](**values)
+                raise BenchError(
+                    f"strategy '{name}': {key} is {value!r}; it must be {expected[0]}", code="wrong-option"
+                )
+        return _made(self.strategies[name], values)
 
     def task(self, name: str) -> Task:
         """The task; `name@size` is the task `name` on so many training examples. BenchError for an unknown name."""
         name = name.partition("@")[0]
         if name not in self.tasks:
             raise unknown("task", name, self.tasks)
-        return self.tasks[name]()
+        return _made(self.tasks[name], {})
 
 
 @dataclass(frozen=True)
@@ -203,7 +209,10 @@ def adapters() -> dict[str, type[Task]]:
 
 def _add(task: type[Task], tasks: dict[str, type[Task]]) -> None:
     if tasks.setdefault(task.name, task) is not task:
-        raise BenchError(f"the name '{task.name}' is taken by another task: choose another one with --name")
+        raise BenchError(
+            f"the name '{task.name}' is taken by another task: choose another one with --name",
+            code="name-taken",
+        )
 
 
 def _folder(package: str) -> Iterator[ModuleType]:
@@ -258,7 +267,7 @@ def _file(path: Path) -> ModuleType:
     name = f"plugin_{path.stem}_{abs(hash(path)):x}"
     spec = importlib.util.spec_from_file_location(name, path)
     if spec is None or spec.loader is None:
-        raise BenchError(f"--plugin {path}: not a Python file")
+        raise BenchError(f"--plugin {path}: not a Python file", code="not-python")
     module = importlib.util.module_from_spec(spec)
     sys.modules[name] = module
     try:
@@ -280,6 +289,30 @@ def _said(error: Exception) -> str:
         return type(error).__name__
 
 
+def _made(cls: type[T], values: Mapping[str, Any]) -> T:
+    """An instance of a plug-in's class; BenchError where its constructor raises."""
+    try:
+        return cls(**values)
+    except BenchError:
+        raise
+    except (Exception, SystemExit, GeneratorExit) as error:
+        raise BenchError(
+            f"{inspect.getfile(cls)}: {cls.__name__} cannot be made: {type(error).__name__}: {error}",
+            code="plugin-raised",
+        ) from error
+
+
+_DECLARED: dict[type, dict[str, tuple[type, ...]]] = {
+    Strategy: {"summary": (str,), "paper": (str,), "pretrained": (bool,)},
+    Task: {
+        **dict.fromkeys(("summary", "licence", "sizes", "origin", "adapter", "head", "headline"), (str,)),
+        "version": (int,),
+        "metrics": (tuple, list),
+    },
+}
+"""What a plug-in's class says of itself, and its types."""
+
+
 def _collect(modules: Iterable[ModuleType], base: type[T]) -> dict[str, type[T]]:
     found: dict[str, type[T]] = {}
     for module in modules:
@@ -288,16 +321,33 @@ def _collect(modules: Iterable[ModuleType], base: type[T]) -> dict[str, type[T]]
                 continue
             if inspect.isabstract(cls):
                 continue
-            if not getattr(cls, "name", ""):
-                raise BenchError(f"{inspect.getfile(cls)}: class {cls.__name__} has no `name`")
-            if not isinstance(cls.name, str) or not is_name(cls.name):
-                raise BenchError(
-                    f"{inspect.getfile(cls)}: the name {str(cls.name)[:80]!r} of class {cls.__name__} cannot be a "
-                    "folder: use letters, digits, '-', '_' and '.'",
-                    code="unsafe-name",
-                )
+            _check(cls, base)
             twin = found.setdefault(cls.name, cls)
             if twin is not cls:
                 files = f"{inspect.getfile(twin)} and {inspect.getfile(cls)}"
-                raise BenchError(f"two plug-ins are named '{cls.name}': {files}; rename one")
+                raise BenchError(
+                    f"two plug-ins are named '{cls.name}': {files}; rename one",
+                    code="two-plugins-of-one-name",
+                )
     return dict(sorted(found.items()))
+
+
+def _check(cls: type[Strategy] | type[Task], base: type) -> None:
+    """BenchError where a class says something of itself that cannot be."""
+    where = f"{inspect.getfile(cls)}: class {cls.__name__}"
+    name: Any = getattr(cls, "name", "")
+    if not name:
+        raise BenchError(f"{where} has no `name`", code="plugin-without-name")
+    if not isinstance(name, str) or not is_name(name):
+        raise BenchError(
+            f"{where}: the name {str(name)[:80]!r} cannot be a folder: use letters, digits, '-', '_' and '.'",
+            code="unsafe-name",
+        )
+    for field_, kinds in _DECLARED[base].items():
+        value = getattr(cls, field_, None)
+        if type(value) not in kinds:
+            expected = " or ".join(kind.__name__ for kind in kinds)
+            raise BenchError(
+                f"{where}: `{field_}` is {value!r:.60}; it must be a value of type {expected}",
+                code="wrong-plugin",
+            )

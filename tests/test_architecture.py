@@ -21,7 +21,7 @@ ADAPTERS = {"classification", "sentiment", "labelled_texts", "ner", "qa"}
 WITHOUT_TORCH = ("analysis", "cli", "planning", "report", "runs")
 FLAT = 8  # modules that may lie directly in bench/
 
-BESIDE_ROOMS = {"docs", "contract", "faults", "fixtures", "golden", "support", "tasks"}
+BESIDE_ROOMS = {"contract", "docs", "faults", "fixtures", "golden", "support", "tasks"}
 """Folders of tests/ that belong to no room of bench/."""
 
 

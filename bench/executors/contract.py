@@ -46,15 +46,22 @@ class Options:
     def __post_init__(self) -> None:
         for device in self.devices:
             if not re.fullmatch(r"auto|cpu|cuda(:\d+)?", device):
-                raise BenchError(f"--device {self.device}: choose auto, cpu, cuda or cuda:<number>")
+                raise BenchError(
+                    f"--device {self.device}: choose auto, cpu, cuda or cuda:<number>", code="unknown-device"
+                )
         if len(self.devices) > 1 and ("auto" in self.devices or self.executor != "process"):
             raise BenchError(
-                f"--device {self.device}: a list names devices of --executor process, without auto"
+                f"--device {self.device}: a list names devices of --executor process, without auto",
+                code="wrong-devices",
             )
         if self.executor == "ray" and ":" in self.device:
-            raise BenchError(f"--device {self.device}: Ray chooses the GPU; use auto, cpu or cuda")
+            raise BenchError(
+                f"--device {self.device}: Ray chooses the GPU; use auto, cpu or cuda", code="wrong-devices"
+            )
         if self.address and self.executor != "ray":
-            raise BenchError(f"--address {self.address}: it belongs to --executor ray")
+            raise BenchError(
+                f"--address {self.address}: it belongs to --executor ray", code="address-without-ray"
+            )
 
     @property
     def devices(self) -> tuple[str, ...]:

@@ -165,7 +165,8 @@ def check(cells: Sequence[Cell], registry: Registry, display: Screen) -> dict[st
             raise
         except Exception as error:  # a plug-in may raise anything
             raise BenchError(
-                f"task '{task}': its rows cannot be read: {type(error).__name__}: {error} (--debug shows where)"
+                f"task '{task}': its rows cannot be read: {type(error).__name__}: {error} (--debug shows where)",
+                code="rows-not-readable",
             ) from error
     for name in dict.fromkeys(cell.backbone for cell in cells):
         display.say(f"{name}: checking backbone ...")
@@ -175,7 +176,7 @@ def check(cells: Sequence[Cell], registry: Registry, display: Screen) -> dict[st
     for strategy in dict.fromkeys(cell.strategy for cell in cells):
         reasons = [incompatible.get(cell.id) for cell in cells if cell.strategy == strategy]
         if all(reasons):
-            raise BenchError(str(reasons[0]))
+            raise BenchError(str(reasons[0]), code="strategy-does-not-fit")
     return incompatible
 
 

@@ -1,4 +1,4 @@
-"""What the process executor and its workers say to each other, pickled over a socket pair."""
+"""Messages between the process executor and its workers, pickled over a socket pair."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from bench.runs.record import Record
 
 @dataclass(frozen=True)
 class Setup:
-    """First to a worker: the device to use (`auto` in the first worker), and everything else."""
+    """The first message to a worker: the device to use (`auto` in the first worker), and everything else."""
 
     work: Work
     device: str
@@ -59,9 +59,11 @@ class Finished:
 
 @dataclass(frozen=True)
 class Refused:
-    """The request as a whole cannot go on: a full disk, a plug-in that cannot be imported."""
+    """The request as a whole cannot go on (a full disk, a plug-in that cannot be imported): a BenchError's line and
+    code."""
 
     reason: str
+    code: str
 
 
 Message = Ready | Said | Noted | Reached | Finished | Refused

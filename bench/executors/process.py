@@ -53,7 +53,9 @@ class Processes:
             self._listener.say("waiting for the worker process to import torch ...")
         while not worker.ready:
             if not worker.connection.poll(STARTUP):
-                raise BenchError(f"the worker process does not start within {STARTUP:.0f} s")
+                raise BenchError(
+                    f"the worker process does not start within {STARTUP:.0f} s", code="no-worker"
+                )
             self._hear(worker)
 
     def run(self, cells: Sequence[Cell], finished: Finished, adaptations: tuple[str, ...] = ()) -> None:
@@ -117,8 +119,8 @@ class Processes:
                 self._close(worker, record)
                 if not sound:
                     self._replace(worker)
-            case messages.Refused(reason):
-                raise BenchError(reason)
+            case messages.Refused(reason, code):
+                raise BenchError(reason, code)
 
     def _enlist(self, gpus: int) -> None:
         """Once the first worker is ready, every other device gets one: with `--device auto`, every other GPU."""
@@ -151,7 +153,8 @@ class Processes:
             self._false_starts += 1
             if self._false_starts == ATTEMPTS:
                 raise BenchError(
-                    f"the worker process does not start: it {cause(status)}{worker.last_words(None)}"
+                    f"the worker process does not start: it {cause(status)}{worker.last_words(None)}",
+                    code="no-worker",
                 )
             if held is None:
                 worker.start()

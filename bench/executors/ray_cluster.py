@@ -68,7 +68,8 @@ class RayCluster:
             reason = str(error).strip().partition("\n")[0][:200]
             raise BenchError(
                 f"--executor ray: no cluster at {address or 'the default address'} ({reason}): start one with "
-                "`ray start --head`, or leave --address out for one on this machine"
+                "`ray start --head`, or leave --address out for one on this machine",
+                code="no-cluster",
             ) from error
         self._connected = True
 
@@ -186,7 +187,8 @@ class RayCluster:
         if hello.code != code():
             raise BenchError(
                 f"node {hello.node} has another version of transferbench than this run began with: install the "
-                "same on all nodes, and start again"
+                "same on all nodes, and start again",
+                code="node-differs",
             )
 
     def _receive(self, hand: Hand, outcome: Outcome) -> None:
@@ -213,7 +215,7 @@ class RayCluster:
         if hand.held is None:
             self._false_starts += 1
             if self._false_starts == FALSE_STARTS:
-                raise BenchError(f"--executor ray: workers do not start: {reason}")
+                raise BenchError(f"--executor ray: workers do not start: {reason}", code="no-worker")
             return
         cells = hand.held.cells
         lost = 1 + max(self._lost.get(cell.id, 0) for cell in cells)

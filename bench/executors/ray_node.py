@@ -99,7 +99,8 @@ class Runner:
             if not Path(path).exists():
                 raise BenchError(
                     f"node {platform.node()} has no {path}: put it at this path on every node (a shared folder, or "
-                    "the nodes' image), or give a name that each node can download"
+                    "the nodes' image), or give a name that each node can download",
+                    code="node-lacks-path",
                 )
 
 

@@ -65,8 +65,8 @@ class Simulation:
 
 
 def costs_of(records: Sequence[Record]) -> dict[Cell, SimulatedCost]:
-    """What the finished cells took; a group shares what its dearest preparation and prefix took. BenchError where
-    there are none."""
+    """What the finished cells took; a group shares what its most expensive preparation and prefix took.
+    BenchError where there are none."""
     done = [record for record in records if record.status == "done"]
     if not done:
         raise BenchError("no finished cell has recorded costs: run a suite first", code="no-costs")

@@ -42,7 +42,7 @@ def main() -> None:
     try:
         _serve(connection, inbox)
     except BenchError as error:
-        connection.send(messages.Refused(str(error)))
+        connection.send(messages.Refused(str(error), error.code))
 
 
 def _serve(connection: Connection, inbox: queue.SimpleQueue[Any]) -> None:
@@ -128,7 +128,8 @@ def _receive(connection: Connection, inbox: queue.SimpleQueue[Any]) -> None:
             reason = f"{type(error).__name__}: {error}"
             inbox.put(
                 BenchError(
-                    f"what was defined in a script cannot be sent to a worker ({reason}): put it into a file"
+                    f"what was defined in a script cannot be sent to a worker ({reason}): put it into a file",
+                    code="not-in-a-file",
                 )
             )
 
@@ -148,7 +149,9 @@ def _captured(path: Path) -> Iterator[None]:
         path.parent.mkdir(parents=True, exist_ok=True)
         target = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
     except OSError as error:
-        raise BenchError(f"{path} cannot be written ({error.strerror}): make room or choose --out") from error
+        raise BenchError(
+            f"{path} cannot be written ({error.strerror}): make room or choose --out", code="not-writable"
+        ) from error
     before = os.dup(1), os.dup(2)
     os.dup2(target, 1)
     os.dup2(target, 2)

@@ -152,7 +152,9 @@ class Worker:
                 )
         except OSError as error:
             ours.close()
-            raise BenchError(f"no worker can be started ({error.strerror}: {sys.executable})") from error
+            raise BenchError(
+                f"no worker can be started ({error.strerror}: {sys.executable})", code="no-worker"
+            ) from error
         self._connection = Connection(ours.detach())
         self.connection.send(messages.Setup(self._work, self.device))
 

@@ -26,7 +26,9 @@ class Shard:
         """From `2/3`; BenchError for anything else."""
         found = re.fullmatch(r"(\d+)/(\d+)", text)
         if not found or not 1 <= int(found[1]) <= int(found[2]):
-            raise BenchError(f"--shard {text}: write it as i/n with i from 1 to n, for example 2/3")
+            raise BenchError(
+                f"--shard {text}: write it as i/n with i from 1 to n, for example 2/3", code="wrong-shard"
+            )
         return cls(int(found[1]), int(found[2]))
 
     @property
@@ -38,7 +40,10 @@ class Shard:
 def part(cells: Sequence[Cell], shard: Shard, registry: Registry) -> list[Cell]:
     """The shard's cells, in the order of `cells`. BenchError where there are more shards than cells."""
     if shard.count > len(cells):
-        raise BenchError(f"--shard {shard.number}/{shard.count}: there are only {len(cells)} cells to divide")
+        raise BenchError(
+            f"--shard {shard.number}/{shard.count}: there are only {len(cells)} cells to divide",
+            code="more-shards-than-cells",
+        )
     for backbone in {cell.backbone for cell in cells}:
         registry.depth(backbone)  # reads its configuration, so that all machines expect the same of it
     workload = Workload(registry)

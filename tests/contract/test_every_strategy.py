@@ -111,8 +111,9 @@ def test_its_phases_are_valid_or_it_says_why_they_do_not_fit(name: str, depth: i
     if fits(strategy, depth):
         assert sum(phase.share for phase in strategy.checked_phases(depth)) == pytest.approx(1)
     else:
-        with pytest.raises(BenchError, match=f"'{name}'"):
+        with pytest.raises(BenchError, match=f"'{name}'") as error:
             strategy.checked_phases(depth)
+        assert error.value.code == "strategy-does-not-fit"
 
 
 def fits(strategy: Strategy, depth: int) -> bool:
@@ -324,5 +325,6 @@ def test_an_encoder_that_learns_gives_its_last_layer_alone(
     toy_cell: MakeCell, toy_recipe: Recipe, toy_context: RunContext
 ) -> None:
     cell = toy_cell("full", recipe=replace(toy_recipe, features="mix"))
-    with pytest.raises(BenchError, match="'full': features = 'mix' needs a frozen encoder"):
+    with pytest.raises(BenchError) as error:
         run_cell(cell, prepare_group(cell, toy_context), toy_context, lambda point: None)
+    assert error.value.code == "features-need-frozen-encoder"

@@ -175,5 +175,6 @@ def test_biases_of_the_embeddings_leave_no_prefix() -> None:
 
 
 def test_an_uncovered_parameter_is_named() -> None:
-    with pytest.raises(BenchError, match=r"'given', phase 1: .*embeddings\.word_embeddings\.weight"):
+    with pytest.raises(BenchError, match=r"'given', phase 1: .*embeddings\.word_embeddings\.weight") as error:
         plan(Given((Phase(1.0, (("layers.*", 1e-4),)),)))
+    assert error.value.code == "parameter-without-rate"

@@ -30,8 +30,14 @@ def test_two_devices_have_a_worker_each_and_the_results_of_one(
 
 
 @pytest.mark.parametrize(
-    "wrong", [{"device": "gpu"}, {"device": "cpu,auto"}, {"device": "cpu,cpu", "executor": "inline"}]
+    ("wrong", "code"),
+    [
+        ({"device": "gpu"}, "unknown-device"),
+        ({"device": "cpu,auto"}, "wrong-devices"),
+        ({"device": "cpu,cpu", "executor": "inline"}, "wrong-devices"),
+    ],
 )
-def test_a_wrong_list_of_devices_is_refused(wrong: dict[str, Any]) -> None:
-    with pytest.raises(BenchError, match="--device"):
+def test_a_wrong_list_of_devices_is_refused(wrong: dict[str, Any], code: str) -> None:
+    with pytest.raises(BenchError) as error:
         Options(**wrong)
+    assert error.value.code == code

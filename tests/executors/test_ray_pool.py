@@ -91,7 +91,7 @@ def test_a_worker_that_others_keep_from_starting_keeps_no_run_from_its_end(
 ) -> None:
     pool = Pool(Share(1, 0), Waiting([], Work(Store(tmp_path)), lambda _: None, Silent()))
     pool.hands = [pending := Hand(MagicMock())]
-    cluster = RayCluster(Work(Store(tmp_path)), plugins, Silent())
+    cluster = RayCluster(Work(Store(tmp_path)), Registry(plugins), Silent())
     cluster._ray = MagicMock()
     cluster._ray.exceptions.RayError = RuntimeError
     cluster._staff(pool)
@@ -103,11 +103,19 @@ def test_without_ray_the_error_says_what_to_install(
     plugins: Plugins, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setitem(sys.modules, "ray", None)
-    with pytest.raises(BenchError, match=r'pip install "transferbench\[ray\]"'):
-        RayCluster(Work(Store(tmp_path)), plugins, Silent()).start()
+    with pytest.raises(BenchError) as error:
+        RayCluster(Work(Store(tmp_path)), Registry(plugins), Silent()).start()
+    assert error.value.code == "missing-extra"
 
 
-@pytest.mark.parametrize("wrong", [{"address": "auto"}, {"executor": "ray", "device": "cuda:1"}])
-def test_options_that_contradict_each_other_are_refused(wrong: dict[str, Any]) -> None:
-    with pytest.raises(BenchError):
+@pytest.mark.parametrize(
+    ("wrong", "code"),
+    [
+        ({"address": "auto"}, "address-without-ray"),
+        ({"executor": "ray", "device": "cuda:1"}, "wrong-devices"),
+    ],
+)
+def test_options_that_contradict_each_other_are_refused(wrong: dict[str, Any], code: str) -> None:
+    with pytest.raises(BenchError) as error:
         Options(**wrong)
+    assert error.value.code == code

@@ -1,0 +1,81 @@
+"""OpenMP's threads wait passively in every process that computes, unless the user has chosen otherwise."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from bench.peers import measuring
+from bench.peers.measurement import Job
+from bench.runs import processes
+from bench.runs.processes import POLICY, SPINS
+from tests.support.made_runs import ToySuite
+
+PASSIVE = {POLICY: "passive", SPINS: "0"}
+NOTES = "TRANSFERBENCH_NOTES"
+
+NOTING = f"""
+import os, sys
+with open(os.environ["{NOTES}"], "a") as file:
+    loaded = "torch" in sys.modules
+    print(os.getpid(), os.environ.get("{POLICY}"), os.environ.get("{SPINS}"), loaded, file=file)
+"""
+"""A plug-in file that notes the environment of each process that imports it, and whether torch is loaded there."""
+
+
+@pytest.fixture
+def unset(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
+    for name in PASSIVE:
+        monkeypatch.delenv(name, raising=False)
+    return monkeypatch
+
+
+def own() -> dict[str, str]:
+    """The two variables of this process."""
+    return {name: os.environ[name] for name in PASSIVE if name in os.environ}
+
+
+def added(environment: dict[str, str]) -> dict[str, str]:
+    return {name: environment[name] for name in PASSIVE if name in environment}
+
+
+@pytest.mark.usefixtures("unset")
+def test_a_process_that_is_started_waits_passively() -> None:
+    assert added(processes.environment()) == PASSIVE
+    assert added(measuring._environment(Job(side="engine", cells=(), device="cuda:1"))) == PASSIVE
+    assert own() == {}
+
+
+@pytest.mark.parametrize(
+    ("chosen", "expected"),
+    [
+        ({POLICY: "active"}, {POLICY: "active"}),
+        ({POLICY: "active", SPINS: "300"}, {POLICY: "active", SPINS: "300"}),
+        ({SPINS: "300"}, {POLICY: "passive", SPINS: "300"}),
+    ],
+)
+def test_what_the_user_has_set_stays(
+    chosen: dict[str, str], expected: dict[str, str], unset: pytest.MonkeyPatch
+) -> None:
+    for name, value in chosen.items():
+        unset.setenv(name, value)
+    assert added(processes.environment()) == expected
+    processes.wait_passively()
+    assert own() == expected
+
+
+def test_the_program_and_its_workers_wait_passively_before_torch_is_loaded(
+    tiny_encoder: Path, tmp_path: Path, unset: pytest.MonkeyPatch
+) -> None:
+    notes, plugin = tmp_path / "notes", tmp_path / "noting.py"
+    plugin.write_text(NOTING)
+    unset.setenv(NOTES, str(notes))
+    suite = ToySuite.write(tmp_path / "grid.toml", tiny_encoder, ("frozen",))
+    done = suite.finish(tmp_path / "run", "--plugin", str(plugin))
+    assert done.returncode == 0, done.stderr
+    lines = [line.split() for line in notes.read_text().splitlines()]
+    assert len({process for process, *_ in lines}) == 2
+    assert all((policy, spins) == ("passive", "0") for _, policy, spins, _ in lines)
+    assert lines[0][-1] == "False"
