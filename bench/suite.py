@@ -14,12 +14,15 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from bench.contracts import BenchError, Cell, Recipe
+from bench.models.pooling import own_pooling
 from bench.registry import Plugins, unknown
 from bench.user_data import description
 from bench.user_data.description import UserData
 
 BUILT_IN = Path(__file__).parent / "suites"
 RECIPE_KEYS = tuple(field.name for field in dataclasses.fields(Recipe))
+OWN = "own"
+"""`pooling = "own"`: every backbone's own, put into the recipe of its cells."""
 
 
 class Section(BaseModel):
@@ -74,14 +77,21 @@ class Suite(Section):
             for key in keys:
                 if key not in RECIPE_KEYS:
                     raise unknown(f"key in [{where}] of suite '{self.name}'", key, RECIPE_KEYS)
+        keys = {**self.recipe, **own}
+        if self.pools_as_backbone(task):
+            del keys["pooling"]
         try:
-            return TypeAdapter(Recipe).validate_python({**self.recipe, **own}, strict=False)
+            return TypeAdapter(Recipe).validate_python(keys, strict=False)
         except ValidationError as error:
             first = error.errors()[0]
             key = ".".join(map(str, first["loc"]))
             raise BenchError(
                 f"suite '{self.name}', task '{task}': {key or 'recipe'}: {_reason(first)}"
             ) from error
+
+    def pools_as_backbone(self, task: str) -> bool:
+        """Whether each cell of the task pools as its backbone was made to."""
+        return self.tasks.get(task, {}).get("pooling", self.recipe.get("pooling")) == OWN
 
     def own_data(self, folder: Path) -> tuple[UserData, ...]:
         """The tasks that are files of data; relative paths are from `folder`. BenchError for a wrong key."""
@@ -214,6 +224,8 @@ def cells(suite: Suite, plugins: Plugins, filters: Filters | None = None) -> lis
             if grid.tasks and name not in grid.tasks and name in suite.tasks:
                 continue
             for backbone, strategy in itertools.product(grid.backbones, grid.strategies):
+                if suite.pools_as_backbone(name):
+                    recipe = replace(recipe, pooling=own_pooling(backbone).kind)
                 options = tuple(sorted(suite.strategies.get(strategy, {}).items()))
                 plugins.strategy(strategy, options)
                 for seed in range(filters.seeds or suite.seeds):

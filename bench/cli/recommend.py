@@ -15,7 +15,7 @@ import typer
 from bench.cli.listing import Plugin
 from bench.cli.options import YOUR_DATA
 from bench.cli.output import console
-from bench.cli.user_data import read_user_data, with_user_data
+from bench.cli.user_data import read_user_data, say_pooling, with_user_data
 from bench.cli.validation import with_validation
 from bench.contracts import BenchError, Cell, Recipe
 
@@ -137,7 +137,7 @@ def _subject(own: UserData | None, task: str, plugin: list[Path], backbone: str)
     from bench.data.sources import Sources
     from bench.recommend.views import Everything, Selection
     from bench.registry import Registry, discover
-    from bench.user_data.summary import lengths, recipe_keys
+    from bench.user_data.summary import recipe_for
 
     if bool(own) == bool(task):
         raise BenchError("give your data with --data FILE, or a task with --task")
@@ -148,8 +148,8 @@ def _subject(own: UserData | None, task: str, plugin: list[Path], backbone: str)
     plain = discover([*plugin, *described])
     splits = plain.task(name).splits(sources)
     plugins = discover([*plugin, *described, Selection(name), Everything(name, own_test)])
-    keys = recipe_keys(plain.task(name).adapter, len(splits.train), lengths(splits, backbone, sources))
-    recipe = Recipe(**{"pooling": "cls", **keys})
+    recipe = recipe_for(plain.task(name).adapter, splits, backbone, sources)
+    say_pooling(plain.task(name).adapter, [backbone])
     return _Subject(name, Registry(plugins, sources), recipe, own_test)
 
 

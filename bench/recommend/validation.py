@@ -16,7 +16,7 @@ from pathlib import Path
 from pydantic import BaseModel, ValidationError
 
 from bench.analysis.loading import Run
-from bench.contracts import Cell, Recipe, Splits, Task, digest
+from bench.contracts import Cell, Splits, Task, digest
 from bench.data.sources import Sources
 from bench.data.splits import subset, training_subset
 from bench.executors.contract import Options
@@ -29,7 +29,7 @@ from bench.registry import Registry, discover
 from bench.runs import atomic_files
 from bench.runs.folder import RUNS, Store
 from bench.runs.listeners import Screen
-from bench.user_data.summary import lengths, recipe_keys
+from bench.user_data.summary import recipe_for
 
 REGISTRY = ("movie-sentiment", "reuters-r8", "financial-ner")
 LOCAL = ("sst2", "ag_news", "conll2003")
@@ -141,9 +141,9 @@ def _cell(name: str, setting: Setting, registry: Registry) -> Cell:
     """The cell with the recipe that `recommend` takes, texts cut at LONGEST tokens."""
     task = registry.task(name)
     splits = task.splits(registry.sources)
-    keys = recipe_keys(task.adapter, len(splits.train), lengths(splits, setting.backbone, registry.sources))
-    keys = {"pooling": "cls", **keys, "max_length": min(keys["max_length"], LONGEST)}
-    return Cell(f"grid-{name}", name, setting.strategies[0], setting.backbone, 0, Recipe(**keys))
+    recipe = recipe_for(task.adapter, splits, setting.backbone, registry.sources)
+    recipe = replace(recipe, max_length=min(recipe.max_length, LONGEST))
+    return Cell(f"grid-{name}", name, setting.strategies[0], setting.backbone, 0, recipe)
 
 
 def table(results: Sequence[Result]) -> str:
