@@ -24,7 +24,7 @@ from bench.export.card import card
 from bench.export.pooled import plain_encoder, save_head
 from bench.export.standard import is_standard, standard_model, why_not
 from bench.models.backbones import HuggingFaceEncoder
-from bench.models.catalog import positions
+from bench.models.catalog import kind_of, positions
 from bench.models.loading import load
 from bench.registry import Registry
 
@@ -49,14 +49,25 @@ def check_free(folder: Path) -> None:
         )
 
 
-def check_fits(cell: Cell, registry: Registry) -> None:
-    """BenchError, before anything is trained, where there would be no model to hand over: the strategy starts from
-    random weights or does not fit the encoder, or texts are longer than the encoder's table of positions."""
+def check_exportable(cell: Cell, registry: Registry) -> None:
+    """BenchError where no training gives a model to hand over: the strategy starts from random weights, or the
+    backbone is no encoder."""
     if not registry.strategy(cell).pretrained:
         raise BenchError(
             f"strategy '{cell.strategy}' starts from random weights: it is a control, not a model to use",
             "export-random",
         )
+    if kind_of(cell.backbone) == "vectors":
+        raise BenchError(
+            f"cannot export {cell.strategy} on {cell.backbone}: word vectors have no transformers class",
+            "export-no-form",
+        )
+
+
+def check_fits(cell: Cell, registry: Registry) -> None:
+    """BenchError, before anything is trained, where there would be no model to hand over: as `check_exportable`,
+    and where the strategy does not fit the encoder, or texts are longer than its table of positions."""
+    check_exportable(cell, registry)
     most = positions(cell.backbone, registry.sources)
     if most and cell.recipe.max_length > most:
         raise BenchError(
@@ -64,7 +75,6 @@ def check_fits(cell: Cell, registry: Registry) -> None:
             f"use at most {most}",
             "too-long-for-positions",
         )
-    registry.depth(cell.backbone)
     registry.phases(cell)
 
 

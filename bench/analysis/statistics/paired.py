@@ -136,14 +136,26 @@ def mcnemar(first: Record, second: Record, metric: str, source: Source) -> float
 def with_mcnemar(
     comparisons: Sequence[Comparison], groups: Mapping[Key, Group], source: Source
 ) -> list[Comparison]:
-    """The comparisons with McNemar's p added to those that rest on a single seed."""
-    found = []
-    for item in comparisons:
-        first, second = groups[item.first].done, groups[item.second].done
-        single = len(first) == len(second) == 1
-        p = mcnemar(first[0], second[0], item.metric, source) if single else None
-        found.append(replace(item, mcnemar=p))
-    return found
+    """The comparisons, where McNemar's exact test decides those that rest on a single seed: their p is its, and
+    Holm's is over them. What another seed would change is not known."""
+    exact: dict[int, float] = {}
+    for place, item in enumerate(comparisons):
+        first, second = (
+            {record.cell.seed: record for record in groups[key].done} for key in (item.first, item.second)
+        )
+        shared = first.keys() & second.keys()
+        if len(shared) == 1:
+            (seed,) = shared
+            p = mcnemar(first[seed], second[seed], item.metric, source)
+            if p is not None:
+                exact[place] = p
+    adjusted = dict(zip(exact, holm(list(exact.values())), strict=True))
+    return [
+        replace(item, mcnemar=exact[place], p=exact[place], adjusted=adjusted[place])
+        if place in exact
+        else item
+        for place, item in enumerate(comparisons)
+    ]
 
 
 def build(records: Sequence[Record], predictions: Callable[[str], Predictions], metric: str = "") -> Table:
@@ -182,7 +194,11 @@ def table(comparisons: Sequence[Comparison]) -> Table:
             Entry(item.adjusted),
             Entry(item.mcnemar),
             Entry(
-                "tied" if item.tied else "first is better" if item.difference.mean > 0 else "second is better"
+                "not told apart"
+                if item.tied
+                else "first is better"
+                if item.difference.mean > 0
+                else "second is better"
             ),
         )
         labels = tuple(f"{key.strategy} {key.backbone}" for key in (item.first, item.second))
