@@ -61,11 +61,10 @@ def _fitted(task: Task, rows: Splits) -> list[str]:
     from sklearn.linear_model import LogisticRegression
 
     words = median(len(row.text.split()) for row in rows.train)
-    unit, longest = ("word", 2) if words >= FEW_WORDS else ("char", 3)
-    pattern = r"(?u)\w+" if unit == "word" else None
-    vectors = TfidfVectorizer(
-        sublinear_tf=True, token_pattern=pattern, analyzer=unit, ngram_range=(1, longest)
-    )
+    if words >= FEW_WORDS:
+        vectors = TfidfVectorizer(sublinear_tf=True, token_pattern=r"(?u)\w+", ngram_range=(1, 2))
+    else:
+        vectors = TfidfVectorizer(sublinear_tf=True, analyzer="char", ngram_range=(1, 3))
     train = vectors.fit_transform([row.text for row in rows.train])
     validation, test = (
         vectors.transform([row.text for row in part]) for part in (rows.validation, rows.test)

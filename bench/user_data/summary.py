@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -194,8 +194,8 @@ def recipes(reads: Sequence[Read], backbone: str, sources: Sources) -> dict[str,
 
 def recipe_for(adapter: str, splits: Splits, backbone: str, sources: Sources) -> Recipe:
     """The recipe that `recipes` gives a task on one backbone."""
-    keys = _fitted(adapter, splits, backbone, sources)
-    return Recipe(**keys, **({"pooling": own_pooling(backbone).kind} if _pooling(adapter) else {}))
+    recipe = Recipe(**_fitted(adapter, splits, backbone, sources))
+    return replace(recipe, pooling=own_pooling(backbone).kind) if _pooling(adapter) else recipe
 
 
 def _fitted(adapter: str, splits: Splits, backbone: str, sources: Sources) -> dict[str, Any]:

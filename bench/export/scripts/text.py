@@ -4,6 +4,7 @@ python predict.py "a text" "another one"
 python predict.py --file reviews.csv --text review --out predictions.csv"""
 
 from pathlib import Path
+from typing import Any
 
 from transformers import pipeline
 
@@ -11,7 +12,8 @@ from transformers import pipeline
 def probabilities(folder: str, texts: list[str]) -> list[dict[str, float]]:
     """The labels of every text with their probabilities; texts are cut where they were cut in training."""
     classify = pipeline("text-classification", model=folder, tokenizer=folder, truncation=True, top_k=None)
-    return [{item["label"]: item["score"] for item in found} for found in classify(texts)]
+    answers: Any = classify(texts)
+    return [{item["label"]: item["score"] for item in found} for found in answers]
 
 
 def predict(folder: str, texts: list[str]) -> list[str]:
