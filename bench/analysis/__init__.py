@@ -1,4 +1,4 @@
 """Statistics, tables and comparisons: pure functions over records and per-example predictions.
 
-Nothing here imports torch, so that `table` and `compare` start at once.
+Nothing here imports torch, so `table` and `compare` start at once.
 """

@@ -1,4 +1,4 @@
-"""How soon a strategy is as good as it gets: epochs and seconds to 90% and 99% of its best validation score."""
+"""Convergence: the epochs and seconds a strategy needs to reach 90% and 99% of its best validation score."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ def reached(curve: Sequence[Point], share: float) -> Point | None:
 
 
 def build(records: Sequence[Record]) -> Table:
-    """The table, a block a task: medians over seeds. BenchError where no record has a learning curve."""
+    """The convergence table: one block per task, medians over seeds. BenchError where no record has a curve."""
     groups = [group for group in gather(records).values() if any(record.curve for record in group.done)]
     if not groups:
-        raise BenchError("no record has a learning curve: run the suite first")
+        raise BenchError("no record has a learning curve: run the suite first", code="no-learning-curve")
     columns = [Column("best", "best validation", "percent")]
     for share in SHARES:
         name = f"{100 * share:g}%"
@@ -39,8 +39,8 @@ def build(records: Sequence[Record]) -> Table:
         tuple(columns),
         tuple(Block(task, tuple(rows)) for task, rows in blocks.items()),
         (
-            "The first evaluation whose score is at least this share of the strategy's own best; medians over "
-            "seeds. Seconds are of training and validation, what comes before them left out.",
+            "Each column gives the first evaluation that reaches this share of the strategy's best score, as a "
+            "median over seeds. Seconds count training and validation, not the preparation before them.",
         ),
         "task",
     )

@@ -1,8 +1,9 @@
 """Learning curves over data size: scores against the number of training examples, and where strategies cross.
 
-Every size is a nested sample of the next. Where two curves cross is read off straight lines over the logarithm of
-the size, between the last size at which the first is ahead and the next. Its uncertainty is that of the scores:
-test examples are resampled, the same ones at every size, and noise over seeds is added, moderated as in intervals.
+Each training set is a subset of the next larger one. The crossing of two curves is interpolated linearly in the
+logarithm of the size, between the last size at which the first is ahead and the next size. Its interval comes from
+the scores: the same test examples are resampled at every size, and noise over seeds is added, moderated as in
+`intervals`.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from bench.analysis.statistics.noise import Noise
 from bench.analysis.statistics.resampling import Resampled, Source, resample
 from bench.analysis.statistics.uncertainty import from_predictions, from_seeds
 from bench.analysis.tables.columns import Context, score
-from bench.analysis.tables.footnotes import provenance
+from bench.analysis.tables.footnotes import provenance, warnings
 from bench.analysis.tables.layouts import marked
 from bench.analysis.tables.model import Block, Column, Entry, Row, Table
 from bench.contracts import BenchError
@@ -32,8 +33,8 @@ Line = tuple[str, str]
 
 
 def sized(records: Sequence[Record]) -> dict[str, dict[Line, dict[int, Group]]]:
-    """The finished groups of tasks that were run at several sizes: by task, line, and number of training examples,
-    ascending."""
+    """The finished groups of tasks that ran at several sizes, by task, line, and number of training examples in
+    ascending order."""
     found: dict[str, dict[Line, dict[int, Group]]] = {}
     for key, group in gather(records).items():
         task, at, _ = key.task.partition("@")
@@ -49,9 +50,8 @@ def sized(records: Sequence[Record]) -> dict[str, dict[Line, dict[int, Group]]]:
 
 @dataclass(frozen=True)
 class Crossover:
-    """Below `size` training examples `first` is ahead of `second`, above it behind. sizes: those that both were run
-    at. size, low, high: 0 means below the smallest of them, infinity above the largest; low and high bound a 95%
-    interval."""
+    """`first` leads `second` below `size` training examples and trails above. sizes: those at which both ran.
+    low and high bound a 95% interval of `size`; 0 means below the smallest size, infinity above the largest."""
 
     first: Line
     second: Line
@@ -67,14 +67,14 @@ def crossover(
     """(size, low, high) as in Crossover, from second minus first at each size."""
     means = np.array([found.scores.mean() for found in differences])
     pairs = zip(differences, noises, strict=True)
-    draws = np.stack([_distribution(*pair, seed) for seed, pair in enumerate(pairs)], axis=1)
+    draws = np.stack([found.distribution(noise, seed) for seed, (found, noise) in enumerate(pairs)], axis=1)
     points = np.array([crossing(sizes, row) for row in draws])
     low, high = np.quantile(points, [0.025, 0.975], method="closest_observation")
     return crossing(sizes, means), float(low), float(high)
 
 
 def crossing(sizes: Sequence[int], differences: np.ndarray) -> float:
-    """The size above which the differences [sizes] stay positive, by straight lines over the logarithm of the size;
+    """The size above which the differences [sizes] stay positive, interpolated in the logarithm of the size;
     0 where all are positive, infinity where the last is not."""
     behind = np.flatnonzero(differences <= 0)
     if not len(behind):
@@ -87,23 +87,9 @@ def crossing(sizes: Sequence[int], differences: np.ndarray) -> float:
     return math.exp(low + float(share) * (high - low))
 
 
-def _distribution(found: Resampled, noise: Noise, seed: int) -> np.ndarray:
-    """Draws of a mean over seeds: over test examples by the bootstrap, and what its error has beyond that as normal
-    noise, whose variance is drawn too."""
-    over_examples = found.draws.mean(1)
-    rng = np.random.default_rng(seed)
-    variances = rng.choice(noise.variances, len(over_examples), p=noise.weights)
-    rest = np.sqrt(np.maximum(variances - float(over_examples.var()), 0.0))
-    return (
-        found.scores.mean()
-        + over_examples
-        - over_examples.mean()
-        + rest * rng.normal(size=len(over_examples))
-    )
-
-
 def crossovers(lines: Mapping[Line, Mapping[int, Group]], metric: str, source: Source) -> list[Crossover]:
-    """Every pair of lines of a task, the one that trains fewer parameters first, at the sizes that both have."""
+    """The crossover of every pair of lines of a task at their common sizes; the line that trains fewer parameters
+    comes first."""
     scores = {
         line: {size: found for size, group in points.items() if (found := resample(group, metric, source))}
         for line, points in lines.items()
@@ -138,12 +124,13 @@ def _trainable(points: Mapping[int, Group]) -> float:
 def build(
     records: Sequence[Record], predictions: Callable[[str], Predictions] | None = None, metric: str = ""
 ) -> Table:
-    """A block a task, a column a size; the notes say where strategies cross. BenchError where no task was run at
-    two sizes."""
+    """One block per task, one column per size; the notes say where strategies cross. BenchError where no task ran
+    at two sizes."""
     tasks = {task: lines for task, lines in sized(records).items() if any(len(p) > 1 for p in lines.values())}
     if not tasks:
         raise BenchError(
-            "no task of this run has several sizes: run the suite curve, or -t TASK@100 -t TASK@200"
+            "no task of this run has several sizes: run the suite curve, or -t TASK@100 -t TASK@200",
+            code="no-sizes",
         )
     groups = {
         group.key: group for lines in tasks.values() for points in lines.values() for group in points.values()
@@ -164,7 +151,7 @@ def build(
         if predictions:
             headline = metric or next(iter(next(iter(lines.values())).values())).headline
             crossings += sentences(task, crossovers(lines, headline, Source(predictions)))
-    notes = (*spread.notes, *crossings, *_without_sizes(groups))
+    notes = (*spread.notes, *crossings, *warnings(groups))
     return Table(
         "Scores against the number of training examples",
         ("strategy", "backbone"),
@@ -172,6 +159,7 @@ def build(
         tuple(blocks),
         notes,
         "task",
+        tuple(_without_sizes(groups)),
     )
 
 
@@ -181,7 +169,7 @@ def _entry(points: Mapping[int, Group], size: int, metric: str, context: Context
 
 
 def _without_sizes(groups: Mapping[Key, Group]) -> list[str]:
-    """The provenance of one group a task and line, as the others differ in their training sizes alone."""
+    """The provenance of one group per task and line: the others differ only in their training sizes."""
     first: dict[tuple[str, str, str], Key] = {}
     for key in groups:
         first.setdefault((key.task.partition("@")[0], key.strategy, key.backbone), key)
@@ -190,8 +178,8 @@ def _without_sizes(groups: Mapping[Key, Group]) -> list[str]:
 
 
 def sentences(task: str, found: Sequence[Crossover]) -> list[str]:
-    """What the crossovers of a task say: a note for each pair that crosses, one for those that do not, and one for
-    those of which nothing can be said."""
+    """The crossovers of a task in words: a note for each pair that crosses, one for pairs that do not, and one for
+    undecided pairs."""
     notes, without, unknown = [], [], []
     for item in found:
         first, second = " ".join(item.first), " ".join(item.second)
@@ -219,6 +207,6 @@ def sentences(task: str, found: Sequence[Crossover]) -> list[str]:
 
 
 def _rounded(size: float) -> int:
-    """To two digits: more would be noise."""
+    """Two significant digits: more would be noise."""
     digits = max(len(str(int(size))) - 2, 0)
     return round(size / 10**digits) * 10**digits

@@ -1,4 +1,4 @@
-"""Records gathered over seeds: one group for each task, strategy and backbone."""
+"""Groups: the records of one task, strategy and backbone over all seeds."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from bench.runs.record import Machine, Record
 
 
 class Key(NamedTuple):
-    """What a group is: everything of a cell but its seed."""
+    """What identifies a group: everything in a cell but its seed."""
 
     task: str
     strategy: str
@@ -45,12 +45,12 @@ class Group:
         return next((record.headline for record in self.records if record.headline), "")
 
     def scores(self, metric: str, test: str = "test") -> list[float]:
-        """One score in [0, 1] a finished seed that has this metric."""
+        """One score in [0, 1] for each finished seed that has this metric."""
         found = (record.scores.get(test, {}).get(metric) for record in self.done)
         return [score for score in found if score is not None]
 
     def seconds(self) -> float | None:
-        """The median over seeds of the cold seconds: a seed that was disturbed does not move it."""
+        """The median over seeds of the cold seconds, which one disturbed seed does not move."""
         values = [record.seconds.cold for record in self.done]
         return median(values) if values else None
 
@@ -64,8 +64,8 @@ class Group:
 
 
 def gather(records: Iterable[Record]) -> dict[Key, Group]:
-    """The groups of a run: tasks and backbones in order of appearance, strategies from the fewest to the
-    most trainable parameters."""
+    """The groups of a run. Tasks and backbones keep their order of appearance; strategies are ordered from the
+    fewest to the most trainable parameters."""
     found: dict[Key, list[Record]] = {}
     for record in records:
         cell = record.cell
@@ -100,13 +100,27 @@ def metric_names(groups: Iterable[Group]) -> list[str]:
     return sorted(names, key=lambda name: (name not in ("accuracy", "f1"), name))
 
 
+ACCURACIES = {"ner": "token accuracy", "qa": "exact match"}
+"""What the metric `accuracy` is, by the adapters where it is not a share of right labels."""
+
+
+def metric_heading(name: str, groups: Iterable[Group]) -> str:
+    """A metric as people call it on the tasks of these groups; its own name where it is not the same on all."""
+    adapters = {record.adapter for group in groups for record in group.done}
+    kinds = {ACCURACIES.get(adapter, name) for adapter in adapters} if name == "accuracy" else set()
+    return kinds.pop() if len(kinds) == 1 else name
+
+
 def check_metric(name: str, groups: Iterable[Group]) -> None:
-    """BenchError, listing the metrics, where no finished record has this one; '' is each task's headline."""
+    """Raise BenchError, which lists the metrics, where no finished record has this one; '' stands for each task's
+    headline metric."""
     valid = metric_names(groups)
     if name and valid and name not in valid:
         near = difflib.get_close_matches(name, valid, 1)
         hint = f"; did you mean '{near[0]}'?" if near else ""
-        raise BenchError(f"unknown metric '{name}'{hint} (metrics: {', '.join(valid)})")
+        raise BenchError(
+            f"unknown metric '{name}'{hint} (metrics: {', '.join(valid)})", code="unknown-metric"
+        )
 
 
 def ordinal(names: Iterable[str]) -> dict[str, int]:
@@ -115,7 +129,7 @@ def ordinal(names: Iterable[str]) -> dict[str, int]:
 
 
 def machine_fingerprint(machine: Machine | None) -> str:
-    """What must be equal for two times to be comparable: device, dtype, threads, processor, system."""
+    """What two machines must share for their times to be comparable: device, dtype, threads, processor, system."""
     if machine is None:
         return "unknown"
     parts = (machine.device, machine.dtype, f"{machine.threads} threads", machine.processor, machine.system)
@@ -123,8 +137,8 @@ def machine_fingerprint(machine: Machine | None) -> str:
 
 
 def floor(record: Record, metric: str) -> float:
-    """The score of a model that learned nothing, in [0, 1]: always the commonest label, or, for accuracy,
-    a uniform guess over the labels, whichever is higher."""
+    """The score in [0, 1] of a model that learned nothing: it predicts the majority label or, for accuracy, guesses
+    uniformly, whichever scores higher."""
     if record.data is None:
         return 0.0
     chance = 1 / len(record.data.labels) if metric == "accuracy" and record.data.labels else 0.0
@@ -132,8 +146,8 @@ def floor(record: Record, metric: str) -> float:
 
 
 def is_degenerate(record: Record, test: str = "test") -> bool:
-    """Whether a finished run's headline score is not above its floor by more than noise: 1.64 binomial
-    standard errors of the floor on the test set, a one-sided 95% bound."""
+    """Whether a finished run's headline score is within noise of its floor: at most 1.64 binomial standard errors
+    above it, a one-sided 95% bound."""
     score = record.scores.get(test, {}).get(record.headline)
     if record.status != "done" or score is None:
         return False
@@ -144,5 +158,5 @@ def is_degenerate(record: Record, test: str = "test") -> bool:
 
 
 def failure_counts(records: Sequence[Record]) -> dict[str, int]:
-    """How many records have each status other than done, commonest first."""
+    """The number of records by status other than done, the most frequent first."""
     return dict(Counter(record.status for record in records if record.status != "done").most_common())

@@ -1,4 +1,4 @@
-"""What an analysis reads: the records of a run, and the per-example columns of each cell on demand."""
+"""What an analysis reads: the records of a run and, on demand, the per-example columns of each cell."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Union
 
 import numpy as np
 
+from bench.runs.given import NOTHING, Given
 from bench.runs.record import Record
 
 if TYPE_CHECKING:
@@ -22,13 +23,16 @@ Predictions = Union["pyarrow.Table", Columns]
 
 @dataclass(frozen=True)
 class Run:
-    """Finished or not: the records, and `predictions(cell id)`, which raises where a cell has none. verified:
-    whether the records are those that were written, to the bit."""
+    """A run, finished or not. `predictions(cell id)` raises where a cell has none. verified: whether checksums
+    showed that the records are as they were written. given: what the run had beside its suite.
+    planned: the ids of the cells that it is to have; empty where that is not known."""
 
     name: str
     records: Sequence[Record]
     predictions: Callable[[str], Predictions]
     verified: bool = True
+    given: Given = NOTHING
+    planned: tuple[str, ...] = ()
 
 
 def columns(table: Predictions, test: str = "test") -> dict[str, np.ndarray]:
@@ -49,5 +53,5 @@ def arrays(table: Predictions) -> dict[str, np.ndarray]:
 
 
 def _array(values: list[Any]) -> np.ndarray:
-    """Texts as objects. Arrow's own conversion imports pandas, which takes longer than a whole table."""
+    """Texts as objects. Arrow's conversion would import pandas, which takes longer than making a whole table."""
     return np.array(values, dtype=object if values and isinstance(values[0], str) else None)

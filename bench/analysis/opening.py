@@ -9,17 +9,18 @@ from bench.analysis.loading import Run
 from bench.analysis.regression.baseline import read, read_revision
 from bench.analysis.tables.model import Table
 from bench.contracts import BenchError
+from bench.runs import given
 from bench.runs.folder import open_run
 
 MANY = 2000
-"""Records above which a table is made from them alone, without their predictions and checksums."""
+"""With more records than this a table reads neither predictions nor checksums."""
 UNVERIFIED = f"More than {MANY:,} records: checksums were not verified (`status RUN --check` verifies them)."
 
 
 def open_source(name: str, suite: str = "") -> Run:
-    """The run, the baseline file, or (where `suite` is given) the baseline at a git revision.
+    """A run, a baseline file, or, where `suite` is given, the baseline at a git revision.
 
-    Raises BenchError where it is none of them."""
+    Raises BenchError where `name` is none of them."""
     path = Path(name)
     if path.suffix == ".jsonl":
         return read(path)
@@ -29,11 +30,12 @@ def open_source(name: str, suite: str = "") -> Run:
         if not suite or path.exists():
             raise
         return read_revision(name, suite)
-    few = len(store.planned()) <= MANY
+    planned = tuple(store.planned())
+    few = len(planned) <= MANY
     records = store.records() if few else store.unverified_records()
-    return Run(str(store.path), records, store.predictions, verified=few)
+    return Run(str(store.path), records, store.predictions, few, given.read(store.path), planned)
 
 
 def noted(table: Table, *runs: Run) -> Table:
-    """The table, with a note where the records of a run were taken on trust."""
+    """The table, with a note where the checksums of a run were not verified."""
     return table if all(run.verified for run in runs) else replace(table, notes=(*table.notes, UNVERIFIED))

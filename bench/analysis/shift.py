@@ -1,6 +1,6 @@
-"""Shift tables: trained on the source, scored on the source's test set and on each target domain.
+"""Shift tables: a model is trained on the source domain and scored on its test set and on each target domain.
 
-Test sets of different domains are independent samples: their example noise adds up, and the seeds are the same.
+Test sets of different domains are independent samples, so their example noise adds up; the seeds are shared.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from bench.analysis.statistics.paired import compare_pairs, with_best
 from bench.analysis.statistics.resampling import Resampled, Source, resample
 from bench.analysis.statistics.uncertainty import Uncertainty, from_predictions, from_seeds
 from bench.analysis.tables.columns import Context, score
-from bench.analysis.tables.footnotes import provenance
+from bench.analysis.tables.footnotes import provenance, warnings
 from bench.analysis.tables.layouts import marked
 from bench.analysis.tables.model import Block, Column, Entry, Row, Table
 from bench.contracts import BenchError
@@ -27,21 +27,22 @@ from bench.runs.record import Record
 ABSENT = Entry()
 REFERENCE = "full"
 ELSEWHERE = (
-    "Out of domain: the mean over the target domains. Drop: source minus that, in points; smaller is better. "
-    f"Against {REFERENCE}: the drop less that of {REFERENCE}, on the same examples and seeds."
+    "Out of domain: the mean score over the target domains. Drop: the source score minus that mean, in points; "
+    f"smaller is better. Against {REFERENCE}: the drop minus that of {REFERENCE}, on the same examples and seeds."
 )
 
 
 def build(
     records: Sequence[Record], predictions: Callable[[str], Predictions] | None = None, metric: str = ""
 ) -> Table:
-    """A block a source task, a column a test set; each score is the task's headline, or `metric`.
+    """One block per source task, one column per test set. Each score is the task's headline metric, or `metric`.
 
     BenchError where no task has a test set of another domain."""
     groups = {key: group for key, group in gather(records).items() if any(map(domains, group.done))}
     if not groups:
         raise BenchError(
-            "no task of this run has test sets of other domains: run it with --set recipe.shift=true"
+            "no task of this run has test sets of other domains: run it with --set recipe.shift=true",
+            code="no-other-domains",
         )
     check_metric(metric, groups.values())
     targets = list(
@@ -76,14 +77,15 @@ def build(
         ("strategy", "backbone"),
         tuple(columns),
         tuple(marked(Block(task, tuple(rows)), columns) for task, rows in blocks.items()),
-        (*parts["test"].notes, ELSEWHERE, *provenance(groups)),
+        (*parts["test"].notes, ELSEWHERE, *warnings(groups)),
         "task",
+        tuple(provenance(groups)),
     )
 
 
 @dataclass(frozen=True)
 class Derived:
-    """What follows from a group's scores on all test sets."""
+    """What is computed from a group's scores on all test sets."""
 
     elsewhere: Entry = ABSENT
     drop: Entry = ABSENT
@@ -105,8 +107,8 @@ def elsewhere(group: Group, metric: str, source: Source) -> Resampled | None:
 def weighted(parts: Sequence[tuple[float, Resampled | None]]) -> Resampled | None:
     """The weighted sum of scores on independent test sets, seed by seed; None where one is missing.
 
-    Test sets of equal size are resampled alike, so the draws are shuffled, each part in its own way by its place:
-    two sums over the same test sets stay paired."""
+    Test sets of equal size share their resamples, so the draws of each part are shuffled, in a way that depends on
+    its place alone: two sums over the same test sets stay paired."""
     found = [(weight, item) for weight, item in parts if item is not None]
     if len(found) < len(parts) or len({item.seeds for _, item in found}) > 1:
         return None
@@ -115,13 +117,14 @@ def weighted(parts: Sequence[tuple[float, Resampled | None]]) -> Resampled | Non
         scores = scores + weight * item.scores
         draws = draws + weight * np.random.default_rng(place).permutation(item.draws)
     ids = np.concatenate([item.ids for _, item in found])
-    return Resampled(found[0][1].seeds, scores, draws, ids)
+    units = sum(item.units for _, item in found)
+    return Resampled(found[0][1].seeds, scores, draws, ids, units)
 
 
 def _derived(
     groups: Mapping[Key, Group], metric: str, predictions: Callable[[str], Predictions]
 ) -> dict[Key, Derived]:
-    """The mean over target domains, the drop, and that against the reference's, each with half its interval."""
+    """The mean over target domains, the drop, and the drop against the reference, each with half its interval."""
     source = Source(predictions)
     means: dict[tuple[Key, str], Resampled] = {}
     drops: dict[Key, Resampled] = {}

@@ -181,7 +181,7 @@ def _show(found: Findings) -> None:
     options = TableOptions(columns=columns, caption="Compared on the selection rows, in the last round")
     table = build(found.round.records, Store(Path(found.folder)).predictions, options)
     screen.print()
-    screen.print(terminal.show(replace(table, notes=table.notes[:2])))
+    screen.print(terminal.show(replace(table, notes=table.notes[:2], details=())))
     screen.print(page.plot(found), **plain)
     screen.print()
     for line in page.tried(found):

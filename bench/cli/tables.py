@@ -47,6 +47,9 @@ def table(
         bool,
         typer.Option("--intervals", help="Read the predictions too where a run has thousands of records."),
     ] = False,
+    notes: Annotated[
+        bool, typer.Option("--notes", help="Show all notes: data, recipe, machine, versions.")
+    ] = False,
 ) -> None:
     """Print a table of a run: scores with 95% intervals, wall-clock time and trainable share.
 
@@ -76,4 +79,4 @@ def table(
     if into:
         put(result, into)
     else:
-        show(result, format)
+        show(result.unfolded() if notes else result, format)

@@ -18,11 +18,14 @@ from bench.planning.estimates import Estimator, assumed_rate
 from bench.planning.shards import part
 from bench.planning.workload import Workload
 from bench.registry import Registry
+from bench.runs import given
 from bench.runs.folder import Damaged, Store
+from bench.runs.given import Given
 from bench.runs.integrity import set_aside
 from bench.runs.listeners import Screen
 from bench.runs.record import Record
 from bench.trackers.tracking import Tracking
+from bench.user_data.description import UserData
 
 
 def launch(
@@ -216,3 +219,14 @@ def _begin(work: Work, cells: Sequence[Cell], display: Screen) -> None:
         earlier = [path.relative_to(store.path / "records").with_suffix("") for path in store.record_files()]
         store.begin(cells[0].suite, map(str, earlier))
         store.begin(cells[0].suite, *plan)
+    given.note(store.path, _given(work))
+
+
+def _given(work: Work) -> Given:
+    """What the run needs beside its suite, so that its report says how to repeat it."""
+    files = work.options.plugin_files
+    return Given(
+        tasks={item.name: item.as_values() for item in files if isinstance(item, UserData)},
+        plugins=tuple(str(item) for item in files if isinstance(item, Path)),
+        local=str(work.sources.local.resolve()) if work.sources.local else "",
+    )

@@ -166,12 +166,7 @@ def _by_size(run: Run, view: str, sizes: Sequence[int], line: Key) -> dict[int, 
 
 
 def _draws(scores: Resampled, seed: Noise, number: int) -> np.ndarray:
-    """Draws of a mean over seeds [resamples]: over test examples by the bootstrap, and what its error has beyond
-    that as normal noise, whose variance is drawn too."""
-    over_examples = scores.draws.mean(1)
+    """Draws of the mean over seeds [resamples], with the noise over examples and over seeds."""
     parts = scores.components()
     noise = total([Noise.known(parts.example), seed.scaled(1 / parts.seeds)])
-    rng = np.random.default_rng(number)
-    variances = rng.choice(noise.variances, len(over_examples), p=noise.weights)
-    rest = np.sqrt(np.clip(variances - over_examples.var(), 0.0, None))
-    return parts.mean + over_examples - over_examples.mean() + rest * rng.normal(size=len(rest))
+    return scores.distribution(noise, number)

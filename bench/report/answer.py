@@ -1,6 +1,6 @@
-"""The answer in words: for every task which strategy, how sure, and what the fastest equal choice is.
+"""The answer in words: for every task the best strategy, the certainty, and the fastest of those tied with it.
 
-What is best and what is tied with it comes from the tests behind the table, so words and table never differ."""
+The best and its ties come from the tests behind the table, so words and table never differ."""
 
 from __future__ import annotations
 
@@ -13,13 +13,15 @@ from bench.analysis.groups import Group, Key, is_degenerate
 from bench.report.reading import REFERENCE, Reading
 
 Certainty = Literal["clear", "tied", "untested", "nothing"]
-NOTHING = "Even the best is not above chance or the commonest label: nothing was learned here."
+NOTHING = "Even the best strategy does not beat chance or the majority label: nothing was learned here."
 
 
 @dataclass(frozen=True)
 class Choice:
-    """A strategy as the answer names it. spread: half of the interval of its score, in [0, 1]. relative: cold
-    seconds over those of the reference. p: Holm's, of its difference from the best; None for the best."""
+    """A strategy as the answer names it. spread: half of the interval of its score, in [0, 1];
+    bounds: where it is not symmetric. relative: cold
+    seconds over those of the reference. p: adjusted, of its difference from the best;
+    detectable: the smallest difference that would have been found; None for the best."""
 
     key: Key
     label: str
@@ -27,13 +29,15 @@ class Choice:
     spread: float | None
     seconds: float | None
     relative: float | None
+    bounds: tuple[float, float] | None = None
+    detectable: float | None = None
     p: float | None = None
 
 
 @dataclass(frozen=True)
 class Answer:
-    """The answer for a task. tied: those that cannot be told apart from the best; behind: those that are worse
-    for certain; untested: those without predictions on the same examples and seeds; each the best first.
+    """The answer for a task. tied: strategies that cannot be told apart from the best; behind: those that score
+    significantly lower; untested: those without predictions on the same examples and seeds; each ordered by score.
     fastest: of the best and the tied."""
 
     task: str
@@ -50,7 +54,7 @@ class Answer:
 
 
 def answers(reading: Reading) -> list[Answer]:
-    """An answer a task, in the order of the tables."""
+    """One answer per task, in the order of the tables."""
     return [_answer(reading, task) for task in reading.tasks]
 
 
@@ -84,27 +88,30 @@ def _answer(reading: Reading, task: str) -> Answer:
 
 
 def _choice(reading: Reading, group: Group, metric: str) -> Choice:
-    relative = reading.entry(group.key, "relative").value
+    compared = next((item for item in reading.compared(group.key.task) if item.second == group.key), None)
+    relative, shown = reading.entry(group.key, "relative").value, reading.entry(group.key, metric)
     return Choice(
         group.key,
         reading.label(group.key),
         fmean(group.scores(metric)),
-        reading.entry(group.key, metric).spread,
+        shown.spread,
         group.seconds() or None,
         relative if isinstance(relative, float) else None,
-        next((item.adjusted for item in reading.compared(group.key.task) if item.second == group.key), None),
+        shown.bounds,
+        compared.detectable if compared else None,
+        compared.adjusted if compared else None,
     )
 
 
 def _caution(group: Group) -> str:
-    """What makes even the best strategy's score doubtful."""
+    """A reason to doubt even the best strategy's score."""
     low = sum(map(is_degenerate, group.done))
     if low == len(group.done):
         return NOTHING
     if len(group.done) == 1:
-        return "One seed: what another seed would change is not known."
+        return "One seed: the effect of another seed is not known."
     if low:
-        return f"{low} of its {len(group.done)} seeds end at chance or the commonest label."
+        return f"{low} of its {len(group.done)} seeds score no better than chance or the majority label."
     if group.failures:
         return f"{len(group.failures)} of its {len(group.records)} seeds did not finish."
     return ""
@@ -116,8 +123,8 @@ def _caution(group: Group) -> str:
 
 @dataclass(frozen=True)
 class Standing:
-    """A strategy over all tasks. leads: on how many it is the best or tied with it. relative: the geometric
-    mean over its tasks of its time over that of the reference; None where one is not known."""
+    """A strategy over all tasks. leads: the number of tasks on which it is the best or tied with it. relative: the
+    geometric mean over its tasks of its time over that of the reference; None where one is unknown."""
 
     label: str
     leads: int
@@ -126,7 +133,7 @@ class Standing:
 
 
 def standings(found: Sequence[Answer]) -> list[Standing]:
-    """The strategies by how often they lead, then by their time."""
+    """The strategies, ordered by how often they lead, then by their time."""
     members: dict[str, list[tuple[bool, Choice]]] = {}
     for answer in found:
         leading = [*([answer.best] if answer.best else []), *answer.tied]
@@ -141,7 +148,7 @@ def standings(found: Sequence[Answer]) -> list[Standing]:
 
 
 def overall(found: Sequence[Answer]) -> str:
-    """The answer over all tasks, in a few sentences."""
+    """The answer over all tasks in a few sentences."""
     answered = [answer for answer in found if answer.best is not None]
     if not answered:
         return "No strategy finished on any task, so there is no answer yet."
@@ -150,16 +157,16 @@ def overall(found: Sequence[Answer]) -> str:
 
 
 def _doubts(answered: Sequence[Answer]) -> list[str]:
-    """What makes the whole answer doubtful."""
+    """Reasons to doubt the whole answer."""
     nothing = sum(answer.caution == NOTHING for answer in answered)
     untested = sum(answer.certainty == "untested" for answer in answered)
     doubts = []
     if untested:
-        doubts.append(f"On {untested} of {len(answered)} tasks there was nothing to compare with.")
+        doubts.append(f"On {untested} of {len(answered)} tasks there is nothing to compare with.")
     if nothing:
         doubts.append(f"On {nothing} of {len(answered)} tasks nothing was learned.")
     if all(answer.seeds == 1 for answer in answered):
-        doubts.append("There is one seed of each: a first look, not evidence.")
+        doubts.append("Every strategy ran with one seed: a first look, not evidence.")
     return doubts
 
 
@@ -167,15 +174,28 @@ def _leading(found: Sequence[Answer]) -> str:
     tasks = len(found)
     ranked = standings(found)
     lead = [item for item in ranked if item.leads == ranked[0].leads]
-    names = ", ".join(item.label for item in lead)
-    where = "" if tasks == 1 else f" on {lead[0].leads} of {tasks} tasks"
-    text = f"Best, or not told apart from the best,{where}: {names}."
+    if tasks == 1:
+        text = _of_one_task(found[0])
+    else:
+        where = f"On {lead[0].leads} of {tasks} tasks"
+        names = " and ".join(filter(None, (", ".join(item.label for item in lead[:-1]), lead[-1].label)))
+        each = " each" if len(lead) > 1 else ""
+        text = f"{where} {names}{each} scored best or could not be told apart from the best."
     timed = [item for item in lead if item.relative is not None]
-    if not timed:
-        return text
-    fastest = min(timed, key=lambda item: item.relative or 0.0)
-    subject = "It" if len(lead) == 1 else f"The fastest of these, {fastest.label},"
-    if fastest.label == REFERENCE:
+    fastest = min(timed, key=lambda item: item.relative or 0.0, default=None)
+    if fastest is None or fastest.label == REFERENCE:
         return text
     mean = "" if fastest.tasks == 1 else " (geometric mean over its tasks)"
-    return f"{text} {subject} takes {fastest.relative:.2f}× the time of {REFERENCE}{mean}."
+    subject = "It took" if len(lead) == 1 else f"The fastest of them, {fastest.label}, took"
+    return f"{text} {subject} {fastest.relative:.2f}× the time of {REFERENCE}{mean}."
+
+
+def _of_one_task(answer: Answer) -> str:
+    best = answer.best.label if answer.best else ""
+    if not answer.tied:
+        return f"{best} scored best."
+    return f"{best} scored best; these could not be told apart from it: {_listed(answer.tied)}."
+
+
+def _listed(choices: Sequence[Choice]) -> str:
+    return ", ".join(choice.label for choice in choices)

@@ -1,4 +1,4 @@
-"""The charts with a row a strategy: the seeds, the time ledger, other domains. A chart is of one task."""
+"""Charts with one row per strategy: the seeds, the time ledger, other domains. Each chart shows one task."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ ROW = 24  # pixels
 
 
 def seeds(reading: Reading, task: str) -> Chart | None:
-    """A point a seed, the mean and its interval, and the score of a model that learned nothing."""
+    """One point per seed, the mean with its interval, and the score of a model that learned nothing."""
     metric = reading.headline(task)
     groups = [group for group in reading.of_task(task) if group.scores(metric)]
     if not groups:
@@ -28,7 +28,7 @@ def seeds(reading: Reading, task: str) -> Chart | None:
     edges = [item[end] for item in means for end in ("low", "high", "score")]
     low, high = padded(min(edges), max(edges))
     base = percent(max(floor(group.done[0], metric) for group in groups))
-    if low - (high - low) / 2 <= base < low:  # near enough to be drawn
+    if low - (high - low) / 2 <= base < low:  # near enough to draw
         low = max(0.0, base - 1)
     score = score_axis("score", metric, (low, high))
     named, plain = shown("name", "strategy"), {"field": "score", "type": "quantitative"}
@@ -92,7 +92,7 @@ def _mean(reading: Reading, group: Group) -> dict[str, Any]:
 
 
 def ledger(found: Ledger, reading: Reading, task: str) -> Chart | None:
-    """Where the seconds of a task go, a bar a strategy."""
+    """The seconds of a task by part, one bar per strategy."""
     entries = [item for item in found.entries if item.key.task == task]
     if not entries:
         return None

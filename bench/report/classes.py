@@ -1,4 +1,4 @@
-"""Scores by class or entity type, and what is taken for what: from `reference` and `prediction` of every cell."""
+"""Scores by class or entity type, and confusions, from the `reference` and `prediction` columns of every cell."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ OTHERS = "all others"
 
 @dataclass(frozen=True)
 class Confusion:
-    """What is taken for what, summed over seeds. counts[i][j]: reference i, prediction j."""
+    """A confusion matrix, summed over seeds. counts[i][j]: reference i, prediction j."""
 
     key: Key
     label: str
@@ -29,7 +29,7 @@ class Confusion:
     counts: tuple[tuple[int, ...], ...]
 
     def share(self, row: int, column: int) -> float:
-        """Of the references of a class, the share that was predicted as another, or as itself."""
+        """The share of the references of class `row` that were predicted as class `column`."""
         total = sum(self.counts[row])
         return self.counts[row][column] / total if total else 0.0
 
@@ -42,7 +42,7 @@ def has_classes(reading: Reading, task: str) -> bool:
 
 
 def table(reading: Reading, task: str) -> Table | None:
-    """F1 of every class or entity type, a column a strategy, means over seeds; None where there are none."""
+    """F1 of every class or entity type, one column per strategy, means over seeds; None where there are none."""
     groups = [group for group in reading.of_task(task) if _complete(reading, group)]
     if not groups:
         return None
@@ -58,12 +58,12 @@ def table(reading: Reading, task: str) -> Table | None:
         f1 = [Entry(float(np.mean([_f1(c.get(name, (0, 0, 0))) for c in counted[g.key]]))) for g in groups]
         rows.append(Row((name,), (Entry(float(support[name])), *f1)))
     kind = "entity type" if _is_tagged(groups[0]) else "class"
-    note = "In percent, means over seeds, without intervals: few test examples say little."
+    note = "In percent, means over seeds. A class with few test examples says little, so intervals are not shown."
     return Table(f"F1 by {kind}", (kind,), tuple(columns), (Block("", tuple(rows)),), (note,))
 
 
 def confusions(reading: Reading, task: str) -> list[Confusion]:
-    """A matrix a strategy, in the order of the tables; rare classes are put together."""
+    """One matrix per strategy, in the order of the tables; rare classes are merged."""
     found = []
     for group in reading.of_task(task):
         pairs: Counter[tuple[str, str]] = Counter()
@@ -108,7 +108,7 @@ def _pairs(reading: Reading, record: Record) -> Columns | None:
 
 
 def _paired(rows: Columns, tagged: bool) -> Counter[tuple[str, str]]:
-    """How often each reference meets each prediction: labels, or the entity types of words."""
+    """The number of pairs of reference and prediction: labels, or the entity types of words."""
     pairs = Counter(zip(map(str, rows["reference"]), map(str, rows["prediction"]), strict=True))
     if not tagged:
         return pairs
@@ -120,7 +120,7 @@ def _paired(rows: Columns, tagged: bool) -> Counter[tuple[str, str]]:
 
 
 def _counts(reading: Reading, record: Record) -> dict[str, tuple[int, int, int]]:
-    """By class: right, predicted, in the references."""
+    """By class: the counts of correct, predicted and reference units."""
     rows = _pairs(reading, record)
     if rows is None:
         return {}

@@ -21,7 +21,7 @@ MOST = 60  # points of a curve that are drawn
 
 
 def curves(reading: Reading, task: str, axis: Axis) -> Chart | None:
-    """Every seed as a thin line, the mean over seeds as a thick one; None where there are no curves."""
+    """Each seed as a thin line, the mean over seeds as a thick line; None where there are no curves."""
     groups = [group for group in reading.of_task(task) if any(record.curve for record in group.done)]
     if not groups:
         return None
@@ -57,29 +57,29 @@ def curves(reading: Reading, task: str, axis: Axis) -> Chart | None:
             },
         ],
     }
-    against = "optimizer steps" if axis == "step" else "cold seconds so far"
-    text = f"Validation {metric} against {against}. Thin lines are seeds, thick ones means over seeds."
+    against = "optimizer steps" if axis == "step" else "cold seconds elapsed"
+    text = f"Validation {metric} against {against}. Thin lines: seeds. Thick lines: means over seeds."
     return chart(task, text, 310, content)
 
 
 def cold_curve(record: Record) -> list[Point]:
-    """The learning curve with the seconds since the cold start: what came before the first step is counted."""
+    """The learning curve with the seconds since the cold start, including those before the first step."""
     spent = record.seconds
     before = spent.prepare + spent.prefix + spent.compile
     return [replace(point, seconds=before + point.seconds) for point in record.curve]
 
 
 def mean_curve(group: Group) -> list[Point]:
-    """At every step at which all seeds were validated: their mean score and their median seconds.
+    """The mean score and the median seconds at every step at which all seeds were validated.
 
-    It ends where the first seed stopped, since a mean over those that went on would be of others."""
+    The curve ends where the first seed stopped: beyond that the mean would be over other seeds."""
     found = [{point.step: point for point in cold_curve(record)} for record in group.done if record.curve]
     shared = set.intersection(*map(set, found)) if found else set()
     return [_mean([curve[step] for curve in found]) for step in sorted(shared)]
 
 
 def thinned(curve: Sequence[Point], most: int = MOST) -> list[Point]:
-    """At most `most` points, evenly, the last among them."""
+    """At most `most` evenly spaced points, the last among them."""
     stride = max(1, -(-len(curve) // most))
     return list(curve[::-1][::stride][::-1])
 
@@ -109,14 +109,14 @@ def _x(axis: Axis) -> Spec:
     return {
         "field": "seconds",
         "type": "quantitative",
-        "title": "cold seconds so far (log scale)",
+        "title": "cold seconds elapsed (log scale)",
         "scale": {"type": "log", "nice": False},
         "axis": LOG_AXIS,
     }
 
 
 def _colour(reading: Reading, groups: Sequence[Group]) -> Spec:
-    """By the name of the line, so that colour and dash share a legend."""
+    """Encoded by the name of the line, so that colour and dash share a legend."""
     looks = palette.looks(reading.strategies)
     names = {reading.label(group.key): looks[group.key.strategy].colour for group in groups}
     scale = {"domain": list(names), "range": list(names.values())}
@@ -124,7 +124,7 @@ def _colour(reading: Reading, groups: Sequence[Group]) -> Spec:
 
 
 def _dash(reading: Reading, groups: Sequence[Group]) -> Spec:
-    """A second backbone of a strategy takes the next dash."""
+    """A second backbone of a strategy gets the next dash."""
     looks = palette.looks(reading.strategies)
     seen: list[str] = []
     names: dict[str, list[float]] = {}

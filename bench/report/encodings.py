@@ -1,4 +1,4 @@
-"""What the charts share: the encodings of strategies and scores, and numbers short enough for a page."""
+"""What the charts share: encodings of strategies and scores, and rounded numbers."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from bench.report.reading import Reading
 from bench.report.vega import Spec
 
 LOG_AXIS: Spec = {"tickCount": 5, "format": ",.3~r", "grid": False}
-"""Of seconds on a logarithmic scale."""
+"""For seconds on a logarithmic scale."""
 
 
 def colour(reading: Reading) -> Spec:
@@ -21,7 +21,7 @@ def colour(reading: Reading) -> Spec:
 
 
 def letters(colour: str) -> str:
-    """The same colour for names: dark enough, or light enough, to be read as text (WCAG 2.2, 1.4.3)."""
+    """The same colour with enough contrast for text (WCAG 2.2, 1.4.3)."""
     return f"color-mix(in srgb, {colour} 65%, var(--ink))"
 
 
@@ -33,7 +33,7 @@ def score_axis(field: str, metric: str, domain: Sequence[float]) -> Spec:
 
 
 def rows(names: Sequence[str]) -> Spec:
-    """A row a name, in this order."""
+    """One row per name, in this order."""
     axis = {"grid": True}
     return {"field": "name", "type": "nominal", "title": None, "scale": {"domain": list(names)}, "axis": axis}
 
@@ -51,7 +51,7 @@ def ends(mean: float, half: float) -> tuple[float, float]:
 
 
 def padded(low: float, high: float) -> tuple[float, float]:
-    """A range of percents made a little wider, within 0 and 100."""
+    """The range of percentages, a little wider, within 0 and 100."""
     margin = max(0.06 * (high - low), 1.0)
     return max(0.0, low - margin), min(100.0, high + margin)
 

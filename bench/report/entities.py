@@ -10,9 +10,9 @@ Span = tuple[str, int, int]
 
 @lru_cache(maxsize=100_000)
 def spans(tags: str) -> frozenset[Span]:
-    """The entities in tags one space apart, as a prediction file has them.
+    """The entities in space-separated tags, as a prediction file has them.
 
-    Most sentences are tagged alike by most seeds, so each tagging is read once."""
+    Most seeds tag most sentences alike, so each tagging is parsed once."""
     from seqeval.scheme import IOB2, Entities
 
     found = Entities([tags.split(" ")], scheme=IOB2).entities[0]
@@ -20,5 +20,5 @@ def spans(tags: str) -> frozenset[Span]:
 
 
 def types(tags: str) -> list[str]:
-    """The entity type of every word, O where it has none."""
+    """The entity type of every word, or O."""
     return [tag.partition("-")[2] or "O" for tag in tags.split(" ")]

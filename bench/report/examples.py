@@ -1,4 +1,4 @@
-"""The hardest test examples of a task, with what every strategy says to them."""
+"""The hardest test examples of a task, with the predictions of every strategy."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ LONGEST = 600  # characters of a text
 
 @dataclass(frozen=True)
 class Said:
-    """A strategy's commonest prediction over its seeds: how many of them gave it, and their mean score."""
+    """A strategy's majority prediction over its seeds, the number of seeds that gave it, and their mean score."""
 
     strategy: str
     label: str
@@ -37,7 +37,7 @@ class Said:
 
 @dataclass(frozen=True)
 class Hard:
-    """An example. text: '' where the task's rows are not in the cache. score: its mean over all cells."""
+    """An example. text: '' where the task's rows are not in the cache. score: its mean score over all cells."""
 
     id: str
     text: str
@@ -62,10 +62,10 @@ class _Scored:
 
 
 def hardest(reading: Reading, task: str, cache: Path, most: int = MOST) -> list[Hard]:
-    """The examples with the lowest mean score over all strategies and seeds, the lowest first. Of several that
-    score alike, those that strategies answer differently come first.
+    """The examples with the lowest mean score over all strategies and seeds, lowest first; among equal scores,
+    those with the most different answers come first.
 
-    Only cells that were scored on the same examples take part; [] where there are no such predictions."""
+    Only cells that were scored on the same examples count; [] where there are no such predictions."""
     ids, references, scored = _scored(reading, task)
     everything = [item for members in scored.values() for item in members]
     if not everything:
@@ -112,7 +112,7 @@ def _scored(reading: Reading, task: str) -> tuple[list[str], list[str], dict[Any
 
 
 def example_scores(record: Record, rows: Columns) -> np.ndarray:
-    """The headline score of every example by itself [examples]: for an F1 over labels, whether it is right."""
+    """The headline score of each single example [examples]; for an F1 over labels, whether it is correct."""
     how = definition(record, record.headline)
     if how is None or how.kind in ("macro_f1", "class_f1"):
         return (rows["reference"] == rows["prediction"]).astype(float)
@@ -122,12 +122,12 @@ def example_scores(record: Record, rows: Columns) -> np.ndarray:
 
 
 def _said(group: Group, label: str, members: list[_Scored], place: int, example: Any) -> Said:
-    commonest, times = Counter(str(item.predictions[place]) for item in members).most_common(1)[0]
+    majority, times = Counter(str(item.predictions[place]) for item in members).most_common(1)[0]
     scores = [float(item.scores[place]) for item in members]
     return Said(
         group.key.strategy,
         label,
-        readable(commonest, example),
+        readable(majority, example),
         times,
         len(members),
         sum(scores) / len(scores),
@@ -135,7 +135,7 @@ def _said(group: Group, label: str, members: list[_Scored], place: int, example:
 
 
 def text_of(example: Any) -> str:
-    """What a model reads of an example, cut where it is long; '' for None."""
+    """The text that a model reads of an example, shortened where it is long; '' for None."""
     if example is None:
         return ""
     if isinstance(example, WordsExample):

@@ -51,9 +51,9 @@ class _Style:
 
 
 def save(reading: Reading, kind: Kind, path: Path, width: Width = "two") -> None:
-    """Write a figure with a panel a task. The ending of the path is its format.
+    """Write a figure with one panel per task. The suffix of the path sets the format.
 
-    BenchError for another kind, width or ending, and where the run has nothing of this kind."""
+    BenchError for an unknown kind, width or suffix, and where the run has nothing of this kind."""
     _check(kind, width, path)
     try:
         import matplotlib
@@ -65,7 +65,9 @@ def save(reading: Reading, kind: Kind, path: Path, width: Width = "two") -> None
 
     tasks = [task for task in reading.tasks if DRAWN[kind].has(reading, task)]
     if not tasks:
-        raise BenchError(f"the run has nothing to plot as '{kind}': {DRAWN[kind].missing}")
+        raise BenchError(
+            f"the run has nothing to plot as '{kind}': {DRAWN[kind].missing}", code="nothing-to-plot"
+        )
     across = 1 if width == "one" else 2 if len(tasks) in (2, 4) else min(len(tasks), 3)
     down = math.ceil(len(tasks) / across)
     with matplotlib.rc_context(STYLE):
@@ -89,7 +91,10 @@ def _check(kind: str, width: str, path: Path) -> None:
         ("ending of --out", path.suffix, FORMATS),
     ):
         if value not in valid:
-            raise BenchError(f"unknown {what} '{value}' (choose from {', '.join(valid)})")
+            raise BenchError(
+                f"unknown {what} '{value}' (choose from {', '.join(valid)})",
+                code=f"unknown-{what.split()[0]}",
+            )
 
 
 def _bytes(figure: Any, suffix: str) -> bytes:
@@ -120,7 +125,7 @@ def _style(reading: Reading, group: Group) -> _Style:
 
 
 def _plain(text: str) -> str:
-    """Text that matplotlib does not take for mathematics."""
+    """Text that matplotlib does not read as mathematics."""
     return text.replace("$", r"\$")
 
 
@@ -168,12 +173,12 @@ def _draw_curves(panel: Any, reading: Reading, task: str) -> None:
 def _draw_convergence(panel: Any, reading: Reading, task: str) -> None:
     _draw_lines(panel, reading, task, lambda point: point.seconds)
     panel.set_xscale("log")
-    panel.set_xlabel("cold seconds so far")
+    panel.set_xlabel("cold seconds elapsed")
     _plain_seconds(panel)
 
 
 def _draw_lines(panel: Any, reading: Reading, task: str, place: Callable[[Any], float]) -> None:
-    """Means over seeds, seeds as thin lines."""
+    """Means over seeds; seeds are thin lines."""
     for group in reading.of_task(task):
         style = _style(reading, group)
         for record in group.done:
@@ -230,7 +235,7 @@ def _tests(reading: Reading, task: str) -> list[str]:
 
 @dataclass(frozen=True)
 class _Drawn:
-    """A kind: how a panel is drawn, whether a task has one, and what a run without any lacks."""
+    """A kind of figure: how a panel is drawn, whether a task has one, and the message where no task has."""
 
     draw: Callable[[Any, Reading, str], None]
     has: Callable[[Reading, str], bool]

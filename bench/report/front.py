@@ -1,4 +1,4 @@
-"""Score against cost: the points of a task, the Pareto front among them, and where their names fit."""
+"""Score against cost: the points of a task, its Pareto front, and the places of the names."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ Align = Literal["left", "right", "center"]
 @dataclass(frozen=True)
 class Option:
     """A strategy as a choice: median cold seconds, mean headline score in [0, 1] with half of its interval (NaN
-    where there is none). front: no other is both as cheap and as good."""
+    where there is none). front: no other is at least as cheap and as good."""
 
     key: Key
     seconds: float
@@ -26,7 +26,7 @@ class Option:
 
 
 def options(reading: Reading, task: str) -> list[Option]:
-    """The finished strategies of a task that took any time, the cheapest first."""
+    """The finished strategies of a task with a known time, cheapest first."""
     found = []
     for group in reading.of_task(task):
         entry, seconds = reading.entry(group.key, reading.headline(task)), group.seconds()
@@ -43,7 +43,7 @@ def options(reading: Reading, task: str) -> list[Option]:
 
 @dataclass(frozen=True)
 class Place:
-    """Where a name stands beside its point, in units of the chart; y grows downwards."""
+    """The place of a name beside its point, in units of the chart; y grows downwards."""
 
     align: Align
     dx: float
@@ -51,7 +51,7 @@ class Place:
 
     @property
     def far(self) -> bool:
-        """Whether a line is needed to see whose name it is."""
+        """Whether a line must connect the name to its point."""
         return self in FAR
 
 
@@ -79,8 +79,8 @@ Box = tuple[float, float, float, float]
 def places(
     points: Sequence[tuple[float, float]], names: Sequence[str], size: tuple[float, float]
 ) -> list[Place]:
-    """For each point (x, y) the first place where its name meets no other point, no earlier name and no edge of
-    a chart of this (width, height); where none is free, the one with the least overlap."""
+    """For each point (x, y) the first place where its name overlaps no other point, no earlier name and no edge of
+    a chart of this (width, height); where there is none, the place with the least overlap."""
     taken: list[Box] = [(x - 5, y - 5, x + 5, y + 5) for x, y in points]
     chosen = []
     for number, ((x, y), name) in enumerate(zip(points, names, strict=True)):
@@ -99,7 +99,7 @@ def _box(x: float, y: float, place: Place, name: str) -> Box:
 
 
 def _overlap(box: Box, others: Sequence[Box], size: tuple[float, float]) -> float:
-    """The area shared with others, and what sticks out of the chart."""
+    """The area that overlaps others, plus a penalty for sticking out of the chart."""
     outside = sum(max(0.0, -box[side]) + max(0.0, box[side + 2] - size[side]) for side in (0, 1))
     shared = sum(
         max(0.0, min(box[2], other[2]) - max(box[0], other[0]))

@@ -1,4 +1,4 @@
-"""Pages as one HTML file: styles, scripts and charts inside it, everything else escaped by Jinja."""
+"""Pages as one HTML file that contains its styles, scripts and charts; Jinja escapes everything else."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]+")
 
 
 @dataclass(frozen=True)
-class Cell:
-    """An entry of a table as the page shows it. order: what it is sorted by, '' where it has no value."""
+class ShownEntry:
+    """A table entry as the page shows it. order: its sort key, '' where it has no value."""
 
     text: str
     order: str
@@ -78,7 +78,7 @@ def _visible(value: Any) -> Any:
     return CONTROL.sub(" ", value) if type(value) is str else value
 
 
-def cells(table: Table, entries: tuple[Entry, ...]) -> list[Cell]:
+def cells(table: Table, entries: tuple[Entry, ...]) -> list[ShownEntry]:
     """The entries of a row."""
     return [_cell(*item) for item in zip(entries, table.columns, _decimals(table), strict=True)]
 
@@ -88,9 +88,9 @@ def _decimals(table: Table) -> list[int]:
     return column_decimals(table)
 
 
-def _cell(entry: Entry, column: Column, digits: int) -> Cell:
+def _cell(entry: Entry, column: Column, digits: int) -> ShownEntry:
     order = "" if entry.value is None else str(entry.value)
-    return Cell(cell_text(entry, column, digits), order, entry.mark, column.unit != "text")
+    return ShownEntry(cell_text(entry, column, digits), order, entry.mark, column.unit != "text")
 
 
 def _svg(chart: Chart) -> Any:

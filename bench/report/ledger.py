@@ -1,4 +1,4 @@
-"""The time ledger: where the cold seconds of every strategy go, and so why it is or is not faster than another."""
+"""The time ledger: the parts of every strategy's cold seconds, which explain why it is or is not faster."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from bench.report.reading import REFERENCE, Reading
 from bench.runs.record import Record
 
 PARTS = ("prepare", "prefix", "compile", "train", "evaluate")
-STEPS = "ledger.json"  # in a run's folder: what `make ledger` measured
+STEPS = "ledger.json"  # in a run's folder, written by `make ledger`
 NOTE = (
-    "Each row is the one seed whose cold seconds are the median, so that its parts add up. prepare: read rows, "
-    "tokenise, load the encoder. prefix: run frozen blocks once over every split. train: the steps. evaluate: "
-    "validation passes and the test sets."
+    "Each row shows the seed with the median cold seconds, so that its parts add up. prepare: read rows, tokenise, "
+    "load the encoder. prefix: run frozen blocks once over every split. train: the steps. evaluate: validation "
+    "passes and the test sets."
 )
 
 
@@ -39,13 +39,13 @@ class Ledger:
     entries: tuple[LedgerEntry, ...]
 
     def reference(self, entry: LedgerEntry) -> LedgerEntry | None:
-        """The reference strategy on the same task and backbone, if it is another one."""
+        """The reference strategy on the same task and backbone; None for the reference itself."""
         key = entry.key._replace(strategy=REFERENCE)
         return next((other for other in self.entries if other.key == key != entry.key), None)
 
 
 def ledger(reading: Reading) -> Ledger:
-    """The ledger of a run; parts that no cell spent time in are left out."""
+    """The ledger of a run, without parts in which no cell spent time."""
     records = [(group.key, _median(group)) for group in reading.groups.values() if group.done]
     records = [(key, record) for key, record in records if record.seconds.cold > 0]
     parts = [name for name in PARTS if any(getattr(record.seconds, name) for _, record in records)]
@@ -62,7 +62,7 @@ def ledger(reading: Reading) -> Ledger:
 
 
 def explain(entry: LedgerEntry, reference: LedgerEntry) -> str:
-    """Why the strategy takes less or more than the reference: the two parts that differ most, in words."""
+    """The difference from the reference in words, with the two parts that differ most."""
     saved = reference.cold - entry.cold
     moved = {name: entry.parts[name] - reference.parts[name] for name in entry.parts}
     largest = sorted(moved, key=lambda name: -abs(moved[name]))[:2]
@@ -72,7 +72,7 @@ def explain(entry: LedgerEntry, reference: LedgerEntry) -> str:
 
 
 def table(found: Ledger) -> Table:
-    """The ledger as a table, a block a task."""
+    """The ledger as a table, one block per task."""
     parts = list(found.entries[0].parts) if found.entries else []
     columns = [Column("cold", "cold", "seconds"), *(Column(name, name, "seconds") for name in parts)]
     columns.append(Column("why", f"against {REFERENCE}", "text"))
@@ -87,13 +87,13 @@ def table(found: Ledger) -> Table:
 
 
 def _median(group: Group) -> Record:
-    """The seed whose cold seconds are the median; of an even number, the cheaper of the middle two."""
+    """The seed with the median cold seconds; of an even number, the cheaper of the middle two."""
     ordered = sorted(group.done, key=lambda record: record.seconds.cold)
     return ordered[(len(ordered) - 1) // 2]
 
 
 def steps(folder: Path) -> Table | None:
-    """Forward, backward and optimizer of a training step by strategy, where they were measured for the run.
+    """The forward, backward and optimizer times of a training step by strategy, where they were measured.
 
     BenchError where the file is damaged."""
     path = folder / STEPS
@@ -103,4 +103,6 @@ def steps(folder: Path) -> Table | None:
         return None
     except (OSError, ValidationError) as error:
         reason = str(error).splitlines()[0]
-        raise BenchError(f"{path} cannot be read: {reason}; remove it or run `make ledger` again") from error
+        raise BenchError(
+            f"{path} cannot be read: {reason}; remove it or run `make ledger` again", code="ledger-unreadable"
+        ) from error

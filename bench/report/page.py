@@ -1,8 +1,8 @@
-"""The report of a run: what is on the page, in the order in which it is read."""
+"""The content of the report of a run, in reading order."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -15,7 +15,8 @@ from bench.analysis.regression import history
 from bench.analysis.statistics import paired
 from bench.analysis.statistics.paired import with_mcnemar
 from bench.analysis.statistics.resampling import Source
-from bench.analysis.tables.footnotes import provenance
+from bench.analysis.tables.build import title
+from bench.analysis.tables.footnotes import provenance, warnings
 from bench.analysis.tables.model import Table
 from bench.report import charts, classes, reproduce
 from bench.report.answer import Answer, answers, overall
@@ -33,10 +34,10 @@ from bench.runs.record import Record
 
 @dataclass(frozen=True)
 class Errors:
-    """What a task's strategies get wrong."""
+    """The errors of a task's strategies."""
 
     task: str
-    words: bool  # whether confusions count words: the task has a tag a word
+    words: bool  # whether confusions count words, because every word has a tag
     table: Table | None
     confusions: tuple[Confusion, ...]
     hardest: tuple[Hard, ...]
@@ -44,7 +45,7 @@ class Errors:
 
 @dataclass(frozen=True)
 class Problem:
-    """A cell that did not finish, that learned nothing, or that was changed on its way."""
+    """A cell that did not finish, learned nothing, or was adapted."""
 
     cell: str
     strategy: str
@@ -54,7 +55,7 @@ class Problem:
 
 @dataclass(frozen=True)
 class Reproduction:
-    """suite: a suite file with exactly these cells. notes: recipe, data, machines and versions, a line each."""
+    """suite: a suite file with exactly these cells. notes: recipe, data, machines and versions, one line each."""
 
     suite: str
     commands: tuple[str, ...]
@@ -64,7 +65,7 @@ class Reproduction:
 
 @dataclass(frozen=True)
 class Page:
-    """A report. Charts are a list a section, one a task; empty where the run has nothing for a section."""
+    """A report. Each section has one chart per task, and none where the run has nothing for it."""
 
     name: str
     title: str
@@ -93,8 +94,8 @@ class Page:
 
 
 def build(run: Run, cache: Path, past: Sequence[history.Line] = (), steps: Table | None = None) -> Page:
-    """The page of a run. cache: where the rows of tasks are, for the texts of examples. past: the history.
-    steps: what a training step takes (bench.profiling.step_ledger), where that was measured.
+    """The page of a run. cache: the folder with the rows of tasks, for the texts of examples. past: the history.
+    steps: the times of a training step (bench.profiling.step_ledger), where they were measured.
 
     BenchError where the run has no records, or a file of it is damaged."""
     reading = read(run)
@@ -102,7 +103,7 @@ def build(run: Run, cache: Path, past: Sequence[history.Line] = (), steps: Table
     tasks, records, sized = reading.tasks, reading.run.records, sizes(reading)
     return Page(
         name=run.name,
-        title=f"Transfer strategies on suite {reading.suite}",
+        title=title(records),
         made=datetime.now(UTC).isoformat(timespec="minutes"),
         strategies=reading.strategies,
         overall=overall(found),
@@ -168,24 +169,32 @@ def _problems(records: Sequence[Record]) -> list[Problem]:
         if not _done(record):
             found.append(Problem(cell, strategy, record.status, record.reason or "no reason recorded"))
         elif is_degenerate(record):
-            reason = "its score is that of chance or of the commonest label, within noise"
+            reason = "its score is within noise of chance or the majority label"
             found.append(Problem(cell, strategy, "degenerate", reason))
         found += [Problem(cell, strategy, "adapted", change) for change in record.adaptations]
     return found
 
 
 def _history(past: Sequence[history.Line], reading: Reading) -> Table | None:
-    """The trend over runs of this suite, where there are at least two."""
+    """The trend over runs of this suite with the recipes of this run, where there are at least two."""
+    recipes = {str(key): history.recipe_digest(group.records[-1]) for key, group in reading.groups.items()}
     lines = [line for line in past if line.suite == reading.suite]
-    return history.trend(lines, reading.suite) if len(lines) > 1 else None
+    alike = [line.model_copy(update={"cells": _alike(line.cells, recipes)}) for line in lines]
+    kept = [line for line in alike if line.cells]
+    return history.trend(kept, reading.suite) if len(kept) > 1 else None
+
+
+def _alike(cells: Mapping[str, history.Measured], recipes: Mapping[str, str]) -> dict[str, history.Measured]:
+    """The cells of an earlier run whose recipe is that of this run."""
+    return {name: cell for name, cell in cells.items() if recipes.get(name) == cell.recipe}
 
 
 def _reproduction(reading: Reading) -> Reproduction:
     records = tuple(reading.run.records)
     suite = records[0].cell.suite
     return Reproduction(
-        suite=reproduce.suite_file(records),
-        commands=tuple(reproduce.commands(records, suite)),
-        notes=tuple(provenance(reading.groups)),
+        suite=reproduce.suite_file(records, reading.run.given),
+        commands=tuple(reproduce.commands(records, suite, reading.run.given)),
+        notes=(*provenance(reading.groups), *warnings(reading.groups)),
         records=records,
     )

@@ -1,8 +1,8 @@
-"""How strategies and backbones look in every chart: colours that people with any colour vision tell apart.
+"""The looks of strategies and backbones in every chart: colours that people with any colour vision can tell apart.
 
-Chosen so that any two differ by at least 14 (CIE 1976) as people with each kind of colour blindness see them
-(simulated after Machado, Oliveira & Fernandes 2009, IEEE TVCG 15), and each has a contrast of at least 3 to 1 with
-the page (WCAG 2.2, 1.4.11). Beyond seven strategies colours return with another dash.
+Any two colours differ by at least 14 (CIE 1976) under each kind of colour blindness (simulated after Machado,
+Oliveira & Fernandes 2009, IEEE TVCG 15), and each has a contrast of at least 3 to 1 with the page (WCAG 2.2,
+1.4.11). From the eighth strategy on, colours repeat with another dash.
 """
 
 from __future__ import annotations
@@ -27,19 +27,19 @@ PARTS = {
 
 @dataclass(frozen=True)
 class Look:
-    """Of a strategy. place: of its colour in LIGHT and DARK. dash: lengths of strokes and gaps."""
+    """The look of a strategy. place: the index of its colour. dash: lengths of strokes and gaps."""
 
     place: int
     dash: tuple[float, ...]
 
     @property
     def colour(self) -> str:
-        """The CSS variable that is LIGHT or DARK, as the page is."""
+        """The CSS variable, which follows the light or dark page."""
         return f"var(--s{self.place})"
 
 
 def looks(strategies: Sequence[str]) -> dict[str, Look]:
-    """A look for every strategy, by its place in the run."""
+    """The look of every strategy, by its place in the run."""
     return {
         name: Look(place % len(LIGHT), DASHES[place // len(LIGHT) % len(DASHES)])
         for place, name in enumerate(strategies)
@@ -47,5 +47,5 @@ def looks(strategies: Sequence[str]) -> dict[str, Look]:
 
 
 def by_backbone(backbones: Sequence[str], signs: Sequence[str]) -> dict[str, str]:
-    """A shape for every backbone, out of SHAPES or MARKERS."""
+    """The shape of every backbone, from SHAPES or MARKERS."""
     return {name: signs[place % len(signs)] for place, name in enumerate(backbones)}

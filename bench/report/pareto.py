@@ -1,4 +1,4 @@
-"""The Pareto chart: score against cold seconds, a chart a task."""
+"""The Pareto chart: score against cold seconds, one chart per task."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from bench.report.front import Option, options, places
 from bench.report.reading import Reading
 from bench.report.vega import Chart, Spec, chart
 
-WIDTH, HEIGHT = 400.0, 230.0  # of the area between the axes, about
+WIDTH, HEIGHT = 400.0, 230.0  # approximate size of the plotting area
 PAPER = "var(--paper)"
 Domain = tuple[float, float]
 
@@ -129,7 +129,7 @@ def _points(reading: Reading, metric: str) -> Spec:
 
 
 def _leaders(reading: Reading) -> Spec:
-    """Lines from points to the names that stand away from them."""
+    """Lines from points to distant names."""
     ends = {"x2Offset": {"expr": "datum.dx"}, "y2Offset": {"expr": "datum.dy - 4"}}
     return {
         "transform": [{"filter": "datum.far"}],
@@ -139,7 +139,7 @@ def _leaders(reading: Reading) -> Spec:
 
 
 def _names(paint: Spec) -> Spec:
-    """The strategies' names beside their points; painted twice, so that lines below them do not disturb."""
+    """The strategies' names beside their points, painted twice: the halo hides lines below them."""
     places = {name: {"expr": f"datum.{name}"} for name in ("align", "dx", "dy")}
     mark = {"type": "text", "fontSize": 11.5, "baseline": "alphabetic", **places, **paint}
     return {"mark": mark, "encoding": {"text": {"field": "name"}}}

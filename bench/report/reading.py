@@ -1,9 +1,9 @@
-"""A run as the report reads it: its groups, its table of scores, and each prediction file once."""
+"""A run as the report reads it: its groups, its table of scores, and every prediction file read once."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache, cached_property
 from pathlib import Path
 
@@ -61,7 +61,7 @@ class Reading:
         return f"{key.strategy} {short(key.backbone)}" if len(backbones) > 1 else key.strategy
 
     def entry(self, key: Key, column: str) -> Entry:
-        """What the table of scores has for a group in this column; an empty entry where it has none."""
+        """The entry of a group in this column of the table of scores, empty where there is none."""
         place = next((i for i, item in enumerate(self.table.columns) if item.name == column), None)
         row = self._rows.get(key)
         return Entry() if place is None or row is None else row.entries[place]
@@ -85,10 +85,10 @@ class Reading:
 
 
 def read(run: Run) -> Reading:
-    """The run with its table, which is that of the command `table`. BenchError where there are no records."""
+    """The run with the table of the command `table`. BenchError where there are no records."""
     if not run.records:
-        raise BenchError(f"{run.name} has no records: run the suite first")
-    run = Run(run.name, run.records, _once(run.predictions))
+        raise BenchError(f"{run.name} has no records: run the suite first", code="no-records")
+    run = replace(run, predictions=_once(run.predictions))
     groups = gather(run.records)
     names = _columns(groups.values())
     table = tables.build(run.records, run.predictions, tables.TableOptions(columns=names))
@@ -96,25 +96,23 @@ def read(run: Run) -> Reading:
 
 
 def _comparisons(run: Run, groups: Mapping[Key, Group], names: Iterable[str]) -> tuple[Comparison, ...]:
-    """As the table makes them: metric by metric, with Holm's correction over all tasks."""
+    """The comparisons behind the ties of the table: one family of tests over its tasks and metrics."""
     source = Source(run.predictions)
-    compared: list[Comparison] = []
-    for name in names:
-        if name in MEASURES:
-            continue
-        resampled = {(key, name): resample(group, name, source) for key, group in groups.items()}
-        scores = {scored: found for scored, found in resampled.items() if found is not None}
-        compared += compare_pairs(scores, with_best(scores))
-    return tuple(compared)
+    metrics = [name for name in names if name not in MEASURES]
+    resampled = {
+        (key, name): resample(group, name, source) for name in metrics for key, group in groups.items()
+    }
+    scores = {scored: found for scored, found in resampled.items() if found is not None}
+    return tuple(compare_pairs(scores, with_best(scores)))
 
 
 def short(backbone: str) -> str:
-    """The last part of a backbone that is a path."""
+    """The last part of a backbone's path."""
     return Path(backbone.rstrip("/")).name or backbone
 
 
 def _columns(groups: Collection[Group]) -> tuple[str, ...]:
-    """The columns of the table by default that the run has, and the headline metrics that are not among them."""
+    """The default columns that the run has, and the headline metrics that are not among them."""
     default, known = tables.DEFAULT_COLUMNS[tables.BY_TASK], metric_names(groups)
     scores = [name for name in default if name in known or (not known and name not in MEASURES)]
     more = dict.fromkeys(group.headline for group in groups if group.done and group.headline not in default)
@@ -122,7 +120,7 @@ def _columns(groups: Collection[Group]) -> tuple[str, ...]:
 
 
 def _once(predictions: Callable[[str], Predictions]) -> Callable[[str], Columns]:
-    """Each file is read, verified and turned into arrays a single time."""
+    """Reads, verifies and converts each file once."""
 
     @cache
     def read_once(cell: str) -> Columns:

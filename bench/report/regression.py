@@ -1,4 +1,4 @@
-"""The regression page: what became of every cell between two runs, worst first."""
+"""The regression page: the change of every cell between two runs, worst first."""
 
 from __future__ import annotations
 
@@ -10,18 +10,23 @@ from bench.analysis.groups import gather
 from bench.analysis.loading import Run
 from bench.analysis.regression import regression_table
 from bench.analysis.regression.compare import STATUSES, Finding, compare
-from bench.analysis.tables.footnotes import provenance
+from bench.analysis.tables.footnotes import provenance, warnings
 from bench.analysis.tables.model import Table
 from bench.report.encodings import rows, shown
 from bench.report.reading import short
 from bench.report.vega import Chart, Spec, chart
 
-COLOURS = {"regressed": "var(--bad)", "improved": "var(--good)", "unchanged": "var(--muted)"}
+COLOURS = {
+    "regressed": "var(--bad)",
+    "improved": "var(--good)",
+    "unchanged": "var(--muted)",
+    "identical": "var(--muted)",
+}
 
 
 @dataclass(frozen=True)
 class Side:
-    """One of the two runs, and what it was made with."""
+    """One of the two runs and its provenance."""
 
     name: str
     notes: tuple[str, ...]
@@ -29,7 +34,7 @@ class Side:
 
 @dataclass(frozen=True)
 class Regression:
-    """The page. table: strategies, cells and costs, each worst first. charts: the changes, one a task."""
+    """The page. table: strategies, cells and costs, each worst first. charts: the changes, one chart per task."""
 
     name: str
     title: str
@@ -44,7 +49,7 @@ class Regression:
 
 
 def build(baseline: Run, run: Run) -> Regression:
-    """The run against the baseline, by the tests of the command `compare`. BenchError where one has no records."""
+    """The run against the baseline, tested as the command `compare` does. BenchError where one has no records."""
     found = compare(baseline, run)
     tasks = dict.fromkeys(item.key.task for item in found.cells)
     drawn = [_chart(task, [item for item in found.cells if item.key.task == task]) for task in tasks]
@@ -63,11 +68,12 @@ def build(baseline: Run, run: Run) -> Regression:
 
 
 def _side(run: Run) -> Side:
-    return Side(run.name, tuple(provenance(gather(run.records))))
+    groups = gather(run.records)
+    return Side(run.name, (*provenance(groups), *warnings(groups)))
 
 
 def _chart(task: str, found: Sequence[Finding]) -> Chart | None:
-    """Changes in points, worst first, over the drops that would have been too small to be found."""
+    """Changes in points, worst first, over bars that show which drops would be missed."""
     tested = [item for item in found if item.change is not None]
     if not tested:
         return None
@@ -111,5 +117,5 @@ def _chart(task: str, found: Sequence[Finding]) -> Chart | None:
             },
         ],
     }
-    text = "Points: the change. Grey: drops that this comparison would have been too blunt to find."
+    text = "Points: the change. Grey: drops that this comparison would miss."
     return chart(task, text, 26 * len(values) + 90, content)

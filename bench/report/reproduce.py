@@ -1,26 +1,30 @@
-"""Everything that is needed to run a run again: a suite file, commands, versions, fingerprints."""
+"""Everything needed to repeat a run: a suite file, commands, versions, fingerprints."""
 
 from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Sequence
+import shlex
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from bench.contracts import Cell, Recipe
+from bench.runs.given import NOTHING, Given
 from bench.runs.record import Record
 
 
-def suite_file(records: Sequence[Record]) -> str:
-    """A suite in TOML whose cells are those of the records, whatever options the run was started with."""
+def suite_file(records: Sequence[Record], given: Given = NOTHING) -> str:
+    """A suite in TOML with exactly the cells of the records, whatever options the run was started with."""
     cells = [record.cell for record in records]
     seeds = 1 + max(cell.seed for cell in cells)
     lines = [f"name = {_toml(cells[0].suite)}", f"seeds = {seeds}"]
+    if given.local:
+        lines += ["", "[data]", f"local = {_toml(given.local)}"]
     tasks: dict[str, list[Cell]] = {}
     for cell in cells:
         tasks.setdefault(_task(cell), []).append(cell)
     for task, members in tasks.items():
-        lines += ["", f"[tasks.{_key(task)}]", *_terms(members)]
+        lines += ["", f"[tasks.{_key(task)}]", *_described(given.tasks.get(task, {})), *_terms(members)]
     options = {cell.strategy: cell.options for cell in cells if cell.options}
     for strategy, pairs in options.items():
         lines += [
@@ -35,12 +39,14 @@ def suite_file(records: Sequence[Record]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def commands(records: Sequence[Record], name: str) -> list[str]:
-    """What to type, from the code of the run to its table."""
+def commands(records: Sequence[Record], name: str, given: Given = NOTHING) -> list[str]:
+    """The commands that repeat the run."""
+    plugins = [part for path in given.plugins for part in ("--plugin", path)]
+    again = f"results/runs/{name}-again"
     return [
         *_installation(records),
-        f"python -m bench run {name}.toml --out results/runs/{name}-again",
-        f"python -m bench report results/runs/{name}-again",
+        shlex.join(["python", "-m", "bench", "run", f"{name}.toml", *plugins, "--out", again]),
+        shlex.join(["python", "-m", "bench", "report", again]),
     ]
 
 
@@ -55,12 +61,17 @@ def _installation(records: Sequence[Record]) -> list[str]:
 
 
 def _task(cell: Cell) -> str:
-    """The task without the size that it was run at: `task` of `task@100`."""
+    """The task without its size: `task` of `task@100`."""
     return cell.task.partition("@")[0]
 
 
+def _described(values: Mapping[str, str | bool]) -> list[str]:
+    """The keys of a task that is made of files of data."""
+    return [f"{name} = {_toml(value)}" for name, value in values.items()]
+
+
 def _terms(cells: Sequence[Cell]) -> list[str]:
-    """The keys of a task: its sizes, and what of its recipe is not the default."""
+    """The keys of a task: its sizes and the recipe values that are not the default."""
     sizes = list(dict.fromkeys(size for cell in cells if (size := cell.task.partition("@")[2])))
     terms = [f"sizes = {_toml([int(s) if s.isdecimal() else s for s in sizes])}"] if sizes else []
     return terms + [
@@ -72,7 +83,7 @@ def _terms(cells: Sequence[Cell]) -> list[str]:
 
 
 def _grids(cells: Sequence[Cell]) -> dict[tuple[str, tuple[str, ...]], list[str]]:
-    """By backbone and tasks, the strategies that have exactly these."""
+    """The strategies by backbone and the exact tasks that they have."""
     tasks: dict[tuple[str, str], dict[str, None]] = {}
     for cell in cells:
         tasks.setdefault((cell.strategy, cell.backbone), {})[_task(cell)] = None

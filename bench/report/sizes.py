@@ -1,4 +1,4 @@
-"""The chart of a task that was run at several sizes: scores against the number of training examples."""
+"""The chart of a task that ran at several sizes: scores against the number of training examples."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from bench.report.vega import Chart, Spec, chart
 
 
 def sizes(reading: Reading) -> list[Chart]:
-    """A chart a task that has at least two sizes."""
+    """One chart for each task with at least two sizes."""
     return [
         _chart(reading, task, lines)
         for task, lines in sized(reading.run.records).items()

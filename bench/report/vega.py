@@ -1,6 +1,6 @@
-"""Vega-Lite through vl-convert: a chart as static SVG, and the library itself to be inlined in a page.
+"""Vega-Lite through vl-convert: charts as static SVG, and the library to be inlined in a page.
 
-Colours in a specification are CSS variables, so that one SVG is right in light, dark and print."""
+Colours in a specification are CSS variables, so one SVG serves light, dark and print."""
 
 from __future__ import annotations
 
@@ -51,14 +51,14 @@ CONFIG: Spec = {
 
 @dataclass(frozen=True)
 class Chart:
-    """A chart. description: what it shows, for people who do not see it and above it as its caption."""
+    """A chart. description: its caption and its text for people who cannot see it."""
 
     spec: Spec
     title: str
     description: str
 
     def svg(self) -> str:
-        """The chart as it is without scripts."""
+        """The static form of the chart."""
         return _library().vegalite_to_svg(self.spec, vl_version=VERSION)
 
 
@@ -79,7 +79,7 @@ def chart(title: str, description: str, height: int, content: Spec) -> Chart:
 
 @lru_cache(maxsize=1)
 def script() -> str:
-    """Vega, Vega-Lite and Vega-Embed as one script, made once a version and kept in the cache folder."""
+    """Vega, Vega-Lite and Vega-Embed as one script, made once per version and kept in the cache folder."""
     library = _library()
     path = default_cache() / "report" / f"vega-{library.__version__}-{VERSION}.js"
     try:
@@ -90,7 +90,7 @@ def script() -> str:
 
 def _bundle(library: Any, path: Path) -> str:
     text = library.javascript_bundle(vl_version=VERSION)
-    with suppress(BenchError):  # a cache that cannot be written costs the next report some seconds
+    with suppress(BenchError):  # without a cache the next report takes some seconds longer
         atomic_files.write(path, text.encode())
     return text
 

@@ -44,6 +44,13 @@ class UserData:
         if self.adapter and self.adapter not in ADAPTERS:
             raise unknown("adapter", self.adapter, ADAPTERS)
 
+    def as_values(self) -> dict[str, str | bool]:
+        """The keys of a suite's `[tasks.NAME]` from which `from_values` makes this description again."""
+        files = {"data": self.data, "test_data": self.test, "validation_data": self.validation}
+        values: dict[str, str | bool] = {**files, "adapter": self.adapter, **dict(self.columns)}
+        values["drop_duplicates"] = self.drop_duplicates
+        return {key: value for key, value in values.items() if value}
+
     def task(self, adapters: Mapping[str, type[Task]], tasks: Mapping[str, type[Task]]) -> type[Task]:
         """The adapter's class with these rows."""
         described = self

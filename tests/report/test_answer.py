@@ -23,6 +23,13 @@ def test_a_strategy_far_behind_is_named_with_its_p(reading: Reading):
     assert scratch.p < 0.05
 
 
+def test_what_is_tied_says_which_differences_would_be_missed(reading: Reading, hostile_html: str):
+    tied = [item for answer in answers(reading) for item in answer.tied]
+    assert tied
+    assert all(item.detectable and 0.005 < item.detectable < 0.5 for item in tied)
+    assert "points would be missed)" in hostile_html
+
+
 def test_the_fastest_is_of_the_best_and_the_tied(reading: Reading):
     answer = answers(reading)[0]
     assert answer.best is not None
@@ -61,7 +68,7 @@ def test_a_strategy_alone_on_a_task_does_not_lead_it(run: Run):
     kept = [r for r in run.records if r.cell.task == "news" or r.cell.strategy == "scratch"]
     text = overall(answers(read(Run("part", kept, run.predictions))))
     assert "scratch" not in text
-    assert "On 1 of 2 tasks there was nothing to compare with." in text
+    assert "On 1 of 2 tasks there is nothing to compare with." in text
 
 
 def test_a_task_where_nothing_finished_has_no_answer(run: Run):
@@ -80,5 +87,11 @@ def test_standings_count_the_tasks_on_which_a_strategy_leads(reading: Reading):
 
 def test_the_overall_answer_names_the_fastest_of_the_leading(reading: Reading):
     text = overall(answers(reading))
-    assert text.startswith("Best, or not told apart from the best, on 2 of 2 tasks: ")
-    assert "The fastest of these, top-layers, takes 0." in text
+    assert text.startswith("On 2 of 2 tasks top-layers and full each scored best or could not be told apart")
+    assert "The fastest of them, top-layers, took 0." in text
+
+
+def test_the_answer_for_one_task_names_its_best(run: Run):
+    kept = [record for record in run.records if record.cell.task == "news"]
+    text = overall(answers(read(Run("part", kept, run.predictions))))
+    assert " scored best; these could not be told apart from it: " in text.split(".")[0]

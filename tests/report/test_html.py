@@ -5,13 +5,14 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
 
 from bench.analysis.loading import Run
-from bench.analysis.regression.history import line
+from bench.analysis.regression.history import Line, line
 from bench.analysis.tables.model import Block, Table
 from bench.contracts import BenchError
 from bench.report import html, page, regression
@@ -139,8 +140,9 @@ def test_a_run_where_nothing_finished_still_has_a_page(run: Run):
 
 
 def test_a_run_without_records_is_an_error():
-    with pytest.raises(BenchError, match="has no records"):
+    with pytest.raises(BenchError) as error:
         read(Run("empty", [], {}.__getitem__))
+    assert error.value.code == "no-records"
 
 
 def test_a_run_on_other_domains_has_their_section():
@@ -182,6 +184,24 @@ def test_a_run_with_a_past_has_its_history(run: Run):
     found = page.build(run, Path("none"), past)
     assert found.history is not None
     assert "▁" in html.report(found)
+
+
+def test_the_history_on_the_page_never_mixes_recipes(run: Run):
+    def at(day: int, epochs: float) -> Line:
+        recipe = replace(run.records[0].cell.recipe, epochs=epochs)
+        changed = {"started": f"2026-01-0{day}T00:00:00Z"}
+        return line(
+            [
+                record.model_copy(update={**changed, "cell": replace(record.cell, recipe=recipe)})
+                for record in run.records
+            ]
+        )
+
+    own = run.records[0].cell.recipe.epochs
+    assert page.build(run, Path("none"), [at(1, own), at(2, 9)]).history is None
+    found = page.build(run, Path("none"), [at(1, own), at(2, 9), at(3, own)]).history
+    assert found is not None
+    assert {row.entries[0].value for row in found.blocks[0].rows} == {2}
 
 
 def test_the_words_and_the_table_are_those_of_the_command_table(run: Run):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shlex
+import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -9,8 +11,11 @@ from typing import Any
 import pytest
 
 from bench import suite
+from bench.analysis.opening import open_source
+from bench.cli import app
 from bench.contracts import Cell, Recipe
 from bench.registry import Plugins
+from bench.report import page
 from bench.report.reproduce import commands, suite_file
 from bench.runs.record import Machine, Record
 
@@ -45,6 +50,58 @@ def test_the_suite_file_gives_the_same_cells(plugins: Plugins, tmp_path: Path):
 def test_the_commands_end_with_the_report(plugins: Plugins):
     cell = Cell("quick", "toy-sentiment", "full", "minilm", 0, Recipe())
     assert commands([record(cell)], "quick")[-1].startswith("python -m bench report")
+
+
+def test_a_run_of_a_user_s_files_is_repeated_from_its_folder(
+    tiny_encoder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    """What the page says is saved and typed, and gives the same cells on the same rows."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("TRANSFERBENCH_CACHE", str(tmp_path / ".cache"))
+    rows = [f"{'good' if n % 2 else 'bad'} text number {n},{'up' if n % 2 else 'down'}" for n in range(60)]
+    Path("my texts.csv").write_text("\n".join(["words,kind", *rows]), encoding="utf-8")
+    terms = ["-b", str(tiny_encoder), "--device", "cpu", "--executor", "inline", "--threads", "1"]
+    columns = [
+        "--text",
+        "words",
+        "--label",
+        "kind",
+        "-s",
+        "frozen",
+        "--seeds",
+        "1",
+        "--adapter",
+        "classification",
+    ]
+
+    def typed(*arguments: str) -> None:
+        monkeypatch.setattr(sys, "argv", ["bench", *arguments])
+        with pytest.raises(SystemExit) as ended:
+            app.main()
+        assert not ended.value.code
+
+    typed(
+        "run",
+        "--data",
+        "my texts.csv",
+        *columns,
+        "--set",
+        "recipe.epochs=1",
+        *terms,
+        "--out",
+        "results/runs/mine",
+    )
+    first = open_source("results/runs/mine")
+    found = page.build(first, tmp_path / "none").reproduction
+    assert 'text = "words"' in found.suite
+    name = first.records[0].cell.suite
+    Path(f"{name}.toml").write_text(found.suite, encoding="utf-8")
+    (again,) = (shlex.split(line) for line in found.commands if " run " in line)
+    typed(*again[3:], *terms[2:])
+    second = open_source(f"results/runs/{name}-again")
+    assert [(r.cell, r.fingerprint) for r in first.records] == [
+        (r.cell, r.fingerprint) for r in second.records
+    ]
 
 
 @pytest.mark.parametrize(

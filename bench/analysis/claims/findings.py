@@ -1,4 +1,4 @@
-"""What a run says of a published claim, as values and in words."""
+"""The findings on published claims, as values and in words."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ Unit = Literal["score", "points", "times"]
 Verdict = Literal["confirmed", "contradicted", "not testable here"]
 UNDECIDED = (
     "A claim is confirmed where the 95% interval lies inside its bounds, contradicted where it lies outside, and "
-    "undecided where it holds a bound: the run has too few seeds or examples. Each claim alone; × is a ratio of "
-    "training times, other differences are in points."
+    "undecided where it contains a bound, because the run has too few seeds or examples. Each claim is tested "
+    "alone. × is a ratio of training times; other differences are in points."
 )
 
 
@@ -29,8 +29,8 @@ class Estimate:
 
 
 @dataclass(frozen=True)
-class Finding:
-    """What one run says of one claim. unit: of the estimate's numbers. reason: why it is not testable."""
+class ClaimFinding:
+    """The verdict of one run on one claim. unit: of the estimate's numbers. reason: why it is not testable."""
 
     claim: Published
     run: str
@@ -42,8 +42,8 @@ class Finding:
     reason: str = ""
 
 
-def report(findings: Sequence[Finding]) -> str:
-    """Every claim with what each run says of it; a run that cannot test it is named only where none can."""
+def report(findings: Sequence[ClaimFinding]) -> str:
+    """Every claim with the verdict of each run; a run that cannot test it is named only where no run can."""
     claims = {finding.claim.name: finding.claim for finding in findings}
     parts, counts = [], {"confirmed": 0, "contradicted": 0}
     for name, claim in claims.items():
@@ -57,12 +57,12 @@ def report(findings: Sequence[Finding]) -> str:
     tested = sum(any(f.estimate for f in findings if f.claim.name == name) for name in claims)
     parts.append(
         f"{len(claims)} claims, {tested} with evidence: {counts['confirmed']} confirmed, "
-        f"{counts['contradicted']} contradicted by a run. Intervals are 95%, each claim alone."
+        f"{counts['contradicted']} contradicted by a run. Intervals are 95%; each claim is tested alone."
     )
     return "\n\n".join(parts)
 
 
-def evidence(finding: Finding) -> str:
+def evidence(finding: ClaimFinding) -> str:
     """The numbers behind a verdict, or the reason why there are none."""
     found = finding.estimate
     if found is None:
@@ -74,23 +74,23 @@ def evidence(finding: Finding) -> str:
     return text + (f" ({finding.reason})" if finding.reason else "")
 
 
-def number(finding: Finding, value: float) -> str:
+def number(finding: ClaimFinding, value: float) -> str:
     """A value in the finding's unit: a ratio, a score in percent, or a difference in points."""
     if finding.unit == "times":
         return f"×{value:.2f}"
     return f"{100 * value:.1f}" if finding.unit == "score" else f"{100 * value:+.1f}"
 
 
-def _interval(finding: Finding, found: Estimate) -> str:
+def _interval(finding: ClaimFinding, found: Estimate) -> str:
     return f"{number(finding, found.low)} to {number(finding, found.high)}"
 
 
-def _claimed(finding: Finding) -> str:
+def _claimed(finding: ClaimFinding) -> str:
     bounds = (("above", finding.above), ("below", finding.below))
     return " and ".join(f"{word} {number(finding, x)}" for word, x in bounds if x is not None)
 
 
-def _parts(finding: Finding, found: Estimate) -> str:
+def _parts(finding: ClaimFinding, found: Estimate) -> str:
     return "; ".join(f"{name} {number(finding, value)}" for name, value in found.parts.items())
 
 
@@ -99,8 +99,8 @@ COLUMNS = tuple(
 )
 
 
-def table(findings: Sequence[Finding]) -> Table:
-    """The claims with evidence, a row for each run that has some; the notes name the others with the reason."""
+def table(findings: Sequence[ClaimFinding]) -> Table:
+    """The claims with evidence, one row for each run that has some; the notes name the others and the reason."""
     rows = []
     for finding in findings:
         if (found := finding.estimate) is not None:
@@ -119,7 +119,7 @@ def table(findings: Sequence[Finding]) -> Table:
     return Table("Published claims", ("claim", "run"), COLUMNS, (Block("", tuple(rows)),), notes)
 
 
-def as_dict(finding: Finding) -> dict[str, object]:
+def as_dict(finding: ClaimFinding) -> dict[str, object]:
     """A finding as plain values, for JSON."""
     found = finding.estimate
     numbers = (

@@ -1,6 +1,6 @@
-"""Published claims: what a paper says of transfer strategies, in a form that a run can confirm or contradict.
+"""Published claims: what papers say about transfer strategies, in a form that a run can confirm or contradict.
 
-The claims are data (`claims.toml` beside this file, or a user's file); what follows for a run is in `verify`.
+The claims are data (`claims.toml` beside this file, or a user's file); `verify` judges them.
 """
 
 from __future__ import annotations
@@ -17,10 +17,10 @@ PATH = Path(__file__).parent / "claims.toml"
 
 
 class Published(BaseModel):
-    """What every claim has. name: unique, for people; source: paper and place in it; says: the claim in words.
+    """The fields of every claim. name: unique; source: the paper and the place in it; says: the claim in words.
 
     above, below: the bounds between which the measured value must lie, both exclusive, for the claim to hold.
-    tasks, backbones: where the claim is about these alone."""
+    tasks, backbones: restrict the claim to these."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -39,7 +39,7 @@ class Published(BaseModel):
         return self
 
 
-class Score(Published):
+class ScoreClaim(Published):
     """The score of a strategy, in [0, 1], on average over tasks. metric: default the task's headline."""
 
     kind: Literal["score"]
@@ -47,7 +47,7 @@ class Score(Published):
     metric: str = ""
 
 
-class Difference(Published):
+class DifferenceClaim(Published):
     """The score of `first` minus `share` times that of `second`, on average over tasks.
 
     first_backbone, second_backbone: where they differ. on: the test set, or the mean over other domains."""
@@ -62,8 +62,8 @@ class Difference(Published):
     metric: str = ""
 
 
-class Growth(Published):
-    """How much `first` minus `second` grows from the smallest to the largest number of training examples."""
+class GrowthClaim(Published):
+    """The growth of `first` minus `second` from the smallest to the largest number of training examples."""
 
     kind: Literal["growth"]
     first: str
@@ -71,10 +71,10 @@ class Growth(Published):
     metric: str = ""
 
 
-class Cost(Published):
+class CostClaim(Published):
     """The training time of `first` over that of `second`, as a geometric mean over tasks.
 
-    above_parameters: the bound below is the same ratio of the parameters that learn."""
+    above_parameters: the lower bound is the ratio of their trainable parameters."""
 
     kind: Literal["cost"]
     first: str
@@ -82,7 +82,7 @@ class Cost(Published):
     above_parameters: bool = False
 
 
-Claim = Annotated[Score | Difference | Growth | Cost, Field(discriminator="kind")]
+Claim = Annotated[ScoreClaim | DifferenceClaim | GrowthClaim | CostClaim, Field(discriminator="kind")]
 
 
 class _File(BaseModel):
@@ -91,17 +91,21 @@ class _File(BaseModel):
     claim: tuple[Claim, ...]
 
 
-def read(path: Path = PATH) -> tuple[Score | Difference | Growth | Cost, ...]:
+def read(path: Path = PATH) -> tuple[ScoreClaim | DifferenceClaim | GrowthClaim | CostClaim, ...]:
     """The claims of a file; BenchError names the claim and the key that is wrong."""
     try:
         claims = _File.model_validate(tomllib.loads(path.read_text(encoding="utf-8"))).claim
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise BenchError(f"claims {path} cannot be read: {error}") from error
+        raise BenchError(f"claims {path} cannot be read: {error}", code="claims-unreadable") from error
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(map(str, first["loc"]))
-        raise BenchError(f"claims {path}: {where}: {first['msg'].removeprefix('Value error, ')}") from error
+        raise BenchError(
+            f"claims {path}: {where}: {first['msg'].removeprefix('Value error, ')}", code="claim-invalid"
+        ) from error
     names = [claim.name for claim in claims]
     if twins := {name for name in names if names.count(name) > 1}:
-        raise BenchError(f"claims {path}: two claims are named '{min(twins)}'; rename one")
+        raise BenchError(
+            f"claims {path}: two claims are named '{min(twins)}'; rename one", code="claim-name-twice"
+        )
     return claims

@@ -1,9 +1,9 @@
-"""What a run says of published claims: confirmed, contradicted, or not testable here.
+"""The test of published claims against a run: confirmed, contradicted, or not testable here.
 
-A claim is a value and the bounds that it must lie between. The run gives the value a 95% interval, over seeds
-and test examples as in the tables: inside the bounds the claim is confirmed, outside it is contradicted, and an
-interval that holds a bound decides nothing. Where a score on a whole test set is claimed, the published one is of
-the same examples, and the interval is over seeds alone. Of a task that was run at several sizes the largest counts.
+A claim is a value and its bounds. The run gives the value a 95% interval over seeds and test examples, as in the
+tables. Inside the bounds the claim is confirmed, outside it is contradicted; an interval that contains a bound
+decides nothing. A published score on a whole test set used the same examples, so its interval is over seeds alone.
+Where a task ran at several sizes, the largest counts.
 """
 
 from __future__ import annotations
@@ -13,8 +13,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from statistics import fmean, stdev
 
-from bench.analysis.claims.findings import Estimate, Finding, Unit
-from bench.analysis.claims.published import Cost, Difference, Growth, Published, Score
+from bench.analysis.claims.findings import ClaimFinding, Estimate, Unit
+from bench.analysis.claims.published import CostClaim, DifferenceClaim, GrowthClaim, Published, ScoreClaim
 from bench.analysis.curves import sized
 from bench.analysis.groups import Group, Key, gather
 from bench.analysis.loading import Run
@@ -27,24 +27,24 @@ from bench.runs.record import Record
 
 
 class NotTestable(Exception):
-    """Why a run cannot say anything of a claim."""
+    """The reason why a run cannot test a claim."""
 
 
-def verify(claims: Sequence[Published], run: Run) -> list[Finding]:
+def verify(claims: Sequence[Published], run: Run) -> list[ClaimFinding]:
     """A finding for each claim, in their order."""
-    bench = _Bench(run, _largest(gather(run.records)), Source(run.predictions))
+    bench = _Evidence(run, _largest(gather(run.records)), Source(run.predictions))
     return [_judge(claim, bench) for claim in claims]
 
 
 @dataclass(frozen=True)
-class _Bench:
+class _Evidence:
     run: Run
     groups: Mapping[Key, Group]
     source: Source
 
     def pairs(self, claim: Published, first: Key, second: Key) -> list[tuple[Group, Group]]:
-        """The finished groups of two strategies on the same task; a key's empty fields stand for anything, a second
-        backbone for the same one. Raises NotTestable where there are none."""
+        """The finished groups of two strategies on the same task; an empty field of a key matches
+        anything, and an empty second backbone the first. Raises NotTestable where there are none."""
         found = []
         for key, group in self.groups.items():
             other = self.groups.get(Key(key.task, second.strategy, second.backbone or key.backbone))
@@ -76,7 +76,7 @@ def _where(claim: Published) -> str:
 
 
 def _largest(groups: Mapping[Key, Group]) -> dict[Key, Group]:
-    """Without the smaller sizes of tasks that were run at several."""
+    """The groups without the smaller sizes of tasks that ran at several sizes."""
     sizes: dict[str, int] = {}
     for key, group in groups.items():
         task = key.task.partition("@")[0]
@@ -93,31 +93,35 @@ def _size(record: Record) -> int:
     return record.data.sizes.get("train", 0) if record.data else 0
 
 
-def _judge(claim: Published, bench: _Bench) -> Finding:
+def _judge(claim: Published, bench: _Evidence) -> ClaimFinding:
     above, below = claim.above, claim.below
-    unit: Unit = "times" if isinstance(claim, Cost) else "score" if isinstance(claim, Score) else "points"
+    unit: Unit = (
+        "times" if isinstance(claim, CostClaim) else "score" if isinstance(claim, ScoreClaim) else "points"
+    )
     try:
-        if isinstance(claim, Cost):
+        if isinstance(claim, CostClaim):
             estimate, parameters = _cost(claim, bench)
             above = parameters if claim.above_parameters else above
-        elif isinstance(claim, Growth):
+        elif isinstance(claim, GrowthClaim):
             estimate = _growth(claim, bench)
-        elif isinstance(claim, Difference):
+        elif isinstance(claim, DifferenceClaim):
             estimate = _mean(_differences(claim, bench))
-        elif isinstance(claim, Score):
+        elif isinstance(claim, ScoreClaim):
             estimate = _mean(_scores(claim, bench))
         else:
             raise TypeError(f"no rule for claims of the kind {type(claim).__name__}")
     except NotTestable as error:
-        return Finding(claim, bench.run.name, "not testable here", unit, reason=str(error))
+        return ClaimFinding(claim, bench.run.name, "not testable here", unit, reason=str(error))
     low, high = -math.inf if above is None else above, math.inf if below is None else below
-    finding = Finding(claim, bench.run.name, "confirmed", unit, estimate, above, below)
+    finding = ClaimFinding(claim, bench.run.name, "confirmed", unit, estimate, above, below)
     if low < estimate.low and estimate.high < high:
         return finding
     if estimate.high <= low or high <= estimate.low:
         return replace(finding, verdict="contradicted")
     return replace(
-        finding, verdict="not testable here", reason="the interval holds a bound: too few seeds or examples"
+        finding,
+        verdict="not testable here",
+        reason="the interval contains a bound: too few seeds or examples",
     )
 
 
@@ -125,17 +129,20 @@ def _name(group: Group) -> str:
     return f"{group.key.task} {group.key.backbone}"
 
 
-def _scores(claim: Score, bench: _Bench) -> dict[str, Components]:
+def _scores(claim: ScoreClaim, bench: _Evidence) -> dict[str, Components]:
     key = Key("", claim.strategy, "")
     groups = {_name(group): group for group, _ in bench.pairs(claim, key, key)}
     parts = _components(
         {name: resample(g, claim.metric or g.headline, bench.source) for name, g in groups.items()}
     )
     whole = {name for name, g in groups.items() if all(r.cell.recipe.test is None for r in g.done)}
-    return {name: replace(part, example=0.0) if name in whole else part for name, part in parts.items()}
+    return {
+        name: replace(part, example=0.0, exact=None) if name in whole else part
+        for name, part in parts.items()
+    }
 
 
-def _differences(claim: Difference, bench: _Bench) -> dict[str, Components]:
+def _differences(claim: DifferenceClaim, bench: _Evidence) -> dict[str, Components]:
     first = Key("", claim.first, claim.first_backbone)
     second = Key("", claim.second, claim.second_backbone)
     found: dict[str, Resampled | None] = {}
@@ -154,17 +161,17 @@ def _minus(first: Resampled | None, second: Resampled | None, share: float) -> R
 
 
 def _components(found: Mapping[str, Resampled | None]) -> dict[str, Components]:
-    """Of those that two seeds or more have."""
+    """The components of the parts that have two seeds or more."""
     known = {name: item.components() for name, item in found.items() if item is not None}
     if not known:
-        raise NotTestable("no predictions on the same examples and seeds, of this test set")
+        raise NotTestable("no predictions on the same examples and seeds of this test set")
     kept = {name: parts for name, parts in known.items() if parts.seeds > 1}
     if not kept:
-        raise NotTestable("one seed says nothing of others: it needs two")
+        raise NotTestable("one seed says nothing about other seeds: two are needed")
     return kept
 
 
-def _growth(claim: Growth, bench: _Bench) -> Estimate:
+def _growth(claim: GrowthClaim, bench: _Evidence) -> Estimate:
     """Sizes share test examples and their resamples, so the growth is paired over them; seeds are independent."""
     found: dict[str, Resampled | None] = {}
     for task, lines in sized(bench.run.records).items():
@@ -190,25 +197,25 @@ def _growth(claim: Growth, bench: _Bench) -> Estimate:
 
 
 def _mean(parts: Mapping[str, Components]) -> Estimate:
-    """The mean over tasks, each counted alike, with the interval of a sum of independent scores."""
+    """The unweighted mean over tasks, with the interval of a sum of independent scores."""
     errors = [item.noise.scaled(1 / len(parts) ** 2) for item in intervals(parts).values()]
     half = total(errors).quantile(0.975)
     value = fmean(part.mean for part in parts.values())
     return Estimate(value, value - half, value + half, {name: part.mean for name, part in parts.items()})
 
 
-def _cost(claim: Cost, bench: _Bench) -> tuple[Estimate, float]:
-    """The ratio of training times, and that of the parameters that learn; geometric means over tasks. The interval
-    is over seeds, Student's, of the mean over tasks of the logarithm."""
+def _cost(claim: CostClaim, bench: _Evidence) -> tuple[Estimate, float]:
+    """The ratios of training times and of trainable parameters, as geometric means over tasks. The interval is
+    Student's, over seeds, of the mean logarithm over tasks."""
     from scipy.special import stdtrit
 
     pairs = bench.pairs(claim, Key("", claim.first, ""), Key("", claim.second, ""))
     pairs = [(first, second) for first, second in pairs if first.machines() == second.machines()]
     if not pairs:
-        raise NotTestable("the two ran on different machines")
+        raise NotTestable("the two strategies ran on different machines")
     seeds = set.intersection(*({r.cell.seed for r in group.done} for pair in pairs for group in pair))
     if len(seeds) < 2:
-        raise NotTestable("a time needs two seeds that both have")
+        raise NotTestable("times need two seeds that both strategies have")
     logs = [fmean(_log_ratio(*pair, seed) for pair in pairs) for seed in sorted(seeds)]
     half = float(stdtrit(len(logs) - 1, 0.975)) * stdev(logs) / math.sqrt(len(logs))
     parts = {

@@ -1,9 +1,9 @@
-"""Baselines: what later runs are compared with, one compact record a line, in results/baselines/SUITE.jsonl.
+"""Baselines, which later runs are compared with: results/baselines/SUITE.jsonl, one compact record per line.
 
-A line holds a record without its learning curve and the columns that its metrics need, compressed: numbers in
-the smallest type that holds them exactly (fractions as float32), labels as codes, then zlib and base64. Texts
-that no metric reads are left out, and ids are kept as a digest, which is enough to see that the rows are the
-same. Lines are sorted by cell, so that a new baseline is a small difference in version control.
+A line holds a record without its learning curve, and the columns that its metrics need, compressed: numbers in the
+smallest type that holds them exactly (fractions as float32), labels as codes, then zlib and base64. Texts that no
+metric reads are left out. Ids are kept as a digest, which is enough to see whether two runs used the same rows.
+Lines are sorted by cell, so a new baseline is a small diff in version control.
 """
 
 from __future__ import annotations
@@ -25,13 +25,14 @@ from bench.runs.record import Record, read_record
 
 VERSION = 1
 MIGRATIONS: dict[int, Callable[[dict[str, Any]], dict[str, Any]]] = {}
-"""From a version of a line to the next; a version that is not here cannot be read any more."""
+"""From one version of a line to the next; a version that is not listed can no longer be read."""
 LABELLED = ("macro_f1", "class_f1")
+GROUP = ("group",)  # kept where a prediction file has it: examples are resampled by it
 FOLDER = Path("results/baselines")
 
 
 def dump(run: Run) -> str:
-    """The run as a baseline; cells that did not finish are kept without examples."""
+    """The run as a baseline; unfinished cells are kept without examples."""
     lines = [_line(record, run) for record in sorted(run.records, key=lambda record: record.cell.id)]
     return "".join(line + "\n" for line in lines)
 
@@ -40,7 +41,7 @@ def load(text: str, where: str) -> Run:
     """The baseline in `text`, usable as a run; BenchError naming `where` and the line that cannot be read."""
     lines = [(number, line) for number, line in enumerate(text.splitlines(), 1) if line.strip()]
     if not lines:
-        raise BenchError(f"{where} is empty: make a baseline with `make baseline`")
+        raise BenchError(f"{where} is empty: make a baseline with `make baseline`", code="baseline-empty")
     records, examples = [], {}
     for number, line in lines:
         place = f"{where}, line {number}"
@@ -62,11 +63,15 @@ def read(path: Path) -> Run:
     try:
         return load(path.read_text(encoding="utf-8"), str(path))
     except FileNotFoundError as error:
-        raise BenchError(f"{path} does not exist: make a baseline with `make baseline`") from error
+        raise BenchError(
+            f"{path} does not exist: make a baseline with `make baseline`", code="baseline-missing"
+        ) from error
     except UnicodeDecodeError as error:
-        raise BenchError(f"{path} is damaged (not text): restore it from version control") from error
+        raise BenchError(
+            f"{path} is damaged (not text): restore it from version control", code="baseline-damaged"
+        ) from error
     except OSError as error:
-        raise BenchError(f"{path} cannot be read: {error.strerror}") from error
+        raise BenchError(f"{path} cannot be read: {error.strerror}", code="baseline-unreadable") from error
 
 
 def read_revision(revision: str, suite: str) -> Run:
@@ -102,17 +107,26 @@ def _parsed(line: str, place: str) -> dict[str, Any]:
             raise TypeError("not a baseline line")
         value["record"]
     except (ValueError, KeyError, TypeError, RecursionError) as error:
-        raise BenchError(f"{place} is damaged: restore it from version control or make it anew") from error
+        raise BenchError(
+            f"{place} is damaged: restore it from version control or make a new baseline",
+            code="baseline-damaged",
+        ) from error
     return value
 
 
 def _migrated(value: dict[str, Any], place: str) -> dict[str, Any]:
     version = value["baseline_version"]
     if version > VERSION:
-        raise BenchError(f"{place} has version {version}; this program reads up to {VERSION}: upgrade it")
+        raise BenchError(
+            f"{place} has version {version}; this program reads up to {VERSION}: upgrade it",
+            code="baseline-too-new",
+        )
     while version < VERSION:
         if version not in MIGRATIONS:
-            raise BenchError(f"{place} has version {version}, which cannot be read any more: make it anew")
+            raise BenchError(
+                f"{place} has version {version}, which cannot be read any more: make a new baseline",
+                code="baseline-too-old",
+            )
         value = MIGRATIONS[version](value)
         version += 1
     return value
@@ -139,13 +153,19 @@ def _encoded(record: Record, run: Run) -> dict[str, Any]:
         tests[test] = {
             "examples": len(rows["id"]),
             "ids": id_digest(rows["id"]),
-            "columns": {name: _packed(rows[name]) for name in needed(record.metrics)},
+            "columns": {
+                name: _packed(rows[name]) for name in [*needed(record.metrics), *_known(GROUP, rows)]
+            },
         }
     return tests
 
 
+def _known(names: Iterable[str], rows: Columns) -> list[str]:
+    return [name for name in names if name in rows]
+
+
 def id_digest(ids: Sequence[Any] | np.ndarray) -> str:
-    """A short digest of the ids in order. A baseline has it already in place of its ids."""
+    """A short digest of the ids in order. A baseline holds the digest in place of the ids."""
     if len(ids) and str(ids[0]).startswith("sha256:"):
         return str(ids[0])
     text = "\n".join(map(str, ids))
@@ -182,7 +202,10 @@ def _decoded(tests: dict[str, Any], where: str) -> dict[str, np.ndarray]:
             for name, packed in content["columns"].items():
                 parts.setdefault(name, []).append(_unpacked(packed, size))
     except (KeyError, TypeError, ValueError, IndexError, zlib.error) as error:
-        raise BenchError(f"{where}: the examples are damaged: restore the file or make it anew") from error
+        raise BenchError(
+            f"{where}: the examples are damaged: restore the file or make a new baseline",
+            code="baseline-damaged",
+        ) from error
     return {name: np.concatenate(values) for name, values in parts.items()}
 
 

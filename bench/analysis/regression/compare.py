@@ -1,9 +1,8 @@
 """Two runs of a suite: what regressed, what improved, and what cannot be compared.
 
-Quality is tested at two levels under one error budget: every cell, and every strategy over all its tasks, so
-that a single deep drop and a broad shallow one are both found. Holm's correction (1979) is over all of these
-tests. A drop below
-`min_drop` is not reported however certain it is: one example that another library version rounds differently
+Quality is tested at two levels under one error budget: every cell, and every strategy over all its tasks, so that a
+single deep drop and a broad shallow one are both found. Holm's correction (1979) covers all of these tests. A drop
+below `min_drop` is not reported however certain it is: one example that another library version rounds differently
 is no regression.
 """
 
@@ -11,31 +10,38 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal, get_args
 
-from bench.analysis.groups import Group, Key, gather
+from bench.analysis.groups import Key, gather
 from bench.analysis.loading import Run
+from bench.analysis.regression.conditions import changed_conditions
 from bench.analysis.regression.costs import Cost, compare_costs
-from bench.analysis.regression.quality import Change, Sample, changes, mean_change, sample
-from bench.analysis.statistics.paired import holm
+from bench.analysis.regression.matching import (
+    STATUSES,
+    Finding,
+    Status,
+    sorted_out,
+    unfinished,
+    without_unfinished,
+)
+from bench.analysis.regression.quality import Change, changes, mean_change
+from bench.analysis.statistics.familywise import holm
 from bench.analysis.statistics.resampling import Source
 from bench.contracts import BenchError
 
-Status = Literal["regressed", "failed", "missing", "incomparable", "improved", "unchanged", "new"]
 Gate = Literal["quality", "time", "memory", "missing"]
-STATUSES: tuple[Status, ...] = get_args(Status)
 ALL_TASKS = "all tasks"
 
 
 @dataclass(frozen=True)
 class CompareOptions:
-    """alpha: the error budget of all tests of quality; of time; of memory. Comparing unchanged code is to report a
-    regression once in 100 times at most; the nominal budget is half of that, since seeds are not quite normal and
-    the tails of a noise that is itself estimated not quite known (measured: bench.analysis.regression.power).
-    min_drop: the smallest drop that counts, in units of the score. slower, larger: the smallest growth of time
-    and of memory that counts. time_noise: relative standard deviation between repeated runs on one machine.
+    """alpha: the error budget of all tests of quality, of time, and of memory. Unchanged code should be reported as
+    regressed at most once in 100 comparisons. The nominal budget is half of that: seeds are not quite normal, and
+    the tails of an estimated noise are not quite known (measured by bench.analysis.regression.power).
+    min_drop: the smallest drop that counts, in units of the score. slower, larger: the smallest growth of time and
+    of memory that counts. time_noise: the relative standard deviation between repeated runs on one machine.
     power: of the smallest detectable drop. fail_on: the gates that make the exit code 1."""
 
     alpha: float = 0.005
@@ -49,31 +55,13 @@ class CompareOptions:
     def __post_init__(self) -> None:
         for gate in self.fail_on:
             if gate not in get_args(Gate):
-                raise BenchError(f"cannot fail on '{gate}' (gates: {', '.join(get_args(Gate))})")
+                raise BenchError(
+                    f"cannot fail on '{gate}' (gates: {', '.join(get_args(Gate))})", code="unknown-gate"
+                )
 
 
 @dataclass(frozen=True)
-class Finding:
-    """What became of one cell, or of one strategy over all tasks (key.task is ALL_TASKS).
-
-    before, after: mean scores. p: Holm's, of a change in the direction found. detectable: the smallest drop
-    that this comparison would have found. reason: why it is what it is, in words."""
-
-    key: Key
-    status: Status
-    before: float | None = None
-    after: float | None = None
-    p: float | None = None
-    detectable: float | None = None
-    reason: str = ""
-
-    @property
-    def change(self) -> float | None:
-        return None if self.before is None or self.after is None else self.after - self.before
-
-
-@dataclass(frozen=True)
-class Comparison:
+class RunComparison:
     """The findings, worst first: strategies, then cells; and the costs where machines are the same."""
 
     baseline: str
@@ -90,7 +78,7 @@ class Comparison:
 
     @property
     def failures(self) -> tuple[str, ...]:
-        """The gates that did not hold, of those that are asked for."""
+        """The requested gates that did not hold."""
         found = {
             "quality": any(
                 item.status in ("regressed", "failed") for item in (*self.strategies, *self.cells)
@@ -103,10 +91,12 @@ class Comparison:
 
     @property
     def exit_code(self) -> int:
-        """0 nothing regressed; 1 a gate did not hold; 2 something, or everything, cannot be compared."""
+        """0: nothing regressed; 1: a gate did not hold; 2: something, or everything, cannot be compared."""
         if self.failures:
             return 1
-        compared = any(item.status in ("improved", "unchanged", "regressed") for item in self.cells)
+        compared = any(
+            item.status in ("improved", "unchanged", "identical", "regressed") for item in self.cells
+        )
         return 2 if self.count("incomparable") or not compared else 0
 
     def to_json(self) -> str:
@@ -121,31 +111,34 @@ class Comparison:
         return json.dumps({**outcome, **value}, indent=1, ensure_ascii=False) + "\n"
 
 
-def compare(baseline: Run, run: Run, options: CompareOptions | None = None) -> Comparison:
-    """The run against the baseline. Cells are matched by task, strategy and backbone; seeds need not be equal.
+def compare(baseline: Run, run: Run, options: CompareOptions | None = None) -> RunComparison:
+    """The run against the baseline. Cells are matched by task, strategy and backbone; seeds need not be the same,
+    but as many must have finished.
 
     BenchError where one of them has no records, or holds predictions that cannot be read."""
     options = options or CompareOptions()
     for side in (baseline, run):
         if not side.records:
-            raise BenchError(f"{side.name} has no records: nothing can be compared")
+            raise BenchError(f"{side.name} has no records: nothing can be compared", code="no-records")
     old, new = gather(baseline.records), gather(run.records)
-    settled, samples = _sorted_out(old, new, Source(baseline.predictions), Source(run.predictions))
+    settled, samples = sorted_out(old, new, Source(baseline.predictions), Source(run.predictions))
+    settled, samples = without_unfinished(settled, samples, unfinished(run))
     cells = changes(samples)
     by_strategy: dict[Key, list[Change]] = {}
     for item in cells.values():
         by_strategy.setdefault(item.key._replace(task=ALL_TASKS), []).append(item)
     strategies = [mean_change(key, items) for key, items in by_strategy.items() if len(items) > 1]
     findings = judge([*strategies, *cells.values()], options)
-    costs, notes = compare_costs({key: (old[key], new[key]) for key in samples}, options)
-    return Comparison(
+    pairs = {key: (old[key], new[key]) for key in samples}
+    costs, notes = compare_costs(pairs, options)
+    return RunComparison(
         baseline.name,
         run.name,
         _worst_first(findings[: len(strategies)]),
         _worst_first([*findings[len(strategies) :], *settled]),
         costs,
         options,
-        notes,
+        (*changed_conditions(pairs.values()), *notes),
     )
 
 
@@ -155,12 +148,13 @@ def judge(tested: Sequence[Change], options: CompareOptions) -> list[Finding]:
     findings = []
     for item, fell, rose in zip(tested, down, up, strict=True):
         large = abs(item.difference) >= options.min_drop - 1e-12
-        status: Status = "unchanged"
+        status: Status = "identical" if item.identical else "unchanged"
         if large and fell < options.alpha:
             status = "regressed"
         elif large and rose < options.alpha:
             status = "improved"
-        limit = max(item.detectable(options.alpha / len(tested), options.power), options.min_drop)
+        limit = item.detectable(options.alpha / len(tested), options.power)
+        limit = limit if item.identical else max(limit, options.min_drop)
         p = fell if item.difference < 0 else rose
         findings.append(Finding(item.key, status, item.before, item.after, p, limit, item.note))
     return findings
@@ -170,69 +164,3 @@ def _worst_first(findings: Sequence[Finding]) -> tuple[Finding, ...]:
     return tuple(
         sorted(findings, key=lambda item: (STATUSES.index(item.status), item.change or 0.0, item.key))
     )
-
-
-def _sorted_out(
-    old: Mapping[Key, Group], new: Mapping[Key, Group], before: Source, after: Source
-) -> tuple[list[Finding], dict[Key, tuple[Sample, Sample]]]:
-    """The cells that are settled without a test, and the two samples of each of the others."""
-    settled: list[Finding] = []
-    samples: dict[Key, tuple[Sample, Sample]] = {}
-    for key in dict.fromkeys([*old, *new]):
-        finding = _without_test(key, old.get(key), new.get(key))
-        if finding is None:
-            sides = sample(old[key], before), sample(new[key], after)
-            if sides[0] is None or sides[1] is None:
-                where = "the baseline" if sides[0] is None else "the run"
-                finding = Finding(
-                    key, "incomparable", reason=f"{where} lacks predictions of its test examples"
-                )
-            elif sides[0].ids != sides[1].ids:
-                finding = Finding(key, "incomparable", reason="scored on other test examples")
-            else:
-                samples[key] = (sides[0], sides[1])
-        if finding is not None:
-            settled.append(finding)
-    return settled, samples
-
-
-def _without_test(key: Key, old: Group | None, new: Group | None) -> Finding | None:
-    """The status of a cell that needs no test, or None."""
-    if old is None:
-        return Finding(key, "new", reason="not in the baseline")
-    if new is None:
-        return Finding(key, "missing", reason="in the baseline, not in the run")
-    if len(new.failures) > len(old.failures):
-        first = new.failures[0]
-        reason = (
-            f"{len(new.failures)} of {len(new.records)} seeds {first.status}: {first.reason or 'no reason'}"
-        )
-        return Finding(key, "failed", reason=reason)
-    if not old.done:
-        status: Status = "new" if new.done else "unchanged"
-        return Finding(key, status, reason="finished in the run alone" if new.done else "failed in both")
-    if not new.done:
-        return Finding(key, "failed", reason="no seed finished")
-    differing = differences(old, new)
-    return Finding(key, "incomparable", reason="; ".join(differing)) if differing else None
-
-
-def differences(old: Group, new: Group) -> list[str]:
-    """In what two groups differ that must be equal, in words: rows, task version, recipe, options, metric."""
-    first, second = old.done[0], new.done[0]
-    found = []
-    if (versions := [side.data.task_version if side.data else 0 for side in (first, second)])[0] != versions[
-        1
-    ]:
-        found.append(f"task version {versions[0]} then, {versions[1]} now")
-    elif {r.data.fingerprint for r in old.done if r.data} != {r.data.fingerprint for r in new.done if r.data}:
-        found.append("other data (the fingerprint of the rows differs)")
-    recipes = [dataclasses.asdict(side.cell.recipe) for side in (first, second)]
-    options = [dict(side.cell.options) for side in (first, second)]
-    for kind, (then, now) in (("recipe", recipes), ("option", options)):
-        for name in dict.fromkeys([*then, *now]):
-            if then.get(name) != now.get(name):
-                found.append(f"{kind}.{name} {then.get(name)} then, {now.get(name)} now")
-    if (first.headline, first.metrics) != (second.headline, second.metrics):
-        found.append(f"another metric ({first.headline} then, {second.headline} now)")
-    return found

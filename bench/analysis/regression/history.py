@@ -1,12 +1,12 @@
-"""The trend over runs, a line a completed run, and the steps in it.
+"""The trend over runs, one line per completed run, and the steps in it.
 
 A run is added to results/runs/history.jsonl, which stays on this machine. Promoting it to a baseline also adds it
 to results/history.jsonl, which is committed. Readers take both.
 
-Steps are changes in mean found by PELT (Killick, Fearnhead & Eckley 2012, JASA 107), through `ruptures`
-(Truong, Oudre & Vayatis 2020, Signal Processing 167), with the penalty 4 s^2 log n: twice that of BIC (Yao 1988),
-since s, the noise from run to run, is itself estimated, by the median absolute difference of neighbours, which
-steps hardly move.
+A trend never mixes recipes: it follows the runs with the recipe of the last one. Steps are changes in mean found by
+PELT (Killick, Fearnhead & Eckley 2012, JASA 107), through `ruptures` (Truong, Oudre & Vayatis 2020, Signal
+Processing 167). The penalty is 4 s^2 log n, twice that of BIC (Yao 1988), because the noise from run to run, s, is
+itself estimated: by the median absolute difference of neighbours, which steps hardly move.
 """
 
 from __future__ import annotations
@@ -23,10 +23,11 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from bench.analysis.groups import gather, machine_fingerprint
 from bench.analysis.tables.model import Block, Column, Entry, Row, Table
-from bench.contracts import BenchError
+from bench.contracts import BenchError, digest
 from bench.runs.record import Record
 
-VERSION = 1
+VERSION = 2
+"""Lines of version 1 have no recipes; they are read as they are."""
 NAME = "history.jsonl"
 COMMITTED = Path("results") / NAME
 BARS = "▁▂▃▄▅▆▇█"
@@ -34,12 +35,14 @@ LEAST_NOISE = {"score": 0.002, "seconds": 0.02}  # of a score; of the logarithm 
 
 
 class Measured(BaseModel):
-    """A cell of one run, over its seeds: mean headline score in [0, 1] and median cold seconds."""
+    """A cell of one run, over its seeds: mean headline score in [0, 1] and median cold seconds. recipe: the digest
+    of its recipe and of the strategy's options; '' in lines of version 1."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
     score: float | None
     seconds: float | None
     seeds: int
+    recipe: str = ""
 
 
 class Line(BaseModel):
@@ -60,12 +63,17 @@ def line(records: Sequence[Record]) -> Line:
     groups = gather(records)
     done = [record for group in groups.values() for record in group.done]
     if not done:
-        raise BenchError("the run has no finished cell: nothing to add to the history")
+        raise BenchError(
+            "the run has no finished cell: nothing to add to the history", code="nothing-finished"
+        )
     cells = {}
     for key, group in groups.items():
         scores = group.scores(group.headline)
         cells[str(key)] = Measured(
-            score=fmean(scores) if scores else None, seconds=group.seconds(), seeds=len(group.done)
+            score=fmean(scores) if scores else None,
+            seconds=group.seconds(),
+            seeds=len(group.done),
+            recipe=recipe_digest(group.records[-1]),
         )
     machine = done[0].machine
     return Line(
@@ -76,6 +84,11 @@ def line(records: Sequence[Record]) -> Line:
         machine=machine_fingerprint(machine),
         cells=cells,
     )
+
+
+def recipe_digest(record: Record) -> str:
+    """The same for two records that may stand in one trend."""
+    return digest([record.cell.recipe, record.cell.options])
 
 
 def append(records: Sequence[Record], path: Path) -> None:
@@ -109,34 +122,40 @@ def read_both(runs: Path) -> list[Line]:
 def read(path: Path) -> list[Line]:
     """A history in the order of its file; BenchError names the line that cannot be read."""
     if not path.is_file():
-        raise BenchError(f"{path} does not exist: complete a run first")
+        raise BenchError(f"{path} does not exist: complete a run first", code="history-missing")
     try:
         texts = path.read_text(encoding="utf-8").splitlines()
     except (OSError, UnicodeDecodeError) as error:
-        raise BenchError(f"{path} cannot be read ({error}): restore it from version control") from error
+        raise BenchError(
+            f"{path} cannot be read ({error}): restore it from version control", code="history-unreadable"
+        ) from error
     lines = []
     for number, text in enumerate(texts, 1):
         place = f"{path}, line {number}"
         try:
             if (version := json.loads(text)["history_version"]) > VERSION:
                 raise BenchError(
-                    f"{place} has version {version}; this program reads up to {VERSION}: upgrade it"
+                    f"{place} has version {version}; this program reads up to {VERSION}: upgrade it",
+                    code="history-too-new",
                 )
             lines.append(Line.model_validate_json(text))
         except (ValidationError, KeyError, TypeError, json.JSONDecodeError) as error:
-            raise BenchError(f"{place} is damaged: delete the line or restore the file") from error
+            raise BenchError(
+                f"{place} is damaged: delete the line or restore the file", code="history-damaged"
+            ) from error
     return lines
 
 
 def trend(lines: Sequence[Line], suite: str, task: str = "", strategy: str = "") -> Table:
-    """The history of a suite, a row a cell; scores of all machines, seconds of the last run's machine.
+    """The history of a suite, one row per cell: scores of all machines, seconds of the last run's machine, and in
+    each row only runs with the recipe of the last run that has the cell.
 
     BenchError where nothing matches."""
-    own = [item for item in lines if item.suite == suite]
-    names = dict.fromkeys(name for item in own for name in item.cells)
+    of_suite = [item for item in lines if item.suite == suite]
+    names = dict.fromkeys(name for item in of_suite for name in item.cells)
     chosen = [name for name in names if _matches(name, task, strategy)]
     if not chosen:
-        raise BenchError(_no_match(lines, suite, names))
+        raise BenchError(_no_match(lines, suite, names), code="no-history")
     columns = (
         Column("runs", "runs", "count"),
         Column("score", "score", "percent"),
@@ -146,9 +165,12 @@ def trend(lines: Sequence[Line], suite: str, task: str = "", strategy: str = "")
         Column("times", "trend of seconds", "text"),
         Column("time-steps", "steps of seconds", "text"),
     )
-    rows = tuple(_row(name, own) for name in chosen)
+    shown = {name: _same_recipe(name, of_suite) for name in chosen}
+    rows = tuple(_row(name, present) for name, present in shown.items())
+    others = sum(any(name in item.cells and item not in shown[name] for name in chosen) for item in of_suite)
     notes = (
         "Steps are changes in mean found by PELT (Killick et al. 2012), with the commit that begins them.",
+        *([f"Left out of some rows: {others} earlier runs with another recipe."] if others else []),
     )
     block = Block("", rows)
     return Table(f"History of suite {suite}", ("task", "strategy", "backbone"), columns, (block,), notes)
@@ -159,8 +181,13 @@ def _matches(name: str, task: str, strategy: str) -> bool:
     return (not task or parts[0] == task) and (not strategy or parts[1] == strategy)
 
 
-def _row(name: str, lines: Sequence[Line]) -> Row:
+def _same_recipe(name: str, lines: Sequence[Line]) -> list[Line]:
+    """The runs that have the cell with the recipe of the last of them."""
     present = [item for item in lines if name in item.cells]
+    return [item for item in present if item.cells[name].recipe == present[-1].cells[name].recipe]
+
+
+def _row(name: str, present: Sequence[Line]) -> Row:
     scored = [(item, value) for item in present if (value := item.cells[name].score) is not None]
     timed = [
         (item, value)

@@ -1,7 +1,8 @@
-"""How often the regression gate finds a known drop, and how often it finds one that is not there.
+"""The power of the regression gate: how often it finds a known drop, and how often it raises a false alarm.
 
-New runs of the same code are simulated from recorded predictions (`simulation`). A drop is injected by spoiling the
-outcomes of random examples, independently by seed. The command `power` prints a row for each run."""
+
+New runs of the same code are simulated from recorded predictions (`simulation`). A drop is injected by making
+random examples wrong, independently for each seed. The command `power` prints a row for each run."""
 
 from __future__ import annotations
 
@@ -11,7 +12,7 @@ from dataclasses import dataclass
 from statistics import median
 
 from bench.analysis.groups import Key
-from bench.analysis.regression.compare import ALL_TASKS, Comparison, compare
+from bench.analysis.regression.compare import ALL_TASKS, RunComparison, compare
 from bench.analysis.regression.simulation import Pool, Simulator
 
 NOISES = (0.03, 0.05, 0.08)  # of synthetic seeds, in logits
@@ -19,8 +20,8 @@ NOISES = (0.03, 0.05, 0.08)  # of synthetic seeds, in logits
 
 @dataclass(frozen=True)
 class Rates:
-    """Of `trials` comparisons of each kind: how many raised a false alarm, and how many found the injected drop;
-    the median standard deviation over seeds, and the median drop that `compare` calls detectable."""
+    """Of `trials` comparisons of each kind: the number of false alarms and of injected drops found; the median
+    standard deviation over seeds, and the median drop that `compare` calls detectable."""
 
     run: str
     trials: int
@@ -35,7 +36,7 @@ class Rates:
     cell_detectable: float
 
     def row(self) -> str:
-        """A row of the Markdown table whose head is `head`."""
+        """This run's row of the Markdown table."""
         counts = (
             f"{found} of {self.trials}" for found in (self.false_alarms, self.strategy_found, self.cell_found)
         )
@@ -43,7 +44,7 @@ class Rates:
         return "| " + " | ".join([self.run, f"{100 * self.deviation:.1f}", *counts, limits]) + " |"
 
     def head(self) -> str:
-        """The first two lines of the table."""
+        """The heading lines of the table."""
         names = (
             "run",
             "typical deviation over seeds, points",
@@ -57,7 +58,7 @@ class Rates:
 
 @dataclass(frozen=True)
 class Drops:
-    """What is taken off, in units of the headline score."""
+    """The injected drops, in units of the headline score."""
 
     strategy: float = 0.03
     cell: float = 0.06
@@ -91,7 +92,7 @@ def _strategies(keys: Mapping[Key, Pool]) -> list[Key]:
     return [key for key, count in tasks.items() if count == max(tasks.values())]
 
 
-def named(outcome: Comparison, drops: Mapping[Key, float]) -> bool:
+def named(outcome: RunComparison, drops: Mapping[Key, float]) -> bool:
     """Whether a regressed finding is one of the dropped cells, or their strategy over all tasks."""
     guilty = {*drops, *(key._replace(task=ALL_TASKS) for key in drops)}
     return any(

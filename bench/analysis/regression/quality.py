@@ -1,9 +1,12 @@
 """The change of a score between two runs of a suite, and its noise: what the regression gate tests.
 
-The question is whether this code scores worse on this test set, so the examples are fixed and the noise is
-that of seeds. Its variance is pooled over both runs of a cell and moderated over all cells
-(`statistics.dispersion`). Nothing is gained by equal seeds in both runs, and nothing is lost: if predictions
-are identical the change is zero.
+The question is whether this code scores worse on this test set, so the examples are fixed and the noise is that of
+seeds. Its variance is pooled over both runs of a cell and moderated over all cells (`statistics.dispersion`).
+
+The same code with the same seeds on one machine repeats its predictions, and a small change of code repeats most of
+them. Where both runs have the same seeds, the change is therefore also taken seed by seed and example by example.
+Its noise is then that of these differences: over the examples whose outcome differs, and over seeds. It is used
+where it is clearly smaller, so that two runs that share no randomness are compared as before.
 """
 
 from __future__ import annotations
@@ -14,36 +17,44 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from bench.analysis.groups import Group, Key
+from bench.analysis.loading import Columns
 from bench.analysis.regression.baseline import id_digest
 from bench.analysis.statistics.dispersion import moderated
 from bench.analysis.statistics.metrics import ratios
 from bench.analysis.statistics.noise import Noise, total
-from bench.analysis.statistics.resampling import Source, definition
+from bench.analysis.statistics.resampling import Source, clusters_of, definition
 from bench.analysis.statistics.variance import Components, components, linear_covariance
 
 ONE_SEED_DISPERSION = 4.0
 """Assumed where no cell of either run has two seeds: seeds twice as noisy as their disagreement implies."""
+SURE = 0.975
+CLEARLY = 0.5  # of the seeds' own noise: smaller than chance makes the noise of paired differences
 
 
 @dataclass(frozen=True)
 class Sample:
-    """The seeds of one cell in one run: their components, the digest of the test ids, and the mean influence
-    over seeds [examples], which tells a single seed's interaction by comparison with the other run."""
+    """The seeds of one cell in one run: their components, the digest of the test ids, their scores and influences
+    [examples, seeds], and what identifies every outcome. clusters: of the examples, by document, where known."""
 
     parts: Components
     ids: str
-    influence: np.ndarray
+    seeds: tuple[int, ...]
+    scores: np.ndarray
+    influences: np.ndarray
+    outcomes: tuple[Columns, ...]
+    clusters: np.ndarray | None = None
 
 
 @dataclass(frozen=True)
 class Change:
-    """After minus before, in units of the score, with its error over seeds."""
+    """After minus before, in units of the score, with its error. identical: all predictions are the same."""
 
     key: Key
     before: float
     after: float
     noise: Noise
     note: str = ""
+    identical: bool = False
 
     @property
     def difference(self) -> float:
@@ -51,28 +62,35 @@ class Change:
 
     def p(self, direction: int) -> float:
         """The chance of a change this far up (direction 1) or down (-1) if nothing had changed."""
+        if self.identical:
+            return 1.0
         return self.noise.tail(direction * self.difference)
 
     def detectable(self, chance: float, power: float) -> float:
-        """The smallest change found with this power by a test with this chance of a false alarm."""
+        """The smallest change found with this power by a test with this chance of a false alarm; 0 where nothing
+        differs, so that nothing is left to detect."""
+        if self.identical:
+            return 0.0
         return self.noise.quantile(1 - chance) + self.noise.quantile(power)
 
 
 def sample(group: Group, source: Source) -> Sample | None:
     """The finished seeds of a cell; None where one lacks its metric or its predictions."""
-    found, ids = [], []
+    found, rows = [], []
     for record in group.done:
-        how, rows = definition(record, group.headline), source.columns(record)
-        if how is None or rows is None:
+        how, columns = definition(record, group.headline), source.columns(record)
+        if how is None or columns is None:
             return None
-        found.append(ratios(how, rows))
-        ids.append(id_digest(rows["id"]))
-    if not found or len(set(ids)) > 1:
+        found.append(ratios(how, columns))
+        rows.append(columns)
+    ids = {id_digest(columns["id"]) for columns in rows}
+    if not found or len(ids) > 1:
         return None
     influences = np.stack([item.influence() for item in found], axis=1)
     scores = np.array([item.score() for item in found])
     parts = components(scores, linear_covariance(influences), len(influences))
-    return Sample(parts, ids[0], influences.mean(1))
+    seeds = tuple(record.cell.seed for record in group.done)
+    return Sample(parts, ids.pop(), seeds, scores, influences, tuple(rows), clusters_of(rows[0]))
 
 
 def changes(samples: Mapping[Key, tuple[Sample, Sample]]) -> dict[Key, Change]:
@@ -80,6 +98,7 @@ def changes(samples: Mapping[Key, tuple[Sample, Sample]]) -> dict[Key, Change]:
     both = {key: pooled(*pair) for key, pair in samples.items()}
     seed_noise = dict(zip(both, moderated(list(both.values())), strict=True))
     known = any(parts.seeds > 1 for parts in both.values())
+    closer = paired_noise(samples)
     found = {}
     for key, (before, after) in samples.items():
         noise, note = seed_noise[key], ""
@@ -88,8 +107,52 @@ def changes(samples: Mapping[Key, tuple[Sample, Sample]]) -> dict[Key, Change]:
                 "one seed: noise taken from other cells" if known else "one seed: noise over seeds is assumed"
             )
             noise = noise if known else Noise.known(ONE_SEED_DISPERSION * both[key].interaction)
-        share = 1 / before.parts.seeds + 1 / after.parts.seeds
-        found[key] = Change(key, before.parts.mean, after.parts.mean, noise.scaled(share), note)
+        noise = noise.scaled(1 / before.parts.seeds + 1 / after.parts.seeds)
+        if key in closer and closer[key].quantile(SURE) < CLEARLY * noise.quantile(SURE):
+            noise, note = closer[key], "compared seed by seed"
+        same = identical(before, after)
+        found[key] = Change(key, before.parts.mean, after.parts.mean, noise, "" if same else note, same)
+    return found
+
+
+def identical(before: Sample, after: Sample) -> bool:
+    """Whether both runs have the same seeds and, for each, the same value in every column that both have."""
+    if before.seeds != after.seeds:
+        return False
+    for then, now in zip(before.outcomes, after.outcomes, strict=True):
+        shared = [name for name in then if name in now and name not in ("id", "split")]
+        if not shared or not all(_same(then[name], now[name]) for name in shared):
+            return False
+    return True
+
+
+def _same(then: np.ndarray, now: np.ndarray) -> bool:
+    """A baseline holds fractions as float32."""
+    if then.dtype.kind in "OUS" or now.dtype.kind in "OUS":
+        return np.array_equal(then.astype(str), now.astype(str))
+    return np.array_equal(then.astype(np.float32), now.astype(np.float32))
+
+
+def paired_noise(samples: Mapping[Key, tuple[Sample, Sample]]) -> dict[Key, Noise]:
+    """The error of the mean difference, seed by seed, of cells with the same seeds in both runs, two at least."""
+    parts: dict[Key, Components] = {}
+    for key, (before, after) in samples.items():
+        if before.seeds == after.seeds and len(before.seeds) > 1:
+            moved = _by_cluster(after.influences - before.influences, before.clusters)
+            parts[key] = components(after.scores - before.scores, linear_covariance(moved), len(moved))
+    noises = moderated(list(parts.values())) if parts else []
+    return {
+        key: total([Noise.known(found.example), noise.scaled(1 / found.seeds)])
+        for (key, found), noise in zip(parts.items(), noises, strict=True)
+    }
+
+
+def _by_cluster(influences: np.ndarray, clusters: np.ndarray | None) -> np.ndarray:
+    """Summed over the examples of each cluster [clusters, seeds]."""
+    if clusters is None:
+        return influences
+    found = np.zeros((int(clusters.max()) + 1, influences.shape[1]))
+    np.add.at(found, clusters, influences)
     return found
 
 
@@ -98,7 +161,7 @@ def pooled(before: Sample, after: Sample) -> Components:
     one seed in each, the two runs' disagreement tells the interaction, and nothing the variance over seeds."""
     sides = [side.parts for side in (before, after) if side.parts.seeds > 1]
     if not sides:
-        difference = (after.influence - before.influence)[:, None]
+        difference = (after.influences.mean(1) - before.influences.mean(1))[:, None]
         least = 1 / max(len(difference), 1) ** 2  # where they agree on everything: a few examples
         return replace(before.parts, interaction=max(float(linear_covariance(difference)[0, 0]) / 2, least))
     dof = sum(side.dof for side in sides)
@@ -115,4 +178,5 @@ def mean_change(key: Key, cells: Sequence[Change]) -> Change:
         sum(item.before for item in cells) / count,
         sum(item.after for item in cells) / count,
         total([item.noise.scaled(1 / count**2) for item in cells]),
+        identical=all(item.identical for item in cells),
     )

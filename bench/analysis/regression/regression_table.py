@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from bench.analysis.regression.compare import STATUSES, Comparison, Finding
+from bench.analysis.regression.compare import STATUSES, Finding, RunComparison
 from bench.analysis.regression.costs import Cost
 from bench.analysis.tables.formats import render
 from bench.analysis.tables.model import Block, Column, Entry, Row, Table
 
+QUIET = ("unchanged", "identical")
 COLUMNS = (
     Column("status", "status", "text"),
     Column("before", "before", "percent"),
@@ -21,7 +22,7 @@ COLUMNS = (
 )
 
 
-def table(comparison: Comparison) -> Table:
+def table(comparison: RunComparison) -> Table:
     """Strategies over all tasks, then cells, worst first; the sentence that sums it up is the caption."""
     options = comparison.options
     blocks = [
@@ -30,22 +31,26 @@ def table(comparison: Comparison) -> Table:
         Block("seconds and memory that grew", _cost_rows([item for item in comparison.costs if item.grew])),
     ]
     notes = (
-        f"Scores are in percent, means over seeds. One error budget of {100 * options.alpha:g}% over all tests, so "
-        "that unchanged code is reported as regressed at most once in 100 comparisons; drops below "
-        f"{100 * options.min_drop:g} points are not reported.",
-        f"Detectable drop: the smallest that this comparison would find {100 * options.power:g} times in 100; "
-        "unchanged means that there is no larger one.",
         *comparison.notes,
+        f"Scores are in percent, means over seeds. One error budget of {100 * options.alpha:g}% over all tests, so "
+        "unchanged code is reported as regressed at most once in 100 comparisons; drops below "
+        f"{100 * options.min_drop:g} points are not reported.",
+        f"Detectable drop: the smallest that this comparison would find {100 * options.power:g} times in 100. "
+        "Unchanged means that no change was found, and a smaller drop may be there. Identical: every prediction is "
+        "the same.",
     )
     filled = tuple(block for block in blocks if block.rows)
     return Table(summary(comparison), ("task", "strategy", "backbone"), COLUMNS, filled, notes, "level")
 
 
-def pull_request(comparison: Comparison) -> str:
+def pull_request(comparison: RunComparison) -> str:
     """Markdown for a comment: the verdict and what changed, and everything else folded away."""
     whole = table(comparison)
     changed = [
-        replace(block, rows=tuple(row for row in block.rows if row.entries[0].value != "unchanged"))
+        replace(
+            block,
+            rows=tuple(row for row in block.rows if row.entries[0].value not in QUIET),
+        )
         for block in whole.blocks
     ]
     filled = tuple(block for block in changed if block.rows)
@@ -54,8 +59,8 @@ def pull_request(comparison: Comparison) -> str:
     return f"{head}\n<details>\n<summary>All cells</summary>\n\n{body}\n</details>\n"
 
 
-def summary(comparison: Comparison) -> str:
-    """The outcome in a sentence: the verdict, the counts, and the worst of it."""
+def summary(comparison: RunComparison) -> str:
+    """The outcome in a few words: verdict, counts, what differs between the runs beside code, the worst change."""
     counts = ", ".join(
         f"{comparison.count(status)} {status}" for status in STATUSES if comparison.count(status)
     )
@@ -67,6 +72,8 @@ def summary(comparison: Comparison) -> str:
         (item for item in (*comparison.cells, *comparison.strategies) if item.status == "regressed"), None
     )
     if worst is not None and worst.change is not None:
+        conditions = [note for note in comparison.notes if note.startswith("The runs differ")]
+        text = " ".join([text, *conditions])
         text += f" Worst: {worst.key} fell by {-100 * worst.change:.1f} points."
     return text
 

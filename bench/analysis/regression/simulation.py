@@ -1,13 +1,13 @@
-"""New runs of recorded code: what other seeds would have scored, simulated from recorded predictions.
+"""Simulated reruns: what other seeds would have scored, drawn from recorded predictions.
 
-Resampling whole recorded seeds would be unfair: three seeds drawn from three are often the same one thrice, which
-no real run is, and their variance is too small by (n - 1) / n (Davison & Hinkley 1997, section 3.8). Here a new
-seed takes each example's outcome from a recorded seed at random, and then is better or worse as a whole by a
-normal effect on its log-odds, for which examples are made right or wrong in an order that all seeds of the cell
-share. That effect has the variance over the recorded seeds, beyond what single examples explain, cell by cell as
-it was found: nothing is assumed that the gate assumes, and few seeds make cells look more unlike than they are.
-Example by example, simulated seeds vary less than real ones, again by (n - 1) / n; test sets are made smaller by
-that factor, so that the noise is that of the recorded ones.
+Resampling whole recorded seeds would be unfair: three seeds drawn from three often repeat one seed, as no real run
+does, and their variance is too small by (n - 1) / n (Davison & Hinkley 1997, section 3.8). Here a new seed takes
+the outcome of each example from a random recorded seed. A normal effect on its log-odds then makes the whole seed
+better or worse: examples are made right or wrong in an order that all seeds of the cell share. The effect has the
+variance over the recorded seeds that single examples do not explain, cell by cell. So the simulation shares no
+assumption with the gate, and with few seeds it makes cells look more different than they are. Example by example,
+simulated seeds vary less than real ones, again by (n - 1) / n; the test sets are made smaller by that factor to
+restore the noise.
 """
 
 from __future__ import annotations
@@ -65,7 +65,9 @@ def pools(run: Run) -> dict[Key, Pool]:
         if len(group.done) > 1 and (found := sample(group, source)) is not None
     }
     if not samples:
-        raise BenchError(f"{run.name} has no cell with two finished seeds: power cannot be measured")
+        raise BenchError(
+            f"{run.name} has no cell with two finished seeds: power cannot be measured", code="too-few-seeds"
+        )
     found = {}
     for key, (group, parts) in samples.items():
         metric = definition(group.done[0], group.headline)
@@ -95,7 +97,7 @@ class Simulator:
         return self._run(chosen, orders, {}), self._run(chosen, orders, drops)
 
     def _chosen(self, recorded: int, size: int) -> np.ndarray:
-        """Which examples a comparison uses, so many that their noise is as wanted."""
+        """The examples of a comparison; their number sets the noise."""
         count = max(2, round((recorded - 1) / recorded * (self.examples or size)))
         return np.sort(self.rng.choice(size, count, replace=count > size))
 
@@ -116,8 +118,8 @@ class Simulator:
 
 
 def shifted(rows: Columns, metric: Metric, by: float, order: np.ndarray) -> dict[str, np.ndarray]:
-    """The rows with a score about `by` higher or lower: examples are made right or wrong, those that matter least
-    first, so that no single long one moves the score by more than is wanted, and else by `order` [examples]."""
+    """The rows with a score about `by` higher or lower. Examples are made right or wrong, the least influential
+    first, so that no single long example overshoots, and otherwise by `order` [examples]."""
     changed = _mended(rows, metric) if by > 0 else _spoilt(rows, metric, order)
     effect = np.abs(_gain(rows, changed, metric))
     sequence = np.lexsort((order, effect.round(12)))
@@ -130,7 +132,7 @@ def shifted(rows: Columns, metric: Metric, by: float, order: np.ndarray) -> dict
 
 
 def _gain(rows: Columns, changed: Columns, metric: Metric) -> np.ndarray:
-    """What each example alone adds to the score when it is changed [examples]: to first order."""
+    """What changing each example adds to the score [examples], to first order."""
     if metric.kind in ("macro_f1", "class_f1"):
         right = [side["prediction"] == side["reference"] for side in (rows, {**rows, **changed})]
         return (right[1].astype(float) - right[0]) / len(right[0])
@@ -150,7 +152,7 @@ def _mended(rows: Columns, metric: Metric) -> dict[str, np.ndarray]:
 
 
 def _spoilt(rows: Columns, metric: Metric, order: np.ndarray) -> dict[str, np.ndarray]:
-    """The columns that change where every example is wrong; its label is another one, which `order` draws."""
+    """The columns that change where every example is wrong; `order` draws the wrong label."""
     if metric.kind not in ("macro_f1", "class_f1"):
         return {metric.columns[0]: np.zeros(len(order))}
     labels, places = np.unique(rows["reference"].astype(str), return_inverse=True)

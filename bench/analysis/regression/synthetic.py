@@ -1,4 +1,4 @@
-"""A suite whose truth is known: for checking intervals and the regression gate where no run is recorded."""
+"""A suite with known truth, to check intervals and the regression gate without a recorded run."""
 
 from __future__ import annotations
 

@@ -1,18 +1,17 @@
-"""How noisy seeds are: the variance over few seeds, moderated across the cells of a run.
+"""The noise of seeds: the variance over few seeds, moderated across the cells of a run.
 
-With two to five seeds a variance over seeds is hardly known. Its ratio to the interaction variance, the
-dispersion, is alike between cells even where scores and test sizes are not, and is at least 1, because seeds
-that differ on single examples alone have the interaction's variance. As in limma (Smyth 2004, Statistical
-Applications in Genetics and Molecular Biology 3; of dispersions: Lund et al. 2012, same journal 11) the true
-dispersions are drawn from a common distribution, which the cells themselves tell.
+Two to five seeds say little about the variance over seeds. Its ratio to the interaction variance, the dispersion,
+is similar between cells even where scores and test sizes differ. It is at least 1, because seeds that differ only
+on single examples have the interaction's variance. As in limma (Smyth 2004, Statistical Applications in Genetics
+and Molecular Biology 3; for dispersions: Lund et al. 2012, same journal 11) the true dispersions come from a common
+distribution, which is estimated from the cells.
 
-That distribution is not taken to be inverse chi-squared: strategies that are steady and some that collapse
-would make such a prior wrong, and the gate would raise false alarms. As in vash (Lu & Stephens 2016,
-Bioinformatics 32) it is flexible, on a grid: the logarithm of a dispersion has Student's t distribution, but for
-a share of wild cells, which may have any dispersion up to WILDEST (after Phipson et al. 2016, Annals of Applied
-Statistics 10). Location, scale and share are not estimated but integrated out (Gelman 2006, Bayesian Analysis 1),
-so that a run of few cells, which says little about them, claims little. A cell alone is left with nearly
-Student's t on its own seeds.
+An inverse chi-squared prior would be wrong where most strategies are steady and some collapse, and the gate would
+raise false alarms. As in vash (Lu & Stephens 2016, Bioinformatics 32) the prior is flexible, on a grid: the
+logarithm of a dispersion has Student's t distribution, except in a share of wild cells, which may have any
+dispersion up to WILDEST (after Phipson et al. 2016, Annals of Applied Statistics 10). Location, scale and share are
+integrated out rather than estimated (Gelman 2006, Bayesian Analysis 1), so a run of few cells yields a cautious
+answer. A single cell is left with nearly Student's t on its own seeds.
 """
 
 from __future__ import annotations
@@ -27,15 +26,17 @@ from bench.analysis.statistics.variance import Components
 
 DISPERSIONS = np.geomspace(1.0, 1e5, 97)
 LOCATIONS = np.linspace(0.0, 4.5, 16)  # of the logarithm of a dispersion
-LOCATION_RATE = 1.6  # exponential; so that intervals of a single cell cover 92% to 98% (tests/analysis)
+LOCATION_RATE = (
+    1.6  # exponential; chosen so that intervals of a single cell cover 92% to 98% (tests/analysis)
+)
 SCALES = np.array([0.05, 0.1, 0.2, 0.35, 0.5, 0.75, 1.0, 1.5, 2.0, 3.0])
 TAILS = 3.0  # degrees of freedom
-WILD_SHARES = {0.0: 3 / 4, 0.1: 1 / 12, 0.2: 1 / 12, 0.3: 1 / 12}  # of cells; how likely beforehand
+WILD_SHARES = {0.0: 3 / 4, 0.1: 1 / 12, 0.2: 1 / 12, 0.3: 1 / 12}  # share of cells: prior probability
 WILDEST = 300.0
 
 
 def moderated(cells: Sequence[Components]) -> list[Noise]:
-    """The error of one seed's score in each cell. A cell of one seed has what the other cells say."""
+    """The error of one seed's score in each cell. For a cell with one seed it comes from the other cells."""
     dofs = np.array([max(cell.dof, 0) for cell in cells], dtype=float)
     interactions = np.array([_interaction(cell) for cell in cells])
     seeds = np.array([cell.seed if cell.dof > 0 else 0.0 for cell in cells])
@@ -54,13 +55,13 @@ def moderated(cells: Sequence[Components]) -> list[Noise]:
 
 
 def _interaction(cell: Components) -> float:
-    """The interaction variance, or that of a few examples where fewer differ between seeds: seeds that agree
-    on everything may still differ on the next."""
+    """The interaction variance, but at least that of one example in which seeds differ: seeds that agree on every
+    example here may still differ on the next one."""
     return float(np.fmax(cell.interaction, 1 / max(cell.examples, 1) ** 2))
 
 
 def _likelihood(found: np.ndarray, dofs: np.ndarray) -> np.ndarray:
-    """Of the true dispersions, given those found, up to a factor a cell: chi-squared; [cells, dispersions]."""
+    """The chi-squared likelihood of the true dispersions, up to a factor per cell: [cells, dispersions]."""
     halves = dofs[:, None] / 2
     logs = -halves * (np.log(DISPERSIONS) + found[:, None] / DISPERSIONS)
     return np.exp(logs - logs.max(1, keepdims=True))
@@ -68,8 +69,8 @@ def _likelihood(found: np.ndarray, dofs: np.ndarray) -> np.ndarray:
 
 @lru_cache(maxsize=1)
 def _priors() -> tuple[np.ndarray, np.ndarray]:
-    """Distributions over the dispersions, one for each share of wild cells, location and scale [priors,
-    dispersions]; and how likely each is beforehand, up to a factor [priors]."""
+    """The candidate distributions over dispersions, one for each share of wild cells, location and scale [priors,
+    dispersions]; and their prior probabilities, up to a factor [priors]."""
     standard = (np.log(DISPERSIONS) - LOCATIONS[:, None, None]) / SCALES[:, None]
     density = (1 + standard**2 / TAILS) ** (-(TAILS + 1) / 2)
     steady = density / density.sum(-1, keepdims=True)

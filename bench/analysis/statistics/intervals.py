@@ -1,4 +1,4 @@
-"""95% intervals of a mean score, over seeds and test examples (methods: `variance`, `dispersion`)."""
+"""95% intervals of a mean score over seeds and test examples (methods: `variance`, `dispersion`)."""
 
 from __future__ import annotations
 
@@ -12,33 +12,36 @@ from bench.analysis.statistics.noise import Noise, total
 from bench.analysis.statistics.variance import Components
 
 MEANING = (
-    "± is half of a 95% interval over seeds and test examples: examples by the bootstrap, seeds with their "
-    "variance moderated across cells (after Smyth 2004)."
+    "± is half of a 95% interval over seeds and test examples: examples are bootstrapped, and the variance over "
+    "seeds is moderated across cells (after Smyth 2004)."
 )
+EXACT = "[low, high] is an exact binomial interval (Clopper and Pearson 1934), where nearly all examples are alike."
 K = TypeVar("K", bound=Hashable)
 
 
 @dataclass(frozen=True)
 class Interval:
-    """The mean of a score (or of a difference) over seeds, half the width of its interval, and its error."""
+    """The mean of a score (or of a difference) over seeds, half the width of its interval, and its error. bounds:
+    of an interval that is not symmetric; then `half` is its longer side."""
 
     mean: float
     half: float
     noise: Noise
     seeds: int
+    bounds: tuple[float, float] | None = None
 
     @property
     def low(self) -> float:
-        return self.mean - self.half
+        return self.bounds[0] if self.bounds else self.mean - self.half
 
     @property
     def high(self) -> float:
-        return self.mean + self.half
+        return self.bounds[1] if self.bounds else self.mean + self.half
 
 
 def intervals(found: Mapping[K, Components]) -> dict[K, Interval]:
-    """The interval of every cell, for the score that new seeds would have on average, on new examples of the
-    same kind. With one seed the variance over seeds cannot be known: the interval covers the examples alone."""
+    """The interval of every cell: of the mean score over new seeds and new examples of the same kind. One seed says
+    nothing about the variance over seeds, so its interval covers the examples alone."""
     result = {}
     for (key, parts), seed in zip(found.items(), moderated(list(found.values())), strict=True):
         over_seeds = [seed.scaled(1 / parts.seeds)] if parts.seeds > 1 else []
@@ -48,7 +51,10 @@ def intervals(found: Mapping[K, Components]) -> dict[K, Interval]:
 
 def estimated(parts: Components, noise: Noise, level: float = 0.95) -> Interval:
     """The interval of a mean with this error."""
-    return Interval(parts.mean, noise.quantile(0.5 + level / 2), noise, parts.seeds)
+    if parts.exact is None:
+        return Interval(parts.mean, noise.quantile(0.5 + level / 2), noise, parts.seeds)
+    longer = max(abs(parts.mean - bound) for bound in parts.exact)
+    return Interval(parts.mean, longer, noise, parts.seeds, parts.exact)
 
 
 def student_tail(t: float, dof: float) -> float:

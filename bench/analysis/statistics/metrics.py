@@ -1,14 +1,14 @@
-"""Scores as ratios of sums over examples, so that any of them can be resampled by one matrix product.
+"""Scores as ratios of sums over examples, so that one matrix product resamples any of them.
 
 Every Metric of bench.contracts has the form
 
     score = mean over labels l of  sum_i numerator[i, l] / sum_i denominator[i, l]
 
-(one label for all but macro F1), where labels whose denominator is zero are left out, as scikit-learn does
-for labels that neither references nor predictions contain. A resample of the examples is a vector of counts;
-the derivative of the score in those counts is its influence function, which gives the variance without
-resampling (the infinitesimal jackknife: Jaeckel 1972; Efron 1982, The Jackknife, the Bootstrap and Other
-Resampling Plans, section 6).
+(all but macro F1 have one label). Labels whose denominator is zero are left out, as scikit-learn does with labels
+that occur in neither references nor predictions. A resample of the examples is a vector of counts; the derivative
+of the score with respect to the counts is its influence function, which gives the variance without resampling (the
+infinitesimal jackknife: Jaeckel 1972; Efron 1982, The Jackknife, the Bootstrap and Other Resampling Plans,
+section 6).
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from bench.analysis.loading import Columns
 from bench.contracts import BenchError, Metric
 
 DRAWS = 1000
+FEW = 5  # units right, or wrong, below which a proportion is far from normal
 BLOCK = 4_000_000  # resampling counts held at once: 16 MB
 
 
@@ -45,7 +46,7 @@ class Ratios:
         return _resampled([self], counts)[:, 0]
 
     def influence(self) -> np.ndarray:
-        """By how much the score moves when an example's weight does [examples]; sums to zero."""
+        """The derivative of the score in the weight of each example [examples]; sums to zero."""
         totals = self.denominators.sum(0)
         present = totals > 0
         if not present.any():
@@ -53,6 +54,42 @@ class Ratios:
         numerators, denominators = self.numerators[:, present], self.denominators[:, present]
         ratios = numerators.sum(0) / totals[present]
         return ((numerators - ratios * denominators) / totals[present]).mean(1)
+
+
+def clustered(scores: Ratios, clusters: np.ndarray) -> Ratios:
+    """The same score with clusters of examples as its units: `clusters` [examples] numbers them from 0."""
+    sums = [
+        np.zeros((int(clusters.max()) + 1, side.shape[1]))
+        for side in (scores.numerators, scores.denominators)
+    ]
+    np.add.at(sums[0], clusters, scores.numerators)
+    np.add.at(sums[1], clusters, scores.denominators)
+    return Ratios(*sums)
+
+
+def exact_interval(scores: Sequence[Ratios], level: float = 0.95) -> tuple[float, float] | None:
+    """The interval of Clopper and Pearson (1934) where the bootstrap fails: where every unit is right, or every
+    unit wrong, in all of these scores, and where a single score averages right and wrong and fewer than FEW units
+    are either. None elsewhere. For other metrics it is the interval of the share of units fully right."""
+    from scipy.special import betaincinv
+
+    counted = [item.denominators.any(axis=1) for item in scores]
+    right = [_equal(item, 1.0)[present] for item, present in zip(scores, counted, strict=True)]
+    wrong = [_equal(item, 0.0)[present] for item, present in zip(scores, counted, strict=True)]
+    units, successes = len(right[0]), int(right[0].sum())
+    unanimous = all(map(np.all, right)) or all(map(np.all, wrong))
+    binary = len(scores) == 1 and bool((right[0] | wrong[0]).all() and (scores[0].denominators == 1).all())
+    if not units or not (unanimous or (binary and min(successes, units - successes) < FEW)):
+        return None
+    tail = (1 - level) / 2
+    low = float(betaincinv(successes, units - successes + 1, tail)) if successes else 0.0
+    high = float(betaincinv(successes + 1, units - successes, 1 - tail)) if successes < units else 1.0
+    return low, high
+
+
+def _equal(scores: Ratios, value: float) -> np.ndarray:
+    """Whether each unit has this ratio in all labels that it has [units]."""
+    return ((scores.numerators == value * scores.denominators) | (scores.denominators == 0)).all(axis=1)
 
 
 def _mean_ratio(numerators: np.ndarray, denominators: np.ndarray) -> np.ndarray:
@@ -77,12 +114,14 @@ def ratios(metric: Metric, columns: Columns) -> Ratios:
 
 def _numeric(columns: Columns, name: str) -> np.ndarray:
     if name not in columns:
-        raise BenchError(f"the predictions have no column '{name}' (columns: {', '.join(columns)})")
+        raise BenchError(
+            f"the predictions have no column '{name}' (columns: {', '.join(columns)})", code="missing-column"
+        )
     return np.asarray(columns[name], dtype=np.float64)
 
 
 def _label_ratios(metric: Metric, columns: Columns) -> Ratios:
-    """F1 by label: 2 true positives over predicted plus gold, an indicator column a label."""
+    """F1 by label: 2 true positives over predicted plus gold, one indicator column per label."""
     reference, prediction = np.asarray(columns["reference"]), np.asarray(columns["prediction"])
     if metric.kind == "class_f1":
         labels = np.array([metric.columns[0]], dtype=object)
@@ -101,7 +140,9 @@ def draw(scores: Sequence[Ratios], draws: int = DRAWS, seed: int = 0) -> np.ndar
     sentences and recomputing: Berg-Kirkpatrick et al. 2012, EMNLP)."""
     examples = len(scores[0])
     if any(len(score) != examples for score in scores):
-        raise BenchError("the scores to be compared are on test sets of different sizes")
+        raise BenchError(
+            "the scores to be compared are on test sets of different sizes", code="unequal-test-sets"
+        )
     if not examples:
         return np.zeros((draws, len(scores)))
     step = max(1, min(draws, BLOCK // examples))
@@ -113,7 +154,7 @@ def draw(scores: Sequence[Ratios], draws: int = DRAWS, seed: int = 0) -> np.ndar
 
 
 def _resampled(scores: Sequence[Ratios], counts: np.ndarray) -> np.ndarray:
-    """Each score [resamples, scores], by one matrix product: the counts are large, and are read once."""
+    """Each score [resamples, scores], by one matrix product, which reads the large counts once."""
     sides = [side for score in scores for side in (score.numerators, score.denominators)]
     sums = counts @ np.concatenate(sides, axis=1).astype(counts.dtype)
     parts = np.split(sums, np.cumsum([side.shape[1] for side in sides])[:-1], axis=1)

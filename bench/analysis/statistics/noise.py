@@ -1,7 +1,7 @@
 """The error of an estimate whose variance is itself uncertain: a scale mixture of normals.
 
-Where a variance has an inverse chi-squared distribution this is Student's t; here it has any distribution on a
-grid, which is what is left after variances were moderated across cells (bench.analysis.statistics.dispersion).
+With an inverse chi-squared distribution of the variance this is Student's t. Here the variance has any distribution
+on a grid: the posterior after moderation across cells (bench.analysis.statistics.dispersion).
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 BINS = 200
-TINY = 1e-30  # so that an error of no variance has a tail too
+TINY = 1e-30  # so that an error without variance has a tail too
 
 
 @dataclass(frozen=True)
@@ -33,12 +33,21 @@ class Noise:
 
     def tail(self, x: float) -> float:
         """The probability that the error exceeds `x`."""
+        return float(self.tails(np.array([x]))[0])
+
+    def tails(self, x: np.ndarray) -> np.ndarray:
+        """`tail` of each x [n]."""
         from scipy.special import ndtr
 
-        return float(self.weights @ ndtr(-x / np.sqrt(self.variances + TINY)))
+        return ndtr(-x[:, None] / np.sqrt(self.variances + TINY)) @ self.weights
+
+    def draws(self, count: int, rng: np.random.Generator, known: float = 0.0) -> np.ndarray:
+        """Draws of the error [count]. known: a part of its variance to leave out, because it is drawn elsewhere."""
+        variances = rng.choice(self.variances, count, p=self.weights / self.weights.sum())
+        return np.sqrt(np.maximum(variances - known, 0.0)) * rng.normal(size=count)
 
     def quantile(self, probability: float) -> float:
-        """What the error exceeds with one minus this probability, which is above one half; by bisection."""
+        """The quantile at this probability, which must be above one half; by bisection."""
         from scipy.special import ndtri
 
         low, high = (
@@ -51,7 +60,7 @@ class Noise:
 
 
 def total(noises: Sequence[Noise]) -> Noise:
-    """The sum of independent errors; the grid is thinned to BINS cells a step, each at its mean variance."""
+    """The sum of independent errors; the grid is thinned to BINS cells a sum, each at its mean variance."""
     sum_ = noises[0]
     for other in noises[1:]:
         variances = np.add.outer(sum_.variances, other.variances).ravel()

@@ -2,16 +2,18 @@
 
 The difference of two scores is resampled with the same examples for both (paired bootstrap: Koehn 2004,
 EMNLP; Berg-Kirkpatrick et al. 2012, EMNLP); the noise of both over seeds is added, moderated as for
-intervals, so a difference that other seeds would not show is not significant (Dror et al. 2018, ACL, on
-testing in NLP; Bouthillier et al. 2021, MLSys, on seeds). Mean scores are tested as log-odds, where a strategy
-that scatters about 60 is not taken to reach 90 as easily as 30 (Brown, Cai & DasGupta 2001, Statistical
-Science 16, on the logit interval); intervals are of the scores themselves. P values are Holm's (1979) over all
-comparisons of a table. McNemar's exact test is given where it applies: one seed, and a metric that averages
-right and wrong. The effect size is Cohen's h (1988, chapter 6): about 0.2 is small, 0.5 medium, 0.8 large.
+intervals, so a difference that other seeds would not show is not significant (Dror et al. 2018, ACL, on testing in
+NLP; Bouthillier et al. 2021, MLSys, on seeds). Mean scores are tested as log-odds: a strategy whose seeds scatter
+about 60 is less likely to reach 90 than 30 (Brown, Cai & DasGupta 2001, Statistical Science 16, on the logit
+interval); intervals are of the scores themselves. P values hold over all pairs of a table, because the best
+is chosen from the same data (`familywise`). McNemar's exact test is given where it applies: one seed, independent
+examples, and a metric that averages right and wrong. The effect size is Cohen's h (1988, chapter 6): about 0.2 is
+small, 0.5 medium, 0.8 large.
 """
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -21,20 +23,24 @@ import numpy as np
 from bench.analysis.groups import Group, Key, check_metric, gather
 from bench.analysis.loading import Predictions
 from bench.analysis.statistics.dispersion import moderated
+from bench.analysis.statistics.familywise import LEVEL, Pair, corrected
 from bench.analysis.statistics.intervals import Interval, estimated
 from bench.analysis.statistics.noise import Noise, total
-from bench.analysis.statistics.resampling import Resampled, Source, definition, resample
+from bench.analysis.statistics.resampling import Resampled, Source, clusters_of, definition, resample
+from bench.analysis.statistics.variance import shared_variance
 from bench.analysis.tables.model import Block, Column, Entry, Row, Table
 from bench.contracts import BenchError
 from bench.runs.record import Record
 
-LEVEL = 0.05
+SURE = 80
+POWER = SURE / 100  # with which a detectable difference would be found
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """`first` minus `second`, in units of the score. p: two-sided; adjusted: Holm's, over the table.
-    effect: Cohen's h. mcnemar: the exact p, or None where the test does not apply."""
+    """`first` minus `second`, in units of the score. p: two-sided, of this pair alone; adjusted: over all pairs of
+    the table. detectable: the smallest true difference that would be found with POWER. effect: Cohen's h. mcnemar:
+    the exact p, or None where the test does not apply."""
 
     first: Key
     second: Key
@@ -42,12 +48,13 @@ class Comparison:
     difference: Interval
     p: float
     adjusted: float
+    detectable: float
     effect: float
     mcnemar: float | None = None
 
     @property
     def tied(self) -> bool:
-        """Whether the two cannot be told apart at 5% over the whole table."""
+        """Whether the two cannot be told apart at 5% over the whole table; not evidence that they are equal."""
         return self.adjusted >= LEVEL
 
 
@@ -71,44 +78,74 @@ def with_best(scores: Mapping[Scored, Resampled]) -> list[tuple[Key, Key, str]]:
 
 
 def compare_pairs(scores: Mapping[Scored, Resampled], pairs: Pairs) -> list[Comparison]:
-    """The comparisons, in the order of the pairs; those without a shared seed or example are left out."""
-    differences = _differences(scores, pairs)
-    odds = _differences({scored: group.log_odds() for scored, group in scores.items()}, pairs)
-    p = [_p_value(item) for item in odds.values()]
-    return [
-        Comparison(*pair, item, raw, corrected, _cohen_h(scores, *pair))
-        for (pair, item), raw, corrected in zip(differences.items(), p, holm(p), strict=True)
-    ]
+    """The comparisons, in the order of the pairs; those without a shared seed or example are left out.
 
-
-def _differences(scores: Mapping[Scored, Resampled], pairs: Pairs) -> dict[tuple[Key, Key, str], Interval]:
-    """The difference of every pair that has one. Its error over seeds is that of both groups, each moderated for
-    itself: the best of a task is in many differences, and its noise is not to count as seen many times."""
-    seed_noise = dict(zip(scores, moderated([group.components() for group in scores.values()]), strict=True))
-    found = {}
+    Their p values are corrected for every pair of all scores, which are those of one table."""
+    noise = seed_noise(scores)
+    family = all_pairs(scores, noise)
+    found = corrected(list(family.values()))
+    adjusted = dict(zip(family, found.adjusted, strict=True))
+    comparisons = []
     for first, second, metric in pairs:
-        difference = scores[first, metric].minus(scores[second, metric])
-        if difference is None:
+        swapped = (first, second, metric) not in family
+        key = (second, first, metric) if swapped else (first, second, metric)
+        minus = scores[first, metric].minus(scores[second, metric])
+        if minus is not None:
+            difference = _estimated(minus, noise, (first, second, metric))
+            error, effect = difference.noise, _cohen_h(scores, first, second, metric)
+            least = error.quantile(1 - found.critical / 2) + error.quantile(POWER)
+            p = family[key].p
+            comparisons.append(Comparison(first, second, metric, difference, p, adjusted[key], least, effect))
+    return comparisons
+
+
+Trio = tuple[Key, Key, str]
+"""Two groups of a task and the metric that compares them."""
+
+
+def all_pairs(scores: Mapping[Scored, Resampled], noise: Mapping[Scored, Noise]) -> dict[Trio, Pair]:
+    """Every pair of groups of a task, by each metric, as log-odds; noise: of one seed of each group."""
+    odds = {scored: group.log_odds() for scored, group in scores.items()}
+    errors = {scored: noise[scored].scaled(group.slope() ** 2) for scored, group in scores.items()}
+    seeds = {
+        scored: errors[scored].draws(
+            len(group.draws), np.random.default_rng(place), group.components().interaction
+        )
+        for place, (scored, group) in enumerate(odds.items())
+        if len(group.seeds) > 1
+    }
+    family = {}
+    for (first, metric), (second, other) in itertools.combinations(odds, 2):
+        minus = odds[first, metric].minus(odds[second, metric]) if first.task == second.task else None
+        if minus is None or metric != other:
             continue
-        parts, errors = difference.components(), []
-        if parts.seeds > 1:
-            errors = [seed_noise[key, metric].scaled(1 / parts.seeds) for key in (first, second)]
-        found[first, second, metric] = estimated(parts, total([Noise.known(parts.example), *errors]))
+        count, pair = len(minus.seeds), ((first, metric), (second, metric))
+        parts = [Noise.known(shared_variance(minus.draws))]
+        null = minus.draws.mean(1) - minus.draws.mean()
+        if count > 1:
+            parts += [errors[scored].scaled(1 / count) for scored in pair]
+            null = null + (seeds[pair[0]] - seeds[pair[1]]) / math.sqrt(count)
+        family[first, second, metric] = Pair(float(minus.scores.mean()), total(parts), null)
+    return family
+
+
+def seed_noise(scores: Mapping[Scored, Resampled]) -> dict[Scored, Noise]:
+    """The error over seeds of every group, moderated across the groups of a metric. Groups are moderated, not
+    differences: the best of a task is in many differences, and its noise must not count many times."""
+    found: dict[Scored, Noise] = {}
+    for metric in dict.fromkeys(metric for _, metric in scores):
+        own = [scored for scored in scores if scored[1] == metric]
+        found.update(zip(own, moderated([scores[scored].components() for scored in own]), strict=True))
     return found
 
 
-def _p_value(difference: Interval) -> float:
-    return 1.0 if difference.mean == 0 else 2 * difference.noise.tail(abs(difference.mean))
-
-
-def holm(p: Sequence[float]) -> list[float]:
-    """Holm's adjusted p values, as statsmodels' multipletests(p, method="holm") has them; importing that
-    takes longer than everything else here."""
-    order = np.argsort(p, kind="stable")
-    adjusted = np.empty(len(p))
-    stepped = np.asarray(p, dtype=float)[order] * np.arange(len(p), 0, -1)
-    adjusted[order] = np.minimum(np.maximum.accumulate(stepped), 1.0)
-    return adjusted.tolist()
+def _estimated(minus: Resampled, noise: Mapping[Scored, Noise], trio: Trio) -> Interval:
+    """The difference of a pair with its error over examples and over the seeds of both groups."""
+    first, second, metric = trio
+    parts, errors = minus.components(), []
+    if parts.seeds > 1:
+        errors = [noise[key, metric].scaled(1 / parts.seeds) for key in (first, second)]
+    return estimated(parts, total([Noise.known(parts.example), *errors]))
 
 
 def _cohen_h(scores: Mapping[Scored, Resampled], first: Key, second: Key, metric: str) -> float:
@@ -119,13 +156,15 @@ def _cohen_h(scores: Mapping[Scored, Resampled], first: Key, second: Key, metric
 
 def mcnemar(first: Record, second: Record, metric: str, source: Source) -> float | None:
     """McNemar's exact p of two single runs on the same examples (statsmodels); None where it does not apply:
-    another kind of metric, a column that is not 0 or 1, other examples."""
+    another kind of metric, a column that is not 0 or 1, other examples, or examples in clusters."""
     how = definition(first, metric)
     rows, others = source.columns(first), source.columns(second)
     if how is None or how.kind != "mean" or rows is None or others is None:
         return None
     right, other = (np.asarray(side[how.columns[0]], dtype=float) for side in (rows, others))
     if not np.array_equal(rows["id"], others["id"]) or not np.isin([right, other], (0, 1)).all():
+        return None
+    if clusters_of(rows) is not None:
         return None
     from statsmodels.stats.contingency_tables import mcnemar as exact
 
@@ -171,7 +210,10 @@ def build(records: Sequence[Record], predictions: Callable[[str], Predictions], 
     }
     compared = compare_pairs(scores, with_best(scores))
     if not compared:
-        raise BenchError("there are no two strategies with predictions on the same task, seeds and examples")
+        raise BenchError(
+            "there are no two strategies with predictions on the same task, seeds and examples",
+            code="nothing-to-compare",
+        )
     return table(with_mcnemar(compared, groups, source))
 
 
@@ -181,7 +223,8 @@ def table(comparisons: Sequence[Comparison]) -> Table:
         Column("metric", "metric", "text"),
         Column("difference", "difference", "score"),
         Column("effect", "Cohen's h", "effect"),
-        Column("p", "p (Holm)", "p"),
+        Column("p", "p (adjusted)", "p"),
+        Column("detectable", "detectable difference", "percent"),
         Column("mcnemar", "McNemar", "p"),
         Column("verdict", "verdict", "text"),
     )
@@ -192,6 +235,7 @@ def table(comparisons: Sequence[Comparison]) -> Table:
             Entry(item.difference.mean, item.difference.half),
             Entry(item.effect),
             Entry(item.adjusted),
+            Entry(item.detectable),
             Entry(item.mcnemar),
             Entry(
                 "not told apart"
@@ -208,6 +252,11 @@ def table(comparisons: Sequence[Comparison]) -> Table:
         ("first", "second"),
         columns,
         tuple(Block(task, tuple(rows)) for task, rows in blocks.items()),
-        ("± is half of a 95% interval of the difference; p values are Holm's over the table.",),
+        (
+            "± is half of a 95% interval of the difference. p values are adjusted for all pairs of strategies in "
+            "the table (Westfall and Young 1993), because the best is chosen from the same data.",
+            "Tied means not told apart, not equal. Detectable difference: the smallest that would be found "
+            f"{SURE} times in 100.",
+        ),
         "task",
     )

@@ -10,7 +10,8 @@ import numpy as np
 
 from bench.analysis.groups import Group
 from bench.analysis.loading import Columns, Predictions, columns
-from bench.analysis.statistics.metrics import draw, ratios
+from bench.analysis.statistics.metrics import clustered, draw, exact_interval, ratios
+from bench.analysis.statistics.noise import Noise
 from bench.analysis.statistics.variance import Components, components
 from bench.contracts import Metric
 from bench.runs.record import Record
@@ -33,30 +34,53 @@ class Source:
 
 @dataclass(frozen=True)
 class Resampled:
-    """A score by seed: scores [seeds], draws [resamples, seeds], on the examples `ids` [examples].
+    """A score by seed: scores [seeds], draws [resamples, seeds], on the examples `ids` [examples]. clusters: the
+    number of groups that were resampled, 0 where the examples themselves were. exact: as in Components.
 
-    Draws of any two with the same number of examples use the same resamples, so they may be subtracted."""
+    Any two with the same number of examples share their resamples, so their draws may be subtracted."""
 
     seeds: tuple[int, ...]
     scores: np.ndarray
     draws: np.ndarray
     ids: np.ndarray
+    clusters: int = 0
+    exact: tuple[float, float] | None = None
+
+    @property
+    def units(self) -> int:
+        """The number of what was resampled."""
+        return self.clusters or len(self.ids)
 
     def components(self) -> Components:
         """The variance components of the mean over seeds."""
         covariance = np.atleast_2d(np.cov(self.draws, rowvar=False))
-        return components(self.scores, covariance, len(self.ids))
+        return replace(components(self.scores, covariance, self.units), exact=self.exact)
+
+    def distribution(self, noise: Noise, seed: int) -> np.ndarray:
+        """Draws of the mean over seeds [resamples]: bootstrap draws over the test examples plus normal noise for
+        the rest of `noise`, the whole error of the mean, whose variance is drawn as well."""
+        over_examples = self.draws.mean(1)
+        rng = np.random.default_rng(seed)
+        variances = rng.choice(noise.variances, len(over_examples), p=noise.weights)
+        rest = np.sqrt(np.maximum(variances - over_examples.var(), 0.0))
+        centred = over_examples - over_examples.mean()
+        return self.scores.mean() + centred + rest * rng.normal(size=len(rest))
+
+    def slope(self) -> float:
+        """The derivative of the log-odds at the mean score. A mean of 0 or 1 is moved by half a unit."""
+        mean = self._inner_mean()
+        return 1 / (mean * (1 - mean))
 
     def log_odds(self) -> Resampled:
-        """The scores as log-odds, by the tangent at their mean, whose own log-odds are the new mean: so a test
-        of it is a test of the mean score. A mean of 0 or 1 is half an example away from it."""
-        least = 0.5 / max(len(self.ids), 1)
-        mean = float(np.clip(self.scores.mean(), least, 1 - least))
-        slope = 1 / (mean * (1 - mean))
-        level = math.log(mean / (1 - mean))
-        return replace(
-            self, scores=level + slope * (self.scores - mean), draws=level + slope * (self.draws - mean)
-        )
+        """The scores as log-odds, linearised at their mean and centred on its log-odds, so that a test of the
+        result is a test of the mean score."""
+        mean, slope = self._inner_mean(), self.slope()
+        level, scores = math.log(mean / (1 - mean)), slope * (self.scores - self.scores.mean())
+        return replace(self, scores=level + scores, draws=level + slope * (self.draws - self.scores.mean()))
+
+    def _inner_mean(self) -> float:
+        least = 0.5 / max(self.units, 1)
+        return float(np.clip(self.scores.mean(), least, 1 - least))
 
     def minus(self, other: Resampled) -> Resampled | None:
         """The difference, seed by seed, on the seeds that both have; None without one or on other examples."""
@@ -70,25 +94,46 @@ class Resampled:
             self.scores[own] - other.scores[others],
             self.draws[:, own] - other.draws[:, others],
             self.ids,
+            self.clusters,
         )
 
 
 def definition(record: Record, metric: str) -> Metric | None:
-    """How this record's metric follows from its prediction columns."""
+    """The definition of this record's metric over its prediction columns."""
     return next((item for item in record.metrics if item.name == metric), None)
 
 
 def resample(group: Group, metric: str, source: Source, test: str = "test") -> Resampled | None:
-    """The group's scores over resamples; None where a finished seed lacks the metric or its predictions, or
-    where its seeds were scored on different examples."""
-    found, ids = [], []
+    """The group's scores over resamples; None where a finished seed lacks the metric or its predictions, or where
+    its seeds were scored on different examples."""
+    found, ids, clusters = [], [], 0
     for record in group.done:
         how, rows = definition(record, metric), source.columns(record, test)
         if how is None or rows is None:
             return None
-        found.append(ratios(how, rows))
-        ids.append(rows["id"])
+        numbers = clusters_of(rows)
+        clusters = 0 if numbers is None else int(numbers.max()) + 1
+        found.append(ratios(how, rows) if numbers is None else clustered(ratios(how, rows), numbers))
+        ids.append(rows["id"] if numbers is None else _with(rows["id"], numbers))
     if not found or not all(np.array_equal(ids[0], other) for other in ids[1:]):
         return None
     seeds = tuple(record.cell.seed for record in group.done)
-    return Resampled(seeds, np.array([item.score() for item in found]), draw(found), ids[0])
+    scores = np.array([item.score() for item in found])
+    return Resampled(seeds, scores, draw(found), ids[0], clusters, exact_interval(found))
+
+
+def _with(ids: np.ndarray, clusters: np.ndarray) -> np.ndarray:
+    """The ids with their clusters: scores on other clusters are not paired."""
+    return np.char.add(ids.astype(str), np.char.add("\0", clusters.astype(str)))
+
+
+def clusters_of(rows: Columns) -> np.ndarray | None:
+    """The number of each example's cluster [examples], from the column `group`: examples of one document are not
+    independent, so documents are resampled. An example without a group is a cluster of its own. None where the file
+    has no groups, or only groups of one."""
+    if "group" not in rows:
+        return None
+    groups = rows["group"].astype(str)
+    alone = np.char.add("\0", np.arange(len(groups)).astype(str))
+    _, numbers = np.unique(np.where(groups == "", alone, groups), return_inverse=True)
+    return numbers if len(numbers) and numbers.max() + 1 < len(numbers) else None

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 import numpy as np
 
 from bench.analysis.groups import Group, Key
 from bench.analysis.loading import Predictions
-from bench.analysis.statistics.intervals import MEANING, intervals
-from bench.analysis.statistics.paired import compare_pairs, with_best
+from bench.analysis.statistics.intervals import EXACT, MEANING, intervals
+from bench.analysis.statistics.paired import SURE, Comparison, compare_pairs, with_best
 from bench.analysis.statistics.resampling import Resampled, Source, resample
 
 STANDARD_DEVIATION = (
@@ -19,8 +19,9 @@ STANDARD_DEVIATION = (
     "predictions were not read (table --intervals reads them)."
 )
 TIED = (
-    "Bold: the best mean of its task. Underlined: cannot be told from it (paired bootstrap on the same examples, "
-    "noise over seeds moderated across cells, log-odds of the mean; Holm-corrected over all tasks, 5%)."
+    "Bold: the best mean of its task. Underlined: not told apart from it (paired bootstrap on the same examples, "
+    "log-odds, noise over seeds; 5% over all pairs of strategies, tasks and metrics of this table), which does not "
+    "mean equal: {missed} would be missed more than {odds} times in 100."
 )
 
 
@@ -34,11 +35,13 @@ class Shown(NamedTuple):
 
 @dataclass(frozen=True)
 class Uncertainty:
-    """spread: half of an interval, or a standard deviation, in units of the score; `notes` say which."""
+    """spread: half of an interval, or a standard deviation, in units of the score; `notes` say which. bounds: of
+    the intervals that are not symmetric."""
 
     spread: Mapping[Shown, float]
     tied: frozenset[Shown] = frozenset()
     notes: tuple[str, ...] = ()
+    bounds: Mapping[Shown, tuple[float, float]] = field(default_factory=dict)
 
 
 def from_seeds(
@@ -62,7 +65,7 @@ def from_predictions(
 ) -> Uncertainty:
     """95% intervals over seeds and examples, and ties; a score without predictions has neither.
 
-    What the groups say about noise together, and the correction of ties, are those of a metric over all tasks."""
+    Noise over seeds is moderated across the groups of a metric; ties are corrected over the whole table."""
     source = Source(predictions)
     found: dict[tuple[Key, str], Resampled] = {}
     for key, group in groups.items():
@@ -70,14 +73,30 @@ def from_predictions(
             if (scores := resample(group, metric, source, test)) is not None:
                 found[key, metric] = scores
     spread: dict[Shown, float] = {}
-    tied: set[Shown] = set()
+    bounds: dict[Shown, tuple[float, float]] = {}
     for metric in {metric: None for _, metric in found}:
         parts = {key: scores.components() for (key, name), scores in found.items() if name == metric}
-        spread.update({Shown(key, metric, test): item.half for key, item in intervals(parts).items()})
-        own = {(key, name): scores for (key, name), scores in found.items() if name == metric}
-        compared = compare_pairs(own, with_best(own))
-        tied |= {Shown(item.second, metric, test) for item in compared if item.tied}
-    notes = [MEANING, TIED]
+        for key, item in intervals(parts).items():
+            spread[Shown(key, metric, test)] = item.half
+            if item.bounds is not None:
+                bounds[Shown(key, metric, test)] = item.bounds
+    compared = [item for item in compare_pairs(found, with_best(found)) if item.tied]
+    tied = frozenset(Shown(item.second, item.metric, test) for item in compared)
+    notes = [MEANING, TIED.format(missed=_missed(compared), odds=100 - SURE)]
     if any(len(scores.seeds) == 1 for scores in found.values()):
         notes.append("With one seed the interval covers the test examples alone.")
-    return Uncertainty(spread, frozenset(tied), tuple(notes))
+    if bounds:
+        notes.append(EXACT)
+    if clustered := {key.task: scores.clusters for (key, _), scores in found.items() if scores.clusters}:
+        counts = ", ".join(f"{task} ({count:,})" for task, count in clustered.items())
+        notes.append(f"Test examples are resampled by the document that they come from: {counts} documents.")
+    return Uncertainty(spread, tied, tuple(notes), bounds)
+
+
+def _missed(tied: Sequence[Comparison]) -> str:
+    """The differences that these ties may hide, in points."""
+    if not tied:
+        return "differences below a detectable one"
+    least, most = (100 * limit(item.detectable for item in tied) for limit in (min, max))
+    where = f"{most:.1f}" if len(tied) == 1 else f"{least:.1f} to {most:.1f}"
+    return f"differences below {where} points"

@@ -1,14 +1,14 @@
-"""Where the noise of a score comes from: seeds, test examples, and the two together.
+"""The sources of a score's noise: seeds, test examples, and their interaction.
 
 A score of seed s on a sample of examples is modelled as a crossed random-effects design,
 
     score[s] = truth + seed effect[s] + example effect + interaction[s]
 
-Seeds see the same examples, so the naive bootstrap over seeds and examples is wrong twice: with few seeds it
-shrinks their variance by (n - 1) / n (Davison & Hinkley 1997, section 3.8), and it counts the interaction
-twice (Owen 2007, The pigeonhole bootstrap, Annals of Applied Statistics 1). Here the components come from
-moments (Searle, Casella & McCulloch 1992, chapter 4): the variance over seeds from the seeds' scores, the
-other two from the covariance of the seeds' scores over resamples of the examples.
+All seeds are scored on the same examples, so the naive bootstrap over seeds and examples is wrong twice: with few
+seeds it shrinks their variance by (n - 1) / n (Davison & Hinkley 1997, section 3.8), and it counts the interaction
+twice (Owen 2007, The pigeonhole bootstrap, Annals of Applied Statistics 1). Here the components are moment
+estimates (Searle, Casella & McCulloch 1992, chapter 4): the variance over seeds from the seeds' scores, the other
+two from the covariance of the seeds' scores over resamples of the examples.
 """
 
 from __future__ import annotations
@@ -23,10 +23,11 @@ import numpy as np
 class Components:
     """The variances behind a mean over seeds, in squared units of the score.
 
-    seed: of single seeds' scores on this test set, interaction included; NaN with one seed.
-    interaction: the part of it that comes from which examples a seed gets right; NaN with one seed.
-    example: what the choice of test examples adds to the mean over seeds, however many seeds; with one seed
-    it includes the interaction.
+    seed: the variance of single seeds' scores on this test set, interaction included; NaN with one seed.
+    interaction: the part of `seed` that comes from which examples a seed gets right; NaN with one seed.
+    example: what the choice of test examples adds to the variance of the mean, whatever the number of seeds; with
+    one seed it includes the interaction.
+    exact: an interval of the mean that replaces the symmetric one, where these variances say too little.
     """
 
     mean: float
@@ -35,6 +36,7 @@ class Components:
     seed: float
     interaction: float
     example: float
+    exact: tuple[float, float] | None = None
 
     @property
     def dof(self) -> int:
@@ -43,7 +45,7 @@ class Components:
 
     @property
     def dispersion(self) -> float:
-        """The variance over seeds in units of the interaction; NaN where seeds never disagree, or with one."""
+        """The variance over seeds in units of the interaction; NaN with one seed and where seeds never disagree."""
         return self.seed / self.interaction if self.interaction > 0 else math.nan
 
 
@@ -57,6 +59,15 @@ def components(scores: np.ndarray, covariance: np.ndarray, examples: int) -> Com
     return Components(
         mean, seeds, examples, float(np.var(scores, ddof=1)), max(total - shared, 0.0), max(shared, 0.0)
     )
+
+
+def shared_variance(draws: np.ndarray) -> float:
+    """`example` of components, from draws of the seeds' scores [resamples, seeds] alone."""
+    seeds = draws.shape[1]
+    centred = draws - draws.mean(0)
+    together = float(np.square(centred.sum(1)).sum())
+    apart = float(np.square(centred).sum()) if seeds > 1 else 0.0
+    return max((together - apart) / max(seeds * (seeds - 1), 1) / (len(draws) - 1), 0.0)
 
 
 def linear_covariance(influences: np.ndarray) -> np.ndarray:

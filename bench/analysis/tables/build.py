@@ -1,4 +1,4 @@
-"""From records to the table: rows are strategies and backbones, tasks are blocks or groups of columns."""
+"""The table of scores: rows are strategies and backbones; tasks are blocks or groups of columns."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from bench.analysis.groups import Group, Key, check_metric, gather
 from bench.analysis.loading import Predictions
 from bench.analysis.statistics.uncertainty import from_predictions, from_seeds
 from bench.analysis.tables.columns import HEADLINE, MEASURES, OVERALL, Context, checked
-from bench.analysis.tables.footnotes import SECONDS, provenance
+from bench.analysis.tables.footnotes import SECONDS, accuracies, provenance, warnings
 from bench.analysis.tables.layouts import across_tasks, by_task, marked
 from bench.analysis.tables.model import Table
 from bench.contracts import BenchError
@@ -27,9 +27,9 @@ DEFAULT_COLUMNS = {
 class TableOptions:
     """What the table shows.
 
-    rows: BY_TASK, a block a task; or ACROSS_TASKS, the paper's form, with columns grouped by task.
-    columns: names of metrics and measures (bench.analysis.tables.columns); empty: the default of this form.
-    metric: the metric shown and ranked by in place of each task's headline.
+    rows: BY_TASK, one block per task; or ACROSS_TASKS, the layout of papers, with columns grouped by task.
+    columns: names of metrics and measures (bench.analysis.tables.columns); empty: the default of this layout.
+    metric: shown and ranked by in place of each task's headline metric.
     """
 
     rows: tuple[str, ...] = BY_TASK
@@ -41,7 +41,9 @@ class TableOptions:
     def __post_init__(self) -> None:
         if self.rows not in DEFAULT_COLUMNS:
             valid = " or ".join(",".join(names) for names in DEFAULT_COLUMNS)
-            raise BenchError(f"cannot make rows of {','.join(self.rows)} (rows: {valid})")
+            raise BenchError(
+                f"cannot make rows of {','.join(self.rows)} (rows: {valid})", code="unknown-rows"
+            )
 
 
 def build(
@@ -53,7 +55,7 @@ def build(
     test examples; without, the standard deviation over seeds. BenchError names an unknown column."""
     groups = gather(records)
     if not groups:
-        raise BenchError("there are no records to tabulate: run the suite first")
+        raise BenchError("there are no records to tabulate: run the suite first", code="no-records")
     if options.metric:
         check_metric(options.metric, groups.values())
         groups = {key: _with_headline(group, options.metric) for key, group in groups.items()}
@@ -66,11 +68,12 @@ def build(
     form = by_task if options.rows == BY_TASK else across_tasks
     columns, blocks = form(names, context)
     return Table(
-        caption=options.caption or _caption(records),
+        caption=options.caption or title(records),
         headings=ACROSS_TASKS,
         columns=tuple(columns),
         blocks=tuple(marked(block, columns) for block in blocks),
-        notes=(*uncertainty.notes, SECONDS, *_reading(names, options), *provenance(groups)),
+        notes=(*uncertainty.notes, *_accuracies(shown, groups), *warnings(groups)),
+        details=(SECONDS, *_reading(names, options), *provenance(groups)),
         title="task" if options.rows == BY_TASK else "",
     )
 
@@ -86,9 +89,12 @@ def _with_headline(group: Group, metric: str) -> Group:
     return Group(group.key, tuple(record.model_copy(update={"headline": metric}) for record in group.records))
 
 
-def _caption(records: Sequence[Record]) -> str:
-    suites = ", ".join(dict.fromkeys(record.cell.suite for record in records))
-    return f"Transfer strategies on suite {suites}"
+def title(records: Sequence[Record]) -> str:
+    """What was run: a suite or, where a suite has the name of its one task, a user's data."""
+    suites = list(dict.fromkeys(record.cell.suite for record in records))
+    tasks = list(dict.fromkeys(record.cell.task.partition("@")[0] for record in records))
+    where = f"your data, {suites[0]}" if suites == tasks else f"suite {', '.join(suites)}"
+    return f"Transfer strategies on {where}"
 
 
 def _metrics(names: Sequence[str], groups: Mapping[Key, Group]) -> dict[Key, tuple[str, ...]]:
@@ -101,16 +107,21 @@ def _metrics(names: Sequence[str], groups: Mapping[Key, Group]) -> dict[Key, tup
     }
 
 
+def _accuracies(shown: Mapping[Key, Sequence[str]], groups: Mapping[Key, Group]) -> list[str]:
+    """What `accuracy` is, for the groups of which it is shown."""
+    return accuracies({key: group for key, group in groups.items() if "accuracy" in shown[key]})
+
+
 def _reading(names: Sequence[str], options: TableOptions) -> list[str]:
-    """What the derived columns mean, for those that are shown."""
+    """The meaning of the derived columns that are shown."""
     reference = options.reference
     meanings = {
-        "relative": f"Time / {reference}: cold seconds over those of {reference} with the same task and backbone, "
-        f"on the same machine{'' if options.rows == BY_TASK else '; the geometric mean over tasks'}.",
+        "relative": f"Time / {reference}: cold seconds over those of {reference} on the same task, backbone and "
+        f"machine{'' if options.rows == BY_TASK else '; the geometric mean over tasks'}.",
         "rank": "Rank: the mean over tasks of the rank by headline score; 1 is best.",
-        "average": "Average: the unweighted mean of the headline scores, where every task has one.",
+        "average": "Average: the unweighted mean of the headline scores; shown where every task has one.",
         "of-full-corrected": f"Above chance: (score - floor) / ({reference} - floor); the floor is "
-        "the higher of a uniform guess and always the commonest label.",
+        "the higher score of a uniform guess and of always predicting the majority label.",
         "trainable": "Trainable: the share of all parameters that learn in any phase, the head included.",
     }
     return [meaning for name, meaning in meanings.items() if name in names]

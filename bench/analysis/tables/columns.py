@@ -1,4 +1,4 @@
-"""The columns that a table can have: how each follows from the records of a group."""
+"""The columns that a table can have, each computed from the records of a group."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from statistics import fmean
 
-from bench.analysis.groups import Group, Key, floor, is_degenerate, metric_names
+from bench.analysis.groups import Group, Key, floor, is_degenerate, metric_heading, metric_names
 from bench.analysis.statistics.uncertainty import Shown, Uncertainty
 from bench.analysis.tables.model import ADAPTED, Column, Entry, Unit
 from bench.contracts import BenchError
@@ -16,11 +16,11 @@ from bench.contracts import BenchError
 
 @dataclass(frozen=True)
 class Context:
-    """What a column may look at beside its own group."""
+    """What a column may read besides its own group."""
 
     groups: Mapping[Key, Group]
     uncertainty: Uncertainty
-    reference: str  # the strategy that others are related to: full
+    reference: str  # the strategy that others are compared with: full
 
     def counterpart(self, group: Group) -> Group | None:
         """The reference strategy on the same task and backbone."""
@@ -47,7 +47,8 @@ def score(group: Group, metric: str, context: Context, test: str = "test") -> En
     if values:
         shown = Shown(group.key, metric, test)
         mark = "tied" if shown in context.uncertainty.tied else ""
-        return Entry(fmean(values), context.uncertainty.spread.get(shown), mark)
+        known = context.uncertainty
+        return Entry(fmean(values), known.spread.get(shown), mark, bounds=known.bounds.get(shown))
     if group.failures and not group.done:
         return Entry(note=group.failures[0].status)
     return Entry()
@@ -58,7 +59,7 @@ def _seconds(group: Group, context: Context) -> Entry:
 
 
 def _adapted(group: Group) -> str:
-    """A mark where a run of the group was changed on its way, so that its time is not what was asked for."""
+    """A mark where a run of the group was adapted, so its time is not that of the cell as requested."""
     return ADAPTED if any(record.adaptations for record in group.done) else ""
 
 
@@ -85,7 +86,7 @@ def _memory(group: Group, context: Context) -> Entry:
 
 
 def _seeds(group: Group, context: Context) -> Entry:
-    """The finished seeds; of how many, where some did not finish; and how many of them are degenerate."""
+    """The finished seeds, out of how many where some did not finish, and how many of them are degenerate."""
     done, expected = len(group.done), context.seeds
     note = "" if done == expected else f"{done}/{expected}"
     if degenerate := sum(map(is_degenerate, group.done)):
@@ -102,7 +103,7 @@ def _of_full_corrected(group: Group, context: Context) -> Entry:
 
 
 def _share_of_reference(group: Group, context: Context, corrected: float) -> Entry:
-    """(score - c floor) / (reference - c floor), c 0 or 1; none where the reference is at its floor."""
+    """(score - c floor) / (reference - c floor), with c 0 or 1; empty where the reference is at its floor."""
     other = context.counterpart(group)
     own, base = group.scores(group.headline), other.scores(group.headline) if other else []
     if not own or not base:
@@ -136,19 +137,23 @@ def checked(names: Iterable[str], groups: Iterable[Group]) -> tuple[str, ...]:
         if name not in valid and known:
             near = difflib.get_close_matches(name, valid, 1)
             hint = f"; did you mean '{near[0]}'?" if near else ""
-            raise BenchError(f"unknown column '{name}'{hint} (columns: {', '.join(valid)})")
+            raise BenchError(
+                f"unknown column '{name}'{hint} (columns: {', '.join(valid)})", code="unknown-column"
+            )
     return wanted
 
 
 def column(name: str, groups: Iterable[Group], reference: str, task: str = "") -> Column:
     """The column of this name; `headline` shows the task's own headline metric."""
+    groups = list(groups)
     if name in MEASURES:
         measure = MEASURES[name]
         return Column(name, measure.heading.replace("full", reference), measure.unit, task)
     if name == HEADLINE:
         found = list(dict.fromkeys(group.headline for group in groups if group.headline))
-        return Column(name, found[0] if len(found) == 1 else "score", "score", task)
-    return Column(name, name, "score", task)
+        heading = metric_heading(found[0], groups) if len(found) == 1 else "score"
+        return Column(name, heading, "score", task)
+    return Column(name, metric_heading(name, groups), "score", task)
 
 
 def entry(name: str, group: Group, context: Context) -> Entry:

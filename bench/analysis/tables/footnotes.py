@@ -1,4 +1,4 @@
-"""The footnotes of a table: everything that a reviewer asks for, a paragraph each."""
+"""The footnotes of a table: everything that a reviewer asks for, one paragraph each."""
 
 from __future__ import annotations
 
@@ -7,22 +7,29 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from functools import lru_cache
 
-from bench.analysis.groups import Group, Key, failure_counts, is_degenerate, machine_fingerprint
+from bench.analysis.groups import (
+    Group,
+    Key,
+    failure_counts,
+    is_degenerate,
+    machine_fingerprint,
+    metric_heading,
+)
 from bench.analysis.tables.model import ADAPTED
 from bench.contracts import Recipe
 from bench.runs.record import Record
 
 SECONDS = (
-    "Seconds are cold: what this cell costs alone (prepare + prefix + compile + train + evaluate), whatever "
-    "was shared with other cells; downloads are not counted. Median over seeds."
+    "Seconds are cold: the cost of this cell alone (prepare + prefix + compile + train + evaluate), even where "
+    "work was shared with other cells. Downloads are not counted. Median over seeds."
 )
 SELECTION = (
-    "Selection: the state with the best validation loss is restored; the test set is scored once, at the end."
+    "Selection: the state with the lowest validation loss is kept; the test set is scored once, at the end."
 )
 
 
 def provenance(groups: Mapping[Key, Group]) -> list[str]:
-    """Seeds, sizes, recipe, selection rule, encoder, machine and versions, failed and degenerate runs."""
+    """Seeds, sizes, recipe, selection rule, encoders, machine and versions."""
     records = [record for group in groups.values() for record in group.records]
     done = [record for record in records if record.status == "done"]
     notes = [
@@ -33,11 +40,24 @@ def provenance(groups: Mapping[Key, Group]) -> list[str]:
         _tuned(groups),
         "Backbones: " + ", ".join(dict.fromkeys(key.backbone for key in groups)) + ".",
         *_machines(done),
-        *_failures(groups),
-        *_degenerate(done),
-        *_adaptations(done),
     ]
     return [note for note in notes if note]
+
+
+def accuracies(groups: Mapping[Key, Group]) -> list[str]:
+    """What `accuracy` is on the tasks where it is not a share of right labels."""
+    tasks: dict[str, dict[str, None]] = {}
+    for key, group in groups.items():
+        heading = metric_heading("accuracy", [group])
+        tasks.setdefault(heading, {})[key.task] = None
+    found = [f"{heading} on {', '.join(names)}" for heading, names in tasks.items() if heading != "accuracy"]
+    return [f"Accuracy is {'; '.join(found)}."] if found else []
+
+
+def warnings(groups: Mapping[Key, Group]) -> list[str]:
+    """Runs that failed, that learned nothing, or that were adapted."""
+    done = [record for group in groups.values() for record in group.done]
+    return [*_failures(groups), *_degenerate(done), *_adaptations(done)]
 
 
 def _seeds(records: Iterable[Record]) -> str:
@@ -69,8 +89,8 @@ def _recipes(records: Iterable[Record]) -> list[str]:
 
 @lru_cache(maxsize=64)
 def recipe_text(recipe: Recipe, adapter: str = "") -> str:
-    """The terms of a recipe in a line. Left out: sizes (they are among the examples), what another adapter
-    alone reads, and switches that are off."""
+    """A recipe in one line, without sizes (they are listed with the examples), settings that this adapter does not
+    read, and switches that are off."""
     parts = [
         f"{recipe.epochs:g} epochs",
         f"batches of {recipe.batch_size}",
@@ -102,7 +122,7 @@ def recipe_text(recipe: Recipe, adapter: str = "") -> str:
 
 
 def _tuned(groups: Mapping[Key, Group]) -> str:
-    """Which learning-rate scales each group kept, in how many seeds, and what the others cost."""
+    """The learning-rate scales that each group kept, in how many seeds, and the cost of trying the others."""
     kept: dict[str, list[str]] = {}
     scales: dict[float, None] = {}
     spent: list[float] = []
@@ -121,7 +141,7 @@ def _tuned(groups: Mapping[Key, Group]) -> str:
     return (
         f"Tuned: every cell tried {len(scales)} scales of its learning rates ({tried}) and kept the one with the "
         f"lowest validation loss. Kept, with the number of seeds: {text}. "
-        f"The others took {sum(spent):,.0f} seconds in all; they are in no column."
+        f"The others took {sum(spent):,.0f} seconds in all, which no column includes."
     )
 
 
@@ -167,7 +187,8 @@ def _degenerate(records: Iterable[Record]) -> list[str]:
     if not ids:
         return []
     return [
-        f"Degenerate: {len(ids)} of the finished runs end at chance or the commonest label ({_cells(ids)})."
+        f"Degenerate: {len(ids)} of the finished runs score no better than chance or the majority label "
+        f"({_cells(ids)})."
     ]
 
 
@@ -176,4 +197,4 @@ def _adaptations(records: Iterable[Record]) -> list[str]:
     for record in records:
         for change in record.adaptations:
             ids.setdefault(change, []).append(record.cell.id)
-    return [f"{ADAPTED} Adapted on the way: {change} ({_cells(cells)})." for change, cells in ids.items()]
+    return [f"{ADAPTED} Adapted while running: {change} ({_cells(cells)})." for change, cells in ids.items()]

@@ -9,32 +9,32 @@ import json
 import re
 from typing import Any, Literal
 
-from bench.analysis.tables import latex
-from bench.analysis.tables import number_format as numerals
+from bench.analysis.tables import latex, number_format
 from bench.analysis.tables.model import ADAPTED, Column, Entry, Table
 from bench.contracts import BenchError
 from bench.text import printable
 
 NOTED = ("seconds", "times", "count")
-"""Units of numbers that may carry a note, which has a column of its own in CSV."""
+"""Units whose numbers may carry a note, which is a separate column in CSV."""
 Format = Literal["md", "latex", "csv", "html", "json"]
 
 
 def render(table: Table, format: str = "md") -> str:
     """The table in one of the formats, ending in a newline. BenchError lists the formats."""
     if format not in RENDERERS:
-        raise BenchError(f"unknown format '{format}' (formats: {', '.join(RENDERERS)})")
+        raise BenchError(
+            f"unknown format '{format}' (formats: {', '.join(RENDERERS)})", code="unknown-format"
+        )
     return RENDERERS[format](table).rstrip("\n") + "\n"
 
 
 def cell_text(entry: Entry, column: Column, digits: int) -> str:
     """One entry in plain text: value, spread, and its note where there is one."""
     if entry.value is None:
-        return entry.note or numerals.ABSENT
+        return entry.note or number_format.ABSENT
     if column.unit == "count" and entry.note:
         return entry.note
-    value, spread = numerals.number(entry, column, digits), numerals.spread(entry, column, digits)
-    text = f"{value} ± {spread}" if spread else value
+    text = number_format.number(entry, column, digits) + number_format.interval(entry, column, digits)
     return f"{text} {entry.note}" if entry.note else text
 
 
@@ -50,7 +50,7 @@ def heading(column: Column) -> str:
 def _markdown(table: Table) -> str:
     from tabulate import tabulate
 
-    digits = numerals.column_decimals(table)
+    digits = number_format.column_decimals(table)
     headings = [*table.headings, *(heading(column) for column in table.columns)]
     align = ["left"] * len(table.headings)
     align += ["left" if column.unit == "text" else "right" for column in table.columns]
@@ -74,7 +74,7 @@ def _markdown(table: Table) -> str:
             preserve_whitespace=True,
         )
         parts.append(text)
-    parts += [escape_markdown(note) for note in table.notes]
+    parts += [escape_markdown(note) for note in table.every_note]
     return "\n\n".join(parts)
 
 
@@ -144,7 +144,7 @@ def _html(table: Table) -> str:
         *_html_head(table),
         "</thead>",
     ]
-    digits = numerals.column_decimals(table)
+    digits = number_format.column_decimals(table)
     for block in table.blocks:
         lines.append("<tbody>")
         if block.title:
@@ -154,8 +154,8 @@ def _html(table: Table) -> str:
             entries = "".join(map(_html_entry, row.entries, table.columns, digits))
             lines.append(f"<tr>{labels}{entries}</tr>")
         lines.append("</tbody>")
-    if table.notes:
-        notes = "".join(f"<p>{_escape_html(note)}</p>" for note in table.notes)
+    if table.every_note:
+        notes = "".join(f"<p>{_escape_html(note)}</p>" for note in table.every_note)
         lines.append(f'<tfoot><tr><td colspan="{width}">{notes}</td></tr></tfoot>')
     return "\n".join([*lines, "</table>"])
 
@@ -210,7 +210,7 @@ def _json(table: Table) -> str:
         {"key": column.key, "heading": column.heading, "unit": column.unit, "group": column.group}
         for column in table.columns
     ]
-    value = {"caption": table.caption, "columns": columns, "blocks": blocks, "notes": list(table.notes)}
+    value = {"caption": table.caption, "columns": columns, "blocks": blocks, "notes": list(table.every_note)}
     return json.dumps(value, indent=1, ensure_ascii=False, allow_nan=False)
 
 
@@ -220,6 +220,8 @@ def _json_entry(entry: Entry) -> dict[str, Any]:
         float(f"{item:.12g}") if isinstance(item, float) else item for item in (entry.value, entry.spread)
     )
     fields = {"value": value, "spread": spread, "mark": entry.mark, "note": entry.note}
+    if entry.bounds is not None:
+        fields["bounds"] = [float(f"{bound:.12g}") for bound in entry.bounds]
     return {name: value for name, value in fields.items() if name == "value" or value not in (None, "")}
 
 

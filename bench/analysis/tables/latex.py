@@ -1,10 +1,10 @@
-"""A table in LaTeX with booktabs: it compiles as it is in any document that loads `booktabs` and `graphicx`."""
+"""A table in LaTeX with booktabs; it compiles in any document that loads `booktabs` and `graphicx`."""
 
 from __future__ import annotations
 
 import re
 
-from bench.analysis.tables import number_format as numerals
+from bench.analysis.tables import number_format
 from bench.analysis.tables.model import Column, Entry, Table
 
 SPECIAL = {
@@ -35,12 +35,12 @@ SPECIAL = {
 
 
 FIT = r"\resizebox{\ifdim\width>\linewidth\linewidth\else\width\fi}{!}{%"
-"""Smaller where it is wider than the text; as it is elsewhere."""
+"""Shrinks a table that is wider than the text."""
 
 
 def render(table: Table) -> str:
     """A `table*` environment with caption, booktabs rules, and the notes below; never wider than the text."""
-    digits = numerals.column_decimals(table)
+    digits = number_format.column_decimals(table)
     width = len(table.headings) + len(table.columns)
     align = "l" * len(table.headings)
     align += "".join("l" if column.unit == "text" else "r" for column in table.columns)
@@ -64,8 +64,8 @@ def render(table: Table) -> str:
             cells = [*map(escape, row.labels), *map(_entry, row.entries, table.columns, digits)]
             lines.append(" & ".join(cells) + r" \\")
     lines += [r"\bottomrule", r"\end{tabular}}"]
-    if table.notes:
-        notes = " ".join(escape(note) for note in table.notes)
+    if table.every_note:
+        notes = " ".join(escape(note) for note in table.every_note)
         lines += ["", rf"\smallskip\parbox{{\linewidth}}{{\scriptsize {notes}}}"]
     return "\n".join([*lines, r"\end{table*}"])
 
@@ -87,17 +87,19 @@ def _head(table: Table) -> list[str]:
 
 def _entry(entry: Entry, column: Column, digits: int) -> str:
     if entry.value is None:
-        return escape(entry.note or numerals.ABSENT)
+        return escape(entry.note or number_format.ABSENT)
     if column.unit == "count" and entry.note:
         return escape(entry.note)
-    value = escape(numerals.number(entry, column, digits))
+    value = escape(number_format.number(entry, column, digits))
     value = {"best": rf"\textbf{{{value}}}", "tied": rf"\underline{{{value}}}"}.get(entry.mark, value)
-    if spread := numerals.spread(entry, column, digits):
+    if entry.bounds is not None:
+        value += rf" {{\scriptsize{escape(number_format.interval(entry, column, digits).strip())}}}"
+    elif spread := number_format.spread(entry, column, digits):
         value += rf" {{\scriptsize$\pm${escape(spread)}}}"
     return f"{value} {escape(entry.note)}" if entry.note else value
 
 
 def escape(text: str) -> str:
-    """Text that LaTeX prints as it is; control characters become spaces."""
+    """Text that LaTeX prints literally; control characters become spaces."""
     text = re.sub(r"[\x00-\x1f\x7f-\x9f]+", " ", text)
     return "".join(SPECIAL.get(character, character) for character in text)

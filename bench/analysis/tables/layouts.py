@@ -1,4 +1,4 @@
-"""The two forms of the table: a block a task, and the paper's form with columns grouped by task."""
+"""The two layouts of the table: one block per task, or, as in papers, columns grouped by task."""
 
 from __future__ import annotations
 
@@ -17,9 +17,12 @@ MEANS = ("relative", "of-full", "of-full-corrected")  # shown as a mean over tas
 
 
 def by_task(names: Sequence[str], context: Context) -> tuple[list[Column], list[Block]]:
-    """A block a task; in each, a row a strategy and backbone that any task has."""
+    """One block per task; each has a row for every strategy and backbone that any task has."""
     if unfit := [name for name in names if name in OVERALL]:
-        raise BenchError(f"column '{unfit[0]}' is over all tasks: ask for --rows strategy,backbone")
+        raise BenchError(
+            f"column '{unfit[0]}' covers all tasks: use --rows strategy,backbone",
+            code="column-needs-all-tasks",
+        )
     columns = [column(name, context.groups.values(), context.reference) for name in names]
     pairs = dict.fromkeys((key.strategy, key.backbone) for key in _strategies_first(context.groups))
     blocks = [
@@ -30,7 +33,7 @@ def by_task(names: Sequence[str], context: Context) -> tuple[list[Column], list[
 
 
 def _row(key: Key, names: Sequence[str], context: Context) -> Row:
-    """The row of a group; where the task lacks what other tasks have, a row that says so."""
+    """The row of a group, or a row that says `not run`."""
     group = context.groups.get(key)
     if group is None:
         entries = (Entry(note="not run"), *(Entry() for _ in names[1:]))
@@ -40,7 +43,7 @@ def _row(key: Key, names: Sequence[str], context: Context) -> Row:
 
 
 def across_tasks(names: Sequence[str], context: Context) -> tuple[list[Column], list[Block]]:
-    """One block; columns are grouped by task, and averages and ranks over all tasks come last."""
+    """One block. Columns are grouped by task; averages and ranks over all tasks come last."""
     tasks = list(dict.fromkeys(key.task for key in context.groups))
     each = [name for name in names if name not in (*OVERALL, *ONCE, *MEANS)]
     overall = [name for name in names if name not in each]
@@ -67,7 +70,7 @@ def across_tasks(names: Sequence[str], context: Context) -> tuple[list[Column], 
 
 
 def _strategies_first(groups: Mapping[Key, Group]) -> list[Key]:
-    """Keys by backbone, then by the share of trainable parameters, whichever task names them first."""
+    """Keys ordered by backbone, then by the share of trainable parameters."""
     backbones = list(dict.fromkeys(key.backbone for key in groups))
     shares = {
         key: share if (share := group.trainable()) is not None else math.inf for key, group in groups.items()

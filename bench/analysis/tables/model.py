@@ -1,8 +1,8 @@
-"""The table model: what every renderer reads. Pure data, in plain units, without a trace of layout."""
+"""The table model that every renderer reads: pure data in plain units, without layout."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 Unit = Literal[
@@ -21,16 +21,17 @@ Unit = Literal[
 ]
 Mark = Literal["", "best", "tied"]
 ADAPTED = "†"
-"""The note of a value whose run was changed on its way."""
+"""The note of a value whose run was adapted."""
 
 
 @dataclass(frozen=True)
 class Entry:
-    """One value. `value` is in the unit of its column: a score, percent, share or p in [0, 1] (percent may
-    leave it), seconds, bytes, a count, or a text; None where there is none, and then `note` says why.
+    """One value in the unit of its column: a score, percent, share or p in [0, 1] (percent may leave it), seconds,
+    bytes, a count, or a text; None where there is none, and then `note` says why.
 
     spread: half of an interval or a standard deviation, in the unit of `value`; the table's notes say which.
-    mark: the best of its column within a block, or tied with it.
+    bounds: of an interval that is not symmetric; `spread` is then its longer side.
+    mark: the best of its column within a block, or not distinguishable from it.
     note: a few words shown with the value ("2/3") or in place of it ("failed").
     """
 
@@ -38,6 +39,7 @@ class Entry:
     spread: float | None = None
     mark: Mark = ""
     note: str = ""
+    bounds: tuple[float, float] | None = None
 
 
 @dataclass(frozen=True)
@@ -57,7 +59,7 @@ class Column:
 
 @dataclass(frozen=True)
 class Row:
-    """The labels of a row, one for each of the table's headings, and its entries, one for each column."""
+    """A row: one label for each of the table's headings and one entry for each column."""
 
     labels: tuple[str, ...]
     entries: tuple[Entry, ...]
@@ -73,7 +75,8 @@ class Block:
 
 @dataclass(frozen=True)
 class Table:
-    """A table: `headings` name the row labels, `notes` are its footnotes, a paragraph each."""
+    """A table. `headings` name the row labels; `notes` are its footnotes, one paragraph each. `details` are further
+    footnotes, on data, recipe and machine, which a screen shows on request and every other format always."""
 
     caption: str
     headings: tuple[str, ...]
@@ -81,6 +84,16 @@ class Table:
     blocks: tuple[Block, ...]
     notes: tuple[str, ...] = ()
     title: str = ""  # what the titles of blocks are: "task"
+    details: tuple[str, ...] = ()
+
+    @property
+    def every_note(self) -> tuple[str, ...]:
+        """The notes, then the details."""
+        return (*self.notes, *self.details)
+
+    def unfolded(self) -> Table:
+        """The same table with its details among the notes."""
+        return replace(self, notes=self.every_note, details=())
 
     def groups(self) -> list[tuple[str, int]]:
         """The column groups in order, with the number of columns of each."""

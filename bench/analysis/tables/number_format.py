@@ -1,4 +1,4 @@
-"""Numbers as people read them: how many digits, which unit."""
+"""Numbers for people: their digits and their units."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ ABSENT = "–"
 def decimals(entries: Iterable[Entry]) -> int:
     """Decimals for scores in percent: one, or two where the typical spread is below 0.1 points.
 
-    A digit beyond a tenth of the uncertainty says nothing (ISO/IEC Guide 98-3, 7.2.6)."""
+    Digits below a tenth of the uncertainty carry no information (ISO/IEC Guide 98-3, 7.2.6)."""
     spreads = sorted(100 * entry.spread for entry in entries if entry.spread)
     return 2 if spreads and spreads[len(spreads) // 2] < 0.1 else 1
 
 
 def column_decimals(table: Table) -> list[int]:
-    """The decimals of each column of a table, so that a column's numbers align."""
+    """The decimals of each column of a table, so that the numbers of a column align."""
     rows = [row for block in table.blocks for row in block.rows]
     return [decimals(row.entries[number] for row in rows) for number in range(len(table.columns))]
 
@@ -41,6 +41,15 @@ def spread(entry: Entry, column: Column, digits: int = 1) -> str:
     if entry.spread is None or entry.value is None or not math.isfinite(entry.spread):
         return ""
     return _written(entry.spread, column.unit, digits)
+
+
+def interval(entry: Entry, column: Column, digits: int = 1) -> str:
+    """` ± spread`, or ` [low, high]` where the interval is not symmetric; empty where there is neither."""
+    if entry.bounds is not None:
+        low, high = (_written(bound, column.unit, digits) for bound in entry.bounds)
+        return f" [{low}, {high}]"
+    half = spread(entry, column, digits)
+    return f" ± {half}" if half else ""
 
 
 def _written(value: float, unit: Unit, digits: int) -> str:
@@ -73,7 +82,7 @@ def _share(value: float) -> str:
 
 
 def compact(value: float) -> str:
-    """A count with three significant digits and a suffix: 66.4M; a small whole number as it is."""
+    """A count with three significant digits and a suffix: 66.4M; small whole numbers are unchanged."""
     for size, suffix in ((1e9, "B"), (1e6, "M"), (1e4, "k")):
         if abs(value) >= size:
             scaled = value / (1e3 if suffix == "k" else size)

@@ -1,4 +1,4 @@
-"""A table on the terminal, through rich. No value is ever cut: what is wider than the screen continues below."""
+"""A table on the terminal, through rich. No value is ever cut: columns that do not fit continue below."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from bench.analysis.tables import number_format as numerals
+from bench.analysis.tables import number_format
 from bench.analysis.tables.formats import cell_text
 from bench.analysis.tables.model import Column, Row, Table
 from bench.text import printable
@@ -17,10 +17,11 @@ if TYPE_CHECKING:
 
 STYLES = {"best": "bold", "tied": "underline", "": ""}
 SIGNS = {"best": "*", "tied": "=", "": ""}
-"""What stands for the styles where there are none: in a file, in a pipe."""
+"""Signs that replace the styles in files and pipes."""
 PLAIN = "In plain text * stands for bold and = for underlined."
+FOLDED = "{count} more notes, on data, recipe and machine: add --notes to `table`."
 GAP = "  "
-HEADING = 14  # a heading that is wider than this, and than its values, is broken at spaces
+HEADING = 14  # a heading wider than this and than its values is broken at spaces
 
 
 @dataclass(frozen=True)
@@ -35,10 +36,10 @@ class Lane:
 
 
 @dataclass(frozen=True)
-class Shown:
-    """A table that rich can print: a grid a block, then the notes, dimmed. Columns are as wide in every block;
-    those that do not fit beside the row labels follow in further bands below, as pandas has them, and those that
-    are empty in a block are left out of it."""
+class RenderedTable:
+    """A table that rich can print: one grid per block, then the dimmed notes, without the details. A column has the
+    same width in every block. Columns that do not fit beside the row labels follow in further bands below, as in
+    pandas; a block leaves out the columns that it does not fill."""
 
     table: Table
 
@@ -62,18 +63,19 @@ class Shown:
                 yield _band(band, block.rows, rows, len(labels))
         yield Text()
         marked = any(entry.mark for block in table.blocks for row in block.rows for entry in row.entries)
-        for note in (*table.notes, *([PLAIN] if plain and marked else [])):
+        folded = [FOLDED.format(count=len(table.details))] if table.details else []
+        for note in (*table.notes, *([PLAIN] if plain and marked else []), *folded):
             yield Text(printable(note), style="dim")
 
 
-def show(table: Table) -> Shown:
+def show(table: Table) -> RenderedTable:
     """A renderable for `rich.console.Console.print`."""
-    return Shown(table)
+    return RenderedTable(table)
 
 
 def _texts(table: Table, signs: Mapping[str, str]) -> list[list[list[str]]]:
-    """What is printed, by block and row: labels, then entries with the signs of their marks."""
-    digits = numerals.column_decimals(table)
+    """The printed texts by block and row: labels, then entries with the signs of their marks."""
+    digits = number_format.column_decimals(table)
     return [
         [
             [

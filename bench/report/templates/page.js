@@ -69,7 +69,7 @@
   // Charts: the static picture is replaced by a live one when it comes near the window.
   const start = async (box) => {
     const spec = JSON.parse(document.querySelector(`script[data-for="${box.id}"]`).textContent);
-    spec.width = Math.min(spec.width, Math.max(box.clientWidth, 320)); // letters of full size on a small screen
+    spec.width = Math.max(box.clientWidth, 320); // as wide as its place, with letters of full size
     const place = document.createElement("div");
     const tooltip = { disableDefaultStyle: true };
     const options = { renderer: "svg", actions: false, defaultStyle: false, tooltip, downloadFileName: box.id };

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import pytest
 
-from bench.analysis.claims.published import Claim, Cost, Difference, Growth, Score, read
+from bench.analysis.claims.published import Claim, CostClaim, DifferenceClaim, GrowthClaim, ScoreClaim, read
 from bench.analysis.claims.verify import verify
 from bench.analysis.loading import Predictions, Run
 from bench.runs.record import Record, Seconds
@@ -33,13 +33,13 @@ def test_a_run_outside_the_bounds_contradicts_it(claim: Claim) -> None:
 def inside(claim: Claim) -> float:
     if claim.above is not None and claim.below is not None:
         return (claim.above + claim.below) / 2
-    if isinstance(claim, Cost):
+    if isinstance(claim, CostClaim):
         return 2 * LEARNING / ALL
     return claim.above + 0.1 if claim.above is not None else (claim.below or 0.0) - 0.1
 
 
 def outside(claim: Claim) -> float:
-    if isinstance(claim, Cost):
+    if isinstance(claim, CostClaim):
         return (claim.above or LEARNING / ALL) / 2
     return claim.above - 0.1 if claim.above is not None else (claim.below or 0.0) + 0.1
 
@@ -85,16 +85,16 @@ def run_with(claim: Claim, value: float) -> Run:
     task, backbone = (
         (*names, default)[0] for names, default in ((claim.tasks, "reviews"), (claim.backbones, "minilm"))
     )
-    if isinstance(claim, Score):
+    if isinstance(claim, ScoreClaim):
         made.add(claim.strategy, backbone, task, value)
-    if isinstance(claim, Difference):
+    if isinstance(claim, DifferenceClaim):
         made.add(claim.first, claim.first_backbone or backbone, task, value + claim.share * 0.6)
         made.add(claim.second, claim.second_backbone or backbone, task, 0.6)
-    if isinstance(claim, Growth):
+    if isinstance(claim, GrowthClaim):
         for size, gain in ((100, 0.0), (800, value)):
             made.add(claim.first, backbone, f"{task}@{size}", 0.6 + gain)
             made.add(claim.second, backbone, f"{task}@{size}", 0.6)
-    if isinstance(claim, Cost):
+    if isinstance(claim, CostClaim):
         made.add(claim.first, backbone, task, 0.6, value)
         made.add(claim.second, backbone, task, 0.6, 1.0)
     return made.run()

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from bench.analysis.claims.findings import as_dict, evidence, report, table
-from bench.analysis.claims.published import PATH, Cost, Difference, Growth, Score, read
+from bench.analysis.claims.published import PATH, CostClaim, DifferenceClaim, GrowthClaim, ScoreClaim, read
 from bench.analysis.claims.verify import verify
 from bench.analysis.loading import Run
 from bench.analysis.statistics.metrics import ratios
@@ -18,7 +18,7 @@ from bench.contracts import BenchError, Recipe
 from bench.runs.record import Seconds
 from tests.analysis.conftest import METRICS, make_predictions, make_record
 
-BETTER = Difference(
+BETTER = DifferenceClaim(
     name="better", source="a paper", says="", kind="difference", first="full", second="frozen", above=0.0
 )
 
@@ -94,7 +94,7 @@ def test_growth_is_from_the_smallest_to_the_largest_size():
     run = run_of(
         {("a@100", "full"): 0.6, ("a@100", "frozen"): 0.7, ("a@800", "full"): 0.9, ("a@800", "frozen"): 0.75}
     )
-    claim = Growth(name="g", source="", says="", kind="growth", first="full", second="frozen", above=0.0)
+    claim = GrowthClaim(name="g", source="", says="", kind="growth", first="full", second="frozen", above=0.0)
     (finding,) = verify([claim], run)
     assert finding.verdict == "confirmed"
     assert finding.estimate.value == pytest.approx(0.25, abs=0.04)
@@ -103,7 +103,7 @@ def test_growth_is_from_the_smallest_to_the_largest_size():
 
 def test_a_score_is_compared_with_the_published_band():
     run = run_of({("reviews", "full"): 0.80})
-    claim = Score(name="s", source="", says="", kind="score", strategy="full", above=0.7, below=0.9)
+    claim = ScoreClaim(name="s", source="", says="", kind="score", strategy="full", above=0.7, below=0.9)
     (finding,) = verify([claim], run)
     assert finding.verdict == "confirmed"
     assert "reviews minilm 79" in evidence(finding)
@@ -112,7 +112,7 @@ def test_a_score_is_compared_with_the_published_band():
 
 def test_a_score_on_the_published_examples_varies_over_seeds_alone():
     run = run_of({("reviews", "full"): 0.80})
-    claim = Score(name="s", source="", says="", kind="score", strategy="full", above=0.7, below=0.9)
+    claim = ScoreClaim(name="s", source="", says="", kind="score", strategy="full", above=0.7, below=0.9)
     (whole,) = verify([claim], run)
     sampled = [r.model_copy(update={"cell": replace(r.cell, recipe=Recipe(test=1000))}) for r in run.records]
     (part,) = verify([claim], Run("a sample", sampled, run.predictions))
@@ -126,7 +126,7 @@ def test_one_seed_decides_nothing():
     (finding,) = verify([BETTER], Run("one seed", one, run.predictions))
     assert (finding.verdict, finding.reason) == (
         "not testable here",
-        "one seed says nothing of others: it needs two",
+        "one seed says nothing about other seeds: two are needed",
     )
 
 
@@ -139,7 +139,7 @@ def test_time_is_set_against_the_parameters_that_learn(seconds: float, expected:
         for run, spent in ((full, 10.0), (frozen, seconds))
         for record in run.records
     ]
-    claim = Cost(
+    claim = CostClaim(
         name="c", source="", says="", kind="cost", first="frozen", second="full", above_parameters=True
     )
     (finding,) = verify([claim], Run("timed", timed, full.predictions))
@@ -193,17 +193,18 @@ def test_the_claims_of_the_project_name_their_source():
 
 
 @pytest.mark.parametrize(
-    ("change", "message"),
+    ("change", "code"),
     [
-        (('kind = "score"', 'kind = "scores"'), "kind|score"),
-        (("above = 0.875\nbelow = 0.895\n", ""), "a claim needs `above` or `below`"),
-        (('name = "bert-base-sst2"', 'name = "bert-base-squad"'), "two claims are named 'bert-base-squad'"),
-        (('metric = "f1"', 'metrics = "f1"'), "metrics"),
-        (("[[claim]]", "[[claim"), "cannot be read"),
+        (('kind = "score"', 'kind = "scores"'), "claim-invalid"),
+        (("above = 0.875\nbelow = 0.895\n", ""), "claim-invalid"),
+        (('name = "bert-base-sst2"', 'name = "bert-base-squad"'), "claim-name-twice"),
+        (('metric = "f1"', 'metrics = "f1"'), "claim-invalid"),
+        (("[[claim]]", "[[claim"), "claims-unreadable"),
     ],
 )
-def test_a_wrong_claim_is_named(change: tuple[str, str], message: str, tmp_path: Path):
+def test_a_wrong_claim_is_named(change: tuple[str, str], code: str, tmp_path: Path):
     path = tmp_path / "claims.toml"
     path.write_text(PATH.read_text(encoding="utf-8").replace(*change, 1), encoding="utf-8")
-    with pytest.raises(BenchError, match=message):
+    with pytest.raises(BenchError) as error:
         read(path)
+    assert error.value.code == code

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
+
 import numpy as np
 import pytest
 
 from bench.analysis.regression import history
 from bench.analysis.tables.formats import render
-from bench.contracts import BenchError
+from bench.contracts import BenchError, Recipe
 from tests.analysis.conftest import MACHINE, make_record
 
 
@@ -65,17 +67,27 @@ def test_no_history_at_all_is_refused(tmp_path):
     assert error.value.code == "history-missing"
 
 
-@pytest.mark.parametrize("text", ["{", '{"history_version": 1}', "[]", '{"history_version": 7}'])
-def test_a_line_that_cannot_be_read_is_named(tmp_path, text):
+@pytest.mark.parametrize(
+    ("text", "code"),
+    [
+        ("{", "history-damaged"),
+        ('{"history_version": 1}', "history-damaged"),
+        ("[]", "history-damaged"),
+        ('{"history_version": 7}', "history-too-new"),
+    ],
+)
+def test_a_line_that_cannot_be_read_is_named(tmp_path, text, code):
     path = tmp_path / "history.jsonl"
     path.write_text(text)
-    with pytest.raises(BenchError, match="line 1"):
+    with pytest.raises(BenchError, match="line 1") as error:
         history.read(path)
+    assert error.value.code == code
 
 
 def test_an_unfinished_run_is_not_added(tmp_path):
-    with pytest.raises(BenchError, match="no finished cell"):
+    with pytest.raises(BenchError) as error:
         history.append([make_record(status="failed", scores={})], tmp_path / "history.jsonl")
+    assert error.value.code == "nothing-finished"
 
 
 def test_a_step_is_found_where_it_is():
@@ -113,9 +125,31 @@ def test_the_trend_names_the_commit_that_begins_a_step(tmp_path):
     assert "points at c7" in text
 
 
+def test_a_trend_never_mixes_recipes():
+    def line(commit: str, accuracy: float, epochs: float):
+        records = [make_record(accuracy=accuracy, recipe=Recipe(epochs=epochs), machine=MACHINE)]
+        return history.line(records).model_copy(update={"commit": commit})
+
+    lines = [line("a", 0.5, 1.0), line("b", 0.8, 3.0), line("c", 0.81, 3.0)]
+    found = history.trend(lines, "quick")
+    assert found.blocks[0].rows[0].entries[0].value == 2
+    assert found.notes[-1] == "Left out of some rows: 1 earlier runs with another recipe."
+    assert len(history.trend(lines[1:], "quick").notes) == 1
+
+
+def test_lines_without_recipes_are_read_and_not_mixed_with_others(tmp_path):
+    path = tmp_path / "history.jsonl"
+    history.append(run_at("new", 0.8), path)
+    cells = {"reviews/full/minilm": {"score": 0.7, "seconds": 9.0, "seeds": 3}}
+    old = {"history_version": 1, "suite": "quick", "date": "2025-01-01", "cells": cells}
+    path.write_text(json.dumps(old) + "\n" + path.read_text())
+    assert history.trend(history.read(path), "quick").blocks[0].rows[0].entries[0].value == 1
+
+
 def test_a_trend_of_nothing_is_an_error():
-    with pytest.raises(BenchError, match=r"no run of suite 'other' \(suites: quick\)"):
+    with pytest.raises(BenchError, match=r"no run of suite 'other' \(suites: quick\)") as error:
         history.trend([history.line(run_at("one", 0.8))], "other")
+    assert error.value.code == "no-history"
 
 
 def test_a_trend_in_latex_has_bars_that_any_engine_sets():
@@ -125,8 +159,15 @@ def test_a_trend_in_latex_has_bars_that_any_engine_sets():
     assert text.isascii()
 
 
-@pytest.mark.parametrize("write", [lambda path: path.write_bytes(b"\xff"), lambda path: path.mkdir()])
-def test_a_file_that_is_no_text_is_refused(tmp_path, write):
-    write(tmp_path / "history.jsonl")
-    with pytest.raises(BenchError, match=r"history\.jsonl"):
+def test_a_file_that_is_no_text_is_refused(tmp_path):
+    (tmp_path / "history.jsonl").write_bytes(b"\xff")
+    with pytest.raises(BenchError) as error:
         history.read(tmp_path / "history.jsonl")
+    assert error.value.code == "history-unreadable"
+
+
+def test_a_folder_is_no_history(tmp_path):
+    (tmp_path / "history.jsonl").mkdir()
+    with pytest.raises(BenchError) as error:
+        history.read(tmp_path / "history.jsonl")
+    assert error.value.code == "history-missing"

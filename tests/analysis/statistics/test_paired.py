@@ -10,12 +10,17 @@ import pytest
 from statsmodels.stats.multitest import multipletests
 
 from bench.analysis.groups import Key, gather
+from bench.analysis.statistics.calibration import Design, behind, simulate, table
+from bench.analysis.statistics.familywise import Pair, corrected, holm
+from bench.analysis.statistics.noise import Noise
 from bench.analysis.statistics.paired import (
+    POWER,
     Scored,
+    all_pairs,
     build,
     compare_pairs,
-    holm,
     mcnemar,
+    seed_noise,
     with_best,
     with_mcnemar,
 )
@@ -85,7 +90,7 @@ def table_of(means: Sequence[Sequence[float]], random: int) -> dict[Scored, Resa
 
 def test_a_strategy_far_below_is_not_tied_because_its_seeds_scatter():
     """As `scratch` on a few hundred examples: its noise is its own, but not beyond all that others show."""
-    steady = [(level, level + 0.01, level - 0.01) for level in np.linspace(0.7, 0.9, 20)]
+    steady = [(level, level + 0.01, level - 0.01) for level in np.linspace(0.7, 0.9, 16)]
     scores = table_of([(0.93, 0.93, 0.91), *steady, (0.46, 0.54, 0.76)], 0)
     assert not compare_pairs(scores, with_best(scores))[-1].tied
 
@@ -174,5 +179,61 @@ def test_comparisons_make_a_table(predicted):
 
 
 def test_nothing_to_compare_is_an_error(predicted):
-    with pytest.raises(BenchError, match="no two strategies"):
+    with pytest.raises(BenchError) as error:
         build(predicted.records[:3], predicted.predictions)
+    assert error.value.code == "nothing-to-compare"
+
+
+# --------------------------------------------------------------------------------------------------
+# The family: the best is chosen from the data
+
+
+def test_a_table_of_equal_strategies_is_wrong_once_in_twenty_times_at_most():
+    """Correcting the comparisons with the best alone is wrong in more than one table of ten."""
+    tables = 120
+    rng = np.random.default_rng(0)
+    wrong = sum(bool(behind(table(Design(6), rng))) for _ in range(tables)) / tables
+    assert wrong <= 0.05 + 2 * math.sqrt(0.05 * 0.95 / tables)
+
+
+def test_a_strategy_that_is_better_by_far_is_told_apart_on_every_task():
+    found = simulate(4, 3, advantage=1.2)
+    assert found.points > 8
+    assert found.found > 0.9
+
+
+def test_the_correction_is_that_of_all_pairs_and_never_beyond_holm():
+    rng = np.random.default_rng(1)
+    scores = table(Design(5, tasks=2), rng)
+    family = all_pairs(scores, seed_noise(scores))
+    p = [pair.p for pair in family.values()]
+    assert len(family) == 2 * 10
+    found = corrected(list(family.values()))
+    assert all(raw <= one <= most for raw, one, most in zip(p, found.adjusted, holm(p), strict=True))
+    assert 0.05 / len(family) <= found.critical < 0.05
+
+
+def test_the_smallest_p_of_independent_comparisons_is_corrected_as_by_sidak():
+    rng = np.random.default_rng(2)
+    pairs = [Pair(0.0, Noise.known(1.0), rng.normal(size=4000)) for _ in range(10)]
+    family = [Pair(2.8, Noise.known(1.0), pairs[0].null), *pairs[1:]]
+    raw = family[0].p
+    assert corrected(family).adjusted[0] == pytest.approx(1 - (1 - raw) ** 10, rel=0.2)
+    assert corrected(family).critical == pytest.approx(1 - 0.95**0.1, rel=0.2)
+
+
+def test_copies_of_one_comparison_are_corrected_as_one():
+    null = np.random.default_rng(3).normal(size=4000)
+    family = [Pair(2.0, Noise.known(1.0), null) for _ in range(10)]
+    assert corrected(family).adjusted == pytest.approx([family[0].p] * 10, rel=0.2)
+
+
+def test_a_detectable_difference_is_found_as_often_as_is_said():
+    """Differences of the size that a comparison calls detectable, planted many times, are found in 80 of 100."""
+    family = [Pair(0.0, Noise.known(1.0), np.random.default_rng(n).normal(size=2000)) for n in range(6)]
+    critical = corrected(family).critical
+    noise = Noise.known(1.0)
+    least = noise.quantile(1 - critical / 2) + noise.quantile(POWER)
+    drawn = least + np.random.default_rng(9).normal(size=4000)
+    found = np.mean([2 * noise.tail(abs(value)) < critical for value in drawn])
+    assert found == pytest.approx(0.8, abs=0.03)

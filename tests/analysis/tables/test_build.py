@@ -72,9 +72,23 @@ def test_strategies_are_ordered_by_what_they_train(grid):
     assert [row.labels[0] for row in build(grid).blocks[0].rows][:3] == ["frozen", "top-layers", "full"]
 
 
+@pytest.mark.parametrize(("adapter", "name"), [("ner", "token accuracy"), ("qa", "exact match")])
+def test_accuracy_is_called_what_it_is(adapter, name):
+    table = build([make_record("t", adapter=adapter), make_record("t", "frozen", adapter=adapter)])
+    assert (table.columns[0].key, table.columns[0].heading) == ("accuracy", name)
+    assert f"Accuracy is {name} on t." in table.notes
+    mixed = build([make_record("t", adapter=adapter), make_record("reviews")])
+    assert mixed.columns[0].heading == "accuracy"
+    assert f"Accuracy is {name} on t." in mixed.notes
+    rows = [make_record("t", adapter=adapter), make_record("reviews")]
+    across = build(rows, options=TableOptions(rows=ACROSS_TASKS, columns=("accuracy",)))
+    assert {column.group: column.heading for column in across.columns} == {"t": name, "reviews": "accuracy"}
+    assert not any("Accuracy is" in note for note in build([make_record("reviews")]).notes)
+
+
 def test_recipes_that_differ_between_tasks_are_both_in_the_notes(grid):
     other = make_record("qa", recipe=Recipe(max_length=320))
-    notes = build([*grid, other]).notes
+    notes = build([*grid, other]).details
     assert any(note.startswith("Recipe (qa):") and "up to 320 tokens" in note for note in notes)
 
 
@@ -138,18 +152,21 @@ def test_a_metric_can_be_chosen(grid):
 
 
 def test_an_unknown_column_suggests_the_nearest(grid):
-    with pytest.raises(BenchError, match="unknown column 'acuracy'; did you mean 'accuracy'"):
+    with pytest.raises(BenchError, match="unknown column 'acuracy'; did you mean 'accuracy'") as error:
         build(grid, options=TableOptions(columns=("acuracy",)))
+    assert error.value.code == "unknown-column"
 
 
 def test_unknown_rows_list_the_valid_ones():
-    with pytest.raises(BenchError, match="task,strategy,backbone or strategy,backbone"):
+    with pytest.raises(BenchError, match="task,strategy,backbone or strategy,backbone") as error:
         TableOptions(rows=("seed",))
+    assert error.value.code == "unknown-rows"
 
 
 def test_no_records_is_an_error():
-    with pytest.raises(BenchError, match="no records"):
+    with pytest.raises(BenchError) as error:
         build([])
+    assert error.value.code == "no-records"
 
 
 def test_predictions_turn_the_spread_into_an_interval(predicted):
@@ -186,7 +203,7 @@ def test_the_scales_that_tuning_kept_are_in_the_notes(record):
         trials = tuple(Trial(scale=scale, loss=0.5, kept=scale == kept) for scale in (0.3, 1.0, 3.0))
         return record(seed=seed, trials=trials, seconds=Seconds(cold=10, tune=21))
 
-    notes = build([tuned(0, 1.0), tuned(1, 3.0), tuned(2, 3.0)]).notes
+    notes = build([tuned(0, 1.0), tuned(1, 3.0), tuned(2, 3.0)]).details
     (note,) = (note for note in notes if note.startswith("Tuned:"))
     assert "3 scales of its learning rates (0.3, 1, 3)" in note
     assert "reviews: full minilm 1 (1), 3 (2)" in note

@@ -60,18 +60,37 @@ def test_golden_terminal(grid):
     golden("by-task.txt", printed(build(grid)))
 
 
-def printed(table: Table) -> str:
+def test_the_notes_of_two_rows_fit_on_one_screen(predicted):
+    two = [record for record in predicted.records if record.cell.strategy != "frozen"]
+    one_task = [record for record in two if record.cell.task == "news"]
+    table = build(one_task, predicted.predictions, TableOptions(columns=("accuracy", "seconds")))
+    assert len(printed(table, 80).splitlines()) <= 24
+    assert "7 more notes, on data, recipe and machine: add --notes" in printed(table)
+    whole = printed(table.unfolded())
+    assert "Recipe: 3 epochs" in whole
+    assert "--notes" not in whole
+
+
+@pytest.mark.parametrize("format", ["md", "latex", "html", "json"])
+def test_documents_hold_every_note(grid, format):
+    text = formats.render(build(grid), format)
+    assert "Recipe: 3 epochs" in text
+    assert "Not finished" in text
+
+
+def printed(table: Table, width: int = 120) -> str:
     from rich.console import Console
 
-    console = Console(width=120, file=io.StringIO(), color_system=None)
+    console = Console(width=width, file=io.StringIO(), color_system=None)
     console.print(show(table))
     assert isinstance(console.file, io.StringIO)
     return console.file.getvalue()
 
 
 def test_an_unknown_format_lists_the_valid_ones(grid):
-    with pytest.raises(BenchError, match="md, latex, csv, html, json"):
+    with pytest.raises(BenchError, match="md, latex, csv, html, json") as error:
         formats.render(build(grid), "pdf")
+    assert error.value.code == "unknown-format"
 
 
 # --------------------------------------------------------------------------------------------------

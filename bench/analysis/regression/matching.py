@@ -1,0 +1,139 @@
+"""The cells of two runs, matched: which need no test, and the samples of those that do."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal, get_args
+
+from bench.analysis.groups import Group, Key
+from bench.analysis.loading import Run
+from bench.analysis.regression.quality import Sample, sample
+from bench.analysis.statistics.resampling import Source
+from bench.runs.record import Record
+
+Status = Literal[
+    "regressed", "failed", "missing", "incomparable", "improved", "unchanged", "identical", "new"
+]
+STATUSES: tuple[Status, ...] = get_args(Status)
+Samples = dict[Key, tuple[Sample, Sample]]
+"""The baseline's and the run's."""
+
+
+@dataclass(frozen=True)
+class Finding:
+    """The verdict on one cell, or on one strategy over all tasks (key.task is ALL_TASKS).
+
+    before, after: mean scores. p: Holm's, of a change in the direction found. detectable: the smallest drop that
+    this comparison would have found. reason: the grounds of the verdict in words."""
+
+    key: Key
+    status: Status
+    before: float | None = None
+    after: float | None = None
+    p: float | None = None
+    detectable: float | None = None
+    reason: str = ""
+
+    @property
+    def change(self) -> float | None:
+        return None if self.before is None or self.after is None else self.after - self.before
+
+
+def sorted_out(
+    old: Mapping[Key, Group], new: Mapping[Key, Group], before: Source, after: Source
+) -> tuple[list[Finding], Samples]:
+    """The cells that are settled without a test, and the two samples of each other cell."""
+    settled: list[Finding] = []
+    samples: Samples = {}
+    for key in dict.fromkeys([*old, *new]):
+        finding = _without_test(key, old.get(key), new.get(key))
+        if finding is None:
+            sides = sample(old[key], before), sample(new[key], after)
+            if sides[0] is None or sides[1] is None:
+                where = "the baseline" if sides[0] is None else "the run"
+                finding = Finding(
+                    key, "incomparable", reason=f"{where} lacks predictions of its test examples"
+                )
+            elif sides[0].ids != sides[1].ids:
+                finding = Finding(key, "incomparable", reason="scored on other test examples")
+            else:
+                samples[key] = (sides[0], sides[1])
+        if finding is not None:
+            settled.append(finding)
+    return settled, samples
+
+
+def _without_test(key: Key, old: Group | None, new: Group | None) -> Finding | None:
+    """The status of a cell that needs no test, or None."""
+    if old is None:
+        return Finding(key, "new", reason="not in the baseline")
+    if new is None:
+        return Finding(key, "missing", reason="in the baseline, not in the run")
+    if len(new.failures) > len(old.failures):
+        first = new.failures[0]
+        reason = (
+            f"{len(new.failures)} of {len(new.records)} seeds {first.status}: {first.reason or 'no reason'}"
+        )
+        return Finding(key, "failed", reason=reason)
+    if not old.done:
+        status: Status = "new" if new.done else "unchanged"
+        return Finding(key, status, reason="finished in the run alone" if new.done else "failed in both")
+    if not new.done:
+        return Finding(key, "failed", reason="no seed finished")
+    if len(new.done) < len(old.done):
+        reason = f"{len(new.done)} of the baseline's {len(old.done)} seeds"
+        return Finding(key, "missing", reason=reason)
+    differing = differences(old, new)
+    return Finding(key, "incomparable", reason="; ".join(differing)) if differing else None
+
+
+def unfinished(run: Run) -> dict[Key, int]:
+    """How many planned seeds of a cell have no record."""
+    recorded = {record.cell.id: Key(*_of(record)) for record in run.records}
+    keys = {cell.rpartition("/")[0]: key for cell, key in recorded.items()}
+    found: dict[Key, int] = {}
+    for cell in run.planned:
+        if cell not in recorded:
+            group = cell.rpartition("/")[0]
+            key = keys.get(group) or Key(*group.split("/", 2))
+            found[key] = found.get(key, 0) + 1
+    return found
+
+
+def _of(record: Record) -> tuple[str, str, str]:
+    return record.cell.task, record.cell.strategy, record.cell.backbone
+
+
+def without_unfinished(
+    settled: list[Finding], samples: Samples, lacking: Mapping[Key, int]
+) -> tuple[list[Finding], Samples]:
+    """What is settled, and what is to be tested, with cells missing that lack planned seeds."""
+    missing = [
+        Finding(key, "missing", reason=f"{count} planned seed{'s' * (count > 1)} not run")
+        for key, count in lacking.items()
+    ]
+    kept = [item for item in settled if item.key not in lacking]
+    return [*kept, *missing], {key: pair for key, pair in samples.items() if key not in lacking}
+
+
+def differences(old: Group, new: Group) -> list[str]:
+    """The differences that make two groups incomparable, in words: rows, task version, recipe, options, metric."""
+    first, second = old.done[0], new.done[0]
+    found = []
+    if (versions := [side.data.task_version if side.data else 0 for side in (first, second)])[0] != versions[
+        1
+    ]:
+        found.append(f"task version {versions[0]} then, {versions[1]} now")
+    elif {r.data.fingerprint for r in old.done if r.data} != {r.data.fingerprint for r in new.done if r.data}:
+        found.append("other data (the fingerprint of the rows differs)")
+    recipes = [dataclasses.asdict(side.cell.recipe) for side in (first, second)]
+    options = [dict(side.cell.options) for side in (first, second)]
+    for kind, (then, now) in (("recipe", recipes), ("option", options)):
+        for name in dict.fromkeys([*then, *now]):
+            if then.get(name) != now.get(name):
+                found.append(f"{kind}.{name} {then.get(name)} then, {now.get(name)} now")
+    if (first.headline, first.metrics) != (second.headline, second.metrics):
+        found.append(f"another metric ({first.headline} then, {second.headline} now)")
+    return found

@@ -1,0 +1,83 @@
+"""Many comparisons at once: p values that hold for all of them together.
+
+A table compares every strategy with the best of its task, and the best is chosen from the same data. So the pairs
+that are reported are those that look most different, and a correction for them alone is too weak. Here the family
+is every pair of strategies of every task and metric, as in Tukey's studentised range. The correction is Westfall
+and Young's step-down min-P procedure (1993, Resampling-Based Multiple Testing, algorithm 2.8): it compares the
+smallest p value of the pairs with its distribution where nothing differs. That distribution comes from bootstrap
+draws of the test examples, which all strategies share, and from draws of the noise over seeds, so the correction is
+weaker than Holm's where comparisons are correlated. Seeds are drawn independently by metric, which can only make it
+stronger (Sidak 1967, Journal of the American Statistical Association 62).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from bench.analysis.statistics.noise import Noise
+
+LEVEL = 0.05
+GRID = 64  # points at which a tail is computed; between them its logarithm is interpolated
+
+
+@dataclass(frozen=True)
+class Pair:
+    """A difference on the scale of the test: its size, its error, and draws of the error where nothing differs."""
+
+    difference: float
+    noise: Noise
+    null: np.ndarray
+
+    @property
+    def p(self) -> float:
+        """Two-sided, of this comparison alone."""
+        return 1.0 if self.difference == 0 else 2 * self.noise.tail(abs(self.difference))
+
+    def null_p(self) -> np.ndarray:
+        """The p value of every draw [draws]."""
+        sizes = np.abs(self.null)
+        grid = np.linspace(0.0, float(sizes.max(initial=0.0)), GRID)
+        tails = np.maximum(2 * self.noise.tails(grid), 1e-300)
+        return np.exp(np.interp(sizes, grid, np.log(tails)))
+
+
+@dataclass(frozen=True)
+class Corrected:
+    """adjusted: the p value of every pair over the whole family. critical: a pair is told apart at 5% over the
+    family where its own p value is below this, whatever the other pairs show."""
+
+    adjusted: tuple[float, ...]
+    critical: float
+
+
+def corrected(family: Sequence[Pair]) -> Corrected:
+    """Step-down min-P over the family; never more than Holm's correction, which resolves smaller values than draws
+    can."""
+    if not family:
+        return Corrected((), LEVEL)
+    p = np.array([pair.p for pair in family])
+    smallest = np.ones(len(family[0].null))
+    found = np.empty(len(family))
+    for place in np.argsort(
+        -p, kind="stable"
+    ):  # from the least significant: each minimum is over what remains
+        smallest = np.minimum(smallest, family[place].null_p())
+        found[place] = (1 + np.count_nonzero(smallest <= p[place])) / (1 + len(smallest))
+    order = np.argsort(p, kind="stable")
+    found[order] = np.maximum.accumulate(found[order])
+    adjusted = np.minimum(found, holm(p.tolist()))
+    critical = max(float(np.quantile(smallest, LEVEL)), LEVEL / len(family))
+    return Corrected(tuple(adjusted.tolist()), critical)
+
+
+def holm(p: Sequence[float]) -> list[float]:
+    """Holm's adjusted p values, as statsmodels' multipletests(p, method="holm") has them; importing that takes
+    longer than everything else here."""
+    order = np.argsort(p, kind="stable")
+    adjusted = np.empty(len(p))
+    stepped = np.asarray(p, dtype=float)[order] * np.arange(len(p), 0, -1)
+    adjusted[order] = np.minimum(np.maximum.accumulate(stepped), 1.0)
+    return adjusted.tolist()

@@ -1,0 +1,49 @@
+"""What a run was given beside its suite: files of data, plug-in files and a local folder, in given.json.
+
+Records do not hold it, and without it a run cannot be repeated."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from bench.contracts import BenchError
+from bench.runs import atomic_files
+
+NAME = "given.json"
+
+
+class Given(BaseModel):
+    """tasks: by name, the keys of a suite's `[tasks.NAME]` that describe files of data. plugins: paths of plug-in
+    files. local: the folder that replaces the hub, '' for none."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    tasks: dict[str, dict[str, str | bool]] = {}
+    plugins: tuple[str, ...] = ()
+    local: str = ""
+
+
+NOTHING = Given()
+
+
+def note(folder: Path, new: Given) -> None:
+    """Add to what the run was given before; nothing is written where there is nothing new."""
+    known = read(folder)
+    plugins = tuple(dict.fromkeys([*known.plugins, *new.plugins]))
+    found = Given(tasks={**known.tasks, **new.tasks}, plugins=plugins, local=new.local or known.local)
+    if found != known:
+        atomic_files.write(folder / NAME, found.model_dump_json(indent=1).encode())
+
+
+def read(folder: Path) -> Given:
+    """What the run was given; empty where nothing was noted. BenchError where the file is damaged."""
+    path = folder / NAME
+    if path.is_symlink() or not path.is_file():
+        return NOTHING
+    try:
+        return Given.model_validate_json(path.read_bytes())
+    except (OSError, ValidationError) as error:
+        reason = str(error).splitlines()[0]
+        message = f"{path} cannot be read ({reason}): remove it; the next run of the suite makes it again"
+        raise BenchError(message, code="given-unreadable") from error
