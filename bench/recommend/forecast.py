@@ -33,9 +33,9 @@ class Reach:
     def sentence(self, budget: float) -> str:
         """What to expect of this budget."""
         if self.rows >= self.of:
-            return f"budget {duration(budget)}: expected to reach all {self.of:,} training rows"
+            return f"budget {_shown(budget)}: expected to reach all {self.of:,} training rows"
         more = (
-            f"; about {duration(self.enough)} would reach all (--budget {_option(self.enough)})"
+            f"; about {_shown(self.enough)} would reach all (--budget {_option(self.enough)})"
             if self.enough
             else ""
         )
@@ -43,7 +43,7 @@ class Reach:
             "not expected to finish the first round" if not self.rows else f"expected to reach {self.rows:,}"
         )
         of = "" if not self.rows else f" of {self.of:,} training rows"
-        return f"budget {duration(budget)}: {begin}{of}{more}"
+        return f"budget {_shown(budget)}: {begin}{of}{more}"
 
 
 @dataclass(frozen=True)
@@ -116,6 +116,11 @@ def _estimates(
 
 def _alike(cell: Cell, bracket: Bracket) -> bool:
     return cell.task.partition("@")[0] in (bracket.task, bracket.view) and cell.backbone == bracket.backbone
+
+
+def _shown(seconds: float) -> str:
+    """Short times to the second: a budget of 90 s is not one of 2 min."""
+    return f"{seconds:.0f} s" if seconds < 180 else duration(seconds)
 
 
 def _option(seconds: float) -> str:

@@ -95,6 +95,8 @@ def details(found: Findings) -> list[str]:
         *_cheaper(found),
         *_floor(found),
     ]
+    if now.degenerate:
+        return lines
     if found.final is None:
         lines.append(
             "Test rows: not scored, as the time was up; the scores above chose the strategy and flatter it."
@@ -192,7 +194,7 @@ def tried(found: Findings) -> list[str]:
     untried = [name for name in found.all_strategies if name not in (*found.strategies, *found.unfit)]
     return [
         f"Tried: {_listed(measured)} on {found.backbone}, at {sizes} training rows, "
-        f"in {duration(found.outcome.seconds)}.",
+        f"in {found.outcome.seconds:,.0f} s.",
         *(f"Left out: {reason}." for reason in found.unfit.values()),
         *([f"Not reached in the time: {_listed(missed)}."] if missed else []),
         *([f"Failed: {_listed(found.failed)}; the logs in the run folder say why."] if found.failed else []),
