@@ -15,6 +15,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from bench.contracts import BenchError, Cell, Recipe
+from bench.models.pooling import own_pooling
 from bench.registry import Plugins, unknown
 from bench.runs.names import is_cell_id, is_name
 from bench.user_data import description
@@ -27,6 +28,8 @@ MOST_CELLS = 100_000
 MOST_EXAMPLES = 10**9
 LONGEST_SUITE = 10 * 2**20
 """Bytes of a suite file."""
+OWN = "own"
+"""`pooling = "own"`: every backbone's own, put into the recipe of its cells."""
 
 
 class Section(BaseModel):
@@ -82,8 +85,11 @@ class Suite(Section):
             for key in keys:
                 if key not in RECIPE_KEYS:
                     raise unknown(f"key in [{where}] of suite '{self.name}'", key, RECIPE_KEYS)
+        keys = {**self.recipe, **own}
+        if self.pools_as_backbone(task):
+            del keys["pooling"]
         try:
-            return TypeAdapter(Recipe).validate_python({**self.recipe, **own}, strict=False)
+            return TypeAdapter(Recipe).validate_python(keys, strict=False)
         except ValidationError as error:
             first = error.errors()[0]
             key = ".".join(map(str, first["loc"]))
@@ -91,6 +97,10 @@ class Suite(Section):
                 f"suite '{self.name}', task '{task}': {key or 'recipe'}: {_reason(first)}",
                 code="wrong-recipe",
             ) from error
+
+    def pools_as_backbone(self, task: str) -> bool:
+        """Whether each cell of the task pools as its backbone was made to."""
+        return self.tasks.get(task, {}).get("pooling", self.recipe.get("pooling")) == OWN
 
     def own_data(self, folder: Path) -> tuple[UserData, ...]:
         """The tasks that are files of data; relative paths are from `folder`. BenchError for a wrong key."""
@@ -268,6 +278,8 @@ def cells(suite: Suite, plugins: Plugins, filters: Filters | None = None) -> lis
         plugins.task(task)
         for grid in grids[task.partition("@")[0]]:
             for backbone, strategy in itertools.product(grid.backbones, grid.strategies):
+                if suite.pools_as_backbone(task.partition("@")[0]):
+                    recipe = replace(recipe, pooling=own_pooling(backbone).kind)
                 options = tuple(sorted(suite.strategies.get(strategy, {}).items()))
                 plugins.strategy(strategy, options)
                 for seed in range(seeds):

@@ -35,11 +35,6 @@ def counted(number: int, noun: str, plural: str = "") -> str:
     return f"{number:,} {noun if number == 1 else plural or noun + 's'}"
 
 
-def counted(number: int, noun: str, plural: str = "") -> str:
-    """`1 text`, `2 texts`, `1,200 classes`: the number and the noun in the form that goes with it."""
-    return f"{number:,} {noun if number == 1 else plural or noun + 's'}"
-
-
 def duration(seconds: float) -> str:
     """`45 s`, `12 min`, `3 h 20 min` or `4 days`."""
     if seconds < 90:

@@ -5,6 +5,9 @@ from __future__ import annotations
 import re
 import shlex
 import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import Path
@@ -15,13 +18,16 @@ import typer
 from bench.cli.listing import Plugin
 from bench.cli.options import YOUR_DATA
 from bench.cli.output import console
-from bench.cli.user_data import read_user_data, run_folder, with_user_data
+from bench.cli.user_data import read_user_data, run_folder, say_pooling, with_user_data
 from bench.cli.validation import with_validation
 from bench.contracts import BenchError, Cell, Recipe
+
+QUIET = 10.0  # seconds between two lines of progress, where the screen cannot be written over
 
 if TYPE_CHECKING:
     from bench.recommend.page import Findings
     from bench.registry import Registry
+    from bench.runs.curve import Point
     from bench.user_data.description import UserData
 
 
@@ -58,8 +64,11 @@ def register(app: typer.Typer) -> None:
 def recommend(
     budget: Annotated[str, typer.Option(help="Time to spend: 90s, 10m, 2h.")] = "10m",
     goal: Annotated[
-        Goal, typer.Option(help="The best score, or the cheapest that is tied with it.")
+        Goal, typer.Option(help="The best score, or the cheapest that is known to be as good (--margin).")
     ] = Goal.accuracy,
+    margin: Annotated[
+        float, typer.Option(min=0.1, help="Points below the best that still count as as good.")
+    ] = 2.0,
     task: TaskOption = "",
     backbone: Backbone = "minilm",
     strategy: Annotated[
@@ -82,29 +91,33 @@ def recommend(
     """
     seconds = seconds_of(budget)
     subject = subject_of(own, task, plugin or [], backbone)
-    from bench.recommend.answer import STRATEGIES
+    from bench.recommend.answer import STRATEGIES, Terms, answer
 
     chosen = tuple(strategy or STRATEGIES)
     for name in chosen:
         subject.registry.plugins.strategy(name)
-    if export is not None and export.exists() and (not export.is_dir() or any(export.iterdir())):
-        raise BenchError(f"--export {export} is there already and not empty: give a new folder")
+    first = Cell(f"recommend-{subject.name}", subject.name, chosen[0], backbone, 0, subject.recipe)
+    if export is not None:
+        from bench.export.folder import check_exportable, check_free
+
+        check_free(export)
+        for name in chosen:
+            check_exportable(replace(first, strategy=name), subject.registry)
     from bench.cli.display import Display
     from bench.executors.contract import Options
-    from bench.recommend.answer import Terms, answer
 
     options = Options(device=device, threads=threads, plugin_files=subject.registry.given)
     folder = run_folder(Path("results/runs") / f"recommend-{subject.name}", out, own, subject.registry)
-    terms = Terms(chosen, backbone, goal.value, seconds, shlex.join(["python", "-m", "bench", *sys.argv[1:]]))
-    found = answer(
-        Cell(f"recommend-{subject.name}", subject.name, chosen[0], backbone, 0, subject.recipe),
-        terms,
-        subject.registry,
-        (folder, options, Display(console(stderr=True))),
-    )
+    command = shlex.join(["python", "-m", "bench", *sys.argv[1:]])
+    terms = Terms(chosen, backbone, goal.value, seconds, command, margin / 100)
+    found = answer(first, terms, subject.registry, (folder, options, Display(console(stderr=True))))
     _show(found)
-    if export is not None and not found.round.degenerate:
-        _export(subject, found.choice, backbone, export, device)
+    if export is None:
+        return
+    if found.round.degenerate:
+        print(f"{export}: no model was written, because no strategy learnt anything", file=sys.stderr)
+        raise typer.Exit(1)
+    _export(subject, found.choice, backbone, export, (device, folder))
 
 
 def export(
@@ -121,14 +134,14 @@ def export(
     Example: python -m bench export model/ --data reviews.csv --text review --label stars --strategy lp-ft
     """
     subject = subject_of(own, task, plugin or [], backbone)
-    _export(subject, strategy, backbone, folder, device)
+    _export(subject, strategy, backbone, folder, (device, Path("results/runs") / f"recommend-{subject.name}"))
 
 
 def seconds_of(text: str) -> float:
     """`90s`, `10m` or `2h` in seconds; a bare number is minutes. BenchError for anything else."""
     match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([smh]?)", text.strip())
     if not match or not float(match[1]):
-        raise BenchError(f"--budget {text}: write it as 90s, 10m or 2h")
+        raise BenchError(f"--budget {text}: write it as 90s, 10m or 2h", "budget-form")
     return float(match[1]) * {"s": 1, "m": 60, "h": 3600, "": 60}[match[2]]
 
 
@@ -137,10 +150,10 @@ def subject_of(own: UserData | None, task: str, plugin: list[Path], backbone: st
     from bench.data.sources import Sources
     from bench.recommend.views import Everything, Selection
     from bench.registry import Registry, discover
-    from bench.user_data.summary import lengths, recipe_keys
+    from bench.user_data.summary import recipe_for
 
     if bool(own) == bool(task):
-        raise BenchError("give your data with --data FILE, or a task with --task")
+        raise BenchError("give your data with --data FILE, or a task with --task", "no-data")
     sources = Sources()
     described = [read.data for read in read_user_data([own], backbone, sources)] if own else []
     name = own.name if own else task
@@ -148,8 +161,8 @@ def subject_of(own: UserData | None, task: str, plugin: list[Path], backbone: st
     plain = discover([*plugin, *described])
     splits = plain.task(name).splits(sources)
     plugins = discover([*plugin, *described, Selection(name), Everything(name, own_test)])
-    keys = recipe_keys(plain.task(name).adapter, len(splits.train), lengths(splits, backbone, sources))
-    recipe = Recipe(**{"pooling": "cls", **keys})
+    recipe = recipe_for(plain.task(name).adapter, splits, backbone, sources)
+    say_pooling(plain.task(name).adapter, [backbone])
     return Subject(name, Registry(plugins, sources), recipe, own_test)
 
 
@@ -175,19 +188,54 @@ def _show(found: Findings) -> None:
         screen.print(line, **plain)
 
 
-def _export(subject: Subject, strategy: str, backbone: str, folder: Path, device: str) -> None:
+def _export(subject: Subject, strategy: str, backbone: str, folder: Path, where: tuple[str, Path]) -> None:
+    """Train and save. where: the device, and the run folder that tells how long training takes."""
+    from bench.export.card import EXAMPLES
+    from bench.export.folder import check_fits, check_free
     from bench.export.folder import export as save
+    from bench.recommend.forecast import training_seconds
     from bench.recommend.views import Everything
+    from bench.text import duration
 
     view = Everything(subject.name, subject.own_test).name
     cell = Cell(f"export-{subject.name}", view, strategy, backbone, 0, subject.recipe)
-    screen = console(stderr=True)
-    screen.print(f"training {strategy} for {folder} ...", markup=False, highlight=False)
-    found = save(cell, subject.registry, folder, device)
-    where = "training and test rows" if subject.own_test else "training rows"
-    print(
-        f"{found.folder}/: {strategy}, trained on {found.rows:,} {where} (the validation rows chose its "
-        f"best state); "
-        f"its predictions on {found.checked:,} test rows are the harness's own. "
-        f"Try: python {found.folder}/predict.py"
+    check_free(folder)
+    check_fits(cell, subject.registry)
+    rows = len(subject.registry.task(view).splits(subject.registry.sources).train)
+    expected = training_seconds(cell, rows, subject.registry, where[1], where[0])
+    budget = ", which no budget limits" if "recommend" in sys.argv[1:2] else ""
+    console(stderr=True).print(
+        f"training {strategy} on {rows:,} rows for {folder}: about {duration(expected)}{budget}",
+        markup=False,
+        highlight=False,
     )
+    with _progress(expected) as watch:
+        found = save(cell, subject.registry, folder, where[0], watch)
+    learnt = "training and test rows" if subject.own_test else "training rows"
+    words = EXAMPLES[subject.registry.task(view).head][0]
+    print(
+        f"{found.folder}/: {strategy}, trained on {found.rows:,} {learnt} (the validation rows chose its "
+        f"best state); "
+        f"its predictions on {found.checked:,} test rows are those of this program. "
+        f"Try: python {shlex.quote(str(found.folder / 'predict.py'))} {words}"
+    )
+
+
+@contextmanager
+def _progress(expected: float) -> Iterator[Callable[[Point], None]]:
+    """Show how far training is: on a terminal in place, elsewhere a line at most every ten seconds."""
+    from bench.text import duration
+
+    screen, began, shown = console(stderr=True), time.monotonic(), [time.monotonic()]
+    with screen.status("reading rows, loading the encoder ...") as status:
+
+        def watch(point: Point) -> None:
+            now = time.monotonic()
+            text = f"{duration(now - began)} of about {duration(expected)}, validation loss {point.loss:.3f}"
+            if screen.is_terminal:
+                status.update(text)
+            elif now - shown[0] > QUIET:
+                shown[0] = now
+                screen.print(text, markup=False, highlight=False)
+
+        yield watch

@@ -18,7 +18,7 @@ from bench.cli import completion
 from bench.cli.listing import AsJson, Plugin
 from bench.cli.options import RUN
 from bench.cli.output import console, note_completed, print_scores
-from bench.cli.user_data import needs_suite, read_user_data, run_folder, with_user_data
+from bench.cli.user_data import needs_suite, read_user_data, run_folder, say_pooling, with_user_data
 
 if TYPE_CHECKING:
     from bench.contracts import Cell
@@ -271,4 +271,8 @@ def request(
         filters = dataclasses.replace(filters, tasks=(own.name,))
     given: list[Given] = [*plugin, *(read.data for read in reads)]
     registry = Registry(discover(given), Sources(local=chosen.data.local))
-    return registry, chosen, suites.cells(chosen, registry.plugins, filters)
+    cells = suites.cells(chosen, registry.plugins, filters)
+    for read in reads:
+        if chosen.pools_as_backbone(read.data.name):
+            say_pooling(read.data.adapter, (cell.backbone for cell in cells))
+    return registry, chosen, cells

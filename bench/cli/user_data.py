@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import wraps
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -211,3 +211,11 @@ def needs_suite(suite: str | None, own: UserData | None) -> str:
     from bench.registry import unknown
 
     raise unknown("suite", "", [*suites.names(), "a path to a .toml file", "--data FILE"])
+
+
+def say_pooling(adapter: str, backbones: Iterable[str]) -> None:
+    """Say on stderr how texts become one vector on each backbone."""
+    from bench.user_data.summary import pooling_line
+
+    for line in filter(None, (pooling_line(adapter, name) for name in dict.fromkeys(backbones))):
+        console(stderr=True).print(_printable(f"  {line}"), highlight=False, markup=False)

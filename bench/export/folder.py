@@ -19,15 +19,17 @@ from bench.contracts import BenchError, Cell
 from bench.engine.cell import train
 from bench.engine.group import CellGroup, RunContext, prepare_group
 from bench.engine.machine import Device, choose_device
-from bench.engine.training import predict
-from bench.export.standard import CLASSES, standard_model, why_not
+from bench.engine.training import Watch, predict
+from bench.export.card import card
+from bench.export.pooled import plain_encoder, save_head
+from bench.export.standard import is_standard, standard_model, why_not
 from bench.models.backbones import HuggingFaceEncoder
+from bench.models.catalog import kind_of, positions
 from bench.models.loading import load
 from bench.registry import Registry
 
 SCRIPTS = Path(__file__).parent / "scripts"
 SCRIPT = {"pooled": "text.py", "token": "words.py", "span": "questions.py"}
-PIPELINE = {"pooled": "text-classification", "token": "token-classification", "span": None}
 
 
 @dataclass(frozen=True)
@@ -39,40 +41,73 @@ class Exported:
     checked: int
 
 
-def export(cell: Cell, registry: Registry, folder: Path, device: str = "auto") -> Exported:
-    """Train the cell in fp32, write `folder` whole or not at all, and compare its predictions with the
-    harness's own on all test rows. Raises BenchError where the model has no standard form, the folder
-    exists, or a prediction differs."""
+def check_free(folder: Path) -> None:
+    """BenchError where a folder cannot become a model: it is a file, or holds something."""
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        raise BenchError(f"--export {folder} is there already and not empty: give a new folder")
-    strategy = registry.strategy(cell)
-    if not strategy.pretrained:
         raise BenchError(
-            f"strategy '{cell.strategy}' starts from random weights: it is a control, not a model to use"
+            f"--export {folder} is there already and not empty: give a new folder", "export-not-empty"
         )
+
+
+def check_exportable(cell: Cell, registry: Registry) -> None:
+    """BenchError where no training gives a model to hand over: the strategy starts from random weights, or the
+    backbone is no encoder."""
+    if not registry.strategy(cell).pretrained:
+        raise BenchError(
+            f"strategy '{cell.strategy}' starts from random weights: it is a control, not a model to use",
+            "export-random",
+        )
+    if kind_of(cell.backbone) == "vectors":
+        raise BenchError(
+            f"cannot export {cell.strategy} on {cell.backbone}: word vectors have no transformers class",
+            "export-no-form",
+        )
+
+
+def check_fits(cell: Cell, registry: Registry) -> None:
+    """BenchError, before anything is trained, where there would be no model to hand over: as `check_exportable`,
+    and where the strategy does not fit the encoder, or texts are longer than its table of positions."""
+    check_exportable(cell, registry)
+    most = positions(cell.backbone, registry.sources)
+    if most and cell.recipe.max_length > most:
+        raise BenchError(
+            f"max_length is {cell.recipe.max_length}, and {cell.backbone} has positions for {most} tokens: "
+            f"use at most {most}",
+            "too-long-for-positions",
+        )
+    registry.phases(cell)
+
+
+def export(
+    cell: Cell, registry: Registry, folder: Path, device: str = "auto", watch: Watch = lambda point: None
+) -> Exported:
+    """Train the cell in fp32, write `folder` whole or not at all, and compare its predictions with the
+    harness's own on all test rows. watch: hears the learning curve. Raises BenchError where the model cannot be
+    handed over, the folder exists, or a prediction differs."""
+    check_free(folder)
+    check_fits(cell, registry)
     context = RunContext(registry, Device(choose_device(device).torch, torch.float32))
     group = prepare_group(cell, context)
     reason = why_not(group.given, group.task.head, cell.recipe)
     if reason:
-        raise BenchError(f"cannot export {cell.strategy} on {cell.backbone}: {reason}")
-    trained = train(cell, 1.0, group, context, lambda point: None)
+        raise BenchError(f"cannot export {cell.strategy} on {cell.backbone}: {reason}", "export-no-form")
+    trained = train(cell, 1.0, group, context, watch)
     model = replace(trained.model, prefix=None)
     logits, _ = predict(model, "test", group.splits["test"], replace(trained.plan.phases[-1], frozen=0))
     expected = group.task.decode(logits, group.encoded["test"], group.rows.test, group.labels)
     encoder = _whole(model.backbone, cell, group, context)
-    head = model.head.map[-1].cpu()
-    standard = standard_model(encoder, head, group.task.head, group.labels)  # pyright: ignore[reportArgumentType]
-    standard.config.doc_stride = cell.recipe.stride
     folder.parent.mkdir(parents=True, exist_ok=True)
     work = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name}-"))
     try:
-        _write(standard, cell, group, work)
+        _write(encoder, model.head.map[-1].cpu(), cell, group, work)
         _check(work, group, expected)
         if folder.exists():
             folder.rmdir()
         os.replace(work, folder)
     except OSError as error:
-        raise BenchError(f"--export {folder} cannot be written ({error.strerror or error})") from error
+        raise BenchError(
+            f"--export {folder} cannot be written ({error.strerror or error})", "export-unwritable"
+        ) from error
     finally:
         shutil.rmtree(work, ignore_errors=True)
     return Exported(folder, len(group.rows.train), len(group.rows.test))
@@ -84,6 +119,9 @@ def _whole(trained: Any, cell: Cell, group: CellGroup, context: RunContext) -> H
     trained.merge()
     whole = load(cell.backbone, context.registry.sources).backbone
     assert isinstance(whole, HuggingFaceEncoder)
+    if cell.recipe.layers is not None:
+        whole.keep_layers(cell.recipe.layers)
+        whole.model.config.num_hidden_layers = cell.recipe.layers
     ids = whole.copy().trim(group.setup.tokens)
     kept = torch.from_numpy(np.flatnonzero(ids >= 0))
     target = whole.named_parameters()
@@ -97,34 +135,26 @@ def _whole(trained: Any, cell: Cell, group: CellGroup, context: RunContext) -> H
     return whole
 
 
-def _write(standard: Any, cell: Cell, group: CellGroup, folder: Path) -> None:
+def _write(encoder: HuggingFaceEncoder, head: Any, cell: Cell, group: CellGroup, folder: Path) -> None:
     from transformers.utils import logging
 
     logging.disable_progress_bar()
-    standard.save_pretrained(folder)
+    kind, recipe = group.task.head, cell.recipe
+    standard = is_standard(encoder, kind, recipe)
+    if standard:
+        model = standard_model(encoder, head, kind, group.labels)
+        model.config.doc_stride = recipe.stride
+    else:
+        model = plain_encoder(encoder, group.labels)
+        save_head(head, recipe.pooling, recipe.max_length, folder)
+    model.save_pretrained(folder)
     tokenizer = group.loaded.tokenizer
-    tokenizer.model_max_length = cell.recipe.max_length
+    tokenizer.model_max_length = recipe.max_length
     tokenizer.save_pretrained(folder)
-    shutil.copyfile(SCRIPTS / SCRIPT[group.task.head], folder / "predict.py")
-    (folder / "README.md").write_text(_card(cell, group), encoding="utf-8")
+    shutil.copyfile(SCRIPTS / (SCRIPT[kind] if standard else "pooled.py"), folder / "predict.py")
+    shutil.copyfile(SCRIPTS / "predict_files.py", folder / "predict_files.py")
+    (folder / "README.md").write_text(card(cell, group, standard), encoding="utf-8")
     folder.chmod(0o755)
-
-
-def _card(cell: Cell, group: CellGroup) -> str:
-    kind = PIPELINE[group.task.head]
-    use = (
-        f'`pipeline("{kind}", model="THIS FOLDER")`'
-        if kind
-        else "`AutoModelForQuestionAnswering` (transformers 5 has no pipeline for questions)"
-    )
-    return f"""---
-library_name: transformers
-{f"pipeline_tag: {kind}" if kind else "pipeline_tag: question-answering"}
----
-Trained by transferbench: strategy `{cell.strategy}` on `{cell.backbone}`, {len(group.rows.train):,} rows, seed
-{cell.seed}, at most {cell.recipe.max_length} tokens. A standard `{CLASSES[group.task.head]}`: load it with
-{use}, or run `python predict.py`, which needs transformers and torch alone and predicts exactly what was measured.
-"""
 
 
 def _check(folder: Path, group: CellGroup, expected: Sequence[Any]) -> None:
@@ -139,8 +169,8 @@ def _check(folder: Path, group: CellGroup, expected: Sequence[Any]) -> None:
     if wrong:
         raise BenchError(
             f"the exported model predicts {len(wrong)} of {len(expected)} test rows otherwise than the "
-            f"harness (first: "
-            f"'{wrong[0]}'): nothing was written; please report this"
+            f"harness (first: '{wrong[0]}'): nothing was written; please report this",
+            "export-differs",
         )
 
 

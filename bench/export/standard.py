@@ -52,24 +52,53 @@ CLASSES: dict[HeadKind, str] = {
 }
 
 
+def is_standard(backbone: HuggingFaceEncoder, kind: HeadKind, recipe: Recipe) -> bool:
+    """Whether the standard class computes what was measured: always on tokens and spans; on a text where the head
+    reads its first token and folds into the class's own."""
+    return kind != "pooled" or (recipe.pooling == "cls" and backbone.model.config.model_type in FORMS)
+
+
 def why_not(backbone: Any, kind: HeadKind, recipe: Recipe) -> str | None:
     """Why a model cannot be exported, or None."""
     if not isinstance(backbone, HuggingFaceEncoder):
         return "word vectors have no transformers class"
     family = backbone.model.config.model_type
-    if family not in FORMS:
+    if kind != "pooled" and family not in FORMS:
         return f"the standard heads of {family} have a layer norm that a linear head cannot be folded into"
     if recipe.head != "linear":
-        return (
-            f"the head is '{recipe.head}', and the standard heads have no such part: use recipe.head=linear"
-        )
-    if kind == "pooled" and recipe.pooling != "cls":
-        return (
-            f"the head reads the {recipe.pooling} of all tokens, and the standard head of {family} "
-            f"reads the first one: "
-            "use recipe.pooling=cls"
-        )
+        return f"the head is '{recipe.head}', and the exported model has no such part: use recipe.head=linear"
+    if recipe.features != "last":
+        return f"the head reads several layers ({recipe.features}), and a model one: use recipe.features=last"
     return None
+
+
+def clean_config(encoder: HuggingFaceEncoder, labels: tuple[str, ...]) -> Any:
+    """The encoder's configuration with these labels, and without what a checkpoint says of another task: its
+    labels, their number, the kind of its loss."""
+    import copy
+
+    from transformers import PretrainedConfig
+
+    config = copy.deepcopy(encoder.model.config)
+    fresh = PretrainedConfig()
+    for name in ("problem_type", "finetuning_task", "task_specific_params", "architectures"):
+        if hasattr(config, name):
+            setattr(config, name, getattr(fresh, name, None))
+    names = dict(enumerate(labels)) if labels else dict(fresh.id2label or {})  # two: start and end
+    config.id2label = names
+    config.label2id = {label: number for number, label in names.items()}
+    return config
+
+
+def with_weights(model: Any, encoder: HuggingFaceEncoder) -> None:
+    """Give the model the encoder's weights, in place. BenchError where one has no place; a pooler is not used."""
+    found = model.base_model.load_state_dict(encoder.model.state_dict(), strict=False)
+    missing = [name for name in found.missing_keys if not name.startswith("pooler.")]
+    if missing or found.unexpected_keys:
+        name = [*missing, *found.unexpected_keys][0]
+        raise BenchError(
+            f"cannot export: '{name}' of the encoder has no place in {type(model).__name__}", "export-weights"
+        )
 
 
 def standard_model(
@@ -77,23 +106,13 @@ def standard_model(
 ) -> Any:
     """The standard model with the encoder's weights (its whole embedding table) and the head's, in evaluation mode.
     Raises BenchError where the encoder's parameters are not all there."""
-    import copy
-
     import transformers
 
-    config = copy.deepcopy(encoder.model.config)
-    if labels:
-        config.id2label = dict(enumerate(labels))
-        config.label2id = {label: number for number, label in enumerate(labels)}
-    config.architectures = None
+    config = clean_config(encoder, labels)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
         model = getattr(transformers, CLASSES[kind]).from_config(config).float().eval()
-    found = model.base_model.load_state_dict(encoder.model.state_dict(), strict=False)
-    missing = [name for name in found.missing_keys if not name.startswith("pooler.")]
-    if missing or found.unexpected_keys:
-        name = [*missing, *found.unexpected_keys][0]
-        raise BenchError(f"cannot export: '{name}' of the encoder has no place in {type(model).__name__}")
+    with_weights(model, encoder)
     form = FORMS[config.model_type]
     with torch.no_grad():
         if kind == "pooled":

@@ -26,6 +26,7 @@ class Packaged:
     package: Package
     summary: str
     shape: Shape
+    pooling: Literal["mean", "cls"] = "mean"  # that it was trained with
 
 
 BASE = Shape(12, 768, 3072, 30_522)
@@ -36,6 +37,27 @@ VECTORS = Shape(0, 300, 0, 1_000_000)
 
 DEPTH_KEYS = ("num_hidden_layers", "n_layers", "num_layers", "n_layer")
 """What configurations call the number of layers."""
+
+COUNTED = {
+    "bert": 0,
+    "distilbert": 0,
+    "electra": 0,
+    "roberta": 2,
+    "xlm-roberta": 2,
+    "camembert": 2,
+    "mpnet": 2,
+}
+"""Families with a table of positions, and how many of its rows no token uses: theirs begin after the padding id."""
+
+TOKENIZER_FILES = (
+    "tokenizer_config.json",
+    "special_tokens_map.json",
+    "added_tokens.json",
+    "vocab.*",
+    "merges.txt",
+    "*.model",
+)
+"""Files beside tokenizer.json that change what a tokenizer does."""
 
 WIDTH_KEYS = ("hidden_size", "dim", "d_model")
 INNER_KEYS = ("intermediate_size", "hidden_dim", "d_inner")
@@ -75,7 +97,8 @@ def kind_of(name: str) -> Literal["encoder", "vectors"]:
         return BACKBONES[name].kind
     if name in TRAINED or name.startswith(gensim_data.PREFIX):
         return "vectors"
-    return "vectors" if name.lower().endswith(VECTOR_SUFFIXES) else "encoder"
+    is_vectors = name.lower().endswith(VECTOR_SUFFIXES) and not Path(name).is_dir()
+    return "vectors" if is_vectors else "encoder"
 
 
 def identity(name: str) -> str:
@@ -98,7 +121,10 @@ def identity(name: str) -> str:
                 code="no-safetensors",
             )
         names = [path / "config.json", path / "tokenizer.json", *weights]
-        return hashlib.sha256("".join(_sha256(p) for p in names if p.is_file()).encode()).hexdigest()
+        digests = "".join(_sha256(p) for p in names if p.is_file())
+        others = sorted(p for pattern in TOKENIZER_FILES for p in path.glob(pattern) if p.is_file())
+        digests += "".join(f"{p.name}:{_sha256(p)}" for p in others)
+        return hashlib.sha256(digests.encode()).hexdigest()
     if name.count("/") > 1 or name.startswith((".", "/", "~")) or kind_of(name) == "vectors":
         raise BenchError(f"backbone {name}: there is no such file or folder", code="no-backbone")
     return f"hub:{name}"
@@ -126,6 +152,18 @@ def depth(name: str, sources: Sources) -> int:
             f"backbone '{name}' ({kind}) has no layers to transfer; give an encoder", code="no-layers"
         )
     return layers
+
+
+def positions(name: str, sources: Sources) -> int | None:
+    """The most tokens that an encoder has positions for; None where it has no table of them. Raises BenchError."""
+    depth(name, sources)
+    if kind_of(name) == "vectors":
+        return None
+    config = json.loads(_config_file(name, sources).read_text(encoding="utf-8"))
+    table, family = config.get("max_position_embeddings"), config.get("model_type")
+    if not isinstance(table, int) or family not in COUNTED:
+        return None
+    return table - COUNTED[family]
 
 
 def shape(name: str, cache: Path) -> Shape:

@@ -1,4 +1,4 @@
-"""From a task to the findings: the contest, the choice, and one look at the test rows."""
+"""From a task to the findings: rounds of successive halving, the choice, and one look at the test rows."""
 
 from __future__ import annotations
 
@@ -11,30 +11,47 @@ from bench.analysis.groups import gather
 from bench.analysis.loading import Run
 from bench.analysis.statistics.intervals import Interval, intervals
 from bench.analysis.statistics.resampling import Source, resample
-from bench.contracts import Cell
+from bench.contracts import BenchError, Cell
 from bench.executors.contract import Options
 from bench.executors.launch import launch
+from bench.recommend.budget import Budgeted, BudgetSpent, until
 from bench.recommend.evidence import Standing, growth, standing
+from bench.recommend.floor import floor
+from bench.recommend.forecast import reach
 from bench.recommend.page import Findings
-from bench.recommend.successive_halving import FEW, SEEDS, Contest, measured, race, sizes_for
+from bench.recommend.successive_halving import (
+    FEW,
+    SEEDS,
+    Bracket,
+    measured,
+    sizes_for,
+    successive_halving,
+)
 from bench.recommend.views import Selection
+from bench.recommend.weaknesses import weaknesses
 from bench.registry import Registry
 from bench.runs.folder import Store
 from bench.runs.listeners import Screen
+from bench.text import duration
 
-STRATEGIES = ("frozen", "top-layers", "lp-ft", "lora", "gradual", "full")
+STRATEGIES = ("probe", "frozen", "top-layers", "lp-ft", "lora", "gradual", "full")
 """What is compared by default, cheapest first: all that can be exported."""
+
+MARGIN = 0.02
+"""How much a cheaper strategy may score below the best and still be as good, for goal `cost`."""
 
 
 @dataclass(frozen=True)
 class Terms:
-    """What was asked: strategies (cheapest first), backbone, goal, seconds, and the command line."""
+    """What was asked: strategies (cheapest first), backbone, goal with its margin in units of the score, seconds,
+    and the command line."""
 
     strategies: tuple[str, ...]
     backbone: str
     goal: str
     budget: float
     command: str
+    margin: float = MARGIN
 
 
 def answer(cell: Cell, terms: Terms, registry: Registry, where: tuple[Path, Options, Screen]) -> Findings:
@@ -45,36 +62,62 @@ def answer(cell: Cell, terms: Terms, registry: Registry, where: tuple[Path, Opti
     folder, options, screen = where
     began = time.monotonic()
     view = Selection(cell.task).name
+    unfit = left_out(cell, terms, registry)
+    strategies = tuple(name for name in terms.strategies if name not in unfit)
     splits = registry.task(view).splits(registry.sources)
     labels = registry.task(view).labels(splits.train)
-    contest = Contest(cell.task, view, terms.strategies, terms.backbone, cell.recipe, terms.budget, folder)
+    bracket = Bracket(cell.task, view, strategies, terms.backbone, cell.recipe, terms.budget, folder)
     sizes = sizes_for(len(splits.train), len(labels))
-    outcome = race(contest, sizes, registry, options, screen)
-    run = measured(contest, outcome.sizes, registry)
-    last = _last_full(run, view, outcome.sizes, min(2, len(terms.strategies)))
-    choice = last.choice(terms.goal)
-    left = terms.budget - (time.monotonic() - began)
+    screen.note(reach(bracket, sizes, splits, registry, options.device).sentence(terms.budget))
+    outcome = successive_halving(bracket, sizes, registry, options, screen)
+    run = measured(bracket, outcome.sizes, registry)
+    if not any(record.status == "done" for record in run.records) and outcome.stopped:
+        raise BenchError(
+            f"the budget of {duration(terms.budget)} was spent before any strategy finished: "
+            "give a larger --budget",
+            "budget-too-small",
+        )
+    last = _last_full(run, view, outcome.sizes, min(2, len(strategies)))
+    choice = last.choice(terms.goal, terms.margin)
     final = None
     if not last.degenerate:
-        chosen = replace(cell, strategy=choice)
-        final = _final(chosen, last, left, registry, where)
+        left = terms.budget - (time.monotonic() - began)
+        final = _final(replace(cell, strategy=choice), last, left, registry, where)
     return Findings(
         task=cell.task,
         goal=terms.goal,
+        margin=terms.margin,
         choice=choice,
         round=last,
         outcome=replace(outcome, seconds=time.monotonic() - began),
         growth=growth(run, view, outcome.sizes, choice, terms.backbone),
+        floor=floor(last.records[0].cell, run, registry),
+        weak=weaknesses(
+            [record for record in last.records if record.cell.strategy == choice], run.predictions
+        ),
         final=final,
         test_rows=len(registry.task(cell.task).splits(registry.sources).test),
         command=terms.command,
         folder=str(folder),
-        strategies=terms.strategies,
+        strategies=strategies,
         measured=frozenset(record.cell.strategy for record in run.records if record.status == "done"),
         ended=frozenset(record.cell.strategy for record in run.records),
+        unfit=unfit,
         all_strategies=tuple(registry.plugins.strategies),
         backbone=terms.backbone,
     )
+
+
+def left_out(cell: Cell, terms: Terms, registry: Registry) -> dict[str, str]:
+    """Why strategies do not fit the encoder. BenchError where none fits."""
+    registry.depth(terms.backbone)
+    reasons = {name: registry.incompatible(replace(cell, strategy=name)) for name in terms.strategies}
+    unfit = {name: reason for name, reason in reasons.items() if reason}
+    if len(unfit) == len(terms.strategies):
+        raise BenchError(
+            f"no strategy fits {terms.backbone}: {next(iter(unfit.values()))}", "no-strategy-fits"
+        )
+    return unfit
 
 
 def _last_full(run: Run, view: str, sizes: Sequence[int], least: int) -> Standing:
@@ -97,8 +140,8 @@ def _final(
     registry: Registry,
     where: tuple[Path, Options, Screen],
 ) -> Interval | None:
-    """The choice on the test rows, trained on all training rows: with as many seeds as the time allows, one
-    at least where a third of what is expected is left."""
+    """The choice on the test rows, trained on all training rows: with as many seeds as the time allows. It stops
+    when the time is up; None where no seed has finished then, or less than a third of what one takes is left."""
     folder, options, screen = where
     sizes = next((record.data.sizes for record in last.records if record.data), {})
     rows = len(registry.task(cell.task).splits(registry.sources).train)
@@ -106,9 +149,19 @@ def _final(
     seeds = max(1 if left > expected / 3 else 0, min(SEEDS, int(left / max(expected, 0.1))))
     if not seeds:
         return None
+    deadline = time.monotonic() + left
     cells = [replace(cell, seed=seed) for seed in range(seeds)]
-    launch(cells, registry, folder, options, screen)
-    records = [record for record in Store(folder).records() if record.cell.id in {cell.id for cell in cells}]
-    group = next(iter(gather(records).values()))
-    scores = resample(group, group.headline, Source(Store(folder).predictions)) if group.done else None
+    try:
+        with until(deadline):
+            launch(cells, registry, folder, options, Budgeted(screen, deadline))
+    except BudgetSpent:
+        pass
+    prints = {cell.id: registry.fingerprint(cell) for cell in cells}
+    records = [
+        record for record in Store(folder).records() if prints.get(record.cell.id) == record.fingerprint
+    ]
+    groups = list(gather(records).values())
+    if not groups or not groups[0].done:
+        return None
+    scores = resample(groups[0], groups[0].headline, Source(Store(folder).predictions))
     return intervals({cell.strategy: scores.components()})[cell.strategy] if scores is not None else None

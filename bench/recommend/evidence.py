@@ -1,4 +1,4 @@
-"""What the rounds of a contest say: who is ahead, how surely, at what cost, and what more rows would bring."""
+"""What the rounds say: which strategy is ahead, how surely, at what cost, and what more rows would bring."""
 
 from __future__ import annotations
 
@@ -12,18 +12,22 @@ from bench.analysis.loading import Run
 from bench.analysis.statistics.dispersion import moderated
 from bench.analysis.statistics.intervals import Interval, intervals
 from bench.analysis.statistics.noise import Noise, total
-from bench.analysis.statistics.paired import Comparison, compare_pairs, with_best
+from bench.analysis.statistics.paired import Comparison, compare_pairs, with_best, with_mcnemar
 from bench.analysis.statistics.resampling import Resampled, Source, resample
 from bench.contracts import BenchError
 from bench.runs.record import Record
 
 ENOUGH = 3  # sizes that a curve needs before it is continued
 LEAST = 1e-3  # error of which a logarithm is taken
+MISTAKEN = 0.05  # how often a strategy that is worse by the margin may be called as good
 
 
 @dataclass(frozen=True)
 class Standing:
-    """One round: scores and seconds by strategy, and each against the best. metric: the task's headline."""
+    """One round: scores and seconds by strategy, and each against the best. metric: the task's headline.
+
+    A strategy is `behind` where a test tells it apart from the best: on one seed McNemar's, else the paired
+    bootstrap. It is `as_good` where its difference is known to be small. All else is `undecided`: not known."""
 
     metric: str
     best: str
@@ -35,11 +39,25 @@ class Standing:
     records: Sequence[Record]
 
     @property
-    def tied(self) -> list[str]:
-        """The best, and all that cannot be told from it: none can where it was compared on one seed, as how much
-        seeds vary is not known then."""
-        against = self.against_best.items()
-        return [self.best, *(name for name, found in against if found.tied or found.difference.seeds < 2)]
+    def behind(self) -> list[str]:
+        """Those told apart from the best: the verdicts of `table --kind pairs`."""
+        return [name for name, found in self.against_best.items() if not found.tied]
+
+    @property
+    def undecided(self) -> list[str]:
+        """Those not told apart from the best, which does not mean that they are as good."""
+        return [name for name in self.means if name not in (self.best, *self.behind)]
+
+    def as_good(self, margin: float) -> list[str]:
+        """Those known to score less than `margin` below the best, in units of the score: non-inferior, one-sided at
+        5% over all of them (Bonferroni). On one seed nothing is known: how much seeds vary is not."""
+        level = MISTAKEN / max(len(self.against_best), 1)
+        return [
+            name
+            for name, found in self.against_best.items()
+            if found.difference.seeds > 1
+            and found.difference.mean + found.difference.noise.quantile(1 - level) < margin
+        ]
 
     @property
     def seeds(self) -> int:
@@ -55,35 +73,48 @@ class Standing:
         ]
         return self.seconds[name] + (growth - 1) * (sum(steps) / len(steps) if steps else 0.0)
 
-    def choice(self, goal: str) -> str:
-        """The best for goal `accuracy`; for `cost` the cheapest of those tied with it."""
-        return self.best if goal == "accuracy" else min(self.tied, key=lambda name: self.seconds[name])
+    def choice(self, goal: str, margin: float) -> str:
+        """The best for goal `accuracy`; for `cost` the cheapest of it and those known to be as good."""
+        if goal == "accuracy":
+            return self.best
+        return min([self.best, *self.as_good(margin)], key=lambda name: self.seconds[name])
 
 
 def standing(run: Run, task: str, strategies: Collection[str] = ()) -> Standing:
-    """The standing of a round, of all strategies or of some. BenchError where none has finished."""
-    records = [
-        record
-        for record in run.records
-        if record.cell.task == task and (not strategies or record.cell.strategy in strategies)
-    ]
-    groups = gather(records)
-    source = Source(run.predictions)
-    found = {}
-    for key, group in groups.items():
-        scores = resample(group, group.headline, source) if group.done else None
-        if scores is not None:
-            found[key, group.headline] = scores
-    if not found:
-        raise BenchError(f"no strategy finished on {task}: see the logs in its run folder")
-    metric = next(iter(found))[1]
-    spread = intervals({key.strategy: scores.components() for (key, _), scores in found.items()})
-    against = {item.second.strategy: item for item in compare_pairs(found, with_best(found))}
+    """The standing of a round, of all strategies or of some. Its tests are those of the whole run, as the table of
+    pairs makes them. BenchError where no strategy has finished."""
+    source, groups = Source(run.predictions), gather(run.records)
+    found = {
+        (key, group.headline): scores
+        for key, group in groups.items()
+        if group.done and (scores := resample(group, group.headline, source)) is not None
+    }
+    here = {
+        key: scores
+        for (key, _), scores in found.items()
+        if key.task == task and (not strategies or key.strategy in strategies)
+    }
+    if not here:
+        raise BenchError(
+            f"no strategy finished on {task}: see the logs in its run folder", "nothing-finished"
+        )
+    metric = groups[next(iter(here))].headline
+    spread = intervals({key.strategy: scores.components() for key, scores in here.items()})
     means = {name: item.mean for name, item in spread.items()}
-    best = max(means, key=means.__getitem__)
-    seconds = {key.strategy: group.seconds() or 0.0 for key, group in groups.items()}
-    winner = next(group for key, group in groups.items() if key.strategy == best)
-    return Standing(metric, best, means, spread, seconds, against, _all_degenerate(winner), tuple(records))
+    best = max(here, key=lambda key: means[key.strategy])
+    pairs = dict.fromkeys((*with_best(found), *((best, key, metric) for key in here if key != best)))
+    compared = with_mcnemar(compare_pairs(found, list(pairs)), groups, source)
+    against = {item.second.strategy: item for item in compared if item.first == best and item.second in here}
+    return Standing(
+        metric,
+        best.strategy,
+        means,
+        spread,
+        {key.strategy: groups[key].seconds() or 0.0 for key in here},
+        against,
+        _all_degenerate(groups[best]),
+        tuple(record for key in here for record in groups[key].records),
+    )
 
 
 def _all_degenerate(group: Group) -> bool:

@@ -3,12 +3,14 @@ run it again."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from bench.analysis.statistics.intervals import Interval
 from bench.recommend.evidence import Growth, Standing
+from bench.recommend.floor import NAME, Floor
 from bench.recommend.successive_halving import Outcome
+from bench.recommend.weaknesses import Weakness
 from bench.text import duration
 
 
@@ -18,10 +20,13 @@ class Findings:
 
     task: str
     goal: str
+    margin: float  # in units of the score
     choice: str
     round: Standing
     outcome: Outcome
     growth: Growth
+    floor: Floor | None
+    weak: Sequence[Weakness]
     final: Interval | None
     test_rows: int
     command: str
@@ -29,6 +34,7 @@ class Findings:
     strategies: tuple[str, ...]
     measured: frozenset[str]  # those of them that finished a cell
     ended: frozenset[str]  # and those that finished one or failed
+    unfit: Mapping[str, str]  # those that do not fit the encoder, and why
     all_strategies: tuple[str, ...]
     backbone: str
 
@@ -42,31 +48,38 @@ class Findings:
     def failed(self) -> list[str]:
         return [name for name in self.strategies if name in self.ended - self.measured]
 
+    @property
+    def cheaper(self) -> list[str]:
+        """Strategies of the last round that train faster than the best, the cheapest first."""
+        now = self.round
+        names = [name for name in now.means if now.seconds[name] < now.seconds[now.best]]
+        return sorted(names, key=lambda name: now.seconds[name])
+
 
 def sentence(found: Findings) -> str:
     """The answer."""
-    now = found.round
+    now, choice = found.round, found.choice
     if now.degenerate:
         return (
-            f"No recommendation: no strategy learnt more than always saying the commonest answer on {found.task}; "
+            f"No recommendation: no strategy learnt more than always giving the majority answer on {found.task}; "
             "check the labels, or give more rows."
         )
-    others = [name for name in now.tied if name != found.choice]
-    worse = [name for name in now.means if name not in now.tied]
-    if others and now.seeds < 2:
-        sure = "a first guess, as one seed each tells nothing apart; a larger --budget tells more"
-    elif not others and worse:
-        sure = f"it is ahead of {_listed(worse)} beyond chance (5%, Holm)"
-    elif worse:
-        sure = f"it cannot be told from {_listed(others)}, and is ahead of {_listed(worse)} (5%, Holm)"
-    elif others:
-        sure = f"this data cannot tell it from {_listed(others)}"
-    else:
-        sure = "nothing else was measured beside it"
-    if found.unjudged:
-        sure += f"; there was no time to tell it from {_listed(found.unjudged)}"
-    why = "the cheapest of the best" if found.goal == "cost" else "the best score"
-    return f"Use {found.choice} for {found.task} ({why}): {sure}."
+    score = f"{_score(now.intervals[choice])} {now.metric}"
+    if found.goal == "accuracy":
+        alone = "it was the only one measured" if len(now.means) == 1 else "it has the highest score"
+        return f"Use {choice} for {found.task}: {alone}, {score}."
+    if choice != now.best:
+        share = 100 * now.seconds[choice] / now.seconds[now.best]
+        return (
+            f"Use {choice} for {found.task}: it is the cheapest that is known to score within "
+            f"{_points(found.margin)} of the best ({now.best}), {score}, at {share:.0f}% of its time."
+        )
+    if found.cheaper:
+        return (
+            f"Use {choice} for {found.task}: it has the highest score, {score}; the cheaper ones "
+            f"({_listed(found.cheaper)}) are not known to be within {_points(found.margin)} of it."
+        )
+    return f"Use {choice} for {found.task}: it is the cheapest and has the highest score, {score}."
 
 
 def details(found: Findings) -> list[str]:
@@ -75,11 +88,15 @@ def details(found: Findings) -> list[str]:
     rows = next((record.data.sizes for record in now.records if record.data), {})
     size = rows.get("train", found.outcome.sizes[-1])
     of_all = f" of {found.outcome.rows:,}" if size < found.outcome.rows else ""
-    cheapest = min(now.tied, key=lambda name: now.seconds[name])
     lines = [
         f"Rests on: {size:,}{of_all} training rows, {_seeds(now.seeds)}, compared on "
-        f"{rows.get('test', 0):,} rows that no run was trained or stopped on."
+        f"{rows.get('test', 0):,} rows that no run was trained or stopped on.",
+        *_certainty(found),
+        *_cheaper(found),
+        *_floor(found),
     ]
+    if now.degenerate:
+        return lines
     if found.final is None:
         lines.append(
             "Test rows: not scored, as the time was up; the scores above chose the strategy and flatter it."
@@ -89,12 +106,13 @@ def details(found: Findings) -> list[str]:
             f"Test rows: {_score(found.final)} {now.metric} on {found.test_rows:,} rows that no choice has seen "
             f"({_seeds(found.final.seeds)}, trained on all training rows)."
         )
-    lines.append(f"Cost: {now.seconds[found.choice]:.0f} s a model from cold on {size:,} rows here.")
-    if cheapest != found.choice:
-        share = now.seconds[cheapest] / now.seconds[found.choice]
-        lines.append(f"Cheaper: {cheapest} is tied with it at {100 * share:.0f}% of the time.")
+    if found.weak:
+        lines.append(f"Weak on: {'; '.join(map(_weakness, found.weak))}.")
+    lines.append(
+        f"Cost: {duration(now.seconds[found.choice])} to train a model on {size:,} rows here, from cold."
+    )
     if found.growth.gain is None:
-        lines.append(f"More data: cannot tell what it would bring: {found.growth.why_not}.")
+        lines.append(f"More data: not known what it would bring: {found.growth.why_not}.")
     else:
         lines.append(
             f"More data: twice the rows would add about {100 * found.growth.gain:.1f} points "
@@ -109,15 +127,75 @@ def details(found: Findings) -> list[str]:
     return lines
 
 
+def _certainty(found: Findings) -> list[str]:
+    """How sure it is that the best is ahead. Its words follow the verdicts of `table --kind pairs`."""
+    now = found.round
+    exact = [item.mcnemar is not None for item in now.against_best.values()]
+    names = {"McNemar's exact test": any(exact), "paired bootstrap": not all(exact)}
+    test = f"{' and '.join(name for name, used in names.items() if used)}, 5% over all comparisons"
+    lines = []
+    if now.behind:
+        lines.append(f"Ahead: {now.best} scores higher than {_listed(now.behind)} beyond chance ({test}).")
+    if now.undecided:
+        lines.append(
+            f"Not known: whether {now.best} is better than {_listed(now.undecided)}; the difference may be chance "
+            f"({test})."
+        )
+    if now.seeds < 2 and len(now.means) > 1:
+        lines.append(
+            "One seed: how much the scores change with another is not known; a larger --budget runs more."
+        )
+    if found.unjudged:
+        lines.append(f"Not compared to the end, for want of time: {_listed(found.unjudged)}.")
+    return lines
+
+
+def _cheaper(found: Findings) -> list[str]:
+    now = found.round
+    good = [name for name in found.cheaper if name in now.as_good(found.margin) and name != found.choice]
+    if not good or found.goal == "cost":
+        return []
+    share = 100 * now.seconds[good[0]] / now.seconds[now.best]
+    return [
+        f"Cheaper: {good[0]} is known to score within {_points(found.margin)} of it, at {share:.0f}% of its time."
+    ]
+
+
+def _floor(found: Findings) -> list[str]:
+    """What the encoder brings at all."""
+    floor = found.floor
+    gain = floor.gains.get(found.choice) if floor else None
+    if floor is None or gain is None:
+        return []
+    start = (
+        f"Floor: logistic regression on {NAME}, without an encoder, has {_score(floor.score)} on the same rows in "
+        f"{floor.seconds:.1f} s"
+    )
+    interval = f"{100 * gain.low:.1f} to {100 * gain.high:.1f}"
+    if gain.low > 0:
+        return [f"{start}; {found.choice} is {100 * gain.mean:.1f} points above it ({interval})."]
+    if gain.high < 0:
+        return [
+            f"{start}; {found.choice} is {-100 * gain.mean:.1f} points BELOW it ({interval}): use that instead."
+        ]
+    return [f"{start}; that {found.choice} is better is not known ({interval} points)."]
+
+
+def _weakness(weak: Weakness) -> str:
+    instead = f", mostly taken for '{weak.taken_for}'" if weak.taken_for else ""
+    return f"'{weak.label}' ({100 * weak.recall:.0f}% of {weak.rows} rows found{instead})"
+
+
 def tried(found: Findings) -> list[str]:
     """What was and was not tried, and how to do it again."""
     sizes = ", ".join(f"{size:,}" for size in found.outcome.sizes)
     measured = [name for name in found.strategies if name in found.measured]
     missed = [name for name in found.strategies if name not in found.ended]
-    untried = [name for name in found.all_strategies if name not in found.strategies]
+    untried = [name for name in found.all_strategies if name not in (*found.strategies, *found.unfit)]
     return [
         f"Tried: {_listed(measured)} on {found.backbone}, at {sizes} training rows, "
-        f"in {duration(found.outcome.seconds)}.",
+        f"in {found.outcome.seconds:,.0f} s.",
+        *(f"Left out: {reason}." for reason in found.unfit.values()),
         *([f"Not reached in the time: {_listed(missed)}."] if missed else []),
         *([f"Failed: {_listed(found.failed)}; the logs in the run folder say why."] if found.failed else []),
         *(f"Given up on the way: {name}: {reason}." for name, reason in found.outcome.behind.items()),
@@ -148,6 +226,10 @@ def plot(found: Findings, width: int = 72) -> str:
 
 def _seeds(count: int) -> str:
     return "1 seed" if count == 1 else f"{count} seeds"
+
+
+def _points(margin: float) -> str:
+    return f"{100 * margin:g} point{'s' * (margin != 0.01)}"
 
 
 def _score(found: Interval) -> str:

@@ -1,66 +1,32 @@
-"""Strategies compared on growing training sets, until they are told apart, the rows end, or the budget is spent."""
+"""Strategies compared on growing training sets, until they are told apart, the rows end, or the budget is spent
+(after successive halving: Jamieson & Talwalkar 2016, AISTATS, with training rows as the resource)."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Protocol
 
 from bench.analysis.loading import Run
 from bench.contracts import Cell, Recipe
 from bench.executors.contract import Options
 from bench.executors.launch import launching
-from bench.planning.estimates import Estimator
+from bench.recommend.budget import Budgeted, BudgetSpent, until
 from bench.recommend.evidence import Standing, standing
 from bench.registry import Registry
-from bench.runs.curve import Point
 from bench.runs.folder import Store
 from bench.runs.listeners import Screen
-from bench.runs.record import Record
 
 SEEDS = 3
-FEW = 2  # seeds where the time allows no more: one tells nothing apart
+FEW = 2  # seeds where the time allows no more: what one seed tells, another may not
+RESERVED = 0.1  # of the budget, for the score on the test rows
 REACH = (
     4  # times the rows of a round that the next may have: what a cell costs is expected from the last round
 )
 SMALLEST = 32  # training rows of the first round, at least
 FIRST = 250  # and at most, where there are more than four times as many
-
-
-class BudgetSpent(Exception):
-    """Raised between two cells."""
-
-
-@dataclass(frozen=True)
-class _Budgeted:
-    """A screen that ends the run after the cell with which the time is up (a bench.runs.listeners.Screen)."""
-
-    screen: Screen
-    deadline: float
-
-    def begin(self, cells: Sequence[Cell], finished: Sequence[Record], estimator: Estimator) -> None:
-        self.screen.begin(cells, finished, estimator)
-
-    def end(self) -> None:
-        self.screen.end()
-
-    def say(self, text: str) -> None:
-        self.screen.say(text)
-
-    def note(self, text: str) -> None:
-        self.screen.note(text)
-
-    def cell_started(self, cell: Cell) -> None:
-        self.screen.cell_started(cell)
-
-    def point(self, cell: Cell, point: Point) -> None:
-        self.screen.point(cell, point)
-
-    def cell_done(self, record: Record) -> None:
-        self.screen.cell_done(record)
-        if time.monotonic() > self.deadline:
-            raise BudgetSpent
 
 
 @dataclass(frozen=True)
@@ -73,7 +39,7 @@ class Round:
 
 
 @dataclass(frozen=True)
-class Contest:
+class Bracket:
     """What is compared: strategies, cheapest first, on a task's selection rows, with one recipe and `budget`
     seconds."""
 
@@ -122,47 +88,61 @@ def sizes_for(rows: int, labels: int) -> list[int]:
     return [*sizes, rows]
 
 
-def race(
-    contest: Contest,
+def successive_halving(
+    bracket: Bracket,
     sizes: Sequence[int],
     registry: Registry,
     options: Options,
     screen: Screen,
 ) -> Outcome:
     """Run round after round: one seed of every strategy on the fewest rows, which tells what each costs, then what
-    `following` says. A strategy that is behind beyond chance (5%, Holm) and did not come closer since fewer rows is
-    given up. A tenth of the time is kept for the final score. Raises BenchError as `launch` does."""
+    `following` says. A strategy that is told apart from the best and did not come closer since fewer rows is given
+    up. A tenth of the time is kept for the final score. Raises BenchError as `launch` does, and where the time is
+    up before any strategy has finished."""
     began = time.monotonic()
-    display = _Budgeted(screen, began + 0.9 * contest.budget)
+    deadline = began + (1 - RESERVED) * bracket.budget
     behind: dict[str, str] = {}
     begun: list[int] = []
     now, before = None, None
-    this: Round | str = Round(sizes[0], 1, contest.strategies)
-    with launching(contest.all_cells(sizes), registry, contest.folder, options, display) as run:
+    this: Round | str = Round(sizes[0], 1, bracket.strategies)
+    display = Budgeted(screen, deadline)
+    with launching(bracket.all_cells(sizes), registry, bracket.folder, options, display) as run:
         while not isinstance(this, str):
             if this.size not in begun:
                 begun.append(this.size)
                 before = now
             try:
-                run(contest.cells(this))
+                with until(deadline):
+                    run(bracket.cells(this))
             except BudgetSpent:
                 this = f"the time was up in the round of {this.size:,} rows"
                 break
-            now = standing(measured(contest, [this.size], registry), f"{contest.view}@{this.size}")
+            now = standing(measured(bracket, begun, registry), f"{bracket.view}@{this.size}")
             behind.update(_hopeless(now, before))
             left = tuple(name for name in this.strategies if name in now.means and name not in behind)
-            this = following(replace(this, strategies=left), now, sizes, display.deadline - time.monotonic())
+            this = following(replace(this, strategies=left), now, sizes, deadline - time.monotonic())
     return Outcome(tuple(begun), sizes[-1], behind, this, time.monotonic() - began)
 
 
-def following(last: Round, now: Standing, sizes: Sequence[int], seconds: float) -> Round | str:
+class Paced(Protocol):
+    """Scores so far, and what cells are expected to cost."""
+
+    @property
+    def means(self) -> Mapping[str, float]: ...
+
+    def expected(self, name: str, growth: float) -> float:
+        """Seconds of a cell of this strategy on `growth` times the rows of the last round."""
+        ...
+
+
+def following(last: Round, now: Paced, sizes: Sequence[int], seconds: float) -> Round | str:
     """The round after `last`, whose standing is `now`, in the seconds that are left; or why there is none, '' where
     nothing is left to do.
 
     It has all strategies on as many rows as the time allows, with the most seeds: one only where there is time
     for FEW of those that stand best after it. But first comes the next number of rows, where there is time for both
     with all seeds. Where there is not even time for all strategies on the next number, those that stand best go on:
-    two at least, unless only one is left in the race."""
+    two at least, unless only one is left."""
     ahead = [
         replace(last, size=size, seeds=seeds)
         for size in sizes
@@ -196,22 +176,23 @@ def following(last: Round, now: Standing, sizes: Sequence[int], seconds: float) 
     return replace(smallest, strategies=tuple(name for name in last.strategies if name in best))
 
 
-def measured(contest: Contest, sizes: Sequence[int], registry: Registry) -> Run:
+def measured(bracket: Bracket, sizes: Sequence[int], registry: Registry) -> Run:
     """What the run folder holds of these rounds. Left out is what an earlier request left there of other rows,
     recipes, strategies or encoders."""
-    store = Store(contest.folder)
-    prints = {cell.id: registry.fingerprint(cell) for cell in contest.all_cells(sizes)}
+    store = Store(bracket.folder)
+    prints = {cell.id: registry.fingerprint(cell) for cell in bracket.all_cells(sizes)}
     records = [record for record in store.records() if prints.get(record.cell.id) == record.fingerprint]
-    return Run(contest.task, records, store.predictions)
+    return Run(bracket.task, records, store.predictions)
 
 
 def _hopeless(now: Standing, before: Standing | None) -> dict[str, str]:
+    """Why strategies are given up. One seed is no reason: another could be better."""
     if before is None:
         return {}
     found = {}
-    for name in set(now.against_best) - set(now.tied):
+    for name in now.behind:
         gap = now.means[now.best] - now.means[name]
         earlier = before.means.get(now.best, 0.0) - before.means.get(name, 1.0)
-        if gap >= earlier:
+        if gap >= earlier and now.against_best[name].difference.seeds >= FEW:
             found[name] = f"{100 * gap:.1f} points behind {now.best}, beyond chance, and not closing"
     return found

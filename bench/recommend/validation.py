@@ -16,7 +16,7 @@ from pathlib import Path
 from pydantic import BaseModel, ValidationError
 
 from bench.analysis.loading import Run
-from bench.contracts import Cell, Recipe, Splits, Task, digest
+from bench.contracts import Cell, Splits, Task, digest
 from bench.data.sources import Sources
 from bench.data.splits import subset, training_subset
 from bench.executors.contract import Options
@@ -29,7 +29,7 @@ from bench.registry import Registry, discover
 from bench.runs import atomic_files
 from bench.runs.folder import RUNS, Store
 from bench.runs.listeners import Screen
-from bench.user_data.summary import lengths, recipe_keys
+from bench.user_data.summary import recipe_for
 
 REGISTRY = ("movie-sentiment", "reuters-r8", "financial-ner")
 LOCAL = ("sst2", "ag_news", "conll2003")
@@ -47,8 +47,9 @@ class Setting(BaseModel, frozen=True):
 
 
 class Result(BaseModel, frozen=True):
-    """One data set: scores of the grid on its test rows, those tied with the best, and what `recommend` named and
-    could not tell from it, without these rows. named: '' where it recommended nothing."""
+    """One data set: scores of the grid on its test rows, the best and those not told apart from it (tied), and what
+    `recommend` named and did not tell apart from it, without these rows (said_tied). named: '' where it recommended
+    nothing."""
 
     task: str
     setting: Setting
@@ -70,8 +71,8 @@ class Result(BaseModel, frozen=True):
         if self.named == self.best:
             return "the best"
         if self.named in self.tied:
-            return "tied with the best"
-        return f"missed, but said it could not tell {self.best}" if self.best in self.said_tied else "missed"
+            return "not told apart from the best"
+        return f"missed, but said that {self.best} may be better" if self.best in self.said_tied else "missed"
 
 
 @dataclass(frozen=True)
@@ -128,10 +129,10 @@ def assess(
         metric=grid.metric,
         scores=dict(grid.means),
         best=grid.best,
-        tied=tuple(grid.tied),
+        tied=(grid.best, *grid.undecided),
         grid_seconds=grid_seconds,
         named="" if found.round.degenerate else found.choice,
-        said_tied=(*found.round.tied, *found.unjudged),
+        said_tied=(found.round.best, *found.round.undecided, *found.unjudged),
         seconds=time.monotonic() - began,
         machine=f"{machine.processor}, {machine.threads} threads, commit {machine.commit[:12]}",
     )
@@ -141,9 +142,9 @@ def _cell(name: str, setting: Setting, registry: Registry) -> Cell:
     """The cell with the recipe that `recommend` takes, texts cut at LONGEST tokens."""
     task = registry.task(name)
     splits = task.splits(registry.sources)
-    keys = recipe_keys(task.adapter, len(splits.train), lengths(splits, setting.backbone, registry.sources))
-    keys = {"pooling": "cls", **keys, "max_length": min(keys["max_length"], LONGEST)}
-    return Cell(f"grid-{name}", name, setting.strategies[0], setting.backbone, 0, Recipe(**keys))
+    recipe = recipe_for(task.adapter, splits, setting.backbone, registry.sources)
+    recipe = replace(recipe, max_length=min(recipe.max_length, LONGEST))
+    return Cell(f"grid-{name}", name, setting.strategies[0], setting.backbone, 0, recipe)
 
 
 def table(results: Sequence[Result]) -> str:
@@ -160,15 +161,15 @@ def table(results: Sequence[Result]) -> str:
             f"{found.named or 'nothing'} | {behind} | {share:.0f}% of {found.grid_seconds:.0f} s | "
             f"{found.verdict} |"
         )
-    right = sum(found.verdict in ("the best", "tied with the best") for found in results)
+    right = sum(found.verdict in ("the best", "not told apart from the best") for found in results)
     spent = sum(found.seconds for found in results) / sum(found.grid_seconds for found in results)
     settings = {found.setting.model_copy(update={"share": 0.0}) for found in results}
     return "\n".join(
         [
             *lines,
             "",
-            f"Named the best or one that is tied with it (paired bootstrap, Holm, 5%) on {right} of {len(results)} "
-            f"data sets, in {100 * spent:.0f}% of the grids' time.",
+            f"Named the best or one not told apart from it (paired bootstrap, Holm, 5%) on {right} of "
+            f"{len(results)} data sets, in {100 * spent:.0f}% of the grids' time.",
             *(
                 f"Grid: {', '.join(item.strategies)} on {item.backbone}, {SEEDS} seeds, {item.rows} training rows, "
                 f"up to {item.test} test rows, texts of up to {LONGEST} tokens."

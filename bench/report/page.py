@@ -13,8 +13,6 @@ from bench.analysis.groups import is_degenerate
 from bench.analysis.loading import Run
 from bench.analysis.regression import history
 from bench.analysis.statistics import paired
-from bench.analysis.statistics.paired import with_mcnemar
-from bench.analysis.statistics.resampling import Source
 from bench.analysis.tables.build import title
 from bench.analysis.tables.footnotes import provenance, warnings
 from bench.analysis.tables.model import Table
@@ -140,9 +138,7 @@ def _done(record: Record) -> bool:
 def _pairs(reading: Reading) -> Table | None:
     """The tests behind the ties, by each task's headline."""
     found = [item for task in reading.tasks for item in reading.compared(task)]
-    return (
-        paired.table(with_mcnemar(found, reading.groups, Source(reading.run.predictions))) if found else None
-    )
+    return paired.table(found) if found else None
 
 
 def _shift(reading: Reading) -> Table | None:

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from bench.contracts import Splits
+from bench.contracts import BenchError, Recipe, Splits
 from bench.data.splits import all_splits, content
+from bench.models.catalog import positions
+from bench.models.pooling import own_pooling
+from bench.registry import adapters
 from bench.text import counted
 from bench.user_data.description import Read
 from bench.user_data.token_counts import estimated, token_counter
@@ -204,10 +208,41 @@ def recipe_keys(adapter: str, rows: int, measured: Lengths) -> Mapping[str, Any]
 
 
 def recipes(reads: Sequence[Read], backbone: str, sources: Sources) -> dict[str, Mapping[str, Any]]:
-    """The recipe keys by task."""
+    """The recipe keys by task. Texts are pooled as each backbone was made to."""
     return {
-        read.data.name: recipe_keys(
-            read.data.adapter, len(read.splits.train), lengths(read.splits, backbone, sources)
-        )
+        read.data.name: {
+            **_fitted(read.data.adapter, read.splits, backbone, sources),
+            **_pooling(read.data.adapter),
+        }
         for read in reads
     }
+
+
+def recipe_for(adapter: str, splits: Splits, backbone: str, sources: Sources) -> Recipe:
+    """The recipe that `recipes` gives a task on one backbone."""
+    recipe = Recipe(**_fitted(adapter, splits, backbone, sources))
+    return replace(recipe, pooling=own_pooling(backbone).kind) if _pooling(adapter) else recipe
+
+
+def _fitted(adapter: str, splits: Splits, backbone: str, sources: Sources) -> dict[str, Any]:
+    """The recipe keys, with no more tokens than the backbone has positions for."""
+    keys = dict(recipe_keys(adapter, len(splits.train), lengths(splits, backbone, sources)))
+    with suppress(BenchError):  # a backbone that is not there is refused where it is loaded
+        most = positions(backbone, sources)
+        if most and most < keys["max_length"]:
+            keys |= {"max_length": most, "stride": most // 4}
+    return keys
+
+
+def _pooling(adapter: str) -> dict[str, str]:
+    """Tasks whose head reads a whole text pool; on tokens and spans the key would mean nothing."""
+    return {} if adapters()[adapter].head != "pooled" else {"pooling": "own"}
+
+
+def pooling_line(adapter: str, backbone: str) -> str:
+    """How texts are pooled, for the summary; '' where nothing is."""
+    if not _pooling(adapter):
+        return ""
+    found = own_pooling(backbone)
+    what = "the mean of its tokens" if found.kind == "mean" else "its first token ([CLS])"
+    return f"pooling on {backbone}: a text is {what} ({found.why})"

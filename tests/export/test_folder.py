@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import subprocess
 import sys
@@ -19,7 +20,8 @@ from bench.export.folder import export
 from bench.registry import Plugins, Registry, discover
 
 RECIPE = Recipe(epochs=2, batch_size=8, max_length=32, stride=8, pooling="cls", rate_scale=3)
-STRATEGIES = ("frozen", "top-layers", "gradual", "full", "lp-ft", "lora")
+STRATEGIES = ("probe", "frozen", "top-layers", "gradual", "full", "lp-ft", "lora", "full-mean", "probe-mean")
+"""A strategy, on the first token; `-mean`: on the mean of all tokens."""
 TASKS = ("toy-kinds", "toy-sentiment", "toy-ner", "toy-qa")
 WITHOUT_BENCH = """
 import importlib.util, json, sys
@@ -76,7 +78,7 @@ def pairs(
         check = exporting._check
 
         def noted(folder: Path, group: Any, expected: Sequence[Any]) -> None:
-            task, strategy = folder.name.removeprefix(".").split("_")[:2]
+            task, strategy, _ = folder.name.removeprefix(".").split("_")[:3]
             target = work / f"{task}_{strategy}_model"
             models[task, strategy] = Model(target, exporting._inputs(group.rows.test), expected)
             check(folder, group, expected)
@@ -84,7 +86,9 @@ def pairs(
         patch.setattr(exporting, "_check", noted)
         for task in TASKS:
             for strategy in STRATEGIES:
-                cell = toy_cell(strategy, task=task, recipe=RECIPE)
+                name = strategy.removesuffix("-mean")
+                recipe = replace(RECIPE, pooling="mean" if name != strategy else "cls")
+                cell = toy_cell(name, task=task, recipe=recipe)
                 export(cell, Registry(plugins, Sources(cache=work)), work / f"{task}_{strategy}_model", "cpu")
     found = elsewhere(list(models.values()), work)
     return {key: (model, said) for (key, model), said in zip(models.items(), found, strict=True)}
@@ -121,16 +125,81 @@ def test_a_folder_is_written_whole_and_says_what_it_is(
     assert "pipeline_tag: text-classification" in (tmp_path / "model" / "README.md").read_text()
 
 
-def test_a_head_that_is_not_standard_says_why_not(
+def test_a_head_that_has_no_form_elsewhere_says_why_not(
     toy_cell: Callable[..., Cell], plugins: Plugins, tmp_path: Path
 ) -> None:
-    with pytest.raises(BenchError, match="reads the mean of all tokens"):
-        exported(toy_cell("full", recipe=replace(RECIPE, pooling="mean")), plugins, tmp_path)
-    with pytest.raises(BenchError, match="starts from random weights"):
-        exported(toy_cell("scratch", recipe=RECIPE), plugins, tmp_path)
+    def code_of(cell: Cell) -> str:
+        with pytest.raises(BenchError) as error:
+            exported(cell, plugins, tmp_path)
+        return error.value.code
+
+    assert code_of(toy_cell("scratch", recipe=RECIPE)) == "export-random"
+    assert code_of(toy_cell("frozen", recipe=replace(RECIPE, head="bottleneck"))) == "export-no-form"
+    assert code_of(toy_cell("frozen", recipe=replace(RECIPE, features="last-4"))) == "export-no-form"
     with pytest.raises(BenchError, match="not linear"):
         exported(toy_cell("adapter", recipe=RECIPE), plugins, tmp_path)
     assert not (tmp_path / "model").exists()
+
+
+def test_texts_longer_than_the_table_of_positions_are_refused_before_training(
+    toy_cell: Callable[..., Cell], plugins: Plugins, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(exporting, "train", lambda *_: pytest.fail("it was trained"))
+    with pytest.raises(BenchError, match="at most 64") as error:
+        exported(toy_cell("full", recipe=replace(RECIPE, max_length=65)), plugins, tmp_path)
+    assert error.value.code == "too-long-for-positions"
+
+
+@pytest.fixture(scope="module")
+def tuned_checkpoint(tiny_encoder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The tiny encoder as a checkpoint of another task: seven labels, each yes or no."""
+    from transformers import AutoModelForSequenceClassification, AutoTokenizer
+
+    folder = tmp_path_factory.mktemp("checkpoints") / "tuned"
+    names = {number: f"old{number}" for number in range(7)}
+    AutoModelForSequenceClassification.from_pretrained(
+        tiny_encoder, id2label=names, problem_type="multi_label_classification"
+    ).save_pretrained(folder)
+    AutoTokenizer.from_pretrained(tiny_encoder).save_pretrained(folder)
+    return folder
+
+
+@pytest.mark.parametrize("task", ["toy-kinds", "toy-ner", "toy-qa"])
+@pytest.mark.parametrize("pooling", ["cls", "mean"])
+def test_a_checkpoint_of_another_task_leaves_nothing_of_it(
+    task: str,
+    pooling: str,
+    tuned_checkpoint: Path,
+    toy_cell: Callable[..., Cell],
+    toy_plugin: Path,
+    tmp_path: Path,
+) -> None:
+    plugins = discover([toy_plugin, Path(__file__).parents[1] / "support" / "toy_kinds.py"])
+    recipe = replace(RECIPE, pooling=pooling)
+    exported(toy_cell("frozen", task=task, backbone=str(tuned_checkpoint), recipe=recipe), plugins, tmp_path)
+    config = json.loads((tmp_path / "model" / "config.json").read_text())
+    assert not config.get("problem_type")
+    assert not any(str(name).startswith("old") for name in config.get("id2label", {}).values())
+
+
+def test_sentence_transformers_gives_the_logits_of_a_mean_pooled_model(
+    pairs: dict[tuple[str, str], tuple[Model, list[Any]]],
+) -> None:
+    library = pytest.importorskip("sentence_transformers")
+    model, said = pairs["toy-kinds", "full-mean"]
+    labels = json.loads((model.folder / "config.json").read_text())["id2label"]
+    logits = library.SentenceTransformer(str(model.folder), device="cpu").encode(list(model.inputs))
+    assert [labels[str(row.argmax())] for row in logits] == said
+
+
+def test_loading_an_exported_encoder_says_nothing(
+    pairs: dict[tuple[str, str], tuple[Model, list[Any]]], caplog: pytest.LogCaptureFixture
+) -> None:
+    from transformers import AutoModel
+
+    _, found = AutoModel.from_pretrained(pairs["toy-kinds", "full-mean"][0].folder, output_loading_info=True)
+    assert not found["missing_keys"]
+    assert not found["unexpected_keys"]
 
 
 def test_a_folder_that_is_there_is_not_touched(
@@ -138,5 +207,86 @@ def test_a_folder_that_is_there_is_not_touched(
 ) -> None:
     (tmp_path / "model").mkdir()
     (tmp_path / "model" / "mine.txt").write_text("mine")
-    with pytest.raises(BenchError, match="not empty"):
+    with pytest.raises(BenchError) as error:
         exported(toy_cell("full", recipe=RECIPE), plugins, tmp_path)
+    assert error.value.code == "export-not-empty"
+
+
+def run_script(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, str(folder / "predict.py"), *words],
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+
+
+@pytest.mark.parametrize("strategy", ["full", "full-mean"])
+def test_the_script_takes_a_file_and_gives_csv(
+    strategy: str, pairs: dict[tuple[str, str], tuple[Model, list[Any]]], tmp_path: Path
+) -> None:
+    model, said = pairs["toy-kinds", strategy]
+    with (tmp_path / "rows.csv").open("w", newline="") as file:
+        table = csv.writer(file)
+        table.writerows([["n", "review"], *([number, text] for number, text in enumerate(model.inputs))])
+    done = run_script(
+        model.folder,
+        "--file",
+        str(tmp_path / "rows.csv"),
+        "--text",
+        "review",
+        "--out",
+        str(tmp_path / "out.csv"),
+    )
+    assert done.returncode == 0, done.stderr
+    with (tmp_path / "out.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert [row["label"] for row in rows] == said
+    assert [row["text"] for row in rows] == list(model.inputs)
+    shares = [[float(value) for name, value in row.items() if name.startswith("p(")] for row in rows]
+    assert all(sum(row) == pytest.approx(1, abs=2e-3) for row in shares)
+    assert all(
+        float(row[f"p({row['label']})"]) == max(found) for row, found in zip(rows, shares, strict=True)
+    )
+
+
+def test_the_scripts_take_words_and_questions(
+    pairs: dict[tuple[str, str], tuple[Model, list[Any]]], tmp_path: Path
+) -> None:
+    model, said = pairs["toy-ner", "full"]
+    (tmp_path / "words.txt").write_text("\n".join(" ".join(words) for words in model.inputs))
+    done = run_script(model.folder, "--file", str(tmp_path / "words.txt"))
+    assert done.returncode == 0, done.stderr
+    rows = list(csv.DictReader(done.stdout.splitlines()))
+    assert [row["tag"] for row in rows] == [tag for tags in said for tag in tags]
+    model, said = pairs["toy-qa", "full"]
+    lines = [json.dumps({"question": question, "context": context}) for question, context in model.inputs]
+    (tmp_path / "questions.any").write_text("\n".join(lines))
+    done = run_script(model.folder, "--file", str(tmp_path / "questions.any"))
+    assert done.returncode == 0, done.stderr
+    rows = list(csv.DictReader(done.stdout.splitlines()))
+    assert [row["answer"] for row in rows] == said
+    assert all(0 <= float(row["probability"]) <= 1 for row in rows)
+
+
+@pytest.mark.parametrize("task", TASKS)
+def test_the_script_alone_shows_how_to_use_it(
+    task: str, pairs: dict[tuple[str, str], tuple[Model, list[Any]]]
+) -> None:
+    done = run_script(pairs[task, "full"][0].folder)
+    assert done.returncode == 2
+    assert "usage:" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_the_script_names_the_columns_of_a_file_that_lacks_the_one_wanted(
+    pairs: dict[tuple[str, str], tuple[Model, list[Any]]], tmp_path: Path
+) -> None:
+    (tmp_path / "rows.csv").write_text("id,body\n1,good\n")
+    done = run_script(
+        pairs["toy-kinds", "full"][0].folder, "--file", str(tmp_path / "rows.csv"), "--text", "review"
+    )
+    assert done.returncode == 1
+    assert "no column 'review'" in done.stderr
+    assert "id, body" in done.stderr

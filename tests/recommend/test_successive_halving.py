@@ -21,7 +21,7 @@ class Even(Standing):
 
 
 def stood(*names: str) -> Standing:
-    """A round in which the later names are better."""
+    """A round in which later names score higher."""
     means = {name: place / 10 for place, name in enumerate(names)}
     return Even("accuracy", names[-1], means, {}, {}, {}, False, ())
 

@@ -35,8 +35,8 @@ def result(**changes: Any) -> Result:
     ("changes", "verdict"),
     [
         ({}, "the best"),
-        ({"named": "lp-ft"}, "tied with the best"),
-        ({"named": "frozen", "said_tied": ("frozen", "full")}, "missed, but said it could not tell full"),
+        ({"named": "lp-ft"}, "not told apart from the best"),
+        ({"named": "frozen", "said_tied": ("frozen", "full")}, "missed, but said that full may be better"),
         ({"named": "frozen", "said_tied": ("frozen",)}, "missed"),
         ({"named": ""}, "no recommendation"),
     ],

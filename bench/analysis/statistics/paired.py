@@ -17,13 +17,14 @@ import itertools
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cache
 
 import numpy as np
 
 from bench.analysis.groups import Group, Key, check_metric, gather
 from bench.analysis.loading import Predictions
 from bench.analysis.statistics.dispersion import moderated
-from bench.analysis.statistics.familywise import LEVEL, Pair, corrected
+from bench.analysis.statistics.familywise import LEVEL, Pair, corrected, holm
 from bench.analysis.statistics.intervals import Interval, estimated
 from bench.analysis.statistics.noise import Noise, total
 from bench.analysis.statistics.resampling import Resampled, Source, clusters_of, definition, resample
@@ -175,14 +176,38 @@ def mcnemar(first: Record, second: Record, metric: str, source: Source) -> float
 def with_mcnemar(
     comparisons: Sequence[Comparison], groups: Mapping[Key, Group], source: Source
 ) -> list[Comparison]:
-    """The comparisons with McNemar's p added to those that rest on a single seed."""
+    """The comparisons, where McNemar's exact test decides those that rest on a single seed. The best is chosen from
+    the same data, so Holm's correction is over every pair of strategies that are compared here, not over those with
+    the best alone. What another seed would change is not known."""
+    source = Source(cache(source.predictions))
+    members: dict[tuple[str, str], dict[Key, None]] = {}
+    for item in comparisons:
+        members.setdefault((item.first.task, item.metric), {}).update({item.first: None, item.second: None})
+    exact: dict[Trio, float] = {}
+    for (_, metric), keys in members.items():
+        for first, second in itertools.combinations(keys, 2):
+            p = _of_one_seed(groups[first], groups[second], metric, source)
+            if p is not None:
+                exact[first, second, metric] = p
+    adjusted = dict(zip(exact, holm(list(exact.values())), strict=True))
     found = []
     for item in comparisons:
-        first, second = groups[item.first].done, groups[item.second].done
-        single = len(first) == len(second) == 1
-        p = mcnemar(first[0], second[0], item.metric, source) if single else None
-        found.append(replace(item, mcnemar=p))
+        trio = (item.first, item.second, item.metric)
+        trio = trio if trio in exact else (item.second, item.first, item.metric)
+        if trio in exact:
+            item = replace(item, mcnemar=exact[trio], p=exact[trio], adjusted=adjusted[trio])
+        found.append(item)
     return found
+
+
+def _of_one_seed(first: Group, second: Group, metric: str, source: Source) -> float | None:
+    """McNemar's p of two groups that share a single seed; None where they share more or it does not apply."""
+    runs, others = ({record.cell.seed: record for record in group.done} for group in (first, second))
+    shared = runs.keys() & others.keys()
+    if len(shared) != 1:
+        return None
+    (seed,) = shared
+    return mcnemar(runs[seed], others[seed], metric, source)
 
 
 def build(records: Sequence[Record], predictions: Callable[[str], Predictions], metric: str = "") -> Table:
@@ -226,7 +251,11 @@ def table(comparisons: Sequence[Comparison]) -> Table:
             Entry(item.detectable),
             Entry(item.mcnemar),
             Entry(
-                "tied" if item.tied else "first is better" if item.difference.mean > 0 else "second is better"
+                "not told apart"
+                if item.tied
+                else "first is better"
+                if item.difference.mean > 0
+                else "second is better"
             ),
         )
         labels = tuple(f"{key.strategy} {key.backbone}" for key in (item.first, item.second))
@@ -239,7 +268,8 @@ def table(comparisons: Sequence[Comparison]) -> Table:
         (
             "± is half of a 95% interval of the difference. p values are adjusted for all pairs of strategies in "
             "the table (Westfall and Young 1993), because the best is chosen from the same data.",
-            "Tied means not told apart, not equal. Detectable difference: the smallest that would be found "
+            "Not told apart does not mean equal. On one seed McNemar's exact test decides where it applies (Holm). "
+            "Detectable difference: the smallest that would be found "
             f"{SURE} times in 100.",
         ),
         "task",

@@ -11,7 +11,7 @@ import numpy as np
 from bench.analysis.groups import Group, Key
 from bench.analysis.loading import Predictions
 from bench.analysis.statistics.intervals import EXACT, MEANING, intervals
-from bench.analysis.statistics.paired import SURE, Comparison, compare_pairs, with_best
+from bench.analysis.statistics.paired import SURE, Comparison, compare_pairs, with_best, with_mcnemar
 from bench.analysis.statistics.resampling import Resampled, Source, resample
 
 STANDARD_DEVIATION = (
@@ -80,11 +80,17 @@ def from_predictions(
             spread[Shown(key, metric, test)] = item.half
             if item.bounds is not None:
                 bounds[Shown(key, metric, test)] = item.bounds
-    compared = [item for item in compare_pairs(found, with_best(found)) if item.tied]
+    verdicts = compare_pairs(found, with_best(found))
+    if test == "test":
+        verdicts = with_mcnemar(verdicts, groups, source)
+    compared = [item for item in verdicts if item.tied]
     tied = frozenset(Shown(item.second, item.metric, test) for item in compared)
     notes = [MEANING, TIED.format(missed=_missed(compared), odds=100 - SURE)]
     if any(len(scores.seeds) == 1 for scores in found.values()):
-        notes.append("With one seed the interval covers the test examples alone.")
+        notes.append(
+            "With one seed the interval covers the test examples alone, and McNemar's exact test decides where it "
+            "applies."
+        )
     if bounds:
         notes.append(EXACT)
     if clustered := {key.task: scores.clusters for (key, _), scores in found.items() if scores.clusters}:

@@ -1,4 +1,7 @@
-"""Answers to questions: `python predict.py "a question" "its context"`. Needs transformers and torch, nothing else.
+"""Answers to questions with their probabilities. Needs transformers and torch, nothing else.
+
+python predict.py "a question" "its context"
+python predict.py --file questions.csv --question question --context context --out predictions.csv
 
 transformers 5 has no pipeline for questions, so this is its decoding: windows with stride, and over all of
 them the span of at most 30 tokens of the context with the largest sum of start and end logit."""
@@ -15,12 +18,17 @@ LONGEST = 30  # tokens of an answer
 
 def predict(folder: str, questions: list[tuple[str, str]]) -> list[str]:
     """One answer a (question, context); the words of the context."""
+    return [answer for answer, _ in probabilities(folder, questions)]
+
+
+def probabilities(folder: str, questions: list[tuple[str, str]]) -> list[tuple[str, float]]:
+    """(answer, probability) of every (question, context): its share among all spans that may be an answer."""
     tokenizer = AutoTokenizer.from_pretrained(folder)
     model = AutoModelForQuestionAnswering.from_pretrained(folder).eval()
     return [_answer(question, context, tokenizer, model) for question, context in questions]
 
 
-def _answer(question: str, context: str, tokenizer, model) -> str:
+def _answer(question: str, context: str, tokenizer, model) -> tuple[str, float]:
     length, stride = tokenizer.model_max_length, model.config.doc_stride
     free = length - tokenizer.num_special_tokens_to_add(pair=True) - stride
     windows = tokenizer(
@@ -39,7 +47,7 @@ def _answer(question: str, context: str, tokenizer, model) -> str:
     windows.pop("overflow_to_sample_mapping", None)
     with torch.inference_mode():
         output = model(**windows)
-    best, answer = -torch.inf, ""
+    best, answer, scores = -torch.inf, "", []
     for number in range(len(spans)):
         inside = [
             sequence == 1 and bool(end > start)
@@ -49,10 +57,12 @@ def _answer(question: str, context: str, tokenizer, model) -> str:
             for last in range(first, min(first + LONGEST, len(inside))):
                 if inside[first] and inside[last]:
                     score = float(output.start_logits[number, first] + output.end_logits[number, last])
+                    scores.append(score)
                     if score > best:
                         begin, end = int(spans[number, first, 0]), int(spans[number, last, 1])
                         best, answer = score, context[begin : _with_marks(context, end)]
-    return answer
+    share = float((best - torch.tensor(scores).logsumexp(0)).exp()) if scores else 0.0
+    return answer, share
 
 
 def _cut(question: str, tokenizer, limit: int) -> str:
@@ -72,5 +82,22 @@ def _with_marks(context: str, end: int) -> int:
     return end
 
 
+def main() -> None:
+    from predict_files import arguments, read, write
+
+    given = arguments("Answers to questions, as CSV.", ["question", "context"])
+    if given.file:
+        pairs = read(given.file, [("question", given.question), ("context", given.context)])
+    elif len(given.texts) == 2:
+        pairs = [given.texts]
+    else:
+        sys.exit("give a question and its context, both in quotes")
+    found = probabilities(
+        str(Path(__file__).parent), [(str(question), str(text)) for question, text in pairs]
+    )
+    rows = [[question, answer, share] for (question, _), (answer, share) in zip(pairs, found, strict=True)]
+    write(given.out, ["question", "answer", "probability"], rows)
+
+
 if __name__ == "__main__":
-    print(*predict(str(Path(__file__).parent), [(sys.argv[1], sys.argv[2])]))
+    main()

@@ -1,29 +1,50 @@
-"""Tags of words: `python predict.py "Anna lives in Rome ."`. Needs transformers and torch, nothing else."""
+"""Tags of words with their probabilities. Needs transformers and torch, nothing else.
 
-import sys
+python predict.py "Anna lives in Rome ." "Words are separated by blanks ."
+python predict.py --file sentences.txt --out predictions.csv"""
+
 from itertools import accumulate
 from pathlib import Path
 
 from transformers import pipeline
 
 
-def predict(folder: str, sentences: list[list[str]]) -> list[list[str]]:
-    """One tag a word: that of its first sub-word. A word beyond the length of training is O."""
+def probabilities(folder: str, sentences: list[list[str]]) -> list[list[tuple[str, float]]]:
+    """(tag, probability) of every word: those of its first sub-word. A word beyond the length of training is O,
+    with probability 0: it was not read."""
     tag = pipeline("token-classification", model=folder, tokenizer=folder, ignore_labels=[])
-    return [_of_words(words, tag(words, is_split_into_words=True)) for words in sentences]
+    return [_of_words(words, tag(words, is_split_into_words=True)) if words else [] for words in sentences]
 
 
-def _of_words(words: list[str], tokens: list) -> list[str]:
+def predict(folder: str, sentences: list[list[str]]) -> list[list[str]]:
+    """One tag a word."""
+    return [[tag for tag, _ in found] for found in probabilities(folder, sentences)]
+
+
+def _of_words(words: list[str], tokens: list) -> list[tuple[str, float]]:
     tokens = tokens[0] if tokens and isinstance(tokens[0], list) else tokens
     starts = [0, *accumulate(len(word) + 1 for word in words)]
-    tags: dict[int, str] = {}
+    tags: dict[int, tuple[str, float]] = {}
     for token in tokens:
         word = max(number for number in range(len(words)) if starts[number] <= token["start"])
-        tags.setdefault(word, token["entity"])
-    return [tags.get(number, "O") for number in range(len(words))]
+        tags.setdefault(word, (token["entity"], float(token["score"])))
+    return [tags.get(number, ("O", 0.0)) for number in range(len(words))]
+
+
+def main() -> None:
+    from predict_files import arguments, read, write
+
+    given = arguments("Tags of words, as CSV with a row a word.", ["words"])
+    texts = [row[0] for row in read(given.file, [("words", given.words)])] if given.file else given.texts
+    sentences = [text.split() if isinstance(text, str) else [str(word) for word in text] for text in texts]
+    found = probabilities(str(Path(__file__).parent), sentences)
+    rows = [
+        [number, word, tag, share]
+        for number, (words, tags) in enumerate(zip(sentences, found, strict=True), 1)
+        for word, (tag, share) in zip(words, tags, strict=True)
+    ]
+    write(given.out, ["sentence", "word", "tag", "probability"], rows)
 
 
 if __name__ == "__main__":
-    for text in sys.argv[1:]:
-        words = text.split()
-        print(*zip(words, predict(str(Path(__file__).parent), [words])[0], strict=True))
+    main()

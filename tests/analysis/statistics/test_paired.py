@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Sequence
 
@@ -160,7 +161,7 @@ def test_mcnemar_does_not_apply_to_f1():
     assert mcnemar(records[0], records[1], "f1", Source(files.__getitem__)) is None
 
 
-def test_mcnemar_is_given_where_there_is_one_seed(predicted):
+def test_mcnemar_decides_where_there_is_one_seed(predicted):
     records = [record for record in predicted.records if record.cell.seed == 0]
     groups, source = gather(records), Source(predicted.predictions)
     scores = {
@@ -169,13 +170,27 @@ def test_mcnemar_is_given_where_there_is_one_seed(predicted):
         if (found := resample(group, "accuracy", source))
     }
     found = with_mcnemar(compare_pairs(scores, with_best(scores)), groups, source)
-    assert all(item.mcnemar is not None for item in found)
+    every = [
+        mcnemar(groups[first].done[0], groups[second].done[0], "accuracy", source)
+        for first, second in itertools.combinations(groups, 2)
+        if first.task == second.task
+    ]
+    corrected = dict(zip(every, holm(every), strict=True))
+    assert [item.adjusted for item in found] == pytest.approx([corrected[item.mcnemar] for item in found])
+    assert {item.tied for item in found} == {True, False}
+
+
+def test_mcnemar_leaves_several_seeds_to_the_bootstrap(predicted):
+    groups, source = gather(predicted.records), Source(predicted.predictions)
+    scores = {(key, "accuracy"): resample(group, "accuracy", source) for key, group in groups.items()}
+    compared = compare_pairs(scores, with_best(scores))
+    assert with_mcnemar(compared, groups, source) == compared
 
 
 def test_comparisons_make_a_table(predicted):
     text = render(build(predicted.records, predicted.predictions), "md")
     assert "first is better" in text
-    assert "tied" in text
+    assert "not told apart" in text
 
 
 def test_nothing_to_compare_is_an_error(predicted):

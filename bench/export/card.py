@@ -1,0 +1,88 @@
+"""The README of an exported model: what it is, how to use it, and where it differs from what a user may expect."""
+
+from __future__ import annotations
+
+from bench.contracts import Cell
+from bench.engine.group import CellGroup
+from bench.export.standard import CLASSES
+
+PIPELINE = {"pooled": "text-classification", "token": "token-classification", "span": "question-answering"}
+EXAMPLES = {
+    "pooled": ('"a text"', "--file reviews.csv --text review"),
+    "token": ('"Words are separated by blanks ."', "--file sentences.txt"),
+    "span": ('"a question" "its context"', "--file questions.csv --question question --context context"),
+}
+
+
+def card(cell: Cell, group: CellGroup, standard: bool) -> str:
+    """Markdown with the header of a Hugging Face model card. standard: the model is an `AutoModelFor…`."""
+    kind = group.task.head
+    words, file = EXAMPLES[kind]
+    library = "transformers" if standard else "sentence-transformers"
+    lines = [
+        "---",
+        f"library_name: {library}",
+        f"pipeline_tag: {PIPELINE[kind]}",
+        "---",
+        f"Trained by transferbench: strategy `{cell.strategy}` on `{cell.backbone}`, "
+        f"{len(group.rows.train):,} rows, seed {cell.seed}.",
+        "",
+        "```",
+        f"python predict.py {words}",
+        f"python predict.py {file} --out predictions.csv",
+        "```",
+        "",
+        "`predict.py` needs transformers and torch alone, reads CSV, JSON lines and plain text, writes CSV with "
+        "probabilities, and predicts exactly what was measured: it was compared on all "
+        f"{len(group.rows.test):,} test rows.",
+        "",
+        *(_standard(kind) if standard else _pooled(cell)),
+        "",
+        *_limits(kind, cell.recipe.max_length),
+        "",
+    ]
+    return "\n".join(lines)
+
+
+def _standard(kind: str) -> list[str]:
+    loaded = f"The model is a standard `{CLASSES[kind]}`."  # pyright: ignore[reportArgumentType]
+    if kind == "pooled":
+        return [
+            f"{loaded} It also works as "
+            '`pipeline("text-classification", model="THIS FOLDER", truncation=True)`, with the same answers.'
+        ]
+    if kind == "token":
+        return [
+            f"{loaded} It also works as "
+            '`pipeline("token-classification", model="THIS FOLDER")`, whose answers differ in form: it tags '
+            "sub-words, while `predict.py` gives a word the tag of its first sub-word, as was measured. Give it "
+            "lists of words with `is_split_into_words=True`: in a plain text it finds words of its own."
+        ]
+    return [f"{loaded} transformers 5 has no pipeline for questions; `predict.py` holds the decoding."]
+
+
+def _pooled(cell: Cell) -> list[str]:
+    what = "the mean of all tokens" if cell.recipe.pooling == "mean" else "the first token"
+    return [
+        f"The classifier reads {what}, which no `AutoModelForSequenceClassification` of this encoder does. So:",
+        "",
+        "- `predict.py` works as it is, with transformers and torch.",
+        '- `SentenceTransformer("THIS FOLDER").encode(texts)` gives the logits, in the order of `id2label` in '
+        "`config.json`; their softmax is what `predict.py` prints.",
+        '- `AutoModel.from_pretrained("THIS FOLDER")` is the encoder; `1_Pooling` and `2_Dense` are the rest.',
+        '- `pipeline("text-classification")` does not work: it would put a random classifier on the first token.',
+    ]
+
+
+def _limits(kind: str, length: int) -> list[str]:
+    if kind == "pooled":
+        return [
+            f"Texts are cut after {length} tokens, as in training (`truncation=True`). What follows is not read."
+        ]
+    if kind == "token":
+        return [
+            f"Sentences are cut after {length} tokens, as in training; words beyond are tagged O, unread."
+        ]
+    return [
+        f"A context is read in windows of {length} tokens, as in training; an answer has at most 30 tokens."
+    ]

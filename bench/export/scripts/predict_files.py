@@ -1,0 +1,84 @@
+"""Files in, CSV out, for `predict.py` beside it. Needs Python's standard library alone."""
+
+import csv
+import json
+import sys
+from argparse import ArgumentParser, Namespace
+from collections.abc import Iterable, Sequence
+from contextlib import nullcontext
+from io import StringIO
+from pathlib import Path
+
+
+def arguments(what: str, columns: Sequence[str]) -> Namespace:
+    """The command line. Without texts and without a file it shows how to use it and ends with status 2."""
+    parser = ArgumentParser(description=what)
+    parser.add_argument("texts", nargs="*", metavar="TEXT", help="what to predict")
+    parser.add_argument(
+        "--file", metavar="FILE", help="predict this file: CSV, TSV, JSON lines, or a text a line"
+    )
+    for name in columns:
+        parser.add_argument(f"--{name}", metavar="COLUMN", help=f"column or key of the {name}s in the file")
+    parser.add_argument("--out", metavar="FILE", help="write CSV here (default: the screen)")
+    given = parser.parse_args()
+    if bool(given.texts) == bool(given.file):
+        parser.print_help(sys.stderr)
+        sys.exit(2)
+    return given
+
+
+def read(file: str, columns: Sequence[tuple[str, str | None]]) -> list[list]:
+    """The values of the columns, row by row. JSON lines are known by their first line, CSV by its columns' names;
+    any other file is a text a line. Ends with a message where a column is missing."""
+    try:
+        with Path(file).open(encoding="utf-8-sig", newline="") as source:
+            text = source.read()
+    except (OSError, UnicodeDecodeError) as error:
+        sys.exit(f"{file} cannot be read: {error}")
+    lines = text.replace("\r\n", "\n").split("\n")
+    rows = _json_lines(lines)
+    if rows is None and (any(given for _, given in columns) or len(columns) > 1 or _looks_like_csv(file)):
+        rows = list(csv.DictReader(StringIO(text, newline=""), delimiter=_delimiter(lines)))
+    if rows is None:
+        return [[line.strip()] for line in lines if line.strip()]
+    names = [_found(file, role, given, rows) for role, given in columns]
+    return [["" if row.get(name) is None else row[name] for name in names] for row in rows]
+
+
+def write(out: str | None, header: Sequence[str], rows: Iterable[Sequence]) -> None:
+    """CSV with probabilities to four digits."""
+    with Path(out).open("w", encoding="utf-8", newline="") if out else nullcontext(sys.stdout) as target:
+        table = csv.writer(target, lineterminator="\n")
+        table.writerow(header)
+        for row in rows:
+            table.writerow([f"{value:.4f}" if isinstance(value, float) else value for value in row])
+
+
+def _json_lines(lines: Sequence[str]) -> list[dict] | None:
+    try:
+        rows = [json.loads(line) for line in lines if line.strip()]
+    except ValueError:
+        return None
+    return rows if rows and all(isinstance(row, dict) for row in rows) else None
+
+
+def _looks_like_csv(file: str) -> bool:
+    return Path(file).suffix.lower() in (".csv", ".tsv")
+
+
+def _delimiter(lines: Sequence[str]) -> str:
+    """What the header has most of."""
+    header = next((line for line in lines if line.strip()), "")
+    return max(",;\t|", key=header.count)
+
+
+def _found(file: str, role: str, given: str | None, rows: Sequence[dict]) -> str:
+    """The column that is meant: the one that was named, one that has the role's name, or the only one."""
+    names = list(rows[0]) if rows else []
+    if given is None and len(names) == 1:
+        return names[0]
+    if (given or role) in names:
+        return given or role
+    sys.exit(
+        f"{file} has no column '{given or role}': choose one with --{role} (columns: {', '.join(map(str, names))})"
+    )

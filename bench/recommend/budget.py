@@ -1,0 +1,80 @@
+"""A budget of time as a promise: what runs under it ends when it is spent, in the middle of a cell too."""
+
+from __future__ import annotations
+
+import signal
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import NoReturn
+
+from bench.contracts import Cell
+from bench.planning.estimates import Estimator
+from bench.runs.curve import Point
+from bench.runs.listeners import Screen
+from bench.runs.record import Record
+
+
+class BudgetSpent(BaseException):
+    """The time is up. Not an Exception: an executor turns those into a failed cell, and a cell that was stopped has
+    not failed. It leaves no record."""
+
+
+@contextmanager
+def until(deadline: float) -> Iterator[None]:
+    """Raise BudgetSpent in the `with` block when time.monotonic() reaches `deadline`.
+
+    In the main thread of a POSIX system a timer does, wherever the block is, as Ctrl-C would. Elsewhere the screen
+    of `Budgeted` alone does, at the next point of a learning curve."""
+    if not hasattr(signal, "setitimer") or threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def ring(*_: object) -> NoReturn:
+        raise BudgetSpent
+
+    before = signal.signal(signal.SIGALRM, ring)
+    try:
+        signal.setitimer(signal.ITIMER_REAL, max(deadline - time.monotonic(), 1e-3))
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+
+
+@dataclass(frozen=True)
+class Budgeted:
+    """A screen that raises BudgetSpent at the first point or finished cell after the deadline (a
+    bench.runs.listeners.Screen)."""
+
+    screen: Screen
+    deadline: float
+
+    def begin(self, cells: Sequence[Cell], finished: Sequence[Record], estimator: Estimator) -> None:
+        self.screen.begin(cells, finished, estimator)
+
+    def end(self) -> None:
+        self.screen.end()
+
+    def say(self, text: str) -> None:
+        self.screen.say(text)
+
+    def note(self, text: str) -> None:
+        self.screen.note(text)
+
+    def cell_started(self, cell: Cell) -> None:
+        self.screen.cell_started(cell)
+
+    def point(self, cell: Cell, point: Point) -> None:
+        self.screen.point(cell, point)
+        self._check()
+
+    def cell_done(self, record: Record) -> None:
+        self.screen.cell_done(record)
+        self._check()
+
+    def _check(self) -> None:
+        if time.monotonic() > self.deadline:
+            raise BudgetSpent

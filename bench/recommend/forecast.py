@@ -1,0 +1,140 @@
+"""How far a budget reaches, before anything has run: by what cells are estimated to take on this machine."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from bench.contracts import BenchError, Cell, Splits
+from bench.planning.estimates import SHARED, Estimator, assumed_rate
+from bench.planning.workload import Workload
+from bench.recommend.successive_halving import RESERVED, Bracket, Round, following
+from bench.registry import Registry
+from bench.runs.folder import Store
+from bench.text import duration
+
+START = 10.0  # seconds until a worker has imported torch
+STEP = 1.15  # between the budgets that are tried
+LONGEST = 30 * 24 * 3600.0  # seconds; no budget beyond is proposed
+
+
+@dataclass(frozen=True)
+class Reach:
+    """rows: the most that the budget is expected to reach, with all strategies or the best of them. of: all rows.
+    enough: seconds of a budget that reaches all, 0 where none of LONGEST does."""
+
+    rows: int
+    of: int
+    enough: float
+
+    def sentence(self, budget: float) -> str:
+        """What to expect of this budget."""
+        if self.rows >= self.of:
+            return f"budget {_shown(budget)}: expected to reach all {self.of:,} training rows"
+        more = (
+            f"; about {_shown(self.enough)} would reach all (--budget {_option(self.enough)})"
+            if self.enough
+            else ""
+        )
+        begin = (
+            "not expected to finish the first round" if not self.rows else f"expected to reach {self.rows:,}"
+        )
+        of = "" if not self.rows else f" of {self.of:,} training rows"
+        return f"budget {_shown(budget)}: {begin}{of}{more}"
+
+
+@dataclass(frozen=True)
+class _Guess:
+    """What cells are expected to cost around one round (a successive_halving.Paced); nobody is ahead yet."""
+
+    seconds: Callable[[str, int], float]
+    size: int
+    strategies: tuple[str, ...]
+
+    @property
+    def means(self) -> Mapping[str, float]:
+        return dict.fromkeys(self.strategies, 0.0)
+
+    def expected(self, name: str, growth: float) -> float:
+        return self.seconds(name, round(self.size * growth))
+
+
+def reach(bracket: Bracket, sizes: Sequence[int], splits: Splits, registry: Registry, device: str) -> Reach:
+    """How far the bracket's budget reaches. splits: of its view, for how many rows there are. What the run folder
+    holds already teaches how long cells take here."""
+    seconds = _estimates(bracket, splits, registry, device)
+    budget, rows = bracket.budget, reached(bracket.strategies, sizes, bracket.budget, seconds)
+    found = rows
+    while found < sizes[-1] and budget < LONGEST:
+        budget *= STEP
+        found = reached(bracket.strategies, sizes, budget, seconds)
+    return Reach(rows, sizes[-1], budget if found >= sizes[-1] else 0.0)
+
+
+def reached(
+    strategies: tuple[str, ...], sizes: Sequence[int], budget: float, seconds: Callable[[str, int], float]
+) -> int:
+    """The rows of the last round that this many seconds allow, by the rule that chooses the rounds; 0 where they
+    allow none."""
+    left = (1 - RESERVED) * budget - START
+    this: Round | str = Round(sizes[0], 1, strategies)
+    last, done = 0, 0  # rows and seeds of the round before
+    while not isinstance(this, str):
+        new = this.seeds - (done if this.size == last else 0)
+        left -= new * sum(seconds(name, this.size) for name in this.strategies) + (
+            SHARED if this.size != last else 0
+        )
+        if left < 0:
+            break
+        last, done = this.size, this.seeds
+        this = following(this, _Guess(seconds, this.size, this.strategies), sizes, left)
+    return last
+
+
+def _estimates(
+    bracket: Bracket, splits: Splits, registry: Registry, device: str
+) -> Callable[[str, int], float]:
+    """Seconds of a cell by strategy and training rows."""
+    estimator = Estimator(Workload(registry).operations, assumed_rate(device))
+    with suppress(BenchError):  # a damaged record: the run itself will say so
+        estimator.learn(
+            record for record in Store(bracket.folder).unverified_records() if _alike(record.cell, bracket)
+        )
+    sizes = {"validation": len(splits.validation), "test": len(splits.test)}
+
+    def seconds(name: str, rows: int) -> float:
+        recipe = replace(bracket.recipe, train=rows, **sizes)
+        return estimator.cell(
+            Cell(bracket.task, f"{bracket.view}@{rows}", name, bracket.backbone, 0, recipe)
+        ).seconds
+
+    return seconds
+
+
+def _alike(cell: Cell, bracket: Bracket) -> bool:
+    return cell.task.partition("@")[0] in (bracket.task, bracket.view) and cell.backbone == bracket.backbone
+
+
+def _shown(seconds: float) -> str:
+    """Short times to the second: a budget of 90 s is not one of 2 min."""
+    return f"{seconds:.0f} s" if seconds < 180 else duration(seconds)
+
+
+def _option(seconds: float) -> str:
+    """Rounded up to what one would type."""
+    minutes = math.ceil(seconds / 60)
+    return f"{minutes}m" if minutes < 120 else f"{math.ceil(minutes / 60)}h"
+
+
+def training_seconds(cell: Cell, rows: int, registry: Registry, folder: Path, device: str) -> float:
+    """What one model on so many rows is expected to take, with reading rows and loading the encoder. The records of
+    a run folder teach how long cells take here."""
+    estimator = Estimator(Workload(registry).operations, assumed_rate(device))
+    with suppress(BenchError):
+        estimator.learn(
+            record for record in Store(folder).unverified_records() if record.cell.backbone == cell.backbone
+        )
+    return estimator.total([replace(cell, recipe=replace(cell.recipe, train=rows))])

@@ -1,0 +1,145 @@
+"""The commands `recommend` and `export`: what they say beforehand, what they leave behind, how they end."""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import json
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner
+
+from bench.cli import app as program
+from bench.contracts import BenchError
+
+
+@pytest.fixture
+def reviews(tmp_path: Path) -> Path:
+    """Two classes that a word tells apart."""
+    path = tmp_path / "reviews.csv"
+    with path.open("w", newline="") as file:
+        table = csv.writer(file)
+        table.writerow(["review", "stars"])
+        for number in range(120):
+            word, label = (("good", "yes"), ("bad", "no"))[number % 2]
+            table.writerow([f"the film number {number} was {word} and long", label])
+    return path
+
+
+@pytest.fixture
+def bench(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Any]:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("TRANSFERBENCH_CACHE", str(tmp_path / "cache"))
+
+    def run(*words: str) -> Any:
+        monkeypatch.setattr(sys, "argv", ["bench", *words])
+        return CliRunner().invoke(program.app, list(words))
+
+    return run
+
+
+def test_recommend_names_says_and_hands_over(
+    bench: Callable[..., Any], reviews: Path, tiny_encoder: Path, tmp_path: Path
+) -> None:
+    words = [
+        "recommend",
+        "--data",
+        str(reviews),
+        "--text",
+        "review",
+        "--label",
+        "stars",
+        "-b",
+        str(tiny_encoder),
+    ]
+    words += [
+        "-s",
+        "probe",
+        "-s",
+        "full",
+        "--budget",
+        "5m",
+        "--device",
+        "cpu",
+        "--export",
+        str(tmp_path / "best.model"),
+    ]
+    done = bench(*words)
+    assert done.exit_code in (0, 1), done.output
+    assert "a text is the mean of its tokens" in done.output
+    assert "budget 5 min: expected to reach" in done.output
+    if done.exit_code == 1:
+        assert "no model was written" in done.output
+        return
+    assert "Floor: logistic regression on TF-IDF" in done.output
+    assert "which no budget limits" in done.output
+    printed = done.output.split("Try: ")[1].split("\n")[0]
+    assert printed.startswith(f"python {tmp_path / 'best.model' / 'predict.py'}")
+    shown = subprocess.run(
+        [sys.executable, str(tmp_path / "best.model" / "predict.py"), "a text"],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert shown.stdout.startswith("text,label,p(")
+
+
+def test_no_model_is_written_where_nothing_was_learnt(
+    bench: Callable[..., Any], tiny_encoder: Path, tmp_path: Path
+) -> None:
+    path = tmp_path / "noise.csv"
+    coins = [hashlib.md5(f"{number}".encode()).digest()[0] for number in range(120)]
+    rows = [f"word{number} and word{number * 7},{'yn'[coin % 2]}" for number, coin in enumerate(coins)]
+    path.write_text("text,label\n" + "\n".join(rows) + "\n")
+    words = ["recommend", "--data", str(path), "-b", str(tiny_encoder), "-s", "probe", "--budget", "5m"]
+    done = bench(*words, "--device", "cpu", "--export", str(tmp_path / "model"))
+    assert done.exit_code == 1, done.output
+    assert "No recommendation" in done.output
+    assert "no model was written" in done.output
+    assert not (tmp_path / "model").exists()
+
+
+def test_export_of_longer_texts_than_the_encoder_has_positions_for_is_cut_to_them(
+    bench: Callable[..., Any], tiny_encoder: Path, tmp_path: Path
+) -> None:
+    path = tmp_path / "long.csv"
+    rows = [f"{'very ' * 90}{('good', 'bad')[number % 2]} {number},{number % 2}" for number in range(60)]
+    path.write_text("text,label\n" + "\n".join(rows) + "\n")
+    done = bench(
+        "export",
+        str(tmp_path / "x.jsonl"),
+        "--data",
+        str(path),
+        "-b",
+        str(tiny_encoder),
+        "-s",
+        "probe",
+        "--device",
+        "cpu",
+    )
+    assert done.exit_code == 0, done.output
+    config = json.loads((tmp_path / "x.jsonl" / "tokenizer_config.json").read_text())
+    assert config["model_max_length"] == 64
+
+
+@pytest.mark.parametrize(
+    ("words", "code"),
+    [
+        (["-s", "scratch"], "export-random"),
+        (["-b", "glove"], "export-no-form"),
+        (["-s", "full", "--budget", "soon"], "budget-form"),
+    ],
+)
+def test_what_cannot_become_a_model_is_refused_before_anything_runs(
+    words: list[str], code: str, bench: Callable[..., Any], reviews: Path, tmp_path: Path
+) -> None:
+    data = ["--data", str(reviews), "--text", "review", "--label", "stars"]
+    done = bench("recommend", *data, *words, "--export", str(tmp_path / "model"))
+    assert isinstance(done.exception, BenchError)
+    assert done.exception.code == code
+    assert not (tmp_path / "results").exists()

@@ -1,0 +1,79 @@
+"""How far a budget reaches is said before it is spent, and the budget that is named reaches all."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from bench.contracts import Cell
+from bench.data.sources import Sources
+from bench.recommend.forecast import START, Reach, reach, reached
+from bench.recommend.successive_halving import Bracket
+from bench.recommend.views import Selection
+from bench.registry import Registry, discover
+
+ALL = ("frozen", "lp-ft", "full")
+SIZES = (100, 200, 400)
+
+
+def one_second_a_hundred_rows(_: str, rows: int) -> float:
+    return rows / 100
+
+
+@pytest.mark.parametrize(("budget", "rows"), [(12, 0), (20, 100), (80, 400)])
+def test_a_larger_budget_reaches_more_rows(budget: float, rows: int) -> None:
+    assert reached(ALL, SIZES, budget, one_second_a_hundred_rows) == rows
+
+
+def test_no_budget_is_spent_beyond_its_end() -> None:
+    """Whatever the budget, the rounds that are foreseen fit into it."""
+    for budget in range(5, 200, 5):
+        spent = START
+        rows = reached(ALL, SIZES, budget, one_second_a_hundred_rows)
+        if rows:
+            spent += len(ALL) * rows / 100
+        assert not rows or spent <= budget
+
+
+@pytest.fixture
+def foreseen(toy_cell: Callable[..., Cell], toy_plugin: Path, tmp_path: Path) -> Callable[[float], Reach]:
+    view = Selection("toy-sentiment")
+    registry = Registry(discover([toy_plugin, view]), Sources(cache=tmp_path))
+    splits = registry.task(view.name).splits(registry.sources)
+    cell = toy_cell("full")
+    sizes = (len(splits.train) // 4, len(splits.train) // 2, len(splits.train))
+
+    def find(budget: float) -> Reach:
+        bracket = Bracket(
+            "toy-sentiment", view.name, ALL, cell.backbone, cell.recipe, budget, tmp_path / "run"
+        )
+        return reach(bracket, sizes, splits, registry, "cpu")
+
+    return find
+
+
+def test_the_budget_that_is_named_reaches_all(foreseen: Callable[[float], Reach]) -> None:
+    short = foreseen(START * 0.5)
+    assert short.rows < short.of
+    assert foreseen(short.enough * 1.05).rows == short.of
+
+
+@pytest.mark.parametrize(
+    ("found", "words"),
+    [
+        (Reach(800, 800, 60), "budget 10 min: expected to reach all 800 training rows"),
+        (
+            Reach(200, 800, 2_400),
+            "expected to reach 200 of 800 training rows; about 40 min would reach all (--budget 40m)",
+        ),
+        (
+            Reach(0, 800, 20_000),
+            "not expected to finish the first round; about 5 h 33 min would reach all",
+        ),
+        (Reach(200, 800, 0), "expected to reach 200 of 800 training rows"),
+    ],
+)
+def test_what_to_expect_is_one_sentence(found: Reach, words: str) -> None:
+    assert words in found.sentence(600)

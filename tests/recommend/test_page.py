@@ -1,0 +1,144 @@
+"""The words of the answer: what is known, what is not, and what it costs; a sentence each."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+
+from bench.analysis.loading import Run
+from bench.analysis.statistics.intervals import Interval
+from bench.analysis.statistics.noise import Noise
+from bench.recommend import page
+from bench.recommend.evidence import Growth, Standing, standing
+from bench.recommend.floor import Floor
+from bench.recommend.page import Findings
+from bench.recommend.successive_halving import Outcome
+from bench.recommend.weaknesses import Weakness, weaknesses
+from bench.runs.record import Seconds
+from tests.analysis.conftest import make_predictions, make_record
+from tests.recommend.test_evidence import VIEW, rounds
+
+SECONDS = {"frozen": 2.0, "top-layers": 5.0, "full": 10.0}
+
+
+def stood(truth: Mapping[str, Sequence[float]], **how: Any) -> Standing:
+    run = rounds(truth, **how)
+    records = [
+        record.model_copy(update={"seconds": Seconds(cold=SECONDS[record.cell.strategy])})
+        for record in run.records
+    ]
+    return standing(replace(run, records=records), f"{VIEW}@100")
+
+
+def interval(mean: float, half: float, seeds: int = 3) -> Interval:
+    return Interval(mean, half, Noise(np.array([(half / 1.96) ** 2]), np.ones(1)), seeds)
+
+
+def findings(now: Standing, **changes: Any) -> Findings:
+    fields: dict[str, Any] = {
+        "task": "reviews",
+        "goal": "accuracy",
+        "margin": 0.02,
+        "choice": now.choice(changes.get("goal", "accuracy"), changes.get("margin", 0.02)),
+        "round": now,
+        "outcome": Outcome((100,), 100, {}, "", 60.0),
+        "growth": Growth(None, why_not="too few sizes"),
+        "floor": None,
+        "weak": (),
+        "final": None,
+        "test_rows": 100,
+        "command": "python -m bench recommend",
+        "folder": "run",
+        "strategies": tuple(now.means),
+        "measured": frozenset(now.means),
+        "ended": frozenset(now.means),
+        "unfit": {},
+        "all_strategies": tuple(SECONDS),
+        "backbone": "minilm",
+    }
+    return Findings(**{**fields, **changes})
+
+
+def line(found: Findings, start: str) -> str:
+    return next((text for text in page.details(found) if text.startswith(start)), "")
+
+
+CLEAR = {"full": [0.89], "frozen": [0.7]}
+
+
+def test_the_best_is_named_with_its_score_and_what_it_is_ahead_of() -> None:
+    found = findings(stood(CLEAR))
+    assert page.sentence(found).startswith("Use full for reviews: it has the highest score, 8")
+    assert line(found, "Ahead:").startswith(
+        "Ahead: full scores higher than frozen beyond chance (paired bootstrap"
+    )
+    assert not line(found, "Not known:")
+
+
+def test_on_one_seed_the_test_is_mcnemars_and_the_limit_is_said() -> None:
+    found = findings(stood(CLEAR, seeds=1))
+    assert "McNemar's exact test" in line(found, "Ahead:")
+    assert line(found, "One seed:")
+
+
+@pytest.mark.parametrize("seeds", [1, 3])
+def test_what_is_not_known_is_never_called_tied(seeds: int) -> None:
+    found = findings(stood({"full": [0.8], "frozen": [0.8]}, seeds=seeds, spread=0.0))
+    text = "\n".join([page.sentence(found), *page.details(found), *page.tried(found)])
+    assert line(found, "Not known: whether ")
+    assert "tied" not in text
+    assert "told apart from the best" not in text
+
+
+def test_a_choice_by_cost_without_evidence_names_the_best_and_says_so() -> None:
+    found = findings(stood(CLEAR, seeds=1), goal="cost")
+    assert "highest score" in page.sentence(found)
+    assert "the cheaper ones (frozen) are not known to be within 2 points" in page.sentence(found)
+
+
+def test_a_choice_by_cost_with_evidence_says_the_margin_and_the_share() -> None:
+    now = stood({"full": [0.83], "frozen": [0.83]}, spread=0.002)
+    found = findings(now, goal="cost", margin=0.1)
+    assert found.choice == "frozen"
+    if now.best == "full":
+        assert "known to score within 10 points of the best (full)" in page.sentence(found)
+        assert "at 20% of its time" in page.sentence(found)
+    else:
+        assert "the cheapest and has the highest score" in page.sentence(found)
+
+
+@pytest.mark.parametrize(
+    ("gain", "words"),
+    [
+        (interval(0.1, 0.03), "full is 10.0 points above it (7.0 to 13.0)"),
+        (interval(0.01, 0.03), "that full is better is not known (-2.0 to 4.0 points)"),
+        (interval(-0.1, 0.03), "full is 10.0 points BELOW it"),
+    ],
+)
+def test_the_floor_stands_beside_the_answer(gain: Interval, words: str) -> None:
+    now = stood(CLEAR)
+    floor = Floor(interval(0.75, 0.04, 1), 0.4, {"full": gain})
+    assert words in line(findings(now, floor=floor), "Floor:")
+
+
+def test_what_the_choice_is_bad_at_is_said() -> None:
+    weak = (Weakness("neutral", 0.4, "positive", 25),)
+    found = findings(stood(CLEAR), weak=weak)
+    assert (
+        line(found, "Weak on:") == "Weak on: 'neutral' (40% of 25 rows found, mostly taken for 'positive')."
+    )
+
+
+def test_weak_classes_are_those_far_below_the_mean() -> None:
+    rows = make_predictions(np.ones(60))
+    rows["reference"] = np.array(["neg"] * 30 + ["pos"] * 30, dtype=object)
+    rows["prediction"] = np.array(["neg"] * 12 + ["pos"] * 48, dtype=object)
+    records = [make_record("reviews", "full", seed) for seed in range(2)]
+    run = Run("reviews", records, lambda _: rows)
+    assert weaknesses(records, run.predictions) == [Weakness("neg", 0.4, "pos", 30)]
+    rows["prediction"] = rows["reference"]
+    assert weaknesses(records, run.predictions) == []
