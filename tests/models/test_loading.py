@@ -139,3 +139,16 @@ def test_the_identity_follows_the_weights(folder: Path, tiny_encoder: Path) -> N
         model.embeddings.word_embeddings.weight.add_(1)
         model.save_pretrained(folder)
     assert catalog.identity(str(folder)) != catalog.identity(str(tiny_encoder))
+
+
+@pytest.mark.parametrize(
+    "name", ["tokenizer_config.json", "special_tokens_map.json", "vocab.txt", "merges.txt"]
+)
+def test_every_file_that_changes_the_tokenizer_changes_the_identity(
+    tiny_encoder: Path, tmp_path: Path, name: str
+) -> None:
+    folder = Path(shutil.copytree(tiny_encoder, tmp_path / "encoder"))
+    (folder / name).write_text('{"do_lower_case": true}')
+    before = catalog.identity(str(folder))
+    (folder / name).write_text('{"do_lower_case": false}')
+    assert catalog.identity(str(folder)) != before
