@@ -32,7 +32,8 @@ class UserData:
     validation and test rows. columns: (role, column) pairs; what is missing is guessed. adapter: '' to guess.
     drop_duplicates: leave rows out of training that are also in the test file, instead of refusing them.
     encoding: of text files, '' to guess. label_names: the names of labels or tags that are numbers, from 0.
-    rows: a digest of all rows, '' until they were read: other rows are another task."""
+    rows: a digest of all rows, '' until they were read: other rows are another task. sizes: training, validation
+    and test rows, once they were read."""
 
     name: str
     data: str
@@ -44,6 +45,7 @@ class UserData:
     rows: str = ""
     encoding: str = ""
     label_names: tuple[str, ...] = ()
+    sizes: tuple[int, ...] = ()
 
     def __post_init__(self) -> None:
         if self.adapter and self.adapter not in ADAPTERS:
@@ -53,6 +55,7 @@ class UserData:
         """The keys of a suite's `[tasks.NAME]` from which `from_values` makes this description again."""
         files = {"data": self.data, "test_data": self.test, "validation_data": self.validation}
         values: dict[str, str | bool] = {**files, "adapter": self.adapter, **dict(self.columns)}
+        values |= {"encoding": self.encoding, "label_names": ",".join(self.label_names)}
         values["drop_duplicates"] = self.drop_duplicates
         return {key: value for key, value in values.items() if value}
 
@@ -66,6 +69,7 @@ class UserData:
         members = {
             "name": self.name,
             "summary": f"your data: {Path(self.data).name}",
+            "sizes": "/".join(f"{size:,}" for size in self.sizes),
             "origin": digest([self.adapter, self.rows]),
             "splits": splits,
             "__module__": __name__,
@@ -74,7 +78,7 @@ class UserData:
 
     def splits(self, sources: Sources) -> Splits:
         """The rows; BenchError where they are not those that were described."""
-        found = read(dataclasses.replace(self, rows=""), sources)
+        found = read(dataclasses.replace(self, rows="", sizes=()), sources)
         if self.rows and found.data.rows != self.rows:
             raise BenchError(
                 f"{self.data} has changed since this run began: start it again", code="data-changed"
@@ -99,7 +103,8 @@ def read(data: UserData, sources: Sources) -> Read:
     adapter, columns, splits, notes = read_files(data, sources)
     sizes = {name: len(rows) for name, rows in all_splits(splits).items()}
     rows = digest([sizes, fingerprint(row for part in all_splits(splits).values() for row in part)])
-    found = dataclasses.replace(data, adapter=adapter, columns=columns, rows=rows)
+    counts = (len(splits.train), len(splits.validation), len(splits.test))
+    found = dataclasses.replace(data, adapter=adapter, columns=columns, rows=rows, sizes=counts)
     return Read(found, splits, tuple(notes))
 
 
