@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from bench.peers import measuring
-from bench.peers.measurement import Job
+from bench.peers.measurement import MeasurementJob
 from bench.runs import processes
 from bench.runs.processes import POLICY, SPINS
 from tests.support.made_runs import ToySuite
@@ -28,7 +28,8 @@ with open(os.environ["{NOTES}"], "a") as file:
 @pytest.fixture
 def unset(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
     for name in PASSIVE:
-        monkeypatch.delenv(name, raising=False)
+        monkeypatch.setenv(name, "")  # so that what a test sets is undone too
+        monkeypatch.delenv(name)
     return monkeypatch
 
 
@@ -44,7 +45,7 @@ def added(environment: dict[str, str]) -> dict[str, str]:
 @pytest.mark.usefixtures("unset")
 def test_a_process_that_is_started_waits_passively() -> None:
     assert added(processes.environment()) == PASSIVE
-    assert added(measuring._environment(Job(side="engine", cells=(), device="cuda:1"))) == PASSIVE
+    assert added(measuring._environment(MeasurementJob(side="engine", cells=(), device="cuda:1"))) == PASSIVE
     assert own() == {}
 
 
