@@ -1,4 +1,4 @@
-"""Finds strategies and tasks, and resolves a cell: from the names in it to what they stand for, once.
+"""Finds strategies and tasks, and resolves the names in a cell, once.
 
 Plug-ins come from the two folders, from entry points and from a user's files. No list is kept by hand."""
 
@@ -161,8 +161,8 @@ class Registry:
         return ""
 
     def trains_together(self, cell: Cell) -> bool:
-        """Whether the cell's other seeds train in one computation with it: by what its strategy declares, a head
-        alone, which reads pooled features of an encoder that stays as it was given."""
+        """Whether the cell's other seeds train in one computation with it. That follows from what its strategy
+        declares: only a head learns, and it reads pooled features of an encoder that keeps its given weights."""
         strategy = self.strategy(cell)
         if type(strategy).adapt is not Strategy.adapt or not strategy.pretrained or self.incompatible(cell):
             return False
@@ -333,7 +333,7 @@ def _collect(modules: Iterable[ModuleType], base: type[T]) -> dict[str, type[T]]
 
 
 def _check(cls: type[Strategy] | type[Task], base: type) -> None:
-    """BenchError where a class says something of itself that cannot be."""
+    """BenchError where an attribute of a plug-in's class is missing or of the wrong type."""
     where = f"{inspect.getfile(cls)}: class {cls.__name__}"
     name: Any = getattr(cls, "name", "")
     if not name:

@@ -169,7 +169,7 @@ def run(
         deterministic=deterministic,
         compiled=compiled,
         plugin_files=registry.given,
-        shelf=ActivationStore(cache_dir, int(cache_size * 1e9)) if cache_dir else None,
+        activations=ActivationStore(cache_dir, int(cache_size * 1e9)) if cache_dir else None,
     )
     begun = datetime.now(UTC).isoformat(timespec="seconds")
     records = launch(cells, registry, folder, options, Display(screen))

@@ -1,8 +1,8 @@
 """Activations that outlive a run: a folder of safetensors files, for `--cache-dir`.
 
-A file is named by what determines its content, carries a checksum that is verified before it is used, and the time
-that computing it took, so that a cell is charged the same whether it was found or not. When the folder grows over
-its limit, files that were not used for longest are deleted.
+A file is named by what determines its content. It carries a checksum, which is verified before use, and the
+seconds that computing it took, so that a cell is charged the same whether the file was found or not. When the
+folder exceeds its limit, the least recently used files are deleted.
 """
 
 from __future__ import annotations
@@ -23,14 +23,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class ActivationStore:
-    """folder: where the files are. limit: bytes that they may take together."""
+    """folder: of the files. limit: the bytes that they may take together."""
 
     folder: Path
     limit: int
 
     def load(self, key: str) -> tuple[Tensor, float] | None:
-        """The tensor of this key and the seconds that it took to compute; None where there is none. A damaged file
-        is deleted."""
+        """The tensor of this key, and the seconds that computing it took; None where there is none. A damaged
+        file is deleted."""
         from safetensors import SafetensorError, safe_open
 
         path = self._path(key)
@@ -68,7 +68,7 @@ class ActivationStore:
         return self.folder / f"{key}.safetensors"
 
     def _evict(self, limit: int) -> None:
-        """Delete what was not used for longest, until the files take at most `limit` bytes."""
+        """Delete the least recently used files until the rest take at most `limit` bytes."""
         found = []
         for path in self.folder.glob("*.safetensors"):
             with suppress(OSError):

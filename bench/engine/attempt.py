@@ -1,4 +1,4 @@
-"""One cell, whatever happens: a record in every case, and what was changed on the way is in it."""
+"""Runs a cell and returns a record whatever happens; the record says what was changed on the way."""
 
 from __future__ import annotations
 
@@ -145,7 +145,7 @@ def _judged(cell: Cell, error: BaseException, context: RunContext, terms: Attemp
 
 
 def _failure(cell: Cell, error: BaseException, terms: Attempt) -> _Failure:
-    """What an exception means, in one line. Keeps no reference to it: its frames hold the model."""
+    """What an exception means, in one line. Keeps no reference to it, because its frames hold the model."""
     first = next(iter(str(error).splitlines()), "")
     if is_out_of_memory(error):
         return _Failure("oom", f"out of memory: {first[:300]}")

@@ -1,8 +1,9 @@
-"""Heads of several seeds and learning-rate scales on the same frozen, pooled features, trained in one computation.
+"""Trains the heads of several seeds and learning-rate scales in one computation, on the same frozen, pooled
+features.
 
-Each is the head that it would be alone, to rounding: it has its own initial values, order of examples, dropout
-masks, clipping, learning rate, best state and patience. A step costs what its number of operations costs, hardly
-what their size does, so many heads take little longer than one; each is charged for all of them.
+Each head is the one that it would be alone, up to rounding: it has its own initial values, order of examples,
+dropout masks, clipping, learning rate, best state and patience. The cost of a step is the number of its
+operations rather than their size, so many heads take little longer than one. Each is charged for all of them.
 """
 
 from __future__ import annotations
@@ -51,7 +52,7 @@ class Member:
 
     @property
     def runs(self) -> bool:
-        """Whether it still learns: it has neither diverged nor run out of patience."""
+        """Whether it still learns, that is, has neither diverged nor run out of patience."""
         return self.diverged is None and self.waited < self.phase.patience
 
     def count(self, lengths: np.ndarray) -> None:

@@ -1,4 +1,4 @@
-"""What torch.compile takes: it compiles at the first call of a layer, in the middle of a training step."""
+"""Measures torch.compile, which compiles at the first call of a layer, in the middle of a training step."""
 
 from __future__ import annotations
 

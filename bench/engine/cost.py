@@ -1,16 +1,16 @@
-"""Floating-point operations of a cell's matrix products, by formula.
+"""Counts the floating-point operations of a cell's matrix products by formula.
 
 For a layer whose weight matrices hold P values, a sequence of s tokens costs 2 P s + 4 h s^2 forward (h: width;
-the second term is attention). Backward costs as much again for the gradients of activations, twice over for the
-attention term, and 2 P s for the gradients of weights where weights learn. Real tokens only, no padding.
+the second term is attention). The backward pass costs the same again for the gradients of activations (twice
+for the attention term), and 2 P s for the gradients of weights that learn. Padding is not counted.
 
 A frozen prefix costs its forward pass: once over the split where its activations are shared, and in every step
-where earlier phases have trained a part of it. (Shared ones that no cache has room for are run in every step too;
-that is not counted.)
+where earlier phases have trained a part of it. (A shared prefix that no cache has room for also runs in every
+step; that is not counted.)
 
-Left out: the head, and whatever is no matrix product (norms, softmax, activations, the optimizer). Counted though
-torch skips it: the gradient of what enters the lowest learning layer above a frozen prefix, at most a tenth of
-that one layer.
+Not counted: the head, and everything that is no matrix product (norms, softmax, activations, the optimizer).
+Counted although torch skips it: the gradient of what enters the lowest learning layer above a frozen prefix, at
+most a tenth of that layer.
 """
 
 from __future__ import annotations
@@ -28,8 +28,10 @@ from bench.models.backbones import Backbone
 def training_flops(
     plan: Plan, backbone: Backbone, lengths: np.ndarray, recipe: Recipe, steps: Sequence[int]
 ) -> float:
-    """Operations of the training steps alone. lengths: tokens of each training sequence; steps: taken in each
-    phase, fewer phases where training stopped before."""
+    """Operations of the training steps alone.
+
+    lengths: tokens of each training sequence. steps: taken in each phase; there are fewer entries than phases
+    where training stopped early."""
     matrices = {name: p.numel() for name, p in backbone.named_parameters().items() if p.dim() == 2}
     total = 0.0
     for phase, taken in zip(plan.phases, steps, strict=False):
@@ -41,7 +43,7 @@ def training_flops(
 
 
 def prefix_flops(plan: Plan, backbone: Backbone, lengths: np.ndarray) -> float:
-    """Operations of the one pass over a split that fills every boundary of the plan."""
+    """Operations of the single pass over a split that fills every boundary of the plan."""
     matrices = {name: p.numel() for name, p in backbone.named_parameters().items() if p.dim() == 2}
     blocks = range(1, max(plan.boundaries, default=0))
     return sum(_forward(block, matrices, backbone.width, lengths) for block in blocks)

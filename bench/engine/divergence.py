@@ -1,4 +1,4 @@
-"""Divergence: when a training run has left the numbers that mean something.
+"""Detects divergence: losses or gradients that are not finite, and models whose output has become constant.
 
 Collapse of fine-tuned encoders to a constant output: Mosbach et al., arXiv 2006.04884."""
 
@@ -14,12 +14,13 @@ COLLAPSE = 8  # outputs; fewer may be the same by chance
 
 
 class Diverged(Exception):
-    """Training has left the numbers that mean something: says at which step, and how it shows."""
+    """Training has diverged; the message says at which step and how it shows."""
 
 
 def check_finite(steps: list[Tensor], last: int) -> None:
-    """Raises Diverged, naming the first step whose loss or gradient is not finite. steps: (loss, gradient norm)
-    of consecutive steps, the last one being number `last`."""
+    """Raise Diverged, naming the first step whose loss or gradient is not finite.
+
+    steps: (loss, gradient norm) of consecutive steps. last: the number of the last one."""
     values = torch.stack(steps).tolist() if steps else []
     for number, (loss, norm) in enumerate(values, last + 1 - len(values)):
         if not math.isfinite(loss):
@@ -29,7 +30,7 @@ def check_finite(steps: list[Tensor], last: int) -> None:
 
 
 def check_sound(logits: np.ndarray, loss: float, step: int) -> None:
-    """Raises Diverged where the validation loss is not finite, or where the model has collapsed: it gives every
+    """Raise Diverged where the validation loss is not finite, or where the model has collapsed: it gives every
     example (or token) the same logits to the last bit, so that its output does not depend on its input."""
     if not math.isfinite(loss):
         raise Diverged(f"the validation loss is {loss} after step {step}; try a smaller learning rate")

@@ -34,13 +34,13 @@ JOINED = {"last": 1, "last-4": 4, "mix": 10**6}
 class RunContext:
     """What every cell needs: the registry, the device and how much memory to use.
 
-    shelf: activations that earlier runs left. seeds: the seeds of the run, by cell id without the seed. compiled:
-    compile the layers that learn."""
+    activations: what earlier runs left. seeds: the seeds of the run, by cell id without the seed. compiled: compile
+    the layers that learn."""
 
     registry: Registry
     device: Device
     memory: Memory = WHOLE
-    shelf: ActivationStore | None = None
+    activations: ActivationStore | None = None
     seeds: Mapping[str, Sequence[int]] = field(default_factory=dict)
     compiled: bool = False
 
@@ -135,10 +135,10 @@ def prepare_group(cell: Cell, context: RunContext) -> CellGroup:
     frozen = given.copy().cast(context.device.dtype)
     weights = (
         digest([frozen.content(), str(frozen.dtype), recipe.features, *map(str, machine)])
-        if context.shelf
+        if context.activations
         else ""
     )
-    storage = Storage(budget, context.registry.sources.cache / "work", context.shelf, weights)
+    storage = Storage(budget, context.registry.sources.cache / "work", context.activations, weights)
     return CellGroup(
         task=task,
         rows=rows,

@@ -45,8 +45,8 @@ class Device:
             return
 
     def peak_memory(self) -> int:
-        """Bytes: allocated on a GPU; on a CPU the process's resident memory, since the last reset on Linux and
-        since its start elsewhere."""
+        """Peak bytes: allocated memory on a GPU, resident memory of the process on a CPU. Counted since the
+        last reset, but since the start of the process on a CPU without Linux."""
         if self.torch.type == "cuda":
             return torch.cuda.max_memory_allocated(self.torch)
         try:
@@ -76,9 +76,8 @@ def total_memory() -> int:
 
 
 def choose_device(name: str = "auto", threads: int | None = None) -> Device:
-    """`auto`, `cpu`, `cuda` or `cuda:1`; bf16 where the processor or GPU really has it, fp32 elsewhere.
-
-    Raises BenchError where the device does not exist."""
+    """The device named `auto`, `cpu`, `cuda` or `cuda:1`, in bf16 where the processor or GPU supports it in
+    hardware, else in fp32. Raises BenchError where the device does not exist."""
     if threads:
         torch.set_num_threads(threads)
     if name == "auto":
@@ -106,8 +105,8 @@ def choose_device(name: str = "auto", threads: int | None = None) -> Device:
 
 
 def keep_freed_memory() -> None:
-    """Let glibc keep what is freed: it returns every large block to the system, and the page faults of getting it
-    back cost about a fifth of a training step. Elsewhere nothing happens."""
+    """Let glibc keep freed memory. By default it returns every large block to the system, and the page faults
+    of getting it back cost about a fifth of a training step. Without glibc nothing happens."""
     with suppress(OSError, AttributeError):
         libc = ctypes.CDLL("libc.so.6")
         libc.mallopt(_M_MMAP_THRESHOLD, 32 << 20)
@@ -115,7 +114,7 @@ def keep_freed_memory() -> None:
 
 
 def return_freed_memory() -> None:
-    """Give freed blocks back to the system, so that a cell's peak memory does not hold those of the cell before."""
+    """Return freed blocks to the system, so that a cell's peak memory does not include the previous cell's."""
     with suppress(OSError, AttributeError):
         ctypes.CDLL("libc.so.6").malloc_trim(0)
 

@@ -1,8 +1,9 @@
-"""What a cell may use of memory, and the ladder down when that is too much.
+"""How much memory a cell may use, and what it gives up, step by step, when that is too much.
 
-First the micro-batch is halved, with the gradients of its parts accumulated, so that the effective batch and its
-loss are unchanged, and evaluation batches are no larger; then the prefix cache moves down a tier: from the GPU to
-main memory, to a memory-mapped file, to nothing, where frozen blocks are run again; then there is no rung left.
+First the micro-batch is halved. Gradients of its parts are accumulated, so that the effective batch and its
+loss stay the same; evaluation batches shrink with it. Then the prefix cache moves down a tier: from the GPU to
+main memory, to a memory-mapped file, and to nothing, so that frozen blocks run again. After that nothing is
+left to give up.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ _MOVED = {"memory": "in main memory", "file": "in a memory-mapped file", "": "gi
 
 
 def tiers(device: torch.device) -> tuple[Tier, ...]:
-    """The tiers of a device, fastest first. To a CPU main memory is its own."""
+    """The tiers of a device, fastest first. On a CPU main memory is the fastest."""
     return ("device", "memory", "file") if device.type == "cuda" else ("memory", "file")
 
 
@@ -44,11 +45,11 @@ class Memory:
 
     @classmethod
     def whole(cls, batch: int, device: torch.device) -> Memory:
-        """The usual terms: a step in one piece, and every tier."""
+        """The default: a step in one piece, and every tier."""
         return cls(batch, batch, tiers(device))
 
     def tighter(self) -> Memory | None:
-        """The next rung down, or None at the end of the ladder."""
+        """The next smaller setting, or None where nothing is left to give up."""
         if self.micro_batch > 1:
             return replace(self, micro_batch=self.micro_batch // 2)
         return replace(self, given_up=self.given_up + 1) if self.given_up < len(self.tiers) else None
@@ -60,7 +61,7 @@ class Memory:
 
     @property
     def adaptations(self) -> tuple[str, ...]:
-        """What differs from the usual terms, for the record."""
+        """What differs from the default, for the record."""
         found = []
         if self.micro_batch < self.batch:
             found.append(f"micro-batch {self.micro_batch} of {self.batch}, accumulated, for lack of memory")
@@ -73,21 +74,22 @@ WHOLE = Memory()
 
 
 def is_out_of_memory(error: BaseException) -> bool:
-    """Whether torch, Python or the CPU allocator (a plain RuntimeError) found no memory."""
+    """Whether torch, Python or the CPU allocator (a plain RuntimeError) ran out of memory."""
     if isinstance(error, (torch.OutOfMemoryError, MemoryError)):
         return True
     return isinstance(error, RuntimeError) and any(text in str(error) for text in _CPU_ALLOCATOR)
 
 
 class Budget:
-    """Bytes that the prefix cache may take in each tier: in all, or where `shared` is False for each part."""
+    """Bytes that the prefix cache may take in each tier: in total or, where `shared` is False, for each part."""
 
     def __init__(self, left: Mapping[Tier, float], shared: bool = True) -> None:
         self._left = dict(left)
         self._shared = shared
 
     def place(self, size: int) -> Tier | None:
-        """The first tier with room for a part of `size` bytes, which is counted there; None: do not keep it."""
+        """The first tier with room for a part of `size` bytes, which is then counted there; None where no tier
+        has room."""
         for tier, left in self._left.items():
             if size <= left:
                 if self._shared:

@@ -46,8 +46,8 @@ class Group:
 
 
 class FlatAdamW:
-    """A group joins in the phase in which it thaws and keeps its moments. A parameter that never learns never
-    enters."""
+    """AdamW on flat groups. A group joins in the phase in which it thaws, and keeps its moments. A parameter
+    that never learns never joins."""
 
     def __init__(
         self, parameters: Mapping[str, nn.Parameter], plan: Plan, recipe: Recipe, dtype: torch.dtype
@@ -86,8 +86,8 @@ class FlatAdamW:
             entry["rate"] = entry["rates"][phase]
 
     def step(self, factor: float) -> Tensor:
-        """Clip the gradient's norm, step with every rate times `factor`, and forget the gradients; the norm before
-        it was clipped."""
+        """Clip the gradient's norm, step with every rate times `factor`, and clear the gradients. Returns the
+        norm before clipping."""
         assert self._adamw is not None
         gradients = [group.gather() for group in self._active]
         norm = torch.stack([torch.dot(g, g) for g in gradients]).sum().sqrt()  # vector_norm uses one thread
@@ -104,7 +104,7 @@ class FlatAdamW:
         return [group.master.detach().clone() for group in self.groups]
 
     def restore(self, state: list[Tensor]) -> None:
-        """Go back to masters that `state` gave."""
+        """Return to masters that `state` gave."""
         with torch.no_grad():
             for group, master in zip(self.groups, state, strict=True):
                 group.master.copy_(master)

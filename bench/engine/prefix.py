@@ -37,19 +37,19 @@ TRIALS = 4  # batches on which reading from a file is timed
 class Storage:
     """Where activations are kept.
 
-    budget: bytes by tier. folder: of memory-mapped files; they go when the cache does. shelf: what other runs left,
-    or None. content: what determines activations besides split, boundary and pooling."""
+    budget: bytes by tier. folder: of memory-mapped files, which are deleted with the cache. activations: what other
+    runs left, or None. content: what determines activations besides split, boundary and pooling."""
 
     budget: Budget
     folder: Path = field(default_factory=lambda: Path(tempfile.gettempdir()))
-    shelf: ActivationStore | None = None
+    activations: ActivationStore | None = None
     content: str = ""
 
     def turn(self, split: str) -> AbstractContextManager[None]:
-        """Of processes that share the shelf one at a time fills a split, and the next finds what it left."""
-        if self.shelf is None:
+        """Processes that share the store fill a split one at a time, and the next finds what the last one left."""
+        if self.activations is None:
             return nullcontext()
-        return exclusive(self.shelf.folder / "locks" / digest([self.content, split]))
+        return exclusive(self.activations.folder / "locks" / digest([self.content, split]))
 
 
 class Prefix:
@@ -102,8 +102,8 @@ class Prefix:
         for boundary in missing:
             spent[boundary] = spent[source] + seconds[boundary]
             source = boundary
-            if self._storage.shelf:
-                self._storage.shelf.save(
+            if self._storage.activations:
+                self._storage.activations.save(
                     self._key(split, boundary), self._kept[split, boundary], spent[boundary]
                 )
             self._drop_if_slow(split, boundary)
@@ -117,7 +117,7 @@ class Prefix:
         return self._kept.get((split, boundary))
 
     def seconds(self, split: str, boundaries: tuple[int, ...]) -> float:
-        """What filling these boundaries alone, from token ids, costs: one pass up to the deepest."""
+        """Seconds of filling these boundaries alone, from token ids: one pass up to the deepest."""
         spent = self._spent[split]
         return spent[max((b for b in boundaries if b in spent), default=0)]
 
@@ -176,7 +176,7 @@ class Prefix:
         return True
 
     def _drop_if_slow(self, split: str, boundary: int) -> None:
-        """Give a file up where reading from it takes longer than running the blocks again."""
+        """Give up a file where reading it takes longer than running the blocks again."""
         if (split, boundary) not in self._mapped or is_deterministic():
             return
         part = self._splits[split]
@@ -190,9 +190,9 @@ class Prefix:
             self._refused.add((split, boundary))
 
     def _fetch(self, split: str, boundary: int) -> bool:
-        """Take a boundary from the shelf, if it is there and fits."""
-        shelf = self._storage.shelf
-        found = shelf.load(self._key(split, boundary)) if shelf else None
+        """Take a boundary from the store, if it is there and fits."""
+        activations = self._storage.activations
+        found = activations.load(self._key(split, boundary)) if activations else None
         if found is None or found[0].shape != self._shape(split, boundary):
             return False
         if not self._make_room(split, boundary):
@@ -215,7 +215,7 @@ class Prefix:
 
 
 class Stopwatch:
-    """Seconds spent in the `with` block, summed over blocks, on the device's clock; those of compiling apart."""
+    """Seconds spent in the `with` block, summed over blocks, on the device's clock; compiling is counted apart."""
 
     def __init__(self, device: Device) -> None:
         self.seconds = 0.0

@@ -1,7 +1,7 @@
-"""What a machine is fast at: measured once, kept in the cache folder, so that equal runs choose alike.
+"""Measures a machine once and keeps the results in the cache folder, so that equal runs make equal choices.
 
-The rate of a large matrix product is the limit that training is compared with. Which implementation of attention
-is faster, forward and backward, depends on device, precision and sequence length.
+Training is compared with the rate of a large matrix product. Which implementation of attention is faster,
+forward and backward, depends on the device, the precision and the length of sequences.
 """
 
 from __future__ import annotations

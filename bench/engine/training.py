@@ -24,7 +24,7 @@ from bench.runs.curve import Point
 
 
 def derived_seed(seed: int, purpose: str) -> int:
-    """A seed of its own for initialisation, order and dropout, so that one never shifts another."""
+    """A separate seed for each purpose (initialisation, order, dropout), so that one never shifts another."""
     return int.from_bytes(hashlib.sha256(f"{seed}:{purpose}".encode()).digest()[:4])
 
 
@@ -162,8 +162,8 @@ def fit(
 
 
 def _stops(steps: int, taken: int, every: int) -> list[int]:
-    """Where a phase of so many steps pauses, in steps of its own: when the steps of all phases are a multiple of
-    `every`, and at its end. taken: steps before it."""
+    """The steps of a phase after which it pauses: where the steps of all phases together are a multiple of
+    `every`, and at its end. taken: steps of the phases before it."""
     first = every - taken % every
     return sorted({*range(first, steps, every), steps})
 

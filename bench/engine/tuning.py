@@ -1,4 +1,4 @@
-"""Fair tuning: every cell tries the same learning-rate scales, and the lowest validation loss decides."""
+"""Fair tuning: every cell tries the same learning-rate scales; the lowest validation loss decides."""
 
 from __future__ import annotations
 

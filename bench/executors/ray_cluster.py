@@ -165,7 +165,7 @@ class RayCluster:
         hand.give(held, notes)
 
     def _hear(self, pool: Pool, hand: Hand) -> None:
-        """What a hand has to say, or its loss."""
+        """Receive an actor's answer, or notice that it is lost."""
         try:
             answer = self._ray.get(hand.task)
         except self._ray.exceptions.RayTaskError as error:
@@ -245,7 +245,7 @@ class RayCluster:
             hand.held = None
 
     def _dismiss(self, pool: Pool, hand: Hand) -> None:
-        """End an actor: in order where it is idle, at once where it is not."""
+        """End an actor: in order where it is idle, otherwise at once."""
         pool.hands.remove(hand)
         if hand.held:
             hand.held.release()

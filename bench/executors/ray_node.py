@@ -1,7 +1,8 @@
-"""What runs on a node of a Ray cluster: supervised worker processes as on one machine, and files sent home.
+"""What runs on a node of a Ray cluster: supervised worker processes, as on one machine, whose files go back to
+the driver.
 
-Nothing here needs a folder that the driver can see: a node keeps a cell's files in a temporary folder until they
-are on their way, and what it downloads in its own cache, once, whatever the number of its workers."""
+Nodes and driver need no common folder. A node keeps a cell's files in a temporary folder until they are sent,
+and downloads into its own cache, once for all of its workers."""
 
 from __future__ import annotations
 

@@ -28,7 +28,7 @@ class Share:
 
 
 class Hand:
-    """An actor as the driver sees it: getting ready, idle, or at a job."""
+    """An actor as the driver sees it: starting, idle, or running a job."""
 
     def __init__(self, actor: Any) -> None:
         self.actor = actor

@@ -39,7 +39,7 @@ class Series:
             seeds.setdefault(cell, []).append(int(seed))
         options = work.options
         self._context = RunContext(
-            registry, chosen, shelf=options.shelf, seeds=seeds, compiled=options.compiled
+            registry, chosen, activations=options.activations, seeds=seeds, compiled=options.compiled
         )
         self._key: Key | None = None
         self._group: CellGroup | None = None

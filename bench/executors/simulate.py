@@ -46,9 +46,10 @@ class SimulatedCost:
 
 @dataclass(frozen=True)
 class Simulation:
-    """Seconds until the last record, what the GPUs were busy with, and what was prepared how often.
+    """Seconds until the last record, seconds that the GPUs were busy, and how often things were prepared.
 
-    bound: no schedule is shorter: all work with every group prepared once, spread evenly, or the longest cell."""
+    bound: no schedule is shorter. It is all work with every group prepared once, spread evenly, or the longest
+    cell."""
 
     gpus: int
     makespan: float
@@ -83,7 +84,7 @@ def costs_of(records: Sequence[Record]) -> dict[Cell, SimulatedCost]:
 
 
 def grid(recorded: Mapping[Cell, SimulatedCost], cells: int) -> dict[Cell, SimulatedCost]:
-    """So many cells: the recorded ones, and copies of them under the names of other tasks."""
+    """A grid of so many cells: the recorded ones, and copies of them under the names of other tasks."""
     copies = (
         (replace(cell, task=f"{cell.task}-{number}"), cost)
         for number in itertools.count()
@@ -93,7 +94,7 @@ def grid(recorded: Mapping[Cell, SimulatedCost], cells: int) -> dict[Cell, Simul
 
 
 def simulate(costs: Mapping[Cell, SimulatedCost], gpus: int) -> Simulation:
-    """Every worker in turn, at the moment when it is free, takes the cell that the policy gives it."""
+    """Simulate a run: whenever a worker is free, it takes the cell that the policy gives it."""
     groups = Groups(costs)
     groups.largest_first()
     ready: dict[int, Key] = {}
@@ -138,7 +139,7 @@ def lower_bound(costs: Mapping[Cell, SimulatedCost], gpus: int) -> float:
 
 
 def markdown(outcomes: Sequence[Simulation]) -> str:
-    """A table, a row a number of GPUs."""
+    """A table with a row for each number of GPUs."""
     lines = [
         "| GPUs | makespan | over the bound | utilisation | prefixes a group | weights fetched | rows fetched |",
         "|---:|---:|---:|---:|---:|---:|---:|",

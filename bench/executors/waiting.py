@@ -41,8 +41,8 @@ class Held:
 
 
 class Waiting:
-    """What is left to run. A cell that another process runs is put aside and looked at again at the end: by then
-    it is finished, or its owner has died."""
+    """The cells left to run. A cell that another process runs is put aside and checked again at the end, when
+    it is finished or its owner has died."""
 
     def __init__(self, cells: Sequence[Cell], work: Work, finished: Finished, listener: Listener) -> None:
         self._groups = Groups(cells, work.together)

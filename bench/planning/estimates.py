@@ -1,4 +1,4 @@
-"""How long cells will take and how much memory they need: learned from what has run, else from operations."""
+"""Estimates how long cells take and how much memory they need: from recorded cells, else from their operations."""
 
 from __future__ import annotations
 
@@ -27,7 +27,8 @@ SHARED = 3.0
 
 @dataclass(frozen=True)
 class Estimate:
-    """Seconds of a cell's own work (training, evaluation), bytes at its peak (0: unknown), what they rest on."""
+    """Seconds of a cell's own work (training, evaluation), bytes at its peak (0: unknown), and what they are
+    based on."""
 
     seconds: float
     memory: int
@@ -50,10 +51,10 @@ def _one(cell: Cell) -> float:
 
 
 class Estimator:
-    """Learns from finished cells; the medians of those that are most alike count.
+    """Learns from finished cells; estimates are medians over those that are most similar.
 
-    operations: of a cell (`workload.Workload`); without it cells count as equal. rate: operations a second
-    where nothing has run; with cells of another kind it counts as one of them. None: it is not known."""
+    operations: of a cell (`workload.Workload`); without it all cells count as equal. rate: operations per
+    second to assume where nothing has run; among cells of another kind it counts as one of them. None: unknown."""
 
     def __init__(self, operations: Callable[[Cell], float] = _one, rate: float | None = None) -> None:
         self._operations = operations
@@ -65,14 +66,14 @@ class Estimator:
         return bool(self._samples)
 
     def learn(self, records: Iterable[Record]) -> None:
-        """From records alone: all that a cell shares with its group is charged in each."""
+        """Learn from records alone, each of which is charged for all that its cell shares with its group."""
         for record in records:
             if record.status == "done":
                 took = record.seconds
                 self._add(record, took.train + took.evaluate + took.compile, took.prepare + took.prefix)
 
     def observe(self, record: Record, wall: float, first: bool) -> None:
-        """From a cell that has just run for `wall` seconds; first: it was the first of its group."""
+        """Learn from a cell that has just run for `wall` seconds. first: it was the first of its group."""
         if record.status == "done":
             own = record.seconds.train + record.seconds.evaluate + record.seconds.compile
             self._add(record, own if first else wall, max(0.0, wall - own) if first else 0.0)
@@ -115,7 +116,7 @@ class Estimator:
         self._samples.append(Sample(record.cell, own, shared, record.peak_memory, operations))
 
     def _levels(self, cell: Cell, by_strategy: bool = True) -> Iterator[list[Sample]]:
-        """Samples that are ever less alike."""
+        """Samples in order of decreasing similarity."""
         backbone = [sample for sample in self._samples if sample.cell.backbone == cell.backbone]
         task = [sample for sample in backbone if sample.cell.task == cell.task]
         if by_strategy:
@@ -127,7 +128,8 @@ class Estimator:
 
 
 def assumed_rate(device: str = "auto") -> float:
-    """Operations a second to assume before anything has run: on a CPU from a matrix product of numpy's."""
+    """Operations per second to assume before anything has run: on a CPU, measured with a matrix product of
+    numpy."""
     if device != "cpu" and Path("/proc/driver/nvidia/version").exists():
         return GPU_RATE
     import numpy as np

@@ -1,4 +1,4 @@
-"""What a run would take: cells, time, memory and downloads. Runs nothing, loads nothing and downloads nothing."""
+"""Predicts what a run takes: cells, time, memory and downloads. Runs, loads and downloads nothing."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from bench.runs.record import Record, Seconds
 
 @dataclass(frozen=True)
 class Download:
-    """What is fetched before the first cell; size in bytes, None where its source does not say beforehand."""
+    """What is fetched before the first cell. size: bytes; None where the source does not say beforehand."""
 
     name: str
     source: str
@@ -43,7 +43,7 @@ class Row:
 
 @dataclass(frozen=True)
 class Forecast:
-    """seconds: of everything that is not finished, one cell after another. rate: operations a second that were
+    """seconds: of everything unfinished, one cell after another. rate: the operations per second that were
     assumed. machines: where the recorded cells ran."""
 
     rows: Sequence[Row]
@@ -154,7 +154,7 @@ class _Here(Exception):
 
 @dataclass(frozen=True)
 class _Looking(Sources):
-    """Sources that look whether something is here, and fetch nothing."""
+    """Sources that check whether something is in the cache, and fetch nothing."""
 
     def members(self, package: Package, names: Sequence[str] = ()) -> dict[str, Path]:
         if not are_cached(package, names or package.members, self.cache):

@@ -1,4 +1,4 @@
-"""How far a run is: what is done, running, failed and missing, and how long remains."""
+"""The progress of a run: what is done, running, failed and missing, and the time left."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""A part of a suite for one machine of several that share nothing: `run --shard 2/3`.
+"""Divides a suite among machines that share nothing: `run --shard 2/3`.
 
-Cells that share a prefix stay together, unless their group alone is more than a machine's part. The division
-depends on the request alone, so that machines need not talk to each other."""
+Cells that share a prefix stay together, unless their group alone exceeds a machine's part. The division depends
+on the request alone, so that machines need not communicate."""
 
 from __future__ import annotations
 
@@ -53,8 +53,8 @@ def part(cells: Sequence[Cell], shard: Shard, registry: Registry) -> list[Cell]:
 
 
 def divide(cells: Sequence[Cell], costs: dict[str, float], count: int) -> list[set[str]]:
-    """Cell ids by shard: pieces of groups, the most expensive first, each to the shard that has least so far
-    (Graham 1969, SIAM J. Appl. Math. 17). No shard is empty."""
+    """Cell ids by shard: pieces of groups, the most expensive first, each to the shard with the least work so
+    far (Graham 1969, SIAM J. Appl. Math. 17). No shard is empty."""
     groups: dict[object, list[Cell]] = {}
     for cell in cells:
         groups.setdefault(cell.group_key, []).append(cell)
@@ -74,7 +74,7 @@ def divide(cells: Sequence[Cell], costs: dict[str, float], count: int) -> list[s
 
 
 def _pieces(group: Sequence[Cell], costs: dict[str, float], even: float) -> list[list[Cell]]:
-    """A group as it is, or in parts of about an even share where it is more than one."""
+    """A group in one piece, or in parts of about an even share where it exceeds one."""
     total = sum(costs[cell.id] for cell in group)
     count = min(len(group), max(1, round(total / even)))
     pieces: list[list[Cell]] = [[] for _ in range(count)]

@@ -1,6 +1,6 @@
-"""Roughly what a cell computes and holds in memory, from its recipe, strategy and backbone, before any is loaded.
+"""Estimates roughly what a cell computes and holds in memory, from its recipe, strategy and backbone.
 
-Only ratios and magnitudes are meant: no text is tokenised, so lengths are assumed. Imports no torch."""
+Only ratios and magnitudes matter: no text is tokenised, so lengths are assumed. Imports no torch."""
 
 from __future__ import annotations
 
@@ -113,7 +113,8 @@ def _frozen_blocks(phase: Phase, depth: int) -> int:
 
 
 def _is_covered(phase: Phase, name: str) -> bool:
-    """A pattern for a name that only stands in for others may be missing: the cell itself will say so."""
+    """Whether a pattern covers the name. One may be missing for a stand-in name; the cell itself will report
+    it."""
     with suppress(ValueError):
         return phase.rate(name) >= 0
     return False

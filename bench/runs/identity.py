@@ -1,4 +1,4 @@
-"""What determines a cell's result, as one digest: a changed one runs again, an unchanged one never does."""
+"""The digest of everything that determines a cell's result. A cell runs again exactly when it changes."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def declared(strategy: Strategy) -> list[Any]:
 
 
 def _plain(phase: Phase) -> list[Any]:
-    """A phase as values; what was added to it later counts where it is used."""
+    """A phase as values. Fields that were added later count only where they are used."""
     later = [phase.patience, phase.solver]
     return [phase.share, phase.rates, phase.head, *(later if later != [0, "adamw"] else [])]
 

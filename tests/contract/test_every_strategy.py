@@ -31,14 +31,14 @@ MakeCell = Callable[..., Cell]
 
 
 @pytest.fixture(scope="session")
-def ground_of(toy_cell: MakeCell, toy_context: RunContext) -> Callable[[str], CellGroup]:
+def group_of(toy_cell: MakeCell, toy_context: RunContext) -> Callable[[str], CellGroup]:
     """What the cells of a task share, prepared once."""
     return cache(lambda task: prepare_group(toy_cell(task=task), toy_context))
 
 
 @pytest.fixture(scope="session")
-def group(ground_of: Callable[[str], CellGroup]) -> CellGroup:
-    return ground_of("toy-sentiment")
+def group(group_of: Callable[[str], CellGroup]) -> CellGroup:
+    return group_of("toy-sentiment")
 
 
 @dataclass(frozen=True)
@@ -174,9 +174,9 @@ def test_the_given_weights_are_never_touched(
 @EVERY
 @pytest.mark.parametrize("task", ["toy-sentiment", "toy-ner", "toy-qa"])
 def test_with_the_prefix_cache_and_without_it_is_one_run(
-    name: str, task: str, toy_cell: MakeCell, ground_of: Callable[[str], CellGroup], toy_context: RunContext
+    name: str, task: str, toy_cell: MakeCell, group_of: Callable[[str], CellGroup], toy_context: RunContext
 ) -> None:
-    cell, group = toy_cell(name, task), ground_of(task)
+    cell, group = toy_cell(name, task), group_of(task)
     cached = train(cell, group, toy_context)
     plain = train(cell, group, toy_context, cached=False)
     assert [p.loss for p in cached.result.curve] == pytest.approx(

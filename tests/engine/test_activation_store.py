@@ -13,37 +13,37 @@ from bench.engine.activation_store import ActivationStore
 
 
 def test_what_was_saved_is_loaded_with_its_cost(tmp_path: Path) -> None:
-    shelf, tensor = ActivationStore(tmp_path, 10**6), torch.randn(5, 3).to(torch.bfloat16)
-    shelf.save("a", tensor, 1.5)
-    found = shelf.load("a")
+    activations, tensor = ActivationStore(tmp_path, 10**6), torch.randn(5, 3).to(torch.bfloat16)
+    activations.save("a", tensor, 1.5)
+    found = activations.load("a")
     assert found is not None
     assert torch.equal(found[0], tensor)
     assert found[1] == 1.5
-    assert shelf.load("b") is None
+    assert activations.load("b") is None
 
 
 @pytest.mark.parametrize("position", [40, -1])
 def test_a_damaged_file_is_deleted_and_not_used(tmp_path: Path, position: int) -> None:
-    shelf = ActivationStore(tmp_path, 10**6)
-    shelf.save("a", torch.randn(50, 3), 1.5)
+    activations = ActivationStore(tmp_path, 10**6)
+    activations.save("a", torch.randn(50, 3), 1.5)
     path = tmp_path / "a.safetensors"
     content = bytearray(path.read_bytes())
     content[position] ^= 1
     path.write_bytes(content)
-    assert shelf.load("a") is None
+    assert activations.load("a") is None
     assert not path.exists()
 
 
 def test_what_was_not_used_for_longest_makes_room(tmp_path: Path) -> None:
     size = 1000 * 4
-    shelf = ActivationStore(tmp_path, 3 * size + 2000)
+    activations = ActivationStore(tmp_path, 3 * size + 2000)
     for age, key in enumerate("abc"):
-        shelf.save(key, torch.zeros(1000), 1.0)
+        activations.save(key, torch.zeros(1000), 1.0)
         os.utime(tmp_path / f"{key}.safetensors", (1000 + age, 1000 + age))
-    assert shelf.load("a") is not None  # used again: no longer the oldest
-    shelf.save("d", torch.zeros(1000), 1.0)
+    assert activations.load("a") is not None  # used again: no longer the oldest
+    activations.save("d", torch.zeros(1000), 1.0)
     assert sorted(path.stem for path in tmp_path.iterdir()) == ["a", "c", "d"]
-    shelf.save("too large", torch.zeros(10_000), 1.0)
+    activations.save("too large", torch.zeros(10_000), 1.0)
     assert sorted(path.stem for path in tmp_path.iterdir()) == ["a", "c", "d"]
 
 

@@ -216,7 +216,7 @@ def test_another_run_finds_what_this_one_computed_and_is_charged_for_it(
     group: CellGroup, device: Counting, toy_cell: MakeCell, tmp_path: Path
 ) -> None:
     def storage(content: str) -> Storage:
-        return Storage(Budget({"memory": 1e9}), shelf=ActivationStore(tmp_path, 10**9), content=content)
+        return Storage(Budget({"memory": 1e9}), activations=ActivationStore(tmp_path, 10**9), content=content)
 
     first = stored(group, toy_cell, device, storage("a"), 2, DEPTH + 1)
     ran = device.layers_run[0]

@@ -35,7 +35,9 @@ def test_of_two_workers_at_the_same_prefix_one_computes_it(
     head = Head(group.task.head, group.given.width, len(group.labels), toy_cell().recipe)
     workers = []
     for _ in range(2):
-        storage = Storage(Budget({"memory": 1e9}), shelf=ActivationStore(tmp_path, 10**9), content="weights")
+        storage = Storage(
+            Budget({"memory": 1e9}), activations=ActivationStore(tmp_path, 10**9), content="weights"
+        )
         prefix = Prefix(group.given, group.splits, head, toy_context.device, storage)
 
         def work(prefix: Prefix = prefix) -> None:
