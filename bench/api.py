@@ -20,7 +20,6 @@ from bench.executors.launch import launch
 from bench.runs.folder import RUNS, open_run
 
 if TYPE_CHECKING:
-    from bench.cli.recommend import Subject
     from bench.export.folder import Exported
     from bench.recommend.page import Findings
     from bench.user_data.description import UserData
@@ -39,11 +38,14 @@ class DataArguments(TypedDict, total=False):
     label: str
     words: str
     tags: str
+    sentence: str
     question: str
     context: str
     answer: str
     start: str
     group: str
+    label_names: str
+    encoding: str
     drop_duplicates: bool
 
 
@@ -120,7 +122,7 @@ def run(
     described = _described(more)
     name = user_data.needs_suite(_suite_name(suite), described)
     registry, chosen, cells = request(name, list(settings), _files(options), filters, described)
-    folder = Path(out) if out else RUNS / chosen.name
+    folder = user_data.run_folder(RUNS / chosen.name, Path(out) if out else None, described, registry)
     options = replace(options, plugin_files=registry.given)
     return Results(folder, launch(cells, registry, folder, options, _display()))
 
@@ -150,8 +152,10 @@ def recommend(
     known = discover(_files(options))
     for name in chosen:
         known.strategy(name)
-    subject, backbone = _subject(data, more, options)
-    folder = Path(out) if out else RUNS / f"recommend-{subject.name}"
+    described, backbone = _described({**more, "data": data}), more.get("backbone", "minilm")
+    subject = command.subject_of(described, more.get("task", ""), _files(options), backbone)
+    usual = RUNS / f"recommend-{subject.name}"
+    folder = user_data.run_folder(usual, Path(out) if out else None, described, subject.registry)
     options = replace(options, plugin_files=subject.registry.given)
     cell = Cell(f"recommend-{subject.name}", subject.name, chosen[0], backbone, 0, subject.recipe)
     terms = Terms(chosen, backbone, goal, seconds, "bench.recommend(...), with the same arguments")
@@ -170,11 +174,13 @@ def export(
     data: a file, or a frame. more: `task`, `backbone`, and what describes the data: `text`, `label` ... Raises
     BenchError where the request is wrong, TypeError for an unknown argument."""
     _check_names("export", more, TaskArguments)
+    from bench.cli import recommend as command
     from bench.export.folder import export as save
     from bench.recommend.views import Everything
 
     options = options or Options()
-    subject, backbone = _subject(data, more, options)
+    described, backbone = _described({**more, "data": data}), more.get("backbone", "minilm")
+    subject = command.subject_of(described, more.get("task", ""), _files(options), backbone)
     view = Everything(subject.name, subject.own_test).name
     cell = Cell(f"export-{subject.name}", view, strategy, backbone, 0, subject.recipe)
     return save(cell, subject.registry, Path(folder), options.device)
@@ -220,15 +226,6 @@ def _described(given: Mapping[str, Any]) -> UserData | None:
             value = given[name]
             values[name] = file_of(value) if name in ("data", "test", "validation") else value
     return user_data.request(values)
-
-
-def _subject(data: Any, more: Mapping[str, Any], options: Options) -> tuple[Subject, str]:
-    """The task that is asked about, and the backbone."""
-    from bench.cli.recommend import subject_of
-
-    backbone = more.get("backbone", "minilm")
-    described = _described({**more, "data": data})
-    return subject_of(described, more.get("task", ""), _files(options), backbone), backbone
 
 
 def _files(options: Options) -> list[Path]:

@@ -7,7 +7,7 @@ import difflib
 import itertools
 import re
 import tomllib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from bench.contracts import BenchError, Cell, Recipe
 from bench.models.pooling import own_pooling
+from bench.planning.grids import Filters, Grid, SuiteGrids
 from bench.registry import Plugins, unknown
 from bench.runs.names import is_cell_id, is_name
 from bench.user_data import description
@@ -40,14 +41,6 @@ class DataOptions(Section):
     """Where data come from."""
 
     local: Path | None = None  # a folder in the hub's layout, instead of the hub
-
-
-class Grid(Section):
-    """Every combination of its lists is run."""
-
-    strategies: tuple[str, ...] = Field(min_length=1)
-    backbones: tuple[str, ...] = Field(min_length=1)
-    tasks: tuple[str, ...] = ()  # default: all tasks of the suite
 
 
 class Suite(Section):
@@ -244,16 +237,6 @@ def _apply(values: dict[str, Any], setting: str) -> None:
     values[last] = value
 
 
-@dataclasses.dataclass(frozen=True)
-class Filters:
-    """The command line's choice out of a suite; empty means all."""
-
-    tasks: tuple[str, ...] = ()
-    strategies: tuple[str, ...] = ()
-    backbones: tuple[str, ...] = ()
-    seeds: int | None = None
-
-
 def cells(suite: Suite, plugins: Plugins, filters: Filters | None = None) -> list[Cell]:
     """The suite's cells, task by task and backbone by backbone: cells that share a prefix are neighbours.
 
@@ -269,7 +252,8 @@ def cells(suite: Suite, plugins: Plugins, filters: Filters | None = None) -> lis
             code="no-tasks",
         )
     recipes = {label: recipe for task in tasks for label, recipe in suite.sized_recipes(task).items()}
-    grids = _grids(suite, filters, dict.fromkeys(task.partition("@")[0] for task in tasks))
+    names = dict.fromkeys(task.partition("@")[0] for task in tasks)
+    grids = SuiteGrids(suite.name, suite.grid, suite.tasks).of_tasks(names, filters)
     seeds = filters.seeds or suite.seeds
     if seeds > MOST_SEEDS:
         raise BenchError(f"{seeds} seeds: a suite has at most {MOST_SEEDS:,}", code="too-many-seeds")
@@ -307,54 +291,3 @@ def _check_distinct(known: Cell, cell: Cell) -> None:
             f"cell {cell.id[:200]!r} cannot be a file: give task, strategy and backbone shorter or plainer names",
             code="unsafe-name",
         )
-
-
-def _grids(suite: Suite, filters: Filters, tasks: Iterable[str]) -> dict[str, list[Grid]]:
-    """The grids of each task, cut to the filters, and grids of what the filters name and those lack.
-
-    BenchError where a task has no grid, or a grid names a task that the suite lacks."""
-    for name in (name for grid in suite.grid for name in grid.tasks if name not in suite.tasks):
-        raise unknown(f"task in a grid of suite '{suite.name}'", name, suite.tasks)
-    whole = {task: _grids_of(suite, filters, task) for task in tasks}
-    cut = {task: _cut(grids, filters) for task, grids in whole.items()}
-    everywhere = [grid for grids in cut.values() for grid in grids]
-    return {
-        task: [*cut[task], *_lacking(grids[0], filters, cut[task] if filters.tasks else everywhere)]
-        for task, grids in whole.items()
-    }
-
-
-def _grids_of(suite: Suite, filters: Filters, task: str) -> list[Grid]:
-    """The grids that apply to a task: of a task that the suite lacks, all. BenchError where there is none."""
-    found = [grid for grid in suite.grid if task not in suite.tasks or not grid.tasks or task in grid.tasks]
-    if found:
-        return found
-    if filters.strategies and filters.backbones:
-        return [Grid(strategies=filters.strategies, backbones=filters.backbones)]
-    raise BenchError(
-        f"suite '{suite.name}': task '{task}' is in no grid: add it to the `tasks` of one, or name strategies and "
-        "backbones",
-        code="task-without-grid",
-    )
-
-
-def _cut(grids: Sequence[Grid], filters: Filters) -> list[Grid]:
-    """The grids with the strategies and backbones that the filters name; grids without either are left out."""
-
-    def keep(names: tuple[str, ...], wanted: tuple[str, ...]) -> tuple[str, ...]:
-        return tuple(name for name in names if not wanted or name in wanted)
-
-    kept = [(keep(g.strategies, filters.strategies), keep(g.backbones, filters.backbones)) for g in grids]
-    return [Grid(strategies=names, backbones=on) for names, on in kept if names and on]
-
-
-def _lacking(first: Grid, filters: Filters, found: Sequence[Grid]) -> list[Grid]:
-    """Grids of the strategies and backbones that the filters name and `found` lacks: each with what the filters
-    name of the other kind, else with that of the task's first grid."""
-    strategies = tuple(name for name in filters.strategies if all(name not in g.strategies for g in found))
-    backbones = tuple(name for name in filters.backbones if all(name not in g.backbones for g in found))
-    pairs = (
-        (strategies, filters.backbones or first.backbones),
-        (filters.strategies or first.strategies, backbones),
-    )
-    return [Grid(strategies=names, backbones=on) for names, on in pairs if names and on]

@@ -13,7 +13,7 @@ import pytest
 
 import bench
 from bench import Table, load, run
-from bench.api import Results
+from bench.api import DataArguments, Results
 from bench.contracts import BenchError
 from bench.executors.contract import Options
 from tests.support.made_runs import TOYS, ToySuite
@@ -120,6 +120,21 @@ def test_results_of_different_frames_do_not_meet(here: Path, tiny_encoder: Path)
         record.cell.task for record in first.records
     )
     assert len(load("run").records) == 2
+
+
+def test_a_named_frame_with_other_rows_gets_a_folder_of_its_own(here: Path, tiny_encoder: Path) -> None:
+    suite = core(here, tiny_encoder)
+    options = Options(device="cpu", threads=1, executor="inline")
+    named = {"name": "films", "text": "review", "label": "stars"}
+    first, other = (run(suite, data=rows, options=options, **named) for rows in (ROWS, ROWS.iloc[:50]))
+    assert first.path != other.path
+    assert [len(load(found.path).records) for found in (first, other)] == [1, 1]
+
+
+def test_the_arguments_for_data_are_the_options_of_the_command_line() -> None:
+    from bench.cli.user_data import OPTIONS
+
+    assert {*DataArguments.__annotations__, "data"} == set(OPTIONS)
 
 
 def test_a_file_and_its_frame_give_the_same_scores(here: Path, tiny_encoder: Path) -> None:

@@ -132,7 +132,7 @@ def run(
             "--compile", help="Compile the layers that learn (torch.compile): for GPUs and short texts."
         ),
     ] = False,
-    own: Any = None,  # an OwnData or None
+    own: Any = None,  # UserData or None
 ) -> None:
     """Run a suite and print its table.
 
@@ -195,7 +195,7 @@ def plan(
     out: Out = None,
     plugin: Plugin = None,
     as_json: AsJson = False,
-    own: Any = None,  # an OwnData or None
+    own: Any = None,  # UserData or None
 ) -> None:
     """Show what `run` with the same arguments would take: cells, time, memory, downloads.
 

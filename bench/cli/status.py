@@ -77,6 +77,7 @@ def _check(run: RunPath, repair: bool, as_json: bool) -> None:
             "sound": verdict.sound,
             "damaged": {str(path): reason for path, reason in verdict.damaged.items()},
             "leftovers": [str(path) for path in verdict.leftovers],
+            "abandoned": [str(path) for path in verdict.abandoned],
             "moved": [str(path) for path in moved],
         }
         print(json.dumps(found, indent=1))

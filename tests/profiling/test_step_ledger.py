@@ -38,9 +38,9 @@ def test_every_strategy_takes_the_same_steps_and_the_parts_add_up(
     ("changes", "code"),
     [
         ({"strategies": ("full", "probe")}, "no-training-steps"),
-        ({"strategies": ("frozn",)}, ""),
-        ({"task": "toy-sentimental"}, ""),
-        ({"suite": "laddr"}, ""),
+        ({"strategies": ("frozn",)}, "unknown-strategy"),
+        ({"task": "toy-sentimental"}, "unknown-task"),
+        ({"suite": "laddr"}, "unknown-suite"),
     ],
 )
 def test_a_wrong_request_is_refused_before_anything_is_loaded(
