@@ -216,7 +216,7 @@ def _export(subject: Subject, strategy: str, backbone: str, folder: Path, where:
     print(
         f"{found.folder}/: {strategy}, trained on {found.rows:,} {learnt} (the validation rows chose its "
         f"best state); "
-        f"its predictions on {found.checked:,} test rows are those of this program. "
+        f"its predictions on {found.checked:,} test rows are the harness's own. "
         f"Try: python {shlex.quote(str(found.folder / 'predict.py'))} {words}"
     )
 
