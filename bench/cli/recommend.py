@@ -83,7 +83,7 @@ def recommend(
     plugin: Plugin = None,
     device: Device = "auto",
     threads: Annotated[int | None, typer.Option(min=1, help="CPU threads.")] = None,
-    own: Any = None,  # an OwnData or None
+    own: Any = None,  # a UserData or None
 ) -> None:
     """Say which strategy to use on your data, how surely, and at what cost; --export saves the model.
 
@@ -127,7 +127,7 @@ def export(
     backbone: Backbone = "minilm",
     plugin: Plugin = None,
     device: Device = "auto",
-    own: Any = None,  # an OwnData or None
+    own: Any = None,  # a UserData or None
 ) -> None:
     """Train a strategy on all rows and save a Hugging Face folder that needs nothing of this project.
 
