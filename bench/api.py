@@ -67,10 +67,12 @@ class TaskArguments(DataArguments, total=False):
 
 
 class RecommendArguments(TaskArguments, total=False):
-    """strategies: only these. goal: the best score, or the cheapest that is tied with it."""
+    """strategies: only these. goal: the best score, or the cheapest that is known to score at most `margin` points
+    below it."""
 
     strategies: Sequence[str]
     goal: Literal["accuracy", "cost"]
+    margin: float
 
 
 @dataclass(frozen=True)
@@ -137,11 +139,11 @@ def recommend(
     """Say which strategy to use on user data, or on a task that is there. Shows its progress on stderr.
 
     data: a file, or a frame. out: the run folder, results/runs/recommend-TASK. budget: the time to spend: 90s, 10m,
-    2h. more: `task`, `backbone`, `strategies`, `goal`, and what describes the data: `text`, `label` ... Raises
+    2h. more: `task`, `backbone`, `strategies`, `goal`, `margin` (points), and what describes the data: `text`, `label` ... Raises
     BenchError where the request is wrong, TypeError for an unknown argument."""
     _check_names("recommend", more, RecommendArguments)
     from bench.cli import recommend as command
-    from bench.recommend.answer import STRATEGIES, Terms, answer
+    from bench.recommend.answer import MARGIN, STRATEGIES, Terms, answer
     from bench.registry import discover, unknown
 
     options, goal = options or Options(), more.get("goal", "accuracy")
@@ -158,7 +160,9 @@ def recommend(
     folder = user_data.run_folder(usual, Path(out) if out else None, described, subject.registry)
     options = replace(options, plugin_files=subject.registry.given)
     cell = Cell(f"recommend-{subject.name}", subject.name, chosen[0], backbone, 0, subject.recipe)
-    terms = Terms(chosen, backbone, goal, seconds, "bench.recommend(...), with the same arguments")
+    again = "bench.recommend(...), with the same arguments"
+    margin = more.get("margin", 100 * MARGIN) / 100
+    terms = Terms(chosen, backbone, goal, seconds, again, margin)
     return Recommendation(answer(cell, terms, subject.registry, (folder, options, _display())))
 
 

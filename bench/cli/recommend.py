@@ -83,7 +83,7 @@ def recommend(
     plugin: Plugin = None,
     device: Device = "auto",
     threads: Annotated[int | None, typer.Option(min=1, help="CPU threads.")] = None,
-    own: Any = None,  # an OwnData or None
+    own: Any = None,  # a UserData or None
 ) -> None:
     """Say which strategy to use on your data, how surely, and at what cost; --export saves the model.
 
@@ -127,7 +127,7 @@ def export(
     backbone: Backbone = "minilm",
     plugin: Plugin = None,
     device: Device = "auto",
-    own: Any = None,  # an OwnData or None
+    own: Any = None,  # a UserData or None
 ) -> None:
     """Train a strategy on all rows and save a Hugging Face folder that needs nothing of this project.
 
@@ -216,7 +216,7 @@ def _export(subject: Subject, strategy: str, backbone: str, folder: Path, where:
     print(
         f"{found.folder}/: {strategy}, trained on {found.rows:,} {learnt} (the validation rows chose its "
         f"best state); "
-        f"its predictions on {found.checked:,} test rows are those of this program. "
+        f"its predictions on {found.checked:,} test rows are the harness's own. "
         f"Try: python {shlex.quote(str(found.folder / 'predict.py'))} {words}"
     )
 

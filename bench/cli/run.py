@@ -174,6 +174,8 @@ def run(
     begun = datetime.now(UTC).isoformat(timespec="seconds")
     records = launch(cells, registry, folder, options, Display(screen))
     print_scores(folder)
+    if own and not part:
+        _print_floor(cells, registry, records, folder)
     if not part:
         note_completed(folder, begun)
     print(f"\nrecords and predictions: {folder}/")
@@ -231,6 +233,21 @@ def _next(folder: Path, suite: str, records: Sequence[Record]) -> list[tuple[str
         ("", f"python -m bench {more}"),
         ("", f"python -m bench {last}"),
     ]
+
+
+def _print_floor(cells: Sequence[Cell], registry: Registry, records: Sequence[Record], folder: Path) -> None:
+    """What a model without an encoder reaches on the user's rows, and what the best strategy has beyond it."""
+    from bench.analysis.loading import Run
+    from bench.recommend.floor import floor
+    from bench.runs.folder import Store
+
+    run = Run(folder.name, records, Store(folder).predictions)
+    for task, cell in {cell.task: cell for cell in cells}.items():
+        found = floor(cell, run, registry)
+        if found:
+            best = max(found.gains, key=lambda key: found.gains[key].mean)
+            where = f"{task}: " if len({cell.task for cell in cells}) > 1 else ""
+            print(f"\n{where}{found.sentence(best, f'{best.strategy} {best.backbone}')}")
 
 
 def _print_failed(records: Sequence[Record]) -> None:

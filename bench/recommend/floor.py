@@ -34,7 +34,23 @@ class Floor:
 
     score: Interval
     seconds: float
-    gains: Mapping[str, Interval]
+    gains: Mapping[Key, Interval]
+
+    def sentence(self, of: Key, name: str) -> str:
+        """What strategy `of`, called `name`, brings beyond the floor."""
+        start = (
+            f"Floor: logistic regression on {NAME}, without an encoder, has {100 * self.score.mean:.1f} ± "
+            f"{100 * self.score.half:.1f} on the same rows in {self.seconds:.1f} s"
+        )
+        gain = self.gains[of]
+        interval = f"{100 * gain.low:.1f} to {100 * gain.high:.1f}"
+        if gain.low > 0:
+            return f"{start}; {name} is {100 * gain.mean:.1f} points above it ({interval})."
+        if gain.high < 0:
+            return (
+                f"{start}; {name} is {-100 * gain.mean:.1f} points BELOW it ({interval}): use that instead."
+            )
+        return f"{start}; that {name} is better is not known ({interval} points)."
 
 
 def floor(cell: Cell, run: Run, registry: Registry) -> Floor | None:
@@ -99,7 +115,7 @@ def _against(
     for key, (group, found) in scored.items():
         gain = found.minus(_same(group.done, columns))
         if gain is not None:
-            gains[key.strategy] = gain.components()
+            gains[key] = gain.components()
     if not gains:
         return None
     group, _ = next(iter(scored.values()))

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from bench.analysis.statistics.intervals import Interval
 from bench.recommend.evidence import Growth, Standing
-from bench.recommend.floor import NAME, Floor
+from bench.recommend.floor import Floor
 from bench.recommend.successive_halving import Outcome
 from bench.recommend.weaknesses import Weakness
 from bench.text import duration
@@ -163,22 +163,12 @@ def _cheaper(found: Findings) -> list[str]:
 
 def _floor(found: Findings) -> list[str]:
     """What the encoder brings at all."""
-    floor = found.floor
-    gain = floor.gains.get(found.choice) if floor else None
-    if floor is None or gain is None:
-        return []
-    start = (
-        f"Floor: logistic regression on {NAME}, without an encoder, has {_score(floor.score)} on the same rows in "
-        f"{floor.seconds:.1f} s"
+    key = (
+        next((key for key in found.floor.gains if key.strategy == found.choice), None)
+        if found.floor
+        else None
     )
-    interval = f"{100 * gain.low:.1f} to {100 * gain.high:.1f}"
-    if gain.low > 0:
-        return [f"{start}; {found.choice} is {100 * gain.mean:.1f} points above it ({interval})."]
-    if gain.high < 0:
-        return [
-            f"{start}; {found.choice} is {-100 * gain.mean:.1f} points BELOW it ({interval}): use that instead."
-        ]
-    return [f"{start}; that {found.choice} is better is not known ({interval} points)."]
+    return [found.floor.sentence(key, found.choice)] if found.floor and key else []
 
 
 def _weakness(weak: Weakness) -> str:

@@ -80,7 +80,7 @@ def test_an_answer_has_a_choice_a_test_score_and_a_page(
     assert found.choice == found.round.best
     assert found.final is not None or found.round.degenerate
     assert found.floor is not None
-    assert set(found.floor.gains) == set(found.round.means)
+    assert {key.strategy for key in found.floor.gains} == set(found.round.means)
     text = "\n".join([page.sentence(found), *page.details(found), page.plot(found), *page.tried(found)])
     assert "Again: python -m bench recommend" in text
     assert "Floor: logistic regression on TF-IDF" in text
@@ -142,6 +142,18 @@ def test_a_budget_ends_in_the_middle_of_a_cell(
         options,
         Silent(),
     )
+
+
+def test_a_budget_ends_while_a_worker_starts(
+    toy_cell: Callable[..., Cell], toy_plugin: Path, tmp_path: Path
+) -> None:
+    registry = Registry(discover([toy_plugin]), Sources(cache=tmp_path))
+    options = Options(device="cpu", plugin_files=(toy_plugin,))
+    began = time.monotonic()
+    with pytest.raises(BudgetSpent), until(began + 0.5):
+        launch([toy_cell("full")], registry, tmp_path / "run", options, Silent())
+    assert time.monotonic() - began < 10
+    assert not Store(tmp_path / "run").records()
 
 
 def test_the_timer_is_gone_after_its_block() -> None:

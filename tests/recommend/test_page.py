@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from bench.analysis.groups import Key
 from bench.analysis.loading import Run
 from bench.analysis.statistics.intervals import Interval
 from bench.analysis.statistics.noise import Noise
@@ -121,7 +122,7 @@ def test_a_choice_by_cost_with_evidence_says_the_margin_and_the_share() -> None:
 )
 def test_the_floor_stands_beside_the_answer(gain: Interval, words: str) -> None:
     now = stood(CLEAR)
-    floor = Floor(interval(0.75, 0.04, 1), 0.4, {"full": gain})
+    floor = Floor(interval(0.75, 0.04, 1), 0.4, {Key(f"{VIEW}@100", "full", "minilm"): gain})
     assert words in line(findings(now, floor=floor), "Floor:")
 
 
