@@ -139,8 +139,8 @@ def recommend(
     """Say which strategy to use on user data, or on a task that is there. Shows its progress on stderr.
 
     data: a file, or a frame. out: the run folder, results/runs/recommend-TASK. budget: the time to spend: 90s, 10m,
-    2h. more: `task`, `backbone`, `strategies`, `goal`, `margin` (points), and what describes the data: `text`, `label` ... Raises
-    BenchError where the request is wrong, TypeError for an unknown argument."""
+    2h. more: `task`, `backbone`, `strategies`, `goal`, `margin` (points), and what describes the data: `text`,
+    `label` ... Raises BenchError where the request is wrong, TypeError for an unknown argument."""
     _check_names("recommend", more, RecommendArguments)
     from bench.cli import recommend as command
     from bench.recommend.answer import MARGIN, STRATEGIES, Terms, answer

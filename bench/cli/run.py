@@ -245,7 +245,8 @@ def _print_floor(cells: Sequence[Cell], registry: Registry, records: Sequence[Re
     for task, cell in {cell.task: cell for cell in cells}.items():
         found = floor(cell, run, registry)
         if found:
-            best = max(found.gains, key=lambda key: found.gains[key].mean)
+            gains = found.gains
+            best = max(gains, key=lambda key: gains[key].mean)
             where = f"{task}: " if len({cell.task for cell in cells}) > 1 else ""
             print(f"\n{where}{found.sentence(best, f'{best.strategy} {best.backbone}')}")
 
