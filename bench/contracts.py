@@ -368,8 +368,12 @@ class Recipe:
         for name in ("epochs", "batch_size", "max_length", "clip", "evaluations", "patience", "rate_scale"):
             if not 0 < getattr(self, name) <= LARGEST:
                 raise self._wrong(name, f"must be positive and at most {LARGEST:g}")
-        if not all(0 < scale < math.inf for scale in self.tune) or len(set(self.tune)) < len(self.tune):
-            raise self._wrong("tune", "must hold scales that are positive, finite and different")
+        if not all(0 < scale * self.rate_scale <= LARGEST for scale in self.tune):
+            raise self._wrong(
+                "tune", f"must hold scales that are positive and, with rate_scale, at most {LARGEST:g}"
+            )
+        if len(set(self.tune)) < len(self.tune):
+            raise self._wrong("tune", "must hold scales that differ")
         for name in ("train", "validation", "test", "max_context", "layers"):
             value = getattr(self, name)
             if value is not None and not 1 <= value <= LARGEST:

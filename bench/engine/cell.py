@@ -218,7 +218,9 @@ def values_of(name: str, parameters: dict[str, Any], group: CellGroup) -> int:
 
 
 def _scaled(cell: Cell, scale: float) -> Cell:
-    return replace(cell, recipe=replace(cell.recipe, rate_scale=cell.recipe.rate_scale * scale))
+    """The cell at one of the scales that its recipe tries."""
+    recipe = replace(cell.recipe, tune=(), rate_scale=cell.recipe.rate_scale * scale)
+    return replace(cell, recipe=recipe)
 
 
 def _seconds(group: CellGroup, trained: Trained, testing: Stopwatch) -> Seconds:

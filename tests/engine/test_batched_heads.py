@@ -80,13 +80,14 @@ def test_every_seed_is_charged_the_whole_batch(toy_cell: MakeCell, toy_context: 
 def test_a_head_that_diverges_leaves_the_others_alone(
     toy_cell: MakeCell, toy_recipe: Recipe, toy_context: RunContext
 ) -> None:
-    cell = toy_cell("frozen", recipe=replace(toy_recipe, tune=(1e38, 1.0)))
+    recipe = replace(toy_recipe, tune=(1.0, 1e-38))
+    cell = toy_cell("frozen", recipe=recipe, options=(("head_rate", 1e35),))
     group = prepare_group(cell, toy_context)
     heads = heads_of(cell, group, toy_context)
     with pytest.raises(Diverged):
-        heads.trained(cell.seed, 1e38, lambda _: None)
-    kept = heads.trained(cell.seed, 1.0, lambda _: None)
-    single = train(cell, 1.0, group, toy_context, lambda _: None)
+        heads.trained(cell.seed, 1.0, lambda _: None)
+    kept = heads.trained(cell.seed, 1e-38, lambda _: None)
+    single = train(cell, 1e-38, group, toy_context, lambda _: None)
     assert kept.fitted.loss == pytest.approx(single.fitted.loss, rel=1e-5)
 
 

@@ -57,9 +57,10 @@ def test_what_the_other_scales_cost_is_apart(tuned: Record) -> None:
 def test_a_scale_that_diverges_is_out(
     toy_cell: MakeCell, toy_recipe: Recipe, group: CellGroup, toy_context: RunContext
 ) -> None:
-    cell = toy_cell("frozen", recipe=replace(toy_recipe, tune=(1.0, 1e38)))
+    recipe = replace(toy_recipe, tune=(1e-38, 1.0))
+    cell = toy_cell("frozen", recipe=recipe, options=(("head_rate", 1e35),))
     record = run(cell, group, toy_context)
-    assert record.trials[1] == Trial(scale=1e38, loss=None, kept=False)
+    assert record.trials[1] == Trial(scale=1.0, loss=None, kept=False)
 
 
 def test_without_scales_there_is_no_trial(
@@ -69,8 +70,8 @@ def test_without_scales_there_is_no_trial(
     assert (record.trials, record.seconds.tune) == ((), 0.0)
 
 
-@pytest.mark.parametrize("scales", [(0.0,), (1.0, 1.0), (float("inf"),)])
+@pytest.mark.parametrize("scales", [(0.0,), (1.0, 1.0), (float("inf"),), (1e38,)])
 def test_scales_are_positive_and_different(scales: tuple[float, ...]) -> None:
     with pytest.raises(BenchError) as error:
         Recipe(tune=scales)
-    assert error.value.code == "wrong-recipe"
+    assert error.value.code == "recipe-out-of-range"
