@@ -269,3 +269,11 @@ def test_a_phase_with_patience_ends_when_the_validation_loss_stands_still(
     )
     assert result.phase_steps[-1] == plan.phases[-1].steps
     assert result.curve[-1].step == result.steps
+
+
+@pytest.mark.parametrize(
+    ("steps", "taken", "every"), [(10, 0, 5), (10, 3, 4), (3, 2, 5), (1, 0, 1), (7, 14, 7)]
+)
+def test_a_phase_pauses_where_validation_is_due_and_at_its_end(steps: int, taken: int, every: int) -> None:
+    due = [step for step in range(1, steps + 1) if (taken + step) % every == 0 or step == steps]
+    assert training._stops(steps, taken, every) == due
