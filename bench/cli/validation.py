@@ -99,11 +99,11 @@ def with_validation(command: Callable[..., None]) -> Callable[..., None]:
 
 
 def _refuse_others(given: Mapping[str, Any]) -> None:
-    """BenchError for options that say nothing to a validation."""
+    """BenchError for options that have no part in a validation."""
     for name in given:
         if name not in HONOURED:
             raise BenchError(
-                f"--{name.replace('_', '-')} says nothing to --validate: leave one of them out",
+                f"--{name.replace('_', '-')} does not go with --validate: leave one of them out",
                 code="option-beside-validate",
             )
 
