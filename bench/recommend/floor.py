@@ -19,12 +19,14 @@ from bench.analysis.loading import Run
 from bench.analysis.statistics.intervals import Interval, intervals
 from bench.analysis.statistics.resampling import Resampled, Source, resample
 from bench.contracts import Cell, Splits, Task
-from bench.data.splits import prepare
+from bench.data.splits import prepare, training_subset
 from bench.registry import Registry
 from bench.runs.record import Record
 
 NAME = "TF-IDF"
 INVERSE_PENALTIES = (0.3, 1.0, 3.0, 10.0, 30.0, 100.0)
+MOST = 200_000  # words and pairs of words
+SEARCHED = 5_000  # training rows, at most, that the penalty is chosen with
 FEW_WORDS = 3  # words a text, below which characters stand for them
 
 
@@ -78,21 +80,27 @@ def _fitted(task: Task, rows: Splits) -> list[str]:
 
     words = median(len(row.text.split()) for row in rows.train)
     if words >= FEW_WORDS:
-        vectors = TfidfVectorizer(sublinear_tf=True, token_pattern=r"(?u)\w+", ngram_range=(1, 2))
+        vectors = TfidfVectorizer(
+            sublinear_tf=True, token_pattern=r"(?u)\w+", ngram_range=(1, 2), max_features=MOST
+        )
     else:
-        vectors = TfidfVectorizer(sublinear_tf=True, analyzer="char", ngram_range=(1, 3))
-    train = vectors.fit_transform([row.text for row in rows.train])
-    validation, test = (
-        vectors.transform([row.text for row in part]) for part in (rows.validation, rows.test)
-    )
-    labels = [row.label for row in rows.train]
-    best, found = -1.0, []
-    for strength in INVERSE_PENALTIES:
-        model = LogisticRegression(C=strength, max_iter=1000).fit(train, labels)
-        score = task.score(rows.validation, model.predict(validation).tolist())[task.headline]
-        if score > best:
-            best, found = score, model.predict(test).tolist()
-    return found
+        vectors = TfidfVectorizer(sublinear_tf=True, analyzer="char", ngram_range=(1, 3), max_features=MOST)
+    vectors.fit([row.text for row in rows.train])
+
+    def features(part: Sequence[Any]) -> Any:
+        return vectors.transform([row.text for row in part])
+
+    def fitted(strength: float, part: Sequence[Any]) -> Any:
+        return LogisticRegression(C=strength, max_iter=1000).fit(features(part), [row.label for row in part])
+
+    def score(model: Any) -> float:
+        return task.score(rows.validation, model.predict(features(rows.validation)).tolist())[task.headline]
+
+    few = training_subset(rows.train, SEARCHED)
+    tried = {strength: fitted(strength, few) for strength in INVERSE_PENALTIES}
+    best = max(tried, key=lambda strength: score(tried[strength]))
+    model = tried[best] if len(few) == len(rows.train) else fitted(best, rows.train)
+    return model.predict(features(rows.test)).tolist()
 
 
 def _arrays(columns: Mapping[str, Sequence[Any]]) -> dict[str, np.ndarray]:

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
+from sklearn.linear_model import LogisticRegression
 
 from bench.analysis.loading import Run
 from bench.contracts import Cell
@@ -14,7 +16,7 @@ from bench.data.sources import Sources
 from bench.data.splits import prepare
 from bench.executors.contract import Options
 from bench.executors.launch import launch
-from bench.recommend.floor import _fitted, floor
+from bench.recommend.floor import INVERSE_PENALTIES, _fitted, floor
 from bench.registry import Plugins, Registry
 from bench.runs.folder import Store
 from bench.runs.listeners import Silent
@@ -53,3 +55,24 @@ def test_a_task_on_tokens_has_no_floor(
     cell = toy_cell("frozen", task="toy-ner")
     run, registry = ran(cell, plugins, toy_plugin, tmp_path, 1)
     assert floor(cell, run, registry) is None
+
+
+def test_of_many_rows_the_penalty_is_chosen_on_some_and_the_model_learns_from_all(
+    toy_cell: Callable[..., Cell], plugins: Plugins, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Rows that a file has in the order of their labels too."""
+    cell = toy_cell("full")
+    task = Registry(plugins, Sources(cache=tmp_path)).task(cell.task)
+    rows = prepare(task, Sources(cache=tmp_path), cell.recipe)
+    rows = replace(rows, train=sorted(rows.train, key=lambda row: row.label))
+    monkeypatch.setattr("bench.recommend.floor.SEARCHED", 10)
+    fitted: list[int] = []
+    fit = LogisticRegression.fit
+
+    def noted(self: LogisticRegression, features: Any, labels: Any) -> Any:
+        fitted.append(len(labels))
+        return fit(self, features, labels)
+
+    monkeypatch.setattr(LogisticRegression, "fit", noted)
+    assert len(_fitted(task, rows)) == len(rows.test)
+    assert fitted == [10] * len(INVERSE_PENALTIES) + [len(rows.train)]
