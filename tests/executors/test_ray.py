@@ -110,7 +110,9 @@ def run(
 ) -> list[Record]:
     plugins = discover([TOYS, NASTY, *plugin])
     cells = suites.cells(suites.load(str(suite.path)), plugins)
-    sources = Sources(cache=suite.path.parent / "cache")  # one choice of attention, which is timed, for all runs
+    sources = Sources(
+        cache=suite.path.parent / "cache"
+    )  # one choice of attention, which is timed, for all runs
     return launch(cells, Registry(plugins, sources), folder, options, listener or Listening())
 
 
