@@ -117,8 +117,7 @@ def weighted(parts: Sequence[tuple[float, Resampled | None]]) -> Resampled | Non
         scores = scores + weight * item.scores
         draws = draws + weight * np.random.default_rng(place).permutation(item.draws)
     ids = np.concatenate([item.ids for _, item in found])
-    units = sum(item.units for _, item in found)
-    return Resampled(found[0][1].seeds, scores, draws, ids, units)
+    return Resampled(found[0][1].seeds, scores, draws, ids, sum(item.clusters for _, item in found))
 
 
 def _derived(

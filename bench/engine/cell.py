@@ -172,7 +172,7 @@ def score(cell: Cell, trained: Trained, group: CellGroup, context: RunContext) -
             predictions = task.decode(logits, group.encoded[name], examples, group.labels)
             scores[name] = task.score(examples, predictions)
         columns = task.columns(examples, predictions)
-        tests[name] = {"id": [example.id for example in examples], **columns}
+        tests[name] = {"id": [example.id for example in examples], **_groups(examples), **columns}
     seconds = _seconds(group, trained, evaluating)
     lengths = group.splits["train"].lengths
     flops = training_flops(plan, model.backbone, lengths, recipe, fitted.phase_steps)
@@ -200,6 +200,12 @@ def score(cell: Cell, trained: Trained, group: CellGroup, context: RunContext) -
         attention=group.setup.attention,
     )
     return record, tests
+
+
+def _groups(examples: Sequence[Any]) -> dict[str, list[str]]:
+    """The document of each example, where examples have one: intervals resample by it."""
+    groups = [example.group for example in examples]
+    return {"group": groups} if any(groups) else {}
 
 
 def headline(group: CellGroup, logits: np.ndarray) -> float:

@@ -46,15 +46,10 @@ class Resampled:
     clusters: int = 0
     exact: tuple[float, float] | None = None
 
-    @property
-    def units(self) -> int:
-        """The number of what was resampled."""
-        return self.clusters or len(self.ids)
-
     def components(self) -> Components:
         """The variance components of the mean over seeds."""
         covariance = np.atleast_2d(np.cov(self.draws, rowvar=False))
-        return replace(components(self.scores, covariance, self.units), exact=self.exact)
+        return replace(components(self.scores, covariance, len(self.ids)), exact=self.exact)
 
     def distribution(self, noise: Noise, seed: int) -> np.ndarray:
         """Draws of the mean over seeds [resamples]: bootstrap draws over the test examples plus normal noise for
@@ -79,7 +74,7 @@ class Resampled:
         return replace(self, scores=level + scores, draws=level + slope * (self.draws - self.scores.mean()))
 
     def _inner_mean(self) -> float:
-        least = 0.5 / max(self.units, 1)
+        least = 0.5 / max(len(self.ids), 1)
         return float(np.clip(self.scores.mean(), least, 1 - least))
 
     def minus(self, other: Resampled) -> Resampled | None:
@@ -119,7 +114,10 @@ def resample(group: Group, metric: str, source: Source, test: str = "test") -> R
         return None
     seeds = tuple(record.cell.seed for record in group.done)
     scores = np.array([item.score() for item in found])
-    return Resampled(seeds, scores, draw(found), ids[0], clusters, exact_interval(found))
+    draws = draw(found)
+    if clusters > 1:  # the bootstrap of few units is too narrow by (n - 1) / n
+        draws = scores + (draws - scores) * math.sqrt(clusters / (clusters - 1))
+    return Resampled(seeds, scores, draws, ids[0], clusters, exact_interval(found))
 
 
 def _with(ids: np.ndarray, clusters: np.ndarray) -> np.ndarray:

@@ -75,8 +75,31 @@ def test_clusters_are_resampled_as_wholes():
     whole = np.repeat(np.arange(13) % 3 > 0, 20).astype(float)
     articles = np.repeat([f"article {n}" for n in range(13)], 20).astype(object)
     clustered, naive = score_of(whole, articles).components(), score_of(whole).components()
-    assert clustered.examples == 13
+    assert clustered.examples == naive.examples == len(whole)
     assert clustered.example == pytest.approx(20 * naive.example, rel=0.15)
+
+
+def test_few_clusters_do_not_widen_the_noise_over_seeds():
+    """Where examples of one document are no more alike than others, documents change the interval little."""
+    rng = np.random.default_rng(0)
+    difficulty = rng.random(300)
+    right = (rng.random((3, 300)) < 0.2 * difficulty).astype(float)
+    articles = documents(13, 24)[:300]
+    halves = []
+    for groups in (articles, None):
+        rows = [{"id": np.arange(300), "correct": each} for each in right]
+        records = [
+            make_record(strategy="full", seed=seed, accuracy=each.mean()) for seed, each in enumerate(right)
+        ]
+        files = {
+            record.cell.id: columns if groups is None else {**columns, "group": groups}
+            for record, columns in zip(records, rows, strict=True)
+        }
+        (group,) = gather(records).values()
+        found = resample(group, "accuracy", Source(files.__getitem__))
+        assert found is not None
+        halves.append(intervals({"full": found.components()})["full"].half)
+    assert halves[0] == pytest.approx(halves[1], rel=0.35)
 
 
 def test_groups_of_one_are_no_clusters():
