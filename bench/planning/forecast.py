@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from bench.analysis.regression.history import Line, read_both
@@ -58,13 +58,14 @@ def forecast(cells: Sequence[Cell], registry: Registry, folder: Path) -> Forecas
     the history, else from operations. BenchError where a task or a backbone does not exist."""
     workload = Workload(registry)
     rate = assumed_rate()
-    estimator = Estimator(workload.operations, rate)
-    recorded = [record for record in _recorded(folder) if record.cell.task in registry.plugins.tasks]
+    estimator = Estimator(_once_a_group(workload.operations), rate)
+    read = _recorded(folder)
+    recorded = [record for records in read.values() for record in records if _is_known(record, registry)]
     estimator.learn(recorded)
     known = {_key(record.cell) for record in recorded}
     past, places = _from_history(folder, [cell for cell in cells if _key(cell) not in known])
     estimator.learn(past)
-    finished = _finished(cells, registry, Store(folder))
+    finished = _finished(cells, registry, read.get(folder, ()))
     groups: dict[tuple[str, str, str], list[Cell]] = {}
     for cell in cells:
         groups.setdefault(_key(cell), []).append(cell)
@@ -86,17 +87,30 @@ def _key(cell: Cell) -> tuple[str, str, str]:
     return cell.task, cell.strategy, cell.backbone
 
 
-def _recorded(folder: Path) -> list[Record]:
-    """The readable records of this run and of those beside it."""
-    found = []
+def _is_known(record: Record, registry: Registry) -> bool:
+    return record.cell.task in registry.plugins.tasks
+
+
+def _once_a_group(operations: Callable[[Cell], float]) -> Callable[[Cell], float]:
+    """The operations of cells, computed once for all that differ in their seeds."""
+    known: dict[Cell, float] = {}
+
+    def once(cell: Cell) -> float:
+        group = replace(cell, seed=0)
+        if group not in known:
+            known[group] = operations(group)
+        return known[group]
+
+    return once
+
+
+def _recorded(folder: Path) -> dict[Path, list[Record]]:
+    """The readable records of this run and of those beside it, by run. Each file is read once; checksums are
+    verified as in every look at a run."""
+    found: dict[Path, list[Record]] = {}
     for run in sorted({folder, *(path.parent for path in folder.parent.glob("*/run.json"))}):
-        store, files = Store(run), []
         with suppress(BenchError):  # a neighbour that holds links
-            files = store.record_files()
-        for path in files:
-            with suppress(BenchError):
-                record = store.record(path.relative_to(run / "records").with_suffix("").as_posix())
-                found += [record] if record else []
+            found[run] = Store(run).readable_records()
     return found
 
 
@@ -126,12 +140,13 @@ def _seconds(line: Line | None, name: str) -> float | None:
     return line.cells[name].seconds if line else None
 
 
-def _finished(cells: Iterable[Cell], registry: Registry, store: Store) -> set[str]:
+def _finished(cells: Iterable[Cell], registry: Registry, records: Iterable[Record]) -> set[str]:
+    """The ids of the cells that the run has finished as they are now."""
+    done = {record.cell.id: record.fingerprint for record in records if record.status == "done"}
     found = set()
     for cell in cells:
         with suppress(BenchError):
-            record = store.record(cell.id)
-            if record and record.status == "done" and record.fingerprint == registry.fingerprint(cell):
+            if cell.id in done and done[cell.id] == registry.fingerprint(cell):
                 found.add(cell.id)
     return found
 

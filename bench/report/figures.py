@@ -12,6 +12,7 @@ from bench.analysis.groups import Group
 from bench.contracts import BenchError
 from bench.extras import missing
 from bench.report import palette
+from bench.report.chart_text import fit
 from bench.report.curves import cold_curve, mean_curve
 from bench.report.encodings import ends
 from bench.report.front import options
@@ -125,8 +126,8 @@ def _style(reading: Reading, group: Group) -> _Style:
 
 
 def _plain(text: str) -> str:
-    """Text that matplotlib does not read as mathematics."""
-    return text.replace("$", r"\$")
+    """Text that matplotlib can draw, and does not read as mathematics."""
+    return fit(text).replace("$", r"\$")
 
 
 # --------------------------------------------------------------------------------------------------

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from bench.report.regression import Regression
 
 
-CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]+")
+CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]+")
 
 
 @dataclass(frozen=True)
@@ -76,7 +76,7 @@ def _environment() -> Any:
 
 
 def _visible(value: Any) -> Any:
-    """Text without the control characters that HTML forbids; markup as it is."""
+    """Text without the characters that HTML forbids and UTF-8 cannot hold; markup as it is."""
     return CONTROL.sub(" ", value) if type(value) is str else value
 
 

@@ -13,6 +13,7 @@ from typing import Any
 from bench.contracts import BenchError
 from bench.data.cache import default_cache
 from bench.extras import missing
+from bench.report.chart_text import all_fit
 from bench.runs import atomic_files
 
 Spec = dict[str, Any]
@@ -72,7 +73,7 @@ def chart(title: str, description: str, height: int, content: Spec) -> Chart:
         "params": [{"name": "hidden", "value": []}],
         "transform": [{"filter": "indexof(hidden, datum.strategy) < 0"}],
         "config": CONFIG,
-        **content,
+        **all_fit(content),
     }
     return Chart(spec, title, description)
 

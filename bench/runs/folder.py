@@ -61,6 +61,17 @@ class Store:
         """The records for a look at the run: verified up to MANY of them."""
         return self.records() if len(self.planned()) <= MANY else self.unverified_records()
 
+    def readable_records(self) -> list[Record]:
+        """As `seen_records`, without those that cannot be read, in the order of their files."""
+        files = self.record_files()
+        read = self._unverified if len(files) > MANY else lambda path: self._sealed(path)[0]
+        found = []
+        with _uncollected():
+            for path in files:
+                with suppress(BenchError):
+                    found.append(read(path))
+        return found
+
     def record(self, cell: str) -> Record | None:
         """The record of one cell, or None where it has not run. Raises Damaged."""
         path = self.record_path(cell)

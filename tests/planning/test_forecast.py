@@ -14,6 +14,7 @@ from bench.cli.forecast import as_dict
 from bench.contracts import Cell
 from bench.data.sources import Sources
 from bench.planning.forecast import Forecast, forecast
+from bench.planning.workload import Workload
 from bench.registry import Plugins, Registry
 from bench.runs.folder import Store
 from bench.runs.record import Machine, Record, Seconds
@@ -133,3 +134,25 @@ def test_the_shell_completes_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     Store(tmp_path / "results" / "runs" / "mine").begin("s", ["x"])
     assert [name for name, _ in completion.runs("mi")] == ["mine"]
     assert [name for name, _ in completion.runs("res")] == ["results/"]
+
+
+def test_a_forecast_reads_each_record_once_and_computes_operations_once_a_group(
+    quick: list[Cell], plugins: Plugins, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    registry = Registry(plugins)
+    store = Store(tmp_path / "runs" / "quick")
+    store.begin("quick", [cell.id for cell in quick])
+    for cell in quick:
+        store.save(done(cell, 10.0, registry.fingerprint(cell)))
+    reads: list[Path] = []
+    costs: list[Cell] = []
+    read, operations = Store.read, Workload.operations
+    monkeypatch.setattr(Store, "read", lambda store, path: (reads.append(path), read(store, path))[1])
+    monkeypatch.setattr(
+        Workload, "operations", lambda load, cell: (costs.append(cell), operations(load, cell))[1]
+    )
+    found = forecast(quick, registry, store.path)
+    records = [path for path in reads if path.is_relative_to(store.path / "records")]
+    assert sum(row.finished for row in found.rows) == len(quick)
+    assert len(records) == len(quick)
+    assert len(costs) == len(found.rows) < len(quick)
