@@ -63,8 +63,8 @@ def table(
     import gc
 
     from bench.analysis import convergence, curves, opening, shift
-    from bench.analysis.statistics import paired
     from bench.analysis.tables import build as tables
+    from bench.analysis.tables import pairs
 
     gc.set_threshold(100_000, 50, 50)  # records are not garbage, and looking for it takes a third of the time
     source = opening.open_source(str(run))
@@ -73,7 +73,7 @@ def table(
         options = tables.TableOptions(names(rows), names(columns), metric, caption)
         result = tables.build(source.records, predictions, options)
     elif kind is TableKind.pairs:
-        result = paired.build(source.records, source.predictions, metric)
+        result = pairs.build(source.records, source.predictions, metric)
     elif kind is TableKind.shift:
         result = shift.build(source.records, predictions, metric)
     elif kind is TableKind.curve:
