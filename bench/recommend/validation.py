@@ -168,7 +168,7 @@ def table(results: Sequence[Result]) -> str:
         [
             *lines,
             "",
-            f"Named the best or one not told apart from it (paired bootstrap, Holm, 5%) on {right} of "
+            f"Named the best or one not told apart from it (paired bootstrap, step-down min-P over all pairs, 5%) on {right} of "
             f"{len(results)} data sets, in {100 * spent:.0f}% of the grids' time.",
             *(
                 f"Grid: {', '.join(item.strategies)} on {item.backbone}, {SEEDS} seeds, {item.rows} training rows, "
