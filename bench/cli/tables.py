@@ -8,7 +8,8 @@ from typing import Annotated
 
 import typer
 
-from bench.cli.options import READ, Format, FormatOption, RunPath, names
+from bench.cli import completion
+from bench.cli.options import READ, Format, FormatOption, names
 from bench.cli.output import put, show
 
 
@@ -26,7 +27,14 @@ def register(app: typer.Typer) -> None:
 
 
 def table(
-    run: RunPath,
+    run: Annotated[
+        Path,
+        typer.Argument(
+            metavar="RUN",
+            help="A run folder, its name under results/runs, or a baseline file.",
+            autocompletion=completion.runs,
+        ),
+    ],
     format: FormatOption = Format.terminal,
     kind: Annotated[
         TableKind,
