@@ -45,8 +45,8 @@ $(PY):
 # --------------------------------------------------------------------------------------------------
 # Running and reading
 
-TAKES_smoke := : every task on tiny slices, a few minutes on 2 cores
-TAKES_quick := : 8 to 12 minutes on 2 cores, after downloading 650 MB of data and weights the first time
+TAKES_smoke := : four tasks on tiny slices, a few minutes on 2 cores
+TAKES_quick := : 8 minutes on 2 cores with AMX, about 12 without, after downloading 650 MB of data and weights the first time
 
 .PHONY: bench smoke curve shift ledger table readme report
 bench: $(READY)run

@@ -7,10 +7,11 @@ from bench.contracts import FROZEN, Phase, Strategy
 
 @dataclass(frozen=True)
 class MiddleOut(Strategy):
-    """The head first, then the head and the middle layer."""
+    """The head, then the middle layer too (after Lee et al. 2019, arXiv 1911.03090)."""
 
     name = "middle-out"
     summary = "the head, then the middle layer too"
+    paper = "arXiv 1911.03090"
     rate: float = 1e-4
 
     def phases(self, depth: int) -> tuple[Phase, ...]:

@@ -47,15 +47,15 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-FAMILIES = (
+COMMAND_FILES = (
     *(run, status, merge, listing),
     *(tables, report, claims),
     regression,
     recommend,
     *(peers, profile, power, simulate),
 )
-for family in FAMILIES:
-    family.register(app)
+for file in COMMAND_FILES:
+    file.register(app)
 
 
 def _version(wanted: bool) -> None:

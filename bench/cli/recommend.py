@@ -75,7 +75,7 @@ def recommend(
         list[str] | None, typer.Option("--strategy", "-s", help="Only these. Repeatable.")
     ] = None,
     export: Annotated[
-        Path | None, typer.Option(help="Train the choice on all rows and save it here.")
+        Path | None, typer.Option(help="Train the chosen strategy and save the model here.")
     ] = None,
     out: Annotated[
         Path | None, typer.Option(help="Run folder. Default: results/runs/recommend-TASK.")
@@ -129,7 +129,7 @@ def export(
     device: Device = "auto",
     own: Any = None,  # a UserData or None
 ) -> None:
-    """Train a strategy on all rows and save a Hugging Face folder that needs nothing of this project.
+    """Train a strategy on your rows and save a Hugging Face folder that needs nothing of this project.
 
     Example: python -m bench export model/ --data reviews.csv --text review --label stars --strategy lp-ft
     """

@@ -8,7 +8,6 @@ import shlex
 import sys
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -19,6 +18,7 @@ from bench.cli.listing import AsJson, Plugin
 from bench.cli.options import RUN
 from bench.cli.output import console, note_completed, print_scores
 from bench.cli.user_data import needs_suite, read_user_data, run_folder, say_pooling, with_user_data
+from bench.executors.names import ExecutorName
 
 if TYPE_CHECKING:
     from bench.contracts import Cell
@@ -26,12 +26,6 @@ if TYPE_CHECKING:
     from bench.runs.record import Record
     from bench.suite import Filters, Suite
     from bench.user_data.description import UserData
-
-
-class ExecutorChoice(StrEnum):
-    process = "process"
-    inline = "inline"
-    ray = "ray"
 
 
 SuiteName = Annotated[
@@ -94,9 +88,9 @@ def run(
     threads: Annotated[int | None, typer.Option(min=1, help="CPU threads. Default: torch's choice.")] = None,
     fresh: Annotated[bool, typer.Option("--fresh", help="Run finished cells again.")] = False,
     executor: Annotated[
-        ExecutorChoice,
+        ExecutorName,
         typer.Option(help="Supervised worker processes; this process, for debugging; a Ray cluster."),
-    ] = ExecutorChoice.process,
+    ] = "process",
     address: Annotated[
         str | None,
         typer.Option(
@@ -160,7 +154,7 @@ def run(
         device=device,
         threads=threads,
         fresh=fresh,
-        executor=executor.value,
+        executor=executor,
         address=address,
         shard=part,
         track=tuple(track or ()),

@@ -8,7 +8,8 @@ from typing import Annotated
 
 import typer
 
-from bench.cli.options import READ, Format, FormatOption, RunPath, names
+from bench.cli import completion
+from bench.cli.options import READ, Format, FormatOption, names
 from bench.cli.output import put, show
 
 
@@ -26,7 +27,14 @@ def register(app: typer.Typer) -> None:
 
 
 def table(
-    run: RunPath,
+    run: Annotated[
+        Path,
+        typer.Argument(
+            metavar="RUN",
+            help="A run folder, its name under results/runs, or a baseline file.",
+            autocompletion=completion.runs,
+        ),
+    ],
     format: FormatOption = Format.terminal,
     kind: Annotated[
         TableKind,
@@ -63,8 +71,8 @@ def table(
     import gc
 
     from bench.analysis import convergence, curves, opening, shift
-    from bench.analysis.statistics import paired
     from bench.analysis.tables import build as tables
+    from bench.analysis.tables import pairs
 
     gc.set_threshold(100_000, 50, 50)  # records are not garbage, and looking for it takes a third of the time
     source = opening.open_source(str(run))
@@ -73,7 +81,7 @@ def table(
         options = tables.TableOptions(names(rows), names(columns), metric, caption)
         result = tables.build(source.records, predictions, options)
     elif kind is TableKind.pairs:
-        result = paired.build(source.records, source.predictions, metric)
+        result = pairs.build(source.records, source.predictions, metric)
     elif kind is TableKind.shift:
         result = shift.build(source.records, predictions, metric)
     elif kind is TableKind.curve:

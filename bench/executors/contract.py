@@ -5,17 +5,16 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Literal, Protocol
+from typing import Protocol
 
 from bench.contracts import BenchError, Cell
 from bench.data.sources import Sources
 from bench.engine.activation_store import ActivationStore
+from bench.executors.names import ExecutorName
 from bench.planning.shards import Shard
 from bench.registry import Given
 from bench.runs.folder import Store
 from bench.runs.record import Record
-
-ExecutorName = Literal["process", "inline", "ray"]
 
 
 @dataclass(frozen=True)

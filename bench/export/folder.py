@@ -1,4 +1,4 @@
-"""Trains a strategy on all rows and writes it as a Hugging Face folder, checked against the harness's own
+"""Trains a strategy and writes it as a Hugging Face folder, checked against the harness's own
 predictions."""
 
 from __future__ import annotations

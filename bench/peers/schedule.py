@@ -14,6 +14,7 @@ from transformers import TrainerCallback
 
 from bench.contracts import Recipe
 from bench.engine.plan import Plan
+from bench.engine.training import rate_factor
 
 
 class Thaw(TrainerCallback):
@@ -51,12 +52,9 @@ def optimizer_and_schedule(
 
 
 def _rate(plan: Plan, rates: tuple[float, ...], warmup: float, step: int) -> float:
-    """A group's learning rate at a step: in each phase a linear warm-up, then linear decay to zero."""
+    """A group's learning rate at a step: its rate in that phase, times the engine's own factor."""
     for phase, rate in zip(plan.phases, rates, strict=True):
         if step < phase.steps:
-            rising = warmup * phase.steps
-            if step < rising:
-                return rate * (step + 1) / (rising + 1)
-            return rate * (phase.steps - step) / (phase.steps - rising)
+            return rate * rate_factor(step, phase.steps, warmup)
         step -= phase.steps
     return 0.0

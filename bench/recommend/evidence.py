@@ -12,7 +12,7 @@ from bench.analysis.loading import Run
 from bench.analysis.statistics.dispersion import moderated
 from bench.analysis.statistics.intervals import Interval, intervals
 from bench.analysis.statistics.noise import Noise, total
-from bench.analysis.statistics.paired import Comparison, compare_pairs, with_best, with_mcnemar
+from bench.analysis.statistics.paired import Comparison, judge_pairs, with_best
 from bench.analysis.statistics.resampling import Resampled, Source, resample
 from bench.contracts import BenchError
 from bench.runs.record import Record
@@ -103,7 +103,7 @@ def standing(run: Run, task: str, strategies: Collection[str] = ()) -> Standing:
     means = {name: item.mean for name, item in spread.items()}
     best = max(here, key=lambda key: means[key.strategy])
     pairs = dict.fromkeys((*with_best(found), *((best, key, metric) for key in here if key != best)))
-    compared = with_mcnemar(compare_pairs(found, list(pairs)), groups, source)
+    compared = judge_pairs(found, list(pairs), groups, source)
     against = {item.second.strategy: item for item in compared if item.first == best and item.second in here}
     return Standing(
         metric,

@@ -168,8 +168,8 @@ def table(results: Sequence[Result]) -> str:
         [
             *lines,
             "",
-            f"Named the best or one not told apart from it (paired bootstrap, Holm, 5%) on {right} of "
-            f"{len(results)} data sets, in {100 * spent:.0f}% of the grids' time.",
+            "Named the best or one not told apart from it (paired bootstrap, step-down min-P over all pairs, 5%) "
+            f"on {right} of {len(results)} data sets, in {100 * spent:.0f}% of the grids' time.",
             *(
                 f"Grid: {', '.join(item.strategies)} on {item.backbone}, {SEEDS} seeds, {item.rows} training rows, "
                 f"up to {item.test} test rows, texts of up to {LONGEST} tokens."

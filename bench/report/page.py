@@ -12,7 +12,7 @@ from bench.analysis import curves as analysis_curves
 from bench.analysis.groups import is_degenerate
 from bench.analysis.loading import Run
 from bench.analysis.regression import history
-from bench.analysis.statistics import paired
+from bench.analysis.tables import pairs
 from bench.analysis.tables.build import title
 from bench.analysis.tables.footnotes import provenance, warnings
 from bench.analysis.tables.model import Table
@@ -138,7 +138,7 @@ def _done(record: Record) -> bool:
 def _pairs(reading: Reading) -> Table | None:
     """The tests behind the ties, by each task's headline."""
     found = [item for task in reading.tasks for item in reading.compared(task)]
-    return paired.table(found) if found else None
+    return pairs.table(found) if found else None
 
 
 def _shift(reading: Reading) -> Table | None:

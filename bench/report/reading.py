@@ -9,7 +9,7 @@ from pathlib import Path
 
 from bench.analysis.groups import Group, Key, gather, metric_names
 from bench.analysis.loading import Columns, Predictions, Run, arrays
-from bench.analysis.statistics.paired import Comparison, compare_pairs, with_best, with_mcnemar
+from bench.analysis.statistics.paired import Comparison, judge_pairs, with_best
 from bench.analysis.statistics.resampling import Source, resample
 from bench.analysis.tables import build as tables
 from bench.analysis.tables.columns import MEASURES
@@ -103,7 +103,7 @@ def _comparisons(run: Run, groups: Mapping[Key, Group], names: Iterable[str]) ->
         (key, name): resample(group, name, source) for name in metrics for key, group in groups.items()
     }
     scores = {scored: found for scored, found in resampled.items() if found is not None}
-    return tuple(with_mcnemar(compare_pairs(scores, with_best(scores)), groups, source))
+    return tuple(judge_pairs(scores, with_best(scores), groups, source))
 
 
 def short(backbone: str) -> str:

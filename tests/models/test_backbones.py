@@ -13,7 +13,7 @@ import transformers as tf
 from torch import Tensor
 
 from bench.contracts import BenchError, block_of
-from bench.models.backbones import HuggingFaceEncoder, StaticVectors
+from bench.models.backbones import FAMILIES, HuggingFaceEncoder, StaticVectors
 
 DEPTH, WIDTH, VOCABULARY = 3, 32, 90
 PAD = 1  # as in RoBERTa and MPNet, whose positions count what is not padding
@@ -54,22 +54,20 @@ LOCAL: dict[str, Any] = {
     "bos_token_id": 2,
     "eos_token_id": 3,
 }
-FAMILIES: dict[str, tuple[Any, Any, dict[str, Any]]] = {
-    "bert": (tf.BertModel, tf.BertConfig, COMMON),
-    "roberta": (tf.RobertaModel, tf.RobertaConfig, COMMON),
-    "distilbert": (tf.DistilBertModel, tf.DistilBertConfig, DISTIL),
-    "electra": (tf.ElectraModel, tf.ElectraConfig, {**COMMON, "embedding_size": 16}),
-    "mpnet": (tf.MPNetModel, tf.MPNetConfig, COMMON),
-    "deberta-v2": (tf.DebertaV2Model, tf.DebertaV2Config, {**COMMON, **RELATIVE}),
-    "modernbert": (tf.ModernBertModel, tf.ModernBertConfig, {**COMMON, **LOCAL}),
+SPECIAL: dict[str, dict[str, Any]] = {
+    "distilbert": DISTIL,
+    "electra": {**COMMON, "embedding_size": 16},
+    "deberta-v2": {**COMMON, **RELATIVE},
+    "modernbert": {**COMMON, **LOCAL},
 }
+"""The configuration of families that COMMON does not describe."""
 EVERY = pytest.mark.parametrize("family", list(FAMILIES))
 
 
 def model_of(family: str) -> Any:
-    model, config, options = FAMILIES[family]
+    config = tf.AutoConfig.for_model(family, **SPECIAL.get(family, COMMON))
     torch.manual_seed(0)
-    return model(config(**options)).eval()
+    return tf.AutoModel.from_config(config).eval()
 
 
 def encoder_of(family: str) -> HuggingFaceEncoder:

@@ -13,8 +13,9 @@ import pytest
 from bench.cli.recommend import seconds_of
 from bench.contracts import BenchError, Cell
 from bench.data.sources import Sources
-from bench.executors.contract import ExecutorName, Options
+from bench.executors.contract import Options
 from bench.executors.launch import launch
+from bench.executors.names import ExecutorName
 from bench.recommend import page
 from bench.recommend.answer import Terms, answer
 from bench.recommend.budget import Budgeted, BudgetSpent, until

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from bench.analysis.loading import Run
-from bench.analysis.statistics import paired
 from bench.analysis.statistics.metrics import ratios
+from bench.analysis.tables import pairs
 from bench.contracts import BenchError
 from bench.recommend.evidence import growth, standing
 from bench.runs.record import Seconds
@@ -145,7 +145,7 @@ def test_the_table_of_pairs_and_the_answer_never_disagree(draw: int) -> None:
         run = replace(run, records=[r for r in run.records if r.cell.strategy != names[0] or not r.cell.seed])
     said = {
         (block.title, *row.labels): row.entries[-1].value
-        for block in paired.build(run.records, run.predictions).blocks
+        for block in pairs.build(run.records, run.predictions).blocks
         for row in block.rows
     }
     for size in SIZES[:sizes]:

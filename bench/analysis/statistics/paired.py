@@ -15,22 +15,19 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 
 import numpy as np
 
-from bench.analysis.groups import Group, Key, check_metric, gather
-from bench.analysis.loading import Predictions
+from bench.analysis.groups import Group, Key
 from bench.analysis.statistics.dispersion import moderated
 from bench.analysis.statistics.familywise import LEVEL, Pair, corrected, holm
 from bench.analysis.statistics.intervals import Interval, estimated
 from bench.analysis.statistics.noise import Noise, total
-from bench.analysis.statistics.resampling import Resampled, Source, clusters_of, definition, resample
+from bench.analysis.statistics.resampling import Resampled, Source, clusters_of, definition
 from bench.analysis.statistics.variance import shared_variance
-from bench.analysis.tables.model import Block, Column, Entry, Row, Table
-from bench.contracts import BenchError
 from bench.runs.record import Record
 
 SURE = 80
@@ -173,6 +170,13 @@ def mcnemar(first: Record, second: Record, metric: str, source: Source) -> float
     return float(exact(table, exact=True).pvalue)  # pyright: ignore[reportAttributeAccessIssue]
 
 
+def judge_pairs(
+    scores: Mapping[Scored, Resampled], pairs: Pairs, groups: Mapping[Key, Group], source: Source
+) -> list[Comparison]:
+    """The comparisons, decided by the test that applies: the paired bootstrap, or McNemar's on a single seed."""
+    return with_mcnemar(compare_pairs(scores, pairs), groups, source)
+
+
 def with_mcnemar(
     comparisons: Sequence[Comparison], groups: Mapping[Key, Group], source: Source
 ) -> list[Comparison]:
@@ -208,69 +212,3 @@ def _of_one_seed(first: Group, second: Group, metric: str, source: Source) -> fl
         return None
     (seed,) = shared
     return mcnemar(runs[seed], others[seed], metric, source)
-
-
-def build(records: Sequence[Record], predictions: Callable[[str], Predictions], metric: str = "") -> Table:
-    """Every group against the best of its task, by the task's headline or by `metric`, as a table.
-
-    BenchError where there are no two groups of a task with predictions on the same examples and seeds."""
-    groups, source = gather(records), Source(predictions)
-    check_metric(metric, groups.values())
-    scores = {
-        (key, name): found
-        for key, group in groups.items()
-        if (found := resample(group, name := metric or group.headline, source)) is not None
-    }
-    compared = compare_pairs(scores, with_best(scores))
-    if not compared:
-        raise BenchError(
-            "there are no two strategies with predictions on the same task, seeds and examples",
-            code="nothing-to-compare",
-        )
-    return table(with_mcnemar(compared, groups, source))
-
-
-def table(comparisons: Sequence[Comparison]) -> Table:
-    """The comparisons as a table, a block a task."""
-    columns = (
-        Column("metric", "metric", "text"),
-        Column("difference", "difference", "score"),
-        Column("effect", "Cohen's h", "effect"),
-        Column("p", "p (adjusted)", "p"),
-        Column("detectable", "detectable difference", "percent"),
-        Column("mcnemar", "McNemar", "p"),
-        Column("verdict", "verdict", "text"),
-    )
-    blocks: dict[str, list[Row]] = {}
-    for item in comparisons:
-        entries = (
-            Entry(item.metric),
-            Entry(item.difference.mean, item.difference.half),
-            Entry(item.effect),
-            Entry(item.adjusted),
-            Entry(item.detectable),
-            Entry(item.mcnemar),
-            Entry(
-                "not told apart"
-                if item.tied
-                else "first is better"
-                if item.difference.mean > 0
-                else "second is better"
-            ),
-        )
-        labels = tuple(f"{key.strategy} {key.backbone}" for key in (item.first, item.second))
-        blocks.setdefault(item.first.task, []).append(Row(labels, entries))
-    return Table(
-        "Paired comparisons on the same seeds and test examples",
-        ("first", "second"),
-        columns,
-        tuple(Block(task, tuple(rows)) for task, rows in blocks.items()),
-        (
-            "± is half of a 95% interval of the difference. p values are adjusted for all pairs of strategies in "
-            "the table (Westfall and Young 1993), because the best is chosen from the same data.",
-            "Not told apart does not mean equal. On one seed McNemar's exact test decides where it applies (Holm). "
-            "Detectable difference: the smallest that would be found "
-            f"{SURE} times in 100.",
-        ),
-        "task",
-    )

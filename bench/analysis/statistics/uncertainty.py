@@ -11,7 +11,7 @@ import numpy as np
 from bench.analysis.groups import Group, Key
 from bench.analysis.loading import Predictions
 from bench.analysis.statistics.intervals import EXACT, MEANING, intervals
-from bench.analysis.statistics.paired import SURE, Comparison, compare_pairs, with_best, with_mcnemar
+from bench.analysis.statistics.paired import SURE, Comparison, compare_pairs, judge_pairs, with_best
 from bench.analysis.statistics.resampling import Resampled, Source, resample
 
 STANDARD_DEVIATION = (
@@ -80,9 +80,8 @@ def from_predictions(
             spread[Shown(key, metric, test)] = item.half
             if item.bounds is not None:
                 bounds[Shown(key, metric, test)] = item.bounds
-    verdicts = compare_pairs(found, with_best(found))
-    if test == "test":
-        verdicts = with_mcnemar(verdicts, groups, source)
+    pairs = with_best(found)
+    verdicts = judge_pairs(found, pairs, groups, source) if test == "test" else compare_pairs(found, pairs)
     compared = [item for item in verdicts if item.tied]
     tied = frozenset(Shown(item.second, item.metric, test) for item in compared)
     notes = [MEANING, TIED.format(missed=_missed(compared), odds=100 - SURE)]

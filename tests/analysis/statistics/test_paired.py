@@ -18,8 +18,8 @@ from bench.analysis.statistics.paired import (
     POWER,
     Scored,
     all_pairs,
-    build,
     compare_pairs,
+    judge_pairs,
     mcnemar,
     seed_noise,
     with_best,
@@ -27,6 +27,7 @@ from bench.analysis.statistics.paired import (
 )
 from bench.analysis.statistics.resampling import Resampled, Source, resample
 from bench.analysis.tables.formats import render
+from bench.analysis.tables.pairs import build
 from bench.contracts import BenchError
 from tests.analysis.conftest import make_predictions, make_record
 
@@ -169,7 +170,7 @@ def test_mcnemar_decides_where_there_is_one_seed(predicted):
         for key, group in groups.items()
         if (found := resample(group, "accuracy", source))
     }
-    found = with_mcnemar(compare_pairs(scores, with_best(scores)), groups, source)
+    found = judge_pairs(scores, with_best(scores), groups, source)
     every = [
         mcnemar(groups[first].done[0], groups[second].done[0], "accuracy", source)
         for first, second in itertools.combinations(groups, 2)
