@@ -211,13 +211,16 @@ CORE = distributions(PROJECT["dependencies"])
 EXTRAS = {name: distributions(needs) for name, needs in PROJECT["optional-dependencies"].items()}
 
 
-def third_party(tree: ast.AST) -> Iterator[str]:
+def third_party(path: Path) -> Iterator[str]:
+    """What a file imports that is neither Python's, nor this program's, nor a script beside it."""
+    tree = ast.parse(path.read_text())
+    beside = {other.stem for other in path.parent.glob("*.py")} if path.parent.name == "scripts" else set()
     for node in ast.walk(tree):
         names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
         if isinstance(node, ast.ImportFrom) and not node.level:
             names = [node.module or ""]
         for name in (name.partition(".")[0] for name in names):
-            if name not in (*PACKAGES, *sys.stdlib_module_names):
+            if name not in (*PACKAGES, *beside, *sys.stdlib_module_names):
                 yield name
 
 
@@ -226,7 +229,7 @@ def test_every_library_that_is_imported_is_declared() -> None:
     provided = packages_distributions()
     declared = CORE.union(*EXTRAS.values())
     for path in (path for name in PACKAGES for path in (ROOT / name).rglob("*.py")):
-        for name in third_party(ast.parse(path.read_text())):
+        for name in third_party(path):
             names = {item.lower().replace("_", "-") for item in provided.get(name, [name])}
             assert names & declared, f"{path}: {name} is not a dependency"
 
@@ -312,7 +315,7 @@ def test_a_missing_package_is_one_line_that_names_its_extra(
 def test_every_optional_package_that_is_imported_is_in_the_list_above() -> None:
     provided = packages_distributions()
     files = [path for name in PACKAGES for path in (ROOT / name).rglob("*.py")]
-    names = {name for path in files for name in third_party(ast.parse(path.read_text()))}
+    names = {name for path in files for name in third_party(path)}
     optional = {
         name
         for name in names

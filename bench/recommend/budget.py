@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import signal
+import sys
 import threading
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import NoReturn
 
 from bench.contracts import Cell
 from bench.planning.estimates import Estimator
 from bench.runs.curve import Point
 from bench.runs.listeners import Screen
 from bench.runs.record import Record
+
+AGAIN = 0.5
+"""Seconds between rings of the timer: Python drops an exception that is raised in a callback of its collector."""
 
 
 class BudgetSpent(BaseException):
@@ -32,12 +35,17 @@ def until(deadline: float) -> Iterator[None]:
         yield
         return
 
-    def ring(*_: object) -> NoReturn:
+    def ring(*_: object) -> None:
+        reason = sys.exception()
+        while reason is not None:  # what BudgetSpent unwinds is not interrupted again
+            if isinstance(reason, BudgetSpent):
+                return
+            reason = reason.__context__
         raise BudgetSpent
 
     before = signal.signal(signal.SIGALRM, ring)
     try:
-        signal.setitimer(signal.ITIMER_REAL, max(deadline - time.monotonic(), 1e-3))
+        signal.setitimer(signal.ITIMER_REAL, max(deadline - time.monotonic(), 1e-3), AGAIN)
         yield
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)

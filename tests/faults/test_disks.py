@@ -42,7 +42,7 @@ def test_a_full_disk_is_one_line_and_what_was_written_stays(small_disk: Path) ->
     from tests.runs.test_folder import TESTS, record
 
     store = Store(small_disk / "run")
-    store.begin("s", ["x"])
+    store.begin("s", [record(0).cell.id])
     store.save(record(0), TESTS)
 
     def fill() -> None:

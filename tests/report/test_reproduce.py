@@ -29,18 +29,18 @@ def record(cell: Cell) -> Record:
 def test_the_suite_file_gives_the_same_cells(plugins: Plugins, tmp_path: Path):
     recipe = Recipe(epochs=1.5, train=100, encoder_dropout=0.0, head="bottleneck")
     cells = (
-        [Cell("my suite", "toy-sentiment", "full", "minilm", seed, recipe) for seed in range(2)]
+        [Cell("my-suite", "toy-sentiment", "full", "minilm", seed, recipe) for seed in range(2)]
         + [
-            Cell("my suite", "toy-sentiment", "top-layers", "some/folder", seed, recipe, (("layers", 1),))
+            Cell("my-suite", "toy-sentiment", "top-layers", "some/folder", seed, recipe, (("layers", 1),))
             for seed in range(2)
         ]
         + [
-            Cell("my suite", "toy-ner", "full", "minilm", seed, replace(recipe, batch_size=4))
+            Cell("my-suite", "toy-ner", "full", "minilm", seed, replace(recipe, batch_size=4))
             for seed in range(2)
         ]
     )
     cells += [
-        Cell("my suite", f"toy-qa@{size}", "full", "minilm", seed, replace(recipe, train=train))
+        Cell("my-suite", f"toy-qa@{size}", "full", "minilm", seed, replace(recipe, train=train))
         for size, train in (("20", 20), ("all", None))
         for seed in range(2)
     ]
