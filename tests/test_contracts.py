@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import os
+import pickle
+import stat
 import subprocess
 import sys
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from bench.contracts import FROZEN, BenchError, Cell, Phase, Recipe, Strategy, check_coverage, digest
+from bench.runs.plain_files import Irregular
+from bench.runs.sealing import Damaged
+from bench.user_data.quoting import MalformedRows
 from strategies.gradual import Gradual
 from strategies.top_layers import TopLayers
 
@@ -215,6 +221,25 @@ def test_a_digest_does_not_depend_on_the_order_of_keys() -> None:
 )
 def test_a_digest_changes_with_any_field(other: Cell) -> None:
     assert digest(other) != digest(CELL)
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        BenchError("a line", code="a-code"),
+        Damaged(Path("record.json"), "cut"),
+        Irregular(Path("link"), stat.S_IFLNK),
+        MalformedRows(Path("rows.csv"), 3, "a quote is open"),
+    ],
+    ids=lambda error: type(error).__name__,
+)
+def test_errors_cross_processes(error: BenchError) -> None:
+    try:
+        raise error from OSError("the cause")
+    except BenchError as raised:
+        copy = pickle.loads(pickle.dumps(raised))
+    assert (type(copy), str(copy), copy.code) == (type(error), str(error), error.code)
+    assert vars(copy) == vars(error)
 
 
 def test_what_cannot_be_digested_is_an_error() -> None:

