@@ -69,8 +69,9 @@ def test_a_tracker_that_hangs_neither_blocks_a_cell_nor_the_end(
 
 
 def test_an_unknown_tracker_is_refused(store: Store) -> None:
-    with pytest.raises(BenchError, match="did you mean 'mlflow'"):
+    with pytest.raises(BenchError, match="did you mean 'mlflow'") as error:
         Tracking(store, ["mlfow"], Noting())
+    assert error.value.code == "unknown-tracker"
 
 
 def test_run_logs_to_tensorboard(tiny_encoder: Path, tmp_path: Path) -> None:
