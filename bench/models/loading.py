@@ -10,11 +10,13 @@ import torch
 
 from bench.contracts import BenchError
 from bench.data.sources import Sources
-from bench.models.backbones import Backbone, HuggingFaceEncoder, StaticVectors
+from bench.models.backbone import Backbone
 from bench.models.catalog import BACKBONES, TRAINED, folder, identity, kind_of
 from bench.models.fetching import fetch
+from bench.models.hf_encoder import HuggingFaceEncoder
 from bench.models.static_vectors import kept_vectors
 from bench.models.trained_vectors import Texts, train_vectors
+from bench.models.vector_backbone import StaticVectors
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from bench.contracts import BenchError
 from bench.data.squad_layout import is_squad
 from bench.user_data import folders, tables
-from bench.user_data.conll import looks_tagged, open_conll
+from bench.user_data.conll_layout import looks_tagged, open_conll
 from bench.user_data.delimited import read_delimited
 from bench.user_data.encodings import Encoding, encoding_of, start_of
 from bench.user_data.questions import squad_rows

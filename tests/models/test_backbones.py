@@ -13,7 +13,8 @@ import transformers as tf
 from torch import Tensor
 
 from bench.contracts import BenchError, block_of
-from bench.models.backbones import FAMILIES, HuggingFaceEncoder, StaticVectors
+from bench.models.hf_encoder import FAMILIES, HuggingFaceEncoder
+from bench.models.vector_backbone import StaticVectors
 
 DEPTH, WIDTH, VOCABULARY = 3, 32, 90
 PAD = 1  # as in RoBERTa and MPNet, whose positions count what is not padding

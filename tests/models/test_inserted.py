@@ -10,7 +10,9 @@ import torch
 from torch import Tensor, nn
 
 from bench.contracts import BenchError
-from bench.models.backbones import Backbone, HuggingFaceEncoder, StaticVectors
+from bench.models.backbone import Backbone
+from bench.models.hf_encoder import HuggingFaceEncoder
+from bench.models.vector_backbone import StaticVectors
 from strategies.adapter import Adapter
 from strategies.lora import LoRA
 from tests.models.test_backbones import DEPTH, EVERY, encoder_of, inputs, real
