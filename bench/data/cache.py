@@ -40,22 +40,22 @@ def _on_stderr(text: str) -> None:
     print(text, file=sys.stderr, flush=True)
 
 
-_HEARD_BY: ContextVar[Callable[[str], None]] = ContextVar("heard_by", default=_on_stderr)
+_LISTENER: ContextVar[Callable[[str], None]] = ContextVar("listener", default=_on_stderr)
 
 
 def notice(text: str) -> None:
-    """One line for the user: on stderr, or to whoever `heard_by` named."""
-    _HEARD_BY.get()(text)
+    """One line for the user: on stderr, or to the listener of `notices_to`."""
+    _LISTENER.get()(text)
 
 
 @contextmanager
-def heard_by(listener: Callable[[str], None]) -> Iterator[None]:
+def notices_to(listener: Callable[[str], None]) -> Iterator[None]:
     """Notices go to the listener in the `with` block: a worker process has no screen."""
-    token = _HEARD_BY.set(listener)
+    token = _LISTENER.set(listener)
     try:
         yield
     finally:
-        _HEARD_BY.reset(token)
+        _LISTENER.reset(token)
 
 
 @contextmanager

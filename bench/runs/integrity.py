@@ -66,10 +66,10 @@ def repair(store: Store, verdict: Verdict) -> list[Path]:
     the damaged files went."""
     for path in verdict.abandoned:
         store.remove(path)
-    return [target for path in verdict.damaged for target in set_aside(store, path)]
+    return [target for path in verdict.damaged for target in quarantine(store, path)]
 
 
-def set_aside(store: Store, path: Path) -> list[Path]:
+def quarantine(store: Store, path: Path) -> list[Path]:
     """Quarantine a damaged file. Damaged predictions take their record along, so that the cell runs again."""
     moved = [store.quarantine(path)] if os.path.lexists(path) else []
     predictions = store.path / "predictions"

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from bench.contracts import BenchError
-from bench.runs import given
+from bench.runs import run_inputs
 from bench.runs.cell_files import CellFiles
 from bench.runs.folder import Store
 from bench.runs.record import Record
@@ -43,7 +43,7 @@ def merge(runs: Sequence[Store], into: Store) -> None:
         found.store.verified(found.cell)
     into.begin(folders[0].suite(), [cell for run in folders for cell in run.grid()])
     for run in folders:
-        given.note(into.path, given.read(run.path))
+        run_inputs.add(into.path, run_inputs.read(run.path))
     for found in chosen.values():
         if found.store.path.resolve() != into.path.resolve():
             CellFiles.pack(found.store, found.cell).unpack(into)

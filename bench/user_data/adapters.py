@@ -8,10 +8,10 @@ from bench.contracts import BenchError
 from bench.user_data.columns import OPTIONAL, ROLES, by_name, header_hint, names_of, resolve
 from bench.user_data.examples import listed
 from bench.user_data.literals import SHORTENED
-from bench.user_data.tables import Table
+from bench.user_data.tables import RawTable
 
 
-def guess_adapter(table: Table, given: Mapping[str, str]) -> tuple[str, str]:
+def guess_adapter(table: RawTable, given: Mapping[str, str]) -> tuple[str, str]:
     """The adapter whose columns were named or are there by name, questions and words before texts, and why.
     BenchError where there is none."""
     for adapter in ("qa", "ner", "classification"):
@@ -45,7 +45,7 @@ def _noun(adapter: str, chosen: Mapping[str, str | None]) -> str:
     return "columns " + ", ".join(f"'{column}'" for column in chosen.values() if column)
 
 
-def _checked(adapter: str, table: Table, given: Mapping[str, str], why: str) -> tuple[str, str]:
+def _checked(adapter: str, table: RawTable, given: Mapping[str, str], why: str) -> tuple[str, str]:
     """The adapter, told apart by content: sentiment where labels are polarities, ner where texts are lists."""
     if adapter != "classification":
         return adapter, why
@@ -61,13 +61,13 @@ def _checked(adapter: str, table: Table, given: Mapping[str, str], why: str) -> 
     return ("sentiment" if polar else "classification"), why
 
 
-def _are_lists(table: Table, column: str) -> bool:
+def _are_lists(table: RawTable, column: str) -> bool:
     return all(len(listed(row.get(column)) or ()) > 0 for row in table.peek()) and any(
         len(listed(row.get(column)) or ()) > 1 for row in table.peek()
     )
 
 
-def _are_tagged(table: Table, chosen: Mapping[str, str | None]) -> bool:
+def _are_tagged(table: RawTable, chosen: Mapping[str, str | None]) -> bool:
     """Whether most rows have as many tags as words, and not every row just one of each without a sentence."""
     words, tags = chosen.get("words"), chosen.get("tags")
     if not words or not tags:
@@ -79,7 +79,7 @@ def _are_tagged(table: Table, chosen: Mapping[str, str | None]) -> bool:
     return fit and (several or bool(by_name(table.columns, OPTIONAL["ner"]["sentence"])))
 
 
-def _not_tagged(table: Table, words: str, tags: str) -> BenchError:
+def _not_tagged(table: RawTable, words: str, tags: str) -> BenchError:
     """Why columns that are called as those of tagged words hold none."""
     rows = table.peek()
     sizes = [(len(listed(row.get(words)) or ()), len(listed(row.get(tags)) or ())) for row in rows]

@@ -69,7 +69,7 @@ IOB2 = Tagging()
 
 
 @dataclass(frozen=True)
-class Reading:
+class ReadingRules:
     """How the rows of a task's files are read: the same for all of them, learnt from the training file.
 
     columns: column by role. names: label names by column. explicit: the user named the label column or adapter."""
@@ -113,7 +113,7 @@ def as_text(value: Any, names: Sequence[str] | None = None) -> str:
     )  # a lone surrogate, as JSON may have, is no character
 
 
-def convert(reading: Reading, rows: Numbered, prefix: str, where: str) -> Converted:
+def convert(reading: ReadingRules, rows: Numbered, prefix: str, where: str) -> Converted:
     """The examples of one file. Ids are `<prefix>-<number>`. BenchError where most rows cannot be used."""
     found = Converted(where, len(rows))
     turn = {"ner": _words, "qa": _question}.get(reading.adapter, _labelled)
@@ -134,7 +134,7 @@ Result = tuple[Any, Sequence[str]] | str
 BROKEN = "a character is half of one (a lone surrogate)"
 
 
-def _labelled(reading: Reading, row: Mapping[str, Any], id: str) -> Result:
+def _labelled(reading: ReadingRules, row: Mapping[str, Any], id: str) -> Result:
     text = reading.text(row, "text")
     if not text:
         return "the text is empty"
@@ -150,7 +150,7 @@ def _labelled(reading: Reading, row: Mapping[str, Any], id: str) -> Result:
     return TextExample(id, text[:CHARACTERS], label, reading.text(row, "group")), done
 
 
-def _words(reading: Reading, item: Mapping[str, Any] | Sentence, id: str) -> Result:
+def _words(reading: ReadingRules, item: Mapping[str, Any] | Sentence, id: str) -> Result:
     words = list(item.words) if isinstance(item, Sentence) else listed(reading.value(item, "words"))
     if words is None:
         return "the words are no list, or one that was shortened with '...'"
@@ -182,7 +182,7 @@ def _word(value: Any) -> str:
     return value.strip(" \t\r\n") if isinstance(value, str) else as_text(value)
 
 
-def tags_of(reading: Reading, item: Mapping[str, Any] | Sentence) -> list[str]:
+def tags_of(reading: ReadingRules, item: Mapping[str, Any] | Sentence) -> list[str]:
     names = reading.names.get(reading.columns.get("tags", ""))
     tags = item.tags if isinstance(item, Sentence) else listed(reading.value(item, "tags"))
     return [as_text(tag, names) for tag in tags or ()]
@@ -206,7 +206,7 @@ def _is_broken(value: Any) -> bool:
     return isinstance(value, str) and not value.isascii() and bool(re.search("[\ud800-\udfff]", value))
 
 
-def _question(reading: Reading, row: Mapping[str, Any], id: str) -> Result:
+def _question(reading: ReadingRules, row: Mapping[str, Any], id: str) -> Result:
     question, context = reading.text(row, "question"), row.get(reading.columns["context"])
     if not question:
         return "the question is empty"

@@ -17,7 +17,7 @@ from bench.user_data.delimited import read_delimited
 from bench.user_data.encodings import Encoding, encoding_of, start_of
 from bench.user_data.questions import squad_rows
 from bench.user_data.quoting import DELIMITERS
-from bench.user_data.tables import Table, read_json, read_json_lines
+from bench.user_data.tables import RawTable, read_json, read_json_lines
 from bench.user_data.text_files import lines_of
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ class Source:
 
     where: str
     items: Callable[[], Iterable[Any]]
-    table: Table | None = None
+    table: RawTable | None = None
     kind: str = ""
     notes: tuple[str, ...] = ()
     names: Mapping[str, Sequence[str]] = field(default_factory=dict)
@@ -115,10 +115,10 @@ def open_file(path: Path, data: UserData) -> Source:
     )
 
 
-def _labelled_lines(path: Path, encoding: Encoding) -> Table:
+def _labelled_lines(path: Path, encoding: Encoding) -> RawTable:
     """Lines of fastText: labels, each with its mark, then the text."""
 
-    def rows() -> Iterator[tables.Row]:
+    def rows() -> Iterator[tables.RawRow]:
         for line in lines_of(path, encoding):
             words = line.split(" ")
             labels = [word[len(LABEL) :] for word in words if word.startswith(LABEL)]
@@ -130,7 +130,7 @@ def _labelled_lines(path: Path, encoding: Encoding) -> Table:
         "lines begin with their labels, as fastText has them",
         *([encoding.note] if encoding.note else []),
     )
-    return Table(path.name, ("text", "label"), rows, notes=notes)
+    return RawTable(path.name, ("text", "label"), rows, notes=notes)
 
 
 def _json(path: Path, encoding: Encoding, suffix: str) -> Source:
@@ -167,11 +167,13 @@ def _columns(path: Path, encoding: Encoding, data: UserData) -> Source:
     return Source(path.name, columns.sentences, kind="ner", notes=tuple(notes))
 
 
-def _of_table(table: Table) -> Source:
+def _of_table(table: RawTable) -> Source:
     return Source(table.where, table.rows, table, notes=table.notes, names=table.names)
 
 
-def gathered(rows: Iterable[tables.Row], columns: Mapping[str, str], where: str) -> Iterator[tables.Row]:
+def gathered(
+    rows: Iterable[tables.RawRow], columns: Mapping[str, str], where: str
+) -> Iterator[tables.RawRow]:
     """Rows of one word each as rows of one sentence each: consecutive rows with one value of `sentence`, or with
     none below it, belong together. BenchError where a sentence's rows are apart."""
     words, tags, sentence, group = (columns.get(role, "") for role in ("words", "tags", "sentence", "group"))

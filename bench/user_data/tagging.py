@@ -87,7 +87,7 @@ def learn_tags(sentences: Sequence[Sequence[str]], where: str) -> Tagging:
     elif form not in ("B-TYPE", ""):
         notes.append(f"tags are written as {form}: they are read as B-TYPE")
     if scheme != "IOB2":
-        notes.append(_said(scheme, plain))
+        notes.append(_scheme_note(scheme, plain))
     return Tagging(form, outside, scheme, tuple(notes))
 
 
@@ -199,7 +199,7 @@ def scheme_of(sentences: Iterable[Sequence[str]]) -> str:
     return "IOB1" if opened_by_i else "IOB2"
 
 
-def _said(scheme: str, sentences: Sequence[Sequence[str]]) -> str:
+def _scheme_note(scheme: str, sentences: Sequence[Sequence[str]]) -> str:
     """That tags are read as IOB2, and what they are."""
     if scheme == "none":
         return "tags are types without B- and I-: they are read as IOB2"

@@ -215,10 +215,10 @@ def test_a_real_sdist_is_downloaded_with_a_notice_and_deleted(
 
 
 def test_notices_go_to_whoever_listens(capsys: pytest.CaptureFixture[str]) -> None:
-    from bench.data.cache import heard_by, notice
+    from bench.data.cache import notice, notices_to
 
     heard: list[str] = []
-    with heard_by(heard.append):
+    with notices_to(heard.append):
         notice("downloading")
     notice("done")
     assert heard == ["downloading"]

@@ -14,7 +14,7 @@ from bench.runs import atomic_files
 NAME = "given.json"
 
 
-class Given(BaseModel):
+class RunInputs(BaseModel):
     """tasks: by name, the keys of a suite's `[tasks.NAME]` that describe files of data. plugins: paths of plug-in
     files. local: the folder that replaces the hub, '' for none."""
 
@@ -24,25 +24,25 @@ class Given(BaseModel):
     local: str = ""
 
 
-NOTHING = Given()
+NOTHING = RunInputs()
 
 
-def note(folder: Path, new: Given) -> None:
+def add(folder: Path, new: RunInputs) -> None:
     """Add to what the run was given before; nothing is written where there is nothing new."""
     known = read(folder)
     plugins = tuple(dict.fromkeys([*known.plugins, *new.plugins]))
-    found = Given(tasks={**known.tasks, **new.tasks}, plugins=plugins, local=new.local or known.local)
+    found = RunInputs(tasks={**known.tasks, **new.tasks}, plugins=plugins, local=new.local or known.local)
     if found != known:
         atomic_files.write(folder / NAME, found.model_dump_json(indent=1).encode())
 
 
-def read(folder: Path) -> Given:
+def read(folder: Path) -> RunInputs:
     """What the run was given; empty where nothing was noted. BenchError where the file is damaged."""
     path = folder / NAME
     if path.is_symlink() or not path.is_file():
         return NOTHING
     try:
-        return Given.model_validate_json(path.read_bytes())
+        return RunInputs.model_validate_json(path.read_bytes())
     except (OSError, ValidationError) as error:
         reason = str(error).splitlines()[0]
         message = f"{path} cannot be read ({reason}): remove it; the next run of the suite makes it again"
