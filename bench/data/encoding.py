@@ -61,7 +61,7 @@ def tokenise(tokenizer: Any, *texts: list[Any], **options: Any) -> Any:
 
 
 def text_room(tokenizer: Any, max_length: int, texts: int = 1) -> int:
-    """Tokens left for text in a sequence of `texts` texts (1 or 2), special tokens taken off.
+    """Tokens left for text in a sequence of `texts` texts (1 or 2), after special tokens.
 
     BenchError where not one token is left for each text."""
     special = tokenizer.num_special_tokens_to_add(pair=texts == 2)

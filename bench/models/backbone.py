@@ -25,15 +25,15 @@ class Backbone(ABC):
     depth: int
     width: int
     masks: Masks  # of the dropout layers
-    joined: int = 1  # how many of the last blocks' outputs leave the backbone, side by side
+    joined: int = 1  # number of final blocks whose outputs are returned side by side
 
     @property
     def output_width(self) -> int:
-        """Values a token that leave the backbone."""
+        """Values a token of the backbone's output."""
         return self.width * self.joined
 
     def join(self, count: int) -> None:
-        """Let the outputs of the last `count` blocks leave the backbone side by side; all, if there are fewer."""
+        """Return the outputs of the last `count` blocks side by side, or of all blocks if there are fewer."""
         self.joined = min(count, self.depth + 1)
 
     def encode(

@@ -52,7 +52,7 @@ class HuggingFaceEncoder(Backbone):
     def __init__(self, model: Any, name: str) -> None:
         kind = model.config.model_type
         if kind not in FAMILIES:
-            reason = "shares one layer" if kind == "albert" else "has a layout that is not known here"
+            reason = "shares one layer" if kind == "albert" else "has an unknown layout"
             raise BenchError(
                 f"backbone '{name}' ({kind}) cannot be split into layers: it {reason}; "
                 f"supported families: {', '.join(FAMILIES)}",

@@ -24,8 +24,9 @@ class Loaded:
     """A pretrained backbone in evaluation mode on the CPU, and its tokenizer.
 
     vocabulary: rows of its embedding table, before any trimming. `config` builds the same architecture with
-    random weights; None for word vectors. spared: seconds that loading it from the local cache would have taken
-    longer, as word vectors are kept from one task to the next; less than 0 by what was downloaded or converted."""
+    random weights; None for word vectors. spared: seconds that loading from the local cache would have
+    added, since word vectors stay in memory from one task to the next; negative by the time of downloads and
+    conversions."""
 
     name: str
     backbone: Backbone
@@ -68,7 +69,7 @@ def load(name: str, sources: Sources, texts: Texts | None = None) -> Loaded:
 
 
 def _encoder(name: str, path: str) -> Loaded:
-    kept_vectors.cache_clear()  # they would count as memory of the encoder's cells
+    kept_vectors.cache_clear()  # they would count towards the memory of the encoder's cells
     from safetensors import SafetensorError
     from transformers import AutoModel, AutoTokenizer
     from transformers.utils import logging

@@ -22,12 +22,12 @@ if TYPE_CHECKING:
     from gensim.models import KeyedVectors
 
 PAD, UNKNOWN = "[PAD]", "[UNK]"
-FASTTEXT = (793712314).to_bytes(4, "little")  # what a binary model of fastText's own begins with
+FASTTEXT = (793712314).to_bytes(4, "little")  # the first bytes of fastText's own binary models
 
 
 @dataclass(frozen=True)
 class Vectors:
-    """A table and its tokenizer, as `load_vectors` gives them, and the seconds that loading them took."""
+    """The table and tokenizer of `load_vectors`, and the seconds of loading them."""
 
     table: np.ndarray
     tokenizer: Any

@@ -1,6 +1,6 @@
-"""What a run was given beside its suite: files of data, plug-in files and a local folder, in given.json.
+"""The inputs of a run beside its suite, in given.json: data files, plug-in files and a local folder.
 
-Records do not hold it, and without it a run cannot be repeated."""
+Records do not hold them, and a run cannot be repeated without them."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ NAME = "given.json"
 
 
 class RunInputs(BaseModel):
-    """tasks: by name, the keys of a suite's `[tasks.NAME]` that describe files of data. plugins: paths of plug-in
-    files. local: the folder that replaces the hub, '' for none."""
+    """tasks: by name, the keys of a suite's `[tasks.NAME]` that describe data files. plugins: paths of plug-in
+    files. local: the folder that replaces the hub, '' if there is none."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
     tasks: dict[str, dict[str, str | bool]] = {}
@@ -28,7 +28,7 @@ NOTHING = RunInputs()
 
 
 def add(folder: Path, new: RunInputs) -> None:
-    """Add to what the run was given before; nothing is written where there is nothing new."""
+    """Add to the inputs on disk; nothing is written if nothing is new."""
     known = read(folder)
     plugins = tuple(dict.fromkeys([*known.plugins, *new.plugins]))
     found = RunInputs(tasks={**known.tasks, **new.tasks}, plugins=plugins, local=new.local or known.local)
@@ -37,7 +37,7 @@ def add(folder: Path, new: RunInputs) -> None:
 
 
 def read(folder: Path) -> RunInputs:
-    """What the run was given; empty where nothing was noted. BenchError where the file is damaged."""
+    """The inputs on disk; empty if there is no file. BenchError if the file is damaged."""
     path = folder / NAME
     if path.is_symlink() or not path.is_file():
         return NOTHING

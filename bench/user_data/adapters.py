@@ -1,4 +1,4 @@
-"""Which adapter rows are for: as the named columns say, else as columns' names and contents make obvious."""
+"""Chooses the adapter for rows: by the columns that the user names, else by obvious names and contents."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def guess_adapter(table: RawTable, given: Mapping[str, str]) -> tuple[str, str]:
         raise _not_tagged(table, untagged["words"] or "", untagged["tags"] or "")
     where = "; two columns have one name" if table.repeated else ""
     raise BenchError(
-        f"{table.where} has the columns {names_of(table.columns)}{where}: say what it is with --adapter "
+        f"{table.where} has the columns {names_of(table.columns)}{where}: choose with --adapter "
         "(classification, sentiment, ner or qa) and which columns to use, such as --text and --label"
         f"{header_hint(table)}",
         code="adapter-not-obvious",
@@ -80,7 +80,7 @@ def _are_tagged(table: RawTable, chosen: Mapping[str, str | None]) -> bool:
 
 
 def _not_tagged(table: RawTable, words: str, tags: str) -> BenchError:
-    """Why columns that are called as those of tagged words hold none."""
+    """Why columns that are named like words and tags hold none."""
     rows = table.peek()
     sizes = [(len(listed(row.get(words)) or ()), len(listed(row.get(tags)) or ())) for row in rows]
     values = [value for row in rows for value in (row.get(words), row.get(tags))]
@@ -94,7 +94,7 @@ def _not_tagged(table: RawTable, words: str, tags: str) -> BenchError:
         odd = next(((a, b) for a, b in sizes if a != b), (0, 0))
         reason = f"a row has {odd[0]} words and {odd[1]} tags: give one tag a word"
     return BenchError(
-        f"{table.where}: '{words}' and '{tags}' are called as words and tags ({reason}); for other data say "
+        f"{table.where}: '{words}' and '{tags}' are named like words and tags ({reason}); for other data say "
         "--adapter",
         code="not-tagged-words",
     )

@@ -1,4 +1,4 @@
-"""Which column plays which part: as the user says, else as their names and contents make obvious."""
+"""Assigns columns to roles: as the user says, else by obvious names and contents."""
 
 from __future__ import annotations
 
@@ -43,16 +43,16 @@ ROLES: dict[str, dict[str, tuple[str, ...]]] = {
         "answer": ("answers", "answer", "answer_text", "span"),
     },
 }
-"""The parts that an adapter needs, each with the column names that make it obvious, likeliest first."""
+"""The roles that an adapter needs, each with its usual column names, likeliest first."""
 
 OPTIONAL = {
     "qa": {"start": ("answer_start", "start", "offset")},
     "ner": {"sentence": ("sentence_id", "sent_id", "sentence #", "sentence_no", "sentence", "sent", "sid")},
 }
-"""Parts that are used where there is such a column."""
+"""Roles that are used if there is such a column."""
 
 ALIASES = {"ner": {"text": "words", "label": "tags"}}
-"""What a user may call a part of another adapter."""
+"""Other names of an adapter's roles."""
 
 PAIRS = (
     ("premise", "hypothesis"),
@@ -101,7 +101,7 @@ def choose(
 
 
 def _guess(table: RawTable, adapter: str, chosen: dict[str, str]) -> list[str]:
-    """Adds the parts that are missing; what was guessed, in words. BenchError where a part is not obvious."""
+    """Adds the missing roles; returns the guesses, in words. BenchError if a role is not obvious."""
     guessed = []
     for role, names in ROLES[adapter].items():
         if role not in chosen:
@@ -165,7 +165,7 @@ def resolve(table: RawTable, column: str, role: str) -> str:
 
 
 def header_hint(table: RawTable) -> str:
-    """What to say of a file whose first line is perhaps no header."""
+    """A hint about a file whose first line may not be a header."""
     odd = [column for column in table.columns if not re.search(r"[^\W\d_]", column)]
     if table.with_first_line is None and not odd:
         return ""

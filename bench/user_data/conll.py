@@ -24,8 +24,8 @@ class Sentence:
 
 @dataclass(frozen=True)
 class Columns:
-    """How a file's lines are cut. word, tag: places of columns. header: the number of its line, 0 for none.
-    indexed: the first column counts the words. known: the tags of lines that are no comments."""
+    """How a file's lines are split into columns. word, tag: places of columns. header: the number of its line,
+    0 for none. indexed: the first column counts the words. known: the tags of lines that are no comments."""
 
     path: Path
     encoding: Encoding
@@ -43,7 +43,7 @@ class Columns:
         return words_of(line)
 
     def is_comment(self, line: str, fields: Sequence[str]) -> bool:
-        """A `#` that is a word has a tag as the others have."""
+        """A line whose word is `#` has a known tag."""
         return line.startswith("#") and (len(fields) != self.width or fields[self.tag] not in self.known)
 
     def sentences(self) -> Iterator[Sentence]:

@@ -29,7 +29,7 @@ KEPT = 10_000  # distinct tags that are remembered
 
 @dataclass
 class _LineStatistics:
-    """What all lines have in common; tags are those of the last column until one is chosen."""
+    """Statistics over all lines; tags are in the last column until another is chosen."""
 
     widths: Counter[int] = field(default_factory=Counter)
     first: tuple[int, list[str]] = (0, [])
@@ -165,8 +165,8 @@ def _tags(columns: Columns) -> Counter[str]:
 
 
 def _is_header(names: Sequence[str], columns: Columns, tags: Counter[str]) -> bool:
-    """Whether the first line names the columns: its tag occurs nowhere else, and is called as tags are, or is none
-    where all others are."""
+    """Whether the first line names the columns: its tag occurs nowhere else, and is named like a column of
+    tags, or is not a tag where all others are."""
     if len(names) != columns.width or tags[names[columns.tag]] != 1:
         return False
     tag = names[columns.tag]

@@ -13,12 +13,12 @@ from bench.user_data.encodings import Encoding
 from bench.user_data.quoting import Layout, MalformedRows, layout_of
 from bench.user_data.tables import FEW, RawRow, RawTable
 
-LONG = 200  # characters of a cell that no name of a column has
+LONG = 200  # characters of a cell above which it cannot be a column name
 
 
 @dataclass
 class Scan:
-    """What all rows of a file have in common. short: the least width of a row, and its line."""
+    """Statistics over all rows of a file. short: the least width of a row, and its line."""
 
     rows: int = 0
     short: tuple[int, int] | None = None

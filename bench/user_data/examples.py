@@ -1,4 +1,4 @@
-"""Rows as examples. Every rule about what is left out or changed is here, and every time it is used it is said."""
+"""Converts rows to examples. All rules for dropping or changing rows are here, and each use is reported."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class Converted:
     done: Counter[str] = field(default_factory=Counter)  # by a key of DONE
 
     def checked(self) -> Converted:
-        """Itself; BenchError where more than half of the rows were left out."""
+        """Itself; BenchError if more than half of the rows were dropped."""
         gone = sum(self.left_out.values())
         if gone > self.rows / 2 or not self.examples:
             reason = self.left_out.most_common(1)[0][0] if self.left_out else "it has no rows"
@@ -61,7 +61,7 @@ DONE = {
     "bytes": "the place of an answer is counted in bytes, in {count:,} contexts: it is read so",
     "composed": "context and answer differ in how accents are written, in {count:,} rows: both are read as NFC",
 }
-"""What may be done to a row, in words."""
+"""The changes that a row may undergo, in words."""
 
 
 PLAIN = Labelling()
@@ -70,7 +70,7 @@ IOB2 = Tagging()
 
 @dataclass(frozen=True)
 class ReadingRules:
-    """How the rows of a task's files are read: the same for all of them, learnt from the training file.
+    """How the rows of a task's files are read: the same for all files, learnt from the training file.
 
     columns: column by role. names: label names by column. explicit: the user named the label column or adapter."""
 
@@ -131,7 +131,7 @@ def convert(reading: ReadingRules, rows: Numbered, prefix: str, where: str) -> C
 Result = tuple[Any, Sequence[str]] | str
 """An example, and what was done to it as keys of DONE; or why there is none."""
 
-BROKEN = "a character is half of one (a lone surrogate)"
+BROKEN = "a character is incomplete (a lone surrogate)"
 
 
 def _labelled(reading: ReadingRules, row: Mapping[str, Any], id: str) -> Result:
@@ -189,7 +189,7 @@ def tags_of(reading: ReadingRules, item: Mapping[str, Any] | Sentence) -> list[s
 
 
 def listed(value: Any) -> list[Any] | None:
-    """A list as it is, as it is written out in a cell, or of text cut at blanks; None where it is none of them."""
+    """A list, a list written out in a cell, or text cut at blanks; None for anything else."""
     if isinstance(value, str):
         value = (
             parse_words(value)

@@ -1,6 +1,6 @@
-"""What a file holds, by its content: rows with named columns, CoNLL columns, or SQuAD's layout.
+"""Detects the format of a file by its content: rows with named columns, CoNLL columns, or SQuAD's layout.
 
-A name is a hint at most: JSON lines may be called `.json`, a table with tabs `.csv`, CoNLL columns `.txt`."""
+A file name is only a hint: JSON lines may be called `.json`, a table with tabs `.csv`, CoNLL columns `.txt`."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from bench.user_data.description import UserData
 
 COLUMNS = (".conll", ".conll2003", ".conllu", ".iob", ".iob2", ".bio", ".bmes")
-"""Names of files of CoNLL columns; other files are those where their lines say so."""
+"""Suffixes of CoNLL files; other files are recognised by their lines."""
 
 JSON = (".json", ".jsonl", ".ndjson")
 DELIMITED = (".csv", ".tsv", ".tab")
@@ -91,7 +91,7 @@ def _folder(path: Path, data: UserData) -> dict[str, Source]:
 
 
 def open_file(path: Path, data: UserData) -> Source:
-    """A file, opened by what it holds. BenchError where that is nothing that can be read."""
+    """A file, opened by what it holds. BenchError if the format is unknown."""
     start = start_of(path)
     suffix = Path(path.name.lower().removesuffix(".gz")).suffix
     if start.startswith(b"PAR1") or suffix == ".parquet":

@@ -20,13 +20,13 @@ SPLITS = {
     "validation": ("validation", "valid", "val", "dev", "development"),
     "test": ("test", "testing", "eval"),
 }
-"""What files of a split are called, likeliest first."""
+"""Names of the files of a split, likeliest first."""
 
 SUFFIXES = (".parquet", ".csv", ".tsv", ".jsonl", ".json", ".ndjson", ".conll", ".iob", ".bio", ".txt")
 
 
 def read_parquet(path: Path) -> RawTable:
-    """A Parquet file; the label names that `datasets` left in it are used. BenchError where it is none."""
+    """A Parquet file; the label names that `datasets` left in it are used. BenchError if it is not one."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
@@ -76,7 +76,7 @@ def _class_names(feature: Any) -> Sequence[str]:
 
 def split_files(folder: Path) -> dict[str, list[Path]]:
     """The files of each split of a folder: `train.csv`, `dev.conll`, `data/train-00000-of-00002.parquet`.
-    BenchError where no file is one of training rows."""
+    BenchError if no file holds training rows."""
     for place in (folder, folder / "data"):
         files = sorted(path for path in place.glob("*") if path.is_file()) if place.is_dir() else []
         found: dict[str, list[Path]] = {}
@@ -103,7 +103,7 @@ def split_files(folder: Path) -> dict[str, list[Path]]:
 
 
 def _one_format(files: list[Path]) -> list[Path]:
-    """Of a split that is there in several formats, the files of the first one in the order of SUFFIXES."""
+    """If a split is there in several formats, the files of the first format in the order of SUFFIXES."""
     suffix = next(s for s in SUFFIXES if any(s in path.name.lower() for path in files))
     return [path for path in files if suffix in path.name.lower()]
 

@@ -1,7 +1,8 @@
 """How a delimited file is cut into rows: its separator, what stands above its header, and whether `"` quotes.
 
-Each is guessed and then checked against all rows: where quoting would swallow lines that are rows by themselves, or
-does not end where a cell ends, it is no quoting; where nothing fits, the line that contradicts is named."""
+Each is guessed and then checked against all rows. If quoting would swallow lines that are rows by themselves,
+or does not end at the end of a cell, `"` does not quote. If nothing fits, the error names the contradicting
+line."""
 
 from __future__ import annotations
 
@@ -152,7 +153,7 @@ def _with_quotes_as_text(layout: Layout, notes: list[str]) -> tuple[Layout, list
 
 
 def _misquoted_line(layout: Layout) -> tuple[int, str]:
-    """The line with a quotation mark that does not quote, and how one knows; 0 where there is none."""
+    """The line with a quotation mark that does not quote, and the evidence; 0 if there is none."""
     several: list[tuple[int, list[str]]] = []
     usual: list[Counter[str]] = []
     width = 0

@@ -71,8 +71,8 @@ def read_files(data: UserData, sources: Sources) -> tuple[str, Columns, Splits, 
 
 
 def _like(first: Source, other: Source, columns: Mapping[str, str], given: bool) -> Source:
-    """The other file, with the columns of the training file; by their place where neither names them. given: the
-    user named the file, so that a column must not be missing. BenchError."""
+    """The other file, with the columns of the training file, matched by position if neither names them. given: the
+    user named the file, so no column may be missing. BenchError."""
     if other.kind != first.kind or (other.table is None) != (first.table is None):
         raise BenchError(
             f"{other.where} has another format than {first.where}: give files of one format",
@@ -113,7 +113,7 @@ def _adapter(source: Source, data: UserData, notes: list[str]) -> str:
 
 
 def _plain(source: Source, adapter: str, columns: Mapping[str, str], data: UserData) -> ReadingRules:
-    """How rows are read before anything was learnt from them."""
+    """The rules for reading rows before anything is learnt from them."""
     names = dict(source.names)
     role = "tags" if adapter == "ner" else "label"
     if data.label_names and role in columns:

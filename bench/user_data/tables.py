@@ -29,9 +29,9 @@ RawRow = Mapping[str, Any]
 
 @dataclass(frozen=True)
 class RawTable:
-    """Rows with named columns, to be read as often as wanted.
+    """Rows with named columns; they can be read repeatedly.
 
-    names: label names by column, where a column holds their numbers. notes: what a reader should be told.
+    names: label names by column, where a column holds their numbers. notes: lines for the user.
     repeated: names that several columns have. short: the least width of a row and its line, where one lacks cells.
     with_first_line: the rows with the line that was taken for the names, where that line looks like a row."""
 
@@ -71,7 +71,7 @@ def is_json_lines(path: Path, encoding: Encoding) -> bool:
 
 def read_json(path: Path, encoding: Encoding) -> tuple[Any, RawTable | None]:
     """The value of a JSON file, and the table that it is: a list of objects, bare or under one name; columns as
-    lists or by row; what `to_json` writes in any orientation. None where it is none of these."""
+    lists or by row; what `to_json` writes in any orientation. None for anything else."""
     text = whole_text(path, encoding)
     value = _one_after_another(text) or parse_json(text, path.name)
     found = _records(value)
@@ -83,7 +83,7 @@ def read_json(path: Path, encoding: Encoding) -> tuple[Any, RawTable | None]:
 
 
 def parse_json(text: str, where: str) -> Any:
-    """The JSON value; BenchError where the text is none."""
+    """The JSON value; BenchError if the text is not JSON."""
     try:
         return json.loads(text)
     except (ValueError, RecursionError) as error:
@@ -136,7 +136,7 @@ def _records(value: Any) -> tuple[Sequence[RawRow], str] | None:
         if all(isinstance(row, list) and len(row) == len(names) for row in rows):
             return [dict(zip(names, row, strict=True)) for row in rows], "lists of values under 'data'"
     lists = {key: item for key, item in value.items() if _are_objects(item) and item}
-    for about in ("fields", "features"):  # what others write of the columns
+    for about in ("fields", "features"):  # other programs describe columns under these keys
         lists.pop(about, None)
     if len(lists) == 1:
         ((key, rows),) = lists.items()

@@ -239,11 +239,11 @@ def test_words_are_compared_as_text() -> None:
 @pytest.mark.parametrize(
     ("example", "reason"),
     [
-        (TextExample("x", "a text", 3), "label has 3, which is no text"),  # pyright: ignore[reportArgumentType]
-        (TextExample("x", "a text", None), "label has None, which is no text"),  # pyright: ignore[reportArgumentType]
+        (TextExample("x", "a text", 3), "label has 3, which is not text"),  # pyright: ignore[reportArgumentType]
+        (TextExample("x", "a text", None), "label has None, which is not text"),  # pyright: ignore[reportArgumentType]
         (TextExample("x", "a text", "\ud800"), "label has half of a character"),
         (TextExample("x", "a \udfff text", "label1"), "text has half of a character"),
-        (TextExample("x", 5, "label1"), "text has 5, which is no text"),  # pyright: ignore[reportArgumentType]
+        (TextExample("x", 5, "label1"), "text has 5, which is not text"),  # pyright: ignore[reportArgumentType]
     ],
 )
 def test_rows_that_are_no_text_are_refused_when_they_are_checked(example: TextExample, reason: str) -> None:

@@ -53,7 +53,7 @@ def test_a_server_that_is_not_there_is_a_note(store: Store, monkeypatch: pytest.
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
     [note] = followed(store, "mlflow")
     assert note.startswith("--track mlflow: ")
-    assert note.endswith("the run itself is whole, and the same command logs what is missing")
+    assert note.endswith("the run itself is complete, and the same command logs what is missing")
 
 
 def test_a_tracker_that_hangs_neither_blocks_a_cell_nor_the_end(
