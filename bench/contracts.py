@@ -182,7 +182,7 @@ class Strategy(ABC):
             shares = ", ".join(f"{phase.share:g}" for phase in phases)
             raise BenchError(
                 f"strategy '{self.name}': the shares of its phases ({shares}) must sum to one",
-                code="shares-do-not-sum-to-one",
+                code="wrong-shares",
             )
         return phases
 
@@ -393,7 +393,7 @@ class Recipe:
 
     def _wrong(self, name: str, rule: str) -> BenchError:
         value = _shown(getattr(self, name))
-        return BenchError(f"recipe.{name} is {value}; it {rule}", code="recipe-out-of-range")
+        return BenchError(f"recipe.{name} is {value}; it {rule}", code="wrong-recipe")
 
 
 @dataclass(frozen=True)

@@ -73,7 +73,7 @@ def test_no_phase_is_an_error() -> None:
 
 @pytest.mark.parametrize("shares", [(0.5,), (0.5, 0.6), (0.3, 0.3, 0.3)])
 def test_shares_sum_to_one(shares: tuple[float, ...]) -> None:
-    assert refusal(Given(tuple(Phase(share) for share in shares))) == "shares-do-not-sum-to-one"
+    assert refusal(Given(tuple(Phase(share) for share in shares))) == "wrong-shares"
 
 
 def test_shares_may_differ_from_one_by_rounding() -> None:
@@ -182,7 +182,7 @@ def test_the_stages_of_gradual_must_fit_the_depth(stages: int) -> None:
 def test_a_recipe_names_the_key_that_is_wrong(key: str, value: float) -> None:
     with pytest.raises(BenchError, match=rf"recipe\.{key} is ") as error:
         Recipe(**{key: value})
-    assert error.value.code == "recipe-out-of-range"
+    assert error.value.code == "wrong-recipe"
 
 
 CELL = Cell("quick", "movie-sentiment", "gradual", "minilm", 0, Recipe())

@@ -68,7 +68,7 @@ def cache_errors(cache: Path) -> Iterator[None]:
         raise BenchError(
             f"cannot use the cache folder {cache} ({reason}): free space there or correct its permissions, "
             f"or set {CACHE_VARIABLE} to another folder",
-            code="cache-unusable",
+            code="cannot-use-cache",
         ) from error
 
 

@@ -68,7 +68,7 @@ def text_room(tokenizer: Any, max_length: int, texts: int = 1) -> int:
     if max_length - special < texts:
         raise BenchError(
             f"recipe.max_length is {max_length}; this tokenizer needs at least {special + texts}",
-            code="max-length-too-small",
+            code="too-small-max-length",
         )
     return max_length - special
 

@@ -88,7 +88,7 @@ def read_mentions(path: Path, prefix: str) -> list[WordsExample]:
         if tags is None:
             raise BenchError(
                 f"{path.name}, line {number + 1}: an entity of {listed} is not in the sentence",
-                code="entity-not-found",
+                code="unmatched-entity",
             )
         examples.append(WordsExample(f"{prefix}-{number}", tuple(words), tags))
     return examples

@@ -82,7 +82,7 @@ def hub_rows(path: str, config: str | None, revision: str | None, labels: Sequen
         raise BenchError(
             f"cannot load '{path}' from the Hugging Face hub ({reason}): check the network, give a local "
             f"copy with --set data.local=DIR, or run a task that needs only a package registry (`list tasks`)",
-            code="hub-unreachable",
+            code="cannot-reach-hub",
         ) from error
     found = SplitRows(path)
     for split, table in loaded.items():

@@ -235,7 +235,7 @@ def check_labels(task: Task, splits: Splits) -> None:
             raise BenchError(
                 f"task '{task.name}': no training example has label '{missing[0]}' of split '{name}'; "
                 f"raise recipe.train ({len(splits.train)} now) to at least {len(known) + len(missing)}",
-                code="label-not-in-training",
+                code="unknown-label",
             )
 
 

@@ -166,7 +166,7 @@ def check(cells: Sequence[Cell], registry: Registry, display: Screen) -> dict[st
         except Exception as error:  # a plug-in may raise anything
             raise BenchError(
                 f"task '{task}': its rows cannot be read: {type(error).__name__}: {error} (--debug shows where)",
-                code="rows-not-readable",
+                code="cannot-read-rows",
             ) from error
     for name in dict.fromkeys(cell.backbone for cell in cells):
         display.say(f"{name}: checking backbone ...")

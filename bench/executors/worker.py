@@ -150,7 +150,7 @@ def _captured(path: Path) -> Iterator[None]:
         target = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
     except OSError as error:
         raise BenchError(
-            f"{path} cannot be written ({error.strerror}): make room or choose --out", code="not-writable"
+            f"{path} cannot be written ({error.strerror}): make room or choose --out", code="cannot-write"
         ) from error
     before = os.dup(1), os.dup(2)
     os.dup2(target, 1)

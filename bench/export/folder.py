@@ -106,7 +106,7 @@ def export(
         os.replace(work, folder)
     except OSError as error:
         raise BenchError(
-            f"--export {folder} cannot be written ({error.strerror or error})", "export-unwritable"
+            f"--export {folder} cannot be written ({error.strerror or error})", "cannot-write"
         ) from error
     finally:
         shutil.rmtree(work, ignore_errors=True)

@@ -92,7 +92,7 @@ def _encoder(name: str, path: str) -> Loaded:
         raise BenchError(
             f"backbone '{name}' cannot be loaded: {reason[:200]}; give a built-in name "
             f"({', '.join(BACKBONES)}), a Hugging Face name, or a folder with safetensors",
-            code="backbone-not-loaded",
+            code="cannot-load-backbone",
         ) from error
     finally:
         logging.set_verbosity(level)
@@ -110,7 +110,7 @@ def _check_weights(name: str, found: Any) -> None:
         raise BenchError(
             f"backbone '{name}': its weights and its config.json do not belong together: "
             f"'{wrong[0]}' is missing or of another shape ({len(wrong)} in all)",
-            code="weights-mismatch",
+            code="wrong-weights",
         )
 
 
@@ -128,5 +128,5 @@ def _check_tokenizer(name: str, tokenizer: Any, rows: int) -> None:
         raise BenchError(
             f"backbone '{name}': its tokenizer knows {len(tokenizer)} tokens but its embedding table has "
             f"{rows} rows; they do not belong together",
-            code="tokenizer-mismatch",
+            code="wrong-tokenizer",
         )

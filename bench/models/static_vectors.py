@@ -51,7 +51,7 @@ def load_vectors(name: str, sources: Sources) -> tuple[np.ndarray, Any]:
         vectors = _read(vector_file(name) if name.startswith(PREFIX) else Path(name))
     if not np.isfinite(vectors.vectors).all():
         raise BenchError(
-            f"word vectors {name} cannot be used: a value is not a finite number", code="vectors-not-finite"
+            f"word vectors {name} cannot be used: a value is not a finite number", code="not-finite"
         )
     table = np.zeros((len(vectors) + 2, vectors.vector_size), np.float32)
     table[2:] = vectors.vectors
@@ -109,7 +109,7 @@ def _read(path: Path) -> KeyedVectors:
         raise BenchError(
             f"word vectors {path} cannot be read ({error}); give a gensim .kv or .model, or word2vec, GloVe or "
             "fastText vectors as .txt, .vec or .bin",
-            code="vectors-not-read",
+            code="cannot-read-vectors",
         ) from error
 
 

@@ -170,7 +170,7 @@ def record_of(value: Any, where: str) -> Record:
         if older not in MIGRATIONS:
             raise BenchError(
                 f"{where} has schema {version}, which this version cannot read: run the suite again",
-                code="old-schema",
+                code="older-schema",
             )
         value = {**MIGRATIONS[older](value), "schema_version": older + 1}
     try:

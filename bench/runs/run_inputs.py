@@ -46,4 +46,4 @@ def read(folder: Path) -> RunInputs:
     except (OSError, ValidationError) as error:
         reason = str(error).splitlines()[0]
         message = f"{path} cannot be read ({reason}): remove it; the next run of the suite makes it again"
-        raise BenchError(message, code="given-unreadable") from error
+        raise BenchError(message, code="cannot-read") from error

@@ -37,7 +37,7 @@ def guess_adapter(table: RawTable, given: Mapping[str, str]) -> tuple[str, str]:
         f"{table.where} has the columns {names_of(table.columns)}{where}: choose with --adapter "
         "(classification, sentiment, ner or qa) and which columns to use, such as --text and --label"
         f"{header_hint(table)}",
-        code="adapter-not-obvious",
+        code="unclear-adapter",
     )
 
 

@@ -113,7 +113,7 @@ def _guess(table: RawTable, adapter: str, chosen: dict[str, str]) -> list[str]:
                 raise BenchError(
                     f"{table.where}: which column is the {role}? say --{role} COLUMN ({names_of(free)})"
                     f"{header_hint(table)}",
-                    code="column-not-obvious",
+                    code="unclear-column",
                 )
             chosen[role] = column
             guessed.append(f"{role} is '{column}'")
@@ -153,14 +153,14 @@ def resolve(table: RawTable, column: str, role: str) -> str:
         raise BenchError(
             f"{table.where} has several columns '{column}': choose one by its number for --{role} "
             f"({', '.join(twice)})",
-            code="no-such-column",
+            code="unknown-column",
         )
     near = difflib.get_close_matches(column, table.columns, n=1)
     hint = f"did you mean '{near[0]}'? " if near else ""
     raise BenchError(
         f"{table.where} has no column '{column}' for --{role}: {hint}it has {names_of(table.columns)}"
         f"{header_hint(table)}",
-        code="no-such-column",
+        code="unknown-column",
     )
 
 

@@ -67,7 +67,7 @@ def open_conll(
         raise BenchError(
             f"{path.name} has no line that names its columns: choose them by number, such as --tags "
             f"{columns.width}",
-            code="no-such-column",
+            code="unknown-column",
         )
     columns = replace(columns, known=frozenset(tag for tag, count in tags.items() if count))
     if columns.width == 10 and indexed and not given.get("tags"):
@@ -189,5 +189,5 @@ def _column_index(given: str, role: str, columns: Columns, names: Sequence[str])
     raise BenchError(
         f"{columns.path.name} has no column '{given}' for --{role}: it has {columns.width}, numbered from 1"
         + (f", or '{', '.join(names)[:80]}'" if names else ""),
-        code="no-such-column",
+        code="unknown-column",
     )

@@ -81,7 +81,7 @@ class UserData:
         found = read(dataclasses.replace(self, rows="", sizes=()), sources)
         if self.rows and found.data.rows != self.rows:
             raise BenchError(
-                f"{self.data} has changed since this run began: start it again", code="data-changed"
+                f"{self.data} has changed since this run began: start it again", code="changed-data"
             )
         return found.splits
 
@@ -126,7 +126,7 @@ def checked_name(name: str) -> str:
     if not re.fullmatch(r"[A-Za-z0-9][\w.-]*", name, flags=re.ASCII) or len(name) > LONGEST_NAME:
         raise BenchError(
             f"--name {name[:40]}: use letters, digits, '-', '_' and '.', {LONGEST_NAME} at most",
-            code="bad-name",
+            code="unsafe-name",
         )
     return name
 
@@ -172,7 +172,7 @@ def _label_names(value: Any) -> tuple[str, ...]:
     if not all(found) or len(set(found)) < len(found):
         raise BenchError(
             f"--label-names {','.join(found)[:80]}: each label needs one name of its own",
-            code="bad-label-names",
+            code="wrong-label-names",
         )
     return found
 

@@ -74,7 +74,7 @@ def start_of(path: Path, size: int = 4096) -> bytes:
 
 def unreadable(path: Path, error: Exception) -> BenchError:
     reason = getattr(error, "strerror", None) or error
-    return BenchError(f"{path} cannot be read ({reason})", code="unreadable-file")
+    return BenchError(f"{path} cannot be read ({reason})", code="cannot-read")
 
 
 def encoding_of(path: Path, given: str = "") -> Encoding:

@@ -54,13 +54,13 @@ def open_sources(data: UserData, sources: Sources) -> dict[str, Source]:
         found = _folder(path, data)
     elif path.is_absolute() or "/" not in data.data:
         hint = "" if path.suffix else " (a data set of the hub is written owner/name)"
-        raise BenchError(f"--data {data.data}: there is no such file or folder{hint}", code="no-such-file")
+        raise BenchError(f"--data {data.data}: there is no such file or folder{hint}", code="no-file")
     else:
         found = _hub(data.data, sources)
     for split, given in (("validation", data.validation), ("test", data.test)):
         if given:
             if not Path(given).is_file():
-                raise BenchError(f"--{split} {given}: there is no such file", code="no-such-file")
+                raise BenchError(f"--{split} {given}: there is no such file", code="no-file")
             found[split] = open_file(Path(given), data)
     return found
 
@@ -84,7 +84,7 @@ def _folder(path: Path, data: UserData) -> dict[str, Source]:
         shards = [open_file(file, data) for file in files]
         parts = [shard.table for shard in shards if shard.table]
         if len(shards) > 1 and len(parts) < len(shards):
-            raise BenchError(f"{path}: give {split} as one file", code="shards-differ")
+            raise BenchError(f"{path}: give {split} as one file", code="different-shards")
         source = _of_table(folders.joined(parts)) if len(parts) > 1 else shards[0]
         found[split] = replace(source, names={**source.names, **names})
     return found

@@ -34,7 +34,7 @@ def read_parquet(path: Path) -> RawTable:
         schema = pq.ParquetFile(path).schema_arrow
     except (OSError, ValueError, pa.ArrowException) as error:
         raise BenchError(
-            f"{path.name} cannot be read as Parquet ({str(error).splitlines()[0][:100]})", code="bad-parquet"
+            f"{path.name} cannot be read as Parquet ({str(error).splitlines()[0][:100]})", code="not-parquet"
         ) from error
 
     def rows() -> Iterator[RawRow]:
@@ -43,7 +43,7 @@ def read_parquet(path: Path) -> RawTable:
                 yield from batch.to_pylist()
         except (OSError, ValueError, pa.ArrowException) as error:
             raise BenchError(
-                f"{path.name} is damaged ({str(error).splitlines()[0][:100]})", code="bad-parquet"
+                f"{path.name} is damaged ({str(error).splitlines()[0][:100]})", code="not-parquet"
             ) from error
 
     return RawTable(path.name, tuple(schema.names), rows, _stored_names(schema.metadata or {}))
@@ -113,7 +113,7 @@ def joined(tables: Sequence[RawTable]) -> RawTable:
     first = tables[0]
     for table in tables[1:]:
         if table.columns != first.columns:
-            raise BenchError(f"{table.where} has other columns than {first.where}", code="shards-differ")
+            raise BenchError(f"{table.where} has other columns than {first.where}", code="different-shards")
 
     def rows() -> Iterator[RawRow]:
         for table in tables:

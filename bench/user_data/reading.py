@@ -76,7 +76,7 @@ def _like(first: Source, other: Source, columns: Mapping[str, str], given: bool)
     if other.kind != first.kind or (other.table is None) != (first.table is None):
         raise BenchError(
             f"{other.where} has another format than {first.where}: give files of one format",
-            code="formats-differ",
+            code="different-formats",
         )
     if first.table is None or other.table is None:
         return other
@@ -90,7 +90,7 @@ def _like(first: Source, other: Source, columns: Mapping[str, str], given: bool)
         raise BenchError(
             f"{other.where} has no column '{missing}', which {first.where} has: it has "
             f"{names_of(other.table.columns)}",
-            code="columns-differ",
+            code="different-columns",
         )
     return other
 

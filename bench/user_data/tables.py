@@ -89,7 +89,7 @@ def parse_json(text: str, where: str) -> Any:
     except (ValueError, RecursionError) as error:
         hint = "; write JSON lines: one object a line" if "Extra data" in str(error) else ""
         hint = "; JSON wants double quotes" if "double quotes" in str(error) else hint
-        raise BenchError(f"{where} is not valid JSON ({str(error)[:100]}){hint}", code="bad-json") from error
+        raise BenchError(f"{where} is not valid JSON ({str(error)[:100]}){hint}", code="not-json") from error
 
 
 def _one_after_another(text: str) -> list[RawRow] | None:

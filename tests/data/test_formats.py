@@ -61,7 +61,7 @@ def test_a_mention_that_is_not_there_is_named(tmp_path: Path) -> None:
     path = written(tmp_path / "a", sample("Ann ran", "[Bob - PERSON]"))
     with pytest.raises(BenchError, match=r"line 1: an entity of Bob - PERSON is not") as error:
         read_mentions(path, "f")
-    assert error.value.code == "entity-not-found"
+    assert error.value.code == "unmatched-entity"
 
 
 def test_questions_are_grouped_by_article(tmp_path: Path) -> None:

@@ -37,7 +37,7 @@ def test_a_hub_that_cannot_be_reached_is_one_line_in_seconds(
     started = time.perf_counter()
     with pytest.raises(BenchError) as caught:
         Sources(tmp_path).hub("nobody/no-such-data-set")
-    assert caught.value.code == "hub-unreachable"
+    assert caught.value.code == "cannot-reach-hub"
     assert time.perf_counter() - started < 10
     assert "\n" not in str(caught.value)
 

@@ -217,7 +217,7 @@ def test_an_id_that_occurs_twice_is_named() -> None:
 def test_a_label_that_is_not_learnt_is_named() -> None:
     with pytest.raises(BenchError) as error:
         prepared(Made.rows, Recipe(train=2))
-    assert error.value.code == "label-not-in-training"
+    assert error.value.code == "unknown-label"
 
 
 def test_long_contexts_go_before_sampling() -> None:

@@ -76,14 +76,14 @@ def test_damaged_weights_are_refused(folder: Path, sources: Sources) -> None:
     (folder / "model.safetensors").write_bytes(b"not a safetensors file at all")
     with pytest.raises(BenchError) as error:
         load(str(folder), sources)
-    assert error.value.code == "backbone-not-loaded"
+    assert error.value.code == "cannot-load-backbone"
 
 
 def test_weights_of_another_shape_are_refused(folder: Path, sources: Sources) -> None:
     BertConfig(hidden_size=64, num_attention_heads=2).save_pretrained(folder)
     with pytest.raises(BenchError) as error:
         load(str(folder), sources)
-    assert error.value.code == "weights-mismatch"
+    assert error.value.code == "wrong-weights"
 
 
 def test_weights_that_lack_a_layer_are_refused(folder: Path, sources: Sources) -> None:
@@ -92,14 +92,14 @@ def test_weights_that_lack_a_layer_are_refused(folder: Path, sources: Sources) -
     config.save_pretrained(folder)
     with pytest.raises(BenchError, match=r"'encoder\.layer\.4\.\S+' is missing") as error:
         load(str(folder), sources)
-    assert error.value.code == "weights-mismatch"
+    assert error.value.code == "wrong-weights"
 
 
 def test_a_damaged_configuration_is_refused(folder: Path, sources: Sources) -> None:
     (folder / "config.json").write_text("{", encoding="utf-8")
     with pytest.raises(BenchError) as error:
         load(str(folder), sources)
-    assert error.value.code == "backbone-not-loaded"
+    assert error.value.code == "cannot-load-backbone"
     with pytest.raises(BenchError) as error:
         catalog.depth(str(folder), sources)
     assert error.value.code == "no-backbone"
@@ -111,7 +111,7 @@ def test_a_tokenizer_that_knows_more_than_the_embeddings_is_refused(folder: Path
     tokenizer.save_pretrained(folder)
     with pytest.raises(BenchError) as error:
         load(str(folder), sources)
-    assert error.value.code == "tokenizer-mismatch"
+    assert error.value.code == "wrong-tokenizer"
 
 
 def test_a_folder_without_a_tokenizer_is_refused(folder: Path, sources: Sources) -> None:

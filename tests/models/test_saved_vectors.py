@@ -38,7 +38,7 @@ def test_a_pickle_that_would_run_code_is_refused_and_not_run(suffix: str, tmp_pa
         BenchError, match=r"a pickle that would call posix\.mkdir, so it was not loaded"
     ) as error:
         load_vectors(str(path), Sources(cache=tmp_path))
-    assert error.value.code == "vectors-not-read"
+    assert error.value.code == "cannot-read-vectors"
     assert not mark.exists()
     pickle.loads(path.read_bytes())
     assert mark.exists(), "the pickle does no harm: nothing was shown"
@@ -50,7 +50,7 @@ def test_a_part_beside_the_file_is_looked_at_too(tmp_path: Path) -> None:
     (tmp_path / "vectors.kv.sparse").write_bytes(pickle.dumps(Harmful(tmp_path / "mark")))
     with pytest.raises(BenchError) as error:
         load_vectors(str(path), Sources(cache=tmp_path))
-    assert error.value.code == "vectors-not-read"
+    assert error.value.code == "cannot-read-vectors"
 
 
 @pytest.mark.parametrize("kind", [Word2Vec, FastText])
@@ -82,7 +82,7 @@ def test_a_clean_pickle_that_names_another_pickle_beside_it_runs_nothing(key: st
     (tmp_path / "evil.kv.x.npy").unlink()
     with pytest.raises(BenchError, match=key) as error:
         load_vectors(str(path), Sources(cache=tmp_path))
-    assert error.value.code == "vectors-not-read"
+    assert error.value.code == "cannot-read-vectors"
     assert not mark.exists()
 
 
@@ -115,7 +115,7 @@ def test_a_part_that_is_no_array_is_refused(content: bytes, tmp_path: Path) -> N
     (tmp_path / "evil.kv.vectors.npy").write_bytes(content)
     with pytest.raises(BenchError) as error:
         load_vectors(str(path), Sources(cache=tmp_path))
-    assert error.value.code == "vectors-not-read"
+    assert error.value.code == "cannot-read-vectors"
 
 
 def test_a_part_with_objects_is_refused_by_numpy(tmp_path: Path) -> None:
@@ -133,7 +133,7 @@ def test_a_pickle_of_something_else_is_refused(value: Any, tmp_path: Path) -> No
     (tmp_path / "v.kv").write_bytes(pickle.dumps(value))
     with pytest.raises(BenchError) as error:
         load_vectors(str(tmp_path / "v.kv"), Sources(cache=tmp_path))
-    assert error.value.code == "vectors-not-read"
+    assert error.value.code == "cannot-read-vectors"
 
 
 def test_a_saved_file_with_another_number_of_words_is_refused(tmp_path: Path) -> None:
@@ -143,7 +143,7 @@ def test_a_saved_file_with_another_number_of_words_is_refused(tmp_path: Path) ->
     path.write_bytes(pickle.dumps(vectors))
     with pytest.raises(BenchError) as error:
         load_vectors(str(path), Sources(cache=tmp_path))
-    assert error.value.code == "vectors-not-read"
+    assert error.value.code == "cannot-read-vectors"
 
 
 def test_a_file_of_an_older_version_of_gensim_is_read(tmp_path: Path) -> None:

@@ -131,7 +131,7 @@ def test_a_damaged_file_is_named(
     path.write_bytes({"cut": cut, "noise": b"\x00\xff\xfe noise\n" * 9, "empty": b""}[damage])
     with pytest.raises(BenchError) as error:
         load_vectors(str(path), sources)
-    assert error.value.code == "vectors-not-read"
+    assert error.value.code == "cannot-read-vectors"
 
 
 def test_a_word_of_a_headerless_file_may_contain_a_space(tmp_path: Path, sources: Sources) -> None:
@@ -147,7 +147,7 @@ def test_vectors_that_are_not_finite_are_refused(tmp_path: Path, sources: Source
     path.write_text("good 1.0 nan\nfilm 0.5 0.5\n", encoding="utf-8")
     with pytest.raises(BenchError) as error:
         load_vectors(str(path), sources)
-    assert error.value.code == "vectors-not-finite"
+    assert error.value.code == "not-finite"
 
 
 def test_a_file_that_does_not_exist_is_named(sources: Sources) -> None:

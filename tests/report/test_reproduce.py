@@ -135,4 +135,4 @@ def test_what_a_run_was_given_adds_up_and_damage_is_named(tmp_path: Path):
     (tmp_path / run_inputs.NAME).write_text("{", encoding="utf-8")
     with pytest.raises(BenchError) as error:
         run_inputs.read(tmp_path)
-    assert error.value.code == "given-unreadable"
+    assert error.value.code == "cannot-read"

@@ -66,7 +66,7 @@ def test_an_older_version_without_a_migration_is_refused_in_one_line() -> None:
     value = {**json.loads(record().to_json()), "schema_version": 0}
     with pytest.raises(BenchError) as error:
         read_record(json.dumps(value), "x")
-    assert error.value.code == "old-schema"
+    assert error.value.code == "older-schema"
 
 
 def test_a_sound_record_with_an_unknown_field_is_of_another_version_and_not_damaged(tmp_path: Path) -> None:

@@ -87,7 +87,7 @@ def test_a_label_outside_the_training_split_is_an_error(tokenizer):
 def test_a_length_without_room_for_text_is_an_error(wordpiece):
     with pytest.raises(BenchError, match="max_length is 2; this tokenizer needs at least 3") as error:
         TASK.encode(texts(("good", "sport")), wordpiece, LABELS, Recipe(max_length=2, stride=0))
-    assert error.value.code == "max-length-too-small"
+    assert error.value.code == "too-small-max-length"
 
 
 def test_a_tokenizer_without_a_fast_backend_is_an_error():

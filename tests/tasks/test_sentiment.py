@@ -43,7 +43,7 @@ def test_neutral_stands_between_where_the_data_has_it():
 def test_training_without_a_polarity_is_an_error():
     with pytest.raises(BenchError) as error:
         TASK.labels(labelled(["negative", "negative"]))
-    assert error.value.code == "missing-polarity"
+    assert error.value.code == "no-polarity"
 
 
 def test_texts_are_encoded_with_their_polarity(tokenizer):

@@ -125,7 +125,7 @@ def _admit(name: str, size: int, irregular: bool) -> None:
     if size > MEMBER_LIMIT:
         raise BenchError(
             f"refused the archive member '{name}': {size} bytes are over {MEMBER_LIMIT}",
-            code="member-too-large",
+            code="too-large-member",
         )
 
 
@@ -137,6 +137,6 @@ def _copy(name: str, source: IO[bytes], target: IO[bytes]) -> None:
         if total > MEMBER_LIMIT:
             raise BenchError(
                 f"refused the archive member '{name}': it unpacks to over {MEMBER_LIMIT} bytes",
-                code="member-too-large",
+                code="too-large-member",
             )
         target.write(block)

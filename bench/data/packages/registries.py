@@ -62,7 +62,7 @@ def archive_of(package: Package, cache: Path) -> Iterator[Path]:
         status, output = download(package, folder)
         found = [path for path in folder.glob("got/*") if path.is_file()]
         if status or len(found) != 1:
-            raise BenchError(_failure(package, cache, output), code="download-failed")
+            raise BenchError(_failure(package, cache, output), code="cannot-download")
         if sha256_of(found[0]) != package.sha256:
             raise BenchError(_wrong_digest(package), code="wrong-digest")
         yield found[0]

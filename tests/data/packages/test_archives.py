@@ -55,7 +55,7 @@ def test_an_oversized_member_is_refused(tmp_path: Path, monkeypatch: pytest.Monk
     archive = make_zip(tmp_path / "a.whl", {"bomb": bytes(1000)})
     with pytest.raises(BenchError, match="1000 bytes are over 10") as error:
         extract(archive, ["bomb"], tmp_path)
-    assert error.value.code == "member-too-large"
+    assert error.value.code == "too-large-member"
 
 
 def test_a_member_that_unpacks_to_more_than_its_header_says_is_cut_off(
@@ -64,7 +64,7 @@ def test_a_member_that_unpacks_to_more_than_its_header_says_is_cut_off(
     monkeypatch.setattr(archives, "MEMBER_LIMIT", 10)
     with pytest.raises(BenchError, match="unpacks to over 10 bytes") as error:
         archives._copy("bomb", io.BytesIO(bytes(100)), io.BytesIO())
-    assert error.value.code == "member-too-large"
+    assert error.value.code == "too-large-member"
 
 
 def test_only_the_named_members_are_written(tmp_path: Path) -> None:

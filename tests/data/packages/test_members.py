@@ -175,7 +175,7 @@ def test_a_registry_that_cannot_be_reached_is_one_line(
     package = Package(kind, "made-up", "1.0", "0" * 64, 10, "wheel")  # type: ignore[arg-type]
     with pytest.raises(BenchError) as caught:
         cached_members(package, ["x"], tmp_path)
-    assert caught.value.code == "download-failed"
+    assert caught.value.code == "cannot-download"
     assert "\n" not in str(caught.value)
     assert str(tmp_path / "archives") in str(caught.value)
     assert files_below(tmp_path) == []
@@ -197,7 +197,7 @@ def test_a_cache_that_is_a_file_is_one_line(tmp_path: Path) -> None:
     cache.write_text("")
     with pytest.raises(BenchError, match="TRANSFERBENCH_CACHE") as error:
         cached_members(Package("pip", "made-up", "1.0", "0" * 64, 10, "wheel"), ["x"], cache)
-    assert error.value.code == "cache-unusable"
+    assert error.value.code == "cannot-use-cache"
 
 
 @pytest.mark.network
