@@ -7,6 +7,7 @@ torch, so that `list` and `--help` start at once.
 
 from __future__ import annotations
 
+import copyreg
 import dataclasses
 import hashlib
 import json
@@ -32,14 +33,18 @@ FROZEN = 0.0
 
 
 class BenchError(ValueError):
-    """A request that cannot be carried out: one line that says what was wrong and how to mend it.
+    """A request that cannot be carried out. The message is one line that says what is wrong and how to correct it.
 
-    code: a short, stable name of the reason, such as `unknown-strategy`; tests and programs read it, people read
-    the line."""
+    code: a short, stable name of the reason, such as `unknown-strategy`. Programs and tests read the code, people
+    read the message. The harness always sets it; a plug-in may leave it out."""
 
     def __init__(self, message: str, code: str = "") -> None:
         super().__init__(message)
         self.code = code
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Pickle the message and the attributes, since subclasses have constructors of their own."""
+        return copyreg.__newobj__, (type(self), *self.args), self.__dict__  # pyright: ignore[reportAttributeAccessIssue]
 
 
 # --------------------------------------------------------------------------------------------------
@@ -177,7 +182,7 @@ class Strategy(ABC):
             shares = ", ".join(f"{phase.share:g}" for phase in phases)
             raise BenchError(
                 f"strategy '{self.name}': the shares of its phases ({shares}) must sum to one",
-                code="shares-do-not-sum-to-one",
+                code="wrong-shares",
             )
         return phases
 
@@ -388,7 +393,7 @@ class Recipe:
 
     def _wrong(self, name: str, rule: str) -> BenchError:
         value = _shown(getattr(self, name))
-        return BenchError(f"recipe.{name} is {value}; it {rule}", code="recipe-out-of-range")
+        return BenchError(f"recipe.{name} is {value}; it {rule}", code="wrong-recipe")
 
 
 @dataclass(frozen=True)

@@ -9,5 +9,5 @@ def missing(need: str, extra: str, error: ImportError) -> BenchError:
     """The error for what a user asked for (`need`) whose package cannot be imported."""
     return BenchError(
         f"{need}: {error}: pip install 'transferbench[{extra}]', or pip install -e '.[{extra}]' in a checkout",
-        code="missing-extra",
+        code="no-extra",
     )

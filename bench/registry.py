@@ -211,7 +211,7 @@ def _add(task: type[Task], tasks: dict[str, type[Task]]) -> None:
     if tasks.setdefault(task.name, task) is not task:
         raise BenchError(
             f"the name '{task.name}' is taken by another task: choose another one with --name",
-            code="name-taken",
+            code="taken-name",
         )
 
 
@@ -237,7 +237,7 @@ def _own_package(name: str) -> ModuleType:
         raise BenchError(
             f"this process has imported a module '{name}' from {where}, and transferbench has a package of that "
             "name: rename yours, or keep it out of this process",
-            code="name-taken",
+            code="taken-name",
         )
     return package
 
@@ -252,7 +252,7 @@ def _entry_points() -> Iterator[ModuleType]:
             except Exception as error:
                 raise BenchError(
                     f"the installed plug-in {where} cannot be imported: {_said(error)}",
-                    code="plugin-not-imported",
+                    code="cannot-import-plugin",
                 ) from error
             yield module
 
@@ -276,7 +276,7 @@ def _file(path: Path) -> ModuleType:
     except Exception as error:
         del sys.modules[name]
         raise BenchError(
-            f"--plugin {path}: cannot be imported: {_said(error)}", code="plugin-not-imported"
+            f"--plugin {path}: cannot be imported: {_said(error)}", code="cannot-import-plugin"
         ) from error
     return module
 
@@ -327,7 +327,7 @@ def _collect(modules: Iterable[ModuleType], base: type[T]) -> dict[str, type[T]]
                 files = f"{inspect.getfile(twin)} and {inspect.getfile(cls)}"
                 raise BenchError(
                     f"two plug-ins are named '{cls.name}': {files}; rename one",
-                    code="two-plugins-of-one-name",
+                    code="duplicate-plugin",
                 )
     return dict(sorted(found.items()))
 

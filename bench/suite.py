@@ -151,7 +151,7 @@ def load(
     try:
         if path.is_file() and path.stat().st_size > LONGEST_SUITE:
             raise BenchError(
-                f"suite file {shown} has more than {LONGEST_SUITE >> 20} MB", code="suite-too-large"
+                f"suite file {shown} has more than {LONGEST_SUITE >> 20} MB", code="too-large-suite"
             )
         values = _toml(path.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
@@ -284,7 +284,7 @@ def _check_distinct(known: Cell, cell: Cell) -> None:
         raise BenchError(
             f"backbones '{known.backbone}' and '{cell.backbone}' give their cells one name ({cell.id}): one would "
             "overwrite the other; rename one of the two",
-            code="same-cell",
+            code="duplicate-cell",
         )
     if not is_cell_id(cell.id):
         raise BenchError(

@@ -36,7 +36,7 @@ class Sentiment(LabelledTexts):
             if polarity not in found:
                 raise BenchError(
                     f"no training example is '{polarity}': use more examples, or the adapter `classification`",
-                    code="missing-polarity",
+                    code="no-polarity",
                 )
         return tuple(polarity for polarity in POLARITIES if polarity in found)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -155,3 +156,31 @@ def test_tests_mirror_the_rooms() -> None:
     for folder in folders:
         if folder.parts and folder.parts[0] not in BESIDE_ROOMS:
             assert (ROOT / "bench" / folder).is_dir(), f"tests/{folder} has no bench/{folder}"
+
+
+def _errors() -> Iterator[tuple[str, ast.Call]]:
+    """Where a BenchError is made, and the call that makes it. Subclasses set the code in their constructors."""
+    for module, path in {**BENCH, **modules("tasks"), **modules("strategies")}.items():
+        tree = ast.parse(path.read_text(encoding="utf-8"))
+        classes = {node: node.bases for node in ast.walk(tree) if isinstance(node, ast.ClassDef)}
+        subclasses = [node for node, bases in classes.items() if "BenchError" in map(ast.unparse, bases)]
+        inherited = {
+            call for node in subclasses for call in ast.walk(node) if _calls(call, "super().__init__")
+        }
+        for node in ast.walk(tree):
+            if isinstance(node, ast.Call) and (_calls(node, "BenchError") or node in inherited):
+                yield f"{module}:{node.lineno}", node
+
+
+def _calls(node: ast.AST, name: str) -> bool:
+    return isinstance(node, ast.Call) and ast.unparse(node.func) == name
+
+
+def test_every_error_has_a_code() -> None:
+    found = list(_errors())
+    assert len(found) > 200
+    for where, call in found:
+        codes = call.args[1:] + [word.value for word in call.keywords if word.arg == "code"]
+        assert len(codes) == 1, f"{where} has no code"
+        literal = codes[0].value if isinstance(codes[0], ast.Constant) else "a-variable"
+        assert re.fullmatch(r"[a-z]+(-[a-z]+)*", str(literal)), f"{where}: {literal}"

@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import os
+import pickle
+import stat
 import subprocess
 import sys
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from bench.contracts import FROZEN, BenchError, Cell, Phase, Recipe, Strategy, check_coverage, digest
+from bench.runs.plain_files import Irregular
+from bench.runs.sealing import Damaged
+from bench.user_data.quoting import MalformedRows
 from strategies.gradual import Gradual
 from strategies.top_layers import TopLayers
 
@@ -67,7 +73,7 @@ def test_no_phase_is_an_error() -> None:
 
 @pytest.mark.parametrize("shares", [(0.5,), (0.5, 0.6), (0.3, 0.3, 0.3)])
 def test_shares_sum_to_one(shares: tuple[float, ...]) -> None:
-    assert refusal(Given(tuple(Phase(share) for share in shares))) == "shares-do-not-sum-to-one"
+    assert refusal(Given(tuple(Phase(share) for share in shares))) == "wrong-shares"
 
 
 def test_shares_may_differ_from_one_by_rounding() -> None:
@@ -176,7 +182,7 @@ def test_the_stages_of_gradual_must_fit_the_depth(stages: int) -> None:
 def test_a_recipe_names_the_key_that_is_wrong(key: str, value: float) -> None:
     with pytest.raises(BenchError, match=rf"recipe\.{key} is ") as error:
         Recipe(**{key: value})
-    assert error.value.code == "recipe-out-of-range"
+    assert error.value.code == "wrong-recipe"
 
 
 CELL = Cell("quick", "movie-sentiment", "gradual", "minilm", 0, Recipe())
@@ -215,6 +221,25 @@ def test_a_digest_does_not_depend_on_the_order_of_keys() -> None:
 )
 def test_a_digest_changes_with_any_field(other: Cell) -> None:
     assert digest(other) != digest(CELL)
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        BenchError("a line", code="a-code"),
+        Damaged(Path("record.json"), "cut"),
+        Irregular(Path("link"), stat.S_IFLNK),
+        MalformedRows(Path("rows.csv"), 3, "a quote is open"),
+    ],
+    ids=lambda error: type(error).__name__,
+)
+def test_errors_cross_processes(error: BenchError) -> None:
+    try:
+        raise error from OSError("the cause")
+    except BenchError as raised:
+        copy = pickle.loads(pickle.dumps(raised))
+    assert (type(copy), str(copy), copy.code) == (type(error), str(error), error.code)
+    assert vars(copy) == vars(error)
 
 
 def test_what_cannot_be_digested_is_an_error() -> None:

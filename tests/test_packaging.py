@@ -306,7 +306,7 @@ def test_a_missing_package_is_one_line_that_names_its_extra(
     monkeypatch.setitem(sys.modules, use.__name__, None)  # so that it cannot be imported
     with pytest.raises(BenchError) as error:
         use()
-    assert error.value.code == "missing-extra"
+    assert error.value.code == "no-extra"
     assert f"'transferbench[{extra}]'" in str(error.value)
     assert "\n" not in str(error.value)
     assert package in EXTRAS[extra]

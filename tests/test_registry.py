@@ -109,7 +109,7 @@ def test_a_broken_installed_plug_in_is_named(tmp_path: Path, monkeypatch: pytest
     declare(tmp_path, "[transferbench.tasks]\ny = far_away_broken\n")
     monkeypatch.syspath_prepend(tmp_path)
     code, line = refusal()
-    assert code == "plugin-not-imported"
+    assert code == "cannot-import-plugin"
     assert "far-away: far_away_broken" in line
     assert "nothing_of_this_name" in line
 
@@ -124,14 +124,14 @@ def declare(folder: Path, entries: str) -> None:
 def test_two_strategies_with_one_name_are_an_error_that_names_both_files(tmp_path: Path) -> None:
     twins = [write(tmp_path / name, STRATEGY.format(name="twin")) for name in ("a.py", "b.py")]
     code, line = refusal(*twins)
-    assert code == "two-plugins-of-one-name"
+    assert code == "duplicate-plugin"
     assert all(str(path) in line for path in twins)
 
 
 def test_a_plug_in_cannot_take_the_name_of_a_task_of_the_project(tmp_path: Path) -> None:
     path = write(tmp_path / "mine.py", TASK.format(name="squad"))
     code, line = refusal(path)
-    assert code == "two-plugins-of-one-name"
+    assert code == "duplicate-plugin"
     assert "tasks/squad.py" in line
     assert str(path) in line
 
@@ -139,7 +139,7 @@ def test_a_plug_in_cannot_take_the_name_of_a_task_of_the_project(tmp_path: Path)
 def test_two_classes_of_one_file_with_one_name_are_an_error(tmp_path: Path) -> None:
     text = STRATEGY.format(name="twin")
     path = write(tmp_path / "mine.py", text + text.replace("class Mine", "class Other"))
-    assert refusal(path)[0] == "two-plugins-of-one-name"
+    assert refusal(path)[0] == "duplicate-plugin"
 
 
 @pytest.mark.parametrize("name", ["strategies", "tasks"])
@@ -151,7 +151,7 @@ def test_a_module_of_the_same_name_that_was_imported_before_is_named(
     monkeypatch.setitem(sys.modules, name, theirs)
     with pytest.raises(BenchError) as error:
         discover()
-    assert error.value.code == "name-taken"
+    assert error.value.code == "taken-name"
     assert str(tmp_path) in str(error.value)
 
 
@@ -176,7 +176,7 @@ def test_the_same_plug_in_file_twice_is_one_plug_in(tmp_path: Path) -> None:
 def test_a_plug_in_file_that_cannot_be_imported_is_named(tmp_path: Path, text: str, reason: str) -> None:
     path = write(tmp_path / "broken.py", text)
     code, line = refusal(path)
-    assert code == "plugin-not-imported"
+    assert code == "cannot-import-plugin"
     assert str(path) in line
     assert re.search(reason, line)
 

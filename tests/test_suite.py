@@ -451,7 +451,7 @@ def test_two_backbones_with_one_cell_id_are_refused_by_name(
 ) -> None:
     with pytest.raises(BenchError) as error:
         cells(suite, plugins, Filters(backbones=pair))
-    assert error.value.code == "same-cell"
+    assert error.value.code == "duplicate-cell"
     assert all(f"'{name}'" in str(error.value) for name in pair)
 
 

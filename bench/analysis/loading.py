@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any, Union
 
 import numpy as np
 
-from bench.runs.given import NOTHING, Given
 from bench.runs.record import Record
+from bench.runs.run_inputs import NOTHING, RunInputs
 
 if TYPE_CHECKING:
     import pyarrow
@@ -31,7 +31,7 @@ class Run:
     records: Sequence[Record]
     predictions: Callable[[str], Predictions]
     verified: bool = True
-    given: Given = NOTHING
+    given: RunInputs = NOTHING
     planned: tuple[str, ...] = ()
 
 

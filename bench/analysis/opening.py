@@ -9,7 +9,7 @@ from bench.analysis.loading import Run
 from bench.analysis.regression.baseline import read, read_revision
 from bench.analysis.tables.model import Table
 from bench.contracts import BenchError
-from bench.runs import given
+from bench.runs import run_inputs
 from bench.runs.folder import MANY, open_run
 
 UNVERIFIED = f"More than {MANY:,} records: checksums were not verified (`status RUN --check` verifies them)."
@@ -30,7 +30,9 @@ def open_source(name: str, suite: str = "") -> Run:
         return read_revision(name, suite)
     planned = tuple(store.planned())
     few = len(planned) <= MANY
-    return Run(str(store.path), store.seen_records(), store.predictions, few, given.read(store.path), planned)
+    return Run(
+        str(store.path), store.seen_records(), store.predictions, few, run_inputs.read(store.path), planned
+    )
 
 
 def noted(table: Table, *runs: Run) -> Table:

@@ -32,7 +32,7 @@ def put(table: Table, path: Path, mark: str = "table") -> None:
     try:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        raise BenchError(f"--into {path} cannot be read: {error}", code="into-unreadable") from error
+        raise BenchError(f"--into {path} cannot be read: {error}", code="cannot-read") from error
     before, start, rest = text.partition(f"<!-- {mark} -->\n")
     _, end, after = rest.partition(f"<!-- /{mark} -->")
     if not start or not end:

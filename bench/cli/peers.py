@@ -132,7 +132,7 @@ def _measure(request: _Request, path: Path, fresh: bool) -> PeerResults:
     measuring.check(cells, request.sides)
     incompatible = launch.check(cells, Registry(plugins, Sources(local=chosen.data.local)), Display(screen))
     if incompatible:
-        raise BenchError(next(iter(incompatible.values())))
+        raise BenchError(next(iter(incompatible.values())), code="strategy-does-not-fit")
     if fresh:
         atomic_files.remove(path)
     machine = _machine(request.job)

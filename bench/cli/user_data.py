@@ -105,7 +105,7 @@ def request(values: Mapping[str, Any]) -> UserData | None:
 
     if values["name"] in suites.names():
         raise BenchError(
-            f"--name {values['name']} is the name of a suite: choose another one", code="name-taken"
+            f"--name {values['name']} is the name of a suite: choose another one", code="taken-name"
         )
     return from_values(values["name"] or _free(task_name(values["data"])), keys, Path())
 

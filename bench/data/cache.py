@@ -1,4 +1,4 @@
-"""The cache folder: where it is, how files get into it whole or not at all, and what is said about it."""
+"""The cache folder: its place, locks and atomic writes, and notices to the user."""
 
 from __future__ import annotations
 
@@ -40,27 +40,27 @@ def _on_stderr(text: str) -> None:
     print(text, file=sys.stderr, flush=True)
 
 
-_HEARD_BY: ContextVar[Callable[[str], None]] = ContextVar("heard_by", default=_on_stderr)
+_LISTENER: ContextVar[Callable[[str], None]] = ContextVar("listener", default=_on_stderr)
 
 
 def notice(text: str) -> None:
-    """One line for the user: on stderr, or to whoever `heard_by` named."""
-    _HEARD_BY.get()(text)
+    """One line for the user: on stderr, or to the listener of `notices_to`."""
+    _LISTENER.get()(text)
 
 
 @contextmanager
-def heard_by(listener: Callable[[str], None]) -> Iterator[None]:
+def notices_to(listener: Callable[[str], None]) -> Iterator[None]:
     """Notices go to the listener in the `with` block: a worker process has no screen."""
-    token = _HEARD_BY.set(listener)
+    token = _LISTENER.set(listener)
     try:
         yield
     finally:
-        _HEARD_BY.reset(token)
+        _LISTENER.reset(token)
 
 
 @contextmanager
 def cache_errors(cache: Path) -> Iterator[None]:
-    """Turns an OSError (disk full, no permission) into one line that names the cache and the remedy."""
+    """Turn an OSError (disk full, no permission) into one line that names the cache and the remedy."""
     try:
         yield
     except OSError as error:
@@ -68,13 +68,13 @@ def cache_errors(cache: Path) -> Iterator[None]:
         raise BenchError(
             f"cannot use the cache folder {cache} ({reason}): free space there or correct its permissions, "
             f"or set {CACHE_VARIABLE} to another folder",
-            code="cache-unusable",
+            code="cannot-use-cache",
         ) from error
 
 
 @contextmanager
 def locked(cache: Path, name: str) -> Iterator[None]:
-    """Holds the lock `name`, so that of several processes one builds and the others find it built.
+    """Hold the lock `name`, so that one of several processes builds and the others wait for the result.
 
     BenchError where the cache folder cannot be written."""
     lock = FileLock(cache / "locks" / f"{name}.lock")
@@ -91,7 +91,7 @@ def locked(cache: Path, name: str) -> Iterator[None]:
 def work_folder(cache: Path) -> Iterator[Path]:
     """A temporary folder on the cache's own disk, so that what is built there moves in by a rename.
 
-    What a killed process left there is deleted after a day."""
+    Leftovers of killed processes are deleted after a day."""
     folder = cache / "work"
     folder.mkdir(parents=True, exist_ok=True)
     for old in folder.iterdir():
@@ -109,5 +109,5 @@ def sha256_of(path: Path) -> str:
 
 
 def megabytes(size: int) -> str:
-    """A size in bytes as a person reads it: `84 MB`, `2.4 MB`."""
+    """A size in bytes for people: `84 MB`, `2.4 MB`."""
     return f"{size / 1e6:.0f} MB" if size >= 10e6 else f"{size / 1e6:.1f} MB"

@@ -61,14 +61,14 @@ def tokenise(tokenizer: Any, *texts: list[Any], **options: Any) -> Any:
 
 
 def text_room(tokenizer: Any, max_length: int, texts: int = 1) -> int:
-    """Tokens left for text in a sequence of `texts` texts (1 or 2), special tokens taken off.
+    """Tokens left for text in a sequence of `texts` texts (1 or 2), after special tokens.
 
     BenchError where not one token is left for each text."""
     special = tokenizer.num_special_tokens_to_add(pair=texts == 2)
     if max_length - special < texts:
         raise BenchError(
             f"recipe.max_length is {max_length}; this tokenizer needs at least {special + texts}",
-            code="max-length-too-small",
+            code="too-small-max-length",
         )
     return max_length - special
 

@@ -1,4 +1,4 @@
-"""Calls of plug-ins. A plug-in may raise anything and may end the process: its caller hears of it in one line."""
+"""Calls of plug-ins. A plug-in may raise anything and may end the process; either becomes one line of error."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ ENDED = 2
 
 @contextmanager
 def contained(what: str) -> Iterator[None]:
-    """BenchError naming `what` where code in the `with` block raises what is no ordinary exception: SystemExit,
+    """BenchError naming `what` if the `with` block raises anything but an ordinary exception: SystemExit,
     GeneratorExit, a BaseException of its own, or KeyboardInterrupt though nobody pressed Ctrl-C."""
     pressed: list[int] = []
 

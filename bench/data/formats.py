@@ -1,4 +1,4 @@
-"""Turns the file formats that corpora come in into examples. Each function reads one format."""
+"""Readers of the file formats of corpora. Each function reads one format."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ T = TypeVar("T")
 
 @contextmanager
 def refusing(place: str) -> Iterator[None]:
-    """Whatever does not fit a format, as one line that names the place."""
+    """Turn a violation of a format into one line that names the place."""
     try:
         yield
     except BenchError:
@@ -88,7 +88,7 @@ def read_mentions(path: Path, prefix: str) -> list[WordsExample]:
         if tags is None:
             raise BenchError(
                 f"{path.name}, line {number + 1}: an entity of {listed} is not in the sentence",
-                code="entity-not-found",
+                code="unmatched-entity",
             )
         examples.append(WordsExample(f"{prefix}-{number}", tuple(words), tags))
     return examples
@@ -125,7 +125,7 @@ def read_squad(path: Path) -> list[QuestionExample]:
 
 
 def _given(value: T | None, key: str) -> T:
-    """What the published files always have, and files of people's own making may lack. ValueError."""
+    """A value that published files always have and other files may lack. ValueError if it is missing."""
     if value is None or value == "":
         raise ValueError(f"a question has no {key}")
     return value
@@ -135,7 +135,7 @@ def question_example(
     id: str, title: str, question: str, context: str, answers: Iterable[tuple[str, int]]
 ) -> QuestionExample:
     """A question with each distinct answer once, without blanks around it, at the place of its text that is
-    nearest to the offset given: 0.6 % of the published offsets are off by a few characters."""
+    nearest to the stated offset: 0.6% of the published offsets are wrong by a few characters."""
     placed = {}
     for text, start in answers:
         stripped = text.strip()
@@ -172,7 +172,7 @@ def labelled_examples(
 
 @contextmanager
 def _refusing_row(split: str, number: int) -> Iterator[None]:
-    """A row of a data set that is not as the hub has it, as one line that names it."""
+    """Turn a violation of the hub's layout into one line that names the row."""
     try:
         yield
     except (ValueError, LookupError, TypeError, AttributeError, OverflowError) as error:

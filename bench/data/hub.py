@@ -26,7 +26,7 @@ ANSWER_SECONDS = 5.0
 
 
 class SplitRows(dict[str, Rows]):
-    """Rows by split; a BenchError that names those there are where another split is asked for."""
+    """Rows by split; BenchError for an unknown split, naming the known ones."""
 
     def __init__(self, name: str) -> None:
         super().__init__()
@@ -82,7 +82,7 @@ def hub_rows(path: str, config: str | None, revision: str | None, labels: Sequen
         raise BenchError(
             f"cannot load '{path}' from the Hugging Face hub ({reason}): check the network, give a local "
             f"copy with --set data.local=DIR, or run a task that needs only a package registry (`list tasks`)",
-            code="hub-unreachable",
+            code="cannot-reach-hub",
         ) from error
     found = SplitRows(path)
     for split, table in loaded.items():
@@ -99,7 +99,7 @@ def _endpoint() -> str:
 def _hub_answers() -> bool:
     """Whether the hub answers within a few seconds: its own client would retry for minutes to find out.
 
-    A refusal is an answer, a server's failure is none. A thread bounds the time over all addresses."""
+    A refusal counts as an answer, a server error does not. A thread bounds the time over all addresses."""
     if os.environ.get("HF_HUB_OFFLINE", "").upper() in ("1", "TRUE", "YES", "ON"):
         return False
     answers: list[bool] = []
@@ -124,7 +124,7 @@ def _answers(address: str) -> bool:
 
 @contextmanager
 def _offline(offline: bool) -> Iterator[None]:
-    """Makes `datasets` look into its own cache at once. It reads these settings when they are used."""
+    """Make `datasets` read its own cache at once. It reads these settings when they are used."""
     import datasets.config
     from huggingface_hub import constants
 

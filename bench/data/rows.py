@@ -22,7 +22,7 @@ _TYPES = {kind.__name__: kind for kind in (TextExample, WordsExample, QuestionEx
 
 def cached_splits(name: str, version: int, build: Callable[[], Splits], cache: Path) -> Splits:
     """The splits in `<cache>/rows/<name>-v<version>….parquet`; `build` makes them where that file is missing,
-    and again, with a notice, where its rows are not those that were written. BenchError as `build` raises."""
+    and again, with a notice, if its rows were changed. BenchError as `build` raises."""
     path = rows_file(name, version, cache)
     stem = path.stem
     found = _read(path)

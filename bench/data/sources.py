@@ -1,6 +1,6 @@
 """Where rows and weights come from: packages of pip and npm, the Hugging Face hub, a local folder.
 
-`Sources` is what a task's `splits` is given. Everything it hands out is checked and cached.
+A task's `splits` receives a `Sources`. Everything that it returns is verified and cached.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ class Sources:
         return cached_members(package, names or package.members, self.cache)
 
     def cached(self, name: str, version: int, build: Callable[[], Splits]) -> Splits:
-        """What `build()` gives, kept as Parquet under the task's name and version."""
+        """The result of `build()`, cached as Parquet under the task's name and version."""
         return cached_splits(name, version, build, self.cache)
 
     def hub(

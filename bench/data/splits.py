@@ -38,7 +38,7 @@ def fingerprint(examples: Iterable[Any]) -> str:
 
 
 def content(example: Any) -> str:
-    """What a model reads of an example; two examples with equal content are duplicates."""
+    """The part of an example that a model reads; two examples with equal content are duplicates."""
     if isinstance(example, WordsExample):
         return " ".join(example.words)
     if isinstance(example, QuestionExample):
@@ -119,7 +119,7 @@ def training_subset(examples: Sequence[E], size: int | None, salt: str = "") -> 
 
 
 def cut_by_group(examples: Sequence[E], train: float, validation: float, salt: str) -> Splits:
-    """For a corpus that comes whole: the fractions given, the rest for testing, cut by `split_by_group` and
+    """For a corpus without splits: the stated fractions, the rest for testing, cut by `split_by_group` and
     without duplicates across splits."""
     fractions = {"train": train, "validation": validation, "test": 1 - train - validation}
     cut = split_by_group(examples, fractions, salt)
@@ -136,7 +136,7 @@ def with_validation(train: Sequence[E], test: Sequence[E], fraction: float, salt
 
 def drop_duplicates(splits: Splits) -> Splits:
     """Without the training and validation rows whose content is in the test set, and the training rows
-    whose content is in the validation set. Test and shift sets are left whole."""
+    whose content is in the validation set. Test and shift sets are not changed."""
     test = {content(example) for example in splits.test}
     validation = [example for example in splits.validation if content(example) not in test]
     held_out = test | {content(example) for example in validation}
@@ -162,7 +162,7 @@ T = TypeVar("T")
 
 
 def _covering(ordered: Iterable[T], labels: Callable[[T], set[str]]) -> list[T]:
-    """The items that bring a label not seen before, then the others, each in the order given."""
+    """The items that bring a label not seen before, then the others, each in its original order."""
     seen: set[str] = set()
     first: list[T] = []
     others: list[T] = []
@@ -202,13 +202,13 @@ def check_examples(task: Task, splits: Splits) -> None:
 
 
 def _not_text(example: Any) -> str | None:
-    """What of an example is no text, or none that can be written: a label that is a number, a lone surrogate."""
+    """A field of an example that is not text or cannot be written: a label that is a number, a lone surrogate."""
     for field in fields(example):
         value = getattr(example, field.name)
         texts = [text for text, _ in value] if field.name == "answers" else value
         for text in (texts,) if isinstance(texts, str) or not isinstance(texts, Iterable) else texts:
             if not isinstance(text, str):
-                return f"{field.name} has {text!r}, which is no text"
+                return f"{field.name} has {text!r}, which is not text"
             if not text.isascii() and any("\ud800" <= letter <= "\udfff" for letter in text):
                 return f"{field.name} has half of a character (a lone surrogate)"
     return None
@@ -235,7 +235,7 @@ def check_labels(task: Task, splits: Splits) -> None:
             raise BenchError(
                 f"task '{task.name}': no training example has label '{missing[0]}' of split '{name}'; "
                 f"raise recipe.train ({len(splits.train)} now) to at least {len(known) + len(missing)}",
-                code="label-not-in-training",
+                code="unknown-label",
             )
 
 

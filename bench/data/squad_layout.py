@@ -1,7 +1,6 @@
 """SQuAD's JSON layout (1.1 and 2.0; Rajpurkar et al. 2016, 2018): articles of paragraphs of questions.
 
-The one place that knows it. Files of people's own making lack titles, ids or answers; what is there must be of its
-type."""
+Users' own files may lack titles, ids or answers; every value that is present must have its type."""
 
 from __future__ import annotations
 
@@ -45,7 +44,7 @@ def articles_of(value: Any) -> list[Article]:
 
 
 def questions_of(articles: list[Article]) -> Iterator[tuple[Article, Paragraph, Question]]:
-    """Every question with the paragraph and the article that it is of."""
+    """Every question with its paragraph and article."""
     for article in articles:
         for paragraph in article.paragraphs:
             for question in paragraph.qas:

@@ -32,7 +32,7 @@ def encode_windows(examples: Sequence[QuestionExample], tokenizer: Any, recipe: 
         raise BenchError(
             f"recipe.stride is {recipe.stride};"
             f" with max_length {recipe.max_length} it must be at most {room - 2}",
-            code="stride-too-large",
+            code="too-large-stride",
         )
     questions = _cut_questions([example.question for example in examples], tokenizer, free * 3 // 4)
     batch = tokenise(

@@ -62,7 +62,7 @@ class ActivationStore:
         try:
             atomic_files.write(self._path(key), save({"activations": tensor.cpu().contiguous()}, metadata))
         except BenchError as error:
-            raise BenchError(f"--cache-dir: {error}", code="cache-not-writable") from error
+            raise BenchError(f"--cache-dir: {error}", code="cannot-write") from error
 
     def _path(self, key: str) -> Path:
         return self.folder / f"{key}.safetensors"

@@ -22,7 +22,7 @@ import numpy as np
 from bench.contracts import Recipe
 from bench.data.batches import epoch_steps
 from bench.engine.plan import Plan, PlannedPhase
-from bench.models.backbones import Backbone
+from bench.models.backbone import Backbone
 
 
 def training_flops(

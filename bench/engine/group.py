@@ -18,7 +18,7 @@ from bench.engine.machine import Device
 from bench.engine.memory import WHOLE, Memory, cache_budget
 from bench.engine.prefix import Prefix, Stopwatch, Storage
 from bench.engine.speeds import Speeds
-from bench.models.backbones import Backbone
+from bench.models.backbone import Backbone
 from bench.models.heads import Head
 from bench.models.loading import Loaded, load
 from bench.models.trained_vectors import Texts

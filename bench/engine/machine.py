@@ -96,7 +96,7 @@ def choose_device(name: str = "auto", threads: int | None = None) -> Device:
     count = torch.cuda.device_count()
     if (device.index or 0) >= count:
         raise BenchError(
-            f"--device {name}: this machine has {count} CUDA devices; use --device cpu", code="no-such-device"
+            f"--device {name}: this machine has {count} CUDA devices; use --device cpu", code="unknown-device"
         )
     torch.backends.cuda.matmul.allow_tf32 = True
     # cuDNN's fused attention plans anew for every length of a batch, most of a second each

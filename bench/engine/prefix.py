@@ -26,7 +26,7 @@ from bench.engine.compiling import compile_seconds
 from bench.engine.determinism import is_deterministic
 from bench.engine.machine import Device
 from bench.engine.memory import Budget
-from bench.models.backbones import Backbone
+from bench.models.backbone import Backbone
 from bench.models.heads import Head
 from bench.runs.leases import exclusive
 

@@ -18,7 +18,7 @@ from bench.engine.machine import Device
 from bench.engine.optimizer import FlatAdamW
 from bench.engine.plan import Plan, PlannedPhase
 from bench.engine.prefix import Prefix, Stopwatch
-from bench.models.backbones import Backbone
+from bench.models.backbone import Backbone
 from bench.models.heads import Head, count_terms, loss_terms
 from bench.runs.curve import Point
 

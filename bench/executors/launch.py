@@ -18,12 +18,12 @@ from bench.planning.estimates import Estimator, assumed_rate
 from bench.planning.shards import part
 from bench.planning.workload import Workload
 from bench.registry import Registry
-from bench.runs import given
+from bench.runs import run_inputs
 from bench.runs.folder import Damaged, Store
-from bench.runs.given import Given
-from bench.runs.integrity import set_aside
+from bench.runs.integrity import quarantine
 from bench.runs.listeners import Screen
 from bench.runs.record import Record
+from bench.runs.run_inputs import RunInputs
 from bench.trackers.tracking import Tracking
 from bench.user_data.description import UserData
 
@@ -166,7 +166,7 @@ def check(cells: Sequence[Cell], registry: Registry, display: Screen) -> dict[st
         except Exception as error:  # a plug-in may raise anything
             raise BenchError(
                 f"task '{task}': its rows cannot be read: {type(error).__name__}: {error} (--debug shows where)",
-                code="rows-not-readable",
+                code="cannot-read-rows",
             ) from error
     for name in dict.fromkeys(cell.backbone for cell in cells):
         display.say(f"{name}: checking backbone ...")
@@ -204,7 +204,7 @@ class _Known:
         try:
             record = self._work.store.verified(cell.id)
         except Damaged as damage:
-            for target in set_aside(self._work.store, damage.path):
+            for target in quarantine(self._work.store, damage.path):
                 self._display.note(f"{damage.path} is damaged ({damage.reason}): moved to {target}")
             return None
         if record is None or record.fingerprint != self._work.fingerprints[cell.id]:
@@ -234,13 +234,13 @@ def _begin(work: Work, cells: Sequence[Cell], display: Screen) -> None:
         earlier = [path.relative_to(store.path / "records").with_suffix("") for path in store.record_files()]
         store.begin(cells[0].suite, map(str, earlier))
         store.begin(cells[0].suite, *plan)
-    given.note(store.path, _given(work))
+    run_inputs.add(store.path, _inputs(work))
 
 
-def _given(work: Work) -> Given:
+def _inputs(work: Work) -> RunInputs:
     """What the run needs beside its suite, so that its report says how to repeat it."""
     files = work.options.plugin_files
-    return Given(
+    return RunInputs(
         tasks={item.name: item.as_values() for item in files if isinstance(item, UserData)},
         plugins=tuple(str(item) for item in files if isinstance(item, Path)),
         local=str(work.sources.local.resolve()) if work.sources.local else "",

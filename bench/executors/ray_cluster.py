@@ -188,7 +188,7 @@ class RayCluster:
             raise BenchError(
                 f"node {hello.node} has another version of transferbench than this run began with: install the "
                 "same on all nodes, and start again",
-                code="node-differs",
+                code="different-node",
             )
 
     def _receive(self, hand: Hand, outcome: Outcome) -> None:
@@ -205,7 +205,7 @@ class RayCluster:
             if record.fingerprint != self._work.fingerprints[cell.id]:
                 raise BenchError(
                     f"{cell.id}: node {hand.node} has other weights or rows than this machine",
-                    code="node-differs",
+                    code="different-node",
                 )
             self._close(hand, record)
 

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bench.contracts import BenchError, Cell
-from bench.data.cache import heard_by
+from bench.data.cache import notices_to
 from bench.executors import messages
 from bench.executors.contract import Work
 from bench.runs.curve import Point
@@ -65,7 +65,7 @@ def _run(job: messages.Job, series: Series, work: Work, wire: _Wire) -> None:
     """Run a job's cells; what each of them prints goes to its own log."""
     records = series.run(job.cells, wire, job.adaptations)
     for cell in job.cells:
-        with heard_by(wire.say), _captured(work.store.log_path(cell.id)):
+        with notices_to(wire.say), _captured(work.store.log_path(cell.id)):
             record = next(records)
         sound = _sound()
         wire.finished(record, sound)
@@ -150,7 +150,7 @@ def _captured(path: Path) -> Iterator[None]:
         target = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
     except OSError as error:
         raise BenchError(
-            f"{path} cannot be written ({error.strerror}): make room or choose --out", code="not-writable"
+            f"{path} cannot be written ({error.strerror}): make room or choose --out", code="cannot-write"
         ) from error
     before = os.dup(1), os.dup(2)
     os.dup2(target, 1)

@@ -23,8 +23,8 @@ from bench.engine.training import Watch, predict
 from bench.export.card import card
 from bench.export.pooled import plain_encoder, save_head
 from bench.export.standard import is_standard, standard_model, why_not
-from bench.models.backbones import HuggingFaceEncoder
 from bench.models.catalog import kind_of, positions
+from bench.models.hf_encoder import HuggingFaceEncoder
 from bench.models.loading import load
 from bench.registry import Registry
 
@@ -106,7 +106,7 @@ def export(
         os.replace(work, folder)
     except OSError as error:
         raise BenchError(
-            f"--export {folder} cannot be written ({error.strerror or error})", "export-unwritable"
+            f"--export {folder} cannot be written ({error.strerror or error})", "cannot-write"
         ) from error
     finally:
         shutil.rmtree(work, ignore_errors=True)

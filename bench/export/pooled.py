@@ -14,7 +14,7 @@ import torch
 from torch import nn
 
 from bench.export.standard import clean_config, with_weights
-from bench.models.backbones import HuggingFaceEncoder
+from bench.models.hf_encoder import HuggingFaceEncoder
 from bench.models.pooling import MODES, Kind
 
 POOLING, DENSE = "1_Pooling", "2_Dense"

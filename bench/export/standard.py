@@ -15,8 +15,8 @@ import torch
 from torch import Tensor, nn
 
 from bench.contracts import BenchError, Recipe
-from bench.models.backbones import HuggingFaceEncoder
 from bench.models.heads import HeadKind
+from bench.models.hf_encoder import HuggingFaceEncoder
 
 SMALL = 2.0**-10  # scale at which tanh is linear
 SHIFT = 64.0  # above the activations that leave a layer norm

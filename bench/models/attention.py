@@ -50,6 +50,6 @@ def _softmax(scores: Tensor) -> Tensor:
 
 
 def register() -> None:
-    """Make `plain` known to transformers."""
+    """Register `plain` with transformers."""
     AttentionInterface.register(PLAIN, plain_attention)
     AttentionMaskInterface.register(PLAIN, eager_mask)

@@ -1,4 +1,4 @@
-"""The backbones that have a name of their own, and what identifies any backbone. Imports no torch."""
+"""The built-in backbones, and the identity of any backbone. Imports no torch."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ VECTOR_SUFFIXES = (".kv", ".model", ".bin", ".txt", ".vec", ".gz", ".w2v", ".glo
 
 @dataclass(frozen=True)
 class Packaged:
-    """A backbone that ships inside a registry package."""
+    """A backbone inside a registry package."""
 
     kind: Literal["encoder", "vectors"]
     package: Package
@@ -30,13 +30,13 @@ class Packaged:
 
 
 BASE = Shape(12, 768, 3072, 30_522)
-"""BERT-base: the assumed shape of an encoder that is not here yet."""
+"""BERT-base: the assumed shape of an encoder that was not downloaded yet."""
 
 VECTORS = Shape(0, 300, 0, 1_000_000)
 """The assumed shape of a file of word vectors."""
 
 DEPTH_KEYS = ("num_hidden_layers", "n_layers", "num_layers", "n_layer")
-"""What configurations call the number of layers."""
+"""The names of the number of layers in configurations."""
 
 COUNTED = {
     "bert": 0,
@@ -88,7 +88,7 @@ TRAINED: dict[str, str] = {
     "word2vec:task": "skip-gram vectors, width 100, trained on the task's training text: no transfer",
     "fasttext:task": "the same with character n-grams, which unseen words have too",
 }
-"""Word vectors that are trained here, on the task."""
+"""Word vectors that are trained on the task."""
 
 
 def kind_of(name: str) -> Literal["encoder", "vectors"]:
@@ -167,8 +167,8 @@ def positions(name: str, sources: Sources) -> int | None:
 
 
 def shape(name: str, cache: Path) -> Shape:
-    """What a backbone looks like, without a download: from its configuration where that is here, else what its
-    catalogue entry says, else BERT-base."""
+    """The shape of a backbone, without a download: from its local configuration, else from its catalogue
+    entry, else BERT-base."""
     if kind_of(name) == "vectors":
         return BACKBONES[name].shape if name in BACKBONES else VECTORS
     try:

@@ -1,8 +1,8 @@
 """Dropout whose masks are cheap on a CPU.
 
 torch draws every mask there with one thread: a sixth of a fine-tuning step. Here masks are slices, at random
-offsets, of a pool that is drawn once and renewed regularly. Each mask is marginally that of torch's dropout
-(Srivastava et al. 2014); masks taken from one pool may overlap. Elsewhere torch's own kernel is as cheap.
+offsets, of a pool that is drawn once and renewed regularly. Each mask has the marginal distribution of torch's
+dropout (Srivastava et al. 2014); masks taken from one pool may overlap. Elsewhere torch's own kernel is as cheap.
 """
 
 from __future__ import annotations

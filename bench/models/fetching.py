@@ -1,5 +1,5 @@
-"""Fetches everything of a backbone that comes from elsewhere, before the first cell that needs it: no cell's time
-includes a download or a one-time conversion. Imports no torch."""
+"""Downloads and converts a backbone before the first cell that needs it: no cell's time includes a download or a
+one-time conversion. Imports no torch."""
 
 from __future__ import annotations
 

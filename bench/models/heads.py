@@ -35,7 +35,7 @@ class Head(nn.Module):
     """`linear`: dropout and one linear map. `bottleneck`: a narrow hidden layer between."""
 
     def __init__(self, kind: HeadKind, width: int, outputs: int, recipe: Recipe, parts: int = 1) -> None:
-        """width: values a token, all `parts` together where a backbone gives several layers side by side."""
+        """width: values a token, of all `parts` together if a backbone returns several layers side by side."""
         super().__init__()
         self.kind: HeadKind = kind
         self.mix = ScalarMix(parts) if recipe.features == "mix" else None
@@ -71,7 +71,7 @@ class Head(nn.Module):
 
 
 def count_terms(kind: HeadKind, targets: Tensor) -> Tensor:
-    """What a batch's loss is the mean over: examples, labelled tokens, or windows."""
+    """The number of terms that a batch's loss averages: examples, labelled tokens, or windows."""
     if kind == "token":
         return (targets != IGNORED).sum()
     return torch.tensor(len(targets))

@@ -1,6 +1,6 @@
 """Modules that a strategy inserts into an encoder: low-rank updates (LoRA) and bottleneck adapters.
 
-Both start as the identity, so an encoder with them gives what it gave without them until they learn.
+Both start as the identity: they change no output of the encoder until they learn.
 """
 
 from __future__ import annotations
@@ -48,8 +48,8 @@ def insert_lora(layers: nn.ModuleList, rank: int, alpha: int) -> None:
 
 
 def merge_lora(layers: nn.ModuleList) -> None:
-    """Add every low-rank update to the weights that it updates, and take it out: the same function, in the
-    shape that the encoder had. BenchError where there are adapters: they are not linear and cannot be merged."""
+    """Add every low-rank update to the weights that it updates, and remove it: the encoder computes the same
+    function in its original shape. BenchError if there are adapters, which are not linear and cannot be merged."""
     if any(isinstance(module, Adapted) for module in layers.modules()):
         raise BenchError(
             "bottleneck adapters cannot be merged into the encoder's weights: they are not linear",

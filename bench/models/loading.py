@@ -10,11 +10,13 @@ import torch
 
 from bench.contracts import BenchError
 from bench.data.sources import Sources
-from bench.models.backbones import Backbone, HuggingFaceEncoder, StaticVectors
+from bench.models.backbone import Backbone
 from bench.models.catalog import BACKBONES, TRAINED, folder, identity, kind_of
 from bench.models.fetching import fetch
+from bench.models.hf_encoder import HuggingFaceEncoder
 from bench.models.static_vectors import kept_vectors
 from bench.models.trained_vectors import Texts, train_vectors
+from bench.models.vector_backbone import StaticVectors
 
 
 @dataclass(frozen=True)
@@ -22,8 +24,9 @@ class Loaded:
     """A pretrained backbone in evaluation mode on the CPU, and its tokenizer.
 
     vocabulary: rows of its embedding table, before any trimming. `config` builds the same architecture with
-    random weights; None for word vectors. spared: seconds that loading it from the local cache would have taken
-    longer, as word vectors are kept from one task to the next; less than 0 by what was downloaded or converted."""
+    random weights; None for word vectors. spared: seconds that loading from the local cache would have
+    added, since word vectors stay in memory from one task to the next; negative by the time of downloads and
+    conversions."""
 
     name: str
     backbone: Backbone
@@ -66,7 +69,7 @@ def load(name: str, sources: Sources, texts: Texts | None = None) -> Loaded:
 
 
 def _encoder(name: str, path: str) -> Loaded:
-    kept_vectors.cache_clear()  # they would count as memory of the encoder's cells
+    kept_vectors.cache_clear()  # they would count towards the memory of the encoder's cells
     from safetensors import SafetensorError
     from transformers import AutoModel, AutoTokenizer
     from transformers.utils import logging
@@ -89,7 +92,7 @@ def _encoder(name: str, path: str) -> Loaded:
         raise BenchError(
             f"backbone '{name}' cannot be loaded: {reason[:200]}; give a built-in name "
             f"({', '.join(BACKBONES)}), a Hugging Face name, or a folder with safetensors",
-            code="backbone-not-loaded",
+            code="cannot-load-backbone",
         ) from error
     finally:
         logging.set_verbosity(level)
@@ -107,7 +110,7 @@ def _check_weights(name: str, found: Any) -> None:
         raise BenchError(
             f"backbone '{name}': its weights and its config.json do not belong together: "
             f"'{wrong[0]}' is missing or of another shape ({len(wrong)} in all)",
-            code="weights-mismatch",
+            code="wrong-weights",
         )
 
 
@@ -125,5 +128,5 @@ def _check_tokenizer(name: str, tokenizer: Any, rows: int) -> None:
         raise BenchError(
             f"backbone '{name}': its tokenizer knows {len(tokenizer)} tokens but its embedding table has "
             f"{rows} rows; they do not belong together",
-            code="tokenizer-mismatch",
+            code="wrong-tokenizer",
         )

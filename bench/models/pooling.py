@@ -1,6 +1,6 @@
-"""How a backbone turns the vectors of a text's tokens into one: what it was made for, where that is known.
+"""The pooling that a backbone was trained with: how it turns the vectors of a text's tokens into one.
 
-A sentence encoder says so in the layout of sentence-transformers (Reimers & Gurevych 2019, arXiv 1908.10084):
+A sentence encoder declares it in the layout of sentence-transformers (Reimers & Gurevych 2019, arXiv 1908.10084):
 `modules.json` names a Pooling module, whose `config.json` holds the kind. Imports no torch."""
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from bench.models import catalog
 
 Kind = Literal["mean", "cls"]
 DEFAULT: Kind = "mean"
-"""For an encoder that was trained for no pooling, as plain masked language models are."""
+"""For an encoder trained without pooling, such as a plain masked language model."""
 
 MODES = {
     "pooling_mode_cls_token": "cls",
@@ -30,7 +30,7 @@ MODES = {
 
 @dataclass(frozen=True)
 class Pooling:
-    """kind: what the head reads of a text. why: where that comes from, in words."""
+    """kind: how a text is pooled. why: the source of that choice, in words."""
 
     kind: Kind
     why: str
@@ -52,7 +52,7 @@ def own_pooling(name: str) -> Pooling:
 
 
 def _declared(name: str) -> tuple[Any, ...]:
-    """The kinds that a sentence-transformers model names; () where the backbone is none."""
+    """The kinds that a sentence-transformers model declares; () for any other backbone."""
     modules = _read(name, "modules.json")
     if not isinstance(modules, list):
         return ()

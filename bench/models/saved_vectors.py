@@ -26,7 +26,7 @@ VALUES = {
     "numpy._core.multiarray": ("_reconstruct", "scalar"),
     "numpy._core.numeric": ("_frombuffer",),
 }
-"""What a pickle may call, by module: it makes values and does nothing else."""
+"""The functions that a pickle may call, by module: they make values and do nothing else."""
 
 HELD = {
     "builtins": ("hash",),
@@ -45,7 +45,7 @@ HELD = {
     "numpy.random._mt19937": ("MT19937",),
     "numpy.random._pickle": ("__RandomState_ctor", "__bit_generator_ctor", "__randomstate_ctor"),
 }
-"""What else models name that gensim saved in its versions 2 to 4: replaced by classes that hold values."""
+"""Other classes in models saved by gensim 2 to 4: replaced by classes that only hold values."""
 
 OLD = {
     "__builtin__": "builtins",
@@ -53,7 +53,7 @@ OLD = {
     "numpy.core.multiarray": "numpy._core.multiarray",
     "numpy.core.numeric": "numpy._core.numeric",
 }
-"""Modules that have moved since."""
+"""Modules that were renamed since."""
 
 
 NPY = b"\x93NUMPY"
@@ -66,7 +66,7 @@ _ATTRIBUTE = re.compile(r"[a-z][a-z0-9_]*")
 
 
 class Held:
-    """An object of a saved model: the attributes that the file gives it, and no code."""
+    """An object of a saved model: its stored attributes, and no code."""
 
     def __new__(cls, *_: Any, **__: Any) -> Held:
         return super().__new__(cls)
@@ -87,7 +87,7 @@ def load_saved(path: Path) -> KeyedVectors:
     with path.open("rb") as file:
         saved = _Values(file, encoding="latin1").load()
     if not isinstance(saved, Held):
-        raise pickle.UnpicklingError(f"it holds a {type(saved).__name__}, no word vectors")
+        raise pickle.UnpicklingError(f"it holds a {type(saved).__name__}, not word vectors")
     model = vars(saved)
     wv = model.get("wv")
     if isinstance(wv, Held):
@@ -96,7 +96,7 @@ def load_saved(path: Path) -> KeyedVectors:
 
 
 def _vectors(saved: Held, path: Path, name: str, more: dict[str, Any]) -> KeyedVectors:
-    """gensim's own object with the saved values; gensim converts what an older version saved. `name` is what the
+    """A gensim object with the saved values; gensim converts those of older versions. `name` is what the
     names of the arrays beside `path` begin with."""
     from gensim.models import KeyedVectors
     from gensim.models.fasttext import FastTextKeyedVectors
@@ -121,7 +121,7 @@ def _vectors(saved: Held, path: Path, name: str, more: dict[str, Any]) -> KeyedV
 
 
 def _check(vectors: KeyedVectors) -> None:
-    """UnpicklingError where these are not a word and a vector each."""
+    """UnpicklingError if words and vectors do not match."""
     table, words = vectors.vectors, vectors.index_to_key
     if not isinstance(table, np.ndarray) or table.ndim != 2 or table.dtype.kind != "f":
         raise pickle.UnpicklingError("its vectors are no table of numbers")

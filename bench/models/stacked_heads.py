@@ -18,7 +18,7 @@ class StackedHeads:
     one of them is no longer finite."""
 
     def __init__(self, heads: Sequence[Head], rates: Sequence[float], recipe: Recipe) -> None:
-        """rates: of each head; heads of one rate best stand together, as they share a group of the optimizer."""
+        """rates: of each head; put heads of one rate side by side, so that they share an optimizer group."""
         self._heads = heads
         self._clip = recipe.clip
         self._parameters: dict[str, nn.Parameter] = {}
@@ -78,7 +78,7 @@ class StackedHeads:
             best[head] = self._parameters[name].detach()[head]
 
     def hand_over(self) -> None:
-        """Give every head what was last kept of it."""
+        """Copy the last kept parameters into every head."""
         with torch.no_grad():
             for number, head in enumerate(self._heads):
                 for name, parameter in head.named_parameters():

@@ -22,12 +22,12 @@ if TYPE_CHECKING:
     from gensim.models import KeyedVectors
 
 PAD, UNKNOWN = "[PAD]", "[UNK]"
-FASTTEXT = (793712314).to_bytes(4, "little")  # what a binary model of fastText's own begins with
+FASTTEXT = (793712314).to_bytes(4, "little")  # the first bytes of fastText's own binary models
 
 
 @dataclass(frozen=True)
 class Vectors:
-    """A table and its tokenizer, as `load_vectors` gives them, and the seconds that loading them took."""
+    """The table and tokenizer of `load_vectors`, and the seconds of loading them."""
 
     table: np.ndarray
     tokenizer: Any
@@ -51,7 +51,7 @@ def load_vectors(name: str, sources: Sources) -> tuple[np.ndarray, Any]:
         vectors = _read(vector_file(name) if name.startswith(PREFIX) else Path(name))
     if not np.isfinite(vectors.vectors).all():
         raise BenchError(
-            f"word vectors {name} cannot be used: a value is not a finite number", code="vectors-not-finite"
+            f"word vectors {name} cannot be used: a value is not a finite number", code="not-finite"
         )
     table = np.zeros((len(vectors) + 2, vectors.vector_size), np.float32)
     table[2:] = vectors.vectors
@@ -109,7 +109,7 @@ def _read(path: Path) -> KeyedVectors:
         raise BenchError(
             f"word vectors {path} cannot be read ({error}); give a gensim .kv or .model, or word2vec, GloVe or "
             "fastText vectors as .txt, .vec or .bin",
-            code="vectors-not-read",
+            code="cannot-read-vectors",
         ) from error
 
 

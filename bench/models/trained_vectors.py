@@ -1,8 +1,8 @@
 """Word vectors trained on a task's own training text: the control without transfer for static vectors.
 
 `word2vec:task` is skip-gram (Mikolov et al. 2013, arXiv 1310.4546), `fasttext:task` the same with character n-grams
-(Bojanowski et al. 2017, arXiv 1607.04606), both by gensim. They learn from training texts. FastText also gives
-words that occur in the other splits a vector, from n-grams of the training texts. With one worker and a fixed seed
+(Bojanowski et al. 2017, arXiv 1607.04606), both by gensim. They learn from training texts. FastText also has
+vectors for words of the other splits, built from n-grams of the training texts. With one worker and a fixed seed
 the same texts give the same vectors.
 """
 
@@ -27,7 +27,7 @@ EPOCHS = 20
 
 @dataclass(frozen=True)
 class Texts:
-    """The texts of a task: those to learn from, and those that only have to be read."""
+    """The texts of a task: those to learn from, and those that only need vectors."""
 
     train: Sequence[str] = ()
     others: Sequence[str] = ()

@@ -48,5 +48,5 @@ def run_suite(cells: Sequence[Cell], registry: Registry, device: Device) -> Side
         seconds = device.clock() - began
     for record in records:
         if record.status != "done":
-            raise BenchError(f"{record.cell.id}: {record.status}: {record.reason}", code="suite-unfinished")
+            raise BenchError(f"{record.cell.id}: {record.status}: {record.reason}", code="unfinished-suite")
     return SideOutcome(clock=Clock(prepare=0.0, train=seconds, evaluate=0.0))

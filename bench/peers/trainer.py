@@ -25,8 +25,8 @@ from bench.data.encoding import Encoded
 from bench.data.splits import prepare
 from bench.engine.machine import Device
 from bench.engine.plan import Parameters, Plan
-from bench.models.backbones import HuggingFaceEncoder
 from bench.models.catalog import folder
+from bench.models.hf_encoder import HuggingFaceEncoder
 from bench.peers.measurement import Clock, SideOutcome
 from bench.peers.model import EncoderWithHead
 from bench.peers.schedule import Thaw, optimizer_and_schedule

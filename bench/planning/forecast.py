@@ -209,7 +209,7 @@ def _downloads(cells: Sequence[Cell], registry: Registry) -> list[Download]:
         except Exception as error:  # a plug-in may raise anything
             raise BenchError(
                 f"task '{task}': its rows cannot be read: {type(error).__name__}: {error}",
-                code="rows-not-readable",
+                code="cannot-read-rows",
             ) from error
     for name in dict.fromkeys(cell.backbone for cell in cells):
         missing = _backbone(name, registry.sources.cache)

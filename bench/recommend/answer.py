@@ -75,7 +75,7 @@ def answer(cell: Cell, terms: Terms, registry: Registry, where: tuple[Path, Opti
         raise BenchError(
             f"the budget of {duration(terms.budget)} was spent before any strategy finished: "
             "give a larger --budget",
-            "budget-too-small",
+            "too-small-budget",
         )
     last = _last_full(run, view, outcome.sizes, min(2, len(strategies)))
     choice = last.choice(terms.goal, terms.margin)

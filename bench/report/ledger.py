@@ -104,5 +104,5 @@ def steps(folder: Path) -> Table | None:
     except (OSError, ValidationError) as error:
         reason = str(error).splitlines()[0]
         raise BenchError(
-            f"{path} cannot be read: {reason}; remove it or run `make ledger` again", code="ledger-unreadable"
+            f"{path} cannot be read: {reason}; remove it or run `make ledger` again", code="cannot-read"
         ) from error

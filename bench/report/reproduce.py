@@ -9,11 +9,11 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from bench.contracts import Cell, Recipe
-from bench.runs.given import NOTHING, Given
 from bench.runs.record import Record
+from bench.runs.run_inputs import NOTHING, RunInputs
 
 
-def suite_file(records: Sequence[Record], given: Given = NOTHING) -> str:
+def suite_file(records: Sequence[Record], given: RunInputs = NOTHING) -> str:
     """A suite in TOML with exactly the cells of the records, whatever options the run was started with."""
     cells = [record.cell for record in records]
     seeds = 1 + max(cell.seed for cell in cells)
@@ -39,7 +39,7 @@ def suite_file(records: Sequence[Record], given: Given = NOTHING) -> str:
     return "\n".join(lines) + "\n"
 
 
-def commands(records: Sequence[Record], name: str, given: Given = NOTHING) -> list[str]:
+def commands(records: Sequence[Record], name: str, given: RunInputs = NOTHING) -> list[str]:
     """The commands that repeat the run."""
     plugins = [part for path in given.plugins for part in ("--plugin", path)]
     again = f"results/runs/{name}-again"

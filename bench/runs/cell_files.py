@@ -1,4 +1,4 @@
-"""A finished cell on its way from one run folder to another: its files as they are, checksums and all."""
+"""The files of a finished cell, unchanged, for copying from one run folder to another."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class CellFiles:
 
     @classmethod
     def pack(cls, store: Store, cell: str) -> CellFiles:
-        """The files of a cell that has a record. Raises Damaged where they are not those that were written."""
+        """The files of a cell that has a record. Raises Damaged if a checksum differs."""
         if store.verified(cell) is None:
             raise BenchError(f"{store.path} has no record of {cell}: run the suite", code="no-record")
         return cls(

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Point:
-    """What the validation split says after a step.
+    """The losses and the score after a step.
 
     epoch: passes over the training split. seconds: of training and evaluation so far. phase: 1-based.
     score: the headline metric."""

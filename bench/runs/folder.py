@@ -1,12 +1,12 @@
 """A run folder. Every write is whole or absent, and every file that holds results carries a checksum. Checksums
 find rot, not forgery: whoever can write a record can write its checksum too.
 
-run.json                      what the run is to have
+run.json                      the cells that the run consists of
 records/<cell id>.json        a Record, and the SHA-256 of itself and of its prediction file
 predictions/<cell id>.parquet per-example columns, with page checksums
 logs/<cell id>.log            what a cell printed; the traceback where it failed
 claims/<cell id>              the lease: which process runs the cell now
-quarantine/                   damaged files that were set aside
+quarantine/                   damaged files
 
 A folder may come from a stranger: names are checked where they are read, and links, FIFOs and devices are refused.
 Reading it imports no torch, so that `table` and `compare` start at once.
@@ -50,7 +50,7 @@ class Store:
     path: Path
 
     def records(self) -> list[Record]:
-        """All records, in the order of the run's plan; raises Damaged for the first that is."""
+        """All records, in the order of the run's plan; raises Damaged for the first damaged one."""
         return self._in_order(lambda path: self._sealed(path)[0])
 
     def unverified_records(self) -> list[Record]:
@@ -58,7 +58,7 @@ class Store:
         return self._in_order(self._unverified)
 
     def seen_records(self) -> list[Record]:
-        """The records for a look at the run: verified up to MANY of them."""
+        """The records for commands that only look at a run: verified if there are at most MANY."""
         return self.records() if len(self.planned()) <= MANY else self.unverified_records()
 
     def readable_records(self) -> list[Record]:
@@ -78,7 +78,7 @@ class Store:
         return self._sealed(path)[0] if self._is_file(path) else None
 
     def planned(self) -> list[str]:
-        """The ids of the cells that the run is to have; empty where it has not begun. Raises Damaged."""
+        """The ids of the planned cells; empty if the run has not begun. Raises Damaged."""
         return list(self._plan().get("cells", ()))
 
     def suite(self) -> str:
@@ -99,13 +99,13 @@ class Store:
         content = pyarrow.BufferReader(self._checked_predictions(cell))
         try:
             file = pyarrow.parquet.ParquetFile(content, page_checksum_verification=True)
-            return file.read(use_threads=False)  # of a file this small, handing it to threads takes longer
+            return file.read(use_threads=False)  # threads slow down the reading of a file this small
         except (OSError, pyarrow.ArrowException) as error:
             raise Damaged(path, "not a readable Parquet file") from error
 
     def begin(self, suite: str, cells: Iterable[str], grid: Iterable[str] = ()) -> None:
-        """Note what the run is to have; cells of earlier calls stay in the plan. grid: all cells of the suite, in
-        order, where the run is to have a part of them. Raises Damaged."""
+        """Write the plan; cells of earlier calls stay in it. grid: all cells of the suite, in order, if the run
+        covers only a part of them. Raises Damaged."""
         with exclusive(self.path / ".lock"):
             for name in FOLDERS:  # processes that write logs and leases find plain folders
                 self._files(name)
@@ -134,23 +134,23 @@ class Store:
             return plain_files.read(self.path, path)
 
     def write(self, path: Path, content: bytes) -> None:
-        """Write a file of the run as a whole. BenchError where that is not possible."""
+        """Write a file of the run as a whole. Raises BenchError on failure."""
         atomic_files.write(self._inside(path), content)
 
     def remove(self, path: Path) -> None:
-        """Delete a file of the run where there is one. BenchError where that is not possible."""
+        """Delete a file of the run where there is one. Raises BenchError on failure."""
         atomic_files.remove(self._inside(path))
 
     def verified(self, cell: str) -> Record | None:
-        """As `record`, and its prediction file is there and is the one that was written. Raises Damaged."""
+        """As `record`, with its prediction file verified too. Raises Damaged."""
         record = self.record(cell)
         if record and self._sealed(self.record_path(cell))[1]:
             self._checked_predictions(cell)
         return record
 
     def quarantine(self, path: Path) -> Path:
-        """Move a damaged file to `quarantine/`, never over an earlier one; gives its new place. Of a link the link
-        itself is moved. BenchError."""
+        """Move a damaged file to `quarantine/`, never over an earlier one; returns its new path. A link is moved
+        itself, not its target. Raises BenchError."""
         within = self._inside(path).relative_to(self.path)
         target = self._inside(self.path / "quarantine" / within)
         number = 1
@@ -186,7 +186,8 @@ class Store:
         return self.path / "logs" / f"{cell}.log"
 
     def record_files(self) -> list[Path]:
-        """The files that hold records, sorted. Raises Damaged where neither a file nor a folder is among them."""
+        """The files that hold records, sorted. Raises Damaged if anything else than files and folders is among
+        them."""
         return [path for path in self._files("records") if path.suffix == ".json" and path.name[0] != "."]
 
     def cell_of(self, path: Path) -> str:
@@ -246,7 +247,7 @@ class Store:
         return sorted(by_id.values(), key=lambda record: order.get(record.cell.id, len(order)))
 
     def _unverified(self, path: Path) -> Record:
-        """The record at a path that `record_files` gave."""
+        """The record at a path from `record_files`."""
         found = unverified(self._content(path), path)
         return found if found and self.cell_of(path) == found.cell.id else self._sealed(path)[0]
 
@@ -287,7 +288,7 @@ def open_run(path: Path) -> Store:
 
 @contextmanager
 def _uncollected() -> Iterator[None]:
-    """Without garbage collection: records are not garbage, and looking for it takes a third of the time."""
+    """Pause garbage collection: no record is garbage, and collecting takes a third of the time."""
     enabled = gc.isenabled()
     gc.disable()
     try:
@@ -299,7 +300,7 @@ def _uncollected() -> Iterator[None]:
 
 @contextmanager
 def _damaged() -> Iterator[None]:
-    """What is no plain file or folder, as a damaged file of the run."""
+    """Raise Damaged where anything but a plain file or folder is found."""
     try:
         yield
     except Irregular as error:

@@ -1,4 +1,4 @@
-"""The digest of everything that determines a cell's result. A cell runs again exactly when it changes."""
+"""The digest of everything that determines a cell's result. A cell runs again if and only if it changes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Verifies a run folder, and sets aside what is damaged so that the next run makes it anew."""
+"""Verifies a run folder, and quarantines damaged files so that the next run makes them again."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class Verdict:
 
 
 def verify(store: Store) -> Verdict:
-    """Read every file with results and compare it with its checksum. That finds rot, not forgery."""
+    """Compare every result file with its checksum. This finds bit rot, not forgery."""
     damaged: dict[Path, str] = {}
     found: dict[str, list[Path]] = {}
     for name in FOLDERS:
@@ -62,15 +62,15 @@ def verify(store: Store) -> Verdict:
 
 
 def repair(store: Store, verdict: Verdict) -> list[Path]:
-    """Move what is damaged to the run's quarantine, and delete the temporary files of writers that are gone; where
-    the damaged files went."""
+    """Move damaged files to the run's quarantine, and delete temporary files whose writers are gone. Returns
+    the new paths of the damaged files."""
     for path in verdict.abandoned:
         store.remove(path)
-    return [target for path in verdict.damaged for target in set_aside(store, path)]
+    return [target for path in verdict.damaged for target in quarantine(store, path)]
 
 
-def set_aside(store: Store, path: Path) -> list[Path]:
-    """Quarantine a damaged file. Damaged predictions take their record along, so that the cell runs again."""
+def quarantine(store: Store, path: Path) -> list[Path]:
+    """Quarantine a damaged file. The record of damaged predictions moves with them, so that the cell runs again."""
     moved = [store.quarantine(path)] if os.path.lexists(path) else []
     predictions = store.path / "predictions"
     if path.is_relative_to(predictions) and path != predictions:

@@ -28,14 +28,15 @@ LONGEST = 4096
 
 @dataclass(frozen=True)
 class Owner:
-    """A process, told apart from a later one with the same id by its start time (seconds since 1970)."""
+    """A process. Its start time distinguishes it from a later one with the same id (seconds since 1970)."""
 
     host: str
     pid: int
     began: float
 
     def alive(self) -> bool:
-        """Whether it still runs. A process of another host counts as alive: nothing is known of it here."""
+        """Whether it still runs. A process of another host counts as alive, since it cannot be checked from
+        here."""
         if self.host != socket.gethostname():
             return True
         try:
@@ -110,7 +111,7 @@ def exclusive(path: Path) -> Iterator[None]:
 
 @contextmanager
 def lock_errors(path: Path) -> Iterator[None]:
-    """An OSError as one line that names the file and the way out."""
+    """Turn an OSError into one line that names the file and the remedy."""
     try:
         yield
     except OSError as error:

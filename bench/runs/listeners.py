@@ -1,4 +1,4 @@
-"""Who is told what happens while cells run: a screen, a tracker, nobody."""
+"""Listeners to a run: a screen, a tracker, or none."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ if TYPE_CHECKING:
 
 
 class Listener(Protocol):
-    """Hears what happens while cells run."""
+    """Receives events while cells run."""
 
     def say(self, text: str) -> None:
-        """What is being waited for now."""
+        """The run is waiting for this now."""
 
     def note(self, text: str) -> None:
-        """What a user should read even after the next wait has begun."""
+        """A line that stays on the screen after the next wait has begun."""
 
     def cell_started(self, cell: Cell) -> None: ...
     def point(self, cell: Cell, point: Point) -> None: ...
@@ -28,16 +28,16 @@ class Listener(Protocol):
 
 
 class Screen(Listener, Protocol):
-    """A listener that is told where the run begins and ends."""
+    """A listener that also receives the beginning and the end of the run."""
 
     def begin(self, cells: Sequence[Cell], finished: Sequence[Record], estimator: Estimator) -> None:
-        """The cells to run, the records that are on disk already, and what is known of durations."""
+        """The cells to run, the records that are already on disk, and the estimator of durations."""
 
     def end(self) -> None: ...
 
 
 class Silent:
-    """A screen that tells nobody."""
+    """A screen that shows nothing."""
 
     def begin(self, cells: Sequence[Cell], finished: Sequence[Record], estimator: Estimator) -> None: ...
     def end(self) -> None: ...

@@ -1,4 +1,4 @@
-"""Joins run folders: the parts of a suite that several machines ran become one run. Contradictions are refused."""
+"""Merges run folders: parts of a suite that ran on several machines become one run. Contradictions are refused."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from bench.contracts import BenchError
-from bench.runs import given
+from bench.runs import run_inputs
 from bench.runs.cell_files import CellFiles
 from bench.runs.folder import Store
 from bench.runs.record import Record
@@ -15,7 +15,7 @@ from bench.runs.record import Record
 
 @dataclass(frozen=True)
 class Found:
-    """A cell's record, and the run that it lies in."""
+    """A cell's record, and the run that holds it."""
 
     record: Record
     store: Store
@@ -26,7 +26,7 @@ class Found:
 
 
 def merge(runs: Sequence[Store], into: Store) -> None:
-    """Add to `into` what `runs` have. A finished record wins over one that did not finish.
+    """Add the cells of `runs` to `into`. A finished record wins over one that did not finish.
 
     Nothing is written where a file is damaged (Damaged) or two runs contradict each other (BenchError)."""
     folders = [into, *runs] if into.planned() else list(runs)
@@ -43,14 +43,14 @@ def merge(runs: Sequence[Store], into: Store) -> None:
         found.store.verified(found.cell)
     into.begin(folders[0].suite(), [cell for run in folders for cell in run.grid()])
     for run in folders:
-        given.note(into.path, given.read(run.path))
+        run_inputs.add(into.path, run_inputs.read(run.path))
     for found in chosen.values():
         if found.store.path.resolve() != into.path.resolve():
             CellFiles.pack(found.store, found.cell).unpack(into)
 
 
 def _chosen(every: Iterable[Found]) -> dict[str, Found]:
-    """One record a cell: the finished one; of several that did not finish the last."""
+    """One record a cell: the finished one, else the last."""
     chosen: dict[str, Found] = {}
     for found in every:
         other = chosen.get(found.cell)
@@ -74,7 +74,7 @@ def _check_same(one: Found, other: Found) -> None:
 
 
 def _check_terms(chosen: Sequence[Found]) -> None:
-    """BenchError where cells that a table compares were not run on equal terms."""
+    """BenchError if cells that a table compares ran with different recipes, rows or weights."""
     terms: dict[tuple[str, str], tuple[Found, Any]] = {}
     for found in chosen:
         record, cell = found.record, found.record.cell

@@ -14,11 +14,11 @@ _CELL = re.compile(f"{_SIZED.pattern}/{_NAME.pattern}/{_BACKBONE}/seed[0-9]{{1,1
 LONGEST_FOLDER = 255
 """Bytes of a folder's name that every file system allows."""
 LONGEST_FILE = 200
-"""Bytes of a name that a file is called by: a suffix and a temporary name are added to it."""
+"""Bytes of a file's name, to which a suffix and a temporary name are added."""
 
 
 def is_name(name: str) -> bool:
-    """Whether a suite, a task or a strategy can be called so."""
+    """Whether this can name a suite, a task or a strategy."""
     return bool(_NAME.fullmatch(name)) and len(name.encode(errors="replace")) <= LONGEST_FILE
 
 

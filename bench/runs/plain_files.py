@@ -91,7 +91,7 @@ def opened(path: Path, flags: int) -> Iterator[int]:
 
 
 def open_plain(path: Path, flags: int) -> int:
-    """As `os.open`, of a plain file or, with O_CREAT, of none yet. Raises Irregular, and OSError."""
+    """As `os.open`, for a plain file or, with O_CREAT, a new one. Raises Irregular, and OSError."""
     try:
         descriptor = os.open(path, flags | WITHOUT_DETOURS, 0o644)
     except OSError as error:
@@ -106,8 +106,8 @@ def open_plain(path: Path, flags: int) -> int:
 
 
 def scan(folder: Path) -> tuple[list[Path], list[Irregular]]:
-    """The plain files below a folder, sorted, and what is neither file nor folder, or a folder in place of a file.
-    Nothing is followed."""
+    """The plain files below a folder, sorted, and everything else that is not a plain folder in its place.
+    Links are not followed."""
     files: list[str] = []
     irregular: list[Irregular] = []
     try:

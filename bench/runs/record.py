@@ -13,10 +13,10 @@ from bench.runs.curve import Point
 from bench.runs.names import check_cell
 
 SCHEMA_VERSION = 2
-"""Raised when a field is added, removed or renamed; MIGRATIONS says how an older record becomes a newer one."""
+"""Raised when a field is added, removed or renamed; MIGRATIONS upgrades older records."""
 
 MIGRATIONS: dict[int, Callable[[dict[str, Any]], dict[str, Any]]] = {
-    1: lambda value: value,  # fields that were added since have defaults
+    1: lambda value: value,  # newer fields have defaults
 }
 """From the version that is the key to the next."""
 
@@ -64,8 +64,8 @@ class Seconds(Frozen):
     prepare: read rows from the local cache, tokenise, load the encoder (downloads are not counted).
     prefix: run frozen blocks once over every split. compile: graphs or kernels. train: the steps.
     evaluate: validation passes and the test sets. cold: the sum: this cell alone, from cold, whatever
-    was in fact shared with other cells. tune: training and validation of the learning-rate scales that were
-    tried and not kept; not in cold.
+    was shared with other cells. tune: training and validation of the learning-rate scales that were
+    tried and rejected; not in cold.
     """
 
     prepare: Duration = 0.0
@@ -170,7 +170,7 @@ def record_of(value: Any, where: str) -> Record:
         if older not in MIGRATIONS:
             raise BenchError(
                 f"{where} has schema {version}, which this version cannot read: run the suite again",
-                code="old-schema",
+                code="older-schema",
             )
         value = {**MIGRATIONS[older](value), "schema_version": older + 1}
     try:

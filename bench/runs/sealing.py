@@ -1,4 +1,4 @@
-"""A record as it lies in its file: with a checksum of itself and of its prediction file."""
+"""The stored form of a record: with a checksum of itself and of its prediction file."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from bench.runs.names import check_cell
 from bench.runs.record import SCHEMA_VERSION, Record, record_of
 
 CHECKSUM = "checksum"
-"""In a stored record: `record`, a SHA-256 of all else, and `predictions`, the SHA-256 of that file."""
+"""In a stored record: `record`, a SHA-256 of everything else, and `predictions`, the SHA-256 of that file."""
 
 
 class Damaged(BenchError):
@@ -22,8 +22,8 @@ class Damaged(BenchError):
         self.path = path
         self.reason = reason
         super().__init__(
-            f"{path} is damaged ({reason}): set it aside with `python -m bench status RUN --check --repair`; "
-            "the next run of the suite makes it anew",
+            f"{path} is damaged ({reason}): quarantine it with `python -m bench status RUN --check --repair`; "
+            "the next run of the suite makes it again",
             code="damaged",
         )
 
@@ -64,7 +64,7 @@ def opened(content: bytes, path: Path) -> tuple[Record, str]:
 
 
 def unverified(content: bytes, path: Path) -> Record | None:
-    """The record that a file holds, several times as fast and without a look at its checksum; None where it is not
+    """The record in a file without verifying its checksum, which is several times as fast; None where it is not
     of this version."""
     try:
         found = _Stored.model_validate_json(content)
@@ -75,7 +75,7 @@ def unverified(content: bytes, path: Path) -> Record | None:
 
 
 def predictions_sum(content: bytes) -> str:
-    """The SHA-256 of a cell's predictions as its record has it; the rest is not looked at. "" where it has none."""
+    """The SHA-256 of a cell's predictions from its record; nothing else is checked. "" where it has none."""
     try:
         return str(json.loads(content)[CHECKSUM]["predictions"])
     except (ValueError, KeyError, TypeError, RecursionError):
@@ -84,7 +84,7 @@ def predictions_sum(content: bytes) -> str:
 
 def _recorded(value: dict[str, Any], path: Path) -> Record:
     """The record in `value`, whose checksum says that it is what was written. BenchError where it cannot be used:
-    another version of this program wrote it, or somebody with other intentions."""
+    it comes from another version of this program or was forged."""
     try:
         return record_of(value, str(path))
     except BenchError as error:

@@ -1,4 +1,4 @@
-"""What a tracker is, and what it is told of a cell."""
+"""The interface of trackers, and what of a cell they log."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ class Tracker(Protocol):
     """A place that shows cells."""
 
     def has(self, key: str) -> bool:
-        """Whether the cell's record with this key is there, and whole."""
+        """Whether the record with this key is there and complete."""
         ...
 
     def log(self, record: Record, key: str, store: Store) -> None:
-        """Add a cell; what is there of an attempt that was cut off is replaced."""
+        """Add a cell, replacing what an interrupted attempt left."""
 
 
 def tracker(name: str, store: Store) -> Tracker:
@@ -43,7 +43,7 @@ def tracker(name: str, store: Store) -> Tracker:
 
 
 def parameters(record: Record) -> dict[str, str]:
-    """What was asked for, by name."""
+    """The requested values by name."""
     cell = record.cell
     asked = {"task": cell.task, "strategy": cell.strategy, "backbone": cell.backbone, "seed": cell.seed}
     recipe = {f"recipe.{key}": value for key, value in dataclasses.asdict(cell.recipe).items()}
@@ -52,7 +52,7 @@ def parameters(record: Record) -> dict[str, str]:
 
 
 def metrics(record: Record) -> dict[str, float]:
-    """What came out, one number a name."""
+    """The measured values by name."""
     scores = {
         f"{test}.{name}": score for test, found in record.scores.items() for name, score in found.items()
     }

@@ -1,7 +1,7 @@
 """A process that copies a run to a tracker while it grows: `python -m bench.trackers.follow RUN TRACKER`.
 
 It looks at the run folder when it starts, at every line on its input, and once more when the input ends. It skips
-what the tracker has already, so it can be stopped and started again at any time."""
+records that the tracker already has, so it can be stopped and started again at any time."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ PAUSE = 1.0  # seconds between looks at the folder
 
 
 class Copy:
-    """What of a run has been copied."""
+    """Copies records from a run to a tracker, each once."""
 
     def __init__(self, store: Store, to: Tracker) -> None:
         self._store = store
@@ -27,7 +27,7 @@ class Copy:
         self._seen: dict[Path, tuple[int, int]] = {}
 
     def update(self) -> int:
-        """Log every record that the tracker lacks; how many that were."""
+        """Log every record that the tracker lacks; returns their number."""
         logged = 0
         for path in self._store.record_files():
             stat = path.stat()

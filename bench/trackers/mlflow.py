@@ -1,12 +1,12 @@
 """Cells as MLflow runs (mlflow.org): parameters, metrics, curves and files, in the experiment of the suite's name.
 
-Where the server is, MLflow itself decides: MLFLOW_TRACKING_URI, else its local store."""
+MLflow itself chooses the server: MLFLOW_TRACKING_URI, else its local store."""
 
 from __future__ import annotations
 
 import os
 
-os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "2")  # its default keeps on for minutes
+os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "2")  # by default it retries for minutes
 
 from mlflow.entities import Metric, Param, RunTag, ViewType
 from mlflow.tracking import MlflowClient
@@ -29,7 +29,7 @@ class MLflow:
         self._experiment = found.experiment_id if found else self._client.create_experiment(experiment)
 
     def has(self, key: str) -> bool:
-        """A run that was cut off while it was logged is deleted, and not counted."""
+        """A run whose logging was interrupted is deleted, and does not count."""
         whole = False
         for run in self._client.search_runs(
             [self._experiment], f"tags.`{KEY}` = '{key}'", ViewType.ACTIVE_ONLY
@@ -41,7 +41,7 @@ class MLflow:
         return whole
 
     def log(self, record: Record, key: str, store: Store) -> None:
-        """The run's status is set last: a run that is not ended was cut off."""
+        """The run's status is set last: a run without an end was interrupted."""
         cell = record.cell.id
         tags = {KEY: key, "transferbench.fingerprint": record.fingerprint, "status": record.status}
         if record.reason:

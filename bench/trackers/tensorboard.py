@@ -1,5 +1,5 @@
-"""Cells as TensorBoard event files, a folder a cell: curves by step, scores and seconds as single points, and what
-was asked for as text. Written by TensorBoard's own library, which needs neither TensorFlow nor torch."""
+"""Cells as TensorBoard event files, a folder a cell: curves by step, scores and seconds as single points, and the
+request as text. Written by TensorBoard's own library, which needs neither TensorFlow nor torch."""
 
 # pyright: reportAttributeAccessIssue=false
 # (its protocol buffers make their classes at run time)
@@ -35,7 +35,7 @@ class TensorBoard:
         return key in self._keys
 
     def log(self, record: Record, key: str, store: Store) -> None:
-        """Written beside its place and moved there whole; it replaces what an earlier record left."""
+        """Written to a temporary folder and moved into place; it replaces an earlier record's events."""
         target = self._folder / record.cell.id
         target.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=self._folder, prefix=".") as name:

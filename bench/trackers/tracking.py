@@ -1,5 +1,5 @@
-"""The trackers of a run as its own process sees them: it tells them that a cell is done, and never waits for them
-before the end. A tracker that hangs, crashes or is not there costs a warning."""
+"""The trackers of a run, each in a process of its own. The run notifies them when a cell is done, and waits
+for them only at its end. A tracker that hangs, crashes or is missing costs a warning."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ class Tracking:
         self._screen.point(cell, point)
 
     def cell_done(self, record: Record) -> None:
-        """Tell every tracker to look, without waiting: a full pipe means that it has been told already."""
+        """Notify every tracker, without waiting: a full pipe means that it has already been notified."""
         self._screen.cell_done(record)
         for follower in self._followers.values():
             assert follower.stdin is not None
@@ -83,7 +83,8 @@ class Tracking:
             reason = self._failure(name, follower, until)
             if reason:
                 self._screen.note(
-                    f"--track {name}: {reason}; the run itself is whole, and the same command logs what is missing"
+                    f"--track {name}: {reason}; the run itself is complete, and the same command logs "
+                    "what is missing"
                 )
 
     def _failure(self, name: str, follower: subprocess.Popen[bytes], until: float) -> str:
@@ -105,7 +106,7 @@ class Tracking:
 
 
 def _follower(run: Path, name: str, log: IO[bytes]) -> subprocess.Popen[bytes]:
-    """`bench.trackers.follow`, with a pipe that is never waited for."""
+    """`bench.trackers.follow`, with a non-blocking pipe."""
     process = subprocess.Popen(
         processes.command("bench.trackers.follow", str(run), name),
         env=processes.environment(),

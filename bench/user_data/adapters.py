@@ -1,4 +1,4 @@
-"""Which adapter rows are for: as the named columns say, else as columns' names and contents make obvious."""
+"""Chooses the adapter for rows: by the columns that the user names, else by obvious names and contents."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from bench.contracts import BenchError
 from bench.user_data.columns import OPTIONAL, ROLES, by_name, header_hint, names_of, resolve
 from bench.user_data.examples import listed
 from bench.user_data.literals import SHORTENED
-from bench.user_data.tables import Table
+from bench.user_data.tables import RawTable
 
 
-def guess_adapter(table: Table, given: Mapping[str, str]) -> tuple[str, str]:
+def guess_adapter(table: RawTable, given: Mapping[str, str]) -> tuple[str, str]:
     """The adapter whose columns were named or are there by name, questions and words before texts, and why.
     BenchError where there is none."""
     for adapter in ("qa", "ner", "classification"):
@@ -34,10 +34,10 @@ def guess_adapter(table: Table, given: Mapping[str, str]) -> tuple[str, str]:
         raise _not_tagged(table, untagged["words"] or "", untagged["tags"] or "")
     where = "; two columns have one name" if table.repeated else ""
     raise BenchError(
-        f"{table.where} has the columns {names_of(table.columns)}{where}: say what it is with --adapter "
+        f"{table.where} has the columns {names_of(table.columns)}{where}: choose with --adapter "
         "(classification, sentiment, ner or qa) and which columns to use, such as --text and --label"
         f"{header_hint(table)}",
-        code="adapter-not-obvious",
+        code="unclear-adapter",
     )
 
 
@@ -45,7 +45,7 @@ def _noun(adapter: str, chosen: Mapping[str, str | None]) -> str:
     return "columns " + ", ".join(f"'{column}'" for column in chosen.values() if column)
 
 
-def _checked(adapter: str, table: Table, given: Mapping[str, str], why: str) -> tuple[str, str]:
+def _checked(adapter: str, table: RawTable, given: Mapping[str, str], why: str) -> tuple[str, str]:
     """The adapter, told apart by content: sentiment where labels are polarities, ner where texts are lists."""
     if adapter != "classification":
         return adapter, why
@@ -61,13 +61,13 @@ def _checked(adapter: str, table: Table, given: Mapping[str, str], why: str) -> 
     return ("sentiment" if polar else "classification"), why
 
 
-def _are_lists(table: Table, column: str) -> bool:
+def _are_lists(table: RawTable, column: str) -> bool:
     return all(len(listed(row.get(column)) or ()) > 0 for row in table.peek()) and any(
         len(listed(row.get(column)) or ()) > 1 for row in table.peek()
     )
 
 
-def _are_tagged(table: Table, chosen: Mapping[str, str | None]) -> bool:
+def _are_tagged(table: RawTable, chosen: Mapping[str, str | None]) -> bool:
     """Whether most rows have as many tags as words, and not every row just one of each without a sentence."""
     words, tags = chosen.get("words"), chosen.get("tags")
     if not words or not tags:
@@ -79,8 +79,8 @@ def _are_tagged(table: Table, chosen: Mapping[str, str | None]) -> bool:
     return fit and (several or bool(by_name(table.columns, OPTIONAL["ner"]["sentence"])))
 
 
-def _not_tagged(table: Table, words: str, tags: str) -> BenchError:
-    """Why columns that are called as those of tagged words hold none."""
+def _not_tagged(table: RawTable, words: str, tags: str) -> BenchError:
+    """Why columns that are named like words and tags hold none."""
     rows = table.peek()
     sizes = [(len(listed(row.get(words)) or ()), len(listed(row.get(tags)) or ())) for row in rows]
     values = [value for row in rows for value in (row.get(words), row.get(tags))]
@@ -94,7 +94,7 @@ def _not_tagged(table: Table, words: str, tags: str) -> BenchError:
         odd = next(((a, b) for a, b in sizes if a != b), (0, 0))
         reason = f"a row has {odd[0]} words and {odd[1]} tags: give one tag a word"
     return BenchError(
-        f"{table.where}: '{words}' and '{tags}' are called as words and tags ({reason}); for other data say "
+        f"{table.where}: '{words}' and '{tags}' are named like words and tags ({reason}); for other data say "
         "--adapter",
         code="not-tagged-words",
     )

@@ -1,4 +1,4 @@
-"""Which column plays which part: as the user says, else as their names and contents make obvious."""
+"""Assigns columns to roles: as the user says, else by obvious names and contents."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 
 from bench.contracts import BenchError
 from bench.user_data.examples import listed
-from bench.user_data.tables import FEW, Row, Table
+from bench.user_data.tables import FEW, RawRow, RawTable
 
 TEXTS = ("text", "sentence", "review", "content", "body", "comment", "tweet", "message", "document")
 ROLES: dict[str, dict[str, tuple[str, ...]]] = {
@@ -43,16 +43,16 @@ ROLES: dict[str, dict[str, tuple[str, ...]]] = {
         "answer": ("answers", "answer", "answer_text", "span"),
     },
 }
-"""The parts that an adapter needs, each with the column names that make it obvious, likeliest first."""
+"""The roles that an adapter needs, each with its usual column names, likeliest first."""
 
 OPTIONAL = {
     "qa": {"start": ("answer_start", "start", "offset")},
     "ner": {"sentence": ("sentence_id", "sent_id", "sentence #", "sentence_no", "sentence", "sent", "sid")},
 }
-"""Parts that are used where there is such a column."""
+"""Roles that are used if there is such a column."""
 
 ALIASES = {"ner": {"text": "words", "label": "tags"}}
-"""What a user may call a part of another adapter."""
+"""Other names of an adapter's roles."""
 
 PAIRS = (
     ("premise", "hypothesis"),
@@ -70,7 +70,9 @@ Columns = tuple[tuple[str, str], ...]
 """(role, column) pairs."""
 
 
-def choose(table: Table, adapter: str, given: Mapping[str, str]) -> tuple[Table, Columns, tuple[str, ...]]:
+def choose(
+    table: RawTable, adapter: str, given: Mapping[str, str]
+) -> tuple[RawTable, Columns, tuple[str, ...]]:
     """The table (with its first line where that is a row), the columns of an adapter's parts, and what was guessed,
     in words. BenchError where a column that is named does not exist, or a part is not obvious."""
     aliases = ALIASES.get(adapter, {})
@@ -98,8 +100,8 @@ def choose(table: Table, adapter: str, given: Mapping[str, str]) -> tuple[Table,
     return table, tuple(chosen.items()), tuple(notes)
 
 
-def _guess(table: Table, adapter: str, chosen: dict[str, str]) -> list[str]:
-    """Adds the parts that are missing; what was guessed, in words. BenchError where a part is not obvious."""
+def _guess(table: RawTable, adapter: str, chosen: dict[str, str]) -> list[str]:
+    """Adds the missing roles; returns the guesses, in words. BenchError if a role is not obvious."""
     guessed = []
     for role, names in ROLES[adapter].items():
         if role not in chosen:
@@ -111,7 +113,7 @@ def _guess(table: Table, adapter: str, chosen: dict[str, str]) -> list[str]:
                 raise BenchError(
                     f"{table.where}: which column is the {role}? say --{role} COLUMN ({names_of(free)})"
                     f"{header_hint(table)}",
-                    code="column-not-obvious",
+                    code="unclear-column",
                 )
             chosen[role] = column
             guessed.append(f"{role} is '{column}'")
@@ -124,12 +126,12 @@ def _guess(table: Table, adapter: str, chosen: dict[str, str]) -> list[str]:
     return guessed
 
 
-def _is_single(table: Table, column: str) -> bool:
+def _is_single(table: RawTable, column: str) -> bool:
     """Whether rows hold one word each."""
     return all(len(listed(row.get(column)) or "x") == 1 for row in table.peek())
 
 
-def _refuse_pairs(table: Table) -> None:
+def _refuse_pairs(table: RawTable) -> None:
     lower = {column.lower(): column for column in table.columns}
     pair = next(((a, b) for a, b in PAIRS if a in lower and b in lower), None)
     if pair:
@@ -140,7 +142,7 @@ def _refuse_pairs(table: Table) -> None:
         )
 
 
-def resolve(table: Table, column: str, role: str) -> str:
+def resolve(table: RawTable, column: str, role: str) -> str:
     """The column of this name, or of this number, counted from 1. BenchError where there is none."""
     if column in table.columns:
         return column
@@ -151,19 +153,19 @@ def resolve(table: Table, column: str, role: str) -> str:
         raise BenchError(
             f"{table.where} has several columns '{column}': choose one by its number for --{role} "
             f"({', '.join(twice)})",
-            code="no-such-column",
+            code="unknown-column",
         )
     near = difflib.get_close_matches(column, table.columns, n=1)
     hint = f"did you mean '{near[0]}'? " if near else ""
     raise BenchError(
         f"{table.where} has no column '{column}' for --{role}: {hint}it has {names_of(table.columns)}"
         f"{header_hint(table)}",
-        code="no-such-column",
+        code="unknown-column",
     )
 
 
-def header_hint(table: Table) -> str:
-    """What to say of a file whose first line is perhaps no header."""
+def header_hint(table: RawTable) -> str:
+    """A hint about a file whose first line may not be a header."""
     odd = [column for column in table.columns if not re.search(r"[^\W\d_]", column)]
     if table.with_first_line is None and not odd:
         return ""
@@ -178,7 +180,7 @@ def by_name(columns: Sequence[str], names: Sequence[str]) -> str | None:
     return next((lower[name] for name in names if name in lower), None)
 
 
-def _by_content(rows: Sequence[Row], columns: Sequence[str], role: str) -> str | None:
+def _by_content(rows: Sequence[RawRow], columns: Sequence[str], role: str) -> str | None:
     """For a text the column with by far the longest values; for a label the only one with few different values."""
     values = {column: [row.get(column) for row in rows] for column in columns}
     if role == "text":

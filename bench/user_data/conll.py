@@ -1,29 +1,15 @@
-"""CoNLL columns: one word a line with its tag, a blank line after each sentence.
-
-Which columns hold words and tags, whether the first line names the columns, whether the first column counts the
-words (as in CoNLL-U), and which lines are comments: each is recognised by what lines have in common, and said."""
+"""CoNLL columns: one word a line with its tag, a blank line after each sentence."""
 
 from __future__ import annotations
 
-import itertools
-import re
-from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from bench.contracts import BenchError
-from bench.text import counted
-from bench.user_data.encodings import Encoding, encoding_of
+from bench.user_data.encodings import Encoding
 from bench.user_data.literals import words_of
-from bench.user_data.tagging import OUTSIDES
 from bench.user_data.text_files import lines_of
-
-PEEK = 1_000  # lines from which the separator is guessed
-TAG = re.compile(r"O|[BIESLUMWbieslumw]([-_:].+)?|.+[-_:][BIESLUM]")
-HEADER = re.compile(r"(ne|pos|.*(tag|label|ner|entity|entities|iob|bio).*)", re.IGNORECASE)
-INDEX = re.compile(r"\d+([-.]\d+)?")
-KEPT = 10_000  # distinct tags that are remembered
 
 
 @dataclass(frozen=True)
@@ -38,8 +24,8 @@ class Sentence:
 
 @dataclass(frozen=True)
 class Columns:
-    """How a file's lines are cut. word, tag: places of columns. header: the number of its line, 0 for none.
-    indexed: the first column counts the words. known: the tags of lines that are no comments."""
+    """How a file's lines are split into columns. word, tag: places of columns. header: the number of its line,
+    0 for none. indexed: the first column counts the words. known: the tags of lines that are no comments."""
 
     path: Path
     encoding: Encoding
@@ -57,7 +43,7 @@ class Columns:
         return words_of(line)
 
     def is_comment(self, line: str, fields: Sequence[str]) -> bool:
-        """A `#` that is a word has a tag as the others have."""
+        """A line whose word is `#` has a known tag."""
         return line.startswith("#") and (len(fields) != self.width or fields[self.tag] not in self.known)
 
     def sentences(self) -> Iterator[Sentence]:
@@ -96,169 +82,3 @@ class Columns:
             "columns by tabs",
             code="ragged-columns",
         )
-
-
-@dataclass
-class _Survey:
-    """What all lines have in common; tags are those of the last column until one is chosen."""
-
-    widths: Counter[int] = field(default_factory=Counter)
-    first: tuple[int, list[str]] = (0, [])
-    words: int = 0
-    counting: int = 0  # words whose first column continues to count
-    ranges: int = 0  # multiword tokens and empty nodes of CoNLL-U
-
-
-def read_conll(path: Path) -> Iterator[Sentence]:
-    """The sentences of a file whose columns are guessed. BenchError."""
-    return open_conll(path, encoding_of(path), {})[0].sentences()
-
-
-def open_conll(
-    path: Path, encoding: Encoding, given: Mapping[str, str]
-) -> tuple[Columns, list[str], Counter[str]]:
-    """How a file is read, what was recognised, and how often which tag occurs. given: columns of words and tags by
-    number or header. BenchError."""
-    columns = _survey_width(path, encoding)
-    survey = _survey(columns)
-    notes: list[str] = [encoding.note] if encoding.note else []
-    indexed = columns.width > 2 and survey.words > 0 and survey.counting >= 0.95 * survey.words
-    columns = replace(columns, indexed=indexed, word=1 if indexed else 0, tag=columns.width - 1)
-    names = survey.first[1]
-    for role, place in (("words", "word"), ("tags", "tag")):
-        if given.get(role):
-            columns = replace(columns, **{place: _place(given[role], role, columns, names)})
-    tags = _tags(columns)
-    head = _is_header(names, columns, tags)
-    if head:
-        columns = replace(columns, header=survey.first[0])
-        tags[names[columns.tag]] -= 1
-        notes.append(f"line {survey.first[0]} names the columns ({' '.join(names)[:60]}) and is left out")
-    elif any(given.get(role) and not _is_number(given[role]) for role in ("words", "tags")):
-        raise BenchError(
-            f"{path.name} has no line that names its columns: choose them by number, such as --tags "
-            f"{columns.width}",
-            code="no-such-column",
-        )
-    columns = replace(columns, known=frozenset(tag for tag, count in tags.items() if count))
-    if columns.width == 10 and indexed and not given.get("tags"):
-        raise BenchError(
-            f"{path.name} has the 10 columns of CoNLL-U, none of which is for entities: choose one with --tags",
-            code="implausible-tags",
-        )
-    notes += _said(columns, survey, given)
-    return columns, notes, +tags
-
-
-def _said(columns: Columns, survey: _Survey, given: Mapping[str, str]) -> list[str]:
-    notes = []
-    if columns.width > 2 and not given:
-        reason = "column 1 counts the words, " if columns.indexed else ""
-        notes.append(f"{reason}words are column {columns.word + 1}, tags are column {columns.tag + 1}")
-    if columns.indexed and survey.ranges:
-        notes.append(f"{counted(survey.ranges, 'line')} of multiword tokens and empty nodes are left out")
-    comments = sum(
-        columns.is_comment(line, columns.cut(line)) for line in lines_of(columns.path, columns.encoding)
-    )
-    if comments:
-        notes.append(f"{counted(comments, 'comment line')} left out")
-    return notes
-
-
-def looks_tagged(path: Path, encoding: Encoding) -> bool:
-    """Whether a file whose name says nothing has a word and its tag a line, and blank lines between sentences."""
-    lines = list(itertools.islice(lines_of(path, encoding), PEEK))
-    rows = [line for line in lines if line.strip() and not line.startswith(("#", "-DOCSTART-"))]
-    blank = sum(not line.strip() for line in lines[:-1])
-    last = [fields[-1] for line in rows if len(fields := words_of(line)) > 1]
-    tagged = sum(bool(TAG.fullmatch(tag)) or tag in OUTSIDES for tag in last)
-    return bool(blank and rows) and len(last) >= 0.9 * len(rows) and tagged >= 0.5 * len(rows)
-
-
-def _survey_width(path: Path, encoding: Encoding) -> Columns:
-    """The separator and how many columns most lines have. BenchError where most have one."""
-    lines = [line for line in itertools.islice(lines_of(path, encoding), PEEK) if line.strip(" \t")]
-    plain = [line for line in lines if not line.startswith(("#", "-DOCSTART-"))] or lines
-    tabs = sum("\t" in line for line in plain) > len(plain) / 2
-    columns = Columns(path, encoding, tabs, 2)
-    widths = Counter(len(columns.cut(line)) for line in plain)
-    width = widths.most_common(1)[0][0] if widths else 2
-    if tabs and width > 2 and all(not (cells := columns.cut(line))[-1:] or not cells[-1] for line in plain):
-        raise BenchError(
-            f"{path.name}: lines end with a tab, so the last column is empty: choose the tags with --tags",
-            code="implausible-tags",
-        )
-    if width < 2:
-        number = next(n for n, line in enumerate(lines_of(path, encoding), 1) if len(columns.cut(line)) == 1)
-        raise BenchError(
-            f"{path.name}, line {number:,}: '{plain[0][:40]}' is no word and its tag with a tab or blank between",
-            code="not-a-word-and-tag",
-        )
-    return replace(columns, width=width)
-
-
-def _survey(columns: Columns) -> _Survey:
-    found = _Survey()
-    expected = 0
-    for number, line in enumerate(lines_of(columns.path, columns.encoding), 1):
-        fields = columns.cut(line)
-        if not fields or fields[0] == "-DOCSTART-":
-            expected = 0
-            continue
-        if line.startswith("#"):
-            continue
-        if not found.first[0]:
-            found.first = number, fields
-        found.widths[len(fields)] += 1
-        if not INDEX.fullmatch(fields[0]):
-            found.words += number != found.first[0]  # the first line may name the columns
-            continue
-        if not fields[0].isdecimal():
-            found.ranges += 1
-            continue
-        found.words += 1
-        index = int(fields[0][:9])
-        found.counting += index in ((0, 1) if not expected else (expected,))
-        expected = index + 1
-    return found
-
-
-def _tags(columns: Columns) -> Counter[str]:
-    """How often each tag occurs in lines that do not start with `#`."""
-    counts: Counter[str] = Counter()
-    for line in lines_of(columns.path, columns.encoding):
-        fields = columns.cut(line)
-        if len(fields) == columns.width and not line.startswith("#") and fields[0] != "-DOCSTART-":
-            tag = fields[columns.tag]
-            if len(counts) < KEPT or tag in counts:
-                counts[tag] += 1
-    return counts
-
-
-def _is_header(names: Sequence[str], columns: Columns, tags: Counter[str]) -> bool:
-    """Whether the first line names the columns: its tag occurs nowhere else, and is called as tags are, or is none
-    where all others are."""
-    if len(names) != columns.width or tags[names[columns.tag]] != 1:
-        return False
-    tag = names[columns.tag]
-    if HEADER.fullmatch(tag) and not TAG.fullmatch(tag):
-        return True
-    others = [other for other in tags if other != tag]
-    return tags.total() >= 20 and not TAG.fullmatch(tag) and all(TAG.fullmatch(other) for other in others)
-
-
-def _is_number(text: str) -> bool:
-    return bool(re.fullmatch(r"-?\d{1,4}", text))
-
-
-def _place(given: str, role: str, columns: Columns, names: Sequence[str]) -> int:
-    """The place of a column by number (from 1, or from the end with -1) or by its name in the first line."""
-    if given in names:
-        return names.index(given)
-    if _is_number(given) and 1 <= abs(int(given)) <= columns.width:
-        return int(given) - 1 if int(given) > 0 else columns.width + int(given)
-    raise BenchError(
-        f"{columns.path.name} has no column '{given}' for --{role}: it has {columns.width}, numbered from 1"
-        + (f", or '{', '.join(names)[:80]}'" if names else ""),
-        code="no-such-column",
-    )

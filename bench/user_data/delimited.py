@@ -11,14 +11,14 @@ from bench.contracts import BenchError
 from bench.text import counted
 from bench.user_data.encodings import Encoding
 from bench.user_data.quoting import Layout, MalformedRows, layout_of
-from bench.user_data.tables import FEW, Row, Table
+from bench.user_data.tables import FEW, RawRow, RawTable
 
-LONG = 200  # characters of a cell that no name of a column has
+LONG = 200  # characters of a cell above which it cannot be a column name
 
 
 @dataclass
 class Scan:
-    """What all rows of a file have in common. short: the least width of a row, and its line."""
+    """Statistics over all rows of a file. short: the least width of a row, and its line."""
 
     rows: int = 0
     short: tuple[int, int] | None = None
@@ -29,7 +29,7 @@ class Scan:
     values: list[Counter[str]] = field(default_factory=list)  # by column; counted up to a bound
 
 
-def read_delimited(path: Path, encoding: Encoding) -> Table:
+def read_delimited(path: Path, encoding: Encoding) -> RawTable:
     """A table with a header. Every value is text: `NA`, `null` and `1.0` stay what they are. BenchError for a
     malformed row."""
     layout, notes = layout_of(path, encoding)
@@ -48,14 +48,14 @@ def read_delimited(path: Path, encoding: Encoding) -> Table:
             f"{counted(scan.extra, 'row ends', 'rows end')} with blank cells beyond the columns: dropped"
         )
 
-    def rows(whole: bool = False) -> Iterator[Row]:
+    def rows(whole: bool = False) -> Iterator[RawRow]:
         for number, (_, cells, _) in enumerate(layout.records()):
             stripped = [cell.strip() for cell in cells]
             if stripped[: len(header)] == header and (number or not whole):
                 continue
             yield {columns[n]: cells[n] for n in shown if n < len(cells)}
 
-    return Table(
+    return RawTable(
         path.name,
         tuple(columns[n] for n in shown),
         rows,

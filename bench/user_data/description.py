@@ -30,7 +30,7 @@ class UserData:
 
     data: a file, a folder in the hub's layout, or a hub name; without the other two it is cut into training,
     validation and test rows. columns: (role, column) pairs; what is missing is guessed. adapter: '' to guess.
-    drop_duplicates: leave rows out of training that are also in the test file, instead of refusing them.
+    drop_duplicates: drop training rows that are also in the test file, instead of refusing them.
     encoding: of text files, '' to guess. label_names: the names of labels or tags that are numbers, from 0.
     rows: a digest of all rows, '' until they were read: other rows are another task. sizes: training, validation
     and test rows, once they were read."""
@@ -81,14 +81,14 @@ class UserData:
         found = read(dataclasses.replace(self, rows="", sizes=()), sources)
         if self.rows and found.data.rows != self.rows:
             raise BenchError(
-                f"{self.data} has changed since this run began: start it again", code="data-changed"
+                f"{self.data} has changed since this run began: start it again", code="changed-data"
             )
         return found.splits
 
 
 @dataclass(frozen=True)
 class Read:
-    """What reading gave: the description with nothing left to guess, the rows, and what was done on the way."""
+    """The result of reading: the complete description, the rows, and notes on what was done."""
 
     data: UserData
     splits: Splits
@@ -97,7 +97,7 @@ class Read:
 
 @functools.lru_cache(maxsize=4)
 def read(data: UserData, sources: Sources) -> Read:
-    """Read all files of a description. BenchError where they cannot be used."""
+    """Read all files of a description. BenchError if they cannot be used."""
     from bench.user_data.reading import read_files
 
     adapter, columns, splits, notes = read_files(data, sources)
@@ -126,7 +126,7 @@ def checked_name(name: str) -> str:
     if not re.fullmatch(r"[A-Za-z0-9][\w.-]*", name, flags=re.ASCII) or len(name) > LONGEST_NAME:
         raise BenchError(
             f"--name {name[:40]}: use letters, digits, '-', '_' and '.', {LONGEST_NAME} at most",
-            code="bad-name",
+            code="unsafe-name",
         )
     return name
 
@@ -172,7 +172,7 @@ def _label_names(value: Any) -> tuple[str, ...]:
     if not all(found) or len(set(found)) < len(found):
         raise BenchError(
             f"--label-names {','.join(found)[:80]}: each label needs one name of its own",
-            code="bad-label-names",
+            code="wrong-label-names",
         )
     return found
 

@@ -43,13 +43,13 @@ NEARLY_ALL = (
 )
 ODD = 0.2  # share of odd places above which Windows-1252 is no plausible reading
 APOSTROPHES = "’‘´`·®™-–—…"
-"""Signs beyond ASCII that Western texts have inside words."""
+"""Non-ASCII characters that Western texts have inside words."""
 
 
 @dataclass(frozen=True)
 class Encoding:
-    """name: as Python has it. errors: what happens to a byte that is not of it. note: what a reader should be
-    told, or ''."""
+    """name: as Python has it. errors: what happens to a byte that is not of it. note: a line for the user, or
+    ''."""
 
     name: str
     errors: str = "strict"
@@ -74,12 +74,12 @@ def start_of(path: Path, size: int = 4096) -> bytes:
 
 def unreadable(path: Path, error: Exception) -> BenchError:
     reason = getattr(error, "strerror", None) or error
-    return BenchError(f"{path} cannot be read ({reason})", code="unreadable-file")
+    return BenchError(f"{path} cannot be read ({reason})", code="cannot-read")
 
 
 def encoding_of(path: Path, given: str = "") -> Encoding:
     """The encoding that is named, else that of the file's mark, else UTF-8 where all or nearly all of it is that,
-    else Windows-1252 where that gives plausible words. BenchError otherwise, and for a file that is no text."""
+    else Windows-1252 where that gives plausible words. BenchError otherwise, and for a file that is not text."""
     start = start_of(path)
     for magic, what in BINARY.items():
         if start.lstrip().lower().startswith(magic.lower()):
@@ -159,7 +159,7 @@ def _narrow(path: Path) -> Encoding:
 
 
 def _western(path: Path, good: int, bad: int) -> Encoding:
-    """Windows-1252, where words read so look like words."""
+    """Windows-1252, if the words are plausible when read so."""
     with opened(path) as file:
         text = file.read(8 * BLOCK).decode("cp1252", errors="replace")
     runs = re.findall(r"[^\x00-\x7f]+", text)

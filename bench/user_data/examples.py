@@ -1,4 +1,4 @@
-"""Rows as examples. Every rule about what is left out or changed is here, and every time it is used it is said."""
+"""Converts rows to examples. All rules for dropping or changing rows are here, and each use is reported."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class Converted:
     done: Counter[str] = field(default_factory=Counter)  # by a key of DONE
 
     def checked(self) -> Converted:
-        """Itself; BenchError where more than half of the rows were left out."""
+        """Itself; BenchError if more than half of the rows were dropped."""
         gone = sum(self.left_out.values())
         if gone > self.rows / 2 or not self.examples:
             reason = self.left_out.most_common(1)[0][0] if self.left_out else "it has no rows"
@@ -61,7 +61,7 @@ DONE = {
     "bytes": "the place of an answer is counted in bytes, in {count:,} contexts: it is read so",
     "composed": "context and answer differ in how accents are written, in {count:,} rows: both are read as NFC",
 }
-"""What may be done to a row, in words."""
+"""The changes that a row may undergo, in words."""
 
 
 PLAIN = Labelling()
@@ -69,8 +69,8 @@ IOB2 = Tagging()
 
 
 @dataclass(frozen=True)
-class Reading:
-    """How the rows of a task's files are read: the same for all of them, learnt from the training file.
+class ReadingRules:
+    """How the rows of a task's files are read: the same for all files, learnt from the training file.
 
     columns: column by role. names: label names by column. explicit: the user named the label column or adapter."""
 
@@ -113,7 +113,7 @@ def as_text(value: Any, names: Sequence[str] | None = None) -> str:
     )  # a lone surrogate, as JSON may have, is no character
 
 
-def convert(reading: Reading, rows: Numbered, prefix: str, where: str) -> Converted:
+def convert(reading: ReadingRules, rows: Numbered, prefix: str, where: str) -> Converted:
     """The examples of one file. Ids are `<prefix>-<number>`. BenchError where most rows cannot be used."""
     found = Converted(where, len(rows))
     turn = {"ner": _words, "qa": _question}.get(reading.adapter, _labelled)
@@ -131,10 +131,10 @@ def convert(reading: Reading, rows: Numbered, prefix: str, where: str) -> Conver
 Result = tuple[Any, Sequence[str]] | str
 """An example, and what was done to it as keys of DONE; or why there is none."""
 
-BROKEN = "a character is half of one (a lone surrogate)"
+BROKEN = "a character is incomplete (a lone surrogate)"
 
 
-def _labelled(reading: Reading, row: Mapping[str, Any], id: str) -> Result:
+def _labelled(reading: ReadingRules, row: Mapping[str, Any], id: str) -> Result:
     text = reading.text(row, "text")
     if not text:
         return "the text is empty"
@@ -150,7 +150,7 @@ def _labelled(reading: Reading, row: Mapping[str, Any], id: str) -> Result:
     return TextExample(id, text[:CHARACTERS], label, reading.text(row, "group")), done
 
 
-def _words(reading: Reading, item: Mapping[str, Any] | Sentence, id: str) -> Result:
+def _words(reading: ReadingRules, item: Mapping[str, Any] | Sentence, id: str) -> Result:
     words = list(item.words) if isinstance(item, Sentence) else listed(reading.value(item, "words"))
     if words is None:
         return "the words are no list, or one that was shortened with '...'"
@@ -182,14 +182,14 @@ def _word(value: Any) -> str:
     return value.strip(" \t\r\n") if isinstance(value, str) else as_text(value)
 
 
-def tags_of(reading: Reading, item: Mapping[str, Any] | Sentence) -> list[str]:
+def tags_of(reading: ReadingRules, item: Mapping[str, Any] | Sentence) -> list[str]:
     names = reading.names.get(reading.columns.get("tags", ""))
     tags = item.tags if isinstance(item, Sentence) else listed(reading.value(item, "tags"))
     return [as_text(tag, names) for tag in tags or ()]
 
 
 def listed(value: Any) -> list[Any] | None:
-    """A list as it is, as it is written out in a cell, or of text cut at blanks; None where it is none of them."""
+    """A list, a list written out in a cell, or text cut at blanks; None for anything else."""
     if isinstance(value, str):
         value = (
             parse_words(value)
@@ -206,7 +206,7 @@ def _is_broken(value: Any) -> bool:
     return isinstance(value, str) and not value.isascii() and bool(re.search("[\ud800-\udfff]", value))
 
 
-def _question(reading: Reading, row: Mapping[str, Any], id: str) -> Result:
+def _question(reading: ReadingRules, row: Mapping[str, Any], id: str) -> Result:
     question, context = reading.text(row, "question"), row.get(reading.columns["context"])
     if not question:
         return "the question is empty"

@@ -1,6 +1,6 @@
-"""What a file holds, by its content: rows with named columns, CoNLL columns, or SQuAD's layout.
+"""Detects the format of a file by its content: rows with named columns, CoNLL columns, or SQuAD's layout.
 
-A name is a hint at most: JSON lines may be called `.json`, a table with tabs `.csv`, CoNLL columns `.txt`."""
+A file name is only a hint: JSON lines may be called `.json`, a table with tabs `.csv`, CoNLL columns `.txt`."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING, Any
 from bench.contracts import BenchError
 from bench.data.squad_layout import is_squad
 from bench.user_data import folders, tables
-from bench.user_data.conll import looks_tagged, open_conll
+from bench.user_data.conll_layout import looks_tagged, open_conll
 from bench.user_data.delimited import read_delimited
 from bench.user_data.encodings import Encoding, encoding_of, start_of
 from bench.user_data.questions import squad_rows
 from bench.user_data.quoting import DELIMITERS
-from bench.user_data.tables import Table, read_json, read_json_lines
+from bench.user_data.tables import RawTable, read_json, read_json_lines
 from bench.user_data.text_files import lines_of
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from bench.user_data.description import UserData
 
 COLUMNS = (".conll", ".conll2003", ".conllu", ".iob", ".iob2", ".bio", ".bmes")
-"""Names of files of CoNLL columns; other files are those where their lines say so."""
+"""Suffixes of CoNLL files; other files are recognised by their lines."""
 
 JSON = (".json", ".jsonl", ".ndjson")
 DELIMITED = (".csv", ".tsv", ".tab")
@@ -39,7 +39,7 @@ class Source:
 
     where: str
     items: Callable[[], Iterable[Any]]
-    table: Table | None = None
+    table: RawTable | None = None
     kind: str = ""
     notes: tuple[str, ...] = ()
     names: Mapping[str, Sequence[str]] = field(default_factory=dict)
@@ -54,13 +54,13 @@ def open_sources(data: UserData, sources: Sources) -> dict[str, Source]:
         found = _folder(path, data)
     elif path.is_absolute() or "/" not in data.data:
         hint = "" if path.suffix else " (a data set of the hub is written owner/name)"
-        raise BenchError(f"--data {data.data}: there is no such file or folder{hint}", code="no-such-file")
+        raise BenchError(f"--data {data.data}: there is no such file or folder{hint}", code="no-file")
     else:
         found = _hub(data.data, sources)
     for split, given in (("validation", data.validation), ("test", data.test)):
         if given:
             if not Path(given).is_file():
-                raise BenchError(f"--{split} {given}: there is no such file", code="no-such-file")
+                raise BenchError(f"--{split} {given}: there is no such file", code="no-file")
             found[split] = open_file(Path(given), data)
     return found
 
@@ -84,14 +84,14 @@ def _folder(path: Path, data: UserData) -> dict[str, Source]:
         shards = [open_file(file, data) for file in files]
         parts = [shard.table for shard in shards if shard.table]
         if len(shards) > 1 and len(parts) < len(shards):
-            raise BenchError(f"{path}: give {split} as one file", code="shards-differ")
+            raise BenchError(f"{path}: give {split} as one file", code="different-shards")
         source = _of_table(folders.joined(parts)) if len(parts) > 1 else shards[0]
         found[split] = replace(source, names={**source.names, **names})
     return found
 
 
 def open_file(path: Path, data: UserData) -> Source:
-    """A file, opened by what it holds. BenchError where that is nothing that can be read."""
+    """A file, opened by what it holds. BenchError if the format is unknown."""
     start = start_of(path)
     suffix = Path(path.name.lower().removesuffix(".gz")).suffix
     if start.startswith(b"PAR1") or suffix == ".parquet":
@@ -115,10 +115,10 @@ def open_file(path: Path, data: UserData) -> Source:
     )
 
 
-def _labelled_lines(path: Path, encoding: Encoding) -> Table:
+def _labelled_lines(path: Path, encoding: Encoding) -> RawTable:
     """Lines of fastText: labels, each with its mark, then the text."""
 
-    def rows() -> Iterator[tables.Row]:
+    def rows() -> Iterator[tables.RawRow]:
         for line in lines_of(path, encoding):
             words = line.split(" ")
             labels = [word[len(LABEL) :] for word in words if word.startswith(LABEL)]
@@ -130,7 +130,7 @@ def _labelled_lines(path: Path, encoding: Encoding) -> Table:
         "lines begin with their labels, as fastText has them",
         *([encoding.note] if encoding.note else []),
     )
-    return Table(path.name, ("text", "label"), rows, notes=notes)
+    return RawTable(path.name, ("text", "label"), rows, notes=notes)
 
 
 def _json(path: Path, encoding: Encoding, suffix: str) -> Source:
@@ -167,11 +167,13 @@ def _columns(path: Path, encoding: Encoding, data: UserData) -> Source:
     return Source(path.name, columns.sentences, kind="ner", notes=tuple(notes))
 
 
-def _of_table(table: Table) -> Source:
+def _of_table(table: RawTable) -> Source:
     return Source(table.where, table.rows, table, notes=table.notes, names=table.names)
 
 
-def gathered(rows: Iterable[tables.Row], columns: Mapping[str, str], where: str) -> Iterator[tables.Row]:
+def gathered(
+    rows: Iterable[tables.RawRow], columns: Mapping[str, str], where: str
+) -> Iterator[tables.RawRow]:
     """Rows of one word each as rows of one sentence each: consecutive rows with one value of `sentence`, or with
     none below it, belong together. BenchError where a sentence's rows are apart."""
     words, tags, sentence, group = (columns.get(role, "") for role in ("words", "tags", "sentence", "group"))

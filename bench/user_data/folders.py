@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bench.contracts import BenchError
-from bench.user_data.tables import CHUNK, Row, Table
+from bench.user_data.tables import CHUNK, RawRow, RawTable
 
 if TYPE_CHECKING:
     from bench.data.sources import Sources
@@ -20,13 +20,13 @@ SPLITS = {
     "validation": ("validation", "valid", "val", "dev", "development"),
     "test": ("test", "testing", "eval"),
 }
-"""What files of a split are called, likeliest first."""
+"""Names of the files of a split, likeliest first."""
 
 SUFFIXES = (".parquet", ".csv", ".tsv", ".jsonl", ".json", ".ndjson", ".conll", ".iob", ".bio", ".txt")
 
 
-def read_parquet(path: Path) -> Table:
-    """A Parquet file; the label names that `datasets` left in it are used. BenchError where it is none."""
+def read_parquet(path: Path) -> RawTable:
+    """A Parquet file; the label names that `datasets` left in it are used. BenchError if it is not one."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
@@ -34,19 +34,19 @@ def read_parquet(path: Path) -> Table:
         schema = pq.ParquetFile(path).schema_arrow
     except (OSError, ValueError, pa.ArrowException) as error:
         raise BenchError(
-            f"{path.name} cannot be read as Parquet ({str(error).splitlines()[0][:100]})", code="bad-parquet"
+            f"{path.name} cannot be read as Parquet ({str(error).splitlines()[0][:100]})", code="not-parquet"
         ) from error
 
-    def rows() -> Iterator[Row]:
+    def rows() -> Iterator[RawRow]:
         try:
             for batch in pq.ParquetFile(path).iter_batches(CHUNK):
                 yield from batch.to_pylist()
         except (OSError, ValueError, pa.ArrowException) as error:
             raise BenchError(
-                f"{path.name} is damaged ({str(error).splitlines()[0][:100]})", code="bad-parquet"
+                f"{path.name} is damaged ({str(error).splitlines()[0][:100]})", code="not-parquet"
             ) from error
 
-    return Table(path.name, tuple(schema.names), rows, _stored_names(schema.metadata or {}))
+    return RawTable(path.name, tuple(schema.names), rows, _stored_names(schema.metadata or {}))
 
 
 def _stored_names(metadata: Mapping[bytes, bytes]) -> dict[str, Sequence[str]]:
@@ -76,7 +76,7 @@ def _class_names(feature: Any) -> Sequence[str]:
 
 def split_files(folder: Path) -> dict[str, list[Path]]:
     """The files of each split of a folder: `train.csv`, `dev.conll`, `data/train-00000-of-00002.parquet`.
-    BenchError where no file is one of training rows."""
+    BenchError if no file holds training rows."""
     for place in (folder, folder / "data"):
         files = sorted(path for path in place.glob("*") if path.is_file()) if place.is_dir() else []
         found: dict[str, list[Path]] = {}
@@ -103,19 +103,19 @@ def split_files(folder: Path) -> dict[str, list[Path]]:
 
 
 def _one_format(files: list[Path]) -> list[Path]:
-    """Of a split that is there in several formats, the files of the first one in the order of SUFFIXES."""
+    """If a split is there in several formats, the files of the first format in the order of SUFFIXES."""
     suffix = next(s for s in SUFFIXES if any(s in path.name.lower() for path in files))
     return [path for path in files if suffix in path.name.lower()]
 
 
-def joined(tables: Sequence[Table]) -> Table:
+def joined(tables: Sequence[RawTable]) -> RawTable:
     """The shards of a split as one table. BenchError where their columns differ."""
     first = tables[0]
     for table in tables[1:]:
         if table.columns != first.columns:
-            raise BenchError(f"{table.where} has other columns than {first.where}", code="shards-differ")
+            raise BenchError(f"{table.where} has other columns than {first.where}", code="different-shards")
 
-    def rows() -> Iterator[Row]:
+    def rows() -> Iterator[RawRow]:
         for table in tables:
             yield from table.rows()
 
@@ -131,12 +131,12 @@ def folder_names(folder: Path) -> dict[str, Sequence[str]]:
     return {"label": names, "ner_tags": names}
 
 
-def hub_tables(path: str, sources: Sources) -> dict[str, Table]:
+def hub_tables(path: str, sources: Sources) -> dict[str, RawTable]:
     """The splits of a hub data set by name. BenchError."""
     found = sources.hub(path)
     return {split: _of_rows(f"{path} ({split})", rows, found.names) for split, rows in found.items()}
 
 
-def _of_rows(where: str, rows: Sequence[Row], names: Mapping[str, Sequence[str]]) -> Table:
-    read: Callable[[], Sequence[Row]] = lambda: rows  # noqa: E731
-    return Table(where, tuple(rows[0]) if rows else (), read, names)
+def _of_rows(where: str, rows: Sequence[RawRow], names: Mapping[str, Sequence[str]]) -> RawTable:
+    read: Callable[[], Sequence[RawRow]] = lambda: rows  # noqa: E731
+    return RawTable(where, tuple(rows[0]) if rows else (), read, names)

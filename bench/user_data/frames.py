@@ -16,10 +16,10 @@ if TYPE_CHECKING:
 
 
 def file_of(data: Any) -> str:
-    """The path of a file as it is; a frame (pandas, or any with Arrow's interface: polars, pyarrow) as a Parquet
+    """A path unchanged; a frame (pandas, or any with Arrow's interface: polars, pyarrow) as a Parquet
     file in the cache folder. The file is named by a digest of its content: equal frames share it, others never do.
 
-    BenchError for other values, and for a frame that no table can hold."""
+    BenchError for other values, and for a frame that cannot be stored as a table."""
     if isinstance(data, str | Path):
         return str(data)
     content = _parquet(_arrow(data))

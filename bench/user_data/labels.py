@@ -1,4 +1,4 @@
-"""What the values of a label column mean: classes as they are, or polarities from words, marks and ratings."""
+"""The meaning of a label column's values: classes, or polarities from words, marks and ratings."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ POLARITY = {
     "neutral": ("neutral", "neu", "mixed"),
     "positive": ("positive", "pos", "good", "true", "yes"),
 }
-"""Words that say a polarity outright, in lower case."""
+"""Words that name a polarity, in lower case."""
 
-DISTINCT = 0.5  # labels per row above which a column is not one of labels
+DISTINCT = 0.5  # distinct values per row above which a column does not hold labels
 
 
 @dataclass(frozen=True)
@@ -67,7 +67,7 @@ def labelling(values: Sequence[str], adapter: str, column: str, explicit: bool =
         raise BenchError(
             f"column '{column}' holds numbers with fractions ({distinct[0]}, {distinct[1]}, …): "
             + ("if they are classes, say --adapter classification; " if few else "cut them into classes; ")
-            + "for ratings say --adapter sentiment; a regression is no task here",
+            + "for ratings say --adapter sentiment; regression is not supported",
             code="regression",
         )
     if len(distinct) > max(DISTINCT * len(values), 2):

@@ -8,12 +8,12 @@ from dataclasses import replace
 from bench.contracts import BenchError
 from bench.text import counted
 from bench.user_data.conll import Sentence
-from bench.user_data.examples import Numbered, Reading, listed, tags_of
+from bench.user_data.examples import Numbered, ReadingRules, listed, tags_of
 from bench.user_data.labels import as_number, labelling, single_label
 from bench.user_data.tagging import learn_tags
 
 
-def learn(plain: Reading, rows: Numbered, where: str) -> Reading:
+def learn(plain: ReadingRules, rows: Numbered, where: str) -> ReadingRules:
     """How to read the files of a task, from the rows of its training file. BenchError."""
     _refuse_unnamed(plain, rows, where)
     if plain.adapter in ("classification", "sentiment"):
@@ -29,7 +29,7 @@ def learn(plain: Reading, rows: Numbered, where: str) -> Reading:
     return plain
 
 
-def _refuse_unnamed(reading: Reading, rows: Numbered, where: str) -> None:
+def _refuse_unnamed(reading: ReadingRules, rows: Numbered, where: str) -> None:
     """BenchError where a label or tag is a number beyond the names that there are, or none is a number or a name. A
     label below 0 stands for none."""
     role = "tags" if reading.adapter == "ner" else "label"
@@ -59,7 +59,7 @@ def _refuse_unnamed(reading: Reading, rows: Numbered, where: str) -> None:
         )
 
 
-def _refuse_nested(reading: Reading, rows: Numbered, where: str) -> None:
+def _refuse_nested(reading: ReadingRules, rows: Numbered, where: str) -> None:
     """BenchError where texts or labels are lists or objects."""
     for role in ("text", "label"):
         value = next(

@@ -14,7 +14,7 @@ import warnings
 from typing import Any
 
 SHORTENED = "..."
-"""What numpy writes for the middle of a long list."""
+"""numpy's abbreviation for the middle of a long list."""
 
 WRAPPERS = re.compile(r"\b(?:np\.|numpy\.)?(?:array|str_|int64|int32|list|tuple)\(")
 BLANKS = re.compile(r"[ \t\r\n]+")
@@ -29,7 +29,7 @@ def parse_words(text: str) -> Any:
 
 
 def parse(text: str) -> Any:
-    """The list or mapping that a text writes out; None where it writes out none, or a list that was shortened."""
+    """The list or mapping in a text; None if there is none or the list was shortened."""
     text = text.strip()
     if text[:1] not in "[{(" and not WRAPPERS.match(text):
         return None

@@ -45,7 +45,7 @@ def squad_rows(value: Any, where: str) -> Iterator[dict[str, Any]]:
 
 def answers_of(value: Any, start: Any) -> list[Answer] | None:
     """The answers in a cell: a text, the hub's {"text": […], "answer_start": […]}, a list of answers, or one of
-    them written out in JSON's or Python's notation; None where it is nothing of that kind."""
+    them written out in JSON's or Python's notation; None for anything else."""
     if isinstance(value, str) and (value.lstrip()[:1] in ("[", "{") or value.startswith("array(")):
         found = parse(value)
         value = value if found is None else found
@@ -72,8 +72,8 @@ def place_answers(
     context: str, answers: Iterable[Answer]
 ) -> tuple[str, tuple[tuple[str, int], ...], list[str]]:
     """The context, each distinct answer once with its place in it, and what was done on the way (keys of
-    `examples.DONE`). A place that is given is that of a character, or of a byte where only that one fits, else the
-    nearest that has the answer."""
+    `examples.DONE`). A stated place counts characters, or bytes if only that fits; else the nearest place that
+    has the answer is used."""
     answers = list(answers)
     done: dict[str, None] = {}
     placed: dict[tuple[str, int], None] = {}

@@ -1,7 +1,8 @@
 """How a delimited file is cut into rows: its separator, what stands above its header, and whether `"` quotes.
 
-Each is guessed and then checked against all rows: where quoting would swallow lines that are rows by themselves, or
-does not end where a cell ends, it is no quoting; where nothing fits, the line that contradicts is named."""
+Each is guessed and then checked against all rows. If quoting would swallow lines that are rows by themselves,
+or does not end at the end of a cell, `"` does not quote. If nothing fits, the error names the contradicting
+line."""
 
 from __future__ import annotations
 
@@ -129,11 +130,14 @@ def _with_quotes_as_text(layout: Layout, notes: list[str]) -> tuple[Layout, list
     """The layout; with `\\"` for a quote inside a text where that makes it well-formed; without quoting where
     quotation marks are part of the texts: every line then has as many cells as the header, and with quoting lines
     that are rows would be swallowed, or the quoting is broken. BenchError."""
-    swallowed, reason = _swallowed(layout)
+    swallowed, reason = _misquoted_line(layout)
     if not swallowed:
         return layout, notes
     escaped = replace(layout, escape="\\")
-    if any('\\"' in line for line in raw_lines(layout.path, layout.encoding)) and not _swallowed(escaped)[0]:
+    if (
+        any('\\"' in line for line in raw_lines(layout.path, layout.encoding))
+        and not _misquoted_line(escaped)[0]
+    ):
         return escaped, [*notes, 'a quote inside a text is written \\": it is read so']
     plain = replace(layout, quotes=False)
     widths: Counter[int] = Counter()
@@ -148,8 +152,8 @@ def _with_quotes_as_text(layout: Layout, notes: list[str]) -> tuple[Layout, list
     raise MalformedRows(layout.path, swallowed, reason)
 
 
-def _swallowed(layout: Layout) -> tuple[int, str]:
-    """The line with a quotation mark that does not quote, and how one knows; 0 where there is none."""
+def _misquoted_line(layout: Layout) -> tuple[int, str]:
+    """The line with a quotation mark that does not quote, and the evidence; 0 if there is none."""
     several: list[tuple[int, list[str]]] = []
     usual: list[Counter[str]] = []
     width = 0

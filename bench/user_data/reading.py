@@ -12,7 +12,7 @@ from bench.data.splits import content, drop_duplicates, split_by_group, split_st
 from bench.text import counted
 from bench.user_data.adapters import guess_adapter
 from bench.user_data.columns import Columns, choose, names_of
-from bench.user_data.examples import Converted, Numbered, Reading, convert
+from bench.user_data.examples import Converted, Numbered, ReadingRules, convert
 from bench.user_data.files import Source, gathered, open_sources
 from bench.user_data.learning import learn
 from bench.user_data.text_files import ROWS, sample
@@ -40,7 +40,7 @@ def read_files(data: UserData, sources: Sources) -> tuple[str, Columns, Splits, 
     adapter = _adapter(first, data, notes)
     first, columns = _columns(first, adapter, data, notes)
     files["train"] = first
-    reading: Reading | None = None
+    reading: ReadingRules | None = None
     found: dict[str, Converted] = {}
     for split, source in files.items():
         if split != "train":
@@ -71,12 +71,12 @@ def read_files(data: UserData, sources: Sources) -> tuple[str, Columns, Splits, 
 
 
 def _like(first: Source, other: Source, columns: Mapping[str, str], given: bool) -> Source:
-    """The other file, with the columns of the training file; by their place where neither names them. given: the
-    user named the file, so that a column must not be missing. BenchError."""
+    """The other file, with the columns of the training file, matched by position if neither names them. given: the
+    user named the file, so no column may be missing. BenchError."""
     if other.kind != first.kind or (other.table is None) != (first.table is None):
         raise BenchError(
             f"{other.where} has another format than {first.where}: give files of one format",
-            code="formats-differ",
+            code="different-formats",
         )
     if first.table is None or other.table is None:
         return other
@@ -90,7 +90,7 @@ def _like(first: Source, other: Source, columns: Mapping[str, str], given: bool)
         raise BenchError(
             f"{other.where} has no column '{missing}', which {first.where} has: it has "
             f"{names_of(other.table.columns)}",
-            code="columns-differ",
+            code="different-columns",
         )
     return other
 
@@ -112,13 +112,15 @@ def _adapter(source: Source, data: UserData, notes: list[str]) -> str:
     return adapter
 
 
-def _plain(source: Source, adapter: str, columns: Mapping[str, str], data: UserData) -> Reading:
-    """How rows are read before anything was learnt from them."""
+def _plain(source: Source, adapter: str, columns: Mapping[str, str], data: UserData) -> ReadingRules:
+    """The rules for reading rows before anything is learnt from them."""
     names = dict(source.names)
     role = "tags" if adapter == "ner" else "label"
     if data.label_names and role in columns:
         names[columns[role]] = data.label_names
-    return Reading(adapter, columns, names, explicit=bool(data.adapter or dict(data.columns).get("label")))
+    return ReadingRules(
+        adapter, columns, names, explicit=bool(data.adapter or dict(data.columns).get("label"))
+    )
 
 
 def _items(source: Source, columns: Mapping[str, str]) -> Iterable[Any]:
@@ -126,7 +128,7 @@ def _items(source: Source, columns: Mapping[str, str]) -> Iterable[Any]:
     return gathered(items, columns, source.where) if source.table and "sentence" in columns else items
 
 
-def _learn(plain: Reading, rows: Numbered, where: str, notes: list[str]) -> Reading:
+def _learn(plain: ReadingRules, rows: Numbered, where: str, notes: list[str]) -> ReadingRules:
     if "sentence" in plain.columns and plain.adapter == "ner":
         notes.append(
             f"{where}: one word a row, gathered into {counted(len(rows), 'sentence')} by "
@@ -168,7 +170,8 @@ def _cut(found: dict[str, Converted], data: UserData, adapter: str, notes: list[
     else:
         made, how = _divided(rows["train"], CUT)
         notes.append(
-            "one file: cut into 70% training, 10% validation and 20% test rows" + _how(rows["train"], how)
+            "one file: cut into 70% training, 10% validation and 20% test rows"
+            + _cut_details(rows["train"], how)
         )
     splits = Splits(made["train"], made["validation"], made["test"])
     apart = drop_duplicates(splits)
@@ -200,7 +203,7 @@ def _divided(rows: Sequence[Any], fractions: Mapping[str, float]) -> tuple[dict[
     return cut, how
 
 
-def _how(rows: Sequence[Any], how: str) -> str:
+def _cut_details(rows: Sequence[Any], how: str) -> str:
     kinds = [how] if hasattr(rows[0], "label") else []
     twins = sum(count - 1 for count in Counter(map(content, rows)).values())
     if any(row.group for row in rows):

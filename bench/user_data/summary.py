@@ -1,4 +1,4 @@
-"""What a user should know about their data before anything is trained on it."""
+"""A summary of the user's data before anything is trained on it."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ if TYPE_CHECKING:
 SHOWN = 8  # classes that are listed
 RARE = 5  # training rows below which a class is rare
 MISSING = ("nan", "none", "null", "n/a", "na", "-", "?")
-"""What programs write for a missing value; as a label it is worth a look."""
+"""Spellings of a missing value; suspicious as a label."""
 LENGTHS = (32, 48, 64, 96, 128, 192, 256)
-"""What a sequence's limit is chosen from."""
+"""Candidates for the limit of a sequence."""
 WINDOW = 96  # tokens of a question and its context, at least
 COVERED = 0.95  # share of the training texts that must be within the limit
 SAMPLE = 2_000  # texts that are measured
@@ -47,7 +47,7 @@ class Lengths:
 
 
 def lengths(splits: Splits, backbone: str, sources: Sources) -> Lengths:
-    """Measured with the backbone's own tokenizer where it is at hand, else estimated from words and characters."""
+    """Measured with the backbone's own tokenizer if it is available, else estimated from words and characters."""
     texts = [_read_by_model(example) for example in splits.train[:SAMPLE]]
     count = token_counter(backbone, sources)
     unit = "tokens" if count else "tokens (estimated)"
@@ -60,7 +60,7 @@ def lengths(splits: Splits, backbone: str, sources: Sources) -> Lengths:
 
 
 def summarise(read: Read, measured: Lengths) -> list[str]:
-    """The summary, a sentence a line: rows, classes, lengths, what was done on reading, and what looks wrong."""
+    """The summary, a sentence a line: rows, classes, lengths, notes on reading, and what looks wrong."""
     splits = read.splits
     sizes = ", ".join(f"{len(rows):,} {name}" for name, rows in all_splits(splits).items())
     return [

@@ -24,35 +24,35 @@ FEW = 50  # distinct values of a column that may be labels
 
 BLANKS = re.compile(r"\s*")
 
-Row = Mapping[str, Any]
+RawRow = Mapping[str, Any]
 
 
 @dataclass(frozen=True)
-class Table:
-    """Rows with named columns, to be read as often as wanted.
+class RawTable:
+    """Rows with named columns; they can be read repeatedly.
 
-    names: label names by column, where a column holds their numbers. notes: what a reader should be told.
+    names: label names by column, where a column holds their numbers. notes: lines for the user.
     repeated: names that several columns have. short: the least width of a row and its line, where one lacks cells.
     with_first_line: the rows with the line that was taken for the names, where that line looks like a row."""
 
     where: str
     columns: tuple[str, ...]
-    rows: Callable[[], Iterable[Row]]
+    rows: Callable[[], Iterable[RawRow]]
     names: Mapping[str, Sequence[str]] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
     repeated: frozenset[str] = frozenset()
     short: tuple[int, int] | None = None
-    with_first_line: Callable[[], Iterable[Row]] | None = None
+    with_first_line: Callable[[], Iterable[RawRow]] | None = None
 
-    def peek(self) -> list[Row]:
+    def peek(self) -> list[RawRow]:
         """The first rows."""
         return list(itertools.islice(self.rows(), PEEK))
 
 
-def read_json_lines(path: Path, encoding: Encoding) -> Table:
+def read_json_lines(path: Path, encoding: Encoding) -> RawTable:
     """One JSON object a line. Columns are those of the first rows. BenchError names the line that is none."""
 
-    def rows() -> Iterator[Row]:
+    def rows() -> Iterator[RawRow]:
         for number, line in enumerate(lines_of(path, encoding), 1):
             if line.strip():
                 yield _object(line, f"{path.name}, line {number:,}")
@@ -69,9 +69,9 @@ def is_json_lines(path: Path, encoding: Encoding) -> bool:
         return False
 
 
-def read_json(path: Path, encoding: Encoding) -> tuple[Any, Table | None]:
+def read_json(path: Path, encoding: Encoding) -> tuple[Any, RawTable | None]:
     """The value of a JSON file, and the table that it is: a list of objects, bare or under one name; columns as
-    lists or by row; what `to_json` writes in any orientation. None where it is none of these."""
+    lists or by row; what `to_json` writes in any orientation. None for anything else."""
     text = whole_text(path, encoding)
     value = _one_after_another(text) or parse_json(text, path.name)
     found = _records(value)
@@ -83,16 +83,16 @@ def read_json(path: Path, encoding: Encoding) -> tuple[Any, Table | None]:
 
 
 def parse_json(text: str, where: str) -> Any:
-    """The JSON value; BenchError where the text is none."""
+    """The JSON value; BenchError if the text is not JSON."""
     try:
         return json.loads(text)
     except (ValueError, RecursionError) as error:
         hint = "; write JSON lines: one object a line" if "Extra data" in str(error) else ""
         hint = "; JSON wants double quotes" if "double quotes" in str(error) else hint
-        raise BenchError(f"{where} is not valid JSON ({str(error)[:100]}){hint}", code="bad-json") from error
+        raise BenchError(f"{where} is not valid JSON ({str(error)[:100]}){hint}", code="not-json") from error
 
 
-def _one_after_another(text: str) -> list[Row] | None:
+def _one_after_another(text: str) -> list[RawRow] | None:
     """Objects that follow each other, each over several lines; None where there is one, or anything else."""
     decoder, place, found = json.JSONDecoder(), 0, []
     try:
@@ -108,14 +108,14 @@ def _one_after_another(text: str) -> list[Row] | None:
     return found if len(found) > 1 else None
 
 
-def of_objects(where: str, rows: Callable[[], Iterable[Row]], notes: Sequence[str] = ()) -> Table:
+def of_objects(where: str, rows: Callable[[], Iterable[RawRow]], notes: Sequence[str] = ()) -> RawTable:
     """The table of JSON objects."""
     first = list(itertools.islice(rows(), PEEK))
     columns = tuple(dict.fromkeys(key for row in first for key in row))
-    return Table(where, columns, rows, notes=tuple(notes))
+    return RawTable(where, columns, rows, notes=tuple(notes))
 
 
-def _object(line: str, where: str) -> Row:
+def _object(line: str, where: str) -> RawRow:
     value = parse_json(line, where)
     if not isinstance(value, dict):
         raise BenchError(
@@ -125,7 +125,7 @@ def _object(line: str, where: str) -> Row:
     return value
 
 
-def _records(value: Any) -> tuple[Sequence[Row], str] | None:
+def _records(value: Any) -> tuple[Sequence[RawRow], str] | None:
     """The rows of a JSON value, and where they are in it ('' in a plain list)."""
     if _are_objects(value):
         return value, ""
@@ -136,7 +136,7 @@ def _records(value: Any) -> tuple[Sequence[Row], str] | None:
         if all(isinstance(row, list) and len(row) == len(names) for row in rows):
             return [dict(zip(names, row, strict=True)) for row in rows], "lists of values under 'data'"
     lists = {key: item for key, item in value.items() if _are_objects(item) and item}
-    for about in ("fields", "features"):  # what others write of the columns
+    for about in ("fields", "features"):  # other programs describe columns under these keys
         lists.pop(about, None)
     if len(lists) == 1:
         ((key, rows),) = lists.items()
@@ -150,7 +150,7 @@ def _are_objects(value: Any) -> bool:
     return isinstance(value, list) and all(isinstance(item, dict) for item in value)
 
 
-def _columns(value: Mapping[str, Any]) -> tuple[Sequence[Row], str] | None:
+def _columns(value: Mapping[str, Any]) -> tuple[Sequence[RawRow], str] | None:
     """Columns as lists of one length, or as objects with one entry a row."""
     items = list(value.values())
     if all(isinstance(item, list) for item in items) and len({len(item) for item in items}) == 1:

@@ -1,4 +1,4 @@
-"""What the tags of entities mean: their scheme, how they are written, and whether they can be tags at all.
+"""The scheme and notation of entity tags, and whether a column can hold tags at all.
 
 IOB2, IOB1 (the published CoNLL-2003: B- only between two entities of a type), IOE, IOBES, BILOU, BMES and BMEWO all
 become IOB2. Ramshaw and Marcus (1995), Tjong Kim Sang and Veenstra (1999), Ratinov and Roth (2009) define them."""
@@ -20,7 +20,7 @@ OPENS = {"S": "B", "U": "B", "W": "B", "B": "B", "I": "I", "E": "I", "L": "I", "
 
 CLOSES = "SUWEL"  # an entity ends at its word
 OUTSIDES = ("o", "0", "_", "-", "*", "OUT", "Out", "out", "OUTSIDE", "outside", "NONE", "None", "none")
-"""What is written instead of O, where no tag is O and most words have it."""
+"""Spellings of O, if no tag is O and most words have this one."""
 
 FORMS = {
     "B-TYPE": r"(?P<place>[BIESLUMW])-(?P<type>.+)",
@@ -34,7 +34,7 @@ FORMS = {
 
 UNNAMED = "ENTITY"
 FEW = 0.01  # share of tags that may be of another kind: their sentences are left out
-TYPES = 100  # entity types above which tags are no tags
+TYPES = 100  # entity types above which a column does not hold tags
 LONGEST = 500  # words of a usual sentence
 LEAST_OUTSIDE = 0.1  # share of words without an entity, where tags are bare types
 WAY_OUT = "choose the column of the tags with --tags, or write tags as O, B-TYPE and I-TYPE"
@@ -42,8 +42,8 @@ WAY_OUT = "choose the column of the tags with --tags, or write tags as O, B-TYPE
 
 @dataclass(frozen=True)
 class Tagging:
-    """From a file's tags to IOB2. form: a key of FORMS, or '' for types without a place. outside: what it writes
-    for O. scheme: as `scheme_of` has it. notes: what was recognised, in words."""
+    """Converts a file's tags to IOB2. form: a key of FORMS, or '' for types without a place. outside: what it
+    writes for O. scheme: as `scheme_of` has it. notes: what was recognised, in words."""
 
     form: str = "B-TYPE"
     outside: str = "O"
@@ -87,7 +87,7 @@ def learn_tags(sentences: Sequence[Sequence[str]], where: str) -> Tagging:
     elif form not in ("B-TYPE", ""):
         notes.append(f"tags are written as {form}: they are read as B-TYPE")
     if scheme != "IOB2":
-        notes.append(_said(scheme, plain))
+        notes.append(_scheme_note(scheme, plain))
     return Tagging(form, outside, scheme, tuple(notes))
 
 
@@ -182,7 +182,7 @@ def _plain(tag: str, form: str, outside: str) -> str | None:
 
 
 def scheme_of(sentences: Iterable[Sequence[str]]) -> str:
-    """Of tag sequences: `IOB2`, `IOB1`, `IOBES` (or a relative), or `none` where types have no place."""
+    """The scheme of tag sequences: `IOB2`, `IOB1`, `IOBES` (or a relative), or `none` where types have no place."""
     places: set[str] = set()
     opened_by_i = False
     for tags in sentences:
@@ -199,8 +199,8 @@ def scheme_of(sentences: Iterable[Sequence[str]]) -> str:
     return "IOB1" if opened_by_i else "IOB2"
 
 
-def _said(scheme: str, sentences: Sequence[Sequence[str]]) -> str:
-    """That tags are read as IOB2, and what they are."""
+def _scheme_note(scheme: str, sentences: Sequence[Sequence[str]]) -> str:
+    """A note that tags are read as IOB2, and their scheme."""
     if scheme == "none":
         return "tags are types without B- and I-: they are read as IOB2"
     pairs = [pair for tags in sentences for pair in itertools.pairwise(("O", *tags))]
@@ -212,7 +212,7 @@ def _said(scheme: str, sentences: Sequence[Sequence[str]]) -> str:
 
 
 def _scheme_name(scheme: str, sentences: Iterable[Sequence[str]]) -> str:
-    """What people call the scheme with these place letters."""
+    """The usual name of the scheme with these place letters."""
     places = {tag[0] for tags in sentences for tag in tags}
     if scheme == "IOB1":
         return "IOB1" if "B" in places else "IO"

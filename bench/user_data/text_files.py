@@ -67,7 +67,7 @@ def whole_text(path: Path, encoding: Encoding) -> str:
             raise BenchError(
                 f"{path.name} has more than {WHOLE_BYTES // 2**20} MiB, and this format can only be read whole: "
                 "convert it to JSON lines or Parquet, or cut it",
-                code="file-too-large",
+                code="too-large-file",
             )
         found.append(line)
     return "\n".join(found)

@@ -22,8 +22,8 @@ PIECE = 4  # characters of a token, in a long run without blanks
 
 
 def token_counter(backbone: str, sources: Sources) -> Counter | None:
-    """The counter of a backbone that is on this machine; None where there is nothing to count with, as for a model
-    that was not downloaded yet. transformers is imported only where there is no tokenizer.json."""
+    """The counter for a backbone on this machine; None if its tokenizer is missing, as for a model that was not
+    downloaded yet. transformers is imported only where there is no tokenizer.json."""
     from bench.models import catalog
 
     if catalog.kind_of(backbone) == "vectors":
@@ -32,7 +32,7 @@ def token_counter(backbone: str, sources: Sources) -> Counter | None:
     fast = Path(folder) / "tokenizer.json"
     try:
         return _fast(fast) if fast.is_file() else _any(folder)
-    except Exception:  # tokenizers of other people's making raise anything; the cell says so with a reason
+    except Exception:  # third-party tokenizers may raise anything; the cell reports the reason
         return None
 
 

@@ -107,8 +107,9 @@ def test_known_troublemakers_are_read_or_refused(kind: str, content: bytes, tmp_
 def test_a_rating_that_is_no_number_is_refused(rating: str, tmp_path: Path) -> None:
     path = tmp_path / "ratings.txt"
     path.write_text(f"1\t0.5\tgood\n2\t{rating}\tbad")
-    with pytest.raises(BenchError, match=r"ratings\.txt, line 2"):
+    with pytest.raises(BenchError, match=r"ratings\.txt, line 2") as error:
         read_ratings(path, "p")
+    assert error.value.code == "damaged-file"
 
 
 SQUAD = {
@@ -230,8 +231,9 @@ def test_an_archive_with_changed_bytes_is_read_or_refused(
 def test_a_truncated_download_is_refused(tmp_path: Path) -> None:
     archive = tmp_path / "a.tar.gz"
     archive.write_bytes(tar_of("rows", bytes(100_000))[:100])
-    with pytest.raises(BenchError, match="damaged"):
+    with pytest.raises(BenchError) as error:
         extract(archive, ["rows"], tmp_path / "into")
+    assert error.value.code == "damaged-archive"
 
 
 def test_an_archive_that_is_none_is_refused(tmp_path: Path) -> None:

@@ -35,8 +35,9 @@ def test_a_hub_that_cannot_be_reached_is_one_line_in_seconds(
         monkeypatch.setenv(name, value)
     monkeypatch.chdir(tmp_path)
     started = time.perf_counter()
-    with pytest.raises(BenchError, match=r"--set data\.local=DIR") as caught:
+    with pytest.raises(BenchError) as caught:
         Sources(tmp_path).hub("nobody/no-such-data-set")
+    assert caught.value.code == "cannot-reach-hub"
     assert time.perf_counter() - started < 10
     assert "\n" not in str(caught.value)
 
@@ -91,23 +92,27 @@ def test_questions_of_a_local_copy(tmp_path: Path) -> None:
 def test_other_label_names_than_expected_are_an_error(tmp_path: Path, task: Task, names: list[str]) -> None:
     sources = local_sources(tmp_path, task.name)
     (tmp_path / "labels.json").write_text(json.dumps({task.name: {"names": names}}))
-    with pytest.raises(BenchError, match="were expected in that order"):
+    with pytest.raises(BenchError) as error:
         task.splits(sources)
+    assert error.value.code == "other-labels"
 
 
 def test_a_damaged_local_file_is_named(tmp_path: Path) -> None:
     sources = local_sources(tmp_path, "sst2")
     (tmp_path / "sst2" / "train.parquet").write_bytes(b"PAR1 not")
-    with pytest.raises(BenchError, match=r"train\.parquet cannot be read as Parquet"):
+    with pytest.raises(BenchError) as error:
         SST2().splits(sources)
+    assert error.value.code == "not-parquet"
 
 
 def test_a_local_copy_without_a_needed_split_names_it(tmp_path: Path) -> None:
     rows = [{"sentence": "film", "label": 0}]
-    with pytest.raises(BenchError, match="'sst2' has no split 'test'"):
+    with pytest.raises(BenchError, match="'sst2' has no split 'test'") as error:
         SST2().splits(local_sources(tmp_path, "sst2", train=rows, validation=rows))
+    assert error.value.code == "no-split"
 
 
 def test_a_local_folder_that_is_not_there_is_named(tmp_path: Path) -> None:
-    with pytest.raises(BenchError, match=r"data\.local=.*nowhere is not a folder"):
+    with pytest.raises(BenchError) as error:
         SST2().splits(Sources(tmp_path, tmp_path / "nowhere"))
+    assert error.value.code == "no-folder"

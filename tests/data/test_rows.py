@@ -89,7 +89,7 @@ def test_an_interrupted_build_leaves_no_file(tmp_path: Path, monkeypatch: pytest
 
 def test_an_error_of_the_source_is_passed_on(tmp_path: Path) -> None:
     def build() -> Splits:
-        raise BenchError("no network")
+        raise BenchError("no network", code="no-network")
 
     with pytest.raises(BenchError, match="no network"):
         cached_splits("t", 1, build, tmp_path)

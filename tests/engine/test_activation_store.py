@@ -51,4 +51,4 @@ def test_a_folder_that_cannot_be_written_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(BenchError) as error:
         ActivationStore(tmp_path / "file", 10**6).save("a", torch.zeros(3), 1.0)
-    assert error.value.code == "cache-not-writable"
+    assert error.value.code == "cannot-write"

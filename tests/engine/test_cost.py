@@ -17,7 +17,7 @@ from transformers import BertConfig, BertModel
 from bench.contracts import FROZEN, Phase, Recipe, Strategy
 from bench.engine.cost import prefix_flops, training_flops
 from bench.engine.plan import Parameters, Plan, PlannedPhase
-from bench.models.backbones import HuggingFaceEncoder
+from bench.models.hf_encoder import HuggingFaceEncoder
 from strategies.bitfit import BitFit
 from strategies.frozen import Frozen
 from strategies.full import Full

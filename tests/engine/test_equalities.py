@@ -26,7 +26,7 @@ from bench.engine.memory import Budget, tiers
 from bench.engine.prefix import Prefix, Storage
 from bench.engine.training import Fit, derived_seed, fit
 from bench.engine.tuning import Trained
-from bench.models.backbones import HuggingFaceEncoder
+from bench.models.hf_encoder import HuggingFaceEncoder
 from bench.peers.model import EncoderWithHead
 from bench.peers.schedule import Thaw, optimizer_and_schedule
 from bench.registry import Registry, discover

@@ -74,4 +74,4 @@ def test_without_scales_there_is_no_trial(
 def test_scales_are_positive_and_different(scales: tuple[float, ...]) -> None:
     with pytest.raises(BenchError) as error:
         Recipe(tune=scales)
-    assert error.value.code == "recipe-out-of-range"
+    assert error.value.code == "wrong-recipe"

@@ -103,7 +103,7 @@ def test_a_task_whose_rows_cannot_be_read_is_refused_before_anything_is_written(
 ) -> None:
     with pytest.raises(BenchError, match=r"'broken': .*KeyError") as error:
         _with(launched, **{stage: _raise})(toy_cell(task="broken"))
-    assert error.value.code == "rows-not-readable"
+    assert error.value.code == "cannot-read-rows"
     assert not launched.run.exists()
 
 

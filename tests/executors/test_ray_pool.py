@@ -105,7 +105,7 @@ def test_without_ray_the_error_says_what_to_install(
     monkeypatch.setitem(sys.modules, "ray", None)
     with pytest.raises(BenchError) as error:
         RayCluster(Work(Store(tmp_path)), Registry(plugins), Silent()).start()
-    assert error.value.code == "missing-extra"
+    assert error.value.code == "no-extra"
 
 
 @pytest.mark.parametrize(

@@ -49,8 +49,9 @@ def test_a_full_disk_is_one_line_and_what_was_written_stays(small_disk: Path) ->
         for seed in range(1, 10_000):
             store.save(record(seed, reason="x" * 4000), TESTS)
 
-    with pytest.raises(BenchError, match="No space left on device"):
+    with pytest.raises(BenchError, match="No space left on device") as error:
         fill()
+    assert error.value.code == "cannot-write"
     kept = store.records()
     assert len(kept) > 1
     assert verify(store).damaged == {}

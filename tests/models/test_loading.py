@@ -59,67 +59,75 @@ def test_an_encoder_that_shares_its_layers_is_refused_by_name(tmp_path: Path, so
     )
     AlbertModel(config).save_pretrained(tmp_path / "albert")
     tokenizer.save_pretrained(tmp_path / "albert")
-    with pytest.raises(
-        BenchError, match=r"albert' \(albert\) cannot be split into layers: it shares one layer"
-    ):
+    with pytest.raises(BenchError) as error:
         load(str(tmp_path / "albert"), sources)
+    assert error.value.code == "unsupported-backbone"
 
 
 def test_pickled_weights_are_refused(folder: Path, sources: Sources) -> None:
     (folder / "model.safetensors").unlink()
     torch.save({}, folder / "pytorch_model.bin")
-    with pytest.raises(BenchError, match=r"needs config\.json and \*\.safetensors \(pickled"):
+    with pytest.raises(BenchError) as error:
         load(str(folder), sources)
+    assert error.value.code == "no-safetensors"
 
 
 def test_damaged_weights_are_refused(folder: Path, sources: Sources) -> None:
     (folder / "model.safetensors").write_bytes(b"not a safetensors file at all")
-    with pytest.raises(BenchError, match=r"cannot be loaded"):
+    with pytest.raises(BenchError) as error:
         load(str(folder), sources)
+    assert error.value.code == "cannot-load-backbone"
 
 
 def test_weights_of_another_shape_are_refused(folder: Path, sources: Sources) -> None:
     BertConfig(hidden_size=64, num_attention_heads=2).save_pretrained(folder)
-    with pytest.raises(BenchError, match=r"do not belong together: '\S+' is missing or of another shape"):
+    with pytest.raises(BenchError) as error:
         load(str(folder), sources)
+    assert error.value.code == "wrong-weights"
 
 
 def test_weights_that_lack_a_layer_are_refused(folder: Path, sources: Sources) -> None:
     config = BertConfig.from_pretrained(folder)
     config.num_hidden_layers = 6
     config.save_pretrained(folder)
-    with pytest.raises(BenchError, match=r"'encoder\.layer\.4\.\S+' is missing"):
+    with pytest.raises(BenchError, match=r"'encoder\.layer\.4\.\S+' is missing") as error:
         load(str(folder), sources)
+    assert error.value.code == "wrong-weights"
 
 
 def test_a_damaged_configuration_is_refused(folder: Path, sources: Sources) -> None:
     (folder / "config.json").write_text("{", encoding="utf-8")
-    with pytest.raises(BenchError, match=r"cannot be "):
+    with pytest.raises(BenchError) as error:
         load(str(folder), sources)
-    with pytest.raises(BenchError, match=r"cannot be "):
+    assert error.value.code == "cannot-load-backbone"
+    with pytest.raises(BenchError) as error:
         catalog.depth(str(folder), sources)
+    assert error.value.code == "no-backbone"
 
 
 def test_a_tokenizer_that_knows_more_than_the_embeddings_is_refused(folder: Path, sources: Sources) -> None:
     tokenizer = word_piece_tokenizer()
     tokenizer.add_tokens(["entirely", "new"])
     tokenizer.save_pretrained(folder)
-    with pytest.raises(BenchError, match=r"its tokenizer knows \d+ tokens .* do not belong together"):
+    with pytest.raises(BenchError) as error:
         load(str(folder), sources)
+    assert error.value.code == "wrong-tokenizer"
 
 
 def test_a_folder_without_a_tokenizer_is_refused(folder: Path, sources: Sources) -> None:
     for path in (folder / "tokenizer.json", folder / "tokenizer_config.json"):
         path.unlink()
-    with pytest.raises(BenchError, match=r"copy' has no tokenizer \(tokenizer\.json\)"):
+    with pytest.raises(BenchError) as error:
         load(str(folder), sources)
+    assert error.value.code == "no-tokenizer"
 
 
 def test_a_tokenizer_without_a_fast_form_is_refused(folder: Path, sources: Sources) -> None:
     (folder / "tokenizer.json").unlink()
     (folder / "tokenizer_config.json").write_text('{"tokenizer_class": "CanineTokenizer"}', encoding="utf-8")
-    with pytest.raises(BenchError, match=r"copy' has no fast tokenizer \(tokenizer\.json\)"):
+    with pytest.raises(BenchError) as error:
         load(str(folder), sources)
+    assert error.value.code == "slow-tokenizer"
 
 
 def test_weights_without_the_unused_pooler_are_enough(folder: Path, sources: Sources) -> None:
@@ -128,8 +136,9 @@ def test_weights_without_the_unused_pooler_are_enough(folder: Path, sources: Sou
 
 
 def test_a_folder_that_does_not_exist_is_refused(sources: Sources) -> None:
-    with pytest.raises(BenchError, match=r"backbone \./absent: there is no such file or folder"):
+    with pytest.raises(BenchError) as error:
         load("./absent", sources)
+    assert error.value.code == "no-backbone"
 
 
 def test_the_identity_follows_the_weights(folder: Path, tiny_encoder: Path) -> None:

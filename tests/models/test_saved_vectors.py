@@ -34,8 +34,11 @@ class Harmful:
 def test_a_pickle_that_would_run_code_is_refused_and_not_run(suffix: str, tmp_path: Path) -> None:
     mark, path = tmp_path / "mark", tmp_path / f"vectors.{suffix}"
     path.write_bytes(pickle.dumps(Harmful(mark)))
-    with pytest.raises(BenchError, match=r"a pickle that would call posix\.mkdir, so it was not loaded"):
+    with pytest.raises(
+        BenchError, match=r"a pickle that would call posix\.mkdir, so it was not loaded"
+    ) as error:
         load_vectors(str(path), Sources(cache=tmp_path))
+    assert error.value.code == "cannot-read-vectors"
     assert not mark.exists()
     pickle.loads(path.read_bytes())
     assert mark.exists(), "the pickle does no harm: nothing was shown"
@@ -45,8 +48,9 @@ def test_a_part_beside_the_file_is_looked_at_too(tmp_path: Path) -> None:
     path = tmp_path / "vectors.kv"
     Word2Vec(TEXTS, vector_size=4, min_count=1).wv.save(str(path))
     (tmp_path / "vectors.kv.sparse").write_bytes(pickle.dumps(Harmful(tmp_path / "mark")))
-    with pytest.raises(BenchError, match="was not loaded"):
+    with pytest.raises(BenchError) as error:
         load_vectors(str(path), Sources(cache=tmp_path))
+    assert error.value.code == "cannot-read-vectors"
 
 
 @pytest.mark.parametrize("kind", [Word2Vec, FastText])
@@ -76,8 +80,9 @@ def test_a_clean_pickle_that_names_another_pickle_beside_it_runs_nothing(key: st
     with pytest.raises(BenchError):
         load_vectors(str(path), Sources(cache=tmp_path))
     (tmp_path / "evil.kv.x.npy").unlink()
-    with pytest.raises(BenchError, match=key):
+    with pytest.raises(BenchError, match=key) as error:
         load_vectors(str(path), Sources(cache=tmp_path))
+    assert error.value.code == "cannot-read-vectors"
     assert not mark.exists()
 
 
@@ -108,8 +113,9 @@ def test_an_array_of_a_name_that_is_none_is_refused(key: str, attribute: str, tm
 def test_a_part_that_is_no_array_is_refused(content: bytes, tmp_path: Path) -> None:
     path = saved_kv(tmp_path)
     (tmp_path / "evil.kv.vectors.npy").write_bytes(content)
-    with pytest.raises(BenchError, match=r"vectors\.npy beside it is no array of numpy"):
+    with pytest.raises(BenchError) as error:
         load_vectors(str(path), Sources(cache=tmp_path))
+    assert error.value.code == "cannot-read-vectors"
 
 
 def test_a_part_with_objects_is_refused_by_numpy(tmp_path: Path) -> None:
@@ -125,8 +131,9 @@ def test_a_part_with_objects_is_refused_by_numpy(tmp_path: Path) -> None:
 @pytest.mark.parametrize("value", [[1, 2], {"a": 1}, None, "text"])
 def test_a_pickle_of_something_else_is_refused(value: Any, tmp_path: Path) -> None:
     (tmp_path / "v.kv").write_bytes(pickle.dumps(value))
-    with pytest.raises(BenchError, match="no word vectors"):
+    with pytest.raises(BenchError) as error:
         load_vectors(str(tmp_path / "v.kv"), Sources(cache=tmp_path))
+    assert error.value.code == "cannot-read-vectors"
 
 
 def test_a_saved_file_with_another_number_of_words_is_refused(tmp_path: Path) -> None:
@@ -134,8 +141,9 @@ def test_a_saved_file_with_another_number_of_words_is_refused(tmp_path: Path) ->
     vectors = pickle.loads(path.read_bytes())
     vectors.index_to_key = vectors.index_to_key[1:]
     path.write_bytes(pickle.dumps(vectors))
-    with pytest.raises(BenchError, match="another number of words"):
+    with pytest.raises(BenchError) as error:
         load_vectors(str(path), Sources(cache=tmp_path))
+    assert error.value.code == "cannot-read-vectors"
 
 
 def test_a_file_of_an_older_version_of_gensim_is_read(tmp_path: Path) -> None:

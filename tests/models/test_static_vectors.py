@@ -129,8 +129,9 @@ def test_a_damaged_file_is_named(
     content = path.read_bytes()
     cut = content[: content.rindex(b" ") if kind.endswith(".txt") else len(content) - 5]
     path.write_bytes({"cut": cut, "noise": b"\x00\xff\xfe noise\n" * 9, "empty": b""}[damage])
-    with pytest.raises(BenchError, match=rf"word vectors \S+{kind} cannot be read"):
+    with pytest.raises(BenchError) as error:
         load_vectors(str(path), sources)
+    assert error.value.code == "cannot-read-vectors"
 
 
 def test_a_word_of_a_headerless_file_may_contain_a_space(tmp_path: Path, sources: Sources) -> None:
@@ -144,13 +145,15 @@ def test_a_word_of_a_headerless_file_may_contain_a_space(tmp_path: Path, sources
 def test_vectors_that_are_not_finite_are_refused(tmp_path: Path, sources: Sources) -> None:
     path = tmp_path / "glove.txt"
     path.write_text("good 1.0 nan\nfilm 0.5 0.5\n", encoding="utf-8")
-    with pytest.raises(BenchError, match=r"glove\.txt cannot be used: a value is not a finite number"):
+    with pytest.raises(BenchError) as error:
         load_vectors(str(path), sources)
+    assert error.value.code == "not-finite"
 
 
 def test_a_file_that_does_not_exist_is_named(sources: Sources) -> None:
-    with pytest.raises(BenchError, match=r"backbone absent\.kv: there is no such file"):
+    with pytest.raises(BenchError) as error:
         load("absent.kv", sources)
+    assert error.value.code == "no-backbone"
 
 
 def test_vectors_are_read_once_for_all_tasks_and_their_time_is_charged_each_time(

@@ -90,5 +90,6 @@ def test_gensim_data_that_cannot_be_reached_says_what_to_do(
 
     monkeypatch.setenv("GENSIM_DATA_DIR", str(tmp_path))
     monkeypatch.setattr(downloader, "load", offline)
-    with pytest.raises(BenchError, match=r"no route to host.*needs the network once"):
+    with pytest.raises(BenchError, match=r"no route to host.*needs the network once") as error:
         catalog.depth("gensim-data:glove-wiki-gigaword-100", Sources())
+    assert error.value.code == "no-vectors"

@@ -20,7 +20,7 @@ from bench.engine.group import RunContext, prepare_group
 from bench.engine.machine import Device
 from bench.engine.plan import Parameters, Plan
 from bench.engine.training import fit
-from bench.models.backbones import HuggingFaceEncoder
+from bench.models.hf_encoder import HuggingFaceEncoder
 from bench.models.loading import load
 from bench.peers import trainer
 from bench.peers.classifiers import plain, run_classifier, sentence_transformers

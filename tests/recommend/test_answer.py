@@ -95,7 +95,7 @@ def test_a_budget_that_ends_before_any_strategy_is_refused(
     cell = toy_cell("full")
     with pytest.raises(BenchError) as error:
         found_on(cell, toy_plugin, tmp_path, asked(cell, 0.001))
-    assert error.value.code == "budget-too-small"
+    assert error.value.code == "too-small-budget"
 
 
 class Slow(Silent):

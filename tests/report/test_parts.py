@@ -53,7 +53,7 @@ def test_the_parts_of_a_step_are_read_from_the_run_s_folder(tmp_path: Path):
     (tmp_path / "ledger.json").write_text("{")
     with pytest.raises(BenchError) as error:
         steps(tmp_path)
-    assert error.value.code == "ledger-unreadable"
+    assert error.value.code == "cannot-read"
 
 
 def test_a_curve_in_seconds_counts_what_came_before_the_first_step(reading: Reading):

@@ -17,9 +17,9 @@ from bench.contracts import BenchError, Cell, Recipe
 from bench.registry import Plugins
 from bench.report import page
 from bench.report.reproduce import commands, suite_file
-from bench.runs import given
-from bench.runs.given import Given
+from bench.runs import run_inputs
 from bench.runs.record import Machine, Record
+from bench.runs.run_inputs import RunInputs
 
 
 def record(cell: Cell) -> Record:
@@ -120,11 +120,11 @@ def test_the_commands_begin_with_the_code_of_the_run(ran_at: dict[str, Any], fir
 
 
 def test_what_a_run_was_given_adds_up_and_damage_is_named(tmp_path: Path):
-    given.note(tmp_path, Given(tasks={"one": {"data": "/data/one.csv"}}))
-    given.note(tmp_path, Given(plugins=("/code/mine.py",), local="/data/hub"))
-    given.note(tmp_path, Given())
-    found = given.read(tmp_path)
-    assert found == Given(
+    run_inputs.add(tmp_path, RunInputs(tasks={"one": {"data": "/data/one.csv"}}))
+    run_inputs.add(tmp_path, RunInputs(plugins=("/code/mine.py",), local="/data/hub"))
+    run_inputs.add(tmp_path, RunInputs())
+    found = run_inputs.read(tmp_path)
+    assert found == RunInputs(
         tasks={"one": {"data": "/data/one.csv"}}, plugins=("/code/mine.py",), local="/data/hub"
     )
     cell = Cell("quick", "one", "full", "minilm", 0, Recipe())
@@ -132,7 +132,7 @@ def test_what_a_run_was_given_adds_up_and_damage_is_named(tmp_path: Path):
     assert commands([record(cell)], "a suite", found)[-2] == (
         "python -m bench run 'a suite.toml' --plugin /code/mine.py --out 'results/runs/a suite-again'"
     )
-    (tmp_path / given.NAME).write_text("{", encoding="utf-8")
+    (tmp_path / run_inputs.NAME).write_text("{", encoding="utf-8")
     with pytest.raises(BenchError) as error:
-        given.read(tmp_path)
-    assert error.value.code == "given-unreadable"
+        run_inputs.read(tmp_path)
+    assert error.value.code == "cannot-read"

@@ -51,8 +51,9 @@ def test_a_later_call_keeps_the_cells_of_an_earlier_one_in_the_plan(store: Store
 
 
 def test_a_folder_without_a_plan_is_no_run(tmp_path: Path) -> None:
-    with pytest.raises(BenchError, match="not a run folder"):
+    with pytest.raises(BenchError) as error:
         open_run(tmp_path)
+    assert error.value.code == "no-run"
 
 
 def flipped(path: Path, place: int) -> None:
@@ -69,29 +70,33 @@ def test_one_changed_bit_of_a_record_is_noticed(store: Store, share: float) -> N
     while path.read_bytes()[place : place + 1].isspace():
         place += 1
     flipped(path, place)
-    with pytest.raises(Damaged, match="status RUN --check --repair"):
+    with pytest.raises(Damaged) as error:
         store.records()
+    assert error.value.code == "damaged"
 
 
 @pytest.mark.parametrize("share", [0.0, 0.1, 0.3, 0.5, 0.7, 0.9])
 def test_one_changed_bit_of_a_prediction_file_is_noticed(store: Store, share: float) -> None:
     path = store.predictions_path(record().cell.id)
     flipped(path, int(path.stat().st_size * share))
-    with pytest.raises(Damaged, match="checksum"):
+    with pytest.raises(Damaged) as error:
         store.predictions(record().cell.id)
+    assert error.value.code == "damaged"
 
 
 def test_a_cut_off_record_is_damaged(store: Store) -> None:
     path = store.record_path(record().cell.id)
     path.write_bytes(path.read_bytes()[:100])
-    with pytest.raises(Damaged, match="not the JSON"):
+    with pytest.raises(Damaged) as error:
         store.record(record().cell.id)
+    assert error.value.code == "damaged"
 
 
 def test_a_record_at_the_place_of_another_is_damaged(store: Store) -> None:
     os.replace(store.record_path(record(0).cell.id), store.record_path(record(1).cell.id))
-    with pytest.raises(Damaged, match="it holds the record of task/full/tiny/seed0"):
+    with pytest.raises(Damaged, match="it holds the record of task/full/tiny/seed0") as error:
         store.records()
+    assert error.value.code == "damaged"
 
 
 def test_a_record_of_a_newer_version_is_not_damaged(store: Store) -> None:
@@ -99,8 +104,9 @@ def test_a_record_of_a_newer_version_is_not_damaged(store: Store) -> None:
     path.write_text(
         path.read_text().replace(f'_version": {SCHEMA_VERSION}', f'_version": {SCHEMA_VERSION + 1}')
     )
-    with pytest.raises(BenchError, match="upgrade") as caught:
+    with pytest.raises(BenchError) as caught:
         store.records()
+    assert caught.value.code == "newer-schema"
     assert not isinstance(caught.value, Damaged)
 
 
@@ -144,8 +150,9 @@ def test_a_write_that_fails_is_one_line_and_what_was_finished_stays(
         raise OSError(number, os.strerror(number))
 
     monkeypatch.setattr(atomic_files.os, "fsync", fail)
-    with pytest.raises(BenchError, match=os.strerror(number)):
+    with pytest.raises(BenchError, match=os.strerror(number)) as error:
         store.save(record(2), TESTS)
+    assert error.value.code == "cannot-write"
     assert len(store.records()) == 2
     assert verify(store).leftovers == ()
 

@@ -64,8 +64,9 @@ def test_migrations_are_applied_one_after_another(monkeypatch: pytest.MonkeyPatc
 
 def test_an_older_version_without_a_migration_is_refused_in_one_line() -> None:
     value = {**json.loads(record().to_json()), "schema_version": 0}
-    with pytest.raises(BenchError, match="x has schema 0, which this version cannot read"):
+    with pytest.raises(BenchError) as error:
         read_record(json.dumps(value), "x")
+    assert error.value.code == "older-schema"
 
 
 def test_a_sound_record_with_an_unknown_field_is_of_another_version_and_not_damaged(tmp_path: Path) -> None:
@@ -74,6 +75,7 @@ def test_a_sound_record_with_an_unknown_field_is_of_another_version_and_not_dama
 
     store = Store(tmp_path)
     store.save(Newer.model_validate(record().model_dump()))
-    with pytest.raises(BenchError, match="was written by another version of this program") as raised:
+    with pytest.raises(BenchError) as raised:
         store.records()
+    assert raised.value.code == "other-version"
     assert not isinstance(raised.value, Damaged)

@@ -77,18 +77,23 @@ def test_an_empty_text_becomes_one_unknown_token(wordlevel):
 
 
 def test_a_label_outside_the_training_split_is_an_error(tokenizer):
-    with pytest.raises(BenchError, match=r"example '0': label 'sports' .*business, sport, world.*'sport'\?"):
+    with pytest.raises(
+        BenchError, match=r"example '0': label 'sports' .*business, sport, world.*'sport'\?"
+    ) as error:
         TASK.encode(texts(("good", "sports")), tokenizer, LABELS, RECIPE)
+    assert error.value.code == "unknown-label"
 
 
 def test_a_length_without_room_for_text_is_an_error(wordpiece):
-    with pytest.raises(BenchError, match="max_length is 2; this tokenizer needs at least 3"):
+    with pytest.raises(BenchError, match="max_length is 2; this tokenizer needs at least 3") as error:
         TASK.encode(texts(("good", "sport")), wordpiece, LABELS, Recipe(max_length=2, stride=0))
+    assert error.value.code == "too-small-max-length"
 
 
 def test_a_tokenizer_without_a_fast_backend_is_an_error():
-    with pytest.raises(BenchError, match="ByT5Tokenizer has no fast backend"):
+    with pytest.raises(BenchError) as error:
         TASK.encode(texts(("good", "sport")), ByT5Tokenizer(), LABELS, RECIPE)
+    assert error.value.code == "slow-tokenizer"
 
 
 def test_the_largest_logit_is_the_prediction(tokenizer):

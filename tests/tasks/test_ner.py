@@ -123,8 +123,11 @@ def test_a_sentence_without_a_token_is_predicted_outside(wordlevel):
 
 
 def test_a_tag_outside_the_training_split_is_an_error(tokenizer):
-    with pytest.raises(BenchError, match=r"example 's1': label 'B-LOC' .*O, B-LOCATION.*'B-LOCATION'\?"):
+    with pytest.raises(
+        BenchError, match=r"example 's1': label 'B-LOC' .*O, B-LOCATION.*'B-LOCATION'\?"
+    ) as error:
         TASK.encode([ADA], tokenizer, ("O", "B-LOCATION", "B-PER"), RECIPE)
+    assert error.value.code == "unknown-label"
 
 
 @settings(deadline=None)

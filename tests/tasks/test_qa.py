@@ -208,8 +208,9 @@ def test_a_question_that_leaves_no_room_is_cut_first(tokenizer):
 
 
 def test_a_stride_that_leaves_no_room_is_an_error(wordpiece):
-    with pytest.raises(BenchError, match="stride is 19; with max_length 20 it must be at most 15"):
+    with pytest.raises(BenchError, match="stride is 19; with max_length 20 it must be at most 15") as error:
         TASK.encode([numbered(5, 1, 1)], wordpiece, (), Recipe(max_length=20, stride=19))
+    assert error.value.code == "too-large-stride"
 
 
 def test_a_context_without_a_token_is_answered_with_nothing(wordlevel):

@@ -53,7 +53,7 @@ def test_a_server_that_is_not_there_is_a_note(store: Store, monkeypatch: pytest.
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
     [note] = followed(store, "mlflow")
     assert note.startswith("--track mlflow: ")
-    assert note.endswith("the run itself is whole, and the same command logs what is missing")
+    assert note.endswith("the run itself is complete, and the same command logs what is missing")
 
 
 def test_a_tracker_that_hangs_neither_blocks_a_cell_nor_the_end(
@@ -69,8 +69,9 @@ def test_a_tracker_that_hangs_neither_blocks_a_cell_nor_the_end(
 
 
 def test_an_unknown_tracker_is_refused(store: Store) -> None:
-    with pytest.raises(BenchError, match="did you mean 'mlflow'"):
+    with pytest.raises(BenchError, match="did you mean 'mlflow'") as error:
         Tracking(store, ["mlfow"], Noting())
+    assert error.value.code == "unknown-tracker"
 
 
 def test_run_logs_to_tensorboard(tiny_encoder: Path, tmp_path: Path) -> None:

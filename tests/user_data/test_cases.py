@@ -111,7 +111,7 @@ def test_columns_of_words_and_tags_are_chosen_by_number_or_header(
 ) -> None:
     path = written(tmp_path / "a.conll", header + conll(lambda word, tag: f"{tag} {word}"))
     assert words_are_true(opened(path, **keys))
-    assert refused(path, tags="7").code == "no-such-column"
+    assert refused(path, tags="7").code == "unknown-column"
 
 
 def test_words_in_rows_are_gathered_into_sentences(tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from bench.contracts import BenchError
-from bench.user_data.conll import read_conll
+from bench.user_data.conll_layout import read_conll
 from bench.user_data.delimited import read_delimited
 from bench.user_data.description import from_values
 from bench.user_data.encodings import encoding_of

@@ -353,22 +353,22 @@ REFUSED: dict[str, tuple[File, str]] = {
     "blank lines": (File("\n\n\n"), "empty-file"),
     "a text with a separator without quotes": (File(delimited() + "a, b,good\n"), "malformed-rows"),
     "a text with a line break without quotes": (File(delimited() + "a\nb,good\n"), "malformed-rows"),
-    "no header": (File(delimited(header=())), "adapter-not-obvious"),
+    "no header": (File(delimited(header=())), "unclear-adapter"),
     "no header, columns by name": (
         File(delimited(header=()), keys={"text": "text", "label": "label"}),
-        "no-such-column",
+        "unknown-column",
     ),
     "a title above the table": (File("Report of 2024\n" + delimited()), "title-above-table"),
     "two columns of one name": (
         File(delimited([(a, b, b) for a, b in ROWS], header=("text", "label", "label"))),
-        "adapter-not-obvious",
+        "unclear-adapter",
     ),
     "two columns of one name, chosen by name": (
         File(
             delimited([(a, b, b) for a, b in ROWS], header=("text", "label", "label")),
             keys={"text": "text", "label": "label"},
         ),
-        "no-such-column",
+        "unknown-column",
     ),
     "two texts a row": (
         File(delimited([(a, a, b) for a, b in ROWS], header=("premise", "hypothesis", "label"))),
@@ -388,13 +388,13 @@ REFUSED: dict[str, tuple[File, str]] = {
         "label-without-name",
     ),
     "two labels a line of fastText": (File("__label__a __label__b text\n" * 20, "a.txt"), "several-labels"),
-    "a name twice": (File(delimited(), keys={"label_names": "a,a"}), "bad-label-names"),
+    "a name twice": (File(delimited(), keys={"label_names": "a,a"}), "wrong-label-names"),
     "splits under names": (File(json.dumps({"train": OBJECTS, "test": OBJECTS}), "a.json"), "not-records"),
-    "Python's notation": (File("\n".join(map(str, OBJECTS)), "a.jsonl"), "bad-json"),
+    "Python's notation": (File("\n".join(map(str, OBJECTS)), "a.jsonl"), "not-json"),
     "no table": (File('"hello"', "a.json"), "not-records"),
     "a web page": (File("<!DOCTYPE html><html></html>"), "not-text"),
     "a workbook called .csv": (File(archive()), "not-text"),
-    "half of a gzip file": (File(gzip.compress(delimited().encode())[:-20], "a.csv.gz"), "unreadable-file"),
+    "half of a gzip file": (File(gzip.compress(delimited().encode())[:-20], "a.csv.gz"), "cannot-read"),
     "Mac OS Roman": (
         File(
             delimited([(f"café à la crème, garçon {n}", x) for n, x in enumerate(LABELS)]).encode("mac-roman")
@@ -405,7 +405,7 @@ REFUSED: dict[str, tuple[File, str]] = {
         File(delimited([(f"服务员很热情{n}", x) for n, x in enumerate(LABELS)]).encode("gbk")),
         "unknown-encoding",
     ),
-    "damaged Parquet": (File(b"PAR1xxxx"), "bad-parquet"),
+    "damaged Parquet": (File(b"PAR1xxxx"), "not-parquet"),
     "no entity": (File(conll(tag=lambda tag: "O"), "a.conll"), "no-entities"),
     "parts of speech": (File(conll(tag=lambda tag: f"NN{tag[2:]}"), "a.conll"), "implausible-tags"),
     "lemmas": (File(conll(lambda w, t: f"{w} {t} {w.lower()}"), "a.conll"), "implausible-tags"),
@@ -466,7 +466,7 @@ def test_what_is_not_there_is_never_looked_for_on_the_hub(
     (tmp_path / "here").mkdir()
     with pytest.raises(BenchError) as error:
         opened(name)
-    assert error.value.code == "no-such-file"
+    assert error.value.code == "no-file"
 
 
 def test_the_test_file_has_the_columns_of_the_training_file(tmp_path: Path) -> None:
@@ -474,11 +474,11 @@ def test_the_test_file_has_the_columns_of_the_training_file(tmp_path: Path) -> N
     other = written(File(delimited(ROWS[30:], header=("body", "label")), "b.csv"), tmp_path)
     with pytest.raises(BenchError) as error:
         opened(path, test_data=str(other))
-    assert error.value.code == "columns-differ"
+    assert error.value.code == "different-columns"
     other = written(File(conll(), "b.conll"), tmp_path)
     with pytest.raises(BenchError) as error:
         opened(path, test_data=str(other))
-    assert error.value.code == "formats-differ"
+    assert error.value.code == "different-formats"
 
 
 def test_two_files_without_a_header_are_read_by_number(tmp_path: Path) -> None:

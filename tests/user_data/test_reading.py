@@ -84,12 +84,12 @@ def test_a_long_column_and_a_column_of_few_values_are_obvious(tmp_path: Path) ->
 
 def test_what_is_not_obvious_is_asked(tmp_path: Path) -> None:
     path = csv(tmp_path / "a.csv", text=TEXTS, x=LABELS, y=LABELS)
-    with refused("column-not-obvious"):
+    with refused("unclear-column"):
         opened(path, adapter="classification")
 
 
 def test_a_column_that_is_not_there_is_named_with_the_nearest(tmp_path: Path) -> None:
-    with refused("no-such-column", "did you mean 'review'?"):
+    with refused("unknown-column", "did you mean 'review'?"):
         opened(csv(tmp_path / "a.csv", review=TEXTS, label=LABELS), text="revew")
 
 

@@ -96,16 +96,16 @@ def read(path: Path = PATH) -> tuple[ScoreClaim | DifferenceClaim | GrowthClaim 
     try:
         claims = _File.model_validate(tomllib.loads(path.read_text(encoding="utf-8"))).claim
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise BenchError(f"claims {path} cannot be read: {error}", code="claims-unreadable") from error
+        raise BenchError(f"claims {path} cannot be read: {error}", code="cannot-read") from error
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(map(str, first["loc"]))
         raise BenchError(
-            f"claims {path}: {where}: {first['msg'].removeprefix('Value error, ')}", code="claim-invalid"
+            f"claims {path}: {where}: {first['msg'].removeprefix('Value error, ')}", code="invalid-claim"
         ) from error
     names = [claim.name for claim in claims]
     if twins := {name for name in names if names.count(name) > 1}:
         raise BenchError(
-            f"claims {path}: two claims are named '{min(twins)}'; rename one", code="claim-name-twice"
+            f"claims {path}: two claims are named '{min(twins)}'; rename one", code="duplicate-claim"
         )
     return claims

@@ -54,7 +54,7 @@ def load(text: str, where: str) -> Run:
     """The baseline in `text`, usable as a run; BenchError naming `where` and the line that cannot be read."""
     lines = [(number, line) for number, line in enumerate(text.splitlines(), 1) if line.strip()]
     if not lines:
-        raise BenchError(f"{where} is empty: make a baseline with `make baseline`", code="baseline-empty")
+        raise BenchError(f"{where} is empty: make a baseline with `make baseline`", code="empty-baseline")
     records, examples = [], {}
     for number, line in lines:
         place = f"{where}, line {number}"
@@ -80,26 +80,26 @@ def read(path: Path) -> Run:
     name = str(path)[:300]
     try:
         if path.exists() and not path.is_file():
-            raise BenchError(f"{name} is no file: name a baseline or a run folder", code="baseline-missing")
+            raise BenchError(f"{name} is no file: name a baseline or a run folder", code="no-baseline")
         with path.open("rb") as file:
             return load(_bounded(file, name).decode(), name)
     except FileNotFoundError as error:
         raise BenchError(
-            f"{name} does not exist: make a baseline with `make baseline`", code="baseline-missing"
+            f"{name} does not exist: make a baseline with `make baseline`", code="no-baseline"
         ) from error
     except UnicodeDecodeError as error:
         raise BenchError(
-            f"{name} is damaged (not text): restore it from version control", code="baseline-damaged"
+            f"{name} is damaged (not text): restore it from version control", code="damaged-baseline"
         ) from error
     except OSError as error:
-        raise BenchError(f"{name} cannot be read: {error.strerror}", code="baseline-unreadable") from error
+        raise BenchError(f"{name} cannot be read: {error.strerror}", code="cannot-read") from error
 
 
 def _bounded(file: IO[bytes], where: str) -> bytes:
     content = file.read(LARGEST + 1)
     if len(content) > LARGEST:
         raise BenchError(
-            f"{where} is refused: a baseline has at most {LARGEST >> 20} MB", code="baseline-too-large"
+            f"{where} is refused: a baseline has at most {LARGEST >> 20} MB", code="too-large-baseline"
         )
     return content
 
@@ -133,7 +133,7 @@ def read_revision(revision: str, suite: str) -> Run:
         ) from error
     except UnicodeDecodeError as error:
         raise BenchError(
-            f"{path} at '{revision}' is damaged (not text): name another revision", code="baseline-damaged"
+            f"{path} at '{revision}' is damaged (not text): name another revision", code="damaged-baseline"
         ) from error
 
 
@@ -161,7 +161,7 @@ def _parsed(line: str, place: str) -> dict[str, Any]:
     except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise BenchError(
             f"{place} is damaged: restore it from version control or make a new baseline",
-            code="baseline-damaged",
+            code="damaged-baseline",
         ) from error
     return value
 
@@ -171,13 +171,13 @@ def _migrated(value: dict[str, Any], place: str) -> dict[str, Any]:
     if version > VERSION:
         raise BenchError(
             f"{place} has version {version}; this program reads up to {VERSION}: upgrade it",
-            code="baseline-too-new",
+            code="newer-baseline",
         )
     while version < VERSION:
         if version not in MIGRATIONS:
             raise BenchError(
                 f"{place} has version {version}, which cannot be read any more: make a new baseline",
-                code="baseline-too-old",
+                code="older-baseline",
             )
         value = MIGRATIONS[version](value)
         version += 1
@@ -257,7 +257,7 @@ def _decoded(tests: dict[str, Any], where: str) -> dict[str, np.ndarray]:
     except (KeyError, TypeError, ValueError, IndexError, AttributeError, zlib.error) as error:
         raise BenchError(
             f"{where}: the examples are damaged: restore the file or make a new baseline",
-            code="baseline-damaged",
+            code="damaged-baseline",
         ) from error
     return {name: np.concatenate(values) for name, values in parts.items()}
 

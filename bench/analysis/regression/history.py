@@ -105,7 +105,7 @@ def append(records: Sequence[Record], path: Path) -> None:
             os.fsync(file.fileno())
     except (OSError, UnicodeDecodeError) as error:
         reason = getattr(error, "strerror", None) or "the file is damaged"
-        raise BenchError(f"{path} cannot be written ({reason})", code="history-unwritable") from error
+        raise BenchError(f"{path} cannot be written ({reason})", code="cannot-write") from error
 
 
 def read_both(runs: Path) -> list[Line]:
@@ -114,7 +114,7 @@ def read_both(runs: Path) -> list[Line]:
     BenchError where there is neither, or where one cannot be read."""
     files = [path for path in (runs.parent / NAME, runs / NAME) if path.is_file()]
     if not files:
-        raise BenchError(f"{runs / NAME} does not exist: complete a run first", code="history-missing")
+        raise BenchError(f"{runs / NAME} does not exist: complete a run first", code="no-history")
     lines = {line.model_dump_json(): line for path in files for line in read(path)}
     return sorted(lines.values(), key=lambda line: line.date)
 
@@ -122,12 +122,12 @@ def read_both(runs: Path) -> list[Line]:
 def read(path: Path) -> list[Line]:
     """A history in the order of its file; BenchError names the line that cannot be read."""
     if not path.is_file():
-        raise BenchError(f"{path} does not exist: complete a run first", code="history-missing")
+        raise BenchError(f"{path} does not exist: complete a run first", code="no-history")
     try:
         texts = path.read_text(encoding="utf-8").splitlines()
     except (OSError, UnicodeDecodeError) as error:
         raise BenchError(
-            f"{path} cannot be read ({error}): restore it from version control", code="history-unreadable"
+            f"{path} cannot be read ({error}): restore it from version control", code="cannot-read"
         ) from error
     lines = []
     for number, text in enumerate(texts, 1):
@@ -136,12 +136,12 @@ def read(path: Path) -> list[Line]:
             if (version := json.loads(text)["history_version"]) > VERSION:
                 raise BenchError(
                     f"{place} has version {version}; this program reads up to {VERSION}: upgrade it",
-                    code="history-too-new",
+                    code="newer-history",
                 )
             lines.append(Line.model_validate_json(text))
         except (ValidationError, KeyError, TypeError, json.JSONDecodeError) as error:
             raise BenchError(
-                f"{place} is damaged: delete the line or restore the file", code="history-damaged"
+                f"{place} is damaged: delete the line or restore the file", code="damaged-history"
             ) from error
     return lines
 

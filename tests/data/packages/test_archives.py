@@ -21,8 +21,9 @@ from tests.support.packaging import make_zip, tar_bytes
 )
 def test_a_member_whose_path_leaves_the_archive_is_refused(tmp_path: Path, name: str) -> None:
     archive = make_zip(tmp_path / "a.whl", {"fine": b"1"})
-    with pytest.raises(BenchError, match="leaves the archive"):
+    with pytest.raises(BenchError) as error:
         extract(archive, [name], tmp_path / "into")
+    assert error.value.code == "unsafe-member"
 
 
 @pytest.mark.parametrize("kind", [tarfile.SYMTYPE, tarfile.LNKTYPE, tarfile.FIFOTYPE, tarfile.DIRTYPE])
@@ -32,8 +33,9 @@ def test_a_tar_member_that_is_no_regular_file_is_refused(tmp_path: Path, kind: b
         info = tarfile.TarInfo("data/rows")
         info.type, info.linkname = kind, "/etc/passwd"
         opened.addfile(info)
-    with pytest.raises(BenchError, match="link or no regular file"):
+    with pytest.raises(BenchError) as error:
         extract(archive, ["data/rows"], tmp_path / "into")
+    assert error.value.code == "unsafe-member"
     assert not (tmp_path / "into").exists()
 
 
@@ -43,23 +45,26 @@ def test_a_symlink_in_a_wheel_is_refused(tmp_path: Path) -> None:
         info = zipfile.ZipInfo("link")
         info.external_attr = (stat.S_IFLNK | 0o777) << 16
         opened.writestr(info, "/etc/passwd")
-    with pytest.raises(BenchError, match="link"):
+    with pytest.raises(BenchError) as error:
         extract(archive, ["link"], tmp_path)
+    assert error.value.code == "unsafe-member"
 
 
 def test_an_oversized_member_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(archives, "MEMBER_LIMIT", 10)
     archive = make_zip(tmp_path / "a.whl", {"bomb": bytes(1000)})
-    with pytest.raises(BenchError, match="1000 bytes are over 10"):
+    with pytest.raises(BenchError, match="1000 bytes are over 10") as error:
         extract(archive, ["bomb"], tmp_path)
+    assert error.value.code == "too-large-member"
 
 
 def test_a_member_that_unpacks_to_more_than_its_header_says_is_cut_off(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(archives, "MEMBER_LIMIT", 10)
-    with pytest.raises(BenchError, match="unpacks to over 10 bytes"):
+    with pytest.raises(BenchError, match="unpacks to over 10 bytes") as error:
         archives._copy("bomb", io.BytesIO(bytes(100)), io.BytesIO())
+    assert error.value.code == "too-large-member"
 
 
 def test_only_the_named_members_are_written(tmp_path: Path) -> None:
@@ -82,12 +87,14 @@ def test_a_member_of_an_archive_inside_the_archive_is_found(tmp_path: Path) -> N
 
 def test_a_missing_member_is_named(tmp_path: Path) -> None:
     archive = make_zip(tmp_path / "a.whl", {"other": b""})
-    with pytest.raises(BenchError, match="no member 'rows'"):
+    with pytest.raises(BenchError) as error:
         extract(archive, ["rows"], tmp_path)
+    assert error.value.code == "no-member"
 
 
 def test_a_damaged_archive_is_one_line(tmp_path: Path) -> None:
     archive = tmp_path / "a.tar.gz"
     archive.write_bytes(tar_bytes({"rows": bytes(range(256)) * 4000})[:2000])
-    with pytest.raises(BenchError, match="is damaged"):
+    with pytest.raises(BenchError) as error:
         extract(archive, ["rows"], tmp_path)
+    assert error.value.code == "damaged-archive"

@@ -147,16 +147,18 @@ def test_a_wrong_digest_is_refused_and_nothing_is_left(
 ) -> None:
     package = replace(provided(tmp_path, FILES), sha256="0" * 64)
     monkeypatch.setattr(registry, "_pip", fake_download((tmp_path / "archives/made_up-1.0.whl").read_bytes()))
-    with pytest.raises(BenchError, match="does not have the pinned SHA-256"):
+    with pytest.raises(BenchError) as error:
         cached_members(package, ["p/a.txt"], tmp_path)
+    assert error.value.code == "wrong-digest"
     assert files_below(tmp_path) == [tmp_path / "archives" / "made_up-1.0.whl"]
 
 
 def test_a_missing_npm_is_explained(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", "")
     package = Package("npm", "made-up", "1.0", "0" * 64, 10, "tarball")
-    with pytest.raises(BenchError, match=r"no `npm` here: install Node\.js"):
+    with pytest.raises(BenchError) as error:
         cached_members(package, ["package/x"], tmp_path)
+    assert error.value.code == "no-npm"
 
 
 @pytest.mark.parametrize("kind", ["pip", "npm"])
@@ -171,8 +173,9 @@ def test_a_registry_that_cannot_be_reached_is_one_line(
     for name in ("PIP_FIND_LINKS", "PIP_EXTRA_INDEX_URL"):
         monkeypatch.delenv(name, raising=False)
     package = Package(kind, "made-up", "1.0", "0" * 64, 10, "wheel")  # type: ignore[arg-type]
-    with pytest.raises(BenchError, match="the registry does not answer") as caught:
+    with pytest.raises(BenchError) as caught:
         cached_members(package, ["x"], tmp_path)
+    assert caught.value.code == "cannot-download"
     assert "\n" not in str(caught.value)
     assert str(tmp_path / "archives") in str(caught.value)
     assert files_below(tmp_path) == []
@@ -192,8 +195,9 @@ def test_a_cache_that_cannot_be_written_is_one_line(tmp_path: Path) -> None:
 def test_a_cache_that_is_a_file_is_one_line(tmp_path: Path) -> None:
     cache = tmp_path / "cache"
     cache.write_text("")
-    with pytest.raises(BenchError, match="TRANSFERBENCH_CACHE"):
+    with pytest.raises(BenchError, match="TRANSFERBENCH_CACHE") as error:
         cached_members(Package("pip", "made-up", "1.0", "0" * 64, 10, "wheel"), ["x"], cache)
+    assert error.value.code == "cannot-use-cache"
 
 
 @pytest.mark.network
@@ -211,10 +215,10 @@ def test_a_real_sdist_is_downloaded_with_a_notice_and_deleted(
 
 
 def test_notices_go_to_whoever_listens(capsys: pytest.CaptureFixture[str]) -> None:
-    from bench.data.cache import heard_by, notice
+    from bench.data.cache import notice, notices_to
 
     heard: list[str] = []
-    with heard_by(heard.append):
+    with notices_to(heard.append):
         notice("downloading")
     notice("done")
     assert heard == ["downloading"]

@@ -1,0 +1,150 @@
+"""A backbone: an encoder as a row of blocks, so that it can be cut into a frozen prefix and a trained suffix.
+
+Block 0 is the embeddings, block i + 1 is layer i. Every parameter is named `embeddings.*` or `layers.<i>.*`.
+"""
+
+from __future__ import annotations
+
+import copy
+import hashlib
+from abc import ABC, abstractmethod
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from bench.contracts import block_of
+from bench.models.dropout import Masks
+
+
+class Backbone(ABC):
+    """An encoder of `depth` layers and `width` values a token."""
+
+    depth: int
+    width: int
+    masks: Masks  # of the dropout layers
+    joined: int = 1  # number of final blocks whose outputs are returned side by side
+
+    @property
+    def output_width(self) -> int:
+        """Values a token of the backbone's output."""
+        return self.width * self.joined
+
+    def join(self, count: int) -> None:
+        """Return the outputs of the last `count` blocks side by side, or of all blocks if there are fewer."""
+        self.joined = min(count, self.depth + 1)
+
+    def encode(
+        self, inputs: Tensor, mask: Tensor, segments: Tensor | None, start: int = 0, stop: int | None = None
+    ) -> Tensor:
+        """`run`, but at the end of the backbone the joined outputs, the last one last: [B, S, output_width].
+        What is joined must not lie below `start`."""
+        first = self.depth + 2 - self.joined
+        if self.joined == 1 or start > self.depth or stop not in (None, self.depth + 1):
+            return self.run(inputs, mask, segments, start, stop)
+        assert start < first, (start, first)
+        outputs = [self.run(inputs, mask, segments, start, first)]
+        for block in range(first, self.depth + 1):
+            outputs.append(self.run(outputs[-1], mask, segments, block, block + 1))
+        return torch.cat(outputs, -1)
+
+    @abstractmethod
+    def named_parameters(self) -> dict[str, nn.Parameter]:
+        """All parameters by their canonical name, embeddings first."""
+
+    @abstractmethod
+    def modules_of(self, block: int) -> list[nn.Module]:
+        """The modules of a block, to set them to training or evaluation mode."""
+
+    @abstractmethod
+    def run(
+        self, inputs: Tensor, mask: Tensor, segments: Tensor | None, start: int = 0, stop: int | None = None
+    ) -> Tensor:
+        """Blocks [start, stop), by default all: token ids [B, S] (start 0) or the activations [B, S, width] that
+        enter block `start` -> activations [B, S, width] that enter block `stop`, or leave the last one.
+        mask: [B, S], 1 on real tokens; segments: [B, S] token types, or None."""
+
+    @abstractmethod
+    def trim(self, tokens: np.ndarray) -> np.ndarray:
+        """Keep only the embedding rows of these token ids. Returns int32 [vocabulary], the new id of each old
+        one (-1 where the row is gone). Exact: a row that never occurs gets no gradient, and embeddings are
+        not decayed."""
+
+    @abstractmethod
+    def set_dropout(self, rate: float) -> None:
+        """Drop this share of hidden values and of attention weights in blocks that learn."""
+
+    @abstractmethod
+    def use_attention(self, name: str) -> None:
+        """Compute attention with this implementation (`plain`, `sdpa`) where the architecture has the choice."""
+
+    @abstractmethod
+    def compile(self) -> None:
+        """Compile the layers with torch.compile, for any batch and length; copies share what is compiled."""
+
+    @abstractmethod
+    def keep_layers(self, count: int) -> None:
+        """Keep the first `count` layers: a head reads what leaves the last of them. BenchError where there are
+        fewer."""
+
+    @abstractmethod
+    def to(self, device: torch.device) -> Backbone:
+        """Move to a device, in place."""
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """The type of its activations."""
+        return next(iter(self.named_parameters().values())).dtype
+
+    def content(self) -> str:
+        """A digest of all parameters."""
+        found = hashlib.sha256()
+        for name, parameter in self.named_parameters().items():
+            found.update(
+                name.encode() + parameter.detach().cpu().contiguous().view(torch.uint8).numpy().tobytes()
+            )
+        return found.hexdigest()
+
+    def cast(self, dtype: torch.dtype) -> Backbone:
+        """Compute in this precision: parameters of another type become copies of it."""
+        for parameter in self.named_parameters().values():
+            if parameter.dtype != dtype:
+                parameter.data = parameter.data.to(dtype)
+        return self
+
+    @property
+    @abstractmethod
+    def rows(self) -> int:
+        """Rows of the word-embedding table."""
+
+    @abstractmethod
+    def insert_lora(self, rank: int, alpha: int) -> None:
+        """Give every linear map of every layer a low-rank update, named `layers.<i>.*.lora_A.*` and `.lora_B.*`."""
+
+    @abstractmethod
+    def insert_adapters(self, width: int) -> None:
+        """Put a bottleneck adapter after both sublayers of every layer, named `layers.<i>.*.adapter.*`."""
+
+    @abstractmethod
+    def merge(self) -> None:
+        """Fold inserted low-rank updates into the weights: the same function with the shape that it had before.
+        BenchError where adapters are inserted: they cannot be."""
+
+    def blocks_of(self, names: Iterable[str]) -> set[int]:
+        """The blocks that hold the named parameters."""
+        return {block_of(name) for name in names}
+
+    def copy(self) -> Backbone:
+        """A copy whose training does not touch this one."""
+        return copy.deepcopy(self)
+
+
+def trimmed(table: Any, keep: np.ndarray) -> tuple[nn.Embedding, np.ndarray]:
+    """An embedding table of the rows `keep`, and int32 [rows]: the new id of each old one, -1 where it is gone."""
+    rows = torch.from_numpy(keep.astype(np.int64)).to(table.weight.device)
+    smaller = nn.Embedding.from_pretrained(table.weight.detach()[rows].clone(), freeze=False)
+    ids = np.full(table.num_embeddings, -1, np.int32)
+    ids[keep] = np.arange(len(keep), dtype=np.int32)
+    return smaller, ids
