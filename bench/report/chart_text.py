@@ -6,6 +6,7 @@ cannot hold, matplotlib writes it into broken SVG, and bidirectional marks turn 
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from typing import Any
 
 LONGEST = 200
@@ -16,6 +17,7 @@ _UNFIT = re.compile(
 )
 
 
+@lru_cache(maxsize=10_000)
 def fit(text: str) -> str:
     """The text with unfit characters as `\\u001b`, so that different names stay different."""
     shown = _UNFIT.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
@@ -23,11 +25,12 @@ def fit(text: str) -> str:
 
 
 def all_fit(value: Any) -> Any:
-    """A JSON value with `fit` applied to each of its texts."""
+    """A JSON value with `fit` applied to each of its texts; its keys are ours."""
     if isinstance(value, str):
         return fit(value)
     if isinstance(value, dict):
-        return {fit(key): all_fit(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [all_fit(item) for item in value]
-    return value
+        return {
+            key: all_fit(item) if isinstance(item, (str, dict, list, tuple)) else item
+            for key, item in value.items()
+        }
+    return [all_fit(item) for item in value] if isinstance(value, (list, tuple)) else value

@@ -18,6 +18,7 @@ from bench.runs.record import Record
 
 Axis = Literal["step", "seconds"]
 MOST = 60  # points of a curve that are drawn
+MOST_OF_SEEDS = 3000  # points of all seeds' curves in a chart; beyond that means alone are drawn
 
 
 def curves(reading: Reading, task: str, axis: Axis) -> Chart | None:
@@ -27,13 +28,17 @@ def curves(reading: Reading, task: str, axis: Axis) -> Chart | None:
         return None
     metric = reading.headline(task)
     single, means = [], []
+    points = sum(min(len(record.curve), MOST) for group in groups for record in group.done)
+    with_seeds = points <= MOST_OF_SEEDS
     for group in groups:
         named = {"strategy": group.key.strategy, "name": reading.label(group.key)}
-        for record in group.done:
+        for record in group.done if with_seeds else ():
             one = {**named, "seed": record.cell.seed}
             single += [{**one, **_values(point, axis)} for point in thinned(cold_curve(record))]
         means += [{**named, **_values(point, axis)} for point in thinned(mean_curve(group))]
-    scores = [value["score"] for value in single]
+    scores = [value["score"] for value in (*single, *means)]
+    if not scores:  # too many seeds to draw, and no step at which all were validated
+        return None
     y = score_axis("score", f"validation {metric}", padded(min(scores), max(scores)))
     of_one = {"detail": [{"field": "seed"}], "color": _colour(reading, groups)}
     tooltip = [shown("name", "strategy"), shown(axis, axis), shown("score", metric)]
@@ -58,7 +63,10 @@ def curves(reading: Reading, task: str, axis: Axis) -> Chart | None:
         ],
     }
     against = "optimizer steps" if axis == "step" else "cold seconds elapsed"
-    text = f"Validation {metric} against {against}. Thin lines: seeds. Thick lines: means over seeds."
+    lines = "Thin lines: seeds. Thick lines: means over seeds."
+    if not with_seeds:
+        lines = f"Means over seeds; the seeds, {points:,} points, are not drawn."
+    text = f"Validation {metric} against {against}. {lines}"
     return chart(task, text, 310, content)
 
 

@@ -7,9 +7,10 @@ import xml.etree.ElementTree
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 
-from bench.analysis.loading import Run
+from bench.analysis.loading import Run, arrays
 from bench.report.chart_text import LONGEST, fit
 from bench.runs.folder import Store
 from tests.support.made_runs import finish
@@ -34,9 +35,9 @@ def hostile(tmp_path_factory: pytest.TempPathFactory) -> Store:
             {"tweets": TWEETS}.get(test, test): {_renamed(name): value for name, value in found.items()}
             for test, found in record.scores.items()
         }
-        rows = dict(made.predictions(record.cell.id))
-        rows["split"] = [{"tweets": TWEETS}.get(test, test) for test in rows["split"]]
-        files[record.cell.id] = {name: _array(values) for name, values in rows.items()}
+        rows = arrays(made.predictions(record.cell.id))
+        tests = [{"tweets": TWEETS}.get(test, test) for test in rows["split"]]
+        files[record.cell.id] = {**rows, "split": np.array(tests, dtype=object)}
         updated = {"headline": METRIC, "metrics": metrics, "scores": scores, "adapter": "classification"}
         records.append(record.model_copy(update=updated))
     return save_run(Run("made", records, files.__getitem__), tmp_path_factory.mktemp("hostile"))
@@ -44,12 +45,6 @@ def hostile(tmp_path_factory: pytest.TempPathFactory) -> Store:
 
 def _renamed(metric: str) -> str:
     return METRIC if metric == "accuracy" else metric
-
-
-def _array(values: object) -> object:
-    import numpy as np
-
-    return np.array(list(values), dtype=object)  # pyright: ignore[reportArgumentType, reportCallIssue]
 
 
 def test_report_draws_them(hostile: Store, tmp_path: Path):

@@ -15,6 +15,7 @@ from bench.analysis.statistics.uncertainty import Shown, from_predictions
 from bench.analysis.tables.model import Column, Table
 from bench.contracts import BenchError, Cell, Metric, Recipe
 from bench.report import classes, palette
+from bench.report import curves as curves_module
 from bench.report.curves import cold_curve, curves, mean_curve, thinned
 from bench.report.encodings import letters
 from bench.report.entities import spans, types
@@ -226,3 +227,15 @@ def test_names_in_a_strategy_s_colour_can_be_read(colours: tuple[str, ...], pape
 def test_twenty_strategies_all_look_different():
     looks = palette.looks([str(number) for number in range(20)])
     assert len(set(looks.values())) == 20
+
+
+def test_curves_of_more_seeds_than_can_be_drawn_are_means_alone(monkeypatch: pytest.MonkeyPatch):
+    made = read(make_run(Grid(tasks=("reviews",), seeds=3)))
+    whole = curves_module.curves(made, "reviews", "step")
+    monkeypatch.setattr(curves_module, "MOST_OF_SEEDS", 59)  # 4 strategies, 3 seeds, 5 points
+    means = curves_module.curves(made, "reviews", "step")
+    assert whole is not None
+    assert means is not None
+    assert [len(layer["data"]["values"]) for layer in whole.spec["layer"]] == [60, 20, 20]
+    assert [len(layer["data"]["values"]) for layer in means.spec["layer"]] == [0, 20, 20]
+    assert "60 points, are not drawn" in means.description

@@ -11,6 +11,7 @@ where it is clearly smaller, so that two runs that share no randomness are compa
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
@@ -34,14 +35,15 @@ CLEARLY = 0.5  # of the seeds' own noise: smaller than chance makes the noise of
 @dataclass(frozen=True)
 class Sample:
     """The seeds of one cell in one run: their components, the digest of the test ids, their scores and influences
-    [examples, seeds], and what identifies every outcome. clusters: of the examples, by document, where known."""
+    [examples, seeds], and a digest of every column of outcomes by seed. clusters: of the examples,
+    by document, where known."""
 
     parts: Components
     ids: str
     seeds: tuple[int, ...]
     scores: np.ndarray
     influences: np.ndarray
-    outcomes: tuple[Columns, ...]
+    outcomes: tuple[Mapping[str, bytes], ...]
     clusters: np.ndarray | None = None
 
 
@@ -76,21 +78,22 @@ class Change:
 
 def sample(group: Group, source: Source) -> Sample | None:
     """The finished seeds of a cell; None where one lacks its metric or its predictions."""
-    found, rows = [], []
+    found, ids, outcomes, clusters = [], set(), [], None
     for record in group.done:
         how, columns = definition(record, group.headline), source.columns(record)
         if how is None or columns is None:
             return None
+        clusters = clusters if found else clusters_of(columns)
         found.append(ratios(how, columns))
-        rows.append(columns)
-    ids = {id_digest(columns["id"]) for columns in rows}
+        ids.add(id_digest(columns["id"]))
+        outcomes.append(_digests(columns))
     if not found or len(ids) > 1:
         return None
     influences = np.stack([item.influence() for item in found], axis=1)
     scores = np.array([item.score() for item in found])
     parts = components(scores, linear_covariance(influences), len(influences))
     seeds = tuple(record.cell.seed for record in group.done)
-    return Sample(parts, ids.pop(), seeds, scores, influences, tuple(rows), clusters_of(rows[0]))
+    return Sample(parts, ids.pop(), seeds, scores, influences, tuple(outcomes), clusters)
 
 
 def changes(samples: Mapping[Key, tuple[Sample, Sample]]) -> dict[Key, Change]:
@@ -120,17 +123,24 @@ def identical(before: Sample, after: Sample) -> bool:
     if before.seeds != after.seeds:
         return False
     for then, now in zip(before.outcomes, after.outcomes, strict=True):
-        shared = [name for name in then if name in now and name not in ("id", "split")]
-        if not shared or not all(_same(then[name], now[name]) for name in shared):
+        shared = then.keys() & now.keys()
+        if not shared or any(then[name] != now[name] for name in shared):
             return False
     return True
 
 
-def _same(then: np.ndarray, now: np.ndarray) -> bool:
-    """A baseline holds fractions as float32."""
-    if then.dtype.kind in "OUS" or now.dtype.kind in "OUS":
-        return np.array_equal(then.astype(str), now.astype(str))
-    return np.array_equal(then.astype(np.float32), now.astype(np.float32))
+def _digests(columns: Columns) -> dict[str, bytes]:
+    """A digest of each column of outcomes: columns of thousands of cells would not fit in memory."""
+    return {name: _digest(values) for name, values in columns.items() if name not in ("id", "split")}
+
+
+def _digest(values: np.ndarray) -> bytes:
+    """Of texts as they are, and of numbers as float32, which is how a baseline holds fractions."""
+    if values.dtype.kind in "OUS":
+        content = "".join(f"{len(text)}:{text}" for text in map(str, values)).encode(errors="surrogatepass")
+    else:
+        content = (values.astype(np.float32) + np.float32(0)).tobytes()  # -0 is 0
+    return hashlib.sha256(content).digest()
 
 
 def paired_noise(samples: Mapping[Key, tuple[Sample, Sample]]) -> dict[Key, Noise]:
