@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Union
@@ -49,7 +50,19 @@ def arrays(table: Predictions) -> dict[str, np.ndarray]:
     """All columns of a prediction file, `split` among them."""
     if isinstance(table, Mapping):
         return dict(table)
-    return {name: _array(table[name].to_pylist()) for name in table.column_names}
+    return {name: _column(table[name]) for name in table.column_names}
+
+
+def _column(values: pyarrow.ChunkedArray) -> np.ndarray:
+    """A column. Equal texts are one object, within a file and between files: a task's cells share ids and labels,
+    and thousands of cells would not fit in memory otherwise."""
+    import pyarrow
+
+    if not pyarrow.types.is_string(values.type) or values.null_count or not len(values):
+        return _array(values.to_pylist())
+    coded = values.combine_chunks().dictionary_encode()
+    texts = np.array([sys.intern(text) for text in coded.dictionary.to_pylist()], dtype=object)
+    return texts[coded.indices.to_numpy()]
 
 
 def _array(values: list[Any]) -> np.ndarray:
