@@ -44,14 +44,16 @@ def run(folder: Path, *records: Record, tests: Any = TESTS) -> Store:
 
 
 def run_here(suite: ToySuite, folder: Path, shard: str = "") -> Store:
-    """A suite, or a shard of it, in this process."""
+    """A suite, or a shard of it, in this process.
+
+    Runs share a cache, which holds the attention that was timed as faster: another choice rounds otherwise."""
     plugins = discover([TOYS])
     part = Shard.parse(shard) if shard else None
     options = Options(device="cpu", threads=1, executor="inline", shard=part)
     cells = suites.cells(suites.load(str(suite.path)), plugins)
     launch(
         cells,
-        Registry(plugins, Sources(cache=folder / "cache")),
+        Registry(plugins, Sources(cache=folder.parent / "cache")),
         folder,
         options,
         Display(Console(file=io.StringIO())),
