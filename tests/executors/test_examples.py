@@ -51,7 +51,7 @@ def test_its_commands_are_understood(path: Path) -> None:
 
 def test_the_ray_recipes_use_ray_and_the_array_uses_shards() -> None:
     [ray] = commands((FOLDER / "slurm-ray.sh").read_text())
-    assert parsed(ray)["executor"].value == "ray"
+    assert parsed(ray)["executor"] == "ray"
     shards = [call for call in commands((FOLDER / "slurm-array.sh").read_text()) if call[0] == "run"]
     text = parsed(shards[0])["shard"]
     assert Shard.parse(text.replace("$SLURM_ARRAY_TASK_ID", "3").replace("$SLURM_ARRAY_TASK_COUNT", "16"))

@@ -182,7 +182,7 @@ def test_half_a_character_is_left_out_and_counted(tmp_path: Path) -> None:
     content = json_lines([*OBJECTS, {"text": "x \ud800", "label": "good"}])
     found = opened(written(File(content, "a.jsonl"), tmp_path))
     assert [(row.text, row.label) for row in all_rows(found)] == ROWS
-    assert any("1 of 41 rows left out, because a character is half of one" in note for note in found.notes)
+    assert any("1 of 41 rows left out, because a character is incomplete" in note for note in found.notes)
 
 
 READ_AS_WORDS: dict[str, File] = {
