@@ -39,17 +39,9 @@ def predict(folder: str, texts: list[str]) -> list[str]:
 
 
 def main() -> None:
-    from predict_files import arguments, read, write
+    from predict_files import label_texts
 
-    given = arguments("Labels of texts, as CSV.", ["text"])
-    texts = [row[0] for row in read(given.file, [("text", given.text)])] if given.file else given.texts
-    found = probabilities(str(Path(__file__).parent), [str(text) for text in texts])
-    labels = sorted(found[0]) if found else []
-    rows = [
-        [text, max(row, key=row.__getitem__), *(row[label] for label in labels)]
-        for text, row in zip(texts, found, strict=True)
-    ]
-    write(given.out, ["text", "label", *(f"p({label})" for label in labels)], rows)
+    label_texts(lambda texts: probabilities(str(Path(__file__).parent), texts))
 
 
 if __name__ == "__main__":

@@ -4,10 +4,23 @@ import csv
 import json
 import sys
 from argparse import ArgumentParser, Namespace
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import nullcontext
 from io import StringIO
 from pathlib import Path
+
+
+def label_texts(probabilities: Callable[[list[str]], list[dict[str, float]]]) -> None:
+    """The program of a text classifier: the most probable label of each text, and every label's probability."""
+    given = arguments("Labels of texts, as CSV.", ["text"])
+    texts = [row[0] for row in read(given.file, [("text", given.text)])] if given.file else given.texts
+    found = probabilities([str(text) for text in texts])
+    labels = sorted(found[0]) if found else []
+    rows = [
+        [text, max(row, key=row.__getitem__), *(row[label] for label in labels)]
+        for text, row in zip(texts, found, strict=True)
+    ]
+    write(given.out, ["text", "label", *(f"p({label})" for label in labels)], rows)
 
 
 def arguments(what: str, columns: Sequence[str]) -> Namespace:
