@@ -62,7 +62,7 @@ def _column(values: pyarrow.ChunkedArray) -> np.ndarray:
         return _array(values.to_pylist())
     coded = values.combine_chunks().dictionary_encode()
     texts = np.array([sys.intern(text) for text in coded.dictionary.to_pylist()], dtype=object)
-    return texts[coded.indices.to_numpy()]
+    return texts[np.from_dlpack(coded.indices)]
 
 
 def _array(values: list[Any]) -> np.ndarray:
