@@ -47,6 +47,22 @@ class BenchError(ValueError):
         return copyreg.__newobj__, (type(self), *self.args), self.__dict__  # pyright: ignore[reportAttributeAccessIssue]
 
 
+def later(default: Any) -> Any:
+    """A field that was added after results had been published: at its default it enters no digest, so that
+    the fingerprints of existing cells stay as they are."""
+    return field(default=default, metadata={"later": True})
+
+
+def set_values(item: Any) -> dict[str, Any]:
+    """The fields of a dataclass as values, without those that are `later` and at their default."""
+    unset = {
+        f.name
+        for f in dataclasses.fields(item)
+        if "later" in f.metadata and getattr(item, f.name) == f.default
+    }
+    return {name: value for name, value in dataclasses.asdict(item).items() if name not in unset}
+
+
 # --------------------------------------------------------------------------------------------------
 # Strategies
 
@@ -425,7 +441,7 @@ def digest(value: Any) -> str:
 
     def plain(item: Any) -> Any:
         if dataclasses.is_dataclass(item) and not isinstance(item, type):
-            return dataclasses.asdict(item)
+            return set_values(item)
         raise TypeError(f"cannot digest a {type(item).__name__}")
 
     text = json.dumps(value, sort_keys=True, default=plain, ensure_ascii=False, separators=(",", ":"))

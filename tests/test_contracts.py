@@ -13,7 +13,17 @@ from typing import Any
 
 import pytest
 
-from bench.contracts import FROZEN, BenchError, Cell, Phase, Recipe, Strategy, check_coverage, digest
+from bench.contracts import (
+    FROZEN,
+    BenchError,
+    Cell,
+    Phase,
+    Recipe,
+    Strategy,
+    check_coverage,
+    digest,
+    later,
+)
 from bench.runs.plain_files import Irregular
 from bench.runs.sealing import Damaged
 from bench.user_data.quoting import MalformedRows
@@ -245,3 +255,20 @@ def test_errors_cross_processes(error: BenchError) -> None:
 def test_what_cannot_be_digested_is_an_error() -> None:
     with pytest.raises(TypeError, match="cannot digest a set"):
         digest({"a": {1}})
+
+
+@dataclass(frozen=True)
+class _Settings:
+    epochs: int = 3
+    schedule: str = later("linear")
+
+
+@dataclass(frozen=True)
+class _Before:
+    epochs: int = 3
+
+
+def test_a_field_added_later_changes_a_digest_only_where_it_is_set():
+    assert digest(_Settings()) == digest(_Before())
+    assert digest(_Settings(schedule="cosine")) != digest(_Before())
+    assert digest(_Settings(epochs=4)) == digest(_Before(epochs=4)) != digest(_Before())

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import dataclasses
 import functools
 import inspect
 from typing import Any
 
-from bench.contracts import BenchError, Cell, Phase, Strategy, Task, digest
+from bench.contracts import BenchError, Cell, Phase, Strategy, Task, digest, set_values
 from bench.data.sources import Sources
 from bench.models import catalog
 
@@ -45,7 +44,7 @@ def declared(strategy: Strategy) -> list[Any]:
             phases.append(None)
     if type(strategy).adapt is Strategy.adapt:
         return [strategy.pretrained, phases, ""]
-    inserts = [inspect.getsource(type(strategy).adapt), dataclasses.asdict(strategy)]
+    inserts = [inspect.getsource(type(strategy).adapt), set_values(strategy)]
     return [strategy.pretrained, phases, inserts]
 
 
