@@ -15,7 +15,7 @@ import math
 import re
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import KW_ONLY, dataclass, field
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol
 
@@ -30,6 +30,13 @@ LARGEST = 1e7
 
 FROZEN = 0.0
 """The learning rate of a parameter that does not learn."""
+
+OBJECTIVES = ("task", "masked-lm", "contrastive")
+
+LONGEST = 1000
+"""The largest share of a phase that does not train for the task."""
+
+AVERAGES = ("none", "swa", "wise-ft")
 
 
 class BenchError(ValueError):
@@ -79,7 +86,13 @@ class Phase:
         rate than the encoder.
     patience: end the phase early after so many validation passes without a lower loss; 0: at its last step.
     solver: `adamw`, or `lbfgs`, which solves for the head alone, to convergence, on frozen features: the only
-        phase of its strategy, without regard to share and rate.
+        phase of its strategy that trains for the task, without regard to share and rate.
+    objective: what is minimised. `task`: the task's loss. `masked-lm`: masked words of the training texts are
+        predicted, without a label. `contrastive`: pooled vectors of texts with one label become similar, those of
+        texts with different labels dissimilar. The last two train the encoder alone, before every phase for the
+        task, and their share is beside the task's: 1 is as many steps as the task gets.
+    select: of the blocks that learn by `rates`, only this many do: those whose gradient is largest relative to
+        their weights, measured once before training; 0: all.
     """
 
     share: float
@@ -87,6 +100,8 @@ class Phase:
     head: float = 1e-3
     patience: int = 0
     solver: Literal["adamw", "lbfgs"] = "adamw"
+    objective: Literal["task", "masked-lm", "contrastive"] = "task"
+    select: int = 0
 
     def rate(self, name: str) -> float:
         """The learning rate of parameter `name`; ValueError where no pattern matches it."""
@@ -98,9 +113,12 @@ class Phase:
         raise ValueError(f"no pattern covers parameter '{name}' (patterns: {[p for p, _ in self.rates]})")
 
     def wrong(self, alone: bool) -> str:
-        """What is wrong with its values, '' where nothing is. alone: it is the only phase of its strategy."""
-        if not _is_number(self.share) or not 0 < self.share <= 1:
-            return f"share {_shown(self.share)} is not a number in (0, 1]"
+        """What is wrong with its values, '' where nothing is. alone: no other phase trains for the task."""
+        if self.objective not in OBJECTIVES:
+            return f"objective {_shown(self.objective)} is none of {', '.join(OBJECTIVES)}"
+        most = 1 if self.objective == "task" else LONGEST
+        if not _is_number(self.share) or not 0 < self.share <= most:
+            return f"share {_shown(self.share)} is not a number in (0, {most}]"
         pairs = self.rates if isinstance(self.rates, (tuple, list)) else ()
         pairs = [pair for pair in pairs if isinstance(pair, (tuple, list)) and len(pair) == 2]
         if not pairs or len(pairs) < len(self.rates) or not all(isinstance(name, str) for name, _ in pairs):
@@ -114,6 +132,10 @@ class Phase:
             return f"solver {_shown(self.solver)} is neither 'adamw' nor 'lbfgs'"
         if self.solver == "lbfgs" and (not alone or any(rate for _, rate in pairs)):
             return "L-BFGS solves for the head alone, in the only phase"
+        if type(self.select) is not int or self.select < 0:
+            return f"select {_shown(self.select)} is not a whole number >= 0"
+        if self.objective != "task" and (self.solver != "adamw" or self.patience or self.select):
+            return f"the objective {self.objective} takes neither a solver nor patience nor select"
         return ""
 
 
@@ -150,15 +172,37 @@ class Insertable(Protocol):
     def insert_adapters(self, width: int) -> None:
         """A bottleneck adapter after both sublayers of a layer; parameters `layers.<i>.*.adapter.*`."""
 
+    def insert_peft(self, method: str, targets: str, settings: Mapping[str, Any]) -> None:
+        """What a configuration of the PEFT library describes: `method` is its class (`LoraConfig`), `settings` its
+        arguments. targets: the linear maps that are changed (see `Targets` in bench/models/peft_modules.py).
+        Parameters `layers.<i>.*.<prefix>*`, with the method's prefix in that library. BenchError where the
+        library refuses."""
+
 
 @dataclass(frozen=True)
 class Strategy(ABC):
-    """A way to transfer a pretrained encoder to a task; its dataclass fields are its options."""
+    """A way to transfer a pretrained encoder to a task; its dataclass fields are its options.
+
+    Every strategy has these:
+    reinit: layers of the encoder, from the top, that start from random weights (Zhang et al. 2021, arXiv
+        2006.05987).
+    anchor: what each step adds to the gradient of the encoder is so many times its distance from the given weights
+        (L2-SP: Li et al. 2018, arXiv 1802.01483).
+    average: `swa`: the mean of the states at all validation passes of the last phase (Izmailov et al. 2018, arXiv
+        1803.05407); `wise-ft`: the mixture of given and trained weights with the lowest validation loss (Wortsman
+        et al. 2022, arXiv 2109.01903). `none`: the state with the lowest validation loss.
+    """
 
     name: ClassVar[str]
     summary: ClassVar[str]  # one sentence for `list`
     paper: ClassVar[str] = ""  # where it was proposed
     pretrained: ClassVar[bool] = True  # False: start from random weights
+    rest: ClassVar[str] = ""  # the field that takes, as (name, value) pairs, all options that are no field
+
+    _: KW_ONLY
+    reinit: int = later(0)
+    anchor: float = later(0.0)
+    average: Literal["none", "swa", "wise-ft"] = later("none")
 
     @abstractmethod
     def phases(self, depth: int) -> tuple[Phase, ...]:
@@ -190,17 +234,48 @@ class Strategy(ABC):
         phases = tuple(declared)
         if not phases:
             raise BenchError(f"strategy '{self.name}' declares no phase", code="no-phase")
+        of_task = [phase for phase in phases if getattr(phase, "objective", "task") == "task"]
         for number, phase in enumerate(phases, 1):
-            wrong = phase.wrong(alone=len(phases) == 1) if isinstance(phase, Phase) else "it is not a Phase"
+            wrong = phase.wrong(alone=len(of_task) == 1) if isinstance(phase, Phase) else "it is not a Phase"
             if wrong:
                 raise BenchError(f"strategy '{self.name}', phase {number}: {wrong}", code="wrong-phase")
-        if abs(sum(phase.share for phase in phases) - 1) > 1e-6:
-            shares = ", ".join(f"{phase.share:g}" for phase in phases)
+        if of_task != list(phases[len(phases) - len(of_task) :]) or not of_task:
+            raise BenchError(
+                f"strategy '{self.name}': its last phases, at least one, must train for the task",
+                code="wrong-phase",
+            )
+        self._check_options(depth)
+        if abs(sum(phase.share for phase in of_task) - 1) > 1e-6:
+            shares = ", ".join(f"{phase.share:g}" for phase in of_task)
             raise BenchError(
                 f"strategy '{self.name}': the shares of its phases ({shares}) must sum to one",
                 code="wrong-shares",
             )
         return phases
+
+    def _check_options(self, depth: int) -> None:
+        """BenchError where an option that every strategy has does not fit an encoder of `depth` layers."""
+        if not 0 <= self.reinit <= depth:
+            raise BenchError(
+                f"strategy '{self.name}' does not fit an encoder of {depth} layers: reinit={_shown(self.reinit)} "
+                f"must be between 0 and {depth}",
+                code="strategy-does-not-fit",
+            )
+        if not 0 <= self.anchor <= LARGEST:
+            raise BenchError(
+                f"strategy '{self.name}': anchor is {_shown(self.anchor)}; it must be a finite number >= 0",
+                code="wrong-option",
+            )
+        if self.average not in AVERAGES:
+            raise BenchError(
+                f"strategy '{self.name}': average is {_shown(self.average)}; choose from {', '.join(AVERAGES)}",
+                code="wrong-option",
+            )
+        if not self.pretrained and (self.reinit or self.anchor or self.average == "wise-ft"):
+            raise BenchError(
+                f"strategy '{self.name}' starts from random weights: reinit, anchor and wise-ft need given ones",
+                code="wrong-option",
+            )
 
 
 def check_coverage(strategy: Strategy, phases: Sequence[Phase], parameters: Iterable[str]) -> None:

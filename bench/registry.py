@@ -30,6 +30,9 @@ from bench.runs.names import is_name
 
 T = TypeVar("T", Strategy, Task)
 
+PEFT = "peft"
+"""The strategy that a suite's new name stands for where its options have a key of that name."""
+
 _KINDS: dict[type, tuple[str, tuple[type, ...]]] = {
     bool: ("true or false", (bool,)),
     int: ("a whole number", (int,)),
@@ -73,11 +76,21 @@ class Plugins:
     given: tuple[Given, ...] = ()
 
     def strategy(self, name: str, options: Iterable[tuple[str, Any]] = ()) -> Strategy:
-        """The strategy with its options; BenchError for an unknown name or option."""
-        if name not in self.strategies:
-            raise unknown("strategy", name, self.strategies)
-        fields = {f.name: f for f in dataclasses.fields(self.strategies[name])}
+        """The strategy with its options; BenchError for an unknown name or option.
+
+        A name that is none of a strategy may stand for one with other options: `base` among them names it."""
         values = dict(options)
+        base = values.pop("base", PEFT if name not in self.strategies and PEFT in values else name)
+        if base not in self.strategies:
+            raise unknown("strategy", str(base), self.strategies)
+        cls = self.strategies[base]
+        if base != name and (name in self.strategies or not is_name(name)):
+            why = "is taken by another strategy" if name in self.strategies else "cannot be a folder"
+            raise BenchError(f"strategies.{name}: the name {why}; choose another", code="taken-name")
+        fields = {f.name: f for f in dataclasses.fields(cls)}
+        if cls.rest:
+            others = [key for key in values if key not in fields]
+            values[cls.rest] = tuple((key, values.pop(key)) for key in sorted(others))
         for key, value in values.items():
             if key not in fields:
                 raise unknown(f"option of strategy '{name}'", key, fields, code="unknown-option")
@@ -86,7 +99,12 @@ class Plugins:
                 raise BenchError(
                     f"strategy '{name}': {key} is {value!r}; it must be {expected[0]}", code="wrong-option"
                 )
-        return _made(self.strategies[name], values)
+        found = _made(cls, values)
+        if base != name:
+            object.__setattr__(
+                found, "name", name
+            )  # in messages and records it is called as the suite calls it
+        return found
 
     def task(self, name: str) -> Task:
         """The task; `name@size` is the task `name` on so many training examples. BenchError for an unknown name."""
@@ -165,6 +183,8 @@ class Registry:
         declares: only a head learns, and it reads pooled features of an encoder that keeps its given weights."""
         strategy = self.strategy(cell)
         if type(strategy).adapt is not Strategy.adapt or not strategy.pretrained or self.incompatible(cell):
+            return False
+        if strategy.reinit or strategy.anchor or strategy.average != "none":
             return False
         first, *more = self.phases(cell)
         head_alone = not more and first.solver == "adamw" and not any(rate for _, rate in first.rates)
@@ -303,7 +323,7 @@ def _made(cls: type[T], values: Mapping[str, Any]) -> T:
 
 
 _DECLARED: dict[type, dict[str, tuple[type, ...]]] = {
-    Strategy: {"summary": (str,), "paper": (str,), "pretrained": (bool,)},
+    Strategy: {"summary": (str,), "paper": (str,), "rest": (str,), "pretrained": (bool,)},
     Task: {
         **dict.fromkeys(("summary", "licence", "sizes", "origin", "adapter", "head", "headline"), (str,)),
         "version": (int,),

@@ -21,6 +21,8 @@ from bench.engine.group import CellGroup, RunContext, head_of
 from bench.engine.machine import describe
 from bench.engine.plan import Parameters, Plan
 from bench.engine.prefix import Stopwatch
+from bench.engine.pretraining import pretrain
+from bench.engine.selection import select
 from bench.engine.solving import solve
 from bench.engine.speeds import Speeds
 from bench.engine.training import Model, Watch, derived_seed, fit, predict
@@ -117,39 +119,54 @@ def train(cell: Cell, scale: float, group: CellGroup, context: RunContext, watch
     building = Stopwatch(context.device)
     with building:
         model, plan = build(_scaled(cell, scale), group, context)
+    before = Stopwatch(context.device)
+    if plan.pretraining:
+        with before:
+            for phase in plan.pretraining:
+                pretrain(model, phase, group.splits["train"], cell.recipe, cell.seed, group.words)
+        model = replace(model, prefix=group.prefix.of(model.backbone.copy().cast(context.device.dtype)))
     for split in ("train", "validation"):
-        group.prefix.fill(split, plan.boundaries)
+        (model.prefix or group.prefix).fill(split, plan.boundaries)
     learn = solve if plan.solver == "lbfgs" else fit
     fitted = learn(model, plan, group.splits, cell.recipe, cell.seed, partial(headline, group), watch)
+    fitted.train_seconds += before.seconds
     return Trained(model, plan, fitted, building.seconds)
 
 
 def build(cell: Cell, group: CellGroup, context: RunContext) -> tuple[Model, Plan]:
     """The model of a cell and its plan; BenchError where the strategy does not fit the backbone."""
     strategy, given, recipe = context.registry.strategy(cell), group.given, cell.recipe
-    inserts = type(strategy).adapt is not Strategy.adapt
+    changes = type(strategy).adapt is not Strategy.adapt or strategy.reinit
     if not strategy.pretrained:
         backbone = group.loaded.random(derived_seed(cell.seed, "encoder"))
         group.setup.apply(backbone)
     else:
-        backbone = given.copy() if inserts else given
+        backbone = given.copy() if changes else given
     with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(derived_seed(cell.seed, "reinitialised"))
+        backbone.reinitialise(strategy.reinit)
         torch.manual_seed(derived_seed(cell.seed, "inserted"))
         strategy.adapt(backbone)
     changed = backbone.blocks_of(set(backbone.named_parameters()) ^ set(given.named_parameters()))
+    changed |= set(range(given.depth + 1 - strategy.reinit, given.depth + 1))
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(derived_seed(cell.seed, "head"))
         head = head_of(group.task, given, group.labels, recipe).to(context.device.torch)
     model = Model(backbone, head, context.device, group.prefix, context.memory.micro_batch)
     parameters = Parameters(list(model.parameters()), given.depth, frozenset(changed))
-    plan = Plan.of(strategy, parameters, recipe, epoch_steps(len(group.splits["train"]), recipe.batch_size))
+    steps = epoch_steps(len(group.splits["train"]), recipe.batch_size)
+    plan = Plan.of(strategy, parameters, recipe, steps)
+    if any(phase.select for phase in plan.phases):
+        with_gradients = replace(model, backbone=backbone.copy(), prefix=None)
+        chosen = select(with_gradients, plan, group.splits["train"], recipe, cell.seed)
+        plan = Plan.of(strategy, parameters, recipe, steps, chosen)
     if given.joined > 1 and any(phase.frozen <= given.depth for phase in plan.phases):
         raise BenchError(
             f"strategy '{strategy.name}': features = '{recipe.features}' needs a frozen encoder",
             code="features-need-frozen-encoder",
         )
     if backbone is given:
-        head_alone = all(name.startswith("head.") for name in plan.learning)
+        head_alone = all(name.startswith("head.") for name in plan.learning) and not plan.pretraining
         model = replace(model, backbone=group.frozen if head_alone else given.copy())
     if context.compiled and model.backbone is not group.frozen:
         model.backbone.compile()
@@ -166,7 +183,7 @@ def score(cell: Cell, trained: Trained, group: CellGroup, context: RunContext) -
     scores: dict[str, dict[str, float]] = {}
     tests: Tests = {}
     for name, examples in group.rows.scored().items():
-        group.prefix.fill(name, boundary)
+        (model.prefix or group.prefix).fill(name, boundary)
         with evaluating:
             logits, _ = predict(model, name, group.splits[name], last)
             predictions = task.decode(logits, group.encoded[name], examples, group.labels)
@@ -177,7 +194,7 @@ def score(cell: Cell, trained: Trained, group: CellGroup, context: RunContext) -
     lengths = group.splits["train"].lengths
     flops = training_flops(plan, model.backbone, lengths, recipe, fitted.phase_steps)
     flops += prefix_flops(plan, group.given, lengths)
-    learning = group.prefix.seconds("train", plan.boundaries) + seconds.train
+    learning = (model.prefix or group.prefix).seconds("train", plan.boundaries) + seconds.train
     rate = Speeds(device, context.registry.sources.cache).gemm() if learning else 0.0
     parameters = model.parameters()
     record = Record(
@@ -231,10 +248,11 @@ def _scaled(cell: Cell, scale: float) -> Cell:
 
 def _seconds(group: CellGroup, trained: Trained, testing: Stopwatch) -> Seconds:
     plan, fitted = trained.plan, trained.fitted
-    prefix = sum(group.prefix.seconds(split, plan.boundaries) for split in ("train", "validation"))
+    cache = trained.model.prefix or group.prefix
+    prefix = sum(cache.seconds(split, plan.boundaries) for split in ("train", "validation"))
     last = plan.phases[-1]
     if last.shared and last.frozen:
-        prefix += sum(group.prefix.seconds(name, (last.frozen,)) for name in group.rows.scored())
+        prefix += sum(cache.seconds(name, (last.frozen,)) for name in group.rows.scored())
     parts = {
         "prepare": group.seconds + trained.building,
         "prefix": prefix,

@@ -34,7 +34,10 @@ def training_flops(
     where training stopped early."""
     matrices = {name: p.numel() for name, p in backbone.named_parameters().items() if p.dim() == 2}
     total = 0.0
-    for phase, taken in zip(plan.phases, steps, strict=False):
+    before = [PlannedPhase(item.steps, item.rates, 0, shared=False) for item in plan.pretraining]
+    # a step of the contrastive objective encodes two batches, one for each side of its pairs
+    taken_before = [item.steps * (2 if item.objective == "contrastive" else 1) for item in plan.pretraining]
+    for phase, taken in zip((*before, *plan.phases), (*taken_before, *steps), strict=False):
         epochs = taken / epoch_steps(len(lengths), recipe.batch_size)
         total += epochs * sum(
             _layer(phase, block, matrices, backbone.width, lengths) for block in range(1, backbone.depth + 1)

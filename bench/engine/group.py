@@ -17,6 +17,7 @@ from bench.engine.activation_store import ActivationStore
 from bench.engine.machine import Device
 from bench.engine.memory import WHOLE, Memory, cache_budget
 from bench.engine.prefix import Prefix, Stopwatch, Storage
+from bench.engine.pretraining import Words
 from bench.engine.speeds import Speeds
 from bench.models.backbone import Backbone
 from bench.models.heads import Head
@@ -81,7 +82,7 @@ class CellGroup:
     """What the cells of one task, backbone and recipe share: rows, encoded splits, given weights, prefix.
 
     given: the backbone as set up, in fp32; never trained. frozen: the same in the device's precision; never trained
-    either. seconds: what preparing all this took."""
+    either. words: what masking words takes. seconds: what preparing all this took."""
 
     task: Task
     rows: Splits
@@ -94,6 +95,7 @@ class CellGroup:
     frozen: Backbone
     prefix: Prefix
     data: Data
+    words: Words
     seconds: float
 
 
@@ -123,7 +125,11 @@ def prepare_group(cell: Cell, context: RunContext) -> CellGroup:
             tokens, fastest, recipe.encoder_dropout, recipe.layers, joined, context.device.torch
         )
         given = loaded.backbone
+        masked = loaded.tokenizer.mask_token_id
+        known = masked is not None and masked < given.rows
+        mask = given.table.weight[masked].detach().clone() if known else None
         token_ids = setup.apply(given)
+        special = token_ids[[token for token in loaded.tokenizer.all_special_ids if token < len(token_ids)]]
         splits = {
             name: Split(part, token_ids, int(token_ids[pad]), context.device.torch)
             for name, part in encoded.items()
@@ -151,6 +157,7 @@ def prepare_group(cell: Cell, context: RunContext) -> CellGroup:
         frozen=frozen,
         prefix=Prefix(frozen, splits, head, context.device, storage),
         data=_data(task, rows, labels, encoded["train"]),
+        words=Words(mask, tuple(int(token) for token in special if token >= 0)),
         seconds=watch.seconds + loaded.spared,
     )
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from bench.contracts import Phase, Recipe, Strategy, block_of, check_coverage, frozen_blocks
+from bench.contracts import Phase, Recipe, Strategy, block_of, check_coverage
 
 
 @dataclass(frozen=True)
@@ -18,6 +18,7 @@ class PlannedPhase:
     frozen: how many leading blocks (embeddings, then layers) hold nothing that learns.
     shared: the frozen blocks still hold the backbone's given weights, so their activations can be shared.
     patience: evaluations without a lower validation loss that end the phase; 0: none do.
+    select: how many of the blocks that `rates` names learn, chosen by their gradients; 0: all.
     """
 
     steps: int
@@ -25,6 +26,16 @@ class PlannedPhase:
     frozen: int
     shared: bool
     patience: int = 0
+    select: int = 0
+
+
+@dataclass(frozen=True)
+class Pretraining:
+    """Steps on an objective that is not the task's, before its phases. rates: as in a planned phase."""
+
+    objective: Literal["masked-lm", "contrastive"]
+    steps: int
+    rates: dict[str, float]
 
 
 @dataclass(frozen=True)
@@ -41,31 +52,50 @@ class Parameters:
 
 @dataclass(frozen=True)
 class Plan:
-    """All phases of a cell."""
+    """All phases of a cell. pretraining: what comes before the phases that train for the task."""
 
     phases: tuple[PlannedPhase, ...]
     solver: Literal["adamw", "lbfgs"] = "adamw"
+    pretraining: tuple[Pretraining, ...] = ()
 
     @classmethod
-    def of(cls, strategy: Strategy, parameters: Parameters, recipe: Recipe, steps_per_epoch: int) -> Plan:
+    def of(
+        cls,
+        strategy: Strategy,
+        parameters: Parameters,
+        recipe: Recipe,
+        steps_per_epoch: int,
+        chosen: Mapping[int, Collection[int]] | None = None,
+    ) -> Plan:
         """The strategy's phases on a model with these parameters.
 
-        Raises BenchError, naming strategy and parameter, where the phases do not fit."""
+        chosen: the blocks that learn in a phase that selects, by the phase's number. Raises BenchError, naming
+        strategy and parameter, where the phases do not fit."""
         names = parameters.names
-        phases = strategy.checked_phases(parameters.depth)
-        check_coverage(strategy, phases, names)
-        total = max(len(phases), round(recipe.epochs * steps_per_epoch))
+        declared = strategy.checked_phases(parameters.depth)
+        check_coverage(strategy, declared, names)
+        phases = [phase for phase in declared if phase.objective == "task"]
+        budget = round(recipe.epochs * steps_per_epoch)
+        total = max(len(phases), budget)
         planned: list[PlannedPhase] = []
         trained = set(parameters.changed)
         last = len(phases) - 1
         for number, (phase, steps) in enumerate(zip(phases, _steps(phases, total), strict=True)):
-            rates = {name: rate * recipe.rate_scale for name in names if (rate := phase.rate(name))}
-            frozen = frozen_blocks(phase, names, parameters.depth)
+            rates = _rates(phase, names, recipe)
+            if chosen and number in chosen:
+                rates = {name: rate for name, rate in rates.items() if _is_in(name, chosen[number])}
+            blocks = (block_of(name) for name in rates if not name.startswith("head."))
+            frozen = min(blocks, default=parameters.depth + 1)
             shared = strategy.pretrained and not any(block < frozen for block in trained)
             patience = phase.patience or (recipe.patience if number == last else 0)
-            planned.append(PlannedPhase(steps, rates, frozen, shared, patience))
+            planned.append(PlannedPhase(steps, rates, frozen, shared, patience, phase.select))
             trained |= {block_of(name) for name in rates if not name.startswith("head.")}
-        return cls(tuple(planned), phases[0].solver)
+        before = tuple(
+            Pretraining(phase.objective, max(1, round(phase.share * budget)), _rates(phase, names, recipe))
+            for phase in declared
+            if phase.objective != "task"
+        )
+        return cls(tuple(planned), phases[0].solver, before)
 
     @property
     def steps(self) -> int:
@@ -82,6 +112,15 @@ class Plan:
     def boundaries(self) -> tuple[int, ...]:
         """The frozen prefixes whose activations can be shared, by number of blocks, ascending."""
         return tuple(sorted({phase.frozen for phase in self.phases if phase.shared and phase.frozen}))
+
+
+def _rates(phase: Phase, names: Sequence[str], recipe: Recipe) -> dict[str, float]:
+    return {name: rate * recipe.rate_scale for name in names if (rate := phase.rate(name))}
+
+
+def _is_in(name: str, blocks: Collection[int]) -> bool:
+    """Whether a parameter belongs to the head or to one of these blocks."""
+    return name.startswith("head.") or block_of(name) in blocks
 
 
 def _steps(phases: Sequence[Phase], total: int) -> list[int]:

@@ -13,7 +13,7 @@ import shutil
 import tempfile
 import weakref
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import torch
@@ -72,6 +72,11 @@ class Prefix:
         self._mapped: set[tuple[str, int]] = set()
         self._refused: set[tuple[str, int]] = set()
         self._spent: dict[str, dict[int, float]] = {name: {0: 0.0} for name in splits}
+
+    def of(self, backbone: Backbone) -> Prefix:
+        """An empty cache of the same splits for another backbone, in memory alone."""
+        storage = replace(self._storage, activations=None)
+        return Prefix(backbone, self._splits, self._head, self._device, storage)
 
     def fill(self, split: str, boundaries: tuple[int, ...]) -> None:
         """One pass over a split that keeps the activations at every boundary not kept yet."""

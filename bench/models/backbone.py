@@ -8,7 +8,7 @@ from __future__ import annotations
 import copy
 import hashlib
 from abc import ABC, abstractmethod
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
@@ -116,8 +116,13 @@ class Backbone(ABC):
 
     @property
     @abstractmethod
+    def table(self) -> nn.Embedding:
+        """The word-embedding table."""
+
+    @property
     def rows(self) -> int:
         """Rows of the word-embedding table."""
+        return self.table.num_embeddings
 
     @abstractmethod
     def insert_lora(self, rank: int, alpha: int) -> None:
@@ -128,9 +133,18 @@ class Backbone(ABC):
         """Put a bottleneck adapter after both sublayers of every layer, named `layers.<i>.*.adapter.*`."""
 
     @abstractmethod
+    def insert_peft(self, method: str, targets: str, settings: Mapping[str, Any]) -> None:
+        """Insert what a configuration of the PEFT library describes, named `layers.<i>.*.<the method's
+        prefix>*`."""
+
+    @abstractmethod
+    def reinitialise(self, count: int) -> None:
+        """Give the last `count` layers new random weights, drawn as the architecture's authors drew them."""
+
+    @abstractmethod
     def merge(self) -> None:
-        """Fold inserted low-rank updates into the weights: the same function with the shape that it had before.
-        BenchError where adapters are inserted: they cannot be."""
+        """Fold what was inserted into the weights: the same function with the shape that it had before. BenchError
+        where it cannot be: adapters, and some methods of the PEFT library."""
 
     def blocks_of(self, names: Iterable[str]) -> set[int]:
         """The blocks that hold the named parameters."""

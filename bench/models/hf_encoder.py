@@ -7,6 +7,7 @@ already known, and its layer list is sliced. Masks, position biases and norms st
 from __future__ import annotations
 
 import copy
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,7 +16,7 @@ import torch
 from torch import Tensor, nn
 
 from bench.contracts import BenchError
-from bench.models import attention, inserted
+from bench.models import attention, inserted, peft_modules
 from bench.models.backbone import Backbone, trimmed
 from bench.models.dropout import use_pooled_masks
 
@@ -152,8 +153,8 @@ class HuggingFaceEncoder(Backbone):
         return ids
 
     @property
-    def rows(self) -> int:
-        return self.model.get_input_embeddings().num_embeddings
+    def table(self) -> nn.Embedding:
+        return self.model.get_input_embeddings()
 
     def insert_lora(self, rank: int, alpha: int) -> None:
         inserted.insert_lora(self._layers, rank, alpha)
@@ -163,8 +164,21 @@ class HuggingFaceEncoder(Backbone):
         inserted.insert_adapters(self._layers, self.family.outputs, width)
         self._views = {}
 
+    def insert_peft(self, method: str, targets: str, settings: Mapping[str, Any]) -> None:
+        peft_modules.insert(self._layers, method, targets, settings)
+        self._views = {}
+
+    def reinitialise(self, count: int) -> None:
+        for layer in self._layers[self.depth - count :]:
+            for parameter in layer.parameters():
+                parameter.__dict__.pop(
+                    "_is_hf_initialized", None
+                )  # else the library would leave it as it was loaded
+            for module in layer.modules():
+                self.model._init_weights(module)
+
     def merge(self) -> None:
-        inserted.merge_lora(self._layers)
+        inserted.merge(self._layers)
         self._views = {}
 
     @property

@@ -6,11 +6,11 @@ Both start as the identity: they change no output of the encoder until they lear
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable
-from typing import Any
 
 from torch import Tensor, nn
 
 from bench.contracts import BenchError
+from bench.models import peft_modules
 
 
 class Adapted(nn.Module):
@@ -40,27 +40,20 @@ def insert_adapters(layers: Iterable[nn.Module], paths: Collection[str], width: 
 
 def insert_lora(layers: nn.ModuleList, rank: int, alpha: int) -> None:
     """Give every linear map of the layers a low-rank update, W + alpha / rank * B A (Hu et al. 2022, arXiv
-    2106.09685), through `peft`."""
-    from peft import LoraConfig, inject_adapter_in_model
-
-    targets = [name for name, module in layers.named_modules() if isinstance(module, nn.Linear)]
-    inject_adapter_in_model(LoraConfig(r=rank, lora_alpha=alpha, target_modules=targets), layers)
+    2106.09685)."""
+    peft_modules.insert(layers, "LoraConfig", peft_modules.ALL, {"r": rank, "lora_alpha": alpha})
 
 
-def merge_lora(layers: nn.ModuleList) -> None:
-    """Add every low-rank update to the weights that it updates, and remove it: the encoder computes the same
-    function in its original shape. BenchError if there are adapters, which are not linear and cannot be merged."""
+def merge(layers: nn.ModuleList) -> None:
+    """Fold what was inserted into the weights that it changes, and remove it: the encoder computes the same
+    function in its original shape. BenchError if there are adapters, which are not linear and cannot be
+    merged."""
     if any(isinstance(module, Adapted) for module in layers.modules()):
         raise BenchError(
             "bottleneck adapters cannot be merged into the encoder's weights: they are not linear",
             code="not-linear",
         )
-    updated: list[tuple[str, Any]] = [
-        (name, module) for name, module in layers.named_modules() if hasattr(module, "lora_A")
-    ]
-    for name, module in updated:
-        module.merge(safe_merge=True)
-        layers.set_submodule(name, module.get_base_layer())
+    peft_modules.merge(layers)
 
 
 def _linear(layer: nn.Module, path: str) -> nn.Linear:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 import numpy as np
 import torch
 from torch import Tensor, nn
@@ -18,27 +21,27 @@ class StaticVectors(Backbone):
 
     def __init__(self, vectors: Tensor) -> None:
         self.masks = Masks()
-        self.table = nn.Embedding.from_pretrained(vectors, freeze=False)
+        self._table = nn.Embedding.from_pretrained(vectors, freeze=False)
         self.width = vectors.shape[1]
 
     def named_parameters(self) -> dict[str, nn.Parameter]:
-        return {f"embeddings.word_embeddings.{name}": p for name, p in self.table.named_parameters()}
+        return {f"embeddings.word_embeddings.{name}": p for name, p in self._table.named_parameters()}
+
+    @property
+    def table(self) -> nn.Embedding:
+        return self._table
 
     def modules_of(self, block: int) -> list[nn.Module]:
-        return [self.table] if block == 0 else []
+        return [self._table] if block == 0 else []
 
     def run(
         self, inputs: Tensor, mask: Tensor, segments: Tensor | None, start: int = 0, stop: int | None = None
     ) -> Tensor:
-        return self.table(inputs) if start == 0 and stop != 0 else inputs
+        return self._table(inputs) if start == 0 and stop != 0 else inputs
 
     def trim(self, tokens: np.ndarray) -> np.ndarray:
-        self.table, ids = trimmed(self.table, np.unique(np.append(tokens, 0)))
+        self._table, ids = trimmed(self._table, np.unique(np.append(tokens, 0)))
         return ids
-
-    @property
-    def rows(self) -> int:
-        return self.table.num_embeddings
 
     def insert_lora(self, rank: int, alpha: int) -> None:
         raise BenchError(
@@ -47,6 +50,12 @@ class StaticVectors(Backbone):
 
     def insert_adapters(self, width: int) -> None:
         raise BenchError("static word vectors have no layers to insert adapters into", code="no-layers")
+
+    def insert_peft(self, method: str, targets: str, settings: Mapping[str, Any]) -> None:
+        raise BenchError("static word vectors have no layers to insert modules into", code="no-layers")
+
+    def reinitialise(self, count: int) -> None:
+        """Nothing: word vectors have no layers."""
 
     def merge(self) -> None:
         """Nothing: nothing is ever inserted."""
@@ -68,5 +77,5 @@ class StaticVectors(Backbone):
         return self
 
     def to(self, device: torch.device) -> Backbone:
-        self.table.to(device)
+        self._table.to(device)
         return self

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 import inspect
 from typing import Any
@@ -42,16 +43,20 @@ def declared(strategy: Strategy) -> list[Any]:
             phases.append([_plain(phase) for phase in strategy.checked_phases(depth)])
         except BenchError:
             phases.append(None)
+    everyones = {f.name for f in dataclasses.fields(Strategy)}
+    set_ones = {key: value for key, value in set_values(strategy).items() if key in everyones}
+    more = [set_ones] if set_ones else []
     if type(strategy).adapt is Strategy.adapt:
-        return [strategy.pretrained, phases, ""]
+        return [strategy.pretrained, phases, "", *more]
     inserts = [inspect.getsource(type(strategy).adapt), set_values(strategy)]
-    return [strategy.pretrained, phases, inserts]
+    return [strategy.pretrained, phases, inserts, *more]
 
 
 def _plain(phase: Phase) -> list[Any]:
     """A phase as values. Fields that were added later count only where they are used."""
-    later = [phase.patience, phase.solver]
-    return [phase.share, phase.rates, phase.head, *(later if later != [0, "adamw"] else [])]
+    first, second = [phase.patience, phase.solver], [phase.objective, phase.select]
+    more = [*first, *second] if second != ["task", 0] else first if first != [0, "adamw"] else []
+    return [phase.share, phase.rates, phase.head, *more]
 
 
 def _source(task: type[Task], package: str) -> str:

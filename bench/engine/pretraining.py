@@ -1,0 +1,199 @@
+"""Training the encoder on an objective that is not the task's, before its phases: masked words, or pairs of texts.
+
+The loop is a plain one: AdamW in fp32 with the recipe's clipping, warm-up, decay and batch size; batches in the
+order of the seed. The task's loop then starts from the weights that it leaves.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from bench.contracts import BenchError, Recipe
+from bench.data.batches import Split, shuffled
+from bench.engine.divergence import check_finite
+from bench.engine.plan import Pretraining
+from bench.engine.training import Model, derived_seed, rate_factor, set_modes
+
+MASKED = 0.15
+KEPT, RANDOM = 0.1, 0.1
+"""Of the words that are to be predicted: those that stay as they are, and those that become random words
+(Devlin et al. 2019, arXiv 1810.04805, section 3.1)."""
+
+Loss = Callable[[np.ndarray], Tensor]
+"""The mean loss of a batch, by its index array."""
+
+
+@dataclass(frozen=True)
+class Words:
+    """What the masked-word objective has to know of a tokenizer, in the ids of the trimmed table.
+
+    mask: the embedding [width] of the token that stands for a masked word; None: the tokenizer has none.
+    special: ids that are never masked."""
+
+    mask: Tensor | None
+    special: tuple[int, ...]
+
+
+def pretrain(model: Model, phase: Pretraining, split: Split, recipe: Recipe, seed: int, words: Words) -> None:
+    """Take the steps of a phase on the training split; the model's encoder is changed in place.
+
+    Raises BenchError where the objective does not fit the model or the task, and Diverged."""
+    parameters = model.parameters()
+    for name, parameter in parameters.items():
+        parameter.requires_grad_(name in phase.rates and not name.startswith("head."))
+    groups: dict[float, list[nn.Parameter]] = {}
+    for name, rate in phase.rates.items():
+        if not name.startswith("head."):
+            decays = parameters[name].dim() > 1 and not name.startswith("embeddings.")
+            groups.setdefault((rate, decays), []).append(parameters[name])  # pyright: ignore[reportArgumentType]
+    torch.manual_seed(derived_seed(seed, phase.objective))
+    rng = np.random.default_rng(derived_seed(seed, f"{phase.objective} batches"))
+    objective = (
+        _MaskedWords(model, split, words, rng)
+        if phase.objective == "masked-lm"
+        else _Pairs(model, split, rng)
+    )
+    with objective:
+        entries = [
+            {"params": members, "rate": rate, "weight_decay": recipe.weight_decay if decays else 0.0}
+            for (rate, decays), members in groups.items()  # pyright: ignore[reportGeneralTypeIssues]
+        ]
+        extra = list(objective.parameters)
+        if extra:
+            fastest = max(entry["rate"] for entry in entries)
+            entries.append({"params": extra, "rate": fastest, "weight_decay": 0.0})
+        optimizer = torch.optim.AdamW(entries, fused=True)
+        model.renew_masks()
+        set_modes(model, parameters)
+        order = shuffled(split.lengths, recipe.batch_size, derived_seed(seed, "order"))
+        learning = [parameter for entry in entries for parameter in entry["params"]]
+        for step in range(phase.steps):
+            loss = objective.loss(next(order))
+            loss.backward()
+            norm = nn.utils.clip_grad_norm_(learning, recipe.clip)
+            check_finite([torch.stack([loss.detach(), norm])], step + 1)
+            factor = rate_factor(step, phase.steps, recipe.warmup)
+            for entry in optimizer.param_groups:
+                entry["lr"] = entry["rate"] * factor
+            optimizer.step()
+            optimizer.zero_grad(set_to_none=True)
+
+
+class _Pairs:
+    """Cosine similarity of pooled vectors, fitted to 1 for two texts of one label and to 0 for two of different
+    ones: the first stage of SetFit (Tunstall et al. 2022, arXiv 2209.11055, section 3.1). Half of the pairs of
+    a batch are of each kind."""
+
+    parameters: tuple[nn.Parameter, ...] = ()
+
+    def __init__(self, model: Model, split: Split, rng: np.random.Generator) -> None:
+        targets = split.targets.cpu().numpy()
+        if model.head.kind != "pooled" or targets.ndim != 1 or not np.issubdtype(targets.dtype, np.integer):
+            raise BenchError("the contrastive objective needs one label for each text", code="needs-labels")
+        self._model, self._split, self._rng, self._labels = model, split, rng, targets
+        self._rows = {label: np.flatnonzero(targets == label) for label in np.unique(targets)}
+        if len(self._rows) < 2:
+            raise BenchError(
+                "the contrastive objective needs texts of at least two labels", code="needs-labels"
+            )
+
+    def __enter__(self) -> None:
+        """Nothing: the model stays as it is."""
+
+    def __exit__(self, *_: object) -> None:
+        """Nothing."""
+
+    def loss(self, index: np.ndarray) -> Tensor:
+        """The mean squared error of the similarities of pairs whose first texts are `index`."""
+        alike = np.arange(len(index)) % 2 == 0
+        partners = np.array([self._partner(row, same) for row, same in zip(index, alike, strict=True)])
+        similarity = F.cosine_similarity(self._vectors(index), self._vectors(partners))
+        return F.mse_loss(similarity, torch.from_numpy(alike).float().to(similarity.device))
+
+    def _partner(self, row: int, same: bool) -> int:
+        own = self._rows[self._labels[row]]
+        if same:
+            others = own[own != row]
+            return int(self._rng.choice(others)) if len(others) else row
+        while True:  # at least two labels occur
+            found = int(self._rng.integers(len(self._labels)))
+            if self._labels[found] != self._labels[row]:
+                return found
+
+    def _vectors(self, index: np.ndarray) -> Tensor:
+        batch = self._split.batch(index)
+        with _precision(self._model):
+            hidden = self._model.backbone.encode(batch.tokens, batch.mask, batch.segments)
+        return self._model.head.pool(hidden.float(), batch.mask)
+
+
+class _MaskedWords:
+    """The cross-entropy of words that were masked, over the words that occur in the task's texts, whose table
+    is also the output layer (Devlin et al. 2019, arXiv 1810.04805). The layers before it start from random
+    weights, because checkpoints of sentence encoders have none."""
+
+    def __init__(self, model: Model, split: Split, words: Words, rng: np.random.Generator) -> None:
+        if words.mask is None:
+            raise BenchError(
+                "the masked-lm objective needs a tokenizer with a mask token; this backbone's has none",
+                code="no-mask-token",
+            )
+        self._model, self._split, self._rng = model, split, rng
+        self._mask, self._special = words.mask, np.array(words.special, np.int64)
+        table = model.backbone.table
+        device, width = table.weight.device, table.embedding_dim
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(derived_seed(int(rng.integers(2**31)), "masked-lm head"))
+            dense = nn.Linear(model.backbone.width, width)
+        self._transform = nn.Sequential(dense, nn.GELU(), nn.LayerNorm(width)).to(device)
+        self._bias = nn.Parameter(torch.zeros(table.num_embeddings, device=device))
+        self.parameters = (*self._transform.parameters(), self._bias)
+
+    def __enter__(self) -> None:
+        """Give the table a row for the mask token: the trimmed one has none, as no text contains it."""
+        self._mask_id = self._model.backbone.table.num_embeddings
+        self._model.backbone.table.weight.data = torch.cat(
+            [self._model.backbone.table.weight.data, self._mask.to(self._bias.device)[None]]
+        )
+        self._model.backbone.table.num_embeddings += 1
+
+    def __exit__(self, *_: object) -> None:
+        """Take that row away again."""
+        table = self._model.backbone.table
+        table.weight.data = table.weight.data[:-1].clone()
+        table.weight.grad = None
+        table.num_embeddings -= 1
+
+    def loss(self, index: np.ndarray) -> Tensor:
+        """The mean over masked words."""
+        batch = self._split.batch(index)
+        tokens = batch.tokens.cpu().numpy()
+        ordinary = batch.mask.bool().cpu().numpy() & ~np.isin(tokens, self._special)
+        masked = ordinary & (self._rng.random(tokens.shape) < MASKED)
+        if not masked.any():  # at least one, so that there is a loss
+            rows, places = np.nonzero(ordinary if ordinary.any() else batch.mask.bool().cpu().numpy())
+            pick = self._rng.integers(len(rows))
+            masked[rows[pick], places[pick]] = True
+        draw = self._rng.random(tokens.shape)
+        shown = np.where(masked & (draw >= KEPT + RANDOM), self._mask_id, tokens)
+        replaced = masked & (draw < RANDOM)
+        shown[replaced] = self._rng.integers(self._mask_id, size=int(replaced.sum()))
+        backbone, where = self._model.backbone, torch.from_numpy(masked).to(batch.tokens.device)
+        inputs = torch.from_numpy(shown).to(batch.tokens.device)
+        with _precision(self._model):
+            hidden = backbone.run(inputs, batch.mask, batch.segments)[where]
+            words = backbone.table.weight[:-1]
+            logits = F.linear(self._transform(hidden.to(self._bias.dtype)), words, self._bias)
+        return F.cross_entropy(logits.float(), batch.tokens[where])
+
+
+def _precision(model: Model) -> torch.autocast:
+    """Matrix products in the device's precision; the weights stay fp32."""
+    dtype = model.device.dtype
+    return torch.autocast(model.device.torch.type, dtype, enabled=dtype != torch.float32)

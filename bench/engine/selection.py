@@ -1,0 +1,51 @@
+"""Which blocks learn where a phase selects: those whose gradient is largest relative to their weights (Auto-RGN of
+Lee et al. 2023, arXiv 2210.11466, section 5)."""
+
+from __future__ import annotations
+
+import itertools
+
+import torch
+
+from bench.contracts import Recipe, block_of
+from bench.data.batches import Split, shuffled
+from bench.engine.plan import Plan, PlannedPhase
+from bench.engine.training import Model, accumulate, derived_seed, set_modes
+
+BATCHES = 8
+"""First batches of the seed on which gradients are measured."""
+
+
+def select(model: Model, plan: Plan, split: Split, recipe: Recipe, seed: int) -> dict[int, frozenset[int]]:
+    """The blocks that learn in each phase that selects, by the phase's number.
+
+    They are measured on the given weights with a new head and without dropout, before anything learns."""
+    return {
+        number: _largest(model, phase, split, recipe, seed)
+        for number, phase in enumerate(plan.phases)
+        if phase.select
+    }
+
+
+def _largest(model: Model, phase: PlannedPhase, split: Split, recipe: Recipe, seed: int) -> frozenset[int]:
+    parameters = model.parameters()
+    learning = {name: parameters[name] for name in phase.rates if not name.startswith("head.")}
+    for name, parameter in parameters.items():
+        parameter.requires_grad_(name in learning)
+    set_modes(model, {})
+    totals: dict[str, float] = dict.fromkeys(learning, 0.0)
+    order = shuffled(split.lengths, recipe.batch_size, derived_seed(seed, "order"))
+    for index in itertools.islice(order, BATCHES):
+        accumulate(model, split, index, phase)
+        for name, parameter in learning.items():
+            if parameter.grad is not None:
+                totals[name] += float(parameter.grad.norm())
+                parameter.grad = None
+    gradients: dict[int, float] = {}
+    weights: dict[int, float] = {}
+    for name, parameter in learning.items():
+        block = block_of(name)
+        gradients[block] = gradients.get(block, 0.0) + totals[name]
+        weights[block] = weights.get(block, 0.0) + float(torch.linalg.vector_norm(parameter.detach()))
+    ratios = {block: gradients[block] / max(weights[block], 1e-12) for block in gradients}
+    return frozenset(sorted(ratios, key=lambda block: (-ratios[block], block))[: phase.select])
