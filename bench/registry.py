@@ -171,11 +171,15 @@ class Registry:
         return self.strategy(cell).checked_phases(self.layers(cell))
 
     def incompatible(self, cell: Cell) -> str:
-        """Why the cell's strategy does not fit its encoder; '' where it does."""
+        """Why the cell's strategy does not fit its encoder or its task; '' where it does."""
         try:
-            self.phases(cell)
+            phases = self.phases(cell)
         except BenchError as error:
             return str(error)
+        if any(p.objective == "contrastive" for p in phases) and self.task(cell.task).head != "pooled":
+            return (
+                f"strategy '{cell.strategy}' needs one label for each text, and task '{cell.task}' has none"
+            )
         return ""
 
     def trains_together(self, cell: Cell) -> bool:

@@ -120,17 +120,23 @@ def train(cell: Cell, scale: float, group: CellGroup, context: RunContext, watch
     with building:
         model, plan = build(_scaled(cell, scale), group, context)
     before = Stopwatch(context.device)
-    if plan.pretraining:
-        with before:
-            for phase in plan.pretraining:
-                pretrain(model, phase, group.splits["train"], cell.recipe, cell.seed, group.words)
-        model = replace(model, prefix=group.prefix.of(model.backbone.copy().cast(context.device.dtype)))
+    with before:
+        model = pretrained(model, plan, cell, group)
     for split in ("train", "validation"):
         (model.prefix or group.prefix).fill(split, plan.boundaries)
     learn = solve if plan.solver == "lbfgs" else fit
     fitted = learn(model, plan, group.splits, cell.recipe, cell.seed, partial(headline, group), watch)
     fitted.train_seconds += before.seconds
     return Trained(model, plan, fitted, building.seconds)
+
+
+def pretrained(model: Model, plan: Plan, cell: Cell, group: CellGroup) -> Model:
+    """The model after the phases that come before the task's; its prefix is then its own, of the new weights."""
+    for phase in plan.pretraining:
+        pretrain(model, phase, group.splits["train"], cell.recipe, cell.seed, group.words)
+    if not plan.pretraining:
+        return model
+    return replace(model, prefix=group.prefix.of(model.backbone.copy().cast(model.device.dtype)))
 
 
 def build(cell: Cell, group: CellGroup, context: RunContext) -> tuple[Model, Plan]:
@@ -208,7 +214,7 @@ def score(cell: Cell, trained: Trained, group: CellGroup, context: RunContext) -
         curve=tuple(fitted.curve),
         seconds=seconds,
         peak_memory=device.peak_memory(),
-        trainable=sum(values_of(name, parameters, group) for name in plan.learning),
+        trainable=sum(values_of(name, parameters, group) for name in plan.changing),
         parameters=sum(values_of(name, parameters, group) for name in parameters),
         flops=flops,
         utilisation=flops / learning / rate if learning else 0.0,

@@ -109,6 +109,12 @@ class Plan:
         return {name: tuple(phase.rates.get(name, 0.0) for phase in self.phases) for name in names}
 
     @property
+    def changing(self) -> set[str]:
+        """Every parameter that learns, before the task's phases or in them."""
+        before = {name for phase in self.pretraining for name in phase.rates if not name.startswith("head.")}
+        return before | set(self.learning)
+
+    @property
     def boundaries(self) -> tuple[int, ...]:
         """The frozen prefixes whose activations can be shared, by number of blocks, ascending."""
         return tuple(sorted({phase.frozen for phase in self.phases if phase.shared and phase.frozen}))

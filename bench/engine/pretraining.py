@@ -47,11 +47,11 @@ def pretrain(model: Model, phase: Pretraining, split: Split, recipe: Recipe, see
     parameters = model.parameters()
     for name, parameter in parameters.items():
         parameter.requires_grad_(name in phase.rates and not name.startswith("head."))
-    groups: dict[float, list[nn.Parameter]] = {}
+    groups: dict[tuple[float, bool], list[nn.Parameter]] = {}
     for name, rate in phase.rates.items():
         if not name.startswith("head."):
             decays = parameters[name].dim() > 1 and not name.startswith("embeddings.")
-            groups.setdefault((rate, decays), []).append(parameters[name])  # pyright: ignore[reportArgumentType]
+            groups.setdefault((rate, decays), []).append(parameters[name])
     torch.manual_seed(derived_seed(seed, phase.objective))
     rng = np.random.default_rng(derived_seed(seed, f"{phase.objective} batches"))
     objective = (
@@ -62,7 +62,7 @@ def pretrain(model: Model, phase: Pretraining, split: Split, recipe: Recipe, see
     with objective:
         entries = [
             {"params": members, "rate": rate, "weight_decay": recipe.weight_decay if decays else 0.0}
-            for (rate, decays), members in groups.items()  # pyright: ignore[reportGeneralTypeIssues]
+            for (rate, decays), members in groups.items()
         ]
         extra = list(objective.parameters)
         if extra:
@@ -83,6 +83,9 @@ def pretrain(model: Model, phase: Pretraining, split: Split, recipe: Recipe, see
                 entry["lr"] = entry["rate"] * factor
             optimizer.step()
             optimizer.zero_grad(set_to_none=True)
+    for parameter in parameters.values():
+        parameter.requires_grad_(False)
+    set_modes(model, {})  # what stays frozen later runs without dropout
 
 
 class _Pairs:

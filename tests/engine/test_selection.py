@@ -1,0 +1,125 @@
+"""Blocks chosen by their gradients, and layers that start anew."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+import torch
+import torch.nn.functional as F
+
+from bench.contracts import BenchError, Cell, block_of
+from bench.data.batches import shuffled
+from bench.engine.cell import build
+from bench.engine.group import CellGroup, RunContext, prepare_group
+from bench.engine.selection import BATCHES
+from bench.engine.training import derived_seed
+
+MakeCell = Callable[..., Cell]
+
+
+@pytest.fixture
+def group(toy_cell: MakeCell, toy_context: RunContext) -> CellGroup:
+    return prepare_group(toy_cell("surgical"), toy_context)
+
+
+def test_the_block_with_the_largest_relative_gradient_learns(
+    toy_cell: MakeCell, group: CellGroup, toy_context: RunContext
+) -> None:
+    model, plan = build(toy_cell("surgical"), group, toy_context)
+    (phase,) = plan.phases
+    learning = {block_of(name) for name in phase.rates if not name.startswith("head.")}
+
+    plain, split = group.given.copy().model.eval(), group.splits["train"]  # pyright: ignore[reportAttributeAccessIssue]
+    head = [p.detach() for n, p in model.parameters().items() if n.startswith("head.")]
+    order = shuffled(split.lengths, 8, derived_seed(0, "order"))
+    norms: dict[str, float] = {}
+    for _ in range(BATCHES):
+        plain.zero_grad()
+        batch = split.batch(next(order))
+        hidden = plain(input_ids=batch.tokens, attention_mask=batch.mask).last_hidden_state
+        weights = batch.mask[..., None].float()
+        pooled = (hidden * weights).sum(1) / weights.sum(1)
+        F.cross_entropy(F.linear(pooled, *head), batch.targets).backward()
+        for name, parameter in plain.named_parameters():
+            norms[name] = norms.get(name, 0.0) + float(parameter.grad.norm())
+    ratios = np.zeros(group.given.depth + 1)
+    for block in range(len(ratios)):
+        prefix = f"encoder.layer.{block - 1}." if block else "embeddings."
+        own = {n: p for n, p in plain.named_parameters() if n.startswith(prefix)}
+        ratios[block] = sum(norms[n] for n in own) / sum(float(p.detach().norm()) for p in own.values())
+    assert learning == {int(ratios.argmax())}
+    assert phase.frozen == int(ratios.argmax())
+
+
+@pytest.mark.parametrize(("block", "learns"), [(0, 0), (2, 2), (-1, 4), (-5, 0)])
+def test_a_block_may_be_named(
+    block: int, learns: int, toy_cell: MakeCell, group: CellGroup, toy_context: RunContext
+) -> None:
+    _, plan = build(toy_cell("surgical", options=(("block", block),)), group, toy_context)
+    assert {block_of(n) for n in plan.learning if not n.startswith("head.")} == {learns}
+
+
+@pytest.mark.parametrize("block", [5, -6, "first"])
+def test_a_block_that_is_not_there_is_refused(
+    block: object, toy_cell: MakeCell, group: CellGroup, toy_context: RunContext
+) -> None:
+    with pytest.raises(BenchError) as error:
+        build(toy_cell("surgical", options=(("block", block),)), group, toy_context)
+    assert error.value.code == "strategy-does-not-fit"
+
+
+@pytest.mark.parametrize("strategy", ["full", "frozen", "lora"])
+def test_the_top_layers_start_anew_and_the_others_do_not(
+    strategy: str, toy_cell: MakeCell, group: CellGroup, toy_context: RunContext
+) -> None:
+    given = group.given.named_parameters()
+    model, plan = build(toy_cell(strategy, options=(("reinit", 2),)), group, toy_context)
+    other, _ = build(toy_cell(strategy, seed=1, options=(("reinit", 2),)), group, toy_context)
+    others = other.backbone.named_parameters()
+    matrices = 0
+    for name, parameter in model.backbone.named_parameters().items():
+        base = name.replace(".base_layer", "")
+        if base not in given:
+            continue
+        anew = block_of(name) in (3, 4)
+        if parameter.dim() == 2:
+            matrices += anew
+            assert torch.equal(parameter, given[base]) is not anew, name
+            assert torch.equal(parameter, others[name]) is not anew, name
+            if anew:  # the deviation that the configuration of the tiny encoder states
+                assert float(parameter.detach().std()) == pytest.approx(0.1, rel=0.1)
+        elif anew:
+            assert set(parameter.detach().tolist()) <= {0.0, 1.0}, name
+    assert matrices == 12
+    # activations of layers that start anew are no other strategy's
+    assert all(not phase.shared for phase in plan.phases if phase.frozen > 3)
+
+
+@pytest.mark.parametrize(
+    ("options", "code"),
+    [
+        ((("reinit", 5),), "strategy-does-not-fit"),
+        ((("reinit", -1),), "strategy-does-not-fit"),
+        ((("average", "mean"),), "wrong-option"),
+        ((("anchor", float("nan")),), "wrong-option"),
+        ((("reinit", 1.5),), "wrong-option"),
+    ],
+)
+def test_options_of_every_strategy_are_checked(
+    options: tuple[tuple[str, object], ...], code: str, toy_cell: MakeCell, toy_context: RunContext
+) -> None:
+    for strategy in ("full", "frozen"):
+        with pytest.raises(BenchError) as error:
+            toy_context.registry.strategy(toy_cell(strategy, options=options)).checked_phases(4)
+        assert error.value.code == code
+
+
+def test_scratch_takes_no_option_that_needs_given_weights(
+    toy_cell: MakeCell, toy_context: RunContext
+) -> None:
+    cell = toy_cell("scratch", options=(("reinit", 1),))
+    with pytest.raises(BenchError) as error:
+        toy_context.registry.strategy(cell).checked_phases(4)
+    assert error.value.code == "wrong-option"
