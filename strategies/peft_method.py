@@ -7,6 +7,50 @@ from typing import Any, ClassVar
 from bench.contracts import FROZEN, Insertable, Phase, Strategy
 
 
+PREFIXES = {
+    "AdaLoraConfig": "lora_",
+    "AdamssConfig": "adamss_",
+    "BOFTConfig": "boft_",
+    "BeftConfig": "beft_",
+    "C3AConfig": "c3a_",
+    "DeftConfig": "deft_",
+    "DeloraConfig": "delora_",
+    "FourierFTConfig": "fourierft_",
+    "FrodConfig": "frod_",
+    "GloraConfig": "glora_",
+    "GraloraConfig": "gralora_",
+    "HRAConfig": "hra_",
+    "HiraConfig": "hira_",
+    "IA3Config": "ia3_",
+    "LNTuningConfig": "ln_tuning_",
+    "LilyConfig": "lily_",
+    "LoHaConfig": "hada_",
+    "LoKrConfig": "lokr_",
+    "LoraConfig": "lora_",
+    "MissConfig": "miss_",
+    "OFTConfig": "oft_",
+    "OSFConfig": "osf_",
+    "PeanutConfig": "peanut_",
+    "PolyConfig": "poly_",
+    "PsoftConfig": "psoft_",
+    "PveraConfig": "pvera_lambda_",
+    "RandLoraConfig": "randlora_",
+    "RoadConfig": "road_",
+    "ShadowConfig": "shadow_",
+    "ShiraConfig": "shira_",
+    "SupertuningConfig": "supertuning_",
+    "TinyLoraConfig": "tinylora_",
+    "TrainableTokensConfig": "trainable_tokens_",
+    "UniLoraConfig": "unilora_",
+    "VBLoRAConfig": "vblora_",
+    "VeraConfig": "vera_lambda_",
+    "WaveFTConfig": "waveft_",
+    "XLoraConfig": "xlora_",
+}
+"""What the names of the parameters that a method inserts begin with. Not here: methods on prompts instead of
+layers."""
+
+
 @dataclass(frozen=True)
 class Peft(Strategy):
     """The head and the parameters that a configuration of the PEFT library inserts learn (Mangrulkar et al.
@@ -36,9 +80,9 @@ class Peft(Strategy):
         encoder.insert_peft(self.peft, self.targets, {**self.preset, **dict(self.settings)})
 
     def phases(self, depth: int) -> tuple[Phase, ...]:
-        from bench.models.peft_modules import prefix  # loads the library only where it is used
-
         if depth == 0:
             raise ValueError("static word vectors have no layers")
-        learning = (f"layers.*{prefix(self.peft)}*", self.rate)
+        if self.peft not in PREFIXES:
+            raise ValueError(f"peft={self.peft!r} must be one of {', '.join(PREFIXES)}")
+        learning = (f"layers.*{PREFIXES[self.peft]}*", self.rate)
         return (Phase(1.0, (learning, ("*", FROZEN)), head=self.head_rate),)

@@ -10,8 +10,8 @@ class Surgical(Strategy):
     """The head and one block learn (Lee et al. 2023, arXiv 2210.11466).
 
     block: 0 is the embeddings, 1 the first layer, -1 the last. By default it is the block whose gradient is largest
-    relative to its weights, on the first batches. The paper weights every layer's rate by that ratio; here the block
-    with the largest one learns alone."""
+    relative to its weights, on the first batches. The paper weights every layer's rate by that ratio; here the
+    block with the largest one learns alone."""
 
     name = "surgical"
     summary = "the head and one block of the encoder, chosen by its gradients or by hand"

@@ -13,6 +13,7 @@ import torch
 from bench.contracts import BenchError
 from bench.models.hf_encoder import HuggingFaceEncoder
 from bench.models.peft_modules import prefix
+from strategies.peft_method import PREFIXES
 
 TOKENS, MASK = (
     torch.randint(5, 60, (3, 9), generator=torch.Generator().manual_seed(0)),
@@ -135,3 +136,11 @@ def test_what_cannot_be_inserted_is_refused_in_one_line(
         encoder.insert_peft(method, targets, settings)
     assert error.value.code == code
     assert "\n" not in str(error.value)
+
+
+def test_the_strategy_knows_every_method_that_can_be_inserted() -> None:
+    """After an upgrade of the library: add what is new to the table."""
+    assert PREFIXES == {method: prefix(method) for method in PREFIXES}
+    with pytest.raises(BenchError) as error:
+        prefix("")
+    assert set(PREFIXES) == set(str(error.value).partition("choose from ")[2].split(", "))
