@@ -384,6 +384,7 @@ class Recipe:
     rate_scale: float = 1.0  # multiplies every learning rate
     tune: tuple[float, ...] = ()  # further scales to try for every cell; the lowest validation loss decides
     shift: bool = False  # also score the test sets of other domains
+    resample: Literal["none", "train"] = later("none")  # "train": each seed draws its training rows anew
 
     def __post_init__(self) -> None:
         for name in ("epochs", "batch_size", "max_length", "clip", "evaluations", "patience", "rate_scale"):
@@ -431,9 +432,14 @@ class Cell:
         return f"{self.task}/{self.strategy}/{backbone}/seed{self.seed}"
 
     @property
-    def group_key(self) -> tuple[str, str, Recipe]:
+    def draw(self) -> int | None:
+        """Which draw of the training rows the cell has; None where all seeds have the same rows."""
+        return self.seed if self.recipe.resample == "train" else None
+
+    @property
+    def group_key(self) -> tuple[str, str, Recipe, int | None]:
         """Cells with equal keys form a group: they share rows, weights and prefix."""
-        return self.task, self.backbone, self.recipe
+        return self.task, self.backbone, self.recipe, self.draw
 
 
 def digest(value: Any) -> str:

@@ -162,7 +162,7 @@ def _shared_results(folder: Path, registry: Registry) -> tuple[bool, bool]:
         records += 1
         if name in own:
             try:
-                splits = prepare(registry.task(name), registry.sources, record.cell.recipe)
+                splits = prepare(registry.task(name), registry.sources, record.cell.recipe, record.cell.draw)
             except BenchError:  # rows that this recipe cannot use are not those of the record
                 found.add(False)
                 continue

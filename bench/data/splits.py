@@ -11,6 +11,7 @@ from dataclasses import fields, replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from bench.contracts import BenchError, QuestionExample, Recipe, Splits, Task, TextExample, WordsExample
+from bench.data.draws import check_size, shuffled
 from bench.data.foreign import contained
 
 if TYPE_CHECKING:
@@ -109,13 +110,12 @@ def subset(examples: Sequence[E], size: int | None, salt: str = "") -> list[E]:
     return sorted(examples, key=lambda example: _hash_with(salt)(example.id))[:size]
 
 
-def training_subset(examples: Sequence[E], size: int | None, salt: str = "") -> list[E]:
+def training_subset(examples: Sequence[E], size: int | None, draw: int | None = None) -> list[E]:
     """As `subset`, but those that bring a label not seen yet come first: with at least as many examples
-    as there are labels, every label occurs. Smaller samples are contained in larger ones."""
+    as there are labels, every label occurs. Smaller samples are contained in larger ones of the same draw."""
     if size is None or size >= len(examples):
         return list(examples)
-    ordered = sorted(examples, key=lambda example: _hash_with(salt)(example.id))
-    return _covering(ordered, lambda example: _labels([example]))[:size]
+    return _covering(shuffled(examples, draw), lambda example: _labels([example]))[:size]
 
 
 def cut_by_group(examples: Sequence[E], train: float, validation: float, salt: str) -> Splits:
@@ -239,20 +239,28 @@ def check_labels(task: Task, splits: Splits) -> None:
             )
 
 
-def prepare(task: Task, sources: Sources, recipe: Recipe) -> Splits:
+def prepare(task: Task, sources: Sources, recipe: Recipe, draw: int | None = None) -> Splits:
     """The rows of one cell: all rows of the task, checked, cut to the recipe's sizes. BenchError as the
-    checks raise. In qa, contexts longer than `recipe.max_context` characters go before sampling."""
+    checks raise. In qa, contexts longer than `recipe.max_context` characters go before sampling. draw: the cell's
+    (Cell.draw), where each seed has training rows of its own."""
     with contained(f"task '{task.name}': reading its rows"):
         full = task.splits(sources)
         check_examples(task, full)
         check_leaks(task, full)
-    train = training_subset(_short(task, "train", full.train, recipe), recipe.train)
+    train = _training_rows(task, _short(task, "train", full.train, recipe), recipe, draw)
     validation = subset(_short(task, "validation", full.validation, recipe), recipe.validation)
     test = subset(_short(task, "test", full.test, recipe), recipe.test)
     shift = {name: subset(_short(task, name, rows, recipe), recipe.test) for name, rows in full.shift.items()}
     chosen = Splits(train, validation, test, shift)
     check_labels(task, chosen)
     return chosen
+
+
+def _training_rows(task: Task, rows: Sequence[Any], recipe: Recipe, draw: int | None) -> list[Any]:
+    """The training rows of a cell: those of its draw or, without one, the same for all seeds."""
+    if draw is not None:
+        check_size(task.name, rows, recipe.train)
+    return training_subset(rows, recipe.train, draw)
 
 
 def _short(task: Task, split: str, rows: Sequence[Any], recipe: Recipe) -> Sequence[Any]:

@@ -45,7 +45,9 @@ class RunContext:
     compiled: bool = False
 
     def seeds_of(self, cell: Cell) -> list[int]:
-        """The seeds with which the run has this cell, its own included, ascending."""
+        """The seeds with which the run has this cell on the same rows, its own included, ascending."""
+        if cell.draw is not None:
+            return [cell.seed]
         return sorted({cell.seed, *self.seeds.get(cell.id.rpartition("/")[0], ())})
 
 
@@ -102,7 +104,7 @@ def prepare_group(cell: Cell, context: RunContext) -> CellGroup:
     watch = Stopwatch(context.device)
     with watch:
         task, recipe = context.registry.task(cell.task), cell.recipe
-        rows = prepare(task, context.registry.sources, recipe)
+        rows = prepare(task, context.registry.sources, recipe, cell.draw)
         if not recipe.shift:
             rows = Splits(rows.train, rows.validation, rows.test)
         others = [rows.validation, *rows.scored().values()]

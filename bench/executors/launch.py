@@ -157,10 +157,10 @@ def check(cells: Sequence[Cell], registry: Registry, display: Screen) -> dict[st
 
     Returns why a cell's strategy does not fit its backbone, by cell id. Raises BenchError for wrong rows, for
     a backbone that does not exist, and where a strategy fits none of the backbones."""
-    for task, recipe in dict.fromkeys((cell.task, cell.recipe) for cell in cells):
+    for task, recipe, draw in dict.fromkeys((cell.task, cell.recipe, cell.draw) for cell in cells):
         display.say(f"{task}: checking rows ...")
         try:
-            prepare(registry.task(task), registry.sources, recipe)
+            prepare(registry.task(task), registry.sources, recipe, draw)
         except BenchError:
             raise
         except Exception as error:  # a plug-in may raise anything

@@ -36,7 +36,7 @@ def run_classifier(cell: Cell, registry: Registry, device: Device, load: Load) -
             code="no-classifier-peer",
         )
     clock = [device.clock()]
-    rows: Splits = prepare(task, registry.sources, cell.recipe)
+    rows: Splits = prepare(task, registry.sources, cell.recipe, cell.draw)
     encode = load(folder(cell.backbone, registry.sources), cell, device)
     clock.append(device.clock())
     features = encode([example.text for example in rows.train])

@@ -62,7 +62,7 @@ def floor(cell: Cell, run: Run, registry: Registry) -> Floor | None:
     if task.head != "pooled":
         return None
     began = time.perf_counter()
-    rows = prepare(task, registry.sources, cell.recipe)
+    rows = prepare(task, registry.sources, cell.recipe, cell.draw)
     if len({row.label for row in rows.train}) < 2:
         return None
     predictions = _fitted(task, rows)

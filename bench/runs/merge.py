@@ -83,7 +83,8 @@ def _check_terms(chosen: Sequence[Found]) -> None:
             ("options", cell.strategy): cell.options,
         }
         if record.status == "done" and record.data:
-            seen["rows", cell.task] = record.data.fingerprint, record.data.task_version
+            rows = cell.task if cell.draw is None else f"{cell.task}/seed{cell.draw}"
+            seen["rows", rows] = record.data.fingerprint, record.data.task_version
             seen["weights", cell.id.rpartition("/")[0]] = record.parameters, record.trainable
         for (what, of), value in seen.items():
             other, expected = terms.setdefault((what, of), (found, value))

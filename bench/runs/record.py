@@ -12,11 +12,12 @@ from bench.contracts import BenchError, Cell, Metric
 from bench.runs.curve import Point
 from bench.runs.names import check_cell
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 """Raised when a field is added, removed or renamed; MIGRATIONS upgrades older records."""
 
 MIGRATIONS: dict[int, Callable[[dict[str, Any]], dict[str, Any]]] = {
     1: lambda value: value,  # newer fields have defaults
+    2: lambda value: value,
 }
 """From the version that is the key to the next."""
 
