@@ -80,7 +80,7 @@ class Backbone(ABC):
     def use_attention(self, name: str) -> None:
         """Compute attention with this implementation (`plain`, `sdpa`) where the architecture has the choice."""
 
-    def attend_both_ways(self) -> None:
+    def attend_both_ways(self) -> None:  # noqa: B027  (empty on purpose: most attend so already)
         """Let every token see all others, also those after it: a decoder becomes an encoder. Nothing to do where it
         is one already."""
 

@@ -1,8 +1,8 @@
 """Cuts a model of transformers into a row of blocks, without a line of its mathematics.
 
-Blocks run through the model's own forward pass, on a view of the model: its layer list is sliced, what lies below is
-replaced by known activations, and the pass ends where a layer would receive its input. Masks, position biases and
-norms stay the library's. A view shares every parameter with the whole model."""
+Blocks run through the model's own forward pass, on a view of the model: its layer list is sliced, what lies below
+is replaced by known activations, and the pass ends where a layer would receive its input. Masks, position biases
+and norms stay the library's. A view shares every parameter with the whole model."""
 
 from __future__ import annotations
 
@@ -111,7 +111,7 @@ def _sliced_config(config: Any, first: int, count: int) -> Any:
     if not kinds:
         return config
     config = copy.copy(config)
-    config.__dict__["layer_types"] = (list(kinds) + [kinds[-1]])[first : first + count]
+    config.__dict__["layer_types"] = ([*list(kinds), kinds[-1]])[first : first + count]
     return config
 
 

@@ -169,7 +169,9 @@ class HuggingFaceEncoder(Backbone):
         self._views = {}
 
     def cast(self, dtype: torch.dtype) -> Backbone:
-        for parameter in self.model.parameters():  # those that nothing reads, too: models take their type from any
+        for (
+            parameter
+        ) in self.model.parameters():  # those that nothing reads, too: models take their type from any
             if parameter.dtype != dtype and parameter.is_floating_point():
                 parameter.data = parameter.data.to(dtype)
         return self

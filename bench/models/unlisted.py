@@ -1,4 +1,4 @@
-"""Families that are not listed: the layout is guessed, and accepted where the cut model proves to be the whole one."""
+"""Families that are not listed: their layout is guessed, and accepted where the parts prove to be the whole."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def _guessed(model: Any) -> Family | None:
     norm = next((child for child in after if "norm" in child.lower()), "")
     return Family(
         name=model.config.model_type,
-        known=(),
+        known={},
         layers=paths[0],
         embeddings="",
         final=f"{owner}.{norm}".lstrip(".") if norm else "",
@@ -100,7 +100,9 @@ def _gradients_stay(model: Any, family: Family) -> bool:
     layers = family.layers + "."
     for stop in range(1, depth + 1):
         model.zero_grad()
-        Cut(model, family, 0, stop).run(tokens, True, {"attention_mask": mask}).float().pow(3).sum().backward()
+        Cut(model, family, 0, stop).run(tokens, True, {"attention_mask": mask}).float().pow(
+            3
+        ).sum().backward()
         reached = {
             block_of("layers." + name.removeprefix(layers)) if name.startswith(layers) else 0
             for name, parameter in model.named_parameters()

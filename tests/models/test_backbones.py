@@ -157,7 +157,7 @@ def test_every_parameter_has_a_canonical_name(family: str) -> None:
     assert all(re.match(r"(embeddings|layers\.\d+)\.[\w.]+$", name) for name in names)
     assert {block_of(name) for name in names} == set(range(DEPTH + 1))
     table = rows_of(encoder)
-    assert [name for name, parameter in names.items() if parameter is table][0].startswith("embeddings.")
+    assert next(name for name, parameter in names.items() if parameter is table).startswith("embeddings.")
 
 
 @EVERY

@@ -12,7 +12,7 @@ from types import ModuleType
 
 from bench.models.families.contract import Family, Form
 
-__all__ = ["Family", "Form", "families", "family_of"]
+__all__ = ["Family", "Form", "families", "family_knowing", "family_of"]
 
 
 @functools.cache
@@ -30,6 +30,11 @@ def families() -> dict[str, Family]:
 def family_of(kind: object) -> Family | None:
     """The family of a configuration's `model_type`; None where it is not listed."""
     return families().get(str(kind))
+
+
+def family_knowing(name: str) -> Family | None:
+    """The family that a well-known name of the hub belongs to."""
+    return next((family for family in families().values() if name in family.known), None)
 
 
 def _modules() -> Iterator[ModuleType]:

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from bench.models.shape import Shape
+
 Kind = Literal["encoder", "decoder"]
 
 
@@ -27,7 +29,7 @@ class Form:
 class Family:
     """Where an architecture keeps its parts, and how it differs from BERT.
 
-    name: its `model_type`. known: names of the hub that belong to it.
+    name: its `model_type`. known: names of the hub that belong to it, with their sizes.
     layers: path of the layer list. final: a module after the last layer; it belongs to the last block.
     embeddings: a module that gives the first layer's input and can be replaced by known activations; '' where the
         model's own forward pass computes that input. after_embeddings: a module applied to the embeddings' output.
@@ -42,12 +44,13 @@ class Family:
     options: what its forward pass is given besides. settings: what its configuration is set to.
     unread: parameters that no forward pass of the encoder reads.
     own_attention: its attention computes more than products and a softmax, so it keeps the library's `eager`.
+    gated: the feed-forward part of its layers has a gate.
     form: its standard heads; None: models are exported as an encoder with pooling and a linear map.
     small: what makes a small random model of it, for tests.
     """
 
     name: str
-    known: tuple[str, ...]
+    known: Mapping[str, Shape]
     layers: str
     kind: Kind = "encoder"
     embeddings: str = "embeddings"
@@ -65,6 +68,7 @@ class Family:
     settings: Mapping[str, Any] = field(default_factory=dict)
     unread: tuple[str, ...] = ()
     own_attention: bool = False
+    gated: bool = False
     form: Form | None = None
     small: Mapping[str, Any] = field(default_factory=dict)
 

@@ -6,10 +6,14 @@ from dataclasses import replace
 
 from bench.models.families.bert import AFTER_PADDING
 from bench.models.families.contract import Family, Form
+from bench.models.shape import Shape
 
 ALBERT = Family(
     name="albert",
-    known=("albert-base-v2", "albert-large-v2"),
+    known={
+        "albert-base-v2": Shape(1, 768, 3072, 30000, 2, 12),
+        "albert-large-v2": Shape(1, 1024, 4096, 30000, 2, 24),
+    },
     layers="encoder.albert_layer_groups",
     embeddings="",
     outputs=("albert_layers.0.attention.dense", "albert_layers.0.ffn_output"),
@@ -22,7 +26,11 @@ ALBERT = Family(
 
 T5 = Family(
     name="t5",
-    known=("t5-small", "t5-base", "google/flan-t5-base", "google/t5-v1_1-small"),
+    known={
+        "t5-small": Shape(6, 512, 2048, 32128),
+        "t5-base": Shape(12, 768, 3072, 32128),
+        "google/flan-t5-base": Shape(12, 768, 2048, 32128, 3),
+    },
     layers="block",
     embeddings="",
     final="final_layer_norm",
@@ -33,10 +41,20 @@ T5 = Family(
     own_attention=True,
     small={"d_kv": 16, "num_layers": 3},
 )
-MT5 = replace(T5, name="mt5", known=("google/mt5-small", "google/mt5-base"))
+MT5 = replace(
+    T5,
+    name="mt5",
+    known={
+        "google/mt5-small": Shape(8, 512, 1024, 250112, 3),
+        "google/mt5-base": Shape(12, 768, 2048, 250112, 3),
+    },
+)
 BART = Family(
     name="bart",
-    known=("facebook/bart-base", "facebook/bart-large"),
+    known={
+        "facebook/bart-base": Shape(6, 768, 3072, 50265),
+        "facebook/bart-large": Shape(12, 1024, 4096, 50265),
+    },
     layers="layers",
     embeddings="",
     outputs=("self_attn.out_proj", "fc2"),
@@ -46,7 +64,10 @@ BART = Family(
 )
 XLNET = Family(
     name="xlnet",
-    known=("xlnet-base-cased", "xlnet-large-cased"),
+    known={
+        "xlnet-base-cased": Shape(12, 768, 3072, 32000),
+        "xlnet-large-cased": Shape(24, 1024, 4096, 32000),
+    },
     layers="layer",
     embeddings="",
     outputs=("ff.layer_2",),
@@ -61,7 +82,9 @@ XLNET = Family(
 
 LONGFORMER = Family(
     name="longformer",
-    known=("allenai/longformer-base-4096",),
+    known={
+        "allenai/longformer-base-4096": Shape(12, 768, 3072, 50265),
+    },
     layers="encoder.layer",
     embeddings="",
     positions=AFTER_PADDING,
@@ -73,7 +96,9 @@ LONGFORMER = Family(
 
 BIG_BIRD = Family(
     name="big_bird",
-    known=("google/bigbird-roberta-base",),
+    known={
+        "google/bigbird-roberta-base": Shape(12, 768, 3072, 50358),
+    },
     layers="encoder.layer",
     positions=0,
     settings={"attention_type": "original_full"},

@@ -3,10 +3,17 @@
 from __future__ import annotations
 
 from bench.models.families.contract import Family, Form
+from bench.models.shape import Shape
 
 MODERNBERT = Family(
     name="modernbert",
-    known=("answerdotai/ModernBERT-base", "answerdotai/ModernBERT-large", "jhu-clsp/ettin-encoder-68m"),
+    known={
+        "answerdotai/ModernBERT-base": Shape(22, 768, 1152, 50368, 3),
+        "answerdotai/ModernBERT-large": Shape(28, 1024, 2624, 50368, 3),
+        "jhu-clsp/ettin-encoder-17m": Shape(7, 256, 384, 50368, 3),
+        "jhu-clsp/ettin-encoder-68m": Shape(19, 512, 768, 50368, 3),
+    },
+    gated=True,
     layers="layers",
     final="final_norm",
     outputs=("attn.Wo", "mlp.Wo"),
@@ -15,14 +22,21 @@ MODERNBERT = Family(
 )
 NOMIC_BERT = Family(
     name="nomic_bert",
-    known=("nomic-ai/nomic-embed-text-v1.5",),
+    known={
+        "nomic-ai/nomic-embed-text-v1.5": Shape(12, 768, 3072, 30528, 3),
+    },
+    gated=True,
     layers="layers",
     outputs=("self_attn.o_proj", "mlp.down_proj"),
     form=Form(span=""),
 )
 EUROBERT = Family(
     name="eurobert",
-    known=("EuroBERT/EuroBERT-210m",),
+    known={
+        "EuroBERT/EuroBERT-210m": Shape(12, 768, 3072, 128256, 3),
+        "EuroBERT/EuroBERT-610m": Shape(26, 1152, 4096, 128256, 3),
+    },
+    gated=True,
     layers="layers",
     embeddings="",
     final="norm",
