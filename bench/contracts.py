@@ -374,7 +374,7 @@ class Recipe:
     evaluations: int = 1  # validation passes per epoch
     patience: int = 3  # evaluations without a better validation loss, in the last phase
     head: Literal["linear", "bottleneck"] = "linear"
-    pooling: Literal["mean", "cls"] = "mean"
+    pooling: Literal["mean", "cls", "last"] = "mean"
     features: Literal["last", "last-4", "mix"] = (
         "last"  # of a frozen encoder: what the head reads of its layers
     )
@@ -385,6 +385,9 @@ class Recipe:
     tune: tuple[float, ...] = ()  # further scales to try for every cell; the lowest validation loss decides
     shift: bool = False  # also score the test sets of other domains
     resample: Literal["none", "train"] = later("none")  # "train": each seed draws its training rows anew
+    attention: Literal["own", "bidirectional"] = later(
+        "own"
+    )  # of a decoder: every token also sees those after it
 
     def __post_init__(self) -> None:
         for name in ("epochs", "batch_size", "max_length", "clip", "evaluations", "patience", "rate_scale"):

@@ -15,7 +15,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from bench.contracts import BenchError, Cell, Recipe
-from bench.models.pooling import own_pooling
+from bench.models.pooling import family_pooling, own_pooling
 from bench.planning.grids import Filters, Grid, SuiteGrids
 from bench.registry import Plugins, unknown
 from bench.runs.names import is_cell_id, is_name
@@ -94,6 +94,10 @@ class Suite(Section):
     def pools_as_backbone(self, task: str) -> bool:
         """Whether each cell of the task pools as its backbone was made to."""
         return self.tasks.get(task, {}).get("pooling", self.recipe.get("pooling")) == OWN
+
+    def says_pooling(self, task: str) -> bool:
+        """Whether the suite has a pooling for this task, so that no backbone chooses its own."""
+        return "pooling" in self.recipe or "pooling" in self.tasks.get(task, {})
 
     def own_data(self, folder: Path) -> tuple[UserData, ...]:
         """The tasks that are files of data; relative paths are from `folder`. BenchError for a wrong key."""
@@ -264,6 +268,8 @@ def cells(suite: Suite, plugins: Plugins, filters: Filters | None = None) -> lis
             for backbone, strategy in itertools.product(grid.backbones, grid.strategies):
                 if suite.pools_as_backbone(task.partition("@")[0]):
                     recipe = replace(recipe, pooling=own_pooling(backbone).kind)
+                elif not suite.says_pooling(task.partition("@")[0]):
+                    recipe = replace(recipe, pooling=family_pooling(backbone))
                 options = tuple(sorted(suite.strategies.get(strategy, {}).items()))
                 plugins.strategy(strategy, options)
                 for seed in range(seeds):

@@ -6,6 +6,7 @@ static word vectors and encoders take the same path.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 from typing import Any
 from unicodedata import category
@@ -49,6 +50,8 @@ def encode_windows(examples: Sequence[QuestionExample], tokenizer: Any, recipe: 
     of_example = np.array(batch["overflow_to_sample_mapping"], np.int32)
     shortened = np.array([q != e.question for q, e in zip(questions, examples, strict=True)], bool)
     spans = _context_spans(windows)
+    if _spans_begin_with_blanks(tokenizer):
+        _leave_blanks_out(spans, offsets, [examples[number].context for number in of_example])
     return Encoded(
         tokens=column(windows, "ids", filler(tokenizer)),
         offsets=offsets,
@@ -111,6 +114,31 @@ def _context_spans(windows: Sequence[Any]) -> np.ndarray:
     spans = np.fromiter(flat, np.int32).reshape(-1, 2)
     in_context = (column(windows, "sequence_ids", -1) == 1) & (spans[:, 1] > spans[:, 0])
     return np.where(in_context[:, None], spans, np.int32(-1))
+
+
+def _spans_begin_with_blanks(tokenizer: Any) -> bool:
+    """Whether a token's characters include the blank before it, as in most byte-level and SentencePiece models."""
+    text = "see the sky"
+    (encoding,) = tokenise(tokenizer, [text], add_special_tokens=False).encodings
+    return any(text[begin:end].startswith(" ") for begin, end in encoding.offsets)
+
+
+def _leave_blanks_out(spans: np.ndarray, offsets: np.ndarray, contexts: Sequence[str]) -> None:
+    """Move the spans [T, 2] of tokens, in place, behind the blanks that they begin with: no answer begins with one.
+    A token of blanks alone is no place for an answer. contexts: of each window."""
+    next_letter = functools.lru_cache(maxsize=64)(_next_letter)
+    for context, first, last in zip(contexts, offsets[:-1], offsets[1:], strict=True):
+        part = spans[first:last]
+        inside = part[:, 0] >= 0
+        begins = next_letter(context)[np.maximum(part[:, 0], 0)]
+        part[inside, 0] = begins[inside]
+        part[inside & (part[:, 0] >= part[:, 1])] = -1
+
+
+def _next_letter(context: str) -> np.ndarray:
+    """For each character of a context, the place of the first one from there on that is no blank; int32."""
+    places = np.where([letter.isspace() for letter in context], len(context), np.arange(len(context)))
+    return np.minimum.accumulate(places[::-1])[::-1].astype(np.int32)
 
 
 def _answer_tokens(

@@ -56,7 +56,8 @@ class EncoderSetup:
     """How the backbones of a group are set up, with given or with random weights.
 
     tokens: the ids of the vocabulary that occur. attention: the implementation. layers: how many are kept; None:
-    all. joined: how many of the last blocks' outputs the head reads."""
+    all. joined: how many of the last blocks' outputs the head reads. both_ways: a decoder attends to later tokens,
+    too."""
 
     tokens: np.ndarray
     attention: str
@@ -64,6 +65,7 @@ class EncoderSetup:
     layers: int | None
     joined: int
     device: torch.device
+    both_ways: bool = False
 
     def apply(self, backbone: Backbone) -> np.ndarray:
         """Set up a backbone in place; returns the new id of each vocabulary entry."""
@@ -73,6 +75,8 @@ class EncoderSetup:
         if self.dropout is not None:
             backbone.set_dropout(self.dropout)
         backbone.use_attention(self.attention)
+        if self.both_ways:
+            backbone.attend_both_ways()
         token_ids = backbone.trim(self.tokens)
         backbone.to(self.device)
         return token_ids
@@ -111,10 +115,9 @@ def prepare_group(cell: Cell, context: RunContext) -> CellGroup:
         texts = Texts([content(row) for row in rows.train], [content(row) for part in others for row in part])
         loaded = load(cell.backbone, context.registry.sources, texts)
         labels = task.labels(rows.train)
+        tokenizer = loaded.text_tokenizer if task.head == "pooled" else loaded.tokenizer
         named = {"train": rows.train, "validation": rows.validation, **rows.scored()}
-        encoded = {
-            name: task.encode(examples, loaded.tokenizer, labels, recipe) for name, examples in named.items()
-        }
+        encoded = {name: task.encode(examples, tokenizer, labels, recipe) for name, examples in named.items()}
         pad = loaded.tokenizer.pad_token_id or 0
         tokens = np.unique(np.concatenate([[pad], *(part.tokens for part in encoded.values())]))
         fastest = Speeds(context.device, context.registry.sources.cache).attention(
@@ -122,7 +125,13 @@ def prepare_group(cell: Cell, context: RunContext) -> CellGroup:
         )
         joined = JOINED[recipe.features]
         setup = EncoderSetup(
-            tokens, fastest, recipe.encoder_dropout, recipe.layers, joined, context.device.torch
+            tokens,
+            fastest,
+            recipe.encoder_dropout,
+            recipe.layers,
+            joined,
+            context.device.torch,
+            recipe.attention == "bidirectional",
         )
         given = loaded.backbone
         token_ids = setup.apply(given)
@@ -134,9 +143,10 @@ def prepare_group(cell: Cell, context: RunContext) -> CellGroup:
     parts = len(splits) * (given.depth + 2)
     budget = cache_budget(context.memory, context.device, parts, context.registry.sources.cache)
     machine = (processor(), torch.get_num_threads(), torch.__version__, setup.attention)
+    unusual = [recipe.attention] if setup.both_ways else []
     frozen = given.copy().cast(context.device.dtype)
     weights = (
-        digest([frozen.content(), str(frozen.dtype), recipe.features, *map(str, machine)])
+        digest([frozen.content(), str(frozen.dtype), recipe.features, *map(str, machine), *unusual])
         if context.activations
         else ""
     )

@@ -62,7 +62,8 @@ def _standard(kind: str) -> list[str]:
 
 
 def _pooled(cell: Cell) -> list[str]:
-    what = "the mean of all tokens" if cell.recipe.pooling == "mean" else "the first token"
+    ways = {"mean": "the mean of all tokens", "cls": "the first token", "last": "the last token"}
+    what = ways[cell.recipe.pooling]
     return [
         f"The classifier reads {what}, which no `AutoModelForSequenceClassification` of this encoder does. So:",
         "",

@@ -51,9 +51,12 @@ class Head(nn.Module):
             self.map = nn.Sequential(hidden, nn.GELU(), drop, nn.Linear(BOTTLENECK, outputs))
 
     def pool(self, hidden: Tensor, mask: Tensor) -> Tensor:
-        """[B, S, width] -> [B, width], fp32; the mean over real tokens, or the first token."""
+        """[B, S, width] -> [B, width], fp32; the mean over real tokens, the first token, or the last real one."""
         if self.pooling == "cls":
             return hidden[:, 0].float()
+        if self.pooling == "last":
+            rows = torch.arange(len(hidden), device=hidden.device)
+            return hidden[rows, mask.sum(1) - 1].float()
         weights = mask.unsqueeze(-1).float()
         return (hidden * weights).sum(1) / weights.sum(1)
 

@@ -9,22 +9,32 @@ from collections.abc import Collection, Iterable
 from typing import Any
 
 from torch import Tensor, nn
+from transformers.pytorch_utils import Conv1D
 
 from bench.contracts import BenchError
+
+LINEAR = (nn.Linear, Conv1D)
+"""Linear maps; those of GPT-2 hold their weights transposed."""
 
 
 class Adapted(nn.Module):
     """A linear map followed by a bottleneck adapter with a residual connection (Houlsby et al. 2019,
     arXiv 1902.00751, figure 2): y + up(gelu(down(y)))."""
 
-    def __init__(self, base: nn.Linear, width: int) -> None:
+    def __init__(self, base: nn.Linear | Conv1D, width: int) -> None:
         super().__init__()
         self.base = base
-        down, up = nn.Linear(base.out_features, width), nn.Linear(width, base.out_features)
+        outputs = base.nf if isinstance(base, Conv1D) else base.out_features
+        down, up = nn.Linear(outputs, width), nn.Linear(width, outputs)
         nn.init.normal_(down.weight, std=0.02)
         for zero in (down.bias, up.weight, up.bias):
             nn.init.zeros_(zero)
         self.adapter = nn.Sequential(down, nn.GELU(), up).to(base.weight.device)
+
+    @property
+    def weight(self) -> Tensor:
+        """Of the linear map: T5 asks for its type."""
+        return self.base.weight
 
     def forward(self, hidden: Tensor) -> Tensor:
         hidden = self.base(hidden)
@@ -43,8 +53,10 @@ def insert_lora(layers: nn.ModuleList, rank: int, alpha: int) -> None:
     2106.09685), through `peft`."""
     from peft import LoraConfig, inject_adapter_in_model
 
-    targets = [name for name, module in layers.named_modules() if isinstance(module, nn.Linear)]
-    inject_adapter_in_model(LoraConfig(r=rank, lora_alpha=alpha, target_modules=targets), layers)
+    targets = [name for name, module in layers.named_modules() if isinstance(module, LINEAR)]
+    transposed = isinstance(layers.get_submodule(targets[0]), Conv1D)  # of one kind, in every architecture
+    config = LoraConfig(r=rank, lora_alpha=alpha, target_modules=targets, fan_in_fan_out=transposed)
+    inject_adapter_in_model(config, layers)
 
 
 def merge_lora(layers: nn.ModuleList) -> None:
@@ -63,7 +75,7 @@ def merge_lora(layers: nn.ModuleList) -> None:
         layers.set_submodule(name, module.get_base_layer())
 
 
-def _linear(layer: nn.Module, path: str) -> nn.Linear:
+def _linear(layer: nn.Module, path: str) -> nn.Linear | Conv1D:
     found = layer.get_submodule(path)
-    assert isinstance(found, nn.Linear), path
+    assert isinstance(found, LINEAR), path
     return found

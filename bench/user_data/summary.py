@@ -244,5 +244,6 @@ def pooling_line(adapter: str, backbone: str) -> str:
     if not _pooling(adapter):
         return ""
     found = own_pooling(backbone)
-    what = "the mean of its tokens" if found.kind == "mean" else "its first token ([CLS])"
+    ways = {"mean": "the mean of its tokens", "cls": "its first token ([CLS])", "last": "its last token"}
+    what = ways[found.kind]
     return f"pooling on {backbone}: a text is {what} ({found.why})"
