@@ -15,7 +15,7 @@ import math
 import re
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol
 
@@ -310,6 +310,7 @@ class Task(ABC):
     head: ClassVar[Literal["pooled", "token", "span"]]  # what the head reads and gives
     metrics: ClassVar[tuple[Metric, ...]]  # includes `accuracy` and `f1`
     headline: ClassVar[str]  # the name of the metric that ranks strategies
+    scorer: ClassVar[str] = ""  # a new name where the same metric is counted by another rule than before
 
     @abstractmethod
     def splits(self, sources: Sources) -> Splits:
@@ -441,8 +442,8 @@ class Cell:
 
     @property
     def group_key(self) -> tuple[str, str, Recipe, int | None]:
-        """Cells with equal keys form a group: they share rows, weights and prefix."""
-        return self.task, self.backbone, self.recipe, self.draw
+        """Cells with equal keys form a group: they share rows, weights and prefix, at whatever learning rate."""
+        return self.task, self.backbone, replace(self.recipe, rate_scale=1.0, tune=()), self.draw
 
 
 def digest(value: Any) -> str:

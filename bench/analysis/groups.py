@@ -118,6 +118,15 @@ def metric_heading(name: str, groups: Iterable[Group]) -> str:
     return kinds.pop() if len(kinds) == 1 else name
 
 
+EARLIER = {"ner": "strict IOB2"}
+"""The rule of records that name none, by the adapters whose rule has changed."""
+
+
+def scoring_rule(record: Record) -> str:
+    """The rule behind a record's scores; '' where there has been but one."""
+    return record.scorer or EARLIER.get(record.adapter, "")
+
+
 def check_metric(name: str, groups: Iterable[Group]) -> None:
     """Raise BenchError, which lists the metrics, where no finished record has this one; '' stands for each task's
     headline metric."""

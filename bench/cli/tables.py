@@ -19,6 +19,7 @@ class TableKind(StrEnum):
     convergence = "convergence"
     shift = "shift"
     curve = "curve"
+    rates = "rates"
 
 
 def register(app: typer.Typer) -> None:
@@ -39,8 +40,8 @@ def table(
     kind: Annotated[
         TableKind,
         typer.Option(
-            help="Scores; paired tests against the best; epochs to converge; scores on other domains, or by "
-            "training size."
+            help="Scores; paired tests against the best; epochs to converge; scores on other domains, by training "
+            "size, or on validation rows by learning rate."
         ),
     ] = TableKind.scores,
     rows: Annotated[
@@ -70,7 +71,7 @@ def table(
     """
     import gc
 
-    from bench.analysis import convergence, curves, opening, shift
+    from bench.analysis import convergence, curves, opening, rates, shift
     from bench.analysis.tables import build as tables
     from bench.analysis.tables import pairs
 
@@ -86,6 +87,8 @@ def table(
         result = shift.build(source.records, predictions, metric)
     elif kind is TableKind.curve:
         result = curves.build(source.records, predictions, metric)
+    elif kind is TableKind.rates:
+        result = rates.build(source.records)
     else:
         result = convergence.build(source.records)
     result = opening.noted(result, source)

@@ -62,7 +62,7 @@ def decode_words(
 ) -> list[list[str]]:
     """The tag of the largest logit of each first sub-word, from [T, labels]; one tag a word.
 
-    Tags are chosen word by word, so a list may break IOB2; strict scoring gives such a chunk no credit."""
+    Tags are chosen word by word, so a list may break IOB2: an I- may continue nothing."""
     words = encoded.words
     if words is None:
         raise ValueError("these sequences carry no words: encode them with `encode_words`")

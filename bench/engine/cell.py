@@ -186,6 +186,7 @@ def score(cell: Cell, trained: Trained, group: CellGroup, context: RunContext) -
         status="done",
         adapter=task.adapter,
         headline=task.headline,
+        scorer=task.scorer,
         metrics=task.metrics,
         scores=scores,
         curve=tuple(fitted.curve),

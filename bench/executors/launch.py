@@ -157,7 +157,8 @@ def check(cells: Sequence[Cell], registry: Registry, display: Screen) -> dict[st
 
     Returns why a cell's strategy does not fit its backbone, by cell id. Raises BenchError for wrong rows, for
     a backbone that does not exist, and where a strategy fits none of the backbones."""
-    for task, recipe, draw in dict.fromkeys((cell.task, cell.recipe, cell.draw) for cell in cells):
+    keys = [cell.group_key for cell in cells]
+    for task, recipe, draw in dict.fromkeys((task, recipe, draw) for task, _, recipe, draw in keys):
         display.say(f"{task}: checking rows ...")
         try:
             prepare(registry.task(task), registry.sources, recipe, draw)

@@ -10,7 +10,7 @@ from statistics import median
 from typing import Literal
 
 from bench.contracts import Cell
-from bench.runs.record import Record
+from bench.runs.record import Record, Seconds
 
 Basis = Literal["recorded", "scaled", "assumed"]
 """The same cell but for its seed; other cells, by the ratio of their operations; an assumed speed."""
@@ -46,6 +46,11 @@ class Sample:
     operations: float
 
 
+def _own(took: Seconds) -> float:
+    """Seconds of the cell itself, rates that were tried and rejected included."""
+    return took.train + took.evaluate + took.compile + took.tune
+
+
 def _one(cell: Cell) -> float:
     return 1.0
 
@@ -70,12 +75,12 @@ class Estimator:
         for record in records:
             if record.status == "done":
                 took = record.seconds
-                self._add(record, took.train + took.evaluate + took.compile, took.prepare + took.prefix)
+                self._add(record, _own(took), took.prepare + took.prefix)
 
     def observe(self, record: Record, wall: float, first: bool) -> None:
         """Learn from a cell that has just run for `wall` seconds. first: it was the first of its group."""
         if record.status == "done":
-            own = record.seconds.train + record.seconds.evaluate + record.seconds.compile
+            own = _own(record.seconds)
             self._add(record, own if first else wall, max(0.0, wall - own) if first else 0.0)
 
     def cell(self, cell: Cell) -> Estimate:

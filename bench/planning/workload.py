@@ -58,10 +58,11 @@ class Workload:
         last = frozen[-1]
         passes = math.ceil(recipe.epochs * recipe.evaluations)
         learnt = sum(phase.share * (depth - below) for phase, below in zip(phases, frozen, strict=True))
-        layers = 3 * recipe.epochs * train * learnt  # forward, and twice as much backward
+        tries = max(1, len(recipe.tune))
+        layers = tries * 3 * recipe.epochs * train * learnt  # forward, and twice as much backward
         layers += max(frozen) * (train + validation)  # the frozen prefix, once
-        layers += passes * validation * (depth - last) + test * depth
-        steps = recipe.epochs * train + (passes * validation + test) / 3
+        layers += tries * passes * validation * (depth - last) + test * depth
+        steps = tries * recipe.epochs * train + (tries * passes * validation + test) / 3
         return layer * layers + STEP * math.ceil(steps / recipe.batch_size)
 
     def memory(self, cell: Cell) -> int:

@@ -79,12 +79,13 @@ class Seconds(Frozen):
 
 
 class Trial(Frozen):
-    """A learning-rate scale that was tried: its lowest validation loss (None: it diverged), and whether it is the
-    one that the record is about."""
+    """A learning-rate scale that was tried: its lowest validation loss (None: it diverged), whether it is the
+    one that the record is about, and the headline score on the validation rows at that loss."""
 
     scale: float
     loss: float | None
     kept: bool
+    score: Score | None = None
 
 
 class Machine(Frozen):
@@ -122,6 +123,7 @@ class Record(Frozen):
     reason: Text = ""
     adapter: str = ""
     headline: str = ""
+    scorer: str = ""  # the rule behind the scores, where there has been another one: Task.scorer
     metrics: tuple[Metric, ...] = ()
     scores: dict[str, dict[str, Score]] = Field(default_factory=dict)
     curve: Annotated[tuple[Point, ...], AfterValidator(_possible)] = ()

@@ -14,6 +14,7 @@ from bench.analysis.groups import (
     is_degenerate,
     machine_fingerprint,
     metric_heading,
+    scoring_rule,
 )
 from bench.analysis.tables.model import ADAPTED
 from bench.contracts import Recipe
@@ -23,6 +24,11 @@ SECONDS = (
     "Seconds are cold: the cost of this cell alone (prepare + prefix + compile + train + evaluate), even where "
     "work was shared with other cells. Downloads are not counted. Median over seeds."
 )
+RULES = {
+    "conlleval": "F1 of entities follows conlleval, as published tables do",
+    "strict IOB2": "F1 of entities is strict IOB2, the rule of earlier versions: it lies above that of conlleval, "
+    "which published tables hold",
+}
 SELECTION = (
     "Selection: the state with the lowest validation loss is kept; the test set is scored once, at the end."
 )
@@ -53,6 +59,31 @@ def accuracies(groups: Mapping[Key, Group]) -> list[str]:
         tasks.setdefault(heading, {})[key.task] = None
     found = [f"{heading} on {', '.join(names)}" for heading, names in tasks.items() if heading != "accuracy"]
     return [f"Accuracy is {'; '.join(found)}."] if found else []
+
+
+def rules(groups: Mapping[Key, Group]) -> list[str]:
+    """By which rule scores were counted on tasks where there have been several; where a task mixes them, which
+    cells have which."""
+    found: dict[str, dict[str, dict[str, None]]] = {}
+    for key, group in groups.items():
+        for record in group.done:
+            if rule := scoring_rule(record):
+                found.setdefault(key.task, {}).setdefault(rule, {})[str(key)] = None
+    mixed = [
+        f"Not comparable on {task}: entities are counted by the rule of "
+        + " and of ".join(f"{rule} ({_cells(list(cells))})" for rule, cells in by_rule.items())
+        + "; run the earlier cells again."
+        for task, by_rule in found.items()
+        if len(by_rule) > 1
+    ]
+    single: dict[str, list[str]] = {}
+    for task, by_rule in found.items():
+        if len(by_rule) == 1:
+            single.setdefault(next(iter(by_rule)), []).append(task)
+    return [
+        *mixed,
+        *(f"{RULES[rule]} ({', '.join(names)})." for rule, names in single.items() if rule in RULES),
+    ]
 
 
 def warnings(groups: Mapping[Key, Group]) -> list[str]:
