@@ -12,11 +12,12 @@ from bench.contracts import BenchError, Cell, Metric
 from bench.runs.curve import Point
 from bench.runs.names import check_cell
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 """Raised when a field is added, removed or renamed; MIGRATIONS upgrades older records."""
 
 MIGRATIONS: dict[int, Callable[[dict[str, Any]], dict[str, Any]]] = {
     1: lambda value: value,  # newer fields have defaults
+    2: lambda value: value,
 }
 """From the version that is the key to the next."""
 
@@ -86,8 +87,19 @@ class Trial(Frozen):
     kept: bool
 
 
+class Load(Frozen):
+    """What else the machine was doing. start, end: runnable processes a core over the last minute, this run's own
+    included, when the cell started and ended. others: share of the cores that other processes kept busy meanwhile;
+    None where the system does not say."""
+
+    start: Duration
+    end: Duration
+    others: Share | None = None
+
+
 class Machine(Frozen):
-    """Where a cell ran."""
+    """Where a cell ran. warm_up: seconds that its process spent on first uses just before this cell, in no cell's
+    seconds. load: what else ran there."""
 
     device: str  # "cpu" or the GPU's name
     dtype: str
@@ -97,6 +109,8 @@ class Machine(Frozen):
     versions: dict[str, str] = Field(default_factory=dict)
     commit: str = ""
     dirty: bool = False
+    warm_up: Duration = 0.0
+    load: Load | None = None
 
 
 class Data(Frozen):

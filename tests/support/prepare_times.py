@@ -51,7 +51,7 @@ def main() -> None:
     parser.add_argument("--repeats", type=int, default=3)
     given = parser.parse_args()
     found = [[measured(checkout) for checkout in given.checkouts] for _ in range(given.repeats)]
-    print(f"{'seconds of prepare':<20}", *(f"{str(checkout):>16}" for checkout in given.checkouts))
+    print(f"{'seconds of prepare':<20}", *(f"{checkout!s:>16}" for checkout in given.checkouts))
     for task in TASKS:
         each = [median(turn[place][task] for turn in found) for place in range(len(given.checkouts))]
         shares = [f"{seconds:.2f} ({seconds / each[0]:.2f})" for seconds in each]
