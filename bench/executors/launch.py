@@ -174,7 +174,8 @@ def imports_of(cells: Sequence[Cell], registry: Registry) -> tuple[str, ...]:
 
 def _estimator(work: Work, registry: Registry) -> Estimator:
     """What is known of the run's cells, from records of whatever age in its folder."""
-    estimator = Estimator(Workload(registry).operations, assumed_rate(work.options.device))
+    workload = Workload(registry)
+    estimator = Estimator(workload.operations, assumed_rate(work.options.device), workload.prefix)
     for path in work.store.record_files():
         with suppress(BenchError):  # a damaged one of a cell that was not asked for
             record = work.store.record(

@@ -13,6 +13,7 @@ from bench.contracts import Cell
 from bench.engine.attempt import Attempt, attempt
 from bench.engine.group import CellGroup, RunContext, prepare_group
 from bench.engine.machine import choose_device
+from bench.engine.speeds import Speeds
 from bench.engine.warm_up import WarmUp
 from bench.executors.contract import Work
 from bench.executors.groups import Key
@@ -96,7 +97,9 @@ class Series:
         """The record with what else the machine did, and with a warm-up that has not been reported yet."""
         if record.machine is None:
             return record
-        machine = record.machine.model_copy(update={"warm_up": self._warm_up.take(), "load": found})
+        device, cache = self._context.device, self._context.registry.sources.cache
+        update = {"rate": Speeds(device, cache).gemm(), "warm_up": self._warm_up.take(), "load": found}
+        machine = record.machine.model_copy(update=update)
         return record.model_copy(update={"machine": machine})
 
     def _forget(self) -> None:

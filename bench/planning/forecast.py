@@ -58,7 +58,7 @@ def forecast(cells: Sequence[Cell], registry: Registry, folder: Path) -> Forecas
     the history, else from operations. BenchError where a task or a backbone does not exist."""
     workload = Workload(registry)
     rate = assumed_rate()
-    estimator = Estimator(_once_a_group(workload.operations), rate)
+    estimator = Estimator(_once_a_group(workload.operations), rate, _once_a_group(workload.prefix))
     read = _recorded(folder)
     recorded = [record for records in read.values() for record in records if _is_known(record, registry)]
     estimator.learn(recorded)

@@ -98,8 +98,10 @@ class Load(Frozen):
 
 
 class Machine(Frozen):
-    """Where a cell ran. warm_up: seconds that its process spent on first uses just before this cell, in no cell's
-    seconds. load: what else ran there."""
+    """Where a cell ran.
+
+    rate: operations a second of a large matrix product, measured once; 0: not measured. warm_up: seconds that its
+    process spent on first uses just before this cell, in no cell's seconds. load: what else ran there."""
 
     device: str  # "cpu" or the GPU's name
     dtype: str
@@ -109,6 +111,7 @@ class Machine(Frozen):
     versions: dict[str, str] = Field(default_factory=dict)
     commit: str = ""
     dirty: bool = False
+    rate: Annotated[float, Field(ge=0, le=1e20)] = 0.0
     warm_up: Duration = 0.0
     load: Load | None = None
 
