@@ -178,6 +178,8 @@ def run(
     if not part:
         note_completed(folder, begun)
     print(f"\nrecords and predictions: {folder}/")
+    if spent := _warm_up(records, begun):
+        print(f"warm-up {spent:.1f} s, in no cell's seconds")
     for label, command in _next(folder, chosen.name, records):
         print(f"{label:<6}{command}")
     failed = [record for record in records if record.status not in ("done", "skipped")]
@@ -216,6 +218,11 @@ def plan(
         print(json.dumps(as_dict(found), indent=1))
     else:
         show(found, console())
+
+
+def _warm_up(records: Sequence[Record], begun: str) -> float:
+    """Seconds that the workers of this run spent on first uses. begun: ISO 8601, UTC."""
+    return sum(record.machine.warm_up for record in records if record.machine and record.started >= begun)
 
 
 def _next(folder: Path, suite: str, records: Sequence[Record]) -> list[tuple[str, str]]:

@@ -65,6 +65,19 @@ class Workload:
         steps = tries * recipe.epochs * train + (tries * passes * validation + test) / 3
         return layer * layers + STEP * math.ceil(steps / recipe.batch_size)
 
+    def prefix(self, cell: Cell) -> float:
+        """How many of these are of the frozen prefix, which all seeds share; 0 where the strategy does not fit."""
+        shape, depth = self.registry.shape(cell.backbone), self.registry.layers(cell)
+        try:
+            frozen = frozen_layers(self.registry.phases(cell), depth)
+        except BenchError:
+            return 0.0
+        task = type(self.registry.task(cell.task))
+        train, validation, test = sizes(task, cell)
+        tokens = _length(task, cell)
+        layer = tokens * (2.0 * shape.layer + 4.0 * shape.width * tokens)
+        return layer * (max(frozen) * (train + validation) + frozen[-1] * test)
+
     def memory(self, cell: Cell) -> int:
         """Bytes at the peak: weights, their gradients, moments and best state, and a batch's activations."""
         shape, depth = self.registry.shape(cell.backbone), self.registry.layers(cell)

@@ -88,8 +88,21 @@ class Trial(Frozen):
     score: Score | None = None
 
 
+class Load(Frozen):
+    """What else the machine was doing. start, end: runnable processes a core over the last minute, this run's own
+    included, when the cell started and ended. others: share of the cores that other processes kept busy meanwhile;
+    None where the system does not say."""
+
+    start: Duration
+    end: Duration
+    others: Share | None = None
+
+
 class Machine(Frozen):
-    """Where a cell ran."""
+    """Where a cell ran.
+
+    rate: operations a second of a large matrix product, measured once; 0: not measured. warm_up: seconds that its
+    process spent on first uses just before this cell, in no cell's seconds. load: what else ran there."""
 
     device: str  # "cpu" or the GPU's name
     dtype: str
@@ -99,6 +112,9 @@ class Machine(Frozen):
     versions: dict[str, str] = Field(default_factory=dict)
     commit: str = ""
     dirty: bool = False
+    rate: Annotated[float, Field(ge=0, le=1e20)] = 0.0
+    warm_up: Duration = 0.0
+    load: Load | None = None
 
 
 class Data(Frozen):

@@ -171,6 +171,10 @@ def trend(lines: Sequence[Line], suite: str, task: str = "", strategy: str = "")
     notes = (
         "Steps are changes in mean found by PELT (Killick et al. 2012), with the commit that begins them.",
         *([f"Left out of some rows: {others} earlier runs with another recipe."] if others else []),
+        *([f"Left out of some rows: {others} earlier runs with another recipe."] if others else []),
+        *([f"Left out of some rows: {others} earlier runs with another recipe."] if others else []),
+        *([f"Left out of some rows: {others} earlier runs with another recipe."] if others else []),
+        *([f"Left out of some rows: {others} earlier runs with another recipe."] if others else []),
     )
     block = Block("", rows)
     return Table(f"History of suite {suite}", ("task", "strategy", "backbone"), columns, (block,), notes)

@@ -18,6 +18,7 @@ from bench.analysis.groups import (
 )
 from bench.analysis.tables.model import ADAPTED
 from bench.contracts import Recipe
+from bench.runs.load import BUSY
 from bench.runs.record import Record
 
 SECONDS = (
@@ -89,7 +90,7 @@ def rules(groups: Mapping[Key, Group]) -> list[str]:
 def warnings(groups: Mapping[Key, Group]) -> list[str]:
     """Runs that failed, that learned nothing, or that were adapted."""
     done = [record for group in groups.values() for record in group.done]
-    return [*_failures(groups), *_degenerate(done), *_adaptations(done)]
+    return [*_failures(groups), *_degenerate(done), *_adaptations(done), *_disturbed(done)]
 
 
 def _seeds(records: Iterable[Record]) -> str:
@@ -239,3 +240,18 @@ def _adaptations(records: Iterable[Record]) -> list[str]:
         for change in record.adaptations:
             ids.setdefault(change, []).append(record.cell.id)
     return [f"{ADAPTED} Adapted while running: {change} ({_cells(cells)})." for change, cells in ids.items()]
+
+
+def _disturbed(records: Iterable[Record]) -> list[str]:
+    """The cells whose machine was busy with other work while they ran."""
+    shares: dict[str, float] = {}
+    for record in records:
+        found = record.machine.load if record.machine else None
+        if found and found.others is not None and found.others > BUSY:
+            shares[record.cell.id] = found.others
+    if not shares:
+        return []
+    return [
+        f"Busy machine: while {len(shares)} of the cells ran ({_cells(list(shares))}), other processes took up to "
+        f"{100 * max(shares.values()):.0f}% of the cores: their seconds are not those of a quiet machine."
+    ]
