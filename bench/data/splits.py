@@ -119,8 +119,8 @@ def subset(examples: Sequence[E], size: int | None, salt: str = "") -> list[E]:
 
 def training_subset(examples: Sequence[E], size: int | None, draw: int | None = None) -> list[E]:
     """As `subset`, but those that bring a label not seen yet come first: with at least as many examples
-    as there are labels, every label occurs. Smaller samples are contained in larger ones of the same draw. draw: see
-    `bench.data.draws`."""
+    as there are labels, every label occurs. Smaller samples are contained in larger ones of the same draw.
+    draw: see `bench.data.draws`."""
     if draw is None or size is None or size >= len(examples):
         return _sample(examples, size, True, "")
     return _covering(shuffled(examples, draw), lambda example: _labels([example]))[:size]
