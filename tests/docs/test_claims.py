@@ -1,6 +1,5 @@
 """The committed verdicts on published claims are those of the committed baseline. After a new baseline or claim:
 
-
 python -m bench verify results/baselines/quick.jsonl --format md > results/tables/verify.md
 """
 

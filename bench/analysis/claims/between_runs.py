@@ -6,10 +6,11 @@ from collections.abc import Sequence
 from typing import TypeGuard
 
 from bench.analysis.claims.conditions import Sides
-from bench.analysis.claims.evidence import Evidence, NotTestable, fits, task_name
+from bench.analysis.claims.evidence import Evidence, NotTestable, fits
 from bench.analysis.claims.measures import Part, estimated, minus
 from bench.analysis.claims.published import GrowthClaim, SpreadClaim
 from bench.analysis.groups import Group, Key
+from bench.analysis.sizes import task_name
 from bench.analysis.statistics.over_tasks import log_spread
 from bench.analysis.statistics.resampling import resample
 from bench.contracts import Recipe

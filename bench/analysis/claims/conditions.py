@@ -6,10 +6,11 @@ import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from bench.analysis.claims.evidence import Evidence, task_name, train_rows
+from bench.analysis.claims.evidence import Evidence
 from bench.analysis.claims.published import DifferenceClaim, Needs, Published
 from bench.analysis.groups import Group
 from bench.analysis.shift import domains, elsewhere, weighted
+from bench.analysis.sizes import task_name, train_rows
 from bench.analysis.statistics.intervals import intervals
 from bench.analysis.statistics.resampling import resample
 from bench.runs.record import Record

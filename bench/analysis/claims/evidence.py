@@ -9,8 +9,8 @@ from bench.analysis.claims.declared import Declared
 from bench.analysis.claims.published import Published
 from bench.analysis.groups import Group, Key, gather
 from bench.analysis.loading import Run
+from bench.analysis.sizes import largest, task_name
 from bench.analysis.statistics.resampling import Source
-from bench.runs.record import Record
 
 
 class NotTestable(Exception):
@@ -58,29 +58,6 @@ def fits(claim: Published, key: Key) -> bool:
     )
 
 
-def task_name(task: str) -> str:
-    """The task without its size."""
-    return task.partition("@")[0]
-
-
 def _where(claim: Published) -> str:
     parts = [", ".join(names) for names in (claim.tasks, claim.backbones) if names]
     return f" on {' with '.join(parts)}" if parts else " on the same task and encoder"
-
-
-def largest(groups: Mapping[Key, Group]) -> dict[Key, Group]:
-    """The groups without the smaller sizes of tasks that ran at several sizes."""
-    sizes: dict[str, int] = {}
-    for key, group in groups.items():
-        task = task_name(key.task)
-        sizes[task] = max([sizes.get(task, 0), *(train_rows(record) for record in group.done)])
-    return {
-        key: group
-        for key, group in groups.items()
-        if "@" not in key.task or {train_rows(r) for r in group.done} == {sizes[task_name(key.task)]}
-    }
-
-
-def train_rows(record: Record) -> int:
-    """The training examples of a record; 0 where they are not known."""
-    return record.data.sizes.get("train", 0) if record.data else 0
