@@ -125,6 +125,19 @@ def test_what_a_table_cannot_show_is_refused_in_one_line(bench, runs, options, t
     refused(bench("table", runs["base"], *options), *texts)
 
 
+def test_ranks_over_two_tasks_are_refused(bench, runs):
+    refused(bench("table", runs["base"], "--kind", "ranks"), "at least 3 tasks; this run has finished 2 (")
+
+
+@pytest.mark.parametrize("format", ["terminal", "md", "latex", "csv", "html", "json"])
+def test_ranks_over_tasks_in_every_format(bench, format):
+    baseline = Path(__file__).parents[2] / "results" / "baselines" / "quick.jsonl"
+    code, out, err = bench("table", baseline, "--kind", "ranks", "--format", format)
+    assert (code, err) == (0, "")
+    assert "top-layers" in out
+    assert "rank" in out
+
+
 @pytest.mark.parametrize("options", [["--kind", "pears"], ["--format", "pdf"]])
 def test_a_wrong_choice_lists_the_valid_ones(bench, runs, options):
     refused(bench("table", runs["base"], *options), "is not one of", options[0])
