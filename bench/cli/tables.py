@@ -20,6 +20,7 @@ class TableKind(StrEnum):
     shift = "shift"
     curve = "curve"
     rates = "rates"
+    ranks = "ranks"
 
 
 def register(app: typer.Typer) -> None:
@@ -41,7 +42,7 @@ def table(
         TableKind,
         typer.Option(
             help="Scores; paired tests against the best; epochs to converge; scores on other domains, by training "
-            "size, or on validation rows by learning rate."
+            "size, or on validation rows by learning rate; ranks over tasks."
         ),
     ] = TableKind.scores,
     rows: Annotated[
@@ -73,7 +74,7 @@ def table(
 
     from bench.analysis import convergence, curves, opening, rates, shift
     from bench.analysis.tables import build as tables
-    from bench.analysis.tables import pairs
+    from bench.analysis.tables import pairs, ranks
 
     gc.set_threshold(100_000, 50, 50)  # records are not garbage, and looking for it takes a third of the time
     source = opening.open_source(str(run))
@@ -83,6 +84,8 @@ def table(
         result = tables.build(source.records, predictions, options)
     elif kind is TableKind.pairs:
         result = pairs.build(source.records, source.predictions, metric)
+    elif kind is TableKind.ranks:
+        result = ranks.build(source.records, source.predictions, metric)
     elif kind is TableKind.shift:
         result = shift.build(source.records, predictions, metric)
     elif kind is TableKind.curve:
