@@ -46,7 +46,8 @@ class DataOptions(Section):
 
 class Suite(Section):
     """What to run. `tasks` and `strategies` hold what deviates: recipe keys, and options of a strategy. A task may
-    also have `sizes`, numbers of training examples or "all": then it is run at each, as the task `name@size`."""
+    also have `sizes`, numbers of training examples, "8-shot" or "all": then it is run at each, as the task
+    `name@size`."""
 
     name: str = ""
     description: str = ""
@@ -70,7 +71,7 @@ class Suite(Section):
                 f"suite '{self.name}', task '{name}': sizes must be a list of different numbers or 'all'",
                 code="wrong-sizes",
             )
-        found = {f"{name}@{size}": replace(recipe, train=_examples(name, size)) for size in sizes}
+        found = {f"{name}@{size}": _sized(recipe, name, size) for size in sizes}
         return found or {name: recipe}
 
     def task_recipe(self, task: str) -> Recipe:
@@ -109,6 +110,14 @@ class Suite(Section):
         return tuple(description.from_values(name, keys, folder) for name, keys in own.items())
 
 
+def _sized(recipe: Recipe, task: str, size: Any) -> Recipe:
+    """The recipe at a size: a number of training examples, `all`, or `8-shot`, so many examples of each class."""
+    shots = re.fullmatch("([1-9][0-9]{0,6})-shot", str(size)[:50])
+    if shots:
+        return replace(recipe, shots=int(shots[1]), train=None)
+    return replace(recipe, train=_examples(task, size))
+
+
 def _examples(task: str, size: Any) -> int | None:
     """How many training examples a size means; None: all."""
     if str(size) == "all":
@@ -116,7 +125,8 @@ def _examples(task: str, size: Any) -> int | None:
     text = str(size)[:50]
     if isinstance(size, bool) or not re.fullmatch("0*[1-9][0-9]{0,9}", text) or int(text) > MOST_EXAMPLES:
         raise BenchError(
-            f"task '{task}@{text}': a size is a number of training examples, or all; at most {MOST_EXAMPLES:,}",
+            f"task '{task}@{text}': a size is a number of training examples, at most {MOST_EXAMPLES:,}, all, or "
+            "8-shot for 8 of each class",
             code="wrong-size",
         )
     return int(text)

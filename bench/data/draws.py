@@ -7,6 +7,7 @@ drawn rows it speaks of the task: all strategies of a seed have the same rows, a
 from __future__ import annotations
 
 import hashlib
+from collections import Counter
 from collections.abc import Sequence
 from typing import Any, TypeVar
 
@@ -35,3 +36,20 @@ def check_size(task: str, rows: Sequence[Any], size: int | None) -> None:
             f"set recipe.train to at most half ({most:,}), so that seeds have different rows",
             code="too-few-rows-to-resample",
         )
+
+
+def few_of_each(task: str, rows: Sequence[E], shots: int, draw: int | None) -> list[E]:
+    """`shots` rows of every class in the order of the draw, all of a class that has fewer; nested in larger
+    numbers of the same draw. BenchError where rows have no class."""
+    if not hasattr(rows[0], "label"):
+        raise BenchError(
+            f"task '{task}': recipe.shots counts rows a class, and its rows have no single label: use recipe.train",
+            code="no-classes",
+        )
+    taken: Counter[str] = Counter()
+    found = []
+    for row in shuffled(rows, draw):
+        if taken[row.label] < shots:
+            taken[row.label] += 1
+            found.append(row)
+    return found

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 _LAYOUT = 2  # of the file; part of its name
 _PART = 128  # rows of a row group, the least that is read
-LISTS = ("words", "tags", "answers")
+LISTS = ("words", "tags", "answers", "labels")
 """The fields that hold several texts."""
 
 
@@ -114,7 +114,8 @@ def _table(split: str, rows: Sequence[Any], kind: type) -> pa.Table:
         if field.name == "answers":
             columns["starts"] = pa.array([[at for _, at in pairs] for pairs in values], pa.list_(pa.int64()))
             values = [[answer for answer, _ in pairs] for pairs in values]
-        columns[field.name] = pa.array(values, texts if field.name in LISTS else text)
+        kind_of = pa.float64() if field.name == "number" else texts if field.name in LISTS else text
+        columns[field.name] = pa.array(values, kind_of)
     return pa.table(columns).replace_schema_metadata({ABOUT: json.dumps({"type": kind.__name__})})
 
 

@@ -5,20 +5,31 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import fields, replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from bench.contracts import BenchError, QuestionExample, Recipe, Splits, Task, TextExample, WordsExample
-from bench.data.draws import check_size, shuffled
+from bench.contracts import (
+    BenchError,
+    LabelsExample,
+    NumberExample,
+    QuestionExample,
+    Recipe,
+    Splits,
+    Task,
+    TextExample,
+    WordsExample,
+)
+from bench.data.draws import check_size, few_of_each, shuffled
 from bench.data.foreign import contained
 from bench.data.stored_rows import StoredRows
 
 if TYPE_CHECKING:
     from bench.data.sources import Sources
 
-E = TypeVar("E", TextExample, WordsExample, QuestionExample)
+E = TypeVar("E", TextExample, LabelsExample, NumberExample, WordsExample, QuestionExample)
 
 
 def all_splits(splits: Splits) -> dict[str, Sequence[Any]]:
@@ -28,12 +39,14 @@ def all_splits(splits: Splits) -> dict[str, Sequence[Any]]:
 
 
 def fingerprint(examples: Iterable[Any]) -> str:
-    """A short SHA-256 of all fields of all examples, in order."""
+    """A short SHA-256 of all fields of all examples, in order; a second text counts where there is one."""
     total = hashlib.sha256()
     names: tuple[str, ...] = ()
     for example in examples:
-        names = names or tuple(field.name for field in fields(example))
+        names = names or tuple(field.name for field in fields(example) if "later" not in field.metadata)
         values = [getattr(example, name) for name in names]
+        if pair := getattr(example, "pair", ""):
+            values.append(pair)
         total.update(json.dumps(values, ensure_ascii=False).encode())
         total.update(b"\n")
     return total.hexdigest()[:16]
@@ -45,7 +58,7 @@ def content(example: Any) -> str:
         return " ".join(example.words)
     if isinstance(example, QuestionExample):
         return f"{example.question}\n{example.context}"
-    return example.text
+    return f"{example.text}\n{example.pair}" if example.pair else example.text
 
 
 # --------------------------------------------------------------------------------------------------
@@ -167,6 +180,8 @@ def _labels(examples: Iterable[Any]) -> set[str]:
     for example in examples:
         if isinstance(example, TextExample):
             found.add(example.label)
+        elif isinstance(example, LabelsExample):
+            found.update(example.labels)
         elif isinstance(example, WordsExample):
             found.update(example.tags)
     return found
@@ -216,9 +231,14 @@ def check_examples(task: Task, splits: Splits) -> None:
 
 
 def _not_text(example: Any) -> str | None:
-    """A field of an example that is not text or cannot be written: a label that is a number, a lone surrogate."""
+    """A field of an example that is not text (in regression, a number), or cannot be written: a label that is a
+    number, a lone surrogate."""
     for field in fields(example):
         value = getattr(example, field.name)
+        if field.name == "number":
+            if type(value) is not float or not math.isfinite(value):
+                return f"number has {value!r}, which is not a finite number"
+            continue
         texts = [text for text, _ in value] if field.name == "answers" else value
         for text in (texts,) if isinstance(texts, str) or not isinstance(texts, Iterable) else texts:
             if not isinstance(text, str):
@@ -286,6 +306,8 @@ def _chosen(task: Task, split: str, rows: Sequence[Any], recipe: Recipe, draw: i
     """The rows of a split that the recipe asks for; of a draw, every row is read."""
     sizes = {"train": recipe.train, "validation": recipe.validation}
     size = sizes.get(split, recipe.test)
+    if split == "train" and recipe.shots:
+        return few_of_each(task.name, rows, recipe.shots, draw)
     if draw is not None:
         within = _within(rows, recipe.max_context)
         check_size(task.name, within, size)

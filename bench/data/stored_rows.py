@@ -9,7 +9,7 @@ import json
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, overload
 
-from bench.contracts import QuestionExample, TextExample, WordsExample
+from bench.contracts import LabelsExample, NumberExample, QuestionExample, TextExample, WordsExample
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -18,7 +18,9 @@ if TYPE_CHECKING:
 ABOUT = b"transferbench"
 """The key of what a file says of itself, as JSON."""
 
-KINDS = {kind.__name__: kind for kind in (TextExample, WordsExample, QuestionExample)}
+KINDS = {
+    kind.__name__: kind for kind in (TextExample, LabelsExample, NumberExample, WordsExample, QuestionExample)
+}
 
 PLACE = "place"
 """The column with a row's position in its split, as the task gives it."""
@@ -93,8 +95,9 @@ def examples(table: pa.Table) -> list[Any]:
     if kind is QuestionExample:
         pairs = zip(columns["answers"], columns.pop("starts"), strict=True)
         columns["answers"] = [tuple(zip(*pair, strict=True)) for pair in pairs]
-    if kind is WordsExample:
-        columns["words"], columns["tags"] = (list(map(tuple, columns[name])) for name in ("words", "tags"))
+    for name in ("words", "tags", "labels"):
+        if name in columns:
+            columns[name] = list(map(tuple, columns[name]))
     return [kind(**dict(zip(columns, row, strict=True))) for row in zip(*columns.values(), strict=True)]
 
 

@@ -64,7 +64,28 @@ def encode_windows(examples: Sequence[QuestionExample], tokenizer: Any, recipe: 
 
 
 def decode_windows(logits: np.ndarray, encoded: Encoded, examples: Sequence[QuestionExample]) -> list[str]:
-    """The answer text of each example, from start and end logits [T, 2].
+    """The answer text of each example, as `best_answers` finds it."""
+    return best_answers(logits, encoded, examples)[0]
+
+
+def null_margins(
+    logits: np.ndarray, encoded: Encoded, examples: Sequence[QuestionExample]
+) -> tuple[list[str], np.ndarray]:
+    """The best answers, and by how much the null score is above theirs; float64 [examples].
+
+    The null score of a window is the sum of both logits of its first token; of an example the least over its
+    windows, so that one window with an answer is enough (Devlin et al. 2019, section 4.3)."""
+    answers, best = best_answers(logits, encoded, examples)
+    first = logits[encoded.offsets[:-1]].astype(np.float64).sum(1)
+    null = np.full(len(examples), np.inf)
+    np.minimum.at(null, encoded.example, first)
+    return answers, null - best
+
+
+def best_answers(
+    logits: np.ndarray, encoded: Encoded, examples: Sequence[QuestionExample]
+) -> tuple[list[str], np.ndarray]:
+    """The answer text of each example from start and end logits [T, 2], and its score, float64 [examples].
 
     Over all windows of an example, the span of 1 to MAX_ANSWER_TOKENS context tokens with the largest
     sum of start and end logit; sums of different windows are compared as they are; the first of equals.
@@ -89,11 +110,13 @@ def decode_windows(logits: np.ndarray, encoded: Encoded, examples: Sequence[Ques
     order = np.lexsort((-best[starts], of_example))
     answered, first = np.unique(of_example[order], return_index=True)
     answers = [""] * len(examples)
+    scores = np.full(len(examples), -np.inf)
     for number, start in zip(answered, starts[order[first]], strict=True):
         context = examples[number].context
+        scores[number] = best[start]
         begin, end = int(spans[start, 0]), int(spans[start + reach[start], 1])
         answers[number] = context[begin : _with_marks(context, end)]
-    return answers
+    return answers, scores
 
 
 def _cut_questions(questions: list[str], tokenizer: Any, limit: int) -> list[str]:
@@ -145,8 +168,9 @@ def _answer_tokens(
     spans: np.ndarray, offsets: np.ndarray, of_example: np.ndarray, examples: Sequence[QuestionExample]
 ) -> np.ndarray:
     """First and last token of the first gold answer in each window, (0, 0) where the window lacks a part
-    of it; int64 [N, 2]. Its tokens are those that share a character with it, in any window."""
-    gold = np.array([(e.answers[0][1], e.answers[0][1] + len(e.answers[0][0])) for e in examples], np.int64)
+    of it, or there is none; int64 [N, 2]. Its tokens are those that share a character with it, in any window."""
+    firsts = [example.answers[0] if example.answers else ("", -1) for example in examples]
+    gold = np.array([(start, start + len(text)) for text, start in firsts], np.int64)
     gold = gold.reshape(-1, 2)
     begin, end = np.repeat(gold[of_example], np.diff(offsets), axis=0).T
     touching = (spans[:, 0] >= 0) & (spans[:, 0] < end) & (spans[:, 1] > begin)

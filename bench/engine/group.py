@@ -10,6 +10,7 @@ import torch
 
 from bench.contracts import Cell, Recipe, Splits, Task, digest
 from bench.data.batches import Split
+from bench.data.class_weights import balanced
 from bench.data.encoding import Encoded
 from bench.data.splits import content, prepare
 from bench.data.splits import fingerprint as rows_fingerprint
@@ -57,7 +58,7 @@ class EncoderSetup:
 
     tokens: the ids of the vocabulary that occur. attention: the implementation. layers: how many are kept; None:
     all. joined: how many of the last blocks' outputs the head reads. both_ways: a decoder attends to later tokens,
-    too."""
+    too. pairs: one vector stands for two texts."""
 
     tokens: np.ndarray
     attention: str
@@ -66,12 +67,15 @@ class EncoderSetup:
     joined: int
     device: torch.device
     both_ways: bool = False
+    pairs: bool = False
 
     def apply(self, backbone: Backbone) -> np.ndarray:
         """Set up a backbone in place; returns the new id of each vocabulary entry."""
         if self.layers is not None:
             backbone.keep_layers(self.layers)
         backbone.join(self.joined)
+        if self.pairs:
+            backbone.read_pairs()
         if self.dropout is not None:
             backbone.set_dropout(self.dropout)
         backbone.use_attention(self.attention)
@@ -118,12 +122,15 @@ def prepare_group(cell: Cell, context: RunContext) -> CellGroup:
         tokenizer = loaded.text_tokenizer if task.head == "pooled" else loaded.tokenizer
         named = {"train": rows.train, "validation": rows.validation, **rows.scored()}
         encoded = {name: task.encode(examples, tokenizer, labels, recipe) for name, examples in named.items()}
+        if recipe.class_weights == "balanced":
+            encoded = balanced(encoded, len(labels), task.name)
         pad = loaded.tokenizer.pad_token_id or 0
         tokens = np.unique(np.concatenate([[pad], *(part.tokens for part in encoded.values())]))
         fastest = Speeds(context.device, context.registry.sources.cache).attention(
             encoded["train"].lengths.mean()
         )
         joined = JOINED[recipe.features]
+        pairs = task.head == "pooled" and bool(encoded["train"].segments.any())
         setup = EncoderSetup(
             tokens,
             fastest,
@@ -132,6 +139,7 @@ def prepare_group(cell: Cell, context: RunContext) -> CellGroup:
             joined,
             context.device.torch,
             recipe.attention == "bidirectional",
+            pairs,
         )
         given = loaded.backbone
         token_ids = setup.apply(given)

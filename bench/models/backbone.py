@@ -50,6 +50,9 @@ class Backbone(ABC):
             outputs.append(self.run(outputs[-1], mask, segments, block, block + 1))
         return torch.cat(outputs, -1)
 
+    def read_pairs(self) -> None:  # noqa: B027  (empty on purpose: most backbones have nothing to do)
+        """Expect two texts in every sequence, told apart by `segments`. An encoder reads both at once, as it is."""
+
     @abstractmethod
     def named_parameters(self) -> dict[str, nn.Parameter]:
         """All parameters by their canonical name, embeddings first."""

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from bench.contracts import BenchError, Cell, Phase, Task, frozen_blocks
 from bench.registry import Registry
 
-FILLED = {"qa": 0.9}
+FILLED = {"qa": 0.9, "unanswerable": 0.9}
 FILLED_ELSE = 0.5
 """The share of `max_length` that an example is assumed to fill, by adapter."""
 

@@ -110,6 +110,10 @@ def _sizes(records: Iterable[Record]) -> str:
     )
 
 
+QUESTIONS = ("qa", "unanswerable")
+"""The adapters that read windows of a context."""
+
+
 def _recipes(records: Iterable[Record]) -> list[str]:
     tasks: dict[str, dict[str, None]] = {}
     for record in records:
@@ -129,9 +133,9 @@ def recipe_text(recipe: Recipe, adapter: str = "") -> str:
         f"batches of {recipe.batch_size}",
         f"up to {recipe.max_length} tokens",
     ]
-    if adapter == "qa":
+    if adapter in QUESTIONS:
         parts[-1] += f" with stride {recipe.stride}"
-    if recipe.max_context is not None and adapter in ("qa", ""):
+    if recipe.max_context is not None and adapter in (*QUESTIONS, ""):
         parts.append(f"contexts of up to {recipe.max_context:,} characters")
     often = "once" if recipe.evaluations == 1 else f"{recipe.evaluations} times"
     parts += [
@@ -140,7 +144,7 @@ def recipe_text(recipe: Recipe, adapter: str = "") -> str:
         f"gradient norm up to {recipe.clip:g}",
         f"validated {often} an epoch with patience {recipe.patience}",
         f"{recipe.head} head"
-        if adapter in ("ner", "qa")
+        if adapter in ("ner", *QUESTIONS)
         else f"{recipe.head} head, {recipe.pooling} pooling",
         f"dropout {recipe.dropout:g}",
     ]
