@@ -35,7 +35,8 @@ class DataArguments(TypedDict, total=False):
     adapter: str
     name: str
     text: str
-    label: str
+    pair: str
+    label: str | Sequence[str]
     words: str
     tags: str
     sentence: str
@@ -45,6 +46,7 @@ class DataArguments(TypedDict, total=False):
     start: str
     group: str
     label_names: str
+    label_separator: str
     encoding: str
     drop_duplicates: bool
 

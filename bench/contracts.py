@@ -15,7 +15,7 @@ import math
 import re
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import KW_ONLY, dataclass, field
+from dataclasses import KW_ONLY, dataclass, field, replace
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol
 
@@ -301,12 +301,36 @@ def check_coverage(strategy: Strategy, phases: Sequence[Phase], parameters: Iter
 
 @dataclass(frozen=True, slots=True)
 class TextExample:
-    """A text with one label. `group` is the document that it comes from; a group never spans splits."""
+    """A text, or a pair of texts, with one label. `group` is the document that it comes from; a group never spans
+    splits. `pair` is the second text; '' where there is one text."""
 
     id: str
     text: str
     label: str
     group: str = ""
+    pair: str = later("")
+
+
+@dataclass(frozen=True, slots=True)
+class LabelsExample:
+    """A text, or a pair of texts, with any number of labels, each of them once; none is a valid answer."""
+
+    id: str
+    text: str
+    labels: tuple[str, ...]
+    group: str = ""
+    pair: str = later("")
+
+
+@dataclass(frozen=True, slots=True)
+class NumberExample:
+    """A text, or a pair of texts, with a number: a rating, a similarity."""
+
+    id: str
+    text: str
+    number: float
+    group: str = ""
+    pair: str = later("")
 
 
 @dataclass(frozen=True, slots=True)
@@ -321,7 +345,8 @@ class WordsExample:
 
 @dataclass(frozen=True, slots=True)
 class QuestionExample:
-    """A question on a context with its gold answers as (text, first character in the context)."""
+    """A question on a context with its gold answers as (text, first character in the context); none where the
+    context does not answer it."""
 
     id: str
     question: str
@@ -330,7 +355,7 @@ class QuestionExample:
     group: str = ""
 
 
-Example = TextExample | WordsExample | QuestionExample
+Example = TextExample | LabelsExample | NumberExample | WordsExample | QuestionExample
 
 
 @dataclass(frozen=True)
@@ -351,7 +376,21 @@ class Splits:
 # Tasks
 
 
-MetricKind = Literal["mean", "ratio", "f1", "macro_f1", "class_f1"]
+MetricKind = Literal[
+    "mean",
+    "ratio",
+    "f1",
+    "macro_f1",
+    "class_f1",
+    "sets_f1",
+    "macro_recall",
+    "class_precision",
+    "class_recall",
+    "pearson",
+    "spearman",
+    "mcc",
+    "error",
+]
 
 
 @dataclass(frozen=True)
@@ -362,6 +401,12 @@ class Metric:
     f1(t, p, g): 2 sum t / (sum p + sum g), of true positives, predicted and gold counts.
     macro_f1: unweighted mean over labels of the F1 of columns `reference` and `prediction`.
     class_f1(label): F1 of that one label in columns `reference` and `prediction`.
+    macro_recall: unweighted mean over labels of the recall of columns `reference` and `prediction`.
+    class_precision(label), class_recall(label): of that one label.
+    sets_f1: macro_f1 where `reference` and `prediction` are sets of labels, written as JSON lists.
+    pearson(a, b), spearman(a, b): the correlation of columns a and b, or of their ranks; in [-1, 1].
+    mcc: Matthews' correlation of columns `reference` and `prediction`; in [-1, 1].
+    error(a): the mean of column a, in the units of the labels; lower is better.
     """
 
     name: str
@@ -381,10 +426,11 @@ class Task(ABC):
     origin: ClassVar[str] = (
         ""  # of a task that is described by values, not code: a digest of them and its rows
     )
-    adapter: ClassVar[str]  # classification, sentiment, ner, qa
+    adapter: ClassVar[str]  # classification, sentiment, regression, multilabel, ner, qa, unanswerable
     head: ClassVar[Literal["pooled", "token", "span"]]  # what the head reads and gives
-    metrics: ClassVar[tuple[Metric, ...]]  # includes `accuracy` and `f1`
+    metrics: ClassVar[tuple[Metric, ...]]  # includes `accuracy` and `f1`, except in regression
     headline: ClassVar[str]  # the name of the metric that ranks strategies
+    scorer: ClassVar[str] = ""  # a new name where the same metric is counted by another rule than before
 
     @abstractmethod
     def splits(self, sources: Sources) -> Splits:
@@ -396,7 +442,8 @@ class Task(ABC):
 
     @abstractmethod
     def labels(self, train: Sequence[Any]) -> tuple[str, ...]:
-        """The label set, in the order of the head's outputs; () where the head has no labels (qa)."""
+        """The label set, in the order of the head's outputs; () where the head has no labels (qa). In regression
+        the only output, named by the scale of the training rows."""
 
     @abstractmethod
     def encode(
@@ -410,8 +457,25 @@ class Task(ABC):
     def decode(
         self, logits: np.ndarray, encoded: Encoded, examples: Sequence[Any], labels: Sequence[str]
     ) -> list[Any]:
-        """One prediction for each example (label, list of tags, answer text) from logits packed as in `encoded`:
-        pooled [sequences, labels], token [tokens, labels], span [tokens, 2]; float32."""
+        """One prediction for each example (label, number, list of tags, answer text) from logits packed as in
+        `encoded`: pooled [sequences, labels], token [tokens, labels], span [tokens, 2]; float32."""
+
+    def fitted(
+        self,
+        logits: np.ndarray,
+        encoded: Encoded,
+        examples: Sequence[Any],
+        labels: Sequence[str],
+        recipe: Recipe,
+    ) -> Task:
+        """The task that decodes with what it chooses on the validation rows, such as a threshold, from the trained
+        model's logits of them; itself where it chooses nothing. The same rule for all strategies."""
+        return self
+
+    @property
+    def chosen(self) -> Mapping[str, float]:
+        """What `fitted` chose, by name, for the record and for exported models."""
+        return {}
 
     @abstractmethod
     def trivial(self, train: Sequence[Any], examples: Sequence[Any]) -> list[Any]:
@@ -419,7 +483,8 @@ class Task(ABC):
 
     @abstractmethod
     def score(self, examples: Sequence[Any], predictions: Sequence[Any]) -> dict[str, float]:
-        """The scores by metric name, each in [0, 1], from the field's reference scorers."""
+        """The scores by metric name, from the field's reference scorers: in [0, 1], correlations in [-1, 1], errors
+        in the units of the labels."""
 
     @abstractmethod
     def columns(self, examples: Sequence[Any], predictions: Sequence[Any]) -> dict[str, list[Any]]:
@@ -449,7 +514,7 @@ class Recipe:
     evaluations: int = 1  # validation passes per epoch
     patience: int = 3  # evaluations without a better validation loss, in the last phase
     head: Literal["linear", "bottleneck"] = "linear"
-    pooling: Literal["mean", "cls"] = "mean"
+    pooling: Literal["mean", "cls", "last"] = "mean"
     features: Literal["last", "last-4", "mix"] = (
         "last"  # of a frozen encoder: what the head reads of its layers
     )
@@ -459,6 +524,26 @@ class Recipe:
     rate_scale: float = 1.0  # multiplies every learning rate
     tune: tuple[float, ...] = ()  # further scales to try for every cell; the lowest validation loss decides
     shift: bool = False  # also score the test sets of other domains
+    resample: Literal["none", "train"] = later("none")  # "train": each seed draws its training rows anew
+    attention: Literal["own", "bidirectional"] = later(
+        "own"
+    )  # of a decoder: every token also sees those after it
+
+    shots: int | None = later(None)  # training rows a class, drawn anew for each seed; None: as `train` says
+    class_weights: Literal["none", "balanced"] = later(
+        "none"
+    )  # of the loss: rows / (classes * rows of the class)
+    windows: Literal["none", "mean", "max"] = later(
+        "none"
+    )  # of long texts: how the windows' logits are pooled
+    truncation: Literal["head", "head+tail"] = later("head")  # what is kept of a text that is too long
+    threshold: Literal["half", "validation"] = later(
+        "half"
+    )  # of several labels: 0.5, or the best on validation
+    logits: bool = later(False)  # predictions hold the logits of every text, in float16
+    calibrate: bool = later(
+        False
+    )  # divide kept logits by a temperature that is fitted on the validation rows
 
     def __post_init__(self) -> None:
         for name in ("epochs", "batch_size", "max_length", "clip", "evaluations", "patience", "rate_scale"):
@@ -470,7 +555,7 @@ class Recipe:
             )
         if len(set(self.tune)) < len(self.tune):
             raise self._wrong("tune", "must hold scales that differ")
-        for name in ("train", "validation", "test", "max_context", "layers"):
+        for name in ("train", "validation", "test", "max_context", "layers", "shots"):
             value = getattr(self, name)
             if value is not None and not 1 <= value <= LARGEST:
                 raise self._wrong(name, f"must be at least 1 and at most {LARGEST:g}, or left out for all")
@@ -479,6 +564,15 @@ class Recipe:
         for name in ("warmup", "dropout", "encoder_dropout"):
             if getattr(self, name) is not None and not 0 <= getattr(self, name) < 1:
                 raise self._wrong(name, "must be in [0, 1)")
+        if self.shots and (self.train or self.resample != "none"):
+            raise BenchError(
+                "recipe.shots draws rows of every class for each seed: leave out recipe.train and recipe.resample",
+                code="wrong-recipe",
+            )
+        if self.windows != "none" and self.truncation != "head":
+            raise BenchError(
+                "recipe.windows reads whole texts: leave out recipe.truncation", code="wrong-recipe"
+            )
         if not 0 <= self.stride < self.max_length:
             raise self._wrong("stride", f"must be at least 0 and below max_length ({self.max_length})")
 
@@ -506,9 +600,14 @@ class Cell:
         return f"{self.task}/{self.strategy}/{backbone}/seed{self.seed}"
 
     @property
-    def group_key(self) -> tuple[str, str, Recipe]:
-        """Cells with equal keys form a group: they share rows, weights and prefix."""
-        return self.task, self.backbone, self.recipe
+    def draw(self) -> int | None:
+        """Which draw of the training rows the cell has; None where all seeds have the same rows."""
+        return self.seed if self.recipe.resample == "train" or self.recipe.shots else None
+
+    @property
+    def group_key(self) -> tuple[str, str, Recipe, int | None]:
+        """Cells with equal keys form a group: they share rows, weights and prefix, at whatever learning rate."""
+        return self.task, self.backbone, replace(self.recipe, rate_scale=1.0, tune=()), self.draw
 
 
 def digest(value: Any) -> str:

@@ -329,7 +329,9 @@ def _made(cls: type[T], values: Mapping[str, Any]) -> T:
 _DECLARED: dict[type, dict[str, tuple[type, ...]]] = {
     Strategy: {"summary": (str,), "paper": (str,), "rest": (str,), "pretrained": (bool,)},
     Task: {
-        **dict.fromkeys(("summary", "licence", "sizes", "origin", "adapter", "head", "headline"), (str,)),
+        **dict.fromkeys(
+            ("summary", "licence", "sizes", "origin", "adapter", "head", "headline", "scorer"), (str,)
+        ),
         "version": (int,),
         "metrics": (tuple, list),
     },

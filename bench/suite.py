@@ -15,8 +15,9 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from bench.contracts import BenchError, Cell, Recipe
-from bench.models.pooling import own_pooling
+from bench.models.pooling import family_pooling, own_pooling
 from bench.planning.grids import Filters, Grid, SuiteGrids
+from bench.planning.rates import Development, Rates, check_unchanged
 from bench.registry import Plugins, unknown
 from bench.runs.names import is_cell_id, is_name
 from bench.user_data import description
@@ -45,7 +46,8 @@ class DataOptions(Section):
 
 class Suite(Section):
     """What to run. `tasks` and `strategies` hold what deviates: recipe keys, and options of a strategy. A task may
-    also have `sizes`, numbers of training examples or "all": then it is run at each, as the task `name@size`."""
+    also have `sizes`, numbers of training examples, "8-shot" or "all": then it is run at each, as the task
+    `name@size`."""
 
     name: str = ""
     description: str = ""
@@ -55,6 +57,9 @@ class Suite(Section):
     tasks: dict[str, dict[str, Any]] = {}
     strategies: dict[str, dict[str, Any]] = {}
     grid: tuple[Grid, ...] = Field(min_length=1)
+    optional: tuple[str, ...] = ()  # tasks that `run` leaves out, and says so, where their rows cannot be had
+    development: Development | None = None  # how the rates are chosen, before a test row is scored
+    rates: Rates | None = None  # those that were chosen: written by `bench rates`
 
     def sized_recipes(self, task: str) -> dict[str, Recipe]:
         """The recipe of a task by its name; of a task with `sizes`, or asked for as `name@size`, one a size."""
@@ -66,7 +71,7 @@ class Suite(Section):
                 f"suite '{self.name}', task '{name}': sizes must be a list of different numbers or 'all'",
                 code="wrong-sizes",
             )
-        found = {f"{name}@{size}": replace(recipe, train=_examples(name, size)) for size in sizes}
+        found = {f"{name}@{size}": _sized(recipe, name, size) for size in sizes}
         return found or {name: recipe}
 
     def task_recipe(self, task: str) -> Recipe:
@@ -95,10 +100,22 @@ class Suite(Section):
         """Whether each cell of the task pools as its backbone was made to."""
         return self.tasks.get(task, {}).get("pooling", self.recipe.get("pooling")) == OWN
 
+    def says_pooling(self, task: str) -> bool:
+        """Whether the suite has a pooling for this task, so that no backbone chooses its own."""
+        return "pooling" in self.recipe or "pooling" in self.tasks.get(task, {})
+
     def own_data(self, folder: Path) -> tuple[UserData, ...]:
         """The tasks that are files of data; relative paths are from `folder`. BenchError for a wrong key."""
         own = {name: keys for name, keys in self.tasks.items() if "data" in keys}
         return tuple(description.from_values(name, keys, folder) for name, keys in own.items())
+
+
+def _sized(recipe: Recipe, task: str, size: Any) -> Recipe:
+    """The recipe at a size: a number of training examples, `all`, or `8-shot`, so many examples of each class."""
+    shots = re.fullmatch("([1-9][0-9]{0,6})-shot", str(size)[:50])
+    if shots:
+        return replace(recipe, shots=int(shots[1]), train=None)
+    return replace(recipe, train=_examples(task, size))
 
 
 def _examples(task: str, size: Any) -> int | None:
@@ -108,7 +125,8 @@ def _examples(task: str, size: Any) -> int | None:
     text = str(size)[:50]
     if isinstance(size, bool) or not re.fullmatch("0*[1-9][0-9]{0,9}", text) or int(text) > MOST_EXAMPLES:
         raise BenchError(
-            f"task '{task}@{text}': a size is a number of training examples, or all; at most {MOST_EXAMPLES:,}",
+            f"task '{task}@{text}': a size is a number of training examples, at most {MOST_EXAMPLES:,}, all, or "
+            "8-shot for 8 of each class",
             code="wrong-size",
         )
     return int(text)
@@ -132,6 +150,11 @@ def names() -> list[str]:
     return sorted(path.stem for path in BUILT_IN.glob("*.toml"))
 
 
+def path_of(name: str) -> Path:
+    """The file of a built-in suite, or the one at this path."""
+    return BUILT_IN / f"{name}.toml" if name in names() else Path(name)
+
+
 def folder_of(name: str) -> Path:
     """Where a suite's relative paths of data start: beside its file; the current folder for a built-in one."""
     return Path(name).parent if name.endswith(".toml") else Path()
@@ -142,11 +165,9 @@ def load(
 ) -> Suite:
     """The built-in suite of this name or the TOML file at this path, with `tasks` added, then `key=value` settings
     applied."""
-    path = BUILT_IN / f"{name}.toml"
-    if name not in names():
-        path = Path(name)
-        if path.suffix != ".toml":
-            raise unknown("suite", name[:200], [*names(), "a path to a .toml file"])
+    path = path_of(name)
+    if path.suffix != ".toml":
+        raise unknown("suite", name[:200], [*names(), "a path to a .toml file"])
     shown = str(path)[:300]
     try:
         if path.is_file() and path.stat().st_size > LONGEST_SUITE:
@@ -161,6 +182,7 @@ def load(
         raise BenchError(f"suite file {shown} cannot be read: {reason}", code="cannot-read") from error
     except ValueError as error:
         raise BenchError(f"suite file {shown} is not valid TOML: {error}", code="not-toml") from error
+    check_unchanged(values, shown)
     given = values.setdefault("tasks", {})
     if isinstance(given, dict):  # else validation says so
         given |= {task: dict(keys) for task, keys in (tasks or {}).items()}
@@ -196,7 +218,8 @@ def validate(values: dict[str, Any], where: str) -> Suite:
         first = error.errors()[0]
         location = ".".join(map(str, first["loc"]))
         if first["type"] == "extra_forbidden":
-            section = {"grid": Grid, "data": DataOptions}.get(str(first["loc"][0]), Suite)
+            sections = {"grid": Grid, "data": DataOptions, "development": Development, "rates": Rates}
+            section = sections.get(str(first["loc"][0]), Suite)
             key = str(first["loc"][-1])
             near = difflib.get_close_matches(key, section.model_fields, n=1)
             if section is Suite and key in RECIPE_KEYS:
@@ -254,9 +277,8 @@ def cells(suite: Suite, plugins: Plugins, filters: Filters | None = None) -> lis
     recipes = {label: recipe for task in tasks for label, recipe in suite.sized_recipes(task).items()}
     names = dict.fromkeys(task.partition("@")[0] for task in tasks)
     grids = SuiteGrids(suite.name, suite.grid, suite.tasks).of_tasks(names, filters)
-    seeds = filters.seeds or suite.seeds
-    if seeds > MOST_SEEDS:
-        raise BenchError(f"{seeds} seeds: a suite has at most {MOST_SEEDS:,}", code="too-many-seeds")
+    if (filters.seeds or 1) > MOST_SEEDS:
+        raise BenchError(f"{filters.seeds} seeds: a suite has at most {MOST_SEEDS:,}", code="too-many-seeds")
     found: dict[str, Cell] = {}
     for task, recipe in recipes.items():
         plugins.task(task)
@@ -264,10 +286,14 @@ def cells(suite: Suite, plugins: Plugins, filters: Filters | None = None) -> lis
             for backbone, strategy in itertools.product(grid.backbones, grid.strategies):
                 if suite.pools_as_backbone(task.partition("@")[0]):
                     recipe = replace(recipe, pooling=own_pooling(backbone).kind)
+                elif not suite.says_pooling(task.partition("@")[0]):
+                    recipe = replace(recipe, pooling=family_pooling(backbone))
                 options = tuple(sorted(suite.strategies.get(strategy, {}).items()))
                 plugins.strategy(strategy, options)
-                for seed in range(seeds):
-                    cell = Cell(suite.name, task, strategy, backbone, seed, recipe, options)
+                scale = suite.rates.scale(task, backbone, strategy) if suite.rates else None
+                chosen = replace(recipe, rate_scale=recipe.rate_scale * (scale or 1.0))
+                for seed in range(filters.seeds or grid.seeds or suite.seeds):
+                    cell = Cell(suite.name, task, strategy, backbone, seed, chosen, options)
                     _check_distinct(found.setdefault(cell.id, cell), cell)
                 if len(found) > MOST_CELLS:
                     raise BenchError(

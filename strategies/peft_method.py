@@ -6,7 +6,6 @@ from typing import Any, ClassVar
 
 from bench.contracts import FROZEN, Insertable, Phase, Strategy
 
-
 PREFIXES = {
     "AdaLoraConfig": "lora_",
     "AdamssConfig": "adamss_",

@@ -29,9 +29,10 @@ class LabelledTexts(Task, ABC):
     def decode(
         self, logits: np.ndarray, encoded: Encoded, examples: Sequence[TextExample], labels: Sequence[str]
     ) -> list[str]:
+        from bench.data.sequences import pooled_windows
         from bench.data.texts import decode_labels
 
-        return decode_labels(logits, labels)
+        return decode_labels(pooled_windows(logits, encoded), labels)
 
     def trivial(self, train: Sequence[TextExample], examples: Sequence[TextExample]) -> list[str]:
         """The majority label of the training split."""

@@ -16,7 +16,16 @@ ROOT = Path(__file__).parents[1]
 FRONT_ENDS = {"cli", "api", "__init__", "__main__"}
 """Where a user comes in. Nothing below them imports them."""
 
-ADAPTERS = {"classification", "sentiment", "labelled_texts", "ner", "qa"}
+ADAPTERS = {
+    "classification",
+    "sentiment",
+    "labelled_texts",
+    "regression",
+    "multilabel",
+    "ner",
+    "qa",
+    "unanswerable",
+}
 """Files of tasks/ that are shared by several data sets."""
 
 WITHOUT_TORCH = ("analysis", "cli", "planning", "report", "runs")

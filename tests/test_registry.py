@@ -65,7 +65,16 @@ def test_every_file_of_the_two_folders_is_found() -> None:
     found = discover()
     for folder, classes in (("strategies", found.strategies), ("tasks", found.tasks)):
         modules = {path.stem for path in (root / folder).glob("*.py")} - {"__init__"}
-        adapters = {"classification", "sentiment", "labelled_texts", "ner", "qa"}
+        adapters = {
+            "classification",
+            "sentiment",
+            "labelled_texts",
+            "regression",
+            "multilabel",
+            "ner",
+            "qa",
+            "unanswerable",
+        }
         assert {cls.__module__ for cls in classes.values()} == {f"{folder}.{m}" for m in modules - adapters}
 
 

@@ -107,8 +107,15 @@ def metric_names(groups: Iterable[Group]) -> list[str]:
     return sorted(names, key=lambda name: (name not in ("accuracy", "f1"), name))
 
 
-ACCURACIES = {"ner": "token accuracy", "qa": "exact match"}
+ACCURACIES = {
+    "ner": "token accuracy",
+    "qa": "exact match",
+    "unanswerable": "exact match",
+    "multilabel": "exact sets",
+}
 """What the metric `accuracy` is, by the adapters where it is not a share of right labels."""
+CORRELATIONS = ("pearson", "spearman", "mcc")
+"""The kinds of metrics that are in [-1, 1]."""
 
 
 def metric_heading(name: str, groups: Iterable[Group]) -> str:
@@ -116,6 +123,15 @@ def metric_heading(name: str, groups: Iterable[Group]) -> str:
     adapters = {record.adapter for group in groups for record in group.done}
     kinds = {ACCURACIES.get(adapter, name) for adapter in adapters} if name == "accuracy" else set()
     return kinds.pop() if len(kinds) == 1 else name
+
+
+EARLIER = {"ner": "strict IOB2"}
+"""The rule of records that name none, by the adapters whose rule has changed."""
+
+
+def scoring_rule(record: Record) -> str:
+    """The rule behind a record's scores; '' where there has been but one."""
+    return record.scorer or EARLIER.get(record.adapter, "")
 
 
 def check_metric(name: str, groups: Iterable[Group]) -> None:
@@ -148,20 +164,27 @@ def floor(record: Record, metric: str) -> float:
     uniformly, whichever scores higher."""
     if record.data is None:
         return 0.0
-    chance = 1 / len(record.data.labels) if metric == "accuracy" and record.data.labels else 0.0
+    guessed = metric == "accuracy" and record.adapter != "multilabel" and record.data.labels
+    chance = 1 / len(record.data.labels) if guessed else 0.0
     return max(chance, record.data.majority.get(metric, 0.0))
 
 
 def is_degenerate(record: Record, test: str = "test") -> bool:
-    """Whether a finished run's headline score is within noise of its floor: at most 1.64 binomial standard errors
-    above it, a one-sided 95% bound."""
+    """Whether a finished run's headline score is within noise of its floor: at most 1.64 standard errors above it
+    (binomial; of a correlation: of no correlation), a one-sided 95% bound."""
     score = record.scores.get(test, {}).get(record.headline)
     if record.status != "done" or score is None:
         return False
     base = floor(record, record.headline)
     size = record.data.sizes.get(test, 0) if record.data else 0
-    noise = 1.645 * math.sqrt(base * (1 - base) / size) if size else 0.0
+    variance = 1.0 if kind_of(record, record.headline) in CORRELATIONS else base * (1 - base)
+    noise = 1.645 * math.sqrt(variance / size) if size else 0.0
     return score <= base + noise
+
+
+def kind_of(record: Record, metric: str) -> str:
+    """The kind of a record's metric; '' where it has none of this name."""
+    return next((item.kind for item in record.metrics if item.name == metric), "")
 
 
 def failure_counts(records: Sequence[Record]) -> dict[str, int]:

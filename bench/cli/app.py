@@ -20,6 +20,7 @@ from bench.cli import (
     peers,
     power,
     profile,
+    rates,
     recommend,
     regression,
     report,
@@ -48,7 +49,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 COMMAND_FILES = (
-    *(run, status, merge, listing),
+    *(run, rates, status, merge, listing),
     *(tables, report, claims),
     regression,
     recommend,

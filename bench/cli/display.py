@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,17 +11,13 @@ from bench.cli.grid import ProgressGrid, Running
 from bench.contracts import Cell
 from bench.planning.estimates import Estimator
 from bench.runs.curve import Point
+from bench.runs.load import load_per_core
 from bench.runs.record import Record
 from bench.text import counted, duration, printable
 
 QUIET = 60.0  # seconds without a line, where there is no live display, after which a cell's progress is one
 REFRESH = 4  # times a second
 BUSY = 0.7  # runnable processes a core, over the last minute, from which a run says that the machine is busy
-
-
-def load_per_core() -> float:
-    """Runnable processes a core of this machine, over the last minute; 0 where the system does not say."""
-    return os.getloadavg()[0] / (os.cpu_count() or 1) if hasattr(os, "getloadavg") else 0.0
 
 
 def busy(load: float) -> str:

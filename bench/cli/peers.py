@@ -130,7 +130,9 @@ def _measure(request: _Request, path: Path, fresh: bool) -> PeerResults:
     chosen = suite.load(request.suite, request.settings)
     cells = suite.cells(chosen, plugins, request.filters)
     measuring.check(cells, request.sides)
-    incompatible = launch.check(cells, Registry(plugins, Sources(local=chosen.data.local)), Display(screen))
+    registry = Registry(plugins, Sources(local=chosen.data.local))
+    launch.check(cells, registry, Display(screen))
+    incompatible = launch.incompatible(cells, registry)
     if incompatible:
         raise BenchError(next(iter(incompatible.values())), code="strategy-does-not-fit")
     if fresh:

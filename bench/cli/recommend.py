@@ -190,7 +190,7 @@ def _show(found: Findings) -> None:
 
 def _export(subject: Subject, strategy: str, backbone: str, folder: Path, where: tuple[str, Path]) -> None:
     """Train and save. where: the device, and the run folder that tells how long training takes."""
-    from bench.export.card import EXAMPLES
+    from bench.export.card import usage
     from bench.export.folder import check_fits, check_free
     from bench.export.folder import export as save
     from bench.recommend.forecast import training_seconds
@@ -201,7 +201,8 @@ def _export(subject: Subject, strategy: str, backbone: str, folder: Path, where:
     cell = Cell(f"export-{subject.name}", view, strategy, backbone, 0, subject.recipe)
     check_free(folder)
     check_fits(cell, subject.registry)
-    rows = len(subject.registry.task(view).splits(subject.registry.sources).train)
+    train = subject.registry.task(view).splits(subject.registry.sources).train
+    rows = len(train)
     expected = training_seconds(cell, rows, subject.registry, where[1], where[0])
     budget = ", which no budget limits" if "recommend" in sys.argv[1:2] else ""
     console(stderr=True).print(
@@ -212,7 +213,7 @@ def _export(subject: Subject, strategy: str, backbone: str, folder: Path, where:
     with _progress(expected) as watch:
         found = save(cell, subject.registry, folder, where[0], watch)
     learnt = "training and test rows" if subject.own_test else "training rows"
-    words = EXAMPLES[subject.registry.task(view).head][0]
+    words, _ = usage(subject.registry.task(view).head, train)
     print(
         f"{found.folder}/: {strategy}, trained on {found.rows:,} {learnt} (the validation rows chose its "
         f"best state); "

@@ -20,6 +20,7 @@ class PlotKind(StrEnum):
     curves = "curves"
     convergence = "convergence"
     shift = "shift"
+    ranks = "ranks"
 
 
 class Width(StrEnum):
@@ -72,7 +73,10 @@ def plot(
     run: RunPath,
     out: Annotated[Path, typer.Option("--out", "-o", help="The figure: a .pdf, .svg or .png file.")],
     kind: Annotated[
-        PlotKind, typer.Option(help="Score against time; curves by step; curves by second; other domains.")
+        PlotKind,
+        typer.Option(
+            help="Score against time; curves by step; curves by second; other domains; ranks over tasks."
+        ),
     ] = PlotKind.pareto,
     columns: Annotated[Width, typer.Option(help="One column of a paper wide, or two.")] = Width.two,
 ) -> None:

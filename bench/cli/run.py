@@ -17,6 +17,7 @@ from bench.cli import completion
 from bench.cli.listing import AsJson, Plugin
 from bench.cli.options import RUN
 from bench.cli.output import console, note_completed, print_scores
+from bench.cli.rates import RatesMode, RatesOption, at_rates, check_chosen, without_missing
 from bench.cli.user_data import needs_suite, read_user_data, run_folder, say_pooling, with_user_data
 from bench.executors.names import ExecutorName
 
@@ -126,6 +127,7 @@ def run(
             "--compile", help="Compile the layers that learn (torch.compile): for GPUs and short texts."
         ),
     ] = False,
+    rates: RatesOption = RatesMode.chosen,
     own: Any = None,  # UserData or None
 ) -> None:
     """Run a suite and print its table.
@@ -140,7 +142,10 @@ def run(
     from bench.planning.shards import Shard
 
     filters = suites.Filters(tuple(task or ()), tuple(strategy or ()), tuple(backbone or ()), seeds)
-    registry, chosen, cells = request(needs_suite(suite, own), settings or [], plugin or [], filters, own)
+    asked = request(needs_suite(suite, own), settings or [], plugin or [], filters, own)
+    registry, chosen, cells = at_rates(rates, asked, filters)
+    cells = without_missing((registry, chosen, cells), filters)
+    check_chosen(chosen, cells, registry)
     part = Shard.parse(shard) if shard else None
     usual = Path("results/runs") / (f"{chosen.name}{part.suffix}" if part else chosen.name)
     folder = run_folder(usual, out, own, registry)
@@ -173,6 +178,8 @@ def run(
     if not part:
         note_completed(folder, begun)
     print(f"\nrecords and predictions: {folder}/")
+    if spent := _warm_up(records, begun):
+        print(f"warm-up {spent:.1f} s, in no cell's seconds")
     for label, command in _next(folder, chosen.name, records):
         print(f"{label:<6}{command}")
     failed = [record for record in records if record.status not in ("done", "skipped")]
@@ -190,6 +197,7 @@ def plan(
     settings: Settings = None,
     out: Out = None,
     plugin: Plugin = None,
+    rates: RatesOption = RatesMode.chosen,
     as_json: AsJson = False,
     own: Any = None,  # UserData or None
 ) -> None:
@@ -202,13 +210,19 @@ def plan(
     from bench.planning.forecast import forecast
 
     filters = suites.Filters(tuple(task or ()), tuple(strategy or ()), tuple(backbone or ()), seeds)
-    registry, chosen, cells = request(needs_suite(suite, own), settings or [], plugin or [], filters, own)
+    asked = request(needs_suite(suite, own), settings or [], plugin or [], filters, own)
+    registry, chosen, cells = at_rates(rates, asked, filters)
     folder = run_folder(Path("results/runs") / chosen.name, out, own, registry)
     found = forecast(cells, registry, folder)
     if as_json:
         print(json.dumps(as_dict(found), indent=1))
     else:
         show(found, console())
+
+
+def _warm_up(records: Sequence[Record], begun: str) -> float:
+    """Seconds that the workers of this run spent on first uses. begun: ISO 8601, UTC."""
+    return sum(record.machine.warm_up for record in records if record.machine and record.started >= begun)
 
 
 def _next(folder: Path, suite: str, records: Sequence[Record]) -> list[tuple[str, str]]:

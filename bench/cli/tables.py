@@ -19,6 +19,8 @@ class TableKind(StrEnum):
     convergence = "convergence"
     shift = "shift"
     curve = "curve"
+    rates = "rates"
+    ranks = "ranks"
 
 
 def register(app: typer.Typer) -> None:
@@ -39,8 +41,8 @@ def table(
     kind: Annotated[
         TableKind,
         typer.Option(
-            help="Scores; paired tests against the best; epochs to converge; scores on other domains, or by "
-            "training size."
+            help="Scores; paired tests against the best; epochs to converge; scores on other domains, by training "
+            "size, or on validation rows by learning rate; ranks over tasks."
         ),
     ] = TableKind.scores,
     rows: Annotated[
@@ -70,9 +72,9 @@ def table(
     """
     import gc
 
-    from bench.analysis import convergence, curves, opening, shift
+    from bench.analysis import convergence, curves, opening, rates, shift
     from bench.analysis.tables import build as tables
-    from bench.analysis.tables import pairs
+    from bench.analysis.tables import pairs, ranks
 
     gc.set_threshold(100_000, 50, 50)  # records are not garbage, and looking for it takes a third of the time
     source = opening.open_source(str(run))
@@ -82,10 +84,14 @@ def table(
         result = tables.build(source.records, predictions, options)
     elif kind is TableKind.pairs:
         result = pairs.build(source.records, source.predictions, metric)
+    elif kind is TableKind.ranks:
+        result = ranks.build(source.records, source.predictions, metric)
     elif kind is TableKind.shift:
         result = shift.build(source.records, predictions, metric)
     elif kind is TableKind.curve:
         result = curves.build(source.records, predictions, metric)
+    elif kind is TableKind.rates:
+        result = rates.build(source.records)
     else:
         result = convergence.build(source.records)
     result = opening.noted(result, source)

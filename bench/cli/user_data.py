@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 PANEL = "Your data"
 ROLES = {
     "text": "Column of the texts, by name or number, as for all columns.",
-    "label": "Column of the labels, or of ratings.",
+    "pair": "Column of the second texts, where a row has two.",
     "words": "Column of the words of a sentence (ner).",
     "tags": "Column of their tags (ner).",
     "sentence": "Column that numbers the sentences, where a row holds one word (ner).",
@@ -42,11 +42,33 @@ OPTIONS: dict[str, tuple[Any, Any]] = {
         _option("data", "CSV, TSV, JSON, Parquet, CoNLL or SQuAD file; a folder; owner/name on the hub."),
         "",
     ),
-    "adapter": (_option("adapter", "classification, sentiment, ner or qa. Default: guessed."), ""),
+    "adapter": (
+        _option(
+            "adapter",
+            "classification, sentiment, regression, multilabel, ner, qa or unanswerable. Default: guessed.",
+        ),
+        "",
+    ),
     "test": (_option("test", "A file of test rows. Default: cut from the data."), ""),
     "validation": (_option("validation", "A file of validation rows. Default: cut from the data."), ""),
     "name": (_option("name", "The task's name. Default: from the file's."), ""),
     **{role: (_option(role, text), "") for role, text in ROLES.items()},
+    "label": (
+        Annotated[
+            list[str] | None,
+            typer.Option(
+                "--label",
+                help="Column of the labels, or of ratings. Repeatable: columns of 0 and 1, one a label.",
+                rich_help_panel=PANEL,
+                show_default=False,
+            ),
+        ],
+        None,
+    ),
+    "label_separator": (
+        _option("label-separator", "What separates several labels in a cell, such as ';'."),
+        "",
+    ),
     "label_names": (
         _option("label-names", "What labels or tags that are numbers mean, from 0: O,B-PER,I-PER."),
         "",
@@ -100,6 +122,7 @@ def request(values: Mapping[str, Any]) -> UserData | None:
         return None
     from bench.user_data.description import from_values, task_name
 
+    values = {**values, "label": values["label"] or ""}
     keys = {**values, "test_data": values["test"], "validation_data": values["validation"]}
     from bench import suite as suites
 
@@ -162,7 +185,7 @@ def _shared_results(folder: Path, registry: Registry) -> tuple[bool, bool]:
         records += 1
         if name in own:
             try:
-                splits = prepare(registry.task(name), registry.sources, record.cell.recipe)
+                splits = prepare(registry.task(name), registry.sources, record.cell.recipe, record.cell.draw)
             except BenchError:  # rows that this recipe cannot use are not those of the record
                 found.add(False)
                 continue

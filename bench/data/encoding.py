@@ -28,6 +28,8 @@ class Encoded:
     words: int32 [T], for ner: the index of the word whose first sub-word this is, else -1.
     spans: int32 [T, 2], for qa: first and one-past-last character in the context, (-1, -1) elsewhere.
     truncated: how many sequences were cut at the length limit and lost tokens by it.
+    pooled: how the logits of the windows of one text become one row, `mean` or `max`; '' where a text is a
+    sequence.
     """
 
     tokens: np.ndarray
@@ -38,6 +40,7 @@ class Encoded:
     words: np.ndarray | None = None
     spans: np.ndarray | None = None
     truncated: int = 0
+    pooled: str = ""
 
     def __len__(self) -> int:
         return len(self.offsets) - 1

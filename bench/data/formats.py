@@ -150,9 +150,9 @@ def tagged_examples(rows: Iterable[dict[str, Any]], names: Sequence[str], prefix
     left out. BenchError where a value is not of its kind."""
     examples = []
     for number, row in enumerate(rows):
-        with _refusing_row(prefix, number):
+        with refusing_row(prefix, number):
             if row["tokens"]:
-                tags = tuple(_name(names, tag) for tag in row["ner_tags"])
+                tags = tuple(class_name(names, tag) for tag in row["ner_tags"])
                 examples.append(WordsExample(f"{prefix}-{number}", tuple(row["tokens"]), tags))
     return examples
 
@@ -164,14 +164,14 @@ def labelled_examples(
     left out. BenchError where a value is not of its kind."""
     examples = []
     for number, row in enumerate(rows):
-        with _refusing_row(prefix, number):
+        with refusing_row(prefix, number):
             if text := row[column].strip():
-                examples.append(TextExample(f"{prefix}-{number}", text, _name(names, row["label"])))
+                examples.append(TextExample(f"{prefix}-{number}", text, class_name(names, row["label"])))
     return examples
 
 
 @contextmanager
-def _refusing_row(split: str, number: int) -> Iterator[None]:
+def refusing_row(split: str, number: int) -> Iterator[None]:
     """Turn a violation of the hub's layout into one line that names the row."""
     try:
         yield
@@ -183,7 +183,7 @@ def _refusing_row(split: str, number: int) -> Iterator[None]:
         ) from error
 
 
-def _name(names: Sequence[str], index: Any) -> str:
+def class_name(names: Sequence[str], index: Any) -> str:
     """The name with this index; an index below 0, as the hub has it for hidden labels, has none."""
     if not 0 <= int(index) < len(names):
         raise ValueError(f"label {index} is not one of 0 to {len(names) - 1}")

@@ -50,7 +50,8 @@ def local_rows(folder: Path, name: str, labels: Sequence[str] | None) -> SplitRo
             f"data.local={folder} is not a folder: give the one that holds {name}/train.parquet",
             code="no-folder",
         )
-    files = {split: folder / name / f"{split}.parquet" for split in SPLITS}
+    more = sorted(path.stem for path in (folder / name).glob("*.parquet"))  # such as `validation_matched`
+    files = {split: folder / name / f"{split}.parquet" for split in dict.fromkeys((*SPLITS, *more))}
     found = SplitRows(name)
     for split, path in files.items():
         try:

@@ -44,11 +44,12 @@ class Sources:
         revision: str | None = None,
         labels: Sequence[str] | None = None,
     ) -> SplitRows:
-        """The rows of hub data set `path` by split; from `<local>/<last part of path>/` where that exists.
+        """The rows of hub data set `path` by split; from `<local>/<config, or last part of path>/` where that
+        exists.
 
         labels: the label names by id that the caller relies on; other names are an error."""
         if self.local is not None:
-            rows = local_rows(self.local, path.rsplit("/", 1)[-1], labels)
+            rows = local_rows(self.local, config or path.rsplit("/", 1)[-1], labels)
             if rows is not None:
                 return rows
         return hub_rows(path, config, revision, labels)

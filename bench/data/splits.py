@@ -5,18 +5,31 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import fields, replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from bench.contracts import BenchError, QuestionExample, Recipe, Splits, Task, TextExample, WordsExample
+from bench.contracts import (
+    BenchError,
+    LabelsExample,
+    NumberExample,
+    QuestionExample,
+    Recipe,
+    Splits,
+    Task,
+    TextExample,
+    WordsExample,
+)
+from bench.data.draws import check_size, few_of_each, shuffled
 from bench.data.foreign import contained
+from bench.data.stored_rows import StoredRows
 
 if TYPE_CHECKING:
     from bench.data.sources import Sources
 
-E = TypeVar("E", TextExample, WordsExample, QuestionExample)
+E = TypeVar("E", TextExample, LabelsExample, NumberExample, WordsExample, QuestionExample)
 
 
 def all_splits(splits: Splits) -> dict[str, Sequence[Any]]:
@@ -26,12 +39,14 @@ def all_splits(splits: Splits) -> dict[str, Sequence[Any]]:
 
 
 def fingerprint(examples: Iterable[Any]) -> str:
-    """A short SHA-256 of all fields of all examples, in order."""
+    """A short SHA-256 of all fields of all examples, in order; a second text counts where there is one."""
     total = hashlib.sha256()
     names: tuple[str, ...] = ()
     for example in examples:
-        names = names or tuple(field.name for field in fields(example))
+        names = names or tuple(field.name for field in fields(example) if "later" not in field.metadata)
         values = [getattr(example, name) for name in names]
+        if pair := getattr(example, "pair", ""):
+            values.append(pair)
         total.update(json.dumps(values, ensure_ascii=False).encode())
         total.update(b"\n")
     return total.hexdigest()[:16]
@@ -43,7 +58,7 @@ def content(example: Any) -> str:
         return " ".join(example.words)
     if isinstance(example, QuestionExample):
         return f"{example.question}\n{example.context}"
-    return example.text
+    return f"{example.text}\n{example.pair}" if example.pair else example.text
 
 
 # --------------------------------------------------------------------------------------------------
@@ -101,21 +116,33 @@ def split_stratified(
     return cut
 
 
+def sampling_order(examples: Sequence[Any], covering: bool, salt: str = "") -> list[int]:
+    """The places of all examples in the order in which samples take them: by the digests of their ids. covering:
+    those that bring a label not seen yet come first."""
+    hashed = _hash_with(salt)
+    order = sorted(range(len(examples)), key=lambda place: hashed(examples[place].id))
+    return _covering(order, lambda place: _labels([examples[place]])) if covering else order
+
+
 def subset(examples: Sequence[E], size: int | None, salt: str = "") -> list[E]:
     """The first `size` examples in hash order of their ids: an unbiased sample, so class proportions hold
     approximately, and nested: a smaller one is contained in a larger one. None, or too large: all."""
-    if size is None or size >= len(examples):
-        return list(examples)
-    return sorted(examples, key=lambda example: _hash_with(salt)(example.id))[:size]
+    return _sample(examples, size, False, salt)
 
 
-def training_subset(examples: Sequence[E], size: int | None, salt: str = "") -> list[E]:
+def training_subset(examples: Sequence[E], size: int | None, draw: int | None = None) -> list[E]:
     """As `subset`, but those that bring a label not seen yet come first: with at least as many examples
-    as there are labels, every label occurs. Smaller samples are contained in larger ones."""
+    as there are labels, every label occurs. Smaller samples are contained in larger ones of the same draw.
+    draw: see `bench.data.draws`."""
+    if draw is None or size is None or size >= len(examples):
+        return _sample(examples, size, True, "")
+    return _covering(shuffled(examples, draw), lambda example: _labels([example]))[:size]
+
+
+def _sample(examples: Sequence[E], size: int | None, covering: bool, salt: str) -> list[E]:
     if size is None or size >= len(examples):
         return list(examples)
-    ordered = sorted(examples, key=lambda example: _hash_with(salt)(example.id))
-    return _covering(ordered, lambda example: _labels([example]))[:size]
+    return [examples[place] for place in sampling_order(examples, covering, salt)[:size]]
 
 
 def cut_by_group(examples: Sequence[E], train: float, validation: float, salt: str) -> Splits:
@@ -153,6 +180,8 @@ def _labels(examples: Iterable[Any]) -> set[str]:
     for example in examples:
         if isinstance(example, TextExample):
             found.add(example.label)
+        elif isinstance(example, LabelsExample):
+            found.update(example.labels)
         elif isinstance(example, WordsExample):
             found.update(example.tags)
     return found
@@ -202,9 +231,14 @@ def check_examples(task: Task, splits: Splits) -> None:
 
 
 def _not_text(example: Any) -> str | None:
-    """A field of an example that is not text or cannot be written: a label that is a number, a lone surrogate."""
+    """A field of an example that is not text (in regression, a number), or cannot be written: a label that is a
+    number, a lone surrogate."""
     for field in fields(example):
         value = getattr(example, field.name)
+        if field.name == "number":
+            if type(value) is not float or not math.isfinite(value):
+                return f"number has {value!r}, which is not a finite number"
+            continue
         texts = [text for text, _ in value] if field.name == "answers" else value
         for text in (texts,) if isinstance(texts, str) or not isinstance(texts, Iterable) else texts:
             if not isinstance(text, str):
@@ -239,30 +273,63 @@ def check_labels(task: Task, splits: Splits) -> None:
             )
 
 
-def prepare(task: Task, sources: Sources, recipe: Recipe) -> Splits:
-    """The rows of one cell: all rows of the task, checked, cut to the recipe's sizes. BenchError as the
-    checks raise. In qa, contexts longer than `recipe.max_context` characters go before sampling."""
+def prepare(task: Task, sources: Sources, recipe: Recipe, draw: int | None = None) -> Splits:
+    """The rows of one cell, checked and cut to the recipe's sizes; shift sets only where the recipe asks for them.
+    BenchError as the checks raise. In qa, contexts longer than `recipe.max_context` characters go before sampling.
+    draw: the cell's (Cell.draw), where each seed has training rows of its own.
+
+    Of rows that are cached, all are checked once, and from then on only those in use are read."""
     with contained(f"task '{task.name}': reading its rows"):
         full = task.splits(sources)
-        check_examples(task, full)
-        check_leaks(task, full)
-    train = training_subset(_short(task, "train", full.train, recipe), recipe.train)
-    validation = subset(_short(task, "validation", full.validation, recipe), recipe.validation)
-    test = subset(_short(task, "test", full.test, recipe), recipe.test)
-    shift = {name: subset(_short(task, name, rows, recipe), recipe.test) for name, rows in full.shift.items()}
-    chosen = Splits(train, validation, test, shift)
+        every = all_splits(full).values()
+        stored = [rows for rows in every if isinstance(rows, StoredRows)]
+        if len(stored) < len(every) or not all(rows.checked for rows in stored):
+            check_examples(task, full)
+            check_leaks(task, full)
+            if len(stored) == len(every):
+                stored[0].approve()
+        shift = full.shift if recipe.shift else {}
+        chosen = Splits(
+            _chosen(task, "train", full.train, recipe, draw),
+            _chosen(task, "validation", full.validation, recipe),
+            _chosen(task, "test", full.test, recipe),
+            {name: _chosen(task, name, rows, recipe) for name, rows in shift.items()},
+        )
+        if stored:
+            check_examples(task, chosen)
+            check_leaks(task, chosen)
     check_labels(task, chosen)
     return chosen
 
 
-def _short(task: Task, split: str, rows: Sequence[Any], recipe: Recipe) -> Sequence[Any]:
-    limit = recipe.max_context
-    if limit is None or not isinstance(rows[0], QuestionExample):
-        return rows
-    kept = [example for example in rows if len(example.context) <= limit]
-    if not kept:
+def _chosen(
+    task: Task, split: str, rows: Sequence[Any], recipe: Recipe, draw: int | None = None
+) -> list[Any]:
+    """The rows of a split that the recipe asks for; of a draw, every row is read."""
+    sizes = {"train": recipe.train, "validation": recipe.validation}
+    size = sizes.get(split, recipe.test)
+    if split == "train" and recipe.shots:
+        return few_of_each(task.name, rows, recipe.shots, draw)
+    if draw is not None:
+        within = _within(rows, recipe.max_context)
+        check_size(task.name, within, size)
+        found = training_subset(within, size, draw)
+    elif isinstance(rows, StoredRows):
+        found = rows.first(size, recipe.max_context)
+    else:
+        take = training_subset if split == "train" else subset
+        found = take(_within(rows, recipe.max_context), size)
+    if not found:
         raise BenchError(
-            f"task '{task.name}', split '{split}': no context is within recipe.max_context={limit}; raise it",
+            f"task '{task.name}', split '{split}': no context is within recipe.max_context={recipe.max_context}; "
+            "raise it",
             code="no-short-context",
         )
-    return kept
+    return found
+
+
+def _within(rows: Sequence[Any], longest: int | None) -> Sequence[Any]:
+    """The rows without contexts of more than `longest` characters."""
+    if longest is None or not isinstance(rows[0], QuestionExample):
+        return rows
+    return [example for example in rows if len(example.context) <= longest]

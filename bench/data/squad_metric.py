@@ -1,6 +1,6 @@
-"""Exact match and F1 of answers by the rules of SQuAD 1.1.
+"""Exact match and F1 of answers by the rules of SQuAD 1.1, and of SQuAD 2.0.
 
-The rules are those of the official script, evaluate-v1.1.py (Rajpurkar et al. 2016, arXiv 1606.05250):
+The rules of 1.1 are those of the official script, evaluate-v1.1.py (Rajpurkar et al. 2016, arXiv 1606.05250):
 answers are compared without case, ASCII punctuation, English articles and extra white space, and a
 prediction gets the best of its scores against all gold answers.
 """
@@ -40,3 +40,24 @@ def _bag_f1(words: list[str], gold: list[str]) -> float:
         return 0.0
     precision, recall = shared / len(words), shared / len(gold)
     return 2 * precision * recall / (precision + recall)
+
+
+def exact_match_or_none(prediction: str, golds: Iterable[str]) -> int:
+    """`exact_match` by the rules of SQuAD 2.0 (evaluate-v2.0.py; Rajpurkar et al. 2018, arXiv 1806.03822): gold
+    answers without a word do not count, and where none is left the right answer is none."""
+    return exact_match(prediction, _worded(golds))
+
+
+def overlap_f1_or_none(prediction: str, golds: Iterable[str]) -> float:
+    """`overlap_f1` by the rules of SQuAD 2.0: where prediction or gold has no words, 1 if neither has any, else
+    0."""
+    words = normalise(prediction).split()
+    scores = []
+    for gold in _worded(golds):
+        wanted = normalise(gold).split()
+        scores.append(_bag_f1(words, wanted) if words and wanted else float(words == wanted))
+    return max(scores)
+
+
+def _worded(golds: Iterable[str]) -> list[str]:
+    return [gold for gold in golds if normalise(gold)] or [""]

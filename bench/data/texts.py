@@ -1,4 +1,4 @@
-"""Labelled texts as token sequences, and their scores: what classification and sentiment share."""
+"""Texts with one label each: their targets and scores. What classification and sentiment share."""
 
 from __future__ import annotations
 
@@ -10,12 +10,8 @@ from typing import Any
 import numpy as np
 
 from bench.contracts import Recipe, TextExample
-from bench.data.cache import notice
-from bench.data.encoding import Encoded, column, cut, filler, label_index, offsets_of, text_room, tokenise
-
-CHARACTERS = 100_000
-"""Characters that are read of a text: no model here reads further, and a tokenizer would take minutes."""
-
+from bench.data.encoding import Encoded, label_index
+from bench.data.sequences import check_texts, encode_sequences
 
 NUMBER = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)", re.ASCII)
 
@@ -28,34 +24,15 @@ def label_order(labels: Iterable[str]) -> tuple[str, ...]:
 
 def check_text(example: TextExample) -> str | None:
     """What is wrong with a labelled text, or None."""
-    if not example.text.strip():
-        return "the text is empty"
-    if not example.label:
-        return "the label is empty"
-    return None
+    return check_texts(example) or (None if example.label else "the label is empty")
 
 
 def encode_texts(
     examples: Sequence[TextExample], tokenizer: Any, labels: Sequence[str], recipe: Recipe
 ) -> Encoded:
-    """One sequence a text, cut at `recipe.max_length` tokens; targets int64 [N].
-
-    A text without a token, under a tokenizer without special tokens, becomes one unknown token."""
+    """As `encode_sequences`; targets int64 [N]: the index of each label."""
     targets = label_index((e.id for e in examples), (e.label for e in examples), labels)
-    text_room(tokenizer, recipe.max_length)
-    texts = [example.text[:CHARACTERS] for example in examples]
-    gigantic = sum(len(example.text) > CHARACTERS for example in examples)
-    if gigantic:
-        notice(f"{gigantic:,} texts have more than {CHARACTERS:,} characters and are cut there")
-    encodings = tokenise(tokenizer, texts, truncation=True, max_length=recipe.max_length).encodings
-    return Encoded(
-        tokens=column(encodings, "ids", filler(tokenizer)),
-        offsets=offsets_of(encodings),
-        segments=column(encodings, "type_ids", 0).astype(np.int8),
-        example=np.arange(len(encodings), dtype=np.int32),
-        targets=targets,
-        truncated=cut(encodings),
-    )
+    return encode_sequences(examples, targets, tokenizer, recipe)
 
 
 def decode_labels(logits: np.ndarray, labels: Sequence[str]) -> list[str]:

@@ -6,6 +6,7 @@ static word vectors and encoders take the same path.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 from typing import Any
 from unicodedata import category
@@ -49,6 +50,8 @@ def encode_windows(examples: Sequence[QuestionExample], tokenizer: Any, recipe: 
     of_example = np.array(batch["overflow_to_sample_mapping"], np.int32)
     shortened = np.array([q != e.question for q, e in zip(questions, examples, strict=True)], bool)
     spans = _context_spans(windows)
+    if _spans_begin_with_blanks(tokenizer):
+        _leave_blanks_out(spans, offsets, [examples[number].context for number in of_example])
     return Encoded(
         tokens=column(windows, "ids", filler(tokenizer)),
         offsets=offsets,
@@ -61,7 +64,28 @@ def encode_windows(examples: Sequence[QuestionExample], tokenizer: Any, recipe: 
 
 
 def decode_windows(logits: np.ndarray, encoded: Encoded, examples: Sequence[QuestionExample]) -> list[str]:
-    """The answer text of each example, from start and end logits [T, 2].
+    """The answer text of each example, as `best_answers` finds it."""
+    return best_answers(logits, encoded, examples)[0]
+
+
+def null_margins(
+    logits: np.ndarray, encoded: Encoded, examples: Sequence[QuestionExample]
+) -> tuple[list[str], np.ndarray]:
+    """The best answers, and by how much the null score is above theirs; float64 [examples].
+
+    The null score of a window is the sum of both logits of its first token; of an example the least over its
+    windows, so that one window with an answer is enough (Devlin et al. 2019, section 4.3)."""
+    answers, best = best_answers(logits, encoded, examples)
+    first = logits[encoded.offsets[:-1]].astype(np.float64).sum(1)
+    null = np.full(len(examples), np.inf)
+    np.minimum.at(null, encoded.example, first)
+    return answers, null - best
+
+
+def best_answers(
+    logits: np.ndarray, encoded: Encoded, examples: Sequence[QuestionExample]
+) -> tuple[list[str], np.ndarray]:
+    """The answer text of each example from start and end logits [T, 2], and its score, float64 [examples].
 
     Over all windows of an example, the span of 1 to MAX_ANSWER_TOKENS context tokens with the largest
     sum of start and end logit; sums of different windows are compared as they are; the first of equals.
@@ -86,11 +110,13 @@ def decode_windows(logits: np.ndarray, encoded: Encoded, examples: Sequence[Ques
     order = np.lexsort((-best[starts], of_example))
     answered, first = np.unique(of_example[order], return_index=True)
     answers = [""] * len(examples)
+    scores = np.full(len(examples), -np.inf)
     for number, start in zip(answered, starts[order[first]], strict=True):
         context = examples[number].context
+        scores[number] = best[start]
         begin, end = int(spans[start, 0]), int(spans[start + reach[start], 1])
         answers[number] = context[begin : _with_marks(context, end)]
-    return answers
+    return answers, scores
 
 
 def _cut_questions(questions: list[str], tokenizer: Any, limit: int) -> list[str]:
@@ -113,12 +139,38 @@ def _context_spans(windows: Sequence[Any]) -> np.ndarray:
     return np.where(in_context[:, None], spans, np.int32(-1))
 
 
+def _spans_begin_with_blanks(tokenizer: Any) -> bool:
+    """Whether a token's characters include the blank before it, as in most byte-level and SentencePiece models."""
+    text = "see the sky"
+    (encoding,) = tokenise(tokenizer, [text], add_special_tokens=False).encodings
+    return any(text[begin:end].startswith(" ") for begin, end in encoding.offsets)
+
+
+def _leave_blanks_out(spans: np.ndarray, offsets: np.ndarray, contexts: Sequence[str]) -> None:
+    """Move the spans [T, 2] of tokens, in place, behind the blanks that they begin with: no answer begins with one.
+    A token of blanks alone is no place for an answer. contexts: of each window."""
+    next_letter = functools.lru_cache(maxsize=64)(_next_letter)
+    for context, first, last in zip(contexts, offsets[:-1], offsets[1:], strict=True):
+        part = spans[first:last]
+        inside = part[:, 0] >= 0
+        begins = next_letter(context)[np.maximum(part[:, 0], 0)]
+        part[inside, 0] = begins[inside]
+        part[inside & (part[:, 0] >= part[:, 1])] = -1
+
+
+def _next_letter(context: str) -> np.ndarray:
+    """For each character of a context, the place of the first one from there on that is no blank; int32."""
+    places = np.where([letter.isspace() for letter in context], len(context), np.arange(len(context)))
+    return np.minimum.accumulate(places[::-1])[::-1].astype(np.int32)
+
+
 def _answer_tokens(
     spans: np.ndarray, offsets: np.ndarray, of_example: np.ndarray, examples: Sequence[QuestionExample]
 ) -> np.ndarray:
     """First and last token of the first gold answer in each window, (0, 0) where the window lacks a part
-    of it; int64 [N, 2]. Its tokens are those that share a character with it, in any window."""
-    gold = np.array([(e.answers[0][1], e.answers[0][1] + len(e.answers[0][0])) for e in examples], np.int64)
+    of it, or there is none; int64 [N, 2]. Its tokens are those that share a character with it, in any window."""
+    firsts = [example.answers[0] if example.answers else ("", -1) for example in examples]
+    gold = np.array([(start, start + len(text)) for text, start in firsts], np.int64)
     gold = gold.reshape(-1, 2)
     begin, end = np.repeat(gold[of_example], np.diff(offsets), axis=0).T
     touching = (spans[:, 0] >= 0) & (spans[:, 0] < end) & (spans[:, 1] > begin)

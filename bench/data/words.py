@@ -1,7 +1,8 @@
 """Tagged words as token sequences: only a word's first sub-word carries its tag.
 
-A word has no first sub-word where the sequence was cut before it, or where the tokenizer drops all its
-characters (a lone control character). It takes no part in the loss and is predicted "O"."""
+Words are read as in a text, with the blank before them (see `spaced`). A word has no first sub-word where the
+sequence was cut before it, or where the tokenizer drops all its characters (a lone control character). It takes no
+part in the loss and is predicted "O"."""
 
 from __future__ import annotations
 
@@ -23,6 +24,7 @@ from bench.data.encoding import (
     text_room,
     tokenise,
 )
+from bench.data.spaced import for_words, sentences
 
 OUTSIDE = "O"
 
@@ -34,9 +36,10 @@ def encode_words(
     ids = (example.id for example in examples for _ in example.tags)
     tags = label_index(ids, (tag for example in examples for tag in example.tags), labels)
     text_room(tokenizer, recipe.max_length)
-    sentences = [list(example.words) for example in examples]
+    tokenizer = for_words(tokenizer)
+    words_of = sentences(tokenizer, [example.words for example in examples])
     batch = tokenise(
-        tokenizer, sentences, is_split_into_words=True, truncation=True, max_length=recipe.max_length
+        tokenizer, words_of, is_split_into_words=True, truncation=True, max_length=recipe.max_length
     )
     offsets = offsets_of(batch.encodings)
     words = _first_subwords(column(batch.encodings, "word_ids", -1), offsets)
@@ -59,7 +62,7 @@ def decode_words(
 ) -> list[list[str]]:
     """The tag of the largest logit of each first sub-word, from [T, labels]; one tag a word.
 
-    Tags are chosen word by word, so a list may break IOB2; strict scoring gives such a chunk no credit."""
+    Tags are chosen word by word, so a list may break IOB2: an I- may continue nothing."""
     words = encoded.words
     if words is None:
         raise ValueError("these sequences carry no words: encode them with `encode_words`")

@@ -14,7 +14,6 @@ from dataclasses import dataclass, field
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from bench.contracts import Recipe
@@ -25,6 +24,7 @@ from bench.engine.prefix import Prefix, Stopwatch
 from bench.engine.training import Fit, Model, Score, Watch, derived_seed, rate_factor
 from bench.engine.tuning import Trained
 from bench.models.dropout import Masks
+from bench.models.losses import pooled_loss, pooled_losses
 from bench.models.stacked_heads import StackedHeads
 from bench.runs.curve import Point
 
@@ -117,7 +117,7 @@ def fit_together(
                 continue
             with evaluating:
                 logits = found[number].cpu().numpy()
-                loss = float(F.cross_entropy(found[number], splits["validation"].targets))
+                loss = float(pooled_loss(found[number], splits["validation"].targets))
                 if one.judge(logits, history[:, :, number], loss, step):
                     batch.heads.keep(number)
                 if one.diverged:
@@ -168,7 +168,7 @@ class _Batch:
         hidden = self._features[where].to(self._train.targets.device)
         logits = self.heads.logits(hidden, lambda x: x * self._drop(x, [len(row) for row in rows]))
         targets = self._train.targets[where.to(self._train.targets.device)]
-        each = F.cross_entropy(logits.flatten(0, 1), targets.flatten(), reduction="none").view(index.shape)
+        each = pooled_losses(logits.flatten(0, 1), targets.flatten(0, 1)).view(index.shape)
         mean = (each * torch.from_numpy(weights).to(each.device)).sum(1)
         mean.sum().backward()
         return torch.stack([mean.detach(), self.heads.step(factor)])

@@ -12,14 +12,16 @@ from typing import Any
 import numpy as np
 import torch
 
-from bench.contracts import BenchError, Cell, Strategy
+from bench.contracts import BenchError, Cell, Recipe, Strategy, Task
 from bench.data.batches import epoch_steps
+from bench.data.sequences import pooled_windows
 from bench.engine.batched_heads import Heads, Member, fit_together
 from bench.engine.cost import prefix_flops, training_flops
 from bench.engine.determinism import is_deterministic
 from bench.engine.group import CellGroup, RunContext, head_of
+from bench.engine.kept_logits import kept_logits
 from bench.engine.machine import describe
-from bench.engine.plan import Parameters, Plan
+from bench.engine.plan import Parameters, Plan, PlannedPhase
 from bench.engine.prefix import Stopwatch
 from bench.engine.pretraining import pretrain
 from bench.engine.selection import select
@@ -111,7 +113,9 @@ def train_heads(cell: Cell, group: CellGroup, context: RunContext) -> Heads | No
             with building:
                 model, plan = build(_scaled(replace(cell, seed=seed), scale), group, context)
             members.append(Member(model, plan, seed, scale, building.seconds))
-    return fit_together(members, group.splits, group.prefix, cell.recipe, partial(headline, group))
+    return fit_together(
+        members, group.splits, group.prefix, cell.recipe, partial(headline, group, cell.recipe)
+    )
 
 
 def train(cell: Cell, scale: float, group: CellGroup, context: RunContext, watch: Watch) -> Trained:
@@ -125,7 +129,8 @@ def train(cell: Cell, scale: float, group: CellGroup, context: RunContext, watch
     for split in ("train", "validation"):
         (model.prefix or group.prefix).fill(split, plan.boundaries)
     learn = solve if plan.solver == "lbfgs" else fit
-    fitted = learn(model, plan, group.splits, cell.recipe, cell.seed, partial(headline, group), watch)
+    score = partial(headline, group, cell.recipe)
+    fitted = learn(model, plan, group.splits, cell.recipe, cell.seed, score, watch)
     fitted.train_seconds += before.seconds
     return Trained(model, plan, fitted, building.seconds)
 
@@ -181,10 +186,13 @@ def build(cell: Cell, group: CellGroup, context: RunContext) -> tuple[Model, Pla
 
 def score(cell: Cell, trained: Trained, group: CellGroup, context: RunContext) -> tuple[Record, Tests]:
     """Predict and score every test set with a trained model; the record, and the per-example columns."""
-    device, task, recipe = context.device, group.task, cell.recipe
+    device, recipe = context.device, cell.recipe
     model, plan, fitted = trained.model, trained.plan, trained.fitted
     evaluating = Stopwatch(device)
     last = plan.phases[-1]
+    with evaluating:
+        task = fitted_task(model, last, group, recipe)
+        kept = kept_logits(model, last, group, recipe)
     boundary = (last.frozen,) if last.shared and last.frozen else ()
     scores: dict[str, dict[str, float]] = {}
     tests: Tests = {}
@@ -194,7 +202,10 @@ def score(cell: Cell, trained: Trained, group: CellGroup, context: RunContext) -
             logits, _ = predict(model, name, group.splits[name], last)
             predictions = task.decode(logits, group.encoded[name], examples, group.labels)
             scores[name] = task.score(examples, predictions)
-        columns = task.columns(examples, predictions)
+        columns = {
+            **task.columns(examples, predictions),
+            **kept.columns(pooled_windows(logits, group.encoded[name])),
+        }
         tests[name] = {"id": [example.id for example in examples], **_groups(examples), **columns}
     seconds = _seconds(group, trained, evaluating)
     lengths = group.splits["train"].lengths
@@ -209,6 +220,7 @@ def score(cell: Cell, trained: Trained, group: CellGroup, context: RunContext) -
         status="done",
         adapter=task.adapter,
         headline=task.headline,
+        scorer=task.scorer,
         metrics=task.metrics,
         scores=scores,
         curve=tuple(fitted.curve),
@@ -221,6 +233,7 @@ def score(cell: Cell, trained: Trained, group: CellGroup, context: RunContext) -
         data=group.data.model_copy(update={"padding": fitted.padding}),
         machine=describe(device),
         attention=group.setup.attention,
+        chosen={**task.chosen, **kept.chosen},
     )
     return record, tests
 
@@ -231,11 +244,20 @@ def _groups(examples: Sequence[Any]) -> dict[str, list[str]]:
     return {"group": groups} if any(groups) else {}
 
 
-def headline(group: CellGroup, logits: np.ndarray) -> float:
+def fitted_task(model: Model, phase: PlannedPhase, group: CellGroup, recipe: Recipe) -> Task:
+    """The task with what it chooses on the validation rows from a trained model's logits of them."""
+    if type(group.task).fitted is Task.fitted:
+        return group.task
+    logits, _ = predict(model, "validation", group.splits["validation"], phase)
+    return group.task.fitted(logits, group.encoded["validation"], group.rows.validation, group.labels, recipe)
+
+
+def headline(group: CellGroup, recipe: Recipe, logits: np.ndarray) -> float:
     """The headline metric of packed validation logits."""
-    examples = group.rows.validation
-    predictions = group.task.decode(logits, group.encoded["validation"], examples, group.labels)
-    return group.task.score(examples, predictions)[group.task.headline]
+    examples, encoded = group.rows.validation, group.encoded["validation"]
+    task = group.task.fitted(logits, encoded, examples, group.labels, recipe)
+    predictions = task.decode(logits, encoded, examples, group.labels)
+    return task.score(examples, predictions)[task.headline]
 
 
 def values_of(name: str, parameters: dict[str, Any], group: CellGroup) -> int:

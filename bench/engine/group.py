@@ -10,6 +10,7 @@ import torch
 
 from bench.contracts import Cell, Recipe, Splits, Task, digest
 from bench.data.batches import Split
+from bench.data.class_weights import balanced
 from bench.data.encoding import Encoded
 from bench.data.splits import content, prepare
 from bench.data.splits import fingerprint as rows_fingerprint
@@ -46,7 +47,9 @@ class RunContext:
     compiled: bool = False
 
     def seeds_of(self, cell: Cell) -> list[int]:
-        """The seeds with which the run has this cell, its own included, ascending."""
+        """The seeds with which the run has this cell on the same rows, its own included, ascending."""
+        if cell.draw is not None:
+            return [cell.seed]
         return sorted({cell.seed, *self.seeds.get(cell.id.rpartition("/")[0], ())})
 
 
@@ -55,7 +58,8 @@ class EncoderSetup:
     """How the backbones of a group are set up, with given or with random weights.
 
     tokens: the ids of the vocabulary that occur. attention: the implementation. layers: how many are kept; None:
-    all. joined: how many of the last blocks' outputs the head reads."""
+    all. joined: how many of the last blocks' outputs the head reads. both_ways: a decoder attends to later tokens,
+    too. pairs: one vector stands for two texts."""
 
     tokens: np.ndarray
     attention: str
@@ -63,15 +67,21 @@ class EncoderSetup:
     layers: int | None
     joined: int
     device: torch.device
+    both_ways: bool = False
+    pairs: bool = False
 
     def apply(self, backbone: Backbone) -> np.ndarray:
         """Set up a backbone in place; returns the new id of each vocabulary entry."""
         if self.layers is not None:
             backbone.keep_layers(self.layers)
         backbone.join(self.joined)
+        if self.pairs:
+            backbone.read_pairs()
         if self.dropout is not None:
             backbone.set_dropout(self.dropout)
         backbone.use_attention(self.attention)
+        if self.both_ways:
+            backbone.attend_both_ways()
         token_ids = backbone.trim(self.tokens)
         backbone.to(self.device)
         return token_ids
@@ -104,25 +114,34 @@ def prepare_group(cell: Cell, context: RunContext) -> CellGroup:
     watch = Stopwatch(context.device)
     with watch:
         task, recipe = context.registry.task(cell.task), cell.recipe
-        rows = prepare(task, context.registry.sources, recipe)
+        rows = prepare(task, context.registry.sources, recipe, cell.draw)
         if not recipe.shift:
             rows = Splits(rows.train, rows.validation, rows.test)
         others = [rows.validation, *rows.scored().values()]
         texts = Texts([content(row) for row in rows.train], [content(row) for part in others for row in part])
         loaded = load(cell.backbone, context.registry.sources, texts)
         labels = task.labels(rows.train)
+        tokenizer = loaded.text_tokenizer if task.head == "pooled" else loaded.tokenizer
         named = {"train": rows.train, "validation": rows.validation, **rows.scored()}
-        encoded = {
-            name: task.encode(examples, loaded.tokenizer, labels, recipe) for name, examples in named.items()
-        }
+        encoded = {name: task.encode(examples, tokenizer, labels, recipe) for name, examples in named.items()}
+        if recipe.class_weights == "balanced":
+            encoded = balanced(encoded, len(labels), task.name)
         pad = loaded.tokenizer.pad_token_id or 0
         tokens = np.unique(np.concatenate([[pad], *(part.tokens for part in encoded.values())]))
         fastest = Speeds(context.device, context.registry.sources.cache).attention(
             encoded["train"].lengths.mean()
         )
         joined = JOINED[recipe.features]
+        pairs = task.head == "pooled" and bool(encoded["train"].segments.any())
         setup = EncoderSetup(
-            tokens, fastest, recipe.encoder_dropout, recipe.layers, joined, context.device.torch
+            tokens,
+            fastest,
+            recipe.encoder_dropout,
+            recipe.layers,
+            joined,
+            context.device.torch,
+            recipe.attention == "bidirectional",
+            pairs,
         )
         given = loaded.backbone
         masked = loaded.tokenizer.mask_token_id
@@ -138,9 +157,10 @@ def prepare_group(cell: Cell, context: RunContext) -> CellGroup:
     parts = len(splits) * (given.depth + 2)
     budget = cache_budget(context.memory, context.device, parts, context.registry.sources.cache)
     machine = (processor(), torch.get_num_threads(), torch.__version__, setup.attention)
+    unusual = [recipe.attention] if setup.both_ways else []
     frozen = given.copy().cast(context.device.dtype)
     weights = (
-        digest([frozen.content(), str(frozen.dtype), recipe.features, *map(str, machine)])
+        digest([frozen.content(), str(frozen.dtype), recipe.features, *map(str, machine), *unusual])
         if context.activations
         else ""
     )

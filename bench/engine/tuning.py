@@ -34,6 +34,7 @@ def tune(scales: Sequence[float], train: Callable[[float], Trained]) -> tuple[Tr
         return train(1.0), ()
     best: Trained | None = None
     losses: dict[float, float | None] = {}
+    scores: dict[float, float] = {}
     kept, spent = scales[0], 0.0
     for place, scale in enumerate(scales):
         try:
@@ -44,9 +45,13 @@ def tune(scales: Sequence[float], train: Callable[[float], Trained]) -> tuple[Tr
             losses[scale] = None
             continue
         losses[scale] = found.fitted.loss
+        scores[scale] = min(found.fitted.curve, key=lambda point: point.loss).score
         spent += found.seconds
         if best is None or found.fitted.loss < best.fitted.loss:
             best, kept = found, scale
     assert best is not None
-    trials = tuple(Trial(scale=scale, loss=loss, kept=scale == kept) for scale, loss in losses.items())
+    trials = tuple(
+        Trial(scale=scale, loss=loss, kept=scale == kept, score=scores.get(scale))
+        for scale, loss in losses.items()
+    )
     return replace(best, others=spent - best.seconds), trials

@@ -22,6 +22,10 @@ class Groups:
         # word vectors first: they are read once for all tasks and leave memory before an encoder comes
         for cell in sorted(cells, key=lambda cell: kind_of(cell.backbone) != "vectors"):
             self._cells.setdefault(cell.group_key, []).append(cell)
+        for (
+            members
+        ) in self._cells.values():  # a first table, with every strategy, stands early and then fills
+            members.sort(key=lambda cell: cell.seed)
 
     def __len__(self) -> int:
         """How many cells wait."""

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from bench.contracts import BenchError, Cell
 from bench.data.splits import prepare
+from bench.executors.ahead import Background, divide
 from bench.executors.contract import Executor, Options, Work
 from bench.executors.inline import Inline
 from bench.executors.process import Processes
@@ -21,7 +22,7 @@ from bench.registry import Registry
 from bench.runs import run_inputs
 from bench.runs.folder import Damaged, Store
 from bench.runs.integrity import quarantine
-from bench.runs.listeners import Screen
+from bench.runs.listeners import Screen, Silent
 from bench.runs.record import Record
 from bench.runs.run_inputs import RunInputs
 from bench.trackers.tracking import Tracking
@@ -86,22 +87,24 @@ def _launch(
     pending = not all(map(known.seems_finished, cells))
     if pending:
         executor.start()  # imports torch while this process checks rows
-    incompatible = check(cells, registry, display)
+    now, later = divide(cells, registry) if pending else (list(cells), [])
+    check(now, registry, display)
+    if not later:
+        incompatible(cells, registry)
     if pending:
         executor.ready()
     finished = [record for cell in cells if (record := known.finished(cell))]
     _begin(work, cells, display)
-    for cell in cells:
-        if cell.id in incompatible:
-            reason = incompatible[cell.id]
-            print_ = work.fingerprints[cell.id]
-            work.store.save(Record(cell=cell, fingerprint=print_, status="skipped", reason=reason))
     done = {record.cell.id for record in finished}
-    todo = [cell for cell in cells if cell.id not in done and cell.id not in incompatible]
-    display.begin(todo, finished, _estimator(work, registry))
+    todo = [cell for cell in cells if cell.id not in done]
+    display.begin(
+        [cell for cell in todo if not registry.incompatible(cell)], finished, _estimator(work, registry)
+    )
     try:
-        if todo:
-            executor.run(todo, known.finished)
+        for wave in _waves(now, later, registry, display):
+            some = _fitting([cell for cell in wave if cell.id not in done], work, registry)
+            if some:
+                executor.run(some, known.finished)
     finally:
         display.end()
     records = {cell.id: work.store.record(cell.id) for cell in cells}
@@ -111,6 +114,36 @@ def _launch(
             f"{len(lost)} cells ended without a record, {lost[0]} among them: run again", code="no-record"
         )
     return [record for record in records.values() if record]
+
+
+def _waves(
+    now: Sequence[Cell], later: Sequence[Cell], registry: Registry, display: Screen
+) -> Iterator[Sequence[Cell]]:
+    """The cells that can run now; then, when what they need has been fetched meanwhile, the others."""
+    if not later:
+        yield now
+        return
+    names = dict.fromkeys(cell.task for cell in later) | dict.fromkeys(cell.backbone for cell in later)
+    display.note(f"fetched while the first cells run: what {', '.join(names)} still need")
+    fetching = Background(lambda: check(later, registry, Silent()))
+    yield now
+    display.say("waiting for what the other cells need ...")
+    fetching.wait()
+    incompatible([*now, *later], registry)
+    yield later
+
+
+def _fitting(cells: Sequence[Cell], work: Work, registry: Registry) -> list[Cell]:
+    """The cells whose strategy fits; each of the others gets a record that says why it does not."""
+    found = []
+    for cell in cells:
+        reason = registry.incompatible(cell)
+        if reason:
+            print_ = work.fingerprints[cell.id]
+            work.store.save(Record(cell=cell, fingerprint=print_, status="skipped", reason=reason))
+        else:
+            found.append(cell)
+    return found
 
 
 def _executor(work: Work, registry: Registry, display: Screen) -> Executor:
@@ -141,7 +174,8 @@ def imports_of(cells: Sequence[Cell], registry: Registry) -> tuple[str, ...]:
 
 def _estimator(work: Work, registry: Registry) -> Estimator:
     """What is known of the run's cells, from records of whatever age in its folder."""
-    estimator = Estimator(Workload(registry).operations, assumed_rate(work.options.device))
+    workload = Workload(registry)
+    estimator = Estimator(workload.operations, assumed_rate(work.options.device), workload.prefix)
     for path in work.store.record_files():
         with suppress(BenchError):  # a damaged one of a cell that was not asked for
             record = work.store.record(
@@ -152,15 +186,15 @@ def _estimator(work: Work, registry: Registry) -> Estimator:
     return estimator
 
 
-def check(cells: Sequence[Cell], registry: Registry, display: Screen) -> dict[str, str]:
+def check(cells: Sequence[Cell], registry: Registry, display: Screen) -> None:
     """Read the rows of every task and the depth of every backbone, downloading what is missing.
 
-    Returns why a cell's strategy does not fit its backbone, by cell id. Raises BenchError for wrong rows, for
-    a backbone that does not exist, and where a strategy fits none of the backbones."""
-    for task, recipe in dict.fromkeys((cell.task, cell.recipe) for cell in cells):
+    BenchError for wrong rows, and for a backbone that does not exist."""
+    keys = [cell.group_key for cell in cells]
+    for task, recipe, draw in dict.fromkeys((task, recipe, draw) for task, _, recipe, draw in keys):
         display.say(f"{task}: checking rows ...")
         try:
-            prepare(registry.task(task), registry.sources, recipe)
+            prepare(registry.task(task), registry.sources, recipe, draw)
         except BenchError:
             raise
         except Exception as error:  # a plug-in may raise anything
@@ -172,12 +206,17 @@ def check(cells: Sequence[Cell], registry: Registry, display: Screen) -> dict[st
         display.say(f"{name}: checking backbone ...")
         registry.depth(name)
         fetch(name, registry.sources)
-    incompatible = {cell.id: reason for cell in cells if (reason := registry.incompatible(cell))}
+
+
+def incompatible(cells: Sequence[Cell], registry: Registry) -> dict[str, str]:
+    """Why a cell's strategy does not fit its backbone, by cell id. BenchError where a strategy fits none of the
+    backbones."""
+    found = {cell.id: reason for cell in cells if (reason := registry.incompatible(cell))}
     for strategy in dict.fromkeys(cell.strategy for cell in cells):
-        reasons = [incompatible.get(cell.id) for cell in cells if cell.strategy == strategy]
+        reasons = [found.get(cell.id) for cell in cells if cell.strategy == strategy]
         if all(reasons):
             raise BenchError(str(reasons[0]), code="strategy-does-not-fit")
-    return incompatible
+    return found
 
 
 class _Known:

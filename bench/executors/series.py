@@ -13,11 +13,14 @@ from bench.contracts import Cell
 from bench.engine.attempt import Attempt, attempt
 from bench.engine.group import CellGroup, RunContext, prepare_group
 from bench.engine.machine import choose_device
+from bench.engine.speeds import Speeds
+from bench.engine.warm_up import WarmUp
 from bench.executors.contract import Work
 from bench.executors.groups import Key
 from bench.registry import Registry
+from bench.runs import load
 from bench.runs.listeners import Listener
-from bench.runs.record import Record
+from bench.runs.record import Load, Record
 
 
 class Series:
@@ -41,6 +44,7 @@ class Series:
         self._context = RunContext(
             registry, chosen, activations=options.activations, seeds=seeds, compiled=options.compiled
         )
+        self._warm_up = WarmUp()
         self._key: Key | None = None
         self._group: CellGroup | None = None
 
@@ -60,9 +64,13 @@ class Series:
             retry_fp32=self._work.options.retry_fp32,
             adaptations=adaptations,
         )
+        before = load.now()
         for record, tests in attempt(cells, self._context, terms):
             if record.status == "oom":
                 self._forget()
+            after = load.now()
+            record = self._with_conditions(record, load.between(before, after))
+            before = after
             self._work.store.save(record, tests)
             yield record
 
@@ -70,13 +78,29 @@ class Series:
         """What the cell's group shares; kept for the next cell where the context is the usual one."""
         if context is not self._context:
             self._forget()
-            return prepare_group(cell, context)
+            return self._prepare(cell, context)
         if self._group is None or self._key != cell.group_key:
             self._forget()
-            listener.say(f"{cell.task}: reading rows, loading {cell.backbone}, encoding ...")
-            self._group = prepare_group(cell, context)
+            listener.say(f"{cell.task}: reading rows, loading {cell.backbone}, encoding, warming up ...")
+            self._group = self._prepare(cell, context)
             self._key = cell.group_key
         return self._group
+
+    def _prepare(self, cell: Cell, context: RunContext) -> CellGroup:
+        """What the cell's group shares, and everything used once, so that no cell is charged for a first use."""
+        self._warm_up.machine(cell, context)
+        group = prepare_group(cell, context)
+        self._warm_up.group(cell, group, context)
+        return group
+
+    def _with_conditions(self, record: Record, found: Load) -> Record:
+        """The record with what else the machine did, and with a warm-up that has not been reported yet."""
+        if record.machine is None:
+            return record
+        device, cache = self._context.device, self._context.registry.sources.cache
+        update = {"rate": Speeds(device, cache).gemm(), "warm_up": self._warm_up.take(), "load": found}
+        machine = record.machine.model_copy(update=update)
+        return record.model_copy(update={"machine": machine})
 
     def _forget(self) -> None:
         self._group, self._key = None, None

@@ -2,11 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Any
+
 from bench.contracts import Cell
 from bench.engine.group import CellGroup
+from bench.export.problem import problem_of, reads_pairs
 from bench.export.standard import CLASSES
 
 PIPELINE = {"pooled": "text-classification", "token": "token-classification", "span": "question-answering"}
+PRINTED = {
+    None: "their softmax is",
+    "multi_label_classification": "their sigmoid is",
+    "regression": "that number is",
+}
+"""How the outputs become what `predict.py` prints."""
+PAIRS = ('"a text" "its second text"', "--file pairs.csv --text first --pair second")
 EXAMPLES = {
     "pooled": ('"a text"', "--file reviews.csv --text review"),
     "token": ('"Words are separated by blanks ."', "--file sentences.txt"),
@@ -16,8 +27,8 @@ EXAMPLES = {
 
 def card(cell: Cell, group: CellGroup, standard: bool) -> str:
     """Markdown with the header of a Hugging Face model card. standard: the model is an `AutoModelFor…`."""
-    kind = group.task.head
-    words, file = EXAMPLES[kind]
+    kind, rows = group.task.head, group.rows.train
+    words, file = usage(kind, rows)
     library = "transformers" if standard else "sentence-transformers"
     lines = [
         "---",
@@ -36,7 +47,7 @@ def card(cell: Cell, group: CellGroup, standard: bool) -> str:
         "probabilities, and predicts exactly what was measured: it was compared on all "
         f"{len(group.rows.test):,} test rows.",
         "",
-        *(_standard(kind) if standard else _pooled(cell)),
+        *(_standard(kind, rows) if standard else _pooled(cell, rows)),
         "",
         *_limits(kind, cell.recipe.max_length),
         "",
@@ -44,12 +55,19 @@ def card(cell: Cell, group: CellGroup, standard: bool) -> str:
     return "\n".join(lines)
 
 
-def _standard(kind: str) -> list[str]:
+def usage(kind: str, rows: Sequence[Any]) -> tuple[str, str]:
+    """Arguments of `predict.py`: what is predicted, and a file of it."""
+    return PAIRS if kind == "pooled" and reads_pairs(rows) else EXAMPLES[kind]
+
+
+def _standard(kind: str, rows: Sequence[Any]) -> list[str]:
     loaded = f"The model is a standard `{CLASSES[kind]}`."  # pyright: ignore[reportArgumentType]
     if kind == "pooled":
+        pairs = ' It takes `{"text": …, "text_pair": …}`.' if reads_pairs(rows) else ""
         return [
             f"{loaded} It also works as "
             '`pipeline("text-classification", model="THIS FOLDER", truncation=True)`, with the same answers.'
+            + pairs
         ]
     if kind == "token":
         return [
@@ -61,14 +79,20 @@ def _standard(kind: str) -> list[str]:
     return [f"{loaded} transformers 5 has no pipeline for questions; `predict.py` holds the decoding."]
 
 
-def _pooled(cell: Cell) -> list[str]:
-    what = "the mean of all tokens" if cell.recipe.pooling == "mean" else "the first token"
+def _pooled(cell: Cell, rows: Sequence[Any]) -> list[str]:
+    ways = {"mean": "the mean of all tokens", "cls": "the first token", "last": "the last token"}
+    what = ways[cell.recipe.pooling]
+    problem = problem_of(rows)
+    printed = PRINTED[problem]
+    answers = [
+        f'- `SentenceTransformer("THIS FOLDER").encode(texts)` gives the logits, in the order of `id2label` in '
+        f"`config.json`; {printed} what `predict.py` prints.",
+    ]
     return [
         f"The classifier reads {what}, which no `AutoModelForSequenceClassification` of this encoder does. So:",
         "",
         "- `predict.py` works as it is, with transformers and torch.",
-        '- `SentenceTransformer("THIS FOLDER").encode(texts)` gives the logits, in the order of `id2label` in '
-        "`config.json`; their softmax is what `predict.py` prints.",
+        *([] if reads_pairs(rows) else answers),
         '- `AutoModel.from_pretrained("THIS FOLDER")` is the encoder; `1_Pooling` and `2_Dense` are the rest.',
         '- `pipeline("text-classification")` does not work: it would put a random classifier on the first token.',
     ]

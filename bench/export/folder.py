@@ -16,12 +16,14 @@ import numpy as np
 import torch
 
 from bench.contracts import BenchError, Cell
-from bench.engine.cell import train
+from bench.engine.cell import fitted_task, train
 from bench.engine.group import CellGroup, RunContext, prepare_group
 from bench.engine.machine import Device, choose_device
 from bench.engine.training import Watch, predict
 from bench.export.card import card
 from bench.export.pooled import plain_encoder, save_head
+from bench.export.problem import in_units, is_alike, named, problem_of, reads_pairs
+from bench.export.problem import inputs as _inputs
 from bench.export.standard import is_standard, standard_model, why_not
 from bench.models.catalog import kind_of, positions
 from bench.models.hf_encoder import HuggingFaceEncoder
@@ -93,7 +95,9 @@ def export(
         raise BenchError(f"cannot export {cell.strategy} on {cell.backbone}: {reason}", "export-no-form")
     trained = train(cell, 1.0, group, context, watch)
     model = replace(trained.model, prefix=None)
-    logits, _ = predict(model, "test", group.splits["test"], replace(trained.plan.phases[-1], frozen=0))
+    whole = replace(trained.plan.phases[-1], frozen=0)
+    group = replace(group, task=fitted_task(model, whole, group, cell.recipe))
+    logits, _ = predict(model, "test", group.splits["test"], whole)
     expected = group.task.decode(logits, group.encoded["test"], group.rows.test, group.labels)
     encoder = _whole(model.backbone, cell, group, context)
     folder.parent.mkdir(parents=True, exist_ok=True)
@@ -141,15 +145,29 @@ def _write(encoder: HuggingFaceEncoder, head: Any, cell: Cell, group: CellGroup,
     logging.disable_progress_bar()
     kind, recipe = group.task.head, cell.recipe
     standard = is_standard(encoder, kind, recipe)
+    problem = problem_of(group.rows.train)
+    head, names = in_units(head, group.labels, problem), named(group.labels, problem)
     if standard:
-        model = standard_model(encoder, head, kind, group.labels)
+        model = standard_model(encoder, head, kind, names)
         model.config.doc_stride = recipe.stride
     else:
-        model = plain_encoder(encoder, group.labels)
+        model = plain_encoder(encoder, names)
         save_head(head, recipe.pooling, recipe.max_length, folder)
+    if problem:
+        model.config.problem_type = problem
+    for name, value in group.task.chosen.items():
+        setattr(model.config, name, value)
+    if reads_pairs(group.rows.train):
+        model.config.reads_pairs = True
     model.save_pretrained(folder)
     tokenizer = group.loaded.tokenizer
     tokenizer.model_max_length = recipe.max_length
+    types = getattr(encoder.model.config, "type_vocab_size", 0) > 1
+    if types and reads_pairs(group.rows.train) and "token_type_ids" not in tokenizer.model_input_names:
+        given = [*tokenizer.model_input_names, "token_type_ids"]
+        tokenizer.model_input_names = tokenizer.init_kwargs["model_input_names"] = (
+            given  # saved from the second
+        )
     tokenizer.save_pretrained(folder)
     shutil.copyfile(SCRIPTS / (SCRIPT[kind] if standard else "pooled.py"), folder / "predict.py")
     shutil.copyfile(SCRIPTS / "predict_files.py", folder / "predict_files.py")
@@ -165,19 +183,14 @@ def _check(folder: Path, group: CellGroup, expected: Sequence[Any]) -> None:
     script = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(script)
     found = script.predict(str(folder), _inputs(group.rows.test))
-    wrong = [row.id for row, a, b in zip(group.rows.test, expected, found, strict=True) if a != b]
+    wrong = [
+        row.id
+        for row, a, b in zip(group.rows.test, expected, found, strict=True)
+        if not is_alike(a, b, group.labels)
+    ]
     if wrong:
         raise BenchError(
             f"the exported model predicts {len(wrong)} of {len(expected)} test rows otherwise than the "
             f"harness (first: '{wrong[0]}'): nothing was written; please report this",
             "export-differs",
         )
-
-
-def _inputs(rows: Sequence[Any]) -> list[Any]:
-    """What the scripts take: texts, lists of words, (question, context)."""
-    if hasattr(rows[0], "words"):
-        return [list(row.words) for row in rows]
-    if hasattr(rows[0], "question"):
-        return [(row.question, row.context) for row in rows]
-    return [row.text for row in rows]

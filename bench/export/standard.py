@@ -65,6 +65,8 @@ def why_not(backbone: Any, kind: HeadKind, recipe: Recipe) -> str | None:
     family = backbone.model.config.model_type
     if kind != "pooled" and family not in FORMS:
         return f"the standard heads of {family} have a layer norm that a linear head cannot be folded into"
+    if recipe.windows != "none" or recipe.truncation != "head":
+        return "its texts are read in windows or from both ends, which no exported model does: leave that out"
     if recipe.head != "linear":
         return f"the head is '{recipe.head}', and the exported model has no such part: use recipe.head=linear"
     if recipe.features != "last":

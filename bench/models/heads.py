@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from bench.contracts import Recipe
 from bench.data.encoding import IGNORED
 from bench.models.dropout import Dropout, Masks
+from bench.models.losses import pooled_loss
 
 HeadKind = Literal["pooled", "token", "span"]
 BOTTLENECK = 64  # width of the hidden layer of the `bottleneck` head
@@ -51,9 +52,12 @@ class Head(nn.Module):
             self.map = nn.Sequential(hidden, nn.GELU(), drop, nn.Linear(BOTTLENECK, outputs))
 
     def pool(self, hidden: Tensor, mask: Tensor) -> Tensor:
-        """[B, S, width] -> [B, width], fp32; the mean over real tokens, or the first token."""
+        """[B, S, width] -> [B, width], fp32; the mean over real tokens, the first token, or the last real one."""
         if self.pooling == "cls":
             return hidden[:, 0].float()
+        if self.pooling == "last":
+            rows = torch.arange(len(hidden), device=hidden.device)
+            return hidden[rows, mask.sum(1) - 1].float()
         weights = mask.unsqueeze(-1).float()
         return (hidden * weights).sum(1) / weights.sum(1)
 
@@ -78,11 +82,11 @@ def count_terms(kind: HeadKind, targets: Tensor) -> Tensor:
 
 
 def loss_terms(kind: HeadKind, logits: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
-    """(sum of the cross-entropies, number of terms) of a batch: examples, labelled tokens, or windows.
+    """(sum of the losses, number of terms) of a batch: examples, labelled tokens, or windows.
 
-    targets: pooled [B]; token [B, S] with IGNORED; span [B, 2]. The span loss is the mean of the two."""
+    targets: pooled as in `losses`; token [B, S] with IGNORED; span [B, 2]. The span loss is the mean of the two."""
     if kind == "pooled":
-        return F.cross_entropy(logits, targets, reduction="sum"), count_terms(kind, targets)
+        return pooled_loss(logits, targets, "sum"), count_terms(kind, targets)
     if kind == "token":
         total = F.cross_entropy(
             logits.flatten(0, 1), targets.flatten(), ignore_index=IGNORED, reduction="sum"

@@ -1,14 +1,10 @@
-"""Encoders of Hugging Face transformers as backbones.
-
-Blocks run through the model's own forward pass, on a view of the model: its embeddings return activations that are
-already known, and its layer list is sliced. Masks, position biases and norms stay the library's.
-"""
+"""Encoders and decoders of Hugging Face transformers as backbones; `cutting` says how they are cut into blocks."""
 
 from __future__ import annotations
 
 import copy
 from collections.abc import Mapping
-from dataclasses import dataclass
+from fnmatch import fnmatchcase
 from typing import Any
 
 import numpy as np
@@ -18,60 +14,37 @@ from torch import Tensor, nn
 from bench.contracts import BenchError
 from bench.models import attention, inserted, peft_modules
 from bench.models.backbone import Backbone, trimmed
+from bench.models.cutting import Cut, outside_of_layers
 from bench.models.dropout import use_pooled_masks
-
-
-@dataclass(frozen=True)
-class Family:
-    """Where a Hugging Face architecture keeps its parts."""
-
-    layers: str  # path of the layer list
-    after_embeddings: str = ""  # a module applied to the embeddings' output
-    final: str = ""  # a module applied after the last layer; it belongs to the last block
-    outputs: tuple[str, ...] = ("attention.output.dense", "output.dense")  # in a layer: where sublayers end
-
-
-_BERT_LIKE = Family("encoder.layer")
-FAMILIES: dict[str, Family] = {
-    "bert": _BERT_LIKE,
-    "roberta": _BERT_LIKE,
-    "xlm-roberta": _BERT_LIKE,
-    "camembert": _BERT_LIKE,
-    "mpnet": Family("encoder.layer", outputs=("attention.attn.o", "output.dense")),
-    "deberta-v2": _BERT_LIKE,
-    "electra": Family("encoder.layer", after_embeddings="embeddings_project"),
-    "distilbert": Family("transformer.layer", outputs=("attention.out_lin", "ffn.lin2")),
-    "modernbert": Family("layers", final="final_norm", outputs=("attn.Wo", "mlp.Wo")),
-}
+from bench.models.families import family_of
+from bench.models.unlisted import examined
 
 VARIANTS = 64  # of a compiled layer, at most: training or not, with gradients or not, as strategies change it
 
+RATES = ("dropout", "attention_dropout", "activation_dropout", "hidden_dropout")
+"""Names of dropout rates that modules keep as numbers."""
+
 
 class HuggingFaceEncoder(Backbone):
-    """Any encoder of a family in FAMILIES."""
+    """Any model of a listed family, and of any other that passes the checks of `unlisted`."""
 
     def __init__(self, model: Any, name: str) -> None:
-        kind = model.config.model_type
-        if kind not in FAMILIES:
-            reason = "shares one layer" if kind == "albert" else "has an unknown layout"
-            raise BenchError(
-                f"backbone '{name}' ({kind}) cannot be split into layers: it {reason}; "
-                f"supported families: {', '.join(FAMILIES)}",
-                code="unsupported-backbone",
-            )
         if getattr(model.config, "conv_kernel_size", 0):
             raise BenchError(
                 f"backbone '{name}' cannot be split: a convolution joins its first two blocks",
                 code="unsupported-backbone",
             )
-        self.family = FAMILIES[kind]
-        self.model = model
+        family = family_of(model.config.model_type)
+        if family and family.part and getattr(model, "decoder", None) is not None:
+            model = model.get_encoder()
         if getattr(model, "pooler", None) is not None:
             model.pooler = None
+        self.family = family or examined(model, name)
+        self.model = model
         self.depth = len(self._layers)
         self.width = int(model.config.hidden_size)
         self.masks = use_pooled_masks(model)
-        self._views: dict[tuple[int, int], Any] = {}
+        self._views: dict[tuple[int, int], Cut] = {}
 
     def __deepcopy__(self, memo: dict[int, Any]) -> HuggingFaceEncoder:
         twin = copy.copy(self)
@@ -81,11 +54,16 @@ class HuggingFaceEncoder(Backbone):
         return twin
 
     def named_parameters(self) -> dict[str, nn.Parameter]:
-        return {self._canonical(name): parameter for name, parameter in self.model.named_parameters()}
+        named = self.model.named_parameters()
+        return {self._canonical(name): parameter for name, parameter in named if not self._unread(name)}
+
+    def _unread(self, name: str) -> bool:
+        return any(fnmatchcase(name, pattern) for pattern in self.family.unread)
 
     def _canonical(self, name: str) -> str:
         layers, final = self.family.layers + ".", self.family.final + "."
-        if name.startswith(layers):
+        shared = bool(self.family.lends) and name.endswith(".relative_attention_bias.weight")
+        if name.startswith(layers) and not shared:
             return "layers." + name.removeprefix(layers)
         if self.family.final and name.startswith(final):
             return f"layers.{self.depth - 1}.{name}"
@@ -94,7 +72,7 @@ class HuggingFaceEncoder(Backbone):
     def modules_of(self, block: int) -> list[nn.Module]:
         if block > 0:
             return [self._layers[block - 1]]
-        return [self.model.embeddings]
+        return list(outside_of_layers(self.model, self.family))
 
     def run(
         self, inputs: Tensor, mask: Tensor, segments: Tensor | None, start: int = 0, stop: int | None = None
@@ -102,44 +80,18 @@ class HuggingFaceEncoder(Backbone):
         stop = self.depth + 1 if stop is None else stop
         if start >= stop:
             return inputs
-        view = self._view(start, stop)
         options: dict[str, Any] = {"attention_mask": mask}
-        if start == 0:
-            options["input_ids"] = inputs
-            if segments is not None and getattr(self.model.config, "type_vocab_size", 0) > 1:
-                options["token_type_ids"] = segments
-        else:
-            options["inputs_embeds"] = inputs
-        try:
-            return view(**options).last_hidden_state
-        except _Reached as reached:
-            return reached.hidden
-
-    def _view(self, start: int, stop: int) -> Any:
-        """The model cut to blocks [start, stop); it shares every parameter with the whole one."""
-        if (start, stop) == (0, self.depth + 1):
-            return self.model
+        if segments is not None and self._reads_segments(start):
+            options["token_type_ids"] = segments
         if (start, stop) not in self._views:
-            view = _shallow(self.model)
-            if start > 0:
-                view.embeddings = _Activations()
-                if self.family.after_embeddings and hasattr(view, self.family.after_embeddings):
-                    setattr(view, self.family.after_embeddings, nn.Identity())
-            if stop <= self.depth and self.family.final:
-                setattr(view, self.family.final, nn.Identity())
-            *path, last = self.family.layers.split(".")
-            owner = view
-            for part in path:
-                setattr(owner, part, _shallow(getattr(owner, part)))
-                owner = getattr(owner, part)
-            layers = getattr(owner, last)
-            # not every family can run without a layer: the embeddings alone end at the first layer's input
-            first_only = nn.ModuleList([_End(layers[0])])
-            setattr(owner, last, layers[max(start - 1, 0) : stop - 1] if stop > 1 else first_only)
-            self._views[start, stop] = view
-        view = self._views[start, stop]
-        view.training = self.model.training
-        return view
+            self._views[start, stop] = Cut(self.model, self.family, start, stop)
+        return self._views[start, stop].run(inputs, start == 0, options)
+
+    def _reads_segments(self, start: int) -> bool:
+        if self.family.segments == "layers":
+            return True
+        has_types = getattr(self.model.config, "type_vocab_size", 0) > 1
+        return self.family.segments == "embeddings" and start == 0 and has_types
 
     def trim(self, tokens: np.ndarray) -> np.ndarray:
         table = self.model.get_input_embeddings()
@@ -189,13 +141,26 @@ class HuggingFaceEncoder(Backbone):
         for module in self.model.modules():
             if isinstance(module, nn.Dropout):
                 module.p = rate
-            elif isinstance(getattr(module, "attention_dropout", None), float):  # ModernBERT's attention
-                module.attention_dropout = rate
+            for name in RATES:
+                if isinstance(getattr(module, name, None), float):
+                    setattr(module, name, rate)
 
     def use_attention(self, name: str) -> None:
         if self.model._can_set_attn_implementation():
             attention.register()
-            self.model.set_attn_implementation(name)
+            self.model.set_attn_implementation(self._fitting(name))
+            self._views = {}
+
+    def _fitting(self, name: str) -> str:
+        """`name`, or the library's `eager` where the named one would leave something out."""
+        config = self.model.config
+        heads = getattr(config, "num_attention_heads", None)
+        grouped = getattr(config, "num_key_value_heads", heads) != heads
+        return "eager" if self.family.own_attention or (grouped and name == attention.PLAIN) else name
+
+    def attend_both_ways(self) -> None:
+        self.model.config.is_causal = False
+        self._views = {}
 
     def compile(self) -> None:
         torch._dynamo.config.recompile_limit = VARIANTS
@@ -209,39 +174,22 @@ class HuggingFaceEncoder(Backbone):
             )
         owner, _, last = self.family.layers.rpartition(".")
         setattr(self.model.get_submodule(owner), last, self._layers[:count])
+        if self.family.depth_key:
+            config = self.model.config
+            runs = config.num_hidden_layers // self.depth
+            setattr(config, self.family.depth_key, count)
+            config.num_hidden_layers = count * runs
         self.depth = count
         self._views = {}
+
+    def cast(self, dtype: torch.dtype) -> Backbone:
+        for (
+            parameter
+        ) in self.model.parameters():  # those that nothing reads, too: models take their type from any
+            if parameter.dtype != dtype and parameter.is_floating_point():
+                parameter.data = parameter.data.to(dtype)
+        return self
 
     def to(self, device: torch.device) -> Backbone:
         self.model.to(device)
         return self
-
-
-class _Activations(nn.Module):
-    """Replaces the embeddings and returns the activations that it receives."""
-
-    def forward(self, *inputs: Tensor | None, inputs_embeds: Tensor | None = None, **_: Any) -> Tensor:
-        return next(hidden for hidden in (inputs_embeds, *inputs) if hidden is not None)
-
-
-class _Reached(Exception):
-    def __init__(self, hidden: Tensor) -> None:
-        self.hidden = hidden
-
-
-class _End(nn.Module):
-    """Replaces a layer and ends the forward pass with the activations that the layer would receive."""
-
-    def __init__(self, layer: Any) -> None:
-        super().__init__()
-        self.attention_type = getattr(layer, "attention_type", None)
-
-    def forward(self, hidden: Tensor, *_: Any, **__: Any) -> Tensor:
-        raise _Reached(hidden)
-
-
-def _shallow(module: Any) -> Any:
-    """A copy of a module that shares its submodules and parameters, and whose submodules can be replaced."""
-    twin = copy.copy(module)
-    twin.__dict__["_modules"] = dict(module._modules)
-    return twin

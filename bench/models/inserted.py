@@ -8,23 +8,31 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable
 
 from torch import Tensor, nn
+from transformers.pytorch_utils import Conv1D
 
 from bench.contracts import BenchError
 from bench.models import peft_modules
+from bench.models.peft_modules import LINEAR
 
 
 class Adapted(nn.Module):
     """A linear map followed by a bottleneck adapter with a residual connection (Houlsby et al. 2019,
     arXiv 1902.00751, figure 2): y + up(gelu(down(y)))."""
 
-    def __init__(self, base: nn.Linear, width: int) -> None:
+    def __init__(self, base: nn.Linear | Conv1D, width: int) -> None:
         super().__init__()
         self.base = base
-        down, up = nn.Linear(base.out_features, width), nn.Linear(width, base.out_features)
+        outputs = base.nf if isinstance(base, Conv1D) else base.out_features
+        down, up = nn.Linear(outputs, width), nn.Linear(width, outputs)
         nn.init.normal_(down.weight, std=0.02)
         for zero in (down.bias, up.weight, up.bias):
             nn.init.zeros_(zero)
         self.adapter = nn.Sequential(down, nn.GELU(), up).to(base.weight.device)
+
+    @property
+    def weight(self) -> Tensor:
+        """Of the linear map: T5 asks for its type."""
+        return self.base.weight
 
     def forward(self, hidden: Tensor) -> Tensor:
         hidden = self.base(hidden)
@@ -56,7 +64,7 @@ def merge(layers: nn.ModuleList) -> None:
     peft_modules.merge(layers)
 
 
-def _linear(layer: nn.Module, path: str) -> nn.Linear:
+def _linear(layer: nn.Module, path: str) -> nn.Linear | Conv1D:
     found = layer.get_submodule(path)
-    assert isinstance(found, nn.Linear), path
+    assert isinstance(found, LINEAR), path
     return found

@@ -12,8 +12,12 @@ from collections.abc import Mapping
 from typing import Any
 
 from torch import nn
+from transformers.pytorch_utils import Conv1D
 
 from bench.contracts import BenchError
+
+LINEAR = (nn.Linear, Conv1D)
+"""Linear maps; those of GPT-2 hold their weights transposed."""
 
 ALL, ATTENTION = "all-linear", "attention"
 """What `targets` may be, besides a regular expression that matches whole paths within a layer: every linear map, or
@@ -55,6 +59,8 @@ def insert(layers: nn.ModuleList, method: str, targets: str, settings: Mapping[s
     if method == SCALING:
         given.setdefault("feedforward_modules", [name for name in modules if _is_inner(name)])
     valid = inspect.signature(cls).parameters
+    if "fan_in_fan_out" in valid and isinstance(layers.get_submodule(modules[0]), Conv1D):
+        given.setdefault("fan_in_fan_out", True)  # all linear maps of an architecture are of one kind
     if unknown := [name for name in given if name not in valid]:
         raise BenchError(
             f"peft {method} has no setting '{unknown[0]}'; it has {', '.join(sorted(valid))}",
@@ -110,7 +116,7 @@ def _targets(layers: nn.ModuleList, method: str, targets: str) -> list[str]:
     """Paths of the modules that a method changes: `<layer>.<path>`."""
     if method == NORM_TUNING:
         return [name for name, module in layers.named_modules() if "norm" in type(module).__name__.lower()]
-    linear = [name for name, module in layers.named_modules() if isinstance(module, nn.Linear)]
+    linear = [name for name, module in layers.named_modules() if isinstance(module, LINEAR)]
     if targets == ALL:
         return linear
     if targets == ATTENTION:

@@ -6,14 +6,19 @@ A sentence encoder declares it in the layout of sentence-transformers (Reimers &
 from __future__ import annotations
 
 import functools
-import json
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any, Literal
 
 from bench.models import catalog
+from bench.models.families import family_knowing, family_of
+from bench.models.sentence_modules import MODULES, PROMPTS, default_prompt, modules_in, read_json
 
-Kind = Literal["mean", "cls"]
+Kind = Literal["mean", "cls", "last"]
+AVAILABLE: dict[str, Kind] = {"mean": "mean", "cls": "cls", "lasttoken": "last"}
+"""Kinds of sentence-transformers, and what they are called here."""
+THEIRS = {ours: theirs for theirs, ours in AVAILABLE.items()}
+
 DEFAULT: Kind = "mean"
 """For an encoder trained without pooling, such as a plain masked language model."""
 
@@ -44,22 +49,42 @@ def own_pooling(name: str) -> Pooling:
     if name in catalog.BACKBONES:
         return Pooling(catalog.BACKBONES[name].pooling, f"what {name} was trained with")
     kinds = _declared(name)
-    if len(kinds) == 1 and kinds[0] in ("mean", "cls"):
-        return Pooling(kinds[0], "its own, from its modules.json")
+    if len(kinds) == 1 and kinds[0] in AVAILABLE:
+        return Pooling(AVAILABLE[kinds[0]], "its own, from its modules.json")
+    default = family_pooling(name)
     if kinds:
-        return Pooling(DEFAULT, f"its own, {' and '.join(kinds)}, is not available")
-    return Pooling(DEFAULT, "the default, as the encoder names none")
+        return Pooling(default, f"its own, {' and '.join(kinds)}, is not available")
+    if default == "last":
+        return Pooling(default, "the default of models that have read the whole text at its end")
+    return Pooling(default, "the default, as the encoder names none")
+
+
+@functools.cache
+def family_pooling(name: str) -> Kind:
+    """What the family of a backbone reads a text at: its last token where the model reads from left to right."""
+    if catalog.kind_of(name) == "vectors" or name in catalog.BACKBONES:
+        return DEFAULT
+    known = family_knowing(catalog.hub_name(name)[0])
+    if known and not _is_folder(name):
+        return known.pooling
+    config = _read(name, "config.json")
+    family = family_of(config.get("model_type")) if isinstance(config, dict) else None
+    return family.pooling if family else DEFAULT
+
+
+@functools.cache
+def prompt_of(name: str) -> str:
+    """What a sentence encoder puts before every text by default; '' for any other backbone."""
+    if catalog.kind_of(name) == "vectors" or name in catalog.BACKBONES:
+        return ""
+    return default_prompt(_read(name, PROMPTS))
 
 
 def _declared(name: str) -> tuple[Any, ...]:
     """The kinds that a sentence-transformers model declares; () for any other backbone."""
-    modules = _read(name, "modules.json")
-    if not isinstance(modules, list):
-        return ()
-    for module in (item for item in modules if isinstance(item, dict)):
-        kind, path = str(module.get("type")), PurePosixPath(str(module.get("path")))
-        if kind.rpartition(".")[2] == "Pooling" and not path.is_absolute() and ".." not in path.parts:
-            config = _read(name, f"{path}/config.json")
+    for module in modules_in(_read(name, MODULES)):
+        if module.kind == "Pooling":
+            config = _read(name, f"{module.path}/config.json")
             return _kinds(config) if isinstance(config, dict) else ()
     return ()
 
@@ -71,14 +96,42 @@ def _kinds(config: dict[str, Any]) -> tuple[str, ...]:
     return tuple(kind for key, kind in MODES.items() if config.get(key) is True)
 
 
+def _is_folder(name: str) -> bool:
+    try:
+        return Path(name).is_dir()
+    except OSError:  # a name longer than the file system allows
+        return False
+
+
 def _read(name: str, file: str) -> Any:
     """A JSON file of a backbone's folder or of its hub repository; None where there is none."""
-    path = Path(name) / file
+    if _is_folder(name):
+        of_weights = catalog.transformer_folder(name) / file
+        return read_json(of_weights if file == "config.json" else Path(name) / file)
     try:
-        if not Path(name).is_dir():
-            from huggingface_hub import hf_hub_download
-
-            path = Path(hf_hub_download(name, file))
-        return json.loads(path.read_text(encoding="utf-8"))
+        return read_json(_downloaded(name, file))
     except Exception:  # of the hub's client: no such file, no network; the weights will say what matters
         return None
+
+
+def _downloaded(name: str, file: str) -> Path:
+    from huggingface_hub import hf_hub_download, try_to_load_from_cache
+
+    repository, revision = catalog.hub_name(name)
+    cached = try_to_load_from_cache(repository, file, revision=revision)
+    if isinstance(cached, str) or not _hub_answers():
+        return Path(str(cached))
+    return Path(hf_hub_download(repository, file, revision=revision))
+
+
+@functools.cache
+def _hub_answers() -> bool:
+    """Whether the hub can be reached, by one try: its client would try for half a minute, for every file."""
+    from huggingface_hub import constants
+    from huggingface_hub.utils import get_session
+
+    try:
+        get_session().head(constants.ENDPOINT, timeout=5)
+    except Exception:  # of any HTTP client, and of the offline mode
+        return False
+    return True

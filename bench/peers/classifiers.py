@@ -16,6 +16,7 @@ from bench.data.splits import prepare
 from bench.engine.machine import Device
 from bench.extras import missing
 from bench.models.catalog import folder
+from bench.models.pooling import THEIRS
 from bench.peers.measurement import Clock, SideOutcome
 from bench.peers.model import pool
 from bench.registry import Registry
@@ -36,7 +37,7 @@ def run_classifier(cell: Cell, registry: Registry, device: Device, load: Load) -
             code="no-classifier-peer",
         )
     clock = [device.clock()]
-    rows: Splits = prepare(task, registry.sources, cell.recipe)
+    rows: Splits = prepare(task, registry.sources, cell.recipe, cell.draw)
     encode = load(folder(cell.backbone, registry.sources), cell, device)
     clock.append(device.clock())
     features = encode([example.text for example in rows.train])
@@ -86,7 +87,7 @@ def sentence_transformers(path: str, cell: Cell, device: Device) -> Encode:
     except ImportError as error:
         raise missing("peer sentence-transformers", "peers", error) from error
     words = Transformer(path, max_seq_length=cell.recipe.max_length)
-    pooling = Pooling(words.get_embedding_dimension(), cell.recipe.pooling)
+    pooling = Pooling(words.get_embedding_dimension(), THEIRS[cell.recipe.pooling])
     model = SentenceTransformer(modules=[words, pooling], device=str(device.torch))
 
     def encode(texts: Sequence[str]) -> np.ndarray:

@@ -13,7 +13,7 @@ from bench.contracts import BenchError, Recipe
 
 
 class EncoderWithHead(nn.Module):
-    """Mean or first-token pooling for `pooled`; dropout and one linear map for every kind of head."""
+    """Mean, first-token or last-token pooling for `pooled`; dropout and one linear map for every kind of head."""
 
     def __init__(
         self, encoder: Any, kind: Literal["pooled", "token", "span"], outputs: int, recipe: Recipe
@@ -27,7 +27,7 @@ class EncoderWithHead(nn.Module):
             )
         self.encoder = encoder
         self.kind = kind
-        self.pooling: Literal["mean", "cls"] = recipe.pooling
+        self.pooling: Literal["mean", "cls", "last"] = recipe.pooling
         self.dropout = nn.Dropout(recipe.dropout)
         self.classifier = nn.Linear(encoder.config.hidden_size, outputs)
 
@@ -60,9 +60,11 @@ class EncoderWithHead(nn.Module):
         return (F.cross_entropy(start, labels[:, 0]) + F.cross_entropy(end, labels[:, 1])) / 2
 
 
-def pool(hidden: Tensor, mask: Tensor, pooling: Literal["mean", "cls"]) -> Tensor:
+def pool(hidden: Tensor, mask: Tensor, pooling: Literal["mean", "cls", "last"]) -> Tensor:
     """[B, S, width] -> [B, width]."""
     if pooling == "cls":
         return hidden[:, 0]
+    if pooling == "last":
+        return hidden[range(len(hidden)), mask.sum(1) - 1]
     weights = mask.unsqueeze(-1).to(hidden.dtype)
     return (hidden * weights).sum(1) / weights.sum(1)

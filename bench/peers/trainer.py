@@ -45,7 +45,7 @@ def run_trainer(cell: Cell, registry: Registry, device: Device, settings: Settin
     strategy = registry.strategy(cell)
     check(strategy, depth)
     clock = [device.clock()]
-    rows = prepare(task, registry.sources, recipe)
+    rows = prepare(task, registry.sources, recipe, cell.draw)
     labels = task.labels(rows.train)
     tokenizer = AutoTokenizer.from_pretrained(path, use_fast=True, trust_remote_code=False)
     train, test = (task.encode(part, tokenizer, labels, recipe) for part in (rows.train, rows.test))

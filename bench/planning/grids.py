@@ -17,6 +17,7 @@ class Grid(BaseModel, extra="forbid", frozen=True):
     strategies: tuple[str, ...] = Field(min_length=1)
     backbones: tuple[str, ...] = Field(min_length=1)
     tasks: tuple[str, ...] = ()  # default: all tasks of the suite
+    seeds: int | None = Field(default=None, ge=1, le=1000)  # default: the suite's
 
 
 @dataclass(frozen=True)
@@ -71,8 +72,10 @@ def _cut(grids: Sequence[Grid], filters: Filters) -> list[Grid]:
     def keep(names: tuple[str, ...], wanted: tuple[str, ...]) -> tuple[str, ...]:
         return tuple(name for name in names if not wanted or name in wanted)
 
-    kept = [(keep(g.strategies, filters.strategies), keep(g.backbones, filters.backbones)) for g in grids]
-    return [Grid(strategies=names, backbones=on) for names, on in kept if names and on]
+    kept = [
+        (keep(g.strategies, filters.strategies), keep(g.backbones, filters.backbones), g.seeds) for g in grids
+    ]
+    return [Grid(strategies=names, backbones=on, seeds=seeds) for names, on, seeds in kept if names and on]
 
 
 def _lacking(first: Grid, filters: Filters, found: Sequence[Grid]) -> list[Grid]:

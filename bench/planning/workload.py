@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from bench.contracts import BenchError, Cell, Phase, Task, frozen_blocks
 from bench.registry import Registry
 
-FILLED = {"qa": 0.9}
+FILLED = {"qa": 0.9, "unanswerable": 0.9}
 FILLED_ELSE = 0.5
 """The share of `max_length` that an example is assumed to fill, by adapter."""
 
@@ -58,11 +58,25 @@ class Workload:
         last = frozen[-1]
         passes = math.ceil(recipe.epochs * recipe.evaluations)
         learnt = sum(phase.share * (depth - below) for phase, below in zip(phases, frozen, strict=True))
-        layers = 3 * recipe.epochs * train * learnt  # forward, and twice as much backward
+        tries = max(1, len(recipe.tune))
+        layers = tries * 3 * recipe.epochs * train * learnt  # forward, and twice as much backward
         layers += max(frozen) * (train + validation)  # the frozen prefix, once
-        layers += passes * validation * (depth - last) + test * depth
-        steps = recipe.epochs * train + (passes * validation + test) / 3
+        layers += tries * passes * validation * (depth - last) + test * depth
+        steps = tries * recipe.epochs * train + (tries * passes * validation + test) / 3
         return layer * layers + STEP * math.ceil(steps / recipe.batch_size)
+
+    def prefix(self, cell: Cell) -> float:
+        """How many of these are of the frozen prefix, which all seeds share; 0 where the strategy does not fit."""
+        shape, depth = self.registry.shape(cell.backbone), self.registry.layers(cell)
+        try:
+            frozen = frozen_layers(self.registry.phases(cell), depth)
+        except BenchError:
+            return 0.0
+        task = type(self.registry.task(cell.task))
+        train, validation, test = sizes(task, cell)
+        tokens = _length(task, cell)
+        layer = tokens * (2.0 * shape.layer + 4.0 * shape.width * tokens)
+        return layer * (max(frozen) * (train + validation) + frozen[-1] * test)
 
     def memory(self, cell: Cell) -> int:
         """Bytes at the peak: weights, their gradients, moments and best state, and a batch's activations."""

@@ -18,8 +18,9 @@ from bench.analysis.groups import Group, Key, gather
 from bench.analysis.loading import Run
 from bench.analysis.statistics.intervals import Interval, intervals
 from bench.analysis.statistics.resampling import Resampled, Source, resample
-from bench.contracts import Cell, Splits, Task
-from bench.data.splits import prepare, training_subset
+from bench.contracts import Cell, Splits, Task, TextExample
+from bench.data.splits import content, prepare, training_subset
+from bench.recommend.linear import Predict, fit
 from bench.registry import Registry
 from bench.runs.record import Record
 
@@ -62,8 +63,8 @@ def floor(cell: Cell, run: Run, registry: Registry) -> Floor | None:
     if task.head != "pooled":
         return None
     began = time.perf_counter()
-    rows = prepare(task, registry.sources, cell.recipe)
-    if len({row.label for row in rows.train}) < 2:
+    rows = prepare(task, registry.sources, cell.recipe, cell.draw)
+    if isinstance(rows.train[0], TextExample) and len({row.label for row in rows.train}) < 2:
         return None
     predictions = _fitted(task, rows)
     seconds = time.perf_counter() - began
@@ -73,34 +74,33 @@ def floor(cell: Cell, run: Run, registry: Registry) -> Floor | None:
     return _against(groups, Source(run.predictions), _arrays(columns), seconds)
 
 
-def _fitted(task: Task, rows: Splits) -> list[str]:
+def _fitted(task: Task, rows: Splits) -> list[Any]:
     """The predictions on the test rows of the model that scores best on the validation rows."""
     from sklearn.feature_extraction.text import TfidfVectorizer
-    from sklearn.linear_model import LogisticRegression
 
-    words = median(len(row.text.split()) for row in rows.train)
+    words = median(len(content(row).split()) for row in rows.train)
     if words >= FEW_WORDS:
         vectors = TfidfVectorizer(
             sublinear_tf=True, token_pattern=r"(?u)\w+", ngram_range=(1, 2), max_features=MOST
         )
     else:
         vectors = TfidfVectorizer(sublinear_tf=True, analyzer="char", ngram_range=(1, 3), max_features=MOST)
-    vectors.fit([row.text for row in rows.train])
+    vectors.fit([content(row) for row in rows.train])
 
     def features(part: Sequence[Any]) -> Any:
-        return vectors.transform([row.text for row in part])
+        return vectors.transform([content(row) for row in part])
 
-    def fitted(strength: float, part: Sequence[Any]) -> Any:
-        return LogisticRegression(C=strength, max_iter=1000).fit(features(part), [row.label for row in part])
+    def fitted(strength: float, part: Sequence[Any]) -> Predict:
+        return fit(features(part), part, strength)
 
-    def score(model: Any) -> float:
-        return task.score(rows.validation, model.predict(features(rows.validation)).tolist())[task.headline]
+    def score(model: Predict) -> float:
+        return task.score(rows.validation, model(features(rows.validation)))[task.headline]
 
     few = training_subset(rows.train, SEARCHED)
     tried = {strength: fitted(strength, few) for strength in INVERSE_PENALTIES}
     best = max(tried, key=lambda strength: score(tried[strength]))
     model = tried[best] if len(few) == len(rows.train) else fitted(best, rows.train)
-    return model.predict(features(rows.test)).tolist()
+    return model(features(rows.test))
 
 
 def _arrays(columns: Mapping[str, Sequence[Any]]) -> dict[str, np.ndarray]:

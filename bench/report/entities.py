@@ -1,4 +1,4 @@
-"""Entities of a sentence from its tags, as the scores count them: strict IOB2, by seqeval."""
+"""Entities of a sentence from its tags, as the scores count them: by the rule of conlleval, through seqeval."""
 
 from __future__ import annotations
 
@@ -13,10 +13,9 @@ def spans(tags: str) -> frozenset[Span]:
     """The entities in space-separated tags, as a prediction file has them.
 
     Most seeds tag most sentences alike, so each tagging is parsed once."""
-    from seqeval.scheme import IOB2, Entities
+    from seqeval.metrics.sequence_labeling import get_entities
 
-    found = Entities([tags.split(" ")], scheme=IOB2).entities[0]
-    return frozenset((str(entity.tag), int(entity.start), int(entity.end)) for entity in found)
+    return frozenset((kind, start, last + 1) for kind, start, last in get_entities(tags.split(" ")))
 
 
 def types(tags: str) -> list[str]:

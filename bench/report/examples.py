@@ -112,10 +112,14 @@ def _scored(reading: Reading, task: str) -> tuple[list[str], list[str], dict[Any
 
 
 def example_scores(record: Record, rows: Columns) -> np.ndarray:
-    """The headline score of each single example [examples]; for an F1 over labels, whether it is correct."""
+    """The headline score of each single example [examples]; for an F1 over labels, whether it is correct; for a
+    correlation, one less its error as a share of the largest."""
     how = definition(record, record.headline)
-    if how is None or how.kind in ("macro_f1", "class_f1"):
+    if how is None or how.kind in ("macro_f1", "class_f1", "sets_f1", "mcc"):
         return (rows["reference"] == rows["prediction"]).astype(float)
+    if how.kind in ("pearson", "spearman"):
+        errors = np.abs(rows["gold"].astype(float) - rows["predicted"].astype(float))
+        return 1 - errors / max(float(errors.max(initial=0.0)), 1e-9)
     found = ratios(how, rows)
     over, under = found.numerators[:, 0], found.denominators[:, 0]
     return np.divide(over, under, out=np.ones(len(over)), where=under > 0)
@@ -143,7 +147,7 @@ def text_of(example: Any) -> str:
     elif isinstance(example, QuestionExample):
         text = f"{example.question} — {_around(example)}"
     else:
-        text = example.text
+        text = f"{example.text} — {example.pair}" if example.pair else example.text
     return text if len(text) <= LONGEST else f"{text[:LONGEST]} …"
 
 

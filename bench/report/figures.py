@@ -9,18 +9,21 @@ from pathlib import Path
 from typing import Any, Literal, get_args
 
 from bench.analysis.groups import Group
+from bench.analysis.ranking import TASKS
 from bench.contracts import BenchError
 from bench.extras import missing
-from bench.report import palette
+from bench.report import palette, rank_figure
 from bench.report.chart_text import fit
 from bench.report.curves import cold_curve, mean_curve
 from bench.report.encodings import ends
 from bench.report.front import options
+from bench.report.ranks import name, ranking
 from bench.report.reading import Reading
 
-Kind = Literal["pareto", "curves", "convergence", "shift"]
+Kind = Literal["pareto", "curves", "convergence", "shift", "ranks"]
 Width = Literal["one", "two"]
 INCHES: dict[str, float] = {"one": 3.3, "two": 6.8}  # columns of the ACL and ICML styles, a little less
+OVER_TASKS = "all tasks"
 FORMATS = (".pdf", ".svg", ".png")
 STYLE: Any = {
     "font.size": 8,
@@ -64,7 +67,8 @@ def save(reading: Reading, kind: Kind, path: Path, width: Width = "two") -> None
 
     from bench.runs import atomic_files
 
-    tasks = [task for task in reading.tasks if DRAWN[kind].has(reading, task)]
+    tasks = [OVER_TASKS] if kind == "ranks" else reading.tasks
+    tasks = [task for task in tasks if DRAWN[kind].has(reading, task)]
     if not tasks:
         raise BenchError(
             f"the run has nothing to plot as '{kind}': {DRAWN[kind].missing}", code="nothing-to-plot"
@@ -218,6 +222,13 @@ def _draw_shift(panel: Any, reading: Reading, task: str) -> None:
     panel.set_ylabel(_plain(f"{reading.headline(task)}, %"))
 
 
+def _draw_ranks(panel: Any, reading: Reading, _: str) -> None:
+    found, looks = ranking(reading), palette.looks(reading.strategies)
+    assert found is not None
+    names = [_plain(name(reading, item)) for item in found.rows]
+    rank_figure.draw(panel, names, found, lambda strategy: palette.LIGHT[looks[strategy].place])
+
+
 def _plain_seconds(panel: Any) -> None:
     """Seconds as 0.5, 10, 200 instead of powers of ten."""
     from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter
@@ -253,5 +264,10 @@ DRAWN: dict[str, _Drawn] = {
     "convergence": _Drawn(_draw_convergence, _has_curves, "no record has a learning curve"),
     "shift": _Drawn(
         _draw_shift, lambda r, t: len(_tests(r, t)) > 1, "no task has test sets of other domains"
+    ),
+    "ranks": _Drawn(
+        _draw_ranks,
+        lambda r, _: ranking(r) is not None,
+        f"ranks need {TASKS} tasks with the same strategies",
     ),
 }

@@ -13,6 +13,7 @@ from bench.analysis.groups import is_degenerate
 from bench.analysis.loading import Run
 from bench.analysis.regression import history
 from bench.analysis.tables import pairs
+from bench.analysis.tables import ranks as ranks_table
 from bench.analysis.tables.build import title
 from bench.analysis.tables.footnotes import provenance, warnings
 from bench.analysis.tables.model import Table
@@ -24,6 +25,7 @@ from bench.report.examples import Hard, hardest
 from bench.report.ledger import ledger
 from bench.report.ledger import table as ledger_table
 from bench.report.pareto import pareto
+from bench.report.ranks import ranking, ranks
 from bench.report.reading import Reading, read
 from bench.report.sizes import sizes
 from bench.report.vega import Chart
@@ -74,6 +76,8 @@ class Page:
     pareto: tuple[Chart, ...]
     scores: Table
     pairs: Table | None
+    ranks: tuple[Chart, ...]
+    ranks_table: Table | None
     seeds: tuple[Chart, ...]
     by_step: tuple[Chart, ...]
     by_seconds: tuple[Chart, ...]
@@ -99,6 +103,7 @@ def build(run: Run, cache: Path, past: Sequence[history.Line] = (), steps: Table
     reading = read(run)
     found, seconds = tuple(answers(reading)), ledger(reading)
     tasks, records, sized = reading.tasks, reading.run.records, sizes(reading)
+    ranked = ranking(reading)
     return Page(
         name=run.name,
         title=title(records),
@@ -109,6 +114,8 @@ def build(run: Run, cache: Path, past: Sequence[history.Line] = (), steps: Table
         pareto=_present([pareto(reading, task) for task in tasks]),
         scores=reading.table,
         pairs=_pairs(reading),
+        ranks=(ranks(reading, ranked),) if ranked else (),
+        ranks_table=ranks_table.table(ranked) if ranked else None,
         seeds=_present([charts.seeds(reading, task) for task in tasks]),
         by_step=_present([curves(reading, task, "step") for task in tasks]),
         by_seconds=_present([curves(reading, task, "seconds") for task in tasks]),

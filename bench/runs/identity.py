@@ -25,7 +25,12 @@ def fingerprint(cell: Cell, declares: list[Any], task: Task, sources: Sources) -
     return digest(
         {
             "engine": ENGINE,
-            "task": [task.name, task.version, task.origin or _source(type(task), "tasks")],
+            "task": [
+                task.name,
+                task.version,
+                task.origin or _source(type(task), "tasks"),
+                *([task.scorer] if task.scorer else []),
+            ],
             "recipe": cell.recipe,
             "seed": cell.seed,
             "strategy": [cell.strategy, declares],

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from bench.contracts import BenchError
@@ -79,11 +79,13 @@ def _check_terms(chosen: Sequence[Found]) -> None:
     for found in chosen:
         record, cell = found.record, found.record.cell
         seen = {
-            ("recipe", cell.task): cell.recipe,
+            ("recipe", cell.task): replace(cell.recipe, rate_scale=1.0),
+            ("rate", cell.id.rpartition("/")[0]): cell.recipe.rate_scale,
             ("options", cell.strategy): cell.options,
         }
         if record.status == "done" and record.data:
-            seen["rows", cell.task] = record.data.fingerprint, record.data.task_version
+            rows = cell.task if cell.draw is None else f"{cell.task}/seed{cell.draw}"
+            seen["rows", rows] = record.data.fingerprint, record.data.task_version
             seen["weights", cell.id.rpartition("/")[0]] = record.parameters, record.trainable
         for (what, of), value in seen.items():
             other, expected = terms.setdefault((what, of), (found, value))

@@ -6,17 +6,26 @@ import json
 from collections.abc import Callable
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+    model_validator,
+)
 
 from bench.contracts import BenchError, Cell, Metric
 from bench.runs.curve import Point
 from bench.runs.names import check_cell
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 """Raised when a field is added, removed or renamed; MIGRATIONS upgrades older records."""
 
 MIGRATIONS: dict[int, Callable[[dict[str, Any]], dict[str, Any]]] = {
     1: lambda value: value,  # newer fields have defaults
+    2: lambda value: value,
 }
 """From the version that is the key to the next."""
 
@@ -46,9 +55,15 @@ LOSS = 3.5e38
 
 Duration = Annotated[float, Field(ge=0, le=LONG)]
 Share = Annotated[float, Field(ge=0, le=1)]
-Score = Annotated[float, Field(ge=-1e-9, le=1 + 1e-9)]
-"""In [0, 1], but for rounding."""
+Score = Annotated[float, Field(ge=-1 - 1e-9, le=LOSS)]
+"""In [0, 1], but for rounding; a correlation in [-1, 1]; an error in the units of the labels (`Record` checks
+it)."""
 Count = Annotated[int, Field(ge=0, le=2**63 - 1)]
+LIMITS: dict[str, tuple[float, float]] = {
+    "error": (0.0, LOSS),
+    **dict.fromkeys(("pearson", "spearman", "mcc"), (-1.0, 1.0)),
+}
+"""What a score may be, by the kind of its metric; [0, 1] elsewhere."""
 Text = Annotated[str, BeforeValidator(_whole_characters)]
 
 
@@ -78,16 +93,30 @@ class Seconds(Frozen):
 
 
 class Trial(Frozen):
-    """A learning-rate scale that was tried: its lowest validation loss (None: it diverged), and whether it is the
-    one that the record is about."""
+    """A learning-rate scale that was tried: its lowest validation loss (None: it diverged), whether it is the
+    one that the record is about, and the headline score on the validation rows at that loss."""
 
     scale: float
     loss: float | None
     kept: bool
+    score: Score | None = None
+
+
+class Load(Frozen):
+    """What else the machine was doing. start, end: runnable processes a core over the last minute, this run's own
+    included, when the cell started and ended. others: share of the cores that other processes kept busy meanwhile;
+    None where the system does not say."""
+
+    start: Duration
+    end: Duration
+    others: Share | None = None
 
 
 class Machine(Frozen):
-    """Where a cell ran."""
+    """Where a cell ran.
+
+    rate: operations a second of a large matrix product, measured once; 0: not measured. warm_up: seconds that its
+    process spent on first uses just before this cell, in no cell's seconds. load: what else ran there."""
 
     device: str  # "cpu" or the GPU's name
     dtype: str
@@ -97,6 +126,9 @@ class Machine(Frozen):
     versions: dict[str, str] = Field(default_factory=dict)
     commit: str = ""
     dirty: bool = False
+    rate: Annotated[float, Field(ge=0, le=1e20)] = 0.0
+    warm_up: Duration = 0.0
+    load: Load | None = None
 
 
 class Data(Frozen):
@@ -112,7 +144,8 @@ class Data(Frozen):
 
 
 class Record(Frozen):
-    """One executed cell. `scores` is by test set, then by metric, each in [0, 1]."""
+    """One executed cell. `scores` is by test set, then by metric: in [0, 1], a correlation in [-1, 1], an error in
+    the units of the labels."""
 
     schema_version: int = SCHEMA_VERSION
     cell: Cell
@@ -121,6 +154,7 @@ class Record(Frozen):
     reason: Text = ""
     adapter: str = ""
     headline: str = ""
+    scorer: str = ""  # the rule behind the scores, where there has been another one: Task.scorer
     metrics: tuple[Metric, ...] = ()
     scores: dict[str, dict[str, Score]] = Field(default_factory=dict)
     curve: Annotated[tuple[Point, ...], AfterValidator(_possible)] = ()
@@ -130,6 +164,9 @@ class Record(Frozen):
     trainable: Count = 0  # parameters that learn in any phase, the head included
     parameters: Count = 0
     attention: str = ""  # its implementation
+    chosen: dict[str, float] = Field(
+        default_factory=dict
+    )  # on the validation rows: thresholds, a temperature
     flops: Annotated[float, Field(ge=0, le=1e30)] = (
         0.0  # floating-point operations of matrix products, by formula
     )
@@ -140,6 +177,16 @@ class Record(Frozen):
     data: Data | None = None
     machine: Machine | None = None
     started: str = ""  # ISO 8601, UTC
+
+    @model_validator(mode="after")
+    def _possible_scores(self) -> Record:
+        kinds = {metric.name: metric.kind for metric in self.metrics}
+        everywhere = [*self.scores.values(), self.data.majority if self.data else {}]
+        for name, score in ((name, score) for found in everywhere for name, score in found.items()):
+            low, high = LIMITS.get(kinds.get(name, ""), (0.0, 1.0))
+            if not low - 1e-9 <= score <= high + 1e-9:
+                raise ValueError(f"{name} is {score}, which is not within {low:g} and {high:g}")
+        return self
 
     def to_json(self) -> str:
         return self.model_dump_json(indent=1)

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 from bench.contracts import BenchError
 from bench.user_data.columns import OPTIONAL, ROLES, by_name, header_hint, names_of, resolve
-from bench.user_data.examples import listed
+from bench.user_data.examples import as_text, listed
+from bench.user_data.labels import DISTINCT, as_number
 from bench.user_data.literals import SHORTENED
-from bench.user_data.tables import RawTable
+from bench.user_data.questions import answers_of
+from bench.user_data.tables import FEW, RawTable
 
 
 def guess_adapter(table: RawTable, given: Mapping[str, str]) -> tuple[str, str]:
@@ -32,10 +35,19 @@ def guess_adapter(table: RawTable, given: Mapping[str, str]) -> tuple[str, str]:
         return _checked(adapter, table, given, f"by the {_noun(adapter, chosen)}")
     if untagged.get("words") and untagged.get("tags"):
         raise _not_tagged(table, untagged["words"] or "", untagged["tags"] or "")
+    for adapter in ("regression", "multilabel"):
+        label = given.get("label") or by_name(table.columns, ROLES[adapter]["label"])
+        found = label and _checked(
+            "classification", table, {**given, "label": label}, f"by the column '{label}'"
+        )
+        if found and found[0] == adapter:
+            return found
     where = "; two columns have one name" if table.repeated else ""
     raise BenchError(
         f"{table.where} has the columns {names_of(table.columns)}{where}: choose with --adapter "
-        "(classification, sentiment, ner or qa) and which columns to use, such as --text and --label"
+        "(classification, sentiment, regression, multilabel, ner, qa or unanswerable) and which columns to use, "
+        "such as "
+        "--text and --label"
         f"{header_hint(table)}",
         code="unclear-adapter",
     )
@@ -46,7 +58,13 @@ def _noun(adapter: str, chosen: Mapping[str, str | None]) -> str:
 
 
 def _checked(adapter: str, table: RawTable, given: Mapping[str, str], why: str) -> tuple[str, str]:
-    """The adapter, told apart by content: sentiment where labels are polarities, ner where texts are lists."""
+    """The adapter, told apart by content: ner where texts are lists too, multilabel where labels are lists,
+    regression where they are numbers with fractions, sentiment where they are polarities."""
+    if adapter == "qa":
+        column = given.get("answer") or by_name(table.columns, ROLES["qa"]["answer"])
+        without = any(_is_empty(row.get(column or "")) for row in table.peek())
+        if without:
+            return "unanswerable", f"{why}, and '{column}' holds empty lists of answers"
     if adapter != "classification":
         return adapter, why
     label = resolve(
@@ -56,9 +74,52 @@ def _checked(adapter: str, table: RawTable, given: Mapping[str, str], why: str) 
         roles = {"words": resolve(table, given["text"], "text"), "tags": label}
         if _are_lists(table, roles["tags"]) and _are_tagged(table, roles):
             return "ner", f"{why}, and both hold lists"
+    several = _several(table, label)
+    if several:
+        return "multilabel", f"{why}, and '{label}' holds lists of labels ({several})"
+    numbers = _fractions(table, label, explicit=given.get("label") == label)
+    if numbers:
+        return (
+            "regression",
+            f"{why}, and '{label}' holds numbers with fractions ({numbers}); for classes say --adapter "
+            f"classification, "
+            "for negative and positive --adapter sentiment",
+        )
     texts = {value.strip() for row in table.peek() if isinstance(value := row.get(label), str)}
     polar = texts <= {"negative", "neutral", "positive", ""} and texts >= {"negative", "positive"}
     return ("sentiment" if polar else "classification"), why
+
+
+def _is_empty(value: Any) -> bool:
+    """Whether a cell says that there is no answer: an empty list, as a value or written out; not a missing cell."""
+    written = isinstance(value, str) and value.lstrip()[:1] in ("[", "{")
+    return (written or isinstance(value, (list, Mapping))) and answers_of(value, None) == []
+
+
+def _several(table: RawTable, column: str) -> str:
+    """A list of several labels in the column, in words; '' where no row has one."""
+    for row in table.peek():
+        value = row.get(column)
+        if isinstance(value, str) and value.lstrip()[:1] not in ("[", "(") and not value.startswith("array("):
+            continue
+        found = listed(value)
+        if found is not None and len(found) > 1 and not any(isinstance(item, Mapping) for item in found):
+            return ", ".join(map(str, found))[:60]
+    return ""
+
+
+def _fractions(table: RawTable, column: str, explicit: bool) -> str:
+    """Some of the column's numbers, where all are numbers and some have fractions; '' elsewhere, and where the user
+    named the column and it has few different ones: these may be codes of classes."""
+    texts = [text for row in table.peek() if (text := as_text(row.get(column)))]
+    numbers = [as_number(text) for text in texts]
+    if not texts or any(number is None for number in numbers):
+        return ""
+    fractions = [
+        text for text, number in zip(texts, numbers, strict=True) if number is not None and number % 1
+    ]
+    few = len(set(texts)) <= min(FEW, DISTINCT * len(texts))
+    return "" if not fractions or (explicit and few) else ", ".join(dict.fromkeys(fractions[:3]))
 
 
 def _are_lists(table: RawTable, column: str) -> bool:

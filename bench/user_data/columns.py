@@ -33,6 +33,14 @@ ROLES: dict[str, dict[str, tuple[str, ...]]] = {
         "text": TEXTS,
         "label": ("label", "labels", "sentiment", "polarity", "stars", "rating", "score", "class", "target"),
     },
+    "regression": {
+        "text": TEXTS,
+        "label": ("score", "rating", "label", "similarity", "stars", "target", "value", "number", "labels"),
+    },
+    "multilabel": {
+        "text": TEXTS,
+        "label": ("labels", "label", "tags", "categories", "topics", "classes", "target", "emotions"),
+    },
     "ner": {
         "words": ("words", "tokens", "word", "token", "sentence", "text"),
         "tags": ("tags", "ner_tags", "labels", "entities", "ner", "tag", "ner_tag", "label"),
@@ -43,10 +51,15 @@ ROLES: dict[str, dict[str, tuple[str, ...]]] = {
         "answer": ("answers", "answer", "answer_text", "span"),
     },
 }
+ROLES["unanswerable"] = ROLES["qa"]
 """The roles that an adapter needs, each with its usual column names, likeliest first."""
+
+TEXT_ADAPTERS = ("classification", "sentiment", "regression", "multilabel")
+"""The adapters of a text, or of two texts (role `pair`), with what is said of it in role `label`."""
 
 OPTIONAL = {
     "qa": {"start": ("answer_start", "start", "offset")},
+    "unanswerable": {"start": ("answer_start", "start", "offset")},
     "ner": {"sentence": ("sentence_id", "sent_id", "sentence #", "sentence_no", "sentence", "sent", "sid")},
 }
 """Roles that are used if there is such a column."""
@@ -64,7 +77,7 @@ PAIRS = (
     ("text_a", "text_b"),
     ("text", "text_pair"),
 )
-"""Columns of tasks with two texts a row."""
+"""Columns of tasks with two texts a row: both are read."""
 
 Columns = tuple[tuple[str, str], ...]
 """(role, column) pairs."""
@@ -106,8 +119,10 @@ def _guess(table: RawTable, adapter: str, chosen: dict[str, str]) -> list[str]:
     for role, names in ROLES[adapter].items():
         if role not in chosen:
             free = [column for column in table.columns if column not in chosen.values()]
-            if role == "text":
-                _refuse_pairs(table)
+            if role == "text" and "pair" not in chosen and (both := pair_of(table)):
+                chosen["text"], chosen["pair"] = both
+                guessed.append(f"two texts a row, '{both[0]}' and '{both[1]}'; --text alone reads one")
+                continue
             column = by_name(free, names) or _by_content(table.peek(), free, role)
             if column is None:
                 raise BenchError(
@@ -131,15 +146,10 @@ def _is_single(table: RawTable, column: str) -> bool:
     return all(len(listed(row.get(column)) or "x") == 1 for row in table.peek())
 
 
-def _refuse_pairs(table: RawTable) -> None:
+def pair_of(table: RawTable) -> tuple[str, str] | None:
+    """The columns of two texts a row, by their usual names."""
     lower = {column.lower(): column for column in table.columns}
-    pair = next(((a, b) for a, b in PAIRS if a in lower and b in lower), None)
-    if pair:
-        raise BenchError(
-            f"{table.where} has two texts a row ('{lower[pair[0]]}' and '{lower[pair[1]]}'), and one is "
-            "read: join them in one column, or choose one with --text",
-            code="two-texts",
-        )
+    return next(((lower[a], lower[b]) for a, b in PAIRS if a in lower and b in lower), None)
 
 
 def resolve(table: RawTable, column: str, role: str) -> str:

@@ -20,8 +20,20 @@ if TYPE_CHECKING:
     from bench.data.sources import Sources
 
 LONGEST_NAME = 100
-ADAPTERS = ("classification", "sentiment", "ner", "qa")
-ROLES = ("text", "label", "words", "tags", "sentence", "question", "context", "answer", "start", "group")
+ADAPTERS = ("classification", "sentiment", "regression", "multilabel", "ner", "qa", "unanswerable")
+ROLES = (
+    "text",
+    "pair",
+    "label",
+    "words",
+    "tags",
+    "sentence",
+    "question",
+    "context",
+    "answer",
+    "start",
+    "group",
+)
 
 
 @dataclass(frozen=True)
@@ -32,6 +44,7 @@ class UserData:
     validation and test rows. columns: (role, column) pairs; what is missing is guessed. adapter: '' to guess.
     drop_duplicates: drop training rows that are also in the test file, instead of refusing them.
     encoding: of text files, '' to guess. label_names: the names of labels or tags that are numbers, from 0.
+    label_separator: what separates several labels in a cell. label_columns: columns of 0 and 1, one a label.
     rows: a digest of all rows, '' until they were read: other rows are another task. sizes: training, validation
     and test rows, once they were read."""
 
@@ -46,17 +59,21 @@ class UserData:
     encoding: str = ""
     label_names: tuple[str, ...] = ()
     sizes: tuple[int, ...] = ()
+    label_separator: str = ""
+    label_columns: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if self.adapter and self.adapter not in ADAPTERS:
             raise BenchError(str(unknown("adapter", self.adapter, ADAPTERS)), code="unknown-adapter")
 
-    def as_values(self) -> dict[str, str | bool]:
+    def as_values(self) -> dict[str, Any]:
         """The keys of a suite's `[tasks.NAME]` from which `from_values` makes this description again."""
         files = {"data": self.data, "test_data": self.test, "validation_data": self.validation}
-        values: dict[str, str | bool] = {**files, "adapter": self.adapter, **dict(self.columns)}
+        values: dict[str, Any] = {**files, "adapter": self.adapter, **dict(self.columns)}
         values |= {"encoding": self.encoding, "label_names": ",".join(self.label_names)}
-        values["drop_duplicates"] = self.drop_duplicates
+        values |= {"drop_duplicates": self.drop_duplicates, "label_separator": self.label_separator}
+        if self.label_columns:
+            values["label"] = list(self.label_columns)
         return {key: value for key, value in values.items() if value}
 
     def task(self, adapters: Mapping[str, type[Task]], tasks: Mapping[str, type[Task]]) -> type[Task]:
@@ -134,7 +151,18 @@ def checked_name(name: str) -> str:
 def from_values(name: str, values: Mapping[str, Any], folder: Path) -> UserData:
     """A description from the keys of a suite's `[tasks.NAME]`: those of KEYS, columns by role among them. Relative
     paths are from `folder`. BenchError."""
-    texts = {key: values.get(key, "") for key in TEXTS}
+    label: Any = values.get("label", "")
+    several = tuple(label) if isinstance(label, (list, tuple)) else ()
+    if several and (
+        not all(isinstance(column, str) for column in several) or len(set(several)) < len(several)
+    ):
+        raise BenchError(
+            f"task '{name}': label is {label!r}; give one column, or different columns of 0 and 1",
+            code="wrong-type",
+        )
+    if len(several) == 1:
+        label, several = several[0], ()
+    texts: dict[str, Any] = {key: values.get(key, "") for key in TEXTS} | {"label": "" if several else label}
     for key, value in texts.items():
         if not isinstance(value, str):
             raise BenchError(f"task '{name}': {key} is {value!r}; it must be text", code="wrong-type")
@@ -155,10 +183,12 @@ def from_values(name: str, values: Mapping[str, Any], folder: Path) -> UserData:
         drop,
         encoding=texts["encoding"],
         label_names=_label_names(values.get("label_names", "")),
+        label_separator=texts["label_separator"],
+        label_columns=several,
     )
 
 
-TEXTS = ("data", "adapter", "test_data", "validation_data", "encoding", *ROLES)
+TEXTS = ("data", "adapter", "test_data", "validation_data", "encoding", "label_separator", *ROLES)
 KEYS = (*TEXTS, "drop_duplicates", "label_names")
 """The keys of a suite's task that describe data; all others are the recipe's."""
 

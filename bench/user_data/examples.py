@@ -9,11 +9,19 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from bench.contracts import BenchError, QuestionExample, TextExample, WordsExample, digest
+from bench.contracts import (
+    BenchError,
+    LabelsExample,
+    NumberExample,
+    QuestionExample,
+    TextExample,
+    WordsExample,
+    digest,
+)
 from bench.text import counted
 from bench.user_data.conll import Sentence
-from bench.user_data.labels import Labelling, single_label
-from bench.user_data.literals import parse_words, words_of
+from bench.user_data.labels import Labelling, as_number, single_label
+from bench.user_data.literals import parse, parse_words, words_of
 from bench.user_data.questions import answers_of, place_answers
 from bench.user_data.tagging import Tagging
 from bench.user_data.text_files import CHARACTERS
@@ -72,7 +80,8 @@ IOB2 = Tagging()
 class ReadingRules:
     """How the rows of a task's files are read: the same for all files, learnt from the training file.
 
-    columns: column by role. names: label names by column. explicit: the user named the label column or adapter."""
+    columns: column by role. names: label names by column. explicit: the user named the label column or adapter.
+    separator: of several labels in a cell."""
 
     adapter: str
     columns: Mapping[str, str]
@@ -80,6 +89,7 @@ class ReadingRules:
     explicit: bool = False
     labels: Labelling = PLAIN
     tagging: Tagging = IOB2
+    separator: str = ""
 
     def value(self, row: Mapping[str, Any], role: str) -> Any:
         return row.get(self.columns.get(role, ""))
@@ -92,6 +102,24 @@ class ReadingRules:
     def label(self, row: Mapping[str, Any]) -> str:
         column = self.columns["label"]
         return as_text(single_label(row.get(column)), self.names.get(column))
+
+    def label_set(self, row: Mapping[str, Any]) -> tuple[str, ...] | None:
+        """Each of the row's labels once, as they come; None where the cell holds no labels: it is an object."""
+        column = self.columns["label"]
+        value = row.get(column)
+        if isinstance(value, str):
+            written = parse(value) if value.lstrip()[:1] in ("[", "(") or value.startswith("array(") else None
+            value = written if isinstance(written, (list, tuple)) else self._divided(value)
+        missing = value is None or (isinstance(value, float) and math.isnan(value))
+        one = isinstance(value, (str, int, float, Mapping, bytes))
+        items: list[Any] = [] if missing else [value] if one else list(value)
+        if any(isinstance(item, (Mapping, list, tuple, bytes)) for item in items):
+            return None
+        names = self.names.get(column)
+        return tuple(dict.fromkeys(text for item in items if (text := as_text(item, names))))
+
+    def _divided(self, value: str) -> list[str]:
+        return value.split(self.separator) if self.separator else [value]
 
 
 def as_text(value: Any, names: Sequence[str] | None = None) -> str:
@@ -116,7 +144,7 @@ def as_text(value: Any, names: Sequence[str] | None = None) -> str:
 def convert(reading: ReadingRules, rows: Numbered, prefix: str, where: str) -> Converted:
     """The examples of one file. Ids are `<prefix>-<number>`. BenchError where most rows cannot be used."""
     found = Converted(where, len(rows))
-    turn = {"ner": _words, "qa": _question}.get(reading.adapter, _labelled)
+    turn = TURNS[reading.adapter]
     for number, row in rows:
         result = turn(reading, row, f"{prefix}-{number}")
         if isinstance(result, str):
@@ -135,19 +163,57 @@ BROKEN = "a character is incomplete (a lone surrogate)"
 
 
 def _labelled(reading: ReadingRules, row: Mapping[str, Any], id: str) -> Result:
-    text = reading.text(row, "text")
-    if not text:
-        return "the text is empty"
+    texts = _texts(reading, row)
+    if isinstance(texts, str):
+        return texts
     value = reading.label(row)
     if not value:
         return "the label is empty"
-    if any(_is_broken(reading.value(row, role)) for role in ("text", "label")):
+    if _is_broken(reading.value(row, "label")):
         return BROKEN
     label = reading.labels.label(value)
     if not label:
         return f"the label '{value[:30]}' is not on the scale of the training file"
-    done = ["cut"] if len(text) > CHARACTERS else []
-    return TextExample(id, text[:CHARACTERS], label, reading.text(row, "group")), done
+    text, pair, done = texts
+    return TextExample(id, text, label, reading.text(row, "group"), pair), done
+
+
+def _numbered(reading: ReadingRules, row: Mapping[str, Any], id: str) -> Result:
+    texts = _texts(reading, row)
+    if isinstance(texts, str):
+        return texts
+    value = as_text(single_label(reading.value(row, "label")))
+    number = as_number(value)
+    if number is None:
+        return "the number is missing" if not value else "the label is no number"
+    text, pair, done = texts
+    return NumberExample(id, text, float(number), reading.text(row, "group"), pair), done
+
+
+def _labelled_often(reading: ReadingRules, row: Mapping[str, Any], id: str) -> Result:
+    texts = _texts(reading, row)
+    if isinstance(texts, str):
+        return texts
+    labels = reading.label_set(row)
+    if labels is None:
+        return "the labels are no list of labels"
+    if any(map(_is_broken, labels)):
+        return BROKEN
+    text, pair, done = texts
+    return LabelsExample(id, text, labels, reading.text(row, "group"), pair), done
+
+
+def _texts(reading: ReadingRules, row: Mapping[str, Any]) -> tuple[str, str, Sequence[str]] | str:
+    """The text, the second text ('' where none is read), what was done; or why the row cannot be used."""
+    text, pair = reading.text(row, "text"), reading.text(row, "pair")
+    if not text:
+        return "the text is empty"
+    if "pair" in reading.columns and not pair:
+        return "the second text is empty"
+    if any(_is_broken(reading.value(row, role)) for role in ("text", "pair")):
+        return BROKEN
+    done = ["cut"] if max(len(text), len(pair)) > CHARACTERS else []
+    return text[:CHARACTERS], pair[:CHARACTERS], done
 
 
 def _words(reading: ReadingRules, item: Mapping[str, Any] | Sentence, id: str) -> Result:
@@ -220,9 +286,24 @@ def _question(reading: ReadingRules, row: Mapping[str, Any], id: str) -> Result:
     if answers is None:
         return "the answer is neither a text nor a list of answers"
     if not answers:
-        return "there is no answer (as in SQuAD 2.0)"
+        if reading.adapter != "unanswerable":
+            return "there is no answer; --adapter unanswerable keeps such rows, as in SQuAD 2.0"
+        group = reading.text(row, "group") or f"{context[:40]} ({digest(context)})"
+        return QuestionExample(id, question, context, (), group), ()
     context, placed, done = place_answers(context, answers)
     if not placed:
         return "the answer is not in the context"
     group = reading.text(row, "group") or f"{context[:40]} ({digest(context)})"
     return QuestionExample(id, question, context, placed, group), done
+
+
+TURNS: Mapping[str, Any] = {
+    "classification": _labelled,
+    "sentiment": _labelled,
+    "regression": _numbered,
+    "multilabel": _labelled_often,
+    "ner": _words,
+    "qa": _question,
+    "unanswerable": _question,
+}
+"""How a row becomes an example, by adapter."""

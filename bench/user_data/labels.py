@@ -67,13 +67,15 @@ def labelling(values: Sequence[str], adapter: str, column: str, explicit: bool =
         raise BenchError(
             f"column '{column}' holds numbers with fractions ({distinct[0]}, {distinct[1]}, …): "
             + ("if they are classes, say --adapter classification; " if few else "cut them into classes; ")
-            + "for ratings say --adapter sentiment; regression is not supported",
+            + "for numbers to predict say --adapter regression, for ratings to divide into negative and positive "
+            "--adapter sentiment",
             code="regression",
         )
     if len(distinct) > max(DISTINCT * len(values), 2):
         raise BenchError(
             f"column '{column}' has {len(distinct):,} different values in {counted(len(values), 'row')}: it does "
-            "not hold labels; choose another column with --label",
+            "not hold labels; choose another column with --label"
+            + ("; for numbers to predict say --adapter regression" if numeric else ""),
             code="no-labels",
         )
     floats = whole and any("." in value for value in distinct)
@@ -95,8 +97,8 @@ def single_label(value: Any) -> Any:
         return value
     if len(found) > 1:
         raise BenchError(
-            f"a row has several labels ({', '.join(map(str, found))[:60]}), and a text has one label here: keep "
-            "one a row, or choose another column with --label",
+            f"a row has several labels ({', '.join(map(str, found))[:60]}), and a text has one label here: say "
+            "--adapter multilabel, keep one a row, or choose another column with --label",
             code="several-labels",
         )
     return found[0] if found else None

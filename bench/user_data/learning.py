@@ -9,12 +9,17 @@ from bench.contracts import BenchError
 from bench.text import counted
 from bench.user_data.conll import Sentence
 from bench.user_data.examples import Numbered, ReadingRules, listed, tags_of
-from bench.user_data.labels import as_number, labelling, single_label
+from bench.user_data.labels import DISTINCT, as_number, labelling, single_label
 from bench.user_data.tagging import learn_tags
 
 
 def learn(plain: ReadingRules, rows: Numbered, where: str) -> ReadingRules:
     """How to read the files of a task, from the rows of its training file. BenchError."""
+    if plain.adapter == "regression":
+        _refuse_nested(plain, rows, where)
+        return _numbers(plain, rows)
+    if plain.adapter == "multilabel":
+        return _label_sets(plain, rows, where)
     _refuse_unnamed(plain, rows, where)
     if plain.adapter in ("classification", "sentiment"):
         _refuse_nested(plain, rows, where)
@@ -27,6 +32,54 @@ def learn(plain: ReadingRules, rows: Numbered, where: str) -> ReadingRules:
     if plain.adapter == "ner":
         return replace(plain, tagging=learn_tags([tags_of(plain, item) for _, item in rows], where))
     return plain
+
+
+def _numbers(plain: ReadingRules, rows: Numbered) -> ReadingRules:
+    """BenchError where all rows have the same number."""
+    found = [number for _, row in rows if (number := as_number(plain.label(row))) is not None]
+    if len(set(found)) < 2:
+        only = f"every row has the number {found[0]:g}" if found else "it has no numbers"
+        raise BenchError(
+            f"column '{plain.columns['label']}': {only}, so there is nothing to learn: choose another column with "
+            "--label",
+            code="constant-label",
+        )
+    note = f"numbers from {min(found):g} to {max(found):g} in '{plain.columns['label']}'"
+    return replace(plain, labels=replace(plain.labels, note=note))
+
+
+def _label_sets(plain: ReadingRules, rows: Numbered, where: str) -> ReadingRules:
+    """BenchError where all rows have the same labels, or labels are nearly as many as rows."""
+    sets = [found for _, row in rows if (found := plain.label_set(row)) is not None]
+    different = {frozenset(found) for found in sets}
+    column = plain.columns["label"]
+    if len(different) < 2:
+        only = ", ".join(sorted(next(iter(different), frozenset()))) or "no label"
+        raise BenchError(
+            f"column '{column}': every row has the same labels ({only[:60]}), so there is nothing to learn: "
+            f"give rows "
+            "with others",
+            code="constant-label",
+        )
+    names = {label for found in sets for label in found}
+    several = sum(len(found) > 1 for found in sets)
+    if len(names) > max(DISTINCT * len(sets), 2):
+        raise BenchError(
+            f"column '{column}' has {len(names):,} different labels in {counted(len(sets), 'row')}: it does not "
+            f"hold "
+            "labels; choose another column with --label, or say what separates them with --label-separator",
+            code="no-labels",
+        )
+    if not several:
+        way = f"'{plain.separator}' separates none: say" if plain.separator else "say"
+        raise BenchError(
+            f"{where}: no row has several labels in '{column}' (such as '{min(names)[:40]}'): {way} what separates "
+            "them with --label-separator, or use --adapter classification",
+            code="single-labels",
+        )
+    none = sum(not found for found in sets)
+    note = f"{counted(several, 'row has', 'rows have')} several labels in '{column}', {none:,} none"
+    return replace(plain, labels=replace(plain.labels, note=note))
 
 
 def _refuse_unnamed(reading: ReadingRules, rows: Numbered, where: str) -> None:

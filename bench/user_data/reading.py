@@ -14,6 +14,7 @@ from bench.user_data.adapters import guess_adapter
 from bench.user_data.columns import Columns, choose, names_of
 from bench.user_data.examples import Converted, Numbered, ReadingRules, convert
 from bench.user_data.files import Source, gathered, open_sources
+from bench.user_data.indicators import joined_labels
 from bench.user_data.learning import learn
 from bench.user_data.text_files import ROWS, sample
 
@@ -21,8 +22,10 @@ if TYPE_CHECKING:
     from bench.data.sources import Sources
     from bench.user_data.description import UserData
 
+_SQUAD = {role: role for role in ("question", "context", "answer", "group")}
 FIXED = {
-    "qa": {role: role for role in ("question", "context", "answer", "group")},
+    "qa": _SQUAD,
+    "unanswerable": _SQUAD,
     "ner": {"tags": "tags"},
 }
 """The columns of the formats that fix them."""
@@ -35,6 +38,7 @@ DOCUMENTS = 10  # below this many documents of a file, sentences are cut instead
 def read_files(data: UserData, sources: Sources) -> tuple[str, Columns, Splits, list[str]]:
     """The adapter, its columns, the splits, and what was done, in words. BenchError."""
     files = open_sources(data, sources)
+    data, files = _with_joined_labels(data, files)
     first = files["train"]
     notes = [f"{first.where}: {note}" for note in first.notes]
     adapter = _adapter(first, data, notes)
@@ -67,7 +71,30 @@ def read_files(data: UserData, sources: Sources) -> tuple[str, Columns, Splits, 
         notes += found[split].said()
     named = first.table and not first.table.with_first_line  # else numbers stay numbers
     chosen = tuple(columns.items()) if named else data.columns
+    if data.label_columns:  # described by the columns that are in the files
+        chosen = tuple((role, column) for role, column in chosen if role != "label")
     return adapter, chosen, _cut(found, data, adapter, notes), notes
+
+
+def _with_joined_labels(data: UserData, files: dict[str, Source]) -> tuple[UserData, dict[str, Source]]:
+    """Several label columns as one, in every file."""
+    if not data.label_columns:
+        return data, files
+    if data.adapter not in ("", "multilabel"):
+        raise BenchError(
+            f"several --label are for --adapter multilabel, not {data.adapter}: give one",
+            code="several-columns",
+        )
+    found, name = {}, ""
+    for split, source in files.items():
+        if source.table is None:
+            raise BenchError(
+                f"{source.where} has no columns to choose: leave out --label", code="no-columns-to-choose"
+            )
+        table, name = joined_labels(source.table, data.label_columns)
+        found[split] = replace(source, table=table, items=table.rows)
+    columns = (*data.columns, ("label", name))
+    return replace(data, columns=columns, adapter="multilabel"), found
 
 
 def _like(first: Source, other: Source, columns: Mapping[str, str], given: bool) -> Source:
@@ -97,7 +124,8 @@ def _like(first: Source, other: Source, columns: Mapping[str, str], given: bool)
 
 def _adapter(source: Source, data: UserData, notes: list[str]) -> str:
     """The adapter that is named, that the format is for, or that the columns make obvious. BenchError."""
-    if source.kind and data.adapter not in ("", source.kind):
+    kinds = {"qa": ("qa", "unanswerable")}.get(source.kind, (source.kind,))
+    if source.kind and data.adapter not in ("", *kinds):
         raise BenchError(
             f"{source.where} is a file for adapter {source.kind}, not {data.adapter}", code="wrong-adapter"
         )
@@ -105,8 +133,18 @@ def _adapter(source: Source, data: UserData, notes: list[str]) -> str:
         return data.adapter
     if source.table is None:
         layout = "SQuAD's layout" if source.kind == "qa" else "its columns of words and tags"
-        notes.append(f"adapter guessed: {source.kind}, by {layout}")
-        return source.kind
+        adapter = source.kind
+        without = sum(not row["answer"] for row in source.items()) if adapter == "qa" else 0
+        if without:
+            adapter, layout = (
+                "unanswerable",
+                f"{layout}, where {counted(without, 'question has', 'questions have')} no answer",
+            )
+        notes.append(f"adapter guessed: {adapter}, by {layout}")
+        return adapter
+    if data.label_separator:
+        notes.append("adapter guessed: multilabel, because --label-separator is given")
+        return "multilabel"
     adapter, why = guess_adapter(source.table, dict(data.columns))
     notes.append(f"adapter guessed: {adapter}, {why}")
     return adapter
@@ -118,9 +156,8 @@ def _plain(source: Source, adapter: str, columns: Mapping[str, str], data: UserD
     role = "tags" if adapter == "ner" else "label"
     if data.label_names and role in columns:
         names[columns[role]] = data.label_names
-    return ReadingRules(
-        adapter, columns, names, explicit=bool(data.adapter or dict(data.columns).get("label"))
-    )
+    explicit = bool(data.adapter or dict(data.columns).get("label"))
+    return ReadingRules(adapter, columns, names, explicit, separator=data.label_separator)
 
 
 def _items(source: Source, columns: Mapping[str, str]) -> Iterable[Any]:
@@ -231,7 +268,8 @@ def _without_leaks(rows: Mapping[str, list[Any]], split: str, data: UserData, no
     kept = [row for row in rows["train"] if content(row) not in held_out]
     shared = len(rows["train"]) - len(kept)
     if shared and not data.drop_duplicates:
-        example = next(content(row) for row in rows["train"] if content(row) in held_out)
+        first = next(content(row) for row in rows["train"] if content(row) in held_out)
+        example = " ".join(first.split())
         raise BenchError(
             f"leak: {shared:,} of {counted(len(rows['train']), 'training row')} are also in the {split} file (such "
             f"as '{example[:60]}'): scores would be too good; remove them, or give --drop-duplicates to "
@@ -258,5 +296,7 @@ def _refuse_unknown(rows: Mapping[str, Sequence[Any]]) -> None:
 def _classes(rows: Iterable[Any]) -> set[str]:
     found: set[str] = set()
     for row in rows:
-        found |= {row.label} if hasattr(row, "label") else set(getattr(row, "tags", ()))
+        found |= (
+            {row.label} if hasattr(row, "label") else set(getattr(row, "tags", getattr(row, "labels", ())))
+        )
     return found

@@ -22,6 +22,7 @@ from bench.user_data.token_counts import estimated, token_counter
 if TYPE_CHECKING:
     from bench.data.sources import Sources
 
+QUESTIONS = ("qa", "unanswerable")
 SHOWN = 8  # classes that are listed
 RARE = 5  # training rows below which a class is rare
 MISSING = ("nan", "none", "null", "n/a", "na", "-", "?")
@@ -76,7 +77,7 @@ def summarise(read: Read, measured: Lengths) -> list[str]:
 
 
 def _truncation(adapter: str, measured: Lengths) -> str:
-    if adapter == "qa":
+    if adapter in QUESTIONS:
         return f"windows of {max(measured.limit, WINDOW)} tokens, so nothing is cut off"
     return f"cut at {measured.limit}: {_share(measured)} lose their end"
 
@@ -92,15 +93,29 @@ def _classes(splits: Splits) -> list[str]:
     if hasattr(train[0], "label"):
         counts = Counter(row.label for row in train)
         total, what = len(train), counted(len(counts), "class", "classes")
+    elif hasattr(train[0], "number"):
+        numbers = np.array([row.number for row in train])
+        return [
+            f"numbers in training: {numbers.min():g} to {numbers.max():g}, mean {numbers.mean():.3g}, standard "
+            f"deviation "
+            f"{numbers.std():.3g}"
+        ]
+    elif hasattr(train[0], "labels"):
+        counts = Counter(label for row in train for label in row.labels)
+        total, what = len(train), counted(len(counts), "label")
     elif hasattr(train[0], "tags"):
         counts = Counter(tag[2:] for row in train for tag in row.tags if tag[0] == "B")
         total, what = sum(counts.values()), counted(len(counts), "entity type")
         if not counts:
             return ["entity types: none in training; there is nothing to find"]
     else:
-        answers = [len(row.answers[0][0].split()) for row in train]
+        answers = [len(row.answers[0][0].split()) for row in train if row.answers]
+        none = len(train) - len(answers)
+        if not answers:
+            return ["answers: none in training; there is nothing to find"]
         return [
             f"answers: {counted(int(np.median(answers)), 'word')} in the median, the longest {max(answers):,}"
+            + (f"; {100 * none / len(train):.0f}% of the questions have none" if none else "")
         ]
     ordered = counts.most_common()
     listed = ", ".join(f"{name} {100 * count / total:.0f}%" for name, count in ordered[:SHOWN])
@@ -129,7 +144,7 @@ def _repeated(splits: Splits) -> list[str]:
 def _contradictions(splits: Splits) -> list[str]:
     labels: dict[str, set[Any]] = defaultdict(set)
     for row in splits.train:
-        labels[_plain(row)].add(getattr(row, "label", None) or getattr(row, "tags", None))
+        labels[_plain(row)].add(_said(row))
     torn = [text for text, found in labels.items() if len(found) > 1]
     if not torn:
         return []
@@ -139,9 +154,14 @@ def _contradictions(splits: Splits) -> list[str]:
     ]
 
 
+def _said(row: Any) -> Any:
+    """What is said of a row: its label, labels, number or tags."""
+    return next((getattr(row, n) for n in ("label", "labels", "number", "tags") if hasattr(row, n)), None)
+
+
 def _doubtful(splits: Splits) -> list[str]:
     """Classes that are rare, never tested, look like a missing value, or differ in case and blanks only."""
-    labelled = hasattr(splits.train[0], "label")
+    labelled = hasattr(splits.train[0], "label") or hasattr(splits.train[0], "labels")
     if not labelled and not hasattr(splits.train[0], "tags"):
         return []
     counts = Counter(_labels_of(splits.train))
@@ -180,6 +200,8 @@ def _labels_of(rows: Sequence[Any]) -> list[str]:
     """The classes of rows, or the types of their entities, as often as they occur."""
     if hasattr(rows[0], "label"):
         return [row.label for row in rows]
+    if hasattr(rows[0], "labels"):
+        return [label for row in rows for label in row.labels]
     return [tag[2:] for row in rows for tag in row.tags if tag[0] == "B"]
 
 
@@ -195,12 +217,12 @@ def recipe_keys(adapter: str, rows: int, measured: Lengths) -> Mapping[str, Any]
     """The recipe for this data: the same for every strategy, from what is known before training. Little data
     gets small batches and one more pass, so that there are steps enough (Mosbach et al. 2021, arXiv 2006.04884)."""
     few = rows < 500
-    token_level = adapter in ("ner", "qa")
+    token_level = adapter in ("ner", *QUESTIONS)
     return {
         "epochs": 4 if few else 3,
         "batch_size": 8 if few or token_level else 16,
         "evaluations": 2,
-        "max_length": max(measured.limit, WINDOW) if adapter == "qa" else measured.limit,
+        "max_length": max(measured.limit, WINDOW) if adapter in QUESTIONS else measured.limit,
         "stride": 32 if measured.limit > 64 else 8,
         "encoder_dropout": 0.0,
         "rate_scale": 2.0 if token_level else 1.0,
@@ -244,5 +266,6 @@ def pooling_line(adapter: str, backbone: str) -> str:
     if not _pooling(adapter):
         return ""
     found = own_pooling(backbone)
-    what = "the mean of its tokens" if found.kind == "mean" else "its first token ([CLS])"
+    ways = {"mean": "the mean of its tokens", "cls": "its first token ([CLS])", "last": "its last token"}
+    what = ways[found.kind]
     return f"pooling on {backbone}: a text is {what} ({found.why})"

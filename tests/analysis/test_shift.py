@@ -130,11 +130,11 @@ def test_the_text_says_what_out_of_domain_and_drop_are(run: Run) -> None:
 
 def test_that_a_strategy_is_better_elsewhere_can_be_read_off(run: Run) -> None:
     (finding,) = verify([BETTER_ELSEWHERE], run)
-    assert finding.verdict == "confirmed"
+    assert finding.tasks[0].verdict == "confirmed"
     assert finding.estimate is not None
     assert finding.estimate.value == pytest.approx(0.1, abs=0.03)
     (there,) = verify([BETTER_ELSEWHERE.model_copy(update={"first": "full", "second": "lp-ft"})], run)
-    assert there.verdict == "contradicted"
+    assert there.tasks[0].verdict == "contradicted"
 
 
 def test_strategies_are_paired_on_the_examples_of_each_domain(run: Run) -> None:

@@ -125,6 +125,19 @@ def test_what_a_table_cannot_show_is_refused_in_one_line(bench, runs, options, t
     refused(bench("table", runs["base"], *options), *texts)
 
 
+def test_ranks_over_two_tasks_are_refused(bench, runs):
+    refused(bench("table", runs["base"], "--kind", "ranks"), "at least 3 tasks; this run has finished 2 (")
+
+
+@pytest.mark.parametrize("format", ["terminal", "md", "latex", "csv", "html", "json"])
+def test_ranks_over_tasks_in_every_format(bench, format):
+    baseline = Path(__file__).parents[2] / "results" / "baselines" / "quick.jsonl"
+    code, out, err = bench("table", baseline, "--kind", "ranks", "--format", format)
+    assert (code, err) == (0, "")
+    assert "top-layers" in out
+    assert "rank" in out
+
+
 @pytest.mark.parametrize("options", [["--kind", "pears"], ["--format", "pdf"]])
 def test_a_wrong_choice_lists_the_valid_ones(bench, runs, options):
     refused(bench("table", runs["base"], *options), "is not one of", options[0])
@@ -424,25 +437,49 @@ def test_a_file_without_marks_is_refused_in_one_line(bench, runs, tmp_path):
     assert page.read_text() == "before\n"
 
 
-def test_verify_prints_claims_with_their_numbers(bench: RunContext, tmp_path: Path) -> None:
+CLAIM = """
+[[claim]]
+name = "mine"
+kind = "difference"
+source = "my paper"
+says = "Full is better"
+first = "full"
+second = "frozen"
+above = 0.0
+"""
+
+
+def test_verify_prints_why_a_run_cannot_test_a_claim(bench: RunContext, tmp_path: Path) -> None:
     write_run(tmp_path / "run")
     code, out, _ = bench("verify", tmp_path / "run")
     assert code == 0
     assert "fine-tuning-above-features" in out
-    assert "confirmed: +1" in out
+    assert "training examples, the claim needs 2,000" in out
+    assert "over tasks: not testable (no task meets the conditions)" in out
+
+
+def test_verify_reads_your_own_claims(bench: RunContext, tmp_path: Path) -> None:
+    write_run(tmp_path / "run")
+    (tmp_path / "mine.toml").write_text(CLAIM)
+    code, out, _ = bench("verify", tmp_path / "run", "--claims", tmp_path / "mine.toml")
+    assert code == 0
+    assert "mine: Full is better" in out
+    assert ": confirmed: +1" in out
+    assert "over tasks: undecided" in out
 
 
 def test_verify_prints_json(bench: RunContext, tmp_path: Path) -> None:
     write_run(tmp_path / "run")
     _, out, _ = bench("verify", tmp_path / "run", "--json")
-    verdicts = {finding["claim"]: finding["verdict"] for finding in json.loads(out)}
-    assert verdicts["fine-tuning-above-features"] == "confirmed"
-    assert verdicts["bert-base-squad"] == "not testable here"
+    findings = {finding["claim"]: finding for finding in json.loads(out)}
+    assert findings["fine-tuning-above-features"]["needs"]["train"] == 2000
+    assert findings["fine-tuning-above-features"]["tasks"][0]["estimate"]["value"] > 0.1
+    assert findings["bert-base-squad"]["verdict"] == "not testable"
 
 
 def test_verify_prints_a_table(bench: RunContext, tmp_path: Path) -> None:
     write_run(tmp_path / "run")
     _, out, _ = bench("verify", tmp_path / "run", "--format", "md")
-    assert out.startswith("**Published claims**")
-    assert "| confirmed" in out
+    assert out.startswith("**Published claims, tested by ")
+    assert "| over tasks" in out
     assert "Not testable here: BERT-base, fine-tuned, reaches an F1 of 88.5" in out

@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pyarrow.parquet as pq
 import pytest
 
-from bench.contracts import BenchError, QuestionExample, Splits, TextExample, WordsExample
+from bench.contracts import BenchError, QuestionExample, Recipe, Splits, TextExample, WordsExample
+from bench.data import splits as splits_module
+from bench.data import stored_rows
 from bench.data.cache import CACHE_VARIABLE, default_cache
 from bench.data.rows import cached_splits
-from bench.data.splits import all_splits
+from bench.data.sources import Sources
+from bench.data.splits import all_splits, prepare
+from tasks.classification import Classification
+from tasks.qa import QA
 
 TEXT = Splits(
     [TextExample("1", "good — ünïcode", "positive", "g"), TextExample("2", "bad", "negative")],
@@ -29,7 +35,7 @@ def never() -> Splits:
 
 
 def rows_file(cache: Path) -> Path:
-    (path,) = (cache / "rows").iterdir()
+    (path,) = (cache / "rows").glob("*.parquet")
     return path
 
 
@@ -65,7 +71,11 @@ def change_a_row(path: Path) -> None:
     )
 
 
-@pytest.mark.parametrize("damage", [cut_short, flip_a_byte, change_a_row])
+def lose_the_digest(path: Path) -> None:
+    path.with_suffix(".json").unlink()
+
+
+@pytest.mark.parametrize("damage", [cut_short, flip_a_byte, change_a_row, lose_the_digest])
 def test_damaged_rows_are_noticed_and_built_again(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], damage
 ) -> None:
@@ -77,11 +87,10 @@ def test_damaged_rows_are_noticed_and_built_again(
 
 
 def test_an_interrupted_build_leaves_no_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def interrupted(_: object, path: Path, **__: object) -> None:
-        path.write_bytes(b"half")
+    def interrupted(*_: object, **__: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(pq, "write_table", interrupted)
+    monkeypatch.setattr(pq.ParquetWriter, "write_table", interrupted)
     with pytest.raises(KeyboardInterrupt):
         cached_splits("t", 1, lambda: TEXT, tmp_path)
     assert [path for path in tmp_path.rglob("*") if path.is_file() and path.suffix != ".lock"] == []
@@ -91,8 +100,9 @@ def test_an_error_of_the_source_is_passed_on(tmp_path: Path) -> None:
     def build() -> Splits:
         raise BenchError("no network", code="no-network")
 
-    with pytest.raises(BenchError, match="no network"):
+    with pytest.raises(BenchError) as error:
         cached_splits("t", 1, build, tmp_path)
+    assert error.value.code == "no-network"
 
 
 def test_the_environment_moves_the_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -100,3 +110,118 @@ def test_the_environment_moves_the_cache(tmp_path: Path, monkeypatch: pytest.Mon
     assert default_cache() == tmp_path / "x"
     monkeypatch.delenv(CACHE_VARIABLE)
     assert default_cache().name == "transferbench"
+
+
+# In proportion to what is used
+
+
+def asked(split: str, count: int) -> list[QuestionExample]:
+    """Questions whose contexts have 7 to 57 characters."""
+    return [
+        QuestionExample(
+            f"{split}{n}", "Who?", "Ann ran" + " on" * (n % 50), (("Ann", 0),), f"{split}{n // 5}"
+        )
+        for n in range(count)
+    ]
+
+
+FULL = Splits(asked("a", 3000), asked("b", 1000), asked("c", 2000), {"far": asked("d", 5000)})
+
+
+class Asked(QA):
+    name = "asked"
+    summary = "made up"
+
+    def splits(self, sources: Sources) -> Splits:
+        return sources.cached(self.name, self.version, lambda: FULL)
+
+
+class Plain(Asked):
+    """The same rows, never cached."""
+
+    def splits(self, sources: Sources) -> Splits:
+        return FULL
+
+
+class Labelled(Classification):
+    name = "labelled"
+    summary = "made up"
+    rows = tuple(
+        TextExample(f"{n}", f"text {n}", "rare" if n == 1234 else f"label{n % 3}") for n in range(2000)
+    )
+
+    def splits(self, sources: Sources) -> Splits:
+        texts = [TextExample(f"v{n}", f"held out {n}", f"label{n % 3}") for n in range(300)]
+        return sources.cached(
+            self.name, self.version, lambda: Splits(list(self.rows), texts[:100], texts[100:])
+        )
+
+
+@pytest.mark.parametrize("max_context", [None, 80, 10])
+@pytest.mark.parametrize("shift", [False, True])
+@pytest.mark.parametrize("sizes", [(100, 20, 50), (None, None, None), (3000, 999, 10**6), (50, None, 600)])
+def test_cached_rows_give_the_same_samples(
+    tmp_path: Path, max_context: int | None, shift: bool, sizes: tuple[int | None, ...]
+) -> None:
+    train, validation, test = sizes
+    recipe = Recipe(train=train, validation=validation, test=test, max_context=max_context, shift=shift)
+    sources = Sources(tmp_path)
+    assert prepare(Asked(), sources, recipe) == prepare(Plain(), sources, recipe)
+
+
+def test_a_sample_of_cached_rows_has_every_label(tmp_path: Path) -> None:
+    rows = prepare(Labelled(), Sources(tmp_path), Recipe(train=10)).train
+    assert rows == splits_module.training_subset(Labelled.rows, 10)
+    assert {row.label for row in rows} == {"label0", "label1", "label2", "rare"}
+
+
+def test_only_rows_in_use_are_read_and_none_is_hashed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    recipe = Recipe(train=200, validation=30, test=100)
+    prepare(Asked(), Sources(tmp_path), recipe)
+    decoded: list[int] = []
+    real = stored_rows.examples
+
+    def counted(table: Any) -> list[Any]:
+        decoded.append(table.num_rows)
+        return real(table)
+
+    def unused(*_: object) -> None:
+        raise AssertionError("a digest of rows")
+
+    monkeypatch.setattr(stored_rows, "examples", counted)
+    monkeypatch.setattr(splits_module, "fingerprint", unused)
+    monkeypatch.setattr(splits_module, "_hash_with", unused)
+    prepare(Asked(), Sources(tmp_path), recipe)
+    assert sum(decoded) == 330 + 3  # and one more of each split, to know that there is one
+    decoded.clear()
+    prepare(Asked(), Sources(tmp_path), Recipe(train=200, validation=30, test=100, max_context=80))
+    assert sum(decoded) < 3 * 330  # about half of the contexts are longer
+
+
+class Twice(Asked):
+    name = "twice"
+
+    def splits(self, sources: Sources) -> Splits:
+        rows = [*FULL.train, FULL.train[-1]]
+        return sources.cached(self.name, self.version, lambda: Splits(rows, FULL.validation, FULL.test))
+
+
+class Numbered(Asked):
+    name = "numbered"
+
+    def splits(self, sources: Sources) -> Splits:
+        wrong: Any = 7
+        rows = [*FULL.train, QuestionExample("x", wrong, "Ann", (("Ann", 0),))]
+        return sources.cached(self.name, self.version, lambda: Splits(rows, FULL.validation, FULL.test))
+
+
+@pytest.mark.parametrize(("task", "code"), [(Twice, "duplicate-id"), (Numbered, "unsound-example")])
+def test_unsound_rows_are_refused_each_time_even_where_they_are_not_in_use(
+    tmp_path: Path, task: type[QA], code: str
+) -> None:
+    for _ in range(2):
+        with pytest.raises(BenchError) as error:
+            prepare(task(), Sources(tmp_path), Recipe(train=5, validation=5, test=5))
+        assert error.value.code == code

@@ -183,9 +183,13 @@ def test_a_group_in_two_splits_is_an_error() -> None:
 
 
 def test_a_cell_gets_the_sizes_of_its_recipe() -> None:
-    splits = prepared(Made.rows, Recipe(train=20, validation=10, test=5))
+    splits = prepared(Made.rows, Recipe(train=20, validation=10, test=5, shift=True))
     sizes = [len(splits.train), len(splits.validation), len(splits.test), len(splits.shift["far"])]
     assert sizes == [20, 10, 5, 5]
+
+
+def test_shift_sets_are_left_out_where_the_recipe_does_not_ask_for_them() -> None:
+    assert prepared(Made.rows, Recipe()).shift == {}
 
 
 @pytest.mark.parametrize("name", ["train", "validation", "test"])

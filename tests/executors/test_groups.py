@@ -47,3 +47,15 @@ def test_every_cell_is_handed_out_once() -> None:
         seen.append(groups.pop(key).id)
     assert sorted(seen) == sorted(cell.id for cell in [*cells("a", 2), *cells("b", 1)])
     assert not groups
+
+
+def test_a_table_with_every_strategy_stands_before_the_second_seed() -> None:
+    names = [(strategy, seed) for strategy in ("frozen", "top-layers", "full") for seed in range(3)]
+    suite = [Cell("s", task, strategy, "tiny", seed, Recipe()) for task in "ab" for strategy, seed in names]
+    together = {cell.id for cell in suite if cell.strategy == "frozen"}
+    groups, order = Groups(suite, together), []
+    while (key := groups.choose(order[-1].group_key if order else None)) is not None:
+        order += groups.pop_together(key)
+    first = [(cell.task, cell.strategy, cell.seed) for cell in order[:5]]
+    assert first == [("a", "frozen", seed) for seed in range(3)] + [("a", "top-layers", 0), ("a", "full", 0)]
+    assert [cell.task for cell in order] == ["a"] * 9 + ["b"] * 9

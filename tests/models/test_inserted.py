@@ -7,11 +7,12 @@ from typing import Any
 
 import pytest
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from bench.contracts import BenchError
 from bench.models.backbone import Backbone
 from bench.models.hf_encoder import HuggingFaceEncoder
+from bench.models.inserted import LINEAR
 from bench.models.vector_backbone import StaticVectors
 from strategies.adapter import Adapter
 from strategies.lora import LoRA
@@ -55,21 +56,20 @@ def test_every_layer_gets_some_and_the_embeddings_none(kind: str, family: str) -
 
 
 @EVERY
-def test_a_layer_gets_two_adapters(family: str) -> None:
+def test_a_layer_gets_an_adapter_after_each_sublayer(family: str) -> None:
     encoder = encoder_of(family)
     encoder.insert_adapters(8)
     first = [
         name for name in encoder.named_parameters() if name.startswith("layers.0.") and ".adapter." in name
     ]
-    assert len(first) == 2 * 4
+    assert len(first) == 4 * len(encoder.family.outputs)
 
 
 @EVERY
 def test_every_linear_map_of_a_layer_gets_an_update(family: str) -> None:
     encoder = encoder_of(family)
-    maps = [
-        part for module in encoder.modules_of(1) for part in module.modules() if isinstance(part, nn.Linear)
-    ]
+    (layer,) = encoder.modules_of(1)
+    maps = [n for n, part in layer.named_modules() if isinstance(part, LINEAR) and not n.endswith("_global")]
     encoder.insert_lora(4, 8)
     updates = [
         name for name in encoder.named_parameters() if name.startswith("layers.0.") and ".lora_A." in name

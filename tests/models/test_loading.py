@@ -47,7 +47,7 @@ def test_random_weights_depend_on_the_seed_alone(tiny_encoder: Path, sources: So
     assert not any(torch.equal(first[name], other[name]) for name in matrices)
 
 
-def test_an_encoder_that_shares_its_layers_is_refused_by_name(tmp_path: Path, sources: Sources) -> None:
+def test_an_encoder_that_shares_its_layers_has_one(tmp_path: Path, sources: Sources) -> None:
     tokenizer = word_piece_tokenizer()
     config = AlbertConfig(
         vocab_size=len(tokenizer),
@@ -59,9 +59,9 @@ def test_an_encoder_that_shares_its_layers_is_refused_by_name(tmp_path: Path, so
     )
     AlbertModel(config).save_pretrained(tmp_path / "albert")
     tokenizer.save_pretrained(tmp_path / "albert")
-    with pytest.raises(BenchError) as error:
-        load(str(tmp_path / "albert"), sources)
-    assert error.value.code == "unsupported-backbone"
+    assert load(str(tmp_path / "albert"), sources).backbone.depth == 1
+    assert catalog.depth(str(tmp_path / "albert"), sources) == 1
+    assert catalog.shape(str(tmp_path / "albert"), sources.cache).runs == 2
 
 
 def test_pickled_weights_are_refused(folder: Path, sources: Sources) -> None:

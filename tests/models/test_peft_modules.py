@@ -140,7 +140,7 @@ def test_what_cannot_be_inserted_is_refused_in_one_line(
 
 def test_the_strategy_knows_every_method_that_can_be_inserted() -> None:
     """After an upgrade of the library: add what is new to the table."""
-    assert PREFIXES == {method: prefix(method) for method in PREFIXES}
+    assert {method: prefix(method) for method in PREFIXES} == PREFIXES
     with pytest.raises(BenchError) as error:
         prefix("")
     assert set(PREFIXES) == set(str(error.value).partition("choose from ")[2].split(", "))

@@ -24,8 +24,8 @@ DONE = [ran("a/full/x/0", 10), ran("a/full/x/1", 20), ran("a/frozen/x/0", 1)]
     [
         ("a/full/x/2", 15),  # its other seeds
         ("b/full/x/0", 15 + SHARED),  # the same strategy on another task
-        ("a/gradual/x/0", 10),  # another strategy on the same task and backbone
-        ("b/full/y/0", 10 + SHARED),  # whatever has run
+        ("a/gradual/x/0", 31 / 3),  # another strategy on the same task and backbone
+        ("b/full/y/0", 31 / 3 + SHARED),  # whatever has run
     ],
 )
 def test_the_most_comparable_cells_count(missing: str, seconds: float) -> None:
@@ -50,7 +50,8 @@ def test_another_task_is_scaled_by_its_operations_and_tempered_by_the_assumed_ra
     estimator = Estimator(operations, rate=1.0)
     estimator.learn([ran("small/full/x/0", 3.0)])
     estimate = estimator.cell(cell("large/full/x/0"))
-    assert (estimate.seconds, estimate.memory, estimate.basis) == (20.0, 100, "scaled")
+    # 3 s for 1 operation, and 10 s for the 10 of this cell at the assumed rate
+    assert (estimate.seconds, estimate.memory, estimate.basis) == (pytest.approx(10 * 13 / 11), 100, "scaled")
 
 
 def test_a_cell_with_the_same_recipe_is_a_record_and_with_another_recipe_is_not() -> None:

@@ -150,8 +150,8 @@ def test_entities_are_scored_whole_and_confused_by_word():
     assert counts["LOC", "LOC"] == 1
 
 
-def test_spans_are_strict():
-    assert spans("B-A I-A O I-B") == {("A", 0, 2)}
+def test_spans_are_those_that_the_scores_count():
+    assert spans("B-A I-A O I-B") == {("A", 0, 2), ("B", 3, 4)}
     assert types("B-A-B O") == ["A-B", "O"]
 
 

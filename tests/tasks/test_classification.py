@@ -145,7 +145,8 @@ def test_adapters_import_no_numerical_library():
 
 def test_a_gigantic_text_is_cut_and_that_is_said(capsys):
     from bench.contracts import Recipe, TextExample
-    from bench.data.texts import CHARACTERS, encode_texts
+    from bench.data.sequences import CHARACTERS
+    from bench.data.texts import encode_texts
     from tests.conftest import word_piece_tokenizer
 
     rows = [TextExample("x", "film " * CHARACTERS, "a"), TextExample("y", "film", "a")]

@@ -11,7 +11,9 @@ from seqeval.scheme import IOB2
 
 from bench.contracts import BenchError, Recipe, Splits, WordsExample
 from bench.data.encoding import IGNORED
+from bench.user_data.tagging import to_iob2
 from tasks.ner import NER
+from tests.support import conlleval
 from tests.tasks.conftest import build_wordlevel, build_wordpiece, recompute
 
 RECIPE = Recipe(max_length=64, stride=0)
@@ -130,18 +132,45 @@ def test_a_tag_outside_the_training_split_is_an_error(tokenizer):
     assert error.value.code == "unknown-label"
 
 
+@settings(deadline=None, max_examples=500)
+@given(TAGGED_TWICE)
+def test_scores_are_those_of_conlleval(rows):
+    """Of references and predictions alike, valid or not: the counts of the official script, by its own rules."""
+    gold, predicted = [[g for g, _ in r] for r in rows], [[p for _, p in r] for r in rows]
+    columns = TASK.columns(tagged(gold), predicted)
+    expected = conlleval.count(gold, predicted)
+    assert sum(columns["gold"]) == expected.gold
+    assert sum(columns["predicted"]) == expected.predicted
+    assert sum(columns["tp"]) == expected.right
+    assert (sum(columns["tokens"]), sum(columns["correct"])) == (expected.tokens, expected.right_tags)
+    scores = TASK.score(tagged(gold), predicted)
+    assert [scores[name] for name in ("f1", "precision", "recall")] == pytest.approx(
+        [expected.f1, expected.precision, expected.recall]
+    )
+
+
 @settings(deadline=None)
 @given(TAGGED_TWICE)
-def test_scores_are_those_of_seqeval_strict_iob2(rows):
+def test_scores_are_those_of_seqevals_default_mode(rows):
     gold, predicted = [[g for g, _ in r] for r in rows], [[p for _, p in r] for r in rows]
-    strict: dict[str, Any] = {"mode": "strict", "scheme": IOB2, "zero_division": 0}
     scores = TASK.score(tagged(gold), predicted)
-    assert scores == {
-        "f1": f1_score(gold, predicted, **strict),
-        "precision": precision_score(gold, predicted, **strict),
-        "recall": recall_score(gold, predicted, **strict),
-        "accuracy": accuracy_score(gold, predicted),
-    }
+    assert scores["f1"] == pytest.approx(f1_score(gold, predicted, zero_division=0))
+    assert scores["precision"] == pytest.approx(precision_score(gold, predicted, zero_division=0))
+    assert scores["recall"] == pytest.approx(recall_score(gold, predicted, zero_division=0))
+    assert scores["accuracy"] == pytest.approx(accuracy_score(gold, predicted))
+
+
+@settings(deadline=None)
+@given(TAGGED_TWICE)
+def test_the_strict_score_is_that_of_seqevals_strict_iob2(rows):
+    """Of sound references, which are the only ones that a task accepts."""
+    gold = [list(to_iob2([g for g, _ in r], "IOB1")) for r in rows]
+    predicted = [[p for _, p in r] for r in rows]
+    assert all(TASK.check(example) is None for example in tagged(gold))
+    strict: dict[str, Any] = {"mode": "strict", "scheme": IOB2, "zero_division": 0}
+    assert TASK.score(tagged(gold), predicted)["f1_strict"] == pytest.approx(
+        f1_score(gold, predicted, **strict)
+    )
 
 
 @settings(deadline=None)
@@ -153,9 +182,17 @@ def test_scores_follow_from_the_columns(rows):
         assert TASK.score(examples, predicted)[metric.name] == pytest.approx(recompute(metric, columns))
 
 
-def test_an_inside_tag_that_continues_nothing_is_no_entity():
+def test_an_inside_tag_that_continues_nothing_starts_an_entity_but_by_the_strict_rule():
     columns = TASK.columns(tagged([["B-PER", "I-PER", "O"]]), [["I-PER", "I-PER", "O"]])
-    assert (columns["predicted"], columns["gold"], columns["tp"]) == ([0], [1], [0])
+    assert (columns["predicted"], columns["gold"], columns["tp"]) == ([1], [1], [1])
+    assert (columns["strict_predicted"], columns["strict_tp"]) == ([0], [0])
+
+
+def test_dropping_wrong_predictions_flatters_the_strict_score():
+    """The audit's case: one right entity, and one I- where nothing is."""
+    scores = TASK.score(tagged([["B-PER", "O", "O"]]), [["B-PER", "O", "I-LOC"]])
+    assert scores["f1"] == pytest.approx(2 / 3)
+    assert scores["f1_strict"] == 1
 
 
 def test_no_entity_anywhere_scores_zero_without_a_warning():
@@ -164,6 +201,7 @@ def test_no_entity_anywhere_scores_zero_without_a_warning():
         "precision": 0,
         "recall": 0,
         "accuracy": 1,
+        "f1_strict": 0,
     }
 
 

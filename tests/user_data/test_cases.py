@@ -245,9 +245,11 @@ def test_texts_with_a_column_of_labels_are_classes(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "label", [["food", "home"], "['food', 'home']", "['food' 'home']", '["food", "home"]'], ids=str
 )
-def test_several_labels_a_row_are_refused(label: Any, tmp_path: Path) -> None:
+def test_several_labels_a_row_are_no_one_label(label: Any, tmp_path: Path) -> None:
     rows = [{"text": text, "label": label} for text in TEXTS]
-    assert refused(written(tmp_path / "a.jsonl", json_lines(rows))).code == "several-labels"
+    path = written(tmp_path / "a.jsonl", json_lines(rows))
+    assert refused(path, adapter="classification").code == "several-labels"
+    assert refused(path).code == "constant-label"
 
 
 def test_a_list_of_one_label_is_that_label(tmp_path: Path) -> None:
@@ -308,13 +310,14 @@ def test_labels_that_are_numbers_sort_as_numbers(
 def test_codes_with_fractions_are_classes_where_the_user_says_so(tmp_path: Path) -> None:
     codes = [("1.1", "2.1", "3.2")[n % 3] for n in range(40)]
     path = written(tmp_path / "a.csv", delimited(list(zip(TEXTS, codes, strict=True))))
-    assert refused(path).code == "regression"
-    assert "--adapter classification" in str(refused(path))
+    found = opened(path)
+    assert found.data.adapter == "regression"
+    assert said(found, "for classes say --adapter classification")
     for keys in ({"adapter": "classification"}, {"label": "label"}, {"text": "text", "label": "2"}):
         assert [row.label for row in all_rows(opened(path, **keys))] == codes
 
 
-def test_a_regression_is_refused_whatever_the_user_says(tmp_path: Path) -> None:
+def test_numbers_are_no_classes_whatever_the_user_says(tmp_path: Path) -> None:
     path = written(tmp_path / "a.csv", delimited([(text, n / 7) for n, text in enumerate(TEXTS)]))
     assert refused(path, adapter="classification", label="label").code == "regression"
 

@@ -370,10 +370,6 @@ REFUSED: dict[str, tuple[File, str]] = {
         ),
         "unknown-column",
     ),
-    "two texts a row": (
-        File(delimited([(a, a, b) for a, b in ROWS], header=("premise", "hypothesis", "label"))),
-        "two-texts",
-    ),
     "dates": (File(delimited([(t, f"2024-01-{n:02}") for n, t in enumerate(TEXTS)])), "no-labels"),
     "objects as texts": (
         File(json_lines([{"text": {"body": a}, "label": b} for a, b in ROWS]), "a.jsonl"),
@@ -387,7 +383,10 @@ REFUSED: dict[str, tuple[File, str]] = {
         File(delimited(), keys={"label_names": "x,y"}),
         "label-without-name",
     ),
-    "two labels a line of fastText": (File("__label__a __label__b text\n" * 20, "a.txt"), "several-labels"),
+    "two labels a line of fastText, always the same": (
+        File("__label__a __label__b text\n" * 20, "a.txt"),
+        "constant-label",
+    ),
     "a name twice": (File(delimited(), keys={"label_names": "a,a"}), "wrong-label-names"),
     "splits under names": (File(json.dumps({"train": OBJECTS, "test": OBJECTS}), "a.json"), "not-records"),
     "Python's notation": (File("\n".join(map(str, OBJECTS)), "a.jsonl"), "not-json"),

@@ -1,6 +1,7 @@
 """Published claims: what papers say about transfer strategies, in a form that a run can confirm or contradict.
 
-The claims are data (`claims.toml` beside this file, or a user's file); `verify` judges them.
+The claims are data (`claims.toml` beside this file, or a user's file); `verify` judges them. A claim holds under
+conditions, which are data too: a run that does not meet them cannot test it.
 """
 
 from __future__ import annotations
@@ -16,11 +17,45 @@ from bench.contracts import BenchError
 PATH = Path(__file__).parent / "claims.toml"
 
 
+class Needs(BaseModel):
+    """The conditions of a claim. A task of a run that misses one cannot test the claim.
+
+    train, most_train: the least and the most training examples (0: any number).
+    steps: the least optimizer steps of each strategy.
+    seeds: the least finished seeds of each strategy.
+    rates: the least learning rates that the loser tried on validation data (0: a fixed rate will do).
+    converged: whether the loser must have converged: its lowest validation loss is not its last.
+    layers: the largest share of the encoder's layers in which `first` learns.
+    drop: the least loss of score, in [0, 1], that the shift to other domains must cause `second`.
+    rows: the examples of the test set on which the score was published, no more and no fewer.
+    domains: the other test sets on which the claim was made.
+    growth: the least ratio of the largest to the smallest size, or number of epochs.
+    lacks: what the claim needs and this harness does not have, in words; such a claim waits.
+
+    The loser is the strategy that the measured value puts on the losing side of the bound. Between two bounds both
+    count as losers."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    train: int = Field(default=0, ge=0)
+    most_train: int = Field(default=0, ge=0)
+    steps: int = Field(default=0, ge=0)
+    seeds: int = Field(default=2, ge=2)
+    rates: int = Field(default=0, ge=0)
+    converged: bool = False
+    layers: float = Field(default=1.0, gt=0, le=1)
+    drop: float = Field(default=0.0, ge=0, lt=1)
+    rows: int = Field(default=0, ge=0)
+    domains: tuple[str, ...] = ()
+    growth: float = Field(default=1.0, ge=1)
+    lacks: str = ""
+
+
 class Published(BaseModel):
     """The fields of every claim. name: unique; source: the paper and the place in it; says: the claim in words.
 
     above, below: the bounds between which the measured value must lie, both exclusive, for the claim to hold.
-    tasks, backbones: restrict the claim to these."""
+    tasks, backbones: restrict the claim to these. A claim about one task needs no other tasks."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -31,16 +66,29 @@ class Published(BaseModel):
     below: float | None = None
     tasks: tuple[str, ...] = ()
     backbones: tuple[str, ...] = ()
+    needs: Needs = Needs()
 
     @model_validator(mode="after")
     def _bounded(self) -> Published:
         if self.above is None and self.below is None and not getattr(self, "above_parameters", False):
             raise ValueError("a claim needs `above` or `below`")
+        if self.above is not None and self.below is not None and self.above >= self.below:
+            raise ValueError(f"`above` ({self.above:g}) must be less than `below` ({self.below:g})")
+        return self
+
+
+class Ratio(Published):
+    """A claim whose value is a ratio, so that its bounds are positive."""
+
+    @model_validator(mode="after")
+    def _positive(self) -> Ratio:
+        if any(bound is not None and bound <= 0 for bound in (self.above, self.below)):
+            raise ValueError("the bounds of a ratio are above 0: 60% faster is a ratio of 1/1.6 = 0.625")
         return self
 
 
 class ScoreClaim(Published):
-    """The score of a strategy, in [0, 1], on average over tasks. metric: default the task's headline."""
+    """The score of a strategy, in [0, 1]. metric: default the task's headline."""
 
     kind: Literal["score"]
     strategy: str
@@ -48,7 +96,7 @@ class ScoreClaim(Published):
 
 
 class DifferenceClaim(Published):
-    """The score of `first` minus `share` times that of `second`, on average over tasks.
+    """The score of `first` minus `share` times that of `second`.
 
     first_backbone, second_backbone: where they differ. on: the test set, or the mean over other domains."""
 
@@ -63,16 +111,18 @@ class DifferenceClaim(Published):
 
 
 class GrowthClaim(Published):
-    """The growth of `first` minus `second` from the smallest to the largest number of training examples."""
+    """The growth of `first` minus `second` from the least to the most training: by training examples within a run,
+    or by epochs between runs."""
 
     kind: Literal["growth"]
     first: str
     second: str
+    by: Literal["examples", "epochs"] = "examples"
     metric: str = ""
 
 
-class CostClaim(Published):
-    """The training time of `first` over that of `second`, as a geometric mean over tasks.
+class CostClaim(Ratio):
+    """The training time of `first` over that of `second`.
 
     above_parameters: the lower bound is the ratio of their trainable parameters."""
 
@@ -82,7 +132,40 @@ class CostClaim(Published):
     above_parameters: bool = False
 
 
-Claim = Annotated[ScoreClaim | DifferenceClaim | GrowthClaim | CostClaim, Field(discriminator="kind")]
+class RateClaim(Ratio):
+    """The best learning rate of `first` over that of `second`, each chosen on validation data from a grid."""
+
+    kind: Literal["rate"]
+    first: str
+    second: str
+
+
+class SpreadClaim(Ratio):
+    """The standard deviation over seeds after long training over that after short training, between runs.
+
+    long: the least epochs of the first, whose warm-up is at least `warmup`; short: the most of the second."""
+
+    kind: Literal["spread"]
+    strategy: str
+    long: float
+    short: float
+    warmup: float = 0.0
+    metric: str = ""
+
+
+class BestClaim(Published):
+    """The expected best score of `runs` seeds minus the mean over seeds."""
+
+    kind: Literal["best"]
+    strategy: str
+    runs: int = Field(ge=2)
+    metric: str = ""
+
+
+Claim = Annotated[
+    ScoreClaim | DifferenceClaim | GrowthClaim | CostClaim | RateClaim | SpreadClaim | BestClaim,
+    Field(discriminator="kind"),
+]
 
 
 class _File(BaseModel):
@@ -91,7 +174,7 @@ class _File(BaseModel):
     claim: tuple[Claim, ...]
 
 
-def read(path: Path = PATH) -> tuple[ScoreClaim | DifferenceClaim | GrowthClaim | CostClaim, ...]:
+def read(path: Path = PATH) -> tuple[Claim, ...]:
     """The claims of a file; BenchError names the claim and the key that is wrong."""
     try:
         claims = _File.model_validate(tomllib.loads(path.read_text(encoding="utf-8"))).claim

@@ -1,237 +1,156 @@
-"""The test of published claims against a run: confirmed, contradicted, or not testable here.
+"""The test of published claims against a run.
 
-A claim is a value and its bounds. The run gives the value a 95% interval over seeds and test examples, as in the
-tables. Inside the bounds the claim is confirmed, outside it is contradicted; an interval that contains a bound
-decides nothing. A published score on a whole test set used the same examples, so its interval is over seeds alone.
-Where a task ran at several sizes, the largest counts.
+A claim is a value, its bounds and its conditions. Each task gives the value a 95% interval over seeds and test
+examples. Inside the bounds the task confirms the claim, outside it contradicts it. An interval that contains a
+bound decides nothing, and a task that misses a condition is not asked. Then the claim is judged over tasks, which
+are a sample: by a random-effects mean, and not at all where one task confirms and another contradicts it.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
-from statistics import fmean, stdev
+from collections.abc import Sequence
+from dataclasses import replace
+from statistics import fmean
 
-from bench.analysis.claims.findings import ClaimFinding, Estimate, Unit
-from bench.analysis.claims.published import CostClaim, DifferenceClaim, GrowthClaim, Published, ScoreClaim
-from bench.analysis.curves import sized
-from bench.analysis.groups import Group, Key, gather
+from bench.analysis.claims.between_runs import is_between, measure_between
+from bench.analysis.claims.conditions import losers, unfair, unit, unmet
+from bench.analysis.claims.declared import Declared
+from bench.analysis.claims.evidence import Evidence, NotTestable
+from bench.analysis.claims.findings import ClaimFinding, Estimate, TaskFinding, Unit, Verdict
+from bench.analysis.claims.measures import Part, measure
+from bench.analysis.claims.published import BestClaim, Published, Ratio, ScoreClaim
+from bench.analysis.groups import Group
 from bench.analysis.loading import Run
-from bench.analysis.shift import elsewhere
-from bench.analysis.statistics.intervals import intervals
-from bench.analysis.statistics.noise import total
-from bench.analysis.statistics.resampling import Resampled, Source, resample
-from bench.analysis.statistics.variance import Components
-from bench.runs.record import Record
+from bench.analysis.statistics.over_tasks import Effect, random_effects
+
+WITHIN_NOISE = "the interval contains a bound: too few seeds or examples"
+UNMET = "no task meets the conditions"
+ONE_TASK = "one task says nothing about other tasks"
+FEW_TASKS = "the interval over tasks contains a bound: too few tasks, or too different"
 
 
-class NotTestable(Exception):
-    """The reason why a run cannot test a claim."""
+def verify(claims: Sequence[Published], run: Run, declared: Declared | None = None) -> list[ClaimFinding]:
+    """A finding for each claim, in their order, from one run."""
+    return verify_runs(claims, [run], declared)
 
 
-def verify(claims: Sequence[Published], run: Run) -> list[ClaimFinding]:
-    """A finding for each claim, in their order."""
-    bench = _Evidence(run, _largest(gather(run.records)), Source(run.predictions))
-    return [_judge(claim, bench) for claim in claims]
-
-
-@dataclass(frozen=True)
-class _Evidence:
-    run: Run
-    groups: Mapping[Key, Group]
-    source: Source
-
-    def pairs(self, claim: Published, first: Key, second: Key) -> list[tuple[Group, Group]]:
-        """The finished groups of two strategies on the same task; an empty field of a key matches
-        anything, and an empty second backbone the first. Raises NotTestable where there are none."""
-        found = []
-        for key, group in self.groups.items():
-            other = self.groups.get(Key(key.task, second.strategy, second.backbone or key.backbone))
-            if key.strategy != first.strategy or first.backbone not in ("", key.backbone):
-                continue
-            if other is not None and group.done and other.done and _fits(claim, key):
-                found.append((group, other))
-        if not found:
-            missing = [n for n in dict.fromkeys((first.strategy, second.strategy)) if not self._has(claim, n)]
-            raise NotTestable(f"no finished run of {' and '.join(missing) or 'both'}{_where(claim)}")
-        return found
-
-    def _has(self, claim: Published, strategy: str) -> bool:
-        return any(
-            key.strategy == strategy and _fits(claim, key) and g.done for key, g in self.groups.items()
-        )
-
-
-def _fits(claim: Published, key: Key) -> bool:
-    task = key.task.partition("@")[0]
-    return (not claim.tasks or task in claim.tasks) and (
-        not claim.backbones or key.backbone in claim.backbones
-    )
-
-
-def _where(claim: Published) -> str:
-    parts = [", ".join(names) for names in (claim.tasks, claim.backbones) if names]
-    return f" on {' with '.join(parts)}" if parts else " on the same task and encoder"
-
-
-def _largest(groups: Mapping[Key, Group]) -> dict[Key, Group]:
-    """The groups without the smaller sizes of tasks that ran at several sizes."""
-    sizes: dict[str, int] = {}
-    for key, group in groups.items():
-        task = key.task.partition("@")[0]
-        sizes[task] = max([sizes.get(task, 0), *(_size(record) for record in group.done)])
-    return {
-        key: group
-        for key, group in groups.items()
-        if "@" not in key.task
-        or {_size(record) for record in group.done} == {sizes[key.task.partition("@")[0]]}
-    }
-
-
-def _size(record: Record) -> int:
-    return record.data.sizes.get("train", 0) if record.data else 0
-
-
-def _judge(claim: Published, bench: _Evidence) -> ClaimFinding:
-    above, below = claim.above, claim.below
-    unit: Unit = (
-        "times" if isinstance(claim, CostClaim) else "score" if isinstance(claim, ScoreClaim) else "points"
-    )
-    try:
-        if isinstance(claim, CostClaim):
-            estimate, parameters = _cost(claim, bench)
-            above = parameters if claim.above_parameters else above
-        elif isinstance(claim, GrowthClaim):
-            estimate = _growth(claim, bench)
-        elif isinstance(claim, DifferenceClaim):
-            estimate = _mean(_differences(claim, bench))
-        elif isinstance(claim, ScoreClaim):
-            estimate = _mean(_scores(claim, bench))
-        else:
-            raise TypeError(f"no rule for claims of the kind {type(claim).__name__}")
-    except NotTestable as error:
-        return ClaimFinding(claim, bench.run.name, "not testable here", unit, reason=str(error))
-    low, high = -math.inf if above is None else above, math.inf if below is None else below
-    finding = ClaimFinding(claim, bench.run.name, "confirmed", unit, estimate, above, below)
-    if low < estimate.low and estimate.high < high:
-        return finding
-    if estimate.high <= low or high <= estimate.low:
-        return replace(finding, verdict="contradicted")
-    return replace(
-        finding,
-        verdict="not testable here",
-        reason="the interval contains a bound: too few seeds or examples",
-    )
-
-
-def _name(group: Group) -> str:
-    return f"{group.key.task} {group.key.backbone}"
-
-
-def _scores(claim: ScoreClaim, bench: _Evidence) -> dict[str, Components]:
-    key = Key("", claim.strategy, "")
-    groups = {_name(group): group for group, _ in bench.pairs(claim, key, key)}
-    parts = _components(
-        {name: resample(g, claim.metric or g.headline, bench.source) for name, g in groups.items()}
-    )
-    whole = {name for name, g in groups.items() if all(r.cell.recipe.test is None for r in g.done)}
-    return {
-        name: replace(part, example=0.0, exact=None) if name in whole else part
-        for name, part in parts.items()
-    }
-
-
-def _differences(claim: DifferenceClaim, bench: _Evidence) -> dict[str, Components]:
-    first = Key("", claim.first, claim.first_backbone)
-    second = Key("", claim.second, claim.second_backbone)
-    found: dict[str, Resampled | None] = {}
-    for group, other in bench.pairs(claim, first, second):
-        metric = claim.metric or group.headline
-        score = elsewhere if claim.on == "elsewhere" else resample
-        pair = score(group, metric, bench.source), score(other, metric, bench.source)
-        found[_name(group)] = _minus(*pair, claim.share)
-    return _components(found)
-
-
-def _minus(first: Resampled | None, second: Resampled | None, share: float) -> Resampled | None:
-    if first is None or second is None:
-        return None
-    return first.minus(replace(second, scores=share * second.scores, draws=share * second.draws))
-
-
-def _components(found: Mapping[str, Resampled | None]) -> dict[str, Components]:
-    """The components of the parts that have two seeds or more."""
-    known = {name: item.components() for name, item in found.items() if item is not None}
-    if not known:
-        raise NotTestable("no predictions on the same examples and seeds of this test set")
-    kept = {name: parts for name, parts in known.items() if parts.seeds > 1}
-    if not kept:
-        raise NotTestable("one seed says nothing about other seeds: two are needed")
-    return kept
-
-
-def _growth(claim: GrowthClaim, bench: _Evidence) -> Estimate:
-    """Sizes share test examples and their resamples, so the growth is paired over them; seeds are independent."""
-    found: dict[str, Resampled | None] = {}
-    for task, lines in sized(bench.run.records).items():
-        for (strategy, backbone), points in lines.items():
-            others = lines.get((claim.second, backbone), {})
-            sizes = [size for size in points if size in others]
-            key = Key(task, strategy, backbone)
-            if strategy != claim.first or len(sizes) < 2 or not _fits(claim, key):
-                continue
-            metric = claim.metric or points[sizes[0]].headline
-            first, last = (
-                _minus(
-                    resample(points[size], metric, bench.source),
-                    resample(others[size], metric, bench.source),
-                    1.0,
-                )
-                for size in (sizes[0], sizes[-1])
-            )
-            found[f"{task} {backbone} from {sizes[0]:,} to {sizes[-1]:,} examples"] = _minus(last, first, 1.0)
-    if not found:
-        raise NotTestable(f"{claim.first} and {claim.second} were not run at two sizes of a task")
-    return _mean(_components(found))
-
-
-def _mean(parts: Mapping[str, Components]) -> Estimate:
-    """The unweighted mean over tasks, with the interval of a sum of independent scores."""
-    errors = [item.noise.scaled(1 / len(parts) ** 2) for item in intervals(parts).values()]
-    half = total(errors).quantile(0.975)
-    value = fmean(part.mean for part in parts.values())
-    return Estimate(value, value - half, value + half, {name: part.mean for name, part in parts.items()})
-
-
-def _cost(claim: CostClaim, bench: _Evidence) -> tuple[Estimate, float]:
-    """The ratios of training times and of trainable parameters, as geometric means over tasks. The interval is
-    Student's, over seeds, of the mean logarithm over tasks."""
-    from scipy.special import stdtrit
-
-    pairs = bench.pairs(claim, Key("", claim.first, ""), Key("", claim.second, ""))
-    pairs = [(first, second) for first, second in pairs if first.machines() == second.machines()]
-    if not pairs:
-        raise NotTestable("the two strategies ran on different machines")
-    seeds = set.intersection(*({r.cell.seed for r in group.done} for pair in pairs for group in pair))
-    if len(seeds) < 2:
-        raise NotTestable("times need two seeds that both strategies have")
-    logs = [fmean(_log_ratio(*pair, seed) for pair in pairs) for seed in sorted(seeds)]
-    half = float(stdtrit(len(logs) - 1, 0.975)) * stdev(logs) / math.sqrt(len(logs))
-    parts = {
-        _name(first): math.exp(fmean(_log_ratio(first, second, s) for s in seeds)) for first, second in pairs
-    }
-    shares = [(first.done[0].trainable, second.done[0].trainable) for first, second in pairs]
-    parameters = math.exp(fmean(math.log(own / other) for own, other in shares))
-    mean = fmean(logs)
-    return Estimate(math.exp(mean), math.exp(mean - half), math.exp(mean + half), parts), parameters
-
-
-def _log_ratio(first: Group, second: Group, seed: int) -> float:
-    spent = [
-        next(
-            r.seconds.prefix + r.seconds.compile + r.seconds.train for r in group.done if r.cell.seed == seed
-        )
-        for group in (first, second)
+def verify_runs(
+    claims: Sequence[Published], runs: Sequence[Run], declared: Declared | None = None
+) -> list[ClaimFinding]:
+    """A finding for each run and claim; claims that compare runs with each other have one for all runs."""
+    evidence = [Evidence.of(run, declared) for run in runs]
+    found = [
+        _judge(claim, [one])
+        for one in evidence
+        for claim in claims
+        if not is_between(claim) or len(runs) == 1
     ]
-    return math.log(spent[0] / spent[1])
+    if len(runs) > 1:
+        found += [_judge(claim, evidence) for claim in claims if is_between(claim)]
+    return found
+
+
+def _judge(claim: Published, evidence: Sequence[Evidence]) -> ClaimFinding:
+    name = ", ".join(one.run.name for one in evidence)
+    finding = ClaimFinding(claim, name, "not testable", _unit(claim), above=claim.above, below=claim.below)
+    if claim.needs.lacks:
+        return replace(finding, reason=claim.needs.lacks)
+    try:
+        parts = measure_between(claim, evidence) if is_between(claim) else measure(claim, evidence[0])
+    except NotTestable as error:
+        return replace(finding, reason=str(error))
+    tasks = tuple(_task(claim, part, evidence[0]) for part in parts)
+    return _over_tasks(replace(finding, tasks=tasks, above=_above(claim, parts)), parts)
+
+
+def _unit(claim: Published) -> Unit:
+    if isinstance(claim, Ratio):
+        return "times"
+    return "score" if isinstance(claim, ScoreClaim) else "points"
+
+
+def _above(claim: Published, parts: Sequence[Part]) -> float | None:
+    """The lower bound over tasks: the claim's own or, where each task has one, their geometric mean."""
+    own = [part.above for part in parts if part.above is not None]
+    return math.exp(fmean(own)) if own else claim.above
+
+
+def _task(claim: Published, part: Part, evidence: Evidence) -> TaskFinding:
+    shown = None if part.effect is None else _estimate(claim, part.effect)
+    above = claim.above if part.above is None else math.exp(part.above)
+    finding = TaskFinding(unit(part.sides.first), part.name, "not testable", shown, above=above)
+    reasons = [unmet(claim, part.sides, evidence), part.reason]
+    reasons.append(unfair(claim.needs, _losers(claim, part, shown), evidence))
+    reason = "; ".join(filter(None, reasons))
+    if shown is None or reason:
+        return replace(finding, reason=reason)
+    verdict = _verdict(shown, above, claim.below)
+    return replace(finding, verdict=verdict, reason=WITHIN_NOISE if verdict == "undecided" else "")
+
+
+def _losers(claim: Published, part: Part, shown: Estimate | None) -> list[Group]:
+    """Claims on time, rates and spread have no loser, and their conditions hold for both sides."""
+    if isinstance(claim, Ratio | BestClaim):
+        return list({group.key: group for group in (part.sides.first, part.sides.second)}.values())
+    return losers(claim, part.sides, shown.value) if shown else []
+
+
+def _estimate(claim: Published, effect: Effect) -> Estimate:
+    """The effect on the scale of the claim's bounds."""
+    values = effect.value, effect.low, effect.high
+    return Estimate(*(map(math.exp, values) if isinstance(claim, Ratio) else values))
+
+
+def _verdict(found: Estimate, above: float | None, below: float | None) -> Verdict:
+    low, high = -math.inf if above is None else above, math.inf if below is None else below
+    if low < found.low and found.high < high:
+        return "confirmed"
+    return "contradicted" if found.high <= low or high <= found.low else "undecided"
+
+
+def _over_tasks(finding: ClaimFinding, parts: Sequence[Part]) -> ClaimFinding:
+    """The verdict over the tasks that can test the claim."""
+    counted = [
+        (task, part.effect)
+        for task, part in zip(finding.tasks, parts, strict=True)
+        if task.verdict != "not testable" and part.effect is not None
+    ]
+    if not counted:
+        return replace(finding, reason=UNMET)
+    by_task: dict[str, list[Effect]] = {}
+    for task, effect in counted:
+        by_task.setdefault(task.task, []).append(effect)
+    verdicts = {task.verdict for task, _ in counted}
+    effects = [_of_encoders(found) for found in by_task.values()]
+    whole = effects[0] if len(effects) == 1 else random_effects(effects)
+    shown = _estimate(finding.claim, whole)
+    finding = replace(finding, estimate=shown)
+    if verdicts >= {"confirmed", "contradicted"}:
+        return replace(finding, verdict="tasks disagree", reason=_sides(finding))
+    if len(effects) == 1 and len(finding.claim.tasks) != 1:
+        return replace(finding, verdict="undecided", reason=ONE_TASK)
+    verdict = _verdict(shown, finding.above, finding.claim.below)
+    if verdict in ("confirmed", "contradicted") and verdicts & {"confirmed", "contradicted"} - {verdict}:
+        return replace(finding, verdict="tasks disagree", reason=_sides(finding))
+    reason = WITHIN_NOISE if len(effects) == 1 else FEW_TASKS
+    return replace(finding, verdict=verdict, reason=reason if verdict == "undecided" else "")
+
+
+def _of_encoders(effects: Sequence[Effect]) -> Effect:
+    """The mean over the encoders of one task. They share its test examples, so their errors may all be the same."""
+    values, variance = [effect.value for effect in effects], fmean(effect.variance for effect in effects)
+    half = fmean((effect.high - effect.low) / 2 for effect in effects)
+    mean = fmean(values)
+    if len(effects) == 1:
+        return effects[0]
+    return Effect(mean, variance, mean - half, mean + half)
+
+
+def _sides(finding: ClaimFinding) -> str:
+    """Which tasks confirm and which contradict."""
+    parts = []
+    for verdict in ("confirmed", "contradicted"):
+        names = [task.name for task in finding.tasks if task.verdict == verdict]
+        parts += [f"{verdict} on {', '.join(names)}"] if names else []
+    return "; ".join(parts)

@@ -33,7 +33,7 @@ REVISION = re.compile(r"[^-\s:\x00-\x1f][^\s:\x00-\x1f]{0,199}")
 """A git revision; a colon would end it."""
 MIGRATIONS: dict[int, Callable[[dict[str, Any]], dict[str, Any]]] = {}
 """From one version of a line to the next; a version that is not listed can no longer be read."""
-LABELLED = ("macro_f1", "class_f1")
+LABELLED = ("macro_f1", "class_f1", "macro_recall", "class_precision", "class_recall", "sets_f1", "mcc")
 GROUP = ("group",)  # kept where a prediction file has it: examples are resampled by it
 LARGEST = 256 * 2**20
 """Bytes of a baseline that is read."""

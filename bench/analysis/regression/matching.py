@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal, get_args
 
-from bench.analysis.groups import Group, Key
+from bench.analysis.groups import Group, Key, scoring_rule
 from bench.analysis.loading import Run
 from bench.analysis.regression.quality import Sample, sample
 from bench.analysis.statistics.resampling import Source
@@ -134,6 +134,9 @@ def differences(old: Group, new: Group) -> list[str]:
         for name in dict.fromkeys([*then, *now]):
             if then.get(name) != now.get(name):
                 found.append(f"{kind}.{name} {then.get(name)} then, {now.get(name)} now")
-    if (first.headline, first.metrics) != (second.headline, second.metrics):
+    if first.scorer != second.scorer:
+        then, now = (scoring_rule(side) for side in (first, second))
+        found.append(f"{first.headline} by the rule of {then} then, of {now} now")
+    elif (first.headline, first.metrics) != (second.headline, second.metrics):
         found.append(f"another metric ({first.headline} then, {second.headline} now)")
     return found

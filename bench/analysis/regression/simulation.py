@@ -21,6 +21,7 @@ import numpy as np
 
 from bench.analysis.groups import Key, gather
 from bench.analysis.loading import Columns, Run
+from bench.analysis.regression.baseline import LABELLED
 from bench.analysis.regression.quality import sample
 from bench.analysis.statistics.metrics import ratios
 from bench.analysis.statistics.resampling import Source, definition
@@ -133,7 +134,7 @@ def shifted(rows: Columns, metric: Metric, by: float, order: np.ndarray) -> dict
 
 def _gain(rows: Columns, changed: Columns, metric: Metric) -> np.ndarray:
     """What changing each example adds to the score [examples], to first order."""
-    if metric.kind in ("macro_f1", "class_f1"):
+    if metric.kind in LABELLED:
         right = [side["prediction"] == side["reference"] for side in (rows, {**rows, **changed})]
         return (right[1].astype(float) - right[0]) / len(right[0])
     before, after = ratios(metric, rows), ratios(metric, {**rows, **changed})
@@ -144,7 +145,7 @@ def _gain(rows: Columns, changed: Columns, metric: Metric) -> np.ndarray:
 
 def _mended(rows: Columns, metric: Metric) -> dict[str, np.ndarray]:
     """The columns that change where every example is right."""
-    if metric.kind in ("macro_f1", "class_f1"):
+    if metric.kind in LABELLED:
         return {"prediction": rows["reference"]}
     names = metric.columns
     best = np.ones(len(rows[names[0]])) if metric.kind == "mean" else rows[names[-1]]
@@ -153,7 +154,7 @@ def _mended(rows: Columns, metric: Metric) -> dict[str, np.ndarray]:
 
 def _spoilt(rows: Columns, metric: Metric, order: np.ndarray) -> dict[str, np.ndarray]:
     """The columns that change where every example is wrong; `order` draws the wrong label."""
-    if metric.kind not in ("macro_f1", "class_f1"):
+    if metric.kind not in LABELLED:
         return {metric.columns[0]: np.zeros(len(order))}
     labels, places = np.unique(rows["reference"].astype(str), return_inverse=True)
     away = 1 + (order * 1e6).astype(int) % max(len(labels) - 1, 1)

@@ -13,6 +13,7 @@ section 6).
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -20,8 +21,11 @@ from functools import lru_cache
 import numpy as np
 
 from bench.analysis.loading import Columns
+from bench.analysis.statistics import correlations
 from bench.contracts import BenchError, Metric
 
+BY_LABEL = ("macro_f1", "class_f1", "macro_recall", "class_recall", "class_precision")
+"""The kinds that read labels in `reference` and `prediction`."""
 DRAWS = 1000
 FEW = 5  # units right, or wrong, below which a proportion is far from normal
 BLOCK = 4_000_000  # resampling counts held at once: 16 MB
@@ -101,15 +105,27 @@ def _mean_ratio(numerators: np.ndarray, denominators: np.ndarray) -> np.ndarray:
 
 def ratios(metric: Metric, columns: Columns) -> Ratios:
     """The metric on the rows of one test set. BenchError names a column that the file lacks."""
-    if metric.kind in ("macro_f1", "class_f1"):
+    if metric.kind in BY_LABEL:
         return _label_ratios(metric, columns)
+    if metric.kind == "sets_f1":
+        return _set_ratios(columns)
+    if metric.kind == "mcc":
+        return _averaged(
+            correlations.mcc(np.asarray(columns["reference"]), np.asarray(columns["prediction"]))
+        )
     values = [_numeric(columns, name) for name in metric.columns]
-    if metric.kind == "mean":
+    if metric.kind in ("pearson", "spearman"):
+        return _averaged(getattr(correlations, metric.kind)(*values))
+    if metric.kind in ("mean", "error"):
         return Ratios(values[0][:, None], np.ones((len(values[0]), 1)))
     if metric.kind == "ratio":
         return Ratios(values[0][:, None], values[1][:, None])
     true_positives, predicted, gold = values
     return Ratios(2 * true_positives[:, None], (predicted + gold)[:, None])
+
+
+def _averaged(values: np.ndarray) -> Ratios:
+    return Ratios(values[:, None], np.ones((len(values), 1)))
 
 
 def _numeric(columns: Columns, name: str) -> np.ndarray:
@@ -121,15 +137,31 @@ def _numeric(columns: Columns, name: str) -> np.ndarray:
 
 
 def _label_ratios(metric: Metric, columns: Columns) -> Ratios:
-    """F1 by label: 2 true positives over predicted plus gold, one indicator column per label."""
+    """F1 (2 true positives over predicted plus gold), recall or precision by label, one indicator column per label."""
     reference, prediction = np.asarray(columns["reference"]), np.asarray(columns["prediction"])
-    if metric.kind == "class_f1":
+    if metric.columns:
         labels = np.array([metric.columns[0]], dtype=object)
     else:
         labels = np.unique(np.concatenate([reference, prediction]).astype(str)).astype(object)
     gold = (reference[:, None] == labels).astype(np.float64)
     predicted = (prediction[:, None] == labels).astype(np.float64)
+    if metric.kind in ("macro_recall", "class_recall"):
+        return Ratios(gold * predicted, gold)
+    if metric.kind == "class_precision":
+        return Ratios(gold * predicted, predicted)
     return Ratios(2 * gold * predicted, gold + predicted)
+
+
+def _set_ratios(columns: Columns) -> Ratios:
+    """F1 by label of sets of labels, which are written as JSON lists."""
+    read = lru_cache(maxsize=None)(lambda text: frozenset(json.loads(text)))
+    gold, said = ([read(str(text)) for text in columns[name]] for name in ("reference", "prediction"))
+    place = {label: number for number, label in enumerate(sorted(frozenset().union(*gold, *said)))}
+    found = [np.zeros((len(gold), max(len(place), 1))) for _ in range(2)]
+    for matrix, sets in zip(found, (gold, said), strict=True):
+        for row, labels in enumerate(sets):
+            matrix[row, [place[label] for label in labels]] = 1
+    return Ratios(2 * found[0] * found[1], found[0] + found[1])
 
 
 def draw(scores: Sequence[Ratios], draws: int = DRAWS, seed: int = 0) -> np.ndarray:

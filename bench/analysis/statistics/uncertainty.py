@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from bench.analysis.groups import Group, Key
+from bench.analysis.groups import Group, Key, kind_of
 from bench.analysis.loading import Predictions
 from bench.analysis.statistics.intervals import EXACT, MEANING, intervals
 from bench.analysis.statistics.paired import SURE, Comparison, compare_pairs, judge_pairs, with_best
@@ -80,8 +80,9 @@ def from_predictions(
             spread[Shown(key, metric, test)] = item.half
             if item.bounds is not None:
                 bounds[Shown(key, metric, test)] = item.bounds
-    pairs = with_best(found)
-    verdicts = judge_pairs(found, pairs, groups, source) if test == "test" else compare_pairs(found, pairs)
+    ranked = {scored: scores for scored, scores in found.items() if not _is_error(groups, scored)}
+    pairs = with_best(ranked)
+    verdicts = judge_pairs(ranked, pairs, groups, source) if test == "test" else compare_pairs(ranked, pairs)
     compared = [item for item in verdicts if item.tied]
     tied = frozenset(Shown(item.second, item.metric, test) for item in compared)
     notes = [MEANING, TIED.format(missed=_missed(compared), odds=100 - SURE)]
@@ -96,6 +97,12 @@ def from_predictions(
         counts = ", ".join(f"{task} ({count:,})" for task, count in clustered.items())
         notes.append(f"Test examples are resampled by the document that they come from: {counts} documents.")
     return Uncertainty(spread, tied, tuple(notes), bounds)
+
+
+def _is_error(groups: Mapping[Key, Group], scored: tuple[Key, str]) -> bool:
+    """Whether a metric is an error in units of its own, which tests of scores do not compare."""
+    key, metric = scored
+    return kind_of(groups[key].done[0], metric) == "error"
 
 
 def _missed(tied: Sequence[Comparison]) -> str:

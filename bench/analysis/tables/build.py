@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+from bench.analysis.derived import with_derived
 from bench.analysis.groups import Group, Key, check_metric, gather
 from bench.analysis.loading import Predictions
 from bench.analysis.statistics.uncertainty import from_predictions, from_seeds
 from bench.analysis.tables.columns import HEADLINE, MEASURES, OVERALL, Context, checked
-from bench.analysis.tables.footnotes import SECONDS, accuracies, provenance, warnings
+from bench.analysis.tables.footnotes import SECONDS, accuracies, provenance, rules, warnings
 from bench.analysis.tables.layouts import across_tasks, by_task, marked
 from bench.analysis.tables.model import Table
 from bench.contracts import BenchError
@@ -53,13 +54,16 @@ def build(
 ) -> Table:
     """The table of a run. With `predictions` (by cell id) scores carry half of a 95% interval over seeds and
     test examples; without, the standard deviation over seeds. BenchError names an unknown column."""
+    if predictions is not None:
+        wanted = (*options.columns, options.metric)
+        records, predictions = with_derived(records, predictions, wanted)
     groups = gather(records)
     if not groups:
         raise BenchError("there are no records to tabulate: run the suite first", code="no-records")
     if options.metric:
         check_metric(options.metric, groups.values())
         groups = {key: _with_headline(group, options.metric) for key, group in groups.items()}
-    names = checked(options.columns or _default_columns(options), groups.values())
+    names = checked(options.columns or _default_columns(options, groups.values()), groups.values())
     shown = _metrics(names, groups)
     uncertainty = (
         from_seeds(groups, shown) if predictions is None else from_predictions(groups, shown, predictions)
@@ -72,17 +76,27 @@ def build(
         headings=ACROSS_TASKS,
         columns=tuple(columns),
         blocks=tuple(marked(block, columns) for block in blocks),
-        notes=(*uncertainty.notes, *_accuracies(shown, groups), *warnings(groups)),
+        notes=(*uncertainty.notes, *_accuracies(shown, groups), *rules(groups), *warnings(groups)),
         details=(SECONDS, *_reading(names, options), *provenance(groups)),
         title="task" if options.rows == BY_TASK else "",
     )
 
 
-def _default_columns(options: TableOptions) -> tuple[str, ...]:
+def _default_columns(options: TableOptions, groups: Iterable[Group]) -> tuple[str, ...]:
+    """The layout's own; of tasks that have none of its metrics all of theirs."""
     names = DEFAULT_COLUMNS[options.rows]
-    if options.metric and options.rows == BY_TASK:
-        return (options.metric, *(name for name in names if name in MEASURES))
-    return names
+    if options.rows != BY_TASK:
+        return names
+    measures = tuple(name for name in names if name in MEASURES)
+    if options.metric:
+        return (options.metric, *measures)
+    usual = [name for name in names if name not in MEASURES]
+    found = [[metric.name for metric in record.metrics] for group in groups for record in group.done]
+    others = dict.fromkeys(name for own in found if not set(own) & set(usual) for name in own)
+    if not others:
+        return names
+    mixed = any(set(own) & set(usual) for own in found)
+    return (*(usual if mixed else ()), *others, *measures)
 
 
 def _with_headline(group: Group, metric: str) -> Group:

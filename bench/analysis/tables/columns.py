@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from functools import cached_property
 from statistics import fmean
 
-from bench.analysis.groups import Group, Key, floor, is_degenerate, metric_heading, metric_names
+from bench.analysis.derived import DERIVED
+from bench.analysis.groups import Group, Key, floor, is_degenerate, kind_of, metric_heading, metric_names
 from bench.analysis.statistics.uncertainty import Shown, Uncertainty
 from bench.analysis.tables.model import ADAPTED, Column, Entry, Unit
 from bench.contracts import BenchError
@@ -137,6 +138,10 @@ def checked(names: Iterable[str], groups: Iterable[Group]) -> tuple[str, ...]:
         if name not in valid and known:
             near = difflib.get_close_matches(name, valid, 1)
             hint = f"; did you mean '{near[0]}'?" if near else ""
+            if name in DERIVED:
+                hint = "; it is computed from the predictions of texts with one label" + (
+                    ", which keep their logits with --set recipe.logits=true" if DERIVED[name].columns else ""
+                )
             raise BenchError(
                 f"unknown column '{name}'{hint} (columns: {', '.join(valid)})", code="unknown-column"
             )
@@ -153,7 +158,8 @@ def column(name: str, groups: Iterable[Group], reference: str, task: str = "") -
         found = list(dict.fromkeys(group.headline for group in groups if group.headline))
         heading = metric_heading(found[0], groups) if len(found) == 1 else "score"
         return Column(name, heading, "score", task)
-    return Column(name, metric_heading(name, groups), "score", task)
+    kinds = {kind_of(record, name) for group in groups for record in group.done}
+    return Column(name, metric_heading(name, groups), "effect" if "error" in kinds else "score", task)
 
 
 def entry(name: str, group: Group, context: Context) -> Entry:

@@ -14,15 +14,22 @@ from bench.analysis.groups import (
     is_degenerate,
     machine_fingerprint,
     metric_heading,
+    scoring_rule,
 )
 from bench.analysis.tables.model import ADAPTED
 from bench.contracts import Recipe
+from bench.runs.load import BUSY
 from bench.runs.record import Record
 
 SECONDS = (
     "Seconds are cold: the cost of this cell alone (prepare + prefix + compile + train + evaluate), even where "
     "work was shared with other cells. Downloads are not counted. Median over seeds."
 )
+RULES = {
+    "conlleval": "F1 of entities follows conlleval, as published tables do",
+    "strict IOB2": "F1 of entities is strict IOB2, the rule of earlier versions: it lies above that of conlleval, "
+    "which published tables hold",
+}
 SELECTION = (
     "Selection: the state with the lowest validation loss is kept; the test set is scored once, at the end."
 )
@@ -55,10 +62,35 @@ def accuracies(groups: Mapping[Key, Group]) -> list[str]:
     return [f"Accuracy is {'; '.join(found)}."] if found else []
 
 
+def rules(groups: Mapping[Key, Group]) -> list[str]:
+    """By which rule scores were counted on tasks where there have been several; where a task mixes them, which
+    cells have which."""
+    found: dict[str, dict[str, dict[str, None]]] = {}
+    for key, group in groups.items():
+        for record in group.done:
+            if rule := scoring_rule(record):
+                found.setdefault(key.task, {}).setdefault(rule, {})[str(key)] = None
+    mixed = [
+        f"Not comparable on {task}: entities are counted by the rule of "
+        + " and of ".join(f"{rule} ({_cells(list(cells))})" for rule, cells in by_rule.items())
+        + "; run the earlier cells again."
+        for task, by_rule in found.items()
+        if len(by_rule) > 1
+    ]
+    single: dict[str, list[str]] = {}
+    for task, by_rule in found.items():
+        if len(by_rule) == 1:
+            single.setdefault(next(iter(by_rule)), []).append(task)
+    return [
+        *mixed,
+        *(f"{RULES[rule]} ({', '.join(names)})." for rule, names in single.items() if rule in RULES),
+    ]
+
+
 def warnings(groups: Mapping[Key, Group]) -> list[str]:
     """Runs that failed, that learned nothing, or that were adapted."""
     done = [record for group in groups.values() for record in group.done]
-    return [*_failures(groups), *_degenerate(done), *_adaptations(done)]
+    return [*_failures(groups), *_degenerate(done), *_adaptations(done), *_disturbed(done)]
 
 
 def _seeds(records: Iterable[Record]) -> str:
@@ -76,6 +108,10 @@ def _sizes(records: Iterable[Record]) -> str:
         if sizes
         else ""
     )
+
+
+QUESTIONS = ("qa", "unanswerable")
+"""The adapters that read windows of a context."""
 
 
 def _recipes(records: Iterable[Record]) -> list[str]:
@@ -97,9 +133,9 @@ def recipe_text(recipe: Recipe, adapter: str = "") -> str:
         f"batches of {recipe.batch_size}",
         f"up to {recipe.max_length} tokens",
     ]
-    if adapter == "qa":
+    if adapter in QUESTIONS:
         parts[-1] += f" with stride {recipe.stride}"
-    if recipe.max_context is not None and adapter in ("qa", ""):
+    if recipe.max_context is not None and adapter in (*QUESTIONS, ""):
         parts.append(f"contexts of up to {recipe.max_context:,} characters")
     often = "once" if recipe.evaluations == 1 else f"{recipe.evaluations} times"
     parts += [
@@ -108,7 +144,7 @@ def recipe_text(recipe: Recipe, adapter: str = "") -> str:
         f"gradient norm up to {recipe.clip:g}",
         f"validated {often} an epoch with patience {recipe.patience}",
         f"{recipe.head} head"
-        if adapter in ("ner", "qa")
+        if adapter in ("ner", *QUESTIONS)
         else f"{recipe.head} head, {recipe.pooling} pooling",
         f"dropout {recipe.dropout:g}",
     ]
@@ -208,3 +244,18 @@ def _adaptations(records: Iterable[Record]) -> list[str]:
         for change in record.adaptations:
             ids.setdefault(change, []).append(record.cell.id)
     return [f"{ADAPTED} Adapted while running: {change} ({_cells(cells)})." for change, cells in ids.items()]
+
+
+def _disturbed(records: Iterable[Record]) -> list[str]:
+    """The cells whose machine was busy with other work while they ran."""
+    shares: dict[str, float] = {}
+    for record in records:
+        found = record.machine.load if record.machine else None
+        if found and found.others is not None and found.others > BUSY:
+            shares[record.cell.id] = found.others
+    if not shares:
+        return []
+    return [
+        f"Busy machine: while {len(shares)} of the cells ran ({_cells(list(shares))}), other processes took up to "
+        f"{100 * max(shares.values()):.0f}% of the cores: their seconds are not those of a quiet machine."
+    ]

@@ -10,17 +10,37 @@ from io import StringIO
 from pathlib import Path
 
 
-def label_texts(probabilities: Callable[[list[str]], list[dict[str, float]]]) -> None:
-    """The program of a text classifier: the most probable label of each text, and every label's probability."""
-    given = arguments("Labels of texts, as CSV.", ["text"])
-    texts = [row[0] for row in read(given.file, [("text", given.text)])] if given.file else given.texts
-    found = probabilities([str(text) for text in texts])
-    labels = sorted(found[0]) if found else []
-    rows = [
-        [text, max(row, key=row.__getitem__), *(row[label] for label in labels)]
-        for text, row in zip(texts, found, strict=True)
+def label_texts(
+    probabilities: Callable[[list], list[dict[str, float]]],
+    decided: Callable[[dict[str, float], dict], object],
+) -> None:
+    """The program of a model of texts: what was decided on each text or pair, and the probability of every label.
+    The label is a number where the model predicts one."""
+    config = json.loads((Path(__file__).parent / "config.json").read_text(encoding="utf-8"))
+    paired, number = bool(config.get("reads_pairs")), config.get("problem_type") == "regression"
+    roles = ["text", "pair"] if paired else ["text"]
+    given = arguments("Labels of texts, as CSV.", roles)
+    if given.file:
+        rows = [
+            [str(value) for value in row] for row in read(given.file, [(r, getattr(given, r)) for r in roles])
+        ]
+    elif paired and len(given.texts) != 2:
+        sys.exit("this model reads pairs: give two texts, both in quotes")
+    else:
+        rows = [given.texts] if paired else [[text] for text in given.texts]
+    found = probabilities([tuple(row) if paired else row[0] for row in rows])
+    labels = [] if number else sorted(found[0]) if found else []
+    answers = [decided(row, config) for row in found]
+    table = [
+        [
+            *row,
+            "; ".join(answer) if isinstance(answer, list) else answer,
+            *(shares[label] for label in labels),
+        ]
+        for row, answer, shares in zip(rows, answers, found, strict=True)
     ]
-    write(given.out, ["text", "label", *(f"p({label})" for label in labels)], rows)
+    header = "number" if number else "labels" if any(isinstance(item, list) for item in answers) else "label"
+    write(given.out, [*roles, header, *(f"p({label})" for label in labels)], table)
 
 
 def arguments(what: str, columns: Sequence[str]) -> Namespace:

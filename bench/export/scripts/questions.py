@@ -4,7 +4,8 @@ python predict.py "a question" "its context"
 python predict.py --file questions.csv --question question --context context --out predictions.csv
 
 transformers 5 has no pipeline for questions, so this is its decoding: windows with stride, and over all of
-them the span of at most 30 tokens of the context with the largest sum of start and end logit."""
+them the span of at most 30 tokens of the context with the largest sum of start and end logit. A model that learnt
+questions without an answer gives none where the first token's sum is above that by more than its threshold."""
 
 import sys
 from pathlib import Path
@@ -61,6 +62,12 @@ def _answer(question: str, context: str, tokenizer, model) -> tuple[str, float]:
                     if score > best:
                         begin, end = int(spans[number, first, 0]), int(spans[number, last, 1])
                         best, answer = score, context[begin : _with_marks(context, end)]
+    threshold = getattr(model.config, "null_threshold", None)
+    if threshold is not None:
+        null = float((output.start_logits[:, 0] + output.end_logits[:, 0]).min())
+        scores.append(null)
+        if null - best > threshold:
+            best, answer = null, ""
     share = float((best - torch.tensor(scores).logsumexp(0)).exp()) if scores else 0.0
     return answer, share
 

@@ -6,47 +6,31 @@ import json
 from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
 import pytest
 
-from bench.analysis.claims.findings import as_dict, evidence, report, table
-from bench.analysis.claims.published import PATH, CostClaim, DifferenceClaim, GrowthClaim, ScoreClaim, read
+from bench.analysis.claims.findings import as_dict, report, table
+from bench.analysis.claims.published import (
+    PATH,
+    CostClaim,
+    GrowthClaim,
+    Needs,
+    Published,
+    ScoreClaim,
+    read,
+)
 from bench.analysis.claims.verify import verify
 from bench.analysis.loading import Run
-from bench.analysis.statistics.metrics import ratios
+from bench.analysis.tables.formats import render
 from bench.contracts import BenchError, Recipe
 from bench.runs.record import Seconds
-from tests.analysis.conftest import METRICS, make_predictions, make_record
-
-BETTER = DifferenceClaim(
-    name="better", source="a paper", says="", kind="difference", first="full", second="frozen", above=0.0
-)
+from tests.analysis.claims.measured import BETTER, over, run_of
 
 
-def run_of(accuracies: dict[tuple[str, str], float], **changes: object) -> Run:
-    """Three seeds of each (task, strategy), whose predictions have about this accuracy."""
-    rng = np.random.default_rng(0)
-    records, files = [], {}
-    difficulty = rng.random(1000)
-    for (task, strategy), accuracy in accuracies.items():
-        for seed in range(3):
-            ease = 0.9 * difficulty + 0.1 * rng.random(1000)
-            rows = make_predictions((ease < accuracy * 0.9 + 0.05).astype(float))
-            record = make_record(
-                task, strategy, seed, trainable=1000 if strategy == "full" else 10, **changes
-            )
-            _, _, size = task.partition("@")
-            data = record.data.model_copy(update={"sizes": {"train": int(size or 500), "test": 1000}})
-            scores = {item.name: ratios(item, rows).score() for item in METRICS}
-            record = record.model_copy(update={"scores": {"test": scores}, "data": data})
-            records.append(record)
-            files[record.cell.id] = rows
-    return Run("a run", records, files.__getitem__)
-
-
-def verdict(claim, run: Run) -> str:
+def verdict(claim: Published, run: Run) -> str:
+    """The verdict of the run's one task."""
     (finding,) = verify([claim], run)
-    return finding.verdict
+    (task,) = finding.tasks
+    return task.verdict
 
 
 def test_a_claim_inside_its_bounds_is_confirmed_and_outside_contradicted():
@@ -58,9 +42,10 @@ def test_a_claim_inside_its_bounds_is_confirmed_and_outside_contradicted():
 def test_an_interval_that_holds_the_bound_decides_nothing():
     run = run_of({("reviews", "full"): 0.80, ("reviews", "frozen"): 0.80})
     (finding,) = verify([BETTER], run)
-    assert finding.verdict == "not testable here"
-    assert finding.estimate is not None
-    assert "too few seeds or examples" in finding.reason
+    (task,) = finding.tasks
+    assert (task.verdict, finding.verdict) == ("undecided", "undecided")
+    assert task.estimate is not None
+    assert "too few seeds or examples" in task.reason
 
 
 def test_equal_within_a_margin_is_a_claim_too():
@@ -75,19 +60,12 @@ def test_a_share_of_the_quality_is_a_claim_too():
     assert verdict(worse.model_copy(update={"share": 0.9}), run) == "confirmed"
 
 
-def test_tasks_count_alike():
-    run = run_of({("a", "full"): 0.9, ("a", "frozen"): 0.7, ("b", "full"): 0.6, ("b", "frozen"): 0.7})
-    (finding,) = verify([BETTER], run)
-    assert finding.estimate.value == pytest.approx(0.05, abs=0.02)
-    assert list(finding.estimate.parts) == ["a minilm", "b minilm"]
-
-
 def test_of_several_sizes_the_largest_counts():
     run = run_of(
         {("a@100", "full"): 0.6, ("a@100", "frozen"): 0.7, ("a@800", "full"): 0.9, ("a@800", "frozen"): 0.75}
     )
     (finding,) = verify([BETTER], run)
-    assert list(finding.estimate.parts) == ["a@800 minilm"]
+    assert [task.name for task in finding.tasks] == ["a@800 minilm"]
 
 
 def test_growth_is_from_the_smallest_to_the_largest_size():
@@ -95,18 +73,18 @@ def test_growth_is_from_the_smallest_to_the_largest_size():
         {("a@100", "full"): 0.6, ("a@100", "frozen"): 0.7, ("a@800", "full"): 0.9, ("a@800", "frozen"): 0.75}
     )
     claim = GrowthClaim(name="g", source="", says="", kind="growth", first="full", second="frozen", above=0.0)
+    assert verdict(claim, run) == "confirmed"
     (finding,) = verify([claim], run)
-    assert finding.verdict == "confirmed"
     assert finding.estimate.value == pytest.approx(0.25, abs=0.04)
+    assert finding.tasks[0].name == "a minilm from 100 to 800 examples"
     assert verdict(claim.model_copy(update={"above": None, "below": 0.0}), run) == "contradicted"
 
 
 def test_a_score_is_compared_with_the_published_band():
     run = run_of({("reviews", "full"): 0.80})
     claim = ScoreClaim(name="s", source="", says="", kind="score", strategy="full", above=0.7, below=0.9)
-    (finding,) = verify([claim], run)
-    assert finding.verdict == "confirmed"
-    assert "reviews minilm 79" in evidence(finding)
+    assert verdict(claim, run) == "confirmed"
+    assert "reviews minilm: confirmed: 79" in report(verify([claim], run))
     assert verdict(claim.model_copy(update={"above": 0.95, "below": 1.0}), run) == "contradicted"
 
 
@@ -124,10 +102,9 @@ def test_one_seed_decides_nothing():
     run = run_of({("reviews", "full"): 0.85, ("reviews", "frozen"): 0.75})
     one = [record for record in run.records if record.cell.seed == 0]
     (finding,) = verify([BETTER], Run("one seed", one, run.predictions))
-    assert (finding.verdict, finding.reason) == (
-        "not testable here",
-        "one seed says nothing about other seeds: two are needed",
-    )
+    (task,) = finding.tasks
+    assert (task.verdict, finding.verdict) == ("not testable", "not testable")
+    assert "1 seed, the claim needs 2" in task.reason
 
 
 @pytest.mark.parametrize(("seconds", "expected"), [(8.0, "confirmed"), (0.05, "contradicted")])
@@ -142,15 +119,17 @@ def test_time_is_set_against_the_parameters_that_learn(seconds: float, expected:
     claim = CostClaim(
         name="c", source="", says="", kind="cost", first="frozen", second="full", above_parameters=True
     )
-    (finding,) = verify([claim], Run("timed", timed, full.predictions))
-    assert finding.verdict == expected
-    assert finding.above == pytest.approx(0.01)
+    run = Run("timed", timed, full.predictions)
+    assert verdict(claim, run) == expected
+    (finding,) = verify([claim], run)
+    assert (finding.above, finding.tasks[0].above) == pytest.approx((0.01, 0.01))
 
 
 def test_another_domain_is_another_test_set():
     run = run_of({("reviews", "full"): 0.85, ("reviews", "frozen"): 0.75})
     (finding,) = verify([BETTER.model_copy(update={"on": "elsewhere"})], run)
-    assert (finding.verdict, finding.estimate) == ("not testable here", None)
+    assert (finding.verdict, finding.estimate) == ("not testable", None)
+    assert finding.reason == "no task of this run has test sets of other domains"
 
 
 def test_what_a_run_lacks_is_named():
@@ -161,29 +140,61 @@ def test_what_a_run_lacks_is_named():
     assert finding.reason == "no finished run of full and frozen on news"
 
 
-def test_the_report_has_the_numbers_and_the_count():
-    run = run_of({("reviews", "full"): 0.85, ("reviews", "frozen"): 0.75})
-    findings = verify([BETTER], run)
-    assert "reviews minilm +" in evidence(findings[0])
-    text = report(findings)
-    assert "a run: confirmed: +" in text
-    assert "1 claims, 1 with evidence: 1 confirmed, 0 contradicted by a run" in text
-    assert json.loads(json.dumps(as_dict(findings[0])))["verdict"] == "confirmed"
+def test_the_report_has_each_task_then_all_then_the_count():
+    text = report(verify([BETTER], over({"a": 0.1, "b": 0.12, "c": 0.08, "d": 0.1})))
+    lines = text.splitlines()
+    assert lines[2] == "  a run"
+    assert lines[3].startswith("    a minilm: confirmed: +")
+    assert lines[7].startswith("    over tasks: confirmed: +")
+    assert "1 claims: 1 confirmed, 0 contradicted, 0 tasks disagree, 0 undecided, 0 not testable." in text
 
 
-def test_the_table_has_a_row_for_each_claim_with_evidence_and_names_the_others():
-    run = run_of({("reviews", "full"): 0.85, ("reviews", "frozen"): 0.75})
-    absent = BETTER.model_copy(update={"name": "absent", "says": "LoRA is better", "first": "lora"})
-    found = table(verify([BETTER, absent], run))
-    (row,) = found.blocks[0].rows
-    assert row.labels == (BETTER.says, "a run")
-    verdict, _, interval, claimed, by_task, source = (entry.value for entry in row.entries)
-    assert (verdict, claimed, source) == ("confirmed", "above +0.0", "a paper")
-    assert str(interval).startswith("+")
-    assert str(by_task).startswith("reviews minilm +")
-    assert found.notes[1] == (
-        "Not testable here: LoRA is better (no finished run of lora on the same task and encoder)."
+def test_a_finding_is_json_with_its_tasks_and_conditions():
+    claim = BETTER.model_copy(update={"needs": Needs(train=2000)})
+    (finding,) = verify([claim], over({"a": 0.1}))
+    found = json.loads(json.dumps(as_dict(finding)))
+    assert (found["verdict"], found["estimate"], found["needs"]) == ("not testable", None, {"train": 2000})
+    (task,) = found["tasks"]
+    assert (task["verdict"], task["reason"]) == (
+        "not testable",
+        "500 training examples, the claim needs 2,000",
     )
+    assert task["estimate"]["value"] == pytest.approx(0.1, abs=0.02)
+
+
+def test_the_table_has_a_block_for_each_claim_with_tasks_and_names_the_others():
+    absent = BETTER.model_copy(update={"name": "absent", "says": "LoRA is better", "first": "lora"})
+    claim = BETTER.model_copy(update={"says": "Full is better"})
+    found = table(verify([claim, absent], over({"a": 0.1, "b": 0.12})))
+    (block,) = found.blocks
+    assert block.title == "Full is better (a paper)"
+    assert [row.labels for row in block.rows] == [
+        ("a minilm",),
+        ("b minilm",),
+        ("over tasks",),
+    ]
+    verdict, value, interval, claimed, why = (entry.value for entry in block.rows[0].entries)
+    assert (verdict, claimed, why) == ("confirmed", "above +0.0", "–")
+    assert str(value).startswith("+")
+    assert " to " in str(interval)
+    assert found.notes[-1] == (
+        "Not testable here: LoRA is better (a paper; no finished run of lora on the same task and encoder)."
+    )
+
+
+def test_rows_of_several_runs_name_theirs():
+    found = table(
+        [*verify([BETTER], over({"a": 0.1})), *verify([BETTER], replace(over({"a": 0.1}), name="b"))]
+    )
+    assert found.headings == ("run", "task")
+    assert [row.labels[0] for row in found.blocks[0].rows] == ["a run", "a run", "b", "b"]
+
+
+@pytest.mark.parametrize("format", ["md", "latex", "csv", "html", "json"])
+def test_the_table_has_every_format(format: str):
+    text = render(table(verify([BETTER], over({"a": 0.1, "b": 0.12}))), format)
+    assert "over tasks" in text
+    assert "a paper" in text
 
 
 def test_the_claims_of_the_project_name_their_source():
@@ -197,6 +208,9 @@ def test_the_claims_of_the_project_name_their_source():
     [
         (('kind = "score"', 'kind = "scores"'), "invalid-claim"),
         (("above = 0.875\nbelow = 0.895\n", ""), "invalid-claim"),
+        (("below = 0.895", "below = 0.875"), "invalid-claim"),
+        (("above = 0.55", "above = -0.6"), "invalid-claim"),
+        (("train = 87_000", "rows_of_training = 87_000"), "invalid-claim"),
         (('name = "bert-base-sst2"', 'name = "bert-base-squad"'), "duplicate-claim"),
         (('metric = "f1"', 'metrics = "f1"'), "invalid-claim"),
         (("[[claim]]", "[[claim"), "cannot-read"),

@@ -1,0 +1,78 @@
+"""Score against learning rate: what every strategy scores on validation rows at each scale that it tried."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from statistics import fmean
+
+from bench.analysis.groups import Group, gather
+from bench.analysis.tables.model import Block, Column, Entry, Row, Table
+from bench.contracts import BenchError
+from bench.runs.record import Record
+
+DEFAULT = 1.0
+
+
+def scales_of(records: Sequence[Record]) -> list[float]:
+    """All scales that were tried, ascending."""
+    return sorted({trial.scale for record in records for trial in record.trials})
+
+
+def score_at(group: Group, scale: float) -> float | None:
+    """The mean validation score of a group's seeds at a scale; None where it was not tried or a seed diverged."""
+    tried = [trial for record in group.done for trial in record.trials if trial.scale == scale]
+    found = [trial.score for trial in tried if trial.score is not None]
+    return fmean(found) if found and len(found) == len(tried) else None
+
+
+def kept_score(group: Group) -> float | None:
+    """The mean validation score of what each seed kept."""
+    kept = [trial.score for record in group.done for trial in record.trials if trial.kept]
+    found = [score for score in kept if score is not None]
+    return fmean(found) if found else None
+
+
+def build(records: Sequence[Record]) -> Table:
+    """One block per task: the scores at each scale, and that of the scale that was kept. BenchError where no cell
+    tried several."""
+    groups = [group for group in gather(records).values() if any(record.trials for record in group.done)]
+    if not groups:
+        raise BenchError(
+            "no cell tried several learning rates: run a suite with recipe.tune, or with --rates development",
+            code="no-rates-tried",
+        )
+    scales = scales_of(records)
+    columns = [
+        Column("kept", "scale kept", "text"),
+        *(Column(f"scale-{scale:g}", f"× {scale:g}", "percent") for scale in scales),
+    ]
+    blocks: dict[str, list[Row]] = {}
+    for group in groups:
+        entries = (Entry(_kept(group)), *(_entry(group, scale) for scale in scales))
+        blocks.setdefault(group.key.task, []).append(Row((group.key.strategy, group.key.backbone), entries))
+    return Table(
+        "Score against learning rate",
+        ("strategy", "backbone"),
+        tuple(columns),
+        tuple(Block(task, tuple(rows)) for task, rows in blocks.items()),
+        (
+            "Each strategy tried the same scales of its own default rates. The columns hold the headline score on "
+            "validation rows, as a mean over seeds; no test row was read for them.",
+            "Kept: the scale with the lowest validation loss, with the number of seeds where seeds differ.",
+        ),
+        "task",
+    )
+
+
+def _entry(group: Group, scale: float) -> Entry:
+    score = score_at(group, scale)
+    tried = any(trial.scale == scale for record in group.done for trial in record.trials)
+    return Entry(note="diverged") if tried and score is None else Entry(score)
+
+
+def _kept(group: Group) -> str:
+    kept = sorted(trial.scale for record in group.done for trial in record.trials if trial.kept)
+    counts = {scale: kept.count(scale) for scale in kept}
+    if len(counts) == 1:
+        return f"× {kept[0]:g}"
+    return ", ".join(f"× {scale:g} ({count})" for scale, count in counts.items())

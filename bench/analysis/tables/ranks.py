@@ -1,0 +1,110 @@
+"""The table of a ranking over tasks."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from bench.analysis.loading import Predictions
+from bench.analysis.ranking import REFERENCE, SEEDS, Estimated, Ranked, Ranking, Row, rank
+from bench.analysis.tables import model
+from bench.analysis.tables.model import Block, Column, Entry, Table
+from bench.runs.record import Record
+from bench.text import counted
+
+
+def build(records: Sequence[Record], predictions: Callable[[str], Predictions], metric: str = "") -> Table:
+    """The strategies that every task has, by mean rank. BenchError where there are fewer than three tasks."""
+    return table(rank(records, predictions, metric))
+
+
+def table(ranking: Ranking) -> Table:
+    """A ranking as a table, the best row first."""
+    columns = (
+        Column("rank", "mean rank", "rank"),
+        Column("rank-low", "from", "rank"),
+        Column("rank-high", "to", "rank"),
+        Column("score", "interquartile mean", "score"),
+        Column("beats", f"beats {REFERENCE}", "percent"),
+        Column("first", "ranks first", "percent"),
+        Column("best", f"best of {counted(ranking.seeds, 'seed')}", "percent"),
+    )
+    best = ranking.rows[0].rank.value
+    rows = tuple(
+        model.Row(item.row, _entries(item, item.rank.value - best < ranking.critical, place == 0))
+        for place, item in enumerate(ranking.rows)
+    )
+    caption = f"Strategies over {len(ranking.tasks)} tasks: {', '.join(ranking.tasks)}"
+    return Table(caption, ("strategy", "backbone"), columns, (Block("", rows),), tuple(_notes(ranking)))
+
+
+def _entries(item: Ranked, tied: bool, first: bool) -> tuple[Entry, ...]:
+    rank, score, beats = item.rank, item.score, item.beats
+    return (
+        Entry(rank.value, mark="best" if first else "tied" if tied else ""),
+        Entry(rank.low),
+        Entry(rank.high),
+        _interval(score) if score else Entry(),
+        _interval(beats) if beats else Entry(),
+        Entry(item.first),
+        Entry(item.best),
+    )
+
+
+def _interval(found: Estimated) -> Entry:
+    longer = max(found.value - found.low, found.high - found.value)
+    return Entry(found.value, longer, bounds=(found.low, found.high))
+
+
+def _notes(ranking: Ranking) -> list[str]:
+    seeds = f"{counted(ranking.seeds, 'seed')}"
+    notes = [
+        "Mean rank over tasks, 1 is best; from, to and [low, high] are 95% intervals over tasks, seeds and test "
+        "examples (bootstrap, expanded for few tasks: Hesterberg 2015). They speak of tasks like these: a suite's "
+        "tasks are chosen, not drawn.",
+        _difference(ranking),
+        _apart(ranking),
+        f"Beats {REFERENCE}: the probability of a higher score on a task. Ranks first: the share of draws in which "
+        "the mean rank is the best.",
+    ]
+    if ranking.seeds >= SEEDS:
+        notes.append(
+            "Interquartile mean: of all scores over tasks and seeds (Agarwal et al. 2021); its interval is over "
+            "seeds and test examples of these very tasks."
+        )
+    else:
+        notes.append(f"An interquartile mean needs {SEEDS} seeds of every strategy; here are {seeds}.")
+    if ranking.seeds > 1:
+        notes.append(
+            f"Best of {seeds}: the mean over tasks of the expected best score of {ranking.seeds} runs (Dodge et "
+            "al. 2019), which is what a paper shows that reports its best run."
+        )
+    if ranking.absent:
+        notes.append(f"Left out, because a task is missing: {', '.join(map(label, ranking.absent))}.")
+    return notes
+
+
+def _difference(ranking: Ranking) -> str:
+    friedman = ""
+    if ranking.friedman is not None:
+        p = "< 0.001" if ranking.friedman < 0.001 else f"= {ranking.friedman:.3f}"
+        friedman = f" Friedman's test of no difference at all: p {p}."
+    return (
+        f"Critical difference {ranking.critical:.2f} (Nemenyi: Demšar 2006): mean ranks that differ by less cannot "
+        f"be told apart, at 5% over all pairs.{friedman}"
+    )
+
+
+def _apart(ranking: Ranking) -> str:
+    """Which strategies cannot be told apart, in the words of the bars."""
+    bars = [
+        ", ".join(label(item.row) for item in ranking.rows[first : last + 1])
+        for first, last in ranking.groups()
+    ]
+    if not bars:
+        return "All strategies are told apart."
+    return f"Cannot be told apart, which does not mean equal: {'; '.join(bars)}."
+
+
+def label(row: Row) -> str:
+    """A strategy and its backbone."""
+    return " ".join(row)

@@ -1,0 +1,142 @@
+"""The development draw: a suite's tasks without their test rows, on which every strategy tries the same scales."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from bench.contracts import BenchError, Cell, Splits, Task, digest
+from bench.data.splits import drop_duplicates, split_stratified
+from bench.planning.grids import Filters
+from bench.planning.rates import Development
+from bench.suite import Suite
+
+if TYPE_CHECKING:
+    from bench.data.sources import Sources
+    from bench.registry import Plugins
+
+SUFFIX = ".development"
+
+
+@dataclass(frozen=True)
+class DevelopmentDraw:
+    """The task `of` without its test rows: its training and validation rows alone, of which at least `validation`
+    decide. They also stand where test rows are asked for."""
+
+    of: str
+    validation: int
+
+    @property
+    def name(self) -> str:
+        return f"{self.of}{SUFFIX}"
+
+    def task(self, adapters: Mapping[str, type[Task]], tasks: Mapping[str, type[Task]]) -> type[Task]:
+        base, validation = tasks[self.of], self.validation
+
+        def splits(self: Task, sources: Sources) -> Splits:
+            return without_test(base().splits(sources), validation)
+
+        members = {
+            "name": self.name,
+            "origin": digest(["development", base.name, base.version, base.origin, validation]),
+            "splits": splits,
+            "__module__": __name__,
+        }
+        return type(f"{base.__name__}_development", (base,), members)
+
+
+def without_test(splits: Splits, validation: int) -> Splits:
+    """The splits without a test row. Where the task has fewer than `validation` validation rows, training and
+    validation rows are cut anew, by group and in proportion to the labels."""
+    train, held_out = list(splits.train), list(splits.validation)
+    if len(held_out) < validation:
+        pool = [*train, *_renamed(held_out, {row.id for row in train})]
+        share = min(0.5, validation / len(pool))
+        cut = split_stratified(pool, {"train": 1 - share, "validation": share}, "development")
+        train, held_out = cut["train"], cut["validation"]
+    found = drop_duplicates(Splits(train, held_out, ()))
+    scored = [replace(row, group="") for row in found.validation]  # the same rows in two splits, on purpose
+    return replace(found, test=scored)
+
+
+def _renamed(rows: Sequence[Any], taken: set[str]) -> list[Any]:
+    return [replace(row, id=f"validation-{row.id}" if row.id in taken else row.id) for row in rows]
+
+
+def development(suite: Suite) -> Development:
+    """How the suite chooses its rates. BenchError where it does not say."""
+    if suite.development is None:
+        raise BenchError(
+            f"suite '{suite.name}' has no section [development], which says how rates are chosen: add one with "
+            "scales = [0.3, 1.0, 3.0], or run a suite that has one",
+            code="no-development",
+        )
+    return suite.development
+
+
+def draws(suite: Suite, tasks: Iterable[str] = ()) -> list[DevelopmentDraw]:
+    """The development draws of the suite's tasks, or of some."""
+    rows = development(suite).validation
+    return [DevelopmentDraw(task, rows) for task in dict.fromkeys([*suite.tasks, *tasks])]
+
+
+def development_suite(suite: Suite) -> Suite:
+    """The suite that chooses the rates: every cell tries every scale, on the development draw of its task."""
+    how = development(suite)
+    tasks = {f"{name}{SUFFIX}": _smaller(_tried(keys), how.train) for name, keys in suite.tasks.items()}
+    grids = tuple(
+        grid.model_copy(update={"tasks": tuple(f"{task}{SUFFIX}" for task in grid.tasks), "seeds": None})
+        for grid in suite.grid
+    )
+    recipe = {
+        **_smaller(_tried(suite.recipe), how.train),
+        "validation": how.validation,
+        "tune": list(how.scales),
+    }
+    update = {
+        "name": f"{suite.name}-development",
+        "seeds": how.seeds,
+        "recipe": recipe,
+        "tasks": tasks,
+        "grid": grids,
+        "optional": tuple(f"{task}{SUFFIX}" for task in suite.optional),
+        "rates": None,
+        "development": None,
+    }
+    return suite.model_copy(update=update)
+
+
+def development_filters(filters: Filters) -> Filters:
+    """The filters of a request, for the development draws of the tasks that they name."""
+    return replace(filters, tasks=tuple(f"{task}{SUFFIX}" for task in filters.tasks))
+
+
+def with_rates(cells: Sequence[Cell], plugins: Plugins) -> list[Cell]:
+    """The cells that have a learning rate to choose: a head that L-BFGS solves for has none."""
+    solved: dict[tuple[str, Any], bool] = {}
+    for cell in cells:
+        key = cell.strategy, cell.options
+        if key not in solved:
+            solved[key] = _is_solved(plugins.strategy(*key))
+    return [cell for cell in cells if not solved[cell.strategy, cell.options]]
+
+
+def _is_solved(strategy: Any) -> bool:
+    for depth in (6, 12, 0):
+        try:
+            return all(phase.solver == "lbfgs" for phase in strategy.checked_phases(depth))
+        except BenchError:
+            continue
+    return False
+
+
+def _tried(keys: Mapping[str, Any]) -> dict[str, Any]:
+    """Keys of a recipe without those that the development draw sets."""
+    return {key: value for key, value in keys.items() if key not in ("validation", "tune")}
+
+
+def _smaller(keys: dict[str, Any], train: int | None) -> dict[str, Any]:
+    """Keys of a recipe with at most so many training rows."""
+    own = keys.get("train")
+    return keys if train is None or (own is not None and own <= train) else {**keys, "train": train}

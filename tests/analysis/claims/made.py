@@ -1,0 +1,210 @@
+"""Runs that are made for a claim: they meet its conditions, and what it is about has a given value."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+
+from bench.analysis.claims.declared import Declared
+from bench.analysis.claims.published import (
+    BestClaim,
+    Claim,
+    CostClaim,
+    DifferenceClaim,
+    GrowthClaim,
+    Needs,
+    RateClaim,
+    ScoreClaim,
+    SpreadClaim,
+)
+from bench.analysis.loading import Predictions, Run
+from bench.contracts import Recipe
+from bench.registry import Registry, discover
+from bench.runs.record import Point, Record, Seconds, Trial
+from tests.analysis.conftest import make_predictions, make_record
+
+EXAMPLES = 800
+LEARNING, ALL = 10, 1000  # parameters of the first strategy, and of the second
+TASKS = ("reviews", "news", "films", "stories")
+DECLARED = Declared(Registry(discover()))
+Change = Callable[[Record], Record]
+
+
+def unchanged(record: Record) -> Record:
+    return record
+
+
+@dataclass
+class Made:
+    """A run in the making; records of the same test set find the same examples difficult. change: what each record
+    becomes at last."""
+
+    needs: Needs
+    change: Change = unchanged
+    epochs: float = 3.0
+    records: list[Record] = field(default_factory=list)
+    files: dict[str, Predictions] = field(default_factory=dict)
+
+    def add(
+        self,
+        strategy: str,
+        backbone: str,
+        task: str,
+        accuracy: float,
+        seconds: float = 1.0,
+        scale: float = 1.0,
+        spread: float = 0.0,
+    ) -> None:
+        """The seeds that the claim needs, with this accuracy on other domains and twice the needed drop on top on
+        the test set. spread: the deviation of their recorded scores. scale: of the best rate."""
+        examples = min(self.needs.rows or EXAMPLES, 20_000)
+        rng = np.random.default_rng(len(self.records))
+        noise = rng.permutation(np.linspace(-1.5, 1.5, self.needs.seeds))
+        for seed in range(self.needs.seeds):
+            tests = {"test": accuracy + 2 * self.needs.drop}
+            tests |= dict.fromkeys(self.needs.domains or ("tweets",), accuracy)
+            parts = [_predictions(test, share, examples, seed) for test, share in tests.items()]
+            record = self.record(strategy, backbone, task, seed)
+            scores = {
+                test: dict.fromkeys(("accuracy", "f1"), share + spread * noise[seed])
+                for test, share in tests.items()
+            }
+            record = record.model_copy(
+                update={
+                    "scores": scores,
+                    "seconds": Seconds(train=seconds * (1 + seed / 100)),
+                    "trials": _trials(scale, max(self.needs.rates, 3)),
+                }
+            )
+            record = self.change(record)
+            self.records.append(record)
+            self.files[record.cell.id] = {
+                name: np.concatenate([part[name] for part in parts]) for name in parts[0]
+            }
+
+    def record(self, strategy: str, backbone: str, task: str, seed: int) -> Record:
+        """A record that meets the conditions which do not depend on scores."""
+        needs = self.needs
+        size = int(task.partition("@")[2] or max(needs.train, min(500, needs.most_train or 500)))
+        last = max(needs.steps, 100)
+        curve = tuple(
+            Point(
+                step=round(last * share),
+                epoch=share,
+                seconds=1,
+                phase=1,
+                train_loss=loss,
+                loss=loss,
+                score=0.5,
+            )
+            for share, loss in ((0.3, 1.0), (0.6, 0.4), (1.0, 0.5))
+        )
+        record = make_record(
+            task,
+            strategy,
+            seed,
+            backbone=backbone,
+            curve=curve,
+            recipe=Recipe(epochs=self.epochs),
+            trainable=ALL if strategy == "full" else LEARNING,
+        )
+        assert record.data is not None
+        data = record.data.model_copy(update={"sizes": {"train": size, "test": needs.rows or EXAMPLES}})
+        options = (("layers", 1),) if strategy == "top-layers" else ()
+        return record.model_copy(update={"data": data, "cell": replace(record.cell, options=options)})
+
+    def run(self, name: str = "made") -> Run:
+        return Run(name, self.records, self.files.__getitem__)
+
+
+def _predictions(test: str, accuracy: float, examples: int, seed: int) -> dict[str, np.ndarray]:
+    difficulty = np.arange(examples) / examples
+    ease = difficulty + 0.01 * np.random.default_rng(seed).normal(size=examples)
+    rows = make_predictions((ease < np.quantile(ease, accuracy)).astype(float))
+    return {**rows, "split": np.full(examples, test, dtype=object)}
+
+
+def _trials(scale: float, count: int) -> tuple[Trial, ...]:
+    """Scales by factors of two, the best of which is not at an end."""
+    scales = [scale * 2.0 ** (place - 1) for place in range(count)]
+    return tuple(Trial(scale=item, loss=abs(item - scale), kept=item == scale) for item in scales)
+
+
+def runs_with(
+    claim: Claim, value: float, change: Change = unchanged, tasks: Sequence[str] = TASKS
+) -> list[Run]:
+    """Runs in which what the claim is about has this value, on the claim's tasks or on these."""
+    made = Made(claim.needs, change)
+    backbone = (*claim.backbones, "minilm")[0]
+    if isinstance(claim, SpreadClaim):
+        return _of_epochs(claim, value, change, tasks)
+    if isinstance(claim, GrowthClaim) and claim.by == "epochs":
+        return _of_epochs(claim, value, change, tasks)
+    for task in claim.tasks or tasks:
+        _add(made, claim, value, task, backbone)
+    return [made.run()]
+
+
+def _add(made: Made, claim: Claim, value: float, task: str, backbone: str) -> None:
+    if isinstance(claim, ScoreClaim):
+        made.add(claim.strategy, backbone, task, value)
+    if isinstance(claim, BestClaim):
+        made.add(claim.strategy, backbone, task, 0.6, spread=value)
+    if isinstance(claim, DifferenceClaim):
+        made.add(claim.first, claim.first_backbone or backbone, task, value + claim.share * 0.6)
+        made.add(claim.second, claim.second_backbone or backbone, task, 0.6)
+    if isinstance(claim, GrowthClaim):
+        most = max(claim.needs.train, 800)
+        for size, gain in ((int(most / max(claim.needs.growth, 2)), 0.0), (most, value)):
+            made.add(claim.first, backbone, f"{task}@{size}", 0.6 + gain)
+            made.add(claim.second, backbone, f"{task}@{size}", 0.6)
+    if isinstance(claim, CostClaim):
+        made.add(claim.first, backbone, task, 0.6, seconds=value)
+        made.add(claim.second, backbone, task, 0.6)
+    if isinstance(claim, RateClaim):  # lora declares five times the rate of full
+        made.add(claim.first, backbone, task, 0.6, scale=value / 5)
+        made.add(claim.second, backbone, task, 0.6)
+
+
+def _of_epochs(claim: Claim, value: float, change: Change, tasks: Sequence[str]) -> list[Run]:
+    runs = []
+    for name, epochs in (("short", 3.0), ("long", 20.0)):
+        made = Made(claim.needs, change, epochs)
+        for task in tasks:
+            if isinstance(claim, SpreadClaim):
+                made.add(claim.strategy, "minilm", task, 0.6, spread=0.02 * (value if name == "long" else 1))
+            elif isinstance(claim, GrowthClaim):
+                made.add(claim.first, "minilm", task, 0.6 + (value if name == "long" else 0.0))
+                made.add(claim.second, "minilm", task, 0.6)
+        runs.append(made.run(name))
+    return runs
+
+
+def inside(claim: Claim) -> float:
+    """A value that confirms the claim."""
+    if isinstance(claim, BestClaim):
+        return 0.1
+    if isinstance(claim, RateClaim):
+        return 10.0
+    if isinstance(claim, SpreadClaim):
+        return 0.2
+    if claim.above is not None and claim.below is not None:
+        return (claim.above + claim.below) / 2
+    if isinstance(claim, CostClaim):
+        return 2 * LEARNING / ALL
+    return claim.above + 0.1 if claim.above is not None else (claim.below or 0.0) - 0.1
+
+
+def outside(claim: Claim) -> float:
+    """A value that contradicts it."""
+    if isinstance(claim, BestClaim):
+        return 0.001
+    if isinstance(claim, RateClaim):
+        return 1.0
+    if isinstance(claim, SpreadClaim):
+        return 5.0
+    if isinstance(claim, CostClaim):
+        return (claim.above or LEARNING / ALL) / 2
+    return claim.above - 0.1 if claim.above is not None else (claim.below or 0.0) + 0.1

@@ -1,0 +1,238 @@
+"""Each condition of a claim decides by itself: a run that meets it, and one that misses it by little."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from bench.analysis.claims.conditions import Sides, converged, losers, steps, unfair, unmet
+from bench.analysis.claims.declared import Declared
+from bench.analysis.claims.evidence import Evidence
+from bench.analysis.claims.published import DifferenceClaim, GrowthClaim, Needs, RateClaim
+from bench.analysis.claims.verify import verify_runs
+from bench.analysis.groups import Group, Key
+from bench.analysis.loading import Run
+from bench.contracts import Cell, Recipe
+from bench.registry import Registry, discover
+from bench.runs.record import Point, Record, Trial
+from tests.analysis.claims.made import DECLARED, Made
+from tests.analysis.conftest import make_record
+
+CLAIM = DifferenceClaim(
+    name="c", source="", says="", kind="difference", first="full", second="frozen", above=0.0
+)
+
+
+def missed(needs: Needs, records: list[Record], claim: DifferenceClaim = CLAIM) -> str:
+    group = Group(Key("reviews", "full", "minilm"), tuple(records))
+    evidence = Evidence.of(Run("a run", records, {}.__getitem__), DECLARED)
+    return unmet(claim.model_copy(update={"needs": needs}), Sides(group, group), evidence)
+
+
+def records(**changes: object) -> list[Record]:
+    return [make_record(seed=seed, **changes) for seed in range(3)]
+
+
+@pytest.mark.parametrize(
+    ("met", "not_met", "reason"),
+    [
+        (Needs(seeds=3), Needs(seeds=4), "3 seeds, the claim needs 4"),
+        (Needs(train=500), Needs(train=501), "500 training examples, the claim needs 501"),
+        (
+            Needs(most_train=500),
+            Needs(most_train=499),
+            "500 training examples, the claim is about at most 499",
+        ),
+        (Needs(steps=10), Needs(steps=11), "10 steps, the claim needs 11"),
+        (Needs(rows=200), Needs(rows=201), "200 test examples, the score was published on 201"),
+        (Needs(layers=1.0), Needs(layers=0.9), "6 of 6 layers learn, the claim is about at most 90%"),
+    ],
+)
+def test_a_condition_is_met_exactly_or_missed_by_one(met: Needs, not_met: Needs, reason: str) -> None:
+    assert missed(met, records()) == ""
+    assert missed(not_met, records()) == reason
+
+
+def test_all_that_is_missing_is_said() -> None:
+    assert missed(Needs(train=501, steps=11), records()) == (
+        "500 training examples, the claim needs 501; 10 steps, the claim needs 11"
+    )
+
+
+def test_other_test_sets_are_found_by_name() -> None:
+    scores = {name: {"accuracy": 0.8, "f1": 0.8} for name in ("test", "tweets")}
+    assert missed(Needs(domains=("tweets",)), records(scores=scores)) == ""
+    assert missed(Needs(domains=("tweets", "poems")), records(scores=scores)) == "no scores on poems"
+
+
+@pytest.mark.parametrize(
+    ("drop", "reason"), [(0.06, ""), (0.03, "the shift costs full 3"), (0.0, "the shift costs full 0")]
+)
+def test_a_shift_must_cost_something(drop: float, reason: str) -> None:
+    """The made runs lose twice the drop that they are asked for."""
+    made = Made(Needs(drop=drop / 2, seeds=3))
+    made.add("full", "minilm", "reviews", 0.7)
+    run = made.run()
+    group = Group(Key("reviews", "full", "minilm"), tuple(run.records))
+    claim = CLAIM.model_copy(update={"needs": Needs(drop=0.05)})
+    found = unmet(claim, Sides(group, group), Evidence.of(run))
+    assert found.startswith(reason)
+    assert bool(found) == bool(reason)
+    assert not reason or found.endswith(" points, the claim needs 5")
+
+
+def test_a_run_without_other_domains_has_no_drop() -> None:
+    assert missed(Needs(drop=0.05), records()) == "no test sets of other domains"
+
+
+def test_growth_needs_sizes_far_enough_apart() -> None:
+    claim = GrowthClaim(
+        name="g",
+        source="",
+        says="",
+        kind="growth",
+        first="full",
+        second="frozen",
+        above=0.0,
+        needs=Needs(growth=4),
+    )
+    for sizes, tested in (((200, 800), True), ((250, 800), False)):
+        made = Made(Needs())
+        for size, gain in zip(sizes, (0.0, 0.1), strict=True):
+            made.add("full", "minilm", f"a@{size}", 0.7 + gain)
+            made.add("frozen", "minilm", f"a@{size}", 0.7)
+        (finding,) = verify_runs([claim], [made.run()])
+        (task,) = finding.tasks
+        assert (task.verdict == "confirmed") == tested
+        assert tested or task.reason == "3.2 times as much training at most, the claim needs 4 times"
+
+
+# -- The loser's chance --------------------------------------------------------------------------------------------
+
+
+def group_of(name: str, **changes: object) -> Group:
+    return Group(Key("reviews", name, "minilm"), tuple(records(strategy=name, **changes)))
+
+
+def curve(*losses: float) -> tuple[Point, ...]:
+    return tuple(
+        Point(step=10 * place, epoch=place, seconds=place, phase=1, train_loss=1, loss=loss, score=0.5)
+        for place, loss in enumerate(losses, 1)
+    )
+
+
+@pytest.mark.parametrize(
+    ("above", "below", "value", "lost"),
+    [
+        (0.0, None, 0.1, ["frozen"]),
+        (0.0, None, -0.1, ["full"]),
+        (None, 0.0, -0.1, ["full"]),
+        (None, 0.0, 0.1, ["frozen"]),
+        (-0.02, 0.02, 0.1, ["full", "frozen"]),
+    ],
+)
+def test_the_loser_follows_from_the_value(
+    above: float | None, below: float | None, value: float, lost: list[str]
+) -> None:
+    claim = CLAIM.model_copy(update={"above": above, "below": below})
+    found = losers(claim, Sides(group_of("full"), group_of("frozen")), value)
+    assert [group.key.strategy for group in found] == lost
+
+
+def test_the_winner_need_not_be_tuned() -> None:
+    needs, trials = Needs(rates=2), tuple(Trial(scale=s, loss=s, kept=s == 1) for s in (1.0, 2.0))
+    evidence = Evidence.of(Run("a run", [], {}.__getitem__))
+    assert unfair(needs, [group_of("frozen", trials=trials)], evidence) == ""
+    assert unfair(needs, [group_of("frozen", trials=trials[:1])], evidence) == (
+        "frozen tried 1 learning rate on validation data, the claim needs 2"
+    )
+
+
+def test_a_loss_that_still_falls_has_not_converged() -> None:
+    assert converged(make_record(curve=curve(1.0, 0.4, 0.5)))
+    assert not converged(make_record(curve=curve(1.0, 0.5, 0.4)))
+    assert not converged(make_record(curve=curve(0.4)))
+    assert not converged(make_record(curve=()))
+
+
+def test_most_seeds_must_have_converged() -> None:
+    evidence, needs = Evidence.of(Run("a run", [], {}.__getitem__)), Needs(converged=True)
+    done, moving = curve(1.0, 0.4, 0.5), curve(1.0, 0.5, 0.4)
+    for curves, reason in (
+        ((done, done, moving), ""),
+        ((done, moving, moving), "full had not converged in 2 of 3 seeds"),
+        (((), (), ()), "no learning curve shows that full converged"),
+    ):
+        group = Group(
+            Key("reviews", "full", "minilm"),
+            tuple(make_record(seed=seed, curve=item) for seed, item in enumerate(curves)),
+        )
+        assert unfair(needs, [group], evidence) == reason
+
+
+def test_a_solved_head_needs_no_rate_and_no_patience() -> None:
+    evidence = Evidence.of(Run("a run", [], {}.__getitem__), DECLARED)
+    needs = Needs(rates=3, converged=True)
+    assert unfair(needs, [group_of("probe", curve=())], evidence) == ""
+    assert "tried 0 learning rates" in unfair(needs, [group_of("frozen", curve=())], evidence)
+
+
+def test_steps_without_a_curve_follow_from_rows_batches_and_epochs() -> None:
+    record = make_record(curve=(), recipe=Recipe(batch_size=32, epochs=3))
+    assert steps(record) == 16 * 3  # 500 rows
+
+
+# -- What strategies declare ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("strategy", "options", "layers"),
+    [
+        ("full", (), 6),
+        ("frozen", (), 0),
+        ("top-layers", (), 2),
+        ("top-layers", (("layers", 4),), 4),
+        ("lora", (), 6),
+        ("gradual", (), 6),
+    ],
+)
+def test_the_layers_that_learn_are_counted(strategy: str, options: tuple, layers: int) -> None:
+    cell = Cell("quick", "movie-sentiment", strategy, "minilm", 0, Recipe(), options)
+    assert DECLARED.layers(cell) == (layers, 6)
+
+
+def test_what_is_not_installed_is_not_known() -> None:
+    cell = Cell("quick", "movie-sentiment", "gone", "minilm", 0, Recipe())
+    assert DECLARED.layers(cell) is None
+    assert DECLARED.rate(cell) is None
+    record = make_record().model_copy(update={"cell": cell})
+    assert (
+        missed(Needs(layers=0.5), [record])
+        == "1 seed, the claim needs 2; the layers in which full learns are not known"
+    )
+
+
+def test_the_rate_is_that_of_the_encoder() -> None:
+    declared = Declared(Registry(discover()))
+    cell = Cell("quick", "movie-sentiment", "lora", "minilm", 0, Recipe(), (("rate", 3e-4),))
+    assert declared.rate(cell) == 3e-4
+    assert declared.rate(replace(cell, strategy="frozen", options=())) is None
+
+
+RATE = RateClaim(name="r", source="", says="", kind="rate", first="lora", second="full", above=5, below=20)
+
+
+def test_a_best_rate_at_the_end_of_its_grid_is_not_the_best() -> None:
+    made = Made(Needs(rates=4))
+    made.add("lora", "minilm", "reviews", 0.6, scale=2.0)
+    made.add("full", "minilm", "reviews", 0.6)
+    (finding,) = verify_runs([RATE], [made.run()], DECLARED)
+    assert finding.tasks[0].estimate is not None
+    assert finding.tasks[0].estimate.value == pytest.approx(10)
+    first = tuple(Trial(scale=s, loss=s, kept=s == 1) for s in (1.0, 2.0, 4.0, 8.0))
+    ends = [record.model_copy(update={"trials": first}) for record in made.records]
+    (finding,) = verify_runs([RATE], [Run("ends", ends, {}.__getitem__)], DECLARED)
+    assert (
+        finding.tasks[0].reason == "the best rate of lora and full is the smallest or largest that was tried"
+    )

@@ -1,0 +1,197 @@
+"""First uses are paid before the clocks start, once, on copies."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor
+
+from bench.contracts import Cell
+from bench.data.sources import Sources
+from bench.engine import warm_up
+from bench.engine.attempt import Attempt, attempt
+from bench.engine.group import CellGroup, RunContext, prepare_group
+from bench.engine.machine import Device
+from bench.engine.speeds import Speeds
+from bench.engine.warm_up import WarmUp
+from bench.executors.contract import Options, Work
+from bench.executors.series import Series
+from bench.models.backbone import Backbone
+from bench.runs.folder import Store
+from bench.runs.listeners import Silent
+from bench.runs.record import Record
+
+MakeCell = Callable[..., Cell]
+FIRST = 1000.0  # seconds that the first use of a shape costs on the pretended machine
+TASKS = ("toy-sentiment", "toy-ner", "toy-qa")
+
+
+class Pretended:
+    """A machine whose clock moves by one second for each block that runs on a batch, and by FIRST where the shape of a
+    training batch is new to it."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.now = 0.0
+        self.known: set[Any] = set()
+        real = Backbone.encode
+
+        def encode(
+            backbone: Backbone,
+            inputs: Tensor,
+            mask: Tensor,
+            segments: Tensor | None,
+            start: int = 0,
+            stop: int | None = None,
+        ) -> Tensor:
+            self.now += (backbone.depth + 1 if stop is None else stop) - start
+            if torch.is_grad_enabled():
+                self.use(tuple(mask.shape))
+            return real(backbone, inputs, mask, segments, start, stop)
+
+        monkeypatch.setattr(Backbone, "encode", encode)
+        monkeypatch.setattr(time, "perf_counter", lambda: self.now)
+        monkeypatch.setattr(Speeds, "gemm", lambda _: 1e9)  # it would divide by seconds that do not pass
+        monkeypatch.setattr(Speeds, "attention", lambda *_: "plain")
+
+    def use(self, what: Any) -> None:
+        if what not in self.known:
+            self.known.add(what)
+            self.now += FIRST
+
+
+@pytest.fixture
+def pretended(monkeypatch: pytest.MonkeyPatch) -> Pretended:
+    return Pretended(monkeypatch)
+
+
+def recorded(cells: Sequence[Cell], context: RunContext, warm: bool) -> dict[str, Record]:
+    """The records of cells of one group in this order, in what counts as a new process."""
+    first = WarmUp()
+    if warm:
+        first.machine(cells[0], context)
+    group = prepare_group(cells[0], context)
+    if warm:
+        first.group(cells[0], group, context)
+    terms = Attempt(lambda *_: group, lambda *_: None, lambda *_: "")
+    found = {cell.strategy: record for cell in cells for record, _ in attempt([cell], context, terms)}
+    assert [record.reason for record in found.values() if record.status != "done"] == []
+    return found
+
+
+def seconds_of(records: dict[str, Record]) -> dict[str, tuple[float, float, float]]:
+    return {name: (r.seconds.prefix, r.seconds.train, r.seconds.evaluate) for name, r in records.items()}
+
+
+@pytest.mark.parametrize("task", TASKS)
+def test_the_seconds_of_a_cell_do_not_depend_on_its_place_in_the_group(
+    pretended: Pretended, toy_cell: MakeCell, toy_context: RunContext, task: str
+) -> None:
+    cells = [toy_cell(name, task=task) for name in ("frozen", "top-layers", "full", "lora")]
+    found = []
+    for order in (cells, cells[::-1]):
+        pretended.known.clear()
+        found.append(seconds_of(recorded(order, toy_context, warm=True)))
+    assert found[0] == found[1]
+    assert max(train for _, train, _ in found[0].values()) < FIRST
+
+
+def test_without_the_warm_up_the_first_cell_would_pay(
+    pretended: Pretended, toy_cell: MakeCell, toy_context: RunContext
+) -> None:
+    cells = [toy_cell("top-layers"), toy_cell("full")]
+    train = []
+    for order in (cells, cells[::-1]):
+        pretended.known.clear()
+        train.append(recorded(order, toy_context, warm=False)["full"].seconds.train)
+    assert train[1] > train[0] + FIRST / 2
+
+
+def state(group: CellGroup) -> tuple[Any, ...]:
+    generator = torch.get_rng_state()
+    gradients = [p.grad for b in (group.given, group.frozen) for p in b.named_parameters().values()]
+    asks = [p.requires_grad for p in group.given.named_parameters().values()]
+    masks = group.given.masks
+    return (
+        group.given.content(),
+        group.frozen.content(),
+        generator.tolist(),
+        [gradient is None for gradient in gradients],
+        asks,
+        (masks._left, len(masks._pools)),
+        [
+            module.training
+            for block in range(group.given.depth + 1)
+            for module in group.given.modules_of(block)
+        ],
+    )
+
+
+@pytest.mark.gpu
+@pytest.mark.parametrize("task", TASKS)
+def test_everything_is_as_it_was(
+    toy_cell: MakeCell, toy_context: RunContext, device: Device, task: str
+) -> None:
+    context = replace(toy_context, device=device)
+    cell = toy_cell("full", task=task)
+    group = prepare_group(cell, context)
+    before = state(group)
+    warm = WarmUp()
+    warm.machine(cell, context)
+    warm.group(cell, group, context)
+    assert state(group) == before
+
+
+@pytest.mark.parametrize("features", ["last-4", "mix"])
+def test_features_of_several_layers_are_warmed_up_too(
+    toy_cell: MakeCell, toy_context: RunContext, toy_recipe: Any, features: str
+) -> None:
+    cell = toy_cell("frozen", recipe=replace(toy_recipe, features=features))
+    group = prepare_group(cell, toy_context)
+    warm = WarmUp()
+    warm.group(cell, group, toy_context)
+    assert warm.take() > 0
+
+
+def test_a_cell_has_the_same_curve_with_and_without_it(toy_cell: MakeCell, toy_context: RunContext) -> None:
+    with_it, without = (recorded([toy_cell("full")], toy_context, warm)["full"] for warm in (True, False))
+    assert with_it.scores == without.scores
+    assert [point.loss for point in with_it.curve] == [point.loss for point in without.curve]
+
+
+def test_lack_of_memory_is_left_to_the_cell(
+    toy_cell: MakeCell, toy_context: RunContext, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fails(*_: object) -> None:
+        raise MemoryError
+
+    cell = toy_cell("full")
+    group = prepare_group(cell, toy_context)
+    monkeypatch.setattr(warm_up, "_suffix", fails)
+    WarmUp().group(cell, group, toy_context)
+
+
+def test_it_is_recorded_once_and_is_in_no_cell_of_the_run(
+    toy_cell: MakeCell, toy_context: RunContext, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def slow(*_: object) -> None:
+        time.sleep(0.5)
+
+    monkeypatch.setattr(warm_up, "_use", lambda *_: None)
+    monkeypatch.setattr(warm_up, "load", lambda *_: None)
+    monkeypatch.setattr(warm_up, "rehearse", slow)
+    sources: Sources = toy_context.registry.sources
+    work = Work(Store(tmp_path), Options(device="cpu", executor="inline"), sources)
+    series = Series(work, toy_context.registry, "cpu")
+    cells = [toy_cell("frozen"), toy_cell("top-layers"), toy_cell("frozen", seed=1)]
+    records = [record for cell in cells for record in series.run([cell], Silent())]
+    spent = [record.machine.warm_up for record in records if record.machine]
+    assert 0.5 <= spent[0] < 1.0
+    assert spent[1:] == [0.0, 0.0]
+    assert all(record.machine and record.machine.load for record in records)
+    assert Store(tmp_path).record(cells[0].id) == records[0]

@@ -1,0 +1,59 @@
+"""A plug-in file with made-up pairs, numbers and sets of labels that can be learnt."""
+
+from __future__ import annotations
+
+import itertools
+
+from bench.contracts import LabelsExample, NumberExample, Splits, TextExample
+from bench.data.sources import Sources
+from tasks.classification import Classification
+from tasks.multilabel import MultiLabel
+from tasks.regression import Regression
+from tests.support.toy_tasks import BAD, GOOD, PEOPLE, PLACES, THINGS, cut
+
+
+class ToyPairs(Classification):
+    name = "toy-pairs"
+    summary = "Do two made-up sentences judge alike?"
+    licence = "made up"
+
+    def splits(self, sources: Sources) -> Splits:
+        rows = []
+        for number, (first, second) in enumerate(itertools.product((*GOOD, *BAD), repeat=2)):
+            alike = "same" if (first in GOOD) == (second in GOOD) else "other"
+            thing = THINGS[number % 6]
+            rows.append(
+                TextExample(f"r{number}", f"the {thing} was {first}", alike, pair=f"a {second} {thing}")
+            )
+        return cut(rows)
+
+
+class ToyNumbers(Regression):
+    name = "toy-numbers"
+    summary = "How good is a made-up thing?"
+    licence = "made up"
+
+    def splits(self, sources: Sources) -> Splits:
+        rows = []
+        for number in range(120):
+            word, sign = ((*GOOD, *BAD)[number % 10], 1 if number % 10 < 5 else -1)
+            text = f"the {THINGS[number % 6]} was {word}{' and very ' + word if number % 3 else ''}"
+            rows.append(NumberExample(f"n{number}", text, 10 + sign * (1.0 + number % 3) + number / 500))
+        return cut(rows)
+
+
+class ToyLabels(MultiLabel):
+    name = "toy-labels"
+    summary = "Which kinds of words has a made-up sentence?"
+    licence = "made up"
+
+    def splits(self, sources: Sources) -> Splits:
+        kinds = {"person": PEOPLE, "place": PLACES, "thing": THINGS}
+        rows = []
+        for number in range(120):
+            chosen = [kind for place, kind in enumerate(kinds) if (number >> place) & 1]
+            words = [kinds[kind][(number // 8 + place) % 6] for place, kind in enumerate(chosen)]
+            rows.append(
+                LabelsExample(f"l{number}", f"we saw {' and '.join(words) or 'the'} {number}", tuple(chosen))
+            )
+        return cut(rows)
