@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+from functools import cache
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from bench.cli.options import READ, Format, FormatOption
 from bench.cli.output import show
+
+if TYPE_CHECKING:
+    from bench.analysis.claims.declared import Tried
+    from bench.contracts import Cell
+    from bench.suite import Suite
 
 
 def register(app: typer.Typer) -> None:
@@ -46,12 +52,40 @@ def verify(
 
     published = read(claims or PATH)
     opened = [open_source(str(run)) for run in runs]
-    findings = verify_runs(
-        published, opened, Declared(Registry(discover()))
-    )  # a run's own files are not executed
+    declared = Declared(
+        Registry(discover()), chosen
+    )  # without a run's own plug-ins: verify executes no file of it
+    findings = verify_runs(published, opened, declared)
     if as_json:
         print(json.dumps([as_dict(item) for item in findings], indent=1))
     elif format is Format.terminal:
         print(report(findings))
     else:
         show(tabulated(findings), format)
+
+
+def chosen(cell: Cell) -> Tried:
+    """The learning-rate scales that a built-in suite tried on its development draw, where the cell has the chosen
+    one."""
+    import math
+
+    from bench.analysis.claims.declared import Tried
+
+    suite, task = _built_in(cell.suite), cell.task.partition("@")[0]
+    scale = suite.rates.scale(task, cell.backbone, cell.strategy) if suite and suite.rates else None
+    if suite is None or scale is None or suite.development is None:
+        return Tried()
+    same = math.isclose(suite.task_recipe(task).rate_scale * scale, cell.recipe.rate_scale)
+    return Tried(scale, suite.development.scales) if same else Tried()
+
+
+@cache
+def _built_in(name: str) -> Suite | None:
+    """The suite of this name that comes with the program; None where it was changed after its rates were chosen."""
+    from bench import suite as suites
+    from bench.contracts import BenchError
+
+    try:
+        return suites.load(name) if name in suites.names() else None
+    except BenchError:
+        return None

@@ -6,6 +6,7 @@ import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from bench.analysis.claims.declared import tried
 from bench.analysis.claims.evidence import Evidence
 from bench.analysis.claims.published import DifferenceClaim, Needs, Published
 from bench.analysis.groups import Group
@@ -158,12 +159,12 @@ def _drop(claim: Published, sides: Sides, evidence: Evidence) -> str:
 def _chance(needs: Needs, group: Group, evidence: Evidence) -> Sequence[str]:
     if evidence.declared and all(evidence.declared.solved(record.cell) for record in group.done):
         return ()
-    tried = min(len(record.trials) for record in group.done)
+    least = min(len(tried(record, evidence.declared).scales) for record in group.done)
     moving = sum(not converged(record) for record in group.done)
     name = group.key.strategy
     return (
-        f"{name} tried {counted(tried, 'learning rate')} on validation data, the claim needs {needs.rates}"
-        if tried < needs.rates
+        f"{name} tried {counted(least, 'learning rate')} on validation data, the claim needs {needs.rates}"
+        if least < needs.rates
         else "",
         f"{name} had not converged in {moving} of {len(group.done)} seeds"
         if needs.converged and 2 * moving > len(group.done) and any(r.curve for r in group.done)

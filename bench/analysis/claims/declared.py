@@ -3,18 +3,41 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
 from bench.contracts import BenchError, Cell, Phase
 from bench.registry import Registry
+from bench.runs.record import Record
+
+
+@dataclass(frozen=True)
+class Tried:
+    """The learning-rate scales that a cell tried on validation data, and the one that it kept; None where it tried
+    none."""
+
+    kept: float | None = None
+    scales: tuple[float, ...] = ()
+
+    @property
+    def at_edge(self) -> bool:
+        """Whether the kept scale is an end of the grid, beyond which a better one may lie."""
+        return self.kept in (min(self.scales, default=None), max(self.scales, default=None))
+
+
+def nothing(cell: Cell) -> Tried:
+    """The cells of a suite that chose no rates."""
+    return Tried()
 
 
 @dataclass(frozen=True)
 class Declared:
-    """Answers from the plug-ins that are installed here."""
+    """Answers from the plug-ins that are installed here. chosen: the scales that a cell's suite tried before, where
+    the cell has the one that was chosen."""
 
     registry: Registry
+    chosen: Callable[[Cell], Tried] = nothing
 
     def layers(self, cell: Cell) -> tuple[int, int] | None:
         """The number of encoder layers in which the cell learns, and of all; None where that is not known."""
@@ -39,6 +62,14 @@ class Declared:
             return self.registry.phases(cell)
         except BenchError:
             return ()
+
+
+def tried(record: Record, declared: Declared | None) -> Tried:
+    """The scales that a record's cell tried itself or, where it tried none, its suite before."""
+    if record.trials:
+        kept = [trial.scale for trial in record.trials if trial.kept]
+        return Tried(kept[0] if kept else None, tuple(trial.scale for trial in record.trials))
+    return declared.chosen(record.cell) if declared else Tried()
 
 
 def _learns(phase: Phase, layer: int) -> bool:

@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from statistics import fmean, stdev
 
 from bench.analysis.claims.conditions import Sides, name
+from bench.analysis.claims.declared import tried
 from bench.analysis.claims.evidence import Evidence, NotTestable, fits
 from bench.analysis.claims.published import (
     BestClaim,
@@ -28,7 +29,6 @@ from bench.analysis.shift import domains, elsewhere
 from bench.analysis.statistics.intervals import intervals
 from bench.analysis.statistics.over_tasks import Effect, expected_best, student
 from bench.analysis.statistics.resampling import Resampled, resample
-from bench.runs.record import Record
 
 UNPAIRED = "no predictions on the same examples and seeds of this test set"
 ONE_SEED = "one seed says nothing about other seeds: two are needed"
@@ -179,15 +179,15 @@ def _rates(claim: RateClaim, evidence: Evidence) -> list[Part]:
     for first, second in evidence.pairs(claim, Key("", claim.first, ""), Key("", claim.second, "")):
         part = Part(name(first), Sides(first, second))
         rates = [_best_rates(group, evidence) for group in (first, second)]
-        steps = [_grid_step(group.done[0]) for group in (first, second)]
         seeds = sorted(rates[0].keys() & rates[1].keys())
-        if edge := [g.key.strategy for g in (first, second) if _at_edge(g)]:
+        if edge := [g.key.strategy for g in (first, second) if _at_edge(g, evidence)]:
             reason = f"the best rate of {' and '.join(edge)} is the smallest or largest that was tried"
             parts.append(replace(part, reason=reason))
         elif not seeds:
-            parts.append(replace(part, reason="the learning rates that the seeds kept are not known"))
+            parts.append(replace(part, reason="the best learning rates are not known"))
         else:
             logs = [math.log(rates[0][seed] / rates[1][seed]) for seed in seeds]
+            steps = [_grid_step(tried(group.done[0], evidence.declared).scales) for group in (first, second)]
             parts.append(replace(part, effect=_mean(logs, sum(step**2 / 12 for step in steps))))
     return parts
 
@@ -196,32 +196,22 @@ def _best_rates(group: Group, evidence: Evidence) -> dict[int, float]:
     """By seed, the encoder's learning rate that validation chose."""
     found = {}
     for record in group.done:
-        declared = evidence.declared.rate(record.cell) if evidence.declared else None
-        kept = [trial.scale for trial in record.trials if trial.kept]
-        if declared and kept:
-            found[record.cell.seed] = declared * kept[0]
+        rate = evidence.declared.rate(record.cell) if evidence.declared else None
+        kept = tried(record, evidence.declared).kept
+        if rate and kept:
+            own = kept if record.trials else 1.0  # a scale that the suite fixed is in rate_scale already
+            found[record.cell.seed] = rate * record.cell.recipe.rate_scale * own
     return found
 
 
-def _at_edge(group: Group) -> bool:
-    """Whether most seeds chose an end of their grid, beyond which a better rate may lie."""
-    ends = [
-        trial
-        for record in group.done
-        for trial in record.trials
-        if trial.kept and _is_end(record, trial.scale)
-    ]
-    return 2 * len(ends) > len(group.done)
+def _at_edge(group: Group, evidence: Evidence) -> bool:
+    """Whether most seeds have an end of their grid, beyond which a better rate may lie."""
+    found = [tried(record, evidence.declared) for record in group.done]
+    return 2 * sum(bool(item.scales) and item.at_edge for item in found) > len(found)
 
 
-def _is_end(record: Record, scale: float) -> bool:
-    scales = [trial.scale for trial in record.trials]
-    return scale in (min(scales), max(scales))
-
-
-def _grid_step(record: Record) -> float:
+def _grid_step(scales: Sequence[float]) -> float:
     """The logarithm of the mean ratio of neighbouring rates: a best rate is known to within one step."""
-    scales = [trial.scale for trial in record.trials]
     return math.log(max(scales) / min(scales)) / (len(scales) - 1) if len(scales) > 1 else 0.0
 
 

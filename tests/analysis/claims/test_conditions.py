@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from bench.analysis.claims.conditions import Sides, converged, losers, steps, unfair, unmet
-from bench.analysis.claims.declared import Declared
+from bench.analysis.claims.declared import Declared, Tried
 from bench.analysis.claims.evidence import Evidence
 from bench.analysis.claims.published import DifferenceClaim, GrowthClaim, Needs, RateClaim
 from bench.analysis.claims.verify import verify_runs
@@ -236,3 +236,37 @@ def test_a_best_rate_at_the_end_of_its_grid_is_not_the_best() -> None:
     assert (
         finding.tasks[0].reason == "the best rate of lora and full is the smallest or largest that was tried"
     )
+
+
+# -- Rates that a suite chose before -------------------------------------------------------------------------------
+
+
+def of_suite(scales: dict[str, float]) -> tuple[Declared, list[Group]]:
+    """A suite that chose these scales of four by strategy, and its cells, which tried none themselves."""
+
+    def chosen(cell: Cell) -> Tried:
+        return Tried(scales[cell.strategy], (0.5, 1.0, 2.0, 4.0))
+
+    cells = [group_of(name, trials=(), recipe=Recipe(rate_scale=scale)) for name, scale in scales.items()]
+    return Declared(Registry(discover()), chosen), cells
+
+
+def test_rates_that_a_suite_chose_before_count_as_tried() -> None:
+    declared, groups = of_suite({"lora": 2.0, "full": 1.0})
+    evidence = Evidence.of(Run("a run", [], {}.__getitem__), declared)
+    assert unfair(Needs(rates=4), groups, evidence) == ""
+    assert "lora tried 4 learning rates" in unfair(Needs(rates=5), groups, evidence)
+
+
+@pytest.mark.parametrize(
+    ("scale", "edge"), [(2.0, ""), (4.0, "the best rate of lora is the smallest or largest")]
+)
+def test_the_best_rates_of_a_suite_are_compared_within_its_grid(scale: float, edge: str) -> None:
+    declared, groups = of_suite({"lora": scale, "full": 1.0})
+    both = [record for group in groups for record in group.records]
+    (finding,) = verify_runs([RATE], [Run("a run", both, {}.__getitem__)], declared)
+    (task,) = finding.tasks
+    assert edge in task.reason
+    if not edge:
+        assert task.estimate is not None
+        assert task.estimate.value == pytest.approx(5 * 2.0)
