@@ -430,6 +430,7 @@ class Task(ABC):
     head: ClassVar[Literal["pooled", "token", "span"]]  # what the head reads and gives
     metrics: ClassVar[tuple[Metric, ...]]  # includes `accuracy` and `f1`, except in regression
     headline: ClassVar[str]  # the name of the metric that ranks strategies
+    caveat: ClassVar[str] = ""  # what flatters or unsettles its scores: for `list`, and under tables
     scorer: ClassVar[str] = ""  # a new name where the same metric is counted by another rule than before
 
     @abstractmethod

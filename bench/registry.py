@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
+import functools
 import importlib
 import importlib.machinery
 import importlib.util
@@ -221,6 +222,15 @@ def discover(given: Iterable[Given] = ()) -> Plugins:
     return Plugins(_collect(modules, Strategy), dict(sorted(tasks.items())), given)
 
 
+@functools.cache
+def built_in_caveats() -> dict[str, str]:
+    """What flatters or unsettles scores, by the name of a task or a backbone of this project."""
+    tasks = _collect(_folder("tasks"), Task)
+    named = {name: cls.caveat for name, cls in tasks.items()}
+    named |= {name: entry.caveat for name, entry in catalog.BACKBONES.items()}
+    return {name: caveat for name, caveat in named.items() if caveat}
+
+
 def adapters() -> dict[str, type[Task]]:
     """The abstract tasks that implement everything but `splits`, by the name of their adapter."""
     classes = [cls for module in _folder("tasks") for cls in vars(module).values() if inspect.isclass(cls)]
@@ -330,7 +340,8 @@ _DECLARED: dict[type, dict[str, tuple[type, ...]]] = {
     Strategy: {"summary": (str,), "paper": (str,), "rest": (str,), "pretrained": (bool,)},
     Task: {
         **dict.fromkeys(
-            ("summary", "licence", "sizes", "origin", "adapter", "head", "headline", "scorer"), (str,)
+            ("summary", "licence", "sizes", "origin", "adapter", "head", "headline", "scorer", "caveat"),
+            (str,),
         ),
         "version": (int,),
         "metrics": (tuple, list),

@@ -58,10 +58,11 @@ def list_command(
 
     for name, entries in found.items():
         table = Table(title=name, title_justify="left", title_style="bold", box=None, pad_edge=False)
-        for heading in entries[0]:
+        shown = [heading for heading in entries[0] if heading != "caveat"]  # sentences: in the JSON alone
+        for heading in shown:
             table.add_column(heading, style="bold" if heading == "name" else "", no_wrap=heading == "name")
         for entry in entries:
-            table.add_row(*(Text(printable(value)) for value in entry.values()))
+            table.add_row(*(Text(printable(entry[heading])) for heading in shown))
         screen.print(table)
         screen.print()
 
@@ -70,11 +71,16 @@ def _catalogue(plugins: Plugins) -> dict[str, list[dict[str, str]]]:
     from bench import suite
     from bench.models.catalog import BACKBONES, TRAINED
 
-    backbones = [{"name": name, "summary": entry.summary} for name, entry in BACKBONES.items()]
-    backbones += [{"name": name, "summary": summary} for name, summary in TRAINED.items()]
-    backbones.append({"name": "gensim-data:<name>", "summary": "word vectors of the gensim-data collection"})
-    backbones.append({"name": "<name or folder>", "summary": "any Hugging Face encoder with safetensors"})
-    backbones.append({"name": "<file>", "summary": "word vectors: gensim .kv, word2vec, GloVe, fastText"})
+    others = {
+        **TRAINED,
+        "gensim-data:<name>": "word vectors of the gensim-data collection",
+        "<name or folder>": "any Hugging Face encoder with safetensors",
+        "<file>": "word vectors: gensim .kv, word2vec, GloVe, fastText",
+    }
+    backbones = [
+        {"name": name, "summary": entry.summary, "caveat": entry.caveat} for name, entry in BACKBONES.items()
+    ]
+    backbones += [{"name": name, "summary": summary, "caveat": ""} for name, summary in others.items()]
     suites = [{"name": name, "summary": suite.load(name).description} for name in suite.names()]
     return {
         "strategies": [
@@ -88,6 +94,7 @@ def _catalogue(plugins: Plugins) -> dict[str, list[dict[str, str]]]:
                 "summary": cls.summary,
                 "train/validation/test": cls.sizes or "not stated",
                 "licence": cls.licence,
+                "caveat": cls.caveat,
             }
             for name, cls in plugins.tasks.items()
         ],

@@ -30,6 +30,7 @@ class Packaged:
     summary: str
     shape: Shape
     pooling: Literal["mean", "cls", "last"] = "mean"  # that it was trained with
+    caveat: str = ""  # what it flatters: for `list`, and under tables
 
 
 BASE = Shape(12, 768, 3072, 30_522)
@@ -57,6 +58,11 @@ TOKENIZER_FILES = (
 WIDTH_KEYS = ("hidden_size", "dim", "d_model", "n_embd")
 INNER_KEYS = ("intermediate_size", "hidden_dim", "d_inner", "d_ff", "encoder_ffn_dim", "n_inner")
 
+SENTENCE_TUNED = (
+    "it was tuned on sentence pairs, so that frozen features of whole texts are better than those of an encoder "
+    "that was only pretrained: frozen and probe are flattered"
+)
+
 BACKBONES: dict[str, Packaged] = {
     "glove": Packaged(
         "vectors",
@@ -69,12 +75,14 @@ BACKBONES: dict[str, Packaged] = {
         MINILM,
         "MiniLM-L6-H384, sentence-tuned: 6 layers, width 384, 22.7 M parameters",
         Shape(6, 384, 1536, 30_522),
+        caveat=SENTENCE_TUNED,
     ),
     "mpnet": Packaged(
         "encoder",
         MPNET,
         "MPNet-base, sentence-tuned: 12 layers, width 768, 109 M parameters",
         Shape(12, 768, 3072, 30_527),
+        caveat=SENTENCE_TUNED,
     ),
 }
 

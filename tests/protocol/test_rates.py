@@ -218,7 +218,7 @@ def test_a_choice_needs_scales_and_rows(section: str, tmp_path: Path) -> None:
 # The built-in suites
 
 
-RANKING = ("reference", "ladder")
+RANKING = ("reference", "ladder", "few-shot")
 PUBLISHED = ("paper", "full-data")
 """Suites whose rates are a published grid, out of which validation rows choose."""
 

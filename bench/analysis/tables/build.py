@@ -10,7 +10,7 @@ from bench.analysis.groups import Group, Key, check_metric, gather
 from bench.analysis.loading import Predictions
 from bench.analysis.statistics.uncertainty import from_predictions, from_seeds
 from bench.analysis.tables.columns import HEADLINE, MEASURES, OVERALL, Context, checked
-from bench.analysis.tables.footnotes import SECONDS, accuracies, provenance, rules, warnings
+from bench.analysis.tables.footnotes import SECONDS, accuracies, caveats, provenance, rules, warnings
 from bench.analysis.tables.layouts import across_tasks, by_task, marked
 from bench.analysis.tables.model import Table
 from bench.contracts import BenchError
@@ -76,7 +76,13 @@ def build(
         headings=ACROSS_TASKS,
         columns=tuple(columns),
         blocks=tuple(marked(block, columns) for block in blocks),
-        notes=(*uncertainty.notes, *_accuracies(shown, groups), *rules(groups), *warnings(groups)),
+        notes=(
+            *uncertainty.notes,
+            *_accuracies(shown, groups),
+            *rules(groups),
+            *warnings(groups),
+            *caveats(groups),
+        ),
         details=(SECONDS, *_reading(names, options), *provenance(groups)),
         title="task" if options.rows == BY_TASK else "",
     )

@@ -62,6 +62,18 @@ def accuracies(groups: Mapping[Key, Group]) -> list[str]:
     return [f"Accuracy is {'; '.join(found)}."] if found else []
 
 
+def caveats(groups: Mapping[Key, Group]) -> list[str]:
+    """What flatters or unsettles the scores of the tasks and backbones that are shown."""
+    from bench.registry import built_in_caveats
+
+    known = built_in_caveats()
+    names: dict[str, list[str]] = {}
+    for name in dict.fromkeys([*(key.task for key in groups), *(key.backbone for key in groups)]):
+        if caveat := known.get(name.partition("@")[0]):
+            names.setdefault(caveat, []).append(name)
+    return [f"Read with care: {', '.join(found)}: {caveat}." for caveat, found in names.items()]
+
+
 def rules(groups: Mapping[Key, Group]) -> list[str]:
     """By which rule scores were counted on tasks where there have been several; where a task mixes them, which
     cells have which."""
