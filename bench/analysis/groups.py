@@ -187,6 +187,11 @@ def kind_of(record: Record, metric: str) -> str:
     return next((item.kind for item in record.metrics if item.name == metric), "")
 
 
+def collapsed(group: Group, test: str = "test") -> bool:
+    """Whether some of its seeds learned nothing and others did: few seeds cannot say how often that happens."""
+    return 0 < sum(is_degenerate(record, test) for record in group.done) < len(group.done)
+
+
 def failure_counts(records: Sequence[Record]) -> dict[str, int]:
     """The number of records by status other than done, the most frequent first."""
     return dict(Counter(record.status for record in records if record.status != "done").most_common())

@@ -49,7 +49,8 @@ def score(group: Group, metric: str, context: Context, test: str = "test") -> En
         shown = Shown(group.key, metric, test)
         mark = "tied" if shown in context.uncertainty.tied else ""
         known = context.uncertainty
-        return Entry(fmean(values), known.spread.get(shown), mark, bounds=known.bounds.get(shown))
+        bounds, points = known.bounds.get(shown), known.points.get(shown, ())
+        return Entry(fmean(values), known.spread.get(shown), mark, bounds=bounds, points=points)
     if group.failures and not group.done:
         return Entry(note=group.failures[0].status)
     return Entry()
