@@ -16,7 +16,8 @@ from typing import Literal
 
 import numpy as np
 
-from bench.analysis.statistics.intervals import intervals
+from bench.analysis.statistics.dispersion import INTERVALS, moderated
+from bench.analysis.statistics.intervals import of_cell
 from bench.analysis.statistics.metrics import Ratios
 from bench.analysis.statistics.variance import Components, components, linear_covariance
 
@@ -87,10 +88,10 @@ def measure(setting: Setting, runs: int, random: int = 0) -> Coverage:
     alone, table, halves = [], [], []
     for _ in range(runs):
         found = cell(setting, rng, ability)
-        item = intervals({0: found})[0]
+        item = of_cell(found, moderated([found], INTERVALS)[0])
         alone.append(item.low <= truth <= item.high)
-        others = rng.choice(len(calm), CELLS - 1, replace=False)
-        item = intervals({0: found, **{1 + place: calm[other] for place, other in enumerate(others)}})[0]
+        others = [calm[place] for place in rng.choice(len(calm), CELLS - 1, replace=False)]
+        item = of_cell(found, moderated([found, *others], INTERVALS)[0])
         table.append(item.low <= truth <= item.high)
         halves.append(item.half)
     share = float(np.mean(table))

@@ -54,11 +54,14 @@ class Interval:
 def intervals(found: Mapping[K, Components]) -> dict[K, Interval]:
     """The interval of every cell: of the mean score over new seeds and new examples of the same kind. One seed says
     nothing about the variance over seeds, so its interval covers the examples alone."""
-    result = {}
-    for (key, parts), seed in zip(found.items(), moderated(list(found.values()), INTERVALS), strict=True):
-        over_seeds = [seed.scaled(1 / parts.seeds)] if parts.seeds > 1 else []
-        result[key] = estimated(parts, total([Noise.known(parts.example), *over_seeds]))
-    return result
+    noises = moderated(list(found.values()), INTERVALS)
+    return {key: of_cell(parts, seed) for (key, parts), seed in zip(found.items(), noises, strict=True)}
+
+
+def of_cell(parts: Components, seed: Noise) -> Interval:
+    """The interval of one cell; seed: the error of one seed's score, moderated."""
+    over_seeds = [seed.scaled(1 / parts.seeds)] if parts.seeds > 1 else []
+    return estimated(parts, total([Noise.known(parts.example), *over_seeds]))
 
 
 def estimated(parts: Components, noise: Noise, level: float = 0.95) -> Interval:
