@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from statistics import median
 from typing import NamedTuple
 
+from bench.analysis.timing import Timing, timing
 from bench.contracts import BenchError
 from bench.runs.record import Machine, Record
 
@@ -54,12 +55,14 @@ class Group:
         values = [record.seconds.cold for record in self.done]
         return median(values) if values else None
 
+    def timing(self) -> Timing | None:
+        """What its cold seconds rest on; None without a finished seed."""
+        return timing(self.done)
+
     def measurements(self) -> int:
-        """How many independent measurements the cold seconds rest on: the seeds or, where what seeds may share
-        (preparing rows and the prefix) takes most of the time, the different values of that part."""
-        shared = [record.seconds.prepare + record.seconds.prefix for record in self.done]
-        cold = [record.seconds.cold for record in self.done]
-        return len(set(shared)) if 2 * sum(shared) > sum(cold) else len(cold)
+        """How many independent measurements its cold seconds rest on: seeds may share what takes longest."""
+        found = self.timing()
+        return found.measurements if found else 0
 
     def trainable(self) -> float | None:
         """The share of the parameters that learn, in [0, 1]."""
