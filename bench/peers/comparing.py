@@ -14,8 +14,8 @@ from statistics import fmean, median
 from bench.peers.measurement import SIDES, Measurement, Side, SideOutcome
 
 MARGIN = 0.01
-"""Scores nearer than this count as equivalent: one point, which is less than the ± of any table with up to 1,000 test
-examples, so that a difference that the margin hides is one that a table could not show."""
+"""Scores nearer than this count as equivalent: one point, which is less than the ± of a table with up to 1,000 test
+examples, so a difference that the margin hides is one that such a table could not show."""
 
 LEVEL = 0.05
 
