@@ -16,7 +16,7 @@ from bench.analysis.tables.model import Table
 from bench.contracts import BenchError
 from bench.runs.record import Record
 
-RATIO = ", ± half of a 95% interval from the parts that were measured again; a time that was measured once has none"
+RATIO = ", ± half of a 95% interval where the larger part of both times was measured again"
 BY_TASK = ("task", "strategy", "backbone")
 ACROSS_TASKS = ("strategy", "backbone")
 DEFAULT_COLUMNS = {

@@ -40,7 +40,7 @@ def spread(entry: Entry, column: Column, digits: int = 1) -> str:
     """The spread alone, in the same unit and digits as the value; empty where there is none."""
     if entry.spread is None or entry.value is None or not math.isfinite(entry.spread):
         return ""
-    return _written(entry.spread, column.unit, digits)
+    return _written(entry.spread, column.unit, digits).removesuffix("×")
 
 
 def interval(entry: Entry, column: Column, digits: int = 1) -> str:
