@@ -1,4 +1,5 @@
-"""Convergence: the epochs and seconds a strategy needs to reach 90% and 99% of its best validation score."""
+"""Convergence: the epochs and seconds a strategy needs to reach 90% and 99% of its best validation score, and which
+runs were still improving when their budget ended."""
 
 from __future__ import annotations
 
@@ -12,12 +13,24 @@ from bench.runs.curve import Point
 from bench.runs.record import Record
 
 SHARES = (0.9, 0.99)
+FALLING = 0.01
+"""By which share of itself the validation loss must fall in the last interval for a run to count as unconverged.
+The rate decays to zero, so a smaller step is what every budget ends with."""
 
 
 def reached(curve: Sequence[Point], share: float) -> Point | None:
     """The first point whose score is at least `share` of the curve's best; None for an empty curve."""
     best = max((point.score for point in curve), default=0.0)
     return next((point for point in curve if point.score >= share * best), None)
+
+
+def unconverged(record: Record) -> bool:
+    """Whether a finished run's validation loss was lowest in its last state and still falling: more epochs may
+    raise its score. A run that was validated once cannot tell."""
+    losses = [point.loss for point in record.curve]
+    if record.status != "done" or len(losses) < 2:
+        return False
+    return losses[-1] == min(losses) and losses[-1] < (1 - FALLING) * losses[-2]
 
 
 def build(records: Sequence[Record]) -> Table:

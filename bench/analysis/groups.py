@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from statistics import median
 from typing import NamedTuple
 
+from bench.analysis.timing import Timing, timing
 from bench.contracts import BenchError
 from bench.runs.record import Machine, Record
 
@@ -54,12 +55,14 @@ class Group:
         values = [record.seconds.cold for record in self.done]
         return median(values) if values else None
 
+    def timing(self) -> Timing | None:
+        """What its cold seconds rest on; None without a finished seed."""
+        return timing(self.done)
+
     def measurements(self) -> int:
-        """How many independent measurements the cold seconds rest on: the seeds or, where what seeds may share
-        (preparing rows and the prefix) takes most of the time, the different values of that part."""
-        shared = [record.seconds.prepare + record.seconds.prefix for record in self.done]
-        cold = [record.seconds.cold for record in self.done]
-        return len(set(shared)) if 2 * sum(shared) > sum(cold) else len(cold)
+        """How many independent measurements its cold seconds rest on: seeds may share what takes longest."""
+        found = self.timing()
+        return found.measurements if found else 0
 
     def trainable(self) -> float | None:
         """The share of the parameters that learn, in [0, 1]."""
@@ -185,6 +188,11 @@ def is_degenerate(record: Record, test: str = "test") -> bool:
 def kind_of(record: Record, metric: str) -> str:
     """The kind of a record's metric; '' where it has none of this name."""
     return next((item.kind for item in record.metrics if item.name == metric), "")
+
+
+def collapsed(group: Group, test: str = "test") -> bool:
+    """Whether some of its seeds learned nothing and others did: few seeds cannot say how often that happens."""
+    return 0 < sum(is_degenerate(record, test) for record in group.done) < len(group.done)
 
 
 def failure_counts(records: Sequence[Record]) -> dict[str, int]:

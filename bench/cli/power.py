@@ -37,6 +37,10 @@ def power(
     examples: Annotated[
         int, typer.Option(min=0, help="Test examples of a simulated run; 0: as recorded.")
     ] = 0,
+    intervals: Annotated[
+        bool,
+        typer.Option("--intervals", help="Instead: how often the intervals of tables hold the truth."),
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Say how small a drop `compare` finds, and how often it raises a false alarm.
@@ -50,6 +54,9 @@ def power(
 
     import numpy as np
 
+    if intervals:
+        _intervals(trials, as_json)
+        return
     from bench.analysis.regression.power import measure
     from bench.analysis.regression.simulation import Simulator, pools
 
@@ -59,6 +66,19 @@ def power(
             print(json.dumps(asdict(rates)), flush=True)
         else:
             print(*([] if place else [rates.head()]), rates.row(), sep="\n", flush=True)
+
+
+def _intervals(trials: int, as_json: bool) -> None:
+    """Simulate the intervals of tables; one setting a line as JSON, or a table at the end."""
+    from bench.analysis.statistics import coverage
+
+    found = []
+    for setting in coverage.settings():
+        found.append(coverage.measure(setting, trials))
+        if as_json:
+            print(coverage.as_json(found[-1:]), end="", flush=True)
+    if not as_json:
+        print(coverage.markdown(found), end="")
 
 
 def _opened(paths: Sequence[Path]) -> Iterator[Run]:

@@ -177,6 +177,7 @@ def run(
         _print_floor(cells, registry, records, folder)
     if not part:
         note_completed(folder, begun)
+    _print_unconverged(records)
     print(f"\nrecords and predictions: {folder}/")
     if spent := _warm_up(records, begun):
         print(f"warm-up {spent:.1f} s, in no cell's seconds")
@@ -257,6 +258,20 @@ def _print_floor(cells: Sequence[Cell], registry: Registry, records: Sequence[Re
             best = max(gains, key=lambda key: gains[key].mean)
             where = f"{task}: " if len({cell.task for cell in cells}) > 1 else ""
             print(f"\n{where}{found.sentence(best, f'{best.strategy} {best.backbone}')}")
+
+
+def _print_unconverged(records: Sequence[Record]) -> None:
+    """How many cells had not converged, and how to give them more."""
+    from bench.analysis.convergence import unconverged
+
+    late = [record for record in records if unconverged(record)]
+    if late:
+        done = sum(record.status == "done" for record in records)
+        epochs = max(record.cell.recipe.epochs for record in late)
+        print(
+            f"\n{len(late)} of {done} cells were still improving when their budget ended: to see whether they "
+            f"converge, add --set recipe.epochs={2 * epochs:g}"
+        )
 
 
 def _print_failed(records: Sequence[Record]) -> None:

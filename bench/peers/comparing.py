@@ -1,7 +1,9 @@
 """How many times faster, and whether as good: pure functions over measurements.
 
 Speed is the ratio of medians over repeats, with the range of the ratios of single repeats. Quality is a paired
-equivalence test (two one-sided t tests, Schuirmann 1987) of the headline metric over seeds: equal within MARGIN."""
+equivalence test (two one-sided t tests, Schuirmann 1987) of the headline metric over seeds: equivalent within
+MARGIN, which is not chosen from measurements. Strategies of one seed share rows and head, so their differences are
+not independent pairs: they are averaged first, and seeds are the pairs."""
 
 from __future__ import annotations
 
@@ -11,9 +13,9 @@ from statistics import fmean, median
 
 from bench.peers.measurement import SIDES, Measurement, Side, SideOutcome
 
-MARGIN = 0.03
-"""Scores nearer than this count as equal: three points, about the standard error of a difference between two
-independent scores around 80% on 400 test examples."""
+MARGIN = 0.01
+"""Scores nearer than this count as equivalent: one point, which is less than the ± of a table with up to 1,000 test
+examples, so a difference that the margin hides is one that such a table could not show."""
 
 LEVEL = 0.05
 
@@ -39,7 +41,7 @@ class Equality:
     p: float | None
 
     @property
-    def equal(self) -> bool:
+    def equivalent(self) -> bool:
         return self.p is not None and self.p < LEVEL
 
 
@@ -89,7 +91,8 @@ def compare(measurements: Sequence[Measurement]) -> list[SideComparison]:
 
 
 def pooled(measurements: Sequence[Measurement], side: Side) -> dict[str, Equality]:
-    """Equality of a side over all strategies and seeds together, by task."""
+    """Equality of a side over all strategies together, by task; a seed's differences are averaged over the
+    strategies that both sides ran, and seeds are the pairs."""
     scores: dict[str, dict[tuple[str, str, int], dict[Side, float]]] = {}
     for m in measurements:
         if m.outcome and m.outcome.score is not None and m.side in ("engine", side):
@@ -97,9 +100,12 @@ def pooled(measurements: Sequence[Measurement], side: Side) -> dict[str, Equalit
             pair[m.side] = m.outcome.score
     found = {}
     for task, pairs in scores.items():
-        differences = [pair["engine"] - pair[side] for pair in pairs.values() if len(pair) == 2]
-        if differences:
-            found[task] = equality(differences)
+        by_seed: dict[int, list[float]] = {}
+        for (_, _, seed), pair in pairs.items():
+            if len(pair) == 2:
+                by_seed.setdefault(seed, []).append(pair["engine"] - pair[side])
+        if by_seed:
+            found[task] = equality([fmean(differences) for differences in by_seed.values()])
     return found
 
 

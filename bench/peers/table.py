@@ -100,7 +100,7 @@ def _times(speed: Speed | None, engine: bool) -> str:
 
 
 def _difference(equality: Equality | None) -> str:
-    """Points, with half of the 90% interval: where that lies within the margin, the scores are equal."""
+    """Points, with half of the 90% interval: where that lies within the margin, scores are equivalent."""
     if equality is None:
         return ABSENT
     points = f"{100 * equality.difference:+.1f}"
@@ -116,7 +116,7 @@ def _classifier_note(comparisons: Sequence[SideComparison]) -> list[str]:
 
 
 def _quality(results: PeerResults) -> list[str]:
-    """A sentence for each side and task: whether all its scores together equal this engine's."""
+    """A sentence for each side and task: whether its scores are equivalent to this engine's."""
     found = []
     trainers: tuple[Side, ...] = ("trainer", "trainer-tuned")
     for side in trainers:
@@ -125,8 +125,8 @@ def _quality(results: PeerResults) -> list[str]:
     if not found:
         return []
     head = (
-        f"Quality over all strategies and repeats, paired by seed; equal means within {100 * MARGIN:g} points (two "
-        "one-sided t tests at 5%)."
+        "Quality over all strategies, paired by seed; equivalent means within "
+        f"{100 * MARGIN:g} point, a margin that is not chosen from measurements (two one-sided t tests at 5%)."
     )
     return [" ".join([head, *(f"{line}." for line in found)])]
 
@@ -134,8 +134,8 @@ def _quality(results: PeerResults) -> list[str]:
 def _verdict(equality: Equality) -> str:
     if equality.p is None or equality.half is None:
         return f"{100 * equality.difference:+.1f} points from a single pair, which proves nothing"
-    verdict = "equal" if equality.equal else "not shown to be equal"
-    size = f"{100 * equality.difference:+.1f} ± {100 * equality.half:.1f} points, {equality.pairs} pairs"
+    verdict = "equivalent" if equality.equivalent else "not shown to be equivalent"
+    size = f"{100 * equality.difference:+.1f} ± {100 * equality.half:.1f} points, {equality.pairs} seeds"
     return f"{verdict} ({size}, p = {equality.p:.3f})"
 
 

@@ -39,7 +39,7 @@ def make_record(task: str = "reviews", strategy: str = "full", seed: int = 0, **
         "metrics": METRICS,
         "scores": {"test": {"accuracy": accuracy, "f1": accuracy - 0.01}},
         "curve": (Point(step=10, epoch=1, seconds=5, phase=1, train_loss=1, loss=1, score=accuracy),),
-        "seconds": Seconds(prepare=1, train=8, evaluate=1, cold=10),
+        "seconds": Seconds(prepare=1, train=8 + seed / 1000, evaluate=1, cold=10 + seed / 1000),
         "peak_memory": 400 * 2**20,
         "trainable": 1000,
         "parameters": 1000,

@@ -12,7 +12,7 @@ no verdict: seeds that share a prefix copy its time, which is then one measureme
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from statistics import fmean, median
 from typing import Literal, Protocol
@@ -20,6 +20,8 @@ from typing import Literal, Protocol
 from bench.analysis.groups import Group, Key
 from bench.analysis.statistics.familywise import holm
 from bench.analysis.statistics.intervals import student_tail
+from bench.analysis.timing import TimeNoise, pooled_variance
+from bench.analysis.timing import noise as pooled_noise
 from bench.runs.record import Record
 
 FEW = 4  # cells that a median needs
@@ -111,14 +113,15 @@ def _judged(
     """typical: the growth, as a logarithm, that every cell is expected to have."""
     sides = {key: _logs(pair, value) for key, pair in pairs.items()}
     logs = {key: (before, after) for key, (before, after) in sides.items() if before and after}
-    variance, dof = pooled_variance([side for pair in logs.values() for side in pair])
-    noise = options.time_noise if quantity == "seconds" else 0.0
-    least = math.log1p(options.slower if quantity == "seconds" else options.larger)
+    timed = quantity == "seconds"
+    within, noise = (_time_noise(pairs), options.time_noise) if timed else (_noise(logs.values()), 0.0)
+    least = math.log1p(options.slower if timed else options.larger)
     p = []
-    for before, after in logs.values():
-        error = math.sqrt(variance * (1 / len(before) + 1 / len(after)) + 2 * noise**2)
+    for key, (before, after) in logs.items():
+        weight = _time_weight(pairs[key]) if timed else 1 / len(before) + 1 / len(after)
+        error = math.sqrt(within.variance * weight + 2 * noise**2)
         growth = fmean(after) - fmean(before) - typical
-        p.append(student_tail(growth / error, dof) if error > 0 else float(growth <= 0))
+        p.append(student_tail(growth / error, within.dof or math.inf) if error > 0 else float(growth <= 0))
     return [
         Cost(
             key,
@@ -132,10 +135,15 @@ def _judged(
     ]
 
 
-def pooled_variance(samples: list[list[float]]) -> tuple[float, float]:
-    """The variance within samples and its degrees of freedom; (0, infinity) where no sample has two values."""
-    dof = sum(len(values) - 1 for values in samples)
-    if dof == 0:
-        return 0.0, math.inf
-    squares = sum(sum((value - fmean(values)) ** 2 for value in values) for values in samples)
-    return squares / dof, float(dof)
+def _noise(pairs: Iterable[tuple[list[float], list[float]]]) -> TimeNoise:
+    return TimeNoise(*pooled_variance([side for pair in pairs for side in pair]))
+
+
+def _time_noise(pairs: Mapping[Key, tuple[Group, Group]]) -> TimeNoise:
+    """The noise of times in both runs, from the parts that were measured again."""
+    return pooled_noise(found for pair in pairs.values() for group in pair if (found := group.timing()))
+
+
+def _time_weight(pair: tuple[Group, Group]) -> float:
+    """The variance of a growth, in units of that of one measurement."""
+    return sum(found.weight for group in pair if (found := group.timing()))

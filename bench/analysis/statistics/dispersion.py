@@ -9,14 +9,20 @@ distribution, which is estimated from the cells.
 An inverse chi-squared prior would be wrong where most strategies are steady and some collapse, and the gate would
 raise false alarms. As in vash (Lu & Stephens 2016, Bioinformatics 32) the prior is flexible, on a grid: the
 logarithm of a dispersion has Student's t distribution, except in a share of wild cells, which may have any
-dispersion up to WILDEST (after Phipson et al. 2016, Annals of Applied Statistics 10). Location, scale and share are
+dispersion up to a limit (after Phipson et al. 2016, Annals of Applied Statistics 10). Location, scale and share are
 integrated out rather than estimated (Gelman 2006, Bayesian Analysis 1), so a run of few cells yields a cautious
 answer. A single cell is left with nearly Student's t on its own seeds.
+
+Moderation is right on average over the cells, and too confident about a cell that is far noisier than the others
+and whose few seeds happen to agree. Tests of many cells promise an error rate over all of them, and use the prior
+TESTS. An interval promises coverage of its own cell, and uses INTERVALS, in which half of the cells may be wild:
+where the seeds' own spread dominates, it is Student's t on them (`coverage` measures both).
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
@@ -25,24 +31,36 @@ from bench.analysis.statistics.noise import Noise
 from bench.analysis.statistics.variance import Components
 
 DISPERSIONS = np.geomspace(1.0, 1e5, 97)
-LOCATIONS = np.linspace(0.0, 4.5, 16)  # of the logarithm of a dispersion
-LOCATION_RATE = (
-    1.6  # exponential; chosen so that intervals of a single cell cover 92% to 98% (tests/analysis)
-)
 SCALES = np.array([0.05, 0.1, 0.2, 0.35, 0.5, 0.75, 1.0, 1.5, 2.0, 3.0])
 TAILS = 3.0  # degrees of freedom
-WILD_SHARES = {0.0: 3 / 4, 0.1: 1 / 12, 0.2: 1 / 12, 0.3: 1 / 12}  # share of cells: prior probability
-WILDEST = 300.0
 
 
-def moderated(cells: Sequence[Components]) -> list[Noise]:
+@dataclass(frozen=True)
+class Prior:
+    """What is believed of the dispersions of cells beforehand.
+
+    location, rate: the largest location of the logarithm of a dispersion that is considered, and the rate of its
+    exponential distribution. shares: the shares of wild cells that are considered, each with its probability.
+    wildest: the largest dispersion of a wild cell."""
+
+    location: float
+    rate: float
+    shares: tuple[tuple[float, float], ...]
+    wildest: float
+
+
+TESTS = Prior(4.5, 1.6, ((0.0, 3 / 4), (0.1, 1 / 12), (0.2, 1 / 12), (0.3, 1 / 12)), 300.0)
+INTERVALS = Prior(6.9, 0.1, ((0.4, 1 / 3), (0.5, 1 / 3), (0.6, 1 / 3)), 1000.0)
+
+
+def moderated(cells: Sequence[Components], prior: Prior = TESTS) -> list[Noise]:
     """The error of one seed's score in each cell. For a cell with one seed it comes from the other cells."""
     dofs = np.array([max(cell.dof, 0) for cell in cells], dtype=float)
     interactions = np.array([_interaction(cell) for cell in cells])
     seeds = np.array([cell.seed if cell.dof > 0 else 0.0 for cell in cells])
     likelihood = _likelihood(seeds / interactions, dofs)
-    priors, beforehand = _priors()
-    evidence = priors @ likelihood.T  # [priors, cells]
+    priors, beforehand = _candidates(prior)
+    evidence = priors @ likelihood.T  # [candidates, cells]
     logs = np.log(evidence).sum(1) + np.log(beforehand)
     belief = np.exp(logs - logs.max())
     belief /= belief.sum()
@@ -67,15 +85,18 @@ def _likelihood(found: np.ndarray, dofs: np.ndarray) -> np.ndarray:
     return np.exp(logs - logs.max(1, keepdims=True))
 
 
-@lru_cache(maxsize=1)
-def _priors() -> tuple[np.ndarray, np.ndarray]:
-    """The candidate distributions over dispersions, one for each share of wild cells, location and scale [priors,
-    dispersions]; and their prior probabilities, up to a factor [priors]."""
-    standard = (np.log(DISPERSIONS) - LOCATIONS[:, None, None]) / SCALES[:, None]
+@lru_cache(maxsize=4)
+def _candidates(prior: Prior) -> tuple[np.ndarray, np.ndarray]:
+    """The candidate distributions over dispersions [candidates, dispersions], one for each share of wild cells,
+    location and scale; and their prior probabilities, up to a factor [candidates]."""
+    locations = np.arange(0.0, prior.location + 0.15, 0.3)
+    standard = (np.log(DISPERSIONS) - locations[:, None, None]) / SCALES[:, None]
     density = (1 + standard**2 / TAILS) ** (-(TAILS + 1) / 2)
     steady = density / density.sum(-1, keepdims=True)
-    wild = (DISPERSIONS <= WILDEST) / np.count_nonzero(DISPERSIONS <= WILDEST)
-    priors = [(1 - share) * steady + share * wild for share in WILD_SHARES]
-    located = np.exp(-LOCATION_RATE * LOCATIONS)
-    beforehand = np.multiply.outer(list(WILD_SHARES.values()), np.repeat(located, len(SCALES)))
-    return np.reshape(priors, (-1, len(DISPERSIONS))), beforehand.ravel()
+    wild = (prior.wildest >= DISPERSIONS) / np.count_nonzero(prior.wildest >= DISPERSIONS)
+    candidates = [(1 - share) * steady + share * wild for share, _ in prior.shares]
+    located = np.exp(-prior.rate * locations)
+    beforehand = np.multiply.outer(
+        [probability for _, probability in prior.shares], np.repeat(located, len(SCALES))
+    )
+    return np.reshape(candidates, (-1, len(DISPERSIONS))), beforehand.ravel()

@@ -7,15 +7,27 @@ from collections.abc import Hashable, Mapping
 from dataclasses import dataclass
 from typing import TypeVar
 
-from bench.analysis.statistics.dispersion import moderated
+from bench.analysis.statistics.dispersion import INTERVALS, moderated
 from bench.analysis.statistics.noise import Noise, total
 from bench.analysis.statistics.variance import Components
 
 MEANING = (
     "± is half of a 95% interval over seeds and test examples: examples are bootstrapped, and the variance over "
-    "seeds is moderated across cells (after Smyth 2004)."
+    "seeds is moderated across cells (after Smyth 2004). Strategies whose seeds now and then learn nothing are not "
+    "covered by three seeds."
 )
-EXACT = "[low, high] is an exact binomial interval (Clopper and Pearson 1934), where nearly all examples are alike."
+ONE_SEED = (
+    "One seed has no interval: what another would score is not known. The choice of test examples alone moves its "
+    "score by ± {halves} points. McNemar's exact test decides where it applies."
+)
+POINTS = (
+    "In parentheses: the seeds, in place of an interval, where some of them learned nothing. So few seeds cannot "
+    "say how often that happens."
+)
+EXACT = (
+    "[low, high] is an exact binomial interval over test examples (Clopper and Pearson 1934), where nearly all of "
+    "them are alike."
+)
 K = TypeVar("K", bound=Hashable)
 
 
@@ -42,11 +54,14 @@ class Interval:
 def intervals(found: Mapping[K, Components]) -> dict[K, Interval]:
     """The interval of every cell: of the mean score over new seeds and new examples of the same kind. One seed says
     nothing about the variance over seeds, so its interval covers the examples alone."""
-    result = {}
-    for (key, parts), seed in zip(found.items(), moderated(list(found.values())), strict=True):
-        over_seeds = [seed.scaled(1 / parts.seeds)] if parts.seeds > 1 else []
-        result[key] = estimated(parts, total([Noise.known(parts.example), *over_seeds]))
-    return result
+    noises = moderated(list(found.values()), INTERVALS)
+    return {key: of_cell(parts, seed) for (key, parts), seed in zip(found.items(), noises, strict=True)}
+
+
+def of_cell(parts: Components, seed: Noise) -> Interval:
+    """The interval of one cell; seed: the error of one seed's score, moderated."""
+    over_seeds = [seed.scaled(1 / parts.seeds)] if parts.seeds > 1 else []
+    return estimated(parts, total([Noise.known(parts.example), *over_seeds]))
 
 
 def estimated(parts: Components, noise: Noise, level: float = 0.95) -> Interval:

@@ -8,15 +8,19 @@ from typing import NamedTuple
 
 import numpy as np
 
-from bench.analysis.groups import Group, Key, kind_of
+from bench.analysis.groups import Group, Key, collapsed, kind_of
 from bench.analysis.loading import Predictions
-from bench.analysis.statistics.intervals import EXACT, MEANING, intervals
+from bench.analysis.statistics.intervals import EXACT, MEANING, ONE_SEED, POINTS, Interval, intervals
 from bench.analysis.statistics.paired import SURE, Comparison, compare_pairs, judge_pairs, with_best
 from bench.analysis.statistics.resampling import Resampled, Source, resample
 
 STANDARD_DEVIATION = (
     "± is the standard deviation over seeds, not an interval: "
     "predictions were not read (table --intervals reads them)."
+)
+FIXED_ROWS = "Intervals are given these training rows, which all seeds share."
+DRAWN_ROWS = (
+    "Each seed draws its training rows anew, so intervals speak of the task, not of one training set."
 )
 TIED = (
     "Bold: the best mean of its task. Underlined: not told apart from it (paired bootstrap on the same examples, "
@@ -36,12 +40,13 @@ class Shown(NamedTuple):
 @dataclass(frozen=True)
 class Uncertainty:
     """spread: half of an interval, or a standard deviation, in units of the score; `notes` say which. bounds: of
-    the intervals that are not symmetric."""
+    the intervals that are not symmetric. points: the scores of single seeds where no interval would hold."""
 
     spread: Mapping[Shown, float]
     tied: frozenset[Shown] = frozenset()
     notes: tuple[str, ...] = ()
     bounds: Mapping[Shown, tuple[float, float]] = field(default_factory=dict)
+    points: Mapping[Shown, tuple[float, ...]] = field(default_factory=dict)
 
 
 def from_seeds(
@@ -63,7 +68,8 @@ def from_predictions(
     predictions: Callable[[str], Predictions],
     test: str = "test",
 ) -> Uncertainty:
-    """95% intervals over seeds and examples, and ties; a score without predictions has neither.
+    """95% intervals over seeds and examples, and ties; a score without predictions has neither. Seeds take the
+    place of an interval that would not hold.
 
     Noise over seeds is moderated across the groups of a metric; ties are corrected over the whole table."""
     source = Source(predictions)
@@ -72,31 +78,67 @@ def from_predictions(
         for metric in metrics[key]:
             if (scores := resample(group, metric, source, test)) is not None:
                 found[key, metric] = scores
-    spread: dict[Shown, float] = {}
-    bounds: dict[Shown, tuple[float, float]] = {}
+    shown = _Intervals()
     for metric in {metric: None for _, metric in found}:
         parts = {key: scores.components() for (key, name), scores in found.items() if name == metric}
         for key, item in intervals(parts).items():
-            spread[Shown(key, metric, test)] = item.half
-            if item.bounds is not None:
-                bounds[Shown(key, metric, test)] = item.bounds
+            shown.add(Shown(key, metric, test), item, groups[key])
     ranked = {scored: scores for scored, scores in found.items() if not _is_error(groups, scored)}
     pairs = with_best(ranked)
     verdicts = judge_pairs(ranked, pairs, groups, source) if test == "test" else compare_pairs(ranked, pairs)
     compared = [item for item in verdicts if item.tied]
     tied = frozenset(Shown(item.second, item.metric, test) for item in compared)
-    notes = [MEANING, TIED.format(missed=_missed(compared), odds=100 - SURE)]
-    if any(len(scores.seeds) == 1 for scores in found.values()):
-        notes.append(
-            "With one seed the interval covers the test examples alone, and McNemar's exact test decides where it "
-            "applies."
-        )
-    if bounds:
-        notes.append(EXACT)
+    notes = [*shown.notes(groups), TIED.format(missed=_missed(compared), odds=100 - SURE)]
     if clustered := {key.task: scores.clusters for (key, _), scores in found.items() if scores.clusters}:
         counts = ", ".join(f"{task} ({count:,})" for task, count in clustered.items())
         notes.append(f"Test examples are resampled by the document that they come from: {counts} documents.")
-    return Uncertainty(spread, tied, tuple(notes), bounds)
+    return Uncertainty(shown.spread, tied, tuple(notes), shown.bounds, shown.points)
+
+
+def training_rows(groups: Mapping[Key, Group]) -> list[str]:
+    """What intervals say of training rows: those that all seeds have, or any that the task could have had."""
+    tasks: dict[bool, dict[str, None]] = {}
+    for group in groups.values():
+        for record in group.done:
+            tasks.setdefault(record.cell.draw is not None, {})[record.cell.task] = None
+    texts = {False: FIXED_ROWS, True: DRAWN_ROWS}
+    return [
+        f"{texts[drawn][:-1]} ({', '.join(names)})." if len(tasks) > 1 else texts[drawn]
+        for drawn, names in tasks.items()
+    ]
+
+
+@dataclass
+class _Intervals:
+    """What a table shows of its intervals. alone: half the intervals over examples of single seeds."""
+
+    spread: dict[Shown, float] = field(default_factory=dict)
+    bounds: dict[Shown, tuple[float, float]] = field(default_factory=dict)
+    points: dict[Shown, tuple[float, ...]] = field(default_factory=dict)
+    alone: list[float] = field(default_factory=list)
+
+    def add(self, shown: Shown, item: Interval, group: Group) -> None:
+        """Note the interval, or the seeds where it would not hold: one seed, or seeds of which some collapsed."""
+        if item.seeds == 1 and item.bounds is None:
+            if kind_of(group.done[0], shown.metric) != "error":  # which is not in points
+                self.alone.append(item.half)
+        elif collapsed(group, shown.test):
+            self.points[shown] = tuple(group.scores(shown.metric, shown.test))
+        else:
+            self.spread[shown] = item.half
+            if item.bounds is not None:
+                self.bounds[shown] = item.bounds
+
+    def notes(self, groups: Mapping[Key, Group]) -> list[str]:
+        """What ± and brackets are, for those that the table has."""
+        found = [MEANING, *training_rows(groups)] if self.spread else []
+        if self.alone:
+            found.append(ONE_SEED.format(halves=_range(self.alone)))
+        if self.bounds:
+            found.append(EXACT)
+        if self.points:
+            found.append(POINTS)
+        return found
 
 
 def _is_error(groups: Mapping[Key, Group], scored: tuple[Key, str]) -> bool:
@@ -109,6 +151,10 @@ def _missed(tied: Sequence[Comparison]) -> str:
     """The differences that these ties may hide, in points."""
     if not tied:
         return "differences below a detectable one"
-    least, most = (100 * limit(item.detectable for item in tied) for limit in (min, max))
-    where = f"{most:.1f}" if len(tied) == 1 else f"{least:.1f} to {most:.1f}"
-    return f"differences below {where} points"
+    return f"differences below {_range([item.detectable for item in tied])} points"
+
+
+def _range(values: Sequence[float]) -> str:
+    """Smallest to largest, in points."""
+    least, most = (f"{100 * limit(values):.1f}" for limit in (min, max))
+    return most if least == most else f"{least} to {most}"

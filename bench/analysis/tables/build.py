@@ -16,6 +16,7 @@ from bench.analysis.tables.model import Table
 from bench.contracts import BenchError
 from bench.runs.record import Record
 
+RATIO = ", ± half of a 95% interval where the larger part of both times was measured again"
 BY_TASK = ("task", "strategy", "backbone")
 ACROSS_TASKS = ("strategy", "backbone")
 DEFAULT_COLUMNS = {
@@ -137,7 +138,7 @@ def _reading(names: Sequence[str], options: TableOptions) -> list[str]:
     reference = options.reference
     meanings = {
         "relative": f"Time / {reference}: cold seconds over those of {reference} on the same task, backbone and "
-        f"machine{'' if options.rows == BY_TASK else '; the geometric mean over tasks'}.",
+        f"machine{RATIO if options.rows == BY_TASK else '; the geometric mean over tasks'}.",
         "rank": "Rank: the mean over tasks of the rank by headline score; 1 is best.",
         "average": "Average: the unweighted mean of the headline scores; shown where every task has one.",
         "of-full-corrected": f"Above chance: (score - floor) / ({reference} - floor); the floor is "

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import math
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -12,6 +13,7 @@ from bench.analysis.derived import DERIVED
 from bench.analysis.groups import Group, Key, floor, is_degenerate, kind_of, metric_heading, metric_names
 from bench.analysis.statistics.uncertainty import Shown, Uncertainty
 from bench.analysis.tables.model import ADAPTED, Column, Entry, Unit
+from bench.analysis.timing import TimeNoise, noise
 from bench.contracts import BenchError
 
 
@@ -26,6 +28,15 @@ class Context:
     def counterpart(self, group: Group) -> Group | None:
         """The reference strategy on the same task and backbone."""
         return self.groups.get(group.key._replace(strategy=self.reference))
+
+    @cached_property
+    def _time_noise(self) -> TimeNoise:
+        return noise(found for group in self.groups.values() if (found := group.timing()))
+
+    def time_half(self, group: Group, other: Group) -> float | None:
+        """Half of the 95% interval of the logarithm of a ratio of times; None where one was measured once."""
+        sides = group.timing(), other.timing()
+        return self._time_noise.half(*sides) if all(sides) else None  # type: ignore[arg-type]
 
     @cached_property
     def seeds(self) -> int:
@@ -49,7 +60,8 @@ def score(group: Group, metric: str, context: Context, test: str = "test") -> En
         shown = Shown(group.key, metric, test)
         mark = "tied" if shown in context.uncertainty.tied else ""
         known = context.uncertainty
-        return Entry(fmean(values), known.spread.get(shown), mark, bounds=known.bounds.get(shown))
+        bounds, points = known.bounds.get(shown), known.points.get(shown, ())
+        return Entry(fmean(values), known.spread.get(shown), mark, bounds=bounds, points=points)
     if group.failures and not group.done:
         return Entry(note=group.failures[0].status)
     return Entry()
@@ -70,7 +82,10 @@ def _relative(group: Group, context: Context) -> Entry:
     own, base = group.seconds(), other.seconds() if other else None
     if other is None or own is None or not base or group.machines() != other.machines():
         return Entry()
-    return Entry(own / base, note=_adapted(group) or _adapted(other))
+    ratio = own / base
+    half = context.time_half(group, other) if group.key != other.key else None
+    spread = None if half is None else ratio * math.expm1(half)
+    return Entry(ratio, spread, note=_adapted(group) or _adapted(other))
 
 
 def _trainable(group: Group, context: Context) -> Entry:

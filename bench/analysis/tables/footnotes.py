@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import dataclasses
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
 
+from bench.analysis.convergence import unconverged
 from bench.analysis.groups import (
     Group,
     Key,
@@ -100,9 +101,15 @@ def rules(groups: Mapping[Key, Group]) -> list[str]:
 
 
 def warnings(groups: Mapping[Key, Group]) -> list[str]:
-    """Runs that failed, that learned nothing, or that were adapted."""
+    """Runs that failed, that learned nothing, that had not converged, or that were adapted."""
     done = [record for group in groups.values() for record in group.done]
-    return [*_failures(groups), *_degenerate(done), *_adaptations(done), *_disturbed(done)]
+    return [
+        *_failures(groups),
+        *_degenerate(done),
+        *_unconverged(done),
+        *_adaptations(done),
+        *_disturbed(done),
+    ]
 
 
 def _seeds(records: Iterable[Record]) -> str:
@@ -247,6 +254,20 @@ def _degenerate(records: Iterable[Record]) -> list[str]:
     return [
         f"Degenerate: {len(ids)} of the finished runs score no better than chance or the majority label "
         f"({_cells(ids)})."
+    ]
+
+
+def _unconverged(records: Sequence[Record]) -> list[str]:
+    """Runs whose budget ended too early, as a number by strategy."""
+    late = [record for record in records if unconverged(record)]
+    if not late:
+        return []
+    runs = Counter(record.cell.strategy for record in records)
+    counts = Counter(record.cell.strategy for record in late)
+    named = ", ".join(f"{name} {count} of {runs[name]}" for name, count in counts.most_common())
+    return [
+        f"Not converged: {len(late)} of {len(records)} finished runs were still improving on validation when their "
+        f"budget ended ({named}); more epochs may raise their scores."
     ]
 
 

@@ -227,6 +227,8 @@ def _json_entry(entry: Entry) -> dict[str, Any]:
         float(f"{item:.12g}") if isinstance(item, float) else item for item in (entry.value, entry.spread)
     )
     fields = {"value": value, "spread": spread, "mark": entry.mark, "note": entry.note}
+    if entry.points:
+        fields["points"] = [float(f"{point:.12g}") for point in entry.points]
     if entry.bounds is not None:
         fields["bounds"] = [float(f"{bound:.12g}") for bound in entry.bounds]
     return {name: value for name, value in fields.items() if name == "value" or value not in (None, "")}

@@ -92,7 +92,7 @@ def _entry(entry: Entry, column: Column, digits: int) -> str:
         return escape(entry.note)
     value = escape(number_format.number(entry, column, digits))
     value = {"best": rf"\textbf{{{value}}}", "tied": rf"\underline{{{value}}}"}.get(entry.mark, value)
-    if entry.bounds is not None:
+    if entry.bounds is not None or entry.points:
         value += rf" {{\scriptsize{escape(number_format.interval(entry, column, digits).strip())}}}"
     elif spread := number_format.spread(entry, column, digits):
         value += rf" {{\scriptsize$\pm${escape(spread)}}}"

@@ -31,6 +31,7 @@ class Entry:
 
     spread: half of an interval or a standard deviation, in the unit of `value`; the table's notes say which.
     bounds: of an interval that is not symmetric; `spread` is then its longer side.
+    points: the values of single seeds, in place of an interval that would not hold.
     mark: the best of its column within a block, or not distinguishable from it.
     note: a few words shown with the value ("2/3") or in place of it ("failed").
     """
@@ -40,6 +41,7 @@ class Entry:
     mark: Mark = ""
     note: str = ""
     bounds: tuple[float, float] | None = None
+    points: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True)

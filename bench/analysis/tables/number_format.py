@@ -40,11 +40,14 @@ def spread(entry: Entry, column: Column, digits: int = 1) -> str:
     """The spread alone, in the same unit and digits as the value; empty where there is none."""
     if entry.spread is None or entry.value is None or not math.isfinite(entry.spread):
         return ""
-    return _written(entry.spread, column.unit, digits)
+    return _written(entry.spread, column.unit, digits).removesuffix("×")
 
 
 def interval(entry: Entry, column: Column, digits: int = 1) -> str:
-    """` ± spread`, or ` [low, high]` where the interval is not symmetric; empty where there is neither."""
+    """` ± spread`, ` [low, high]` where the interval is not symmetric, or ` (seed, seed)` in place of an interval;
+    empty where there is none."""
+    if entry.points:
+        return f" ({', '.join(_written(point, column.unit, digits) for point in entry.points)})"
     if entry.bounds is not None:
         low, high = (_written(bound, column.unit, digits) for bound in entry.bounds)
         return f" [{low}, {high}]"

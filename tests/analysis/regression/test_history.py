@@ -4,14 +4,6 @@ from __future__ import annotations
 
 import json
 
-import json
-
-import json
-
-import json
-
-import json
-
 import numpy as np
 import pytest
 
@@ -131,90 +123,6 @@ def test_the_trend_names_the_commit_that_begins_a_step(tmp_path):
         history.append(run_at(f"c{number}", 0.8 - 0.05 * (number >= 7) + 0.001 * (number % 3)), path)
     text = render(history.trend(history.read(path), "quick", task="reviews"), "md")
     assert "points at c7" in text
-
-
-def test_a_trend_never_mixes_recipes():
-    def line(commit: str, accuracy: float, epochs: float):
-        records = [make_record(accuracy=accuracy, recipe=Recipe(epochs=epochs), machine=MACHINE)]
-        return history.line(records).model_copy(update={"commit": commit})
-
-    lines = [line("a", 0.5, 1.0), line("b", 0.8, 3.0), line("c", 0.81, 3.0)]
-    found = history.trend(lines, "quick")
-    assert found.blocks[0].rows[0].entries[0].value == 2
-    assert found.notes[-1] == "Left out of some rows: 1 earlier runs with another recipe."
-    assert len(history.trend(lines[1:], "quick").notes) == 1
-
-
-def test_lines_without_recipes_are_read_and_not_mixed_with_others(tmp_path):
-    path = tmp_path / "history.jsonl"
-    history.append(run_at("new", 0.8), path)
-    cells = {"reviews/full/minilm": {"score": 0.7, "seconds": 9.0, "seeds": 3}}
-    old = {"history_version": 1, "suite": "quick", "date": "2025-01-01", "cells": cells}
-    path.write_text(json.dumps(old) + "\n" + path.read_text())
-    assert history.trend(history.read(path), "quick").blocks[0].rows[0].entries[0].value == 1
-
-
-def test_a_trend_never_mixes_recipes():
-    def line(commit: str, accuracy: float, epochs: float):
-        records = [make_record(accuracy=accuracy, recipe=Recipe(epochs=epochs), machine=MACHINE)]
-        return history.line(records).model_copy(update={"commit": commit})
-
-    lines = [line("a", 0.5, 1.0), line("b", 0.8, 3.0), line("c", 0.81, 3.0)]
-    found = history.trend(lines, "quick")
-    assert found.blocks[0].rows[0].entries[0].value == 2
-    assert found.notes[-1] == "Left out of some rows: 1 earlier runs with another recipe."
-    assert len(history.trend(lines[1:], "quick").notes) == 1
-
-
-def test_lines_without_recipes_are_read_and_not_mixed_with_others(tmp_path):
-    path = tmp_path / "history.jsonl"
-    history.append(run_at("new", 0.8), path)
-    cells = {"reviews/full/minilm": {"score": 0.7, "seconds": 9.0, "seeds": 3}}
-    old = {"history_version": 1, "suite": "quick", "date": "2025-01-01", "cells": cells}
-    path.write_text(json.dumps(old) + "\n" + path.read_text())
-    assert history.trend(history.read(path), "quick").blocks[0].rows[0].entries[0].value == 1
-
-
-def test_a_trend_never_mixes_recipes():
-    def line(commit: str, accuracy: float, epochs: float):
-        records = [make_record(accuracy=accuracy, recipe=Recipe(epochs=epochs), machine=MACHINE)]
-        return history.line(records).model_copy(update={"commit": commit})
-
-    lines = [line("a", 0.5, 1.0), line("b", 0.8, 3.0), line("c", 0.81, 3.0)]
-    found = history.trend(lines, "quick")
-    assert found.blocks[0].rows[0].entries[0].value == 2
-    assert found.notes[-1] == "Left out of some rows: 1 earlier runs with another recipe."
-    assert len(history.trend(lines[1:], "quick").notes) == 1
-
-
-def test_lines_without_recipes_are_read_and_not_mixed_with_others(tmp_path):
-    path = tmp_path / "history.jsonl"
-    history.append(run_at("new", 0.8), path)
-    cells = {"reviews/full/minilm": {"score": 0.7, "seconds": 9.0, "seeds": 3}}
-    old = {"history_version": 1, "suite": "quick", "date": "2025-01-01", "cells": cells}
-    path.write_text(json.dumps(old) + "\n" + path.read_text())
-    assert history.trend(history.read(path), "quick").blocks[0].rows[0].entries[0].value == 1
-
-
-def test_a_trend_never_mixes_recipes():
-    def line(commit: str, accuracy: float, epochs: float):
-        records = [make_record(accuracy=accuracy, recipe=Recipe(epochs=epochs), machine=MACHINE)]
-        return history.line(records).model_copy(update={"commit": commit})
-
-    lines = [line("a", 0.5, 1.0), line("b", 0.8, 3.0), line("c", 0.81, 3.0)]
-    found = history.trend(lines, "quick")
-    assert found.blocks[0].rows[0].entries[0].value == 2
-    assert found.notes[-1] == "Left out of some rows: 1 earlier runs with another recipe."
-    assert len(history.trend(lines[1:], "quick").notes) == 1
-
-
-def test_lines_without_recipes_are_read_and_not_mixed_with_others(tmp_path):
-    path = tmp_path / "history.jsonl"
-    history.append(run_at("new", 0.8), path)
-    cells = {"reviews/full/minilm": {"score": 0.7, "seconds": 9.0, "seeds": 3}}
-    old = {"history_version": 1, "suite": "quick", "date": "2025-01-01", "cells": cells}
-    path.write_text(json.dumps(old) + "\n" + path.read_text())
-    assert history.trend(history.read(path), "quick").blocks[0].rows[0].entries[0].value == 1
 
 
 def test_a_trend_never_mixes_recipes():

