@@ -1,12 +1,12 @@
 """Metrics that tables compute from predictions when they are asked for: the records need not have them.
 
-From labels: balanced accuracy and Matthews' correlation. From kept logits (`recipe.logits`): the cross-entropy `nll`, the
-Brier score, and `ece`, the expected calibration error over bins of equal mass."""
+From labels: balanced accuracy and Matthews' correlation. From kept logits (`recipe.logits`): the cross-entropy
+`nll`, the Brier score, and `ece`, the expected calibration error over bins of equal mass."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from functools import lru_cache
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -32,12 +32,14 @@ LABELLED = ("classification", "sentiment")
 Read = Callable[[str], Predictions]
 
 
-def with_derived(records: Sequence[Record], predictions: Read, names: Sequence[str]) -> tuple[list[Record], Read]:
-    """The records with those of the derived metrics that are named, where their predictions allow it, and what reads
-    the predictions with the columns that these metrics need."""
+def with_derived(
+    records: Sequence[Record], predictions: Read, names: Sequence[str]
+) -> tuple[list[Record], Read]:
+    """The records with those of the derived metrics that are named, where their predictions allow it, and what
+    reads the predictions with the columns that these metrics need."""
     wanted = [DERIVED[name] for name in names if name in DERIVED]
 
-    @lru_cache(maxsize=None)
+    @cache
     def read(cell: str) -> Predictions:
         return _extended(arrays(predictions(cell)))
 
@@ -86,7 +88,8 @@ def softmax(logits: np.ndarray) -> np.ndarray:
 
 
 def bins_of(confidences: np.ndarray) -> np.ndarray:
-    """The bin of each example [N]: BINS of equal mass, by confidence (Nguyen & O'Connor 2015; Nixon et al. 2019)."""
+    """The bin of each example [N]: BINS of equal mass, by confidence (Nguyen & O'Connor 2015; Nixon et al.
+    2019)."""
     order = np.argsort(confidences, kind="stable")
     bins = np.empty(len(confidences), int)
     bins[order] = np.arange(len(order)) * BINS // max(len(order), 1)
@@ -94,8 +97,8 @@ def bins_of(confidences: np.ndarray) -> np.ndarray:
 
 
 def calibration_terms(confidences: np.ndarray, correct: np.ndarray) -> np.ndarray:
-    """Values [N] whose mean is the expected calibration error: in each bin, confidence less correctness, with the sign
-    that the bin's mean has."""
+    """Values [N] whose mean is the expected calibration error: in each bin, confidence less correctness, with the
+    sign that the bin's mean has."""
     gaps = confidences - correct.astype(float)
     bins = bins_of(confidences)
     signs = np.sign(np.bincount(bins, gaps, minlength=BINS))

@@ -81,7 +81,15 @@ def test_it_reports_accuracy_and_f1_and_ranks_by_one_of_its_metrics(task: type[T
 @EVERY
 def test_its_metrics_can_be_recomputed(task: type[Task]) -> None:
     columns = {"mean": 1, "ratio": 2, "f1": 3, "macro_f1": 0, "class_f1": 1, "sets_f1": 0}
-    columns |= {"macro_recall": 0, "class_precision": 1, "class_recall": 1, "pearson": 2, "spearman": 2, "mcc": 0, "error": 1}
+    columns |= {
+        "macro_recall": 0,
+        "class_precision": 1,
+        "class_recall": 1,
+        "pearson": 2,
+        "spearman": 2,
+        "mcc": 0,
+        "error": 1,
+    }
     assert set(columns) == set(get_args(MetricKind))
     assert all(len(metric.columns) == columns[metric.kind] for metric in task.metrics)
 

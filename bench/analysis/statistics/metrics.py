@@ -137,7 +137,8 @@ def _numeric(columns: Columns, name: str) -> np.ndarray:
 
 
 def _label_ratios(metric: Metric, columns: Columns) -> Ratios:
-    """F1 (2 true positives over predicted plus gold), recall or precision by label, one indicator column per label."""
+    """F1 (2 true positives over predicted plus gold), recall or precision by label, one indicator column per
+    label."""
     reference, prediction = np.asarray(columns["reference"]), np.asarray(columns["prediction"])
     if metric.columns:
         labels = np.array([metric.columns[0]], dtype=object)
