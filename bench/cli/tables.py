@@ -43,7 +43,8 @@ def table(
         TableKind,
         typer.Option(
             help="Scores; paired tests against the best; epochs to converge; scores on other domains, by training "
-            "size, or on validation rows by learning rate; ranks over tasks; precision, recall and confusions by class."
+            "size, or on validation rows by learning rate; ranks over tasks; precision, recall and confusions "
+            "by class."
         ),
     ] = TableKind.scores,
     rows: Annotated[
