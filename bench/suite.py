@@ -46,7 +46,7 @@ class DataOptions(Section):
 
 class Suite(Section):
     """What to run. `tasks` and `strategies` hold what deviates: recipe keys, and options of a strategy. A task may
-    also have `sizes`, numbers of training examples, "8-shot" or "all": then it is run at each, as the task
+    also have `sizes`, numbers of training examples, "8shots" or "all": then it is run at each, as the task
     `name@size`."""
 
     name: str = ""
@@ -111,8 +111,8 @@ class Suite(Section):
 
 
 def _sized(recipe: Recipe, task: str, size: Any) -> Recipe:
-    """The recipe at a size: a number of training examples, `all`, or `8-shot`, so many examples of each class."""
-    shots = re.fullmatch("([1-9][0-9]{0,6})-shot", str(size)[:50])
+    """The recipe at a size: a number of training examples, `all`, or `8shots`, so many examples of each class."""
+    shots = re.fullmatch("([1-9][0-9]{0,6})shots", str(size)[:50])
     if shots:
         return replace(recipe, shots=int(shots[1]), train=None)
     return replace(recipe, train=_examples(task, size))
@@ -125,8 +125,8 @@ def _examples(task: str, size: Any) -> int | None:
     text = str(size)[:50]
     if isinstance(size, bool) or not re.fullmatch("0*[1-9][0-9]{0,9}", text) or int(text) > MOST_EXAMPLES:
         raise BenchError(
-            f"task '{task}@{text}': a size is a number of training examples, at most {MOST_EXAMPLES:,}, all, or "
-            "8-shot for 8 of each class",
+            f"task '{task}@{text}': a size is a number of training examples, or all; at most {MOST_EXAMPLES:,}, or "
+            "8shots for 8 of each class",
             code="wrong-size",
         )
     return int(text)

@@ -469,3 +469,18 @@ def test_a_recipe_has_upper_bounds(recipe: str, tmp_path: Path) -> None:
     chosen = load(written(tmp_path, f"[recipe]\n{recipe}\n{GRID}"))
     with pytest.raises(BenchError, match="at most"):
         chosen.task_recipe("toy-ner")
+
+
+def test_a_size_may_be_a_number_of_rows_a_class(suite: Suite, plugins: Plugins) -> None:
+    found = cells(suite, plugins, Filters(tasks=("toy-sentiment@8shots",), strategies=("frozen",), seeds=2))
+    assert {(cell.task, cell.recipe.shots, cell.recipe.train) for cell in found} == {
+        ("toy-sentiment@8shots", 8, None)
+    }
+    assert [cell.draw for cell in found] == [0, 1]
+
+
+def test_the_suite_of_few_examples_draws_ten_times(plugins: Plugins) -> None:
+    found = cells(load("few-shot"), plugins)
+    assert {cell.recipe.shots for cell in found} == {8, 16, 64}
+    assert {cell.draw for cell in found} == set(range(10))
+    assert {cell.strategy for cell in found} == {"frozen", "probe", "top-layers", "full", "lp-ft", "lora"}

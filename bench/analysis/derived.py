@@ -97,8 +97,8 @@ def bins_of(confidences: np.ndarray) -> np.ndarray:
 
 
 def calibration_terms(confidences: np.ndarray, correct: np.ndarray) -> np.ndarray:
-    """Values [N] whose mean is the expected calibration error: in each bin, confidence less correctness, with
-    the sign that the bin's mean has."""
+    """Values [N] whose mean is the expected calibration error: in each bin, confidence less correctness, with the
+    sign that the bin's mean has."""
     gaps = confidences - correct.astype(float)
     bins = bins_of(confidences)
     signs = np.sign(np.bincount(bins, gaps, minlength=BINS))

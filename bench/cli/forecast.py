@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from typing import Any
 
+from bench.contracts import Cell
 from bench.data.cache import megabytes
 from bench.planning.estimates import Basis
 from bench.planning.forecast import Forecast, Row
+from bench.planning.workload import sizes
+from bench.registry import Registry
 from bench.text import counted, duration, printable
 
 BASIS: dict[Basis, str] = {
@@ -56,6 +60,18 @@ def as_dict(forecast: Forecast) -> dict[str, Any]:
             for cell in row.cells
         ],
     }
+
+
+def kept_logits(cells: Sequence[Cell], registry: Registry) -> str:
+    """How much the logits take that predictions are to keep; '' where none do."""
+    kept = [cell for cell in cells if cell.recipe.logits or cell.recipe.calibrate]
+    rows = sum(sizes(type(registry.task(cell.task)), cell)[2] for cell in kept)
+    if not kept:
+        return ""
+    return (
+        f"predictions of {counted(len(kept), 'cell')} keep logits: about {megabytes(2 * rows)} for each label, "
+        "before compression"
+    )
 
 
 def _mib(row: Row) -> str:

@@ -127,6 +127,13 @@ def run(
             "--compile", help="Compile the layers that learn (torch.compile): for GPUs and short texts."
         ),
     ] = False,
+    calibrate: Annotated[
+        bool,
+        typer.Option(
+            "--calibrate",
+            help="Keep the logits of texts, divided by a temperature fitted on validation rows.",
+        ),
+    ] = False,
     rates: RatesOption = RatesMode.chosen,
     own: Any = None,  # UserData or None
 ) -> None:
@@ -142,7 +149,8 @@ def run(
     from bench.planning.shards import Shard
 
     filters = suites.Filters(tuple(task or ()), tuple(strategy or ()), tuple(backbone or ()), seeds)
-    asked = request(needs_suite(suite, own), settings or [], plugin or [], filters, own)
+    wanted = [*(settings or []), *(["recipe.calibrate=true"] if calibrate else [])]
+    asked = request(needs_suite(suite, own), wanted, plugin or [], filters, own)
     registry, chosen, cells = at_rates(rates, asked, filters)
     cells = without_missing((registry, chosen, cells), filters)
     check_chosen(chosen, cells, registry)
@@ -207,7 +215,7 @@ def plan(
     Example: python -m bench plan quick --task squad --seeds 5
     """
     from bench import suite as suites
-    from bench.cli.forecast import as_dict, show
+    from bench.cli.forecast import as_dict, kept_logits, show
     from bench.planning.forecast import forecast
 
     filters = suites.Filters(tuple(task or ()), tuple(strategy or ()), tuple(backbone or ()), seeds)
@@ -219,6 +227,8 @@ def plan(
         print(json.dumps(as_dict(found), indent=1))
     else:
         show(found, console())
+        if kept := kept_logits(cells, registry):
+            console().print(kept, markup=False, highlight=False)
 
 
 def _warm_up(records: Sequence[Record], begun: str) -> float:

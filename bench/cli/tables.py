@@ -19,6 +19,7 @@ class TableKind(StrEnum):
     convergence = "convergence"
     shift = "shift"
     curve = "curve"
+    classes = "classes"
     rates = "rates"
     ranks = "ranks"
 
@@ -42,7 +43,8 @@ def table(
         TableKind,
         typer.Option(
             help="Scores; paired tests against the best; epochs to converge; scores on other domains, by training "
-            "size, or on validation rows by learning rate; ranks over tasks."
+            "size, or on validation rows by learning rate; ranks over tasks; precision, recall and confusions "
+            "by class."
         ),
     ] = TableKind.scores,
     rows: Annotated[
@@ -74,7 +76,7 @@ def table(
 
     from bench.analysis import convergence, curves, opening, rates, shift
     from bench.analysis.tables import build as tables
-    from bench.analysis.tables import pairs, ranks
+    from bench.analysis.tables import classes, pairs, ranks
 
     gc.set_threshold(100_000, 50, 50)  # records are not garbage, and looking for it takes a third of the time
     source = opening.open_source(str(run))
@@ -90,6 +92,8 @@ def table(
         result = shift.build(source.records, predictions, metric)
     elif kind is TableKind.curve:
         result = curves.build(source.records, predictions, metric)
+    elif kind is TableKind.classes:
+        result = classes.build(source.records, source.predictions)
     elif kind is TableKind.rates:
         result = rates.build(source.records)
     else:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import torch
 
-from bench.contracts import Cell, Recipe, Splits, Task, digest
+from bench.contracts import BenchError, Cell, Recipe, Splits, Task, digest
 from bench.data.batches import Split
 from bench.data.class_weights import balanced
 from bench.data.encoding import Encoded
@@ -114,6 +114,7 @@ def prepare_group(cell: Cell, context: RunContext) -> CellGroup:
     watch = Stopwatch(context.device)
     with watch:
         task, recipe = context.registry.task(cell.task), cell.recipe
+        _check_reading(task, recipe)
         rows = prepare(task, context.registry.sources, recipe, cell.draw)
         if not recipe.shift:
             rows = Splits(rows.train, rows.validation, rows.test)
@@ -180,6 +181,17 @@ def prepare_group(cell: Cell, context: RunContext) -> CellGroup:
         words=Words(mask, tuple(int(token) for token in special if token >= 0)),
         seconds=watch.seconds + loaded.spared,
     )
+
+
+def _check_reading(task: Task, recipe: Recipe) -> None:
+    """BenchError where the recipe reads long texts in a way that the task's head does not know."""
+    changed = {"windows": recipe.windows != "none", "truncation": recipe.truncation != "head"}
+    wrong = next((name for name, is_set in changed.items() if is_set), None)
+    if wrong and task.head != "pooled":
+        raise BenchError(
+            f"task '{task.name}': recipe.{wrong} is for tasks of whole texts: leave it out",
+            code="not-whole-texts",
+        )
 
 
 def head_of(task: Task, backbone: Backbone, labels: tuple[str, ...], recipe: Recipe) -> Head:

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from sklearn.linear_model import LogisticRegression
 
-from bench.contracts import BenchError, Cell, Splits
+from bench.contracts import BenchError, Cell, Splits, TextExample
 from bench.data.splits import prepare
 from bench.engine.machine import Device
 from bench.extras import missing
@@ -38,6 +38,11 @@ def run_classifier(cell: Cell, registry: Registry, device: Device, load: Load) -
         )
     clock = [device.clock()]
     rows: Splits = prepare(task, registry.sources, cell.recipe, cell.draw)
+    if not all(isinstance(row, TextExample) and not row.pair for row in rows.train):
+        raise BenchError(
+            f"{cell.id}: a classifier on features is compared only on single texts with one label",
+            code="no-classifier-peer",
+        )
     encode = load(folder(cell.backbone, registry.sources), cell, device)
     clock.append(device.clock())
     features = encode([example.text for example in rows.train])

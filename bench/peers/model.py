@@ -38,8 +38,8 @@ class EncoderWithHead(nn.Module):
         token_type_ids: Tensor | None = None,
         labels: Tensor | None = None,
     ) -> dict[str, Tensor]:
-        """input_ids, attention_mask, token_type_ids: [B, S]. labels: pooled [B], token [B, S] with -100, span
-        [B, 2]. logits: pooled [B, outputs], token and span [B, S, outputs]."""
+        """input_ids, attention_mask, token_type_ids: [B, S]. labels: pooled [B] or [B, outputs], token [B, S] with
+        -100, span [B, 2]. logits: pooled [B, outputs], token and span [B, S, outputs]."""
         types = {} if token_type_ids is None else {"token_type_ids": token_type_ids}
         hidden = self.encoder(input_ids=input_ids, attention_mask=attention_mask, **types).last_hidden_state
         if self.kind == "pooled":
@@ -52,6 +52,10 @@ class EncoderWithHead(nn.Module):
         )
 
     def _loss(self, logits: Tensor, labels: Tensor) -> Tensor:
+        if self.kind == "pooled" and labels.is_floating_point() and labels.dim() == 1:
+            return F.mse_loss(logits.squeeze(-1), labels)
+        if self.kind == "pooled" and labels.dim() == 2 and not labels.is_floating_point():
+            return F.binary_cross_entropy_with_logits(logits, labels.float())
         if self.kind == "pooled":
             return F.cross_entropy(logits, labels)
         if self.kind == "token":

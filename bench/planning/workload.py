@@ -26,6 +26,9 @@ PROCESS = 500 * 2**20
 ACTIVATIONS = 20
 """Activations of `width` that a layer keeps for each token of a batch, for the backward pass."""
 
+CLASSES = 5
+"""Classes of a task that is run on so many rows of each."""
+
 SIZES = (10_000, 1_000, 1_000)
 """Train, validation and test where neither the recipe nor the task says."""
 
@@ -98,7 +101,8 @@ def sizes(task: type[Task], cell: Cell) -> tuple[int, int, int]:
     """Examples of train, validation and test: the recipe's, else what the task states, else a guess."""
     stated = [int(text.replace(",", "")) for text in re.findall(r"\d[\d,]*", task.sizes.split(";")[0])]
     known = stated if len(stated) == 3 else SIZES
-    wanted = (cell.recipe.train, cell.recipe.validation, cell.recipe.test)
+    few = CLASSES * cell.recipe.shots if cell.recipe.shots else None
+    wanted = (few or cell.recipe.train, cell.recipe.validation, cell.recipe.test)
     train, validation, test = (min(size or have, have) for size, have in zip(wanted, known, strict=True))
     return train, validation, test
 

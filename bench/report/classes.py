@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -66,6 +67,8 @@ def confusions(reading: Reading, task: str) -> list[Confusion]:
     """One matrix per strategy, in the order of the tables; rare classes are merged."""
     found = []
     for group in reading.of_task(task):
+        if group.done and group.done[0].adapter == "multilabel":
+            continue  # a set of labels is not taken for another one
         pairs: Counter[tuple[str, str]] = Counter()
         for record in group.done:
             rows = _pairs(reading, record)
@@ -101,7 +104,7 @@ def _complete(reading: Reading, group: Group) -> bool:
 def _pairs(reading: Reading, record: Record) -> Columns | None:
     """The rows of a task with classes; None for another task, or where predictions lack texts."""
     labelled = record.adapter == "ner" or any(
-        metric.kind in ("macro_f1", "class_f1") for metric in record.metrics
+        metric.kind in ("macro_f1", "class_f1", "sets_f1") for metric in record.metrics
     )
     rows = reading.columns(record) if labelled else None
     return rows if rows is not None and {"reference", "prediction"} <= rows.keys() else None
@@ -135,7 +138,9 @@ def _counts(reading: Reading, record: Record) -> dict[str, tuple[int, int, int]]
 
 
 def _units(value: str, record: Record) -> frozenset[tuple[str, int, int]]:
-    """The entities of a sentence, or the one label of a text."""
+    """The entities of a sentence, or the labels of a text."""
+    if record.adapter == "multilabel":
+        return frozenset((label, 0, 0) for label in json.loads(value))
     return spans(value) if record.adapter == "ner" else frozenset({(value, 0, 0)})
 
 

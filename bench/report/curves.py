@@ -40,7 +40,7 @@ def curves(reading: Reading, task: str, axis: Axis) -> Chart | None:
     if not scores:  # too many seeds to draw, and no step at which all were validated
         return None
     y = score_axis("score", f"validation {metric}", padded(min(scores), max(scores)))
-    of_one = {"detail": [{"field": "seed"}], "color": _colour(reading, groups)}
+    of_one = {"detail": [{"field": "seed"}], "color": colour_of_lines(reading, groups)}
     tooltip = [shown("name", "strategy"), shown(axis, axis), shown("score", metric)]
     content: Spec = {
         "encoding": {"x": _x(axis), "y": y},
@@ -53,12 +53,12 @@ def curves(reading: Reading, task: str, axis: Axis) -> Chart | None:
             {
                 "data": {"values": means},
                 "mark": {"type": "line", "strokeWidth": 2.2},
-                "encoding": {"color": _colour(reading, groups), "strokeDash": _dash(reading, groups)},
+                "encoding": {"color": colour_of_lines(reading, groups), "strokeDash": _dash(reading, groups)},
             },
             {
                 "data": {"values": means},
                 "mark": {"type": "point", "filled": True, "size": 28, "opacity": 1},
-                "encoding": {"color": _colour(reading, groups), "tooltip": tooltip},
+                "encoding": {"color": colour_of_lines(reading, groups), "tooltip": tooltip},
             },
         ],
     }
@@ -123,7 +123,7 @@ def _x(axis: Axis) -> Spec:
     }
 
 
-def _colour(reading: Reading, groups: Sequence[Group]) -> Spec:
+def colour_of_lines(reading: Reading, groups: Sequence[Group]) -> Spec:
     """Encoded by the name of the line, so that colour and dash share a legend."""
     looks = palette.looks(reading.strategies)
     names = {reading.label(group.key): looks[group.key.strategy].colour for group in groups}

@@ -27,6 +27,7 @@ from bench.report.ledger import table as ledger_table
 from bench.report.pareto import pareto
 from bench.report.ranks import ranking, ranks
 from bench.report.reading import Reading, read
+from bench.report.reliability import reliability
 from bench.report.sizes import sizes
 from bench.report.vega import Chart
 from bench.runs.record import Record
@@ -87,6 +88,7 @@ class Page:
     steps: Table | None
     sizes: tuple[Chart, ...]
     sizes_table: Table | None
+    reliability: tuple[Chart, ...]
     shift: tuple[Chart, ...]
     shift_table: Table | None
     errors: tuple[Errors, ...]
@@ -125,6 +127,7 @@ def build(run: Run, cache: Path, past: Sequence[history.Line] = (), steps: Table
         steps=steps,
         sizes=tuple(sized),
         sizes_table=analysis_curves.build(records, reading.run.predictions) if sized else None,
+        reliability=_present([reliability(reading, task) for task in tasks]),
         shift=_present([charts.shift(reading, task) for task in tasks]),
         shift_table=_shift(reading),
         errors=tuple(item for task in tasks if (item := _errors(reading, task, cache))),

@@ -8,7 +8,7 @@ import re
 from bench.contracts import BenchError, Cell
 
 _NAME = re.compile(r"[A-Za-z0-9][\w.-]*")
-_SIZED = re.compile(r"[A-Za-z0-9][\w.-]*(@\w+(-shot)?)?")
+_SIZED = re.compile(r"[A-Za-z0-9][\w.-]*(@\w+)?")
 _BACKBONE = r"(?!\.{1,2}/)[^/\x00-\x1f\x7f-\x9f\ud800-\udfff]+"
 _CELL = re.compile(f"{_SIZED.pattern}/{_NAME.pattern}/{_BACKBONE}/seed[0-9]{{1,18}}")
 LONGEST_FOLDER = 255

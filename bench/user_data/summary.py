@@ -31,6 +31,7 @@ LENGTHS = (32, 48, 64, 96, 128, 192, 256)
 """Candidates for the limit of a sequence."""
 WINDOW = 96  # tokens of a question and its context, at least
 COVERED = 0.95  # share of the training texts that must be within the limit
+MANY = 0.01  # share of cut texts from which it is said how to read them
 SAMPLE = 2_000  # texts that are measured
 
 
@@ -79,7 +80,9 @@ def summarise(read: Read, measured: Lengths) -> list[str]:
 def _truncation(adapter: str, measured: Lengths) -> str:
     if adapter in QUESTIONS:
         return f"windows of {max(measured.limit, WINDOW)} tokens, so nothing is cut off"
-    return f"cut at {measured.limit}: {_share(measured)} lose their end"
+    whole = "; recipe.windows=mean reads them whole, recipe.truncation=head+tail both ends"
+    way = whole if measured.truncated >= MANY and adapter != "ner" else ""
+    return f"cut at {measured.limit}: {_share(measured)} lose their end{way}"
 
 
 def _share(measured: Lengths) -> str:

@@ -50,3 +50,20 @@ def test_another_head_than_the_linear_one_is_refused(tiny_encoder: Path) -> None
     with pytest.raises(BenchError) as error:
         EncoderWithHead(encoder, "pooled", 2, Recipe(head="bottleneck"))
     assert error.value.code == "peers-recipe"
+
+
+@pytest.mark.parametrize("kind", ["numbers", "several labels", "weighted classes"])
+def test_its_losses_of_texts_are_the_engines(kind: str) -> None:
+    """Written anew for the peer, and equal."""
+    from bench.models.losses import pooled_loss
+
+    torch.manual_seed(0)
+    logits = torch.randn(6, 1 if kind == "numbers" else 3)
+    targets = {
+        "numbers": torch.randn(6),
+        "several labels": torch.randint(0, 2, (6, 3)),
+        "weighted classes": torch.eye(3)[torch.randint(0, 3, (6,))] * 1.7,
+    }[kind]
+    peer = EncoderWithHead.__new__(EncoderWithHead)
+    peer.kind = "pooled"
+    assert torch.allclose(peer._loss(logits, targets), pooled_loss(logits, targets))

@@ -113,6 +113,11 @@ def test_every_term_of_a_recipe_is_in_its_footnote(field):
         "encoder_dropout": 0.3,
         "tune": (0.3, 1.0),
         "resample": "train",
+        "attention": "bidirectional",
+        "class_weights": "balanced",
+        "windows": "max",
+        "truncation": "head+tail",
+        "threshold": "validation",
     }
     other = not value if isinstance(value, bool) else names.get(field) or (value or 40) * 0.5
     changed = dataclasses.replace(Recipe(), **{field: other})
