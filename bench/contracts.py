@@ -150,6 +150,10 @@ class Insertable(Protocol):
     def insert_adapters(self, width: int) -> None:
         """A bottleneck adapter after both sublayers of a layer; parameters `layers.<i>.*.adapter.*`."""
 
+    def quantise(self) -> None:
+        """Hold the weights of every linear map in four bits; they no longer learn. BenchError where that needs a
+        GPU or a library that is not there."""
+
 
 @dataclass(frozen=True)
 class Strategy(ABC):
@@ -159,6 +163,7 @@ class Strategy(ABC):
     summary: ClassVar[str]  # one sentence for `list`
     paper: ClassVar[str] = ""  # where it was proposed
     pretrained: ClassVar[bool] = True  # False: start from random weights
+    needs: ClassVar[str] = ""  # "cuda": it runs on such a GPU alone
 
     @abstractmethod
     def phases(self, depth: int) -> tuple[Phase, ...]:
@@ -302,7 +307,19 @@ class Splits:
 
 
 MetricKind = Literal[
-    "mean", "ratio", "f1", "macro_f1", "class_f1", "sets_f1", "macro_recall", "class_precision", "class_recall", "pearson", "spearman", "mcc", "error"
+    "mean",
+    "ratio",
+    "f1",
+    "macro_f1",
+    "class_f1",
+    "sets_f1",
+    "macro_recall",
+    "class_precision",
+    "class_recall",
+    "pearson",
+    "spearman",
+    "mcc",
+    "error",
 ]
 
 

@@ -16,6 +16,7 @@ import numpy as np
 import torch
 
 from bench.contracts import BenchError, Cell
+from bench.data.spaced import for_words
 from bench.engine.cell import fitted_task, train
 from bench.engine.group import CellGroup, RunContext, prepare_group
 from bench.engine.machine import Device, choose_device
@@ -58,6 +59,12 @@ def check_exportable(cell: Cell, registry: Registry) -> None:
         raise BenchError(
             f"strategy '{cell.strategy}' starts from random weights: it is a control, not a model to use",
             "export-random",
+        )
+    if registry.strategy(cell).needs:
+        raise BenchError(
+            f"cannot export {cell.strategy}: its weights are in four bits, and low-rank updates cannot be merged "
+            "into them; export lora, which learns the same updates",
+            "export-four-bits",
         )
     if kind_of(cell.backbone) == "vectors":
         raise BenchError(
@@ -123,9 +130,13 @@ def _whole(trained: Any, cell: Cell, group: CellGroup, context: RunContext) -> H
     trained.merge()
     whole = load(cell.backbone, context.registry.sources).backbone
     assert isinstance(whole, HuggingFaceEncoder)
+    whole.cast(torch.float32)
     if cell.recipe.layers is not None:
         whole.keep_layers(cell.recipe.layers)
-        whole.model.config.num_hidden_layers = cell.recipe.layers
+        if not whole.family.depth_key:
+            whole.model.config.num_hidden_layers = cell.recipe.layers
+    if group.setup.both_ways:
+        whole.attend_both_ways()
     ids = whole.copy().trim(group.setup.tokens)
     kept = torch.from_numpy(np.flatnonzero(ids >= 0))
     target = whole.named_parameters()
@@ -160,7 +171,8 @@ def _write(encoder: HuggingFaceEncoder, head: Any, cell: Cell, group: CellGroup,
     if reads_pairs(group.rows.train):
         model.config.reads_pairs = True
     model.save_pretrained(folder)
-    tokenizer = group.loaded.tokenizer
+    tokenizer = group.loaded.text_tokenizer if kind == "pooled" else group.loaded.tokenizer
+    tokenizer = for_words(tokenizer) if kind == "token" else tokenizer
     tokenizer.model_max_length = recipe.max_length
     types = getattr(encoder.model.config, "type_vocab_size", 0) > 1
     if types and reads_pairs(group.rows.train) and "token_type_ids" not in tokenizer.model_input_names:

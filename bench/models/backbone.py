@@ -15,7 +15,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from bench.contracts import block_of
+from bench.contracts import BenchError, block_of
 from bench.models.dropout import Masks
 
 
@@ -133,6 +133,12 @@ class Backbone(ABC):
     @abstractmethod
     def insert_adapters(self, width: int) -> None:
         """Put a bottleneck adapter after both sublayers of every layer, named `layers.<i>.*.adapter.*`."""
+
+    def quantise(self) -> None:
+        """Hold the weights of every linear map of every layer in four bits. BenchError where that is impossible."""
+        raise BenchError(
+            "this backbone has no layers whose weights could be held in four bits", code="no-layers"
+        )
 
     @abstractmethod
     def merge(self) -> None:

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from bench.contracts import BenchError
-from bench.models import attention, inserted
+from bench.models import attention, four_bits, inserted
 from bench.models.backbone import Backbone, trimmed
 from bench.models.cutting import Cut, outside_of_layers
 from bench.models.dropout import use_pooled_masks
@@ -113,6 +113,10 @@ class HuggingFaceEncoder(Backbone):
 
     def insert_adapters(self, width: int) -> None:
         inserted.insert_adapters(self._layers, self.family.outputs, width)
+        self._views = {}
+
+    def quantise(self) -> None:
+        four_bits.quantise(self._layers)
         self._views = {}
 
     def merge(self) -> None:
