@@ -455,9 +455,7 @@ class Recipe:
     tune: tuple[float, ...] = ()  # further scales to try for every cell; the lowest validation loss decides
     shift: bool = False  # also score the test sets of other domains
     resample: Literal["none", "train"] = later("none")  # "train": each seed draws its training rows anew
-    attention: Literal["own", "bidirectional"] = later(
-        "own"
-    )  # of a decoder: every token also sees those after it
+    attention: Literal["own", "bidirectional"] = later("own")  # "bidirectional": decoders see later tokens
 
     shots: int | None = later(None)  # training rows a class, drawn anew for each seed; None: as `train` says
     class_weights: Literal["none", "balanced"] = later(

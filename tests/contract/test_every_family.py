@@ -1,5 +1,5 @@
-"""What holds for every family of encoders and decoders that is listed, on a small random model with a tokenizer of the
-kind that it comes with, saved as people save them."""
+"""What holds for every listed family of encoders and decoders, on a small random model with a tokenizer of the kind
+that it comes with, saved as people save them."""
 
 from __future__ import annotations
 
