@@ -33,20 +33,20 @@ def training_flops(
     lengths: tokens of each training sequence. steps: taken in each phase; there are fewer entries than phases
     where training stopped early."""
     matrices = {name: p.numel() for name, p in backbone.named_parameters().items() if p.dim() == 2}
-    total = 0.0
+    total = 0.0  # of one run of every layer
     for phase, taken in zip(plan.phases, steps, strict=False):
         epochs = taken / epoch_steps(len(lengths), recipe.batch_size)
         total += epochs * sum(
             _layer(phase, block, matrices, backbone.width, lengths) for block in range(1, backbone.depth + 1)
         )
-    return total
+    return backbone.runs * total
 
 
 def prefix_flops(plan: Plan, backbone: Backbone, lengths: np.ndarray) -> float:
     """Operations of the single pass over a split that fills every boundary of the plan."""
     matrices = {name: p.numel() for name, p in backbone.named_parameters().items() if p.dim() == 2}
     blocks = range(1, max(plan.boundaries, default=0))
-    return sum(_forward(block, matrices, backbone.width, lengths) for block in blocks)
+    return backbone.runs * sum(_forward(block, matrices, backbone.width, lengths) for block in blocks)
 
 
 def _forward(block: int, matrices: dict[str, int], width: int, lengths: np.ndarray) -> float:

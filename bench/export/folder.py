@@ -26,7 +26,7 @@ from bench.export.pooled import plain_encoder, save_head
 from bench.export.problem import in_units, is_alike, named, problem_of, reads_pairs
 from bench.export.problem import inputs as _inputs
 from bench.export.standard import is_standard, standard_model, why_not
-from bench.models.catalog import kind_of, positions
+from bench.models.catalog import check_positions, kind_of
 from bench.models.hf_encoder import HuggingFaceEncoder
 from bench.models.loading import load
 from bench.registry import Registry
@@ -77,13 +77,7 @@ def check_fits(cell: Cell, registry: Registry) -> None:
     """BenchError, before anything is trained, where there would be no model to hand over: as `check_exportable`,
     and where the strategy does not fit the encoder, or texts are longer than its table of positions."""
     check_exportable(cell, registry)
-    most = positions(cell.backbone, registry.sources)
-    if most and cell.recipe.max_length > most:
-        raise BenchError(
-            f"max_length is {cell.recipe.max_length}, and {cell.backbone} has positions for {most} tokens: "
-            f"use at most {most}",
-            "too-long-for-positions",
-        )
+    check_positions(cell.backbone, cell.recipe.max_length, registry.sources)
     registry.phases(cell)
 
 

@@ -25,6 +25,7 @@ class Backbone(ABC):
     depth: int
     width: int
     masks: Masks  # of the dropout layers
+    runs: int = 1  # of every layer, in a row: more where layers share their weights
     joined: int = 1  # number of final blocks whose outputs are returned side by side
 
     @property

@@ -159,6 +159,16 @@ def positions(name: str, sources: Sources) -> int | None:
     return table - family.positions
 
 
+def check_positions(name: str, length: int, sources: Sources) -> None:
+    """BenchError where sequences of `length` tokens are longer than the backbone's table of positions."""
+    most = positions(name, sources)
+    if most and length > most:
+        raise BenchError(
+            f"max_length is {length}, and {name} has positions for {most} tokens: use at most {most}",
+            code="too-long-for-positions",
+        )
+
+
 def _layers(config: dict[str, Any]) -> Any:
     """Layers with weights of their own, of which an encoder consists; None where the configuration names none."""
     family = family_of(config.get("model_type"))

@@ -42,6 +42,7 @@ class HuggingFaceEncoder(Backbone):
         self.model = model
         self.depth = len(self._layers)
         self.width = int(model.config.hidden_size)
+        self.runs = model.config.num_hidden_layers // self.depth if self.family.depth_key else 1
         self.masks = use_pooled_masks(model)
         self._views: dict[tuple[int, int], Cut] = {}
 
@@ -166,9 +167,8 @@ class HuggingFaceEncoder(Backbone):
         setattr(self.model.get_submodule(owner), last, self._layers[:count])
         if self.family.depth_key:
             config = self.model.config
-            runs = config.num_hidden_layers // self.depth
             setattr(config, self.family.depth_key, count)
-            config.num_hidden_layers = count * runs
+            config.num_hidden_layers = count * self.runs
         self.depth = count
         self._views = {}
 
