@@ -16,6 +16,7 @@ class QLoRA(Strategy):
     name = "qlora"
     summary = "the head and low-rank updates of every linear map, with the maps in 4 bits (CUDA)"
     paper = "arXiv 2305.14314"
+    needs = "cuda"
     rank: int = 8
     alpha: int = 16
     rate: float = 5e-4

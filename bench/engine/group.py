@@ -123,13 +123,10 @@ def prepare_group(cell: Cell, context: RunContext) -> CellGroup:
         tokenizer = loaded.text_tokenizer if task.head == "pooled" else loaded.tokenizer
         named = {"train": rows.train, "validation": rows.validation, **rows.scored()}
         encoded = {name: task.encode(examples, tokenizer, labels, recipe) for name, examples in named.items()}
-<<<<<<< HEAD
         if recipe.class_weights == "balanced":
             encoded = balanced(encoded, len(labels), task.name)
-=======
         longest = max(int(part.lengths.max(initial=0)) for part in encoded.values())
         check_positions(cell.backbone, longest, context.registry.sources)
->>>>>>> efff095 (Texts longer than the table of positions are refused before training)
         pad = loaded.tokenizer.pad_token_id or 0
         tokens = np.unique(np.concatenate([[pad], *(part.tokens for part in encoded.values())]))
         fastest = Speeds(context.device, context.registry.sources.cache).attention(
