@@ -46,7 +46,8 @@ def list_command(
     from bench.registry import discover
 
     plugins = discover(plugin or ())
-    found = {name: entries for name, entries in _catalogue(plugins).items() if kind in (None, name)}
+    kinds = {kind, "families"} if kind == ListKind.backbones else {kind}
+    found = {name: entries for name, entries in _catalogue(plugins).items() if kind is None or name in kinds}
     if as_json:
         print(json_text(found))
         return
@@ -69,11 +70,17 @@ def list_command(
 def _catalogue(plugins: Plugins) -> dict[str, list[dict[str, str]]]:
     from bench import suite
     from bench.models.catalog import BACKBONES, TRAINED
+    from bench.models.families.abilities import abilities
 
     backbones = [{"name": name, "summary": entry.summary} for name, entry in BACKBONES.items()]
     backbones += [{"name": name, "summary": summary} for name, summary in TRAINED.items()]
     backbones.append({"name": "gensim-data:<name>", "summary": "word vectors of the gensim-data collection"})
-    backbones.append({"name": "<name or folder>", "summary": "any Hugging Face encoder with safetensors"})
+    backbones.append(
+        {
+            "name": "<name or folder>",
+            "summary": "any encoder or decoder of Hugging Face with safetensors; also name@revision",
+        }
+    )
     backbones.append({"name": "<file>", "summary": "word vectors: gensim .kv, word2vec, GloVe, fastText"})
     suites = [{"name": name, "summary": suite.load(name).description} for name in suite.names()]
     return {
@@ -92,5 +99,6 @@ def _catalogue(plugins: Plugins) -> dict[str, list[dict[str, str]]]:
             for name, cls in plugins.tasks.items()
         ],
         "backbones": backbones,
+        "families": abilities(),
         "suites": suites,
     }
