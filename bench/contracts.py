@@ -178,6 +178,10 @@ class Insertable(Protocol):
         Parameters `layers.<i>.*.<prefix>*`, with the method's prefix in that library. BenchError where the
         library refuses."""
 
+    def quantise(self) -> None:
+        """Hold the weights of every linear map in four bits; they no longer learn. BenchError where that needs a
+        GPU or a library that is not there."""
+
 
 @dataclass(frozen=True)
 class Strategy(ABC):
@@ -198,6 +202,7 @@ class Strategy(ABC):
     paper: ClassVar[str] = ""  # where it was proposed
     pretrained: ClassVar[bool] = True  # False: start from random weights
     rest: ClassVar[str] = ""  # the field that takes, as (name, value) pairs, all options that are no field
+    needs: ClassVar[str] = ""  # "cuda": it runs on such a GPU alone
 
     _: KW_ONLY
     reinit: int = later(0)
@@ -526,9 +531,7 @@ class Recipe:
     tune: tuple[float, ...] = ()  # further scales to try for every cell; the lowest validation loss decides
     shift: bool = False  # also score the test sets of other domains
     resample: Literal["none", "train"] = later("none")  # "train": each seed draws its training rows anew
-    attention: Literal["own", "bidirectional"] = later(
-        "own"
-    )  # of a decoder: every token also sees those after it
+    attention: Literal["own", "bidirectional"] = later("own")  # "bidirectional": decoders see later tokens
 
     shots: int | None = later(None)  # training rows a class, drawn anew for each seed; None: as `train` says
     class_weights: Literal["none", "balanced"] = later(

@@ -337,7 +337,7 @@ def _made(cls: type[T], values: Mapping[str, Any]) -> T:
 
 
 _DECLARED: dict[type, dict[str, tuple[type, ...]]] = {
-    Strategy: {"summary": (str,), "paper": (str,), "rest": (str,), "pretrained": (bool,)},
+    Strategy: {"summary": (str,), "paper": (str,), "rest": (str,), "needs": (str,), "pretrained": (bool,)},
     Task: {
         **dict.fromkeys(
             ("summary", "licence", "sizes", "origin", "adapter", "head", "headline", "scorer", "caveat"),

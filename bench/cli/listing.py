@@ -46,7 +46,8 @@ def list_command(
     from bench.registry import discover
 
     plugins = discover(plugin or ())
-    found = {name: entries for name, entries in _catalogue(plugins).items() if kind in (None, name)}
+    kinds = {kind, "families"} if kind == ListKind.backbones else {kind}
+    found = {name: entries for name, entries in _catalogue(plugins).items() if kind is None or name in kinds}
     if as_json:
         print(json_text(found))
         return
@@ -70,11 +71,12 @@ def list_command(
 def _catalogue(plugins: Plugins) -> dict[str, list[dict[str, str]]]:
     from bench import suite
     from bench.models.catalog import BACKBONES, TRAINED
+    from bench.models.families.abilities import abilities
 
     others = {
         **TRAINED,
         "gensim-data:<name>": "word vectors of the gensim-data collection",
-        "<name or folder>": "any Hugging Face encoder with safetensors",
+        "<name or folder>": "any encoder or decoder of Hugging Face with safetensors; also name@revision",
         "<file>": "word vectors: gensim .kv, word2vec, GloVe, fastText",
     }
     backbones = [
@@ -99,5 +101,6 @@ def _catalogue(plugins: Plugins) -> dict[str, list[dict[str, str]]]:
             for name, cls in plugins.tasks.items()
         ],
         "backbones": backbones,
+        "families": abilities(),
         "suites": suites,
     }

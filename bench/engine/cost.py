@@ -33,7 +33,7 @@ def training_flops(
     lengths: tokens of each training sequence. steps: taken in each phase; there are fewer entries than phases
     where training stopped early."""
     matrices = {name: p.numel() for name, p in backbone.named_parameters().items() if p.dim() == 2}
-    total = 0.0
+    total = 0.0  # of one run of every layer
     before = [PlannedPhase(item.steps, item.rates, 0, shared=False) for item in plan.pretraining]
     # a step of the contrastive objective encodes two batches, one for each side of its pairs
     taken_before = [item.steps * (2 if item.objective == "contrastive" else 1) for item in plan.pretraining]
@@ -42,14 +42,14 @@ def training_flops(
         total += epochs * sum(
             _layer(phase, block, matrices, backbone.width, lengths) for block in range(1, backbone.depth + 1)
         )
-    return total
+    return backbone.runs * total
 
 
 def prefix_flops(plan: Plan, backbone: Backbone, lengths: np.ndarray) -> float:
     """Operations of the single pass over a split that fills every boundary of the plan."""
     matrices = {name: p.numel() for name, p in backbone.named_parameters().items() if p.dim() == 2}
     blocks = range(1, max(plan.boundaries, default=0))
-    return sum(_forward(block, matrices, backbone.width, lengths) for block in blocks)
+    return backbone.runs * sum(_forward(block, matrices, backbone.width, lengths) for block in blocks)
 
 
 def _forward(block: int, matrices: dict[str, int], width: int, lengths: np.ndarray) -> float:

@@ -21,6 +21,7 @@ from bench.engine.prefix import Prefix, Stopwatch, Storage
 from bench.engine.pretraining import Words
 from bench.engine.speeds import Speeds
 from bench.models.backbone import Backbone
+from bench.models.catalog import check_positions
 from bench.models.heads import Head
 from bench.models.loading import Loaded, load
 from bench.models.trained_vectors import Texts
@@ -127,6 +128,8 @@ def prepare_group(cell: Cell, context: RunContext) -> CellGroup:
         encoded = {name: task.encode(examples, tokenizer, labels, recipe) for name, examples in named.items()}
         if recipe.class_weights == "balanced":
             encoded = balanced(encoded, len(labels), task.name)
+        longest = max(int(part.lengths.max(initial=0)) for part in encoded.values())
+        check_positions(cell.backbone, longest, context.registry.sources)
         pad = loaded.tokenizer.pad_token_id or 0
         tokens = np.unique(np.concatenate([[pad], *(part.tokens for part in encoded.values())]))
         fastest = Speeds(context.device, context.registry.sources.cache).attention(

@@ -16,6 +16,7 @@ import numpy as np
 import torch
 
 from bench.contracts import BenchError, Cell
+from bench.data.spaced import for_words
 from bench.engine.cell import fitted_task, train
 from bench.engine.group import CellGroup, RunContext, prepare_group
 from bench.engine.machine import Device, choose_device
@@ -25,7 +26,7 @@ from bench.export.pooled import plain_encoder, save_head
 from bench.export.problem import in_units, is_alike, named, problem_of, reads_pairs
 from bench.export.problem import inputs as _inputs
 from bench.export.standard import is_standard, standard_model, why_not
-from bench.models.catalog import kind_of, positions
+from bench.models.catalog import check_positions, kind_of
 from bench.models.hf_encoder import HuggingFaceEncoder
 from bench.models.loading import load
 from bench.registry import Registry
@@ -59,6 +60,12 @@ def check_exportable(cell: Cell, registry: Registry) -> None:
             f"strategy '{cell.strategy}' starts from random weights: it is a control, not a model to use",
             "export-random",
         )
+    if registry.strategy(cell).needs:
+        raise BenchError(
+            f"cannot export {cell.strategy}: its weights are in four bits, and low-rank updates cannot be merged "
+            "into them; export lora, which learns the same updates",
+            "export-four-bits",
+        )
     if kind_of(cell.backbone) == "vectors":
         raise BenchError(
             f"cannot export {cell.strategy} on {cell.backbone}: word vectors have no transformers class",
@@ -70,13 +77,7 @@ def check_fits(cell: Cell, registry: Registry) -> None:
     """BenchError, before anything is trained, where there would be no model to hand over: as `check_exportable`,
     and where the strategy does not fit the encoder, or texts are longer than its table of positions."""
     check_exportable(cell, registry)
-    most = positions(cell.backbone, registry.sources)
-    if most and cell.recipe.max_length > most:
-        raise BenchError(
-            f"max_length is {cell.recipe.max_length}, and {cell.backbone} has positions for {most} tokens: "
-            f"use at most {most}",
-            "too-long-for-positions",
-        )
+    check_positions(cell.backbone, cell.recipe.max_length, registry.sources)
     registry.phases(cell)
 
 
@@ -123,9 +124,13 @@ def _whole(trained: Any, cell: Cell, group: CellGroup, context: RunContext) -> H
     trained.merge()
     whole = load(cell.backbone, context.registry.sources).backbone
     assert isinstance(whole, HuggingFaceEncoder)
+    whole.cast(torch.float32)
     if cell.recipe.layers is not None:
         whole.keep_layers(cell.recipe.layers)
-        whole.model.config.num_hidden_layers = cell.recipe.layers
+        if not whole.family.depth_key:
+            whole.model.config.num_hidden_layers = cell.recipe.layers
+    if group.setup.both_ways:
+        whole.attend_both_ways()
     ids = whole.copy().trim(group.setup.tokens)
     kept = torch.from_numpy(np.flatnonzero(ids >= 0))
     target = whole.named_parameters()
@@ -160,7 +165,8 @@ def _write(encoder: HuggingFaceEncoder, head: Any, cell: Cell, group: CellGroup,
     if reads_pairs(group.rows.train):
         model.config.reads_pairs = True
     model.save_pretrained(folder)
-    tokenizer = group.loaded.tokenizer
+    tokenizer = group.loaded.text_tokenizer if kind == "pooled" else group.loaded.tokenizer
+    tokenizer = for_words(tokenizer) if kind == "token" else tokenizer
     tokenizer.model_max_length = recipe.max_length
     types = getattr(encoder.model.config, "type_vocab_size", 0) > 1
     if types and reads_pairs(group.rows.train) and "token_type_ids" not in tokenizer.model_input_names:

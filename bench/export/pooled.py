@@ -15,7 +15,7 @@ from torch import nn
 
 from bench.export.standard import clean_config, with_weights
 from bench.models.hf_encoder import HuggingFaceEncoder
-from bench.models.pooling import MODES, Kind
+from bench.models.pooling import MODES, THEIRS, Kind
 
 POOLING, DENSE = "1_Pooling", "2_Dense"
 
@@ -46,7 +46,7 @@ def save_head(head: nn.Linear, pooling: Kind, max_length: int, folder: Path) -> 
     ]
     _write(folder / "modules.json", modules)
     _write(folder / "sentence_bert_config.json", {"max_seq_length": max_length, "do_lower_case": False})
-    modes = {key: kind == pooling for key, kind in MODES.items()}
+    modes = {key: kind == THEIRS[pooling] for key, kind in MODES.items()}
     (folder / POOLING).mkdir()
     _write(folder / POOLING / "config.json", {"word_embedding_dimension": head.in_features, **modes})
     (folder / DENSE).mkdir()

@@ -8,13 +8,13 @@ positive (for ReLU and GELU), and the last map takes it back. What cannot be fol
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from bench.contracts import BenchError, Recipe
+from bench.models.families import Form
 from bench.models.heads import HeadKind
 from bench.models.hf_encoder import HuggingFaceEncoder
 
@@ -22,29 +22,6 @@ SMALL = 2.0**-10  # scale at which tanh is linear
 SHIFT = 64.0  # above the activations that leave a layer norm
 
 
-@dataclass(frozen=True)
-class Form:
-    """The parts of an architecture's standard heads: of texts `dense`, `activation`, `classifier`; of tokens
-    and spans one linear map."""
-
-    dense: str
-    activation: Literal["tanh", "positive"]
-    classifier: str
-    token: str = "classifier"
-    span: str = "qa_outputs"
-
-
-_ROBERTA = Form("classifier.dense", "tanh", "classifier.out_proj")
-FORMS = {
-    "bert": Form("bert.pooler.dense", "tanh", "classifier"),
-    "roberta": _ROBERTA,
-    "xlm-roberta": _ROBERTA,
-    "camembert": _ROBERTA,
-    "mpnet": _ROBERTA,
-    "distilbert": Form("pre_classifier", "positive", "classifier"),
-    "electra": Form("classifier.dense", "positive", "classifier.out_proj"),
-    "deberta-v2": Form("pooler.dense", "positive", "classifier"),
-}
 CLASSES: dict[HeadKind, str] = {
     "pooled": "AutoModelForSequenceClassification",
     "token": "AutoModelForTokenClassification",
@@ -55,16 +32,19 @@ CLASSES: dict[HeadKind, str] = {
 def is_standard(backbone: HuggingFaceEncoder, kind: HeadKind, recipe: Recipe) -> bool:
     """Whether the standard class computes what was measured: always on tokens and spans; on a text where the head
     reads its first token and folds into the class's own."""
-    return kind != "pooled" or (recipe.pooling == "cls" and backbone.model.config.model_type in FORMS)
+    form = backbone.family.form
+    return kind != "pooled" or (recipe.pooling == "cls" and form is not None and bool(form.dense))
 
 
 def why_not(backbone: Any, kind: HeadKind, recipe: Recipe) -> str | None:
     """Why a model cannot be exported, or None."""
     if not isinstance(backbone, HuggingFaceEncoder):
         return "word vectors have no transformers class"
-    family = backbone.model.config.model_type
-    if kind != "pooled" and family not in FORMS:
-        return f"the standard heads of {family} have a layer norm that a linear head cannot be folded into"
+    family = backbone.family
+    if family.part:
+        return f"the standard classes of {family.name} need its decoder, and only the encoder was trained"
+    if kind != "pooled" and not _place(family.form, kind):
+        return f"no standard class of {family.name} computes a linear map of every token"
     if recipe.windows != "none" or recipe.truncation != "head":
         return "its texts are read in windows or from both ends, which no exported model does: leave that out"
     if recipe.head != "linear":
@@ -115,13 +95,21 @@ def standard_model(
         torch.manual_seed(0)
         model = getattr(transformers, CLASSES[kind]).from_config(config).float().eval()
     with_weights(model, encoder)
-    form = FORMS[config.model_type]
+    form = encoder.family.form
+    assert form is not None, config.model_type
     with torch.no_grad():
         if kind == "pooled":
             _fold(model, form, head.weight, head.bias)
         else:
-            _copy(model.get_submodule(form.token if kind == "token" else form.span), head.weight, head.bias)
+            _copy(model.get_submodule(_place(form, kind)), head.weight, head.bias)
     return model
+
+
+def _place(form: Form | None, kind: HeadKind) -> str:
+    """Where the standard class keeps the linear map of tokens or spans; '' where there is none."""
+    if form is None:
+        return ""
+    return form.token if kind == "token" else form.span
 
 
 def _fold(model: Any, form: Form, weight: Tensor, bias: Tensor) -> None:

@@ -15,7 +15,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from bench.contracts import block_of
+from bench.contracts import BenchError, block_of
 from bench.models.dropout import Masks
 
 
@@ -25,6 +25,7 @@ class Backbone(ABC):
     depth: int
     width: int
     masks: Masks  # of the dropout layers
+    runs: int = 1  # of every layer, in a row: more where layers share their weights
     joined: int = 1  # number of final blocks whose outputs are returned side by side
 
     @property
@@ -138,6 +139,12 @@ class Backbone(ABC):
     @abstractmethod
     def insert_adapters(self, width: int) -> None:
         """Put a bottleneck adapter after both sublayers of every layer, named `layers.<i>.*.adapter.*`."""
+
+    def quantise(self) -> None:
+        """Hold the weights of every linear map of every layer in four bits. BenchError where that is impossible."""
+        raise BenchError(
+            "this backbone has no layers whose weights could be held in four bits", code="no-layers"
+        )
 
     @abstractmethod
     def insert_peft(self, method: str, targets: str, settings: Mapping[str, Any]) -> None:

@@ -157,14 +157,27 @@ def depth(name: str, sources: Sources) -> int:
 def positions(name: str, sources: Sources) -> int | None:
     """The most tokens that an encoder has positions for; None where it has no table of them. Raises BenchError."""
     depth(name, sources)
-    if kind_of(name) == "vectors":
-        return None
+    return None if kind_of(name) == "vectors" else _positions(name, sources)
+
+
+def _positions(name: str, sources: Sources) -> int | None:
     config = json.loads(_config_file(name, sources).read_text(encoding="utf-8"))
     table = next((config[key] for key in TABLE_KEYS if config.get(key)), None)
     family = family_of(config.get("model_type"))
     if not isinstance(table, int) or family is None or family.positions is None:
         return None
     return table - family.positions
+
+
+def check_positions(name: str, length: int, sources: Sources) -> None:
+    """BenchError where texts of up to `length` tokens are longer than the backbone's table of positions."""
+    most = None if kind_of(name) == "vectors" else _positions(name, sources)
+    if most and length > most:
+        raise BenchError(
+            f"{name} has positions for {most} tokens, and texts may have {length}: set recipe.max_length to "
+            f"at most {most}",
+            code="too-long-for-positions",
+        )
 
 
 def _layers(config: dict[str, Any]) -> Any:

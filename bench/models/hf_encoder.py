@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from bench.contracts import BenchError
-from bench.models import attention, inserted, peft_modules
+from bench.models import attention, four_bits, inserted, peft_modules
 from bench.models.backbone import Backbone, trimmed
 from bench.models.cutting import Cut, outside_of_layers
 from bench.models.dropout import use_pooled_masks
@@ -43,6 +43,7 @@ class HuggingFaceEncoder(Backbone):
         self.model = model
         self.depth = len(self._layers)
         self.width = int(model.config.hidden_size)
+        self.runs = model.config.num_hidden_layers // self.depth if self.family.depth_key else 1
         self.masks = use_pooled_masks(model)
         self._views: dict[tuple[int, int], Cut] = {}
 
@@ -129,6 +130,10 @@ class HuggingFaceEncoder(Backbone):
             for module in layer.modules():
                 self.model._init_weights(module)
 
+    def quantise(self) -> None:
+        four_bits.quantise(self._layers)
+        self._views = {}
+
     def merge(self) -> None:
         inserted.merge(self._layers)
         self._views = {}
@@ -176,9 +181,8 @@ class HuggingFaceEncoder(Backbone):
         setattr(self.model.get_submodule(owner), last, self._layers[:count])
         if self.family.depth_key:
             config = self.model.config
-            runs = config.num_hidden_layers // self.depth
             setattr(config, self.family.depth_key, count)
-            config.num_hidden_layers = count * runs
+            config.num_hidden_layers = count * self.runs
         self.depth = count
         self._views = {}
 

@@ -56,6 +56,10 @@ def merge(layers: nn.ModuleList) -> None:
     """Fold what was inserted into the weights that it changes, and remove it: the encoder computes the same
     function in its original shape. BenchError if there are adapters, which are not linear and cannot be
     merged."""
+    if getattr(layers, "is_loaded_in_4bit", False):
+        raise BenchError(
+            "low-rank updates cannot be merged into weights of four bits: use strategy lora", code="four-bits"
+        )
     if any(isinstance(module, Adapted) for module in layers.modules()):
         raise BenchError(
             "bottleneck adapters cannot be merged into the encoder's weights: they are not linear",

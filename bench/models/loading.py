@@ -167,7 +167,9 @@ def _say_what_is_left_out(name: str, config: Any, found: Any, encoder: HuggingFa
 
 
 def _give_padding(tokenizer: Any, config: Any) -> None:
-    """Decoders come without a padding token: any will do, as the mask hides it."""
+    """Decoders come without a padding token: any will do, as the mask hides it. Padding is at the end: positions
+    are counted from the start."""
+    tokenizer.padding_side = "right"
     if tokenizer.pad_token_id is None:
         tokenizer.pad_token = tokenizer.eos_token or tokenizer.unk_token or tokenizer.convert_ids_to_tokens(0)
     if config.pad_token_id is None:

@@ -56,7 +56,7 @@ class Workload:
         task = type(self.registry.task(cell.task))
         train, validation, test = sizes(task, cell)
         tokens = _length(task, cell)
-        layer = tokens * (2.0 * shape.layer + 4.0 * shape.width * tokens)  # forward, an example
+        layer = shape.runs * tokens * (2.0 * shape.layer + 4.0 * shape.width * tokens)  # forward, an example
         frozen = frozen_layers(phases, depth)
         last = frozen[-1]
         passes = math.ceil(recipe.epochs * recipe.evaluations)
@@ -93,7 +93,7 @@ class Workload:
         if any(_is_covered(phase, TABLE) and phase.rate(TABLE) for phase in phases):
             learning = shape.parameters
         tokens = _length(type(self.registry.task(cell.task)), cell) * cell.recipe.batch_size
-        activations = tokens * shape.width * ACTIVATIONS * max(1, depth - below)
+        activations = tokens * shape.width * ACTIVATIONS * max(1, depth - below) * shape.runs
         return PROCESS + 4 * (shape.parameters + 4 * learning + activations)
 
 

@@ -22,7 +22,7 @@ from bench.engine.training import Fit, Model, fit
 from bench.registry import Plugins, discover
 from bench.runs.record import Record
 
-STRATEGIES = sorted(discover().strategies)
+STRATEGIES = sorted(name for name, cls in discover().strategies.items() if not cls.needs)
 OWN = [n for n in STRATEGIES if discover().strategies[n].__module__.startswith("strategies.")]
 EVERY = pytest.mark.parametrize("name", STRATEGIES)
 STEPPING = [n for n in STRATEGIES if discover().strategy(n).checked_phases(6)[-1].solver == "adamw"]

@@ -5,7 +5,7 @@ python predict.py --file reviews.csv --text review --out predictions.csv
 
 A model that reads pairs of texts takes the two of one pair, or --file with --text and --pair.
 
-The encoder is a standard one; a linear map reads the mean of its tokens, or the first of them, as
+The encoder is a standard one; a linear map reads the mean of its tokens, the first or the last, as
 1_Pooling/config.json says. No class of transformers pools so, hence these lines."""
 
 import json
@@ -28,7 +28,7 @@ def probabilities(folder: str, texts: list[Input]) -> list[dict[str, float]]:
     pooling = json.loads((Path(folder) / "1_Pooling" / "config.json").read_text(encoding="utf-8"))
     head = load_file(Path(folder) / "2_Dense" / "model.safetensors")
     labels = encoder.config.id2label
-    segments = getattr(encoder.config, "type_vocab_size", 0) > 1
+    segments = getattr(encoder.config, "type_vocab_size", 0) > 1 or encoder.config.model_type == "xlnet"
     kind = encoder.config.problem_type or ""
     found = []
     for text in texts:
@@ -36,7 +36,8 @@ def probabilities(folder: str, texts: list[Input]) -> list[dict[str, float]]:
         tokens = tokenizer(*both, truncation=True, return_token_type_ids=segments, return_tensors="pt")
         with torch.inference_mode():
             hidden = encoder(**tokens).last_hidden_state[0]
-            vector = hidden[0] if pooling["pooling_mode_cls_token"] else hidden.mean(0)
+            ends = {"pooling_mode_cls_token": hidden[0], "pooling_mode_lasttoken": hidden[-1]}
+            vector = next((end for mode, end in ends.items() if pooling[mode]), hidden.mean(0))
             logits = head["linear.weight"] @ vector + head["linear.bias"]
         shares = {"regression": logits, "multi_label_classification": logits.sigmoid()}.get(kind)
         shares = logits.softmax(0) if shares is None else shares

@@ -50,9 +50,12 @@ def _answer(question: str, context: str, tokenizer, model) -> tuple[str, float]:
         output = model(**windows)
     best, answer, scores = -torch.inf, "", []
     for number in range(len(spans)):
+        begins = [_behind_blanks(context, int(start), int(end)) for start, end in spans[number]]
         inside = [
-            sequence == 1 and bool(end > start)
-            for sequence, (start, end) in zip(windows.sequence_ids(number), spans[number], strict=True)
+            sequence == 1 and begin < int(end)
+            for sequence, begin, (_, end) in zip(
+                windows.sequence_ids(number), begins, spans[number], strict=True
+            )
         ]
         for first in range(len(inside)):
             for last in range(first, min(first + LONGEST, len(inside))):
@@ -60,7 +63,7 @@ def _answer(question: str, context: str, tokenizer, model) -> tuple[str, float]:
                     score = float(output.start_logits[number, first] + output.end_logits[number, last])
                     scores.append(score)
                     if score > best:
-                        begin, end = int(spans[number, first, 0]), int(spans[number, last, 1])
+                        begin, end = begins[first], int(spans[number, last, 1])
                         best, answer = score, context[begin : _with_marks(context, end)]
     threshold = getattr(model.config, "null_threshold", None)
     if threshold is not None:
@@ -79,6 +82,13 @@ def _cut(question: str, tokenizer, limit: int) -> str:
         if len(found["input_ids"]) <= limit:
             return question
         question = question[: min(found["offset_mapping"][limit - 1][1], len(question) - 1)]
+
+
+def _behind_blanks(context: str, begin: int, end: int) -> int:
+    """The tokens of some tokenizers begin with the blank before a word; an answer does not."""
+    while begin < end and context[begin : begin + 1].isspace():
+        begin += 1
+    return begin
 
 
 def _with_marks(context: str, end: int) -> int:

@@ -13,12 +13,21 @@ def probabilities(folder: str, sentences: list[list[str]]) -> list[list[tuple[st
     """(tag, probability) of every word: those of its first sub-word. A word beyond the length of training is O,
     with probability 0: it was not read."""
     tag = pipeline("token-classification", model=folder, tokenizer=folder, ignore_labels=[])
+    if not _reads_words(tag.tokenizer):
+        sentences = [[f" {word}" for word in words] for words in sentences]
     return [_of_words(words, tag(words, is_split_into_words=True)) if words else [] for words in sentences]
 
 
 def predict(folder: str, sentences: list[list[str]]) -> list[list[str]]:
     """One tag a word."""
     return [[tag for tag, _ in found] for found in probabilities(folder, sentences)]
+
+
+def _reads_words(tokenizer) -> bool:
+    """Whether words have the tokens that they have in a text, with the blank before them."""
+    words = ["Anna", "lives", "in", "Rome", "12"]
+    as_words = tokenizer(words, is_split_into_words=True, add_special_tokens=False)["input_ids"]
+    return as_words == tokenizer(" ".join(words), add_special_tokens=False)["input_ids"]
 
 
 def _of_words(words: list[str], tokens: list) -> list[tuple[str, float]]:

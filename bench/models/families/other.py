@@ -103,6 +103,6 @@ BIG_BIRD = Family(
     positions=0,
     settings={"attention_type": "original_full"},
     own_attention=True,
-    form=Form(),
+    form=Form(span=""),
 )
 """With full attention: the sparse one depends on the length of the batch."""
