@@ -36,12 +36,13 @@ class Shown(NamedTuple):
 @dataclass(frozen=True)
 class Uncertainty:
     """spread: half of an interval, or a standard deviation, in units of the score; `notes` say which. bounds: of
-    the intervals that are not symmetric."""
+    the intervals that are not symmetric. comparisons: the tests behind the ties."""
 
     spread: Mapping[Shown, float]
     tied: frozenset[Shown] = frozenset()
     notes: tuple[str, ...] = ()
     bounds: Mapping[Shown, tuple[float, float]] = field(default_factory=dict)
+    comparisons: tuple[Comparison, ...] = ()
 
 
 def from_seeds(
@@ -96,7 +97,7 @@ def from_predictions(
     if clustered := {key.task: scores.clusters for (key, _), scores in found.items() if scores.clusters}:
         counts = ", ".join(f"{task} ({count:,})" for task, count in clustered.items())
         notes.append(f"Test examples are resampled by the document that they come from: {counts} documents.")
-    return Uncertainty(spread, tied, tuple(notes), bounds)
+    return Uncertainty(spread, tied, tuple(notes), bounds, tuple(verdicts))
 
 
 def _is_error(groups: Mapping[Key, Group], scored: tuple[Key, str]) -> bool:
