@@ -441,6 +441,7 @@ class Recipe:
     attention: Literal["own", "bidirectional"] = later(
         "own"
     )  # of a decoder: every token also sees those after it
+    serving: bool = later(False)  # measure what the trained model costs to use, outside the cold seconds
 
     shots: int | None = later(None)  # training rows a class, drawn anew for each seed; None: as `train` says
     class_weights: Literal["none", "balanced"] = later(

@@ -1,4 +1,4 @@
-"""What reading a large run costs, counted: files that are opened, columns that are held, scores that are resampled."""
+"""What reading a large run costs, counted: files that are opened, columns that are held, scores resampled."""
 
 from __future__ import annotations
 
@@ -79,7 +79,9 @@ def test_predictions_are_checked_with_the_checksum_of_the_record_that_was_read(s
     cell = store.records()[0].cell.id
     fresh = Store(store.path)
     table = store.predictions(cell)
-    fresh.save(store.records()[0], {"test": {name: table[name].to_pylist()[:3] for name in table.column_names[1:]}})
+    fresh.save(
+        store.records()[0], {"test": {name: table[name].to_pylist()[:3] for name in table.column_names[1:]}}
+    )
     assert len(store.predictions(cell)) == 3
     store.predictions_path(cell).write_bytes(b"other")
     with pytest.raises(ValueError, match="checksum") as error:
