@@ -58,11 +58,8 @@ def is_standard(backbone: HuggingFaceEncoder, kind: HeadKind, recipe: Recipe) ->
     return kind != "pooled" or (recipe.pooling == "cls" and backbone.model.config.model_type in FORMS)
 
 
-def why_not(backbone: Any, kind: HeadKind, recipe: Recipe) -> str | None:
-    """Why a model cannot be exported, or None."""
-    if not isinstance(backbone, HuggingFaceEncoder):
-        return "word vectors have no transformers class"
-    family = backbone.model.config.model_type
+def why_not(family: str, kind: HeadKind, recipe: Recipe) -> str | None:
+    """Why a model of this family cannot be exported, or None."""
     if kind != "pooled" and family not in FORMS:
         return f"the standard heads of {family} have a layer norm that a linear head cannot be folded into"
     if recipe.windows != "none" or recipe.truncation != "head":

@@ -146,6 +146,12 @@ def depth(name: str, sources: Sources) -> int:
     return layers
 
 
+def family(name: str, sources: Sources) -> str:
+    """The architecture that an encoder's configuration names, such as `bert`. Raises BenchError."""
+    depth(name, sources)
+    return str(json.loads(_config_file(name, sources).read_text(encoding="utf-8")).get("model_type", ""))
+
+
 def positions(name: str, sources: Sources) -> int | None:
     """The most tokens that an encoder has positions for; None where it has no table of them. Raises BenchError."""
     depth(name, sources)
