@@ -532,6 +532,7 @@ class Recipe:
     shift: bool = False  # also score the test sets of other domains
     resample: Literal["none", "train"] = later("none")  # "train": each seed draws its training rows anew
     attention: Literal["own", "bidirectional"] = later("own")  # "bidirectional": decoders see later tokens
+    serving: bool = later(False)  # measure what the trained model costs to use, outside the cold seconds
 
     shots: int | None = later(None)  # training rows a class, drawn anew for each seed; None: as `train` says
     class_weights: Literal["none", "balanced"] = later(

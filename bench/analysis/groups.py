@@ -7,6 +7,7 @@ import math
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from statistics import median
 from typing import NamedTuple
 
@@ -33,7 +34,7 @@ class Group:
     key: Key
     records: tuple[Record, ...]
 
-    @property
+    @cached_property
     def done(self) -> tuple[Record, ...]:
         return tuple(record for record in self.records if record.status == "done")
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Union
 
 import numpy as np
@@ -20,6 +22,10 @@ Columns = Mapping[str, np.ndarray]
 
 Predictions = Union["pyarrow.Table", Columns]
 """What a prediction file holds: columns of equal length, `split` among them."""
+
+
+RECENT = 64
+"""Columns of texts that are remembered: those that the cells of a task share stay among them."""
 
 
 @dataclass(frozen=True)
@@ -43,7 +49,7 @@ def columns(table: Predictions, test: str = "test") -> dict[str, np.ndarray]:
     if split is None:
         return whole
     chosen = split == test
-    return {name: values[chosen] for name, values in whole.items()}
+    return whole if chosen.all() else {name: values[chosen] for name, values in whole.items()}
 
 
 def arrays(table: Predictions) -> dict[str, np.ndarray]:
@@ -54,15 +60,44 @@ def arrays(table: Predictions) -> dict[str, np.ndarray]:
 
 
 def _column(values: pyarrow.ChunkedArray) -> np.ndarray:
-    """A column. Equal texts are one object, within a file and between files: a task's cells share ids and labels,
-    and thousands of cells would not fit in memory otherwise."""
+    """A column. Equal columns of texts are one read-only array, within a file and between files: a task's cells
+    share ids and labels, and thousands of cells would not fit in memory otherwise."""
     import pyarrow
 
-    if not pyarrow.types.is_string(values.type) or values.null_count or not len(values):
+    if values.null_count or not len(values):
         return _array(values.to_pylist())
-    coded = values.combine_chunks().dictionary_encode()
+    if pyarrow.types.is_string(values.type):
+        return _texts(_Texts(values.combine_chunks()))
+    if values.type in (pyarrow.int64(), pyarrow.float64()):
+        return np.from_dlpack(values.combine_chunks()).copy()  # the file's buffer is not kept
+    return _array(values.to_pylist())
+
+
+class _Texts:
+    """A column of texts that equals every other with the same content."""
+
+    def __init__(self, values: pyarrow.StringArray) -> None:
+        self.values = values
+        content = hashlib.sha256(f"{values.offset} {len(values)}".encode())
+        for buffer in values.buffers():
+            content.update(buffer or b"")
+        self._content = content.digest()
+
+    def __hash__(self) -> int:
+        return hash(self._content)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Texts) and self._content == other._content
+
+
+@lru_cache(maxsize=RECENT)
+def _texts(column: _Texts) -> np.ndarray:
+    coded = column.values.dictionary_encode()
     texts = np.array([sys.intern(text) for text in coded.dictionary.to_pylist()], dtype=object)
-    return texts[np.from_dlpack(coded.indices)]
+    found = texts[np.from_dlpack(coded.indices)]
+    found.flags.writeable = False
+    del column.values  # the cache keeps the column's digest alone
+    return found
 
 
 def _array(values: list[Any]) -> np.ndarray:

@@ -98,11 +98,12 @@ def recommend(
         subject.registry.plugins.strategy(name)
     first = Cell(f"recommend-{subject.name}", subject.name, chosen[0], backbone, 0, subject.recipe)
     if export is not None:
-        from bench.export.folder import check_exportable, check_free
+        from bench.export.folder import check_exportable, check_form, check_free
 
         check_free(export)
         for name in chosen:
             check_exportable(replace(first, strategy=name), subject.registry)
+        check_form(first, subject.registry)
     from bench.cli.display import Display
     from bench.executors.contract import Options
 

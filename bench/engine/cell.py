@@ -25,6 +25,7 @@ from bench.engine.plan import Parameters, Plan, PlannedPhase
 from bench.engine.prefix import Stopwatch
 from bench.engine.pretraining import pretrain
 from bench.engine.selection import select
+from bench.engine.serving import serving
 from bench.engine.solving import solve
 from bench.engine.speeds import Speeds
 from bench.engine.training import Model, Watch, derived_seed, fit, predict
@@ -77,7 +78,10 @@ def _run_one(
             cell.recipe.tune, partial(train, cell, group=group, context=context, watch=watch)
         )
     record, tests = score(cell, trained, group, context)
-    return record.model_copy(update={"trials": trials}), tests
+    used = None
+    if cell.recipe.serving:
+        used = serving(trained.model, trained.plan, group.splits["test"], len(group.rows.test))
+    return record.model_copy(update={"trials": trials, "serving": used}), tests
 
 
 def run_cell(cell: Cell, group: CellGroup, context: RunContext, watch: Watch) -> tuple[Record, Tests]:

@@ -7,6 +7,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from bench.contracts import BenchError, Cell
+from bench.data.reading import reading_rows
 from bench.data.splits import prepare
 from bench.executors.ahead import Background, divide
 from bench.executors.contract import Executor, Options, Work
@@ -15,6 +16,7 @@ from bench.executors.process import Processes
 from bench.executors.ray_cluster import RayCluster
 from bench.models import catalog
 from bench.models.fetching import fetch
+from bench.models.catalog import check_positions
 from bench.planning.estimates import Estimator, assumed_rate
 from bench.planning.shards import part
 from bench.planning.workload import Workload
@@ -193,19 +195,14 @@ def check(cells: Sequence[Cell], registry: Registry, display: Screen) -> None:
     keys = [cell.group_key for cell in cells]
     for task, recipe, draw in dict.fromkeys((task, recipe, draw) for task, _, recipe, draw in keys):
         display.say(f"{task}: checking rows ...")
-        try:
+        with reading_rows(task):
             prepare(registry.task(task), registry.sources, recipe, draw)
-        except BenchError:
-            raise
-        except Exception as error:  # a plug-in may raise anything
-            raise BenchError(
-                f"task '{task}': its rows cannot be read: {type(error).__name__}: {error} (--debug shows where)",
-                code="cannot-read-rows",
-            ) from error
     for name in dict.fromkeys(cell.backbone for cell in cells):
         display.say(f"{name}: checking backbone ...")
         registry.depth(name)
         fetch(name, registry.sources)
+        longest = max(cell.recipe.max_length for cell in cells if cell.backbone == name)
+        check_positions(name, longest, registry.sources)
 
 
 def incompatible(cells: Sequence[Cell], registry: Registry) -> dict[str, str]:

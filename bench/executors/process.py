@@ -101,7 +101,7 @@ class Processes:
         try:
             message: messages.Message = worker.connection.recv()
         except (EOFError, OSError):
-            self._bury(worker)
+            self._lose(worker)
             return
         match message:
             case messages.Ready(gpus):
@@ -144,7 +144,7 @@ class Processes:
         if worker.held:
             worker.give(worker.held, self._limit(worker.held.cell), worker.adaptations)
 
-    def _bury(self, worker: Worker) -> None:
+    def _lose(self, worker: Worker) -> None:
         """A worker has died: try its job once more where the cause may be transient, else give its cells up."""
         held, ready = worker.held, worker.ready
         status = worker.end()

@@ -19,8 +19,8 @@ from bench.contracts import BenchError, Cell
 from bench.data.cache import default_cache
 from bench.executors.contract import Finished, Work
 from bench.executors.groups import Key
-from bench.executors.ray_node import Hello, Luggage, Outcome, Runner, code
-from bench.executors.ray_pool import Hand, Pool, Share
+from bench.executors.ray_node import Hello, NodeSetup, Outcome, Runner, code
+from bench.executors.ray_pool import ActorHandle, Pool, Share
 from bench.executors.waiting import Held, Waiting
 from bench.extras import missing
 from bench.planning.workload import only_head_learns
@@ -46,9 +46,9 @@ class RayCluster:
         self._listener = listener
         self._ray: Any = None
         self._connected = False
-        self._luggage: Any = None
+        self._setup: Any = None
         self._pools: list[Pool] = []
-        self._lost: dict[str, int] = {}  # hands lost at a cell
+        self._lost: dict[str, int] = {}  # handles lost at a cell
         self._false_starts = 0
 
     def start(self) -> None:
@@ -76,15 +76,17 @@ class RayCluster:
     def run(self, cells: Sequence[Cell], finished: Finished) -> None:
         self.ready()
         code()  # as it was when the run began, whatever is edited meanwhile
-        self._luggage = self._ray.put(self._packed(cells))
+        self._setup = self._ray.put(self._packed(cells))
         for share, members in self._shared_out(cells).items():
             waiting = Waiting(members, self._work, finished, self._listener)
             waiting.largest_first()
             self._pools.append(Pool(share, waiting))
-        while any(pool.left or pool.hands for pool in self._pools):
+        while any(pool.left or pool.handles for pool in self._pools):
             for pool in self._pools:
                 self._staff(pool)
-            tasks = {hand.task: (pool, hand) for pool in self._pools for hand in pool.hands if hand.task}
+            tasks = {
+                handle.task: (pool, handle) for pool in self._pools for handle in pool.handles if handle.task
+            }
             if not tasks:
                 time.sleep(PAUSE)  # the last cells run in another process
                 continue
@@ -95,8 +97,8 @@ class RayCluster:
 
     def stop(self) -> None:
         for pool in self._pools:
-            for hand in list(pool.hands):
-                self._dismiss(pool, hand)
+            for handle in list(pool.handles):
+                self._dismiss(pool, handle)
             for held in pool.again:
                 held.release()
         if self._connected:
@@ -126,13 +128,13 @@ class RayCluster:
         """The resources of the living nodes."""
         return [node["Resources"] for node in self._ray.nodes() if node["Alive"]]
 
-    def _packed(self, cells: Sequence[Cell]) -> Luggage:
+    def _packed(self, cells: Sequence[Cell]) -> NodeSetup:
         given = self._work.options.plugin_files
         paths = {cell.backbone for cell in cells} | {str(self._work.sources.local or "")}
         for item in given:
             if isinstance(item, UserData):
                 paths |= {item.data, item.test, item.validation}
-        return Luggage(
+        return NodeSetup(
             work=self._work,
             folder=os.getcwd(),
             plugins={str(path): path.read_bytes() for path in given if isinstance(path, Path)},
@@ -141,49 +143,49 @@ class RayCluster:
         )
 
     def _staff(self, pool: Pool) -> None:
-        """Occupy idle hands, let go of those that nothing is left for, and ask for more where there is room.
+        """Occupy idle handles, let go of those that nothing is left for, and ask for more where there is room.
 
-        A hand that others keep from starting must not keep a finished run from its end."""
-        for hand in [hand for hand in pool.hands if hand.held is None]:
-            held = pool.next_for(hand) if hand.task is None else None
+        A handle that others keep from starting must not keep a finished run from its end."""
+        for handle in [handle for handle in pool.handles if handle.held is None]:
+            held = pool.next_for(handle) if handle.task is None else None
             if held:
-                self._occupy(hand, held)
+                self._occupy(handle, held)
             elif not pool.left:
-                self._dismiss(pool, hand)
+                self._dismiss(pool, handle)
         room = max(1, sum(pool.share.fits(node) for node in self._nodes()))
         for _ in range(pool.lacking(room)):
             options = {"num_cpus": pool.share.cpus, "num_gpus": pool.share.gpus}
             device = self._work.options.device if pool.share.gpus else "cpu"
             runner = self._ray.remote(**options)(Runner)
-            pool.hands.append(Hand(runner.remote(self._luggage, device)))
+            pool.handles.append(ActorHandle(runner.remote(self._setup, device)))
             self._listener.say(f"waiting for a worker with {pool.share} ...")
 
-    def _occupy(self, hand: Hand, held: Held) -> None:
+    def _occupy(self, handle: ActorHandle, held: Held) -> None:
         lost = self._lost.get(held.cell.id, 0)
         notes = (f"attempt {lost + 1}, after its node or worker was lost",) if lost else ()
         self._listener.cell_started(held.cell)
-        hand.give(held, notes)
+        handle.give(held, notes)
 
-    def _hear(self, pool: Pool, hand: Hand) -> None:
+    def _hear(self, pool: Pool, handle: ActorHandle) -> None:
         """Receive an actor's answer, or notice that it is lost."""
         try:
-            answer = self._ray.get(hand.task)
+            answer = self._ray.get(handle.task)
         except self._ray.exceptions.RayTaskError as error:
             if isinstance(error.cause, BenchError):
                 raise error.cause from None
             raise
         except self._ray.exceptions.RayError as error:
-            self._bury(pool, hand, _reason(error))
+            self._lose(pool, handle, _reason(error))
             return
-        hand.task = None
+        handle.task = None
         if isinstance(answer, Hello):
-            self._welcome(hand, answer)
+            self._welcome(handle, answer)
         else:
-            self._receive(hand, answer)
+            self._receive(handle, answer)
 
-    def _welcome(self, hand: Hand, hello: Hello) -> None:
+    def _welcome(self, handle: ActorHandle, hello: Hello) -> None:
         self._false_starts = 0
-        hand.node = hello.node
+        handle.node = hello.node
         if hello.code != code():
             raise BenchError(
                 f"node {hello.node} has another version of transferbench than this run began with: install the "
@@ -191,38 +193,38 @@ class RayCluster:
                 code="different-node",
             )
 
-    def _receive(self, hand: Hand, outcome: Outcome) -> None:
+    def _receive(self, handle: ActorHandle, outcome: Outcome) -> None:
         """Write the files of a job's cells. BenchError where the node did not run what was asked for."""
-        assert hand.held is not None
+        assert handle.held is not None
         for text in outcome.said:
             self._listener.say(text)
         for text in outcome.notes:
             self._listener.note(text)
-        for cell, files in zip(hand.held.cells, outcome.files, strict=True):
+        for cell, files in zip(handle.held.cells, outcome.files, strict=True):
             files.unpack(self._work.store)
             record = self._work.store.verified(cell.id)
             assert record is not None
             if record.fingerprint != self._work.fingerprints[cell.id]:
                 raise BenchError(
-                    f"{cell.id}: node {hand.node} has other weights or rows than this machine",
+                    f"{cell.id}: node {handle.node} has other weights or rows than this machine",
                     code="different-node",
                 )
-            self._close(hand, record)
+            self._close(handle, record)
 
-    def _bury(self, pool: Pool, hand: Hand, reason: str) -> None:
+    def _lose(self, pool: Pool, handle: ActorHandle, reason: str) -> None:
         """A node or a worker is lost: its job runs again elsewhere, or is given up."""
-        pool.hands.remove(hand)
-        if hand.held is None:
+        pool.handles.remove(handle)
+        if handle.held is None:
             self._false_starts += 1
             if self._false_starts == FALSE_STARTS:
                 raise BenchError(f"--executor ray: workers do not start: {reason}", code="no-worker")
             return
-        cells = hand.held.cells
+        cells = handle.held.cells
         lost = 1 + max(self._lost.get(cell.id, 0) for cell in cells)
         self._lost.update((cell.id, lost) for cell in cells)
         if lost < ATTEMPTS:
             self._listener.note(f"{cells[0].id}: {reason}; it runs once more")
-            pool.again.append(hand.held)
+            pool.again.append(handle.held)
             return
         for cell in cells:
             record = Record(
@@ -232,27 +234,27 @@ class RayCluster:
                 reason=f"{reason}, {lost} times",
             )
             self._work.store.save(record)
-            self._close(hand, record)
+            self._close(handle, record)
 
-    def _close(self, hand: Hand, record: Record) -> None:
-        """A cell of the hand's job has its record."""
-        assert hand.held is not None
-        following = hand.held.finish(record.cell)
+    def _close(self, handle: ActorHandle, record: Record) -> None:
+        """A cell of the handle's job has its record."""
+        assert handle.held is not None
+        following = handle.held.finish(record.cell)
         self._listener.cell_done(record)
         if following:
             self._listener.cell_started(following)
         else:
-            hand.held = None
+            handle.held = None
 
-    def _dismiss(self, pool: Pool, hand: Hand) -> None:
+    def _dismiss(self, pool: Pool, handle: ActorHandle) -> None:
         """End an actor: in order where it is idle, otherwise at once."""
-        pool.hands.remove(hand)
-        if hand.held:
-            hand.held.release()
+        pool.handles.remove(handle)
+        if handle.held:
+            handle.held.release()
         with suppress(self._ray.exceptions.RayError):
-            if hand.task is None:
-                self._ray.get(hand.actor.close.remote(), timeout=CLOSING)
-            self._ray.kill(hand.actor)
+            if handle.task is None:
+                self._ray.get(handle.actor.close.remote(), timeout=CLOSING)
+            self._ray.kill(handle.actor)
 
 
 def library() -> Any:

@@ -28,7 +28,7 @@ from bench.runs.listeners import Silent
 
 
 @dataclass(frozen=True)
-class Luggage:
+class NodeSetup:
     """What a node cannot know: the driver's request, its folder, the text of its plug-ins by their paths, and local
     paths that the cells need. own_cache: use the node's cache folder rather than the driver's."""
 
@@ -60,20 +60,20 @@ class Outcome:
 class Runner:
     """The Ray actor. It imports no torch; its one worker process does, and dies with it."""
 
-    def __init__(self, luggage: Luggage, device: str) -> None:
+    def __init__(self, setup: NodeSetup, device: str) -> None:
         with suppress(OSError):  # relative paths mean the same where the nodes share a folder
-            os.chdir(luggage.folder)
-        self._check(luggage.paths)
+            os.chdir(setup.folder)
+        self._check(setup.paths)
         self._scratch = tempfile.TemporaryDirectory(prefix="transferbench-", ignore_cleanup_errors=True)
-        work = luggage.work
+        work = setup.work
         described = [item for item in work.options.plugin_files if not isinstance(item, Path)]
-        files = _unpacked(luggage.plugins, Path(self._scratch.name))
+        files = _unpacked(setup.plugins, Path(self._scratch.name))
         options = replace(work.options, device=device, plugin_files=(*files, *described))
-        sources = replace(work.sources, cache=default_cache()) if luggage.own_cache else work.sources
+        sources = replace(work.sources, cache=default_cache()) if setup.own_cache else work.sources
         self._store = Store(Path(self._scratch.name) / "run")
-        self._ear = _Ear()
+        self._messages = _Messages()
         self._processes = Processes(
-            replace(work, store=self._store, options=options, sources=sources), self._ear
+            replace(work, store=self._store, options=options, sources=sources), self._messages
         )
 
     def hello(self) -> Hello:
@@ -84,12 +84,14 @@ class Runner:
     def run(self, cells: Sequence[Cell], adaptations: tuple[str, ...] = ()) -> Outcome:
         """Run a job; the files of its cells, whatever came of them."""
         began = time.monotonic()
-        self._ear.forget()
+        self._messages.forget()
         self._processes.run(cells, lambda _: None, adaptations)
         files = tuple(CellFiles.pack(self._store, cell.id) for cell in cells)
         for each in files:
             each.remove(self._store)
-        return Outcome(files, time.monotonic() - began, tuple(self._ear.said), tuple(self._ear.notes))
+        return Outcome(
+            files, time.monotonic() - began, tuple(self._messages.said), tuple(self._messages.notes)
+        )
 
     def close(self) -> None:
         self._processes.stop()
@@ -105,7 +107,7 @@ class Runner:
                 )
 
 
-class _Ear(Silent):
+class _Messages(Silent):
     """Keeps what it hears until the job is done."""
 
     def __init__(self) -> None:

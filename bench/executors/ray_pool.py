@@ -27,7 +27,7 @@ class Share:
         return int(min(counts))
 
 
-class Hand:
+class ActorHandle:
     """An actor as the driver sees it: starting, idle, or running a job."""
 
     def __init__(self, actor: Any) -> None:
@@ -43,29 +43,29 @@ class Hand:
 
 
 class Pool:
-    """The cells that ask for one share of a node, and the hands that have it."""
+    """The cells that ask for one share of a node, and the handles that have it."""
 
     def __init__(self, share: Share, waiting: Waiting) -> None:
         self.share = share
         self.waiting = waiting
-        self.again: list[Held] = []  # lost with their hand
-        self.hands: list[Hand] = []
+        self.again: list[Held] = []  # lost with their handle
+        self.handles: list[ActorHandle] = []
 
     @property
     def left(self) -> int:
-        """Cells that no hand has."""
+        """Cells that no handle has."""
         return len(self.waiting) + sum(len(held.cells) for held in self.again)
 
-    def next_for(self, hand: Hand) -> Held | None:
-        """The hand's next job: a lost one waits for a hand that has its group ready, or has nothing else to do."""
+    def next_for(self, handle: ActorHandle) -> Held | None:
+        """The next job: a lost one waits for a handle that has its group ready, or has nothing else to do."""
         for held in self.again:
-            if held.cell.group_key == hand.key:
+            if held.cell.group_key == handle.key:
                 self.again.remove(held)
                 return held
-        taken = [other.key for other in self.hands if other is not hand and other.key]
-        return self.waiting.take(hand.key, taken) or (self.again.pop(0) if self.again else None)
+        taken = [other.key for other in self.handles if other is not handle and other.key]
+        return self.waiting.take(handle.key, taken) or (self.again.pop(0) if self.again else None)
 
     def lacking(self, room: int) -> int:
-        """How many more hands would have something to do, where there is room for so many in all."""
-        unoccupied = sum(hand.held is None for hand in self.hands)
-        return max(0, min(room - len(self.hands), self.left - unoccupied))
+        """How many more handles would have something to do, where there is room for so many in all."""
+        unoccupied = sum(handle.held is None for handle in self.handles)
+        return max(0, min(room - len(self.handles), self.left - unoccupied))

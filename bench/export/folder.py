@@ -26,7 +26,7 @@ from bench.export.pooled import plain_encoder, save_head
 from bench.export.problem import in_units, is_alike, named, problem_of, reads_pairs
 from bench.export.problem import inputs as _inputs
 from bench.export.standard import is_standard, standard_model, why_not
-from bench.models.catalog import check_positions, kind_of
+from bench.models.catalog import architecture, check_positions, kind_of
 from bench.models.hf_encoder import HuggingFaceEncoder
 from bench.models.loading import load
 from bench.registry import Registry
@@ -73,10 +73,19 @@ def check_exportable(cell: Cell, registry: Registry) -> None:
         )
 
 
+def check_form(cell: Cell, registry: Registry) -> None:
+    """BenchError where no standard class has the form of the model: its family, the task's head or the recipe."""
+    reason = why_not(architecture(cell.backbone, registry.sources), registry.task(cell.task).head, cell.recipe)
+    if reason:
+        raise BenchError(f"cannot export {cell.strategy} on {cell.backbone}: {reason}", "export-no-form")
+
+
 def check_fits(cell: Cell, registry: Registry) -> None:
-    """BenchError, before anything is trained, where there would be no model to hand over: as `check_exportable`,
-    and where the strategy does not fit the encoder, or texts are longer than its table of positions."""
+    """BenchError, before anything is trained, where there would be no model to hand over: as `check_exportable`
+    and `check_form`, and where the strategy does not fit the encoder, or texts are longer than its table of
+    positions."""
     check_exportable(cell, registry)
+    check_form(cell, registry)
     check_positions(cell.backbone, cell.recipe.max_length, registry.sources)
     registry.phases(cell)
 
@@ -91,9 +100,6 @@ def export(
     check_fits(cell, registry)
     context = RunContext(registry, Device(choose_device(device).torch, torch.float32))
     group = prepare_group(cell, context)
-    reason = why_not(group.given, group.task.head, cell.recipe)
-    if reason:
-        raise BenchError(f"cannot export {cell.strategy} on {cell.backbone}: {reason}", "export-no-form")
     trained = train(cell, 1.0, group, context, watch)
     model = replace(trained.model, prefix=None)
     whole = replace(trained.plan.phases[-1], frozen=0)

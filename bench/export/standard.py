@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from bench.contracts import BenchError, Recipe
-from bench.models.families import Form
+from bench.models.families import Form, family_of
 from bench.models.heads import HeadKind
 from bench.models.hf_encoder import HuggingFaceEncoder
 
@@ -36,15 +36,13 @@ def is_standard(backbone: HuggingFaceEncoder, kind: HeadKind, recipe: Recipe) ->
     return kind != "pooled" or (recipe.pooling == "cls" and form is not None and bool(form.dense))
 
 
-def why_not(backbone: Any, kind: HeadKind, recipe: Recipe) -> str | None:
-    """Why a model cannot be exported, or None."""
-    if not isinstance(backbone, HuggingFaceEncoder):
-        return "word vectors have no transformers class"
-    family = backbone.family
-    if family.part:
-        return f"the standard classes of {family.name} need its decoder, and only the encoder was trained"
-    if kind != "pooled" and not _place(family.form, kind):
-        return f"no standard class of {family.name} computes a linear map of every token"
+def why_not(name: str, kind: HeadKind, recipe: Recipe) -> str | None:
+    """Why a model of this architecture (`model_type`) cannot be exported, or None."""
+    family = family_of(name)
+    if family and family.part:
+        return f"the standard classes of {name} need its decoder, and only the encoder was trained"
+    if kind != "pooled" and not _place(family.form if family else None, kind):
+        return f"no standard class of {name} computes a linear map of every token"
     if recipe.windows != "none" or recipe.truncation != "head":
         return "its texts are read in windows or from both ends, which no exported model does: leave that out"
     if recipe.head != "linear":

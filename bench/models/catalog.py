@@ -154,13 +154,17 @@ def depth(name: str, sources: Sources) -> int:
     return layers
 
 
+def architecture(name: str, sources: Sources) -> str:
+    """The architecture that an encoder's configuration names, such as `bert`. Raises BenchError."""
+    depth(name, sources)
+    return str(json.loads(_config_file(name, sources).read_text(encoding="utf-8")).get("model_type", ""))
+
+
 def positions(name: str, sources: Sources) -> int | None:
     """The most tokens that an encoder has positions for; None where it has no table of them. Raises BenchError."""
     depth(name, sources)
-    return None if kind_of(name) == "vectors" else _positions(name, sources)
-
-
-def _positions(name: str, sources: Sources) -> int | None:
+    if kind_of(name) == "vectors":
+        return None
     config = json.loads(_config_file(name, sources).read_text(encoding="utf-8"))
     table = next((config[key] for key in TABLE_KEYS if config.get(key)), None)
     family = family_of(config.get("model_type"))
@@ -171,7 +175,7 @@ def _positions(name: str, sources: Sources) -> int | None:
 
 def check_positions(name: str, length: int, sources: Sources) -> None:
     """BenchError where texts of up to `length` tokens are longer than the backbone's table of positions."""
-    most = None if kind_of(name) == "vectors" else _positions(name, sources)
+    most = positions(name, sources)
     if most and length > most:
         raise BenchError(
             f"{name} has positions for {most} tokens, and texts may have {length}: set recipe.max_length to "

@@ -12,6 +12,7 @@ from bench.contracts import BenchError, Cell, Splits
 from bench.data.hub import SplitRows
 from bench.data.packages.members import are_cached
 from bench.data.packages.registries import Package
+from bench.data.reading import reading_rows
 from bench.data.rows import rows_file
 from bench.data.sources import Sources
 from bench.models import catalog
@@ -198,19 +199,13 @@ def _downloads(cells: Sequence[Cell], registry: Registry) -> list[Download]:
     looking = _Looking(registry.sources.cache, registry.sources.local)
     found: dict[str, Download] = {}
     for task in dict.fromkeys(cell.task for cell in cells):
-        try:
-            registry.task(task).splits(looking)
-        except _Missing as missing:
-            found[missing.download.name] = missing.download
-        except _Here:
-            continue
-        except BenchError:
-            raise
-        except Exception as error:  # a plug-in may raise anything
-            raise BenchError(
-                f"task '{task}': its rows cannot be read: {type(error).__name__}: {error}",
-                code="cannot-read-rows",
-            ) from error
+        with reading_rows(task):
+            try:
+                registry.task(task).splits(looking)
+            except _Missing as missing:
+                found[missing.download.name] = missing.download
+            except _Here:
+                continue
     for name in dict.fromkeys(cell.backbone for cell in cells):
         missing = missing_backbone(name, registry.sources.cache)
         if missing:

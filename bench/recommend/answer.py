@@ -32,6 +32,7 @@ from bench.recommend.weaknesses import weaknesses
 from bench.registry import Registry
 from bench.runs.folder import Store
 from bench.runs.listeners import Screen
+from bench.runs.record import Record
 from bench.text import duration
 
 STRATEGIES = ("probe", "frozen", "top-layers", "lp-ft", "lora", "gradual", "full")
@@ -79,10 +80,11 @@ def answer(cell: Cell, terms: Terms, registry: Registry, where: tuple[Path, Opti
         )
     last = _last_full(run, view, outcome.sizes, min(2, len(strategies)))
     choice = last.choice(terms.goal, terms.margin)
-    final = None
+    final, serving = None, None
     if not last.degenerate:
         left = terms.budget - (time.monotonic() - began)
-        final = _final(replace(cell, strategy=choice), last, left, registry, where)
+        used = replace(cell.recipe, serving=True)
+        final, serving = _final(replace(cell, strategy=choice, recipe=used), last, left, registry, where)
     return Findings(
         task=cell.task,
         goal=terms.goal,
@@ -105,6 +107,8 @@ def answer(cell: Cell, terms: Terms, registry: Registry, where: tuple[Path, Opti
         unfit=unfit,
         all_strategies=tuple(registry.plugins.strategies),
         backbone=terms.backbone,
+        budget=terms.budget,
+        serving=serving,
     )
 
 
@@ -139,16 +143,17 @@ def _final(
     left: float,
     registry: Registry,
     where: tuple[Path, Options, Screen],
-) -> Interval | None:
-    """The choice on the test rows, trained on all training rows: with as many seeds as the time allows. It stops
-    when the time is up; None where no seed has finished then, or less than a third of what one takes is left."""
+) -> tuple[Interval | None, Record | None]:
+    """The choice on the test rows, trained on all training rows, with as many seeds as the time allows; and a
+    record of it, which says what it costs to use. It stops when the time is up; None where no
+    seed has finished then, or less than a third of what one takes is left."""
     folder, options, screen = where
     sizes = next((record.data.sizes for record in last.records if record.data), {})
     rows = len(registry.task(cell.task).splits(registry.sources).train)
     expected = last.expected(cell.strategy, rows / max(sizes.get("train", rows), 1))
     seeds = max(1 if left > expected / 3 else 0, min(SEEDS, int(left / max(expected, 0.1))))
     if not seeds:
-        return None
+        return None, None
     deadline = time.monotonic() + left
     cells = [replace(cell, seed=seed) for seed in range(seeds)]
     try:
@@ -162,6 +167,7 @@ def _final(
     ]
     groups = list(gather(records).values())
     if not groups or not groups[0].done:
-        return None
+        return None, None
     scores = resample(groups[0], groups[0].headline, Source(Store(folder).predictions))
-    return intervals({cell.strategy: scores.components()})[cell.strategy] if scores is not None else None
+    found = intervals({cell.strategy: scores.components()})[cell.strategy] if scores is not None else None
+    return found, groups[0].done[0]

@@ -11,6 +11,7 @@ from bench.recommend.evidence import Growth, Standing
 from bench.recommend.floor import Floor
 from bench.recommend.successive_halving import Outcome
 from bench.recommend.weaknesses import Weakness
+from bench.runs.record import Record
 from bench.text import duration
 
 
@@ -37,6 +38,8 @@ class Findings:
     unfit: Mapping[str, str]  # those that do not fit the encoder, and why
     all_strategies: tuple[str, ...]
     backbone: str
+    budget: float = 0.0  # seconds
+    serving: Record | None = None  # of the choice, trained on all training rows
 
     @property
     def unjudged(self) -> list[str]:
@@ -89,6 +92,7 @@ def details(found: Findings) -> list[str]:
     size = rows.get("train", found.outcome.sizes[-1])
     of_all = f" of {found.outcome.rows:,}" if size < found.outcome.rows else ""
     lines = [
+        *_asked(found),
         f"Rests on: {size:,}{of_all} training rows, {_seeds(now.seeds)}, compared on "
         f"{rows.get('test', 0):,} rows that no run was trained or stopped on.",
         *_certainty(found),
@@ -109,8 +113,9 @@ def details(found: Findings) -> list[str]:
     if found.weak:
         lines.append(f"Weak on: {'; '.join(map(_weakness, found.weak))}.")
     lines.append(
-        f"Cost: {duration(now.seconds[found.choice])} to train a model on {size:,} rows here, from cold."
+        f"Cost to train: {duration(now.seconds[found.choice])} for a model on {size:,} rows here, from cold."
     )
+    lines.append(_cost_to_use(found))
     if found.growth.gain is None:
         lines.append(f"More data: not known what it would bring: {found.growth.why_not}.")
     else:
@@ -125,6 +130,44 @@ def details(found: Findings) -> list[str]:
         else "More time: all rows were used, so a larger --budget brings nothing; more rows or another encoder may."
     )
     return lines
+
+
+def _asked(found: Findings) -> list[str]:
+    """The question in the user's words."""
+    record = next((record for record in found.round.records if record.data and record.machine), None)
+    if record is None or record.data is None or record.machine is None:
+        return []
+    labels = len(record.data.labels)
+    kinds = f", {labels} {'tags' if record.adapter == 'ner' else 'classes'}" if labels else ""
+    where = "this CPU" if record.machine.device == "cpu" else record.machine.device
+    return [
+        f"Asked: {found.outcome.rows:,} training rows{kinds}, {where}, {duration(found.budget)} to find out."
+    ]
+
+
+def _cost_to_use(found: Findings) -> str:
+    """What answers cost once the model is trained."""
+    record = found.serving
+    if record is None or record.serving is None:
+        return "Cost to use: not measured, as the time was up."
+    used = record.serving.merged or record.serving.plain
+    merged = ", its updates merged into the weights" if record.serving.merged else ""
+    shared = (
+        f"; tasks share one pass of the encoder, and each more takes {1000 * record.serving.head:.2f} ms"
+        if record.serving.head is not None
+        else ""
+    )
+    return (
+        f"Cost to use: {1000 * used.p50:.1f} ms for one text at a time (95% within {1000 * used.p95:.1f} ms), and "
+        f"{used.best:,.0f} texts a second {used.batch} at once{merged}; {_megabytes(record.parameters)} MB in all, "
+        f"of which one more task adds {_megabytes(record.trainable)} MB{shared}."
+    )
+
+
+def _megabytes(values: int) -> str:
+    """Of fp32 values, as they are stored."""
+    size = 4 * values / 1e6
+    return f"{size:.0f}" if size >= 10 else f"{size:.2g}"
 
 
 def _certainty(found: Findings) -> list[str]:

@@ -34,7 +34,8 @@ def curves(reading: Reading, task: str, axis: Axis) -> Chart | None:
         named = {"strategy": group.key.strategy, "name": reading.label(group.key)}
         for record in group.done if with_seeds else ():
             one = {**named, "seed": record.cell.seed}
-            single += [{**one, **_values(point, axis)} for point in thinned(cold_curve(record))]
+            kept, before = thinned(record.curve), _before(record)
+            single += [{**one, **_values(point, axis, before)} for point in kept]
         means += [{**named, **_values(point, axis)} for point in thinned(mean_curve(group))]
     scores = [value["score"] for value in (*single, *means)]
     if not scores:  # too many seeds to draw, and no step at which all were validated
@@ -72,18 +73,25 @@ def curves(reading: Reading, task: str, axis: Axis) -> Chart | None:
 
 def cold_curve(record: Record) -> list[Point]:
     """The learning curve with the seconds since the cold start, including those before the first step."""
-    spent = record.seconds
-    before = spent.prepare + spent.prefix + spent.compile
+    before = _before(record)
     return [replace(point, seconds=before + point.seconds) for point in record.curve]
+
+
+def _before(record: Record) -> float:
+    """The seconds before the first step."""
+    spent = record.seconds
+    return spent.prepare + spent.prefix + spent.compile
 
 
 def mean_curve(group: Group) -> list[Point]:
     """The mean score and the median seconds at every step at which all seeds were validated.
 
     The curve ends where the first seed stopped: beyond that the mean would be over other seeds."""
-    found = [{point.step: point for point in cold_curve(record)} for record in group.done if record.curve]
+    trained = [record for record in group.done if record.curve]
+    found = [{point.step: point for point in record.curve} for record in trained]
+    before = [_before(record) for record in trained]
     shared = set.intersection(*map(set, found)) if found else set()
-    return [_mean([curve[step] for curve in found]) for step in sorted(shared)]
+    return [_mean([curve[step] for curve in found], before) for step in sorted(shared)]
 
 
 def thinned(curve: Sequence[Point], most: int = MOST) -> list[Point]:
@@ -92,16 +100,16 @@ def thinned(curve: Sequence[Point], most: int = MOST) -> list[Point]:
     return list(curve[::-1][::stride][::-1])
 
 
-def _mean(points: Sequence[Point]) -> Point:
+def _mean(points: Sequence[Point], before: Sequence[float]) -> Point:
     return replace(
         points[0],
-        seconds=median(point.seconds for point in points),
+        seconds=median(start + point.seconds for start, point in zip(before, points, strict=True)),
         score=fmean(point.score for point in points),
     )
 
 
-def _values(point: Point, axis: Axis) -> dict[str, float]:
-    place = point.step if axis == "step" else max(rounded(point.seconds), 1e-3)
+def _values(point: Point, axis: Axis, before: float = 0.0) -> dict[str, float]:
+    place = point.step if axis == "step" else max(rounded(before + point.seconds), 1e-3)
     return {axis: place, "score": percent(point.score)}
 
 

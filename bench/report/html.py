@@ -65,6 +65,7 @@ def _environment() -> Any:
     )
     environment.globals |= {
         "cells": cells,
+        "decimals": column_decimals,
         "svg": _svg,
         "vega": _vega,
         "colours": palette,
@@ -80,14 +81,9 @@ def _visible(value: Any) -> Any:
     return CONTROL.sub(" ", value) if type(value) is str else value
 
 
-def cells(table: Table, entries: tuple[Entry, ...]) -> list[ShownEntry]:
-    """The entries of a row."""
-    return [_cell(*item) for item in zip(entries, table.columns, _decimals(table), strict=True)]
-
-
-@lru_cache(maxsize=32)
-def _decimals(table: Table) -> list[int]:
-    return column_decimals(table)
+def cells(table: Table, entries: tuple[Entry, ...], decimals: list[int]) -> list[ShownEntry]:
+    """The entries of a row. decimals: of the table's columns."""
+    return [_cell(*item) for item in zip(entries, table.columns, decimals, strict=True)]
 
 
 def _cell(entry: Entry, column: Column, digits: int) -> ShownEntry:

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, replace
 from functools import cache, cached_property
 from pathlib import Path
 
 from bench.analysis.groups import Group, Key, gather, metric_names
 from bench.analysis.loading import Columns, Predictions, Run, arrays
-from bench.analysis.statistics.paired import Comparison, judge_pairs, with_best
-from bench.analysis.statistics.resampling import Source, resample
+from bench.analysis.statistics.paired import Comparison
+from bench.analysis.statistics.resampling import Source
 from bench.analysis.tables import build as tables
 from bench.analysis.tables.columns import MEASURES
 from bench.analysis.tables.model import Entry, Row, Table
@@ -91,19 +91,10 @@ def read(run: Run) -> Reading:
     run = replace(run, predictions=_once(run.predictions))
     groups = gather(run.records)
     names = _columns(groups.values())
-    table = tables.build(run.records, run.predictions, tables.TableOptions(columns=names))
-    return Reading(run, groups, table, _comparisons(run, groups, names))
-
-
-def _comparisons(run: Run, groups: Mapping[Key, Group], names: Iterable[str]) -> tuple[Comparison, ...]:
-    """The comparisons behind the ties of the table: one family of tests over its tasks and metrics."""
-    source = Source(run.predictions)
-    metrics = [name for name in names if name not in MEASURES]
-    resampled = {
-        (key, name): resample(group, name, source) for name in metrics for key, group in groups.items()
-    }
-    scores = {scored: found for scored, found in resampled.items() if found is not None}
-    return tuple(judge_pairs(scores, with_best(scores), groups, source))
+    table, comparisons = tables.with_comparisons(
+        run.records, run.predictions, tables.TableOptions(columns=names)
+    )
+    return Reading(run, groups, table, comparisons)
 
 
 def short(backbone: str) -> str:

@@ -20,7 +20,7 @@ import json
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -45,9 +45,11 @@ MANY = 2000
 
 @dataclass(frozen=True)
 class Store:
-    """The files of one run."""
+    """The files of one run. _sums: by cell, the SHA-256 of the predictions that its record, as it was last read,
+    was written with; a prediction file that has it needs no second look at the record."""
 
     path: Path
+    _sums: dict[str, str] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     def records(self) -> list[Record]:
         """All records, in the order of the run's plan; raises Damaged for the first damaged one."""
@@ -177,10 +179,12 @@ class Store:
         return [path.relative_to(folder).as_posix() for path in self._files("claims") if owner_of(path)]
 
     def record_path(self, cell: str) -> Path:
-        return self.path / "records" / f"{cell}.json"
+        return Path(
+            f"{os.fspath(self.path)}/records/{cell}.json"
+        )  # a third of the time of joining three parts
 
     def predictions_path(self, cell: str) -> Path:
-        return self.path / "predictions" / f"{cell}.parquet"
+        return Path(f"{os.fspath(self.path)}/predictions/{cell}.parquet")
 
     def log_path(self, cell: str) -> Path:
         return self.path / "logs" / f"{cell}.log"
@@ -231,9 +235,10 @@ class Store:
             raise Damaged(path, f"{str(plan['suite'])[:80]!r} cannot name a suite")
         return plan
 
-    def _content(self, path: Path) -> bytes:
+    def _content(self, path: Path, read: Callable[[Path], bytes] | None = None) -> bytes:
         try:
-            return self.read(path)
+            with _damaged():
+                return read(path) if read else plain_files.read(self.path, path)
         except OSError as error:
             raise BenchError(
                 f"{path} cannot be read ({error.strerror}): correct its permissions", code="cannot-read"
@@ -247,9 +252,12 @@ class Store:
         return sorted(by_id.values(), key=lambda record: order.get(record.cell.id, len(order)))
 
     def _unverified(self, path: Path) -> Record:
-        """The record at a path from `record_files`."""
-        found = unverified(self._content(path), path)
-        return found if found and self.cell_of(path) == found.cell.id else self._sealed(path)[0]
+        """The record at a path from `record_files`, whose folders were looked at."""
+        found = unverified(self._content(path, plain_files.read_in_plain_folder), path)
+        if not found or self.cell_of(path) != found[0].cell.id:
+            return self._sealed(path)[0]
+        self._sums[found[0].cell.id] = found[1]
+        return found[0]
 
     def _sealed(self, path: Path) -> tuple[Record, str]:
         """The record at `path` and the SHA-256 of its predictions ('' where it has none). Raises Damaged, and
@@ -257,6 +265,7 @@ class Store:
         record, predictions = opened(self._content(path), path)
         if self.cell_of(path) != record.cell.id:
             raise Damaged(path, f"it holds the record of {record.cell.id}")
+        self._sums[record.cell.id] = predictions
         return record, predictions
 
     def _checked_predictions(self, cell: str) -> bytes:
@@ -265,8 +274,10 @@ class Store:
             content = self.read(path)
         except OSError as error:
             raise Damaged(path, error.strerror or "unreadable") from error
-        record = self.record_path(cell)
         found = hashlib.sha256(content).hexdigest()
+        if found == self._sums.get(cell):
+            return content
+        record = self.record_path(cell)
         if not self._is_file(record) or found == predictions_sum(self._content(record)):
             return content
         if found != self._sealed(record)[1] != "":

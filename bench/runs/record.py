@@ -143,6 +143,30 @@ class Data(Frozen):
     majority: dict[str, Score] = Field(default_factory=dict)  # scores of always predicting the majority label
 
 
+Rate = Annotated[float, Field(ge=0, le=1e12)]
+
+
+class Served(Frozen):
+    """A model in use. p50, p95: seconds of an example at batch 1. single, best: examples a second at batch 1 and at
+    `batch`, the size with the highest rate."""
+
+    p50: Duration
+    p95: Duration
+    single: Rate
+    batch: Count
+    best: Rate
+
+
+class Serving(Frozen):
+    """What a trained model costs to use. merged: with inserted updates folded into the weights, None where there
+    are none. head: seconds of the head alone, where tasks share the encoder's pass; None where the strategy changes
+    the encoder."""
+
+    plain: Served
+    merged: Served | None = None
+    head: Duration | None = None
+
+
 class Record(Frozen):
     """One executed cell. `scores` is by test set, then by metric: in [0, 1], a correlation in [-1, 1], an error in
     the units of the labels."""
@@ -176,6 +200,7 @@ class Record(Frozen):
     adaptations: tuple[Text, ...] = ()  # what was changed on the way: "micro-batch 16", "float32"
     data: Data | None = None
     machine: Machine | None = None
+    serving: Serving | None = None  # measured where recipe.serving asks for it; its time is in no other field
     started: str = ""  # ISO 8601, UTC
 
     @model_validator(mode="after")

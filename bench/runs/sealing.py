@@ -63,15 +63,17 @@ def opened(content: bytes, path: Path) -> tuple[Record, str]:
     return _recorded(value, path), predictions
 
 
-def unverified(content: bytes, path: Path) -> Record | None:
-    """The record in a file without verifying its checksum, which is several times as fast; None where it is not
-    of this version."""
+def unverified(content: bytes, path: Path) -> tuple[Record, str] | None:
+    """As `opened` without verifying the checksum, which is several times as fast; None where the record is not of
+    this version."""
     try:
         found = _Stored.model_validate_json(content)
         check_cell(found.cell, str(path))
     except ValueError:
         return None
-    return found if found.schema_version == SCHEMA_VERSION and found.checksum is not None else None
+    if found.schema_version != SCHEMA_VERSION or not isinstance(found.checksum, dict):
+        return None
+    return found, str(found.checksum.get("predictions", ""))
 
 
 def predictions_sum(content: bytes) -> str:

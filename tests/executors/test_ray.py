@@ -24,7 +24,7 @@ from bench.executors.contract import Options
 from bench.executors.launch import launch
 from bench.executors.ray_cluster import RayCluster
 from bench.executors.ray_node import Outcome
-from bench.executors.ray_pool import Hand
+from bench.executors.ray_pool import ActorHandle
 from bench.registry import Registry, discover
 from bench.runs.folder import Store
 from bench.runs.integrity import verify
@@ -140,12 +140,12 @@ def comparable(folder: Path) -> list[dict[str, Any]]:
 def test_records_and_predictions_are_those_of_inline_and_a_node_prepares_a_group_once(
     cluster: Any, grid: ToySuite, inline: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    prepared: list[tuple[Hand, str]] = []
+    prepared: list[tuple[ActorHandle, str]] = []
     receive = RayCluster._receive
 
-    def counting(self: RayCluster, hand: Hand, outcome: Outcome) -> None:
-        prepared.extend((hand, text) for text in outcome.said if "reading rows, loading" in text)
-        receive(self, hand, outcome)
+    def counting(self: RayCluster, handle: ActorHandle, outcome: Outcome) -> None:
+        prepared.extend((handle, text) for text in outcome.said if "reading rows, loading" in text)
+        receive(self, handle, outcome)
 
     monkeypatch.setattr(RayCluster, "_receive", counting)
     run(grid, tmp_path, on(cluster))

@@ -14,7 +14,7 @@ from bench.contracts import BenchError, Cell
 from bench.data.sources import Sources
 from bench.executors.contract import Options, Work
 from bench.executors.ray_cluster import HEAD_SHARE, RayCluster
-from bench.executors.ray_pool import Hand, Pool, Share
+from bench.executors.ray_pool import ActorHandle, Pool, Share
 from bench.executors.waiting import Waiting
 from bench.registry import Plugins, Registry
 from bench.runs.folder import Store
@@ -72,17 +72,17 @@ def test_no_more_workers_are_asked_for_than_have_something_to_do(
 def test_a_lost_cell_waits_for_a_hand_that_has_its_group_ready(
     toy_cell: Callable[..., Cell], tmp_path: Path
 ) -> None:
-    """One cell of each group is lost; a hand at the second group gets its own, and the other's last of all."""
+    """One cell of each group is lost; a handle at the second group gets its own, and the other's last of all."""
     cells = [toy_cell(task=task, seed=seed) for task in ("toy-sentiment", "toy-ner") for seed in range(2)]
     pool = Pool(Share(1, 0), Waiting(cells, Work(Store(tmp_path)), lambda _: None, Silent()))
     lost = [pool.waiting.take(cell.group_key) for cell in cells[::2]]
     pool.again = [held for held in lost if held]
-    pool.hands = [hand := Hand(MagicMock())]
-    hand.key = cells[2].group_key
+    pool.handles = [handle := ActorHandle(MagicMock())]
+    handle.key = cells[2].group_key
     order = []
-    while held := pool.next_for(hand):
+    while held := pool.next_for(handle):
         order.append(held.cell)
-        hand.give(held, ())
+        handle.give(held, ())
     assert order == [cells[2], cells[3], cells[1], cells[0]]
 
 
@@ -90,12 +90,12 @@ def test_a_worker_that_others_keep_from_starting_keeps_no_run_from_its_end(
     plugins: Plugins, tmp_path: Path
 ) -> None:
     pool = Pool(Share(1, 0), Waiting([], Work(Store(tmp_path)), lambda _: None, Silent()))
-    pool.hands = [pending := Hand(MagicMock())]
+    pool.handles = [pending := ActorHandle(MagicMock())]
     cluster = RayCluster(Work(Store(tmp_path)), Registry(plugins), Silent())
     cluster._ray = MagicMock()
     cluster._ray.exceptions.RayError = RuntimeError
     cluster._staff(pool)
-    assert pool.hands == []
+    assert pool.handles == []
     cluster._ray.kill.assert_called_once_with(pending.actor)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Sequence
@@ -148,6 +149,27 @@ def test_texts_longer_than_the_table_of_positions_are_refused_before_training(
     with pytest.raises(BenchError, match="at most 64") as error:
         exported(toy_cell("full", recipe=replace(RECIPE, max_length=65)), plugins, tmp_path)
     assert error.value.code == "too-long-for-positions"
+
+
+@pytest.mark.parametrize(("task", "code"), [("toy-ner", "export-no-form"), ("toy-qa", "export-no-form")])
+def test_a_family_whose_heads_cannot_be_folded_is_refused_before_training(
+    task: str,
+    code: str,
+    tiny_encoder: Path,
+    toy_cell: Callable[..., Cell],
+    plugins: Plugins,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Funnel's standard heads are not known; its pooled form is one of sentence-transformers'."""
+    folder = tmp_path / "encoder"
+    shutil.copytree(tiny_encoder, folder)
+    config = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps({**config, "model_type": "funnel"}))
+    monkeypatch.setattr(exporting, "prepare_group", lambda *_: pytest.fail("rows were encoded"))
+    with pytest.raises(BenchError) as error:
+        exported(toy_cell("full", task=task, recipe=RECIPE, backbone=str(folder)), plugins, tmp_path)
+    assert error.value.code == code
 
 
 @pytest.fixture(scope="module")

@@ -19,7 +19,7 @@ from bench.recommend.floor import Floor
 from bench.recommend.page import Findings
 from bench.recommend.successive_halving import Outcome
 from bench.recommend.weaknesses import Weakness, weaknesses
-from bench.runs.record import Seconds
+from bench.runs.record import Data, Machine, Seconds, Served, Serving
 from tests.analysis.conftest import make_predictions, make_record
 from tests.recommend.test_evidence import VIEW, rounds
 
@@ -143,3 +143,45 @@ def test_weak_classes_are_those_far_below_the_mean() -> None:
     assert weaknesses(records, run.predictions) == [Weakness("neg", 0.4, "pos", 30)]
     rows["prediction"] = rows["reference"]
     assert weaknesses(records, run.predictions) == []
+
+
+def used(serving: Serving | None) -> str:
+    now = stood({"frozen": (0.7,), "full": (0.9,)})
+    record = now.records[0].model_copy(
+        update={"serving": serving, "parameters": 25_000_000, "trainable": 1000}
+    )
+    return next(
+        line for line in page.details(findings(now, serving=record)) if line.startswith("Cost to use")
+    )
+
+
+def test_the_page_says_what_an_answer_costs() -> None:
+    plain = Served(p50=0.0123, p95=0.0201, single=80.0, batch=32, best=1234.4)
+    text = used(Serving(plain=plain, head=0.0004))
+    for part in ("12.3 ms", "20.1 ms", "1,234 texts", "32 at once", "100 MB", "0.004 MB", "0.40 ms"):
+        assert part in text
+    assert "merged" not in text
+
+
+def test_updates_that_can_be_merged_are_priced_merged() -> None:
+    plain = Served(p50=0.02, p95=0.03, single=50.0, batch=8, best=100.0)
+    merged = Served(p50=0.01, p95=0.015, single=99.0, batch=32, best=200.0)
+    text = used(Serving(plain=plain, merged=merged))
+    assert "10.0 ms" in text
+    assert "merged" in text
+    assert "share" not in text
+
+
+def test_what_was_not_measured_is_not_said() -> None:
+    assert used(None) == "Cost to use: not measured, as the time was up."
+    now = stood({"frozen": (0.7,), "full": (0.9,)})
+    assert "Cost to use: not measured, as the time was up." in page.details(findings(now))
+
+
+def test_the_page_repeats_the_question() -> None:
+    now = stood({"frozen": (0.7,), "full": (0.9,)})
+    machine = Machine(device="cpu", dtype="float32", threads=1, processor="p", system="s")
+    data = Data(fingerprint="f", task_version=1, labels=("a", "b", "c"))
+    records = [record.model_copy(update={"machine": machine, "data": data}) for record in now.records]
+    found = findings(replace(now, records=records), budget=600.0)
+    assert page.details(found)[0] == "Asked: 100 training rows, 3 classes, this CPU, 10 min to find out."

@@ -25,7 +25,7 @@ from bench.executors.contract import Options
 from bench.executors.launch import launch
 from bench.executors.ray_cluster import RayCluster
 from bench.executors.ray_node import Outcome
-from bench.executors.ray_pool import Hand
+from bench.executors.ray_pool import ActorHandle
 from bench.executors.waiting import Held
 from bench.registry import Registry, discover
 from tests.conftest import save_tiny_encoder
@@ -63,25 +63,25 @@ class Worker:
     cells: int = 0
 
 
-def watched(workers: dict[Hand, Worker]) -> None:
-    """Note what the driver gives to its hands and hears from them."""
-    give, receive = Hand.give, RayCluster._receive
+def watched(workers: dict[ActorHandle, Worker]) -> None:
+    """Note what the driver gives to its handles and hears from them."""
+    give, receive = ActorHandle.give, RayCluster._receive
 
-    def giving(self: Hand, held: Held, adaptations: tuple[str, ...]) -> None:
+    def giving(self: ActorHandle, held: Held, adaptations: tuple[str, ...]) -> None:
         worker = workers.setdefault(self, Worker(began=time.monotonic()))
         began = time.monotonic()
         give(self, held, adaptations)
         worker.driver += time.monotonic() - began
 
-    def receiving(self: RayCluster, hand: Hand, outcome: Outcome) -> None:
-        worker, began = workers[hand], time.monotonic()
-        receive(self, hand, outcome)
+    def receiving(self: RayCluster, handle: ActorHandle, outcome: Outcome) -> None:
+        worker, began = workers[handle], time.monotonic()
+        receive(self, handle, outcome)
         worker.ended = time.monotonic()
         worker.driver += worker.ended - began
         worker.busy += outcome.seconds
         worker.cells += 1
 
-    Hand.give, RayCluster._receive = giving, receiving
+    ActorHandle.give, RayCluster._receive = giving, receiving
 
 
 def main() -> None:
@@ -94,7 +94,7 @@ def main() -> None:
     cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 0, "include_dashboard": False})
     for _ in range(WORKERS):
         cluster.add_node(num_cpus=1)
-    workers: dict[Hand, Worker] = {}
+    workers: dict[ActorHandle, Worker] = {}
     watched(workers)
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)

@@ -95,7 +95,9 @@ class RunComparison:
         if self.failures:
             return 1
         compared = any(
-            item.status in ("improved", "unchanged", "identical", "regressed") for item in self.cells
+            item.status in ("improved", "unchanged", "identical", "regressed")
+            and item.before is not None  # it has a score in both, and did not fail in both
+            for item in self.cells
         )
         return 2 if self.count("incomparable") or not compared else 0
 

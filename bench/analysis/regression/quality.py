@@ -78,14 +78,16 @@ class Change:
 
 def sample(group: Group, source: Source) -> Sample | None:
     """The finished seeds of a cell; None where one lacks its metric or its predictions."""
-    found, ids, outcomes, clusters = [], set(), [], None
+    found, ids, outcomes, clusters, last = [], set(), [], None, None
     for record in group.done:
         how, columns = definition(record, group.headline), source.columns(record)
         if how is None or columns is None:
             return None
         clusters = clusters if found else clusters_of(columns)
         found.append(ratios(how, columns))
-        ids.add(id_digest(columns["id"]))
+        if columns["id"] is not last:
+            last = columns["id"]
+            ids.add(id_digest(last))
         outcomes.append(_digests(columns))
     if not found or len(ids) > 1:
         return None
@@ -137,10 +139,18 @@ def _digests(columns: Columns) -> dict[str, bytes]:
 def _digest(values: np.ndarray) -> bytes:
     """Of texts as they are, and of numbers as float32, which is how a baseline holds fractions."""
     if values.dtype.kind in "OUS":
-        content = "".join(f"{len(text)}:{text}" for text in map(str, values)).encode(errors="surrogatepass")
+        content = _joined([str(value) for value in values.tolist()]).encode(errors="surrogatepass")
     else:
         content = (values.astype(np.float32) + np.float32(0)).tobytes()  # -0 is 0
     return hashlib.sha256(content).digest()
+
+
+def _joined(texts: Sequence[str]) -> str:
+    """One text for each list of texts, and another for every other list."""
+    whole = "\0".join(texts)
+    if whole.count("\0") == len(texts) - 1:  # so it can be split again
+        return f"{len(texts)}\0{whole}"
+    return "".join(f"{len(text)}:{text}" for text in texts)
 
 
 def paired_noise(samples: Mapping[Key, tuple[Sample, Sample]]) -> dict[Key, Noise]:

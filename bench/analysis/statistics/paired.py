@@ -103,21 +103,36 @@ Trio = tuple[Key, Key, str]
 
 def all_pairs(scores: Mapping[Scored, Resampled], noise: Mapping[Scored, Noise]) -> dict[Trio, Pair]:
     """Every pair of groups of a task, by each metric, as log-odds; noise: of one seed of each group."""
+    places = {scored: place for place, scored in enumerate(scores)}
+    rivals: dict[tuple[str, str], list[Scored]] = {}
+    for key, metric in scores:
+        rivals.setdefault((key.task, metric), []).append((key, metric))
+    family: dict[Trio, Pair] = {}
+    for members in rivals.values():  # one task at a time: the log-odds of all would double the memory
+        family.update(_pairs_of_task({scored: scores[scored] for scored in members}, noise, places))
+    ordered = sorted(family, key=lambda trio: (places[trio[0], trio[2]], places[trio[1], trio[2]]))
+    return {trio: family[trio] for trio in ordered}
+
+
+def _pairs_of_task(
+    scores: Mapping[Scored, Resampled], noise: Mapping[Scored, Noise], places: Mapping[Scored, int]
+) -> dict[Trio, Pair]:
+    """The pairs of the groups of a task by one metric. places: seed the draws of the noise over seeds."""
     odds = {scored: group.log_odds() for scored, group in scores.items()}
     errors = {scored: noise[scored].scaled(group.slope() ** 2) for scored, group in scores.items()}
     seeds = {
         scored: errors[scored].draws(
-            len(group.draws), np.random.default_rng(place), group.components().interaction
+            len(group.draws), np.random.default_rng(places[scored]), group.components().interaction
         )
-        for place, (scored, group) in enumerate(odds.items())
+        for scored, group in odds.items()
         if len(group.seeds) > 1
     }
     family = {}
-    for (first, metric), (second, other) in itertools.combinations(odds, 2):
-        minus = odds[first, metric].minus(odds[second, metric]) if first.task == second.task else None
-        if minus is None or metric != other:
+    for pair in itertools.combinations(odds, 2):
+        minus = odds[pair[0]].minus(odds[pair[1]])
+        if minus is None:
             continue
-        count, pair = len(minus.seeds), ((first, metric), (second, metric))
+        count, ((first, metric), (second, _)) = len(minus.seeds), pair
         parts = [Noise.known(shared_variance(minus.draws))]
         null = minus.draws.mean(1) - minus.draws.mean()
         if count > 1:

@@ -79,8 +79,14 @@ class Resampled:
 
     def minus(self, other: Resampled) -> Resampled | None:
         """The difference, seed by seed, on the seeds that both have; None without one or on other examples."""
+        if not alike(self.ids, other.ids):
+            return None
+        if self.seeds == other.seeds:
+            return replace(
+                self, scores=self.scores - other.scores, draws=self.draws - other.draws, exact=None
+            )
         shared = [seed for seed in self.seeds if seed in other.seeds]
-        if not shared or not np.array_equal(self.ids, other.ids):
+        if not shared:
             return None
         own = [self.seeds.index(seed) for seed in shared]
         others = [other.seeds.index(seed) for seed in shared]
@@ -91,6 +97,11 @@ class Resampled:
             self.ids,
             self.clusters,
         )
+
+
+def alike(ids: np.ndarray, others: np.ndarray) -> bool:
+    """Whether these are the same examples: equal columns of prediction files are one array."""
+    return ids is others or np.array_equal(ids, others)
 
 
 def definition(record: Record, metric: str) -> Metric | None:
@@ -110,7 +121,7 @@ def resample(group: Group, metric: str, source: Source, test: str = "test") -> R
         clusters = 0 if numbers is None else int(numbers.max()) + 1
         found.append(ratios(how, rows) if numbers is None else clustered(ratios(how, rows), numbers))
         ids.append(rows["id"] if numbers is None else _with(rows["id"], numbers))
-    if not found or not all(np.array_equal(ids[0], other) for other in ids[1:]):
+    if not found or not all(alike(ids[0], other) for other in ids[1:]):
         return None
     seeds = tuple(record.cell.seed for record in group.done)
     scores = np.array([item.score() for item in found])

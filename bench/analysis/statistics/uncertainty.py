@@ -40,13 +40,15 @@ class Shown(NamedTuple):
 @dataclass(frozen=True)
 class Uncertainty:
     """spread: half of an interval, or a standard deviation, in units of the score; `notes` say which. bounds: of
-    the intervals that are not symmetric. points: the scores of single seeds where no interval would hold."""
+    the intervals that are not symmetric. points: the scores of single seeds where no interval would hold.
+    comparisons: the tests behind the ties."""
 
     spread: Mapping[Shown, float]
     tied: frozenset[Shown] = frozenset()
     notes: tuple[str, ...] = ()
     bounds: Mapping[Shown, tuple[float, float]] = field(default_factory=dict)
     points: Mapping[Shown, tuple[float, ...]] = field(default_factory=dict)
+    comparisons: tuple[Comparison, ...] = ()
 
 
 def from_seeds(
@@ -92,7 +94,7 @@ def from_predictions(
     if clustered := {key.task: scores.clusters for (key, _), scores in found.items() if scores.clusters}:
         counts = ", ".join(f"{task} ({count:,})" for task, count in clustered.items())
         notes.append(f"Test examples are resampled by the document that they come from: {counts} documents.")
-    return Uncertainty(shown.spread, tied, tuple(notes), shown.bounds, shown.points)
+    return Uncertainty(shown.spread, tied, tuple(notes), shown.bounds, shown.points, tuple(verdicts))
 
 
 def training_rows(groups: Mapping[Key, Group]) -> list[str]:

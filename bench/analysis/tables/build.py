@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from bench.analysis.derived import with_derived
 from bench.analysis.groups import Group, Key, check_metric, gather
 from bench.analysis.loading import Predictions
+from bench.analysis.statistics.paired import Comparison
 from bench.analysis.statistics.uncertainty import from_predictions, from_seeds
 from bench.analysis.tables.columns import HEADLINE, MEASURES, OVERALL, Context, checked
 from bench.analysis.tables.footnotes import SECONDS, accuracies, caveats, provenance, rules, warnings
@@ -55,6 +56,15 @@ def build(
 ) -> Table:
     """The table of a run. With `predictions` (by cell id) scores carry half of a 95% interval over seeds and
     test examples; without, the standard deviation over seeds. BenchError names an unknown column."""
+    return with_comparisons(records, predictions, options)[0]
+
+
+def with_comparisons(
+    records: Sequence[Record],
+    predictions: Callable[[str], Predictions] | None = None,
+    options: TableOptions = TableOptions(),
+) -> tuple[Table, tuple[Comparison, ...]]:
+    """The table of a run as `build` makes it, and the tests behind its ties."""
     if predictions is not None:
         wanted = (*options.columns, options.metric)
         records, predictions = with_derived(records, predictions, wanted)
@@ -72,7 +82,7 @@ def build(
     context = Context(groups, uncertainty, options.reference)
     form = by_task if options.rows == BY_TASK else across_tasks
     columns, blocks = form(names, context)
-    return Table(
+    table = Table(
         caption=options.caption or title(records),
         headings=ACROSS_TASKS,
         columns=tuple(columns),
@@ -87,6 +97,7 @@ def build(
         details=(SECONDS, *_reading(names, options), *provenance(groups)),
         title="task" if options.rows == BY_TASK else "",
     )
+    return table, uncertainty.comparisons
 
 
 def _default_columns(options: TableOptions, groups: Iterable[Group]) -> tuple[str, ...]:

@@ -12,6 +12,7 @@ from statistics import fmean
 from bench.analysis.derived import DERIVED
 from bench.analysis.groups import Group, Key, floor, is_degenerate, kind_of, metric_heading, metric_names
 from bench.analysis.statistics.uncertainty import Shown, Uncertainty
+from bench.analysis.tables import serving
 from bench.analysis.tables.model import ADAPTED, Column, Entry, Unit
 from bench.analysis.timing import TimeNoise, noise
 from bench.contracts import BenchError
@@ -139,6 +140,12 @@ MEASURES: dict[str, Measure] = {
     "of-full": Measure("% of full", "percent", _of_full),
     "of-full-corrected": Measure("% of full above chance", "percent", _of_full_corrected),
 }
+MEASURES |= {
+    name: Measure(heading, unit, lambda group, _, entry=entry: entry(group))
+    for name, (heading, unit, entry) in serving.COLUMNS.items()
+}
+SETS = {"serving": tuple(serving.COLUMNS)}
+"""Names that stand for several columns."""
 OVERALL = ("average", "rank")
 HEADLINE = "headline"
 
@@ -146,8 +153,8 @@ HEADLINE = "headline"
 def checked(names: Iterable[str], groups: Iterable[Group]) -> tuple[str, ...]:
     """The column names, or a BenchError that lists the valid ones and suggests the nearest."""
     groups = list(groups)
-    valid = [HEADLINE, *metric_names(groups), *MEASURES, *OVERALL]
-    wanted = tuple(names)
+    valid = [HEADLINE, *metric_names(groups), *MEASURES, *SETS, *OVERALL]
+    wanted = tuple(column for name in names for column in SETS.get(name, (name,)))
     known = any(group.done for group in groups)
     for name in wanted:
         if name not in valid and known:

@@ -377,3 +377,10 @@ def test_json_has_the_outcome_and_every_finding():
     value = json.loads(compare(BASE, run_of(1, {FULL: 0.2})).to_json())
     assert (value["exit_code"], value["failures"], len(value["cells"])) == (1, ["quality"], 6)
     assert value["cells"][0]["key"] == {"task": "reviews", "strategy": "full", "backbone": "minilm"}
+
+
+def test_two_runs_that_failed_everywhere_cannot_be_compared():
+    both = edited(BASE, lambda record: record.model_copy(update={"status": "failed", "reason": "no luck"}))
+    found = compare(both, both)
+    assert {item.status for item in found.cells} == {"unchanged"}
+    assert found.exit_code == 2

@@ -1,0 +1,170 @@
+"""What reading a large run costs, counted: files that are opened, columns that are held, scores resampled."""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from bench.analysis.loading import arrays, columns
+from bench.analysis.opening import open_source
+from bench.analysis.regression.compare import compare
+from bench.analysis.regression.quality import _digest
+from bench.analysis.statistics import paired, resampling, uncertainty
+from bench.report import curves, html, page
+from bench.report.reading import read
+from bench.runs.folder import Store
+from tests.support.report_runs import Grid, make_run, save_run
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Store:
+    return save_run(make_run(Grid()), tmp_path / "run")
+
+
+def opened(monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
+    """How often each file is opened from now on, by its folder in the run."""
+    found: Counter[str] = Counter()
+    given = os.open
+
+    def counted(path: Any, *rest: Any, **more: Any) -> int:
+        for folder in ("records", "predictions"):
+            if f"/{folder}/" in os.fspath(path):
+                found[folder] += 1
+        return given(path, *rest, **more)
+
+    monkeypatch.setattr(os, "open", counted)
+    return found
+
+
+def calls(monkeypatch: pytest.MonkeyPatch, module: Any, name: str) -> list[Any]:
+    """The first arguments of the calls of a function from now on, wherever this module calls it."""
+    found: list[Any] = []
+    given: Callable[..., Any] = getattr(module, name)
+
+    def counted(*arguments: Any, **more: Any) -> Any:
+        found.append(arguments[0])
+        return given(*arguments, **more)
+
+    monkeypatch.setattr(module, name, counted)
+    return found
+
+
+def test_compare_opens_each_record_and_each_prediction_file_once(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    counted = opened(monkeypatch)
+    run = open_source(str(store.path))
+    compare(run, run)
+    cells = len(run.records)
+    assert counted == {"records": cells, "predictions": 2 * cells}  # the same run on both sides
+
+
+def test_a_report_opens_each_record_and_each_prediction_file_once(
+    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    counted = opened(monkeypatch)
+    run = open_source(str(store.path))
+    page.build(run, tmp_path)
+    assert counted == {"records": len(run.records), "predictions": len(run.records)}
+
+
+def test_predictions_are_checked_with_the_checksum_of_the_record_that_was_read(store: Store) -> None:
+    """A file that another run of the cell replaced is looked up again, and one that was changed is found."""
+    cell = store.records()[0].cell.id
+    fresh = Store(store.path)
+    table = store.predictions(cell)
+    fresh.save(
+        store.records()[0], {"test": {name: table[name].to_pylist()[:3] for name in table.column_names[1:]}}
+    )
+    assert len(store.predictions(cell)) == 3
+    store.predictions_path(cell).write_bytes(b"other")
+    with pytest.raises(ValueError, match="checksum") as error:
+        store.predictions(cell)
+    assert error.value.code == "damaged"  # pyright: ignore[reportAttributeAccessIssue]
+
+
+def test_cells_of_a_task_share_the_columns_that_are_equal(store: Store) -> None:
+    records = [record for record in store.records() if record.cell.task == "reviews"]
+    first, second = (columns(store.predictions(record.cell.id)) for record in records[:2])
+    assert first["id"] is second["id"]
+    assert first["reference"] is second["reference"]
+    assert first["prediction"] is not second["prediction"]
+
+
+def test_columns_are_those_that_were_saved(store: Store) -> None:
+    table = store.predictions(store.records()[0].cell.id)
+    for name, values in arrays(table).items():
+        assert values.tolist() == table[name].to_pylist()
+        assert values.dtype == np.array(table[name].to_pylist()[:1]).dtype or values.dtype == object
+
+
+def test_the_report_resamples_each_score_once_and_tests_each_pair_once(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    resampled, tested = calls(monkeypatch, uncertainty, "resample"), calls(monkeypatch, paired, "all_pairs")
+    found = read(open_source(str(store.path)))
+    metrics = {item.metric for item in found.comparisons}
+    assert len(resampled) == len(found.groups) * len(metrics)
+    assert len(tested) == 1
+
+
+def test_the_answer_and_the_table_of_a_report_rest_on_the_same_tests(store: Store) -> None:
+    found = read(open_source(str(store.path)))
+    for item in found.comparisons:
+        assert (found.entry(item.second, item.metric).mark == "tied") == item.tied
+
+
+def test_pairs_are_made_within_a_task_and_a_metric_alone(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = calls(monkeypatch, resampling.Resampled, "minus")
+    found = read(open_source(str(store.path)))
+    tasks, metrics = found.tasks, {item.metric for item in found.comparisons}
+    rivals = len(found.groups) // len(tasks)
+    within, with_best = rivals * (rivals - 1) // 2, rivals - 1
+    assert len(made) == len(tasks) * len(metrics) * (within + with_best)
+
+
+def test_a_page_decides_the_decimals_of_a_table_once_and_never_hashes_it(
+    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("jinja2")
+    made = page.build(open_source(str(store.path)), tmp_path)
+    monkeypatch.setattr(page.Table, "__hash__", None)
+    html._environment.cache_clear()
+    decided = calls(monkeypatch, html, "column_decimals")
+    html.report(made)
+    html._environment.cache_clear()
+    blocks = sum(len(table.blocks) for table in decided)
+    assert len(decided) <= blocks
+
+
+def test_curves_shift_only_the_points_that_are_drawn(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    found = read(open_source(str(store.path)))
+    copied = calls(monkeypatch, curves, "replace")
+    curves.curves(found, "reviews", "seconds")
+    steps = max(len(record.curve) for record in found.run.records)
+    assert len(copied) <= steps * len(found.groups)  # the means alone
+
+
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [
+        (["a", "b"], ["ab", ""]),
+        (["a\0b"], ["a", "b"]),
+        (["a\0b", "c"], ["a", "b\0c"]),
+        (["a", "b\0c"], ["a", "b", "c"]),
+        ([""], []),
+        (["", ""], ["\0"]),
+    ],
+)
+def test_the_digest_of_texts_tells_every_two_lists_apart(first: list[str], second: list[str]) -> None:
+    made = [_digest(np.array(texts, dtype=object)) for texts in (first, second)]
+    assert made[0] != made[1]
+    assert made[0] == _digest(np.array(first, dtype=object))
