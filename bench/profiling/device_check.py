@@ -212,8 +212,8 @@ def table(found: Found, rate: float, device: Device) -> Table:
         "Made-up texts and encoders with random weights; one epoch in batches of 32 of "
         f"{', '.join(_sizes(found.lines))}.",
         "Step: milliseconds of training over optimizer steps. Of matrix rate: operations a second that full "
-        f"fine-tuning needs, over the {rate / 1e9:,.0f} GFLOP/s of a large matrix product here. Learn: reading, encoding, "
-        "loading and training. Medians of the rounds after the first; a first round counts where it is the only one.",
+        f"fine-tuning needs, over the {rate / 1e9:,.0f} GFLOP/s of a large matrix product here. Learn: reading, "
+        "encoding, loading and training. Medians of the rounds after the first; where there is only one, that one.",
         _order_note(found.places),
         "The time limit was reached: what is missing was not measured." if found.reached else "",
         f"Machine: {machine_fingerprint(describe(device))}.",
