@@ -302,7 +302,19 @@ class Splits:
 
 
 MetricKind = Literal[
-    "mean", "ratio", "f1", "macro_f1", "class_f1", "sets_f1", "macro_recall", "class_precision", "class_recall", "pearson", "spearman", "mcc", "error"
+    "mean",
+    "ratio",
+    "f1",
+    "macro_f1",
+    "class_f1",
+    "sets_f1",
+    "macro_recall",
+    "class_precision",
+    "class_recall",
+    "pearson",
+    "spearman",
+    "mcc",
+    "error",
 ]
 
 

@@ -32,7 +32,9 @@ LABELLED = ("classification", "sentiment")
 Read = Callable[[str], Predictions]
 
 
-def with_derived(records: Sequence[Record], predictions: Read, names: Sequence[str]) -> tuple[list[Record], Read]:
+def with_derived(
+    records: Sequence[Record], predictions: Read, names: Sequence[str]
+) -> tuple[list[Record], Read]:
     """The records with those of the derived metrics that are named, where their predictions allow it, and what reads
     the predictions with the columns that these metrics need."""
     wanted = [DERIVED[name] for name in names if name in DERIVED]

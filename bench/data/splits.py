@@ -302,7 +302,9 @@ def prepare(task: Task, sources: Sources, recipe: Recipe, draw: int | None = Non
     return chosen
 
 
-def _chosen(task: Task, split: str, rows: Sequence[Any], recipe: Recipe, draw: int | None = None) -> list[Any]:
+def _chosen(
+    task: Task, split: str, rows: Sequence[Any], recipe: Recipe, draw: int | None = None
+) -> list[Any]:
     """The rows of a split that the recipe asks for; of a draw, every row is read."""
     sizes = {"train": recipe.train, "validation": recipe.validation}
     size = sizes.get(split, recipe.test)

@@ -50,7 +50,8 @@ class MadeUp:
         made = self
 
         def splits(_: Task, sources: Sources) -> Splits:
-            return Splits(*(rows(name, count, made.length) for name, count in sizes.items()))
+            train, validation, test = (rows(name, count, made.length) for name, count in sizes.items())
+            return Splits(train, validation, test)
 
         declared = {
             "name": self.name,

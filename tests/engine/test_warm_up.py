@@ -33,8 +33,8 @@ TASKS = ("toy-sentiment", "toy-ner", "toy-qa")
 
 
 class Pretended:
-    """A machine whose clock moves by one second for each block that runs on a batch, and by FIRST where the shape of
-    a training batch is new to it."""
+    """A machine whose clock moves by one second for each block that runs on a batch, and by FIRST where the shape
+    of a training batch is new to it."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.now = 0.0

@@ -95,7 +95,9 @@ def _support(group: Group, predictions: Callable[[str], Predictions], label: str
 
 def _with_metrics(group: Group, labels: Sequence[str], predictions: Callable[[str], Predictions]) -> Group:
     """The group with three metrics of each class, so that they get the intervals of any other."""
-    metrics = tuple(Metric(f"{name} {label}", kind, (label,)) for label in labels for name, kind in KINDS.items())
+    metrics = tuple(
+        Metric(f"{name} {label}", kind, (label,)) for label in labels for name, kind in KINDS.items()
+    )
     records = []
     for record in group.done:
         rows = _rows(record, predictions)
@@ -110,7 +112,9 @@ def _confusion(group: Group, predictions: Callable[[str], Predictions]) -> dict[
     for record in group.done:
         rows = _rows(record, predictions)
         for label in np.unique(rows["reference"].astype(str)):
-            said, counts = np.unique(rows["prediction"][rows["reference"] == label].astype(str), return_counts=True)
+            said, counts = np.unique(
+                rows["prediction"][rows["reference"] == label].astype(str), return_counts=True
+            )
             for other, count in zip(said, counts, strict=True):
                 pair = str(label), str(other)
                 found[pair] = found.get(pair, 0.0) + count / counts.sum() / len(group.done)
@@ -125,4 +129,3 @@ def _taken_for(label: str, taken: dict[str, float], matrix: Sequence[str]) -> li
         return [Entry("none")]
     most = max(others, key=lambda name: (others[name], name))
     return [Entry(f"{most} ({100 * others[most]:.0f}%)")]
-
