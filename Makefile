@@ -5,6 +5,8 @@ VENV ?= .venv
 PY := $(VENV)/bin/python
 SUITE ?= quick
 RUN ?= results/runs/$(SUITE)
+DEVICE ?= cuda
+LIMIT ?= 120
 .NOTPARALLEL:
 
 # --------------------------------------------------------------------------------------------------
@@ -108,7 +110,8 @@ faults: $(READY)test
 	TRANSFERBENCH_FAULTS=50 $(PY) -m pytest tests/faults tests/runs/test_folder.py tests/executors/test_launch.py
 
 gpu-check: $(READY)test
-	$(PY) -m pytest --device cuda -m gpu && $(PY) -m bench peers --device cuda
+	$(PY) -m pytest --device $(DEVICE) -m gpu
+	$(PY) -m bench profile --kind device --device $(DEVICE) --limit $(LIMIT) --out results/speed/device-check.json
 
 lint: $(READY)test
 	$(PY) -m ruff format --check . && $(PY) -m ruff check . && $(PY) -m pyright

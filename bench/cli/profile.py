@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -13,16 +13,23 @@ from bench.cli.listing import Plugin
 from bench.cli.options import MEASURE, Format, FormatOption
 from bench.cli.output import show
 
+if TYPE_CHECKING:
+    from bench.analysis.tables.model import Table
+    from bench.profiling.request import Request
+
 
 class ProfileKind(StrEnum):
     steps = "steps"
     kernels = "kernels"
+    order = "order"
+    device = "device"
 
 
-SUITES = {ProfileKind.steps: "ladder", ProfileKind.kernels: "peers"}
+SUITES = {ProfileKind.steps: "ladder", ProfileKind.kernels: "peers", ProfileKind.order: "quick"}
 STRATEGIES = {
     ProfileKind.steps: ("frozen", "bitfit", "lora", "adapter", "top-layers", "full"),
     ProfileKind.kernels: ("full",),
+    ProfileKind.order: ("frozen", "top-layers", "full"),
 }
 
 
@@ -36,13 +43,14 @@ def profile(
         ProfileKind,
         typer.Option(
             help="steps: forward, backward and optimizer of strategies side by side. "
-            "kernels: what a step is made of."
+            "kernels: what a step is made of. order: the same cells in two orders. device: this engine and Trainer "
+            "on made-up encoders, within --limit."
         ),
     ] = ProfileKind.steps,
     suite: Annotated[
         str,
         typer.Option(
-            help="Take the recipe of this suite. Default: ladder for steps, peers for kernels.",
+            help="Take the recipe of this suite. Default: ladder for steps, peers for kernels, quick for order.",
             autocompletion=completion.suites,
         ),
     ] = "",
@@ -58,11 +66,14 @@ def profile(
         typer.Option(
             "--strategy",
             "-s",
-            help="Measure this strategy. Repeatable. Default: six for steps, full for kernels.",
+            help="Measure this strategy. Repeatable. Default: six for steps, full for kernels, three for order.",
             autocompletion=completion.strategies,
         ),
     ] = None,
     steps: Annotated[int, typer.Option(min=1, help="Measured steps of each strategy.")] = 50,
+    limit: Annotated[
+        float, typer.Option(min=1, help="Seconds after which device stops and shows what it has.")
+    ] = 150.0,
     plugin: Plugin = None,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:1.")] = "auto",
     threads: Annotated[int | None, typer.Option(min=1, help="CPU threads. Default: torch's choice.")] = None,
@@ -72,21 +83,35 @@ def profile(
     ] = None,
     format: FormatOption = Format.terminal,
 ) -> None:
-    """Show where the time of a training step goes, by strategy or by kernel.
+    """Show where the time of a training step goes, and whether times are true on this machine.
 
     Example: python -m bench profile --strategy frozen --strategy full --steps 20
     """
     from pydantic import TypeAdapter
 
     from bench.analysis.tables.model import Table
-    from bench.profiling import step_ledger, step_profile
-    from bench.profiling.request import Request
     from bench.runs import atomic_files
 
-    strategies = tuple(strategy or STRATEGIES[kind])
-    request = Request(suite or SUITES[kind], task, backbone, strategies, device, threads, tuple(plugin or ()))
-    measured = step_ledger if kind is ProfileKind.steps else step_profile
-    found = measured.profile(request, steps)
+    if kind is ProfileKind.device:
+        from bench.profiling import device_check
+
+        found = device_check.check(device, limit, threads)
+    else:
+        from bench.profiling.request import Request
+
+        names = tuple(strategy or STRATEGIES[kind])
+        request = Request(suite or SUITES[kind], task, backbone, names, device, threads, tuple(plugin or ()))
+        found = _measured(kind, request, steps)
     if out:
         atomic_files.write(out, TypeAdapter(Table).dump_json(found, indent=1))
     show(found, format)
+
+
+def _measured(kind: ProfileKind, request: Request, steps: int) -> Table:
+    """What is measured on rows and an encoder that exist."""
+    from bench.profiling import order, step_ledger, step_profile
+
+    if kind is ProfileKind.order:
+        return order.profile(request)
+    measured = step_ledger if kind is ProfileKind.steps else step_profile
+    return measured.profile(request, steps)

@@ -15,8 +15,8 @@ from bench.executors.inline import Inline
 from bench.executors.process import Processes
 from bench.executors.ray_cluster import RayCluster
 from bench.models import catalog
-from bench.models.fetching import fetch
 from bench.models.catalog import check_positions
+from bench.models.fetching import fetch
 from bench.planning.estimates import Estimator, assumed_rate
 from bench.planning.shards import part
 from bench.planning.workload import Workload

@@ -27,9 +27,8 @@ class Request:
     threads: int | None = None
     plugin_files: tuple[Path, ...] = ()
 
-    def prepare(self) -> tuple[list[Cell], CellGroup, RunContext]:
-        """A cell of each strategy, and what they share. BenchError where a name is unknown or a strategy takes no
-        steps."""
+    def cells(self) -> tuple[list[Cell], Registry]:
+        """A cell of each strategy. BenchError where a name is unknown."""
         suite = load(self.suite)
         registry = Registry(discover(self.plugin_files), Sources(local=suite.data.local))
         registry.task(self.task)
@@ -38,6 +37,13 @@ class Request:
         for name in dict.fromkeys(self.strategies):
             options = tuple(suite.strategies.get(name, {}).items())
             cells.append(Cell("profile", self.task, name, self.backbone, 0, recipe, options))
+            registry.strategy(cells[-1])
+        return cells, registry
+
+    def prepare(self) -> tuple[list[Cell], CellGroup, RunContext]:
+        """A cell of each strategy, and what they share. BenchError where a name is unknown or a strategy takes no
+        steps."""
+        cells, registry = self.cells()
         for cell in cells:
             if any(phase.solver != "adamw" for phase in registry.phases(cell)):
                 raise BenchError(

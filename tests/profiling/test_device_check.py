@@ -1,0 +1,117 @@
+"""The check of a device: both sides in turns, two orders, and a time limit that ends it with what there is."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from pydantic import TypeAdapter
+
+from bench.analysis.tables.model import Table
+from bench.contracts import BenchError
+from bench.engine.machine import Device
+from bench.profiling import device_check, order
+from bench.profiling.made_up import MadeUp
+from bench.registry import discover
+from tests.cli.test_measure import Command, bench
+
+__all__ = ["bench"]
+
+
+def cells_of(table: Table) -> dict[tuple[str, ...], dict[str, object]]:
+    """The values of each row by its labels, then by column."""
+    names = [column.name for column in table.columns]
+    return {
+        row.labels: dict(zip(names, (entry.value for entry in row.entries), strict=True))
+        for block in table.blocks
+        for row in block.rows
+    }
+
+
+@pytest.mark.gpu
+def test_the_check_measures_both_sides_and_two_orders(
+    bench: Command, device: Device, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(device_check, "ROUNDS", 1)
+    monkeypatch.setattr(device_check, "STRATEGIES", ("full", "frozen"))
+    where = ["--device", str(device.torch), "--threads", 1]
+    code, out, err = bench("profile", "--kind", "device", "--out", "device.json", *where)
+    assert code == 0, err
+    table = TypeAdapter(Table).validate_python(json.loads((tmp_path / "device.json").read_text()))
+    found = cells_of(table)
+    assert {labels[0] for labels in found} == {"full", "frozen"}
+    for values in found.values():
+        assert all(isinstance(values[name], float) for name in ("step", "learn", "ratio", "memory"))
+        assert values["rounds"] == 1
+    assert found["full", "this engine"]["ratio"] == 1
+    assert 0 < float(str(found["full", "this engine"]["rate"])) < 1
+    assert "The same cells in two orders, cold seconds: full" in out
+    assert "time limit" not in out
+
+
+def test_a_limit_ends_it_with_what_there_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    real = device_check._engine
+
+    def slow(*arguments: object) -> device_check.Turn:
+        if slow_from_here.pop(0):
+            time.sleep(60)
+        return real(*arguments)  # type: ignore[arg-type]
+
+    slow_from_here = [False, True]
+    monkeypatch.setattr(device_check, "_engine", slow)
+    monkeypatch.setattr(order, "measure", lambda *_: [])
+    began = time.monotonic()
+    table = device_check.check("cpu", 30.0, threads=1)
+    assert time.monotonic() - began < 59
+    found = cells_of(table)
+    assert found["full", "this engine"]["rounds"] == 1
+    assert found["frozen", "Trainer, tuned"] == dict.fromkeys(found["frozen", "Trainer, tuned"])
+    assert any("time limit was reached" in note for note in table.notes)
+
+
+def test_an_action_that_a_cell_would_take_for_its_own_failure_is_ended_all_the_same() -> None:
+    def swallows() -> None:
+        while True:
+            try:
+                time.sleep(5)
+            except Exception:
+                continue
+
+    assert not device_check._until(0.2, swallows)
+    assert device_check._until(5.0, lambda: None)
+
+
+def test_profile_runs_a_group_in_two_orders(
+    bench: Command, tiny_encoder: Path, toy_plugin: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    arguments = ["--backbone", tiny_encoder, "--task", "toy-sentiment", "--plugin", toy_plugin]
+    strategies = ["-s", "full", "-s", "frozen", "--suite", "smoke"]
+    code, out, err = bench(
+        "profile", "--kind", "order", *strategies, *arguments, "--device", "cpu", "--threads", 1
+    )
+    assert code == 0, err
+    assert "in reverse" in out
+    assert "full, frozen, and the reverse" in " ".join(out.split())
+
+
+def test_one_strategy_has_no_order(bench: Command, tiny_encoder: Path, toy_plugin: Path) -> None:
+    arguments = ["--backbone", tiny_encoder, "--task", "toy-sentiment", "--plugin", toy_plugin]
+    code, out, err = bench("profile", "--kind", "order", "-s", "full", "--device", "cpu", *arguments)
+    assert (code, out) == (2, "")
+    assert len(err.splitlines()) == 1
+
+
+def test_too_few_cells_are_named_by_a_code(toy_cell: Callable[..., object]) -> None:
+    with pytest.raises(BenchError) as error:
+        order.measure([toy_cell("full")], None, None)  # type: ignore[list-item, arg-type]
+    assert error.value.code == "too-few-strategies"
+
+
+def test_made_up_rows_are_a_task_like_any_other() -> None:
+    short, long = MadeUp("short-texts", 64), MadeUp("long-texts", 64, 126)
+    tasks = discover([short, long]).tasks
+    assert {"short-texts", "long-texts"} <= set(tasks)
+    assert tasks["short-texts"].origin != tasks["long-texts"].origin
