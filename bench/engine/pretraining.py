@@ -17,8 +17,9 @@ from torch import Tensor, nn
 from bench.contracts import BenchError, Recipe
 from bench.data.batches import Split, shuffled
 from bench.engine.divergence import check_finite
+from bench.engine.model import Model, set_modes
 from bench.engine.plan import Pretraining
-from bench.engine.training import Model, derived_seed, rate_factor, set_modes
+from bench.engine.training import derived_seed, rate_factor
 
 MASKED = 0.15
 KEPT, RANDOM = 0.1, 0.1
