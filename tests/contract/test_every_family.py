@@ -239,7 +239,7 @@ EXPORTS = [
 def test_an_exported_model_predicts_what_was_measured(
     task: str, family: str, folder_of: Callable[[str], Path], plugins: Plugins, tmp_path: Path
 ) -> None:
-    """`export` compares the folder's own script, on the standard class, with the harness; it refuses differences."""
+    """`export` compares what the folder predicts with what the harness predicted, and raises if they differ."""
     name = str(folder_of(family))
     attention = "bidirectional" if families()[family].kind == "decoder" and task == "toy-ner" else "own"
     recipe = Recipe(epochs=1, batch_size=8, max_length=48, stride=8, train=24, validation=8, test=8)
