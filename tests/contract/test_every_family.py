@@ -4,6 +4,7 @@ that it comes with, saved as people save them."""
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -13,15 +14,28 @@ import pytest
 import torch
 from torch import Tensor
 
-from bench.contracts import FROZEN, Phase, QuestionExample, Recipe, WordsExample, block_of, frozen_blocks
+from bench.contracts import (
+    FROZEN,
+    Cell,
+    Phase,
+    QuestionExample,
+    Recipe,
+    WordsExample,
+    block_of,
+    frozen_blocks,
+)
 from bench.data.sources import Sources
 from bench.data.spaced import for_words, sentences
 from bench.data.windows import decode_windows, encode_windows
 from bench.data.words import decode_words, encode_words
+from bench.export.folder import export
+from bench.export.standard import why_not
 from bench.models import catalog
 from bench.models.families import families
 from bench.models.hf_encoder import HuggingFaceEncoder
 from bench.models.loading import Loaded, load
+from bench.models.pooling import own_pooling
+from bench.registry import Plugins, Registry
 from tests.support.families import DEPTH, small_model
 from tests.support.tokenizers import of_family
 
@@ -211,3 +225,32 @@ def replace_config(config: Any) -> Any:
     import copy
 
     return copy.copy(config)
+
+
+EXPORTS = [
+    *(("toy-sentiment", family) for family, found in families().items() if not found.part),
+    *(("toy-ner", family) for family in ("roberta", "qwen2", "gemma", "gpt2", "albert", "eurobert")),
+    *(("toy-qa", family) for family in ("deberta-v2", "gpt2", "qwen3", "mistral")),
+]
+"""Texts on every family; words and questions on one for each kind of tokenizer and of standard class."""
+
+
+@pytest.mark.parametrize(("task", "family"), EXPORTS)
+def test_an_exported_model_predicts_what_was_measured(
+    task: str, family: str, folder_of: Callable[[str], Path], plugins: Plugins, tmp_path: Path
+) -> None:
+    """`export` compares what the folder predicts with what the harness predicted, and raises if they differ."""
+    name = str(folder_of(family))
+    attention = "bidirectional" if families()[family].kind == "decoder" and task == "toy-ner" else "own"
+    recipe = Recipe(epochs=1, batch_size=8, max_length=48, stride=8, train=24, validation=8, test=8)
+    recipe = replace(recipe, pooling=own_pooling(name).kind, attention=attention)
+    registry = Registry(plugins, Sources(cache=tmp_path / "cache"))
+    done = export(Cell("toy", task, "full", name, 0, recipe), registry, tmp_path / "out", device="cpu")
+    assert done.checked >= 7
+
+
+@pytest.mark.parametrize("family", [family for family, found in families().items() if found.part])
+def test_the_encoder_of_a_pair_says_why_it_is_not_exported(
+    family: str, loaded_of: Callable[[str], Loaded]
+) -> None:
+    assert "decoder" in str(why_not(loaded_of(family).backbone, "pooled", Recipe()))
