@@ -384,3 +384,24 @@ def test_two_runs_that_failed_everywhere_cannot_be_compared():
     found = compare(both, both)
     assert {item.status for item in found.cells} == {"unchanged"}
     assert found.exit_code == 2
+
+
+def drawn(run: Run, rows: Callable[[Record], str]) -> Run:
+    """The run with training rows of each seed's own."""
+
+    def edit(record: Record) -> Record:
+        cell = replace(record.cell, recipe=replace(record.cell.recipe, resample="train"))
+        assert record.data is not None
+        data = record.data.model_copy(update={"fingerprint": rows(record)})
+        return record.model_copy(update={"cell": cell, "data": data})
+
+    return edited(run, edit)
+
+
+def test_where_seeds_draw_their_rows_those_of_the_same_seed_are_compared():
+    mine = drawn(BASE, lambda record: f"rows of seed {record.cell.seed}")
+    fewer = edited(mine, lambda record: record if record.cell.seed else None)
+    assert finding(compare(fewer, mine), FULL).status != "incomparable"
+    others = drawn(BASE, lambda record: f"other rows of seed {record.cell.seed}")
+    found = finding(compare(mine, others), FULL)
+    assert (found.status, "other data" in found.reason) == ("incomparable", True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import typing
 
 import pytest
 
@@ -106,20 +107,10 @@ def test_recipes_that_differ_between_tasks_are_both_in_the_notes(grid):
 def test_every_term_of_a_recipe_is_in_its_footnote(field):
     """But sizes, which are among the examples."""
     value = getattr(Recipe(), field)
-    names = {
-        "head": "bottleneck",
-        "pooling": "cls",
-        "features": "mix",
-        "encoder_dropout": 0.3,
-        "tune": (0.3, 1.0),
-        "resample": "train",
-        "attention": "bidirectional",
-        "class_weights": "balanced",
-        "windows": "max",
-        "truncation": "head+tail",
-        "threshold": "validation",
-    }
-    other = not value if isinstance(value, bool) else names.get(field) or (value or 40) * 0.5
+    choices = typing.get_args(typing.get_type_hints(Recipe)[field])
+    named = next((choice for choice in choices if isinstance(choice, str) and choice != value), None)
+    numbers = {"encoder_dropout": 0.3, "tune": (0.3, 1.0)}
+    other = not value if isinstance(value, bool) else named or numbers.get(field) or (value or 40) * 0.5
     changed = dataclasses.replace(Recipe(), **{field: other})
     said = any(
         recipe_text(changed, adapter) != recipe_text(Recipe(), adapter) for adapter in ("sentiment", "qa")
