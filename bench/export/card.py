@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
+from importlib.metadata import version
 from typing import Any
 
-from bench.contracts import Cell
+from bench.contracts import Cell, set_values
 from bench.engine.group import CellGroup
 from bench.export.problem import problem_of, reads_pairs
 from bench.export.standard import CLASSES
@@ -18,6 +20,8 @@ PRINTED = {
 }
 """How the outputs become what `predict.py` prints."""
 PAIRS = ('"a text" "its second text"', "--file pairs.csv --text first --pair second")
+MOST = 20
+"""Labels whose rows are counted on the card."""
 EXAMPLES = {
     "pooled": ('"a text"', "--file reviews.csv --text review"),
     "token": ('"Words are separated by blanks ."', "--file sentences.txt"),
@@ -51,6 +55,19 @@ def card(cell: Cell, group: CellGroup, standard: bool) -> str:
         "",
         *_limits(kind, cell.recipe.max_length),
         "",
+        "## Data",
+        "",
+        *_data(group),
+        "",
+        "## Licences",
+        "",
+        f"Data: {group.task.licence}. Encoder: the licence of `{cell.backbone}`, which its own page states; this "
+        "model is derived from both.",
+        "",
+        "## Training",
+        "",
+        *_training(cell),
+        "",
     ]
     return "\n".join(lines)
 
@@ -58,6 +75,35 @@ def card(cell: Cell, group: CellGroup, standard: bool) -> str:
 def usage(kind: str, rows: Sequence[Any]) -> tuple[str, str]:
     """Arguments of `predict.py`: what is predicted, and a file of it."""
     return PAIRS if kind == "pooled" and reads_pairs(rows) else EXAMPLES[kind]
+
+
+def _data(group: CellGroup) -> list[str]:
+    """Rows, labels and what was cut."""
+    sizes = group.data.sizes
+    lines = [
+        f"{sizes['train']:,} rows to learn from, {sizes['validation']:,} that chose the best state, and "
+        f"{sizes['test']:,} on which the predictions of this folder were compared with those that were measured. "
+        f"{100 * group.data.truncated:.1f}% of the training sequences were cut."
+    ]
+    if group.task.head == "pooled":
+        counts = Counter(
+            row.label for row in group.rows.train if isinstance(getattr(row, "label", None), str)
+        )
+        shown = [f"| {escaped(label)} | {count:,} |" for label, count in counts.most_common(MOST)]
+        rest = [f"| {len(counts) - MOST} more | |"] if len(counts) > MOST else []
+        lines += ["", "| label | training rows |", "|---|---:|", *shown, *rest] if shown else []
+    return lines
+
+
+def escaped(text: str) -> str:
+    """Text as one cell of a Markdown table, without markup."""
+    return "".join(f"\\{c}" if c in "\\`*_{}[]<>()#+-.!|@&" else c for c in " ".join(text.split()))
+
+
+def _training(cell: Cell) -> list[str]:
+    recipe = ", ".join(f"{name} = {value}" for name, value in set_values(cell.recipe).items())
+    packages = ", ".join(f"{name} {version(name)}" for name in ("torch", "transformers"))
+    return [f"Recipe: {recipe}.", "", f"Packages: {packages}."]
 
 
 def _standard(kind: str, rows: Sequence[Any]) -> list[str]:

@@ -7,6 +7,7 @@ import json
 import shutil
 import subprocess
 import sys
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -17,6 +18,7 @@ import pytest
 from bench.contracts import BenchError, Cell, Recipe
 from bench.data.sources import Sources
 from bench.export import folder as exporting
+from bench.export.card import escaped
 from bench.export.folder import export
 from bench.registry import Plugins, Registry, discover
 
@@ -123,7 +125,20 @@ def test_a_folder_is_written_whole_and_says_what_it_is(
     found = exported(toy_cell("frozen", recipe=RECIPE), plugins, tmp_path)
     assert found.checked > 5
     assert sorted(path.name for path in tmp_path.glob("*model*")) == ["model"]
-    assert "pipeline_tag: text-classification" in (tmp_path / "model" / "README.md").read_text()
+    card = (tmp_path / "model" / "README.md").read_text()
+    assert "pipeline_tag: text-classification" in card
+    rows = (
+        Registry(plugins, Sources(cache=tmp_path / "cache")).task("toy-sentiment").splits(Sources(tmp_path))
+    )
+    assert f"{len(rows.train):,} rows to learn from" in card
+    for label, count in Counter(row.label for row in rows.train).items():
+        assert f"| {label} | {count:,} |" in card
+    for part in ("## Licences", f"max_length = {RECIPE.max_length}", "torch "):
+        assert part in card
+
+
+def test_a_label_adds_no_markup_to_a_card() -> None:
+    assert escaped("a|b\n# [c](d)") == "a\\|b \\# \\[c\\]\\(d\\)"
 
 
 def test_a_head_that_has_no_form_elsewhere_says_why_not(
