@@ -57,7 +57,7 @@ def test_the_standard_pipeline_gives_the_same_answers(task: str, models: dict[tu
         assert len({max(found, key=lambda item: item["score"])["label"] for found in said}) == 2
     elif task == "toy-numbers":
         numbers = [found[0]["score"] for found in classify([row.text for row in rows])]
-        assert min(numbers) < 9 < 11 < max(numbers)
+        assert 5 < min(numbers) < max(numbers) - 0.01 < 15  # in the units of the data, which are about 10
     else:
         said = classify([row.text for row in rows])
         sets = {tuple(sorted(item["label"] for item in found if item["score"] > 0.5)) for found in said}
