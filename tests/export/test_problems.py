@@ -95,7 +95,8 @@ def test_the_script_reads_a_file_and_writes_csv(
         assert header == ["text", "labels", "p(person)", "p(place)", "p(thing)"]
         for _, labels, *shares in said:
             above = [name for name, share in zip(header[2:], shares, strict=True) if float(share) > 0.5]
-            assert labels == "; ".join(item[2:-1] for item in above)
+            if "0.5000" not in shares:  # rounded, which side it is on cannot be seen
+                assert labels == "; ".join(item[2:-1] for item in above)
 
 
 def test_one_text_of_a_pair_is_refused_with_the_way_out(models: dict[tuple[str, str], Path]) -> None:
