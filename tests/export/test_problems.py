@@ -116,7 +116,7 @@ def test_a_strategy_learns_it(
 
     registry = Registry(discover([PLUGIN]), Sources(cache=tmp_path))
     context = RunContext(registry, Device(torch.device("cpu"), torch.float32))
-    cell = toy_cell(strategy, task=task, recipe=replace(RECIPE, epochs=30, patience=60, rate_scale=10))
+    cell = toy_cell(strategy, task=task, recipe=replace(RECIPE, epochs=30, patience=60, rate_scale=5))
     record, tests = run_cell(cell, prepare_group(cell, context), context, lambda point: None)
     assert record.data
     least = record.data.majority[record.headline]
