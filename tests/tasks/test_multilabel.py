@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -18,6 +19,7 @@ from bench.data.splits import check_examples, check_labels
 from tasks.multilabel import MultiLabel
 
 RECIPE = Recipe(max_length=8, stride=0)
+ONE_EACH: Any = SimpleNamespace(pooled="")  # every text is one sequence
 LABELS = ("a", "b", "c", "d; e")
 
 
@@ -44,7 +46,7 @@ def test_targets_say_for_each_label_whether_a_text_has_it(tokenizer):
 
 def test_labels_above_one_half_are_predicted():
     logits = np.array([[0.1, -0.1, 3.0, -3.0], [-1, -1, -1, -1]], np.float32)
-    found = TASK.decode(logits, None, sets((), ()), LABELS)  # pyright: ignore[reportArgumentType]
+    found = TASK.decode(logits, ONE_EACH, sets((), ()), LABELS)
     assert [prediction.labels for prediction in found] == [("a", "c"), ()]
     assert found[0].ranked == pytest.approx(tuple(1 / (1 + np.exp(-logits[0]))))
 
@@ -60,7 +62,7 @@ ROWS = st.lists(
 def test_scores_are_those_of_scikit_learn(rows):
     logits = np.array([row for _, row in rows], np.float32) + np.float32(0.25)
     examples = sets(*(labels for labels, _ in rows))
-    said = TASK.decode(logits, None, examples, LABELS)  # pyright: ignore[reportArgumentType]
+    said = TASK.decode(logits, ONE_EACH, examples, LABELS)
     binary = MultiLabelBinarizer(classes=list(LABELS))
     gold = np.asarray(binary.fit_transform([labels for labels, _ in rows]))
     predicted = (logits > 0).astype(int)
