@@ -12,10 +12,11 @@ import torch
 from torch import Tensor
 
 from bench.data.encoding import IGNORED, Encoded
+from bench.data.ladder import EXACT, Ladder
 
 MEGABLOCK = 32  # batches among which sequences are sorted by length
 CPU_TOKENS = 2048  # padded tokens of an evaluation batch on a CPU: what stays in its caches is faster
-DEVICE_TOKENS = 4096  # and elsewhere
+DEVICE_TOKENS = 32768  # and elsewhere: a GPU is not filled by less
 
 
 @dataclass(frozen=True)
@@ -35,9 +36,18 @@ class Batch:
 class Split:
     """An encoded split on the device, cut into batches by index. targets: packed, or one row a sequence."""
 
-    def __init__(self, encoded: Encoded, token_ids: np.ndarray, pad: int, device: torch.device) -> None:
-        """token_ids: the new id of each vocabulary entry (`Backbone.trim`); pad: the new padding id."""
+    def __init__(
+        self,
+        encoded: Encoded,
+        token_ids: np.ndarray,
+        pad: int,
+        device: torch.device,
+        ladder: Ladder = EXACT,
+    ) -> None:
+        """token_ids: the new id of each vocabulary entry (`Backbone.trim`); pad: the new padding id; ladder: the
+        lengths to which batches are padded."""
         self.lengths = encoded.lengths
+        self.ladder = ladder
         self._by_token = encoded.targets.ndim == 1 and len(encoded.targets) == len(encoded.tokens) != len(
             encoded
         )
@@ -50,6 +60,7 @@ class Split:
             self._segments = torch.from_numpy(encoded.segments.astype(np.int64)).to(device)
         self.targets = torch.from_numpy(encoded.targets).to(device)
         self._offsets = torch.from_numpy(encoded.offsets[:-1]).to(device)
+        self._lengths = torch.from_numpy(self.lengths).to(device)
         content = (encoded.tokens, encoded.offsets, encoded.segments)
         self.digest = hashlib.sha256(b"".join(array.tobytes() for array in content)).hexdigest()
 
@@ -62,34 +73,71 @@ class Split:
         return int(self.lengths.sum())
 
     def batch(self, index: np.ndarray) -> Batch:
-        lengths = torch.from_numpy(self.lengths[index]).to(self._device)
+        """The sequences `index`, padded to the longest of them."""
         rows = torch.from_numpy(index).to(self._device)
-        steps = torch.arange(int(self.lengths[index].max()), device=self._device)
-        real = steps < lengths[:, None]
-        positions = self._offsets[rows][:, None] + torch.where(real, steps, 0)
-        targets = self.targets[positions] if self._by_token else self.targets[rows]
+        return self.gather(rows, int(self.lengths[index].max()))
+
+    def gather(self, rows: Tensor, length: int) -> Batch:
+        """The sequences `rows`, int64 [B] on the device, padded or cut to `length` tokens. Nothing waits for the
+        device or comes from the host, so it can be captured.
+
+        A row of -1 only fills the batch up: it holds a sequence, so that all values are finite, and no target, so
+        that it weighs nothing."""
+        index = rows.clamp(min=0)
+        steps = torch.arange(length, device=self._device)
+        real = steps < self._lengths[index][:, None]
+        positions = self._offsets[index][:, None] + steps * real
+        tokens, padding = self._tokens[positions], ~real
+        if self._by_token:
+            targets = self.targets[positions].masked_fill(padding | (rows < 0)[:, None], IGNORED)
+        else:
+            targets = self.targets[index]
+            filling = (rows < 0).view(-1, *[1] * (targets.dim() - 1))
+            targets = targets.masked_fill(filling, IGNORED)
         return Batch(
-            tokens=torch.where(real, self._tokens[positions], self._pad),
+            tokens=tokens.masked_fill(padding, self._pad),
             mask=real.long(),
-            segments=None if self._segments is None else torch.where(real, self._segments[positions], 0),
-            targets=torch.where(real, targets, IGNORED) if self._by_token else targets,
+            segments=None if self._segments is None else self._segments[positions].masked_fill(padding, 0),
+            targets=targets,
             positions=positions,
-            index=rows,
+            index=index,
         )
+
+    def in_order(self, most: int = 0) -> Iterator[Batch]:
+        """Batches that cover the split once, cut as `in_order_of_length` says. The order goes to the device once,
+        before the first of them."""
+        parts = list(self.in_order_of_length(most))
+        rows = torch.from_numpy(np.concatenate(parts)).to(self._device)
+        start = 0
+        for part in parts:
+            stop = start + len(part)
+            yield self.gather(rows[start:stop], self.ladder.fit(int(self.lengths[part[-1]])))
+            start = stop
 
     def in_order_of_length(self, most: int = 0) -> Iterator[np.ndarray]:
         """Index arrays that cover the split once, shortest first, of at most CPU_TOKENS or DEVICE_TOKENS padded
         tokens and `most` sequences (0: any number)."""
         tokens = CPU_TOKENS if self._device.type == "cpu" else DEVICE_TOKENS
         order = np.argsort(self.lengths, kind="stable")
+        padded = [self.ladder.fit(int(length)) for length in self.lengths[order]]
         start = 0
         while start < len(order):
             stop = start + 1
             end = min(len(order), start + most) if most else len(order)
-            while stop < end and (stop + 1 - start) * self.lengths[order[stop]] <= tokens:
+            while stop < end and (stop + 1 - start) * padded[stop] <= tokens:
                 stop += 1
             yield order[start:stop]
             start = stop
+
+
+def scatter(packed: Tensor, values: Tensor, batch: Batch) -> None:
+    """Put values of tokens, [B, S, ...], into packed ones, [T, ...].
+
+    The positions of padding are those of each sequence's first token, so padding gets the value of that token.
+    Every write to a position is then the same, and nothing has to be counted, which would wait for the device."""
+    real = batch.mask.bool().unsqueeze(-1)
+    values = torch.where(real, values, values[:, :1])
+    packed[batch.positions.flatten()] = values.flatten(0, 1).to(packed)
 
 
 def epoch_steps(sequences: int, batch_size: int) -> int:

@@ -103,7 +103,7 @@ def _finished(cell: Cell, found: Found, rung: _Rung) -> tuple[Record, Tests]:
         _make_room()
         return _failed(cell, rung.context, found, rung.adaptations), {}
     record, tests = found
-    return record.model_copy(update={"adaptations": rung.adaptations}), tests
+    return record.model_copy(update={"adaptations": (*rung.adaptations, *record.adaptations)}), tests
 
 
 def _make_room() -> None:

@@ -19,9 +19,10 @@ from torch import Tensor
 from bench.contracts import Recipe
 from bench.data.batches import Split, epoch_steps, shuffled
 from bench.engine.divergence import Diverged, check_finite, check_sound
+from bench.engine.model import Model
 from bench.engine.plan import Plan, PlannedPhase
 from bench.engine.prefix import Prefix, Stopwatch
-from bench.engine.training import Fit, Model, Score, Watch, derived_seed, rate_factor
+from bench.engine.training import Fit, Score, Watch, derived_seed, rate_factor
 from bench.engine.tuning import Trained
 from bench.models.dropout import Masks
 from bench.models.losses import pooled_loss, pooled_losses
@@ -66,7 +67,7 @@ class Member:
 
         losses: (loss, gradient norm) of the steps since the last evaluation."""
         try:
-            check_finite(list(losses), step)
+            check_finite(losses, step)
             check_sound(logits, loss, step)
         except Diverged as error:
             self.diverged = error

@@ -21,14 +21,16 @@ from bench.engine.determinism import is_deterministic
 from bench.engine.group import CellGroup, RunContext, head_of
 from bench.engine.kept_logits import kept_logits
 from bench.engine.machine import describe
+from bench.engine.model import Model
 from bench.engine.plan import Parameters, Plan, PlannedPhase
+from bench.engine.prediction import predict
 from bench.engine.prefix import Stopwatch
 from bench.engine.pretraining import pretrain
 from bench.engine.selection import select
 from bench.engine.serving import serving
 from bench.engine.solving import solve
 from bench.engine.speeds import Speeds
-from bench.engine.training import Model, Watch, derived_seed, fit, predict
+from bench.engine.training import Course, Watch, derived_seed, fit_in
 from bench.engine.tuning import Trained, tune
 from bench.runs.curve import Point
 from bench.runs.record import Record, Seconds
@@ -126,17 +128,29 @@ def train(cell: Cell, scale: float, group: CellGroup, context: RunContext, watch
     """Train a cell by itself, with every learning rate times `scale`. Raises Diverged."""
     building = Stopwatch(context.device)
     with building:
+        group.workspaces.make_room(cell)
         model, plan = build(_scaled(cell, scale), group, context)
     before = Stopwatch(context.device)
     with before:
         model = pretrained(model, plan, cell, group)
     for split in ("train", "validation"):
         (model.prefix or group.prefix).fill(split, plan.boundaries)
-    learn = solve if plan.solver == "lbfgs" else fit
-    score = partial(headline, group, cell.recipe)
-    fitted = learn(model, plan, group.splits, cell.recipe, cell.seed, score, watch)
+    measure = partial(headline, group, cell.recipe)
+    if plan.solver == "lbfgs":
+        fitted = solve(model, plan, group.splits, cell.recipe, cell.seed, measure, watch)
+        fitted.train_seconds += before.seconds
+        return Trained(model, plan, fitted, building.seconds)
+    with building:
+        workspace = group.workspaces.of(cell, model, plan, group.splits["train"])
+    try:
+        fitted = fit_in(workspace, Course(plan, group.splits, cell.recipe, cell.seed, measure), watch)
+    except BaseException:
+        group.workspaces.forget()  # a cell that runs out of memory must leave none behind
+        raise
     fitted.train_seconds += before.seconds
-    return Trained(model, plan, fitted, building.seconds)
+    best, fitted.best = fitted.best, []
+    revive = partial(workspace.optimizer.restore, best) if group.workspaces.keeps(workspace) else None
+    return Trained(workspace.model, plan, fitted, building.seconds, revive=revive)
 
 
 def pretrained(model: Model, plan: Plan, cell: Cell, group: CellGroup) -> Model:
@@ -238,6 +252,7 @@ def score(cell: Cell, trained: Trained, group: CellGroup, context: RunContext) -
         machine=describe(device),
         attention=group.setup.attention,
         chosen={**task.chosen, **kept.chosen},
+        adaptations=fitted.adaptations,
     )
     return record, tests
 

@@ -7,7 +7,6 @@ from __future__ import annotations
 import math
 
 import numpy as np
-import torch
 from torch import Tensor
 
 COLLAPSE = 8  # outputs; fewer may be the same by chance
@@ -17,12 +16,11 @@ class Diverged(Exception):
     """Training has diverged; the message says at which step and how it shows."""
 
 
-def check_finite(steps: list[Tensor], last: int) -> None:
+def check_finite(steps: Tensor, last: int) -> None:
     """Raise Diverged, naming the first step whose loss or gradient is not finite.
 
-    steps: (loss, gradient norm) of consecutive steps. last: the number of the last one."""
-    values = torch.stack(steps).tolist() if steps else []
-    for number, (loss, norm) in enumerate(values, last + 1 - len(values)):
+    steps: [steps, 2], loss and gradient norm of consecutive steps. last: the number of the last one."""
+    for number, (loss, norm) in enumerate(steps.tolist(), last + 1 - len(steps)):
         if not math.isfinite(loss):
             raise Diverged(f"the training loss is {loss} at step {number}; try a smaller learning rate")
         if not math.isfinite(norm):

@@ -12,6 +12,7 @@ from bench.contracts import BenchError, Cell, Recipe, Splits, Task, digest
 from bench.data.batches import Split
 from bench.data.class_weights import balanced
 from bench.data.encoding import Encoded
+from bench.data.ladder import EXACT, Ladder
 from bench.data.splits import content, prepare
 from bench.data.splits import fingerprint as rows_fingerprint
 from bench.engine.activation_store import ActivationStore
@@ -20,6 +21,7 @@ from bench.engine.memory import WHOLE, Memory, cache_budget
 from bench.engine.prefix import Prefix, Stopwatch, Storage
 from bench.engine.pretraining import Words
 from bench.engine.speeds import Speeds
+from bench.engine.workspaces import Workspaces
 from bench.models.backbone import Backbone
 from bench.models.catalog import check_positions
 from bench.models.heads import Head
@@ -93,7 +95,8 @@ class CellGroup:
     """What the cells of one task, backbone and recipe share: rows, encoded splits, given weights, prefix.
 
     given: the backbone as set up, in fp32; never trained. frozen: the same in the device's precision; never trained
-    either. words: what masking words takes. seconds: what preparing all this took."""
+    either. words: what masking words takes. seconds: what preparing all this took. workspaces: what one seed of a
+    strategy leaves for the next."""
 
     task: Task
     rows: Splits
@@ -108,6 +111,7 @@ class CellGroup:
     data: Data
     words: Words
     seconds: float
+    workspaces: Workspaces = field(default_factory=Workspaces)
 
 
 def prepare_group(cell: Cell, context: RunContext) -> CellGroup:
@@ -132,9 +136,10 @@ def prepare_group(cell: Cell, context: RunContext) -> CellGroup:
         check_positions(cell.backbone, longest, context.registry.sources)
         pad = loaded.tokenizer.pad_token_id or 0
         tokens = np.unique(np.concatenate([[pad], *(part.tokens for part in encoded.values())]))
-        fastest = Speeds(context.device, context.registry.sources.cache).attention(
-            encoded["train"].lengths.mean()
-        )
+        ladder = Ladder.up_to(longest) if context.device.pads else EXACT
+        mean = encoded["train"].lengths.mean()
+        speeds = Speeds(context.device, context.registry.sources.cache)
+        fastest = speeds.attention(ladder.fit(mean) if ladder.fixed else mean)
         joined = JOINED[recipe.features]
         pairs = task.head == "pooled" and bool(encoded["train"].segments.any())
         setup = EncoderSetup(
@@ -154,7 +159,7 @@ def prepare_group(cell: Cell, context: RunContext) -> CellGroup:
         token_ids = setup.apply(given)
         special = token_ids[[token for token in loaded.tokenizer.all_special_ids if token < len(token_ids)]]
         splits = {
-            name: Split(part, token_ids, int(token_ids[pad]), context.device.torch)
+            name: Split(part, token_ids, int(token_ids[pad]), context.device.torch, ladder)
             for name, part in encoded.items()
         }
     head = head_of(task, given, labels, recipe)

@@ -22,10 +22,19 @@ _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3  # of malloc.h
 
 @dataclass(frozen=True)
 class Device:
-    """Where and in which precision a cell runs."""
+    """Where and in which precision a cell runs.
+
+    few_shapes: pad batches to a few shapes, in full rows, and keep a model's buffers for the next cell, as suits a
+    GPU; None: on a GPU alone."""
 
     torch: torch.device
     dtype: torch.dtype
+    few_shapes: bool | None = None
+
+    @property
+    def pads(self) -> bool:
+        """Whether batches are padded to a few shapes."""
+        return self.torch.type == "cuda" if self.few_shapes is None else self.few_shapes
 
     def clock(self) -> float:
         """Seconds on `perf_counter`, after everything queued on the device has run. Waits for the device, so it is

@@ -4,11 +4,15 @@ Parameters with the same rates in all phases, decay and type form a group. The f
 are one vector; its parameters are views of it, or of a copy in lower precision (a shadow) in which the model
 computes (mixed precision training: Micikevicius et al., arXiv 1710.03740). So a step is a handful of long
 operations whatever the number of parameters, and equals torch's AdamW on the parameters themselves.
+
+Nothing of a step comes from the host, and nothing that it reads or writes moves: a step can be captured, and the
+buffers can serve one cell after another.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import torch
@@ -22,11 +26,13 @@ ALIGNED = 32  # values; every parameter starts on a cache line
 
 @dataclass(frozen=True)
 class Group:
-    """Parameters that share rates, decay and type. master: fp32; shadow: what the parameters are views of, master
-    itself where the model computes in fp32; gradient: of the master; parts: a parameter, its part of `gradient`."""
+    """Parameters that share rates, decay and type.
+
+    active: the phases in which they learn. master: fp32; shadow: what the parameters are views of, master itself
+    where the model computes in fp32; gradient: of the master; parts: a parameter, its part of `gradient`."""
 
     names: tuple[str, ...]
-    rates: tuple[float, ...]
+    active: tuple[bool, ...]
     decay: float
     master: nn.Parameter
     shadow: Tensor
@@ -45,9 +51,36 @@ class Group:
         return self.gradient
 
 
+@dataclass(frozen=True)
+class Membership:
+    """What makes parameters a group, before there are any buffers."""
+
+    names: tuple[str, ...]
+    rates: tuple[float, ...]
+    decay: float
+    dtype: torch.dtype
+
+    @property
+    def active(self) -> tuple[bool, ...]:
+        """The phases in which the group learns."""
+        return tuple(rate > 0 for rate in self.rates)
+
+
+def memberships(
+    parameters: Mapping[str, nn.Parameter], plan: Plan, recipe: Recipe, dtype: torch.dtype
+) -> list[Membership]:
+    """The groups of a plan. dtype: of the encoder; the head is fp32."""
+    members: dict[tuple[tuple[float, ...], float, torch.dtype], list[str]] = {}
+    for name, rates in plan.learning.items():
+        decays = parameters[name].dim() > 1 and not name.startswith("embeddings.")
+        kind = torch.float32 if name.startswith("head.") else dtype
+        members.setdefault((rates, recipe.weight_decay if decays else 0.0, kind), []).append(name)
+    return [Membership(tuple(names), *key) for key, names in members.items()]
+
+
 class FlatAdamW:
-    """AdamW on flat groups. A group joins in the phase in which it thaws, and keeps its moments. A parameter
-    that never learns never joins."""
+    """AdamW on flat groups. A group counts its steps from the phase in which it thaws, and keeps its moments. A
+    parameter that never learns is in none."""
 
     def __init__(
         self, parameters: Mapping[str, nn.Parameter], plan: Plan, recipe: Recipe, dtype: torch.dtype
@@ -57,44 +90,62 @@ class FlatAdamW:
         self._clip = recipe.clip
         for name, parameter in parameters.items():
             parameter.requires_grad_(name in plan.learning)
-        members: dict[tuple[tuple[float, ...], float, torch.dtype], list[str]] = {}
-        for name, rates in plan.learning.items():
-            decays = parameters[name].dim() > 1 and not name.startswith("embeddings.")
-            kind = torch.float32 if name.startswith("head.") else dtype
-            members.setdefault((rates, recipe.weight_decay if decays else 0.0, kind), []).append(name)
-        self.groups = [_flat(parameters, names, *key) for key, names in members.items()]
+        members = memberships(parameters, plan, recipe, dtype)
+        self.groups = [_flat(parameters, member) for member in members]
         self._active: list[Group] = []
-        self._adamw: torch.optim.AdamW | None = None
+        device = self.groups[0].master.device
+        cuda = device.type == "cuda"
+        # torch's fused kernel reads fp32 rates on a GPU, and Python's numbers on a CPU
+        self.rate_type = torch.float32 if cuda else torch.float64
+        self._table = torch.zeros((len(plan.phases), len(members)), dtype=self.rate_type, device=device)
+        self._rates = torch.zeros(len(members), dtype=self.rate_type, device=device)
+        self._now = torch.zeros_like(self._rates)
+        entries = [
+            {"params": [group.master], "weight_decay": group.decay, "lr": rate, "active": group.active}
+            for group, rate in zip(self.groups, self._now, strict=True)
+        ]
+        self._adamw = torch.optim.AdamW(entries, fused=True, capturable=cuda)
+        self._adamw._warned_capturable_if_run_uncaptured = True  # pyright: ignore[reportAttributeAccessIssue]
+        for group in self.groups:
+            zero = torch.zeros((), device=device)
+            moments = {name: torch.zeros_like(group.master.detach()) for name in ("exp_avg", "exp_avg_sq")}
+            self._adamw.state[group.master] = {"step": zero, **moments}
+        self._set_rates(members)
+
+    def restart(self, values: Mapping[str, Tensor], members: list[Membership]) -> None:
+        """Begin anew, in the same buffers: with these initial values of the parameters and these rates, and with
+        neither moments nor steps."""
+        with torch.no_grad():
+            for group in self.groups:
+                for name, (_, part), start in zip(group.names, group.parts, _starts(group), strict=True):
+                    group.master[start : start + part.numel()].copy_(values[name].flatten())
+            for held in self._held():
+                held.zero_()
+        self._refresh(self.groups)
+        self._set_rates(members)
+
+    def _set_rates(self, members: list[Membership]) -> None:
+        rates = [member.rates for member in members]
+        self._table.copy_(torch.tensor(rates, dtype=torch.float64).T)
 
     def enter(self, phase: int) -> None:
-        """Let the groups that learn in this phase take gradients, and no others; add those that are new."""
-        self._active = [group for group in self.groups if group.rates[phase]]
+        """Let the groups that learn in this phase take gradients, and no others."""
+        self._active = [group for group in self.groups if group.active[phase]]
         for group in self.groups:
-            active = group.rates[phase] > 0
-            group.master.grad = group.gradient if active else None
+            group.master.grad = group.gradient if group.active[phase] else None
             for parameter, _ in group.parts:
-                parameter.requires_grad_(active)
+                parameter.requires_grad_(group.active[phase])
                 parameter.grad = None
-            if active and not any(group.rates[:phase]):
-                joining = {"params": [group.master], "weight_decay": group.decay, "rates": group.rates}
-                if self._adamw is None:
-                    self._adamw = torch.optim.AdamW([joining], fused=True)
-                else:
-                    self._adamw.add_param_group(joining)
-        assert self._adamw is not None
-        for entry in self._adamw.param_groups:
-            entry["rate"] = entry["rates"][phase]
+        self._rates.copy_(self._table[phase])
 
-    def step(self, factor: float) -> Tensor:
+    def step(self, factor: Tensor | float) -> Tensor:
         """Clip the gradient's norm, step with every rate times `factor`, and clear the gradients. Returns the
         norm before clipping."""
-        assert self._adamw is not None
         gradients = [group.gather() for group in self._active]
         norm = torch.stack([torch.dot(g, g) for g in gradients]).sum().sqrt()  # vector_norm uses one thread
         divisor = ((norm + 1e-6) / self._clip).clamp(min=1.0)
+        torch.mul(self._rates, factor, out=self._now)
         self._adamw.grad_scale = divisor  # the fused step divides by it  # pyright: ignore[reportAttributeAccessIssue]
-        for entry in self._adamw.param_groups:
-            entry["lr"] = entry["rate"] * factor
         self._adamw.step()
         self._refresh(self._active)
         return norm
@@ -110,6 +161,21 @@ class FlatAdamW:
                 group.master.copy_(master)
         self._refresh(self.groups)
 
+    @contextmanager
+    def preserved(self) -> Iterator[None]:
+        """Undo the steps that are taken in the block."""
+        masters, held = self.state(), [tensor.clone() for tensor in self._held()]
+        try:
+            yield
+        finally:
+            self.restore(masters)
+            for tensor, before in zip(self._held(), held, strict=True):
+                tensor.copy_(before)
+
+    def _held(self) -> list[Tensor]:
+        """The moments and numbers of steps of all groups."""
+        return [tensor for group in self.groups for tensor in self._adamw.state[group.master].values()]
+
     @staticmethod
     def _refresh(groups: list[Group]) -> None:
         with torch.no_grad():
@@ -118,29 +184,28 @@ class FlatAdamW:
                     group.shadow.copy_(group.master)
 
 
-def _flat(
-    parameters: Mapping[str, nn.Parameter],
-    names: list[str],
-    rates: tuple[float, ...],
-    decay: float,
-    dtype: torch.dtype,
-) -> Group:
+def _starts(group: Group) -> list[int]:
+    """Where each parameter of a group begins in its buffers."""
+    return [int(part.storage_offset()) for _, part in group.parts]
+
+
+def _flat(parameters: Mapping[str, nn.Parameter], member: Membership) -> Group:
     starts, size = [], 0
-    for name in names:
+    for name in member.names:
         starts.append(size)
         size += -(-parameters[name].numel() // ALIGNED) * ALIGNED
-    device = parameters[names[0]].device
+    device = parameters[member.names[0]].device
     master = nn.Parameter(torch.zeros(size, device=device))
-    for name, start in zip(names, starts, strict=True):
+    for name, start in zip(member.names, starts, strict=True):
         values = parameters[name].detach().flatten()
         master.detach()[start : start + len(values)] = values
-    shadow = master.detach() if dtype == torch.float32 else master.detach().to(dtype)
+    shadow = master.detach() if member.dtype == torch.float32 else master.detach().to(member.dtype)
     gradient = torch.zeros_like(master, requires_grad=False)
     parts = []
-    for name, start in zip(names, starts, strict=True):
+    for name, start in zip(member.names, starts, strict=True):
         parameter = parameters[name]
         part = slice(start, start + parameter.numel())
         parameter.grad = None
         parameter.data = shadow[part].view(parameter.shape)
         parts.append((parameter, gradient[part].view(parameter.shape)))
-    return Group(tuple(names), rates, decay, master, shadow, gradient, tuple(parts))
+    return Group(member.names, member.active, member.decay, master, shadow, gradient, tuple(parts))

@@ -20,10 +20,11 @@ import torch
 from torch import Tensor
 
 from bench.contracts import digest
-from bench.data.batches import Batch, Split
+from bench.data.batches import Batch, Split, scatter
 from bench.engine.activation_store import ActivationStore
 from bench.engine.compiling import compile_seconds
 from bench.engine.determinism import is_deterministic
+from bench.engine.laps import Laps
 from bench.engine.machine import Device
 from bench.engine.memory import Budget
 from bench.models.backbone import Backbone
@@ -91,19 +92,18 @@ class Prefix:
     def _compute(self, split: str, missing: list[int]) -> None:
         """One pass that keeps the activations at boundaries that have room."""
         source = max((b for name, b in self._kept if name == split and b < missing[0]), default=0)
-        seconds = dict.fromkeys(missing, 0.0)
+        laps = Laps(self._device)
         with torch.no_grad():
-            for index in self._splits[split].in_order_of_length():
-                batch = self._splits[split].batch(index)
+            for batch in self._splits[split].in_order():
                 hidden = self._read(split, source, batch) if source else batch.tokens
                 start = source
+                laps.begin()
                 for boundary in missing:
-                    began = self._device.clock()
                     hidden = self._backbone.encode(hidden, batch.mask, batch.segments, start, boundary)
                     self._keep(split, boundary, hidden, batch)
-                    seconds[boundary] += self._device.clock() - began
+                    laps.end(boundary)
                     start = boundary
-        spent = self._spent[split]
+        seconds, spent = laps.seconds(), self._spent[split]
         for boundary in missing:
             spent[boundary] = spent[source] + seconds[boundary]
             source = boundary
@@ -185,7 +185,7 @@ class Prefix:
         if (split, boundary) not in self._mapped or is_deterministic():
             return
         part = self._splits[split]
-        batches = [part.batch(index) for index in itertools.islice(part.in_order_of_length(), TRIALS)]
+        batches = list(itertools.islice(part.in_order(), TRIALS))
         began = self._device.clock()
         for batch in batches:
             self._read(split, boundary, batch)
@@ -214,6 +214,8 @@ class Prefix:
         kept = self._kept[split, boundary]
         if self.pools(boundary):
             kept[batch.index.to(kept.device)] = self._head.pool(hidden, batch.mask).to(kept.device)
+        elif kept.device == hidden.device:
+            scatter(kept, hidden, batch)
         else:
             real = batch.mask.bool()
             kept[batch.positions[real].to(kept.device)] = hidden[real].to(kept.device)

@@ -12,9 +12,11 @@ from torch import Tensor
 from bench.contracts import Recipe
 from bench.data.batches import Split
 from bench.engine.divergence import check_finite, check_sound
+from bench.engine.model import Model
 from bench.engine.plan import Plan, PlannedPhase
+from bench.engine.prediction import predict
 from bench.engine.prefix import Stopwatch
-from bench.engine.training import Fit, Model, Score, Watch, predict
+from bench.engine.training import Fit, Score, Watch
 from bench.models.heads import count_terms, loss_terms
 from bench.runs.curve import Point
 
@@ -48,7 +50,7 @@ def solve(
         result.phase_steps[0] += state["n_iter"]
         passes += state["func_evals"]
         with evaluating:
-            check_finite([objective.mean.repeat(2)], result.steps)
+            check_finite(objective.mean.repeat(1, 2), result.steps)
             logits, loss = predict(model, "validation", splits["validation"], phase)
             check_sound(logits, loss, result.steps)
             if not best or loss < result.loss:
@@ -76,7 +78,7 @@ class _Objective:
 
     def __init__(self, model: Model, split: Split, phase: PlannedPhase) -> None:
         self._model, self._phase = model, phase
-        self._batches = [split.batch(index) for index in split.in_order_of_length()]
+        self._batches = list(split.in_order())
         counts = [count_terms(model.head.kind, batch.targets) for batch in self._batches]
         self._terms = torch.stack(counts).sum()
         self.penalty = 0.0

@@ -6,20 +6,24 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from bench.engine.divergence import Diverged
+from bench.engine.model import Model
 from bench.engine.plan import Plan
-from bench.engine.training import Fit, Model
+from bench.engine.training import Fit
 from bench.runs.record import Trial
 
 
 @dataclass(frozen=True)
 class Trained:
-    """A trained model. building: seconds that it took to set up; others: seconds of the trials not kept."""
+    """A trained model. building: seconds that it took to set up; others: seconds of the trials not kept.
+
+    revive: puts the state back where the next model may have been trained in the same buffers; None: it is not."""
 
     model: Model
     plan: Plan
     fitted: Fit
     building: float
     others: float = 0.0
+    revive: Callable[[], None] | None = None
 
     @property
     def seconds(self) -> float:
@@ -50,6 +54,8 @@ def tune(scales: Sequence[float], train: Callable[[float], Trained]) -> tuple[Tr
         if best is None or found.fitted.loss < best.fitted.loss:
             best, kept = found, scale
     assert best is not None
+    if best.revive:
+        best.revive()
     trials = tuple(
         Trial(scale=scale, loss=loss, kept=scale == kept, score=scores.get(scale))
         for scale, loss in losses.items()

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from bench.contracts import Recipe
 from bench.data.encoding import IGNORED
 from bench.models.dropout import Dropout, Masks
-from bench.models.losses import pooled_loss
+from bench.models.losses import pooled_losses
 
 HeadKind = Literal["pooled", "token", "span"]
 BOTTLENECK = 64  # width of the hidden layer of the `bottleneck` head
@@ -75,25 +75,36 @@ class Head(nn.Module):
 
 
 def count_terms(kind: HeadKind, targets: Tensor) -> Tensor:
-    """The number of terms that a batch's loss averages: examples, labelled tokens, or windows."""
-    if kind == "token":
-        return (targets != IGNORED).sum()
-    return torch.tensor(len(targets))
+    """The number of terms that a batch's loss averages: examples, labelled tokens, or windows. What is IGNORED, as
+    in a row that only fills a batch up, is no term."""
+    return (targets != IGNORED if kind == "token" else _used(targets)).sum()
+
+
+def _used(targets: Tensor) -> Tensor:
+    """Which rows of a batch do not only fill it up, [B]."""
+    return (targets[:, 0] if targets.dim() == 2 else targets) != IGNORED
 
 
 def loss_terms(kind: HeadKind, logits: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
     """(sum of the losses, number of terms) of a batch: examples, labelled tokens, or windows.
 
-    targets: pooled as in `losses`; token [B, S] with IGNORED; span [B, 2]. The span loss is the mean of the two."""
+    targets: pooled as in `losses`; token [B, S]; span [B, 2]; IGNORED where there is no term. The span loss is the
+    mean of the two."""
+    count = count_terms(kind, targets)
     if kind == "pooled":
-        return pooled_loss(logits, targets, "sum"), count_terms(kind, targets)
+        return _pooled(logits, targets), count
     if kind == "token":
-        total = F.cross_entropy(
-            logits.flatten(0, 1), targets.flatten(), ignore_index=IGNORED, reduction="sum"
-        )
-        return total, count_terms(kind, targets)
+        return _cross_entropy(logits.flatten(0, 1), targets.flatten()), count
     start, end = logits.unbind(-1)
-    both = F.cross_entropy(start, targets[:, 0], reduction="sum") + F.cross_entropy(
-        end, targets[:, 1], reduction="sum"
-    )
-    return both / 2, count_terms(kind, targets)
+    both = _cross_entropy(start, targets[:, 0]) + _cross_entropy(end, targets[:, 1])
+    return both / 2, count
+
+
+def _pooled(logits: Tensor, targets: Tensor) -> Tensor:
+    if targets.dim() == 1 and not targets.is_floating_point():
+        return _cross_entropy(logits, targets)
+    return pooled_losses(logits, targets).masked_fill(~_used(targets), 0.0).sum()
+
+
+def _cross_entropy(logits: Tensor, targets: Tensor) -> Tensor:
+    return F.cross_entropy(logits, targets, ignore_index=IGNORED, reduction="sum")

@@ -17,9 +17,9 @@ from bench.data.batches import shuffled
 from bench.engine.cell import build, values_of
 from bench.engine.group import CellGroup, RunContext
 from bench.engine.machine import describe
+from bench.engine.model import Model, set_modes
 from bench.engine.optimizer import FlatAdamW
 from bench.engine.plan import PlannedPhase
-from bench.engine.training import Model, set_modes
 from bench.models.heads import loss_terms
 from bench.profiling.request import Request
 

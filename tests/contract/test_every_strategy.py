@@ -259,7 +259,7 @@ def test_one_optimizer_serves_all_phases_and_keeps_its_moments(
     for group in optimizer.param_groups:
         (master,) = group["params"]
         held += int((master != 0).sum())
-        learnt = sum(p.steps for p, rate in zip(run.plan.phases, group["rates"], strict=True) if rate)
+        learnt = sum(p.steps for p, rate in zip(run.plan.phases, group["active"], strict=True) if rate)
         assert int(optimizer.state[master]["step"]) == learnt
     parameters = run.model.parameters()
     assert held == sum(int((parameters[name] != 0).sum()) for name in run.plan.learning)

@@ -35,7 +35,9 @@ def steps() -> Iterator[list[dict[str, Any]]]:
     seen: list[dict[str, Any]] = []
 
     def note(optimizer: Any, *_: Any) -> None:
-        groups = [(group["lr"], group["weight_decay"], group["params"]) for group in optimizer.param_groups]
+        groups = [
+            (float(group["lr"]), group["weight_decay"], group["params"]) for group in optimizer.param_groups
+        ]
         gradients = [p.grad.norm() for _, _, params in groups for p in params if p.grad is not None]
         seen.append({"groups": groups, "norm": float(torch.stack(gradients).norm() / optimizer.grad_scale)})
 
@@ -164,14 +166,14 @@ def order(
     """The training batches of a cell, as indices."""
     seen: list[list[int]] = []
     split = group.splits["train"]
-    real = type(split).batch
+    real = type(split).gather
 
-    def noted(index: np.ndarray) -> Batch:
-        seen.append(index.tolist())
-        return real(split, index)
+    def noted(rows: torch.Tensor, length: int) -> Batch:
+        seen.append(rows.tolist())
+        return real(split, rows, length)
 
     with monkeypatch.context() as patch:
-        patch.setattr(split, "batch", noted)
+        patch.setattr(split, "gather", noted)
         train(cell, group, context)
     return seen
 

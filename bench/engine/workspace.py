@@ -1,0 +1,244 @@
+"""A training step as a function of buffers that do not move.
+
+What the steps from one validation pass to the next need lies on the device before the first of them: packed tokens,
+offsets and targets, activations of the frozen prefix, the order of the sequences, the factor of the learning rate
+at every step, and a counter that says which step it is. Losses and gradient norms go into a history on the device.
+So the steps can be queued without waiting for the device, and a step that is captured once for each phase and shape
+of a batch can be replayed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from bench.contracts import Recipe
+from bench.data.batches import Batch, Split, epoch_steps
+from bench.data.ladder import Ladder
+from bench.engine.divergence import check_finite
+from bench.engine.model import Model, set_modes
+from bench.engine.optimizer import FlatAdamW, memberships
+from bench.engine.plan import Plan, PlannedPhase
+from bench.engine.replay import Called, Captured, Pool, Replay
+from bench.models.heads import count_terms, loss_terms
+
+PAYS = 16
+"""Steps of one shape in a phase from which on it is captured: a capture takes as long as so many launched steps."""
+
+Shape = tuple[tuple[int, int, int], ...]
+"""Of a step: its parts, which run forward and backward one after another; of each the first row, the row after the
+last, and the tokens of a row."""
+
+
+@dataclass(frozen=True)
+class Stretch:
+    """The steps from one validation pass to the next. rows: int64 [steps, batch], -1 where a row only fills up;
+    factors: of the learning rate, [steps]; shapes: one a step; tokens: real ones; padded: all of them."""
+
+    rows: np.ndarray
+    factors: Sequence[float]
+    shapes: Sequence[Shape]
+    tokens: int
+    padded: int
+
+
+class Buffers:
+    """What the steps of a stretch read and write, besides the model.
+
+    rows: int64 [steps, batch]. factors: of the learning rate, [steps]. history: fp32 [steps, 2], losses and
+    gradient norms. at: int64 [1], the step that comes next."""
+
+    def __init__(self, steps: int, batch: int, device: torch.device, rate_type: torch.dtype) -> None:
+        self.rows = torch.full((steps, batch), -1, device=device)
+        self.factors = torch.zeros(steps, dtype=rate_type, device=device)
+        self.history = torch.zeros((steps, 2), device=device)
+        self.at = torch.zeros(1, dtype=torch.int64, device=device)
+
+    def lay(self, stretch: Stretch) -> None:
+        """Make this stretch the one that comes next."""
+        steps = len(stretch.rows)
+        self.rows[:steps].copy_(torch.from_numpy(stretch.rows))
+        self.factors[:steps].copy_(torch.tensor(stretch.factors, dtype=torch.float64))
+        self.rewind()
+
+    def clear(self) -> None:
+        """Let every row be one that only fills up."""
+        self.rows.fill_(-1)
+        self.rewind()
+
+    def rewind(self) -> None:
+        self.at.zero_()
+
+    def note(self, loss: Tensor, norm: Tensor) -> None:
+        """End a step with its loss and gradient norm."""
+        self.history.index_copy_(0, self.at, torch.stack([loss, norm])[None])
+        self.at.add_(1)
+
+
+class Workspace:
+    """A model in training: its parameters, their optimizer, the buffers of its steps, and what replays them. It can
+    serve several cells, one after another, that differ in initial values and learning rates alone."""
+
+    def __init__(self, model: Model, plan: Plan, split: Split, recipe: Recipe) -> None:
+        """split: the training split, or a part of it. The model's parameters become views of flat buffers."""
+        self.model = model
+        self.split = split
+        self.parameters = model.parameters()
+        self.optimizer = FlatAdamW(self.parameters, plan, recipe, model.device.dtype)
+        model.backbone.cast(model.device.dtype)
+        steps = -(-epoch_steps(len(split), recipe.batch_size) // recipe.evaluations)
+        self.buffers = Buffers(steps, recipe.batch_size, model.device.torch, self.optimizer.rate_type)
+        self.adaptations: dict[str, None] = {}  # why steps were launched one by one, in the cell at hand
+        self._recipe = recipe
+        self._replays: dict[tuple[int, Shape], Replay] = {}
+        self._pool = Pool()
+        self._used: set[tuple[int, Shape]] = set()
+        self._number = 0
+        self._phase = plan.phases[0]
+        self._ladder = split.ladder
+        self._reason = ""
+
+    def restart(self, model: Model, plan: Plan) -> None:
+        """Begin with another cell: the initial values of its model, its rates, and nothing of the last cell."""
+        values = model.parameters()
+        self.optimizer.restart(values, memberships(values, plan, self._recipe, self.model.device.dtype))
+        with torch.no_grad():
+            for name, parameter in self.parameters.items():
+                if name not in plan.learning:
+                    parameter.copy_(values[name])
+        self._used = set()
+        self.adaptations = {}
+
+    def enter(self, number: int, phase: PlannedPhase) -> None:
+        """Begin a phase, the `number`-th of the plan."""
+        self._number, self._phase = number, phase
+        self.optimizer.enter(number)
+        self.set_modes()
+        lengths, batch = self.split.lengths, self._recipe.batch_size
+        self._ladder = self.split.ladder.thinned(lengths, batch, phase.steps, PAYS)
+        self._reason = self._why_not()
+        if self._reason and self.model.device.torch.type == "cuda":
+            self.adaptations[f"steps launched one by one: {self._reason}"] = None
+
+    def set_modes(self) -> None:
+        """Blocks that learn run with dropout, others without."""
+        set_modes(self.model, self.parameters)
+
+    def stretch(self, batches: Sequence[np.ndarray], factors: Sequence[float]) -> Stretch:
+        """The steps on these batches, each an index array, with these factors of the learning rate."""
+        rows = np.full((len(batches), self.buffers.rows.shape[1]), -1)
+        shapes, tokens, padded = [], 0, 0
+        for number, index in enumerate(batches):
+            rows[number, : len(index)] = index
+            lengths = self.split.lengths[index]
+            full = rows.shape[1] if self._ladder.fixed else len(index)
+            shapes.append(_shape(lengths, self._ladder, full, self.model.micro_batch))
+            tokens += int(lengths.sum())
+            padded += full * self._ladder.fit(int(lengths.max()))
+        return Stretch(rows, factors, shapes, tokens, padded)
+
+    def prepare(self, stretch: Stretch) -> float:
+        """Capture what the stretch needs. Returns the seconds of those captures that the cell has not used before,
+        whether they were made for it or for a cell before it."""
+        keys = dict.fromkeys((self._number, shape) for shape in stretch.shapes)
+        seconds = 0.0
+        for key in keys:
+            if key not in self._replays and not self._reason:
+                self._capture(key)
+            if key in self._replays and key not in self._used:
+                self._used.add(key)
+                seconds += self._replays[key].seconds
+        return seconds
+
+    def run(self, stretch: Stretch, taken: int) -> None:
+        """Take the steps of a stretch, after `taken` others. Raises Diverged: on a CPU at once, where looking at a
+        loss costs nothing."""
+        watched = self.model.device.torch.type == "cpu"
+        self.buffers.lay(stretch)
+        for number, shape in enumerate(stretch.shapes):
+            replay = self._replays.get((self._number, shape))
+            (replay or Called(partial(self._step, shape)))()
+            if watched:
+                check_finite(self.buffers.history[number : number + 1], taken + number + 1)
+
+    def _step(self, shape: Shape) -> None:
+        """One optimizer step on the rows that the counter points at."""
+        buffers = self.buffers
+        rows = buffers.rows.index_select(0, buffers.at)[0]
+        parts = [self.split.gather(rows[start:stop], length) for start, stop, length in shape]
+        loss = backward(self.model, parts, self._phase)
+        buffers.note(loss, self.optimizer.step(buffers.factors.index_select(0, buffers.at)))
+
+    def _why_not(self) -> str:
+        """Why the steps of the phase are not captured; '' where they are."""
+        model, phase = self.model, self._phase
+        if not self._ladder.fixed:
+            return "batches have lengths of their own"
+        if 0 < model.micro_batch < self._recipe.batch_size:
+            return "they run in micro-batches"
+        if phase.steps < PAYS:
+            return f"a phase of {phase.steps} steps is shorter than a capture"
+        if phase.shared and phase.frozen and model.prefix:
+            kept = model.prefix.features("train", phase.frozen)
+            if kept is not None and kept.device.type != model.device.torch.type:
+                return "the prefix cache is not on the device"
+        return ""
+
+    def _capture(self, key: tuple[int, Shape]) -> None:
+        action = partial(self._step, key[1])
+        if self.model.device.torch.type != "cuda":
+            self._replays[key] = Called(action)
+            return
+        self.buffers.clear()  # rows of this shape; real ones may be longer
+        try:
+            with self.optimizer.preserved(), _preserved_generator(self.model.device.torch):
+                self._replays[key] = Captured(action, self.model.device, self._pool, self.buffers.rewind)
+        except torch.OutOfMemoryError:
+            raise
+        except RuntimeError as error:
+            first = next(iter(str(error).splitlines()), "")
+            self._reason = f"a capture failed ({first[:120]})"
+            self.adaptations[f"steps launched one by one: {self._reason}"] = None
+
+
+def backward(model: Model, parts: Sequence[Batch], phase: PlannedPhase) -> Tensor:
+    """Add the gradients of the mean loss over all terms of a batch, which comes in parts, each divided by the terms
+    of the whole, so that the sum is the batch's own; that loss, detached."""
+    kind = model.head.kind
+    counts = [count_terms(kind, part.targets) for part in parts]
+    terms = torch.stack(counts).sum().clamp(min=1)
+    losses = []
+    for part in parts:
+        total, _ = loss_terms(kind, model.logits("train", part, phase), part.targets)
+        loss = total / terms
+        loss.backward()
+        losses.append(loss.detach())
+    return torch.stack(losses).sum()
+
+
+def _shape(lengths: np.ndarray, ladder: Ladder, rows: int, micro_batch: int) -> Shape:
+    """The parts of a batch of sequences of these lengths, which is filled up to `rows` rows."""
+    size = micro_batch or rows
+    if ladder.fixed:
+        length = ladder.fit(int(lengths.max()))
+        return tuple((start, min(start + size, rows), length) for start in range(0, rows, size))
+    return tuple(
+        (start, min(start + size, rows), int(lengths[start : start + size].max()))
+        for start in range(0, rows, size)
+    )
+
+
+@contextmanager
+def _preserved_generator(device: torch.device) -> Iterator[None]:
+    """Undo what the block draws from the device's generator."""
+    before = torch.cuda.get_rng_state(device)
+    try:
+        yield
+    finally:
+        torch.cuda.set_rng_state(before, device)
