@@ -1,0 +1,175 @@
+"""Cells in buffers that another cell has used, on padded batches: each gives the bits that it gives alone."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import pytest
+import torch
+
+from bench.contracts import Cell
+from bench.engine.cell import run_cell, train
+from bench.engine.group import CellGroup, RunContext, prepare_group
+from bench.engine.machine import Device
+from bench.engine.workspaces import Workspaces
+from bench.registry import discover
+from bench.runs.record import Record
+
+MakeCell = Callable[..., Cell]
+STEPPING = [n for n in discover().strategies if discover().strategy(n).checked_phases(6)[0].solver == "adamw"]
+Outcome = tuple[list[Any], dict[str, Any]]
+
+
+@pytest.fixture(scope="module")
+def context(toy_context: RunContext) -> RunContext:
+    """A CPU that pads batches and keeps buffers as a GPU does."""
+    return replace(toy_context, device=replace(toy_context.device, few_shapes=True))
+
+
+@pytest.fixture(scope="module")
+def group(toy_cell: MakeCell, context: RunContext) -> CellGroup:
+    return prepare_group(toy_cell(), context)
+
+
+def outcome(cell: Cell, group: CellGroup, context: RunContext) -> Outcome:
+    """What a cell's record and predictions say, but for seconds."""
+    record, tests = run_cell(cell, group, context, lambda _: None)
+    return [(p.step, p.phase, p.train_loss, p.loss, p.score) for p in record.curve], tests
+
+
+def alone(cell: Cell, group: CellGroup, context: RunContext) -> Outcome:
+    return outcome(cell, replace(group, workspaces=Workspaces()), context)
+
+
+@pytest.mark.parametrize("strategy", STEPPING)
+@pytest.mark.parametrize("cached", [True, False])
+def test_the_second_seed_gives_the_bits_of_the_seed_alone(
+    strategy: str, cached: bool, toy_cell: MakeCell, group: CellGroup, context: RunContext
+) -> None:
+    """Dropout, moments, best state and patience included; inserted modules and random weights too."""
+    recipe = replace(toy_cell().recipe, epochs=6, patience=1)
+    cells = [toy_cell(strategy, seed=seed, recipe=recipe) for seed in (0, 1, 0)]
+    group = replace(group, workspaces=Workspaces())
+    if not cached:
+        group = replace(
+            group,
+            prefix=type(group.prefix)(
+                group.frozen,
+                group.splits,
+                group.prefix._head,
+                context.device,
+                replace(group.prefix._storage, budget=NoRoom()),
+            ),
+        )
+    found = []
+    for cell in cells:
+        trained = train(cell, 1.0, group, context, lambda _: None)
+        found.append((trained, {n: p.detach().clone() for n, p in trained.model.parameters().items()}))
+    assert found[0][0].model is found[1][0].model
+    for cell, (one, values) in zip(cells, found, strict=True):
+        by_itself = train(cell, 1.0, replace(group, workspaces=Workspaces()), context, lambda _: None)
+        assert by_itself.model is not one.model
+        assert losses(one.fitted.curve) == losses(by_itself.fitted.curve)
+        for name, value in by_itself.model.parameters().items():
+            assert torch.equal(values[name], value), name
+    assert losses(found[0][0].fitted.curve) != losses(found[1][0].fitted.curve)
+
+
+class NoRoom:
+    """A budget of nothing."""
+
+    def place(self, size: int) -> None:
+        return None
+
+
+def losses(curve: Any) -> list[tuple[float, float]]:
+    return [(point.train_loss, point.loss) for point in curve]
+
+
+@pytest.mark.parametrize("task", ["toy-sentiment", "toy-ner", "toy-qa"])
+@pytest.mark.parametrize("strategy", ["full", "gradual", "top-layers", "lora", "scratch"])
+def test_padded_cells_equal_exact_ones(
+    task: str, strategy: str, toy_cell: MakeCell, context: RunContext, toy_context: RunContext
+) -> None:
+    recipe = replace(toy_cell().recipe, dropout=0.0, encoder_dropout=0.0)
+    cell = toy_cell(strategy, task, recipe=recipe)
+    padded, exact = (
+        run_cell(cell, prepare_group(cell, each), each, lambda _: None)[0] for each in (context, toy_context)
+    )
+    assert [p.loss for p in padded.curve] == pytest.approx([p.loss for p in exact.curve], abs=1e-5)
+    assert [p.train_loss for p in padded.curve] == pytest.approx(
+        [p.train_loss for p in exact.curve], abs=1e-5
+    )
+    assert padded.data
+    assert exact.data
+    assert padded.data.padding > exact.data.padding
+
+
+def test_scales_of_a_grid_share_buffers_and_the_best_of_them_is_scored(
+    toy_cell: MakeCell, group: CellGroup, context: RunContext
+) -> None:
+    cell = toy_cell("top-layers")
+    scales = (1.0, 30.0, 1e-9)  # neither the first nor the last is best, or it is restored all the same
+    tuned = replace(cell, recipe=replace(cell.recipe, tune=scales))
+    group = replace(group, workspaces=Workspaces())
+    record, tests = run_cell(tuned, group, context, lambda _: None)
+    (kept,) = (trial.scale for trial in record.trials if trial.kept)
+    assert kept != scales[-1]
+    single = replace(cell, recipe=replace(cell.recipe, rate_scale=kept))
+    curve, expected = alone(single, group, context)
+    assert tests == expected
+    assert [point.loss for point in record.curve] == [loss for *_, loss, _ in curve]
+
+
+def test_a_cell_that_fails_leaves_no_buffers(
+    toy_cell: MakeCell, group: CellGroup, context: RunContext
+) -> None:
+    group = replace(group, workspaces=Workspaces())
+
+    def interrupt(_: Any) -> None:
+        raise MemoryError
+
+    with pytest.raises(MemoryError):
+        train(toy_cell("full"), 1.0, group, context, interrupt)
+    assert group.workspaces._kept is None
+
+
+def test_a_cpu_keeps_no_buffers(toy_cell: MakeCell, toy_context: RunContext) -> None:
+    group = prepare_group(toy_cell(), toy_context)
+    train(toy_cell("full"), 1.0, group, toy_context, lambda _: None)
+    assert group.workspaces._kept is None
+
+
+@dataclass(frozen=True)
+class Counting(Device):
+    """A device that counts how often its clock is read, which on a GPU waits for everything that is queued."""
+
+    reads: list[int] = field(default_factory=lambda: [0], hash=False, compare=False)
+
+    def clock(self) -> float:
+        self.reads[0] += 1
+        return super().clock()
+
+
+@pytest.mark.parametrize("few_shapes", [True, False])
+def test_the_clock_is_not_read_within_the_steps(
+    few_shapes: bool, toy_cell: MakeCell, toy_context: RunContext
+) -> None:
+    """As often for four steps an epoch as for twenty."""
+    reads = []
+    for batch_size in (10, 2):
+        device = Counting(torch.device("cpu"), torch.float32, few_shapes)
+        context = replace(toy_context, device=device)
+        cell = toy_cell("gradual", recipe=replace(toy_cell().recipe, batch_size=batch_size, epochs=3))
+        group = prepare_group(cell, context)
+        before = device.reads[0]
+        record = run(cell, group, context)
+        assert len(record.curve) == 3
+        reads.append(device.reads[0] - before)
+    assert reads[0] == reads[1]
+
+
+def run(cell: Cell, group: CellGroup, context: RunContext) -> Record:
+    return run_cell(cell, group, context, lambda _: None)[0]
