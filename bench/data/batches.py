@@ -73,9 +73,9 @@ class Split:
         return int(self.lengths.sum())
 
     def batch(self, index: np.ndarray) -> Batch:
-        """The sequences `index`, padded to the longest of them."""
+        """The sequences `index`, padded to the longest of them or to its rung of the ladder."""
         rows = torch.from_numpy(index).to(self._device)
-        return self.gather(rows, int(self.lengths[index].max()))
+        return self.gather(rows, self.ladder.fit(int(self.lengths[index].max())))
 
     def gather(self, rows: Tensor, length: int) -> Batch:
         """The sequences `rows`, int64 [B] on the device, padded or cut to `length` tokens. Nothing waits for the

@@ -9,8 +9,9 @@ import numpy as np
 
 from bench.contracts import BenchError, Recipe, Task
 from bench.engine.group import CellGroup
+from bench.engine.model import Model
 from bench.engine.plan import PlannedPhase
-from bench.engine.training import Model, predict
+from bench.engine.prediction import predict
 
 PREFIX = "logit:"
 """Of the column of a label's logits."""

@@ -19,10 +19,11 @@ from bench.engine.divergence import Diverged
 from bench.engine.group import CellGroup, RunContext, head_of
 from bench.engine.machine import Device
 from bench.engine.memory import is_out_of_memory
+from bench.engine.model import Model
 from bench.engine.plan import Parameters, Plan
 from bench.engine.prefix import Stopwatch
 from bench.engine.speeds import LENGTHS, Speeds
-from bench.engine.training import Model, fit
+from bench.engine.training import fit
 from bench.models.catalog import kind_of
 from bench.models.heads import loss_terms
 from bench.models.loading import load
@@ -122,10 +123,10 @@ def _try_shapes(model: Model, group: CellGroup, recipe: Recipe) -> None:
 
 
 def _shapes(split: Split, batch_size: int) -> list[np.ndarray]:
-    """A batch of each length that an epoch has, at most MOST of them, shortest first."""
+    """A batch of each length to which an epoch's are padded, at most MOST of them, shortest first."""
     left, found = len(split), {}
     for index in shuffled(split.lengths, batch_size, seed=0):
-        found.setdefault((int(split.lengths[index].max()), len(index)), index)
+        found.setdefault((split.ladder.fit(int(split.lengths[index].max())), len(index)), index)
         left -= len(index)
         if left <= 0:
             break

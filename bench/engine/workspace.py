@@ -26,6 +26,7 @@ from bench.engine.model import Model, set_modes
 from bench.engine.optimizer import FlatAdamW, memberships
 from bench.engine.plan import Plan, PlannedPhase
 from bench.engine.replay import Called, Captured, Pool, Replay
+from bench.models import relative_positions
 from bench.models.heads import count_terms, loss_terms
 
 PAYS = 16
@@ -102,7 +103,7 @@ class Workspace:
         self._number = 0
         self._phase = plan.phases[0]
         self._ladder = split.ladder
-        self._reason = ""
+        self._captures = False
 
     def restart(self, model: Model, plan: Plan) -> None:
         """Begin with another cell: the initial values of its model, its rates, and nothing of the last cell."""
@@ -122,9 +123,10 @@ class Workspace:
         self.set_modes()
         lengths, batch = self.split.lengths, self._recipe.batch_size
         self._ladder = self.split.ladder.thinned(lengths, batch, phase.steps, PAYS)
-        self._reason = self._why_not()
-        if self._reason and self.model.device.torch.type == "cuda":
-            self.adaptations[f"steps launched one by one: {self._reason}"] = None
+        self._captures = self._ladder.fixed and phase.steps >= PAYS
+        reason = self._why_not()
+        if reason and self._captures:
+            self._give_up(reason)
 
     def set_modes(self) -> None:
         """Blocks that learn run with dropout, others without."""
@@ -149,7 +151,7 @@ class Workspace:
         keys = dict.fromkeys((self._number, shape) for shape in stretch.shapes)
         seconds = 0.0
         for key in keys:
-            if key not in self._replays and not self._reason:
+            if key not in self._replays and self._captures:
                 self._capture(key)
             if key in self._replays and key not in self._used:
                 self._used.add(key)
@@ -176,14 +178,10 @@ class Workspace:
         buffers.note(loss, self.optimizer.step(buffers.factors.index_select(0, buffers.at)))
 
     def _why_not(self) -> str:
-        """Why the steps of the phase are not captured; '' where they are."""
+        """Why the steps of the phase cannot be captured; '' where they can."""
         model, phase = self.model, self._phase
-        if not self._ladder.fixed:
-            return "batches have lengths of their own"
         if 0 < model.micro_batch < self._recipe.batch_size:
             return "they run in micro-batches"
-        if phase.steps < PAYS:
-            return f"a phase of {phase.steps} steps is shorter than a capture"
         if phase.shared and phase.frozen and model.prefix:
             kept = model.prefix.features("train", phase.frozen)
             if kept is not None and kept.device.type != model.device.torch.type:
@@ -195,6 +193,7 @@ class Workspace:
         if self.model.device.torch.type != "cuda":
             self._replays[key] = Called(action)
             return
+        relative_positions.make_on_device()
         self.buffers.clear()  # rows of this shape; real ones may be longer
         try:
             with self.optimizer.preserved(), _preserved_generator(self.model.device.torch):
@@ -203,8 +202,12 @@ class Workspace:
             raise
         except RuntimeError as error:
             first = next(iter(str(error).splitlines()), "")
-            self._reason = f"a capture failed ({first[:120]})"
-            self.adaptations[f"steps launched one by one: {self._reason}"] = None
+            self._give_up(f"a capture failed ({first[:120]})")
+
+    def _give_up(self, reason: str) -> None:
+        """Launch the steps of this phase one by one, as the record will say."""
+        self._captures = False
+        self.adaptations[f"steps launched one by one: {reason}"] = None
 
 
 def backward(model: Model, parts: Sequence[Batch], phase: PlannedPhase) -> Tensor:

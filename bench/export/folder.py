@@ -20,7 +20,8 @@ from bench.data.spaced import for_words
 from bench.engine.cell import fitted_task, train
 from bench.engine.group import CellGroup, RunContext, prepare_group
 from bench.engine.machine import Device, choose_device
-from bench.engine.training import Watch, predict
+from bench.engine.prediction import predict
+from bench.engine.training import Watch
 from bench.export.card import card
 from bench.export.pooled import plain_encoder, save_head
 from bench.export.problem import in_units, is_alike, named, problem_of, reads_pairs

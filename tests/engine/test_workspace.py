@@ -9,11 +9,16 @@ import copy
 import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
 from torch import nn
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves
+from transformers import masking_utils
+from transformers.models.deberta_v2 import modeling_deberta_v2
 
 from bench.contracts import Recipe
 from bench.data.batches import Split, epoch_steps, shuffled
@@ -25,9 +30,10 @@ from bench.engine.plan import Plan, PlannedPhase
 from bench.engine.replay import Captured
 from bench.engine.training import rate_factor
 from bench.engine.workspace import PAYS, Workspace, backward
-from bench.models.heads import Head, HeadKind
-from bench.models.hf_encoder import FAMILIES, HuggingFaceEncoder
-from tests.models.test_backbones import PAD, VOCABULARY, WIDTH, model_of
+from bench.models import relative_positions
+from bench.models.heads import Head, HeadKind, loss_terms
+from bench.models.hf_encoder import HuggingFaceEncoder
+from tests.support.families import PAD, VOCABULARY, WIDTH, small_model
 
 pytestmark = pytest.mark.gpu
 
@@ -37,6 +43,17 @@ RECIPE = Recipe(
 )  # the last batch of an epoch has four rows
 STEPS = 4 * epoch_steps(ROWS, RECIPE.batch_size)
 LADDER = Ladder((8, 16, 40))
+FAMILIES = (
+    "bert",
+    "roberta",
+    "xlm-roberta",
+    "camembert",
+    "mpnet",
+    "deberta-v2",
+    "electra",
+    "distilbert",
+    "modernbert",
+)
 HEADS: dict[str, tuple[HeadKind, Recipe]] = {
     "mean": ("pooled", RECIPE),
     "first token": ("pooled", replace(RECIPE, pooling="cls")),
@@ -79,7 +96,7 @@ def split_of(kind: HeadKind, device: Device, ladder: Ladder) -> Split:
 
 
 def model_with(family: str, head: str, device: Device, micro_batch: int = 0) -> Model:
-    encoder = HuggingFaceEncoder(model_of(family), family)
+    encoder = HuggingFaceEncoder(small_model(family), family)
     encoder.set_dropout(0.0)
     encoder.to(device.torch)
     kind, recipe = HEADS[head]
@@ -207,6 +224,60 @@ def test_rows_that_only_fill_up_change_no_gradient(head: str, padding: Device) -
         torch.testing.assert_close(filled_gradients[name], gradient, atol=1e-6, rtol=0, msg=name)
 
 
+@pytest.mark.parametrize("targets", ["weights", "several", "number"])
+def test_rows_that_only_fill_up_weigh_nothing_in_any_loss(targets: str, device: Device) -> None:
+    rng = np.random.default_rng(0)
+    found = {
+        "weights": np.diag([0.5, 2.0, 1.0])[rng.integers(0, 3, ROWS)].astype(np.float32),
+        "several": rng.integers(0, 2, (ROWS, OUTPUTS)),
+        "number": rng.standard_normal(ROWS).astype(np.float32),
+    }[targets]
+    part = replace(encoded("pooled"), targets=found)
+    split = Split(part, np.arange(VOCABULARY), PAD, device.torch, LADDER)
+    logits = torch.randn(8, 1 if targets == "number" else OUTPUTS, device=device.torch, requires_grad=True)
+    rows = torch.tensor([4, 2, 7, -1, -1, -1, -1, -1], device=device.torch)
+    total, terms = loss_terms("pooled", logits, split.gather(rows, 16).targets)
+    expected, count = loss_terms("pooled", logits[:3], split.gather(rows[:3], 40).targets)
+    assert terms == count == 3
+    torch.testing.assert_close(total, expected)
+    total.backward()
+    assert logits.grad is not None
+    assert logits.grad[:3].any(1).all()
+    assert not logits.grad[3:].any()
+
+
+class NothingFromTheHost(TorchDispatchMode):
+    """Fails where values are copied between the CPU and the device: both would wait for each other. Numbers that an
+    operation takes along may lie on the CPU."""
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        found = func(*args, **(kwargs or {}))
+        if func in (torch.ops.aten._to_copy.default, torch.ops.aten.copy_.default):
+            tensors = [leaf for leaf in tree_leaves((args, found)) if isinstance(leaf, torch.Tensor)]
+            assert len({tensor.device.type for tensor in tensors}) == 1, func
+        return found
+
+
+@pytest.mark.parametrize("frozen", [0, 2])
+@pytest.mark.parametrize("family", FAMILIES)
+def test_nothing_of_a_step_comes_from_the_host(
+    family: str, frozen: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On a device without values, where reading one fails. While a graph is captured transformers does not look
+    whether a mask is full, and it is told so here."""
+    monkeypatch.setattr(masking_utils, "is_tracing", lambda *_: True)
+    monkeypatch.setattr(
+        modeling_deberta_v2, "make_log_bucket_position", relative_positions.log_bucket_position
+    )
+    device = Device(torch.device("meta"), torch.float32)
+    for head, (kind, _) in HEADS.items():
+        model = model_with(family, head, device)
+        plan, split = plan_of(model, frozen), split_of(kind, device, LADDER)
+        rows = torch.zeros(5, dtype=torch.int64, device="meta")
+        with NothingFromTheHost():
+            backward(model, [split.gather(rows, 16)], plan.phases[0])
+
+
 @pytest.mark.parametrize("head", HEADS)
 def test_rows_of_a_batch_that_only_fill_up_give_gradients_of_zero(head: str, padding: Device) -> None:
     """To the bit: whatever the length to which the sequence is cut."""
@@ -273,8 +344,7 @@ def test_micro_batches_are_launched_and_give_the_same_steps(padding: Device) -> 
         found.append(trained(workspace, plan_of(model)))
     assert_close(found[1], found[0])
     assert not workspace._replays
-    if padding.torch.type == "cuda":
-        assert any("micro-batches" in reason for reason in workspace.adaptations)
+    assert list(workspace.adaptations) == ["steps launched one by one: they run in micro-batches"]
 
 
 def test_a_capture_changes_neither_the_model_nor_the_generator(padding: Device) -> None:
