@@ -17,8 +17,9 @@ from torch import Tensor, nn
 from bench.contracts import BenchError, Recipe
 from bench.data.batches import Split, shuffled
 from bench.engine.divergence import check_finite
+from bench.engine.model import Model, set_modes
 from bench.engine.plan import Pretraining
-from bench.engine.training import Model, derived_seed, rate_factor, set_modes
+from bench.engine.training import derived_seed, rate_factor
 
 MASKED = 0.15
 KEPT, RANDOM = 0.1, 0.1
@@ -77,7 +78,7 @@ def pretrain(model: Model, phase: Pretraining, split: Split, recipe: Recipe, see
             loss = objective.loss(next(order))
             loss.backward()
             norm = nn.utils.clip_grad_norm_(learning, recipe.clip)
-            check_finite([torch.stack([loss.detach(), norm])], step + 1)
+            check_finite(torch.stack([loss.detach(), norm])[None], step + 1)
             factor = rate_factor(step, phase.steps, recipe.warmup)
             for entry in optimizer.param_groups:
                 entry["lr"] = entry["rate"] * factor

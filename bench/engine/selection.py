@@ -9,8 +9,9 @@ import torch
 
 from bench.contracts import Recipe, block_of
 from bench.data.batches import Split, shuffled
+from bench.engine.model import Model, set_modes
 from bench.engine.plan import Plan, PlannedPhase
-from bench.engine.training import Model, accumulate, derived_seed, set_modes
+from bench.engine.training import accumulate, derived_seed
 
 BATCHES = 8
 """First batches of the seed on which gradients are measured."""

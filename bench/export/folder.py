@@ -76,7 +76,9 @@ def check_exportable(cell: Cell, registry: Registry) -> None:
 
 def check_form(cell: Cell, registry: Registry) -> None:
     """BenchError where no standard class has the form of the model: its family, the task's head or the recipe."""
-    reason = why_not(architecture(cell.backbone, registry.sources), registry.task(cell.task).head, cell.recipe)
+    reason = why_not(
+        architecture(cell.backbone, registry.sources), registry.task(cell.task).head, cell.recipe
+    )
     if reason:
         raise BenchError(f"cannot export {cell.strategy} on {cell.backbone}: {reason}", "export-no-form")
 
