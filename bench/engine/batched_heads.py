@@ -29,6 +29,8 @@ from bench.models.losses import pooled_loss, pooled_losses
 from bench.models.stacked_heads import StackedHeads
 from bench.runs.curve import Point
 
+DRAWN = 8  # steps whose dropout masks are drawn at once on a GPU
+
 
 @dataclass
 class Member:
@@ -109,7 +111,9 @@ def fit_together(
     while step < steps and any(one.runs for one in members):
         begun, step = step, min(step + every, steps)
         with training:  # the clock waits for the device: not once a step
-            losses = [batch.step(rate_factor(done, steps, recipe.warmup)) for done in range(begun, step)]
+            batch.lay(step - begun)
+            factors = [rate_factor(done, steps, recipe.warmup) for done in range(begun, step)]
+            losses = [batch.step(place, factor) for place, factor in enumerate(factors)]
         with evaluating:
             found = batch.evaluate(splits["validation"], prefix)
             history = torch.stack(losses).cpu()  # [steps, 2, heads]
@@ -152,25 +156,37 @@ class _Batch:
         self._masks = [
             Masks(torch.Generator().manual_seed(derived_seed(one.seed, "dropout"))) for one in members
         ]
+        seeds = [derived_seed(one.seed, "dropout") for one in members]
+        self._draws = _Draws(seeds, recipe.dropout, train.targets.device)
 
-    def step(self, factor: float) -> Tensor:
-        """One optimizer step of every head: (loss, norm of its gradient before clipping), [2, heads]."""
-        rows = [next(order) for order in self._orders]
-        for one, row in zip(self._members, rows, strict=True):
-            if one.runs:
-                one.count(self._train.lengths[row])
+    def lay(self, steps: int) -> None:
+        """Put what so many steps need onto the device: nothing comes from the host within them."""
+        rows = [[next(order) for order in self._orders] for _ in range(steps)]
         # the last batch of an epoch may be smaller, and comes at another step for every seed
-        index = np.zeros((len(rows), max(map(len, rows))), np.int64)
+        self._sizes = [[len(row) for row in step] for step in rows]
+        index = np.zeros((steps, len(self._members), max(map(max, self._sizes))), np.int64)
         weights = np.zeros(index.shape, np.float32)
-        for number, row in enumerate(rows):
-            index[number, : len(row)] = row
-            weights[number, : len(row)] = 1 / len(row)
-        where = torch.from_numpy(index).to(self._features.device)
-        hidden = self._features[where].to(self._train.targets.device)
-        logits = self.heads.logits(hidden, lambda x: x * self._drop(x, [len(row) for row in rows]))
-        targets = self._train.targets[where.to(self._train.targets.device)]
-        each = pooled_losses(logits.flatten(0, 1), targets.flatten(0, 1)).view(index.shape)
-        mean = (each * torch.from_numpy(weights).to(each.device)).sum(1)
+        for place, step in enumerate(rows):
+            for number, row in enumerate(step):
+                index[place, number, : len(row)] = row
+                weights[place, number, : len(row)] = 1 / len(row)
+                if self._members[number].runs:
+                    self._members[number].count(self._train.lengths[row])
+        where = torch.from_numpy(index)
+        device = self._train.targets.device
+        self._rows, self._kept_rows = where.to(device), where.to(self._features.device)
+        self._weights = torch.from_numpy(weights).to(device)
+
+    def step(self, place: int, factor: float) -> Tensor:
+        """The optimizer step of every head that is laid at this place: (loss, norm of its gradient before
+        clipping), [2, heads]."""
+        width = max(self._sizes[place])
+        rows, weights = self._rows[place, :, :width], self._weights[place, :, :width]
+        hidden = self._features[self._kept_rows[place, :, :width]].to(rows.device)
+        logits = self.heads.logits(hidden, lambda x: x * self._drop(x, place))
+        targets = self._train.targets[rows]
+        each = pooled_losses(logits.flatten(0, 1), targets.flatten(0, 1)).view(rows.shape)
+        mean = (each * weights).sum(1)
         mean.sum().backward()
         return torch.stack([mean.detach(), self.heads.step(factor)])
 
@@ -180,14 +196,36 @@ class _Batch:
         with torch.no_grad():
             return self.heads.logits(hidden.expand(len(self._members), -1, -1))
 
-    def _drop(self, hidden: Tensor, sizes: Sequence[int]) -> Tensor:
+    def _drop(self, hidden: Tensor, place: int) -> Tensor:
         """Dropout masks [heads, B, width], each head's drawn for as many rows as it has."""
         if not self._dropout:
             return torch.ones((), device=hidden.device)
+        if hidden.device.type != "cpu":
+            return self._draws.mask(hidden)
         drawn = torch.zeros(hidden.shape)
-        for number, (masks, size) in enumerate(zip(self._masks, sizes, strict=True)):
+        for number, (masks, size) in enumerate(zip(self._masks, self._sizes[place], strict=True)):
             drawn[number, :size] = masks.draw(drawn[number, :size], self._dropout)
-        return drawn.to(hidden.device)
+        return drawn
+
+
+class _Draws:
+    """Dropout masks that are drawn on the device: for each head from a generator of its own, for several steps at a
+    time, as each draw is one launch."""
+
+    def __init__(self, seeds: Sequence[int], rate: float, device: torch.device) -> None:
+        self._generators = [torch.Generator(device).manual_seed(seed) for seed in seeds]
+        self._rate = rate
+        self._left: list[Tensor] = []
+
+    def mask(self, like: Tensor) -> Tensor:
+        """A mask of the shape of `like`, [heads, B, width]: 0 with probability `rate`, else 1 / (1 - rate)."""
+        _, rows, width = like.shape
+        if not self._left or self._left[-1].shape[1] < rows:
+            shape = (DRAWN, rows, width)
+            drawn = [torch.rand(shape, generator=one, device=like.device) for one in self._generators]
+            kept = torch.stack([one >= self._rate for one in drawn], 1)
+            self._left = list(kept.to(like.dtype).div_(1 - self._rate))
+        return self._left.pop()[:, :rows]
 
 
 def _rate(one: Member) -> float:

@@ -78,7 +78,7 @@ def pretrain(model: Model, phase: Pretraining, split: Split, recipe: Recipe, see
             loss = objective.loss(next(order))
             loss.backward()
             norm = nn.utils.clip_grad_norm_(learning, recipe.clip)
-            check_finite([torch.stack([loss.detach(), norm])], step + 1)
+            check_finite(torch.stack([loss.detach(), norm])[None], step + 1)
             factor = rate_factor(step, phase.steps, recipe.warmup)
             for entry in optimizer.param_groups:
                 entry["lr"] = entry["rate"] * factor

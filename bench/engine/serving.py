@@ -19,8 +19,8 @@ from torch import Tensor
 from bench.contracts import BenchError
 from bench.data.batches import Split
 from bench.engine.machine import Device
+from bench.engine.model import Model
 from bench.engine.plan import Plan
-from bench.engine.training import Model
 from bench.runs.record import Served, Serving
 
 BATCHES = (8, 32, 128)

@@ -47,6 +47,7 @@ def _device(job: MeasurementJob) -> Device:
     """The job's device, without what this engine sets in a process for speed (its allocator, TF32)."""
     if job.threads:
         torch.set_num_threads(job.threads)
+    torch.backends.cuda.enable_cudnn_sdp(False)  # its plans for every new length would be most of a short run
     kind = job.device if job.device != "auto" else "cuda" if torch.cuda.is_available() else "cpu"
     return Device(torch.device(kind.partition(":")[0]), getattr(torch, job.dtype))
 

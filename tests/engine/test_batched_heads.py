@@ -8,15 +8,17 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 
 from bench.contracts import Cell, Recipe
 from bench.engine import cell as engine_cell
-from bench.engine.batched_heads import Heads
+from bench.engine.batched_heads import DRAWN, Heads, _Draws
 from bench.engine.cell import Tests, run_cell, run_cells, train, train_heads, trains_together
 from bench.engine.divergence import Diverged
 from bench.engine.group import CellGroup, RunContext, prepare_group
+from bench.engine.machine import Device
 from bench.engine.memory import Memory
-from bench.engine.training import predict
+from bench.engine.prediction import predict
 from bench.runs.record import Record
 
 MakeCell = Callable[..., Cell]
@@ -189,3 +191,17 @@ def test_features_that_no_cache_has_room_for_are_no_batch(
     assert train_heads(cell, group, context) is None
     record, _ = run_cell(cell, group, context, lambda _: None)
     assert record.status == "done"
+
+
+@pytest.mark.gpu
+def test_masks_drawn_on_a_device_depend_on_the_seed_of_their_head_alone(device: Device) -> None:
+    where = device.torch
+    like = torch.zeros(3, 8, 500, device=where)
+    together, alone = _Draws([7, 8, 9], 0.25, where), _Draws([8], 0.25, where)
+    for _ in range(DRAWN + 1):  # one more than is drawn at once
+        found = together.mask(like)
+        assert torch.equal(found[1:2], alone.mask(like[1:2]))
+        assert not torch.equal(found[0], found[1])
+        assert found.unique().tolist() == pytest.approx([0, 4 / 3])
+        assert float(found.mean()) == pytest.approx(1, abs=0.05)
+    assert together.mask(like[:, :5]).shape == (3, 5, 500)
