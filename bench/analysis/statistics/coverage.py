@@ -85,7 +85,7 @@ def measure(setting: Setting, runs: int, random: int = 0) -> Coverage:
     truth = (1 - setting.collapse) * _moments(setting.score, ability)[0] + setting.collapse * CHANCE
     calm = [
         cell(Setting("accuracy", setting.seeds, setting.examples, size), rng)
-        for size in np.exp(rng.uniform(*np.log(CALM), 10 * CELLS))
+        for size in np.exp(rng.uniform(math.log(CALM[0]), math.log(CALM[1]), 10 * CELLS))
     ]
     alone, table, halves = [], [], []
     for _ in range(runs):
