@@ -483,4 +483,6 @@ def test_the_suite_of_few_examples_draws_ten_times(plugins: Plugins) -> None:
     found = cells(load("few-shot"), plugins)
     assert {cell.recipe.shots for cell in found} == {8, 16, 64}
     assert {cell.draw for cell in found} == set(range(10))
-    assert {cell.strategy for cell in found} == {"frozen", "probe", "top-layers", "full", "lp-ft", "lora"}
+    assert {"frozen", "probe", "top-layers", "full", "lp-ft", "lora", "setfit"} == {
+        cell.strategy for cell in found
+    }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -73,4 +74,5 @@ def fitted_temperature(logits: np.ndarray, targets: np.ndarray) -> float:
         scaled = exact / np.exp(log_temperature)
         return float((logsumexp(scaled, axis=1) - scaled[rows, targets]).mean())
 
-    return float(np.exp(minimize_scalar(loss, bounds=RANGE, method="bounded").x))
+    found: Any = minimize_scalar(loss, bounds=RANGE, method="bounded")
+    return float(np.exp(found.x))

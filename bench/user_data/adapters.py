@@ -38,7 +38,7 @@ def guess_adapter(table: RawTable, given: Mapping[str, str]) -> tuple[str, str]:
     for adapter in ("regression", "multilabel"):
         label = given.get("label") or by_name(table.columns, ROLES[adapter]["label"])
         found = label and _checked(
-            "classification", table, {**given, "label": label}, f"by the column '{label}'"
+            "classification", table, {**given, "label": label}, f"by the column '{label}'", "label" in given
         )
         if found and found[0] == adapter:
             return found
@@ -57,9 +57,12 @@ def _noun(adapter: str, chosen: Mapping[str, str | None]) -> str:
     return "columns " + ", ".join(f"'{column}'" for column in chosen.values() if column)
 
 
-def _checked(adapter: str, table: RawTable, given: Mapping[str, str], why: str) -> tuple[str, str]:
+def _checked(
+    adapter: str, table: RawTable, given: Mapping[str, str], why: str, explicit: bool | None = None
+) -> tuple[str, str]:
     """The adapter, told apart by content: ner where texts are lists too, multilabel where labels are lists,
     regression where they are numbers with fractions, sentiment where they are polarities."""
+    explicit = "label" in given if explicit is None else explicit
     if adapter == "qa":
         column = given.get("answer") or by_name(table.columns, ROLES["qa"]["answer"])
         without = any(_is_empty(row.get(column or "")) for row in table.peek())
@@ -77,7 +80,7 @@ def _checked(adapter: str, table: RawTable, given: Mapping[str, str], why: str) 
     several = _several(table, label)
     if several:
         return "multilabel", f"{why}, and '{label}' holds lists of labels ({several})"
-    numbers = _fractions(table, label, explicit=given.get("label") == label)
+    numbers = _fractions(table, label, explicit=explicit)
     if numbers:
         return (
             "regression",

@@ -106,7 +106,7 @@ class ReadingRules:
     def label_set(self, row: Mapping[str, Any]) -> tuple[str, ...] | None:
         """Each of the row's labels once, as they come; None where the cell holds no labels: it is an object."""
         column = self.columns["label"]
-        value = row.get(column)
+        value: Any = row.get(column)
         if isinstance(value, str):
             written = parse(value) if value.lstrip()[:1] in ("[", "(") or value.startswith("array(") else None
             value = written if isinstance(written, (list, tuple)) else self._divided(value)

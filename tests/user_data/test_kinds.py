@@ -333,7 +333,7 @@ def test_questions_without_an_answer_are_left_out_and_counted(tmp_path: Path) ->
         for n in range(30)
     ]
     content = json.dumps({"version": "v2.0", "data": [{"title": "t", "paragraphs": paragraphs}]})
-    found = opened(written(File(content, "a.txt"), tmp_path))
+    found = opened(written(File(content, "a.txt"), tmp_path), adapter="qa")
     assert len(all_rows(found)) == 20
     assert any("10 of 30 rows left out, because there is no answer" in note for note in found.notes)
 
