@@ -35,7 +35,9 @@ def looks_and_steps(cell: Cell, context: RunContext, device: Device) -> tuple[in
     group.prefix.fill("train", plan.boundaries)
     group.prefix.fill("validation", plan.boundaries)
     watched.looks.clear()
-    done = fit(model, plan, group.splits, cell.recipe, 0, partial(headline, group), lambda _: None)
+    done = fit(
+        model, plan, group.splits, cell.recipe, 0, partial(headline, group, cell.recipe), lambda _: None
+    )
     return len(watched.looks), done.steps
 
 
