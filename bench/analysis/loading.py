@@ -94,7 +94,8 @@ class _Texts:
 def _texts(column: _Texts) -> np.ndarray:
     coded = column.values.dictionary_encode()
     texts = np.array([sys.intern(text) for text in coded.dictionary.to_pylist()], dtype=object)
-    found = texts[np.from_dlpack(coded.indices)]
+    codes: Any = np.from_dlpack(coded.indices)
+    found = texts[codes]
     found.flags.writeable = False
     del column.values  # the cache keeps the column's digest alone
     return found

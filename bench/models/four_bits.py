@@ -40,4 +40,4 @@ def quantise(layers: nn.ModuleList) -> None:
         small.weight = Params4bit(weight.cpu(), requires_grad=False, quant_type="nf4")
         small.bias = module.bias
         layers.set_submodule(name, small.to(device))
-    layers.is_loaded_in_4bit = True  # peft asks for it  # pyright: ignore[reportAttributeAccessIssue]
+    vars(layers)["is_loaded_in_4bit"] = True  # peft asks for it

@@ -124,9 +124,8 @@ class HuggingFaceEncoder(Backbone):
     def reinitialise(self, count: int) -> None:
         for layer in self._layers[self.depth - count :]:
             for parameter in layer.parameters():
-                parameter.__dict__.pop(
-                    "_is_hf_initialized", None
-                )  # else the library would leave it as it was loaded
+                # else the library would leave it as it was loaded
+                vars(parameter).pop("_is_hf_initialized", None)
             for module in layer.modules():
                 self.model._init_weights(module)
 

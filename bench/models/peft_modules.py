@@ -70,7 +70,8 @@ def insert(layers: nn.ModuleList, method: str, targets: str, settings: Mapping[s
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of the library, about names of classes that it does not know
             config = cls(**given)
-            mapping.PEFT_TYPE_TO_TUNER_MAPPING[config.peft_type](layers, config, "default")
+            tuners: dict[Any, Any] = mapping.PEFT_TYPE_TO_TUNER_MAPPING
+            tuners[config.peft_type](layers, config, "default")
     except (
         ValueError,
         TypeError,

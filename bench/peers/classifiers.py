@@ -92,7 +92,8 @@ def sentence_transformers(path: str, cell: Cell, device: Device) -> Encode:
     except ImportError as error:
         raise missing("peer sentence-transformers", "peers", error) from error
     words = Transformer(path, max_seq_length=cell.recipe.max_length)
-    pooling = Pooling(words.get_embedding_dimension(), THEIRS[cell.recipe.pooling])
+    kind: Any = THEIRS[cell.recipe.pooling]
+    pooling = Pooling(words.get_embedding_dimension(), kind)
     model = SentenceTransformer(modules=[words, pooling], device=str(device.torch))
 
     def encode(texts: Sequence[str]) -> np.ndarray:

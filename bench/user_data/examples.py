@@ -112,7 +112,7 @@ class ReadingRules:
             value = written if isinstance(written, (list, tuple)) else self._divided(value)
         missing = value is None or (isinstance(value, float) and math.isnan(value))
         one = isinstance(value, (str, int, float, Mapping, bytes))
-        items: list[Any] = [] if missing else [value] if one else list(value)
+        items: list[Any] = [] if missing or value is None else [value] if one else list(value)
         if any(isinstance(item, (Mapping, list, tuple, bytes)) for item in items):
             return None
         names = self.names.get(column)
