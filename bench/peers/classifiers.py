@@ -6,6 +6,7 @@ convergence. The tables say so."""
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 import torch
