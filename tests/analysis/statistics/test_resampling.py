@@ -42,6 +42,13 @@ def test_resamples_differ_between_draws_and_seeds() -> None:
     assert len({row.tobytes() for counts in (first, second) for row in counts}) == 60
 
 
+def test_blocks_of_draws_differ(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("bench.analysis.statistics.metrics.BLOCK", 5 * EXAMPLES)
+    values = np.random.default_rng(0).random(EXAMPLES)
+    draws = draw([accuracy(values)], 40)[:, 0]
+    assert len(np.unique(draws)) == 40
+
+
 @pytest.mark.parametrize("count", [20, 100, 170])
 def test_draws_of_a_proportion_are_binomial(count: int) -> None:
     share = count / EXAMPLES
