@@ -86,7 +86,7 @@ def test_an_updated_map_is_its_weight_plus_the_scaled_product(family: str, rank:
     encoder = encoder_of(family)
     LoRA(rank=rank, alpha=alpha).adapt(encoder)
     stir(encoder, ".lora_")
-    maps = [
+    maps: list[Any] = [
         part
         for block in range(1, DEPTH + 1)
         for layer in encoder.modules_of(block)
@@ -110,7 +110,7 @@ def test_rank_stabilised_updates_are_scaled_by_the_root_of_the_rank(alpha: int) 
     RsLoRA(settings=(("lora_alpha", alpha),)).adapt(encoder)
     stir(encoder, ".lora_")
     (layer,) = encoder.modules_of(1)
-    part = next(part for part in layer.modules() if hasattr(part, "lora_A"))
+    part: Any = next(part for part in layer.modules() if hasattr(part, "lora_A"))
     first, second = part.lora_A["default"].weight, part.lora_B["default"].weight
     vectors = torch.randn(3, first.shape[1], generator=torch.Generator().manual_seed(4))
     with torch.no_grad():

@@ -4,7 +4,7 @@
 
 A change that no test sees is a place where a wrong number would pass (DeMillo, Lipton & Sayward 1978, IEEE
 Computer 11(4)). Tests run in stages, each only if the one before saw nothing: the file that mirrors the module, the
-files that import it, then the tests of its room and the contract tests. Some changes alter nothing that can be
+files that import it, then those of its folder, and the contract tests but for analysis. Some changes alter nothing that can be
 observed, such as the size of a buffer, so not every missed one is a fault of the tests: read the list."""
 
 from __future__ import annotations
@@ -148,8 +148,8 @@ def stages_of(path: str, root: Path = ROOT) -> list[list[str]]:
         for test in tests
         if any(found in test.read_text(encoding="utf-8") for found in (name, f"from {parent} import {last}"))
     ]
-    near = [test for test in tests if (root / "tests" / inner.parts[0]) in test.parents]
-    contract = [test for test in tests if test.parent.name == "contract"]
+    near = [test for test in tests if room in test.parents]
+    contract = [test for test in tests if test.parent.name == "contract" and "analysis" not in module.parts]
     stages = [[mirror] if mirror.exists() else [], importing, near, contract]
     seen: set[Path] = set()
     named = []

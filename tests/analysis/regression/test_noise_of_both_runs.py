@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -82,6 +83,12 @@ class Options:
     time_noise: float = 0.0
 
 
+def student(before: Sequence[float], after: Sequence[float], equal_var: bool) -> float:
+    """scipy's p of a growth, in logarithms."""
+    found: Any = ttest_ind(np.log(after), np.log(before), alternative="greater", equal_var=equal_var)
+    return found.pvalue
+
+
 def group(make: Callable[..., Record], values: Sequence[float], quantity: str) -> Group:
     """A cell with a seed for each of these seconds, all of them in training, or bytes."""
     records = []
@@ -104,9 +111,9 @@ def test_the_p_of_a_cost_is_students_with_the_noise_of_both_runs(
         {KEY: (group(record, before, quantity), group(record, after, quantity))}, Options()
     )
     cost = next(item for item in found if item.quantity == quantity)
-    expected = ttest_ind(np.log(after), np.log(before), alternative="greater").pvalue
+    expected = student(before, after, equal_var=True)
     assert cost.p == pytest.approx(expected, rel=1e-6)
-    apart = ttest_ind(np.log(after), np.log(before), alternative="greater", equal_var=False).pvalue
+    apart = student(before, after, equal_var=False)
     assert abs(cost.p - apart) > 0.005  # so that another noise would be seen
 
 
