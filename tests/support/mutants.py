@@ -4,8 +4,8 @@
 
 A change that no test sees is a place where a wrong number would pass (DeMillo, Lipton & Sayward 1978, IEEE
 Computer 11(4)). Tests run in stages, each only if the one before saw nothing: the file that mirrors the module, the
-files that import it, then those of its folder, and the contract tests but for analysis. Some changes alter nothing that can be
-observed, such as the size of a buffer, so not every missed one is a fault of the tests: read the list."""
+files that import it, those of its folder, and outside of the analysis the contract tests. Some changes alter nothing
+that can be observed, such as the size of a buffer, so not every missed one is a fault of the tests: read the list."""
 
 from __future__ import annotations
 
