@@ -7,6 +7,8 @@ SUITE ?= quick
 RUN ?= results/runs/$(SUITE)
 DEVICE ?= cuda
 LIMIT ?= 120
+MUTANTS ?= 100
+SEED ?= 0
 .NOTPARALLEL:
 
 # --------------------------------------------------------------------------------------------------
@@ -48,6 +50,7 @@ $(PY):
 # Running and reading
 
 TAKES_smoke := : four tasks on tiny slices, a few minutes on 2 cores
+TAKES_gate := : by estimate 8 minutes on 2 cores with AMX
 TAKES_quick := : 8 minutes on 2 cores with AMX, about 12 without, after downloading 650 MB of data and weights the first time
 
 .PHONY: bench smoke curve shift ledger table readme report
@@ -80,8 +83,11 @@ report: $(READY)report
 baseline: $(READY)run
 	$(PY) -m bench baseline $(RUN)
 
-regress: $(READY)run results/baselines/$(SUITE).jsonl
-	($(PY) -m bench run $(SUITE) --fresh --out results/runs/regress-$(SUITE) || [ $$? -eq 1 ]) && $(PY) -m bench compare results/baselines/$(SUITE).jsonl results/runs/regress-$(SUITE)
+# The gate has a suite of its own, unless SUITE is given.
+GATED = $(if $(filter file,$(origin SUITE)),gate,$(SUITE))
+
+regress: $(READY)run results/baselines/$(GATED).jsonl
+	($(PY) -m bench run $(GATED) --fresh --out results/runs/regress-$(GATED) || [ $$? -eq 1 ]) && $(PY) -m bench compare results/baselines/$(GATED).jsonl results/runs/regress-$(GATED)
 
 results/baselines/%.jsonl:
 	@echo "$@ does not exist: run the suite, then make a baseline: make bench baseline SUITE=$*" >&2; exit 2
@@ -95,7 +101,7 @@ peers: $(READY)peers
 # --------------------------------------------------------------------------------------------------
 # Testing
 
-.PHONY: test test-extras test-browser faults gpu-check lint format docs
+.PHONY: test test-extras test-browser faults mutants gpu-check lint format docs
 test: $(READY)test
 	@echo "test: running the fast tests, several minutes on 2 cores"
 	$(PY) -m pytest -n auto --dist loadfile
@@ -108,6 +114,9 @@ test-browser: $(READY)test
 
 faults: $(READY)test
 	TRANSFERBENCH_FAULTS=50 $(PY) -m pytest tests/faults tests/runs/test_folder.py tests/executors/test_launch.py
+
+mutants: $(READY)test
+	$(PY) -m tests.support.mutants --count $(MUTANTS) --seed $(SEED)
 
 gpu-check: $(READY)test
 	$(PY) -m pytest --device $(DEVICE) -m gpu

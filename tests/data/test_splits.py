@@ -11,8 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bench.contracts import BenchError, QuestionExample, Recipe, Splits, TextExample, WordsExample
+from bench.data.rows import cached_splits
 from bench.data.sources import Sources
 from bench.data.splits import (
+    all_splits,
     check_leaks,
     content,
     cut_by_group,
@@ -186,6 +188,30 @@ def test_a_cell_gets_the_sizes_of_its_recipe() -> None:
     splits = prepared(Made.rows, Recipe(train=20, validation=10, test=5, shift=True))
     sizes = [len(splits.train), len(splits.validation), len(splits.test), len(splits.shift["far"])]
     assert sizes == [20, 10, 5, 5]
+
+
+@pytest.mark.parametrize("recipe", [Recipe(shift=True), Recipe(train=20, validation=10, test=5, shift=True)])
+@pytest.mark.parametrize("kept", [False, True])
+def test_every_split_of_a_cell_comes_from_the_tasks_split_of_that_name(
+    recipe: Recipe, kept: bool, tmp_path: Path
+) -> None:
+    rows = cached_splits("made", 1, lambda: Made.rows, tmp_path) if kept else Made.rows
+    found, own = all_splits(prepared(rows, recipe)), all_splits(Made.rows)
+    taken = {name: {row.id for row in part} for name, part in found.items()}
+    assert list(taken) == ["train", "validation", "test", "shift/far"]
+    for name, ids in taken.items():
+        assert ids <= {row.id for row in own[name]}
+        assert not ids & {row.id for other, part in found.items() if other != name for row in part}
+
+
+def test_what_a_draw_or_shots_take_comes_from_training_alone() -> None:
+    training = {row.id for row in Made.rows.train}
+    for recipe, draw in ((Recipe(train=20), 3), (Recipe(shots=2), None), (Recipe(shots=2), 3)):
+        task = Made()
+        found = prepare(task, Sources(Path("unused")), recipe, draw)
+        assert {row.id for row in found.train} < training
+        assert [row.id for row in found.validation] == [row.id for row in Made.rows.validation]
+        assert [row.id for row in found.test] == [row.id for row in Made.rows.test]
 
 
 def test_shift_sets_are_left_out_where_the_recipe_does_not_ask_for_them() -> None:

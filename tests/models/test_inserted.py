@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -16,6 +17,7 @@ from bench.models.inserted import LINEAR
 from bench.models.vector_backbone import StaticVectors
 from strategies.adapter import Adapter
 from strategies.lora import LoRA
+from strategies.rslora import RsLoRA
 from tests.models.test_backbones import DEPTH, EVERY, encoder_of, inputs, real
 
 INSERTIONS: dict[str, Callable[[Backbone], None]] = {"lora": LoRA().adapt, "adapter": Adapter().adapt}
@@ -75,6 +77,45 @@ def test_every_linear_map_of_a_layer_gets_an_update(family: str) -> None:
         name for name in encoder.named_parameters() if name.startswith("layers.0.") and ".lora_A." in name
     ]
     assert len(updates) == len(maps)
+
+
+@EVERY
+@pytest.mark.parametrize(("rank", "alpha"), [(4, 8), (8, 2), (2, 32)])
+def test_an_updated_map_is_its_weight_plus_the_scaled_product(family: str, rank: int, alpha: int) -> None:
+    """Every linear map of every layer computes W x + alpha / rank B A x (Hu et al. 2022, section 4.1)."""
+    encoder = encoder_of(family)
+    LoRA(rank=rank, alpha=alpha).adapt(encoder)
+    stir(encoder, ".lora_")
+    maps: list[Any] = [
+        part
+        for block in range(1, DEPTH + 1)
+        for layer in encoder.modules_of(block)
+        for name, part in layer.named_modules()
+        if hasattr(part, "lora_A") and not name.endswith("_global")
+    ]
+    assert len(maps) >= 2 * DEPTH
+    for part in maps:
+        base, first, second = part.base_layer, part.lora_A["default"].weight, part.lora_B["default"].weight
+        assert (first.shape[0], second.shape[1]) == (rank, rank)
+        inputs_ = torch.randn(3, first.shape[1], generator=torch.Generator().manual_seed(4))
+        with torch.no_grad():
+            expected = base(inputs_) + alpha / rank * (inputs_ @ first.T @ second.T)
+            assert torch.allclose(part(inputs_), expected, atol=1e-5)
+            assert not torch.allclose(part(inputs_), base(inputs_), atol=1e-3)
+
+
+@pytest.mark.parametrize("alpha", [2, 16])
+def test_rank_stabilised_updates_are_scaled_by_the_root_of_the_rank(alpha: int) -> None:
+    encoder = encoder_of("bert")
+    RsLoRA(settings=(("lora_alpha", alpha),)).adapt(encoder)
+    stir(encoder, ".lora_")
+    (layer,) = encoder.modules_of(1)
+    part: Any = next(part for part in layer.modules() if hasattr(part, "lora_A"))
+    first, second = part.lora_A["default"].weight, part.lora_B["default"].weight
+    vectors = torch.randn(3, first.shape[1], generator=torch.Generator().manual_seed(4))
+    with torch.no_grad():
+        update = part(vectors) - part.base_layer(vectors)
+        assert torch.allclose(update, alpha / math.sqrt(8) * (vectors @ first.T @ second.T), atol=1e-5)
 
 
 @EVERY

@@ -104,6 +104,31 @@ def test_decoding_the_targets_gives_the_gold_answer(kind, example):
     assert TASK.decode(one_hot(encoded), encoded, [example], ()) == [example.answers[0][0]]
 
 
+@pytest.mark.parametrize(
+    ("context", "answer"),
+    [
+        ("Ada, who lives in Paris.", "Ada"),
+        ("Ada lives in Paris, London", "Paris"),
+        ("the film 'good' was bad", "good"),
+        ("Ada (London) lives", "London"),
+        ("was it good? bad!", "good"),
+        ("in 1842-1843", "1842"),
+        ("in 1842-1843", "1843"),
+        ("was $5.", "$5"),
+        ("the un-good movie.", "un-good movie"),
+    ],
+)
+def test_an_answer_beside_punctuation_ends_before_it(tokenizer, context, answer):
+    """Neither the target nor the decoded text has the character before or after the gold answer."""
+    start = context.index(answer)
+    example = QuestionExample("q", "who", context, ((answer, start),))
+    encoded = TASK.encode([example], tokenizer, (), RECIPE)
+    assert encoded.spans is not None
+    first, last = encoded.targets[0]
+    assert (encoded.spans[first, 0], encoded.spans[last, 1]) == (start, start + len(answer))
+    assert TASK.decode(one_hot(encoded), encoded, [example], ()) == [answer]
+
+
 @pytest.mark.parametrize("length", [1, 2, 4])
 def test_every_answer_up_to_the_stride_survives_window_borders(tokenizer, length):
     examples = [numbered(30, first, first + length - 1) for first in range(31 - length)]

@@ -186,6 +186,32 @@ def test_repeated_rows_of_one_file_stay_together(tmp_path: Path) -> None:
     assert said(found, "60 repeated rows stay with their twins")
 
 
+@pytest.mark.parametrize("parts", [1, 2])
+def test_no_text_of_a_held_out_group_stays_in_training(parts: int, tmp_path: Path) -> None:
+    """Every author repeats a text of another one, so no cut by author keeps texts apart. parts: files given."""
+    said_by = [(n, (n + repeated * 30) // 2 % 30) for repeated in (0, 1) for n in range(0, 60, 1 + repeated)]
+    columns = {
+        "text": [TEXTS[n] for n, _ in said_by],
+        "label": [LABELS[n] for n, _ in said_by],
+        "author": [f"a{author}" for _, author in said_by],
+    }
+    path = csv(tmp_path / "a.csv", **columns)
+    more: dict[str, Any] = {}
+    if parts == 2:
+        test = csv(tmp_path / "b.csv", text=TEXTS[:8], label=LABELS[:8], author=[f"b{n}" for n in range(8)])
+        more = {"test_data": str(test), "drop_duplicates": True}
+    found = opened(path, group="author", **more)
+    train, validation, test = (
+        {row.text for row in rows}
+        for rows in (found.splits.train, found.splits.validation, found.splits.test)
+    )
+    assert train
+    assert test
+    assert not train & (validation | test)
+    assert not validation & test
+    assert said(found, "left out of training: their text is in another group")
+
+
 def test_rows_that_are_in_the_training_and_the_test_file_are_refused(tmp_path: Path) -> None:
     path = csv(tmp_path / "a.csv", text=TEXTS, label=LABELS)
     test = csv(tmp_path / "b.csv", text=TEXTS[:8], label=LABELS[:8])

@@ -9,6 +9,8 @@ from sklearn.metrics import f1_score
 from bench.analysis.statistics.metrics import Ratios, draw, ratios, resample_counts
 from bench.analysis.statistics.variance import linear_covariance
 from bench.contracts import BenchError, Metric
+from bench.data.label_sets import LabelSet, score_sets
+from bench.data.texts import score_labels
 
 RNG = np.random.default_rng(0)
 LABELS = np.array(["a", "b", "c", "d|&"], dtype=object)
@@ -32,6 +34,30 @@ METRICS = [
 def test_macro_f1_is_scikit_learns():
     expected = f1_score(ROWS["reference"], ROWS["prediction"], average="macro", zero_division=0)
     assert ratios(METRICS[3], ROWS).score() == pytest.approx(expected)
+
+
+ONE_SIDED = {
+    "reference": np.array(["a", "a", "b", "b", "d"], dtype=object),
+    "prediction": np.array(["a", "c", "b", "c", "b"], dtype=object),
+}
+"""`c` is only predicted, `d` is never predicted."""
+
+
+def test_macro_f1_counts_labels_that_are_only_predicted_or_never():
+    expected = f1_score(ONE_SIDED["reference"], ONE_SIDED["prediction"], average="macro", zero_division=0)
+    assert expected == pytest.approx((2 / 3 + 1 / 2 + 0 + 0) / 4)
+    assert ratios(METRICS[3], ONE_SIDED).score() == pytest.approx(expected)
+    assert score_labels(*(column.tolist() for column in ONE_SIDED.values()))["f1"] == pytest.approx(expected)
+
+
+def test_macro_f1_of_sets_counts_labels_that_are_only_predicted_or_never():
+    sets = {name: np.array([f'["{label}"]' for label in column]) for name, column in ONE_SIDED.items()}
+    expected = f1_score(ONE_SIDED["reference"], ONE_SIDED["prediction"], average="macro", zero_division=0)
+    assert ratios(Metric("macro f1", "sets_f1"), sets).score() == pytest.approx(expected)
+    names = ("a", "b", "c", "d")
+    said = [LabelSet((label,), names, (0.5,) * 4) for label in ONE_SIDED["prediction"]]
+    scores = score_sets([[label] for label in ONE_SIDED["reference"]], said)
+    assert scores["macro_f1"] == pytest.approx(expected)
 
 
 def test_f1_of_a_class_is_scikit_learns():

@@ -1,0 +1,75 @@
+"""The changes that `make mutants` tries, and the tests that it runs for them."""
+
+from __future__ import annotations
+
+import ast
+
+from tests.support.mutants import ROOT, mutants_of, stages_of, summary
+
+SOURCE = '''"""A docstring with 1 < 2."""
+
+LIMIT: int = 5
+
+
+def count(values: list[int], most: int = 3) -> int:
+    """How many."""
+    total = 0
+    for value in values:
+        if not value < most and value != 0:
+            continue
+        total += 1
+    if total > 9:
+        raise ValueError(f"{total + 1} is too many")
+    return -total if "é" in str(total) else total * 2
+'''
+
+
+def changes() -> set[tuple[str, str]]:
+    return {(mutant.old, mutant.new) for mutant in mutants_of("a.py", SOURCE)}
+
+
+def test_a_change_replaces_one_operator_constant_or_statement() -> None:
+    assert changes() >= {
+        ("value < most", "(value <= most)"),
+        ("not value < most", "(value < most)"),
+        ("not value < most and value != 0", "(not value < most or value != 0)"),
+        ("total += 1", "pass"),
+        ("continue", "pass"),
+        ("total * 2", "(total / 2)"),
+        ("3", "4"),
+        ('"é" in str(total)', "('é' not in str(total))"),
+    }
+
+
+def test_types_messages_and_docstrings_stay() -> None:
+    assert not {old for old, _ in changes()} & {"1 < 2", "5", "total + 1", "int"}
+
+
+def test_every_change_is_python_and_another_program() -> None:
+    whole = ast.dump(ast.parse(SOURCE))
+    for mutant in mutants_of("a.py", SOURCE):
+        changed = mutant.applied(SOURCE.encode()).decode()
+        assert ast.dump(ast.parse(changed)) != whole, mutant
+
+
+def test_the_tests_that_mirror_a_module_come_first() -> None:
+    first, second, *others = stages_of("bench/engine/prefix.py")
+    assert first == ["tests/engine/test_prefix.py"]
+    assert "tests/engine/test_prefix.py" not in second
+    every = [test for stage in (first, second, *others) for test in stage]
+    assert len(every) == len(set(every))
+    assert any(test.startswith("tests/contract/") for test in every)
+    assert all((ROOT / test).is_file() for test in every)
+
+
+def test_a_module_without_a_mirror_has_the_tests_that_import_it() -> None:
+    first, *_ = stages_of("bench/analysis/statistics/variance.py")
+    assert first == ["tests/analysis/statistics/test_variance.py"]
+    named, *_ = stages_of("bench/data/windows.py")
+    assert "tests/tasks/test_qa.py" in named
+
+
+def test_the_share_has_an_interval() -> None:
+    assert summary({"found": 19, "missed": 1, "no end": 2}).startswith("found 19 of 20: 95% [7")
+    assert "2 ran past" in summary({"found": 19, "missed": 1, "no end": 2})
+    assert summary({"found": 0, "missed": 0, "no end": 1}) == "no change was tried to the end"
