@@ -90,7 +90,7 @@ def recommend(
 
     Example: python -m bench recommend --data reviews.csv --text review --label stars --export model/
     """
-    seconds = seconds_of(budget)
+    began, seconds = time.monotonic(), seconds_of(budget)
     subject = subject_of(own, task, plugin or [], backbone)
     from bench.recommend.answer import STRATEGIES, Terms, answer
 
@@ -110,7 +110,7 @@ def recommend(
 
     options = Options(device=device, threads=threads, plugin_files=subject.registry.given)
     folder = run_folder(Path("results/runs") / f"recommend-{subject.name}", out, own, subject.registry)
-    terms = Terms(chosen, backbone, goal.value, seconds, _typed(), margin / 100)
+    terms = Terms(chosen, backbone, goal.value, seconds, _typed(), margin / 100, began)
     found = answer(first, terms, subject.registry, (folder, options, Display(console(stderr=True))))
     _show(found)
     if export is None:
