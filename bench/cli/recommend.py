@@ -25,6 +25,7 @@ from bench.contracts import BenchError, Cell, Recipe
 QUIET = 10.0  # seconds between two lines of progress, where the screen cannot be written over
 
 if TYPE_CHECKING:
+    from bench.export.scores import Request
     from bench.recommend.page import Findings
     from bench.registry import Registry
     from bench.runs.curve import Point
@@ -89,7 +90,7 @@ def recommend(
 
     Example: python -m bench recommend --data reviews.csv --text review --label stars --export model/
     """
-    seconds = seconds_of(budget)
+    began, seconds = time.monotonic(), seconds_of(budget)
     subject = subject_of(own, task, plugin or [], backbone)
     from bench.recommend.answer import STRATEGIES, Terms, answer
 
@@ -109,16 +110,18 @@ def recommend(
 
     options = Options(device=device, threads=threads, plugin_files=subject.registry.given)
     folder = run_folder(Path("results/runs") / f"recommend-{subject.name}", out, own, subject.registry)
-    command = shlex.join(["python", "-m", "bench", *sys.argv[1:]])
-    terms = Terms(chosen, backbone, goal.value, seconds, command, margin / 100)
+    terms = Terms(chosen, backbone, goal.value, seconds, _typed(), margin / 100, began)
     found = answer(first, terms, subject.registry, (folder, options, Display(console(stderr=True))))
     _show(found)
     if export is None:
         return
+    from bench.export.scores import Request
+
     if found.round.degenerate:
         print(f"{export}: no model was written, because no strategy learnt anything", file=sys.stderr)
         raise typer.Exit(1)
-    _export(subject, found.choice, backbone, export, (device, folder))
+    request = Request(command=terms.command, compared=_compared(found))
+    _export(replace(first, strategy=found.choice), subject, export, (device, folder), request)
 
 
 def export(
@@ -135,7 +138,11 @@ def export(
     Example: python -m bench export model/ --data reviews.csv --text review --label stars --strategy lp-ft
     """
     subject = subject_of(own, task, plugin or [], backbone)
-    _export(subject, strategy, backbone, folder, (device, Path("results/runs") / f"recommend-{subject.name}"))
+    from bench.export.scores import Request
+
+    cell = Cell(f"export-{subject.name}", subject.name, strategy, backbone, 0, subject.recipe)
+    where = device, Path("results/runs") / f"recommend-{subject.name}"
+    _export(cell, subject, folder, where, Request(command=_typed()))
 
 
 def seconds_of(text: str) -> float:
@@ -189,8 +196,26 @@ def _show(found: Findings) -> None:
         screen.print(line, **plain)
 
 
-def _export(subject: Subject, strategy: str, backbone: str, folder: Path, where: tuple[str, Path]) -> None:
-    """Train and save. where: the device, and the run folder that tells how long training takes."""
+def _typed() -> str:
+    """The command line, as it can be typed again."""
+    return shlex.join(["python", "-m", "bench", *sys.argv[1:]])
+
+
+def _compared(found: Findings) -> str:
+    """The comparison that chose the strategy, in Markdown, and the choice's score on the test rows."""
+    from bench.export.scores import markdown
+    from bench.recommend import page
+    from bench.runs.folder import Store
+
+    caption = "Strategies compared on rows that none of them learnt from, in the last round"
+    table = markdown(found.round.records, Store(Path(found.folder)).predictions, caption)
+    scored = [line for line in page.details(found) if line.startswith("Test rows:")]
+    return "\n\n".join([table, *scored])
+
+
+def _export(cell: Cell, subject: Subject, folder: Path, where: tuple[str, Path], request: Request) -> None:
+    """Train the strategy of `cell` on all rows and save. where: the device, and the run folder that tells how long
+    training takes."""
     from bench.export.card import usage
     from bench.export.folder import check_fits, check_free
     from bench.export.folder import export as save
@@ -199,7 +224,8 @@ def _export(subject: Subject, strategy: str, backbone: str, folder: Path, where:
     from bench.text import duration
 
     view = Everything(subject.name, subject.own_test).name
-    cell = Cell(f"export-{subject.name}", view, strategy, backbone, 0, subject.recipe)
+    strategy = cell.strategy
+    cell = replace(cell, suite=f"export-{subject.name}", task=view)
     check_free(folder)
     check_fits(cell, subject.registry)
     train = subject.registry.task(view).splits(subject.registry.sources).train
@@ -212,7 +238,7 @@ def _export(subject: Subject, strategy: str, backbone: str, folder: Path, where:
         highlight=False,
     )
     with _progress(expected) as watch:
-        found = save(cell, subject.registry, folder, where[0], watch)
+        found = save(cell, subject.registry, folder, where[0], replace(request, watch=watch))
     learnt = "training and test rows" if subject.own_test else "training rows"
     words, _ = usage(subject.registry.task(view).head, train)
     print(

@@ -10,7 +10,9 @@ from typing import Any
 from bench.contracts import Cell, set_values
 from bench.engine.group import CellGroup
 from bench.export.problem import problem_of, reads_pairs
+from bench.export.scores import Request
 from bench.export.standard import CLASSES
+from bench.models.licences import licence_of
 
 PIPELINE = {"pooled": "text-classification", "token": "token-classification", "span": "question-answering"}
 PRINTED = {
@@ -22,6 +24,8 @@ PRINTED = {
 PAIRS = ('"a text" "its second text"', "--file pairs.csv --text first --pair second")
 MOST = 20
 """Labels whose rows are counted on the card."""
+RARE = 5
+"""Training rows of a label, below which the card warns of it."""
 EXAMPLES = {
     "pooled": ('"a text"', "--file reviews.csv --text review"),
     "token": ('"Words are separated by blanks ."', "--file sentences.txt"),
@@ -29,8 +33,9 @@ EXAMPLES = {
 }
 
 
-def card(cell: Cell, group: CellGroup, standard: bool) -> str:
-    """Markdown with the header of a Hugging Face model card. standard: the model is an `AutoModelFor…`."""
+def card(cell: Cell, group: CellGroup, standard: bool, request: Request, scores: str) -> str:
+    """Markdown with the header of a Hugging Face model card. standard: the model is an `AutoModelFor…`. scores: of
+    this very model, '' where its test rows are among those that it learnt from."""
     kind, rows = group.task.head, group.rows.train
     words, file = usage(kind, rows)
     library = "transformers" if standard else "sentence-transformers"
@@ -53,7 +58,14 @@ def card(cell: Cell, group: CellGroup, standard: bool) -> str:
         "",
         *(_standard(kind, rows) if standard else _pooled(cell, rows)),
         "",
+        "## Scores",
+        "",
+        *_scores(request.compared, scores),
+        "",
+        "## Limits",
+        "",
         *_limits(kind, cell.recipe.max_length),
+        *_of_data(group),
         "",
         "## Data",
         "",
@@ -61,11 +73,11 @@ def card(cell: Cell, group: CellGroup, standard: bool) -> str:
         "",
         "## Licences",
         "",
-        f"Data: {group.task.licence}. Encoder: the licence of `{cell.backbone}`, which its own page states; this "
-        "model is derived from both.",
+        f"Data: {group.task.licence}. Encoder: {_licence(cell.backbone)}. This model is derived from both.",
         "",
         "## Training",
         "",
+        *_command(request.command),
         *_training(cell),
         "",
     ]
@@ -75,6 +87,44 @@ def card(cell: Cell, group: CellGroup, standard: bool) -> str:
 def usage(kind: str, rows: Sequence[Any]) -> tuple[str, str]:
     """Arguments of `predict.py`: what is predicted, and a file of it."""
     return PAIRS if kind == "pooled" and reads_pairs(rows) else EXAMPLES[kind]
+
+
+def _licence(backbone: str) -> str:
+    found = licence_of(backbone)
+    return escaped(found) if found else f"the licence of `{backbone}`, which its own page states"
+
+
+def _scores(compared: str, own: str) -> list[str]:
+    """What the model, or its strategy, scored."""
+    lines = []
+    if own:
+        lines += ["This model on its test rows, which it did not learn from:", "", own]
+    if compared:
+        lines += [*([""] if own else []), compared]
+    if own:
+        return lines
+    return [
+        *lines,
+        *([""] if lines else []),
+        "This very model has no score: it also learnt from the test rows, which leaves no rows to score it on."
+        + ("" if compared else " `recommend` with the same data measures its strategy."),
+    ]
+
+
+def _command(command: str) -> list[str]:
+    return ["Made by:", "", "```", command.replace("```", ""), "```", ""] if command else []
+
+
+def _of_data(group: CellGroup) -> list[str]:
+    """What rows like these cannot tell, or tell badly."""
+    lines = ["- Scores hold for rows like these. Texts of another source, time or language were not tried."]
+    counts = Counter(row.label for row in group.rows.train if isinstance(getattr(row, "label", None), str))
+    rare = [label for label, count in counts.items() if count < RARE]
+    if rare:
+        shown = ", ".join(escaped(label) for label in rare[:MOST])
+        more = f" and {len(rare) - MOST} more" if len(rare) > MOST else ""
+        lines.append(f"- Fewer than {RARE} training rows: {shown}{more}. Expect these to be missed.")
+    return lines
 
 
 def _data(group: CellGroup) -> list[str]:
@@ -147,12 +197,12 @@ def _pooled(cell: Cell, rows: Sequence[Any]) -> list[str]:
 def _limits(kind: str, length: int) -> list[str]:
     if kind == "pooled":
         return [
-            f"Texts are cut after {length} tokens, as in training (`truncation=True`). What follows is not read."
+            f"- Texts are cut after {length} tokens, as in training (`truncation=True`). What follows is not read."
         ]
     if kind == "token":
         return [
-            f"Sentences are cut after {length} tokens, as in training; words beyond are tagged O, unread."
+            f"- Sentences are cut after {length} tokens, as in training; words beyond are tagged O, unread."
         ]
     return [
-        f"A context is read in windows of {length} tokens, as in training; an answer has at most 30 tokens."
+        f"- A context is read in windows of {length} tokens, as in training; an answer has at most 30 tokens."
     ]

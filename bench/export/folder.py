@@ -21,11 +21,11 @@ from bench.engine.cell import fitted_task, train
 from bench.engine.group import CellGroup, RunContext, prepare_group
 from bench.engine.machine import Device, choose_device
 from bench.engine.prediction import predict
-from bench.engine.training import Watch
 from bench.export.card import card
 from bench.export.pooled import plain_encoder, save_head
 from bench.export.problem import in_units, is_alike, named, problem_of, reads_pairs
 from bench.export.problem import inputs as _inputs
+from bench.export.scores import UNSAID, Request, own_scores
 from bench.export.standard import is_standard, standard_model, why_not
 from bench.models.catalog import architecture, check_positions, kind_of
 from bench.models.hf_encoder import HuggingFaceEncoder
@@ -94,16 +94,17 @@ def check_fits(cell: Cell, registry: Registry) -> None:
 
 
 def export(
-    cell: Cell, registry: Registry, folder: Path, device: str = "auto", watch: Watch = lambda point: None
+    cell: Cell, registry: Registry, folder: Path, device: str = "auto", request: Request = UNSAID
 ) -> Exported:
     """Train the cell in fp32, write `folder` whole or not at all, and compare its predictions with the
-    harness's own on all test rows. watch: hears the learning curve. Raises BenchError where the model cannot be
-    handed over, the folder exists, or a prediction differs."""
+    harness's own on all test rows. Raises BenchError where the model cannot be handed over, the folder exists, or
+    a prediction differs."""
     check_free(folder)
     check_fits(cell, registry)
     context = RunContext(registry, Device(choose_device(device).torch, torch.float32))
     group = prepare_group(cell, context)
-    trained = train(cell, 1.0, group, context, watch)
+    trained = train(cell, 1.0, group, context, request.watch)
+    scores = own_scores(cell, trained, group, context)
     model = replace(trained.model, prefix=None)
     whole = replace(trained.plan.phases[-1], frozen=0)
     group = replace(group, task=fitted_task(model, whole, group, cell.recipe))
@@ -113,7 +114,9 @@ def export(
     folder.parent.mkdir(parents=True, exist_ok=True)
     work = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name}-"))
     try:
+        standard = is_standard(encoder, group.task.head, cell.recipe)
         _write(encoder, model.head.map[-1].cpu(), cell, group, work)
+        (work / "README.md").write_text(card(cell, group, standard, request, scores), encoding="utf-8")
         _check(work, group, expected)
         if folder.exists():
             folder.rmdir()
@@ -186,7 +189,6 @@ def _write(encoder: HuggingFaceEncoder, head: Any, cell: Cell, group: CellGroup,
     tokenizer.save_pretrained(folder)
     shutil.copyfile(SCRIPTS / (SCRIPT[kind] if standard else "pooled.py"), folder / "predict.py")
     shutil.copyfile(SCRIPTS / "predict_files.py", folder / "predict_files.py")
-    (folder / "README.md").write_text(card(cell, group, standard), encoding="utf-8")
     folder.chmod(0o755)
 
 

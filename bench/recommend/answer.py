@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -13,10 +14,10 @@ from bench.analysis.statistics.intervals import Interval, intervals
 from bench.analysis.statistics.resampling import Source, resample
 from bench.contracts import BenchError, Cell
 from bench.executors.contract import Options
-from bench.executors.launch import launch
+from bench.executors.launch import launching
 from bench.recommend.budget import Budgeted, BudgetSpent, until
 from bench.recommend.evidence import Standing, growth, standing
-from bench.recommend.floor import floor
+from bench.recommend.floor import Floor, floor
 from bench.recommend.forecast import reach
 from bench.recommend.page import Findings
 from bench.recommend.successive_halving import (
@@ -45,7 +46,7 @@ MARGIN = 0.02
 @dataclass(frozen=True)
 class Terms:
     """What was asked: strategies (cheapest first), backbone, goal with its margin in units of the score, seconds,
-    and the command line."""
+    and the command line. began: when the budget did, on time.monotonic(); None: when the answer does."""
 
     strategies: tuple[str, ...]
     backbone: str
@@ -53,6 +54,7 @@ class Terms:
     budget: float
     command: str
     margin: float = MARGIN
+    began: float | None = None
 
 
 def answer(cell: Cell, terms: Terms, registry: Registry, where: tuple[Path, Options, Screen]) -> Findings:
@@ -61,7 +63,7 @@ def answer(cell: Cell, terms: Terms, registry: Registry, where: tuple[Path, Opti
 
     where: the run folder, how to run, and the screen for progress. Raises BenchError."""
     folder, options, screen = where
-    began = time.monotonic()
+    began = time.monotonic() if terms.began is None else terms.began
     view = Selection(cell.task).name
     unfit = left_out(cell, terms, registry)
     strategies = tuple(name for name in terms.strategies if name not in unfit)
@@ -70,6 +72,9 @@ def answer(cell: Cell, terms: Terms, registry: Registry, where: tuple[Path, Opti
     bracket = Bracket(cell.task, view, strategies, terms.backbone, cell.recipe, terms.budget, folder)
     sizes = sizes_for(len(splits.train), len(labels))
     screen.note(reach(bracket, sizes, splits, registry, options.device).sentence(terms.budget))
+    bracket = replace(
+        bracket, budget=terms.budget - (time.monotonic() - began)
+    )  # reading rows was part of it
     outcome = successive_halving(bracket, sizes, registry, options, screen)
     run = measured(bracket, outcome.sizes, registry)
     if not any(record.status == "done" for record in run.records) and outcome.stopped:
@@ -80,6 +85,7 @@ def answer(cell: Cell, terms: Terms, registry: Registry, where: tuple[Path, Opti
         )
     last = _last_full(run, view, outcome.sizes, min(2, len(strategies)))
     choice = last.choice(terms.goal, terms.margin)
+    beside = _floor(last, run, registry, screen, began + terms.budget)
     final, serving = None, None
     if not last.degenerate:
         left = terms.budget - (time.monotonic() - began)
@@ -93,7 +99,7 @@ def answer(cell: Cell, terms: Terms, registry: Registry, where: tuple[Path, Opti
         round=last,
         outcome=replace(outcome, seconds=time.monotonic() - began),
         growth=growth(run, view, outcome.sizes, choice, terms.backbone),
-        floor=floor(last.records[0].cell, run, registry),
+        floor=beside,
         weak=weaknesses(
             [record for record in last.records if record.cell.strategy == choice], run.predictions
         ),
@@ -110,6 +116,19 @@ def answer(cell: Cell, terms: Terms, registry: Registry, where: tuple[Path, Opti
         budget=terms.budget,
         serving=serving,
     )
+
+
+def _floor(last: Standing, run: Run, registry: Registry, screen: Screen, deadline: float) -> Floor | None:
+    """The floor beside the last round, in at most half of the time that is left: the rest is for the test rows.
+    None where the task has none, or the time is up."""
+    now = time.monotonic()
+    found = None
+    try:
+        with until(now + max(deadline - now, 0.0) / 2):
+            found = floor(last.records[0].cell, run, registry)
+    except BudgetSpent:
+        screen.note("no time was left for the floor, a TF-IDF regression on the same rows")
+    return found
 
 
 def left_out(cell: Cell, terms: Terms, registry: Registry) -> dict[str, str]:
@@ -156,11 +175,9 @@ def _final(
         return None, None
     deadline = time.monotonic() + left
     cells = [replace(cell, seed=seed) for seed in range(seeds)]
-    try:
-        with until(deadline):
-            launch(cells, registry, folder, options, Budgeted(screen, deadline))
-    except BudgetSpent:
-        pass
+    watched = Budgeted(screen, deadline)
+    with launching(cells, registry, folder, options, watched) as run, suppress(BudgetSpent), until(deadline):
+        run(cells)
     prints = {cell.id: registry.fingerprint(cell) for cell in cells}
     records = [
         record for record in Store(folder).records() if prints.get(record.cell.id) == record.fingerprint

@@ -28,6 +28,7 @@ from bench.report.pareto import pareto
 from bench.report.ranks import ranking, ranks
 from bench.report.reading import Reading, read
 from bench.report.reliability import reliability
+from bench.report.serving import table as serving_table
 from bench.report.sizes import sizes
 from bench.report.vega import Chart
 from bench.runs.record import Record
@@ -86,6 +87,7 @@ class Page:
     ledger: tuple[Chart, ...]
     ledger_table: Table
     steps: Table | None
+    serving: Table | None
     sizes: tuple[Chart, ...]
     sizes_table: Table | None
     reliability: tuple[Chart, ...]
@@ -125,6 +127,7 @@ def build(run: Run, cache: Path, past: Sequence[history.Line] = (), steps: Table
         ledger=_present([charts.ledger(seconds, reading, task) for task in tasks]),
         ledger_table=ledger_table(seconds),
         steps=steps,
+        serving=serving_table(reading.groups),
         sizes=tuple(sized),
         sizes_table=analysis_curves.build(records, reading.run.predictions) if sized else None,
         reliability=_present([reliability(reading, task) for task in tasks]),

@@ -133,7 +133,8 @@ def test_a_folder_is_written_whole_and_says_what_it_is(
     assert f"{len(rows.train):,} rows to learn from" in card
     for label, count in Counter(row.label for row in rows.train).items():
         assert f"| {label} | {count:,} |" in card
-    for part in ("## Licences", f"max_length = {RECIPE.max_length}", "torch "):
+    assert "This model on its test rows, which it did not learn from:" in card
+    for part in ("## Scores", "## Limits", "## Licences", f"max_length = {RECIPE.max_length}", "torch "):
         assert part in card
 
 

@@ -67,7 +67,7 @@ def _written(value: float, unit: Unit, digits: int) -> str:
     if unit == "share":
         return _share(value)
     if unit == "bytes":
-        return f"{value / 2**20:,.0f} MiB"
+        return _bytes(value)
     if unit == "rank":
         return f"{value:.1f}"
     if unit == "effect":
@@ -75,6 +75,13 @@ def _written(value: float, unit: Unit, digits: int) -> str:
     if unit == "p":
         return "<0.001" if value < 0.001 else f"{value:.3f}"
     return compact(value)
+
+
+def _bytes(value: float) -> str:
+    """In MiB; in KiB where that would be 0.0 MiB, as for the head of one task."""
+    if 0 < value < 0.05 * 2**20:
+        return f"{value / 2**10:.1f} KiB"
+    return f"{value / 2**20:.1f} MiB" if 0 < value < 9.95 * 2**20 else f"{value / 2**20:,.0f} MiB"
 
 
 def _share(value: float) -> str:
@@ -90,4 +97,6 @@ def compact(value: float) -> str:
         if abs(value) >= size:
             scaled = value / (1e3 if suffix == "k" else size)
             return f"{scaled:.3g}{suffix}"
-    return f"{value:g}"
+    if value == round(value):
+        return f"{value:g}"
+    return f"{value:.0f}" if abs(value) >= 100 else f"{value:.3g}"

@@ -42,12 +42,12 @@ def for_tasks(found: Serving, tasks: int) -> float:
 
 
 COLUMNS: Mapping[str, tuple[str, Unit, Callable[[Group], Entry]]] = {
-    "p50": ("latency p50", "milliseconds", _milliseconds(lambda found: found.plain.p50)),
-    "p95": ("latency p95", "milliseconds", _milliseconds(lambda found: found.plain.p95)),
+    "p50": ("latency p50, ms", "milliseconds", _milliseconds(lambda found: found.plain.p50)),
+    "p95": ("latency p95, ms", "milliseconds", _milliseconds(lambda found: found.plain.p95)),
     "rate": ("examples/s, batch 1", "count", _measured(lambda found: found.plain.single)),
     "best-rate": ("examples/s, best batch", "count", _measured(lambda found: found.plain.best)),
     "merged-p50": (
-        "merged p50",
+        "merged p50, ms",
         "milliseconds",
         _milliseconds(lambda found: found.merged.p50 if found.merged else None),
     ),
@@ -56,7 +56,7 @@ COLUMNS: Mapping[str, tuple[str, Unit, Callable[[Group], Entry]]] = {
         "count",
         _measured(lambda found: found.merged.best if found.merged else None),
     ),
-    "ten-tasks": (f"{TASKS} tasks", "milliseconds", _milliseconds(lambda found: for_tasks(found, TASKS))),
+    "ten-tasks": (f"{TASKS} tasks, ms", "milliseconds", _milliseconds(lambda found: for_tasks(found, TASKS))),
     "adds": ("a task adds", "bytes", _stored(lambda record: record.trainable)),
     "size": ("size", "bytes", _stored(lambda record: record.parameters)),
 }

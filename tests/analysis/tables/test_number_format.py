@@ -24,6 +24,9 @@ from bench.analysis.tables.number_format import compact, decimals, number
         (0.0042, "share", "0.42%"),
         (3e-6, "share", "<0.01%"),
         (2**30, "bytes", "1,024 MiB"),
+        (3 * 2**19, "bytes", "1.5 MiB"),
+        (3_076, "bytes", "3.0 KiB"),
+        (0, "bytes", "0 MiB"),
         (0.0004, "p", "<0.001"),
         (0.0312, "p", "0.031"),
         (None, "score", "–"),
@@ -36,7 +39,15 @@ def test_a_number_in_its_unit(value, unit, text):
 
 
 @pytest.mark.parametrize(
-    ("value", "text"), [(66_362_880, "66.4M"), (1.5e9, "1.5B"), (23_552, "23.6k"), (770, "770")]
+    ("value", "text"),
+    [
+        (66_362_880, "66.4M"),
+        (1.5e9, "1.5B"),
+        (23_552, "23.6k"),
+        (770, "770"),
+        (322.581, "323"),
+        (3.14159, "3.14"),
+    ],
 )
 def test_a_count_has_three_digits_and_a_suffix(value, text):
     assert compact(value) == text
