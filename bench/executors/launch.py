@@ -15,7 +15,6 @@ from bench.executors.inline import Inline
 from bench.executors.process import Processes
 from bench.executors.ray_cluster import RayCluster
 from bench.models import catalog
-from bench.models.catalog import check_positions
 from bench.models.fetching import fetch
 from bench.planning.estimates import Estimator, assumed_rate
 from bench.planning.shards import part
@@ -201,8 +200,6 @@ def check(cells: Sequence[Cell], registry: Registry, display: Screen) -> None:
         display.say(f"{name}: checking backbone ...")
         registry.depth(name)
         fetch(name, registry.sources)
-        longest = max(cell.recipe.max_length for cell in cells if cell.backbone == name)
-        check_positions(name, longest, registry.sources)
 
 
 def incompatible(cells: Sequence[Cell], registry: Registry) -> dict[str, str]:

@@ -126,8 +126,8 @@ def simulate(costs: Mapping[Cell, SimulatedCost], gpus: int) -> Simulation:
         bound=lower_bound(costs, gpus),
         prepared=len(preparations),
         groups=len({cell.group_key for cell in costs}),
-        backbones_fetched=len({(node, backbone) for node, (_, backbone, _) in fetched}),
-        tasks_fetched=len({(node, task) for node, (task, _, _) in fetched}),
+        backbones_fetched=len({(node, key[1]) for node, key in fetched}),
+        tasks_fetched=len({(node, key[0]) for node, key in fetched}),
     )
 
 

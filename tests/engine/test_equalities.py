@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -148,7 +149,7 @@ def test_micro_batches_equal_the_batch(cell: MakeCell, group: CellGroup, context
         model, plan = build(cell("full"), group, context)
         model = replace(model, micro_batch=size)
         recipe = cell("full").recipe
-        fitted = fit(model, plan, group.splits, recipe, 0, lambda x: headline(group, x), lambda _: None)
+        fitted = fit(model, plan, group.splits, recipe, 0, partial(headline, group, recipe), lambda _: None)
         found.append(losses(fitted))
     assert found[0] == pytest.approx(found[1], abs=EXACT)
 

@@ -18,7 +18,13 @@ from bench.registry import discover
 from bench.runs.record import Record
 
 MakeCell = Callable[..., Cell]
-STEPPING = [n for n in discover().strategies if discover().strategy(n).checked_phases(6)[0].solver == "adamw"]
+KNOWN = discover()
+STEPPING = [
+    name
+    for name, kind in KNOWN.strategies.items()
+    if not kind.needs
+    and all(p.solver == "adamw" and p.objective == "task" for p in KNOWN.strategy(name).checked_phases(6))
+]
 Outcome = tuple[list[Any], dict[str, Any]]
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import importlib
 import io
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -105,16 +104,6 @@ def test_a_task_whose_rows_cannot_be_read_is_refused_before_anything_is_written(
     with pytest.raises(BenchError, match=r"'broken': .*KeyError") as error:
         _with(launched, **{stage: _raise})(toy_cell(task="broken"))
     assert error.value.code == "cannot-read-rows"
-    assert not launched.run.exists()
-
-
-def test_texts_longer_than_the_table_of_positions_are_refused_before_anything_is_written(
-    launched: Launch, toy_cell: Callable[..., Cell]
-) -> None:
-    long = replace(toy_cell().recipe, max_length=65)
-    with pytest.raises(BenchError, match="at most 64") as error:
-        launched(toy_cell(recipe=long))
-    assert error.value.code == "too-long-for-positions"
     assert not launched.run.exists()
 
 

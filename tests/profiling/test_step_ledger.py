@@ -56,9 +56,16 @@ def test_a_wrong_request_is_refused_before_anything_is_loaded(
     assert error.value.code == code
 
 
-def test_a_request_is_a_cell_of_each_strategy_with_the_options_of_the_suite(tiny_encoder: Path) -> None:
+def test_a_request_is_a_cell_of_each_strategy_with_the_options_of_the_suite(
+    tiny_encoder: Path, tmp_path: Path
+) -> None:
     names = ("full", "top-layers", "full")
-    request = Request("ladder", "toy-sentiment", str(tiny_encoder), names, "cpu", 1, (TOYS,))
+    suite = tmp_path / "own.toml"
+    suite.write_text(
+        "[tasks.toy-sentiment]\n[strategies.top-layers]\nrate = 2e-4\n"
+        '[[grid]]\nstrategies = ["full", "top-layers"]\nbackbones = ["minilm"]\n'
+    )
+    request = Request(str(suite), "toy-sentiment", str(tiny_encoder), names, "cpu", 1, (TOYS,))
     cells, group, _ = request.prepare()
     assert [(cell.strategy, cell.options) for cell in cells] == [
         ("full", ()),

@@ -95,7 +95,7 @@ def test_a_score_on_the_published_examples_varies_over_seeds_alone():
     sampled = [r.model_copy(update={"cell": replace(r.cell, recipe=Recipe(test=1000))}) for r in run.records]
     (part,) = verify([claim], Run("a sample", sampled, run.predictions))
     assert whole.estimate.value == part.estimate.value
-    assert whole.estimate.high - whole.estimate.low < 0.5 * (part.estimate.high - part.estimate.low)
+    assert whole.estimate.high - whole.estimate.low < 0.7 * (part.estimate.high - part.estimate.low)
 
 
 def test_one_seed_decides_nothing():
