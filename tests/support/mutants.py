@@ -3,9 +3,9 @@
     python -m tests.support.mutants [--count 100] [--seed 0] [--room bench/engine] [--limit 300]
 
 A change that no test sees is a place where a wrong number would pass (DeMillo, Lipton & Sayward 1978, IEEE
-Computer 11(4)). Tests run in stages, each only if the one before saw nothing: the file that mirrors the module, the
-files that import it, those of its folder, and outside of the analysis the contract tests. Some changes alter nothing
-that can be observed, such as the size of a buffer, so not every missed one is a fault of the tests: read the list."""
+Computer 11(4)). Tests run in stages, each only if the one before saw nothing: the file that mirrors the module,
+the files that import it, those of its folder, and outside of the analysis the contract tests. Some changes alter
+nothing that can be observed, such as the size of a buffer, so not every missed one is a fault of the tests."""
 
 from __future__ import annotations
 
@@ -223,7 +223,7 @@ class Trial:
         return named[1] if named else tests[0]  # a crash names none
 
 
-def _copied(folder: Path) -> Path:
+def copied(folder: Path) -> Path:
     """The files that git tracks, so that nothing is ever changed in the working tree."""
     listed = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, check=True)
     for name in filter(None, listed.stdout.decode().split("\0")):
@@ -247,7 +247,7 @@ def main() -> None:
     print(f"{len(sample)} of {len(every):,} changes in {len(files)} files", flush=True)
     counts = {"found": 0, "missed": 0, "no end": 0}
     with tempfile.TemporaryDirectory(prefix="mutants-") as folder:
-        trial = Trial(_copied(Path(folder)), given.limit)
+        trial = Trial(copied(Path(folder)), given.limit)
         for mutant in sample:
             result = trial.verdict(mutant)
             counts[result] += 1
