@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import ast
 
+import pytest
+
+from tests.support.gate_faults import FAULTS, Fault
 from tests.support.mutants import ROOT, mutants_of, stages_of, summary
 
 SOURCE = '''"""A docstring with 1 < 2."""
@@ -67,6 +70,14 @@ def test_a_module_without_a_mirror_has_the_tests_that_import_it() -> None:
     assert first == ["tests/analysis/statistics/test_variance.py"]
     named, *_ = stages_of("bench/data/windows.py")
     assert "tests/tasks/test_qa.py" in named
+
+
+@pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: fault.name)
+def test_a_fault_for_the_gate_is_still_one_place_in_the_code(fault: Fault) -> None:
+    mutant = fault.mutant()
+    source = (ROOT / fault.path).read_bytes()
+    changed = mutant.applied(source)
+    assert ast.dump(ast.parse(changed)) != ast.dump(ast.parse(source))
 
 
 def test_the_share_has_an_interval() -> None:

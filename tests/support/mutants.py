@@ -3,9 +3,9 @@
     python -m tests.support.mutants [--count 100] [--seed 0] [--room bench/engine] [--limit 300]
 
 A change that no test sees is a place where a wrong number would pass (DeMillo, Lipton & Sayward 1978, IEEE
-Computer 11(4)). Tests run in stages, each only if the one before saw nothing: the file that mirrors the module, the
-files that import it, those of its folder, and outside of the analysis the contract tests. Some changes alter nothing
-that can be observed, such as the size of a buffer, so not every missed one is a fault of the tests: read the list."""
+Computer 11(4)). Tests run in stages, each only if the one before saw nothing: the file that mirrors the module,
+the files that import it, those of its folder, and outside of the analysis the contract tests. Some changes alter
+nothing that can be observed, such as the size of a buffer, so not every missed one is a fault of the tests."""
 
 from __future__ import annotations
 
@@ -165,6 +165,11 @@ def stages_of(path: str, root: Path = ROOT) -> list[list[str]]:
 # Running
 
 
+PAST_LIMIT = [""]
+MOST = "--maxfail=20"
+"""Failures of a stage, some of which may have nothing to do with the change."""
+
+
 @dataclass(frozen=True)
 class Trial:
     """A copy of the project in which changes are tried. limit: seconds of a stage of tests. red: tests that fail
@@ -182,20 +187,23 @@ class Trial:
             while True:
                 target.write_bytes(mutant.applied(source))
                 try:
-                    failed = self._failure(stage)
+                    failed = self._failures(stage)
                 finally:
                     target.write_bytes(source)
-                if failed is None:
+                if not failed:
                     break
-                if not failed or not self._failure([failed]):
-                    return "found" if failed else "no end"
-                self.red.add(failed)
+                if failed == PAST_LIMIT:
+                    return "no end"
+                red = self._failures(failed)
+                if set(failed) - set(red):
+                    return "found"
+                self.red.update(red)
         return "missed"
 
-    def _failure(self, tests: Sequence[str]) -> str | None:
-        """The first of these tests that fails; None where none does; "" past the limit."""
+    def _failures(self, tests: Sequence[str]) -> list[str]:
+        """The first of these tests that fail; PAST_LIMIT where they ran for too long."""
         left_out = [option for test in sorted(self.red - set(tests)) for option in ("--deselect", test)]
-        command = [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", *left_out, *tests]
+        command = [sys.executable, "-m", "pytest", "-q", MOST, "-p", "no:cacheprovider", *left_out, *tests]
         environment = {
             **os.environ,
             "PYTHONPATH": str(self.copy),
@@ -214,16 +222,16 @@ class Trial:
                     check=False,
                 )
             except subprocess.TimeoutExpired:
-                return ""
+                return PAST_LIMIT
             output.seek(0)
             said = output.read().decode(errors="replace")
         if done.returncode in (0, 5):  # 5: every test was left out
-            return None
-        named = re.search(r"^(?:FAILED|ERROR) (tests/.*?)(?: - .*)?$", said, re.MULTILINE)
-        return named[1] if named else tests[0]  # a crash names none
+            return []
+        named = re.findall(r"^(?:FAILED|ERROR) (tests/.*?)(?: - .*)?$", said, re.MULTILINE)
+        return named or list(tests)  # a crash names none
 
 
-def _copied(folder: Path) -> Path:
+def copied(folder: Path) -> Path:
     """The files that git tracks, so that nothing is ever changed in the working tree."""
     listed = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, check=True)
     for name in filter(None, listed.stdout.decode().split("\0")):
@@ -247,7 +255,7 @@ def main() -> None:
     print(f"{len(sample)} of {len(every):,} changes in {len(files)} files", flush=True)
     counts = {"found": 0, "missed": 0, "no end": 0}
     with tempfile.TemporaryDirectory(prefix="mutants-") as folder:
-        trial = Trial(_copied(Path(folder)), given.limit)
+        trial = Trial(copied(Path(folder)), given.limit)
         for mutant in sample:
             result = trial.verdict(mutant)
             counts[result] += 1

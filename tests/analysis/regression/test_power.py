@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
-from bench.analysis.groups import gather
+from bench.analysis.groups import Key, gather
 from bench.analysis.loading import Run
-from bench.analysis.regression.power import Drops, measure
+from bench.analysis.regression.compare import ALL_TASKS, RunComparison, compare
+from bench.analysis.regression.power import Drops, measure, named
 from bench.analysis.regression.quality import sample
 from bench.analysis.regression.simulation import Simulator, pools, shifted
 from bench.analysis.regression.synthetic import synthetic_run
@@ -70,6 +73,28 @@ def test_large_drops_are_always_found_and_alarms_are_rare():
     rates = measure("synthetic", simulator(synthetic_run(seeds=8, examples=600)), 3, Drops(0.2, 0.3))
     assert (rates.strategy_found, rates.cell_found) == (3, 3)
     assert rates.false_alarms <= 1
+
+
+def test_a_drop_is_named_where_its_cell_or_its_strategy_regressed_and_nowhere_else():
+    """A false alarm elsewhere does not count as finding it, nor does its own cell without an alarm."""
+    run = synthetic_run(seeds=2, examples=200)
+    plain = compare(run, run)
+    key = plain.cells[0].key
+    whole = key._replace(task=ALL_TASKS)
+
+    def alarmed(guilty: Key) -> RunComparison:
+        cells, strategies = (
+            tuple(replace(item, status="regressed") if item.key == guilty else item for item in findings)
+            for findings in (plain.cells, plain.strategies)
+        )
+        return replace(plain, cells=cells, strategies=strategies)
+
+    other = next(item.key for item in plain.cells if item.key.strategy != key.strategy)
+    assert not named(plain, {key: 0.1})
+    assert not named(alarmed(other), {key: 0.1})
+    assert not named(alarmed(other._replace(task=ALL_TASKS)), {key: 0.1})
+    assert named(alarmed(key), {key: 0.1})
+    assert named(alarmed(whole), {key: 0.1})
 
 
 def test_a_run_with_one_seed_cannot_be_resampled():
