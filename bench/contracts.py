@@ -250,6 +250,7 @@ class Strategy(ABC):
                 code="wrong-phase",
             )
         self._check_options(depth)
+        self._check_holds(of_task)
         if abs(sum(phase.share for phase in of_task) - 1) > 1e-6:
             shares = ", ".join(f"{phase.share:g}" for phase in of_task)
             raise BenchError(
@@ -280,6 +281,21 @@ class Strategy(ABC):
             raise BenchError(
                 f"strategy '{self.name}' starts from random weights: reinit, anchor and wise-ft need given ones",
                 code="wrong-option",
+            )
+
+    def _check_holds(self, phases: Sequence[Phase]) -> None:
+        """BenchError where anchor or average would change nothing of these phases."""
+        learns = any(rate for phase in phases for _, rate in phase.rates)
+        if not learns and (self.anchor or self.average == "wise-ft"):
+            option = "anchor" if self.anchor else "average='wise-ft'"
+            raise BenchError(
+                f"strategy '{self.name}': {option} needs an encoder that learns, and here the head alone does",
+                code="nothing-to-hold",
+            )
+        if self.average != "none" and any(phase.solver != "adamw" for phase in phases):
+            raise BenchError(
+                f"strategy '{self.name}': average needs states along the way, and L-BFGS gives the last alone",
+                code="nothing-to-average",
             )
 
 

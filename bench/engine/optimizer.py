@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor, nn
@@ -26,10 +26,11 @@ ALIGNED = 32  # values; every parameter starts on a cache line
 
 @dataclass(frozen=True)
 class Group:
-    """Parameters that share rates, decay and type.
+    """Parameters that share rates, decay, type and anchor.
 
     active: the phases in which they learn. master: fp32; shadow: what the parameters are views of, master itself
-    where the model computes in fp32; gradient: of the master; parts: a parameter, its part of `gradient`."""
+    where the model computes in fp32; gradient: of the master; parts: a parameter, its part of `gradient`. anchor:
+    of the penalty anchor / 2 * |master - initial|^2, and the initial values of the master (None: no penalty)."""
 
     names: tuple[str, ...]
     active: tuple[bool, ...]
@@ -38,9 +39,11 @@ class Group:
     shadow: Tensor
     gradient: Tensor
     parts: tuple[tuple[nn.Parameter, Tensor], ...]
+    anchor: float = 0.0
+    initial: Tensor | None = None
 
     def gather(self) -> Tensor:
-        """Move the gradients of a backward pass from the parameters to `gradient`, which it returns."""
+        """Move the gradients of a backward pass from the parameters to `gradient`, and add the penalty's."""
         given = [(part, p.grad) for p, part in self.parts if p.grad is not None]
         into, gradients = [part for part, _ in given], [gradient for _, gradient in given]
         torch._foreach_copy_(into, gradients)  # pyright: ignore[reportPrivateImportUsage]
@@ -48,7 +51,21 @@ class Group:
             if parameter.grad is None:
                 part.zero_()
             parameter.grad = None
+        if self.initial is not None:
+            self.gradient.add_(self.master.detach() - self.initial, alpha=self.anchor)
         return self.gradient
+
+    def places(self, prefix: str) -> Iterator[slice]:
+        """Where the parameters whose names begin so are in the buffers."""
+        for name, (_, part) in zip(self.names, self.parts, strict=True):
+            if name.startswith(prefix):
+                start = int(part.storage_offset())
+                yield slice(start, start + part.numel())
+
+    def drop_anchor(self) -> None:
+        """Make the present values of the master the initial ones."""
+        if self.initial is not None:
+            self.initial.copy_(self.master.detach())
 
 
 @dataclass(frozen=True)
@@ -59,6 +76,7 @@ class Membership:
     rates: tuple[float, ...]
     decay: float
     dtype: torch.dtype
+    anchor: float = 0.0
 
     @property
     def active(self) -> tuple[bool, ...]:
@@ -69,12 +87,14 @@ class Membership:
 def memberships(
     parameters: Mapping[str, nn.Parameter], plan: Plan, recipe: Recipe, dtype: torch.dtype
 ) -> list[Membership]:
-    """The groups of a plan. dtype: of the encoder; the head is fp32."""
-    members: dict[tuple[tuple[float, ...], float, torch.dtype], list[str]] = {}
+    """The groups of a plan. dtype: of the encoder; the head is fp32, and has no given weights to stay close to."""
+    members: dict[tuple[tuple[float, ...], float, torch.dtype, float], list[str]] = {}
     for name, rates in plan.learning.items():
         decays = parameters[name].dim() > 1 and not name.startswith("embeddings.")
-        kind = torch.float32 if name.startswith("head.") else dtype
-        members.setdefault((rates, recipe.weight_decay if decays else 0.0, kind), []).append(name)
+        of_head = name.startswith("head.")
+        kind, anchor = (torch.float32, 0.0) if of_head else (dtype, plan.anchor)
+        decay = recipe.weight_decay if decays else 0.0
+        members.setdefault((rates, decay, kind, anchor), []).append(name)
     return [Membership(tuple(names), *key) for key, names in members.items()]
 
 
@@ -121,6 +141,8 @@ class FlatAdamW:
                     group.master[start : start + part.numel()].copy_(values[name].flatten())
             for held in self._held():
                 held.zero_()
+        for group in self.groups:
+            group.drop_anchor()
         self._refresh(self.groups)
         self._set_rates(members)
 
@@ -208,4 +230,7 @@ def _flat(parameters: Mapping[str, nn.Parameter], member: Membership) -> Group:
         parameter.grad = None
         parameter.data = shadow[part].view(parameter.shape)
         parts.append((parameter, gradient[part].view(parameter.shape)))
-    return Group(member.names, member.active, member.decay, master, shadow, gradient, tuple(parts))
+    group = Group(member.names, member.active, member.decay, master, shadow, gradient, tuple(parts))
+    if not member.anchor:
+        return group
+    return replace(group, anchor=member.anchor, initial=master.detach().clone())

@@ -52,11 +52,14 @@ class Parameters:
 
 @dataclass(frozen=True)
 class Plan:
-    """All phases of a cell. pretraining: what comes before the phases that train for the task."""
+    """All phases of a cell. pretraining: what comes before the phases that train for the task. anchor, average: the
+    strategy's options; they concern the phases that train for the task."""
 
     phases: tuple[PlannedPhase, ...]
     solver: Literal["adamw", "lbfgs"] = "adamw"
     pretraining: tuple[Pretraining, ...] = ()
+    anchor: float = 0.0
+    average: Literal["none", "swa", "wise-ft"] = "none"
 
     @classmethod
     def of(
@@ -95,7 +98,7 @@ class Plan:
             for phase in declared
             if phase.objective != "task"
         )
-        return cls(tuple(planned), phases[0].solver, before)
+        return cls(tuple(planned), phases[0].solver, before, strategy.anchor, strategy.average)
 
     @property
     def steps(self) -> int:

@@ -64,7 +64,7 @@ def _strategy(cell: Cell) -> tuple[Any, ...]:
 def _structure(model: Model, plan: Plan, split: Split, recipe: Recipe) -> tuple[Any, ...]:
     """All that a captured step depends on, besides the values in its buffers."""
     groups = [
-        (member.names, member.active, member.decay, member.dtype)
+        (member.names, member.active, member.decay, member.dtype, member.anchor)
         for member in memberships(model.parameters(), plan, recipe, model.device.dtype)
     ]
     phases = [(phase.steps, phase.frozen, phase.shared) for phase in plan.phases]
