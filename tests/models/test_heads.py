@@ -95,3 +95,16 @@ def test_a_span_heads_padding_cannot_be_an_answer() -> None:
     mask = torch.tensor([[1, 1, 1, 0], [1, 0, 0, 0]])
     logits = head(torch.randn(2, 4, 8), mask)
     assert torch.equal(torch.isinf(logits), (mask == 0).unsqueeze(-1).expand(-1, -1, 2))
+
+
+def test_pooling_reads_real_tokens_alone() -> None:
+    """Sequences of three and of one token; what padding holds changes nothing."""
+    hidden, mask = torch.randn(2, 4, 8), torch.tensor([[1, 1, 1, 0], [1, 0, 0, 0]])
+    expected = {
+        "mean": torch.stack([hidden[0, :3].mean(0), hidden[1, 0]]),
+        "cls": hidden[:, 0],
+        "last": torch.stack([hidden[0, 2], hidden[1, 0]]),
+    }
+    for pooling, pooled in expected.items():
+        head = Head("pooled", 8, 2, Recipe(pooling=pooling))  # pyright: ignore[reportArgumentType]
+        assert torch.allclose(head.pool(hidden, mask), pooled, atol=1e-6)
