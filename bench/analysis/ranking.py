@@ -206,7 +206,8 @@ class _Over:
     def expanded(self, value: float, draws: np.ndarray, least: float = 0.0, most: float = 1.0) -> Estimated:
         """The value with its expanded interval, within what it can be."""
         low, high = np.quantile(draws - draws.mean(), [0.025, 0.975]) * self.factor
-        return Estimated(value, max(least, value + float(low)), min(most, value + float(high)))
+        low, high = min(0.0, float(low)), max(0.0, float(high))  # a rank that no draw changes has no width
+        return Estimated(value, max(least, value + low), min(most, value + high))
 
 
 def _ranks(scores: np.ndarray) -> np.ndarray:

@@ -147,8 +147,8 @@ def test_a_forecast_reads_each_record_once_and_computes_operations_once_a_group(
         store.save(done(cell, 10.0, registry.fingerprint(cell)))
     reads: list[Path] = []
     costs: list[Cell] = []
-    read, operations = Store.read, Workload.operations
-    monkeypatch.setattr(Store, "read", lambda store, path: (reads.append(path), read(store, path))[1])
+    read, operations = Store._sealed, Workload.operations
+    monkeypatch.setattr(Store, "_sealed", lambda store, path: (reads.append(path), read(store, path))[1])
     monkeypatch.setattr(
         Workload, "operations", lambda load, cell: (costs.append(cell), operations(load, cell))[1]
     )
