@@ -549,6 +549,7 @@ class Recipe:
     resample: Literal["none", "train"] = later("none")  # "train": each seed draws its training rows anew
     attention: Literal["own", "bidirectional"] = later("own")  # "bidirectional": decoders see later tokens
     serving: bool = later(False)  # measure what the trained model costs to use, outside the cold seconds
+    forgetting: bool = later(False)  # measure how far the encoder moved from the given one, outside them too
 
     shots: int | None = later(None)  # training rows a class, drawn anew for each seed; None: as `train` says
     class_weights: Literal["none", "balanced"] = later(

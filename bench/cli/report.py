@@ -21,6 +21,7 @@ class PlotKind(StrEnum):
     convergence = "convergence"
     shift = "shift"
     ranks = "ranks"
+    forgetting = "forgetting"
 
 
 class Width(StrEnum):
@@ -75,7 +76,8 @@ def plot(
     kind: Annotated[
         PlotKind,
         typer.Option(
-            help="Score against time; curves by step; curves by second; other domains; ranks over tasks."
+            help="Score against time; curves by step; curves by second; other domains; ranks over tasks; "
+            "how far each layer moved (recipe.forgetting = true)."
         ),
     ] = PlotKind.pareto,
     columns: Annotated[Width, typer.Option(help="One column of a paper wide, or two.")] = Width.two,

@@ -18,6 +18,7 @@ from bench.data.sequences import pooled_windows
 from bench.engine.batched_heads import Heads, Member, fit_together
 from bench.engine.cost import prefix_flops, training_flops
 from bench.engine.determinism import is_deterministic
+from bench.engine.forgetting import forgetting
 from bench.engine.group import CellGroup, RunContext, head_of
 from bench.engine.kept_logits import kept_logits
 from bench.engine.machine import describe
@@ -83,7 +84,10 @@ def _run_one(
     used = None
     if cell.recipe.serving:
         used = serving(trained.model, trained.plan, group.splits["test"], len(group.rows.test))
-    return record.model_copy(update={"trials": trials, "serving": used}), tests
+    moved: tuple[float, ...] = ()
+    if cell.recipe.forgetting:
+        moved = forgetting(trained.model, cell, group, context)
+    return record.model_copy(update={"trials": trials, "serving": used, "forgetting": moved}), tests
 
 
 def run_cell(cell: Cell, group: CellGroup, context: RunContext, watch: Watch) -> tuple[Record, Tests]:

@@ -10,6 +10,7 @@ from typing import Any, Literal, get_args
 
 from bench.analysis.groups import Group
 from bench.analysis.ranking import TASKS
+from bench.analysis.tables.forgetting import by_layer
 from bench.contracts import BenchError
 from bench.extras import missing
 from bench.report import palette, rank_figure
@@ -20,7 +21,7 @@ from bench.report.front import options
 from bench.report.ranks import name, ranking
 from bench.report.reading import Reading
 
-Kind = Literal["pareto", "curves", "convergence", "shift", "ranks"]
+Kind = Literal["pareto", "curves", "convergence", "shift", "ranks", "forgetting"]
 Width = Literal["one", "two"]
 INCHES: dict[str, float] = {"one": 3.3, "two": 6.8}  # columns of the ACL and ICML styles, a little less
 OVER_TASKS = "all tasks"
@@ -229,6 +230,26 @@ def _draw_ranks(panel: Any, reading: Reading, _: str) -> None:
     rank_figure.draw(panel, names, found, lambda strategy: palette.LIGHT[looks[strategy].place])
 
 
+def _draw_forgetting(panel: Any, reading: Reading, task: str) -> None:
+    for group in reading.of_task(task):
+        layers = by_layer(group)
+        if not layers:
+            continue
+        style = _style(reading, group)
+        panel.plot(
+            range(len(layers)),
+            layers,
+            color=style.colour,
+            linestyle=style.dash,
+            marker=style.marker,
+            markersize=3,
+            label=_plain(reading.label(group.key)),
+        )
+        panel.set_xticks(range(len(layers)), ["emb.", *map(str, range(1, len(layers)))])
+    panel.set_xlabel("layer")
+    panel.set_ylabel("CKA with the given encoder")
+
+
 def _plain_seconds(panel: Any) -> None:
     """Seconds as 0.5, 10, 200 instead of powers of ten."""
     from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter
@@ -264,6 +285,11 @@ DRAWN: dict[str, _Drawn] = {
     "convergence": _Drawn(_draw_convergence, _has_curves, "no record has a learning curve"),
     "shift": _Drawn(
         _draw_shift, lambda r, t: len(_tests(r, t)) > 1, "no task has test sets of other domains"
+    ),
+    "forgetting": _Drawn(
+        _draw_forgetting,
+        lambda r, t: any(by_layer(group) for group in r.of_task(t)),
+        "no cell ran with recipe.forgetting = true",
     ),
     "ranks": _Drawn(
         _draw_ranks,

@@ -201,6 +201,9 @@ class Record(Frozen):
     data: Data | None = None
     machine: Machine | None = None
     serving: Serving | None = None  # measured where recipe.serving asks for it; its time is in no other field
+    forgetting: tuple[
+        Share, ...
+    ] = ()  # CKA of each block with the given encoder, where recipe.forgetting asks
     started: str = ""  # ISO 8601, UTC
 
     @model_validator(mode="after")

@@ -132,7 +132,9 @@ def differences(old: Group, new: Group) -> list[str]:
     options = [dict(side.cell.options) for side in (first, second)]
     for kind, (then, now) in (("recipe", recipes), ("option", options)):
         for name in dict.fromkeys([*then, *now]):
-            if name != "serving" and then.get(name) != now.get(name):  # which no score depends on
+            if name not in ("serving", "forgetting") and then.get(name) != now.get(
+                name
+            ):  # which no score depends on
                 found.append(f"{kind}.{name} {then.get(name)} then, {now.get(name)} now")
     if first.scorer != second.scorer:
         then, now = (scoring_rule(side) for side in (first, second))

@@ -12,7 +12,7 @@ from statistics import fmean
 from bench.analysis.derived import DERIVED
 from bench.analysis.groups import Group, Key, floor, is_degenerate, kind_of, metric_heading, metric_names
 from bench.analysis.statistics.uncertainty import Shown, Uncertainty
-from bench.analysis.tables import serving
+from bench.analysis.tables import forgetting, serving
 from bench.analysis.tables.model import ADAPTED, Column, Entry, Unit
 from bench.analysis.timing import TimeNoise, noise
 from bench.contracts import BenchError
@@ -142,9 +142,9 @@ MEASURES: dict[str, Measure] = {
 }
 MEASURES |= {
     name: Measure(heading, unit, lambda group, _, entry=entry: entry(group))
-    for name, (heading, unit, entry) in serving.COLUMNS.items()
+    for name, (heading, unit, entry) in {**serving.COLUMNS, **forgetting.COLUMNS}.items()
 }
-SETS = {"serving": tuple(serving.COLUMNS)}
+SETS = {"serving": tuple(serving.COLUMNS), "forgetting": tuple(forgetting.COLUMNS)}
 """Names that stand for several columns."""
 OVERALL = ("average", "rank")
 HEADLINE = "headline"
