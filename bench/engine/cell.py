@@ -236,6 +236,7 @@ def score(cell: Cell, trained: Trained, group: CellGroup, context: RunContext) -
     learning = (model.prefix or group.prefix).seconds("train", plan.boundaries) + seconds.train
     rate = Speeds(device, context.registry.sources.cache).gemm() if learning else 0.0
     parameters = model.parameters()
+    averaged = fitted.averaged.chosen if fitted.averaged else {}
     record = Record(
         cell=cell,
         fingerprint=context.registry.fingerprint(cell),
@@ -255,7 +256,7 @@ def score(cell: Cell, trained: Trained, group: CellGroup, context: RunContext) -
         data=group.data.model_copy(update={"padding": fitted.padding}),
         machine=describe(device),
         attention=group.setup.attention,
-        chosen={**task.chosen, **kept.chosen},
+        chosen={**task.chosen, **kept.chosen, **averaged},
         adaptations=fitted.adaptations,
     )
     return record, tests

@@ -6,6 +6,7 @@ import hashlib
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import islice
 
 import numpy as np
@@ -14,6 +15,7 @@ from torch import Tensor
 
 from bench.contracts import Recipe
 from bench.data.batches import Split, epoch_steps, shuffled
+from bench.engine.averaging import Averaged, Averaging
 from bench.engine.divergence import check_finite, check_sound
 from bench.engine.model import Model
 from bench.engine.optimizer import FlatAdamW
@@ -41,6 +43,7 @@ class Fit:
     phase_steps: list[int] = field(default_factory=list)  # steps taken in each phase
     adaptations: tuple[str, ...] = ()  # why steps were launched one by one
     best: list[Tensor] = field(default_factory=list)  # the state in the model, as the optimizer gives it
+    averaged: Averaged | None = None  # what `best` was replaced with
 
     @property
     def steps(self) -> int:
@@ -48,8 +51,13 @@ class Fit:
 
     @property
     def loss(self) -> float:
-        """The lowest validation loss: that of the state in the model."""
-        return min(point.loss for point in self.curve)
+        """The validation loss of the state in the model."""
+        return self.averaged.loss if self.averaged else min(point.loss for point in self.curve)
+
+    @property
+    def score(self) -> float:
+        """The validation score of the state in the model."""
+        return self.averaged.score if self.averaged else min(self.curve, key=lambda point: point.loss).score
 
 
 Score = Callable[[np.ndarray], float]
@@ -98,7 +106,7 @@ def fit_in(workspace: Workspace, course: Course, watch: Watch) -> Fit:
         course.splits["train"].lengths, course.recipe.batch_size, derived_seed(course.seed, "order")
     )
     training, evaluating = Stopwatch(device), Stopwatch(device)
-    best = _Best(workspace.optimizer)
+    best, averaging = _Best(workspace.optimizer), Averaging(plan, workspace.optimizer)
     tokens = padded = 0
     torch.manual_seed(derived_seed(course.seed, "dropout"))
     workspace.model.renew_masks()
@@ -137,6 +145,7 @@ def fit_in(workspace: Workspace, course: Course, watch: Watch) -> Fit:
                     score=course.score(logits),
                 )
                 best.offer(loss)
+                averaging.take(number)
                 workspace.set_modes()
             result.curve.append(point)
             watch(point)
@@ -144,12 +153,19 @@ def fit_in(workspace: Workspace, course: Course, watch: Watch) -> Fit:
                 break
     with evaluating:
         best.restore()
+        result.averaged = averaging.finish(best.state, partial(_judge, workspace.model, course))
     result.train_seconds, result.evaluate_seconds = training.seconds, evaluating.seconds
     result.compile_seconds += training.compiling + evaluating.compiling
     result.padding = 1 - tokens / padded
     result.adaptations = tuple(workspace.adaptations)
-    result.best = best.state
+    result.best = result.averaged.state if result.averaged else best.state
     return result
+
+
+def _judge(model: Model, course: Course) -> tuple[float, float]:
+    """The validation loss and score of a model that has been trained."""
+    logits, loss = predict(model, "validation", course.splits["validation"], course.plan.phases[-1])
+    return loss, course.score(logits)
 
 
 def _stops(steps: int, taken: int, every: int) -> list[int]:

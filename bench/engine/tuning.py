@@ -49,7 +49,7 @@ def tune(scales: Sequence[float], train: Callable[[float], Trained]) -> tuple[Tr
             losses[scale] = None
             continue
         losses[scale] = found.fitted.loss
-        scores[scale] = min(found.fitted.curve, key=lambda point: point.loss).score
+        scores[scale] = found.fitted.score
         spent += found.seconds
         if best is None or found.fitted.loss < best.fitted.loss:
             best, kept = found, scale

@@ -103,6 +103,18 @@ def check(strategy: Strategy, depth: int) -> None:
             f"strategy '{strategy.name}' inserts modules: it is not compared with Trainer",
             code="no-trainer-peer",
         )
+    used = {
+        "objective": any(phase.objective != "task" for phase in phases),
+        "select": any(phase.select for phase in phases),
+        "reinit": strategy.reinit,
+        "anchor": strategy.anchor,
+        "average": strategy.average != "none",
+    }
+    if names := [name for name, value in used.items() if value]:
+        raise BenchError(
+            f"strategy '{strategy.name}' uses {', '.join(names)}: it is not compared with Trainer",
+            code="no-trainer-peer",
+        )
     if any(phase.solver != "adamw" or phase.patience for phase in phases):
         raise BenchError(
             f"strategy '{strategy.name}' has no fixed number of steps: it is not compared with Trainer",

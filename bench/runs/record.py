@@ -190,7 +190,7 @@ class Record(Frozen):
     attention: str = ""  # its implementation
     chosen: dict[str, float] = Field(
         default_factory=dict
-    )  # on the validation rows: thresholds, a temperature
+    )  # on the validation rows: thresholds, a temperature, a mixing weight
     flops: Annotated[float, Field(ge=0, le=1e30)] = (
         0.0  # floating-point operations of matrix products, by formula
     )

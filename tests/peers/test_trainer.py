@@ -210,3 +210,27 @@ def test_a_suite_runs_all_its_cells(toy_cell: MakeCell, plugins: Plugins, source
         toy_cell(strategy, seed=seed, recipe=recipe) for strategy in ("frozen", "full") for seed in range(2)
     ]
     assert run_suite(cells, Registry(plugins, sources), CPU).clock.whole > 0
+
+
+@pytest.mark.parametrize(
+    ("strategy", "options", "named"),
+    [
+        ("tapt", (), "objective"),
+        ("surgical", (), "select"),
+        ("full", (("reinit", 1),), "reinit"),
+        ("full", (("anchor", 0.1),), "anchor"),
+        ("full", (("average", "swa"),), "average"),
+    ],
+)
+def test_an_option_that_trainer_lacks_is_refused_by_name(
+    strategy: str,
+    options: tuple[tuple[str, object], ...],
+    named: str,
+    toy_cell: MakeCell,
+    plugins: Plugins,
+    sources: Sources,
+) -> None:
+    cell = toy_cell(strategy, options=options)
+    with pytest.raises(BenchError, match=named) as error:
+        run_trainer(cell, Registry(plugins, sources), CPU, Settings.defaults())
+    assert error.value.code == "no-trainer-peer"
