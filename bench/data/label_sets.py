@@ -91,14 +91,11 @@ def score_sets(references: Sequence[Sequence[str]], predictions: Sequence[LabelS
     if not labels:
         return {"f1": 0.0, "macro_f1": 0.0, "accuracy": 1.0, "lrap": 1.0}
     present = np.flatnonzero(gold.any(0) | said.any(0))
-    macro = (
-        f1_score(gold[:, present], said[:, present], average="macro", zero_division=zero)
-        if len(present)
-        else 0.0
-    )
+    # label by label: scikit-learn would take a matrix of one column for a binary task and average over its classes
+    each = [f1_score(gold[:, label], said[:, label], zero_division=zero) for label in present]
     return {
-        "f1": float(f1_score(gold, said, average="micro", zero_division=zero)),
-        "macro_f1": float(macro),
+        "f1": float(f1_score(gold.ravel(), said.ravel(), zero_division=zero)),
+        "macro_f1": float(np.mean(each)) if each else 0.0,
         "accuracy": float(accuracy_score(gold, said)),
         "lrap": float(label_ranking_average_precision_score(gold, _ranks(predictions, labels))),
     }

@@ -72,12 +72,18 @@ def test_scores_are_those_of_scikit_learn(rows):
     assert scores["lrap"] == label_ranking_average_precision_score(gold, np.array([p.ranked for p in said]))
     present = (gold | predicted).any(0)
     if present.any():
-        assert scores["macro_f1"] == f1_score(
-            gold[:, present], predicted[:, present], average="macro", zero_division=0
-        )
+        every = f1_score(gold, predicted, average=None, zero_division=0)  # of all four labels
+        assert scores["macro_f1"] == pytest.approx(every[present].mean(), abs=1e-12)
     columns = {name: np.array(values) for name, values in TASK.columns(examples, said).items()}
     for metric in TASK.metrics:
         assert ratios(metric, columns).score() == pytest.approx(scores[metric.name], abs=1e-12)
+
+
+def test_one_label_is_not_taken_for_a_binary_task():
+    """Of one column scikit-learn would average over both classes: 1/3 here, and 1/2 for micro F1."""
+    said = TASK.decode(np.array([[1.0], [-1.0]], np.float32), ONE_EACH, sets((), ()), ("a",))
+    scores = TASK.score(sets((), ()), said)
+    assert (scores["f1"], scores["macro_f1"], scores["accuracy"]) == (0.0, 0.0, 0.5)
 
 
 @pytest.mark.parametrize(
