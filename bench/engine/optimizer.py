@@ -84,16 +84,20 @@ class Membership:
         return tuple(rate > 0 for rate in self.rates)
 
 
+def decays(name: str, parameter: Tensor) -> bool:
+    """Whether weight decay applies: to weight matrices, never to biases, norms and embeddings."""
+    return parameter.dim() > 1 and not name.startswith("embeddings.")
+
+
 def memberships(
     parameters: Mapping[str, nn.Parameter], plan: Plan, recipe: Recipe, dtype: torch.dtype
 ) -> list[Membership]:
     """The groups of a plan. dtype: of the encoder; the head is fp32, and has no given weights to stay close to."""
     members: dict[tuple[tuple[float, ...], float, torch.dtype, float], list[str]] = {}
     for name, rates in plan.learning.items():
-        decays = parameters[name].dim() > 1 and not name.startswith("embeddings.")
         of_head = name.startswith("head.")
         kind, anchor = (torch.float32, 0.0) if of_head else (dtype, plan.anchor)
-        decay = recipe.weight_decay if decays else 0.0
+        decay = recipe.weight_decay if decays(name, parameters[name]) else 0.0
         members.setdefault((rates, decay, kind, anchor), []).append(name)
     return [Membership(tuple(names), *key) for key, names in members.items()]
 

@@ -6,7 +6,6 @@ order of the seed. The task's loop then starts from the weights that it leaves.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -18,6 +17,7 @@ from bench.contracts import BenchError, Recipe
 from bench.data.batches import Split, shuffled
 from bench.engine.divergence import check_finite
 from bench.engine.model import Model, set_modes
+from bench.engine.optimizer import decays
 from bench.engine.plan import Pretraining
 from bench.engine.training import derived_seed, rate_factor
 
@@ -25,9 +25,6 @@ MASKED = 0.15
 KEPT, RANDOM = 0.1, 0.1
 """Of the words that are to be predicted: those that stay as they are, and those that become random words
 (Devlin et al. 2019, arXiv 1810.04805, section 3.1)."""
-
-Loss = Callable[[np.ndarray], Tensor]
-"""The mean loss of a batch, by its index array."""
 
 
 @dataclass(frozen=True)
@@ -51,8 +48,7 @@ def pretrain(model: Model, phase: Pretraining, split: Split, recipe: Recipe, see
     groups: dict[tuple[float, bool], list[nn.Parameter]] = {}
     for name, rate in phase.rates.items():
         if not name.startswith("head."):
-            decays = parameters[name].dim() > 1 and not name.startswith("embeddings.")
-            groups.setdefault((rate, decays), []).append(parameters[name])
+            groups.setdefault((rate, decays(name, parameters[name])), []).append(parameters[name])
     torch.manual_seed(derived_seed(seed, phase.objective))
     rng = np.random.default_rng(derived_seed(seed, f"{phase.objective} batches"))
     objective = (
@@ -62,8 +58,8 @@ def pretrain(model: Model, phase: Pretraining, split: Split, recipe: Recipe, see
     )
     with objective:
         entries = [
-            {"params": members, "rate": rate, "weight_decay": recipe.weight_decay if decays else 0.0}
-            for (rate, decays), members in groups.items()
+            {"params": members, "rate": rate, "weight_decay": recipe.weight_decay if decayed else 0.0}
+            for (rate, decayed), members in groups.items()
         ]
         extra = list(objective.parameters)
         if extra:
