@@ -12,6 +12,9 @@ from bench.runs.record import Load
 BUSY = 0.25
 """From this share of the cores taken by other processes, a cell's seconds are not those of a quiet machine."""
 
+SHORTEST = 1.0
+"""Seconds over which work is counted. Over fewer, the count's own steps and the writing of a record dominate."""
+
 IDLE = (3, 4)  # the columns of /proc/stat's first line in which nothing runs: idle, iowait
 
 
@@ -36,10 +39,11 @@ def now() -> Moment:
 
 
 def between(start: Moment, end: Moment) -> Load:
-    """The load from one moment to another."""
+    """The load from one moment to another; what others took is unknown where they are less than SHORTEST apart."""
     others = None
-    capacity = (end.clock - start.clock) * (os.cpu_count() or 1)
-    if start.busy is not None and end.busy is not None and capacity > 0:
+    seconds = end.clock - start.clock
+    capacity = seconds * (os.cpu_count() or 1)
+    if start.busy is not None and end.busy is not None and seconds >= SHORTEST:
         taken = (end.busy - start.busy) - (end.own - start.own)
         others = round(min(max(taken / capacity, 0.0), 1.0), 3)
     return Load(start=round(start.load, 3), end=round(end.load, 3), others=others)

@@ -105,7 +105,7 @@ class Trial(Frozen):
 class Load(Frozen):
     """What else the machine was doing. start, end: runnable processes a core over the last minute, this run's own
     included, when the cell started and ended. others: share of the cores that other processes kept busy meanwhile;
-    None where the system does not say."""
+    None where the system does not say, or the cell was too short to tell."""
 
     start: Duration
     end: Duration

@@ -23,9 +23,10 @@ from bench.engine.warm_up import WarmUp
 from bench.executors.contract import Options, Work
 from bench.executors.series import Series
 from bench.models.backbone import Backbone
+from bench.runs import load
 from bench.runs.folder import Store
 from bench.runs.listeners import Silent
-from bench.runs.record import Record
+from bench.runs.record import Load, Record
 
 MakeCell = Callable[..., Cell]
 FIRST = 1000.0  # seconds that the first use of a shape costs on the pretended machine
@@ -195,3 +196,17 @@ def test_it_is_recorded_once_and_is_in_no_cell_of_the_run(
     assert spent[1:] == [0.0, 0.0]
     assert all(record.machine and record.machine.load for record in records)
     assert Store(tmp_path).record(cells[0].id) == records[0]
+
+
+def test_seeds_that_train_together_share_what_others_took_meanwhile(
+    toy_cell: MakeCell, toy_context: RunContext, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The first takes the time of all of them; the others are there a moment later."""
+    shares = iter([0.4, None, None])
+    monkeypatch.setattr(load, "between", lambda *_: Load(start=0.0, end=0.0, others=next(shares)))
+    cells = [toy_cell("frozen", seed=seed) for seed in range(3)]
+    work = Work(Store(tmp_path), Options(device="cpu", executor="inline"), toy_context.registry.sources)
+    records = list(Series(work, toy_context.registry, "cpu").run(cells, Silent()))
+    assert [record.machine.load.others for record in records if record.machine and record.machine.load] == [
+        0.4
+    ] * 3

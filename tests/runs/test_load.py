@@ -41,12 +41,19 @@ def test_the_share_of_others_is_what_this_process_did_not_use(
     assert between(start, end) == Load(start=0.5, end=0.5, others=others)
 
 
+def test_a_moment_is_too_short_to_tell_what_others_took() -> None:
+    """The record of the cell before it is being written then, by another process of this very run."""
+    start = moment(100.0, 50.0, 1.0)
+    assert between(start, moment(100.9, 51.0, 1.0)).others is None
+    assert between(start, moment(101.0, 50.0, 1.0)).others == 0.0
+
+
 @pytest.mark.skipif(load.now().busy is None, reason="the system does not count")
 def test_another_process_is_seen_and_ones_own_work_is_not() -> None:
     other = subprocess.Popen([sys.executable, "-c", "while True: pass"])
     try:
         start = load.now()
-        time.sleep(1.0)
+        time.sleep(1.1)
         found = between(start, load.now())
     finally:
         other.kill()
