@@ -16,7 +16,8 @@ from bench.executors.process import Processes
 from bench.executors.ray_cluster import RayCluster
 from bench.models import catalog
 from bench.models.fetching import fetch
-from bench.planning.estimates import Estimator, assumed_rate
+from bench.planning.estimates import Estimator
+from bench.planning.machine_speed import assumed_rate
 from bench.planning.shards import part
 from bench.planning.workload import Workload
 from bench.registry import Registry

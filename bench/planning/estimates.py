@@ -2,29 +2,18 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
-from pathlib import Path
+from dataclasses import dataclass, replace
 from statistics import median
 from typing import Literal
 
 from bench.contracts import Cell
 from bench.models.catalog import kind_of
+from bench.planning.machine_speed import Speed, reached
 from bench.runs.record import Record, Seconds
 
 Basis = Literal["recorded", "scaled", "assumed"]
 """The same cell but for its seed; other cells, by the ratio of their operations; an assumed speed."""
-
-GPU_RATE = 2e13
-"""Operations a second that a cell as a whole is assumed to reach on a GPU."""
-
-REACHED = 0.6
-"""The share of a large fp32 matrix product's rate that a cell as a whole reaches on a CPU."""
-
-REACHED_LOW = {"cpu": 0.25, "cuda": 0.05}
-"""The same, of the rate in the precision in which cells compute, which a worker measures in its first seconds. On a
-CPU, cells of suite `quick` reach 0.17 to 0.55."""
 
 SHARED = 3.0
 """Seconds to read rows and load a backbone, where nothing has run."""
@@ -43,7 +32,7 @@ class Estimate:
 @dataclass(frozen=True)
 class Sample:
     """A cell that has run: seconds of its own work, of its frozen prefix, and of preparing what its group shares;
-    bytes; operations, those of the prefix included."""
+    bytes; operations, and those of the prefix among them."""
 
     cell: Cell
     own: float
@@ -51,6 +40,7 @@ class Sample:
     shared: float
     memory: int
     operations: float
+    frozen: float
 
 
 def _own(took: Seconds) -> float:
@@ -70,8 +60,9 @@ class Estimator:
     """Learns from finished cells; estimates follow those that are most similar.
 
     operations: of a cell (`Workload.operations`); without it all cells count as equal. rate: operations per second
-    to assume where nothing has run, replaced by what records say of their machine; among cells of another kind it
-    weighs as much as one of them. None: unknown. prefix: how many of the operations are done once for all seeds."""
+    to assume where nothing has run, replaced by what records say of their machine; it weighs as much as one cell
+    among those of a task, and as one task among tasks. None: unknown. prefix: how many of the operations are done
+    once for all seeds."""
 
     def __init__(
         self,
@@ -79,10 +70,12 @@ class Estimator:
         rate: float | None = None,
         prefix: Callable[[Cell], float] = _none,
     ) -> None:
-        self._operations = operations
-        self._prefix = prefix
-        self._rate = rate
-        self._samples: list[Sample] = []
+        self._is_counted = operations is not _one
+        self._operations = _once_a_group(operations)
+        self._frozen = _once_a_group(prefix)
+        self._is_assumed = rate is not None
+        self._speed = Speed(rate or 1.0, rate or 1.0)
+        self._samples: dict[tuple[str, str], list[Sample]] = {}  # by backbone and task
 
     @property
     def has_samples(self) -> bool:
@@ -100,22 +93,21 @@ class Estimator:
 
     def cell(self, cell: Cell) -> Estimate:
         """What one cell takes, without reading rows and loading its backbone."""
-        operations = self._operations(cell)
-        same = [sample for sample in self._alike(cell) if sample.cell.strategy == cell.strategy]
-        same = [sample for sample in same if sample.operations > 0]
+        same = [sample for sample in self._same(cell) if sample.operations > 0]
         if same:
             pace = median(sample.own / sample.operations for sample in same)
             exact = all(sample.cell.recipe == cell.recipe for sample in same)
-            return Estimate(operations * pace, _memory(same), "recorded" if exact else "scaled")
+            seconds = self._operations(cell) * pace
+            return Estimate(seconds, _memory(same), "recorded" if exact else "scaled")
         pool = self._pool(cell)
         if pool:
-            return Estimate(operations * self._pace(pool, operations), _memory(pool), "scaled")
-        return Estimate(operations / self._rate if self._rate else 0.0, 0, "assumed")
+            return Estimate(self._scaled(cell, pool), _memory(pool), "scaled")
+        return Estimate(self._at_speed(cell) if self._is_assumed else 0.0, 0, "assumed")
 
     def shared(self, cell: Cell) -> float:
         """Seconds to prepare what the cell's group shares."""
-        backbone = [sample for sample in self._samples if sample.cell.backbone == cell.backbone]
-        for alike in (self._alike(cell), backbone, self._samples):
+        backbone = [sample for sample in self._all() if sample.cell.backbone == cell.backbone]
+        for alike in (self._alike(cell), backbone, self._all()):
             found = [sample.shared for sample in alike if sample.shared]
             if found:
                 return median(found)
@@ -138,67 +130,94 @@ class Estimator:
     def _seconds(self, cell: Cell, again: bool, begun: bool) -> float:
         """Seconds of one cell in a row. again: another seed of it comes before; begun: its group has begun."""
         found = self.cell(cell)
-        same = [sample for sample in self._alike(cell) if sample.cell.strategy == cell.strategy]
+        same = self._same(cell)
         if same:
             return found.seconds + (0.0 if again or begun else median(sample.prefix for sample in same))
-        operations = self._operations(cell)
-        share = 1 - self._prefix(cell) / operations if again and operations else 1.0
+        whole = self._at_speed(cell)
+        share = 1 - self._frozen(cell) / self._speed.frozen / whole if again and whole else 1.0
         return found.seconds * share
 
-    def _pace(self, pool: list[Sample], operations: float) -> float:
-        """Seconds an operation of cells of another kind, and of the assumed rate, as if it were one more cell."""
-        seconds = sum(sample.own + sample.prefix for sample in pool)
-        done = sum(sample.operations for sample in pool)
-        if self._rate:
-            seconds, done = seconds + operations / self._rate, done + operations
-        return seconds / done
+    def _at_speed(self, cell: Cell) -> float:
+        """Seconds of a cell at the assumed speed, where it is known; else what they are in proportion to."""
+        return self._seconds_at_speed(self._operations(cell), self._frozen(cell))
+
+    def _seconds_at_speed(self, operations: float, frozen: float) -> float:
+        return (operations - frozen) / self._speed.training + frozen / self._speed.frozen
+
+    def _scaled(self, cell: Cell, pool: list[Sample]) -> float:
+        """Seconds of a cell from cells of another kind. Those of its task count by their compute. Other tasks count
+        alike, and the assumed speed as one of them: one whose texts are longer than assumed says little of the
+        others. Together they count as one more cell of the task."""
+        tasks: dict[str, list[Sample]] = {}
+        for sample in pool:
+            tasks.setdefault(sample.cell.task, []).append(sample)
+        own = tasks.pop(cell.task, [])
+        paces = [took / expected for took, expected in map(self._sums, tasks.values())]
+        paces += [1.0] if self._is_assumed else []
+        took, expected = self._sums(own)
+        whole = self._at_speed(cell)
+        if paces:
+            took, expected = took + whole * median(paces), expected + whole
+        return whole * took / expected if expected else 0.0
+
+    def _sums(self, samples: Iterable[Sample]) -> tuple[float, float]:
+        """All seconds of cells, and what they would be at the assumed speed."""
+        found = list(samples)
+        took = sum(sample.own + sample.prefix for sample in found)
+        return took, sum(self._seconds_at_speed(sample.operations, sample.frozen) for sample in found)
 
     def _add(self, record: Record, shared: float) -> None:
         if record.status != "done":
             return
-        operations = self._operations(record.cell)
-        sample = Sample(
-            record.cell, _own(record.seconds), record.seconds.prefix, shared, record.peak_memory, operations
-        )
-        self._samples.append(sample)
-        if self._rate and record.machine and record.machine.rate:
-            kind = "cpu" if record.machine.device == "cpu" else "cuda"
-            self._rate = REACHED_LOW[kind] * record.machine.rate
+        took = record.seconds
+        operations = self._operations(record.cell), self._frozen(record.cell)
+        sample = Sample(record.cell, _own(took), took.prefix, shared, record.peak_memory, *operations)
+        self._samples.setdefault((record.cell.backbone, record.cell.task), []).append(sample)
+        if self._is_assumed and record.machine and record.machine.rate:
+            self._speed = reached(record.machine)
+
+    def _all(self) -> list[Sample]:
+        return [sample for samples in self._samples.values() for sample in samples]
 
     def _alike(self, cell: Cell) -> list[Sample]:
         """The samples on the cell's task and backbone."""
-        key = cell.task, cell.backbone
-        return [sample for sample in self._samples if (sample.cell.task, sample.cell.backbone) == key]
+        return self._samples.get((cell.backbone, cell.task), [])
+
+    def _same(self, cell: Cell) -> list[Sample]:
+        """Those of its strategy."""
+        return [sample for sample in self._alike(cell) if sample.cell.strategy == cell.strategy]
 
     def _pool(self, cell: Cell) -> list[Sample]:
         """The samples of other strategies and tasks that say most: on the same backbone, else on one of the same
         kind (word vectors say nothing about encoders). Without operations, those of its strategy come first."""
-        found = [sample for sample in self._samples if sample.operations > 0]
+        kind = kind_of(cell.backbone)
+        kinds = {backbone: kind_of(backbone) for backbone in dict.fromkeys(key[0] for key in self._samples)}
+        found = [
+            sample
+            for (backbone, _), samples in self._samples.items()
+            for sample in samples
+            if kinds[backbone] == kind and sample.operations > 0
+        ]
         backbone = [sample for sample in found if sample.cell.backbone == cell.backbone]
-        if self._operations is _one:
+        if not self._is_counted:
             strategy = [sample for sample in backbone if sample.cell.strategy == cell.strategy]
             task = [sample for sample in backbone if sample.cell.task == cell.task]
             return strategy or task or backbone or found
-        kind = kind_of(cell.backbone)
-        return backbone or [sample for sample in found if kind_of(sample.cell.backbone) == kind]
+        return backbone or found
+
+
+def _once_a_group(operations: Callable[[Cell], float]) -> Callable[[Cell], float]:
+    """The operations of cells, computed once for all that differ in their seeds."""
+    known: dict[Cell, float] = {}
+
+    def once(cell: Cell) -> float:
+        group = replace(cell, seed=0)
+        if group not in known:
+            known[group] = operations(cell)
+        return known[group]
+
+    return once
 
 
 def _memory(samples: Iterable[Sample]) -> int:
     return int(median(sample.memory for sample in samples))
-
-
-def assumed_rate(device: str = "auto") -> float:
-    """Operations per second to assume before anything has run: on a CPU, measured with a matrix product of
-    numpy."""
-    if device != "cpu" and Path("/proc/driver/nvidia/version").exists():
-        return GPU_RATE
-    import numpy as np
-
-    size = 512
-    matrix = np.ones((size, size), np.float32)
-    seconds = []
-    for _ in range(10):
-        began = time.perf_counter()
-        _ = matrix @ matrix
-        seconds.append(time.perf_counter() - began)
-    return REACHED * 2 * size**3 / min(seconds)

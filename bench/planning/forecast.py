@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 from bench.analysis.regression.history import Line, read_both
@@ -16,7 +16,8 @@ from bench.data.reading import reading_rows
 from bench.data.rows import rows_file
 from bench.data.sources import Sources
 from bench.models import catalog
-from bench.planning.estimates import Estimate, Estimator, assumed_rate
+from bench.planning.estimates import Estimate, Estimator
+from bench.planning.machine_speed import assumed_rate
 from bench.planning.workload import Workload
 from bench.registry import Registry
 from bench.runs.folder import Store
@@ -59,7 +60,7 @@ def forecast(cells: Sequence[Cell], registry: Registry, folder: Path) -> Forecas
     the history, else from operations. BenchError where a task or a backbone does not exist."""
     workload = Workload(registry)
     rate = assumed_rate()
-    estimator = Estimator(_once_a_group(workload.operations), rate, _once_a_group(workload.prefix))
+    estimator = Estimator(workload.operations, rate, workload.prefix)
     read = _recorded(folder)
     recorded = [record for records in read.values() for record in records if _is_known(record, registry)]
     estimator.learn(recorded)
@@ -90,19 +91,6 @@ def _key(cell: Cell) -> tuple[str, str, str]:
 
 def _is_known(record: Record, registry: Registry) -> bool:
     return record.cell.task in registry.plugins.tasks
-
-
-def _once_a_group(operations: Callable[[Cell], float]) -> Callable[[Cell], float]:
-    """The operations of cells, computed once for all that differ in their seeds."""
-    known: dict[Cell, float] = {}
-
-    def once(cell: Cell) -> float:
-        group = replace(cell, seed=0)
-        if group not in known:
-            known[group] = operations(group)
-        return known[group]
-
-    return once
 
 
 def _recorded(folder: Path) -> dict[Path, list[Record]]:

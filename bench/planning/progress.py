@@ -14,7 +14,7 @@ from bench.text import duration, printable
 
 @dataclass(frozen=True)
 class Progress:
-    """Cell ids by state; `remaining` seconds, None where nothing has run yet."""
+    """Cell ids by state; `remaining` seconds, None where nothing comparable has run yet."""
 
     done: Sequence[str]
     failed: Mapping[str, str]  # with the reason
@@ -62,14 +62,16 @@ def summarise(store: Store) -> Progress:
 
 
 def remaining_seconds(missing: Sequence[str], records: Sequence[Record]) -> float | None:
-    """Seconds for the missing cells one after another, from comparable ones; None where nothing has run."""
+    """Seconds for the missing cells one after another, from comparable ones; None where none of them has run:
+    word vectors say nothing about an encoder."""
     estimator = Estimator()
     estimator.learn(records)
-    if not estimator.has_samples:
-        return None
     names = {_backbone(record.cell.id): record.cell.backbone for record in records}
     begun = {(record.cell.task, record.cell.backbone) for record in records}
-    return estimator.total((_cell(cell, names) for cell in missing), begun)
+    cells = [_cell(cell, names) for cell in missing]
+    if not estimator.has_samples or any(estimator.cell(cell).basis == "assumed" for cell in cells):
+        return None
+    return estimator.total(cells, begun)
 
 
 def _cell(cell: str, names: Mapping[str, str]) -> Cell:

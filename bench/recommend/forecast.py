@@ -9,7 +9,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from bench.contracts import BenchError, Cell, Splits
-from bench.planning.estimates import SHARED, Estimator, assumed_rate
+from bench.planning.estimates import SHARED, Estimator
+from bench.planning.machine_speed import assumed_rate
 from bench.planning.workload import Workload
 from bench.recommend.successive_halving import RESERVED, Bracket, Round, following
 from bench.registry import Registry

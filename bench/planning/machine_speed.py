@@ -1,0 +1,65 @@
+"""How fast cells compute on a machine: assumed before anything has run, then from the measured rate of products."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from bench.runs.record import Machine
+
+GPU_RATE = 2e13
+"""Operations a second that a cell as a whole is assumed to reach on a GPU."""
+
+REACHED = 0.6
+"""The share of a large fp32 matrix product's rate that a cell as a whole reaches on a CPU."""
+
+REACHED_ON_GPU = 0.05
+"""The same on a GPU, of the rate in the precision in which cells compute, which a worker measures in its first
+seconds."""
+
+PRODUCTS = 1.15
+"""Operations of the plan for each one that the matrix products of a cell perform: the plan assumes somewhat long
+examples."""
+
+BESIDES_TRAINING = 2.6e11
+BESIDES_FROZEN = 6.2e11
+"""Operations of the plan a second and thread at which a CPU would run a cell whose matrix products took no time.
+Norms, dropout, the optimizer and Python take this long at any rate of products: with fast ones (bf16 with AMX)
+cells of suite `quick` reach 0.2 to 0.5 of the rate, with slow ones (fp32) 0.5 to 1.0."""
+
+
+@dataclass(frozen=True)
+class Speed:
+    """Operations of the plan a second, of layers that learn, and of frozen layers that run once."""
+
+    training: float
+    frozen: float
+
+
+def reached(machine: Machine) -> Speed:
+    """What cells are expected to reach, from the measured rate of products."""
+    if machine.device != "cpu":
+        return Speed(REACHED_ON_GPU * machine.rate, REACHED_ON_GPU * machine.rate)
+    training, frozen = (
+        1 / (1 / (PRODUCTS * machine.rate) + 1 / (besides * max(1, machine.threads)))
+        for besides in (BESIDES_TRAINING, BESIDES_FROZEN)
+    )
+    return Speed(training, frozen)
+
+
+def assumed_rate(device: str = "auto") -> float:
+    """Operations per second to assume before anything has run: on a CPU, measured with a matrix product of
+    numpy."""
+    if device != "cpu" and Path("/proc/driver/nvidia/version").exists():
+        return GPU_RATE
+    import numpy as np
+
+    size = 512
+    matrix = np.ones((size, size), np.float32)
+    seconds = []
+    for _ in range(10):
+        began = time.perf_counter()
+        _ = matrix @ matrix
+        seconds.append(time.perf_counter() - began)
+    return REACHED * 2 * size**3 / min(seconds)
