@@ -78,8 +78,8 @@ FAULTS = (
     Fault(
         "rates are halved",
         "bench/engine/plan.py",
-        "rate * recipe.rate_scale for name",
-        "rate / 2 * recipe.rate_scale for name",
+        "if (rate := phase.rate(name))}",
+        "if (rate := phase.rate(name) / 2)}",
     ),
     Fault(
         "pooling counts padding",
