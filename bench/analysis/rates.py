@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from statistics import fmean
 
 from bench.analysis.groups import Group, gather
@@ -10,7 +11,16 @@ from bench.analysis.tables.model import Block, Column, Entry, Row, Table
 from bench.contracts import BenchError
 from bench.runs.record import Record
 
-DEFAULT = 1.0
+
+@dataclass(frozen=True)
+class Tried:
+    """A scale of a strategy's default rates, as a group tried it. score: the mean headline score of its seeds on
+    validation rows. kept: how many of its `seeds` kept this scale."""
+
+    scale: float
+    score: float
+    kept: int
+    seeds: int
 
 
 def scales_of(records: Sequence[Record]) -> list[float]:
@@ -25,11 +35,15 @@ def score_at(group: Group, scale: float) -> float | None:
     return fmean(found) if found and len(found) == len(tried) else None
 
 
-def kept_score(group: Group) -> float | None:
-    """The mean validation score of what each seed kept."""
-    kept = [trial.score for record in group.done for trial in record.trials if trial.kept]
-    found = [score for score in kept if score is not None]
-    return fmean(found) if found else None
+def tried(group: Group) -> list[Tried]:
+    """The scales that all seeds of a group tried without diverging, ascending."""
+    found = []
+    for scale in scales_of(group.done):
+        score = score_at(group, scale)
+        if score is not None:
+            trials = [trial for record in group.done for trial in record.trials if trial.scale == scale]
+            found.append(Tried(scale, score, sum(trial.kept for trial in trials), len(trials)))
+    return found
 
 
 def build(records: Sequence[Record]) -> Table:

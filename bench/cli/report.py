@@ -12,6 +12,7 @@ from bench.cli.options import READ, RunPath
 from bench.contracts import BenchError
 
 if TYPE_CHECKING:
+    from bench.analysis.loading import Run
     from bench.analysis.regression.history import Line
 
 
@@ -22,6 +23,7 @@ class PlotKind(StrEnum):
     shift = "shift"
     ranks = "ranks"
     forgetting = "forgetting"
+    rates = "rates"
 
 
 class Width(StrEnum):
@@ -61,7 +63,10 @@ def report(
         suite = source.records[0].cell.suite if source.records else ""
         text = html.regression(regression.build(open_source(against, suite), source))
     else:
-        text = html.report(page.build(source, default_cache(), _history(folder), steps(folder)))
+        tried = development(source)
+        text = html.report(
+            page.build(source, default_cache(), _history(folder), steps(folder), tried.records)
+        )
     path = out or _beside(folder, "regression.html" if against else "report.html")
     content = text.encode()
     atomic_files.write(path, content)
@@ -77,7 +82,8 @@ def plot(
         PlotKind,
         typer.Option(
             help="Score against time; curves by step; curves by second; other domains; ranks over tasks; "
-            "how far each layer moved (recipe.forgetting = true)."
+            "how far each layer moved (recipe.forgetting = true); score against learning rate, of the run or of "
+            "RUN-development."
         ),
     ] = PlotKind.pareto,
     columns: Annotated[Width, typer.Option(help="One column of a paper wide, or two.")] = Width.two,
@@ -90,8 +96,26 @@ def plot(
     from bench.report import figures
     from bench.report.reading import read
 
-    figures.save(read(open_source(str(run))), kind.value, out, columns.value)
+    source = open_source(str(run))
+    if kind is PlotKind.rates:
+        source = development(source)
+    figures.save(read(source), kind.value, out, columns.value)
     print(out)
+
+
+def development(run: Run) -> Run:
+    """The run in which rates were tried: the run itself, or the one beside it whose name ends in `-development`.
+    The run itself where there is none."""
+    from bench.analysis.opening import open_source
+
+    if any(record.trials for record in run.records):
+        return run
+    try:
+        return open_source(f"{run.name}-development")
+    except BenchError as error:
+        if error.code != "no-run":
+            raise
+        return run
 
 
 def _beside(source: Path, name: str) -> Path:

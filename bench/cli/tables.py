@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from bench.cli import completion
 from bench.cli.options import READ, Format, FormatOption, names
 from bench.cli.output import put, show
+from bench.contracts import BenchError
+
+if TYPE_CHECKING:
+    from bench.analysis.loading import Run
 
 
 class TableKind(StrEnum):
@@ -64,6 +68,14 @@ def table(
             "--intervals", help="Read the predictions even of thousands of records, for their intervals."
         ),
     ] = False,
+    default_rates: Annotated[
+        str,
+        typer.Option(
+            help="A run at default rates (`run SUITE --rates default`), for the column `default-rates`. "
+            "Default: RUN-default-rates.",
+            show_default=False,
+        ),
+    ] = "",
     notes: Annotated[
         bool, typer.Option("--notes", help="Show all notes: data, recipe, machine, versions.")
     ] = False,
@@ -77,12 +89,14 @@ def table(
     from bench.analysis import convergence, curves, opening, rates, shift
     from bench.analysis.tables import build as tables
     from bench.analysis.tables import classes, pairs, ranks
+    from bench.analysis.tables.default_rates import COLUMN
 
     gc.set_threshold(100_000, 50, 50)  # records are not garbage, and looking for it takes a third of the time
     source = opening.open_source(str(run))
     predictions = source.predictions if intervals or len(source.records) <= opening.MANY else None
     if kind is TableKind.scores:
-        options = tables.TableOptions(names(rows), names(columns), metric, caption)
+        beside = _at_default_rates(run, default_rates) if COLUMN in names(columns) else None
+        options = tables.TableOptions(names(rows), names(columns), metric, caption, at_default=beside)
         result = tables.build(source.records, predictions, options)
     elif kind is TableKind.pairs:
         result = pairs.build(source.records, source.predictions, metric)
@@ -103,3 +117,20 @@ def table(
         put(result, into)
     else:
         show(result.unfolded() if notes else result, format)
+
+
+def _at_default_rates(run: Path, named: str) -> Run:
+    """The run that the column `default-rates` reads: the one that is named, or the one beside the table's."""
+    from bench.analysis.opening import open_source
+
+    name = named or f"{run}-default-rates"
+    try:
+        return open_source(name)
+    except BenchError as error:
+        if named or error.code != "no-run":
+            raise
+        raise BenchError(
+            f"the column 'default-rates' needs the same suite at default rates, and {name} is no run: make it with "
+            "`bench run SUITE --rates default`, or name it with --default-rates",
+            code="no-default-rates",
+        ) from error

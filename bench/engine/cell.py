@@ -27,7 +27,7 @@ from bench.engine.plan import Parameters, Plan, PlannedPhase
 from bench.engine.prediction import predict
 from bench.engine.prefix import Stopwatch
 from bench.engine.pretraining import pretrain
-from bench.engine.selection import select
+from bench.engine.selection import select, selected
 from bench.engine.serving import serving
 from bench.engine.solving import solve
 from bench.engine.speeds import Speeds
@@ -256,7 +256,7 @@ def score(cell: Cell, trained: Trained, group: CellGroup, context: RunContext) -
         data=group.data.model_copy(update={"padding": fitted.padding}),
         machine=describe(device),
         attention=group.setup.attention,
-        chosen={**task.chosen, **kept.chosen, **averaged},
+        chosen={**selected(plan), **task.chosen, **kept.chosen, **averaged},
         adaptations=fitted.adaptations,
     )
     return record, tests

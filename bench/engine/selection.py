@@ -28,6 +28,20 @@ def select(model: Model, plan: Plan, split: Split, recipe: Recipe, seed: int) ->
     }
 
 
+def selected(plan: Plan) -> dict[str, float]:
+    """The blocks that phases selected, for the record: 0 is the embeddings, 1 the first layer. Numbered
+    where there are several."""
+    blocks = [
+        float(block)
+        for phase in plan.phases
+        if phase.select
+        for block in sorted({block_of(name) for name in phase.rates if not name.startswith("head.")})
+    ]
+    if len(blocks) == 1:
+        return {"block": blocks[0]}
+    return {f"block-{number}": block for number, block in enumerate(blocks, 1)}
+
+
 def _largest(model: Model, phase: PlannedPhase, split: Split, recipe: Recipe, seed: int) -> frozenset[int]:
     parameters = model.parameters()
     learning = {name: parameters[name] for name in phase.rates if not name.startswith("head.")}

@@ -10,10 +10,11 @@ from typing import Any, Literal, get_args
 
 from bench.analysis.groups import Group
 from bench.analysis.ranking import TASKS
+from bench.analysis.rates import scales_of, tried
 from bench.analysis.tables.forgetting import by_layer
 from bench.contracts import BenchError
 from bench.extras import missing
-from bench.report import palette, rank_figure
+from bench.report import palette, rank_figure, rate_figure
 from bench.report.chart_text import fit
 from bench.report.curves import cold_curve, mean_curve
 from bench.report.encodings import ends
@@ -21,7 +22,7 @@ from bench.report.front import options
 from bench.report.ranks import name, ranking
 from bench.report.reading import Reading
 
-Kind = Literal["pareto", "curves", "convergence", "shift", "ranks", "forgetting"]
+Kind = Literal["pareto", "curves", "convergence", "shift", "ranks", "forgetting", "rates"]
 Width = Literal["one", "two"]
 INCHES: dict[str, float] = {"one": 3.3, "two": 6.8}  # columns of the ACL and ICML styles, a little less
 OVER_TASKS = "all tasks"
@@ -250,6 +251,16 @@ def _draw_forgetting(panel: Any, reading: Reading, task: str) -> None:
     panel.set_ylabel("CKA with the given encoder")
 
 
+def _draw_rates(panel: Any, reading: Reading, task: str) -> None:
+    groups = [group for group in reading.of_task(task) if tried(group)]
+    for group in groups:
+        style = _style(reading, group)
+        line = {"color": style.colour, "linestyle": style.dash, "marker": style.marker}
+        rate_figure.draw_line(panel, tried(group), {**line, "label": _plain(reading.label(group.key))})
+    scales = scales_of([record for group in groups for record in group.done])
+    rate_figure.label_axes(panel, scales, _plain(reading.headline(task)))
+
+
 def _plain_seconds(panel: Any) -> None:
     """Seconds as 0.5, 10, 200 instead of powers of ten."""
     from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter
@@ -290,6 +301,11 @@ DRAWN: dict[str, _Drawn] = {
         _draw_forgetting,
         lambda r, t: any(by_layer(group) for group in r.of_task(t)),
         "no cell ran with recipe.forgetting = true",
+    ),
+    "rates": _Drawn(
+        _draw_rates,
+        lambda r, t: any(len(tried(group)) > 1 for group in r.of_task(t)),
+        "no cell tried several learning rates: plot the development run of its suite",
     ),
     "ranks": _Drawn(
         _draw_ranks,

@@ -26,6 +26,7 @@ from bench.report.ledger import ledger
 from bench.report.ledger import table as ledger_table
 from bench.report.pareto import pareto
 from bench.report.ranks import ranking, ranks
+from bench.report.rates import rates
 from bench.report.reading import Reading, read
 from bench.report.reliability import reliability
 from bench.report.serving import table as serving_table
@@ -84,6 +85,7 @@ class Page:
     by_step: tuple[Chart, ...]
     by_seconds: tuple[Chart, ...]
     convergence: Table | None
+    rates: tuple[Chart, ...]
     ledger: tuple[Chart, ...]
     ledger_table: Table
     steps: Table | None
@@ -99,9 +101,16 @@ class Page:
     reproduction: Reproduction
 
 
-def build(run: Run, cache: Path, past: Sequence[history.Line] = (), steps: Table | None = None) -> Page:
+def build(
+    run: Run,
+    cache: Path,
+    past: Sequence[history.Line] = (),
+    steps: Table | None = None,
+    development: Sequence[Record] = (),
+) -> Page:
     """The page of a run. cache: the folder with the rows of tasks, for the texts of examples. past: the history.
-    steps: the times of a training step (bench.profiling.step_ledger), where they were measured.
+    steps: the times of a training step (bench.profiling.step_ledger), where they were measured. development: of the
+    run in which the suite's rates were tried, where the run itself tried none.
 
     BenchError where the run has no records, or a file of it is damaged."""
     reading = read(run)
@@ -124,6 +133,7 @@ def build(run: Run, cache: Path, past: Sequence[history.Line] = (), steps: Table
         by_step=_present([curves(reading, task, "step") for task in tasks]),
         by_seconds=_present([curves(reading, task, "seconds") for task in tasks]),
         convergence=convergence.build(records) if any(r.curve for r in records if _done(r)) else None,
+        rates=tuple(rates(reading, records) or rates(reading, development)),
         ledger=_present([charts.ledger(seconds, reading, task) for task in tasks]),
         ledger_table=ledger_table(seconds),
         steps=steps,

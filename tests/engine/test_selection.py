@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -11,9 +12,9 @@ import torch.nn.functional as F
 
 from bench.contracts import BenchError, Cell, block_of
 from bench.data.batches import shuffled
-from bench.engine.cell import build
+from bench.engine.cell import build, run_cells
 from bench.engine.group import CellGroup, RunContext, prepare_group
-from bench.engine.selection import BATCHES
+from bench.engine.selection import BATCHES, selected
 from bench.engine.training import derived_seed
 
 MakeCell = Callable[..., Cell]
@@ -50,7 +51,28 @@ def test_the_block_with_the_largest_relative_gradient_learns(
         own = {n: p for n, p in plain.named_parameters() if n.startswith(prefix)}
         ratios[block] = sum(norms[n] for n in own) / sum(float(p.detach().norm()) for p in own.values())
     assert learning == {int(ratios.argmax())}
+    assert selected(plan) == {"block": int(ratios.argmax())}
     assert phase.frozen == int(ratios.argmax())
+
+
+def test_the_record_names_the_block_that_was_chosen(
+    toy_cell: MakeCell, group: CellGroup, toy_context: RunContext
+) -> None:
+    _, plan = build(toy_cell("surgical"), group, toy_context)
+    (outcome,) = run_cells([toy_cell("surgical")], group, toy_context, lambda cell, point: None)
+    assert not isinstance(outcome, BaseException)
+    record, _ = outcome
+    assert record.chosen == selected(plan)
+    assert record.chosen["block"] in range(5)
+
+
+def test_several_chosen_blocks_are_numbered(
+    toy_cell: MakeCell, group: CellGroup, toy_context: RunContext
+) -> None:
+    _, plan = build(toy_cell("full"), group, toy_context)
+    rates = {name: rate for name, rate in plan.phases[0].rates.items() if block_of(name) in (1, 3)}
+    chosen = replace(plan, phases=(replace(plan.phases[0], rates=rates, select=2),))
+    assert selected(chosen) == {"block-1": 1, "block-2": 3}
 
 
 @pytest.mark.parametrize(("block", "learns"), [(0, 0), (2, 2), (-1, 4), (-5, 0)])
@@ -59,6 +81,7 @@ def test_a_block_may_be_named(
 ) -> None:
     _, plan = build(toy_cell("surgical", options=(("block", block),)), group, toy_context)
     assert {block_of(n) for n in plan.learning if not n.startswith("head.")} == {learns}
+    assert selected(plan) == {}, "it was named, not chosen"
 
 
 @pytest.mark.parametrize("block", [5, -6, "first"])

@@ -1,10 +1,12 @@
 """Ten faults in real code, and which of them the regression gate finds: on suite `gate`, or by the tests alone.
 
-    python -m tests.support.gate_faults [--suite gate] [--fault NAME] [--tests]
+    python -m tests.support.gate_faults [--suite gate] [--fault NAME] [--tests] [--out FILE] [options of `run`]
 
-Without --tests the suite runs once as the code is and once for each fault, in a copy of the code, and `compare` is
-asked: two hours on two cores. With --tests the tests that are about the changed module are run instead, as
-`tests.support.mutants` does. The faults leave a run plausible: nothing crashes, and most scores move by points."""
+Without --tests the suite runs twice as the code is, to see that the gate raises no alarm, and once for each fault,
+in a copy of the code, and `compare` is asked: two hours on two cores, less with options such as --task. With
+--tests the tests that are about the changed module are run instead, as `tests.support.mutants` does. --out adds
+each answer to a file of JSON lines at once, such as results/statistics/faults.jsonl, of which docs/statistics.md
+shows the `table`. The faults leave a run plausible: nothing crashes, and most scores move by points."""
 
 from __future__ import annotations
 
@@ -14,10 +16,13 @@ import os
 import subprocess
 import sys
 import tempfile
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from tests.support.mutants import ROOT, Mutant, Trial, copied
+
+NO_FAULT = "none: the same code again"
 
 
 @dataclass(frozen=True)
@@ -73,8 +78,8 @@ FAULTS = (
     Fault(
         "rates are halved",
         "bench/engine/plan.py",
-        "rate * recipe.rate_scale for name",
-        "rate / 2 * recipe.rate_scale for name",
+        "if (rate := phase.rate(name))}",
+        "if (rate := phase.rate(name) / 2)}",
     ),
     Fault(
         "pooling counts padding",
@@ -103,39 +108,106 @@ FAULTS = (
 )
 
 
-def gate_finds(fault: Fault, copy: Path, suite: str, base: Path) -> str:
-    """What `compare` says of a run with the fault."""
-    target = copy / fault.path
-    source = target.read_bytes()
-    target.write_bytes(fault.mutant(copy).applied(source))
-    try:
-        return _compared(copy, base, _run(copy, suite, fault.name.replace(" ", "-")))
-    finally:
-        target.write_bytes(source)
+@dataclass(frozen=True)
+class Answer:
+    """What was said of one fault. asked: the part of the suite that ran, or `tests`. found: whether a gate did not
+    hold, or a test failed. where: the cells and strategies that regressed or failed. identical: of how many cells
+    every prediction is the same as without the fault. refused: why cells could not be compared."""
+
+    fault: str
+    asked: str
+    found: bool
+    where: tuple[str, ...] = ()
+    identical: int = 0
+    cells: int = 0
+    refused: tuple[str, ...] = ()
+    detail: str = ""
 
 
-def _run(copy: Path, suite: str, name: str) -> Path:
-    out = copy / "results" / "runs" / name
-    _bench(copy, "run", suite, "--fresh", "--out", str(out))
-    return out
+@dataclass(frozen=True)
+class Gate:
+    """A suite that runs in a copy of the code. options: of `run`, such as --task; none: the whole suite."""
+
+    copy: Path
+    suite: str
+    options: tuple[str, ...] = ()
+
+    @property
+    def name(self) -> str:
+        return " ".join((self.suite, *self.options))
+
+    def run(self, name: str) -> Path:
+        out = self.copy / "results" / "runs" / name
+        _bench(self.copy, "run", self.suite, *self.options, "--fresh", "--out", str(out))
+        return out
+
+    def asked(self, fault: Fault, base: Path) -> Answer:
+        """What `compare` says of a run with the fault."""
+        target = self.copy / fault.path
+        source = target.read_bytes()
+        target.write_bytes(fault.mutant(self.copy).applied(source))
+        try:
+            return self.compared(fault.name, base, self.run(fault.name.replace(" ", "-")))
+        finally:
+            target.write_bytes(source)
+
+    def compared(self, fault: str, base: Path, run: Path) -> Answer:
+        text = _bench(self.copy, "compare", str(base), str(run), "--json", "--fail-on", "quality,missing")
+        return answer(fault, self.name, text)
 
 
-def _compared(copy: Path, base: Path, run: Path) -> str:
-    found = json.loads(_bench(copy, "compare", str(base), str(run), "--json", "--fail-on", "quality"))
-    cells = {cell["key"]["task"] + "/" + cell["key"]["strategy"] for cell in found["cells"] if _fell(cell)}
-    same = sum(cell["status"] == "identical" for cell in found["cells"])
-    return f"{'found in ' + ', '.join(sorted(cells)) if cells else 'missed'} ({same} cells identical)"
+def answer(fault: str, asked: str, compared: str) -> Answer:
+    """The answer in what `compare --json` printed."""
+    found = json.loads(compared)
+    both = [*found["strategies"], *found["cells"]]
+    where = tuple(sorted(_key(item) for item in both if item["status"] in ("regressed", "failed", "missing")))
+    refused = [item["reason"] for item in found["cells"] if item["status"] == "incomparable"]
+    same = sum(item["status"] == "identical" for item in found["cells"])
+    cells = len(found["cells"])
+    return Answer(fault, asked, bool(where), where, same, cells, tuple(dict.fromkeys(refused)))
 
 
-def _fell(cell: dict[str, object]) -> bool:
-    return cell["status"] == "regressed"
+def _key(item: dict[str, dict[str, str]]) -> str:
+    return "/".join(item["key"].values())
+
+
+def table(answers: Sequence[Answer]) -> str:
+    """The answers in Markdown, a row for each fault."""
+    asked = list(dict.fromkeys(item.asked for item in answers))
+    lines = [f"| fault | {' | '.join(asked)} |", f"|---|{'---|' * len(asked)}"]
+    found = {(item.fault, item.asked): item for item in answers}
+    for fault in dict.fromkeys(item.fault for item in answers):
+        cells = [_shown(found.get((fault, name))) for name in asked]
+        lines.append(f"| {fault} | {' | '.join(cells)} |")
+    return "\n".join(lines) + "\n"
+
+
+def _shown(item: Answer | None) -> str:
+    if item is None:
+        return "not asked"
+    verdict = "found" if item.found else item.detail or "missed"
+    if not item.cells:
+        return verdict
+    changed = item.cells - item.identical
+    cells = sum(not name.startswith("all tasks/") for name in item.where)
+    return f"{verdict}: {cells} of {item.cells} cells regressed, {changed} changed"
+
+
+def read(path: Path) -> list[Answer]:
+    """The answers of a file, the last of each fault and part."""
+    lines = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+    found = [
+        Answer(**{**line, "where": tuple(line["where"]), "refused": tuple(line["refused"])}) for line in lines
+    ]
+    return list({(item.fault, item.asked): item for item in found}.values())
 
 
 def _bench(copy: Path, *arguments: str) -> str:
     environment = {**os.environ, "PYTHONPATH": str(copy)}
     command = [sys.executable, "-m", "bench", *arguments]
     done = subprocess.run(command, cwd=copy, env=environment, stdout=subprocess.PIPE, text=True, check=False)
-    if done.returncode not in (0, 1):  # 1: a cell failed or regressed
+    if done.returncode not in (0, 1) and not (arguments[0] == "compare" and done.stdout):
+        # 1: a cell failed or regressed; 2 of `compare`: cells cannot be compared
         sys.exit(f"'bench {' '.join(arguments)}' ended with {done.returncode}")
     return done.stdout
 
@@ -146,19 +218,29 @@ def main() -> None:
     parser.add_argument("--fault", action="append", help="Only this one. Repeatable.")
     parser.add_argument("--tests", action="store_true", help="Ask the tests instead of the gate.")
     parser.add_argument("--limit", type=int, default=600, help="Seconds of a stage of tests.")
-    given = parser.parse_args()
+    parser.add_argument("--out", type=Path, help="Add the answers to this file of JSON lines.")
+    given, options = parser.parse_known_args()
     chosen = [fault for fault in FAULTS if not given.fault or fault.name in given.fault]
     with tempfile.TemporaryDirectory(prefix="faults-") as folder:
         copy = copied(Path(folder))
-        trial = Trial(copy, given.limit)
-        base = copy if given.tests else _run(copy, given.suite, "base")
+        if given.tests:
+            trial = Trial(copy, given.limit)
+            for fault in chosen:
+                verdict = trial.verdict(fault.mutant(copy))
+                _tell(Answer(fault.name, "tests", verdict == "found", detail=verdict), given.out)
+            return
+        gate = Gate(copy, given.suite, tuple(options))
+        base = gate.run("base")
+        _tell(gate.compared(NO_FAULT, base, gate.run("again")), given.out)
         for fault in chosen:
-            asked = (
-                trial.verdict(fault.mutant(copy))
-                if given.tests
-                else gate_finds(fault, copy, given.suite, base)
-            )
-            print(f"{fault.name}: {asked}", flush=True)
+            _tell(gate.asked(fault, base), given.out)
+
+
+def _tell(found: Answer, out: Path | None) -> None:
+    print(f"{found.fault}: {_shown(found)} {', '.join((*found.where, *found.refused))}", flush=True)
+    if out:
+        with out.open("a", encoding="utf-8") as file:
+            file.write(json.dumps(asdict(found)) + "\n")
 
 
 if __name__ == "__main__":

@@ -7,9 +7,10 @@ from dataclasses import dataclass
 
 from bench.analysis.derived import with_derived
 from bench.analysis.groups import Group, Key, check_metric, gather
-from bench.analysis.loading import Predictions
+from bench.analysis.loading import Predictions, Run
 from bench.analysis.statistics.paired import Comparison
 from bench.analysis.statistics.uncertainty import from_predictions, from_seeds
+from bench.analysis.tables import default_rates
 from bench.analysis.tables.columns import HEADLINE, MEASURES, OVERALL, Context, checked
 from bench.analysis.tables.footnotes import SECONDS, accuracies, caveats, provenance, rules, warnings
 from bench.analysis.tables.layouts import across_tasks, by_task, marked
@@ -33,6 +34,7 @@ class TableOptions:
     rows: BY_TASK, one block per task; or ACROSS_TASKS, the layout of papers, with columns grouped by task.
     columns: names of metrics and measures (bench.analysis.tables.columns); empty: the default of this layout.
     metric: shown and ranked by in place of each task's headline metric.
+    at_default: the run at default rates that the column `default-rates` reads.
     """
 
     rows: tuple[str, ...] = BY_TASK
@@ -40,6 +42,7 @@ class TableOptions:
     metric: str = ""
     caption: str = ""
     reference: str = "full"
+    at_default: Run | None = None
 
     def __post_init__(self) -> None:
         if self.rows not in DEFAULT_COLUMNS:
@@ -73,13 +76,15 @@ def with_comparisons(
         raise BenchError("there are no records to tabulate: run the suite first", code="no-records")
     if options.metric:
         check_metric(options.metric, groups.values())
-        groups = {key: _with_headline(group, options.metric) for key, group in groups.items()}
+        groups = {key: default_rates.ranked_by(group, options.metric) for key, group in groups.items()}
     names = checked(options.columns or _default_columns(options, groups.values()), groups.values())
     shown = _metrics(names, groups)
     uncertainty = (
         from_seeds(groups, shown) if predictions is None else from_predictions(groups, shown, predictions)
     )
-    context = Context(groups, uncertainty, options.reference)
+    other = options.at_default
+    at_default = None if other is None else default_rates.matched(other, groups, predictions is not None)
+    context = Context(groups, uncertainty, options.reference, at_default)
     form = by_task if options.rows == BY_TASK else across_tasks
     columns, blocks = form(names, context)
     table = Table(
@@ -94,7 +99,7 @@ def with_comparisons(
             *warnings(groups),
             *caveats(groups),
         ),
-        details=(SECONDS, *_reading(names, options), *provenance(groups)),
+        details=(SECONDS, *_reading(names, context, options.rows), *provenance(groups)),
         title="task" if options.rows == BY_TASK else "",
     )
     return table, uncertainty.comparisons
@@ -115,10 +120,6 @@ def _default_columns(options: TableOptions, groups: Iterable[Group]) -> tuple[st
         return names
     mixed = any(set(own) & set(usual) for own in found)
     return (*(usual if mixed else ()), *others, *measures)
-
-
-def _with_headline(group: Group, metric: str) -> Group:
-    return Group(group.key, tuple(record.model_copy(update={"headline": metric}) for record in group.records))
 
 
 def title(records: Sequence[Record]) -> str:
@@ -144,16 +145,20 @@ def _accuracies(shown: Mapping[Key, Sequence[str]], groups: Mapping[Key, Group])
     return accuracies({key: group for key, group in groups.items() if "accuracy" in shown[key]})
 
 
-def _reading(names: Sequence[str], options: TableOptions) -> list[str]:
+def _reading(names: Sequence[str], context: Context, rows: tuple[str, ...]) -> list[str]:
     """The meaning of the derived columns that are shown."""
-    reference = options.reference
+    reference = context.reference
     meanings = {
         "relative": f"Time / {reference}: cold seconds over those of {reference} on the same task, backbone and "
-        f"machine{RATIO if options.rows == BY_TASK else '; the geometric mean over tasks'}.",
+        f"machine{RATIO if rows == BY_TASK else '; the geometric mean over tasks'}.",
         "rank": "Rank: the mean over tasks of the rank by headline score; 1 is best.",
         "average": "Average: the unweighted mean of the headline scores; shown where every task has one.",
         "of-full-corrected": f"Above chance: (score - floor) / ({reference} - floor); the floor is "
         "the higher score of a uniform guess and of always predicting the majority label.",
         "trainable": "Trainable: the share of all parameters that learn in any phase, the head included.",
+        "chosen": "Chosen: what cells chose by validation rows or gradients; where seeds differ, seed by seed.",
+        "rate-scale": "Rates: what the strategy's default learning rates were multiplied by.",
     }
+    if context.at_default:
+        meanings[default_rates.COLUMN] = context.at_default.note
     return [meaning for name, meaning in meanings.items() if name in names]

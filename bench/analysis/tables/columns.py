@@ -5,14 +5,14 @@ from __future__ import annotations
 import difflib
 import math
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from statistics import fmean
 
 from bench.analysis.derived import DERIVED
 from bench.analysis.groups import Group, Key, floor, is_degenerate, kind_of, metric_heading, metric_names
 from bench.analysis.statistics.uncertainty import Shown, Uncertainty
-from bench.analysis.tables import forgetting, serving
+from bench.analysis.tables import chosen, default_rates, forgetting, serving
 from bench.analysis.tables.model import ADAPTED, Column, Entry, Unit
 from bench.analysis.timing import TimeNoise, noise
 from bench.contracts import BenchError
@@ -25,6 +25,7 @@ class Context:
     groups: Mapping[Key, Group]
     uncertainty: Uncertainty
     reference: str  # the strategy that others are compared with: full
+    at_default: default_rates.DefaultRates | None = None
 
     def counterpart(self, group: Group) -> Group | None:
         """The reference strategy on the same task and backbone."""
@@ -130,6 +131,17 @@ def _share_of_reference(group: Group, context: Context, corrected: float) -> Ent
     return Entry((fmean(own) - low) / above) if above > 0.005 else Entry()
 
 
+def _at_default_rates(group: Group, context: Context) -> Entry:
+    """The headline score at default rates; of a group that has them, its own."""
+    known = context.at_default
+    if known is not None and group.key in known.groups:
+        other = known.groups[group.key]
+        return score(other, other.headline, replace(context, uncertainty=known.uncertainty))
+    if all(chosen.rate_scale(record) == 1.0 for record in group.done):
+        return replace(score(group, group.headline, context), mark="")
+    return Entry()
+
+
 MEASURES: dict[str, Measure] = {
     "seconds": Measure("seconds", "seconds", _seconds),
     "relative": Measure("time / full", "times", _relative),
@@ -137,12 +149,13 @@ MEASURES: dict[str, Measure] = {
     "parameters": Measure("trained parameters", "count", _parameters),
     "memory": Measure("peak memory", "bytes", _memory),
     "seeds": Measure("seeds", "count", _seeds),
+    default_rates.COLUMN: Measure("at default rates", "percent", _at_default_rates),
     "of-full": Measure("% of full", "percent", _of_full),
     "of-full-corrected": Measure("% of full above chance", "percent", _of_full_corrected),
 }
 MEASURES |= {
     name: Measure(heading, unit, lambda group, _, entry=entry: entry(group))
-    for name, (heading, unit, entry) in {**serving.COLUMNS, **forgetting.COLUMNS}.items()
+    for name, (heading, unit, entry) in {**serving.COLUMNS, **forgetting.COLUMNS, **chosen.COLUMNS}.items()
 }
 SETS = {"serving": tuple(serving.COLUMNS), "forgetting": tuple(forgetting.COLUMNS)}
 """Names that stand for several columns."""

@@ -1,0 +1,132 @@
+"""The columns that a table has on request: what cells chose, and their scores at default rates."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from bench.analysis.loading import Run
+from bench.analysis.tables.build import ACROSS_TASKS, TableOptions, build
+from bench.analysis.tables.model import Entry, Table
+from bench.contracts import BenchError, Recipe
+from bench.runs.record import Record, Trial
+from tests.analysis.conftest import make_predictions, make_record
+
+
+def shown(records: list[Record], *columns: str, at_default: Run | None = None) -> dict[str, dict[str, Entry]]:
+    """The entries of the first task by strategy and column."""
+    return by_strategy(build(records, options=TableOptions(columns=columns, at_default=at_default)))
+
+
+def by_strategy(table: Table) -> dict[str, dict[str, Entry]]:
+    names = [column.name for column in table.columns]
+    return {row.labels[0]: dict(zip(names, row.entries, strict=True)) for row in table.blocks[0].rows}
+
+
+# --------------------------------------------------------------------------------------------------
+# What cells chose
+
+
+def chose(*found: dict[str, float]) -> list[Record]:
+    return [make_record(seed=seed, chosen=chosen) for seed, chosen in enumerate(found)]
+
+
+@pytest.mark.parametrize(
+    ("found", "text"),
+    [
+        ([{"label_threshold": 0.35}], "label threshold 0.35"),
+        ([{"block": 3}, {"block": 3}], "block 3"),
+        ([{"block": 3}, {"block": 4}, {"block": 3}], "block 3, 4, 3"),
+        ([{"wise-ft-weight": 0.7, "wise-ft-loss": 0.123}], "wise-ft-weight 0.7"),
+        ([{"temperature": 1.234, "block": 2}], "temperature 1.23; block 2"),
+        ([{"block": value} for value in (5, 1, 2, 3, 4, 6)], "block 1 to 6"),
+    ],
+)
+def test_choices_are_named_and_listed_by_seed_where_they_differ(found: list[dict[str, float]], text: str):
+    assert shown(chose(*found), "chosen")["full"]["chosen"].value == text
+
+
+def test_a_cell_that_chose_nothing_has_an_empty_entry():
+    assert shown(chose({}), "chosen")["full"]["chosen"] == Entry()
+
+
+def test_choices_have_a_footnote_where_they_are_shown():
+    def said(*columns: str) -> bool:
+        table = build(chose({"block": 3}), options=TableOptions(columns=columns))
+        return any(note.startswith("Chosen:") for note in table.details)
+
+    assert said("accuracy", "chosen")
+    assert not said("accuracy")
+
+
+def test_rates_are_the_recipe_s_scale_times_the_one_that_tuning_kept():
+    tuned = (Trial(scale=0.3, loss=0.2, kept=True), Trial(scale=1.0, loss=0.4, kept=False))
+    records = [
+        make_record(recipe=Recipe(rate_scale=2.0)),
+        make_record(strategy="lora", recipe=Recipe(rate_scale=2.0, tune=(0.3, 1.0)), trials=tuned),
+    ]
+    found = shown(records, "rate-scale")
+    assert {name: row["rate-scale"].value for name, row in found.items()} == {"full": "× 2", "lora": "× 0.6"}
+
+
+def test_choices_of_every_task_are_shown_side_by_side():
+    records = [make_record(task, chosen={"block": n}) for n, task in enumerate(("reviews", "news"))]
+    table = build(records, options=TableOptions(rows=ACROSS_TASKS, columns=("chosen",)))
+    assert [entry.value for entry in table.blocks[0].rows[0].entries] == ["block 0", "block 1"]
+
+
+# --------------------------------------------------------------------------------------------------
+# Scores at default rates
+
+TUNED = Recipe(rate_scale=3.0)
+
+
+def at_default(*records: Record) -> Run:
+    return Run("plain", records, lambda cell: {})
+
+
+def test_the_score_at_default_rates_stands_beside_the_tuned_one():
+    tuned = [make_record(seed=seed, recipe=TUNED, accuracy=0.9) for seed in range(2)]
+    plain = at_default(make_record(accuracy=0.7), make_record(seed=1, accuracy=0.8))
+    row = shown(tuned, "headline", "default-rates", at_default=plain)["full"]
+    assert (row["headline"].value, row["default-rates"].value) == (pytest.approx(0.9), pytest.approx(0.75))
+    assert row["default-rates"].spread == pytest.approx(np.std([0.7, 0.8], ddof=1))
+
+
+def test_a_cell_whose_tuned_rate_is_the_default_needs_no_second_run():
+    found = shown([make_record(accuracy=0.8), make_record(strategy="lora", recipe=TUNED)], "default-rates")
+    assert found["full"]["default-rates"].value == 0.8
+    assert found["lora"]["default-rates"] == Entry()
+
+
+def test_the_best_at_default_rates_is_not_marked_since_nothing_tested_it():
+    tuned = [make_record(strategy=name, recipe=TUNED) for name in ("full", "lora")]
+    plain = at_default(make_record(accuracy=0.7), make_record(strategy="lora", accuracy=0.6))
+    found = shown(tuned, "accuracy", "default-rates", at_default=plain)
+    assert {row["default-rates"].mark for row in found.values()} == {""}
+
+
+def test_scores_at_default_rates_change_no_test_of_the_table(predicted: Run):
+    tuned = [
+        record.model_copy(update={"cell": replace(record.cell, recipe=TUNED)}) for record in predicted.records
+    ]
+    worse = make_predictions((np.arange(400) % 3 > 0).astype(float))
+    plain = Run("plain", predicted.records, lambda cell: worse)
+    alone = by_strategy(build(tuned, predicted.predictions, TableOptions(columns=("accuracy",))))
+    options = TableOptions(columns=("accuracy", "default-rates"), at_default=plain)
+    beside = build(tuned, predicted.predictions, options)
+    found = by_strategy(beside)
+    assert {name: row["accuracy"] for name, row in found.items()} == {
+        name: row["accuracy"] for name, row in alone.items()
+    }
+    assert all(row["default-rates"].spread for row in found.values())
+    assert any("(plain)" in note for note in beside.details)
+
+
+@pytest.mark.parametrize("other", [Recipe(epochs=9), Recipe(train=10)])
+def test_cells_of_another_recipe_are_not_put_beside(other: Recipe):
+    with pytest.raises(BenchError, match="plain") as error:
+        shown([make_record(recipe=TUNED)], "default-rates", at_default=at_default(make_record(recipe=other)))
+    assert error.value.code == "other-cells"
