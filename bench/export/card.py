@@ -189,7 +189,8 @@ def _pooled(cell: Cell, rows: Sequence[Any]) -> list[str]:
         "",
         "- `predict.py` works as it is, with transformers and torch.",
         *([] if reads_pairs(rows) else answers),
-        '- `AutoModel.from_pretrained("THIS FOLDER")` is the encoder; `1_Pooling` and `2_Dense` are the rest.',
+        "- The folder itself is the encoder, of the class that `config.json` names; `1_Pooling` and `2_Dense` are the "
+        "rest.",
         '- `pipeline("text-classification")` does not work: it would put a random classifier on the first token.',
     ]
 
