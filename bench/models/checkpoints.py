@@ -20,7 +20,6 @@ PRETRAINING = {"cls", "lm_head", "generator_predictions", "discriminator_predict
 }
 """Where checkpoints keep the heads that they were pretrained with, and old buffers: nobody misses them."""
 
-
 WRAPPERS = ("_orig_mod.", "module.", "model._orig_mod.")
 """What torch.compile and data parallelism put before the names of parameters."""
 
@@ -43,7 +42,8 @@ def check_weights(name: str, found: Any, encoder: HuggingFaceEncoder) -> None:
     if wrong:
         raise BenchError(
             f"backbone '{name}': its weights and its config.json do not belong together: "
-            f"'{wrong[0]}' is missing or of another shape ({len(wrong)} in all){_wrapped(found['unexpected_keys'])}",
+            f"'{wrong[0]}' is missing or of another shape ({len(wrong)} in all)"
+            + _wrapped(found["unexpected_keys"]),
             code="wrong-weights",
         )
 
@@ -67,6 +67,7 @@ def check_tokenizer(name: str, tokenizer: Any, rows: int) -> None:
     if len(tokenizer) > rows:
         raise BenchError(
             f"backbone '{name}': its tokenizer knows {len(tokenizer)} tokens but its embedding table has "
-            f"{rows} rows; where tokens were added, call model.resize_token_embeddings(len(tokenizer)) and save both",
+            f"{rows} rows; where tokens were added, call model.resize_token_embeddings(len(tokenizer)) and save "
+            "both again",
             code="wrong-tokenizer",
         )

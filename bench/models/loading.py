@@ -25,8 +25,13 @@ from bench.models.static_vectors import kept_vectors
 from bench.models.trained_vectors import Texts, train_vectors
 from bench.models.vector_backbone import StaticVectors
 
-OUTPUTS = {"output_hidden_states": False, "output_attentions": False, "return_dict": True}
-"""What a forward pass is to return, whatever the configuration of a checkpoint says."""
+PLAIN = {
+    "output_hidden_states": False,
+    "output_attentions": False,
+    "return_dict": True,
+    "chunk_size_feed_forward": 0,
+}
+"""What a forward pass returns and how it runs, whatever the configuration of a checkpoint says."""
 
 
 @dataclass(frozen=True)
@@ -88,7 +93,7 @@ def load(name: str, sources: Sources, texts: Texts | None = None) -> Loaded:
 def _encoder(name: str, path: str) -> Loaded:
     kept_vectors.cache_clear()  # they would count towards the memory of the encoder's cells
     from safetensors import SafetensorError
-    from transformers import AutoModel, AutoTokenizer
+    from transformers import AutoModel
     from transformers.utils import find_adapter_config_file, logging
 
     logging.disable_progress_bar()
@@ -110,9 +115,7 @@ def _encoder(name: str, path: str) -> Loaded:
             ignore_mismatched_sizes=True,
             output_loading_info=True,
         )
-        tokenizer = AutoTokenizer.from_pretrained(
-            where, revision=revision or "main", use_fast=True, trust_remote_code=False
-        )
+        tokenizer = _tokenizer(name, where, revision)
     except BenchError:
         raise
     except (OSError, ValueError, ImportError, KeyError, SafetensorError) as error:
@@ -130,6 +133,23 @@ def _encoder(name: str, path: str) -> Loaded:
     return Loaded(name, encoder, tokenizer, encoder.rows, model.config, prompt=prompt_of(name))
 
 
+def _tokenizer(name: str, where: str, revision: str | None) -> Any:
+    """The tokenizer. BenchError where the library cannot read its files, whatever it raises."""
+    from transformers import AutoTokenizer
+
+    try:
+        return AutoTokenizer.from_pretrained(
+            where, revision=revision or "main", use_fast=True, trust_remote_code=False
+        )
+    except Exception as error:  # the tokenizers library raises a plain one
+        reason = str(error).strip().splitlines() or [type(error).__name__]
+        raise BenchError(
+            f"backbone '{name}': its tokenizer cannot be read ({reason[0][:150]}); save a tokenizer.json beside "
+            "its weights with AutoTokenizer.from_pretrained(...).save_pretrained(...), where that works",
+            code="no-tokenizer",
+        ) from error
+
+
 def _config(name: str, where: str, revision: str | None) -> Any:
     """The configuration, with what its family is always set to, and without what a checkpoint asks of outputs.
     BenchError where the weights are quantised."""
@@ -145,8 +165,10 @@ def _config(name: str, where: str, revision: str | None) -> Any:
             code="quantised-backbone",
         )
     family = family_of(config.model_type)
-    for key, value in {**OUTPUTS, **(family.settings if family else {})}.items():
+    for key, value in {**PLAIN, **(family.settings if family else {})}.items():
         setattr(config, key, value)
+    if getattr(config, "_attn_implementation", None) not in (None, "eager", "sdpa"):
+        config._attn_implementation = "eager"  # such as a kernel that is not installed here
     padding = getattr(config, "pad_token_id", None)
     if padding is not None and not 0 <= padding < getattr(config, "vocab_size", padding + 1):
         config.pad_token_id = None  # of some decoders it is -1, or that of a token without a row
@@ -162,6 +184,12 @@ def _kept_type(config: Any) -> torch.dtype:
 
 
 def _refused(name: str, error: Exception) -> BenchError:
+    if "custom code" in str(error) or "trust_remote_code" in str(error):
+        return BenchError(
+            f"backbone '{name}' needs code from its repository, which is never run: give a checkpoint of an "
+            "architecture that transformers has",
+            code="remote-code",
+        )
     known = refusal(name, error, list(BACKBONES))
     if known.code != "no-backbone":
         return known

@@ -17,7 +17,8 @@ def adapter_refused(name: str, file: Path) -> BenchError:
     base = settings.get("base_model_name_or_path") if isinstance(settings, dict) else None
     return BenchError(
         f"backbone {name} has a PEFT adapter{f' of {base}' if base else ''} ({ADAPTER}): merge it with "
-        "PeftModel.from_pretrained(model, adapter).merge_and_unload().save_pretrained(...), and give the new folder",
+        "PeftModel.from_pretrained(model, adapter).merge_and_unload().save_pretrained(...), and give the new "
+        "folder",
         code="adapter",
     )
 

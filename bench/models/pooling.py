@@ -95,7 +95,7 @@ def lowers(name: str) -> bool:
 
 @functools.cache
 def unused_modules(name: str) -> tuple[str, ...]:
-    """The kinds of modules with weights that a sentence encoder has after its pooling; () for any other backbone."""
+    """The modules with weights that a sentence encoder has after its pooling, by kind; () for any other."""
     if catalog.kind_of(name) == "vectors" or name in catalog.BACKBONES:
         return ()
     return tuple(m.kind for m in modules_in(_read(name, MODULES)) if m.kind not in USED)

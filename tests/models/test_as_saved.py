@@ -24,14 +24,16 @@ ROWS = 12
 
 def reference(name: str, texts: list[str], pooling: str, length: int) -> np.ndarray:
     """Pooled vectors of texts, one at a time, by transformers alone, in fp32."""
-    from transformers import AutoModel, AutoTokenizer
+    from transformers import AutoConfig, AutoModel, AutoTokenizer
 
     folder = catalog.transformer_folder(name)
     tokenizer = AutoTokenizer.from_pretrained(folder, truncation_side="right")
-    options = {"output_hidden_states": False, "output_attentions": False, "return_dict": True}
-    model = AutoModel.from_pretrained(
-        folder, dtype=torch.float32, attn_implementation="eager", use_safetensors=True, **options
-    ).eval()
+    config = AutoConfig.from_pretrained(folder)
+    config._attn_implementation, config.output_hidden_states, config.output_attentions = "eager", False, False
+    config.return_dict, config.chunk_size_feed_forward = True, 0
+    if config.pad_token_id not in (None, *range(100)):
+        config.pad_token_id = None
+    model = AutoModel.from_pretrained(folder, config=config, dtype=torch.float32, use_safetensors=True).eval()
     model = model.get_encoder() if getattr(model, "decoder", None) is not None else model
     found = []
     for text in texts:

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
@@ -85,14 +86,14 @@ def pickled(folder: Path) -> Path:
 def adapter_alone(folder: Path) -> Path:
     """What `PeftModel.save_pretrained` writes."""
     import peft
+    from transformers import AutoModel
 
     plain(folder / "base")
     config = peft.LoraConfig(target_modules=["query", "value"], r=2)
-    from transformers import AutoModel
-
-    peft.get_peft_model(AutoModel.from_pretrained(folder / "base"), config).save_pretrained(
-        folder / "adapter"
-    )
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", FutureWarning)  # of transformers, which peft calls by an old name
+        model = peft.get_peft_model(AutoModel.from_pretrained(folder / "base"), config)
+        model.save_pretrained(folder / "adapter")
     of_family("bert").save_pretrained(folder / "adapter")
     return folder / "adapter"
 
@@ -169,6 +170,14 @@ def piece_model(folder: Path) -> Path:
     """A tokenizer that is a SentencePiece model alone."""
     without(folder, ["tokenizer.json", "tokenizer_config.json"], "t5")
     (folder / "spiece.model").write_bytes(b"\x0a\x0e\x0a\x05<unk>\x15\x00\x00\x00\x00\x18\x02")
+    return folder
+
+
+def damaged_tokenizer(folder: Path) -> Path:
+    """A tokenizer.json that another version of the library wrote."""
+    plain(folder)
+    model = json.loads((folder / "tokenizer.json").read_text())["model"]
+    edited(folder / "tokenizer.json", model={**model, "type": "NewModel"})
     return folder
 
 
@@ -320,6 +329,7 @@ LOADED: dict[str, Way] = {
     "fixed in the tokenizer": fixed_in_the_tokenizer,
     "no padding token": partial(plain, family="gpt2", pad_token_id=None),
     "padding is -1": partial(configured, family="llama", pad_token_id=-1),
+    "padding beyond the vocabulary": partial(configured, family="llama", pad_token_id=32000),
     "padding is the end": partial(configured, family="qwen2", pad_token_id=3),
     "hidden states": partial(configured, output_hidden_states=True, output_attentions=True),
     "hidden states of a decoder": partial(configured, family="llama", output_hidden_states=True),
@@ -365,18 +375,13 @@ REFUSED: dict[str, tuple[Way, str, str]] = {
         "save_pretrained",
     ),
     "slow tokenizer": (slow, "slow-tokenizer", "tokenizer.json"),
-    "SentencePiece alone": (piece_model, "cannot-load-backbone", "tokenizer.json"),
+    "SentencePiece alone": (piece_model, "no-tokenizer", "tokenizer.json"),
     "added tokens, table as before": (
         partial(resized, table=False),
         "wrong-tokenizer",
         "resize_token_embeddings",
     ),
     "padding behind the table": (padded_behind_the_table, "wrong-tokenizer", "resize_token_embeddings"),
-    "padding beyond the vocabulary": (
-        partial(configured, family="llama", pad_token_id=32000),
-        "cannot-load-backbone",
-        "pad",
-    ),
     "repository of the cache": (partial(as_in_the_cache, snapshot=False), "no-safetensors", "snapshots"),
     "output of a Trainer": (trainer_output, "no-safetensors", "checkpoint-500"),
     "a shard is missing": (lacking_a_shard, "cannot-load-backbone", "safetensors"),
@@ -396,10 +401,14 @@ REFUSED: dict[str, tuple[Way, str, str]] = {
         "quantised-backbone",
         "full precision",
     ),
+    "damaged tokenizer": (damaged_tokenizer, "no-tokenizer", "tokenizer.json"),
     "remote code": (
-        partial(configured, auto_map={"AutoModel": "modeling_new.NewModel"}, model_type="new"),
-        "cannot-load-backbone",
-        "code",
+        partial(
+            configured, model_type="new", auto_map={"AutoConfig": "new.NewConfig", "AutoModel": "new.New"}
+        ),
+        "remote-code",
+        "never run",
     ),
+    "unknown architecture": (partial(configured, model_type="new"), "cannot-load-backbone", "`new`"),
     "pictures": (partial(configured, model_type="vit"), "unsupported-backbone", ""),
 }
