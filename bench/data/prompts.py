@@ -1,4 +1,4 @@
-"""Prompts: words that a sentence encoder was trained to read before every text."""
+"""What a sentence encoder was trained to read: a prompt before every text, or texts in lower case."""
 
 from __future__ import annotations
 
@@ -17,3 +17,12 @@ def with_prompt(tokenizer: Any, prompt: str) -> Any:
     first = normalizers.Prepend(prompt)
     twin.backend_tokenizer.normalizer = normalizers.Sequence([first, own]) if own else first
     return twin
+
+
+def lower(tokenizer: Any) -> None:
+    """Let a fast tokenizer read texts in lower case, in place."""
+    from tokenizers import normalizers
+
+    own = tokenizer.backend_tokenizer.normalizer
+    first = normalizers.Lowercase()
+    tokenizer.backend_tokenizer.normalizer = normalizers.Sequence([first, own]) if own else first

@@ -134,6 +134,7 @@ def prepare_group(cell: Cell, context: RunContext) -> CellGroup:
             encoded = balanced(encoded, len(labels), task.name)
         longest = max(int(part.lengths.max(initial=0)) for part in encoded.values())
         check_positions(cell.backbone, longest, context.registry.sources)
+        loaded.backbone.check_length(longest)
         pad = loaded.tokenizer.pad_token_id or 0
         tokens = np.unique(np.concatenate([[pad], *(part.tokens for part in encoded.values())]))
         ladder = Ladder.up_to(longest) if context.device.pads else EXACT

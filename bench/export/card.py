@@ -57,6 +57,7 @@ def card(cell: Cell, group: CellGroup, standard: bool, request: Request, scores:
         f"{len(group.rows.test):,} test rows.",
         "",
         *(_standard(kind, rows) if standard else _pooled(cell, rows)),
+        *_twin(group),
         "",
         "## Scores",
         "",
@@ -82,6 +83,18 @@ def card(cell: Cell, group: CellGroup, standard: bool, request: Request, scores:
         "",
     ]
     return "\n".join(lines)
+
+
+def _twin(group: CellGroup) -> list[str]:
+    """That the encoder is saved as another family, where it is."""
+    family = getattr(group.given, "family", None)
+    if not family or not family.twin:
+        return []
+    return [
+        "",
+        f"The encoder of `{family.name}` is saved as `{family.twin}`, which computes the same: the standard "
+        f"classes of `{family.name}` need its decoder.",
+    ]
 
 
 def usage(kind: str, rows: Sequence[Any]) -> tuple[str, str]:
@@ -189,7 +202,7 @@ def _pooled(cell: Cell, rows: Sequence[Any]) -> list[str]:
         "",
         "- `predict.py` works as it is, with transformers and torch.",
         *([] if reads_pairs(rows) else answers),
-        '- `AutoModel.from_pretrained("THIS FOLDER")` is the encoder; `1_Pooling` and `2_Dense` are the rest.',
+        "- The folder is the encoder, of the class in its `config.json`; `1_Pooling` and `2_Dense` are the rest.",
         '- `pipeline("text-classification")` does not work: it would put a random classifier on the first token.',
     ]
 

@@ -27,6 +27,7 @@ from bench.export.problem import in_units, is_alike, named, problem_of, reads_pa
 from bench.export.problem import inputs as _inputs
 from bench.export.scores import UNSAID, Request, own_scores
 from bench.export.standard import is_standard, standard_model, why_not
+from bench.export.twins import twin_of
 from bench.models.catalog import architecture, check_positions, kind_of
 from bench.models.hf_encoder import HuggingFaceEncoder
 from bench.models.loading import load
@@ -132,7 +133,7 @@ def export(
 
 def _whole(trained: Any, cell: Cell, group: CellGroup, context: RunContext) -> HuggingFaceEncoder:
     """The encoder with its whole embedding table: given rows where a token never occurred, trained ones
-    elsewhere."""
+    elsewhere. It is of the family that it is exported as."""
     trained.merge()
     whole = load(cell.backbone, context.registry.sources).backbone
     assert isinstance(whole, HuggingFaceEncoder)
@@ -153,7 +154,7 @@ def _whole(trained: Any, cell: Cell, group: CellGroup, context: RunContext) -> H
                 target[name].copy_(values)
             else:
                 target[name][kept] = values[torch.from_numpy(ids[ids >= 0].astype(np.int64))]
-    return whole
+    return twin_of(whole)
 
 
 def _write(encoder: HuggingFaceEncoder, head: Any, cell: Cell, group: CellGroup, folder: Path) -> None:

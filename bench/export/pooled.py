@@ -23,10 +23,11 @@ POOLING, DENSE = "1_Pooling", "2_Dense"
 def plain_encoder(encoder: HuggingFaceEncoder, labels: tuple[str, ...]) -> Any:
     """The encoder as the library's own class, with the labels in its configuration. A pooler that the class has
     and nobody reads is zero: without values for it, every loading would warn. BenchError as `with_weights`."""
-    from transformers import AutoModel
+    from transformers import AutoModel, AutoModelForTextEncoding
 
+    kind = AutoModelForTextEncoding if encoder.family.part else AutoModel  # the encoder of a pair, alone
     with torch.random.fork_rng(devices=[]):
-        model = AutoModel.from_config(clean_config(encoder, labels)).float().eval()
+        model = kind.from_config(clean_config(encoder, labels)).float().eval()
     with_weights(model, encoder)
     pooler = getattr(model, "pooler", None)
     with torch.no_grad():

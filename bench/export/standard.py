@@ -39,8 +39,6 @@ def is_standard(backbone: HuggingFaceEncoder, kind: HeadKind, recipe: Recipe) ->
 def why_not(name: str, kind: HeadKind, recipe: Recipe) -> str | None:
     """Why a model of this architecture (`model_type`) cannot be exported, or None."""
     family = family_of(name)
-    if family and family.part:
-        return f"the standard classes of {name} need its decoder, and only the encoder was trained"
     if kind != "pooled" and not _place(family.form if family else None, kind):
         return f"no standard class of {name} computes a linear map of every token"
     if recipe.windows != "none" or recipe.truncation != "head":
@@ -72,7 +70,8 @@ def clean_config(encoder: HuggingFaceEncoder, labels: tuple[str, ...]) -> Any:
 
 def with_weights(model: Any, encoder: HuggingFaceEncoder) -> None:
     """Give the model the encoder's weights, in place. BenchError where one has no place; a pooler is not used."""
-    found = model.base_model.load_state_dict(encoder.model.state_dict(), strict=False)
+    base = model.base_model.get_encoder() if encoder.family.part else model.base_model
+    found = base.load_state_dict(encoder.model.state_dict(), strict=False)
     missing = [name for name in found.missing_keys if not name.startswith("pooler.")]
     if missing or found.unexpected_keys:
         name = [*missing, *found.unexpected_keys][0]

@@ -54,6 +54,9 @@ class Backbone(ABC):
     def read_pairs(self) -> None:  # noqa: B027  (empty on purpose: most backbones have nothing to do)
         """Expect two texts in every sequence, told apart by `segments`. An encoder reads both at once, as it is."""
 
+    def check_length(self, length: int) -> None:  # noqa: B027  (empty on purpose: of listed ones it is known)
+        """BenchError where a text of `length` tokens is too long."""
+
     @abstractmethod
     def named_parameters(self) -> dict[str, nn.Parameter]:
         """All parameters by their canonical name, embeddings first."""

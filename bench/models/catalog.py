@@ -14,8 +14,9 @@ from bench.data.packages.registries import Package
 from bench.data.sources import Sources
 from bench.models import gensim_data
 from bench.models.families import family_knowing, family_of
+from bench.models.local_folders import weights_in
 from bench.models.refusals import refusal
-from bench.models.sentence_modules import saved_modules
+from bench.models.sentence_modules import PROMPTS, default_prompt, read_json, saved_modules
 from bench.models.shape import Shape
 
 VECTOR_SUFFIXES = (".kv", ".model", ".bin", ".txt", ".vec", ".gz", ".w2v", ".glove")
@@ -117,17 +118,12 @@ def identity(name: str) -> str:
         return _sha256(path)
     if path.is_dir():
         path = transformer_folder(name)
-        weights = sorted(path.glob("*.safetensors"))
-        if not weights or not (path / "config.json").is_file():
-            raise BenchError(
-                f"backbone folder {name} needs config.json and *.safetensors (pickled weights are never "
-                "loaded); save it again with save_pretrained(..., safe_serialization=True)",
-                code="no-safetensors",
-            )
+        weights = weights_in(name, path)
         names = [path / "config.json", path / "tokenizer.json", *weights]
         digests = "".join(_sha256(p) for p in names if p.is_file())
         others = sorted(p for pattern in TOKENIZER_FILES for p in path.glob(pattern) if p.is_file())
         digests += "".join(f"{p.name}:{_sha256(p)}" for p in others)
+        digests += default_prompt(read_json(Path(name) / PROMPTS))
         return hashlib.sha256(digests.encode()).hexdigest()
     if name.count("/") > 1 or name.startswith((".", "/", "~")) or kind_of(name) == "vectors":
         raise BenchError(f"backbone {name}: there is no such file or folder", code="no-backbone")

@@ -17,7 +17,7 @@ from bench.models.backbone import Backbone, trimmed
 from bench.models.cutting import Cut, outside_of_layers
 from bench.models.dropout import use_pooled_masks
 from bench.models.families import family_of
-from bench.models.unlisted import examined
+from bench.models.unlisted import examined, fits, longest
 
 VARIANTS = 64  # of a compiled layer, at most: training or not, with gradients or not, as strategies change it
 
@@ -57,6 +57,15 @@ class HuggingFaceEncoder(Backbone):
     def named_parameters(self) -> dict[str, nn.Parameter]:
         named = self.model.named_parameters()
         return {self._canonical(name): parameter for name, parameter in named if not self._unread(name)}
+
+    def check_length(self, length: int) -> None:
+        if family_of(self.family.name) is None and not fits(self.model, self.family, length):
+            most = longest(self.model, self.family, length)
+            raise BenchError(
+                f"this encoder reads at most {most} tokens, and texts may have {length}: set recipe.max_length "
+                f"to at most {most}",
+                code="too-long-for-positions",
+            )
 
     def _unread(self, name: str) -> bool:
         return any(fnmatchcase(name, pattern) for pattern in self.family.unread)

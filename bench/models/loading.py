@@ -10,29 +10,28 @@ from typing import Any
 import torch
 
 from bench.contracts import BenchError
-from bench.data.cache import notice
-from bench.data.prompts import with_prompt
+from bench.data.prompts import lower, with_prompt
 from bench.data.sources import Sources
 from bench.models.backbone import Backbone
 from bench.models.catalog import BACKBONES, TRAINED, folder, hub_name, identity, kind_of
+from bench.models.checkpoints import check_tokenizer, check_weights, say_what_is_left_out
 from bench.models.families import family_of
 from bench.models.fetching import fetch
 from bench.models.hf_encoder import HuggingFaceEncoder
-from bench.models.pooling import prompt_of
+from bench.models.local_folders import adapter_refused
+from bench.models.pooling import lowers, prompt_of
 from bench.models.refusals import refusal
 from bench.models.static_vectors import kept_vectors
 from bench.models.trained_vectors import Texts, train_vectors
 from bench.models.vector_backbone import StaticVectors
 
-PRETRAINING = {"cls", "lm_head", "generator_predictions", "discriminator_predictions", "mask_predictions"} | {
-    "vocab_transform",
-    "vocab_layer_norm",
-    "vocab_projector",
-    "lm_predictions",
-    "embeddings",
-    "pooler",
+PLAIN = {
+    "output_hidden_states": False,
+    "output_attentions": False,
+    "return_dict": True,
+    "chunk_size_feed_forward": 0,
 }
-"""Where checkpoints keep the heads that they were pretrained with, and old buffers: nobody misses them."""
+"""What a forward pass returns and how it runs, whatever the configuration of a checkpoint says."""
 
 
 @dataclass(frozen=True)
@@ -94,15 +93,18 @@ def load(name: str, sources: Sources, texts: Texts | None = None) -> Loaded:
 def _encoder(name: str, path: str) -> Loaded:
     kept_vectors.cache_clear()  # they would count towards the memory of the encoder's cells
     from safetensors import SafetensorError
-    from transformers import AutoModel, AutoTokenizer
-    from transformers.utils import logging
+    from transformers import AutoModel
+    from transformers.utils import find_adapter_config_file, logging
 
     logging.disable_progress_bar()
     level = logging.get_verbosity()
     logging.set_verbosity_error()
     where, revision = (path, None) if Path(path).is_dir() else hub_name(path)
     try:
-        config = _config(where, revision)
+        adapter = find_adapter_config_file(where, revision=revision)
+        if adapter:
+            raise adapter_refused(name, Path(adapter))
+        config = _config(name, where, revision)
         model, found = AutoModel.from_pretrained(
             where,
             revision=revision or "main",
@@ -113,29 +115,63 @@ def _encoder(name: str, path: str) -> Loaded:
             ignore_mismatched_sizes=True,
             output_loading_info=True,
         )
-        tokenizer = AutoTokenizer.from_pretrained(
-            where, revision=revision or "main", use_fast=True, trust_remote_code=False
-        )
+        tokenizer = _tokenizer(name, where, revision)
+    except BenchError:
+        raise
     except (OSError, ValueError, ImportError, KeyError, SafetensorError) as error:
         raise _refused(name, error) from error
     finally:
         logging.set_verbosity(level)
     encoder = HuggingFaceEncoder(model.eval(), name)
-    _check_weights(name, found, encoder)
-    _say_what_is_left_out(name, config, found, encoder)
-    _check_tokenizer(name, tokenizer, encoder.rows)
+    check_weights(name, found, encoder)
+    say_what_is_left_out(name, config, found)
+    check_tokenizer(name, tokenizer, encoder.rows)
     _give_padding(tokenizer, encoder.model.config)
+    if lowers(name):
+        lower(tokenizer)
+    tokenizer.padding_side = tokenizer.truncation_side = "right"  # positions count from the start; so do cuts
     return Loaded(name, encoder, tokenizer, encoder.rows, model.config, prompt=prompt_of(name))
 
 
-def _config(where: str, revision: str | None) -> Any:
-    """The configuration, with what its family is always set to."""
+def _tokenizer(name: str, where: str, revision: str | None) -> Any:
+    """The tokenizer. BenchError where the library cannot read its files, whatever it raises."""
+    from transformers import AutoTokenizer
+
+    try:
+        return AutoTokenizer.from_pretrained(
+            where, revision=revision or "main", use_fast=True, trust_remote_code=False
+        )
+    except Exception as error:  # the tokenizers library raises a plain one
+        reason = str(error).strip().splitlines() or [type(error).__name__]
+        raise BenchError(
+            f"backbone '{name}': its tokenizer cannot be read ({reason[0][:150]}); save a tokenizer.json beside "
+            "its weights with AutoTokenizer.from_pretrained(...).save_pretrained(...), where that works",
+            code="no-tokenizer",
+        ) from error
+
+
+def _config(name: str, where: str, revision: str | None) -> Any:
+    """The configuration, with what its family is always set to, and without what a checkpoint asks of outputs.
+    BenchError where the weights are quantised."""
     from transformers import AutoConfig
 
     config = AutoConfig.from_pretrained(where, revision=revision or "main", trust_remote_code=False)
+    quantised = getattr(config, "quantization_config", None)
+    if quantised:
+        kind = quantised.get("quant_method", "") if isinstance(quantised, dict) else ""
+        raise BenchError(
+            f"backbone '{name}' has quantised weights{f' ({kind})' if kind else ''}: give the checkpoint in full "
+            "precision; strategy qlora holds its weights in four bits",
+            code="quantised-backbone",
+        )
     family = family_of(config.model_type)
-    for key, value in (family.settings if family else {}).items():
+    for key, value in {**PLAIN, **(family.settings if family else {})}.items():
         setattr(config, key, value)
+    if getattr(config, "_attn_implementation", None) not in (None, "eager", "sdpa"):
+        config._attn_implementation = "eager"  # such as a kernel that is not installed here
+    padding = getattr(config, "pad_token_id", None)
+    if padding is not None and not 0 <= padding < getattr(config, "vocab_size", padding + 1):
+        config.pad_token_id = None  # of some decoders it is -1, or that of a token without a row
     return config
 
 
@@ -148,6 +184,12 @@ def _kept_type(config: Any) -> torch.dtype:
 
 
 def _refused(name: str, error: Exception) -> BenchError:
+    if "custom code" in str(error) or "trust_remote_code" in str(error):
+        return BenchError(
+            f"backbone '{name}' needs code from its repository, which is never run: give a checkpoint of an "
+            "architecture that transformers has",
+            code="remote-code",
+        )
     known = refusal(name, error, list(BACKBONES))
     if known.code != "no-backbone":
         return known
@@ -159,49 +201,9 @@ def _refused(name: str, error: Exception) -> BenchError:
     )
 
 
-def _say_what_is_left_out(name: str, config: Any, found: Any, encoder: HuggingFaceEncoder) -> None:
-    """A notice where a checkpoint has the head of another task: it is not used."""
-    roots = sorted({key.partition(".")[0] for key in found["unexpected_keys"]} - PRETRAINING)
-    if roots and any("For" in made for made in config.architectures or ()):
-        notice(f"{name} is a {config.architectures[0]}: its head ({', '.join(roots)[:80]}) is left out")
-
-
 def _give_padding(tokenizer: Any, config: Any) -> None:
-    """Decoders come without a padding token: any will do, as the mask hides it. Padding is at the end: positions
-    are counted from the start."""
-    tokenizer.padding_side = "right"
+    """Decoders come without a padding token: any will do, as the mask hides it."""
     if tokenizer.pad_token_id is None:
         tokenizer.pad_token = tokenizer.eos_token or tokenizer.unk_token or tokenizer.convert_ids_to_tokens(0)
     if config.pad_token_id is None:
         config.pad_token_id = tokenizer.pad_token_id
-
-
-def _check_weights(name: str, found: Any, encoder: HuggingFaceEncoder) -> None:
-    """BenchError where the library would fill a parameter with random values; poolers and decoders are not used."""
-    wrong = {key for key, *_ in found["mismatched_keys"]} | set(found["missing_keys"])
-    unused = ("pooler", "decoder") if encoder.family.part else ("pooler",)
-    wrong = sorted(key for key in wrong if not any(f"{part}." in key for part in unused))
-    if wrong:
-        raise BenchError(
-            f"backbone '{name}': its weights and its config.json do not belong together: "
-            f"'{wrong[0]}' is missing or of another shape ({len(wrong)} in all)",
-            code="wrong-weights",
-        )
-
-
-def _check_tokenizer(name: str, tokenizer: Any, rows: int) -> None:
-    """BenchError where the tokenizer is slow, empty, or larger than the embedding table of `rows` rows."""
-    if not tokenizer.is_fast:
-        raise BenchError(f"backbone '{name}' has no fast tokenizer (tokenizer.json)", code="slow-tokenizer")
-    if len(tokenizer) <= len(tokenizer.all_special_ids):
-        raise BenchError(
-            f"backbone '{name}' has no tokenizer (tokenizer.json): save one beside its weights with "
-            "tokenizer.save_pretrained(...)",
-            code="no-tokenizer",
-        )
-    if len(tokenizer) > rows:
-        raise BenchError(
-            f"backbone '{name}': its tokenizer knows {len(tokenizer)} tokens but its embedding table has "
-            f"{rows} rows; they do not belong together",
-            code="wrong-tokenizer",
-        )

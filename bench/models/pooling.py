@@ -19,6 +19,10 @@ AVAILABLE: dict[str, Kind] = {"mean": "mean", "cls": "cls", "lasttoken": "last"}
 """Kinds of sentence-transformers, and what they are called here."""
 THEIRS = {ours: theirs for theirs, ours in AVAILABLE.items()}
 
+LOWERING = "sentence_bert_config.json"
+USED = ("Transformer", "Pooling", "Normalize", "Dropout")
+"""Modules that are read, or that have no weights."""
+
 DEFAULT: Kind = "mean"
 """For an encoder trained without pooling, such as a plain masked language model."""
 
@@ -80,6 +84,23 @@ def prompt_of(name: str) -> str:
     return default_prompt(_read(name, PROMPTS))
 
 
+@functools.cache
+def lowers(name: str) -> bool:
+    """Whether a sentence encoder reads texts in lower case, whatever its tokenizer does."""
+    if catalog.kind_of(name) == "vectors" or name in catalog.BACKBONES:
+        return False
+    settings = _read(name, LOWERING)
+    return isinstance(settings, dict) and settings.get("do_lower_case") is True
+
+
+@functools.cache
+def unused_modules(name: str) -> tuple[str, ...]:
+    """The modules with weights that a sentence encoder has after its pooling, by kind; () for any other."""
+    if catalog.kind_of(name) == "vectors" or name in catalog.BACKBONES:
+        return ()
+    return tuple(m.kind for m in modules_in(_read(name, MODULES)) if m.kind not in USED)
+
+
 def _declared(name: str) -> tuple[Any, ...]:
     """The kinds that a sentence-transformers model declares; () for any other backbone."""
     for module in modules_in(_read(name, MODULES)):
@@ -107,7 +128,7 @@ def _read(name: str, file: str) -> Any:
     """A JSON file of a backbone's folder or of its hub repository; None where there is none."""
     if _is_folder(name):
         of_weights = catalog.transformer_folder(name) / file
-        return read_json(of_weights if file == "config.json" else Path(name) / file)
+        return read_json(of_weights if file in ("config.json", LOWERING) else Path(name) / file)
     try:
         return read_json(_downloaded(name, file))
     except Exception:  # of the hub's client: no such file, no network; the weights will say what matters

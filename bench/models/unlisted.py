@@ -22,6 +22,7 @@ def examined(model: Any, name: str) -> Family:
     checks: list[tuple[str, Callable[[Any, Family], bool]]] = [
         ("a prefix and a suffix give what the whole model gives", _cuts_are_whole),
         ("gradients reach the blocks that run and no others", _gradients_stay),
+        ("padding after a text does not change it", _padding_is_unread),
     ]
     family = _guessed(model)
     if family is None:
@@ -111,3 +112,33 @@ def _gradients_stay(model: Any, family: Family) -> bool:
         if not reached <= set(range(stop)):
             return False
     return True
+
+
+def _padding_is_unread(model: Any, family: Family) -> bool:
+    tokens, mask = _inputs(model)
+    short = int(mask[1].sum())
+    run = Cut(model, family, 0, len(model.get_submodule(family.layers)) + 1).run
+    with torch.no_grad():
+        padded = run(tokens, True, {"attention_mask": mask})[1, :short]
+        alone = run(tokens[1:, :short], True, {"attention_mask": mask[1:, :short]})[0]
+    return torch.allclose(padded, alone, rtol=0, atol=TOLERANCE * float(alone.abs().max()))
+
+
+def fits(model: Any, family: Family, length: int) -> bool:
+    """Whether the embeddings, with any table of positions, take a text of `length` tokens."""
+    tokens = _inputs(model)[0][:1, :1].repeat(1, length)
+    try:
+        with torch.no_grad():
+            Cut(model, family, 0, 1).run(tokens, True, {"attention_mask": torch.ones_like(tokens)})
+    except (IndexError, RuntimeError):
+        return False
+    return True
+
+
+def longest(model: Any, family: Family, length: int) -> int:
+    """The longest text that fits, below one that does not."""
+    fitting, failing = 0, length
+    while failing - fitting > 1:
+        middle = (fitting + failing) // 2
+        fitting, failing = (middle, failing) if fits(model, family, middle) else (fitting, middle)
+    return fitting

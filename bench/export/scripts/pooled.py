@@ -13,8 +13,9 @@ from pathlib import Path
 from typing import Any
 
 import torch
+import transformers
 from safetensors.torch import load_file
-from transformers import AutoModel, AutoTokenizer
+from transformers import AutoConfig, AutoTokenizer
 
 Input = str | tuple[str, str]
 """A text, or a pair of texts."""
@@ -24,7 +25,8 @@ def probabilities(folder: str, texts: list[Input]) -> list[dict[str, float]]:
     """The labels of every text (or pair) with their probabilities, or its number; texts are cut where they were
     cut in training."""
     tokenizer = AutoTokenizer.from_pretrained(folder)
-    encoder = AutoModel.from_pretrained(folder).eval()
+    (name,) = AutoConfig.from_pretrained(folder).architectures
+    encoder = getattr(transformers, name).from_pretrained(folder).eval()
     pooling = json.loads((Path(folder) / "1_Pooling" / "config.json").read_text(encoding="utf-8"))
     head = load_file(Path(folder) / "2_Dense" / "model.safetensors")
     labels = encoder.config.id2label

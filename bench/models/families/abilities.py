@@ -36,11 +36,9 @@ def markdown() -> str:
 
 def _exported(family: Family) -> str:
     """The heads that have a standard class; a mean or last token is exported beside the plain model."""
-    if family.part:
-        return "–"
     form = family.form
     found = ["text (first token)" if form and form.dense else "text (with its pooling)"]
     found += [
         name for name, place in (("words", form and form.token), ("questions", form and form.span)) if place
     ]
-    return ", ".join(found)
+    return ", ".join(found) + (f"; as `{family.twin}`" if family.twin else "")

@@ -46,6 +46,8 @@ class Family:
     own_attention: its attention computes more than products and a softmax, so it keeps the library's `eager`.
     gated: the feed-forward part of its layers has a gate.
     form: its standard heads; None: models are exported as an encoder with pooling and a linear map.
+    twin: the family that an encoder is exported as, where its own standard classes need a decoder and this one
+        computes the same; `form` is then that family's.
     small: what makes a small random model of it, for tests.
     """
 
@@ -70,6 +72,7 @@ class Family:
     own_attention: bool = False
     gated: bool = False
     form: Form | None = None
+    twin: str = ""
     small: Mapping[str, Any] = field(default_factory=dict)
 
     @property

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from bench.models.families.bert import AFTER_PADDING
+from bench.models.families.bert import AFTER_PADDING, ROBERTA_HEAD
 from bench.models.families.contract import Family, Form
 from bench.models.shape import Shape
 
@@ -39,6 +39,7 @@ T5 = Family(
     part="encoder",
     lends="layer.0.SelfAttention",
     own_attention=True,
+    form=Form(span=""),
     small={"d_kv": 16, "num_layers": 3},
 )
 MT5 = replace(
@@ -61,7 +62,11 @@ BART = Family(
     positions=0,
     segments="",
     part="encoder",
+    settings={"encoder_layerdrop": 0.0},
+    form=ROBERTA_HEAD,
+    twin="roberta",
 )
+"""No layer is skipped at random: a view of some layers would lose the activations that enter it."""
 XLNET = Family(
     name="xlnet",
     known={
