@@ -66,11 +66,16 @@ def pooled_windows(logits: np.ndarray, encoded: Encoded) -> np.ndarray:
     outputs]; as they are where each text is one sequence."""
     if not encoded.pooled:
         return logits
-    starts = np.flatnonzero(np.diff(encoded.example, prepend=-1))
+    starts = first_windows(encoded)
     if encoded.pooled == "max":
         return np.maximum.reduceat(logits, starts)
     counts = np.diff(np.append(starts, len(logits)))
     return np.add.reduceat(logits, starts) / counts[:, None].astype(logits.dtype)
+
+
+def first_windows(encoded: Encoded) -> np.ndarray:
+    """The place of the first sequence of each text, int64 [N]."""
+    return np.flatnonzero(np.diff(encoded.example, prepend=-1))
 
 
 def _windows(texts: list[str], targets: np.ndarray, tokenizer: Any, recipe: Recipe) -> Encoded:

@@ -127,6 +127,7 @@ def prepare_group(cell: Cell, context: RunContext) -> CellGroup:
         texts = Texts([content(row) for row in rows.train], [content(row) for part in others for row in part])
         loaded = load(cell.backbone, context.registry.sources, texts)
         labels = task.labels(rows.train)
+        _check_kept(task, labels, recipe)
         tokenizer = loaded.text_tokenizer if task.head == "pooled" else loaded.tokenizer
         named = {"train": rows.train, "validation": rows.validation, **rows.scored()}
         encoded = {name: task.encode(examples, tokenizer, labels, recipe) for name, examples in named.items()}
@@ -200,6 +201,18 @@ def _check_reading(task: Task, recipe: Recipe) -> None:
         raise BenchError(
             f"task '{task.name}': recipe.{wrong} is for tasks of whole texts: leave it out",
             code="not-whole-texts",
+        )
+
+
+def _check_kept(task: Task, labels: Sequence[str], recipe: Recipe) -> None:
+    """BenchError where the recipe keeps or calibrates logits that the task does not have."""
+    key = "calibrate" if recipe.calibrate else "logits" if recipe.logits else ""
+    several = task.adapter == "multilabel"
+    if key and (task.head != "pooled" or len(labels) < 2 or (recipe.calibrate and several)):
+        raise BenchError(
+            f"task '{task.name}': recipe.{key} needs texts with one label each"
+            f"{'' if recipe.calibrate else ', or several'}: leave it out",
+            code="no-logits",
         )
 
 

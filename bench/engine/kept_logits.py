@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from bench.contracts import BenchError, Recipe, Task
+from bench.contracts import Recipe
+from bench.data.sequences import first_windows, pooled_windows
 from bench.engine.group import CellGroup
 from bench.engine.model import Model
 from bench.engine.plan import PlannedPhase
@@ -38,27 +38,17 @@ class KeptLogits:
 
 
 def kept_logits(model: Model, phase: PlannedPhase, group: CellGroup, recipe: Recipe) -> KeptLogits:
-    """What the recipe asks for. BenchError where the task has no labels of texts."""
+    """What the recipe asks for. The temperature is fitted on what it divides: one row of logits a text, however
+    many windows a text has."""
     if not recipe.logits and not recipe.calibrate:
         return KeptLogits()
-    _check(group.task, group.labels, recipe)
     if not recipe.calibrate:
         return KeptLogits(group.labels)
+    encoded = group.encoded["validation"]
     logits, _ = predict(model, "validation", group.splits["validation"], phase)
-    targets = group.encoded["validation"].targets
-    return KeptLogits(
-        group.labels, fitted_temperature(logits, targets if targets.ndim == 1 else targets.argmax(1))
-    )
-
-
-def _check(task: Task, labels: Sequence[str], recipe: Recipe) -> None:
-    kind = "recipe.calibrate" if recipe.calibrate else "recipe.logits"
-    if task.head != "pooled" or len(labels) < 2 or (recipe.calibrate and task.adapter == "multilabel"):
-        raise BenchError(
-            f"task '{task.name}': {kind} needs texts with one label each"
-            f"{'' if recipe.calibrate else ', or several'}: leave it out",
-            code="no-logits",
-        )
+    targets = encoded.targets[first_windows(encoded)]
+    classes = targets if targets.ndim == 1 else targets.argmax(1)
+    return KeptLogits(group.labels, fitted_temperature(pooled_windows(logits, encoded), classes))
 
 
 def fitted_temperature(logits: np.ndarray, targets: np.ndarray) -> float:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from importlib.metadata import version
 from typing import Any
 
-from bench.contracts import Cell, set_values
+from bench.contracts import Cell, Recipe, set_values
 from bench.engine.group import CellGroup
 from bench.export.problem import problem_of, reads_pairs
 from bench.export.scores import Request
@@ -56,7 +56,7 @@ def card(cell: Cell, group: CellGroup, standard: bool, request: Request, scores:
         "probabilities, and predicts exactly what was measured: it was compared on all "
         f"{len(group.rows.test):,} test rows.",
         "",
-        *(_standard(kind, rows) if standard else _pooled(cell, rows)),
+        *(_standard(cell, kind, rows) if standard else _pooled(cell, rows)),
         *_twin(group),
         "",
         "## Scores",
@@ -65,7 +65,7 @@ def card(cell: Cell, group: CellGroup, standard: bool, request: Request, scores:
         "",
         "## Limits",
         "",
-        *_limits(kind, cell.recipe.max_length),
+        *_limits(kind, cell.recipe),
         *_of_data(group),
         "",
         "## Data",
@@ -169,8 +169,13 @@ def _training(cell: Cell) -> list[str]:
     return [f"Recipe: {recipe}.", "", f"Packages: {packages}."]
 
 
-def _standard(kind: str, rows: Sequence[Any]) -> list[str]:
+def _standard(cell: Cell, kind: str, rows: Sequence[Any]) -> list[str]:
     loaded = f"The model is a standard `{CLASSES[kind]}`."  # pyright: ignore[reportArgumentType]
+    if kind == "pooled" and not _reads_the_start(cell.recipe):
+        return [
+            f"{loaded} Long texts are read by `predict.py` alone as they were in training: a `pipeline` would cut "
+            "off their end."
+        ]
     if kind == "pooled":
         pairs = ' It takes `{"text": …, "text_pair": …}`.' if reads_pairs(rows) else ""
         return [
@@ -201,13 +206,27 @@ def _pooled(cell: Cell, rows: Sequence[Any]) -> list[str]:
         f"The classifier reads {what}, which no `AutoModelForSequenceClassification` of this encoder does. So:",
         "",
         "- `predict.py` works as it is, with transformers and torch.",
-        *([] if reads_pairs(rows) else answers),
+        *(answers if _reads_the_start(cell.recipe) and not reads_pairs(rows) else []),
         "- The folder is the encoder, of the class in its `config.json`; `1_Pooling` and `2_Dense` are the rest.",
         '- `pipeline("text-classification")` does not work: it would put a random classifier on the first token.',
     ]
 
 
-def _limits(kind: str, length: int) -> list[str]:
+def _reads_the_start(recipe: Recipe) -> bool:
+    """Whether a text that is too long loses its end, as everywhere in transformers."""
+    return recipe.windows == "none" and recipe.truncation == "head"
+
+
+def _limits(kind: str, recipe: Recipe) -> list[str]:
+    length = recipe.max_length
+    if kind == "pooled" and recipe.windows != "none":
+        pooled = "mean" if recipe.windows == "mean" else "maximum"
+        return [
+            f"- A text is read in windows of {length} tokens that share {recipe.stride}, as in training; the "
+            f"{pooled} of their logits is taken."
+        ]
+    if kind == "pooled" and recipe.truncation != "head":
+        return [f"- Of a text with more than {length} tokens only both ends are read, as in training."]
     if kind == "pooled":
         return [
             f"- Texts are cut after {length} tokens, as in training (`truncation=True`). What follows is not read."

@@ -16,14 +16,18 @@ import numpy as np
 import torch
 
 from bench.contracts import BenchError, Cell
+from bench.data.sequences import pooled_windows
 from bench.data.spaced import for_words
 from bench.engine.cell import fitted_task, train
 from bench.engine.group import CellGroup, RunContext, prepare_group
+from bench.engine.kept_logits import kept_logits
 from bench.engine.machine import Device, choose_device
+from bench.engine.model import Model
+from bench.engine.plan import PlannedPhase
 from bench.engine.prediction import predict
 from bench.export.card import card
 from bench.export.pooled import plain_encoder, save_head
-from bench.export.problem import in_units, is_alike, named, problem_of, reads_pairs
+from bench.export.problem import are_close, in_units, is_alike, named, problem_of, reads_pairs, shares_of
 from bench.export.problem import inputs as _inputs
 from bench.export.scores import UNSAID, Request, own_scores
 from bench.export.standard import is_standard, standard_model, why_not
@@ -44,6 +48,15 @@ class Exported:
     folder: Path
     rows: int
     checked: int
+
+
+@dataclass(frozen=True)
+class _Expected:
+    """What the harness says of the test rows. shares: the probabilities of all labels of every text, float
+    [texts, labels]; None where the task has no labels of texts."""
+
+    answers: Sequence[Any]
+    shares: np.ndarray | None
 
 
 def check_free(folder: Path) -> None:
@@ -109,14 +122,15 @@ def export(
     model = replace(trained.model, prefix=None)
     whole = replace(trained.plan.phases[-1], frozen=0)
     group = replace(group, task=fitted_task(model, whole, group, cell.recipe))
-    logits, _ = predict(model, "test", group.splits["test"], whole)
-    expected = group.task.decode(logits, group.encoded["test"], group.rows.test, group.labels)
+    temperature = kept_logits(model, whole, group, cell.recipe).temperature
+    expected = _expected(model, whole, group, temperature)
     encoder = _whole(model.backbone, cell, group, context)
     folder.parent.mkdir(parents=True, exist_ok=True)
     work = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name}-"))
     try:
         standard = is_standard(encoder, group.task.head, cell.recipe)
-        _write(encoder, model.head.map[-1].cpu(), cell, group, work)
+        head = in_units(model.head.map[-1].cpu(), group.labels, problem_of(group.rows.train), temperature)
+        _write(encoder, head, cell, group, work)
         (work / "README.md").write_text(card(cell, group, standard, request, scores), encoding="utf-8")
         _check(work, group, expected)
         if folder.exists():
@@ -157,14 +171,26 @@ def _whole(trained: Any, cell: Cell, group: CellGroup, context: RunContext) -> H
     return twin_of(whole)
 
 
+def _expected(model: Model, whole: PlannedPhase, group: CellGroup, temperature: float | None) -> _Expected:
+    """What the harness's own model says, all blocks run anew."""
+    encoded = group.encoded["test"]
+    logits, _ = predict(model, "test", group.splits["test"], whole)
+    answers = group.task.decode(logits, encoded, group.rows.test, group.labels)
+    if group.task.head != "pooled":
+        return _Expected(answers, None)
+    problem = problem_of(group.rows.train)
+    return _Expected(answers, shares_of(pooled_windows(logits, encoded), problem, temperature))
+
+
 def _write(encoder: HuggingFaceEncoder, head: Any, cell: Cell, group: CellGroup, folder: Path) -> None:
+    """head: a linear map whose outputs are as the data have them."""
     from transformers.utils import logging
 
     logging.disable_progress_bar()
     kind, recipe = group.task.head, cell.recipe
     standard = is_standard(encoder, kind, recipe)
     problem = problem_of(group.rows.train)
-    head, names = in_units(head, group.labels, problem), named(group.labels, problem)
+    names = named(group.labels, problem)
     if standard:
         model = standard_model(encoder, head, kind, names)
         model.config.doc_stride = recipe.stride
@@ -177,6 +203,10 @@ def _write(encoder: HuggingFaceEncoder, head: Any, cell: Cell, group: CellGroup,
         setattr(model.config, name, value)
     if reads_pairs(group.rows.train):
         model.config.reads_pairs = True
+    if recipe.windows != "none":
+        model.config.text_windows, model.config.text_stride = recipe.windows, recipe.stride
+    if recipe.truncation != "head":
+        model.config.text_truncation = recipe.truncation
     model.save_pretrained(folder)
     tokenizer = group.loaded.text_tokenizer if kind == "pooled" else group.loaded.tokenizer
     tokenizer = for_words(tokenizer) if kind == "token" else tokenizer
@@ -188,27 +218,29 @@ def _write(encoder: HuggingFaceEncoder, head: Any, cell: Cell, group: CellGroup,
             given  # saved from the second
         )
     tokenizer.save_pretrained(folder)
-    shutil.copyfile(SCRIPTS / (SCRIPT[kind] if standard else "pooled.py"), folder / "predict.py")
+    shutil.copyfile(SCRIPTS / SCRIPT[kind], folder / "predict.py")
     shutil.copyfile(SCRIPTS / "predict_files.py", folder / "predict_files.py")
     folder.chmod(0o755)
 
 
-def _check(folder: Path, group: CellGroup, expected: Sequence[Any]) -> None:
-    """BenchError where the folder's own script predicts anything else than the harness did."""
+def _check(folder: Path, group: CellGroup, expected: _Expected) -> None:
+    """BenchError where the folder's own script says anything else than the harness did: an answer, or the
+    probability of a label."""
     spec = importlib.util.spec_from_file_location("exported_predict", folder / "predict.py")
     assert spec is not None
     assert spec.loader is not None
     script = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(script)
-    found = script.predict(str(folder), _inputs(group.rows.test))
-    wrong = [
-        row.id
-        for row, a, b in zip(group.rows.test, expected, found, strict=True)
-        if not is_alike(a, b, group.labels)
-    ]
+    found = script.probabilities(str(folder), _inputs(group.rows.test))
+    answers = script.answers(str(folder), found)
+    alike = [is_alike(a, b, group.labels) for a, b in zip(expected.answers, answers, strict=True)]
+    if expected.shares is not None:
+        close = are_close(expected.shares, found, group.labels)
+        alike = [a and b for a, b in zip(alike, close, strict=True)]
+    wrong = [row.id for row, same in zip(group.rows.test, alike, strict=True) if not same]
     if wrong:
         raise BenchError(
-            f"the exported model predicts {len(wrong)} of {len(expected)} test rows otherwise than the "
+            f"the exported model predicts {len(wrong)} of {len(alike)} test rows otherwise than the "
             f"harness (first: '{wrong[0]}'): nothing was written; please report this",
             "export-differs",
         )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
 import torch
 from torch import nn
 
@@ -13,7 +14,7 @@ from bench.data.label_sets import LabelSet
 from bench.data.numbers import scale_of
 
 CLOSE = 1e-3
-"""Standard deviations by which a number may differ for rounding."""
+"""Standard deviations, or units of probability, by which an answer may differ for rounding."""
 
 
 def problem_of(rows: Sequence[Any]) -> str | None:
@@ -33,17 +34,36 @@ def named(labels: tuple[str, ...], problem: str | None) -> tuple[str, ...]:
     return ("number",) if problem == "regression" else labels
 
 
-def in_units(head: nn.Linear, labels: tuple[str, ...], problem: str | None) -> nn.Linear:
-    """The head of a number with the scale of the training rows in its weights: it gives numbers as the data have
-    them."""
-    if problem != "regression":
+def in_units(
+    head: nn.Linear, labels: tuple[str, ...], problem: str | None, temperature: float | None
+) -> nn.Linear:
+    """The head whose outputs need nothing more: of a number with the scale of the training rows in its weights, of
+    labels with the logits divided by the temperature that calibrates them."""
+    if problem == "regression":
+        mean, deviation = scale_of(labels)
+    elif temperature is not None:
+        mean, deviation = 0.0, 1 / temperature
+    else:
         return head
-    mean, deviation = scale_of(labels)
     scaled = nn.Linear(head.in_features, head.out_features)
     with torch.no_grad():
         scaled.weight.copy_(head.weight * deviation)
         scaled.bias.copy_(head.bias * deviation + mean)
     return scaled
+
+
+def shares_of(logits: np.ndarray, problem: str | None, temperature: float | None) -> np.ndarray | None:
+    """The probability of every label of every text, from its logits [N, labels]; None of a number."""
+    if problem == "regression":
+        return None
+    scaled = torch.from_numpy(logits.astype(np.float64)) / (temperature or 1.0)
+    return (scaled.sigmoid() if problem == "multi_label_classification" else scaled.softmax(1)).numpy()
+
+
+def are_close(ours: np.ndarray, theirs: Sequence[dict[str, float]], names: Sequence[str]) -> list[bool]:
+    """Whether the script's probabilities of each text are the harness's, up to rounding."""
+    found = np.array([[shares[name] for name in names] for shares in theirs])
+    return (np.abs(found - ours).max(1) <= CLOSE).tolist()
 
 
 def is_alike(ours: Any, theirs: Any, labels: tuple[str, ...]) -> bool:

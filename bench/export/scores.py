@@ -74,6 +74,6 @@ def _columns(rows: Mapping[str, Sequence[Any]]) -> dict[str, np.ndarray]:
     """As prediction files are read."""
     found = {"split": ["test"] * len(rows["id"]), **rows}
     return {
-        name: np.array(values, dtype=object if values and isinstance(values[0], str) else None)
+        name: np.array(values, dtype=object if len(values) and isinstance(values[0], str) else None)
         for name, values in found.items()
     }

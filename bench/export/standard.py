@@ -41,8 +41,6 @@ def why_not(name: str, kind: HeadKind, recipe: Recipe) -> str | None:
     family = family_of(name)
     if kind != "pooled" and not _place(family.form if family else None, kind):
         return f"no standard class of {name} computes a linear map of every token"
-    if recipe.windows != "none" or recipe.truncation != "head":
-        return "its texts are read in windows or from both ends, which no exported model does: leave that out"
     if recipe.head != "linear":
         return f"the head is '{recipe.head}', and the exported model has no such part: use recipe.head=linear"
     if recipe.features != "last":

@@ -2,32 +2,47 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter
-from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
+from bench.analysis.derived import LABELLED
+from bench.analysis.entities import types
 from bench.analysis.groups import Group, Key
 from bench.analysis.loading import Columns
+from bench.analysis.statistics.resampling import Source
+from bench.analysis.tables import classes as tables
+from bench.analysis.tables.classes import MATRIX, ScoredClass
 from bench.analysis.tables.model import Block, Column, Entry, Row, Table
-from bench.report.entities import spans, types
 from bench.report.reading import Reading
-from bench.runs.record import Record
 
-MOST = 12  # classes of a confusion matrix
-OTHERS = "all others"
+MOST = 20  # classes of the comparison of strategies
+SHOWN = 60  # classes of the scores of one strategy
+WORST = 15  # confusions that are listed where there are too many classes for a matrix
+
+
+@dataclass(frozen=True)
+class Confused:
+    """Examples of one class that are predicted as another, summed over seeds; share: of the class's examples."""
+
+    reference: str
+    prediction: str
+    count: int
+    share: float
 
 
 @dataclass(frozen=True)
 class Confusion:
-    """A confusion matrix, summed over seeds. counts[i][j]: reference i, prediction j."""
+    """The confusions of a strategy, summed over seeds. counts[i][j]: reference i, prediction j. With more than
+    MATRIX classes there is no matrix: worst has the most frequent confusions, others counts the remaining ones."""
 
     key: Key
     label: str
-    classes: tuple[str, ...]
-    counts: tuple[tuple[int, ...], ...]
+    classes: tuple[str, ...] = ()
+    counts: tuple[tuple[int, ...], ...] = ()
+    worst: tuple[Confused, ...] = ()
+    others: int = 0
 
     def share(self, row: int, column: int) -> float:
         """The share of the references of class `row` that were predicted as class `column`."""
@@ -35,48 +50,92 @@ class Confusion:
         return self.counts[row][column] / total if total else 0.0
 
 
-def has_classes(reading: Reading, task: str) -> bool:
-    """Whether the task has labels or tags, and predictions with them."""
-    return any(
-        _pairs(reading, record) is not None for group in reading.of_task(task) for record in group.done
-    )
+@dataclass(frozen=True)
+class ByClass:
+    """The classes of a task. compared: F1 of every strategy. details: precision, recall and F1, a block a strategy;
+    of many classes those of the best strategy alone."""
+
+    compared: Table
+    details: Table
 
 
-def table(reading: Reading, task: str) -> Table | None:
-    """F1 of every class or entity type, one column per strategy, means over seeds; None where there are none."""
-    groups = [group for group in reading.of_task(task) if _complete(reading, group)]
+def by_class(reading: Reading, task: str) -> ByClass | None:
+    """The scores of a task by class, with intervals; None where it has no classes."""
+    source = Source(reading.run.predictions)
+    groups = {group.key: group for group in reading.of_task(task) if tables.has_classes(group, source)}
     if not groups:
         return None
-    counted = {group.key: [_counts(reading, record) for record in group.done] for group in groups}
-    support: Counter[str] = Counter()
-    for name, (_, _, gold) in counted[groups[0].key][0].items():
-        support[name] = gold
-    names = sorted(support, key=lambda name: (-support[name], name))
-    columns = [Column("support", "examples" if not _is_tagged(groups[0]) else "entities", "count")]
-    columns += [Column("/".join(group.key[1:]), reading.label(group.key), "percent") for group in groups]
-    rows = []
-    for name in names:
-        f1 = [Entry(float(np.mean([_f1(c.get(name, (0, 0, 0))) for c in counted[g.key]]))) for g in groups]
-        rows.append(Row((name,), (Entry(float(support[name])), *f1)))
-    kind = "entity type" if _is_tagged(groups[0]) else "class"
-    note = "In percent, means over seeds. A class with few test examples says little, so intervals are not shown."
-    return Table(f"F1 by {kind}", (kind,), tuple(columns), (Block("", tuple(rows)),), (note,))
+    found = tables.scored(groups, source)
+    kind, unit = (
+        ("entity type", "entities") if _is_tagged(next(iter(groups.values()))) else ("class", "examples")
+    )
+    return ByClass(_compared(reading, found, (kind, unit)), _details(reading, found, (kind, unit)))
 
 
 def confusions(reading: Reading, task: str) -> list[Confusion]:
-    """One matrix per strategy, in the order of the tables; rare classes are merged."""
+    """The confusions of every strategy, in the order of the tables."""
     found = []
     for group in reading.of_task(task):
-        if group.done and group.done[0].adapter == "multilabel":
+        if group.done[0].adapter not in (*LABELLED, "ner"):
             continue  # a set of labels is not taken for another one
         pairs: Counter[tuple[str, str]] = Counter()
         for record in group.done:
-            rows = _pairs(reading, record)
-            if rows is not None:
+            rows = reading.columns(record)
+            if rows is not None and {"reference", "prediction"} <= rows.keys():
                 pairs.update(_paired(rows, _is_tagged(group)))
         if pairs:
             found.append(_confusion(group.key, reading.label(group.key), pairs))
     return found
+
+
+def _compared(reading: Reading, found: dict[Key, list[ScoredClass]], words: tuple[str, str]) -> Table:
+    """A row a class, a column a strategy."""
+    kind, unit = words
+    first = next(iter(found.values()))
+    f1 = {key: {item.name: item.scores[-1] for item in classes} for key, classes in found.items()}
+    rows = tuple(
+        Row((item.name,), (item.size, *(f1[key].get(item.name, Entry()) for key in found)))
+        for item in first[:MOST]
+    )
+    blocks = (Block("", rows),)
+    columns = [Column("/".join(key[1:]), reading.label(key), "score") for key in found]
+    more = len(first) - len(rows)
+    notes = tables.notes(blocks)
+    if more:
+        notes.append(
+            f"Of {len(first)} classes, the {more} with the fewest examples are in the details alone."
+        )
+    return Table(f"F1 by {kind}", (kind,), (_size(unit), *columns), blocks, tuple(notes))
+
+
+def _details(reading: Reading, found: dict[Key, list[ScoredClass]], words: tuple[str, str]) -> Table:
+    kind, unit = words
+    notes = []
+    if max(map(len, found.values())) > MATRIX and len(found) > 1:
+        best = max(found, key=lambda key: _headline(reading.groups[key]))
+        found = {best: found[best]}
+        notes.append(
+            f"Of {reading.label(best)}, which has the best score; `table --kind classes` has every strategy."
+        )
+    blocks = tuple(
+        Block(
+            reading.label(key),
+            tuple(Row((item.name,), (item.size, *item.scores)) for item in classes[:SHOWN]),
+        )
+        for key, classes in found.items()
+    )
+    caption = f"Precision, recall and F1 by {kind}"
+    columns = (_size(unit), *tables.SCORES[1:])
+    return Table(caption, (kind,), columns, blocks, (*notes, *tables.notes(blocks)))
+
+
+def _size(unit: str) -> Column:
+    return replace(tables.SCORES[0], heading=unit)
+
+
+def _headline(group: Group) -> float:
+    """The mean headline score of a group."""
+    return float(np.mean(group.scores(group.headline) or [0.0]))
 
 
 def _confusion(key: Key, label: str, pairs: Counter[tuple[str, str]]) -> Confusion:
@@ -85,29 +144,23 @@ def _confusion(key: Key, label: str, pairs: Counter[tuple[str, str]]) -> Confusi
         support[reference] += count
         support[prediction] += 0
     names = sorted(support, key=lambda name: (-support[name], name))
-    kept = names if len(names) <= MOST else [*names[: MOST - 1], OTHERS]
-    place = {name: min(number, len(kept) - 1) for number, name in enumerate(names)}
-    counts = np.zeros((len(kept), len(kept)), dtype=int)
+    if len(names) > MATRIX:
+        return _listed(key, label, pairs, support)
+    place = {name: number for number, name in enumerate(names)}
+    counts = np.zeros((len(names), len(names)), dtype=int)
     for (reference, prediction), count in pairs.items():
         counts[place[reference], place[prediction]] += count
-    return Confusion(key, label, tuple(kept), tuple(tuple(map(int, row)) for row in counts))
+    return Confusion(key, label, tuple(names), tuple(tuple(map(int, row)) for row in counts))
+
+
+def _listed(key: Key, label: str, pairs: Counter[tuple[str, str]], support: Counter[str]) -> Confusion:
+    wrong = sorted((pair for pair in pairs if pair[0] != pair[1]), key=lambda pair: (-pairs[pair], *pair))
+    worst = tuple(Confused(*pair, pairs[pair], pairs[pair] / support[pair[0]]) for pair in wrong[:WORST])
+    return Confusion(key, label, worst=worst, others=len(wrong) - len(worst))
 
 
 def _is_tagged(group: Group) -> bool:
     return group.done[0].adapter == "ner"
-
-
-def _complete(reading: Reading, group: Group) -> bool:
-    return all(_pairs(reading, record) is not None for record in group.done)
-
-
-def _pairs(reading: Reading, record: Record) -> Columns | None:
-    """The rows of a task with classes; None for another task, or where predictions lack texts."""
-    labelled = record.adapter == "ner" or any(
-        metric.kind in ("macro_f1", "class_f1", "sets_f1") for metric in record.metrics
-    )
-    rows = reading.columns(record) if labelled else None
-    return rows if rows is not None and {"reference", "prediction"} <= rows.keys() else None
 
 
 def _paired(rows: Columns, tagged: bool) -> Counter[tuple[str, str]]:
@@ -120,30 +173,3 @@ def _paired(rows: Columns, tagged: bool) -> Counter[tuple[str, str]]:
         for pair in zip(types(reference), types(prediction), strict=True):
             words[pair] += count
     return words
-
-
-def _counts(reading: Reading, record: Record) -> dict[str, tuple[int, int, int]]:
-    """By class: the counts of correct, predicted and reference units."""
-    rows = _pairs(reading, record)
-    if rows is None:
-        return {}
-    found: dict[str, list[int]] = {}
-    pairs = Counter(zip(map(str, rows["reference"]), map(str, rows["prediction"]), strict=True))
-    for (reference, prediction), count in pairs.items():
-        gold, said = _units(reference, record), _units(prediction, record)
-        for place, units in enumerate((gold & said, said, gold)):
-            for name, _, _ in units:
-                found.setdefault(name, [0, 0, 0])[place] += count
-    return {name: (right, said, gold) for name, (right, said, gold) in found.items()}
-
-
-def _units(value: str, record: Record) -> frozenset[tuple[str, int, int]]:
-    """The entities of a sentence, or the labels of a text."""
-    if record.adapter == "multilabel":
-        return frozenset((label, 0, 0) for label in json.loads(value))
-    return spans(value) if record.adapter == "ner" else frozenset({(value, 0, 0)})
-
-
-def _f1(counts: Sequence[int]) -> float:
-    right, said, gold = counts
-    return 2 * right / (said + gold) if said + gold else 0.0

@@ -9,13 +9,13 @@ from typing import Any
 
 import numpy as np
 
+from bench.analysis.entities import spans
 from bench.analysis.groups import Group
 from bench.analysis.loading import Columns
 from bench.analysis.statistics.metrics import ratios
 from bench.analysis.statistics.resampling import definition
 from bench.contracts import QuestionExample, WordsExample
 from bench.data.rows import cached_rows
-from bench.report.entities import spans
 from bench.report.reading import Reading
 from bench.runs.record import Record
 

@@ -19,7 +19,7 @@ from bench.analysis.tables.footnotes import provenance, warnings
 from bench.analysis.tables.model import Table
 from bench.report import charts, classes, reproduce
 from bench.report.answer import Answer, answers, overall
-from bench.report.classes import Confusion
+from bench.report.classes import ByClass, Confusion
 from bench.report.curves import curves
 from bench.report.examples import Hard, hardest
 from bench.report.ledger import ledger
@@ -41,7 +41,7 @@ class Errors:
 
     task: str
     words: bool  # whether confusions count words, because every word has a tag
-    table: Table | None
+    by_class: ByClass | None
     confusions: tuple[Confusion, ...]
     hardest: tuple[Hard, ...]
 
@@ -174,11 +174,11 @@ def _errors(reading: Reading, task: str, cache: Path) -> Errors | None:
     found = Errors(
         task,
         any(group.done[0].adapter == "ner" for group in reading.of_task(task)),
-        classes.table(reading, task),
+        classes.by_class(reading, task),
         tuple(classes.confusions(reading, task)),
         tuple(hardest(reading, task, cache)),
     )
-    return found if found.table or found.confusions or found.hardest else None
+    return found if found.by_class or found.confusions or found.hardest else None
 
 
 def _problems(records: Sequence[Record]) -> list[Problem]:

@@ -16,6 +16,7 @@ from bench.data.sources import Sources
 from tasks.ag_news import AGNews
 from tasks.conll2003 import NAMES, CoNLL2003
 from tasks.squad_v1 import SquadV1
+from tasks.squad_v2 import SquadV2
 from tasks.sst2 import SST2
 
 
@@ -84,6 +85,37 @@ def test_questions_of_a_local_copy(tmp_path: Path) -> None:
     splits = SquadV1().splits(local_sources(tmp_path, "squad", train=rows, validation=rows[:1]))
     assert [len(splits.train), len(splits.validation), len(splits.test)] == [44, 5, 1]
     assert splits.test[0] == QuestionExample("0", "Who ran?", "Ann 0 ran.", (("Ann", 0),), "article 0")
+
+
+def test_questions_without_an_answer_of_a_local_copy(tmp_path: Path) -> None:
+    answers = ({"text": ["Ann"], "answer_start": [0]}, {"text": [], "answer_start": []})
+    rows = [
+        {
+            "id": f"{n}",
+            "title": f"article {n // 5}",
+            "question": "Who ran?",
+            "context": "Ann ran.",
+            "answers": answers[n % 2],
+        }
+        for n in range(50)
+    ]
+    splits = SquadV2().splits(local_sources(tmp_path, "squad_v2", train=rows, validation=rows[:1]))
+    found = [row.answers for row in (*splits.train, *splits.validation)]
+    assert found.count(()) == found.count((("Ann", 0),)) > 0
+
+
+@pytest.mark.parametrize("task", [SquadV1, SquadV2])
+@pytest.mark.parametrize(
+    "answers", [{"text": ["Bob"], "answer_start": [0]}, {"text": ["Ann"]}, None], ids=str
+)
+def test_an_answer_that_is_not_in_its_context_is_no_question_without_one(
+    task: type[Task], answers: Any, tmp_path: Path
+) -> None:
+    row = {"id": "0", "title": "t", "question": "Who?", "context": "Ann ran.", "answers": answers}
+    folder = {SquadV1: "squad", SquadV2: "squad_v2"}[task]
+    with pytest.raises(BenchError, match="row 0 of split 'train'") as error:
+        task().splits(local_sources(tmp_path, folder, train=[row], validation=[row]))
+    assert error.value.code == "unexpected-row"
 
 
 @pytest.mark.parametrize(

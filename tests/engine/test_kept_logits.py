@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -12,7 +13,7 @@ import torch
 import torch.nn.functional as F
 from scipy.special import log_softmax
 
-from bench.contracts import BenchError, Cell, Recipe
+from bench.contracts import BenchError, Cell, Recipe, Splits
 from bench.data.class_weights import balanced
 from bench.engine.cell import run_cell
 from bench.engine.group import RunContext, prepare_group
@@ -57,6 +58,28 @@ def test_calibration_divides_logits_by_one_temperature(
     for label in ("logit:negative", "logit:positive"):
         scaled = plain["test"][label].astype(float) / temperature
         assert tests["test"][label].astype(float) == pytest.approx(scaled, rel=0.01, abs=0.01)
+
+
+def test_calibration_is_of_texts_and_not_of_their_windows(
+    toy_cell: Callable[..., Cell], toy_context: RunContext
+) -> None:
+    """The temperature has the lowest cross-entropy on what it divides: pooled logits, a row a text."""
+    recipe = Recipe(**{**RECIPE, "max_length": 8, "stride": 2}, calibrate=True, windows="max")
+    cell = toy_cell("probe", recipe=recipe)
+    group, record, _ = run(cell, toy_context)
+    encoded = group.encoded["validation"]
+    assert len(encoded) > len(group.rows.validation)
+    as_test = replace(cell, recipe=replace(recipe, calibrate=False, logits=True))
+    swapped = replace(
+        group,
+        rows=Splits(group.rows.train, group.rows.validation, group.rows.validation),
+        encoded={**group.encoded, "test": encoded},
+        splits={**group.splits, "test": group.splits["validation"]},
+    )
+    _, tests = run_cell(as_test, swapped, toy_context, lambda point: None)
+    logits = np.stack([tests["test"][f"logit:{label}"] for label in group.labels], 1).astype(float)
+    targets = np.array([group.labels.index(row.label) for row in group.rows.validation])
+    assert record.chosen["temperature"] == pytest.approx(fitted_temperature(logits, targets), rel=0.02)
 
 
 @pytest.mark.parametrize("true", [0.25, 1.0, 4.0])
@@ -107,7 +130,7 @@ def test_tasks_without_classes_of_texts_refuse_it(
     task: str, changes: Any, toy_cell: Callable[..., Cell], toy_context: RunContext
 ) -> None:
     with pytest.raises(BenchError) as error:
-        run(toy_cell("frozen", task=task, recipe=Recipe(**RECIPE, **changes)), toy_context)
+        prepare_group(toy_cell("frozen", task=task, recipe=Recipe(**RECIPE, **changes)), toy_context)
     assert error.value.code in ("no-classes", "no-logits")
     assert "leave it out" in str(error.value) or "use recipe.train" in str(error.value)
 

@@ -80,10 +80,10 @@ def pairs(
     with pytest.MonkeyPatch.context() as patch:
         check = exporting._check
 
-        def noted(folder: Path, group: Any, expected: Sequence[Any]) -> None:
+        def noted(folder: Path, group: Any, expected: Any) -> None:
             task, strategy, _ = folder.name.removeprefix(".").split("_")[:3]
             target = work / f"{task}_{strategy}_model"
-            models[task, strategy] = Model(target, exporting._inputs(group.rows.test), expected)
+            models[task, strategy] = Model(target, exporting._inputs(group.rows.test), expected.answers)
             check(folder, group, expected)
 
         patch.setattr(exporting, "_check", noted)

@@ -43,7 +43,7 @@ LISTED = {
     ("bench/models/vector_backbone.py", "from_pretrained"): "torch's Embedding, from a tensor in memory",
     ("bench/peers/classifiers.py", "from_pretrained"): "safetensors, and trust_remote_code=False",
     ("bench/peers/trainer.py", "from_pretrained"): "safetensors, and trust_remote_code=False",
-    ("bench/export/scripts/pooled.py", "from_pretrained"): "a folder that `export` wrote, in safetensors",
+    ("bench/export/scripts/text.py", "from_pretrained"): "a folder that `export` wrote, in safetensors",
     ("bench/export/scripts/questions.py", "from_pretrained"): "a folder that `export` wrote, in safetensors",
     ("bench/data/hub.py", "datasets.load_dataset"): "version 4 of datasets has no loading scripts",
     ("bench/user_data/token_counts.py", "from_pretrained"): "a tokenizer, and trust_remote_code=False",

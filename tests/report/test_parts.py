@@ -3,22 +3,24 @@
 from __future__ import annotations
 
 import itertools
+from collections import Counter
 from pathlib import Path
 
 import numpy as np
 import pytest
 from pydantic import TypeAdapter
-from sklearn.metrics import f1_score
+from sklearn.metrics import precision_recall_fscore_support
 
+from bench.analysis.entities import spans, types
 from bench.analysis.loading import Run
 from bench.analysis.statistics.uncertainty import Shown, from_predictions
+from bench.analysis.tables.classes import IS_RARE
 from bench.analysis.tables.model import Column, Table
 from bench.contracts import BenchError, Cell, Metric, Recipe
 from bench.report import classes, palette
 from bench.report import curves as curves_module
 from bench.report.curves import cold_curve, curves, mean_curve, thinned
 from bench.report.encodings import letters
-from bench.report.entities import spans, types
 from bench.report.ledger import explain, ledger, steps
 from bench.report.reading import Reading, read
 from bench.runs.record import Record
@@ -83,17 +85,26 @@ def test_a_run_without_curves_has_no_chart_of_them(run: Run):
     assert curves(read(Run("bare", bare, run.predictions)), "reviews", "step") is None
 
 
-def test_f1_by_class_is_that_of_scikit_learn(run: Run, reading: Reading):
-    found = classes.table(reading, "reviews")
+def test_scores_by_class_are_those_of_scikit_learn(run: Run, reading: Reading):
+    found = classes.by_class(reading, "reviews")
     assert found is not None
-    place = [column.heading for column in found.columns].index("full")
-    rows = {row.labels[0]: row.entries[place].value for row in found.blocks[0].rows}
-    labels = ["neg", "pos", "mixed"]
+    place = [column.heading for column in found.compared.columns].index("full")
+    (compared,) = found.compared.blocks
+    labels = [row.labels[0] for row in compared.rows]
+    assert sorted(labels) == ["mixed", "neg", "pos"]
     files = [run.predictions(f"reviews/full/minilm/seed{seed}") for seed in range(3)]
     wanted = [
-        f1_score(list(f["reference"]), list(f["prediction"]), labels=labels, average=None) for f in files
+        precision_recall_fscore_support(list(f["reference"]), list(f["prediction"]), labels=labels)
+        for f in files
     ]
-    assert [rows[label] for label in labels] == pytest.approx(np.mean(wanted, axis=0).tolist())
+    precision, recall, f1 = (np.mean([item[part] for item in wanted], axis=0).tolist() for part in range(3))
+    assert [row.entries[place].value for row in compared.rows] == pytest.approx(f1)
+    block = next(block for block in found.details.blocks if block.title == "full")
+    for number, row in enumerate(block.rows):
+        support, *scores = (entry.value for entry in row.entries)
+        assert support == wanted[0][3][number]
+        assert scores == pytest.approx([precision[number], recall[number], f1[number]])
+        assert all(entry.spread for entry in row.entries[1:])
 
 
 def test_a_confusion_matrix_counts_every_example_of_every_seed(reading: Reading):
@@ -103,12 +114,42 @@ def test_a_confusion_matrix_counts_every_example_of_every_seed(reading: Reading)
     assert sum(found[0].share(0, column) for column in range(3)) == pytest.approx(1)
 
 
-def test_rare_classes_of_a_confusion_matrix_are_put_together():
-    labels = tuple(f"label-{number}" for number in range(20))
-    found = classes.confusions(read(make_run(Grid(tasks=("many",), labels=labels))), "many")[0]
-    assert len(found.classes) == classes.MOST
-    assert found.classes[-1] == classes.OTHERS
-    assert sum(map(sum, found.counts)) == 3 * 80
+def many_classes() -> Reading:
+    """52 classes, of which 80 examples leave most rare."""
+    labels = tuple(f"label-{number:02}" for number in range(52))
+    return read(make_run(Grid(tasks=("many",), labels=labels)))
+
+
+def test_of_many_classes_the_most_frequent_confusions_are_listed():
+    reading = many_classes()
+    found = classes.confusions(reading, "many")[0]
+    assert not found.classes
+    assert len(found.worst) == classes.WORST
+    counts = Counter[tuple[str, str]]()
+    for seed in range(3):
+        rows = reading.run.predictions(f"many/{found.label}/minilm/seed{seed}")
+        counts.update((a, b) for a, b in zip(rows["reference"], rows["prediction"], strict=True) if a != b)
+    assert [item.count for item in found.worst] == [count for _, count in counts.most_common(classes.WORST)]
+    assert all(counts[item.reference, item.prediction] == item.count for item in found.worst)
+    assert found.others == len(counts) - classes.WORST
+    of_class = 3 * sum(rows["reference"] == found.worst[0].reference)
+    assert found.worst[0].share == found.worst[0].count / of_class
+
+
+def test_of_many_classes_only_the_best_strategy_has_details_and_rare_ones_are_marked():
+    reading = many_classes()
+    found = classes.by_class(reading, "many")
+    assert found is not None
+    assert len(found.compared.blocks[0].rows) == classes.MOST
+    assert any("52 classes" in note or "classes, the" in note for note in found.compared.notes)
+    (block,) = found.details.blocks
+    scores = {group.key.strategy: np.mean(group.scores("accuracy")) for group in reading.of_task("many")}
+    assert block.title == max(scores, key=lambda name: scores[name])
+    assert len(block.rows) > classes.MOST
+    assert all(
+        row.entries[0].note.endswith("(rare)") for row in block.rows if (row.entries[0].value or 0) > 0
+    )
+    assert IS_RARE in found.details.notes
 
 
 def tagged_run() -> Run:
@@ -137,9 +178,10 @@ def tagged_run() -> Run:
 
 def test_entities_are_scored_whole_and_confused_by_word():
     reading = read(tagged_run())
-    found = classes.table(reading, "people")
+    found = classes.by_class(reading, "people")
     assert found is not None
-    assert {row.labels[0]: row.entries[1].value for row in found.blocks[0].rows} == {"PER": 1.0, "LOC": 0.0}
+    rows = found.compared.blocks[0].rows
+    assert {row.labels[0]: row.entries[1].value for row in rows} == {"PER": 1.0, "LOC": 0.0}
     confusion = classes.confusions(reading, "people")[0]
     counts = {
         (row, column): confusion.counts[i][j]

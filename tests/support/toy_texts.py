@@ -1,14 +1,16 @@
-"""A plug-in file with made-up pairs, numbers and sets of labels that can be learnt."""
+"""A plug-in file with made-up pairs, numbers, sets of labels, long texts and questions without an answer, all of
+which can be learnt."""
 
 from __future__ import annotations
 
 import itertools
 
-from bench.contracts import LabelsExample, NumberExample, Splits, TextExample
+from bench.contracts import LabelsExample, NumberExample, QuestionExample, Splits, TextExample
 from bench.data.sources import Sources
 from tasks.classification import Classification
 from tasks.multilabel import MultiLabel
 from tasks.regression import Regression
+from tasks.unanswerable import UnanswerableQA
 from tests.support.toy_tasks import BAD, GOOD, PEOPLE, PLACES, THINGS, cut
 
 
@@ -59,4 +61,37 @@ class ToyLabels(MultiLabel):
             rows.append(
                 LabelsExample(f"l{number}", f"we saw {' and '.join(words) or 'the'} {number}", tuple(chosen))
             )
+        return cut(rows)
+
+
+class ToyLong(Classification):
+    name = "toy-long"
+    summary = "Which kind of word is somewhere in a long made-up text?"
+    licence = "made up"
+
+    def splits(self, sources: Sources) -> Splits:
+        kinds = {"person": PEOPLE, "place": PLACES, "thing": THINGS}
+        rows = []
+        for number, (kind, names) in itertools.product(range(36), kinds.items()):
+            words = ["and very"] * (number % 18)
+            words.insert(number * 7 % (len(words) + 1), names[number % 6])
+            count = 2 if kind == "thing" and number % 2 else 1  # so that classes are unequal
+            rows += [
+                TextExample(f"{kind}{number}-{n}", " ".join(words) + f" {n}", kind) for n in range(count)
+            ]
+        return cut(rows)
+
+
+class ToyUnanswerable(UnanswerableQA):
+    name = "toy-unanswerable"
+    summary = "Where does a made-up person live, if the text says so?"
+    licence = "made up"
+
+    def splits(self, sources: Sources) -> Splits:
+        rows = []
+        for number, (person, place) in enumerate(itertools.product(PEOPLE, PLACES)):
+            context = f"{person} lives in {place}" + " and the room was fine" * (number % 4)
+            other = PEOPLE[(PEOPLE.index(person) + 1) % len(PEOPLE)]
+            for name, answers in ((person, ((place, context.index(place)),)), (other, ())):
+                rows.append(QuestionExample(f"q{number}-{name}", f"where does {name} live", context, answers))
         return cut(rows)

@@ -2,115 +2,200 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
+from bench.analysis.class_counts import COUNTED, KINDS, ClassCounts, class_names, count_classes
 from bench.analysis.derived import LABELLED
-from bench.analysis.groups import Group, gather
-from bench.analysis.loading import Predictions, columns
-from bench.analysis.statistics.metrics import ratios
-from bench.analysis.statistics.uncertainty import Shown, from_predictions
+from bench.analysis.groups import Group, Key, collapsed, gather
+from bench.analysis.loading import Columns, Predictions
+from bench.analysis.statistics.intervals import EXACT, MEANING, POINTS, Interval, intervals
+from bench.analysis.statistics.metrics import clustered, draw, exact_interval
+from bench.analysis.statistics.resampling import Resampled, Source, clusters_of
 from bench.analysis.tables.model import Block, Column, Entry, Row, Table
-from bench.contracts import BenchError, Metric, MetricKind
+from bench.contracts import BenchError
 from bench.runs.record import Record
 
-KINDS: dict[str, MetricKind] = {"precision": "class_precision", "recall": "class_recall", "F1": "class_f1"}
 MOST = 30  # classes of a task, by test examples
 MATRIX = 12  # classes of a confusion matrix
+RARE = 10  # test examples below which a class is rare
+IS_RARE = (
+    f"Rare: a class with fewer than {RARE} test examples. One of them moves its recall by 10 points or more."
+)
+
+
+NO_INTERVAL = "One seed has no interval: what another would score is not known."
+
+
+@dataclass(frozen=True)
+class ScoredClass:
+    """A class of a group: its test examples (or entities), and its scores, means over seeds with 95% intervals. A
+    score without anything to count is empty."""
+
+    name: str
+    support: int
+    scores: tuple[Entry, ...]  # as KINDS
+
+    @property
+    def size(self) -> Entry:
+        """The support, marked where it is small."""
+        note = f"{self.support:,} (rare)" if 0 < self.support < RARE else ""
+        return Entry(float(self.support), note=note)
 
 
 def build(records: Sequence[Record], predictions: Callable[[str], Predictions]) -> Table:
     """A block a task, strategy and backbone, a row a class: its test examples, precision, recall and F1 with 95%
     intervals, then its row of the confusion matrix, in percent of its examples, mean over seeds; where the run has
-    several tasks, the class that it is most often taken for. BenchError where no task has one label a text."""
-    groups = {key: group for key, group in gather(records).items() if _is_labelled(group)}
+    several tasks, the class that it is most often taken for. BenchError where no task has classes."""
+    source = Source(predictions)
+    groups = {key: group for key, group in gather(records).items() if has_classes(group, source)}
     if not groups:
         raise BenchError(
-            "no finished cell has texts with one label: precision and recall by class are for classification",
+            "no finished cell has classes: precision and recall by class are for labels of texts and for entities",
             code="no-classes",
         )
-    labels = {key: _labels(group, predictions) for key, group in groups.items()}
-    matrix = list(dict.fromkeys(label for names in labels.values() for label in names))
-    matrix = matrix if len({key.task for key in groups}) == 1 and len(matrix) <= MATRIX else []
-    shown = {key: _with_metrics(group, labels[key], predictions) for key, group in groups.items()}
-    metrics = {key: [f"{name} {label}" for label in labels[key] for name in KINDS] for key in groups}
-    known = from_predictions(shown, metrics, predictions)
+    shown = {key: names[:MOST] for key, names in _names(groups, source).items()}
+    matrix = list(dict.fromkeys(label for names in shown.values() for label in names))
+    single = len({key.task for key in groups}) == 1 and all(_is_labelled(group) for group in groups.values())
+    matrix = matrix if single and len(matrix) <= MATRIX else []
     blocks = []
-    for key, group in shown.items():
-        confusion = _confusion(group, predictions)
+    for key, classes in scored(groups, source, shown).items():
+        confusion = confused(groups[key], source) if _is_labelled(groups[key]) else {}
         rows = []
-        for label in labels[key]:
-            scores = [
-                Entry(
-                    float(np.mean(group.scores(name := f"{kind} {label}"))),
-                    known.spread.get(Shown(key, name)),
-                    bounds=known.bounds.get(Shown(key, name)),
-                )
-                for kind in KINDS
-            ]
-            taken = {other: share for (own, other), share in confusion.items() if own == label}
-            size = Entry(float(_support(group, predictions, label)))
-            rows.append(Row((label,), (size, *scores, *_taken_for(label, taken, matrix))))
+        for item in classes:
+            taken = {other: share for (own, other), share in confusion.items() if own == item.name}
+            rows.append(Row((item.name,), (item.size, *item.scores, *_taken_for(item.name, taken, matrix))))
         blocks.append(Block(str(key), tuple(rows)))
-    confused = [Column(f"as {name}", f"as {name}", "percent") for name in matrix]
+    confusions = [Column(f"as {name}", f"as {name}", "percent") for name in matrix]
     return Table(
         "Precision, recall and F1 by class",
         ("class",),
-        (
-            Column("support", "examples", "count"),
-            *(Column(name, name, "score") for name in KINDS),
-            *(confused or [Column("taken for", "most taken for", "text")]),
-        ),
+        (*SCORES, *(confusions or [Column("taken for", "most taken for", "text")])),
         tuple(blocks),
         (
-            *known.notes[:1],
+            *notes(blocks),
             "As: the share of the class's examples that are predicted so, in percent, mean over seeds."
-            if confused
+            if confusions
             else "Most taken for: the other class that most of its examples are predicted as, and their share.",
         ),
         "task",
     )
 
 
+SCORES = (Column("support", "examples", "count"), *(Column(name, name, "score") for name in KINDS))
+"""The columns of a class: its size, and its scores."""
+
+
+def notes(blocks: Sequence[Block]) -> list[str]:
+    """What the marks of these rows mean, for those that they have."""
+    entries = [entry for block in blocks for row in block.rows for entry in row.entries]
+    marks = {
+        MEANING: any(entry.spread is not None for entry in entries),
+        NO_INTERVAL: not any(entry.spread is not None or entry.points for entry in entries),
+        EXACT: any(entry.bounds for entry in entries),
+        POINTS: any(entry.points for entry in entries),
+        IS_RARE: any("rare" in entry.note for entry in entries),
+    }
+    return [note for note, is_there in marks.items() if is_there]
+
+
+def has_classes(group: Group, source: Source) -> bool:
+    """Whether all finished seeds have predictions with classes."""
+    tables = [source.columns(record) for record in group.done]
+    whole = all(rows is not None and {"reference", "prediction"} <= rows.keys() for rows in tables)
+    return bool(tables) and whole and group.done[0].adapter in COUNTED
+
+
+def scored(
+    groups: Mapping[Key, Group], source: Source, shown: Mapping[Key, Sequence[str]] | None = None
+) -> dict[Key, list[ScoredClass]]:
+    """The classes of every group that `has_classes`, those with most test examples first. shown: only these. Noise
+    over seeds is moderated across the groups for each score of a class, as it is for every metric."""
+    names = shown or _names(groups, source)
+    found: dict[tuple[str, str], dict[Key, Resampled]] = {}
+    support: dict[Key, np.ndarray] = {}
+    counted: dict[tuple[Key, str, str], bool] = {}
+    for key, group in groups.items():
+        tables = [rows for record in group.done if (rows := source.columns(record)) is not None]
+        counts = [count_classes(group.done[0].adapter, names[key], rows) for rows in tables]
+        support[key] = counts[0].gold.sum(0)
+        for (name, kind), scores, has_units in _resampled(group, counts, tables):
+            found.setdefault((name, kind), {})[key] = scores
+            counted[key, name, kind] = has_units
+    entries = {}
+    for (name, kind), parts in found.items():
+        around = intervals({key: part.components() for key, part in parts.items()})
+        for key, part in parts.items():
+            has_units = counted[key, name, kind]
+            entries[key, name, kind] = _entry(groups[key], part, around[key]) if has_units else Entry()
+    return {
+        key: [
+            ScoredClass(name, int(support[key][place]), tuple(entries[key, name, kind] for kind in KINDS))
+            for place, name in enumerate(names[key])
+        ]
+        for key in groups
+    }
+
+
+def _resampled(
+    group: Group, counts: Sequence[ClassCounts], tables: Sequence[Columns]
+) -> list[tuple[tuple[str, str], Resampled, bool]]:
+    """Every score of every class over resamples, all drawn by one matrix product, and whether any seed has units
+    for it. Documents are resampled where examples have some."""
+    numbers = [clusters_of(rows) for rows in tables]
+    asked = [(place, kind) for place in range(len(counts[0].names)) for kind in KINDS]
+    scores = [
+        item.ratios(kind, place) if number is None else clustered(item.ratios(kind, place), number)
+        for place, kind in asked
+        for item, number in zip(counts, numbers, strict=True)
+    ]
+    draws, seeds = draw(scores), tuple(record.cell.seed for record in group.done)
+    clusters = 0 if numbers[0] is None else int(numbers[0].max()) + 1
+    found = []
+    for number, (place, kind) in enumerate(asked):
+        part = slice(number * len(counts), (number + 1) * len(counts))
+        values = np.array([item.score() for item in scores[part]])
+        own = Resampled(
+            seeds, values, draws[:, part], tables[0]["id"], clusters, exact_interval(scores[part])
+        )
+        has_units = any(item.denominators.any() for item in scores[part])
+        found.append(((counts[0].names[place], kind), own, has_units))
+    return found
+
+
+def _entry(group: Group, scores: Resampled, around: Interval) -> Entry:
+    """As tables have it everywhere: no interval of one seed, and seeds in its place where some learned nothing."""
+    if around.seeds == 1 and around.bounds is None:
+        return Entry(around.mean)
+    if collapsed(group):
+        return Entry(around.mean, points=tuple(scores.scores.tolist()))
+    return Entry(around.mean, around.half, bounds=around.bounds)
+
+
 def _is_labelled(group: Group) -> bool:
-    return bool(group.done) and group.done[0].adapter in LABELLED
+    return group.done[0].adapter in LABELLED
 
 
-def _labels(group: Group, predictions: Callable[[str], Predictions]) -> list[str]:
-    """The classes of the test examples, those with most examples first."""
-    names, counts = np.unique(_rows(group.done[0], predictions)["reference"].astype(str), return_counts=True)
-    order = np.lexsort((names, -counts))
-    return [str(names[place]) for place in order[:MOST]]
+def _names(groups: Mapping[Key, Group], source: Source) -> dict[Key, tuple[str, ...]]:
+    """The classes of every group."""
+    return {
+        key: class_names(
+            group.done[0].adapter,
+            [rows for record in group.done if (rows := source.columns(record)) is not None],
+        )
+        for key, group in groups.items()
+    }
 
 
-def _rows(record: Record, predictions: Callable[[str], Predictions]) -> dict[str, np.ndarray]:
-    return columns(predictions(record.cell.id))
-
-
-def _support(group: Group, predictions: Callable[[str], Predictions], label: str) -> int:
-    return int((_rows(group.done[0], predictions)["reference"] == label).sum())
-
-
-def _with_metrics(group: Group, labels: Sequence[str], predictions: Callable[[str], Predictions]) -> Group:
-    """The group with three metrics of each class, so that they get the intervals of any other."""
-    metrics = tuple(
-        Metric(f"{name} {label}", kind, (label,)) for label in labels for name, kind in KINDS.items()
-    )
-    records = []
-    for record in group.done:
-        rows = _rows(record, predictions)
-        scores = {metric.name: ratios(metric, rows).score() for metric in metrics}
-        records.append(record.model_copy(update={"metrics": metrics, "scores": {"test": scores}}))
-    return replace(group, records=tuple(records))
-
-
-def _confusion(group: Group, predictions: Callable[[str], Predictions]) -> dict[tuple[str, str], float]:
+def confused(group: Group, source: Source) -> dict[tuple[str, str], float]:
     """The share of each class's examples that is predicted as each class, mean over seeds."""
     found: dict[tuple[str, str], float] = {}
     for record in group.done:
-        rows = _rows(record, predictions)
+        rows = source.columns(record)
+        if rows is None:
+            continue
         for label in np.unique(rows["reference"].astype(str)):
             said, counts = np.unique(
                 rows["prediction"][rows["reference"] == label].astype(str), return_counts=True
@@ -123,9 +208,9 @@ def _confusion(group: Group, predictions: Callable[[str], Predictions]) -> dict[
 
 def _taken_for(label: str, taken: dict[str, float], matrix: Sequence[str]) -> list[Entry]:
     if matrix:
-        return [Entry(float(taken.get(name, 0.0))) for name in matrix]
+        return [Entry(float(taken.get(name, 0.0)) if taken else None) for name in matrix]
     others = {name: share for name, share in taken.items() if name != label}
     if not others:
-        return [Entry("none")]
+        return [Entry("none" if taken else None)]
     most = max(others, key=lambda name: (others[name], name))
     return [Entry(f"{most} ({100 * others[most]:.0f}%)")]

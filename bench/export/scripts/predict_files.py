@@ -12,10 +12,10 @@ from pathlib import Path
 
 def label_texts(
     probabilities: Callable[[list], list[dict[str, float]]],
-    decided: Callable[[dict[str, float], dict], object],
+    answers: Callable[[list[dict[str, float]]], list],
 ) -> None:
-    """The program of a model of texts: what was decided on each text or pair, and the probability of every label.
-    The label is a number where the model predicts one."""
+    """The program of a model of texts: the answer on each text or pair, and the probability of every label. The
+    answer is a number where the model predicts one."""
     config = json.loads((Path(__file__).parent / "config.json").read_text(encoding="utf-8"))
     paired, number = bool(config.get("reads_pairs")), config.get("problem_type") == "regression"
     roles = ["text", "pair"] if paired else ["text"]
@@ -30,16 +30,13 @@ def label_texts(
         rows = [given.texts] if paired else [[text] for text in given.texts]
     found = probabilities([tuple(row) if paired else row[0] for row in rows])
     labels = [] if number else sorted(found[0]) if found else []
-    answers = [decided(row, config) for row in found]
+    several = config.get("problem_type") == "multi_label_classification"
+    said = [f"{item:.7g}" if number else "; ".join(item) if several else item for item in answers(found)]
     table = [
-        [
-            *row,
-            "; ".join(answer) if isinstance(answer, list) else answer,
-            *(shares[label] for label in labels),
-        ]
-        for row, answer, shares in zip(rows, answers, found, strict=True)
+        [*row, answer, *(shares[label] for label in labels)]
+        for row, answer, shares in zip(rows, said, found, strict=True)
     ]
-    header = "number" if number else "labels" if any(isinstance(item, list) for item in answers) else "label"
+    header = "number" if number else "labels" if several else "label"
     write(given.out, [*roles, header, *(f"p({label})" for label in labels)], table)
 
 

@@ -17,9 +17,14 @@ from transformers import AutoModelForQuestionAnswering, AutoTokenizer
 LONGEST = 30  # tokens of an answer
 
 
+def answers(folder: str, found: list[tuple[str, float]]) -> list[str]:
+    """The words of the context that answer each question."""
+    return [answer for answer, _ in found]
+
+
 def predict(folder: str, questions: list[tuple[str, str]]) -> list[str]:
-    """One answer a (question, context); the words of the context."""
-    return [answer for answer, _ in probabilities(folder, questions)]
+    """One answer a (question, context)."""
+    return answers(folder, probabilities(folder, questions))
 
 
 def probabilities(folder: str, questions: list[tuple[str, str]]) -> list[tuple[str, float]]:

@@ -18,9 +18,14 @@ def probabilities(folder: str, sentences: list[list[str]]) -> list[list[tuple[st
     return [_of_words(words, tag(words, is_split_into_words=True)) if words else [] for words in sentences]
 
 
-def predict(folder: str, sentences: list[list[str]]) -> list[list[str]]:
+def answers(folder: str, found: list[list[tuple[str, float]]]) -> list[list[str]]:
     """One tag a word."""
-    return [[tag for tag, _ in found] for found in probabilities(folder, sentences)]
+    return [[tag for tag, _ in words] for words in found]
+
+
+def predict(folder: str, sentences: list[list[str]]) -> list[list[str]]:
+    """The tags of sentences, one a word."""
+    return answers(folder, probabilities(folder, sentences))
 
 
 def _reads_words(tokenizer) -> bool:
