@@ -84,10 +84,11 @@ def _run_one(
     used = None
     if cell.recipe.serving:
         used = serving(trained.model, trained.plan, group.splits["test"], len(group.rows.test))
-    moved: tuple[float, ...] = ()
+    more: dict[str, Any] = {"trials": trials, "serving": used}
     if cell.recipe.forgetting:
         moved = forgetting(trained.model, cell, group, context)
-    return record.model_copy(update={"trials": trials, "serving": used, "forgetting": moved}), tests
+        more |= {"forgetting": moved.similarity, "language_loss": moved.language}
+    return record.model_copy(update=more), tests
 
 
 def run_cell(cell: Cell, group: CellGroup, context: RunContext, watch: Watch) -> tuple[Record, Tests]:

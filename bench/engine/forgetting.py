@@ -1,7 +1,8 @@
 """How far training moved an encoder from the given one: the similarity of what both make of the same neutral text.
 
 Linear centred kernel alignment (CKA; Kornblith et al. 2019, ICML) of every block's output over the tokens of a
-fixed sample: 1 where one is a rotation and a scaling of the other, near 0 where they have nothing in common."""
+fixed sample: 1 where one is a rotation and a scaling of the other, near 0 where they have nothing in common. Where
+the checkpoint has a language-modelling head, its loss on the same sample says whether the change did harm."""
 
 from __future__ import annotations
 
@@ -15,10 +16,13 @@ from torch import Tensor, nn
 
 from bench.contracts import Cell
 from bench.engine.group import CellGroup, RunContext
+from bench.engine.language_loss import Reading, causal, loss, masked
 from bench.engine.model import Model
 from bench.engine.neutral import SENTENCES
 from bench.models.backbone import Backbone
+from bench.models.language_heads import LanguageHead, language_head
 from bench.models.loading import load
+from bench.runs.record import LanguageLoss
 
 LONGEST = 64
 """Tokens of a sentence that are read, at most."""
@@ -32,23 +36,69 @@ class Sample:
     mask: np.ndarray
 
 
-def forgetting(model: Model, cell: Cell, group: CellGroup, context: RunContext) -> tuple[float, ...]:
-    """The similarity of each block's output in the given and the trained encoder, the embeddings' first; () where
-    the backbone has no layers. The model stays as it is.
+@dataclass(frozen=True)
+class Moved:
+    """How far an encoder moved. similarity: the CKA of each block's output with the given one, the embeddings' first;
+    () where the backbone has no layers. language: the loss of the checkpoint's own head, or why there is none."""
+
+    similarity: tuple[float, ...]
+    language: LanguageLoss
+
+
+def forgetting(model: Model, cell: Cell, group: CellGroup, context: RunContext) -> Moved:
+    """How far the trained encoder moved from the given one. The model stays as it is.
 
     Both have their whole vocabulary for it: a token that the task never showed keeps its given embedding."""
     if group.given.depth == 0:
-        return ()
-    given = load(cell.backbone, context.registry.sources).backbone
+        return Moved((), LanguageLoss(reason="no LM head: word vectors have no layers"))
+    given, tokenizer = load(cell.backbone, context.registry.sources).backbone, group.loaded.tokenizer
+    depth, device = given.depth, context.device.torch
     small = given.copy().trim(group.setup.tokens)
-    sample = encoded(group.loaded.tokenizer, SENTENCES, min(LONGEST, cell.recipe.max_length))
-    tokens = np.union1d(group.setup.tokens, sample.tokens)
+    sample = encoded(tokenizer, SENTENCES, min(LONGEST, cell.recipe.max_length))
+    mask = mask_of(tokenizer, given.rows)
+    tokens = np.unique([*group.setup.tokens, *sample.tokens.ravel(), *([] if mask is None else [mask])])
     ids = replace(group.setup, tokens=tokens).apply(given)
     trained = with_table(model.backbone, given, small, ids)
     given.cast(trained.dtype)
     placed = replace(sample, tokens=ids[sample.tokens])
-    sides = [outputs(backbone, placed, context.device.torch) for backbone in (given, trained)]
-    return tuple(linear_cka(x, y) for x, y in zip(*sides, strict=True))
+    sides = [outputs(backbone, placed, device) for backbone in (given, trained)]
+    similarity = tuple(linear_cka(x, y) for x, y in zip(*sides, strict=True))
+    head = head_for(cell, depth, group, context)
+    if isinstance(head, str):
+        return Moved(similarity, LanguageLoss(reason=head))
+    readings = _readings(head, sample, tokenizer.all_special_ids, mask)
+    if not readings:
+        return Moved(similarity, LanguageLoss(reason="no LM head: its tokenizer has no mask"))
+    before, after = (loss(head, backbone, readings, ids, device) for backbone in (given, trained))
+    if not np.isfinite(before + after):
+        return Moved(similarity, LanguageLoss(reason="not finite: the loss of the LM head"))
+    return Moved(similarity, LanguageLoss(kind=head.kind, before=before, after=after))
+
+
+def head_for(cell: Cell, depth: int, group: CellGroup, context: RunContext) -> LanguageHead | str:
+    """The checkpoint's own head, where the cell's encoder gives it what it was trained to read; else why not.
+    depth: layers of the whole encoder."""
+    if group.given.depth < depth:
+        return "layers cut: the LM head reads the last one"
+    if group.setup.both_ways:
+        return "reads both ways: the encoder is shown the words that its LM head predicts"
+    return language_head(cell.backbone, context.registry.sources)
+
+
+def mask_of(tokenizer: Any, rows: int) -> int | None:
+    """The token that stands for a masked word; None where the tokenizer or the table of `rows` rows has none."""
+    found = tokenizer.mask_token_id
+    return found if found is not None and found < rows else None
+
+
+def _readings(
+    head: LanguageHead, sample: Sample, special: Sequence[int], mask: int | None
+) -> list[Reading]:
+    """The sample as the head reads it; [] where nothing can be masked."""
+    words = sample.mask.astype(bool) & ~np.isin(sample.tokens, special)
+    if head.kind == "causal":
+        return [causal(sample.tokens, words, sample.mask)]
+    return [] if mask is None else list(masked(sample.tokens, words, sample.mask, mask))
 
 
 def encoded(tokenizer: Any, sentences: Sequence[str], longest: int) -> Sample:

@@ -104,7 +104,7 @@ def _encoder(name: str, path: str) -> Loaded:
         adapter = find_adapter_config_file(where, revision=revision)
         if adapter:
             raise adapter_refused(name, Path(adapter))
-        config = _config(name, where, revision)
+        config = config_of(name, where, revision)
         model, found = AutoModel.from_pretrained(
             where,
             revision=revision or "main",
@@ -150,7 +150,7 @@ def _tokenizer(name: str, where: str, revision: str | None) -> Any:
         ) from error
 
 
-def _config(name: str, where: str, revision: str | None) -> Any:
+def config_of(name: str, where: str, revision: str | None) -> Any:
     """The configuration, with what its family is always set to, and without what a checkpoint asks of outputs.
     BenchError where the weights are quantised."""
     from transformers import AutoConfig

@@ -54,7 +54,7 @@ def curves(reading: Reading, task: str, axis: Axis) -> Chart | None:
             {
                 "data": {"values": means},
                 "mark": {"type": "line", "strokeWidth": 2.2},
-                "encoding": {"color": colour_of_lines(reading, groups), "strokeDash": _dash(reading, groups)},
+                "encoding": {"color": colour_of_lines(reading, groups), "strokeDash": dash_of_lines(reading, groups)},
             },
             {
                 "data": {"values": means},
@@ -139,7 +139,7 @@ def colour_of_lines(reading: Reading, groups: Sequence[Group]) -> Spec:
     return {"field": "name", "type": "nominal", "scale": scale, "legend": LEGEND}
 
 
-def _dash(reading: Reading, groups: Sequence[Group]) -> Spec:
+def dash_of_lines(reading: Reading, groups: Sequence[Group]) -> Spec:
     """A second backbone of a strategy gets the next dash."""
     looks = palette.looks(reading.strategies)
     seen: list[str] = []

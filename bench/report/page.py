@@ -22,6 +22,8 @@ from bench.report.answer import Answer, answers, overall
 from bench.report.classes import ByClass, Confusion
 from bench.report.curves import curves
 from bench.report.examples import Hard, hardest
+from bench.report.forgetting import by_layers
+from bench.report.forgetting import table as forgetting_table
 from bench.report.ledger import ledger
 from bench.report.ledger import table as ledger_table
 from bench.report.pareto import pareto
@@ -90,6 +92,8 @@ class Page:
     ledger_table: Table
     steps: Table | None
     serving: Table | None
+    forgetting: tuple[Chart, ...]
+    forgetting_table: Table | None
     sizes: tuple[Chart, ...]
     sizes_table: Table | None
     reliability: tuple[Chart, ...]
@@ -138,6 +142,8 @@ def build(
         ledger_table=ledger_table(seconds),
         steps=steps,
         serving=serving_table(reading.groups),
+        forgetting=_present([by_layers(reading, task) for task in tasks]),
+        forgetting_table=forgetting_table(reading.groups),
         sizes=tuple(sized),
         sizes_table=analysis_curves.build(records, reading.run.predictions) if sized else None,
         reliability=_present([reliability(reading, task) for task in tasks]),

@@ -144,6 +144,7 @@ class Data(Frozen):
 
 
 Rate = Annotated[float, Field(ge=0, le=1e12)]
+Nats = Annotated[float, Field(ge=0, le=1e6)]
 
 
 class Served(Frozen):
@@ -165,6 +166,22 @@ class Serving(Frozen):
     plain: Served
     merged: Served | None = None
     head: Duration | None = None
+
+
+class LanguageLoss(Frozen):
+    """The loss of the language-modelling head that the checkpoint was pretrained with, in nats a word of neutral text:
+    before, on the given encoder, and after, on the trained one. kind: `masked` or `causal`. reason: why there is no
+    loss, as `a few words: a sentence`."""
+
+    kind: Literal["masked", "causal", ""] = ""
+    before: Nats | None = None
+    after: Nats | None = None
+    reason: Text = ""
+
+    @property
+    def rise(self) -> float | None:
+        """What training added to the loss."""
+        return None if self.before is None or self.after is None else self.after - self.before
 
 
 class Record(Frozen):
@@ -204,6 +221,7 @@ class Record(Frozen):
     forgetting: tuple[
         Share, ...
     ] = ()  # CKA of each block with the given encoder, where recipe.forgetting asks
+    language_loss: LanguageLoss | None = None  # of the checkpoint's own head, where recipe.forgetting asks
     started: str = ""  # ISO 8601, UTC
 
     @model_validator(mode="after")

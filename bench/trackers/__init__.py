@@ -1,1 +1,1 @@
-"""Trackers that people already have: what a run folder holds, copied to MLflow or TensorBoard as it grows."""
+"""Trackers that people already have: what a run folder holds, copied to each of them as the run grows."""

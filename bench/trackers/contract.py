@@ -1,18 +1,37 @@
-"""The interface of trackers, and what of a cell they log."""
+"""The interface of trackers, where they are found, and what of a cell they log.
+
+A tracker is a file of this folder, or a module that an installed package names as `transferbench.trackers`, with a
+function `opened(store)` that returns it. The file's name is the tracker's, and that of the extra of its package."""
 
 from __future__ import annotations
 
 import dataclasses
+import functools
+import importlib
+import pkgutil
 from collections.abc import Mapping, Sequence
-from typing import Literal, Protocol
+from importlib.metadata import entry_points
+from pathlib import Path
+from typing import Protocol
 
 from bench.extras import missing
 from bench.registry import unknown
 from bench.runs.folder import Store
 from bench.runs.record import Record
 
-TrackerName = Literal["mlflow", "tensorboard"]
-NAMES: tuple[TrackerName, ...] = ("mlflow", "tensorboard")
+OTHERS = ("contract", "follow", "tracking")
+"""Files of this folder that are no trackers."""
+
+
+@functools.cache
+def modules() -> Mapping[str, str]:
+    """The module of each tracker by its name, the project's own first. Imports none of them."""
+    here = __name__.rpartition(".")[0]
+    own = [info.name for info in pkgutil.iter_modules([str(Path(__file__).parent)]) if info.name not in OTHERS]
+    found = {name: f"{here}.{name}" for name in own}
+    for entry in entry_points(group="transferbench.trackers"):
+        found.setdefault(entry.name, entry.module)
+    return found
 
 
 class Tracker(Protocol):
@@ -28,18 +47,12 @@ class Tracker(Protocol):
 
 def tracker(name: str, store: Store) -> Tracker:
     """The tracker of this name. BenchError where there is none, or where its package is not installed."""
+    if name not in modules():
+        raise unknown("tracker", name, list(modules()))
     try:
-        if name == "mlflow":
-            from bench.trackers.mlflow import MLflow
-
-            return MLflow(store.suite())
-        if name == "tensorboard":
-            from bench.trackers.tensorboard import TensorBoard
-
-            return TensorBoard(store.path / "tensorboard")
+        return importlib.import_module(modules()[name]).opened(store)
     except ImportError as error:
         raise missing(name, name, error) from error
-    raise unknown("tracker", name, NAMES)
 
 
 def parameters(record: Record) -> dict[str, str]:
@@ -64,7 +77,27 @@ def metrics(record: Record) -> dict[str, float]:
         "flops": record.flops,
         "utilisation": record.utilisation,
     }
-    return {**scores, **seconds, **sizes}
+    return {**scores, **seconds, **sizes, **_in_use(record), **_moved(record)}
+
+
+def _in_use(record: Record) -> dict[str, float]:
+    """What the model costs to use, where that was measured."""
+    forms = {"plain": record.serving.plain, "merged": record.serving.merged} if record.serving else {}
+    return {
+        f"serving.{form}.{name}": float(value)
+        for form, served in forms.items()
+        if served
+        for name, value in served.model_dump().items()
+    }
+
+
+def _moved(record: Record) -> dict[str, float]:
+    """How far the encoder moved, where that was measured."""
+    layers = {f"forgetting.cka.{number}": value for number, value in enumerate(record.forgetting)}
+    loss = record.language_loss
+    if loss is None or loss.before is None or loss.after is None:
+        return layers
+    return {**layers, "forgetting.lm_before": loss.before, "forgetting.lm_after": loss.after}
 
 
 def curves(record: Record) -> Mapping[str, Sequence[tuple[int, float]]]:

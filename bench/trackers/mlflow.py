@@ -62,6 +62,11 @@ class MLflow:
         self._client.set_terminated(run, "FINISHED" if record.status == "done" else "FAILED")
 
 
+def opened(store: Store) -> MLflow:
+    """The experiment of the run's suite."""
+    return MLflow(store.suite())
+
+
 def _milliseconds(record: Record) -> int:
     """When the cell started, since 1970; the epoch itself for a cell that never did."""
     from datetime import datetime

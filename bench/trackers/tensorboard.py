@@ -47,6 +47,11 @@ class TensorBoard:
         self._keys.add(key)
 
 
+def opened(store: Store) -> TensorBoard:
+    """A folder of the run's own."""
+    return TensorBoard(store.path / "tensorboard")
+
+
 def _write(record: Record, folder: Path) -> None:
     writer = EventFileWriter(str(folder))
     began = 0.0

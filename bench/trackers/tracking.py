@@ -20,7 +20,7 @@ from bench.runs.curve import Point
 from bench.runs.folder import Store
 from bench.runs.listeners import Screen
 from bench.runs.record import Record
-from bench.trackers.contract import NAMES
+from bench.trackers.contract import modules
 
 PATIENCE = 60.0  # seconds that a run waits for its trackers at its end
 
@@ -30,8 +30,8 @@ class Tracking:
 
     def __init__(self, store: Store, names: Sequence[str], screen: Screen) -> None:
         for name in names:
-            if name not in NAMES:
-                raise unknown("tracker", name, NAMES)
+            if name not in modules():
+                raise unknown("tracker", name, list(modules()))
         self._store = store
         self._names = tuple(dict.fromkeys(names))
         self._screen = screen

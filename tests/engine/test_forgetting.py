@@ -110,7 +110,7 @@ def test_the_model_stays_as_it_is_and_tokens_of_the_task_have_their_trained_embe
     split, phase = group.splits["test"], replace(found.plan.phases[-1], frozen=0)
     model = replace(found.model, prefix=None)
     before, _ = predict(model, "test", split, phase)
-    forgetting(model, cell, group, toy_context)
+    assert len(forgetting(model, cell, group, toy_context).similarity) == group.given.depth + 1
     after, _ = predict(model, "test", split, phase)
     assert np.array_equal(before, after)
     given = load(cell.backbone, toy_context.registry.sources).backbone
@@ -146,8 +146,10 @@ def test_the_columns_and_the_figure_show_means_over_seeds(
         for seed, values in enumerate([(1.0, 0.8, 0.6), (1.0, 0.6, 0.2)])
     ]
     table = build(seeds, options=TableOptions(columns=("forgetting",)))
-    assert [column.name for column in table.columns] == ["cka", "cka-last"]
-    assert [entry.value for entry in table.blocks[0].rows[0].entries] == pytest.approx([2.1 / 3, 0.4])
+    assert [column.name for column in table.columns] == ["cka", "cka-last", "lm-loss", "lm-rise"]
+    entries = table.blocks[0].rows[0].entries
+    assert [entry.value for entry in entries[:2]] == pytest.approx([2.1 / 3, 0.4])
+    assert [(entry.value, entry.note) for entry in entries[2:]] == [(None, "no LM head")] * 2
 
     def none(_: str) -> Any:
         raise KeyError

@@ -18,6 +18,7 @@ from bench.analysis.claims.published import (
     BestClaim,
     CostClaim,
     DifferenceClaim,
+    ForgettingClaim,
     GrowthClaim,
     Published,
     RateClaim,
@@ -57,6 +58,8 @@ def measure(claim: Published, evidence: Evidence) -> list[Part]:
         return _growth(claim, evidence)
     if isinstance(claim, CostClaim):
         return _costs(claim, evidence)
+    if isinstance(claim, ForgettingClaim):
+        return _forgetting(claim, evidence)
     if isinstance(claim, RateClaim):
         return _rates(claim, evidence)
     if isinstance(claim, BestClaim):
@@ -164,6 +167,40 @@ def _training_seconds(group: Group) -> dict[int, float]:
     """By seed, the seconds that a strategy can save: frozen blocks run once, and the steps."""
     found = {r.cell.seed: r.seconds.prefix + r.seconds.compile + r.seconds.train for r in group.done}
     return {seed: seconds for seed, seconds in found.items() if seconds > 0}
+
+
+def _forgetting(claim: ForgettingClaim, evidence: Evidence) -> list[Part]:
+    """The logarithm of the ratio of perplexities, with Student's interval over seeds."""
+    parts = []
+    for first, second in evidence.pairs(claim, Key("", claim.first, ""), Key("", claim.second, "")):
+        part = Part(name(first), Sides(first, second))
+        losses, others = _language_losses(first), _language_losses(second)
+        seeds = sorted(losses.keys() & others.keys())
+        if len(seeds) > 1:
+            parts.append(replace(part, effect=_mean([losses[seed] - others[seed] for seed in seeds])))
+        else:
+            parts.append(replace(part, reason=_unmeasured(first, second) or ONE_SEED))
+    return parts
+
+
+def _language_losses(group: Group) -> dict[int, float]:
+    """By seed, the loss of the checkpoint's own head after training."""
+    return {
+        record.cell.seed: record.language_loss.after
+        for record in group.done
+        if record.language_loss and record.language_loss.after is not None
+    }
+
+
+def _unmeasured(*groups: Group) -> str:
+    """Why a side has no loss of a language-modelling head; '' where both have one."""
+    for group in groups:
+        losses = [record.language_loss for record in group.done if record.language_loss]
+        if not losses:
+            return "not measured: run with recipe.forgetting = true"
+        if all(loss.after is None for loss in losses):
+            return losses[0].reason
+    return ""
 
 
 def _mean(values: Sequence[float], known: float = 0.0) -> Effect:

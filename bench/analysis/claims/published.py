@@ -132,6 +132,15 @@ class CostClaim(Ratio):
     above_parameters: bool = False
 
 
+class ForgettingClaim(Ratio):
+    """The perplexity of the checkpoint's own language-modelling head on neutral text after training with `first`, over
+    that after training with `second`."""
+
+    kind: Literal["forgetting"]
+    first: str
+    second: str
+
+
 class RateClaim(Ratio):
     """The best learning rate of `first` over that of `second`, each chosen on validation data from a grid."""
 
@@ -163,7 +172,14 @@ class BestClaim(Published):
 
 
 Claim = Annotated[
-    ScoreClaim | DifferenceClaim | GrowthClaim | CostClaim | RateClaim | SpreadClaim | BestClaim,
+    ScoreClaim
+    | DifferenceClaim
+    | GrowthClaim
+    | CostClaim
+    | ForgettingClaim
+    | RateClaim
+    | SpreadClaim
+    | BestClaim,
     Field(discriminator="kind"),
 ]
 

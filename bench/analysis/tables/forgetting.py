@@ -7,6 +7,7 @@ from statistics import fmean
 
 from bench.analysis.groups import Group
 from bench.analysis.tables.model import Entry, Unit
+from bench.runs.record import LanguageLoss
 
 
 def by_layer(group: Group) -> list[float]:
@@ -25,8 +26,22 @@ def _last(group: Group) -> Entry:
     return Entry(layers[-1]) if layers else Entry()
 
 
+def _language(value: Callable[[LanguageLoss], float | None]) -> Callable[[Group], Entry]:
+    def entry(group: Group) -> Entry:
+        """The mean over seeds; without one, why there is none."""
+        losses = [record.language_loss for record in group.done if record.language_loss]
+        found = [item for loss in losses if (item := value(loss)) is not None]
+        if found:
+            return Entry(fmean(found))
+        return Entry(note=next((loss.reason.partition(":")[0] for loss in losses), ""))
+
+    return entry
+
+
 COLUMNS: Mapping[str, tuple[str, Unit, Callable[[Group], Entry]]] = {
     "cka": ("CKA, all layers", "effect", _all),
     "cka-last": ("CKA, last layer", "effect", _last),
+    "lm-loss": ("LM loss, nats", "effect", _language(lambda loss: loss.after)),
+    "lm-rise": ("LM loss rise, nats", "effect", _language(lambda loss: loss.rise)),
 }
 """By name: heading, unit, and the entry of a group."""

@@ -1,0 +1,258 @@
+"""An exported folder's model as an ONNX graph, written by the exporter of transformers and run by ONNX Runtime.
+
+The graph takes any number of texts of any length. What ONNX Runtime predicts with it is compared with the model of
+the folder on real rows, one at a time and padded in batches, before anyone is told of it."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import json
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from bench.contracts import BenchError
+from bench.export.pooled import DENSE, POOLING
+from bench.export.standard import CLASSES
+from bench.extras import missing
+from bench.models.heads import HeadKind
+from bench.models.pooling import MODES
+
+GRAPH = "model.onnx"
+"""Its weights are in `model.onnx.data` beside it."""
+BATCH = 8
+ALONE = 8
+"""Rows that are also compared one at a time, without padding."""
+CLOSE = 1e-3
+"""By how much a logit may differ, of the largest one: rounding of fp32 in another order."""
+OUTPUTS: dict[HeadKind, tuple[str, ...]] = {
+    "pooled": ("logits",),
+    "token": ("logits",),
+    "span": ("start_logits", "end_logits"),
+}
+
+
+@dataclass(frozen=True)
+class Graph:
+    """What was written. inputs: their names. rows: those that it was compared on."""
+
+    kind: HeadKind
+    inputs: tuple[str, ...]
+    rows: int
+
+
+def check_packages() -> None:
+    """BenchError where the packages of the extra `onnx` are not installed."""
+    try:
+        import onnx  # noqa: F401
+        import onnxruntime  # noqa: F401
+        import onnxscript  # noqa: F401
+    except ImportError as error:
+        raise missing("--onnx", "onnx", error) from error
+
+
+def add_graph(folder: Path, kind: HeadKind, inputs: Sequence[Any]) -> Graph:
+    """Write the graph of an exported folder into it. inputs: of real rows, as the folder's script takes them.
+
+    Raises BenchError where the model cannot be exported, or predicts anything else as a graph; then no graph is
+    left."""
+    model = _model(folder, kind)
+    batches = Batches(folder, kind, inputs, _reads_segments(model.config))
+    sample = dict(batches.of([0, len(inputs) - 1]))
+    try:
+        _save(model, sample, folder / GRAPH)
+        _compare(model, batches, folder)
+    except BaseException:
+        for path in folder.glob(f"{GRAPH}*"):
+            path.unlink()
+        raise
+    return Graph(kind, tuple(sample), len(inputs))
+
+
+def section(graph: Graph) -> list[str]:
+    """What the model card says of the graph."""
+    words = '[["Two", "words"]], is_split_into_words=True' if graph.kind == "token" else '["a text"]'
+    words = '["a question"], ["its context"]' if graph.kind == "span" else words
+    types = ", return_token_type_ids=True" if "token_type_ids" in graph.inputs else ""
+    outputs = OUTPUTS[graph.kind]
+    return [
+        "## ONNX",
+        "",
+        f"`{GRAPH}`, with its weights in `{GRAPH}.data`, is the same model for ONNX Runtime, for any number of texts "
+        f"of any length. It was compared with the model on {graph.rows:,} test rows: its predictions are the same.",
+        "",
+        "```python",
+        "import onnxruntime, transformers",
+        "",
+        'tokenizer = transformers.AutoTokenizer.from_pretrained("THIS FOLDER")',
+        f'session = onnxruntime.InferenceSession("THIS FOLDER/{GRAPH}")',
+        f'batch = tokenizer({words}, truncation=True, padding=True{types}, return_tensors="np")',
+        f"{', '.join(outputs)}{',' if len(outputs) == 1 else ''} = session.run("
+        f"{list(outputs)!r}, {{item.name: batch[item.name] for item in session.get_inputs()}})",
+        "```",
+        "",
+    ]
+
+
+class Pooled(nn.Module):
+    """A folder in the layout of sentence-transformers as one module: encoder, pooling, linear map."""
+
+    def __init__(self, folder: Path) -> None:
+        from safetensors.torch import load_file
+        from transformers import AutoModel
+
+        super().__init__()
+        self.encoder = AutoModel.from_pretrained(folder)
+        self.config = self.encoder.config
+        pooling = json.loads((folder / POOLING / "config.json").read_text(encoding="utf-8"))
+        self.kind = next(kind for mode, kind in MODES.items() if pooling[mode])
+        weights = load_file(folder / DENSE / "model.safetensors")
+        width, outputs = weights["linear.weight"].shape[1], weights["linear.weight"].shape[0]
+        self.linear = nn.Linear(width, outputs)
+        self.load_state_dict(weights, strict=False)
+
+    def forward(self, input_ids: Tensor, attention_mask: Tensor, token_type_ids: Tensor | None = None) -> Any:
+        """The logits [B, outputs] by their name. Padding is at the end."""
+        types = {} if token_type_ids is None else {"token_type_ids": token_type_ids}
+        hidden = self.encoder(input_ids=input_ids, attention_mask=attention_mask, **types).last_hidden_state
+        mask = attention_mask.unsqueeze(-1).to(hidden.dtype)
+        if self.kind == "mean":
+            vector = (hidden * mask).sum(1) / mask.sum(1)
+        elif self.kind == "lasttoken":
+            last = (attention_mask.sum(1) - 1).view(-1, 1, 1).expand(-1, 1, hidden.shape[-1])
+            vector = hidden.gather(1, last).squeeze(1)
+        else:
+            vector = hidden[:, 0]
+        return {"logits": self.linear(vector)}
+
+
+@dataclass(frozen=True)
+class Batches:
+    """Rows as the model reads them."""
+
+    folder: Path
+    kind: HeadKind
+    inputs: Sequence[Any]
+    segments: bool
+
+    def __iter__(self) -> Iterator[dict[str, Tensor]]:
+        """Every row in padded batches, and the first few alone."""
+        for start in range(0, len(self.inputs), BATCH):
+            yield self.of(range(start, min(start + BATCH, len(self.inputs))))
+        for number in range(min(ALONE, len(self.inputs))):
+            yield self.of([number])
+
+    def of(self, numbers: Sequence[int]) -> dict[str, Tensor]:
+        """Token ids, mask and, where the model has them, token types: [B, S]."""
+        from transformers import AutoTokenizer
+
+        tokenizer = AutoTokenizer.from_pretrained(self.folder)
+        rows = [self.inputs[number] for number in numbers]
+        options = {"truncation": True, "padding": True, "return_tensors": "pt"}
+        options["return_token_type_ids"] = self.segments
+        if self.kind == "token":
+            found = tokenizer([row or [""] for row in rows], is_split_into_words=True, **options)
+        elif isinstance(rows[0], str):
+            found = tokenizer(rows, **options)
+        else:
+            first, second = zip(*rows, strict=True)
+            found = tokenizer(list(first), list(second), **options)
+        names = ("input_ids", "attention_mask", "token_type_ids")
+        return {name: found[name] for name in names if name in found}
+
+
+def _reads_segments(config: Any) -> bool:
+    return getattr(config, "type_vocab_size", 0) > 1 or config.model_type == "xlnet"
+
+
+def _model(folder: Path, kind: HeadKind) -> nn.Module:
+    """The folder's model, as its script reads it."""
+    import transformers
+
+    if (folder / DENSE).is_dir():
+        return Pooled(folder).eval()
+    return getattr(transformers, CLASSES[kind]).from_pretrained(folder).eval()
+
+
+def _save(model: nn.Module, sample: Mapping[str, Tensor], path: Path) -> None:
+    """Write the graph. BenchError where the exporter cannot."""
+    from transformers.exporters.exporter_onnx import OnnxConfig, OnnxExporter
+    from transformers.utils import logging
+
+    level = logging.get_verbosity()
+    logging.set_verbosity_error()
+    try:
+        with contextlib.redirect_stdout(io.StringIO()), warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of tracing: what matters is compared afterwards
+            exporter = OnnxExporter()
+            program, _ = exporter.export_program(model, dict(sample), OnnxConfig(dynamic=True))
+            exporter.save_program(program, path)
+    except Exception as error:  # the exporter and the tracer below it may raise anything
+        first = next(iter(str(error).strip().splitlines()), "")
+        raise BenchError(
+            f"transformers cannot export this model to ONNX ({type(error).__name__}: {first[:200]})",
+            "onnx-unsupported",
+        ) from error
+    finally:
+        logging.set_verbosity(level)
+
+
+def _compare(model: Any, batches: Batches, folder: Path) -> None:
+    """BenchError where ONNX Runtime decides otherwise on a row, or its logits are not close."""
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = torch.get_num_threads()
+    options.log_severity_level = 3  # errors
+    session = onnxruntime.InferenceSession(
+        str(folder / GRAPH), options, providers=["CPUExecutionProvider"]
+    )
+    names = list(OUTPUTS[batches.kind])
+    taken = [item.name for item in session.get_inputs()]
+    worst, decided = 0.0, True
+    for batch in batches:
+        with torch.inference_mode():
+            found = model(**batch)
+        try:
+            said = session.run(names, {name: batch[name].numpy() for name in taken})
+        except Exception as error:  # ONNX Runtime's own exceptions have no common class
+            first = next(iter(str(error).strip().splitlines()), "")
+            raise BenchError(
+                f"the ONNX graph of this model does not take {tuple(batch['input_ids'].shape)} tokens "
+                f"({first[:200]})",
+                "onnx-unsupported",
+            ) from error
+        mask = batch["attention_mask"].bool().numpy()
+        for name, theirs in zip(names, said, strict=True):
+            ours = found[name].numpy()
+            if batches.kind == "span":
+                ours, theirs = (np.where(mask, item, -np.inf) for item in (ours, theirs))
+            decided &= bool((_decisions(ours, model.config) == _decisions(theirs, model.config))[_read(mask, ours)].all())
+            known = np.isfinite(ours) & (mask[..., None] if ours.ndim == 3 else True)
+            worst = max(worst, float(np.abs(ours - theirs)[known].max() / (1 + np.abs(ours[known]).max())))
+    if not decided or not worst <= CLOSE:
+        raise BenchError(
+            f"the ONNX graph of this model predicts otherwise than the model (its logits differ by {worst:.2g})",
+            "onnx-differs",
+        )
+
+
+def _read(mask: np.ndarray, logits: np.ndarray) -> Any:
+    """Which decisions count: those on real tokens, where there is one a token."""
+    return mask if logits.ndim == 3 else slice(None)
+
+
+def _decisions(logits: np.ndarray, config: Any) -> np.ndarray:
+    """What is predicted from logits: a label, a position, or which labels; nothing from a number."""
+    if config.problem_type == "regression":
+        return np.zeros(len(logits))
+    if config.problem_type == "multi_label_classification":
+        return 1 / (1 + np.exp(-logits)) > getattr(config, "label_threshold", 0.5)
+    return logits.argmax(-1)
