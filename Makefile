@@ -12,17 +12,17 @@ SEED ?= 0
 .NOTPARALLEL:
 
 # --------------------------------------------------------------------------------------------------
-# Setting up. A level is the core and the extras that it names; `test` includes all but `docs`.
+# Setting up. A level is the core and the extras that it names; `test` includes all but `docs`, `qlora` and `wandb`.
 
 EXTRAS_report := report
 EXTRAS_peers := peers
 EXTRAS_docs := docs
-EXTRAS_test := dev,peers,ray,tensorboard,mlflow-server,report,browser
+EXTRAS_test := dev,peers,ray,tensorboard,mlflow-server,onnx,report,browser
 SIZE_run := 66 packages, 1.8 GB
 SIZE_report := 74 packages, 2.0 GB
 SIZE_peers := 67 packages, 1.8 GB
 SIZE_docs := 94 packages, 1.9 GB
-SIZE_test := 147 packages, 2.7 GB
+SIZE_test := 153 packages, 2.8 GB
 READY = $(VENV)/.ready-
 
 .PHONY: setup setup-report setup-peers setup-docs setup-test

@@ -77,6 +77,12 @@ class RecommendArguments(TaskArguments, total=False):
     margin: float
 
 
+class ExportArguments(TaskArguments, total=False):
+    """onnx: also write `model.onnx`, checked on all test rows (extra `onnx`)."""
+
+    onnx: bool
+
+
 @dataclass(frozen=True)
 class Recommendation:
     """What `recommend` found, and all that it rests on."""
@@ -173,15 +179,16 @@ def export(
     data: Any = None,
     strategy: str = "full",
     options: Options | None = None,
-    **more: Unpack[TaskArguments],
+    **more: Unpack[ExportArguments],
 ) -> Exported:
     """Train a strategy on all rows and save a Hugging Face folder that needs nothing of this project.
 
-    data: a file, or a frame. more: `task`, `backbone`, and what describes the data: `text`, `label` ... Raises
-    BenchError where the request is wrong, TypeError for an unknown argument."""
-    _check_names("export", more, TaskArguments)
+    data: a file, or a frame. more: `task`, `backbone`, `onnx`, and what describes the data: `text`, `label` ...
+    Raises BenchError where the request is wrong, TypeError for an unknown argument."""
+    _check_names("export", more, ExportArguments)
     from bench.cli import recommend as command
     from bench.export.folder import export as save
+    from bench.export.scores import Request
     from bench.recommend.views import Everything
 
     options = options or Options()
@@ -189,7 +196,8 @@ def export(
     subject = command.subject_of(described, more.get("task", ""), _files(options), backbone)
     view = Everything(subject.name, subject.own_test).name
     cell = Cell(f"export-{subject.name}", view, strategy, backbone, 0, subject.recipe)
-    return save(cell, subject.registry, Path(folder), options.device)
+    request = Request(onnx=more.get("onnx", False))
+    return save(cell, subject.registry, Path(folder), options.device, request)
 
 
 def load(path: str | Path) -> Results:

@@ -190,7 +190,8 @@ def test_a_level_is_installed_once(make: Callable[[str], list[str]]) -> None:
     assert make("setup") == []
     assert make("setup-report") == ["report"]
     [extras] = make("setup-test")
-    assert set(extras.split(",")) == set(EXTRAS) - {"docs", "mlflow", "qlora"}  # mlflow-server has mlflow
+    left_out = {"docs", "mlflow", "qlora", "wandb"}  # mlflow-server has mlflow
+    assert set(extras.split(",")) == set(EXTRAS) - left_out
     assert [make(level) for level in ("setup-peers", "setup-report", "setup", "setup-test")] == [[]] * 4
 
 
@@ -270,6 +271,26 @@ def tensorboard() -> None:
     tracker("tensorboard", Store(Path("run")))
 
 
+def wandb() -> None:
+    from bench.trackers.contract import tracker
+
+    tracker("wandb", Store(Path("run")))
+
+
+def onnxruntime() -> None:
+    from bench.export.onnx_graph import check_packages
+
+    check_packages()
+
+
+def onnx() -> None:
+    onnxruntime()
+
+
+def onnxscript() -> None:
+    onnxruntime()
+
+
 def sentence_transformers() -> None:
     from bench.peers import classifiers
 
@@ -289,6 +310,10 @@ NEEDS = {
     ray: ("ray", "ray"),
     mlflow: ("mlflow", "mlflow-skinny"),
     tensorboard: ("tensorboard", "tensorboard"),
+    wandb: ("wandb", "wandb"),
+    onnx: ("onnx", "onnx"),
+    onnxruntime: ("onnx", "onnxruntime"),
+    onnxscript: ("onnx", "onnxscript"),
     sentence_transformers: ("peers", "sentence-transformers"),
     accelerate: ("peers", "accelerate"),
 }

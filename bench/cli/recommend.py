@@ -44,6 +44,9 @@ Backbone = Annotated[
     str, typer.Option("--backbone", "-b", help="A built-in name, a Hugging Face name or a folder.")
 ]
 Device = Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:1.")]
+Onnx = Annotated[
+    bool, typer.Option("--onnx", help="Also write model.onnx, checked on all test rows (extra onnx).")
+]
 
 
 @dataclass(frozen=True)
@@ -78,6 +81,7 @@ def recommend(
     export: Annotated[
         Path | None, typer.Option(help="Train the chosen strategy and save the model here.")
     ] = None,
+    onnx: Onnx = False,
     out: Annotated[
         Path | None, typer.Option(help="Run folder. Default: results/runs/recommend-TASK.")
     ] = None,
@@ -91,6 +95,7 @@ def recommend(
     Example: python -m bench recommend --data reviews.csv --text review --label stars --export model/
     """
     began, seconds = time.monotonic(), seconds_of(budget)
+    check_onnx(onnx, export)
     subject = subject_of(own, task, plugin or [], backbone)
     from bench.recommend.answer import STRATEGIES, Terms, answer
 
@@ -120,7 +125,7 @@ def recommend(
     if found.round.degenerate:
         print(f"{export}: no model was written, because no strategy learnt anything", file=sys.stderr)
         raise typer.Exit(1)
-    request = Request(command=terms.command, compared=_compared(found))
+    request = Request(command=terms.command, compared=_compared(found), onnx=onnx)
     _export(replace(first, strategy=found.choice), subject, export, (device, folder), request)
 
 
@@ -129,6 +134,7 @@ def export(
     strategy: Annotated[str, typer.Option("--strategy", "-s", help="How to train.")] = "full",
     task: TaskOption = "",
     backbone: Backbone = "minilm",
+    onnx: Onnx = False,
     plugin: Plugin = None,
     device: Device = "auto",
     own: Any = None,  # a UserData or None
@@ -137,12 +143,26 @@ def export(
 
     Example: python -m bench export model/ --data reviews.csv --text review --label stars --strategy lp-ft
     """
+    check_onnx(onnx, folder)
     subject = subject_of(own, task, plugin or [], backbone)
     from bench.export.scores import Request
 
     cell = Cell(f"export-{subject.name}", subject.name, strategy, backbone, 0, subject.recipe)
     where = device, Path("results/runs") / f"recommend-{subject.name}"
-    _export(cell, subject, folder, where, Request(command=_typed()))
+    _export(cell, subject, folder, where, Request(command=_typed(), onnx=onnx))
+
+
+def check_onnx(asked: bool, folder: Path | None) -> None:
+    """BenchError, before anything runs, where there is no model that could be a graph, or its packages are missing."""
+    if not asked:
+        return
+    if folder is None:
+        raise BenchError(
+            "--onnx needs --export DIR: the graph is part of the saved model", "onnx-alone"
+        )
+    from bench.export.onnx_graph import check_packages
+
+    check_packages()
 
 
 def seconds_of(text: str) -> float:

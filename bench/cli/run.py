@@ -102,7 +102,7 @@ def run(
         str | None, typer.Option(help="Only part i of n, such as 2/3; `merge` joins the run folders.")
     ] = None,
     track: Annotated[
-        list[str] | None, typer.Option(help="Also log cells to mlflow, tensorboard, trackio or wandb. Repeatable.")
+        list[str] | None, typer.Option(help="Also log cells to mlflow, tensorboard or wandb. Repeatable.")
     ] = None,
     timeout: Annotated[
         float | None,

@@ -38,8 +38,9 @@ class Sample:
 
 @dataclass(frozen=True)
 class Moved:
-    """How far an encoder moved. similarity: the CKA of each block's output with the given one, the embeddings' first;
-    () where the backbone has no layers. language: the loss of the checkpoint's own head, or why there is none."""
+    """How far an encoder moved. similarity: the CKA of each block's output with the given one, the embeddings'
+    first; () where the backbone has no layers. language: the loss of the checkpoint's own head, or why there is
+    none."""
 
     similarity: tuple[float, ...]
     language: LanguageLoss
@@ -91,9 +92,7 @@ def mask_of(tokenizer: Any, rows: int) -> int | None:
     return found if found is not None and found < rows else None
 
 
-def _readings(
-    head: LanguageHead, sample: Sample, special: Sequence[int], mask: int | None
-) -> list[Reading]:
+def _readings(head: LanguageHead, sample: Sample, special: Sequence[int], mask: int | None) -> list[Reading]:
     """The sample as the head reads it; [] where nothing can be masked."""
     words = sample.mask.astype(bool) & ~np.isin(sample.tokens, special)
     if head.kind == "causal":

@@ -1,8 +1,8 @@
 """What a checkpoint's own language-modelling head makes of an encoder: its loss on neutral text.
 
-A head keeps its given weights, so the loss rises where the encoder has moved away from what the head reads. A masked
-head predicts every word once: one in seven is masked at a time, about the share that it was trained with (Devlin et
-al. 2019, arXiv 1810.04805). A causal head predicts each word from those before it.
+A head keeps its given weights, so the loss rises where the encoder has moved away from what the head reads. A
+masked head predicts every token of a word once: one in seven is masked at a time, about the share that it was
+trained with (Devlin et al. 2019, arXiv 1810.04805). A causal head predicts each token from those before it.
 """
 
 from __future__ import annotations
@@ -19,9 +19,9 @@ from bench.models.backbone import Backbone
 from bench.models.language_heads import LanguageHead
 
 EVERY = 7
-"""One word in so many is masked at a time."""
+"""One token in so many is masked at a time."""
 AT_ONCE = 64
-"""Words whose logits are held at once: a vocabulary may have 256,000 entries."""
+"""Tokens whose logits are held at once: a vocabulary may have 256,000 entries."""
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,7 @@ class Reading:
 
 
 def masked(tokens: np.ndarray, words: np.ndarray, mask: np.ndarray, mask_token: int) -> Iterator[Reading]:
-    """EVERY readings that mask each word once. words: which tokens [sentences, longest] are words."""
+    """EVERY readings that mask each token once. words: which tokens [sentences, longest] are of words."""
     numbers = np.cumsum(words).reshape(words.shape) - 1
     for start in range(EVERY):
         places = words & (numbers % EVERY == start)
@@ -45,7 +45,7 @@ def masked(tokens: np.ndarray, words: np.ndarray, mask: np.ndarray, mask_token: 
 
 
 def causal(tokens: np.ndarray, words: np.ndarray, mask: np.ndarray) -> Reading:
-    """The reading in which the output at a token predicts the word after it."""
+    """The reading in which the output at a token predicts the one after it."""
     places = np.zeros_like(words)
     places[:, :-1] = words[:, 1:] & mask[:, :-1].astype(bool)
     following = np.roll(tokens, -1, 1)
@@ -55,7 +55,7 @@ def causal(tokens: np.ndarray, words: np.ndarray, mask: np.ndarray) -> Reading:
 def loss(
     head: LanguageHead, backbone: Backbone, readings: list[Reading], rows: np.ndarray, device: torch.device
 ) -> float:
-    """Mean cross-entropy in nats over all words. rows: the row of each token id in the backbone's table."""
+    """Mean cross-entropy in nats over all tokens of words. rows: the row of each token id in the backbone's table."""
     total, count = 0.0, 0
     with torch.inference_mode():
         for reading in readings:

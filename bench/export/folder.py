@@ -26,6 +26,8 @@ from bench.engine.model import Model
 from bench.engine.plan import PlannedPhase
 from bench.engine.prediction import predict
 from bench.export.card import card
+from bench.export.onnx_graph import GRAPH, add_graph, check_packages
+from bench.export.onnx_graph import section as onnx_section
 from bench.export.pooled import plain_encoder, save_head
 from bench.export.problem import are_close, in_units, is_alike, named, problem_of, reads_pairs, shares_of
 from bench.export.problem import inputs as _inputs
@@ -112,8 +114,10 @@ def export(
 ) -> Exported:
     """Train the cell in fp32, write `folder` whole or not at all, and compare its predictions with the
     harness's own on all test rows. Raises BenchError where the model cannot be handed over, the folder exists, or
-    a prediction differs."""
+    a prediction differs; and where an ONNX graph was asked for and cannot be had, once the folder is written."""
     check_free(folder)
+    if request.onnx:
+        check_packages()
     check_fits(cell, registry)
     context = RunContext(registry, Device(choose_device(device).torch, torch.float32))
     group = prepare_group(cell, context)
@@ -133,6 +137,7 @@ def export(
         _write(encoder, head, cell, group, work)
         (work / "README.md").write_text(card(cell, group, standard, request, scores), encoding="utf-8")
         _check(work, group, expected)
+        no_graph = _add_graph(work, group) if request.onnx else None
         if folder.exists():
             folder.rmdir()
         os.replace(work, folder)
@@ -142,7 +147,20 @@ def export(
         ) from error
     finally:
         shutil.rmtree(work, ignore_errors=True)
+    if no_graph:
+        raise BenchError(f"{folder}/ is written and checked, without {GRAPH}: {no_graph}", no_graph.code)
     return Exported(folder, len(group.rows.train), len(group.rows.test))
+
+
+def _add_graph(folder: Path, group: CellGroup) -> BenchError | None:
+    """Write the ONNX graph, and its section of the card; why there is none where there cannot be one."""
+    try:
+        graph = add_graph(folder, group.task.head, _inputs(group.rows.test))
+    except BenchError as error:
+        return error
+    with (folder / "README.md").open("a", encoding="utf-8") as card_file:
+        card_file.write("\n".join(["", *onnx_section(graph)]))
+    return None
 
 
 def _whole(trained: Any, cell: Cell, group: CellGroup, context: RunContext) -> HuggingFaceEncoder:

@@ -25,11 +25,13 @@ from bench.runs.record import Record
 @dataclass(frozen=True)
 class Request:
     """What is told of an export, besides its cell. watch: hears the learning curve. command: what the user typed.
-    compared: the comparison that chose the strategy, in Markdown; '' where there was none."""
+    compared: the comparison that chose the strategy, in Markdown; '' where there was none. onnx: also write an ONNX
+    graph."""
 
     watch: Watch = lambda point: None
     command: str = ""
     compared: str = ""
+    onnx: bool = False
 
 
 UNSAID = Request()

@@ -1,4 +1,4 @@
-"""The language-modelling head that a checkpoint was pretrained with: it predicts words from the encoder's output."""
+"""The language-modelling head that a checkpoint was pretrained with."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ NONE = "no LM head: the checkpoint has none"
 
 @dataclass(frozen=True)
 class LanguageHead:
-    """A head in fp32 on the CPU, with the weights of the checkpoint, those that it shares with the embeddings too.
+    """A head in fp32 on the CPU, with the weights of the checkpoint, also those that it shares with the embeddings.
 
-    kind: `masked` predicts the word behind a mask, `causal` the next one. model: the whole model of the library's
+    kind: `masked` predicts the token behind a mask, `causal` the next one. model: the whole model of the library's
     class, whose encoder does not run."""
 
     kind: Literal["masked", "causal"]
@@ -77,9 +77,9 @@ def language_head(name: str, sources: Sources) -> LanguageHead | str:
 @contextmanager
 def _encoder_gives(encoder: Any, hidden: Tensor) -> Iterator[None]:
     """In the block the encoder returns this, whatever it is given."""
-    from transformers.modeling_outputs import BaseModelOutputWithPast
+    from transformers.modeling_outputs import BaseModelOutputWithPastAndCrossAttentions as Output
 
-    encoder.forward = lambda *_, **__: BaseModelOutputWithPast(last_hidden_state=hidden)  # pyright: ignore
+    encoder.forward = lambda *_, **__: Output(last_hidden_state=hidden)  # pyright: ignore
     try:
         yield
     finally:

@@ -54,7 +54,10 @@ def curves(reading: Reading, task: str, axis: Axis) -> Chart | None:
             {
                 "data": {"values": means},
                 "mark": {"type": "line", "strokeWidth": 2.2},
-                "encoding": {"color": colour_of_lines(reading, groups), "strokeDash": dash_of_lines(reading, groups)},
+                "encoding": {
+                    "color": colour_of_lines(reading, groups),
+                    "strokeDash": dash_of_lines(reading, groups),
+                },
             },
             {
                 "data": {"values": means},

@@ -1,5 +1,5 @@
-"""How far training moved the encoders, where the run measured it (`recipe.forgetting = true`): a chart by layer, and a
-table with the loss of the checkpoint's own language-modelling head."""
+"""How far training moved the encoders, where the run measured it (`recipe.forgetting = true`): a chart by layer,
+and a table with the loss of the checkpoint's own language-modelling head."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from bench.report.vega import Chart, Spec, chart
 
 EMBEDDINGS = "emb."
 NOTE = (
-    "Means over seeds. CKA: linear centred kernel alignment of an encoder's output before and after training, on 48 "
-    "sentences of no task; 1 is unchanged, up to rotation and scale. LM loss: of the language-modelling head that the "
-    "checkpoint was pretrained with, after training, in nats a word of the same sentences; the rise is what training "
-    "added. Cold seconds leave all of this out."
+    "Means over seeds. CKA: linear centred kernel alignment of an encoder's output before and after training, on "
+    "48 sentences that belong to no task; 1 is unchanged, up to rotation and scale. LM loss: of the "
+    "language-modelling head that the checkpoint was pretrained with, on the trained encoder, in nats a token of the "
+    "same sentences; the rise is what training added. Cold seconds leave all of this out."
 )
 
 
@@ -37,7 +37,9 @@ def by_layers(reading: Reading, task: str) -> Chart | None:
         for group in groups
         for number, value in enumerate(by_layer(group))
     ]
-    names = sorted({value["layer"] for value in values}, key=lambda name: 0 if name == EMBEDDINGS else int(name))
+    names = sorted(
+        {value["layer"] for value in values}, key=lambda name: 0 if name == EMBEDDINGS else int(name)
+    )
     low = min(value["cka"] for value in values)
     scale = {"domain": [max(0.0, round(low - 0.05, 2)), 1.0], "nice": False, "zero": False}
     colours = colour_of_lines(reading, groups)
@@ -51,7 +53,12 @@ def by_layers(reading: Reading, task: str) -> Chart | None:
                 "sort": names,
                 "axis": {"labelAngle": 0, "grid": False},
             },
-            "y": {"field": "cka", "type": "quantitative", "title": "CKA with the given encoder", "scale": scale},
+            "y": {
+                "field": "cka",
+                "type": "quantitative",
+                "title": "CKA with the given encoder",
+                "scale": scale,
+            },
             "color": colours,
         },
         "layer": [
@@ -67,7 +74,7 @@ def by_layers(reading: Reading, task: str) -> Chart | None:
             },
         ],
     }
-    text = "Similarity of each layer's output with the given encoder's; the embeddings come first. Means over seeds."
+    text = "Similarity of each layer's output with that of the given encoder, embeddings first. Means over seeds."
     return chart(task, text, 310, content)
 
 
@@ -78,7 +85,9 @@ def table(groups: Mapping[Key, Group]) -> Table | None:
         for key, group in groups.items()
         if any(record.forgetting or record.language_loss for record in group.done)
     }
-    entries = {name: {key: entry(group) for key, group in measured.items()} for name, (*_, entry) in COLUMNS.items()}
+    entries = {
+        name: {key: entry(group) for key, group in measured.items()} for name, (*_, entry) in COLUMNS.items()
+    }
     present = [
         name for name, found in entries.items() if any(e.value is not None or e.note for e in found.values())
     ]

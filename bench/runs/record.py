@@ -169,9 +169,8 @@ class Serving(Frozen):
 
 
 class LanguageLoss(Frozen):
-    """The loss of the language-modelling head that the checkpoint was pretrained with, in nats a word of neutral text:
-    before, on the given encoder, and after, on the trained one. kind: `masked` or `causal`. reason: why there is no
-    loss, as `a few words: a sentence`."""
+    """The loss of the language-modelling head that the checkpoint was pretrained with, in nats a token of neutral
+    text. before: on the given encoder. after: on the trained one. reason: why there is none, as `a few words: more`."""
 
     kind: Literal["masked", "causal", ""] = ""
     before: Nats | None = None

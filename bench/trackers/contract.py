@@ -27,7 +27,9 @@ OTHERS = ("contract", "follow", "tracking")
 def modules() -> Mapping[str, str]:
     """The module of each tracker by its name, the project's own first. Imports none of them."""
     here = __name__.rpartition(".")[0]
-    own = [info.name for info in pkgutil.iter_modules([str(Path(__file__).parent)]) if info.name not in OTHERS]
+    own = [
+        info.name for info in pkgutil.iter_modules([str(Path(__file__).parent)]) if info.name not in OTHERS
+    ]
     found = {name: f"{here}.{name}" for name in own}
     for entry in entry_points(group="transferbench.trackers"):
         found.setdefault(entry.name, entry.module)

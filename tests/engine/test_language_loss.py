@@ -1,4 +1,4 @@
-"""The loss of a checkpoint's own language-modelling head: by the library's whole model, before and after training."""
+"""The loss of a checkpoint's own language-modelling head, compared with the library's whole model."""
 
 from __future__ import annotations
 

@@ -133,8 +133,8 @@ class CostClaim(Ratio):
 
 
 class ForgettingClaim(Ratio):
-    """The perplexity of the checkpoint's own language-modelling head on neutral text after training with `first`, over
-    that after training with `second`."""
+    """The perplexity of the checkpoint's own language-modelling head on neutral text after training with `first`
+    over that after training with `second`."""
 
     kind: Literal["forgetting"]
     first: str
