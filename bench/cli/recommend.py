@@ -153,7 +153,7 @@ def export(
 
 
 def check_onnx(asked: bool, folder: Path | None) -> None:
-    """BenchError, before anything runs, where there is no model that could be a graph, or its packages are missing."""
+    """BenchError, before anything runs, where no model is saved that could be a graph, or packages are missing."""
     if not asked:
         return
     if folder is None:

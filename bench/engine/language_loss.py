@@ -55,7 +55,7 @@ def causal(tokens: np.ndarray, words: np.ndarray, mask: np.ndarray) -> Reading:
 def loss(
     head: LanguageHead, backbone: Backbone, readings: list[Reading], rows: np.ndarray, device: torch.device
 ) -> float:
-    """Mean cross-entropy in nats over all tokens of words. rows: the row of each token id in the backbone's table."""
+    """Mean cross-entropy in nats over all tokens of words. rows: of each token id in the backbone's table."""
     total, count = 0.0, 0
     with torch.inference_mode():
         for reading in readings:

@@ -85,8 +85,8 @@ def section(graph: Graph) -> list[str]:
     return [
         "## ONNX",
         "",
-        f"`{GRAPH}`, with its weights in `{GRAPH}.data`, is the same model for ONNX Runtime. It takes any number of "
-        f"texts of any length. On all {graph.rows:,} test rows it predicts what the model predicts.",
+        f"`{GRAPH}`, with its weights in `{GRAPH}.data`, is the same model for ONNX Runtime. It takes any number "
+        f"of texts of any length. On all {graph.rows:,} test rows it predicts what the model predicts.",
         "",
         "```python",
         "import onnxruntime, transformers",

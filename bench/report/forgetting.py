@@ -17,8 +17,8 @@ EMBEDDINGS = "emb."
 NOTE = (
     "Means over seeds. CKA: linear centred kernel alignment of an encoder's output before and after training, on "
     "48 sentences that belong to no task; 1 is unchanged, up to rotation and scale. LM loss: of the "
-    "language-modelling head that the checkpoint was pretrained with, on the trained encoder, in nats a token of the "
-    "same sentences; the rise is what training added. Cold seconds leave all of this out."
+    "language-modelling head that the checkpoint was pretrained with, on the trained encoder, in nats a token of "
+    "the same sentences; the rise is what training added. Cold seconds leave all of this out."
 )
 
 

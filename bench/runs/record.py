@@ -170,7 +170,7 @@ class Serving(Frozen):
 
 class LanguageLoss(Frozen):
     """The loss of the language-modelling head that the checkpoint was pretrained with, in nats a token of neutral
-    text. before: on the given encoder. after: on the trained one. reason: why there is none, as `a few words: more`."""
+    text. before: on the given encoder. after: on the trained one. reason: why there is none, as `short: more`."""
 
     kind: Literal["masked", "causal", ""] = ""
     before: Nats | None = None
