@@ -41,11 +41,13 @@ OUTPUTS: dict[HeadKind, tuple[str, ...]] = {
 
 @dataclass(frozen=True)
 class Graph:
-    """What was written. inputs: their names. rows: those that it was compared on."""
+    """What was written. inputs: their names. rows: those that it was compared on. cut: whether a long text is read
+    otherwise than by cutting off its end, which is the caller's part."""
 
     kind: HeadKind
     inputs: tuple[str, ...]
     rows: int
+    cut: bool = False
 
 
 def check_packages() -> None:
@@ -73,7 +75,11 @@ def add_graph(folder: Path, kind: HeadKind, inputs: Sequence[Any]) -> Graph:
         for path in folder.glob(f"{GRAPH}*"):
             path.unlink()
         raise
-    return Graph(kind, tuple(sample), len(inputs))
+    config = model.config
+    cut = (
+        bool(getattr(config, "text_windows", "") or getattr(config, "text_truncation", "")) or kind == "span"
+    )
+    return Graph(kind, tuple(sample), len(inputs), cut)
 
 
 def section(graph: Graph) -> list[str]:
@@ -98,6 +104,14 @@ def section(graph: Graph) -> list[str]:
         f"{list(outputs)!r}, {{item.name: batch[item.name] for item in session.get_inputs()}})",
         "```",
         "",
+        *(
+            [
+                "The graph reads sequences of tokens. `predict.py` shows how a long text becomes one or several.",
+                "",
+            ]
+            if graph.cut
+            else []
+        ),
     ]
 
 
@@ -105,11 +119,12 @@ class Pooled(nn.Module):
     """A folder in the layout of sentence-transformers as one module: encoder, pooling, linear map."""
 
     def __init__(self, folder: Path) -> None:
+        import transformers
         from safetensors.torch import load_file
-        from transformers import AutoModel
 
         super().__init__()
-        self.encoder = AutoModel.from_pretrained(folder)
+        (name,) = transformers.AutoConfig.from_pretrained(folder).architectures
+        self.encoder = getattr(transformers, name).from_pretrained(folder)
         self.config = self.encoder.config
         pooling = json.loads((folder / POOLING / "config.json").read_text(encoding="utf-8"))
         self.kind = next(kind for mode, kind in MODES.items() if pooling[mode])
@@ -124,7 +139,7 @@ class Pooled(nn.Module):
         hidden = self.encoder(input_ids=input_ids, attention_mask=attention_mask, **types).last_hidden_state
         mask = attention_mask.unsqueeze(-1).to(hidden.dtype)
         if self.kind == "mean":
-            vector = (hidden * mask).sum(1) / mask.sum(1)
+            vector = (hidden * mask).sum(1) / mask.sum(1).clamp(min=1)
         elif self.kind == "lasttoken":
             last = (attention_mask.sum(1) - 1).view(-1, 1, 1).expand(-1, 1, hidden.shape[-1])
             vector = hidden.gather(1, last).squeeze(1)
