@@ -22,7 +22,8 @@ def label_texts(
     given = arguments("Labels of texts, as CSV.", roles)
     if given.file:
         rows = [
-            [str(value) for value in row] for row in read(given.file, [(r, getattr(given, r)) for r in roles])
+            [str(value) for value in row]
+            for row in read(given.file, [(role, getattr(given, role)) for role in roles], given.encoding)
         ]
     elif paired and len(given.texts) != 2:
         sys.exit("this model reads pairs: give two texts, both in quotes")
@@ -45,55 +46,102 @@ def arguments(what: str, columns: Sequence[str]) -> Namespace:
     parser = ArgumentParser(description=what)
     parser.add_argument("texts", nargs="*", metavar="TEXT", help="what to predict")
     parser.add_argument(
-        "--file", metavar="FILE", help="predict this file: CSV, TSV, JSON lines, or a text a line"
+        "--file",
+        metavar="FILE",
+        help="predict this file: CSV, TSV, JSON lines, or a text a line; - is the standard input",
     )
     for name in columns:
         parser.add_argument(f"--{name}", metavar="COLUMN", help=f"column or key of the {name}s in the file")
+    parser.add_argument("--encoding", default="utf-8-sig", help="of the file (default: UTF-8)")
     parser.add_argument("--out", metavar="FILE", help="write CSV here (default: the screen)")
     given = parser.parse_args()
     if bool(given.texts) == bool(given.file):
         parser.print_help(sys.stderr)
         sys.exit(2)
+    if given.out and not Path(given.out).absolute().parent.is_dir():
+        parser.error(f"--out {given.out}: there is no folder {Path(given.out).parent}")
+    given.texts = [_whole(text) for text in given.texts]
     return given
 
 
-def read(file: str, columns: Sequence[tuple[str, str | None]]) -> list[list]:
+def read(file: str, columns: Sequence[tuple[str, str | None]], encoding: str = "utf-8-sig") -> list[list]:
     """The values of the columns, row by row. JSON lines are known by their first line, CSV by its columns' names;
-    any other file is a text a line. Ends with a message where a column is missing."""
-    try:
-        with Path(file).open(encoding="utf-8-sig", newline="") as source:
-            text = source.read()
-    except (OSError, UnicodeDecodeError) as error:
-        sys.exit(f"{file} cannot be read: {error}")
+    any other file is a text a line. Ends with a message where there are no rows, or a column is missing."""
+    text = _content(file, encoding)
     lines = text.replace("\r\n", "\n").split("\n")
-    rows = _json_lines(lines)
-    if rows is None and (any(given for _, given in columns) or len(columns) > 1 or _looks_like_csv(file)):
-        rows = list(csv.DictReader(StringIO(text, newline=""), delimiter=_delimiter(lines)))
+    suffix = Path(file).suffix.lower()
+    rows = _json_rows(text, lines)
+    if rows is None and suffix in (".json", ".jsonl", ".ndjson"):
+        sys.exit(f"{file} is not JSON: give an object a line, or a list of objects")
+    names = list(rows[0]) if rows else []
+    wanted = any(given for _, given in columns) or len(columns) > 1 or suffix in (".csv", ".tsv")
+    if rows is None and text.strip() and wanted:
+        names, rows = _csv_rows(file, text, _delimiter(lines))
     if rows is None:
-        return [[line.strip()] for line in lines if line.strip()]
-    names = [_found(file, role, given, rows) for role, given in columns]
-    return [["" if row.get(name) is None else row[name] for name in names] for row in rows]
+        values = [[line.strip()] for line in lines if line.strip()]
+    else:
+        found = [_found(file, role, given, names) for role, given in columns] if names else []
+        values = [["" if row.get(name) is None else row[name] for name in found] for row in rows]
+    if not values:
+        sys.exit(f"{file} has no rows")
+    return [[_whole(value) if isinstance(value, str) else value for value in row] for row in values]
 
 
 def write(out: str | None, header: Sequence[str], rows: Iterable[Sequence]) -> None:
     """CSV with probabilities to four digits."""
-    with Path(out).open("w", encoding="utf-8", newline="") if out else nullcontext(sys.stdout) as target:
-        table = csv.writer(target, lineterminator="\n")
-        table.writerow(header)
-        for row in rows:
-            table.writerow([f"{value:.4f}" if isinstance(value, float) else value for value in row])
-
-
-def _json_lines(lines: Sequence[str]) -> list[dict] | None:
+    if not out and hasattr(sys.stdout, "reconfigure"):
+        sys.stdout.reconfigure(errors="backslashreplace")  # a screen that cannot show every character
     try:
-        rows = [json.loads(line) for line in lines if line.strip()]
-    except ValueError:
-        return None
-    return rows if rows and all(isinstance(row, dict) for row in rows) else None
+        with Path(out).open("w", encoding="utf-8", newline="") if out else nullcontext(sys.stdout) as target:
+            table = csv.writer(target, lineterminator="\n")
+            table.writerow(header)
+            for row in rows:
+                table.writerow([f"{value:.4f}" if isinstance(value, float) else value for value in row])
+    except OSError as error:
+        sys.exit(f"{out or 'the output'} cannot be written: {error.strerror or error}")
 
 
-def _looks_like_csv(file: str) -> bool:
-    return Path(file).suffix.lower() in (".csv", ".tsv")
+def _content(file: str, encoding: str) -> str:
+    """The text of the file. Ends with a message where it cannot be read."""
+    try:
+        data = sys.stdin.buffer.read() if file == "-" else Path(file).read_bytes()
+        return data.decode(encoding)
+    except OSError as error:
+        sys.exit(f"{file} cannot be read: {error.strerror or error}")
+    except LookupError:
+        sys.exit(f"--encoding {encoding}: Python knows no such encoding; try utf-8, cp1252 or utf-16")
+    except UnicodeDecodeError as error:
+        shown = "UTF-8" if encoding == "utf-8-sig" else encoding
+        sys.exit(
+            f"{file} is not text in {shown} (byte {error.start + 1}): name its --encoding, such as cp1252"
+        )
+
+
+def _whole(text: str) -> str:
+    """Text without halves of characters, which no tokenizer reads."""
+    return text.encode(errors="replace").decode()
+
+
+def _json_rows(text: str, lines: Sequence[str]) -> list[dict] | None:
+    """The objects of JSON lines or of one list; None where it is neither."""
+    for read_rows in (lambda: [json.loads(line) for line in lines if line.strip()], lambda: json.loads(text)):
+        try:
+            rows = read_rows()
+        except (ValueError, RecursionError):
+            continue
+        if rows and isinstance(rows, list) and all(isinstance(row, dict) for row in rows):
+            return rows
+    return None
+
+
+def _csv_rows(file: str, text: str, delimiter: str) -> tuple[list[str], list[dict]]:
+    """The names of the columns, and the rows. Ends with a message where it is not CSV."""
+    csv.field_size_limit(2**31 - 1)
+    table = csv.DictReader(StringIO(text, newline=""), delimiter=delimiter)
+    try:
+        return list(table.fieldnames or []), list(table)
+    except csv.Error as error:
+        sys.exit(f"{file} is not CSV (line {table.line_num}: {error})")
 
 
 def _delimiter(lines: Sequence[str]) -> str:
@@ -102,9 +150,8 @@ def _delimiter(lines: Sequence[str]) -> str:
     return max(",;\t|", key=header.count)
 
 
-def _found(file: str, role: str, given: str | None, rows: Sequence[dict]) -> str:
+def _found(file: str, role: str, given: str | None, names: Sequence[str]) -> str:
     """The column that is meant: the one that was named, one that has the role's name, or the only one."""
-    names = list(rows[0]) if rows else []
     if given is None and len(names) == 1:
         return names[0]
     if (given or role) in names:

@@ -105,11 +105,13 @@ def _with_marks(context: str, end: int) -> int:
 
 
 def main() -> None:
+    sys.path.insert(0, str(Path(__file__).parent))  # also under python -P
     from predict_files import arguments, read, write
 
     given = arguments("Answers to questions, as CSV.", ["question", "context"])
     if given.file:
-        pairs = read(given.file, [("question", given.question), ("context", given.context)])
+        names = [("question", given.question), ("context", given.context)]
+        pairs = read(given.file, names, given.encoding)
     elif len(given.texts) == 2:
         pairs = [given.texts]
     else:

@@ -11,6 +11,7 @@ config.json says how a long text is read: `text_windows` (mean or max) pools the
 `text_stride` tokens; `text_truncation` (head+tail) keeps both ends; otherwise its end is cut off."""
 
 import json
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -124,6 +125,7 @@ def _shares(logits: Tensor, kind: str) -> Tensor:
 
 
 def main() -> None:
+    sys.path.insert(0, str(Path(__file__).parent))  # also under python -P
     from predict_files import label_texts
 
     folder = str(Path(__file__).parent)

@@ -3,6 +3,7 @@
 python predict.py "Anna lives in Rome ." "Words are separated by blanks ."
 python predict.py --file sentences.txt --out predictions.csv"""
 
+import sys
 from itertools import accumulate
 from pathlib import Path
 
@@ -46,10 +47,13 @@ def _of_words(words: list[str], tokens: list) -> list[tuple[str, float]]:
 
 
 def main() -> None:
+    sys.path.insert(0, str(Path(__file__).parent))  # also under python -P
     from predict_files import arguments, read, write
 
     given = arguments("Tags of words, as CSV with a row a word.", ["words"])
-    texts = [row[0] for row in read(given.file, [("words", given.words)])] if given.file else given.texts
+    texts = given.texts
+    if given.file:
+        texts = [row[0] for row in read(given.file, [("words", given.words)], given.encoding)]
     sentences = [text.split() if isinstance(text, str) else [str(word) for word in text] for text in texts]
     found = probabilities(str(Path(__file__).parent), sentences)
     rows = [

@@ -1,0 +1,192 @@
+"""What `predict.py` of an exported model does with the files and texts that people give it."""
+
+from __future__ import annotations
+
+import csv
+import io
+import subprocess
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import pytest
+
+from bench.contracts import Cell, Recipe
+from bench.data.sources import Sources
+from bench.export.folder import SCRIPTS, export
+from bench.export.scripts.predict_files import arguments, read, write
+from bench.registry import Plugins, Registry
+
+TEXT = [("text", None)]
+REVIEW = [("text", "review")]
+
+
+def said(file: Path | str, columns: Sequence[tuple[str, str | None]], encoding: str = "utf-8-sig") -> str:
+    """The message with which reading ends."""
+    with pytest.raises(SystemExit) as ended:
+        read(str(file), columns, encoding)
+    assert isinstance(ended.value.code, str)
+    assert "\n" not in ended.value.code
+    return ended.value.code
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("rows.csv", ""),
+        ("rows.txt", ""),
+        ("rows.txt", "\n \n"),
+        ("rows.csv", "review,n\n"),
+        ("rows.jsonl", ""),
+    ],
+)
+def test_a_file_without_rows_says_so(name: str, content: str, tmp_path: Path) -> None:
+    (tmp_path / name).write_text(content)
+    columns = REVIEW if content.startswith("review") else TEXT
+    reason = "is not JSON" if name.endswith("jsonl") else "has no rows"
+    assert reason in said(tmp_path / name, columns)
+
+
+def test_a_column_that_is_missing_is_named_beside_those_that_are_there(tmp_path: Path) -> None:
+    (tmp_path / "rows.csv").write_text("a,b\n1,2\n")
+    (tmp_path / "rows.jsonl").write_text('{"a": 1, "b": 2}\n')
+    for name in ("rows.csv", "rows.jsonl"):
+        assert "no column 'review'" in said(tmp_path / name, REVIEW)
+        assert "(columns: a, b)" in said(tmp_path / name, REVIEW)
+
+
+def test_another_encoding_is_named_by_the_user(tmp_path: Path) -> None:
+    path = tmp_path / "rows.csv"
+    path.write_bytes("review\ncafé\n".encode("cp1252"))
+    assert "is not text in UTF-8 (byte 11): name its --encoding, such as cp1252" in said(path, TEXT)
+    assert read(str(path), TEXT, "cp1252") == [["café"]]
+    assert "knows no such encoding" in said(path, TEXT, "latin-99")
+    path.write_bytes("review\nnaïve\n".encode("utf-16"))
+    assert read(str(path), TEXT, "utf-16") == [["naïve"]]
+
+
+def test_what_cannot_be_read_says_why(tmp_path: Path) -> None:
+    assert "cannot be read: No such file" in said(tmp_path / "none.csv", TEXT)
+    assert "cannot be read: Is a directory" in said(tmp_path, TEXT)
+    (tmp_path / "rows.json").write_text('{"a": ')
+    assert "is not JSON" in said(tmp_path / "rows.json", TEXT)
+
+
+def test_json_is_an_object_a_line_or_a_list_of_objects(tmp_path: Path) -> None:
+    (tmp_path / "rows.json").write_text('[\n {"text": "a\\nb"},\n {"text": null}\n]\n')
+    assert read(str(tmp_path / "rows.json"), TEXT) == [["a\nb"], [""]]
+    (tmp_path / "rows.any").write_text('{"text": "a\\nb"}\n\n{"text": "\\ud800"}\n')
+    assert read(str(tmp_path / "rows.any"), TEXT) == [["a\nb"], ["?"]]
+
+
+def test_csv_has_line_breaks_within_quotes_and_fields_of_any_length(tmp_path: Path) -> None:
+    long = "x" * 200_000
+    (tmp_path / "rows.csv").write_text(f'n;review\n1;"two\nlines"\n2;{long}\n3\n')
+    assert read(str(tmp_path / "rows.csv"), REVIEW) == [["two\nlines"], [long], [""]]
+
+
+def test_the_standard_input_is_a_file_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO("one\ntwo é\n".encode())))
+    assert read("-", TEXT) == [["one"], ["two é"]]
+
+
+def test_an_output_that_cannot_be_written_is_refused_before_anything_runs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(sys, "argv", ["predict.py", "a", "--out", str(tmp_path / "none" / "out.csv")])
+    with pytest.raises(SystemExit) as ended:
+        arguments("Labels.", ["text"])
+    assert ended.value.code == 2
+    assert "there is no folder" in capsys.readouterr().err
+    with pytest.raises(SystemExit, match="cannot be written: Is a directory"):
+        write(str(tmp_path), ["text"], [])
+
+
+def test_a_text_with_half_a_character_is_read_all_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "argv", ["predict.py", "caf\udce9"])
+    assert arguments("Labels.", ["text"]).texts == ["caf?"]
+
+
+MINIMAL = """
+import sys
+from importlib.machinery import PathFinder
+from importlib.metadata import packages_distributions, requires
+from re import split
+
+wanted, found = ["transformers", "torch"], set()
+while wanted:
+    name = split(r"[^\\w.-]", wanted.pop())[0].lower().replace("_", "-")
+    if name not in found:
+        found.add(name)
+        try:
+            wanted += [text for text in requires(name) or () if "extra ==" not in text]
+        except ImportError:
+            pass
+hidden = {
+    package
+    for package, names in packages_distributions().items()
+    if not found & {name.lower().replace("_", "-") for name in names}
+}
+assert {"pandas", "scipy", "sklearn", "peft", "datasets"} <= hidden, sorted(hidden)
+assert not {"numpy", "safetensors", "tokenizers"} & hidden
+
+
+class Visible(PathFinder):
+    @classmethod
+    def find_spec(cls, name, path=None, target=None):
+        return None if name.partition(".")[0] in hidden else PathFinder.find_spec(name, path, target)
+
+
+sys.meta_path = [Visible if finder is PathFinder else finder for finder in sys.meta_path]
+sys.path = [place for place in sys.path if not place.endswith("serving")]
+script = sys.argv[1]
+sys.argv = sys.argv[1:]
+__file__ = script
+exec(compile(open(script).read(), script, "exec"))
+"""
+"""Runs a script where only transformers, torch and what they need can be imported."""
+
+
+@pytest.fixture(scope="module")
+def model(toy_cell: Callable[..., Cell], plugins: Plugins, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    work = tmp_path_factory.mktemp("models")
+    recipe = Recipe(epochs=1, batch_size=8, max_length=32, stride=8)
+    cell = toy_cell("frozen", recipe=recipe)
+    return export(cell, Registry(plugins, Sources(cache=work / "cache")), work / "a model", "cpu").folder
+
+
+def rows_of(text: str) -> list[dict[str, str]]:
+    return list(csv.DictReader(io.StringIO(text, newline="")))
+
+
+def test_it_needs_transformers_and_torch_alone_in_any_folder(model: Path, tmp_path: Path) -> None:
+    """Also isolated from the script's own folder, with a text of two lines and an empty one."""
+    done = subprocess.run(
+        [sys.executable, "-I", "-c", MINIMAL, str(model / "predict.py"), "two\nlines", "", "–5 stars"],
+        capture_output=True,
+        text=True,
+        cwd=tmp_path,
+        timeout=300,
+    )
+    assert done.returncode == 0, done.stderr
+    rows = rows_of(done.stdout)
+    assert [row["text"] for row in rows] == ["two\nlines", "", "–5 stars"]
+    assert all(row["label"] for row in rows)
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_pipe_in_and_a_pipe_out(model: Path, tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, str(model / "predict.py"), "--file", "-", "--text", "review"],
+        input='n,review\n1,good\n2,"bad, very"\n',
+        capture_output=True,
+        text=True,
+        cwd=tmp_path,
+        timeout=300,
+    )
+    assert done.returncode == 0, done.stderr
+    assert [row["text"] for row in rows_of(done.stdout)] == ["good", "bad, very"]
+
+
+def test_the_scripts_of_a_folder_are_those_that_are_tested_here(model: Path) -> None:
+    assert (model / "predict_files.py").read_text() == (SCRIPTS / "predict_files.py").read_text()
