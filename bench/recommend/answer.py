@@ -15,7 +15,7 @@ from bench.analysis.statistics.resampling import Source, resample
 from bench.contracts import BenchError, Cell
 from bench.executors.contract import Options
 from bench.executors.launch import launching
-from bench.recommend.budget import Budgeted, BudgetSpent, until
+from bench.recommend.budget import Budgeted, BudgetSpent, until, written
 from bench.recommend.evidence import Standing, growth, standing
 from bench.recommend.floor import Floor, floor
 from bench.recommend.forecast import reach
@@ -34,7 +34,6 @@ from bench.registry import Registry
 from bench.runs.folder import Store
 from bench.runs.listeners import Screen
 from bench.runs.record import Record
-from bench.text import duration
 
 STRATEGIES = ("probe", "frozen", "top-layers", "lp-ft", "lora", "gradual", "full")
 """What is compared by default, cheapest first: all that can be exported."""
@@ -79,7 +78,7 @@ def answer(cell: Cell, terms: Terms, registry: Registry, where: tuple[Path, Opti
     run = measured(bracket, outcome.sizes, registry)
     if not any(record.status == "done" for record in run.records) and outcome.stopped:
         raise BenchError(
-            f"the budget of {duration(terms.budget)} was spent before any strategy finished: "
+            f"the budget of {written(terms.budget)} was spent before any strategy finished: "
             "give a larger --budget",
             "too-small-budget",
         )

@@ -15,9 +15,15 @@ from bench.planning.estimates import Estimator
 from bench.runs.curve import Point
 from bench.runs.listeners import Screen
 from bench.runs.record import Record
+from bench.text import duration
 
 AGAIN = 0.5
 """Seconds between rings of the timer: Python drops an exception that is raised in a callback of its collector."""
+
+
+def written(seconds: float) -> str:
+    """Short times to the second: a budget of 90 s is not one of 2 min."""
+    return f"{seconds:.0f} s" if seconds < 180 else duration(seconds)
 
 
 class BudgetSpent(BaseException):

@@ -12,10 +12,10 @@ from bench.contracts import BenchError, Cell, Splits
 from bench.planning.estimates import SHARED, Estimator
 from bench.planning.machine_speed import assumed_rate
 from bench.planning.workload import Workload
+from bench.recommend.budget import written
 from bench.recommend.successive_halving import RESERVED, Bracket, Round, following
 from bench.registry import Registry
 from bench.runs.folder import Store
-from bench.text import duration
 
 START = 10.0  # seconds until a worker has imported torch
 STEP = 1.15  # between the budgets that are tried
@@ -34,9 +34,9 @@ class Reach:
     def sentence(self, budget: float) -> str:
         """What to expect of this budget."""
         if self.rows >= self.of:
-            return f"budget {_shown(budget)}: expected to reach all {self.of:,} training rows"
+            return f"budget {written(budget)}: expected to reach all {self.of:,} training rows"
         more = (
-            f"; about {_shown(self.enough)} would reach all (--budget {_option(self.enough)})"
+            f"; about {written(self.enough)} would reach all (--budget {_option(self.enough)})"
             if self.enough
             else ""
         )
@@ -44,7 +44,7 @@ class Reach:
             "not expected to finish the first round" if not self.rows else f"expected to reach {self.rows:,}"
         )
         of = "" if not self.rows else f" of {self.of:,} training rows"
-        return f"budget {_shown(budget)}: {begin}{of}{more}"
+        return f"budget {written(budget)}: {begin}{of}{more}"
 
 
 @dataclass(frozen=True)
@@ -117,11 +117,6 @@ def _estimates(
 
 def _alike(cell: Cell, bracket: Bracket) -> bool:
     return cell.task.partition("@")[0] in (bracket.task, bracket.view) and cell.backbone == bracket.backbone
-
-
-def _shown(seconds: float) -> str:
-    """Short times to the second: a budget of 90 s is not one of 2 min."""
-    return f"{seconds:.0f} s" if seconds < 180 else duration(seconds)
 
 
 def _option(seconds: float) -> str:

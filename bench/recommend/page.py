@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from bench.analysis.statistics.intervals import Interval
+from bench.recommend.budget import written
 from bench.recommend.evidence import Growth, Standing
 from bench.recommend.floor import Floor
 from bench.recommend.successive_halving import Outcome
@@ -141,7 +142,7 @@ def _asked(found: Findings) -> list[str]:
     kinds = f", {labels} {'tags' if record.adapter == 'ner' else 'classes'}" if labels else ""
     where = "this CPU" if record.machine.device == "cpu" else record.machine.device
     return [
-        f"Asked: {found.outcome.rows:,} training rows{kinds}, {where}, {duration(found.budget)} to find out."
+        f"Asked: {found.outcome.rows:,} training rows{kinds}, {where}, {written(found.budget)} to find out."
     ]
 
 

@@ -138,7 +138,6 @@ class Visible(PathFinder):
 
 
 sys.meta_path = [Visible if finder is PathFinder else finder for finder in sys.meta_path]
-sys.path = [place for place in sys.path if not place.endswith("serving")]
 script = sys.argv[1]
 sys.argv = sys.argv[1:]
 __file__ = script

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from importlib.metadata import EntryPoint
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,8 @@ from bench.contracts import BenchError
 from bench.planning.estimates import Estimator
 from bench.runs.folder import Store
 from bench.runs.listeners import Silent
-from bench.trackers import tracking
+from bench.runs.record import LanguageLoss, Served, Serving
+from bench.trackers import contract, tracking
 from bench.trackers.tracking import Tracking
 from tests.support.made_runs import ToySuite
 from tests.trackers.conftest import record
@@ -72,6 +74,33 @@ def test_an_unknown_tracker_is_refused(store: Store) -> None:
     with pytest.raises(BenchError, match="did you mean 'mlflow'") as error:
         Tracking(store, ["mlfow"], Noting())
     assert error.value.code == "unknown-tracker"
+
+
+def test_trackers_are_the_files_of_their_folder_and_what_packages_name(
+    store: Store, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """A tracker of a package is opened as one of the project's own; a name that is taken stays."""
+    assert set(contract.modules()) >= {"mlflow", "tensorboard", "wandb"}
+    (tmp_path / "my_tracker.py").write_text("def opened(store):\n    return store.suite(), 'mine'\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    found = [
+        EntryPoint("mine", "my_tracker", "transferbench.trackers"),
+        EntryPoint("mlflow", "my_tracker", "transferbench.trackers"),
+    ]
+    monkeypatch.setattr(contract, "entry_points", lambda group: found)
+    monkeypatch.setattr(contract, "modules", contract.modules.__wrapped__)
+    assert contract.tracker("mine", store) == ("suite", "mine")
+    assert contract.modules()["mlflow"] == "bench.trackers.mlflow"
+
+
+def test_what_was_measured_beside_the_scores_is_logged_too() -> None:
+    served = Served(p50=0.001, p95=0.002, single=1000.0, batch=8, best=3000.0)
+    loss = LanguageLoss(kind="causal", before=2.0, after=2.5)
+    found = contract.metrics(record(serving=Serving(plain=served), forgetting=(1.0, 0.5), language_loss=loss))
+    assert found["serving.plain.p50"] == 0.001
+    assert not any(name.startswith("serving.merged") for name in found)
+    assert (found["forgetting.cka.0"], found["forgetting.cka.1"]) == (1.0, 0.5)
+    assert (found["forgetting.lm_before"], found["forgetting.lm_after"]) == (2.0, 2.5)
 
 
 def test_run_logs_to_tensorboard(tiny_encoder: Path, tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 
@@ -13,6 +14,7 @@ from bench.analysis.claims.published import (
     Claim,
     CostClaim,
     DifferenceClaim,
+    ForgettingClaim,
     GrowthClaim,
     Needs,
     RateClaim,
@@ -22,7 +24,7 @@ from bench.analysis.claims.published import (
 from bench.analysis.loading import Predictions, Run
 from bench.contracts import Recipe
 from bench.registry import Registry, discover
-from bench.runs.record import Point, Record, Seconds, Trial
+from bench.runs.record import LanguageLoss, Point, Record, Seconds, Trial
 from tests.analysis.conftest import make_predictions, make_record
 
 EXAMPLES = 800
@@ -83,6 +85,13 @@ class Made:
             self.files[record.cell.id] = {
                 name: np.concatenate([part[name] for part in parts]) for name in parts[0]
             }
+
+    def forget(self, ratio: float) -> None:
+        """Let the records that were added last have this perplexity, over one that depends on the seed."""
+        for place in range(len(self.records) - self.needs.seeds, len(self.records)):
+            after = 3.0 + self.records[place].cell.seed / 10 + math.log(ratio)
+            loss = LanguageLoss(kind="masked", before=2.0, after=after)
+            self.records[place] = self.records[place].model_copy(update={"language_loss": loss})
 
     def record(self, strategy: str, backbone: str, task: str, seed: int) -> Record:
         """A record that meets the conditions which do not depend on scores."""
@@ -163,6 +172,10 @@ def _add(made: Made, claim: Claim, value: float, task: str, backbone: str) -> No
     if isinstance(claim, CostClaim):
         made.add(claim.first, backbone, task, 0.6, seconds=value)
         made.add(claim.second, backbone, task, 0.6)
+    if isinstance(claim, ForgettingClaim):
+        for strategy, ratio in ((claim.first, value), (claim.second, 1.0)):
+            made.add(strategy, backbone, task, 0.6)
+            made.forget(ratio)
     if isinstance(claim, RateClaim):  # lora declares five times the rate of full
         made.add(claim.first, backbone, task, 0.6, scale=value / 5)
         made.add(claim.second, backbone, task, 0.6)

@@ -12,6 +12,7 @@ from bench.analysis.claims.findings import as_dict, report, table
 from bench.analysis.claims.published import (
     PATH,
     CostClaim,
+    ForgettingClaim,
     GrowthClaim,
     Needs,
     Published,
@@ -22,7 +23,8 @@ from bench.analysis.claims.verify import verify
 from bench.analysis.loading import Run
 from bench.analysis.tables.formats import render
 from bench.contracts import BenchError, Recipe
-from bench.runs.record import Seconds
+from bench.runs.record import LanguageLoss, Seconds
+from tests.analysis.claims.made import runs_with
 from tests.analysis.claims.measured import BETTER, over, run_of
 
 
@@ -123,6 +125,27 @@ def test_time_is_set_against_the_parameters_that_learn(seconds: float, expected:
     assert verdict(claim, run) == expected
     (finding,) = verify([claim], run)
     assert (finding.above, finding.tasks[0].above) == pytest.approx((0.01, 0.01))
+
+
+def test_forgetting_is_a_ratio_of_perplexities_where_both_have_a_head():
+    claim = ForgettingClaim(
+        name="c",
+        source="",
+        says="",
+        kind="forgetting",
+        first="lora",
+        second="full",
+        below=1.0,
+        tasks=("reviews",),
+    )
+    (run,) = runs_with(claim, 0.8)
+    (finding,) = verify([claim], run)
+    assert (finding.verdict, finding.estimate.value) == ("confirmed", pytest.approx(0.8))
+    none = LanguageLoss(reason="no LM head: the checkpoint has none")
+    for loss, reason in ((None, "not measured: run with recipe.forgetting = true"), (none, none.reason)):
+        records = [record.model_copy(update={"language_loss": loss}) for record in run.records]
+        (finding,) = verify([claim], Run("unmeasured", records, run.predictions))
+        assert (finding.verdict, finding.tasks[0].reason) == ("not testable", reason)
 
 
 def test_another_domain_is_another_test_set():
