@@ -59,6 +59,10 @@ def check(cells: Sequence[Cell], wanted: Collection[Side]) -> None:
             raise BenchError(
                 "recipe.tune is set: peers are compared at one learning rate", code="peers-recipe"
             )
+        if not cell.recipe.bias_correction:
+            raise BenchError(
+                "recipe.bias_correction is false: peers' AdamW corrects its moments", code="peers-recipe"
+            )
         if cell.recipe.layers is not None or cell.recipe.features != "last":
             raise BenchError(
                 "recipe.layers and recipe.features: peers read only the encoder's last layer",
