@@ -197,8 +197,7 @@ def _complete_paths(values: dict[str, Any], folder: Path) -> None:
     """Make the paths in recipes absolute, as workers may run in another folder; relative ones start in `folder`."""
     tasks = values.get("tasks")
     for keys in (values.get("recipe"), *(tasks.values() if isinstance(tasks, dict) else ())):
-        path = keys.get("unlabelled") if isinstance(keys, dict) else None
-        if isinstance(path, str) and path and not path.startswith("~"):
+        if isinstance(keys, dict) and isinstance(path := keys.get("unlabelled"), str) and path:
             keys["unlabelled"] = str((folder / path).absolute())
 
 

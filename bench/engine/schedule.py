@@ -1,9 +1,10 @@
 """How learning rates move within a phase.
 
-Rates rise in a straight line over the first `warmup` of a phase. Then they fall to zero in a straight line (`linear`)
-or as half a cosine (`cosine`: Loshchilov and Hutter 2017, arXiv 1608.03983), or stay (`constant`). These are the schedules of transformers (`get_linear_schedule_with_warmup` and its siblings) from their second step on,
-because their first step has a rate of zero. `slanted-triangular` starts and ends at 1 / `schedule_ratio` of the
-largest rate (ULMFiT: Howard and Ruder 2018, arXiv 1801.06146, section 3.2, whose `cut_frac` is `warmup`).
+Rates rise in a straight line over the first `warmup` of a phase. They then fall to zero in a straight line
+(`linear`) or as half a cosine (`cosine`: Loshchilov and Hutter 2017, arXiv 1608.03983), or stay (`constant`).
+These are the schedules of transformers (`get_linear_schedule_with_warmup` and its siblings) without their first
+step, whose rate is zero. `slanted-triangular` starts and ends at 1 / `schedule_ratio` of the largest rate (ULMFiT:
+Howard and Ruder 2018, arXiv 1801.06146, section 3.2, whose `cut_frac` is `warmup`).
 """
 
 from __future__ import annotations
