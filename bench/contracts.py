@@ -87,10 +87,11 @@ class Phase:
     patience: end the phase early after so many validation passes without a lower loss; 0: at its last step.
     solver: `adamw`, or `lbfgs`, which solves for the head alone, to convergence, on frozen features: the only
         phase of its strategy that trains for the task, without regard to share and rate.
-    objective: what is minimised. `task`: the task's loss. `masked-lm`: masked words of the training texts are
-        predicted, without a label. `contrastive`: pooled vectors of texts with one label become similar, those of
-        texts with different labels dissimilar. The last two train the encoder alone, before every phase for the
-        task, and their share is beside the task's: 1 is as many steps as the task gets.
+    objective: what is minimised. `task`: the task's loss. `masked-lm`: masked words are predicted, without a label,
+        in the training texts or in the text file that `recipe.unlabelled` names. `contrastive`: pooled vectors of
+        texts with one label become similar, those of texts with different labels dissimilar. The last two train
+        the encoder alone, before every phase for the task, and their share is beside the task's: 1 is as many
+        steps as the task gets.
     select: of the blocks that learn by `rates`, only this many do: those whose gradient is largest relative to
         their weights, measured once before training; 0: all.
     """
@@ -530,7 +531,7 @@ class Recipe:
     max_length: int = 128  # tokens of a sequence
     stride: int = 32  # tokens that neighbouring windows share (qa)
     max_context: int | None = None  # drop questions whose context has more characters (qa)
-    warmup: float = 0.1  # of each phase, linear; then linear decay to zero
+    warmup: float = 0.1  # of each phase: rates rise in a straight line; then they follow `schedule`
     weight_decay: float = 0.01  # of weight matrices; never of biases, norms and embeddings
     clip: float = 1.0  # gradient norm
     evaluations: int = 1  # validation passes per epoch
@@ -567,8 +568,19 @@ class Recipe:
         False
     )  # divide kept logits by a temperature that is fitted on the validation rows
 
+    schedule: Literal["linear", "cosine", "constant", "slanted-triangular"] = later(
+        "linear"
+    )  # of every phase
+    schedule_ratio: float = later(32.0)  # slanted-triangular: the largest rate over the smallest
+    bias_correction: bool = later(True)  # of AdamW's moments; False: as BERT was published
+    head_rate_scale: float = later(1.0)  # multiplies the learning rates of the head alone
+    unlabelled: str = later(
+        ""
+    )  # a text file, one passage a line: what `masked-lm` phases read, if not the task
+
     def __post_init__(self) -> None:
-        for name in ("epochs", "batch_size", "max_length", "clip", "evaluations", "patience", "rate_scale"):
+        positive = ("epochs", "batch_size", "max_length", "clip", "evaluations", "patience", "rate_scale")
+        for name in (*positive, "head_rate_scale"):
             if not 0 < getattr(self, name) <= LARGEST:
                 raise self._wrong(name, f"must be positive and at most {LARGEST:g}")
         if not all(0 < scale * self.rate_scale <= LARGEST for scale in self.tune):
@@ -595,6 +607,10 @@ class Recipe:
             raise BenchError(
                 "recipe.windows reads whole texts: leave out recipe.truncation", code="wrong-recipe"
             )
+        if not 1 <= self.schedule_ratio <= LARGEST:
+            raise self._wrong("schedule_ratio", f"must be at least 1 and at most {LARGEST:g}")
+        if self.schedule_ratio != 32 and self.schedule != "slanted-triangular":
+            raise self._wrong("schedule_ratio", "is for schedule = 'slanted-triangular': leave it out")
         if not 0 <= self.stride < self.max_length:
             raise self._wrong("stride", f"must be at least 0 and below max_length ({self.max_length})")
 

@@ -22,6 +22,7 @@ from typing import Any, Protocol, TypeVar
 
 import bench
 from bench.contracts import BenchError, Cell, Phase, Strategy, Task
+from bench.data import passages
 from bench.data.foreign import contained
 from bench.data.sources import Sources
 from bench.models import catalog
@@ -197,7 +198,14 @@ class Registry:
 
     def fingerprint(self, cell: Cell) -> str:
         """The digest of everything that determines the cell's result."""
-        return identity.fingerprint(cell, self._resolved(cell)[1], self.task(cell.task), self.sources)
+        text = passages.digest_of(cell.recipe.unlabelled) if self.reads_unlabelled(cell) else ""
+        return identity.fingerprint(cell, self._resolved(cell)[1], self.task(cell.task), self.sources, text)
+
+    def reads_unlabelled(self, cell: Cell) -> bool:
+        """Whether the cell learns from the text file that its recipe names."""
+        if not cell.recipe.unlabelled or self.incompatible(cell):
+            return False
+        return any(phase.objective == "masked-lm" for phase in self.phases(cell))
 
     def _resolved(self, cell: Cell) -> tuple[Strategy, list[Any]]:
         """The strategy, and what it declares for the fingerprint."""

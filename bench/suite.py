@@ -186,9 +186,19 @@ def load(
     given = values.setdefault("tasks", {})
     if isinstance(given, dict):  # else validation says so
         given |= {task: dict(keys) for task, keys in (tasks or {}).items()}
+    _complete_paths(values, folder_of(name))
     for setting in settings:
         _apply(values, setting)
+    _complete_paths(values, Path())
     return validate({"name": path.stem, **values}, str(path if path.parent != BUILT_IN else path.stem))
+
+
+def _complete_paths(values: dict[str, Any], folder: Path) -> None:
+    """Make the paths in recipes absolute, as workers may run in another folder; relative ones start in `folder`."""
+    tasks = values.get("tasks")
+    for keys in (values.get("recipe"), *(tasks.values() if isinstance(tasks, dict) else ())):
+        if isinstance(keys, dict) and isinstance(path := keys.get("unlabelled"), str) and path:
+            keys["unlabelled"] = str((folder / path).absolute())
 
 
 def _toml(text: str) -> dict[str, Any]:

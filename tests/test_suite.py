@@ -486,3 +486,20 @@ def test_the_suite_of_few_examples_draws_ten_times(plugins: Plugins) -> None:
     assert {"frozen", "probe", "top-layers", "full", "lp-ft", "lora", "setfit"} == {
         cell.strategy for cell in found
     }
+
+
+def test_unlabelled_text_lies_beside_the_suite_and_a_setting_in_the_current_folder(
+    tmp_path: Path, plugins: Plugins, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    suite = tmp_path / "suites" / "own.toml"
+    suite.parent.mkdir()
+    suite.write_text(
+        "[recipe]\nunlabelled = 'all.txt'\n[tasks.movie-sentiment]\n[tasks.reuters-r8]\n"
+        "unlabelled = '/data/news.txt'\n[[grid]]\nstrategies = ['tapt']\nbackbones = ['minilm']\n"
+    )
+    monkeypatch.chdir(tmp_path)
+    found = load(str(suite))
+    assert found.task_recipe("movie-sentiment").unlabelled == str(suite.parent / "all.txt")
+    assert found.task_recipe("reuters-r8").unlabelled == "/data/news.txt"
+    setting = load(str(suite), ["recipe.unlabelled=mine.txt"])
+    assert setting.task_recipe("reuters-r8").unlabelled == str(tmp_path / "mine.txt")

@@ -48,8 +48,8 @@ def peers(
     side: Annotated[
         list[str] | None,
         typer.Option(
-            help="Only this side: engine, trainer, trainer-tuned, scikit-learn, sentence-transformers. "
-            "Repeatable."
+            help="Only this side: engine, trainer, trainer-tuned, scikit-learn, sentence-transformers, "
+            "setfit. Repeatable."
         ),
     ] = None,
     repeats: Annotated[

@@ -22,7 +22,8 @@ from bench.engine.divergence import Diverged, check_finite, check_sound
 from bench.engine.model import Model
 from bench.engine.plan import Plan, PlannedPhase
 from bench.engine.prefix import Prefix, Stopwatch
-from bench.engine.training import Fit, Score, Watch, derived_seed, rate_factor
+from bench.engine.schedule import rate_factor
+from bench.engine.training import Fit, Score, Watch, derived_seed
 from bench.engine.tuning import Trained
 from bench.models.dropout import Masks
 from bench.models.losses import pooled_loss, pooled_losses
@@ -112,7 +113,7 @@ def fit_together(
         begun, step = step, min(step + every, steps)
         with training:  # the clock waits for the device: not once a step
             batch.lay(step - begun)
-            factors = [rate_factor(done, steps, recipe.warmup) for done in range(begun, step)]
+            factors = [rate_factor(done, steps, recipe) for done in range(begun, step)]
             losses = [batch.step(place, factor) for place, factor in enumerate(factors)]
         with evaluating:
             found = batch.evaluate(splits["validation"], prefix)

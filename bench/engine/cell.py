@@ -16,7 +16,7 @@ from bench.contracts import BenchError, Cell, Recipe, Strategy, Task
 from bench.data.batches import epoch_steps
 from bench.data.sequences import pooled_windows
 from bench.engine.batched_heads import Heads, Member, fit_together
-from bench.engine.cost import prefix_flops, training_flops
+from bench.engine.cost import prefix_flops, pretraining_flops, training_flops
 from bench.engine.determinism import is_deterministic
 from bench.engine.forgetting import forgetting
 from bench.engine.group import CellGroup, RunContext, head_of
@@ -136,6 +136,8 @@ def train(cell: Cell, scale: float, group: CellGroup, context: RunContext, watch
         group.workspaces.make_room(cell)
         model, plan = build(_scaled(cell, scale), group, context)
     before = Stopwatch(context.device)
+    if group.unlabelled and predicts_words(plan):
+        group.unlabelled.prepare()  # charged apart, to every cell that reads the text
     with before:
         model = pretrained(model, plan, cell, group)
     for split in ("train", "validation"):
@@ -160,11 +162,21 @@ def train(cell: Cell, scale: float, group: CellGroup, context: RunContext, watch
 
 def pretrained(model: Model, plan: Plan, cell: Cell, group: CellGroup) -> Model:
     """The model after the phases that come before the task's; its prefix is then its own, of the new weights."""
-    for phase in plan.pretraining:
-        pretrain(model, phase, group.splits["train"], cell.recipe, cell.seed, group.words)
     if not plan.pretraining:
         return model
+    words = group.words
+    if group.unlabelled and predicts_words(plan):
+        words = replace(words, rows=group.unlabelled.text.rows)
+    if plan.pretraining[0].random:
+        words = words.redrawn(model.backbone.table.weight, derived_seed(cell.seed, "words"))
+    for phase in plan.pretraining:
+        pretrain(model, phase, group.read_by(phase.objective), cell.recipe, cell.seed, words)
     return replace(model, prefix=group.prefix.of(model.backbone.copy().cast(model.device.dtype)))
+
+
+def predicts_words(plan: Plan) -> bool:
+    """Whether a phase reads the unlabelled text, where there is one."""
+    return any(phase.objective == "masked-lm" for phase in plan.pretraining)
 
 
 def build(cell: Cell, group: CellGroup, context: RunContext) -> tuple[Model, Plan]:
@@ -234,6 +246,8 @@ def score(cell: Cell, trained: Trained, group: CellGroup, context: RunContext) -
     lengths = group.splits["train"].lengths
     flops = training_flops(plan, model.backbone, lengths, recipe, fitted.phase_steps)
     flops += prefix_flops(plan, group.given, lengths)
+    for phase in plan.pretraining:
+        flops += pretraining_flops(phase, model.backbone, group.read_by(phase.objective).lengths, recipe)
     learning = (model.prefix or group.prefix).seconds("train", plan.boundaries) + seconds.train
     rate = Speeds(device, context.registry.sources.cache).gemm() if learning else 0.0
     parameters = model.parameters()
@@ -304,10 +318,11 @@ def _seconds(group: CellGroup, trained: Trained, testing: Stopwatch) -> Seconds:
     cache = trained.model.prefix or group.prefix
     prefix = sum(cache.seconds(split, plan.boundaries) for split in ("train", "validation"))
     last = plan.phases[-1]
+    reading = group.unlabelled.seconds if group.unlabelled and predicts_words(plan) else 0.0
     if last.shared and last.frozen:
         prefix += sum(cache.seconds(name, (last.frozen,)) for name in group.rows.scored())
     parts = {
-        "prepare": group.seconds + trained.building,
+        "prepare": group.seconds + reading + trained.building,
         "prefix": prefix,
         "compile": fitted.compile_seconds + testing.compiling,
         "train": fitted.train_seconds,

@@ -21,7 +21,7 @@ import numpy as np
 
 from bench.contracts import Recipe
 from bench.data.batches import epoch_steps
-from bench.engine.plan import Plan, PlannedPhase
+from bench.engine.plan import Plan, PlannedPhase, Pretraining
 from bench.models.backbone import Backbone
 
 
@@ -32,17 +32,18 @@ def training_flops(
 
     lengths: tokens of each training sequence. steps: taken in each phase; there are fewer entries than phases
     where training stopped early."""
-    matrices = {name: p.numel() for name, p in backbone.named_parameters().items() if p.dim() == 2}
-    total = 0.0  # of one run of every layer
-    before = [PlannedPhase(item.steps, item.rates, 0, shared=False) for item in plan.pretraining]
+    return sum(
+        _steps(phase, backbone, lengths, taken / epoch_steps(len(lengths), recipe.batch_size))
+        for phase, taken in zip(plan.phases, steps, strict=False)
+    )
+
+
+def pretraining_flops(phase: Pretraining, backbone: Backbone, lengths: np.ndarray, recipe: Recipe) -> float:
+    """Operations of a phase before the task's. lengths: tokens of each sequence that it learns from."""
     # a step of the contrastive objective encodes two batches, one for each side of its pairs
-    taken_before = [item.steps * (2 if item.objective == "contrastive" else 1) for item in plan.pretraining]
-    for phase, taken in zip((*before, *plan.phases), (*taken_before, *steps), strict=False):
-        epochs = taken / epoch_steps(len(lengths), recipe.batch_size)
-        total += epochs * sum(
-            _layer(phase, block, matrices, backbone.width, lengths) for block in range(1, backbone.depth + 1)
-        )
-    return backbone.runs * total
+    taken = phase.steps * (2 if phase.objective == "contrastive" else 1)
+    whole = PlannedPhase(phase.steps, phase.rates, 0, shared=False)
+    return _steps(whole, backbone, lengths, taken / epoch_steps(len(lengths), recipe.batch_size))
 
 
 def prefix_flops(plan: Plan, backbone: Backbone, lengths: np.ndarray) -> float:
@@ -57,6 +58,14 @@ def _forward(block: int, matrices: dict[str, int], width: int, lengths: np.ndarr
     values = sum(size for name, size in matrices.items() if name.startswith(f"layers.{block - 1}."))
     attention = 4.0 * width * float((lengths.astype(np.float64) ** 2).sum())
     return 2.0 * values * float(lengths.sum()) + attention
+
+
+def _steps(phase: PlannedPhase, backbone: Backbone, lengths: np.ndarray, epochs: float) -> float:
+    """So many epochs of a phase."""
+    matrices = {name: p.numel() for name, p in backbone.named_parameters().items() if p.dim() == 2}
+    blocks = range(1, backbone.depth + 1)
+    once = sum(_layer(phase, block, matrices, backbone.width, lengths) for block in blocks)
+    return backbone.runs * epochs * once
 
 
 def _layer(

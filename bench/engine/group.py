@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import torch
@@ -21,9 +21,10 @@ from bench.engine.memory import WHOLE, Memory, cache_budget
 from bench.engine.prefix import Prefix, Stopwatch, Storage
 from bench.engine.pretraining import Words
 from bench.engine.speeds import Speeds
+from bench.engine.unlabelled import Unlabelled
 from bench.engine.workspaces import Workspaces
 from bench.models.backbone import Backbone
-from bench.models.catalog import check_positions
+from bench.models.catalog import check_positions, positions
 from bench.models.heads import Head
 from bench.models.loading import Loaded, load
 from bench.models.trained_vectors import Texts
@@ -95,8 +96,9 @@ class CellGroup:
     """What the cells of one task, backbone and recipe share: rows, encoded splits, given weights, prefix.
 
     given: the backbone as set up, in fp32; never trained. frozen: the same in the device's precision; never trained
-    either. words: what masking words takes. seconds: what preparing all this took. workspaces: what one seed of a
-    strategy leaves for the next."""
+    either. words: what masking words takes. seconds: what preparing all this took. unlabelled: the text that masked
+    words are predicted in, where it is not the task's. workspaces: what one seed of a strategy leaves for the
+    next."""
 
     task: Task
     rows: Splits
@@ -111,7 +113,14 @@ class CellGroup:
     data: Data
     words: Words
     seconds: float
+    unlabelled: Unlabelled | None = None
     workspaces: Workspaces = field(default_factory=Workspaces)
+
+    def read_by(self, objective: str) -> Split:
+        """The texts that a phase with this objective learns from."""
+        if objective == "masked-lm" and self.unlabelled:
+            return self.unlabelled.text.split
+        return self.splits["train"]
 
 
 def prepare_group(cell: Cell, context: RunContext) -> CellGroup:
@@ -155,10 +164,17 @@ def prepare_group(cell: Cell, context: RunContext) -> CellGroup:
             pairs,
         )
         given = loaded.backbone
+        whole = given.table.weight.detach() if recipe.unlabelled else None
         masked = loaded.tokenizer.mask_token_id
         known = masked is not None and masked < given.rows
         mask = given.table.weight[masked].detach().clone() if known else None
         token_ids = setup.apply(given)
+        unlabelled = None
+        if whole is not None:
+            most = positions(cell.backbone, context.registry.sources) or recipe.max_length
+            short = replace(recipe, max_length=min(recipe.max_length, most), stride=0)
+            ids = token_ids, given.rows, int(token_ids[pad])
+            unlabelled = Unlabelled(short, rows, tokenizer, whole, *ids, context.device)
         special = token_ids[[token for token in loaded.tokenizer.all_special_ids if token < len(token_ids)]]
         splits = {
             name: Split(part, token_ids, int(token_ids[pad]), context.device.torch, ladder)
@@ -190,6 +206,7 @@ def prepare_group(cell: Cell, context: RunContext) -> CellGroup:
         data=_data(task, rows, labels, encoded["train"]),
         words=Words(mask, tuple(int(token) for token in special if token >= 0)),
         seconds=watch.seconds + loaded.spared,
+        unlabelled=unlabelled,
     )
 
 

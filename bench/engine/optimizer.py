@@ -20,6 +20,7 @@ from torch import Tensor, nn
 
 from bench.contracts import Recipe
 from bench.engine.plan import Plan
+from bench.models.moments import SETTLED
 
 ALIGNED = 32  # values; every parameter starts on a cache line
 
@@ -128,10 +129,11 @@ class FlatAdamW:
             {"params": [group.master], "weight_decay": group.decay, "lr": rate, "active": group.active}
             for group, rate in zip(self.groups, self._now, strict=True)
         ]
+        self._first = 0.0 if recipe.bias_correction else SETTLED
         self._adamw = torch.optim.AdamW(entries, fused=True, capturable=cuda)
         self._adamw._warned_capturable_if_run_uncaptured = True  # pyright: ignore[reportAttributeAccessIssue]
         for group in self.groups:
-            zero = torch.zeros((), device=device)
+            zero = torch.full((), self._first, device=device)
             moments = {name: torch.zeros_like(group.master.detach()) for name in ("exp_avg", "exp_avg_sq")}
             self._adamw.state[group.master] = {"step": zero, **moments}
         self._set_rates(members)
@@ -144,7 +146,7 @@ class FlatAdamW:
                 for name, (_, part), start in zip(group.names, group.parts, _starts(group), strict=True):
                     group.master[start : start + part.numel()].copy_(values[name].flatten())
             for held in self._held():
-                held.zero_()
+                held.fill_(self._first if held.dim() == 0 else 0.0)
         for group in self.groups:
             group.drop_anchor()
         self._refresh(self.groups)

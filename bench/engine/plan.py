@@ -31,11 +31,13 @@ class PlannedPhase:
 
 @dataclass(frozen=True)
 class Pretraining:
-    """Steps on an objective that is not the task's, before its phases. rates: as in a planned phase."""
+    """Steps on an objective that is not the task's, before its phases. rates: as in a planned phase. random: the
+    encoder starts from random weights."""
 
     objective: Literal["masked-lm", "contrastive"]
     steps: int
     rates: dict[str, float]
+    random: bool = False
 
 
 @dataclass(frozen=True)
@@ -94,7 +96,12 @@ class Plan:
             planned.append(PlannedPhase(steps, rates, frozen, shared, patience, phase.select))
             trained |= {block_of(name) for name in rates if not name.startswith("head.")}
         before = tuple(
-            Pretraining(phase.objective, max(1, round(phase.share * budget)), _rates(phase, names, recipe))
+            Pretraining(
+                phase.objective,
+                max(1, round(phase.share * budget)),
+                _rates(phase, names, recipe),
+                random=not strategy.pretrained,
+            )
             for phase in declared
             if phase.objective != "task"
         )
@@ -124,7 +131,8 @@ class Plan:
 
 
 def _rates(phase: Phase, names: Sequence[str], recipe: Recipe) -> dict[str, float]:
-    return {name: rate * recipe.rate_scale for name in names if (rate := phase.rate(name))}
+    scales = {True: recipe.rate_scale * recipe.head_rate_scale, False: recipe.rate_scale}
+    return {name: rate * scales[name.startswith("head.")] for name in names if (rate := phase.rate(name))}
 
 
 def _is_in(name: str, blocks: Collection[int]) -> bool:

@@ -6,7 +6,7 @@ order of the seed. The task's loop then starts from the weights that it leaves.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -19,7 +19,9 @@ from bench.engine.divergence import check_finite
 from bench.engine.model import Model, set_modes
 from bench.engine.optimizer import decays
 from bench.engine.plan import Pretraining
-from bench.engine.training import derived_seed, rate_factor
+from bench.engine.schedule import rate_factor
+from bench.engine.training import derived_seed
+from bench.models.moments import without_bias_correction
 
 MASKED = 0.15
 KEPT, RANDOM = 0.1, 0.1
@@ -32,10 +34,22 @@ class Words:
     """What the masked-word objective has to know of a tokenizer, in the ids of the trimmed table.
 
     mask: the embedding [width] of the token that stands for a masked word; None: the tokenizer has none.
-    special: ids that are never masked."""
+    special: ids that are never masked. rows: embeddings [n, width] of further words, whose ids follow those of the
+    table; None: no text has any."""
 
     mask: Tensor | None
     special: tuple[int, ...]
+    rows: Tensor | None = None
+
+    def redrawn(self, table: Tensor, seed: int) -> Words:
+        """The same with random embeddings, as widely spread as `table`: for an encoder with random weights."""
+        generator = torch.Generator().manual_seed(seed)
+        spread = float(table.detach().std())
+
+        def drawn(given: Tensor | None) -> Tensor | None:
+            return None if given is None else torch.randn(given.shape, generator=generator) * spread
+
+        return replace(self, mask=drawn(self.mask), rows=drawn(self.rows))
 
 
 def pretrain(model: Model, phase: Pretraining, split: Split, recipe: Recipe, seed: int, words: Words) -> None:
@@ -66,6 +80,8 @@ def pretrain(model: Model, phase: Pretraining, split: Split, recipe: Recipe, see
             fastest = max(entry["rate"] for entry in entries)
             entries.append({"params": extra, "rate": fastest, "weight_decay": 0.0})
         optimizer = torch.optim.AdamW(entries, fused=True)
+        if not recipe.bias_correction:
+            without_bias_correction(optimizer)
         model.renew_masks()
         set_modes(model, parameters)
         order = shuffled(split.lengths, recipe.batch_size, derived_seed(seed, "order"))
@@ -75,7 +91,7 @@ def pretrain(model: Model, phase: Pretraining, split: Split, recipe: Recipe, see
             loss.backward()
             norm = nn.utils.clip_grad_norm_(learning, recipe.clip)
             check_finite(torch.stack([loss.detach(), norm])[None], step + 1)
-            factor = rate_factor(step, phase.steps, recipe.warmup)
+            factor = rate_factor(step, phase.steps, recipe)
             for entry in optimizer.param_groups:
                 entry["lr"] = entry["rate"] * factor
             optimizer.step()
@@ -134,9 +150,9 @@ class _Pairs:
 
 
 class _MaskedWords:
-    """The cross-entropy of words that were masked, over the words that occur in the task's texts, whose table
-    is also the output layer (Devlin et al. 2019, arXiv 1810.04805). The layers before it start from random
-    weights, because checkpoints of sentence encoders have none."""
+    """The cross-entropy of words that were masked, over the words that occur in the task's texts and in what is
+    read. Their table is also the output layer (Devlin et al. 2019, arXiv 1810.04805). The layers before it start
+    from random weights, because checkpoints of sentence encoders have none."""
 
     def __init__(self, model: Model, split: Split, words: Words, rng: np.random.Generator) -> None:
         if words.mask is None:
@@ -145,30 +161,32 @@ class _MaskedWords:
                 code="no-mask-token",
             )
         self._model, self._split, self._rng = model, split, rng
-        self._mask, self._special = words.mask, np.array(words.special, np.int64)
+        self._special = np.array(words.special, np.int64)
+        further = words.mask[None] if words.rows is None else torch.cat([words.rows, words.mask[None]])
         table = model.backbone.table
         device, width = table.weight.device, table.embedding_dim
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(derived_seed(int(rng.integers(2**31)), "masked-lm head"))
             dense = nn.Linear(model.backbone.width, width)
         self._transform = nn.Sequential(dense, nn.GELU(), nn.LayerNorm(width)).to(device)
-        self._bias = nn.Parameter(torch.zeros(table.num_embeddings, device=device))
+        self._further = further.to(table.weight)
+        self._kept = table.num_embeddings
+        self._mask_id = self._kept + len(further) - 1
+        self._bias = nn.Parameter(torch.zeros(self._mask_id, device=device))
         self.parameters = (*self._transform.parameters(), self._bias)
 
     def __enter__(self) -> None:
-        """Give the table a row for the mask token: the trimmed one has none, as no text contains it."""
-        self._mask_id = self._model.backbone.table.num_embeddings
-        self._model.backbone.table.weight.data = torch.cat(
-            [self._model.backbone.table.weight.data, self._mask.to(self._bias.device)[None]]
-        )
-        self._model.backbone.table.num_embeddings += 1
+        """Give the trimmed table the rows that it lacks: words of unlabelled text and, last, the mask token."""
+        table = self._model.backbone.table
+        table.weight.data = torch.cat([table.weight.data, self._further])
+        table.num_embeddings = self._mask_id + 1
 
     def __exit__(self, *_: object) -> None:
-        """Take that row away again."""
+        """Take those rows away again."""
         table = self._model.backbone.table
-        table.weight.data = table.weight.data[:-1].clone()
+        table.weight.data = table.weight.data[: self._kept].clone()
         table.weight.grad = None
-        table.num_embeddings -= 1
+        table.num_embeddings = self._kept
 
     def loss(self, index: np.ndarray) -> Tensor:
         """The mean over masked words."""

@@ -22,6 +22,7 @@ from bench.engine.optimizer import FlatAdamW
 from bench.engine.plan import Plan, PlannedPhase
 from bench.engine.prediction import predict
 from bench.engine.prefix import Stopwatch
+from bench.engine.schedule import rate_factor
 from bench.engine.workspace import Workspace, backward
 from bench.runs.curve import Point
 
@@ -118,7 +119,7 @@ def fit_in(workspace: Workspace, course: Course, watch: Watch) -> Fit:
         for stop in _stops(phase.steps, result.steps, every):
             with training:
                 steps = range(result.phase_steps[-1], stop)
-                factors = [rate_factor(step, phase.steps, course.recipe.warmup) for step in steps]
+                factors = [rate_factor(step, phase.steps, course.recipe) for step in steps]
                 stretch = workspace.stretch(list(islice(batches, len(steps))), factors)
             result.compile_seconds += workspace.prepare(stretch)
             with training:  # the clock waits for the device: twice a stretch, never in it
@@ -181,14 +182,6 @@ def accumulate(model: Model, split: Split, index: np.ndarray, phase: PlannedPhas
     size = model.micro_batch or len(index)
     parts = [split.batch(index[start : start + size]) for start in range(0, len(index), size)]
     return backward(model, parts, phase)
-
-
-def rate_factor(step: int, steps: int, warmup: float) -> float:
-    """Learning-rate factor: linear warm-up over the first `warmup` of a phase, then linear decay to zero."""
-    rising = warmup * steps
-    if step < rising:
-        return (step + 1) / (rising + 1)
-    return (steps - step) / (steps - rising)
 
 
 class _Best:

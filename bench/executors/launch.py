@@ -9,6 +9,7 @@ from pathlib import Path
 from bench.contracts import BenchError, Cell
 from bench.data.reading import reading_rows
 from bench.data.splits import prepare
+from bench.executors import unlabelled
 from bench.executors.ahead import Background, divide
 from bench.executors.contract import Executor, Options, Work
 from bench.executors.inline import Inline
@@ -91,6 +92,7 @@ def _launch(
         executor.start()  # imports torch while this process checks rows
     now, later = divide(cells, registry) if pending else (list(cells), [])
     check(now, registry, display)
+    unlabelled.note_unread(cells, registry, display)
     if not later:
         incompatible(cells, registry)
     if pending:
@@ -131,6 +133,7 @@ def _waves(
     yield now
     display.say("waiting for what the other cells need ...")
     fetching.wait()
+    unlabelled.check(later, registry, display)  # its remarks; it is sound, else the wait would have raised
     incompatible([*now, *later], registry)
     yield later
 
@@ -191,12 +194,13 @@ def _estimator(work: Work, registry: Registry) -> Estimator:
 def check(cells: Sequence[Cell], registry: Registry, display: Screen) -> None:
     """Read the rows of every task and the depth of every backbone, downloading what is missing.
 
-    BenchError for wrong rows, and for a backbone that does not exist."""
+    BenchError for wrong rows, for unlabelled text that cannot be used, and for a backbone that does not exist."""
     keys = [cell.group_key for cell in cells]
     for task, recipe, draw in dict.fromkeys((task, recipe, draw) for task, _, recipe, draw in keys):
         display.say(f"{task}: checking rows ...")
         with reading_rows(task):
             prepare(registry.task(task), registry.sources, recipe, draw)
+    unlabelled.check(cells, registry, display)
     for name in dict.fromkeys(cell.backbone for cell in cells):
         display.say(f"{name}: checking backbone ...")
         registry.depth(name)

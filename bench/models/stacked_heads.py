@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from bench.contracts import Recipe
 from bench.models.dropout import Dropout
 from bench.models.heads import Head
+from bench.models.moments import without_bias_correction
 
 
 class StackedHeads:
@@ -38,6 +39,8 @@ class StackedHeads:
                     {"params": [_rows(p, rows) for p in members], "rate": rate, "weight_decay": decay}
                 )
         self._adamw = torch.optim.AdamW(groups, fused=True)
+        if not recipe.bias_correction:
+            without_bias_correction(self._adamw)
 
     def logits(self, hidden: Tensor, drop: Callable[[Tensor], Tensor] = lambda x: x) -> Tensor:
         """Pooled vectors [heads, B, width] -> logits [heads, B, labels], each as `Head.forward` gives it.

@@ -8,7 +8,8 @@ libraries and downloading are not counted. From rows on the local disk:
 
     prepare    read rows, tokenise, load the encoder
     train      this engine: run the frozen prefix over the training split, and the steps; Trainer: from its
-               constructor to the end of train(); classifiers: encode the training texts, and fit
+               constructor to the end of train(); classifiers: encode the training texts, and fit; setfit: make
+               pairs, train on them, and fit
     evaluate   this engine: validation after each epoch and the test set, each with its frozen prefix; a peer: the
                test set alone
 

@@ -87,6 +87,18 @@ def plain(path: str, cell: Cell, device: Device) -> Encode:
 
 def sentence_transformers(path: str, cell: Cell, device: Device) -> Encode:
     """sentence-transformers with its defaults and the same pooling. Raises BenchError where it is not installed."""
+    model = sentence_encoder(path, cell, device)
+
+    def encode(texts: Sequence[str]) -> np.ndarray:
+        return np.asarray(
+            model.encode(list(texts), batch_size=cell.recipe.batch_size, show_progress_bar=False), np.float32
+        )
+
+    return encode
+
+
+def sentence_encoder(path: str, cell: Cell, device: Device) -> Any:
+    """The encoder with the cell's pooling, as a SentenceTransformer. Raises BenchError where that is missing."""
     try:
         from sentence_transformers import SentenceTransformer
         from sentence_transformers.sentence_transformer.modules import Pooling, Transformer
@@ -95,11 +107,4 @@ def sentence_transformers(path: str, cell: Cell, device: Device) -> Encode:
     words = Transformer(path, max_seq_length=cell.recipe.max_length)
     kind: Any = THEIRS[cell.recipe.pooling]
     pooling = Pooling(words.get_embedding_dimension(), kind)
-    model = SentenceTransformer(modules=[words, pooling], device=str(device.torch))
-
-    def encode(texts: Sequence[str]) -> np.ndarray:
-        return np.asarray(
-            model.encode(list(texts), batch_size=cell.recipe.batch_size, show_progress_bar=False), np.float32
-        )
-
-    return encode
+    return SentenceTransformer(modules=[words, pooling], device=str(device.torch))

@@ -12,7 +12,7 @@ from bench.contracts import BenchError, Cell, Recipe, digest
 from bench.runs import atomic_files
 from bench.runs.record import Frozen, Machine
 
-Side = Literal["engine", "trainer", "trainer-tuned", "scikit-learn", "sentence-transformers"]
+Side = Literal["engine", "trainer", "trainer-tuned", "scikit-learn", "sentence-transformers", "setfit"]
 
 SIDES: dict[Side, str] = {
     "engine": "this engine",
@@ -20,11 +20,15 @@ SIDES: dict[Side, str] = {
     "trainer-tuned": "Trainer, tuned",
     "scikit-learn": "encoder + LogisticRegression",
     "sentence-transformers": "sentence-transformers + LogisticRegression",
+    "setfit": "setfit",
 }
 """Every side, as a table calls it."""
 
 CLASSIFIERS: tuple[Side, ...] = ("scikit-learn", "sentence-transformers")
 """Sides that fit another estimator on frozen, pooled features; only `frozen` is compared with them."""
+
+COMPARED: dict[Side, str] = {**dict.fromkeys(CLASSIFIERS, "frozen"), "setfit": "setfit"}
+"""The one strategy that a side is compared with; sides that are not here are compared with every strategy."""
 
 REFUSED = 3
 """The exit code of a measuring process whose side cannot run the cell; the last line on stderr says why."""

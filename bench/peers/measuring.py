@@ -15,7 +15,7 @@ from bench.contracts import BenchError, Cell
 from bench.extras import missing
 from bench.models.catalog import kind_of
 from bench.peers.measurement import (
-    CLASSIFIERS,
+    COMPARED,
     REFUSED,
     SIDES,
     Measurement,
@@ -59,6 +59,10 @@ def check(cells: Sequence[Cell], wanted: Collection[Side]) -> None:
             raise BenchError(
                 "recipe.tune is set: peers are compared at one learning rate", code="peers-recipe"
             )
+        if not cell.recipe.bias_correction:
+            raise BenchError(
+                "recipe.bias_correction is false: peers' AdamW corrects its moments", code="peers-recipe"
+            )
         if cell.recipe.layers is not None or cell.recipe.features != "last":
             raise BenchError(
                 "recipe.layers and recipe.features: peers read only the encoder's last layer",
@@ -80,17 +84,16 @@ def suites(cells: Sequence[Cell], repeat: int) -> Iterator[tuple[Cell, ...]]:
 
 
 def applies(side: Side, cell: Cell) -> bool:
-    """Classifiers are compared only with `frozen`; the side itself says whether the head pools."""
-    return side not in CLASSIFIERS or cell.strategy == "frozen"
+    """Whether a side is compared with the cell's strategy; the side itself says whether it fits the task."""
+    return COMPARED.get(side, cell.strategy) == cell.strategy
 
 
 def measure(
     todo: Sequence[MeasurementJob], results: PeerResults, path: Path, say: Callable[[str], None]
 ) -> PeerResults:
     """Run the jobs that `results` has no outcome of, and save after each."""
-    versions = peer_versions()
     for number, job in enumerate(todo, 1):
-        key = job_key(job, results.machine, versions)
+        key = job_key(job, results.machine, peer_versions(job.side))
         if results.outcome_of(key):
             continue
         say(f"{number}/{len(todo)} {job.title} ...")
@@ -115,10 +118,11 @@ def run(job: MeasurementJob) -> tuple[SideOutcome | None, str]:
     return None, last if done.returncode == REFUSED else f"failed: {last}"
 
 
-def peer_versions() -> dict[str, str]:
-    """Versions of the libraries that only peers use, as far as they are installed."""
+def peer_versions(side: Side) -> dict[str, str]:
+    """Versions of the libraries that only peers use, as far as they are installed. That of setfit counts for its
+    side alone, so that other measurements stay valid."""
     found = {}
-    for name in ("accelerate", "sentence-transformers"):
+    for name in ("accelerate", "sentence-transformers", *(("setfit",) if side == "setfit" else ())):
         try:
             found[name] = version(name)
         except PackageNotFoundError:

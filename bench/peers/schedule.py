@@ -14,7 +14,7 @@ from transformers import TrainerCallback
 
 from bench.contracts import Recipe
 from bench.engine.plan import Plan
-from bench.engine.training import rate_factor
+from bench.engine.schedule import rate_factor
 
 
 class Thaw(TrainerCallback):
@@ -45,16 +45,14 @@ def optimizer_and_schedule(
         groups.setdefault((rates, recipe.weight_decay if decays else 0.0), []).append(parameters[name])
     members = [{"params": part, "weight_decay": decay} for (_, decay), part in groups.items()]
     optimizer = torch.optim.AdamW(members, lr=1.0, fused=True)
-    schedules: list[Callable[[int], float]] = [
-        partial(_rate, plan, rates, recipe.warmup) for rates, _ in groups
-    ]
+    schedules: list[Callable[[int], float]] = [partial(_rate, plan, rates, recipe) for rates, _ in groups]
     return optimizer, torch.optim.lr_scheduler.LambdaLR(optimizer, schedules)
 
 
-def _rate(plan: Plan, rates: tuple[float, ...], warmup: float, step: int) -> float:
+def _rate(plan: Plan, rates: tuple[float, ...], recipe: Recipe, step: int) -> float:
     """A group's learning rate at a step: its rate in that phase, times the engine's own factor."""
     for phase, rate in zip(plan.phases, rates, strict=True):
         if step < phase.steps:
-            return rate * rate_factor(step, phase.steps, warmup)
+            return rate * rate_factor(step, phase.steps, recipe)
         step -= phase.steps
     return 0.0

@@ -51,7 +51,7 @@ def build(results: PeerResults) -> Table:
         ("strategy", "side"),
         COLUMNS,
         tuple(blocks),
-        (*RULE, *_classifier_note(comparisons), *_quality(results), *_terms(results)),
+        (*RULE, *_notes(comparisons), *_quality(results), *_terms(results)),
         "task",
     )
 
@@ -107,12 +107,16 @@ def _difference(equality: Equality | None) -> str:
     return points if equality.half is None else f"{points} ± {100 * equality.half:.1f}"
 
 
-def _classifier_note(comparisons: Sequence[SideComparison]) -> list[str]:
-    if not any(c.side in CLASSIFIERS for c in comparisons):
-        return []
-    return [
-        "LogisticRegression is another estimator than a linear head trained by AdamW: L2, solved to convergence."
-    ]
+def _notes(comparisons: Sequence[SideComparison]) -> list[str]:
+    sides = {c.side for c in comparisons}
+    notes = {
+        "LogisticRegression is another estimator than a linear head trained by AdamW: L2, solved to "
+        "convergence.": bool(sides & set(CLASSIFIERS)),
+        "setfit: the same weights, pooling, number and size of batches of pairs, learning rate, warm-up and "
+        "decay; its own choice of pairs, and LogisticRegression at its default penalty, where this engine "
+        "chooses the penalty on validation data.": "setfit" in sides,
+    }
+    return [note for note, is_needed in notes.items() if is_needed]
 
 
 def _quality(results: PeerResults) -> list[str]:

@@ -16,7 +16,7 @@ from bench.data.sources import Sources
 from bench.engine.machine import Device, choose_device
 from bench.executors.launch import imports_of
 from bench.executors.worker import die_with
-from bench.peers import classifiers, engine
+from bench.peers import classifiers, engine, few_shot
 from bench.peers.measurement import REFUSED, MeasurementJob, SideOutcome
 from bench.peers.settings import Settings
 from bench.peers.trainer import run_trainer
@@ -39,6 +39,8 @@ def run(job: MeasurementJob) -> SideOutcome:
         return classifiers.run_classifier(cell, registry, device, classifiers.plain)
     if job.side == "sentence-transformers":
         return classifiers.run_classifier(cell, registry, device, classifiers.sentence_transformers)
+    if job.side == "setfit":
+        return few_shot.run_setfit(cell, registry, device)
     settings = Settings.defaults() if job.side == "trainer" else Settings.tuned(device)
     return run_trainer(cell, registry, device, settings)
 

@@ -19,9 +19,9 @@ DEPTHS = (0, 1, 2, 4, 6, 8, 12, 16, 24, 32)
 backbone_identity = functools.cache(catalog.identity)
 
 
-def fingerprint(cell: Cell, declares: list[Any], task: Task, sources: Sources) -> str:
+def fingerprint(cell: Cell, declares: list[Any], task: Task, sources: Sources, unlabelled: str = "") -> str:
     """The digest of the cell, of what its strategy declares (see `declared`), of its task's version and of the
-    weights."""
+    weights. unlabelled: a digest of the text that the strategy reads besides the task's; '' where it reads none."""
     return digest(
         {
             "engine": ENGINE,
@@ -31,11 +31,12 @@ def fingerprint(cell: Cell, declares: list[Any], task: Task, sources: Sources) -
                 task.origin or _source(type(task), "tasks"),
                 *([task.scorer] if task.scorer else []),
             ],
-            "recipe": cell.recipe,
+            "recipe": dataclasses.replace(cell.recipe, unlabelled=""),
             "seed": cell.seed,
             "strategy": [cell.strategy, declares],
             "backbone": backbone_identity(cell.backbone),
             "local": str(sources.local or ""),
+            **({"unlabelled": unlabelled} if unlabelled else {}),
         }
     )
 

@@ -16,7 +16,8 @@ from bench.data.batches import shuffled
 from bench.engine.cell import build, pretrained, run_cell
 from bench.engine.group import CellGroup, RunContext, prepare_group
 from bench.engine.pretraining import Words, pretrain
-from bench.engine.training import derived_seed, rate_factor
+from bench.engine.schedule import rate_factor
+from bench.engine.training import derived_seed
 
 MakeCell = Callable[..., Cell]
 
@@ -73,7 +74,7 @@ def test_pairs_are_fitted_as_by_a_plain_loop(
         ((similarity - target) ** 2).mean().backward()
         torch.nn.utils.clip_grad_norm_([*matrices, *others], 1.0)
         for entry in optimizer.param_groups:
-            entry["lr"] = 1e-4 * rate_factor(step, phase.steps, 0.1)
+            entry["lr"] = 1e-4 * rate_factor(step, phase.steps, still)
         optimizer.step()
         optimizer.zero_grad()
     given = group.given.named_parameters()

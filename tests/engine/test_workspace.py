@@ -28,7 +28,7 @@ from bench.engine.machine import Device
 from bench.engine.model import Model, set_modes
 from bench.engine.plan import Plan, PlannedPhase
 from bench.engine.replay import Captured
-from bench.engine.training import rate_factor
+from bench.engine.schedule import rate_factor
 from bench.engine.workspace import PAYS, Workspace, backward
 from bench.models import relative_positions
 from bench.models.heads import Head, HeadKind, loss_terms
@@ -116,7 +116,7 @@ def plan_of(model: Model, frozen: int = 0, steps: int = STEPS) -> Plan:
 
 
 def factors() -> list[float]:
-    return [rate_factor(step, STEPS, RECIPE.warmup) for step in range(STEPS)]
+    return [rate_factor(step, STEPS, RECIPE) for step in range(STEPS)]
 
 
 def order(split: Split) -> list[np.ndarray]:

@@ -35,12 +35,14 @@ def test_rounds_alternate_the_order_of_the_sides(toy_cell: MakeCell) -> None:
 
 
 def test_classifiers_stand_beside_frozen_alone(toy_cell: MakeCell) -> None:
-    jobs = measuring.jobs([toy_cell("full"), toy_cell("frozen")], tuple(SIDES), JOB)
+    cells = [toy_cell("full"), toy_cell("frozen"), toy_cell("setfit")]
+    jobs = measuring.jobs(cells, tuple(SIDES), JOB)
     sides = {
         strategy: {side for name, _, side in titles(jobs) if name == strategy}
-        for strategy in ("full", "frozen")
+        for strategy in ("full", "frozen", "setfit")
     }
-    assert sides == {"full": {"engine", "trainer", "trainer-tuned"}, "frozen": set(SIDES)}
+    everyones = {"engine", "trainer", "trainer-tuned"}
+    assert sides == {"full": everyones, "frozen": set(SIDES) - {"setfit"}, "setfit": everyones | {"setfit"}}
 
 
 def test_a_task_with_several_strategies_is_also_run_as_a_suite(toy_cell: MakeCell) -> None:
