@@ -34,6 +34,8 @@ from bench.models.loading import load
 from bench.registry import Registry
 
 SCRIPTS = Path(__file__).parent / "scripts"
+PER_LAYER = ("layer_types", "mlp_layer_types", "no_rope_layers", "attention_window")
+"""What configurations list for every layer."""
 SCRIPT = {"pooled": "text.py", "token": "words.py", "span": "questions.py"}
 
 
@@ -141,7 +143,7 @@ def _whole(trained: Any, cell: Cell, group: CellGroup, context: RunContext) -> H
     if cell.recipe.layers is not None:
         whole.keep_layers(cell.recipe.layers)
         if not whole.family.depth_key:
-            whole.model.config.num_hidden_layers = cell.recipe.layers
+            _shorten(whole.model.config, cell.recipe.layers)
     if group.setup.both_ways:
         whole.attend_both_ways()
     ids = whole.copy().trim(group.setup.tokens)
@@ -155,6 +157,15 @@ def _whole(trained: Any, cell: Cell, group: CellGroup, context: RunContext) -> H
             else:
                 target[name][kept] = values[torch.from_numpy(ids[ids >= 0].astype(np.int64))]
     return twin_of(whole)
+
+
+def _shorten(config: Any, layers: int) -> None:
+    """Let a configuration say that the model has its first `layers` layers alone."""
+    config.num_hidden_layers = layers
+    for name in PER_LAYER:
+        kinds = getattr(config, name, None)
+        if isinstance(kinds, list):
+            setattr(config, name, kinds[:layers])
 
 
 def _write(encoder: HuggingFaceEncoder, head: Any, cell: Cell, group: CellGroup, folder: Path) -> None:
