@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import itertools
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -61,6 +62,7 @@ class Split:
         self.targets = torch.from_numpy(encoded.targets).to(device)
         self._offsets = torch.from_numpy(encoded.offsets[:-1]).to(device)
         self._lengths = torch.from_numpy(self.lengths).to(device)
+        self._encoded = encoded
         content = (encoded.tokens, encoded.offsets, encoded.segments)
         self.digest = hashlib.sha256(b"".join(array.tobytes() for array in content)).hexdigest()
 
@@ -71,6 +73,21 @@ class Split:
     def tokens(self) -> int:
         """Real tokens of the split."""
         return int(self.lengths.sum())
+
+    def contents(self) -> list[bytes]:
+        """What tells sequences apart, whichever split they are in: their tokens and segments."""
+        starts = self._encoded.offsets
+        parts = [slice(*edges) for edges in itertools.pairwise(starts.tolist())]
+        return [
+            self._encoded.tokens[part].tobytes() + self._encoded.segments[part].tobytes() for part in parts
+        ]
+
+    def places(self, index: np.ndarray) -> np.ndarray:
+        """Where the tokens of the sequences `index` lie in packed arrays, one sequence after another."""
+        lengths = self.lengths[index]
+        ends = np.cumsum(lengths)
+        starts = self._encoded.offsets[:-1][index]
+        return np.arange(int(lengths.sum())) + np.repeat(starts - (ends - lengths), lengths)
 
     def batch(self, index: np.ndarray) -> Batch:
         """The sequences `index`, padded to the longest of them or to its rung of the ladder."""
@@ -103,10 +120,12 @@ class Split:
             index=index,
         )
 
-    def in_order(self, most: int = 0) -> Iterator[Batch]:
+    def in_order(self, most: int = 0, of: np.ndarray | None = None) -> Iterator[Batch]:
         """Batches that cover the split once, cut as `in_order_of_length` says. The order goes to the device once,
         before the first of them."""
-        parts = list(self.in_order_of_length(most))
+        parts = list(self.in_order_of_length(most, of))
+        if not parts:
+            return
         rows = torch.from_numpy(np.concatenate(parts)).to(self._device)
         start = 0
         for part in parts:
@@ -114,11 +133,12 @@ class Split:
             yield self.gather(rows[start:stop], self.ladder.fit(int(self.lengths[part[-1]])))
             start = stop
 
-    def in_order_of_length(self, most: int = 0) -> Iterator[np.ndarray]:
+    def in_order_of_length(self, most: int = 0, of: np.ndarray | None = None) -> Iterator[np.ndarray]:
         """Index arrays that cover the split once, shortest first, of at most CPU_TOKENS or DEVICE_TOKENS padded
-        tokens and `most` sequences (0: any number)."""
+        tokens and `most` sequences (0: any number). of: the sequences that are covered, ascending; None: all."""
         tokens = CPU_TOKENS if self._device.type == "cpu" else DEVICE_TOKENS
-        order = np.argsort(self.lengths, kind="stable")
+        covered = np.arange(len(self)) if of is None else of
+        order = covered[np.argsort(self.lengths[covered], kind="stable")]
         padded = [self.ladder.fit(int(length)) for length in self.lengths[order]]
         start = 0
         while start < len(order):

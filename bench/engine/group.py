@@ -16,6 +16,7 @@ from bench.data.ladder import EXACT, Ladder
 from bench.data.splits import content, prepare
 from bench.data.splits import fingerprint as rows_fingerprint
 from bench.engine.activation_store import ActivationStore
+from bench.engine.kept_rows import KeptRows
 from bench.engine.machine import Device
 from bench.engine.memory import WHOLE, Memory, cache_budget
 from bench.engine.prefix import Prefix, Stopwatch, Storage
@@ -123,8 +124,9 @@ class CellGroup:
         return self.splits["train"]
 
 
-def prepare_group(cell: Cell, context: RunContext) -> CellGroup:
-    """Rows, encoded splits and the backbone of a cell, checked. Raises BenchError."""
+def prepare_group(cell: Cell, context: RunContext, earlier: KeptRows | None = None) -> CellGroup:
+    """Rows, encoded splits and the backbone of a cell, checked. Raises BenchError. earlier: what a group of the
+    same encoder and recipe left of fewer rows."""
     watch = Stopwatch(context.device)
     with watch:
         task, recipe = context.registry.task(cell.task), cell.recipe
@@ -191,7 +193,8 @@ def prepare_group(cell: Cell, context: RunContext) -> CellGroup:
         if context.activations
         else ""
     )
-    storage = Storage(budget, context.registry.sources.cache / "work", context.activations, weights)
+    earlier = earlier if earlier and earlier.attention == setup.attention else None
+    storage = Storage(budget, context.registry.sources.cache / "work", context.activations, weights, earlier)
     return CellGroup(
         task=task,
         rows=rows,

@@ -24,6 +24,7 @@ from bench.data.batches import Batch, Split, scatter
 from bench.engine.activation_store import ActivationStore
 from bench.engine.compiling import compile_seconds
 from bench.engine.determinism import is_deterministic
+from bench.engine.kept_rows import KeptRows, Reused
 from bench.engine.laps import Laps
 from bench.engine.machine import Device
 from bench.engine.memory import Budget
@@ -39,12 +40,14 @@ class Storage:
     """Where activations are kept.
 
     budget: bytes by tier. folder: of memory-mapped files, which are deleted with the cache. activations: what other
-    runs left, or None. content: what determines activations besides split, boundary and pooling."""
+    runs left, or None. content: what determines activations besides split, boundary and pooling. earlier: what a
+    group of the same encoder and recipe left of fewer rows, or None."""
 
     budget: Budget
     folder: Path = field(default_factory=lambda: Path(tempfile.gettempdir()))
     activations: ActivationStore | None = None
     content: str = ""
+    earlier: KeptRows | None = None
 
     def turn(self, split: str) -> AbstractContextManager[None]:
         """Processes that share the store fill a split one at a time, and the next finds what the last one left."""
@@ -76,7 +79,7 @@ class Prefix:
 
     def of(self, backbone: Backbone) -> Prefix:
         """An empty cache of the same splits for another backbone, in memory alone."""
-        storage = replace(self._storage, activations=None)
+        storage = replace(self._storage, activations=None, earlier=None)
         return Prefix(backbone, self._splits, self._head, self._device, storage)
 
     def fill(self, split: str, boundaries: tuple[int, ...]) -> None:
@@ -90,11 +93,15 @@ class Prefix:
                 self._compute(split, missing)
 
     def _compute(self, split: str, missing: list[int]) -> None:
-        """One pass that keeps the activations at boundaries that have room."""
+        """One pass that keeps the activations at boundaries that have room; without the rows that are known."""
         source = max((b for name, b in self._kept if name == split and b < missing[0]), default=0)
+        part, known = self._splits[split], Reused()
+        if self._storage.earlier:
+            empty = {boundary: self._kept[split, boundary] for boundary in missing}
+            known = self._storage.earlier.reuse(split, part, source, empty)
         laps = Laps(self._device)
         with torch.no_grad():
-            for batch in self._splits[split].in_order():
+            for batch in part.in_order(of=known.rest):
                 hidden = self._read(split, source, batch) if source else batch.tokens
                 start = source
                 laps.begin()
@@ -105,7 +112,7 @@ class Prefix:
                     start = boundary
         seconds, spent = laps.seconds(), self._spent[split]
         for boundary in missing:
-            spent[boundary] = spent[source] + seconds[boundary]
+            spent[boundary] = spent[source] + seconds.get(boundary, 0.0) + known.seconds.get(boundary, 0.0)
             source = boundary
             if self._storage.activations:
                 self._storage.activations.save(
@@ -120,6 +127,11 @@ class Prefix:
     def features(self, split: str, boundary: int) -> Tensor | None:
         """Packed activations [T, width] (or pooled, [N, width]) at a boundary, or None where none are kept."""
         return self._kept.get((split, boundary))
+
+    def rows(self, attention: str = "") -> KeptRows:
+        """What it holds, for the cache of a group of more rows."""
+        pooled = frozenset(boundary for _, boundary in self._kept if self.pools(boundary))
+        return KeptRows(self._splits, dict(self._kept), self._spent, pooled, attention)
 
     def seconds(self, split: str, boundaries: tuple[int, ...]) -> float:
         """Seconds of filling these boundaries alone, from token ids: one pass up to the deepest."""

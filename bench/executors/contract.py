@@ -26,7 +26,8 @@ class Options:
     this part of the cells. track: trackers that follow the run. timeout: seconds for a cell; None: derived from
     comparable cells. retry_fp32: run a cell that diverged in bf16 again in fp32. deterministic: bitwise equal
     results on one machine. compiled: compile the layers that learn. plugin_files: files and descriptions of data
-    that other processes discover again. activations: where activations are kept for other runs."""
+    that other processes discover again. activations: where activations are kept for other runs. growing: cells that
+    come later train on more of the same rows, so activations of rows are kept for them."""
 
     device: str = "auto"
     threads: int | None = None
@@ -41,6 +42,7 @@ class Options:
     compiled: bool = False
     plugin_files: tuple[Given, ...] = ()
     activations: ActivationStore | None = None
+    growing: bool = False
 
     def __post_init__(self) -> None:
         for device in self.devices:

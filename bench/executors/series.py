@@ -7,11 +7,13 @@ import importlib
 import os
 import traceback
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from functools import partial
 
 from bench.contracts import Cell
 from bench.engine.attempt import Attempt, attempt
 from bench.engine.group import CellGroup, RunContext, prepare_group
+from bench.engine.kept_rows import KeptRows
 from bench.engine.machine import choose_device
 from bench.engine.speeds import Speeds
 from bench.engine.warm_up import WarmUp
@@ -83,16 +85,26 @@ class Series:
             self._forget()
             return self._prepare(cell, context)
         if self._group is None or self._key != cell.group_key:
+            earlier = self._rows_before(cell)
             self._forget()
             listener.say(f"{cell.task}: reading rows, loading {cell.backbone}, encoding, warming up ...")
-            self._group = self._prepare(cell, context)
+            self._group = self._prepare(cell, context, earlier)
             self._key = cell.group_key
         return self._group
 
-    def _prepare(self, cell: Cell, context: RunContext) -> CellGroup:
+    def _rows_before(self, cell: Cell) -> KeptRows | None:
+        """What the last group's encoder gave, where this cell's group differs in its rows alone. Word vectors may
+        have been trained on the rows."""
+        last, options = self._group, self._work.options
+        if last is None or self._key is None or not options.growing or options.deterministic:
+            return None
+        alike = last.given.depth and _but_rows(self._key) == _but_rows(cell.group_key)
+        return last.prefix.rows(last.setup.attention) if alike else None
+
+    def _prepare(self, cell: Cell, context: RunContext, earlier: KeptRows | None = None) -> CellGroup:
         """What the cell's group shares, and everything used once, so that no cell is charged for a first use."""
         self._warm_up.machine(cell, context)
-        group = prepare_group(cell, context)
+        group = prepare_group(cell, context, earlier)
         self._warm_up.group(cell, group, context)
         return group
 
@@ -119,3 +131,9 @@ class Series:
         except OSError:
             return ""  # a full disk: the record itself will say so
         return os.fspath(path.relative_to(self._work.store.path))
+
+
+def _but_rows(key: Key) -> Key:
+    """What a group shares besides the rows that it trains on."""
+    _, backbone, recipe, draw = key
+    return backbone, replace(recipe, train=None), draw

@@ -40,6 +40,8 @@ from bench.models.loading import load
 from bench.registry import Registry
 
 SCRIPTS = Path(__file__).parent / "scripts"
+PER_LAYER = ("layer_types", "mlp_layer_types", "no_rope_layers", "attention_window")
+"""What configurations list for every layer."""
 SCRIPT = {"pooled": "text.py", "token": "words.py", "span": "questions.py"}
 
 
@@ -173,7 +175,7 @@ def _whole(trained: Any, cell: Cell, group: CellGroup, context: RunContext) -> H
     if cell.recipe.layers is not None:
         whole.keep_layers(cell.recipe.layers)
         if not whole.family.depth_key:
-            whole.model.config.num_hidden_layers = cell.recipe.layers
+            _shorten(whole.model.config, cell.recipe.layers)
     if group.setup.both_ways:
         whole.attend_both_ways()
     ids = whole.copy().trim(group.setup.tokens)
@@ -198,6 +200,15 @@ def _expected(model: Model, whole: PlannedPhase, group: CellGroup, temperature: 
         return _Expected(answers, None)
     problem = problem_of(group.rows.train)
     return _Expected(answers, shares_of(pooled_windows(logits, encoded), problem, temperature))
+
+
+def _shorten(config: Any, layers: int) -> None:
+    """Let a configuration say that the model has its first `layers` layers alone."""
+    config.num_hidden_layers = layers
+    for name in PER_LAYER:
+        kinds = getattr(config, name, None)
+        if isinstance(kinds, list):
+            setattr(config, name, kinds[:layers])
 
 
 def _write(encoder: HuggingFaceEncoder, head: Any, cell: Cell, group: CellGroup, folder: Path) -> None:

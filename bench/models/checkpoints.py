@@ -15,6 +15,7 @@ PRETRAINING = {"cls", "lm_head", "generator_predictions", "discriminator_predict
     "vocab_layer_norm",
     "vocab_projector",
     "lm_predictions",
+    "final_logits_bias",
     "embeddings",
     "pooler",
 }

@@ -106,7 +106,8 @@ def successive_halving(
     now, before = None, None
     this: Round | str = Round(sizes[0], 1, bracket.strategies)
     display = Budgeted(screen, deadline)
-    with launching(bracket.all_cells(sizes), registry, bracket.folder, options, display) as run:
+    growing = replace(options, growing=True)
+    with launching(bracket.all_cells(sizes), registry, bracket.folder, growing, display) as run:
         while not isinstance(this, str):
             if this.size not in begun:
                 begun.append(this.size)

@@ -10,14 +10,16 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from huggingface_hub import constants
 
 from bench.contracts import BenchError, Cell
+from bench.data.cache import notices_to
 from bench.engine.cell import run_cell
 from bench.engine.group import RunContext, prepare_group
 from bench.models import catalog
 from bench.models.loading import load
 from bench.models.pooling import own_pooling, prompt_of
-from tests.support.checkpoints import LOADED, REFUSED, Way
+from tests.support.checkpoints import LOADED, REFUSED, Way, as_in_the_cache, cast, plain, sentences
 
 ROWS = 12
 
@@ -62,12 +64,14 @@ def cell_of(toy_cell: Callable[..., Cell]) -> Callable[[Path, str], Cell]:
 
 @pytest.mark.filterwarnings("ignore:.*rope.*")
 @pytest.mark.parametrize("way", LOADED.values(), ids=LOADED)
-def test_its_features_are_those_of_transformers(
+def test_it_gives_the_features_of_transformers_and_learns(
     way: Way, cell_of: Any, toy_context: RunContext, tmp_path: Path
 ) -> None:
     name = way(tmp_path / "checkpoint")
     cell = cell_of(name, "frozen")
     group = prepare_group(cell, toy_context)
+    assert catalog.depth(str(name), toy_context.registry.sources) == group.given.depth
+    assert catalog.shape(str(name), tmp_path).width == group.given.width
     end = group.given.depth + 1
     group.prefix.fill("train", (end,))
     found = group.prefix.features("train", end)
@@ -76,17 +80,10 @@ def test_its_features_are_those_of_transformers(
     wanted = reference(str(name), texts, cell.recipe.pooling, cell.recipe.max_length)
     assert np.abs(wanted).max() > 0.01
     assert np.abs(found.numpy() - wanted).max() < 1e-5 * np.abs(wanted).max()
-
-
-@pytest.mark.parametrize("strategy", ["frozen", "full", "lora"])
-@pytest.mark.parametrize("way", LOADED.values(), ids=LOADED)
-def test_it_can_be_trained(
-    way: Way, strategy: str, cell_of: Any, toy_context: RunContext, tmp_path: Path
-) -> None:
-    cell = cell_of(way(tmp_path / "checkpoint"), strategy)
-    record, _ = run_cell(cell, prepare_group(cell, toy_context), toy_context, lambda point: None)
-    assert record.status == "done"
-    assert all(np.isfinite(point.loss) for point in record.curve)
+    for strategy in ("frozen", "full", "lora"):
+        record, _ = run_cell(replace(cell, strategy=strategy), group, toy_context, lambda point: None)
+        assert record.status == "done"
+        assert all(np.isfinite(point.loss) for point in record.curve)
 
 
 @pytest.mark.parametrize(("way", "code", "words"), REFUSED.values(), ids=REFUSED)
@@ -99,3 +96,50 @@ def test_it_is_refused_in_one_line(
     assert error.value.code == code, str(error.value)
     assert words in str(error.value)
     assert "\n" not in str(error.value)
+
+
+def test_a_revision_is_read_from_the_cache_of_the_hub(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, toy_context: RunContext
+) -> None:
+    snapshot = as_in_the_cache(tmp_path)
+    other = snapshot.with_name("f" * 40)
+    cast(other, "bert", torch.bfloat16)
+    (snapshot.parents[1] / "refs" / "v2").write_text(other.name)
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path))
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
+    sources = toy_context.registry.sources
+    found = {name: load(name, sources).backbone.content() for name in ("someone/tiny", "someone/tiny@v2")}
+    assert found["someone/tiny"] == load(str(snapshot), sources).backbone.content()
+    assert found["someone/tiny@v2"] == load(str(other), sources).backbone.content()
+    assert len(set(found.values())) == 2
+    with pytest.raises(BenchError) as error:
+        load("someone/tiny@v3", sources)
+    assert error.value.code in ("no-revision", "hub-unreachable")
+
+
+def test_a_sentence_encoder_reads_lower_case_where_it_says_so(
+    tmp_path: Path, toy_context: RunContext
+) -> None:
+    names = [str(sentences(tmp_path / str(lower), "roberta", lower=lower)) for lower in (False, True)]
+    plain, lowered = (load(name, toy_context.registry.sources).text_tokenizer for name in names)
+    assert plain("In Rome")["input_ids"] != plain("in rome")["input_ids"]
+    assert lowered("In Rome")["input_ids"] == plain("in rome")["input_ids"]
+
+
+def test_a_prompt_is_part_of_the_identity(tmp_path: Path) -> None:
+    prompts = {"query": "see: "}
+    names = [str(sentences(tmp_path / str(on), prompts=prompts, default=on)) for on in (None, "query")]
+    first, second = map(catalog.identity, names)
+    assert first != second
+    assert first == catalog.identity(str(plain(tmp_path / "plain")))
+
+
+def test_modules_after_the_pooling_are_left_out_with_a_notice(
+    tmp_path: Path, toy_context: RunContext
+) -> None:
+    said: list[str] = []
+    with notices_to(said.append):
+        load(str(sentences(tmp_path / "with", dense=True)), toy_context.registry.sources)
+        load(str(sentences(tmp_path / "without")), toy_context.registry.sources)
+    (line,) = said
+    assert "(Dense) is left out" in line

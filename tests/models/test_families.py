@@ -70,6 +70,29 @@ def test_one_that_cannot_be_cut_is_refused_with_the_check_that_failed() -> None:
     assert error.value.code == "unsupported-backbone"
 
 
+def test_one_that_reads_padding_is_refused() -> None:
+    with pytest.raises(BenchError, match="padding after a text") as error:
+        HuggingFaceEncoder(small("fnet"), "fnet")
+    assert error.value.code == "unsupported-backbone"
+
+
+@pytest.mark.parametrize(("kind", "most"), [("opt", 64), ("data2vec-text", 62), ("olmo2", None)])
+def test_one_that_is_not_listed_names_the_longest_text(kind: str, most: int | None) -> None:
+    encoder = HuggingFaceEncoder(small(kind, max_position_embeddings=64), kind)
+    encoder.check_length(most or 1000)
+    for length in (most + 1, 1000) if most else ():
+        with pytest.raises(BenchError, match=f"at most {most} tokens") as error:
+            encoder.check_length(length)
+        assert error.value.code == "too-long-for-positions"
+
+
+def small(kind: str, **changes: Any) -> Any:
+    torch.manual_seed(0)
+    config = tf.AutoConfig.for_model(kind)
+    known = {key: value for key, value in {**SMALL, **changes}.items() if hasattr(config, key)}
+    return tf.AutoModel.from_config(tf.AutoConfig.for_model(kind, **known)).eval()
+
+
 def test_a_decoder_is_read_at_its_last_token() -> None:
     assert own_pooling("gpt2").kind == "last"
     assert own_pooling("Qwen/Qwen3-0.6B-Base@main").kind == "last"

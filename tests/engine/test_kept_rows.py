@@ -1,0 +1,165 @@
+"""One pass through a frozen prefix serves every strategy, seed and round of growing rows that reads there."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from bench.contracts import Cell
+from bench.engine import group as grouping
+from bench.engine.cell import run_cell
+from bench.engine.group import CellGroup, RunContext, prepare_group
+from bench.executors.contract import Options, Work
+from bench.executors.series import Series
+from bench.runs.folder import Store
+from bench.runs.listeners import Silent
+
+MakeCell = Callable[..., Cell]
+DEPTH = 4
+FEW, MANY = 12, 20
+
+
+def counted(group: CellGroup) -> Counter[int]:
+    """How many sequences enter each block of the frozen encoder without gradients from here on."""
+    runs: Counter[int] = Counter()
+    encode = group.frozen.encode
+
+    def counting(inputs: Any, mask: Any, segments: Any, start: int = 0, stop: int | None = None) -> Any:
+        for block in range(start, DEPTH + 1 if stop is None else stop):
+            runs[block] += len(inputs)
+        return encode(inputs, mask, segments, start, stop)
+
+    group.frozen.encode = counting  # pyright: ignore[reportAttributeAccessIssue]
+    return runs
+
+
+def sized(cell: Cell, rows: int) -> Cell:
+    return replace(cell, recipe=replace(cell.recipe, train=rows))
+
+
+@pytest.mark.parametrize("task", ["toy-sentiment", "toy-ner"])
+def test_strategies_and_seeds_that_read_at_a_boundary_share_one_pass(
+    task: str, toy_cell: MakeCell, toy_context: RunContext
+) -> None:
+    group = prepare_group(toy_cell(task=task), toy_context)
+    runs = counted(group)
+
+    def ran(strategy: str, seed: int) -> set[int]:
+        """The blocks through which a cell sends sequences."""
+        before = Counter(runs)
+        run_cell(toy_cell(strategy, task, seed), group, toy_context, lambda point: None)
+        return set(runs - before)
+
+    learnt = sum(len(group.splits[name]) for name in ("train", "validation"))
+    assert ran("gradual", 0) == set(range(DEPTH + 1))
+    assert set(runs.values()) == {learnt}
+    assert ran("lp-ft", 0) == set()
+    assert ran("top-layers", 0) == {2}, "from the boundary below, which gradual left"
+    assert ran("frozen", 0) == set(range(DEPTH + 1)), "the test rows"
+    assert runs[0] == learnt + len(group.splits["test"])
+    for seed in (1, 2):
+        for strategy in ("gradual", "lp-ft", "top-layers", "frozen"):
+            assert ran(strategy, seed) == set()
+
+
+@pytest.fixture
+def rounds(toy_cell: MakeCell, toy_context: RunContext) -> tuple[CellGroup, CellGroup, CellGroup]:
+    """A group of few rows, one of more that knows it, and the same without."""
+    cell = toy_cell("frozen")
+    small = prepare_group(sized(cell, FEW), toy_context)
+    for split in ("train", "validation"):
+        small.prefix.fill(split, (2, DEPTH + 1))
+    knowing = prepare_group(sized(cell, MANY), toy_context, small.prefix.rows(small.setup.attention))
+    return small, knowing, prepare_group(sized(cell, MANY), toy_context)
+
+
+@pytest.mark.parametrize("boundaries", [(DEPTH + 1,), (2,), (2, DEPTH + 1)])
+def test_a_round_of_more_rows_runs_the_new_ones_alone(boundaries: tuple[int, ...], rounds: Any) -> None:
+    _, knowing, plain = rounds
+    runs, whole = counted(knowing), counted(plain)
+    for split in ("train", "validation"):
+        for group in (knowing, plain):
+            group.prefix.fill(split, boundaries)
+        for boundary in boundaries:
+            found, wanted = (group.prefix.features(split, boundary) for group in (knowing, plain))
+            assert torch.allclose(found, wanted, rtol=0, atol=1e-5)
+    assert set(runs.values()) == {MANY - FEW}
+    assert set(whole.values()) == {MANY + len(plain.splits["validation"])}
+
+
+def test_known_rows_are_charged_as_if_they_had_run(rounds: Any) -> None:
+    small, knowing, plain = rounds
+    small.prefix._spent["train"][DEPTH + 1] = (
+        small.splits["train"].tokens * 1000.0
+    )  # a second for a millionth
+    small.prefix._spent["train"][2] = 0.0
+    knowing.prefix.fill("train", (DEPTH + 1,))
+    assert knowing.prefix.seconds("train", (DEPTH + 1,)) == pytest.approx(
+        small.splits["train"].tokens * 1000.0, rel=1e-3
+    )
+    assert plain.splits["train"].tokens > small.splits["train"].tokens
+
+
+def test_a_boundary_that_was_not_kept_runs_for_all_rows(rounds: Any) -> None:
+    _, knowing, _ = rounds
+    runs = counted(knowing)
+    knowing.prefix.fill("train", (3,))
+    assert set(runs.values()) == {MANY}
+
+
+def test_other_attention_is_no_reason_to_mix(toy_cell: MakeCell, toy_context: RunContext) -> None:
+    small = prepare_group(sized(toy_cell("frozen"), FEW), toy_context)
+    small.prefix.fill("train", (DEPTH + 1,))
+    group = prepare_group(sized(toy_cell("frozen"), MANY), toy_context, small.prefix.rows("another"))
+    runs = counted(group)
+    group.prefix.fill("train", (DEPTH + 1,))
+    assert set(runs.values()) == {MANY}
+
+
+@pytest.mark.parametrize(
+    ("options", "reused"),
+    [
+        (Options(device="cpu", growing=True), True),
+        (Options(device="cpu"), False),
+    ],
+)
+def test_only_a_run_that_grows_keeps_rows(
+    options: Options,
+    reused: bool,
+    toy_cell: MakeCell,
+    toy_context: RunContext,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    cells = [sized(toy_cell("probe"), rows) for rows in (FEW, MANY)]
+    cells.append(replace(cells[1], recipe=replace(cells[1].recipe, max_length=16)))
+    work = Work(Store(tmp_path / "run"), options, fingerprints={cell.id: "print" for cell in cells})
+    given: list[Any] = []
+    prepare = grouping.prepare_group
+
+    def noted(cell: Cell, context: RunContext, earlier: Any = None) -> CellGroup:
+        given.append(earlier)
+        return prepare(cell, context, earlier)
+
+    monkeypatch.setattr("bench.executors.series.prepare_group", noted)
+    series = Series(work, toy_context.registry, "cpu")
+    for cell in cells:
+        assert [record.status for record in series.run([cell], Silent())] == ["done"]
+    assert [earlier is not None for earlier in given] == [False, reused, False]
+
+
+def test_the_places_of_sequences_are_those_of_their_tokens(
+    toy_cell: MakeCell, toy_context: RunContext
+) -> None:
+    split = prepare_group(toy_cell("frozen"), toy_context).splits["train"]
+    index = np.array([3, 0, 5])
+    batch = split.batch(index)
+    assert split.places(index).tolist() == batch.positions[batch.mask.bool()].tolist()
+    assert len(set(split.contents())) > 1
