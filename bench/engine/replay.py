@@ -145,7 +145,10 @@ def _left_as_found(pool: Pool) -> Iterator[None]:
         generator.graphsafe_set_state(untouched)
         with suppress(RuntimeError, AttributeError):  # already ended, or torch calls it otherwise
             torch._C._cuda_endAllocateToPool(device, pool.handle())  # pyright: ignore[reportAttributeAccessIssue]
-        raise _meaning(error) from error
+        meaning = _meaning(error)
+        if meaning is error:
+            raise
+        raise meaning from error
     generator.set_state(state)
 
 

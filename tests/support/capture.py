@@ -62,6 +62,8 @@ class Capture(TorchDispatchMode):
         given = list(_tensors((args, kwargs)))
         if func in WAITING and any(tensor.device.type == "meta" for tensor in given):
             raise Broken(f"{func} waits for the device")
+        if func is ATEN.lift_fresh.default and given[0].is_meta:
+            raise Broken("torch.tensor takes values from the CPU")
         if func in INDEXING and any(i.dtype in (torch.bool, torch.uint8) for i in _tensors(args[1])):
             raise Broken(f"{func} with a mask waits for the device")
         if func in WITHOUT_META:
@@ -85,7 +87,8 @@ class Capture(TorchDispatchMode):
 
     def left(self) -> int:
         """How many tensors that the action made are still held. The next graph of the pool overwrites them."""
-        gc.collect()
+        if any(not ref.expired() for ref in self._made.values()):
+            gc.collect()
         return sum(not ref.expired() for ref in self._made.values())
 
 
