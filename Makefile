@@ -119,8 +119,9 @@ mutants: $(READY)test
 	$(PY) -m tests.support.mutants --count $(MUTANTS) --seed $(SEED)
 
 gpu-check: $(READY)test
-	$(PY) -m pytest --device $(DEVICE) -m gpu
-	$(PY) -m bench profile --kind device --device $(DEVICE) --limit $(LIMIT) --out results/speed/device-check.json
+	$(PY) -m pytest --device $(DEVICE) -m gpu; tested=$$?; \
+	$(PY) -m bench profile --kind device --device $(DEVICE) --limit $(LIMIT) --out results/speed/device-check.json \
+		&& exit $$tested
 
 lint: $(READY)test
 	$(PY) -m ruff format --check . && $(PY) -m ruff check . && $(PY) -m pyright

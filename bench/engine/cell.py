@@ -215,7 +215,7 @@ def build(cell: Cell, group: CellGroup, context: RunContext) -> tuple[Model, Pla
         head_alone = all(name.startswith("head.") for name in plan.learning) and not plan.pretraining
         model = replace(model, backbone=group.frozen if head_alone else given.copy())
     if context.compiled and model.backbone is not group.frozen:
-        model.backbone.compile()
+        model.backbone.compile(len(group.splits["train"].ladder.rungs))
     return model, plan
 
 
@@ -263,7 +263,7 @@ def score(cell: Cell, trained: Trained, group: CellGroup, context: RunContext) -
         scores=scores,
         curve=tuple(fitted.curve),
         seconds=seconds,
-        peak_memory=device.peak_memory(),
+        peak_memory=max(device.peak_memory(), fitted.peak_memory),
         trainable=sum(values_of(name, parameters, group) for name in plan.changing),
         parameters=sum(values_of(name, parameters, group) for name in parameters),
         flops=flops,

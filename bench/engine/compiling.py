@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import sys
+from contextlib import AbstractContextManager, nullcontext
+
+import torch
 
 
 def compile_seconds() -> float:
@@ -12,3 +15,11 @@ def compile_seconds() -> float:
     from torch._dynamo.utils import calculate_time_spent
 
     return calculate_time_spent().get("total_wall_time", 0.0)
+
+
+def uncompiled() -> AbstractContextManager[object]:
+    """Run compiled layers as they were in the block: where each shape is compiled anew, shapes that occur once or
+    twice are not worth it."""
+    if "torch._dynamo" not in sys.modules:
+        return nullcontext()
+    return torch.compiler.set_stance("force_eager")

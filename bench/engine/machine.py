@@ -107,10 +107,15 @@ def choose_device(name: str = "auto", threads: int | None = None) -> Device:
         raise BenchError(
             f"--device {name}: this machine has {count} CUDA devices; use --device cpu", code="unknown-device"
         )
+    if device.index is not None:
+        torch.cuda.set_device(
+            device
+        )  # for what asks for "the" device: libraries, and whether it still answers
     torch.backends.cuda.matmul.allow_tf32 = True
     # cuDNN's fused attention plans anew for every length of a batch, most of a second each
     torch.backends.cuda.enable_cudnn_sdp(False)
-    return Device(device, torch.bfloat16 if torch.cuda.is_bf16_supported() else torch.float32)
+    has_bf16 = torch.cuda.is_bf16_supported(including_emulation=False)
+    return Device(device, torch.bfloat16 if has_bf16 else torch.float32)
 
 
 def keep_freed_memory() -> None:

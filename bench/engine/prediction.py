@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
+
 import numpy as np
 import torch
 from torch import Tensor
 
 from bench.data.batches import Batch, Split, scatter
+from bench.engine.compiling import uncompiled
 from bench.engine.model import Model
 from bench.engine.plan import PlannedPhase
 from bench.models.heads import HeadKind, loss_terms
@@ -20,7 +23,8 @@ def predict(model: Model, name: str, split: Split, phase: PlannedPhase) -> tuple
     kind = model.head.kind
     packed: Tensor | None = None
     losses, counts = [], []
-    with torch.inference_mode():
+    # batches of a prediction have as many rows as fit: on a ladder each would be a new shape to compile
+    with torch.inference_mode(), uncompiled() if split.ladder.fixed else nullcontext():
         for batch in split.in_order(model.micro_batch):
             logits = model.logits(name, batch, phase)
             loss, count = loss_terms(kind, logits, batch.targets)

@@ -7,7 +7,10 @@ everything but the capture is tested on a CPU.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import gc
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -42,26 +45,25 @@ class Called:
         self.action()
 
 
+class CaptureFailed(RuntimeError):
+    """An action cannot be captured; the message is the first error. Stream, generator and memory are as before, but
+    graphs that were captured earlier no longer follow the generator: drop them."""
+
+
 class Captured:
     """Captures the action as a CUDA graph, and replays it.
 
-    The action runs a few times before the capture, so its caller must restore what those calls change."""
+    The action runs a few times before the capture, so its caller must restore what those calls change, except for
+    the device's default generator, which is put back here."""
 
     def __init__(self, action: Action, device: Device, pool: Pool, between: Action) -> None:
-        """pool: the memory that graphs share; they never run at the same time. between: what must happen before
-        every call. Raises RuntimeError where the action cannot be captured."""
+        """pool: the memory that graphs share; they never run at the same time, and none reads what another left.
+        between: what must happen before every call. Raises CaptureFailed, or torch.OutOfMemoryError."""
         began = device.clock()
-        stream = pool.stream(device)
         self._graph = torch.cuda.CUDAGraph()
-        with torch.cuda.device(device.torch):
-            stream.wait_stream(torch.cuda.current_stream())
-            with torch.cuda.stream(stream):
-                for _ in range(WARM):
-                    between()
-                    action()
-                between()
-            torch.cuda.current_stream().wait_stream(stream)
-            with torch.cuda.graph(self._graph, pool=pool.handle(), stream=stream):
+        with torch.cuda.device(device.torch), _left_as_found(pool):
+            _warm(action, pool, between)
+            with _no_collection(), torch.cuda.graph(self._graph, pool=pool.handle(), stream=pool.stream()):
                 action()
         self.seconds = device.clock() - began
 
@@ -71,7 +73,7 @@ class Captured:
 
 @dataclass
 class Pool:
-    """The memory and the stream that the graphs of a model share."""
+    """The memory and the stream that the graphs of a model share, on the current device."""
 
     _handle: Any = None
     _stream: Any = field(default=None, repr=False)
@@ -81,8 +83,85 @@ class Pool:
             self._handle = torch.cuda.graph_pool_handle()
         return self._handle
 
-    def stream(self, device: Device) -> Any:
+    def stream(self) -> Any:
         """The side stream on which actions are warmed up and captured."""
         if self._stream is None:
-            self._stream = torch.cuda.Stream(device.torch)
+            self._stream = torch.cuda.Stream()
         return self._stream
+
+
+def _warm(action: Action, pool: Pool, between: Action) -> None:
+    """Call the action on the side stream. In the last call an operation that waits for the device raises
+    RuntimeError: it would break the capture half-way, with a message that does not say why."""
+    stream = pool.stream()
+    stream.wait_stream(torch.cuda.current_stream())
+    with torch.cuda.stream(stream):
+        for _ in range(WARM - 1):
+            between()
+            action()
+        between()
+        with _waiting_forbidden():
+            action()
+        between()
+    torch.cuda.current_stream().wait_stream(stream)
+
+
+@contextmanager
+def _waiting_forbidden() -> Iterator[None]:
+    """Let torch raise an error where an operation waits for the device."""
+    before = torch.cuda.get_sync_debug_mode()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of torch: it does not notice all of them yet
+        torch.cuda.set_sync_debug_mode("error")
+    try:
+        yield
+    finally:
+        torch.cuda.set_sync_debug_mode(before)
+
+
+@contextmanager
+def _no_collection() -> Iterator[None]:
+    """No garbage collection: it might destroy the graphs of an earlier model in the middle of a capture."""
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()
+
+
+@contextmanager
+def _left_as_found(pool: Pool) -> Iterator[None]:
+    """Put back the default generator; where the block fails, also the stream, the allocator, and the generator's
+    state of being captured: torch leaves all three as they were in the middle of the capture."""
+    device, stream = torch.cuda.current_device(), torch.cuda.current_stream()
+    generator = torch.cuda.default_generators[device]
+    state, untouched = generator.get_state(), generator.clone_state()
+    try:
+        yield
+    except BaseException as error:
+        torch.cuda.set_stream(stream)
+        generator.graphsafe_set_state(untouched)
+        with suppress(RuntimeError, AttributeError):  # already ended, or torch calls it otherwise
+            torch._C._cuda_endAllocateToPool(device, pool.handle())  # pyright: ignore[reportAttributeAccessIssue]
+        meaning = _meaning(error)
+        if meaning is error:
+            raise
+        raise meaning from error
+    generator.set_state(state)
+
+
+def _meaning(error: BaseException) -> BaseException:
+    """What a failed capture is to its caller. Ending a broken capture raises another error than the one that broke
+    it: lack of memory and interruptions stay what they are."""
+    chain = [error]
+    while chain[-1].__context__ is not None:
+        chain.append(chain[-1].__context__)
+    for one in reversed(chain):
+        if isinstance(one, torch.OutOfMemoryError) or not isinstance(one, Exception):
+            return one
+    if not isinstance(error, RuntimeError):
+        return error
+    first = next(one for one in reversed(chain) if isinstance(one, RuntimeError))
+    return CaptureFailed(next(iter(str(first).splitlines()), type(first).__name__))

@@ -43,6 +43,7 @@ class Fit:
     padding: float = 0.0  # share of the tokens of the training batches
     phase_steps: list[int] = field(default_factory=list)  # steps taken in each phase
     adaptations: tuple[str, ...] = ()  # why steps were launched one by one
+    peak_memory: int = 0  # bytes of replayed steps, at least; 0: the device has counted them
     best: list[Tensor] = field(default_factory=list)  # the state in the model, as the optimizer gives it
     averaged: Averaged | None = None  # what `best` was replaced with
 
@@ -158,7 +159,7 @@ def fit_in(workspace: Workspace, course: Course, watch: Watch) -> Fit:
     result.train_seconds, result.evaluate_seconds = training.seconds, evaluating.seconds
     result.compile_seconds += training.compiling + evaluating.compiling
     result.padding = 1 - tokens / padded
-    result.adaptations = tuple(workspace.adaptations)
+    result.adaptations, result.peak_memory = tuple(workspace.adaptations), workspace.peak
     result.best = result.averaged.state if result.averaged else best.state
     return result
 

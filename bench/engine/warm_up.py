@@ -24,13 +24,14 @@ from bench.engine.plan import Parameters, Plan
 from bench.engine.prefix import Stopwatch
 from bench.engine.speeds import LENGTHS, Speeds
 from bench.engine.training import fit
+from bench.engine.workspace import PAYS
 from bench.models.catalog import kind_of
 from bench.models.heads import loss_terms
 from bench.models.loading import load
 
 MOST = 16  # shapes that are tried
-STEPS = 2  # of training that are taken
-FEW = 20_000  # tokens of a validation split that is predicted too
+STEPS = 2  # of training that are taken where nothing is captured; else as many as are captured
+FEW = 20_000  # tokens of a validation split that is predicted too on a CPU
 
 
 @dataclass(frozen=True)
@@ -94,7 +95,7 @@ def rehearse(group: CellGroup, recipe: Recipe, context: RunContext) -> None:
     Lack of memory is no error here: a cell finds its own way with less."""
     try:
         _try_shapes(_model(group, recipe, context), group, recipe)
-        if group.splits["validation"].tokens <= FEW:
+        if context.device.pads or group.splits["validation"].tokens <= FEW:
             _train(_model(group, recipe, context), group, recipe)
     except Exception as error:
         if not is_out_of_memory(error):
@@ -114,9 +115,10 @@ def _try_shapes(model: Model, group: CellGroup, recipe: Recipe) -> None:
     depth = backbone.depth
     joins = backbone.joined > 1  # then nothing but the head learns
     starts = [depth + 1] if joins else list(range(depth + 2))
-    shapes = _shapes(split, model.micro_batch or recipe.batch_size)
+    size = model.micro_batch or recipe.batch_size
+    shapes = _shapes(split, size)
     for number, index in enumerate(shapes):
-        batch = split.batch(index)
+        batch = _batch(split, index, size)
         short = model.device.torch.type == "cpu" and number < len(shapes) - 1
         for start in starts[-2:] if short else starts:
             _suffix(model, batch, start)
@@ -126,13 +128,24 @@ def _shapes(split: Split, batch_size: int) -> list[np.ndarray]:
     """A batch of each length to which an epoch's are padded, at most MOST of them, shortest first."""
     left, found = len(split), {}
     for index in shuffled(split.lengths, batch_size, seed=0):
-        found.setdefault((split.ladder.fit(int(split.lengths[index].max())), len(index)), index)
+        rows = batch_size if split.ladder.fixed else len(index)
+        found.setdefault((split.ladder.fit(int(split.lengths[index].max())), rows), index)
         left -= len(index)
         if left <= 0:
             break
     ordered = [found[key] for key in sorted(found)]
     kept = sorted({round(place) for place in np.linspace(0, len(ordered) - 1, MOST)})
     return [ordered[place] for place in kept]
+
+
+def _batch(split: Split, index: np.ndarray, size: int) -> Batch:
+    """The batch in the shape in which a step runs it: in full rows where batches have one of a few shapes."""
+    if not split.ladder.fixed:
+        return split.batch(index)
+    rows = np.full(size, -1)
+    rows[: len(index)] = index
+    on_device = torch.from_numpy(rows).to(split.targets.device)
+    return split.gather(on_device, split.ladder.fit(int(split.lengths[index].max())))
 
 
 def _suffix(model: Model, batch: Batch, start: int) -> None:
@@ -154,12 +167,12 @@ def _suffix(model: Model, batch: Batch, start: int) -> None:
 
 
 def _train(model: Model, group: CellGroup, recipe: Recipe) -> None:
-    """Steps of the training loop itself, and one validation pass."""
+    """Steps of the training loop itself, captured where a cell's are, and one validation pass."""
     if model.backbone.joined > 1:
         return
     parameters = Parameters(list(model.parameters()), model.backbone.depth)
     short = replace(recipe, epochs=1.0, evaluations=1, tune=())
-    plan = Plan.of(_Everything(), parameters, short, STEPS)
+    plan = Plan.of(_Everything(), parameters, short, PAYS if model.device.pads else STEPS)
     try:
         fit(model, plan, group.splits, short, 0, lambda _: 0.0, lambda _: None)
     except Diverged:

@@ -9,8 +9,8 @@ of a batch can be replayed.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+import gc
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -25,8 +25,7 @@ from bench.engine.divergence import check_finite
 from bench.engine.model import Model, set_modes
 from bench.engine.optimizer import FlatAdamW, memberships
 from bench.engine.plan import Plan, PlannedPhase
-from bench.engine.replay import Called, Captured, Pool, Replay
-from bench.models import relative_positions
+from bench.engine.replay import Called, Captured, CaptureFailed, Pool, Replay
 from bench.models.heads import count_terms, loss_terms
 
 PAYS = 16
@@ -96,6 +95,7 @@ class Workspace:
         steps = -(-epoch_steps(len(split), recipe.batch_size) // recipe.evaluations)
         self.buffers = Buffers(steps, recipe.batch_size, model.device.torch, self.optimizer.rate_type)
         self.adaptations: dict[str, None] = {}  # why steps were launched one by one, in the cell at hand
+        self.peak = 0  # bytes of the device, when steps were captured: replaying them allocates nothing
         self._recipe = recipe
         self._replays: dict[tuple[int, Shape], Replay] = {}
         self._pool = Pool()
@@ -104,6 +104,7 @@ class Workspace:
         self._phase = plan.phases[0]
         self._ladder = split.ladder
         self._captures = False
+        self._failure = ""  # of the first capture that failed; no other one is tried
 
     def restart(self, model: Model, plan: Plan) -> None:
         """Begin with another cell: the initial values of its model, its rates, and nothing of the last cell."""
@@ -149,14 +150,15 @@ class Workspace:
         """Capture what the stretch needs. Returns the seconds of those captures that the cell has not used before,
         whether they were made for it or for a cell before it."""
         keys = dict.fromkeys((self._number, shape) for shape in stretch.shapes)
-        seconds = 0.0
-        for key in keys:
-            if key not in self._replays and self._captures:
+        new = [key for key in keys if key not in self._replays] if self._captures else []
+        if new and self.model.device.torch.type == "cuda":
+            gc.collect()  # of earlier models: nothing is collected during a capture
+        for key in new:
+            if self._captures:
                 self._capture(key)
-            if key in self._replays and key not in self._used:
-                self._used.add(key)
-                seconds += self._replays[key].seconds
-        return seconds
+        unused = [key for key in keys if key in self._replays and key not in self._used]
+        self._used.update(unused)
+        return sum(self._replays[key].seconds for key in unused)
 
     def run(self, stretch: Stretch, taken: int) -> None:
         """Take the steps of a stretch, after `taken` others. Raises Diverged: on a CPU at once, where looking at a
@@ -180,6 +182,8 @@ class Workspace:
     def _why_not(self) -> str:
         """Why the steps of the phase cannot be captured; '' where they can."""
         model, phase = self.model, self._phase
+        if self._failure:
+            return f"a capture failed ({self._failure})"
         if 0 < model.micro_batch < self._recipe.batch_size:
             return "they run in micro-batches"
         if phase.shared and phase.frozen and model.prefix:
@@ -193,16 +197,15 @@ class Workspace:
         if self.model.device.torch.type != "cuda":
             self._replays[key] = Called(action)
             return
-        relative_positions.make_on_device()
         self.buffers.clear()  # rows of this shape; real ones may be longer
         try:
-            with self.optimizer.preserved(), _preserved_generator(self.model.device.torch):
+            with self.optimizer.preserved():
                 self._replays[key] = Captured(action, self.model.device, self._pool, self.buffers.rewind)
-        except torch.OutOfMemoryError:
-            raise
-        except RuntimeError as error:
-            first = next(iter(str(error).splitlines()), "")
-            self._give_up(f"a capture failed ({first[:120]})")
+        except CaptureFailed as error:
+            self._replays, self._pool = {}, Pool()  # the generator that they follow was replaced
+            self._failure = str(error)[:120]
+            self._give_up(self._why_not())
+        self.peak = max(self.peak, self.model.device.peak_memory())
 
     def _give_up(self, reason: str) -> None:
         """Launch the steps of this phase one by one, as the record will say."""
@@ -235,13 +238,3 @@ def _shape(lengths: np.ndarray, ladder: Ladder, rows: int, micro_batch: int) -> 
         (start, min(start + size, rows), int(lengths[start : start + size].max()))
         for start in range(0, rows, size)
     )
-
-
-@contextmanager
-def _preserved_generator(device: torch.device) -> Iterator[None]:
-    """Undo what the block draws from the device's generator."""
-    before = torch.cuda.get_rng_state(device)
-    try:
-        yield
-    finally:
-        torch.cuda.set_rng_state(before, device)

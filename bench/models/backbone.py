@@ -92,8 +92,9 @@ class Backbone(ABC):
         is one already."""
 
     @abstractmethod
-    def compile(self) -> None:
-        """Compile the layers with torch.compile, for any batch and length; copies share what is compiled."""
+    def compile(self, shapes: int = 0) -> None:
+        """Compile the layers with torch.compile, once for each of so many shapes of a batch; 0: once for any batch
+        and length. Copies share what is compiled."""
 
     @abstractmethod
     def keep_layers(self, count: int) -> None:

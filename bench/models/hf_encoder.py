@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from bench.contracts import BenchError
-from bench.models import attention, four_bits, inserted, peft_modules
+from bench.models import attention, four_bits, inserted, on_device, peft_modules
 from bench.models.backbone import Backbone, trimmed
 from bench.models.cutting import Cut, outside_of_layers
 from bench.models.dropout import use_pooled_masks
@@ -175,10 +175,10 @@ class HuggingFaceEncoder(Backbone):
         self.model.config.is_causal = False
         self._views = {}
 
-    def compile(self) -> None:
-        torch._dynamo.config.recompile_limit = VARIANTS
+    def compile(self, shapes: int = 0) -> None:
+        torch._dynamo.config.recompile_limit = VARIANTS * max(shapes, 1)
         for layer in self._layers:
-            layer.compile(dynamic=True)
+            layer.compile(dynamic=not shapes)
 
     def keep_layers(self, count: int) -> None:
         if count > self.depth:
@@ -203,5 +203,7 @@ class HuggingFaceEncoder(Backbone):
         return self
 
     def to(self, device: torch.device) -> Backbone:
+        if device.type == "cuda":
+            on_device.look_at_nothing()
         self.model.to(device)
         return self

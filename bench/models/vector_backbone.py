@@ -76,7 +76,7 @@ class StaticVectors(Backbone):
     def set_dropout(self, rate: float) -> None:
         """Nothing: word vectors have no dropout."""
 
-    def compile(self) -> None:
+    def compile(self, shapes: int = 0) -> None:
         """Nothing: word vectors have no layers."""
 
     def keep_layers(self, count: int) -> None:

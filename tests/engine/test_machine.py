@@ -55,7 +55,8 @@ def made_up_gpu(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """torch says that there is one GPU with bf16."""
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
-    monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda: True)
+    monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda **_: True)
+    monkeypatch.setattr(torch.cuda, "set_device", lambda device: None)
     backends = torch.backends.cuda
     before = backends.cudnn_sdp_enabled(), backends.matmul.allow_tf32
     yield
@@ -69,6 +70,22 @@ def test_cudnns_attention_is_off_on_a_gpu(name: str) -> None:
     torch.backends.cuda.enable_cudnn_sdp(True)
     assert choose_device(name).dtype == torch.bfloat16
     assert not torch.backends.cuda.cudnn_sdp_enabled()
+
+
+@pytest.mark.usefixtures("made_up_gpu")
+def test_emulated_bf16_is_not_used(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Older GPUs have it in software alone, which torch counts unless it is asked not to."""
+    monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda including_emulation=True: including_emulation)
+    assert choose_device("cuda").dtype == torch.float32
+
+
+@pytest.mark.usefixtures("made_up_gpu")
+def test_the_second_gpu_is_the_one_that_libraries_see(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[torch.device] = []
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    monkeypatch.setattr(torch.cuda, "set_device", seen.append)
+    choose_device("cuda:1")
+    assert seen == [torch.device("cuda:1")]
 
 
 @pytest.mark.usefixtures("made_up_gpu")

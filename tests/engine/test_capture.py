@@ -1,0 +1,174 @@
+"""A whole training step can be captured as a CUDA graph: checked without a GPU, on tensors without values.
+
+`tests.support.capture` fails where a step waits for the device or takes values from the CPU. In bf16, with dropout,
+as on a GPU."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+import torch
+from torch import Tensor
+from torch.optim import adam
+from transformers import masking_utils, modeling_attn_mask_utils
+from transformers.models.deberta_v2 import modeling_deberta_v2
+
+from bench.data.batches import Split
+from bench.data.ladder import Ladder
+from bench.engine.machine import Device
+from bench.engine.memory import Budget
+from bench.engine.model import Model
+from bench.engine.plan import Parameters, Plan, PlannedPhase
+from bench.engine.prefix import Prefix, Storage
+from bench.engine.workspace import Workspace
+from bench.models import on_device
+from bench.models.families import families
+from bench.models.heads import Head
+from bench.models.hf_encoder import HuggingFaceEncoder
+from bench.registry import discover
+from tests.engine.test_workspace import HEADS, OUTPUTS, RECIPE, encoded
+from tests.support.capture import Broken, Capture
+from tests.support.families import DEPTH, PAD, VOCABULARY, WIDTH, small_model
+
+META = Device(torch.device("meta"), torch.bfloat16, few_shapes=True)
+SHAPE = ((0, RECIPE.batch_size, 16),)
+LOOKING = {"longformer"}
+"""Families whose forward pass looks at values: their steps are launched one by one."""
+
+KNOWN = discover()
+STEPPING = [
+    name
+    for name, kind in KNOWN.strategies.items()
+    if not kind.needs
+    and all(p.solver == "adamw" and p.objective == "task" for p in KNOWN.strategy(name).checked_phases(DEPTH))
+]
+
+
+@pytest.fixture(autouse=True)
+def as_on_a_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What moving an encoder to a GPU does; torch's optimizer takes tensors without values."""
+    for module in (masking_utils, modeling_attn_mask_utils):
+        monkeypatch.setattr(module, "is_tracing", module.is_tracing)
+    bucket = "make_log_bucket_position"
+    monkeypatch.setattr(modeling_deberta_v2, bucket, getattr(modeling_deberta_v2, bucket))
+    monkeypatch.setattr(adam, "_device_dtype_check_for_fused", lambda *_, **__: None)
+    on_device.look_at_nothing()
+
+
+def model_of(encoder: HuggingFaceEncoder, head: str) -> Model:
+    """The encoder on META with a head, both with dropout."""
+    kind, recipe = HEADS[head]
+    recipe = replace(recipe, dropout=0.1)
+    encoder.set_dropout(0.1)
+    encoder.to(META.torch)
+    layer = Head(kind, WIDTH, 2 if kind == "span" else OUTPUTS, recipe).to(META.torch)
+    return Model(encoder, layer, META, None)
+
+
+def split_of(head: str) -> Split:
+    kind, _ = HEADS[head]
+    return Split(encoded(kind), torch.arange(VOCABULARY).numpy(), PAD, META.torch, Ladder((16, 40)))
+
+
+def everything(model: Model, frozen: int = 0) -> Plan:
+    """One phase, in which all blocks from `frozen` on learn."""
+    rates = {
+        name: 1e-3
+        for name in model.parameters()
+        if name.startswith("head.") or min(model.backbone.blocks_of([name])) >= frozen
+    }
+    return Plan((PlannedPhase(100, rates, frozen, shared=True),))
+
+
+def capture(workspace: Workspace, plan: Plan) -> None:
+    """A step of every phase: once, as a capture warms up, and again, after which nothing that it made is left but
+    what the next step makes anew."""
+    for number, phase in enumerate(plan.phases):
+        workspace.enter(number, phase)
+        with Capture():
+            workspace._step(SHAPE)
+        with Capture() as second:
+            workspace._step(SHAPE)
+        workspace.optimizer._adamw.grad_scale = None  # pyright: ignore[reportAttributeAccessIssue]
+        assert second.left() == 0
+        assert second.operations > 10
+
+
+@pytest.mark.parametrize("attention", ["plain", "sdpa"])
+@pytest.mark.parametrize("family", sorted(set(families()) - LOOKING))
+def test_a_step_of_every_family_can_be_captured(family: str, attention: str) -> None:
+    encoder = HuggingFaceEncoder(small_model(family), family)
+    encoder.use_attention(attention)
+    model = model_of(encoder, "token")
+    plan = Plan((*everything(model).phases, *everything(model, frozen=2).phases))
+    capture(Workspace(model, plan, split_of("token"), RECIPE), plan)
+
+
+@pytest.mark.parametrize("family", sorted(LOOKING))
+def test_a_family_that_looks_at_values_is_noticed(family: str) -> None:
+    model = model_of(HuggingFaceEncoder(small_model(family), family), "token")
+    plan = everything(model)
+    with pytest.raises((Broken, RuntimeError)):
+        capture(Workspace(model, plan, split_of("token"), RECIPE), plan)
+
+
+@pytest.mark.parametrize(
+    ("strategy", "head"), [*((name, "mean") for name in STEPPING), *(("full", head) for head in HEADS)]
+)
+def test_a_step_of_every_strategy_can_be_captured(strategy: str, head: str) -> None:
+    """In every phase, with what the strategy inserts into the encoder."""
+    chosen = KNOWN.strategy(strategy)
+    encoder = HuggingFaceEncoder(small_model("bert"), "bert")
+    encoder.use_attention("sdpa")
+    chosen.adapt(encoder)
+    model = model_of(encoder, head)
+    plan = Plan.of(chosen, Parameters(list(model.parameters()), DEPTH), RECIPE, 100)
+    capture(Workspace(model, plan, split_of(head), RECIPE), plan)
+
+
+@pytest.mark.parametrize("head", HEADS)
+def test_activations_that_are_kept_on_the_device_are_read_within_a_capture(head: str) -> None:
+    model = model_of(HuggingFaceEncoder(small_model("bert"), "bert"), head)
+    for frozen in (2, DEPTH + 1):
+        prefix = Prefix(
+            model.backbone, {"train": split_of(head)}, model.head, META, Storage(Budget({"device": 1e9}))
+        )
+        plan = everything(model, frozen)
+        workspace = Workspace(replace(model, prefix=prefix), plan, split_of(head), RECIPE)
+        assert prefix._make_room("train", frozen)
+        capture(workspace, plan)
+
+
+def test_penalties_and_averages_are_captured() -> None:
+    model = model_of(HuggingFaceEncoder(small_model("bert"), "bert"), "mean")
+    plan = replace(everything(model), anchor=0.1)
+    capture(Workspace(model, plan, split_of("mean"), RECIPE), plan)
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        lambda x: x.sum().item(),
+        lambda x: x[x > 0],
+        lambda x: x + torch.zeros(4),
+        lambda x: torch.zeros(4).to(x.device) + x,
+        lambda x: x.cpu(),
+        lambda x: torch.tensor([1.0], device=x.device) * x,
+    ],
+    ids=["item", "mask", "mixed", "copy to", "copy from", "list"],
+)
+def test_what_a_graph_cannot_hold_is_noticed(wrong: object) -> None:
+    assert callable(wrong)
+    values = torch.ones(4, device="meta")
+    with pytest.raises((Broken, RuntimeError, NotImplementedError)), Capture():
+        wrong(values)
+
+
+def test_what_is_left_behind_is_noticed() -> None:
+    kept: list[Tensor] = []
+    values = torch.ones(4, device="meta")
+    with Capture() as seen:
+        kept.append(values * 2)
+        (values.view(2, 2) + 1).sum()
+    assert seen.left() == 1

@@ -1,0 +1,209 @@
+"""What is left after a capture, above all after one that failed."""
+
+from __future__ import annotations
+
+import gc
+from dataclasses import dataclass, replace
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from bench.engine import replay, workspace
+from bench.engine.machine import Device
+from bench.engine.replay import Captured, CaptureFailed, Pool, _left_as_found, _meaning
+from bench.engine.workspace import Workspace
+from tests.engine.test_workspace import HEADS, LADDER, STEPS, factors, model_with, order, plan_of, split_of
+
+
+class Generator:
+    """A generator that notes what is done to it."""
+
+    def __init__(self) -> None:
+        self.done: list[Any] = []
+
+    def get_state(self) -> str:
+        return "state"
+
+    def clone_state(self) -> str:
+        return "untouched"
+
+    def set_state(self, state: str) -> None:
+        self.done.append(("set", state))
+
+    def graphsafe_set_state(self, state: str) -> None:
+        self.done.append(("replaced", state))
+
+
+@pytest.fixture
+def cuda(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
+    """What torch says of a made-up GPU; its generator and the streams that were made current."""
+    seen = SimpleNamespace(generator=Generator(), streams=[])
+    monkeypatch.setattr(torch.cuda, "current_device", lambda: 0)
+    monkeypatch.setattr(torch.cuda, "current_stream", lambda: "main")
+    monkeypatch.setattr(torch.cuda, "default_generators", (seen.generator,))
+    monkeypatch.setattr(torch.cuda, "set_stream", seen.streams.append)
+    return seen
+
+
+def test_a_capture_puts_the_generator_back(cuda: SimpleNamespace) -> None:
+    with _left_as_found(Pool(_handle=(0, 1))):
+        pass
+    assert cuda.generator.done == [("set", "state")]
+    assert not cuda.streams
+
+
+def test_a_broken_capture_replaces_the_generators_state_and_leaves_the_side_stream(
+    cuda: SimpleNamespace,
+) -> None:
+    """torch's own stays in the state of being captured: the next dropout outside of a graph would raise."""
+    with pytest.raises(CaptureFailed), _left_as_found(Pool(_handle=(0, 1))):
+        raise RuntimeError("operation not permitted")
+    assert cuda.generator.done == [("replaced", "untouched")]
+    assert cuda.streams == ["main"]
+
+
+class TimeIsUp(BaseException):
+    pass
+
+
+def breaks_with(first: BaseException) -> None:
+    """What `torch.cuda.graph` does when this is raised within it: it ends the capture, which raises again."""
+    try:
+        raise first
+    finally:
+        raise RuntimeError("operation failed due to a previous error during capture")
+
+
+@pytest.mark.parametrize("first", [torch.OutOfMemoryError("no room"), KeyboardInterrupt(), TimeIsUp()])
+def test_lack_of_memory_and_interruptions_stay_what_they_are(
+    first: BaseException, cuda: SimpleNamespace
+) -> None:
+    with pytest.raises(type(first)), _left_as_found(Pool(_handle=(0, 1))):
+        breaks_with(first)
+
+
+def test_the_first_error_is_the_reason() -> None:
+    with pytest.raises(RuntimeError) as error:
+        breaks_with(RuntimeError("called a synchronizing CUDA operation\nmore lines"))
+    assert str(_meaning(error.value)) == "called a synchronizing CUDA operation"
+
+
+def test_an_error_of_the_program_is_no_failed_capture() -> None:
+    error = TypeError("a bug")
+    assert _meaning(error) is error
+
+
+def test_nothing_is_collected_during_a_capture() -> None:
+    assert gc.isenabled()
+    with replay._no_collection():
+        assert not gc.isenabled()
+    assert gc.isenabled()
+
+
+@dataclass(frozen=True)
+class MadeUpGPU(Device):
+    """Says that it is a GPU with a peak of 7 bytes; what lies on it lies on the CPU."""
+
+    def peak_memory(self) -> int:
+        return 7
+
+
+def on_a_gpu(monkeypatch: pytest.MonkeyPatch, captured: Any) -> Workspace:
+    """A workspace whose steps are captured by `captured`."""
+    monkeypatch.setattr(workspace, "Captured", captured)
+    kind, recipe = HEADS["mean"]
+    device = Device(torch.device("cpu"), torch.float32, few_shapes=True)
+    model = model_with("bert", "mean", device)
+    found = Workspace(model, plan_of(model), split_of(kind, device, LADDER), recipe)
+    found.model = replace(model, device=MadeUpGPU(SimpleNamespace(type="cuda"), torch.float32))  # type: ignore[arg-type]
+    return found
+
+
+def test_after_one_failed_capture_all_steps_are_launched_and_every_cell_says_why(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Graphs that were captured before follow the old generator: none of them is kept."""
+    tries: list[object] = []
+
+    def fails_the_second_time(action: Any, *_: object) -> replay.Called:
+        tries.append(action)
+        if len(tries) == 2:
+            raise CaptureFailed("it looked at a value")
+        return replay.Called(action, 1.0)
+
+    held = on_a_gpu(monkeypatch, fails_the_second_time)
+    plan = plan_of(held.model, steps=100 * STEPS)
+    held.enter(0, plan.phases[0])
+    by_length = np.argsort(held.split.lengths)
+    stretch = held.stretch([by_length[:2], by_length[-5:]], factors()[:2])
+    assert len(set(stretch.shapes)) > 1
+    assert held.prepare(stretch) == 0
+    assert not held._replays
+    assert len(tries) == 2
+    held.run(stretch, 0)
+    reason = "steps launched one by one: a capture failed (it looked at a value)"
+    assert list(held.adaptations) == [reason]
+    held.restart(model_with("bert", "mean", Device(torch.device("cpu"), torch.float32)), plan)
+    held.enter(0, plan.phases[0])
+    held.prepare(stretch)
+    assert list(held.adaptations) == [reason]
+    assert len(tries) == 2
+
+
+def test_replayed_steps_count_the_memory_of_their_capture(monkeypatch: pytest.MonkeyPatch) -> None:
+    held = on_a_gpu(monkeypatch, lambda action, *_: replay.Called(action, 1.0))
+    plan = plan_of(held.model)
+    held.enter(0, plan.phases[0])
+    held.prepare(held.stretch(order(held.split)[:5], factors()[:5]))
+    assert held.peak == 7
+
+
+@pytest.mark.gpu
+@pytest.mark.parametrize("place", ["before", "within"])
+def test_after_a_failed_capture_the_device_works_as_before(place: str, device: Device) -> None:
+    if device.torch.type != "cuda":
+        pytest.skip("a CPU captures nothing")
+    values, calls = torch.ones(1000, device=device.torch), [0]
+
+    def action() -> None:
+        calls[0] += 1
+        torch.nn.functional.dropout(values)
+        if place == "before" or calls[0] > replay.WARM:
+            torch.cuda.synchronize(device.torch)
+            values.sum().item()
+
+    torch.manual_seed(0)
+    expected = torch.nn.functional.dropout(values)
+    torch.manual_seed(0)
+    stream = torch.cuda.current_stream(device.torch)
+    with pytest.raises(CaptureFailed):
+        Captured(action, device, Pool(), lambda: None)
+    assert torch.cuda.current_stream(device.torch) == stream
+    assert torch.equal(torch.nn.functional.dropout(values), expected)
+    again = Captured(lambda: values.add_(1), device, Pool(), lambda: None)
+    before = values.clone()
+    again()
+    assert torch.equal(values, before + 1)
+
+
+@pytest.mark.gpu
+def test_replayed_dropout_follows_the_seed(device: Device) -> None:
+    if device.torch.type != "cuda":
+        pytest.skip("a CPU captures nothing")
+    values, found = torch.ones(1000, device=device.torch), torch.zeros(1000, device=device.torch)
+    captured = Captured(
+        lambda: found.copy_(torch.nn.functional.dropout(values)), device, Pool(), lambda: None
+    )
+    drawn = []
+    for seed in (0, 1, 0):
+        torch.manual_seed(seed)
+        captured()
+        first = found.clone()
+        captured()
+        assert not torch.equal(found, first)
+        drawn.append(first)
+    assert torch.equal(drawn[0], drawn[2])
+    assert not torch.equal(drawn[0], drawn[1])
