@@ -9,6 +9,7 @@ from bench.contracts import BenchError
 from bench.text import counted
 from bench.user_data.conll import Sentence
 from bench.user_data.examples import Numbered, ReadingRules, listed, tags_of
+from bench.user_data.indicators import Held
 from bench.user_data.labels import DISTINCT, as_number, labelling, single_label
 from bench.user_data.tagging import learn_tags
 
@@ -70,7 +71,8 @@ def _label_sets(plain: ReadingRules, rows: Numbered, where: str) -> ReadingRules
             "labels; choose another column with --label, or say what separates them with --label-separator",
             code="no-labels",
         )
-    if not several:
+    indicators = any(isinstance(plain.value(row, "label"), Held) for _, row in rows)
+    if not several and not indicators:
         way = f"'{plain.separator}' separates none: say" if plain.separator else "say"
         raise BenchError(
             f"{where}: no row has several labels in '{column}' (such as '{min(names)[:40]}'): {way} what separates "

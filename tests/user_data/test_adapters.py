@@ -149,6 +149,13 @@ def test_columns_of_0_and_1_are_labels(tmp_path: Path) -> None:
     assert task.labels(found.splits.train) == names
 
 
+def test_columns_of_0_and_1_of_which_no_row_has_two_are_labels_too(tmp_path: Path) -> None:
+    path = table(tmp_path / "a.csv", text=TEXTS, a=[0, 1] * 20, b=[1, 0] * 20)
+    found = opened(path, label=["a", "b"])
+    assert found.data.adapter == "multilabel"
+    assert {row.labels for row in all_rows(found)} == {("a",), ("b",)}
+
+
 @pytest.mark.parametrize("value", ["2", "maybe", "0.5"])
 def test_a_cell_that_is_neither_0_nor_1_names_its_row(value: str, tmp_path: Path) -> None:
     columns = {name: [int(name in found) for found in SETS] for name in ("food", "price")}
