@@ -11,6 +11,7 @@ from bench.user_data.conll import Sentence
 from bench.user_data.examples import Numbered, ReadingRules, listed, tags_of
 from bench.user_data.indicators import Held
 from bench.user_data.labels import DISTINCT, as_number, labelling, single_label
+from bench.user_data.questions import answers_of
 from bench.user_data.tagging import learn_tags
 
 
@@ -30,9 +31,20 @@ def learn(plain: ReadingRules, rows: Numbered, where: str) -> ReadingRules:
             only = "labels are lists of one: each is read as the label in it"
             labels = replace(labels, note="; ".join(filter(None, (only, labels.note))))
         return replace(plain, labels=labels)
+    if plain.adapter == "unanswerable":
+        _refuse_unanswered(plain, rows, where)
     if plain.adapter == "ner":
         return replace(plain, tagging=learn_tags([tags_of(plain, item) for _, item in rows], where))
     return plain
+
+
+def _refuse_unanswered(plain: ReadingRules, rows: Numbered, where: str) -> None:
+    """BenchError where no question has an answer: a model that never answers would be right everywhere."""
+    if not any(answers_of(plain.value(row, "answer"), plain.value(row, "start")) for _, row in rows):
+        raise BenchError(
+            f"{where}: no question has an answer, so there is nothing to learn: give questions with answers, too",
+            code="constant-label",
+        )
 
 
 def _numbers(plain: ReadingRules, rows: Numbered) -> ReadingRules:
