@@ -62,10 +62,11 @@ class RunArguments(DataArguments, total=False):
 
 
 class TaskArguments(DataArguments, total=False):
-    """A task that is there already, instead of data; and the encoder."""
+    """A task that is there already, instead of data; the encoder; settings of the recipe: `recipe.windows=mean`."""
 
     task: str
     backbone: str
+    settings: Sequence[str]
 
 
 class RecommendArguments(TaskArguments, total=False):
@@ -163,7 +164,8 @@ def recommend(
     for name in chosen:
         known.strategy(name)
     described, backbone = _described({**more, "data": data}), more.get("backbone", "minilm")
-    subject = command.subject_of(described, more.get("task", ""), _files(options), backbone)
+    settings = _several(more.get("settings"))
+    subject = command.subject_of(described, more.get("task", ""), _files(options), backbone, settings)
     usual = RUNS / f"recommend-{subject.name}"
     folder = user_data.run_folder(usual, Path(out) if out else None, described, subject.registry)
     options = replace(options, plugin_files=subject.registry.given)
@@ -193,7 +195,8 @@ def export(
 
     options = options or Options()
     described, backbone = _described({**more, "data": data}), more.get("backbone", "minilm")
-    subject = command.subject_of(described, more.get("task", ""), _files(options), backbone)
+    settings = _several(more.get("settings"))
+    subject = command.subject_of(described, more.get("task", ""), _files(options), backbone, settings)
     view = Everything(subject.name, subject.own_test).name
     cell = Cell(f"export-{subject.name}", view, strategy, backbone, 0, subject.recipe)
     request = Request(onnx=more.get("onnx", False))

@@ -82,7 +82,9 @@ class Suite(Section):
         for where, keys in (("recipe", self.recipe), (f"tasks.{task}", own)):
             for key in keys:
                 if key not in RECIPE_KEYS:
-                    raise unknown(f"key in [{where}] of suite '{self.name}'", key, RECIPE_KEYS)
+                    raise unknown(
+                        f"key in [{where}] of suite '{self.name}'", key, RECIPE_KEYS, "unknown-recipe-key"
+                    )
         keys = {**self.recipe, **own}
         if self.pools_as_backbone(task):
             del keys["pooling"]

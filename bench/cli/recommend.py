@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import dataclasses
 import re
 import shlex
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from enum import StrEnum
@@ -42,6 +43,10 @@ TaskOption = Annotated[
 ]
 Backbone = Annotated[
     str, typer.Option("--backbone", "-b", help="A built-in name, a Hugging Face name or a folder.")
+]
+Settings = Annotated[
+    list[str] | None,
+    typer.Option("--set", help="Change the recipe, such as recipe.windows=mean. Repeatable."),
 ]
 Device = Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:1.")]
 Onnx = Annotated[
@@ -86,6 +91,7 @@ def recommend(
         Path | None, typer.Option(help="Run folder. Default: results/runs/recommend-TASK.")
     ] = None,
     plugin: Plugin = None,
+    settings: Settings = None,
     device: Device = "auto",
     threads: Annotated[int | None, typer.Option(min=1, help="CPU threads.")] = None,
     own: Any = None,  # a UserData or None
@@ -96,7 +102,7 @@ def recommend(
     """
     began, seconds = time.monotonic(), seconds_of(budget)
     check_onnx(onnx, export)
-    subject = subject_of(own, task, plugin or [], backbone)
+    subject = subject_of(own, task, plugin or [], backbone, settings or ())
     from bench.recommend.answer import STRATEGIES, Terms, answer
 
     chosen = tuple(strategy or STRATEGIES)
@@ -136,6 +142,7 @@ def export(
     backbone: Backbone = "minilm",
     onnx: Onnx = False,
     plugin: Plugin = None,
+    settings: Settings = None,
     device: Device = "auto",
     own: Any = None,  # a UserData or None
 ) -> None:
@@ -144,7 +151,7 @@ def export(
     Example: python -m bench export model/ --data reviews.csv --text review --label stars --strategy lp-ft
     """
     check_onnx(onnx, folder)
-    subject = subject_of(own, task, plugin or [], backbone)
+    subject = subject_of(own, task, plugin or [], backbone, settings or ())
     from bench.export.scores import Request
 
     cell = Cell(f"export-{subject.name}", subject.name, strategy, backbone, 0, subject.recipe)
@@ -173,8 +180,11 @@ def seconds_of(text: str) -> float:
     return float(match[1]) * {"s": 1, "m": 60, "h": 3600, "": 60}[match[2]]
 
 
-def subject_of(own: UserData | None, task: str, plugin: list[Path], backbone: str) -> Subject:
-    """The task of a command line, its views, and the recipe for it. BenchError."""
+def subject_of(
+    own: UserData | None, task: str, plugin: list[Path], backbone: str, settings: Sequence[str] = ()
+) -> Subject:
+    """The task of a command line, its views, and the recipe for it, changed by `settings`. BenchError."""
+    from bench import suite as suites
     from bench.data.sources import Sources
     from bench.recommend.views import Everything, Selection
     from bench.registry import Registry, discover
@@ -182,7 +192,7 @@ def subject_of(own: UserData | None, task: str, plugin: list[Path], backbone: st
 
     if bool(own) == bool(task):
         raise BenchError("give your data with --data FILE, or a task with --task", "no-data")
-    sources = Sources()
+    sources = Sources(local=suites.load("own", settings).data.local)
     described = [read.data for read in read_user_data([own], backbone, sources)] if own else []
     name = own.name if own else task
     own_test = bool(own) and not own.test and Path(own.data).is_file()
@@ -190,6 +200,9 @@ def subject_of(own: UserData | None, task: str, plugin: list[Path], backbone: st
     splits = plain.task(name).splits(sources)
     plugins = discover([*plugin, *described, Selection(name), Everything(name, own_test)])
     recipe = recipe_for(plain.task(name).adapter, splits, backbone, sources)
+    if settings:
+        keys = {key: value for key, value in dataclasses.asdict(recipe).items() if value is not None}
+        recipe = suites.load("own", settings, {name: keys}).task_recipe(name)
     say_pooling(plain.task(name).adapter, [backbone])
     return Subject(name, Registry(plugins, sources), recipe, own_test)
 

@@ -14,9 +14,16 @@ from bench.contracts import BenchError, NumberExample
 _SCALE = re.compile(r"mean (\S+), sd (\S+)")
 
 
+LARGEST = 1e30
+"""Numbers up to this size can be squared in float64 and written in float32, as exported models do."""
+
+
 def check_number(example: NumberExample) -> str | None:
     """What is wrong with the number of an example, or None."""
-    return None if math.isfinite(example.number) else f"the number is {example.number}"
+    number = example.number
+    if math.isfinite(number) and abs(number) > LARGEST:
+        return f"the number {number:g} is beyond {LARGEST:g}"
+    return None if math.isfinite(number) else f"the number is {number}"
 
 
 def scale_name(train: Sequence[NumberExample]) -> str:
@@ -27,8 +34,7 @@ def scale_name(train: Sequence[NumberExample]) -> str:
     if len(numbers) == 0 or not deviation > 0 or not math.isfinite(deviation):
         raise BenchError(
             f"the {len(train):,} training rows have the same number, {numbers[0] if len(numbers) else 'none'}: "
-            f"there is "
-            "nothing to learn; use more rows",
+            "there is nothing to learn; use more rows",
             code="constant-number",
         )
     return f"mean {mean!r}, sd {deviation!r}"

@@ -24,6 +24,7 @@ from bench.contracts import (
 )
 from bench.data.draws import check_size, few_of_each, shuffled
 from bench.data.foreign import contained
+from bench.data.recipe_rules import check_recipe
 from bench.data.stored_rows import StoredRows
 
 if TYPE_CHECKING:
@@ -299,6 +300,7 @@ def prepare(task: Task, sources: Sources, recipe: Recipe, draw: int | None = Non
             check_examples(task, chosen)
             check_leaks(task, chosen)
     check_labels(task, chosen)
+    check_recipe(task, chosen, recipe)
     return chosen
 
 

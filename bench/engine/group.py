@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 import torch
 
-from bench.contracts import BenchError, Cell, Recipe, Splits, Task, digest
+from bench.contracts import Cell, Recipe, Splits, Task, digest
 from bench.data.batches import Split
 from bench.data.class_weights import balanced
 from bench.data.encoding import Encoded
@@ -130,7 +130,6 @@ def prepare_group(cell: Cell, context: RunContext, earlier: KeptRows | None = No
     watch = Stopwatch(context.device)
     with watch:
         task, recipe = context.registry.task(cell.task), cell.recipe
-        _check_reading(task, recipe)
         rows = prepare(task, context.registry.sources, recipe, cell.draw)
         if not recipe.shift:
             rows = Splits(rows.train, rows.validation, rows.test)
@@ -138,7 +137,6 @@ def prepare_group(cell: Cell, context: RunContext, earlier: KeptRows | None = No
         texts = Texts([content(row) for row in rows.train], [content(row) for part in others for row in part])
         loaded = load(cell.backbone, context.registry.sources, texts)
         labels = task.labels(rows.train)
-        _check_kept(task, labels, recipe)
         tokenizer = loaded.text_tokenizer if task.head == "pooled" else loaded.tokenizer
         named = {"train": rows.train, "validation": rows.validation, **rows.scored()}
         encoded = {name: task.encode(examples, tokenizer, labels, recipe) for name, examples in named.items()}
@@ -211,29 +209,6 @@ def prepare_group(cell: Cell, context: RunContext, earlier: KeptRows | None = No
         seconds=watch.seconds + loaded.spared,
         unlabelled=unlabelled,
     )
-
-
-def _check_reading(task: Task, recipe: Recipe) -> None:
-    """BenchError where the recipe reads long texts in a way that the task's head does not know."""
-    changed = {"windows": recipe.windows != "none", "truncation": recipe.truncation != "head"}
-    wrong = next((name for name, is_set in changed.items() if is_set), None)
-    if wrong and task.head != "pooled":
-        raise BenchError(
-            f"task '{task.name}': recipe.{wrong} is for tasks of whole texts: leave it out",
-            code="not-whole-texts",
-        )
-
-
-def _check_kept(task: Task, labels: Sequence[str], recipe: Recipe) -> None:
-    """BenchError where the recipe keeps or calibrates logits that the task does not have."""
-    key = "calibrate" if recipe.calibrate else "logits" if recipe.logits else ""
-    several = task.adapter == "multilabel"
-    if key and (task.head != "pooled" or len(labels) < 2 or (recipe.calibrate and several)):
-        raise BenchError(
-            f"task '{task.name}': recipe.{key} needs texts with one label each"
-            f"{'' if recipe.calibrate else ', or several'}: leave it out",
-            code="no-logits",
-        )
 
 
 def head_of(task: Task, backbone: Backbone, labels: tuple[str, ...], recipe: Recipe) -> Head:

@@ -91,6 +91,7 @@ def choose(
     aliases = ALIASES.get(adapter, {})
     given = {aliases.get(role, role): column for role, column in given.items()}
     chosen = {role: resolve(table, column, role) for role, column in given.items()}
+    _check_apart(table, chosen)
     numbers = [column for column in given.values() if column not in table.columns]
     notes: list[str] = []
     if table.with_first_line is not None:
@@ -111,6 +112,21 @@ def choose(
     if unread:
         notes.append(f"columns not read: {names_of(unread)}")
     return table, tuple(chosen.items()), tuple(notes)
+
+
+def _check_apart(table: RawTable, chosen: Mapping[str, str]) -> None:
+    """BenchError where one column is named twice: a label that is the text tells nothing, nor does a pair of one
+    text. A group may be any column."""
+    roles: dict[str, str] = {}
+    for role, column in chosen.items():
+        if role == "group":
+            continue
+        if column in roles:
+            raise BenchError(
+                f"{table.where}: --{roles[column]} and --{role} are both '{column}': name two columns",
+                code="same-column",
+            )
+        roles[column] = role
 
 
 def _guess(table: RawTable, adapter: str, chosen: dict[str, str]) -> list[str]:

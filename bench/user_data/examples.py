@@ -18,6 +18,7 @@ from bench.contracts import (
     WordsExample,
     digest,
 )
+from bench.data.numbers import LARGEST
 from bench.text import counted
 from bench.user_data.conll import Sentence
 from bench.user_data.labels import Labelling, as_number, single_label
@@ -186,6 +187,8 @@ def _numbered(reading: ReadingRules, row: Mapping[str, Any], id: str) -> Result:
     number = as_number(value)
     if number is None:
         return "the number is missing" if not value else "the label is no number"
+    if abs(number) > LARGEST:
+        return f"the number is beyond {LARGEST:g}"
     text, pair, done = texts
     return NumberExample(id, text, float(number), reading.text(row, "group"), pair), done
 

@@ -14,6 +14,10 @@ YES = {"1", "1.0", "true", "yes", "y", "x", "t"}
 NO = {"0", "0.0", "false", "no", "n", "", "f", "nan", "none", "null"}
 
 
+class Held(tuple[str, ...]):
+    """The labels that a row has by its columns of 0 and 1."""
+
+
 def joined_labels(table: RawTable, columns: Sequence[str]) -> tuple[RawTable, str]:
     """The table with one column, of lists of labels, in place of these, and its name. BenchError where a column
     does not exist or a cell is neither 0 nor 1, which names the row."""
@@ -22,11 +26,11 @@ def joined_labels(table: RawTable, columns: Sequence[str]) -> tuple[RawTable, st
 
     def rows() -> Iterator[RawRow]:
         for number, row in enumerate(table.rows(), 1):
-            held = [
+            held = Held(
                 column
                 for column in found
                 if _holds(row.get(column), column, f"{table.where}, row {number:,}")
-            ]
+            )
             rest = {key: value for key, value in row.items() if key not in found}
             yield {**rest, name: held}
 

@@ -9,7 +9,9 @@ from bench.contracts import BenchError
 from bench.text import counted
 from bench.user_data.conll import Sentence
 from bench.user_data.examples import Numbered, ReadingRules, listed, tags_of
+from bench.user_data.indicators import Held
 from bench.user_data.labels import DISTINCT, as_number, labelling, single_label
+from bench.user_data.questions import answers_of
 from bench.user_data.tagging import learn_tags
 
 
@@ -29,9 +31,20 @@ def learn(plain: ReadingRules, rows: Numbered, where: str) -> ReadingRules:
             only = "labels are lists of one: each is read as the label in it"
             labels = replace(labels, note="; ".join(filter(None, (only, labels.note))))
         return replace(plain, labels=labels)
+    if plain.adapter == "unanswerable":
+        _refuse_unanswered(plain, rows, where)
     if plain.adapter == "ner":
         return replace(plain, tagging=learn_tags([tags_of(plain, item) for _, item in rows], where))
     return plain
+
+
+def _refuse_unanswered(plain: ReadingRules, rows: Numbered, where: str) -> None:
+    """BenchError where no question has an answer: a model that never answers would be right everywhere."""
+    if not any(answers_of(plain.value(row, "answer"), plain.value(row, "start")) for _, row in rows):
+        raise BenchError(
+            f"{where}: no question has an answer, so there is nothing to learn: give questions with answers, too",
+            code="constant-label",
+        )
 
 
 def _numbers(plain: ReadingRules, rows: Numbered) -> ReadingRules:
@@ -70,7 +83,8 @@ def _label_sets(plain: ReadingRules, rows: Numbered, where: str) -> ReadingRules
             "labels; choose another column with --label, or say what separates them with --label-separator",
             code="no-labels",
         )
-    if not several:
+    indicators = any(isinstance(plain.value(row, "label"), Held) for _, row in rows)
+    if not several and not indicators:
         way = f"'{plain.separator}' separates none: say" if plain.separator else "say"
         raise BenchError(
             f"{where}: no row has several labels in '{column}' (such as '{min(names)[:40]}'): {way} what separates "

@@ -69,7 +69,7 @@ def summarise(read: Read, measured: Lengths) -> list[str]:
         f"{read.data.name}: {read.data.adapter}; rows: {sizes}",
         *_classes(splits),
         f"lengths: median {measured.median:,}, 95 of 100 within {measured.high:,}, longest {measured.longest:,} "
-        f"{measured.unit}; {_truncation(read.data.adapter, measured)}",
+        f"{measured.unit}; {_truncation(read.data.adapter, splits, measured)}",
         *read.notes,
         *_repeated(splits),
         *_contradictions(splits),
@@ -77,11 +77,13 @@ def summarise(read: Read, measured: Lengths) -> list[str]:
     ]
 
 
-def _truncation(adapter: str, measured: Lengths) -> str:
+def _truncation(adapter: str, splits: Splits, measured: Lengths) -> str:
+    """Where sequences are cut, and what reads more of them; pairs and sentences have no other way."""
     if adapter in QUESTIONS:
         return f"windows of {max(measured.limit, WINDOW)} tokens, so nothing is cut off"
     whole = "; recipe.windows=mean reads them whole, recipe.truncation=head+tail both ends"
-    way = whole if measured.truncated >= MANY and adapter != "ner" else ""
+    single = adapter != "ner" and not any(example.pair for example in splits.train)
+    way = whole if measured.truncated >= MANY and single else ""
     return f"cut at {measured.limit}: {_share(measured)} lose their end{way}"
 
 

@@ -127,6 +127,42 @@ def test_export_of_longer_texts_than_the_encoder_has_positions_for_is_cut_to_the
     assert config["model_max_length"] == 64
 
 
+def test_settings_change_the_recipe_of_what_is_exported(
+    bench: Callable[..., Any], reviews: Path, tiny_encoder: Path, tmp_path: Path
+) -> None:
+    words = [
+        "export",
+        str(tmp_path / "model"),
+        "--data",
+        str(reviews),
+        "--text",
+        "review",
+        "--label",
+        "stars",
+    ]
+    words += ["-b", str(tiny_encoder), "-s", "probe", "--device", "cpu"]
+    words += ["--set", "recipe.windows=max", "--set", "recipe.max_length=8", "--set", "recipe.stride=2"]
+    done = bench(*words)
+    assert done.exit_code == 0, done.output
+    config = json.loads((tmp_path / "model" / "config.json").read_text())
+    assert (config["text_windows"], config["text_stride"]) == ("max", 2)
+    card = (tmp_path / "model" / "README.md").read_text()
+    assert "windows of 8 tokens that share 2" in card
+    assert "epochs = 4" in card  # chosen from the data: what is not set stays
+
+
+@pytest.mark.parametrize("command", ["recommend", "export"])
+def test_a_setting_that_is_none_is_refused(
+    command: str, bench: Callable[..., Any], reviews: Path, tiny_encoder: Path, tmp_path: Path
+) -> None:
+    words = [command, *([str(tmp_path / "model")] if command == "export" else []), "--data", str(reviews)]
+    words += ["--text", "review", "--label", "stars", "-b", str(tiny_encoder), "--set", "recipe.window=max"]
+    done = bench(*words)
+    assert isinstance(done.exception, BenchError)
+    assert done.exception.code == "unknown-recipe-key"
+    assert "windows" in str(done.exception)
+
+
 @pytest.mark.parametrize(
     ("words", "code"),
     [

@@ -97,7 +97,7 @@ def test_rows_of_one_number_cannot_be_learnt():
     assert error.value.code == "constant-number"
 
 
-@pytest.mark.parametrize("number", [float("nan"), float("inf"), 3, "3"], ids=repr)
+@pytest.mark.parametrize("number", [float("nan"), float("inf"), 1e301, -1e31, 3, "3"], ids=repr)
 def test_a_number_that_is_none_names_its_row(number):
     rows = [*numbers(1.0, 2.0), NumberExample("bad", "text", number)]
     with pytest.raises(BenchError, match="'bad'") as error:

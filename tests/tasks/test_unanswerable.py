@@ -15,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bench.analysis.statistics.metrics import ratios
-from bench.contracts import QuestionExample, Recipe, Splits
+from bench.contracts import BenchError, QuestionExample, Recipe, Splits
 from bench.data.null_answers import answered, best_threshold
 from bench.data.windows import null_margins
 from tasks.unanswerable import UnanswerableQA
@@ -202,6 +202,15 @@ def test_a_users_file_of_that_layout_keeps_every_question(tmp_path: Path) -> Non
     plain = opened(squad_2(tmp_path / "a.json"), adapter="qa")
     assert len(all_rows(plain)) == 30
     assert any("--adapter unanswerable keeps such rows" in note for note in plain.notes)
+
+
+def test_a_file_in_which_no_question_has_an_answer_is_refused(tmp_path: Path) -> None:
+    rows = [{"question": "Where?", "context": f"Ann {n} lives in Rome.", "answers": []} for n in range(40)]
+    path = tmp_path / "a.jsonl"
+    path.write_text("\n".join(map(json.dumps, rows)))
+    with pytest.raises(BenchError) as error:
+        opened(path)
+    assert error.value.code == "constant-label"
 
 
 def test_a_table_with_empty_lists_of_answers_keeps_every_question(tmp_path: Path) -> None:

@@ -88,7 +88,7 @@ def test_whole_ratings_are_a_regression_where_the_user_says_so(tmp_path: Path) -
     assert {row.number for row in all_rows(found)} == {1.0, 2.0, 3.0, 4.0, 5.0}
 
 
-@pytest.mark.parametrize("bad", ["", "n/a", "inf", "nan", "1,5", "five"], ids=repr)
+@pytest.mark.parametrize("bad", ["", "n/a", "inf", "nan", "1e31", "1,5", "five"], ids=repr)
 def test_a_row_whose_number_is_none_is_left_out(bad: str, tmp_path: Path) -> None:
     path = table(tmp_path / "a.csv", text=TEXTS, score=[bad, *NUMBERS[1:]])
     assert len(all_rows(opened(path, adapter="regression"))) == 39
@@ -147,6 +147,23 @@ def test_columns_of_0_and_1_are_labels(tmp_path: Path) -> None:
     assert read(again, Sources()).data.rows == found.data.rows
     task = discover([found.data]).task("a")
     assert task.labels(found.splits.train) == names
+
+
+def test_columns_of_0_and_1_of_which_no_row_has_two_are_labels_too(tmp_path: Path) -> None:
+    path = table(tmp_path / "a.csv", text=TEXTS, a=[0, 1] * 20, b=[1, 0] * 20)
+    found = opened(path, label=["a", "b"])
+    assert found.data.adapter == "multilabel"
+    assert {row.labels for row in all_rows(found)} == {("a",), ("b",)}
+
+
+@pytest.mark.parametrize("roles", [("text", "label"), ("text", "pair"), ("pair", "label")], ids=str)
+def test_one_column_has_one_role(roles: tuple[str, str], tmp_path: Path) -> None:
+    path = table(
+        tmp_path / "a.csv", text=TEXTS, other=[f"other {n}" for n in range(len(TEXTS))], y=["a", "b"] * 20
+    )
+    given = {"text": "text", "pair": "other", "label": "y"} | dict.fromkeys(roles, "text")
+    assert refused(path, **given).code == "same-column"
+    assert len(all_rows(opened(path, text="text", label="y", group="text"))) == len(TEXTS)
 
 
 @pytest.mark.parametrize("value", ["2", "maybe", "0.5"])

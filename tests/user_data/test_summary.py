@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from pathlib import Path
 
@@ -51,6 +52,18 @@ def test_texts_without_blanks_lose_their_end_and_that_is_said(
     rows = [(f"{n}{CHINESE}", label) for n, (_, label) in enumerate(ROWS)]
     lines = lines_of(tmp_path, rows, name)
     assert any("100 of 100 texts lose their end" in line for line in lines), lines
+
+
+@pytest.mark.parametrize("paired", [False, True])
+def test_a_way_to_read_long_texts_is_named_where_there_is_one(paired: bool, tmp_path: Path) -> None:
+    """Windows and both ends are for single texts: for pairs a run would refuse them."""
+    rows = [{"a": f"long {n} " + "word " * 400, "b": f"short {n}", "label": "xy"[n % 2]} for n in range(40)]
+    path = tmp_path / "a.jsonl"
+    path.write_text("\n".join(map(json.dumps, rows)), encoding="utf-8")
+    found = opened(path, text="a", label="label", **({"pair": "b"} if paired else {}))
+    lines = summarise(found, lengths(found.splits, "words.kv", Sources()))
+    assert any("lose their end" in line for line in lines)
+    assert any("recipe.windows=mean" in line for line in lines) == (not paired)
 
 
 def test_an_estimate_counts_characters_where_there_are_no_blanks() -> None:
