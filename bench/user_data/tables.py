@@ -9,7 +9,7 @@ import itertools
 import json
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +21,8 @@ CHUNK = 5_000  # rows read at once
 PEEK = 1_000  # rows from which columns are guessed
 NAMED = {"text", "label", "tokens", "question", "sentence"}  # keys that tell a row from a column
 FEW = 50  # distinct values of a column that may be labels
+MISSING = ("nan", "none", "null", "n/a", "na", "-", "?")
+"""Spellings of a missing value, in lower case; suspicious as a label."""
 
 BLANKS = re.compile(r"\s*")
 
@@ -78,8 +80,35 @@ def read_json(path: Path, encoding: Encoding) -> tuple[Any, RawTable | None]:
     if found is None:
         return value, None
     records, where = found
-    notes = (*_notes(encoding), *([f"rows are {where}"] if where else []))
-    return value, of_objects(path.name, lambda: records, notes)
+    notes = [*_notes(encoding), *([f"rows are {where}"] if where else [])]
+    names = _viewer_names(value)
+    total = value.get("num_rows_total") if isinstance(value, dict) else None
+    if isinstance(total, int) and total > len(records):
+        notes.append(f"the file has {len(records):,} of the {total:,} rows of its data set")
+    return value, replace(of_objects(path.name, lambda: records, notes), names=names)
+
+
+def _viewer_names(value: Any) -> dict[str, Sequence[str]]:
+    """The class names by column that the data set viewer writes beside its rows."""
+    features = value.get("features") if isinstance(value, dict) else None
+    items = [item for item in features if isinstance(item, dict)] if isinstance(features, list) else []
+    found = {str(item.get("name")): class_names(item.get("type")) for item in items}
+    return {name: names for name, names in found.items() if names}
+
+
+def class_names(feature: Any) -> Sequence[str]:
+    """The names of a feature that is a ClassLabel, or a sequence of them in any version's notation."""
+    while True:
+        if isinstance(feature, list) and len(feature) == 1:
+            feature = feature[0]
+        elif isinstance(feature, dict) and isinstance(feature.get("feature"), (dict, list)):
+            feature = feature["feature"]
+        else:
+            break
+    names = feature.get("names") if isinstance(feature, dict) else None
+    if isinstance(names, dict):
+        names = [names[key] for key in sorted(names, key=int)]
+    return names if isinstance(names, list) and all(isinstance(name, str) for name in names) else ()
 
 
 def parse_json(text: str, where: str) -> Any:
