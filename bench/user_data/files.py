@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Any
 from bench.contracts import BenchError
 from bench.data.squad_layout import is_squad
 from bench.user_data import folders, tables
+from bench.user_data.annotations import plain_table
+from bench.user_data.class_folders import class_tables
 from bench.user_data.conll_layout import looks_tagged, open_conll
 from bench.user_data.delimited import read_delimited
 from bench.user_data.encodings import Encoding, encoding_of, start_of
@@ -66,7 +68,16 @@ def open_sources(data: UserData, sources: Sources) -> dict[str, Source]:
             if not Path(given).is_file():
                 raise BenchError(f"--{split} {given}: there is no such file", code="no-file")
             found[split] = open_file(Path(given), data)
-    return found
+    return {split: _as_plain_table(source, data) for split, source in found.items()}
+
+
+def _as_plain_table(source: Source, data: UserData) -> Source:
+    """The source with what an annotation tool wrote as a plain table."""
+    if source.table is None:
+        return source
+    table = plain_table(source.table, dict(data.columns), data.adapter)
+    added = table.notes[len(source.table.notes) :]
+    return replace(source, table=table, items=table.rows, notes=(*source.notes, *added))
 
 
 def _hub(name: str, sources: Sources) -> dict[str, Source]:
@@ -82,6 +93,9 @@ def _hub(name: str, sources: Sources) -> dict[str, Source]:
 
 
 def _folder(path: Path, data: UserData) -> dict[str, Source]:
+    classes = class_tables(path, data.encoding)
+    if classes:
+        return {split: _of_table(table) for split, table in classes.items()}
     names = folders.folder_names(path)
     found: dict[str, Source] = {}
     for split, files in folders.split_files(path).items():

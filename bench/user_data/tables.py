@@ -146,6 +146,8 @@ def of_objects(where: str, rows: Callable[[], Iterable[RawRow]], notes: Sequence
 
 def _object(line: str, where: str) -> RawRow:
     value = parse_json(line, where)
+    if _is_annotated(value):
+        return {"text": value[0], **value[1]}
     if not isinstance(value, dict):
         raise BenchError(
             f'{where} is not a JSON object: each line must be one, like {{"text": …, "label": …}}',
@@ -158,6 +160,8 @@ def _records(value: Any) -> tuple[Sequence[RawRow], str] | None:
     """The rows of a JSON value, and where they are in it ('' in a plain list)."""
     if _are_objects(value):
         return value, ""
+    if isinstance(value, list) and all(map(_is_annotated, value)):
+        return [{"text": text, **about} for text, about in value], "pairs of a text and what is said of it"
     if not isinstance(value, dict) or not value:
         return None
     if isinstance(value.get("columns"), list) and isinstance(value.get("data"), list):
@@ -173,6 +177,13 @@ def _records(value: Any) -> tuple[Sequence[RawRow], str] | None:
             return [row["row"] for row in rows], f"under '{key}', each under 'row'"
         return rows, f"under '{key}'"
     return _columns(value)
+
+
+def _is_annotated(value: Any) -> bool:
+    """Whether a value is a text and what spaCy is told of it: its entities or categories."""
+    if not isinstance(value, list) or len(value) != 2 or not isinstance(value[0], str):
+        return False
+    return isinstance(value[1], dict) and bool(value[1].keys() & {"entities", "cats"})
 
 
 def _are_objects(value: Any) -> bool:
