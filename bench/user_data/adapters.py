@@ -7,11 +7,12 @@ from typing import Any
 
 from bench.contracts import BenchError
 from bench.user_data.columns import OPTIONAL, ROLES, by_name, header_hint, names_of, resolve
-from bench.user_data.examples import as_text, listed
 from bench.user_data.labels import DISTINCT, as_number
 from bench.user_data.literals import SHORTENED
+from bench.user_data.number_format import number_format, plain_number
 from bench.user_data.questions import answers_of
-from bench.user_data.tables import FEW, RawTable
+from bench.user_data.tables import FEW, MISSING, RawTable
+from bench.user_data.values import as_text, listed, written_list
 
 
 def guess_adapter(table: RawTable, given: Mapping[str, str]) -> tuple[str, str]:
@@ -43,6 +44,9 @@ def guess_adapter(table: RawTable, given: Mapping[str, str]) -> tuple[str, str]:
         if found and found[0] == adapter:
             return found
     where = "; two columns have one name" if table.repeated else ""
+    flags = _indicators(table)
+    if len(flags) > 1:
+        where += f"; columns of 0 and 1 ({', '.join(flags[:5])}) may be labels: name each with --label"
     raise BenchError(
         f"{table.where} has the columns {names_of(table.columns)}{where}: choose with --adapter "
         "(classification, sentiment, regression, multilabel, ner, qa or unanswerable) and which columns to use, "
@@ -51,6 +55,14 @@ def guess_adapter(table: RawTable, given: Mapping[str, str]) -> tuple[str, str]:
         f"{header_hint(table)}",
         code="unclear-adapter",
     )
+
+
+def _indicators(table: RawTable) -> list[str]:
+    """The columns that hold 0 and 1 alone."""
+    rows = table.peek()
+    values = {column: {as_text(row.get(column)).lower() for row in rows} for column in table.columns}
+    pairs = ({"0", "1"}, {"0.0", "1.0"}, {"true", "false"})
+    return [column for column, found in values.items() if found in pairs]
 
 
 def _noun(adapter: str, chosen: Mapping[str, str | None]) -> str:
@@ -102,10 +114,7 @@ def _is_empty(value: Any) -> bool:
 def _several(table: RawTable, column: str) -> str:
     """A list of several labels in the column, in words; '' where no row has one."""
     for row in table.peek():
-        value = row.get(column)
-        if isinstance(value, str) and value.lstrip()[:1] not in ("[", "(") and not value.startswith("array("):
-            continue
-        found = listed(value)
+        found = written_list(row.get(column))
         if found is not None and len(found) > 1 and not any(isinstance(item, Mapping) for item in found):
             return ", ".join(map(str, found))[:60]
     return ""
@@ -115,6 +124,9 @@ def _fractions(table: RawTable, column: str, explicit: bool) -> str:
     """Some of the column's numbers, where all are numbers and some have fractions; '' elsewhere, and where the user
     named the column and it has few different ones: these may be codes of classes."""
     texts = [text for row in table.peek() if (text := as_text(row.get(column)))]
+    texts = [text for text in texts if text.casefold() not in MISSING]
+    if number_format(texts) == "comma" and sum("," in text for text in texts) > len(texts) / 2:
+        texts = [plain_number(text, "comma") for text in texts]
     numbers = [as_number(text) for text in texts]
     if not texts or any(number is None for number in numbers):
         return ""

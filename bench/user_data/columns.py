@@ -9,8 +9,8 @@ from dataclasses import replace
 from typing import Any
 
 from bench.contracts import BenchError
-from bench.user_data.examples import listed
 from bench.user_data.tables import FEW, RawRow, RawTable
+from bench.user_data.values import listed
 
 TEXTS = ("text", "sentence", "review", "content", "body", "comment", "tweet", "message", "document")
 ROLES: dict[str, dict[str, tuple[str, ...]]] = {
@@ -25,6 +25,7 @@ ROLES: dict[str, dict[str, tuple[str, ...]]] = {
             "topic",
             "sentiment",
             "intent",
+            "gold_label",
             "stars",
             "rating",
         ),
@@ -43,7 +44,7 @@ ROLES: dict[str, dict[str, tuple[str, ...]]] = {
     },
     "ner": {
         "words": ("words", "tokens", "word", "token", "sentence", "text"),
-        "tags": ("tags", "ner_tags", "labels", "entities", "ner", "tag", "ner_tag", "label"),
+        "tags": ("tags", "ner_tags", "labels", "entities", "spans", "ner", "tag", "ner_tag", "label"),
     },
     "qa": {
         "question": ("question", "query"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,6 +11,9 @@ from bench.contracts import BenchError
 from bench.user_data.encodings import Encoding
 from bench.user_data.literals import words_of
 from bench.user_data.text_files import lines_of
+
+PLACED = re.compile(r"[BIESLUMWbieslumw][-_]\S+")
+"""A tag of a place and a type."""
 
 
 @dataclass(frozen=True)
@@ -43,8 +47,13 @@ class Columns:
         return words_of(line)
 
     def is_comment(self, line: str, fields: Sequence[str]) -> bool:
-        """A line whose word is `#` has a known tag."""
-        return line.startswith("#") and (len(fields) != self.width or fields[self.tag] not in self.known)
+        """A line whose word is `#` has a known tag; one whose word is a hashtag has a place and a type."""
+        if not line.startswith("#"):
+            return False
+        if len(fields) != self.width:
+            return True
+        hashtag = len(fields[0]) > 1 and " " not in fields[0] and PLACED.fullmatch(fields[self.tag])
+        return fields[self.tag] not in self.known and not hashtag
 
     def sentences(self) -> Iterator[Sentence]:
         """The sentences of the file, one after another. BenchError names a line of another width."""
@@ -75,6 +84,11 @@ class Columns:
 
     def _odd(self, number: int, line: str, width: int) -> BenchError:
         name = f"{self.path.name}, line {number:,}"
+        if self.tabs and "\t" not in line and len(words_of(line)) == self.width:
+            return BenchError(
+                f"{name}: '{line[:40]}' has blanks between its columns, most lines have tabs: use one of them",
+                code="mixed-separators",
+            )
         if width == self.width or width < 2:
             return BenchError(f"{name}: '{line[:40]}' is not a word and its tag", code="not-a-word-and-tag")
         return BenchError(

@@ -57,6 +57,7 @@ def open_conll(
     for role, place in (("words", "word"), ("tags", "tag")):
         if given.get(role):
             columns = replace(columns, **{place: _column_index(given[role], role, columns, names)})
+    columns = _apart(columns, given)
     tags = _tags(columns)
     head = _is_header(names, columns, tags)
     if head:
@@ -77,6 +78,21 @@ def open_conll(
         )
     notes += _notes(columns, statistics, given)
     return columns, notes, +tags
+
+
+def _apart(columns: Columns, given: Mapping[str, str]) -> Columns:
+    """With words and tags in different columns: of two columns the other one. BenchError."""
+    if columns.word != columns.tag:
+        return columns
+    if columns.width == 2 and not (given.get("words") and given.get("tags")):
+        place = "tag" if given.get("words") else "word"
+        return replace(columns, **{place: 1 - columns.tag})
+    missing = "tags" if given.get("words") else "words"
+    raise BenchError(
+        f"{columns.path.name}: column {columns.tag + 1} cannot hold both words and tags: say --{missing} COLUMN "
+        f"(1 to {columns.width})",
+        code="one-column-twice",
+    )
 
 
 def _notes(columns: Columns, statistics: _LineStatistics, given: Mapping[str, str]) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -13,6 +14,7 @@ from bench.user_data.encodings import Encoding
 from bench.user_data.quoting import Layout, MalformedRows, layout_of
 from bench.user_data.tables import FEW, RawRow, RawTable
 
+RULE = re.compile(r":?-{3,}:?(\+-+)*")
 LONG = 200  # characters of a cell above which it cannot be a column name
 
 
@@ -23,6 +25,7 @@ class Scan:
     rows: int = 0
     short: tuple[int, int] | None = None
     header_again: int = 0
+    rules: int = 0  # lines of dashes alone, as Markdown has them below the header
     spare: bool = True  # what is beyond the header's columns is blank
     extra: int = 0  # rows with blank cells beyond the header's
     blank: set[int] = field(default_factory=set)  # columns without a value
@@ -43,6 +46,8 @@ def read_delimited(path: Path, encoding: Encoding) -> RawTable:
     notes += [f"two columns are named '{name}': choose one by its number" for name in repeated]
     if scan.header_again:
         notes.append(f"{counted(scan.header_again, 'line repeats', 'lines repeat')} the header: left out")
+    if scan.rules:
+        notes.append(f"{counted(scan.rules, 'line')} of dashes left out")
     if scan.extra:
         notes.append(
             f"{counted(scan.extra, 'row ends', 'rows end')} with blank cells beyond the columns: dropped"
@@ -52,6 +57,8 @@ def read_delimited(path: Path, encoding: Encoding) -> RawTable:
         for number, (_, cells, _) in enumerate(layout.records()):
             stripped = [cell.strip() for cell in cells]
             if stripped[: len(header)] == header and (number or not whole):
+                continue
+            if _is_rule(cells):
                 continue
             yield {columns[n]: cells[n] for n in shown if n < len(cells)}
 
@@ -75,6 +82,9 @@ def _scan(layout: Layout, header: Sequence[str]) -> Scan:
         if [cell.strip() for cell in cells[: len(header)]] == list(header):
             scan.header_again += 1
             continue
+        if _is_rule(cells):
+            scan.rules += 1
+            continue
         scan.rows += 1
         if any(cell.strip() for cell in cells[len(header) :]):
             reason = f"it has {len(cells)} cells, the header {len(header)}"
@@ -88,6 +98,12 @@ def _scan(layout: Layout, header: Sequence[str]) -> Scan:
             if len(scan.values[column]) <= FEW:
                 scan.values[column][cell.strip()] += 1
     return scan
+
+
+def _is_rule(cells: Sequence[str]) -> bool:
+    """Whether a row of several cells has dashes alone, as below the header of a table in Markdown."""
+    found = [cell.strip() for cell in cells if cell.strip()]
+    return len(found) > 1 and all(RULE.fullmatch(cell) for cell in found)
 
 
 def _named(header: Sequence[str]) -> tuple[list[str], list[str]]:

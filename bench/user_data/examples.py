@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import math
 import re
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -21,11 +20,11 @@ from bench.contracts import (
 from bench.data.numbers import LARGEST
 from bench.text import counted
 from bench.user_data.conll import Sentence
-from bench.user_data.labels import Labelling, as_number, single_label
-from bench.user_data.literals import parse, parse_words, words_of
+from bench.user_data.labels import as_number
 from bench.user_data.questions import answers_of, place_answers
-from bench.user_data.tagging import Tagging
+from bench.user_data.rules import ReadingRules
 from bench.user_data.text_files import CHARACTERS
+from bench.user_data.values import as_text, listed
 
 WORDS = 2_000
 """Words above which a sentence is left out: no blank line between sentences, most likely."""
@@ -67,79 +66,11 @@ DONE = {
     "cut": f"texts with more than {CHARACTERS:,} characters are cut there: {{count:,}}",
     "twice": "the answer occurs more than once and no place is given, in {count:,} contexts: the first is taken",
     "moved": "an answer is not at the place given, in {count:,} contexts: the nearest place that has it is taken",
+    "units": "the place of an answer is counted in units of UTF-16, in {count:,} contexts: it is read so",
     "bytes": "the place of an answer is counted in bytes, in {count:,} contexts: it is read so",
     "composed": "context and answer differ in how accents are written, in {count:,} rows: both are read as NFC",
 }
 """The changes that a row may undergo, in words."""
-
-
-PLAIN = Labelling()
-IOB2 = Tagging()
-
-
-@dataclass(frozen=True)
-class ReadingRules:
-    """How the rows of a task's files are read: the same for all files, learnt from the training file.
-
-    columns: column by role. names: label names by column. explicit: the user named the label column or adapter.
-    separator: of several labels in a cell."""
-
-    adapter: str
-    columns: Mapping[str, str]
-    names: Mapping[str, Sequence[str]]
-    explicit: bool = False
-    labels: Labelling = PLAIN
-    tagging: Tagging = IOB2
-    separator: str = ""
-
-    def value(self, row: Mapping[str, Any], role: str) -> Any:
-        return row.get(self.columns.get(role, ""))
-
-    def text(self, row: Mapping[str, Any], role: str) -> str:
-        """The value of a part as text; '' where it is missing."""
-        column = self.columns.get(role, "")
-        return as_text(row.get(column), self.names.get(column))
-
-    def label(self, row: Mapping[str, Any]) -> str:
-        column = self.columns["label"]
-        return as_text(single_label(row.get(column)), self.names.get(column))
-
-    def label_set(self, row: Mapping[str, Any]) -> tuple[str, ...] | None:
-        """Each of the row's labels once, as they come; None where the cell holds no labels: it is an object."""
-        column = self.columns["label"]
-        value: Any = row.get(column)
-        if isinstance(value, str):
-            written = parse(value) if value.lstrip()[:1] in ("[", "(") or value.startswith("array(") else None
-            value = written if isinstance(written, (list, tuple)) else self._divided(value)
-        missing = value is None or (isinstance(value, float) and math.isnan(value))
-        one = isinstance(value, (str, int, float, Mapping, bytes))
-        items: list[Any] = [] if missing or value is None else [value] if one else list(value)
-        if any(isinstance(item, (Mapping, list, tuple, bytes)) for item in items):
-            return None
-        names = self.names.get(column)
-        return tuple(dict.fromkeys(text for item in items if (text := as_text(item, names))))
-
-    def _divided(self, value: str) -> list[str]:
-        return value.split(self.separator) if self.separator else [value]
-
-
-def as_text(value: Any, names: Sequence[str] | None = None) -> str:
-    """A stored value as text without blanks around it: missing is '', a whole float is an int, a number with
-    a name is its name."""
-    if isinstance(value, float) and math.isfinite(value) and value.is_integer():
-        value = int(value)
-    if value is None or (isinstance(value, float) and math.isnan(value)):
-        return ""
-    if isinstance(value, bool):
-        return str(value).lower()
-    if names and isinstance(value, str) and re.fullmatch(r"-?\d{1,9}(\.0)?", value) and value not in names:
-        value = int(float(value))
-    if names and isinstance(value, int):
-        return names[value] if 0 <= value < len(names) else ""
-    text = value if isinstance(value, str) else str(value)
-    return (
-        text.encode(errors="replace").decode().strip()
-    )  # a lone surrogate, as JSON may have, is no character
 
 
 def convert(reading: ReadingRules, rows: Numbered, prefix: str, where: str) -> Converted:
@@ -183,7 +114,7 @@ def _numbered(reading: ReadingRules, row: Mapping[str, Any], id: str) -> Result:
     texts = _texts(reading, row)
     if isinstance(texts, str):
         return texts
-    value = as_text(single_label(reading.value(row, "label")))
+    value = reading.label(row)
     number = as_number(value)
     if number is None:
         return "the number is missing" if not value else "the label is no number"
@@ -257,19 +188,6 @@ def tags_of(reading: ReadingRules, item: Mapping[str, Any] | Sentence) -> list[s
     return [as_text(tag, names) for tag in tags or ()]
 
 
-def listed(value: Any) -> list[Any] | None:
-    """A list, a list written out in a cell, or text cut at blanks; None for anything else."""
-    if isinstance(value, str):
-        value = (
-            parse_words(value)
-            if value.lstrip()[:1] in "[(" or value.startswith("array(")
-            else words_of(value)
-        )
-    if isinstance(value, str) or not isinstance(value, Iterable) or isinstance(value, (Mapping, bytes)):
-        return None
-    return list(value)
-
-
 def _is_broken(value: Any) -> bool:
     """Whether a text has a lone surrogate, which no encoding can write."""
     return isinstance(value, str) and not value.isascii() and bool(re.search("[\ud800-\udfff]", value))
@@ -286,6 +204,8 @@ def _question(reading: ReadingRules, row: Mapping[str, Any], id: str) -> Result:
     if _is_broken(context) or _is_broken(row.get(reading.columns["question"])):
         return BROKEN
     answers = answers_of(reading.value(row, "answer"), reading.value(row, "start"))
+    if isinstance(reading.value(row, "answer"), bool):
+        return "the answer is true or false: use --adapter classification, with --pair for the context"
     if answers is None:
         return "the answer is neither a text nor a list of answers"
     if not answers:

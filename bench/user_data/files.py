@@ -4,6 +4,8 @@ A file name is only a hint: JSON lines may be called `.json`, a table with tabs 
 
 from __future__ import annotations
 
+import itertools
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -12,6 +14,8 @@ from typing import TYPE_CHECKING, Any
 from bench.contracts import BenchError
 from bench.data.squad_layout import is_squad
 from bench.user_data import folders, tables
+from bench.user_data.annotations import plain_table
+from bench.user_data.class_folders import class_tables
 from bench.user_data.conll_layout import looks_tagged, open_conll
 from bench.user_data.delimited import read_delimited
 from bench.user_data.encodings import Encoding, encoding_of, start_of
@@ -29,7 +33,9 @@ COLUMNS = (".conll", ".conll2003", ".conllu", ".iob", ".iob2", ".bio", ".bmes")
 
 JSON = (".json", ".jsonl", ".ndjson")
 DELIMITED = (".csv", ".tsv", ".tab")
-LABEL = "__label__"  # what marks a label for fastText
+LABEL = re.compile(r"(?:^|(?<=[ \t]))__label__(\S+)[ \t]*")
+"""A label as fastText has it: a word of its own, at the start or the end of a line."""
+MARKED = 20  # lines that must all have one
 
 
 @dataclass(frozen=True)
@@ -62,7 +68,16 @@ def open_sources(data: UserData, sources: Sources) -> dict[str, Source]:
             if not Path(given).is_file():
                 raise BenchError(f"--{split} {given}: there is no such file", code="no-file")
             found[split] = open_file(Path(given), data)
-    return found
+    return {split: _as_plain_table(source, data) for split, source in found.items()}
+
+
+def _as_plain_table(source: Source, data: UserData) -> Source:
+    """The source with what an annotation tool wrote as a plain table."""
+    if source.table is None:
+        return source
+    table = plain_table(source.table, dict(data.columns), data.adapter)
+    added = table.notes[len(source.table.notes) :]
+    return replace(source, table=table, items=table.rows, notes=(*source.notes, *added))
 
 
 def _hub(name: str, sources: Sources) -> dict[str, Source]:
@@ -78,6 +93,9 @@ def _hub(name: str, sources: Sources) -> dict[str, Source]:
 
 
 def _folder(path: Path, data: UserData) -> dict[str, Source]:
+    classes = class_tables(path, data.encoding)
+    if classes:
+        return {split: _of_table(table) for split, table in classes.items()}
     names = folders.folder_names(path)
     found: dict[str, Source] = {}
     for split, files in folders.split_files(path).items():
@@ -87,6 +105,10 @@ def _folder(path: Path, data: UserData) -> dict[str, Source]:
             raise BenchError(f"{path}: give {split} as one file", code="different-shards")
         source = _of_table(folders.joined(parts)) if len(parts) > 1 else shards[0]
         found[split] = replace(source, names={**source.names, **names})
+    unread = folders.unread_files(path)
+    if unread:
+        note = f"files of the folder that are not read: {', '.join(unread[:8])}"
+        found["train"] = replace(found["train"], notes=(*found["train"].notes, note))
     return found
 
 
@@ -97,8 +119,9 @@ def open_file(path: Path, data: UserData) -> Source:
     if start.startswith(b"PAR1") or suffix == ".parquet":
         return _of_table(folders.read_parquet(path))
     encoding = encoding_of(path, data.encoding)
-    first = next((line for line in lines_of(path, encoding) if line.strip()), "")
-    if first.startswith(LABEL):
+    lines = list(itertools.islice((line for line in lines_of(path, encoding) if line.strip()), MARKED))
+    first = lines[0] if lines else ""
+    if lines and all(map(LABEL.search, lines)) and first.strip()[:1] not in ("{", "["):
         return _of_table(_labelled_lines(path, encoding))
     if suffix in JSON or (first.strip()[:1] in ("{", "[") and suffix not in COLUMNS):
         return _json(path, encoding, suffix)
@@ -116,18 +139,16 @@ def open_file(path: Path, data: UserData) -> Source:
 
 
 def _labelled_lines(path: Path, encoding: Encoding) -> RawTable:
-    """Lines of fastText: labels, each with its mark, then the text."""
+    """Lines of fastText: the text, and labels, each with its mark."""
 
     def rows() -> Iterator[tables.RawRow]:
         for line in lines_of(path, encoding):
-            words = line.split(" ")
-            labels = [word[len(LABEL) :] for word in words if word.startswith(LABEL)]
-            text = " ".join(word for word in words if not word.startswith(LABEL))
+            labels = LABEL.findall(line)
             if line.strip():
-                yield {"text": text, "label": labels[0] if len(labels) == 1 else labels}
+                yield {"text": LABEL.sub("", line), "label": labels[0] if len(labels) == 1 else labels}
 
     notes = (
-        "lines begin with their labels, as fastText has them",
+        "lines hold their labels, as fastText has them",
         *([encoding.note] if encoding.note else []),
     )
     return RawTable(path.name, ("text", "label"), rows, notes=notes)

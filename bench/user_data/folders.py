@@ -7,10 +7,10 @@ import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from bench.contracts import BenchError
-from bench.user_data.tables import CHUNK, RawRow, RawTable
+from bench.user_data.tables import CHUNK, RawRow, RawTable, class_names
 
 if TYPE_CHECKING:
     from bench.data.sources import Sources
@@ -53,25 +53,10 @@ def _stored_names(metadata: Mapping[bytes, bytes]) -> dict[str, Sequence[str]]:
     """The class names by column that `datasets` writes into a Parquet file's schema."""
     try:
         features = json.loads(metadata[b"huggingface"])["info"]["features"]
-        found = {name: _class_names(feature) for name, feature in features.items()}
+        found = {name: class_names(feature) for name, feature in features.items()}
     except (KeyError, ValueError, TypeError, AttributeError):
         return {}
     return {name: names for name, names in found.items() if names}
-
-
-def _class_names(feature: Any) -> Sequence[str]:
-    """The names of a feature that is a ClassLabel, or a sequence of them in any version's notation."""
-    while True:
-        if isinstance(feature, list) and len(feature) == 1:
-            feature = feature[0]
-        elif isinstance(feature, dict) and isinstance(feature.get("feature"), (dict, list)):
-            feature = feature["feature"]
-        else:
-            break
-    names = feature.get("names") if isinstance(feature, dict) else None
-    if isinstance(names, dict):
-        names = [names[key] for key in sorted(names, key=int)]
-    return names if isinstance(names, list) and all(isinstance(name, str) for name in names) else ()
 
 
 def split_files(folder: Path) -> dict[str, list[Path]]:
@@ -100,6 +85,14 @@ def split_files(folder: Path) -> dict[str, list[Path]]:
         "validation and test, such as train.parquet or train.csv, or give one file with --data",
         code="no-train-split",
     )
+
+
+def unread_files(folder: Path) -> list[str]:
+    """The names of files of data that no split of a folder takes, such as `dev.csv` beside `val.csv`."""
+    files = [file for part in split_files(folder).values() for file in part]
+    beside = sorted(file.name for file in files[0].parent.iterdir() if file.is_file())
+    taken = {file.name for file in files}
+    return [n for n in beside if n not in taken and n.lower().removesuffix(".gz").endswith(SUFFIXES)]
 
 
 def _one_format(files: list[Path]) -> list[Path]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -26,9 +27,10 @@ DISTINCT = 0.5  # distinct values per row above which a column does not hold lab
 @dataclass(frozen=True)
 class Labelling:
     """From a value of the label column to a label: by name, or by its side of `middle` on a scale; `note`
-    says how."""
+    says how. spellings: the usual one of true and false, by its lower case."""
 
     words: Mapping[str, str] = field(default_factory=dict)
+    spellings: Mapping[str, str] = field(default_factory=dict)
     middle: float | None = None
     whole: bool = False  # classes written as whole floats: 1.0 is 1
     note: str = ""
@@ -42,6 +44,8 @@ class Labelling:
             return "neutral" if number == self.middle else "positive" if number > self.middle else "negative"
         if self.words:
             return self.words.get(value.lower())
+        if self.spellings:
+            return self.spellings.get(value.lower(), value)
         number = as_number(value) if self.whole else None
         return str(int(number)) if number is not None else value
 
@@ -50,13 +54,16 @@ def labelling(values: Sequence[str], adapter: str, column: str, explicit: bool =
     """How the values of the training file's label column are read. explicit: the user said that they are labels, so
     few numbers with fractions are classes. BenchError for a constant column, one of free text, and ratings or a
     regression where classes are expected."""
-    distinct = sorted(set(values))
+    truth = _truth_values(values) if adapter == "classification" else Labelling()
+    distinct = sorted({truth.label(value) or value for value in values})
     if len(distinct) < 2:
         only = f"every row has the label '{distinct[0]}'" if distinct else "it has no labels"
         raise BenchError(
             f"column '{column}': {only}, so there is nothing to learn: give rows of two classes at least",
             code="constant-label",
         )
+    if truth.spellings:
+        return truth
     numbers = [as_number(value) for value in distinct]
     numeric = all(number is not None for number in numbers)
     if adapter == "sentiment":
@@ -75,7 +82,7 @@ def labelling(values: Sequence[str], adapter: str, column: str, explicit: bool =
         raise BenchError(
             f"column '{column}' has {len(distinct):,} different values in {counted(len(values), 'row')}: it does "
             "not hold labels; choose another column with --label"
-            + ("; for numbers to predict say --adapter regression" if numeric else ""),
+            + ("; for numbers to predict say --adapter regression" if _mostly_numbers(distinct) else ""),
             code="no-labels",
         )
     floats = whole and any("." in value for value in distinct)
@@ -86,6 +93,38 @@ def labelling(values: Sequence[str], adapter: str, column: str, explicit: bool =
     return Labelling(
         whole=floats, note="labels are whole numbers written as floats: 1.0 is label 1" if floats else ""
     )
+
+
+def _truth_values(values: Sequence[str]) -> Labelling:
+    """True and false in one spelling each, whatever program wrote them; else values as they are."""
+    counts = Counter(values)
+    if not {value.lower() for value in counts} <= {"true", "false"}:
+        return Labelling()
+    usual = {value.lower(): value for value, _ in reversed(counts.most_common())}
+    several = len(counts) > len(usual)
+    return Labelling(
+        spellings=usual,
+        note=f"{', '.join(sorted(counts))} are two classes: true and false" if several else "",
+    )
+
+
+def _mostly_numbers(distinct: Sequence[str]) -> bool:
+    """Whether nearly all values are numbers, with points or commas."""
+    return sum(as_number(value.replace(",", ".")) is not None for value in distinct) >= 0.8 * len(distinct)
+
+
+def joined_by(values: Sequence[str]) -> str:
+    """A note where labels are made of others that stand alone, as `food|price` is; else ''."""
+    counts = Counter(values)
+    for sign in ("|", ";", ","):
+        parts = [(label, [part.strip() for part in label.split(sign)]) for label in counts if sign in label]
+        alone = sum(counts[part] > 0 for _, found in parts for part in found)
+        if parts and alone >= max(2, 0.5 * sum(len(found) for _, found in parts)):
+            return (
+                f"look: labels such as '{parts[0][0][:40]}' are made of others: for several labels a text say "
+                f"--label-separator '{sign}'"
+            )
+    return ""
 
 
 def single_label(value: Any) -> Any:

@@ -8,11 +8,14 @@ from dataclasses import replace
 from bench.contracts import BenchError
 from bench.text import counted
 from bench.user_data.conll import Sentence
-from bench.user_data.examples import Numbered, ReadingRules, listed, tags_of
+from bench.user_data.examples import Numbered, tags_of
 from bench.user_data.indicators import Held
-from bench.user_data.labels import DISTINCT, as_number, labelling, single_label
+from bench.user_data.labels import DISTINCT, as_number, joined_by, labelling, single_label
+from bench.user_data.number_format import FORMATS, number_format
 from bench.user_data.questions import answers_of
+from bench.user_data.rules import ReadingRules
 from bench.user_data.tagging import learn_tags
+from bench.user_data.values import as_label, as_text, listed
 
 
 def learn(plain: ReadingRules, rows: Numbered, where: str) -> ReadingRules:
@@ -25,12 +28,12 @@ def learn(plain: ReadingRules, rows: Numbered, where: str) -> ReadingRules:
     _refuse_unnamed(plain, rows, where)
     if plain.adapter in ("classification", "sentiment"):
         _refuse_nested(plain, rows, where)
+        if plain.adapter == "sentiment":
+            plain = _with_number_format(plain, rows)
         values = [label for _, row in rows if (label := plain.label(row))]
         labels = labelling(values, plain.adapter, plain.columns["label"], plain.explicit)
-        if any(single_label(value := plain.value(row, "label")) is not value for _, row in rows):
-            only = "labels are lists of one: each is read as the label in it"
-            labels = replace(labels, note="; ".join(filter(None, (only, labels.note))))
-        return replace(plain, labels=labels)
+        said = (*_said_of_labels(plain, rows), labels.note, FORMATS.get(plain.numbers, ""), joined_by(values))
+        return replace(plain, labels=replace(labels, note="; ".join(filter(None, said))))
     if plain.adapter == "unanswerable":
         _refuse_unanswered(plain, rows, where)
     if plain.adapter == "ner":
@@ -47,22 +50,56 @@ def _refuse_unanswered(plain: ReadingRules, rows: Numbered, where: str) -> None:
         )
 
 
+def _said_of_labels(plain: ReadingRules, rows: Numbered) -> list[str]:
+    """What was done to the cells of labels, in words."""
+    cells = [plain.value(row, "label") for _, row in rows]
+    said = []
+    if any(single_label(cell) is not cell for cell in cells):
+        said.append("labels are lists of one: each is read as the label in it")
+    changed = sum(as_label(single_label(cell)) != as_text(single_label(cell)) for cell in cells)
+    if changed:
+        said.append(
+            f"{counted(changed, 'label has', 'labels have')} invisible characters around it or accents in two parts"
+            ": read without"
+        )
+    return said
+
+
+def _with_number_format(plain: ReadingRules, rows: Numbered) -> ReadingRules:
+    """With the way in which numbers are written. BenchError where commas may mean two things."""
+    values = [plain.label(row) for _, row in rows]
+    written = number_format(values)
+    if written == "unclear":
+        example = next(value for value in values if "," in value)
+        raise BenchError(
+            f"column '{plain.columns['label']}': '{example}' may be {example.replace(',', '.')} or "
+            f"{example.replace(',', '')}: write numbers with a decimal point, and nothing between thousands",
+            code="unclear-numbers",
+        )
+    return replace(plain, numbers=written)
+
+
 def _numbers(plain: ReadingRules, rows: Numbered) -> ReadingRules:
-    """BenchError where all rows have the same number."""
+    """BenchError where all rows have the same number, or most have none."""
+    plain = _with_number_format(plain, rows)
     found = [number for _, row in rows if (number := as_number(plain.label(row))) is not None]
     if len(set(found)) < 2:
+        odd = next((label for _, row in rows if (label := plain.label(row))), "")
         only = f"every row has the number {found[0]:g}" if found else "it has no numbers"
+        only += f", such as '{odd[:30]}'; write digits and a decimal point alone" if odd and not found else ""
         raise BenchError(
             f"column '{plain.columns['label']}': {only}, so there is nothing to learn: choose another column with "
             "--label",
             code="constant-label",
         )
     note = f"numbers from {min(found):g} to {max(found):g} in '{plain.columns['label']}'"
+    note = "; ".join(filter(None, (note, FORMATS.get(plain.numbers, ""))))
     return replace(plain, labels=replace(plain.labels, note=note))
 
 
 def _label_sets(plain: ReadingRules, rows: Numbered, where: str) -> ReadingRules:
     """BenchError where all rows have the same labels, or labels are nearly as many as rows."""
+    plain = _with_indicators(plain, rows, where)
     sets = [found for _, row in rows if (found := plain.label_set(row)) is not None]
     different = {frozenset(found) for found in sets}
     column = plain.columns["label"]
@@ -94,6 +131,28 @@ def _label_sets(plain: ReadingRules, rows: Numbered, where: str) -> ReadingRules
     none = sum(not found for found in sets)
     note = f"{counted(several, 'row has', 'rows have')} several labels in '{column}', {none:,} none"
     return replace(plain, labels=replace(plain.labels, note=note))
+
+
+def _with_indicators(plain: ReadingRules, rows: Numbered, where: str) -> ReadingRules:
+    """Where lists hold a 0 or 1 for each label, not labels: with the names of these. BenchError where the names are
+    missing or too few."""
+    lists = [items for _, row in rows if len(items := plain.label_items(row)) > 1]
+    widths = {len(items) for items in lists}
+    values = [[str(item) for item in items] for items in lists]
+    flags = all(set(items) <= {"0", "1", "0.0", "1.0"} for items in values)
+    repeated = any(len(set(items)) < len(items) for items in values)
+    if len(widths) != 1 or not flags or not repeated:
+        return plain
+    column, width = plain.columns["label"], widths.pop()
+    names = plain.names.get(column, ())
+    if len(names) != width or len(lists) < len(rows):
+        raise BenchError(
+            f"{where}: '{column}' holds lists of {width} zeros and ones, one for each label, and "
+            f"{counted(len(names), 'name is', 'names are')} given: name all in their order, such as --label-names "
+            "food,price, and give every row such a list",
+            code="indicators-without-names",
+        )
+    return replace(plain, indicators=True)
 
 
 def _refuse_unnamed(reading: ReadingRules, rows: Numbered, where: str) -> None:

@@ -38,7 +38,7 @@ def squad_rows(value: Any, where: str) -> Iterator[dict[str, Any]]:
             "id": str(question.id),
             "question": question.question,
             "context": paragraph.context,
-            "answer": [(answer.text, answer.answer_start) for answer in answers],
+            "answer": [(answer.text, answer.answer_start) for answer in answers if answer.text.strip()],
             "group": (article.title or f"article {numbers[id(article)]}") if len(articles) > 1 else "",
         }
 
@@ -72,8 +72,9 @@ def place_answers(
     context: str, answers: Iterable[Answer]
 ) -> tuple[str, tuple[tuple[str, int], ...], list[str]]:
     """The context, each distinct answer once with its place in it, and what was done on the way (keys of
-    `examples.DONE`). A stated place counts characters, or bytes if only that fits; else the nearest place that
-    has the answer is used."""
+    `examples.DONE`). A stated place counts characters, or bytes or units of UTF-16 if only that fits; else the
+    nearest place that has the answer is used. A place within a word, as Rome in Romeo, is used only where it is
+    stated, or where there is no other."""
     answers = list(answers)
     done: dict[str, None] = {}
     placed: dict[tuple[str, int], None] = {}
@@ -88,27 +89,47 @@ def place_answers(
         places = [match.start() for match in re.finditer(re.escape(text), context)] if text else []
         if not places:
             continue
+        whole = [place for place in places if not _cuts_word(context, place, place + len(text))] or places
         if start is None:
-            if len(places) > 1:
+            if len(whole) > 1:
                 done["twice"] = None
-            placed[text, places[0]] = None
+            placed[text, whole[0]] = None
             continue
         exact = start + len(given) - len(given.lstrip())
-        place = min(places, key=lambda found, wanted=exact: abs(found - wanted))
-        if place != exact:
-            of_byte = _of_byte(context, exact)
-            done["bytes" if of_byte in places else "moved"] = None
-            place = of_byte if of_byte in places else place
+        place, how = _nearest(context, exact, places, whole)
+        if how:
+            done[how] = None
         placed[text, place] = None
     return context, tuple(placed), list(done)
 
 
-def _of_byte(context: str, byte: int) -> int | None:
-    """The character that starts at this byte of the context in UTF-8, where there is one."""
+def _nearest(context: str, stated: int, places: list[int], whole: list[int]) -> tuple[int, str]:
+    """The place that is meant by a stated one, and how it was found: a key of `examples.DONE`, '' where it fits."""
+    if stated in places:
+        return stated, ""
+    for how, code in (("bytes", "utf-8"), ("units", "utf-16-le")):
+        found = _decoded(context, stated * (2 if how == "units" else 1), code)
+        if found in places:
+            return found, how
+    return min(whole, key=lambda place: abs(place - stated)), "moved"
+
+
+def _cuts_word(text: str, start: int, end: int) -> bool:
+    """Whether a letter or digit before or after belongs to the same word. Scripts without case count no words."""
+    before = start > 0 and _is_letter(text[start - 1]) and _is_letter(text[start])
+    return before or (end < len(text) and _is_letter(text[end - 1]) and _is_letter(text[end]))
+
+
+def _is_letter(sign: str) -> bool:
+    return sign.isdecimal() or sign.lower() != sign.upper()
+
+
+def _decoded(context: str, byte: int, code: str) -> int | None:
+    """The character that starts at this byte of the context in an encoding, where there is one."""
     if context.isascii() or byte < 0:
         return None
     try:
-        return len(context.encode()[:byte].decode())
+        return len(context.encode(code)[:byte].decode(code))
     except UnicodeDecodeError:
         return None
 
@@ -125,7 +146,7 @@ def _paired(texts: list[Any], starts: list[Any]) -> list[Answer] | None:
 
 def _pairs(pairs: Any) -> list[Answer] | None:
     found = [(text, _whole(start)) for text, start in pairs]
-    return found if all(isinstance(text, str) for text, _ in found) else None
+    return [pair for pair in found if pair[0].strip()] if all(isinstance(t, str) for t, _ in found) else None
 
 
 def _whole(value: Any) -> int | None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import csv
 import itertools
+import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -38,13 +39,15 @@ class MalformedRows(BenchError):
 @dataclass(frozen=True)
 class Layout:
     """How a file is cut into rows. skip: lines before the header. quotes: whether `"` quotes, as in RFC 4180.
-    escape: what stands before a `"` inside a quoted text, where it is not another `"`."""
+    blanks: whether blanks follow separators, and are no part of a cell. escape: what stands before a `"` inside a
+    quoted text, where it is not another `"`."""
 
     path: Path
     encoding: Encoding
     delimiter: str
     skip: int
     quotes: bool = True
+    blanks: bool = False
     escape: str | None = None
 
     def records(self) -> Iterator[tuple[int, list[str], list[str]]]:
@@ -64,6 +67,7 @@ class Layout:
             delimiter=self.delimiter,
             quoting=quoting,
             escapechar=self.escape,
+            skipinitialspace=self.blanks,
             doublequote=self.escape is None,
             strict=self.quotes,
         )
@@ -98,8 +102,24 @@ def layout_of(path: Path, encoding: Encoding) -> tuple[Layout, list[str]]:
         usual = "\t" if path.name.lower().removesuffix(".gz").endswith((".tsv", ".tab")) else ","
         if delimiter != usual and delimiter in start[skip]:
             notes.append(f"columns are separated by {NAMES.get(delimiter, repr(delimiter))}")
-    layout = Layout(path, encoding, delimiter, skip)
+    layout = Layout(path, encoding, delimiter, skip, blanks=_blanks_before_quotes(start[skip:], delimiter))
+    if layout.blanks:
+        notes.append("blanks stand between separators and quotation marks: they are no part of a cell")
     return _with_quotes_as_text(layout, notes)
+
+
+def _blanks_before_quotes(lines: Sequence[str], delimiter: str) -> bool:
+    """Whether quoted cells follow a blank after the separator, `a, "b, c"`, and all rows then have one width."""
+    spaced = re.compile(rf'{re.escape(delimiter)} +"[^"]*"\s*({re.escape(delimiter)}|$)')
+    if delimiter == " " or sum(bool(spaced.search(line)) for line in lines[1:]) < 0.5 * len(lines[1:]):
+        return False
+    try:
+        rows = [
+            row for row in csv.reader(lines, delimiter=delimiter, skipinitialspace=True, strict=True) if row
+        ]
+    except csv.Error:  # such as a text that goes on beyond the lines that are looked at
+        return False
+    return len(lines) > 1 and len({len(row) for row in rows}) == 1
 
 
 def _delimiter(path: Path, lines: Sequence[str]) -> str:
@@ -123,7 +143,10 @@ def _delimiter(path: Path, lines: Sequence[str]) -> str:
             "is above the line that names the columns",
             code="title-above-table",
         )
-    return max(many, key=lambda delimiter: many[delimiter]) if many else ","
+    best = max((fit[0] for fit in many.values()), default=0.0)
+    if many.get("\t", (0.0, 0))[0] == best:  # texts have commas, but hardly tabs
+        return "\t" if many else ","
+    return max(many, key=lambda delimiter: many[delimiter])
 
 
 def _with_quotes_as_text(layout: Layout, notes: list[str]) -> tuple[Layout, list[str]]:

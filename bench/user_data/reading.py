@@ -12,11 +12,13 @@ from bench.data.splits import content, drop_duplicates, split_by_group, split_st
 from bench.text import counted
 from bench.user_data.adapters import guess_adapter
 from bench.user_data.columns import Columns, choose, names_of
-from bench.user_data.examples import Converted, Numbered, ReadingRules, convert
+from bench.user_data.examples import Converted, Numbered, convert
 from bench.user_data.files import Source, gathered, open_sources
 from bench.user_data.indicators import joined_labels
 from bench.user_data.learning import learn
+from bench.user_data.rules import ReadingRules
 from bench.user_data.text_files import ROWS, sample
+from bench.user_data.values import as_text
 
 if TYPE_CHECKING:
     from bench.data.sources import Sources
@@ -63,10 +65,12 @@ def read_files(data: UserData, sources: Sources) -> tuple[str, Columns, Splits, 
         try:
             found[split] = convert(reading, rows, split, source.where)
         except BenchError:
-            if split != "test" or "validation" not in found or data.test:
+            if split != "test" or data.test or not _without_labels(reading, rows):
                 raise
-            notes.append(f"{source.where} has no labels: the validation rows are the test rows")
-            found["test"] = found.pop("validation")
+            instead = "the validation rows are" if "validation" in found else "training rows become"
+            notes.append(f"{source.where} has no labels: {instead} the test rows")
+            if "validation" in found:
+                found["test"] = found.pop("validation")
             continue
         notes += found[split].said()
     named = first.table and not first.table.with_first_line  # else numbers stay numbers
@@ -74,6 +78,13 @@ def read_files(data: UserData, sources: Sources) -> tuple[str, Columns, Splits, 
     if data.label_columns:  # described by the columns that are in the files
         chosen = tuple((role, column) for role, column in chosen if role != "label")
     return adapter, chosen, _cut(found, data, adapter, notes), notes
+
+
+def _without_labels(reading: ReadingRules, rows: Numbered) -> bool:
+    """Whether no row says what is to be predicted, as in the test file of a competition."""
+    role = {"ner": "tags", "qa": "answer", "unanswerable": "answer"}.get(reading.adapter, "label")
+    known = role in reading.columns and all(isinstance(row, Mapping) for _, row in rows)
+    return known and not any(as_text(reading.value(row, role)) for _, row in rows)
 
 
 def _with_joined_labels(data: UserData, files: dict[str, Source]) -> tuple[UserData, dict[str, Source]]:
@@ -113,7 +124,8 @@ def _like(first: Source, other: Source, columns: Mapping[str, str], given: bool)
         return replace(other, items=lambda: ({names.get(k, k): v for k, v in row.items()} for row in rows()))
     needed = [columns[role] for role in columns if role not in ("group", "start", "sentence")]
     missing = next((column for column in needed if column not in other.table.columns), None)
-    if missing and given:
+    alike = missing and missing.casefold() in map(str.casefold, other.table.columns)
+    if missing and (given or alike):
         raise BenchError(
             f"{other.where} has no column '{missing}', which {first.where} has: it has "
             f"{names_of(other.table.columns)}",
@@ -233,8 +245,10 @@ def _divided(rows: Sequence[Any], fractions: Mapping[str, float]) -> tuple[dict[
         cut, how = split_by_group(rows, fractions, SALT), "too few rows to stratify by label"
     empty = next((split for split, part in cut.items() if not part), None)
     if empty:
+        different = len(set(map(content, rows)))
+        repeated = f", of {counted(different, 'text')} that stay together," if different < len(rows) else ""
         raise BenchError(
-            f"{counted(len(rows), 'row gives', 'rows give')} no {empty} rows: give more rows, or more groups",
+            f"{counted(len(rows), 'row')}{repeated} give no {empty} rows: give more rows, or more groups",
             code="too-few-rows",
         )
     return cut, how

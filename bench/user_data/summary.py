@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
@@ -17,6 +18,7 @@ from bench.models.pooling import own_pooling
 from bench.registry import adapters
 from bench.text import counted
 from bench.user_data.description import Read
+from bench.user_data.tables import MISSING
 from bench.user_data.token_counts import estimated, token_counter
 
 if TYPE_CHECKING:
@@ -25,8 +27,6 @@ if TYPE_CHECKING:
 QUESTIONS = ("qa", "unanswerable")
 SHOWN = 8  # classes that are listed
 RARE = 5  # training rows below which a class is rare
-MISSING = ("nan", "none", "null", "n/a", "na", "-", "?")
-"""Spellings of a missing value; suspicious as a label."""
 LENGTHS = (32, 48, 64, 96, 128, 192, 256)
 """Candidates for the limit of a sequence."""
 WINDOW = 96  # tokens of a question and its context, at least
@@ -191,6 +191,12 @@ def _doubtful(splits: Splits) -> list[str]:
         found.append(
             f"look: class '{missing}' looks like a missing value ({counted(counts[missing], 'training row')}): "
             "leave those rows out if it is"
+        )
+    numbers = {int(name) for name in counts if re.fullmatch(r"-?\d{1,4}", name, re.ASCII)}
+    if labelled and len(numbers) == len(counts) and min(numbers) == -1 and max(numbers) > 1:
+        found.append(
+            f"look: class '-1' ({counted(counts['-1'], 'training row')}) beside 0 to {max(numbers)} often marks a "
+            "missing label: leave those rows out if it does"
         )
     alike: dict[str, list[str]] = defaultdict(list)
     for name in sorted(counts):

@@ -9,7 +9,7 @@ import itertools
 import json
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +21,8 @@ CHUNK = 5_000  # rows read at once
 PEEK = 1_000  # rows from which columns are guessed
 NAMED = {"text", "label", "tokens", "question", "sentence"}  # keys that tell a row from a column
 FEW = 50  # distinct values of a column that may be labels
+MISSING = ("nan", "none", "null", "n/a", "na", "-", "?")
+"""Spellings of a missing value, in lower case; suspicious as a label."""
 
 BLANKS = re.compile(r"\s*")
 
@@ -78,8 +80,35 @@ def read_json(path: Path, encoding: Encoding) -> tuple[Any, RawTable | None]:
     if found is None:
         return value, None
     records, where = found
-    notes = (*_notes(encoding), *([f"rows are {where}"] if where else []))
-    return value, of_objects(path.name, lambda: records, notes)
+    notes = [*_notes(encoding), *([f"rows are {where}"] if where else [])]
+    names = _viewer_names(value)
+    total = value.get("num_rows_total") if isinstance(value, dict) else None
+    if isinstance(total, int) and total > len(records):
+        notes.append(f"the file has {len(records):,} of the {total:,} rows of its data set")
+    return value, replace(of_objects(path.name, lambda: records, notes), names=names)
+
+
+def _viewer_names(value: Any) -> dict[str, Sequence[str]]:
+    """The class names by column that the data set viewer writes beside its rows."""
+    features = value.get("features") if isinstance(value, dict) else None
+    items = [item for item in features if isinstance(item, dict)] if isinstance(features, list) else []
+    found = {str(item.get("name")): class_names(item.get("type")) for item in items}
+    return {name: names for name, names in found.items() if names}
+
+
+def class_names(feature: Any) -> Sequence[str]:
+    """The names of a feature that is a ClassLabel, or a sequence of them in any version's notation."""
+    while True:
+        if isinstance(feature, list) and len(feature) == 1:
+            feature = feature[0]
+        elif isinstance(feature, dict) and isinstance(feature.get("feature"), (dict, list)):
+            feature = feature["feature"]
+        else:
+            break
+    names = feature.get("names") if isinstance(feature, dict) else None
+    if isinstance(names, dict):
+        names = [names[key] for key in sorted(names, key=int)]
+    return names if isinstance(names, list) and all(isinstance(name, str) for name in names) else ()
 
 
 def parse_json(text: str, where: str) -> Any:
@@ -117,6 +146,8 @@ def of_objects(where: str, rows: Callable[[], Iterable[RawRow]], notes: Sequence
 
 def _object(line: str, where: str) -> RawRow:
     value = parse_json(line, where)
+    if _is_annotated(value):
+        return {"text": value[0], **value[1]}
     if not isinstance(value, dict):
         raise BenchError(
             f'{where} is not a JSON object: each line must be one, like {{"text": …, "label": …}}',
@@ -129,6 +160,8 @@ def _records(value: Any) -> tuple[Sequence[RawRow], str] | None:
     """The rows of a JSON value, and where they are in it ('' in a plain list)."""
     if _are_objects(value):
         return value, ""
+    if isinstance(value, list) and all(map(_is_annotated, value)):
+        return [{"text": text, **about} for text, about in value], "pairs of a text and what is said of it"
     if not isinstance(value, dict) or not value:
         return None
     if isinstance(value.get("columns"), list) and isinstance(value.get("data"), list):
@@ -144,6 +177,13 @@ def _records(value: Any) -> tuple[Sequence[RawRow], str] | None:
             return [row["row"] for row in rows], f"under '{key}', each under 'row'"
         return rows, f"under '{key}'"
     return _columns(value)
+
+
+def _is_annotated(value: Any) -> bool:
+    """Whether a value is a text and what spaCy is told of it: its entities or categories."""
+    if not isinstance(value, list) or len(value) != 2 or not isinstance(value[0], str):
+        return False
+    return isinstance(value[1], dict) and bool(value[1].keys() & {"entities", "cats"})
 
 
 def _are_objects(value: Any) -> bool:

@@ -21,6 +21,9 @@ CHARACTERS = 100_000
 WHOLE_BYTES = 512 * 2**20
 """The largest file of a format that can only be read whole."""
 
+MARK = "\ufeff"
+"""The byte order mark: at the start of a line it is no character of the text."""
+
 T = TypeVar("T")
 
 
@@ -40,7 +43,7 @@ def raw_lines(path: Path, encoding: Encoding, newline: str | None = "") -> Itera
             io.TextIOWrapper(file, encoding.name, encoding.errors, newline) as text,
         ):
             for number, line in enumerate(text, 1):  # noqa: B007  (the number is for the error)
-                yield line
+                yield line.lstrip(MARK) if line[:1] == MARK else line  # where files were put together
     except UnicodeError as error:
         raise BenchError(
             f"{path.name} is not {encoding.name} ({_reason(error)} in line {number + 1:,} or later): name another "

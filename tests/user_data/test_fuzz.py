@@ -18,12 +18,12 @@ from bench.user_data.conll_layout import read_conll
 from bench.user_data.delimited import read_delimited
 from bench.user_data.description import from_values
 from bench.user_data.encodings import encoding_of
-from bench.user_data.examples import as_text
 from bench.user_data.labels import as_number, labelling
 from bench.user_data.questions import answers_of
 from bench.user_data.tables import read_json_lines
 from bench.user_data.tagging import scheme_of, to_iob2
 from bench.user_data.text_files import lines_of, sample
+from bench.user_data.values import as_text
 from tests.data import test_hostile_files as hostile
 from tests.data.test_hostile_files import JSON
 

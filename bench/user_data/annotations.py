@@ -1,0 +1,100 @@
+"""What annotation tools export, as plain tables: Label Studio, Prodigy, and the categories of spaCy."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from typing import Any
+
+from bench.text import counted
+from bench.user_data.columns import TEXTS, by_name
+from bench.user_data.spans import with_words
+from bench.user_data.tables import RawRow, RawTable
+
+DECISIONS = {"accept", "reject", "ignore"}
+"""What Prodigy writes into its column `answer`."""
+
+
+def plain_table(table: RawTable, given: Mapping[str, str], adapter: str) -> RawTable:
+    """The table as rows of a text with its label, labels or tags. given: columns by role; adapter: '' where it is
+    to be guessed. BenchError as `with_words` raises."""
+    if {"data", "annotations"} <= set(table.columns):
+        table = _label_studio(table)
+    if "answer" not in given.values():
+        table = _accepted(table)
+    table = _categories(table)
+    return with_words(table, given) if adapter in ("", "ner") else table
+
+
+def _accepted(table: RawTable) -> RawTable:
+    """Without the rows that were not accepted: what they say was found to be wrong."""
+    answers = {row.get("answer") for row in table.peek()} if "answer" in table.columns else set()
+    if not answers or not all(isinstance(a, str) for a in answers) or not answers <= DECISIONS:
+        return table
+    left_out = sum(row.get("answer") != "accept" for row in table.rows())
+
+    def rows() -> Iterator[RawRow]:
+        return (row for row in table.rows() if row.get("answer") == "accept")
+
+    notes = [f"{counted(left_out, 'row')} left out, because 'answer' is not accept"] if left_out else []
+    columns = tuple(column for column in table.columns if column != "answer")
+    return replace(table, columns=columns, rows=rows, notes=(*table.notes, *notes))
+
+
+def _categories(table: RawTable) -> RawTable:
+    """The names that a column `cats` gives one half or more, as a column of labels."""
+    found = [row.get("cats") for row in table.peek()] if "cats" in table.columns else []
+    if not found or not all(isinstance(c, Mapping) and all(map(_is_share, c.values())) for c in found):
+        return table
+
+    def rows() -> Iterator[RawRow]:
+        for row in table.rows():
+            cats = row.get("cats")
+            names = [n for n, s in cats.items() if s >= 0.5] if isinstance(cats, Mapping) else []
+            yield {**row, "cats": names[0] if len(names) == 1 else names}
+
+    columns = tuple("label" if column == "cats" else column for column in table.columns)
+    renamed = lambda: ({"label" if k == "cats" else k: v for k, v in row.items()} for row in rows())  # noqa: E731
+    note = "'cats' holds a number for each label: those with 0.5 or more are the labels"
+    return replace(table, columns=columns, rows=renamed, notes=(*table.notes, note))
+
+
+def _is_share(value: Any) -> bool:
+    return isinstance(value, (int, float)) and 0 <= value <= 1
+
+
+def _label_studio(table: RawTable) -> RawTable:
+    """Tasks of Label Studio: the text of `data`, with the choices or the spans of the first annotation."""
+    kinds = {result.get("type") for row in table.peek() for result in _results(row)}
+    kind = next((kind for kind in ("labels", "choices") if kind in kinds), None)
+    if kind is None:
+        return table
+    column = "entities" if kind == "labels" else "label"
+
+    def rows() -> Iterator[RawRow]:
+        for row in table.rows():
+            values = [r["value"] for r in _results(row) if r.get("type") == kind and "value" in r]
+            chosen = [choice for value in values for choice in value.get("choices", ())]
+            one: Any = values if kind == "labels" else chosen[0] if len(chosen) == 1 else chosen
+            yield {"text": _text(row.get("data")), column: one if row.get("annotations") else None}
+
+    several = sum(len(row.get("annotations") or ()) > 1 for row in table.rows())
+    notes = [f"tasks of Label Studio: the text and the {'spans' if kind == 'labels' else 'choices'} are read"]
+    if several:
+        notes.append(f"{counted(several, 'task has', 'tasks have')} several annotations: the first is read")
+    return replace(table, columns=("text", column), rows=rows, notes=(*table.notes, *notes))
+
+
+def _results(row: RawRow) -> list[Mapping[str, Any]]:
+    annotations = row.get("annotations")
+    first = annotations[0] if isinstance(annotations, list) and annotations else None
+    results = first.get("result") if isinstance(first, Mapping) else None
+    return [item for item in results if isinstance(item, Mapping)] if isinstance(results, list) else []
+
+
+def _text(data: Any) -> Any:
+    """The text of a task: the column with a usual name, else the only one."""
+    if not isinstance(data, Mapping):
+        return None
+    column = by_name(list(data), TEXTS)
+    return data[column] if column else next(iter(data.values())) if len(data) == 1 else None

@@ -1,0 +1,72 @@
+"""Folders of text files, a folder for each class: `train/pos/0_9.txt`, or `sport/001.txt` without splits."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+from bench.contracts import BenchError
+from bench.text import counted
+from bench.user_data.encodings import encoding_of
+from bench.user_data.folders import SPLITS
+from bench.user_data.tables import RawRow, RawTable
+from bench.user_data.text_files import lines_of
+
+SUFFIXES = (".txt", "")
+FEWEST = 2  # classes
+UNLABELLED = ("unsup", "unlabeled", "unlabelled")
+TABLES = (".parquet", ".csv", ".tsv", ".jsonl", ".json", ".ndjson", ".conll", ".gz")
+
+
+def class_tables(folder: Path, encoding: str) -> dict[str, RawTable]:
+    """The rows of each split; {} where the folder is laid out in another way. BenchError for a file that cannot be
+    read."""
+    if any(path.name.lower().endswith(TABLES) for path in folder.iterdir() if path.is_file()):
+        return {}
+    inner = sorted(path for path in folder.iterdir() if path.is_dir() and not path.name.startswith("."))
+    named = {split: path for split, names in SPLITS.items() for path in inner if path.name.lower() in names}
+    if named:
+        found = {split: files for split, path in named.items() if (files := _files(path))}
+    else:
+        found = {"train": files} if (files := _files(folder)) else {}
+    if "train" not in found:
+        return {}
+    known = set(found["train"])
+    strange = next((name for files in found.values() for name in files if name not in known), None)
+    if strange:
+        raise BenchError(
+            f"{folder}: '{strange}' is a folder of the test or validation files, and not of the training files",
+            code="untrained-class",
+        )
+    tables = {split: _table(split, files, encoding) for split, files in found.items()}
+    taken = {path for files in found.values() for paths in files.values() for path in paths}
+    others = [path for path in folder.rglob("*") if path.is_file() and path not in taken]
+    if others:
+        note = f"{counted(len(others), 'other file')} of the folder not read, such as {others[0].name}"
+        tables["train"] = replace(tables["train"], notes=(*tables["train"].notes, note))
+    return tables
+
+
+def _files(folder: Path) -> dict[str, list[Path]]:
+    """The text files by class; {} where there are not several classes of them, or files beside them."""
+    found: dict[str, list[Path]] = {}
+    for path in sorted(folder.iterdir()):
+        inside = sorted(path.iterdir()) if path.is_dir() and not path.name.startswith(".") else []
+        files = [file for file in inside if file.is_file() and file.suffix.lower() in SUFFIXES]
+        files = [file for file in files if not file.name.startswith(".")]
+        if files and path.name.lower() not in UNLABELLED:
+            found[path.name] = files
+    return found if len(found) >= FEWEST else {}
+
+
+def _table(split: str, files: dict[str, list[Path]], encoding: str) -> RawTable:
+    def rows() -> Iterator[RawRow]:
+        for label, paths in files.items():
+            for path in paths:
+                text = "\n".join(lines_of(path, encoding_of(path, encoding)))
+                yield {"text": text, "label": label}
+
+    count = sum(map(len, files.values()))
+    note = f"{counted(count, 'text file')}, and the folder of each is its label ({', '.join(files)[:80]})"
+    return RawTable(split, ("text", "label"), rows, notes=(note,))

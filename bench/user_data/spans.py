@@ -1,0 +1,201 @@
+"""Entities as spans of characters, as annotation tools and spaCy write them, turned into words and tags."""
+
+from __future__ import annotations
+
+import itertools
+import re
+import unicodedata
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from bench.contracts import BenchError
+from bench.text import counted
+from bench.user_data.columns import TEXTS, by_name
+from bench.user_data.literals import parse
+from bench.user_data.tables import RawRow, RawTable
+
+COLUMNS = ("entities", "spans", "label", "labels", "ner", "annotations", "tags")
+"""Columns that may hold spans, likeliest first."""
+
+START = ("start", "start_offset", "start_char", "begin")
+END = ("end", "end_offset", "end_char", "stop")
+LABEL = ("label", "labels", "type", "entity", "entity_group", "tag", "name", "class")
+WITHIN = 0.1  # share of spans that may begin or end inside a word
+
+DONE = {
+    "trimmed": "{count:,} spans begin or end with a blank: read without",
+    "widened": "{count:,} spans begin or end inside a word: the whole word is taken",
+    "overlapping": "{count:,} spans overlap a longer one: left out",
+    "broken": "{count:,} rows are left out, because a span is not where its text is",
+}
+
+
+@dataclass(frozen=True)
+class Span:
+    """Characters `start` to `end` (exclusive). text: what the file says is there, '' where it says nothing."""
+
+    start: int
+    end: int
+    label: str
+    text: str = ""
+
+
+def with_words(table: RawTable, given: Mapping[str, str]) -> RawTable:
+    """The table with lists of words and tags in the columns of texts and spans; unchanged where it has no spans.
+    given: columns by role. BenchError where most spans do not fit the words."""
+    text = given.get("words") or given.get("text") or by_name(table.columns, TEXTS)
+    named = given.get("tags") or given.get("label")
+    rows = table.peek()
+    columns = [named] if named else [c for n in COLUMNS for c in table.columns if c.lower() == n]
+    column = next((column for column in columns if _holds_spans(rows, column)), None)
+    if column is None or text not in table.columns or not all(isinstance(row.get(text), str) for row in rows):
+        return table
+    reader = _Reader(text, column, _ends_are_inclusive(rows, text, column))
+    done: Counter[str] = Counter()
+    for row in table.rows():
+        reader.read(row, done)
+        done["rows"] += 1
+    if done["broken"] > done["rows"] / 2:
+        raise BenchError(
+            f"{table.where}: in {done['broken']:,} of {counted(done['rows'], 'row')} a span of '{column}' is not "
+            f"where its text is in '{text}': count characters from 0, and the end after the last one",
+            code="spans-elsewhere",
+        )
+    if done["widened"] > WITHIN * max(done["spans"], 1):
+        raise BenchError(
+            f"{table.where}: {done['widened']:,} of {counted(done['spans'], 'span')} in '{column}' begin or end "
+            f"inside words of '{text}': are they counted in characters from 0? give one tag a word instead",
+            code="spans-within-words",
+        )
+    notes = [f"'{column}' holds spans of characters: they are read as tags of words and punctuation marks"]
+    if reader.inclusive:
+        notes.append("the end of a span is its last character, not the one after it")
+    notes += [said.format(count=done[what]) for what, said in DONE.items() if done[what]]
+    kept = tuple(
+        c
+        for c in table.columns
+        if c in (text, column) or c.lower() not in ("tokens", "words", "label", "labels")
+    )
+    return replace(table, columns=kept, rows=lambda: reader.rows(table), notes=(*table.notes, *notes))
+
+
+@dataclass(frozen=True)
+class _Reader:
+    text: str
+    column: str
+    inclusive: bool
+
+    def rows(self, table: RawTable) -> Iterator[RawRow]:
+        for row in table.rows():
+            found = self.read(row, Counter())
+            if found is not None:
+                yield {**row, self.text: found[0], self.column: found[1]}
+
+    def read(self, row: RawRow, done: Counter[str]) -> tuple[list[str], list[str] | None] | None:
+        """The words and their tags (None where the row has no spans, not even an empty list); None for a row whose
+        spans are elsewhere. done: what was done, counted by keys of DONE, and the `spans`, are added to."""
+        text, spans = row.get(self.text), spans_of(row.get(self.column))
+        if not isinstance(text, str):
+            return [], None
+        words = words_in(text)
+        if spans is None:
+            return [text[a:b] for a, b in words], None
+        tags = ["O"] * len(words)
+        for span in sorted(spans, key=lambda span: span.start - span.end):
+            start, end = span.start, span.end + self.inclusive
+            if not 0 <= start < end <= len(text) or (
+                span.text and text[start:end].strip() != span.text.strip()
+            ):
+                done["broken"] += 1
+                return None
+            self._tag(words, tags, (text[start:end], start, span.label), done)
+        return [text[a:b] for a, b in words], tags
+
+    def _tag(
+        self,
+        words: Sequence[tuple[int, int]],
+        tags: list[str],
+        span: tuple[str, int, str],
+        done: Counter[str],
+    ) -> None:
+        written, start, label = span
+        inner = written.strip()
+        done["spans"] += 1
+        done["trimmed"] += inner != written
+        start += len(written) - len(written.lstrip())
+        end = start + len(inner)
+        inside = [n for n, (a, b) in enumerate(words) if a < end and b > start]
+        if not inside or any(tags[n] != "O" for n in inside):
+            done["overlapping"] += bool(inside)
+            return
+        done["widened"] += words[inside[0]][0] != start or words[inside[-1]][1] != end
+        for n in inside:
+            tags[n] = f"{'B' if n == inside[0] else 'I'}-{label}"
+
+
+def spans_of(value: Any) -> list[Span] | None:
+    """The spans in a cell: lists of start, end and label, or objects with these; None for anything else."""
+    if isinstance(value, str):
+        value = parse(value) if value.lstrip()[:1] in ("[", "{") else None
+    if isinstance(value, Mapping):
+        value = value.get("entities")
+    if not isinstance(value, (list, tuple)):
+        return None
+    found = [_span(item) for item in value]
+    return None if None in found else [span for span in found if span]
+
+
+def _span(item: Any) -> Span | None:
+    if isinstance(item, Mapping):
+        start, end, label = (next((item[k] for k in keys if k in item), None) for keys in (START, END, LABEL))
+        label = label[0] if isinstance(label, list) and len(label) == 1 else label
+        text = item.get("text", "")
+    elif isinstance(item, (list, tuple)) and len(item) == 3:
+        (start, end, label), text = item, ""
+    else:
+        return None
+    whole = all(isinstance(place, int) and not isinstance(place, bool) for place in (start, end))
+    if not whole or not isinstance(label, str) or not label.strip():
+        return None
+    return Span(start, end, re.sub(r"\s+", "-", label.strip()), text if isinstance(text, str) else "")
+
+
+def words_in(text: str) -> list[tuple[int, int]]:
+    """Where the words of a text are: runs of letters, digits and their marks; each other sign alone, and each
+    letter of the East Asian scripts, which have no blanks."""
+    found: list[tuple[int, int]] = []
+    numbered = itertools.groupby(enumerate(text), key=lambda pair: _kind(*pair))
+    for kind, group in numbered:
+        places = [place for place, _ in group]
+        if kind != " ":
+            found.append((places[0], places[-1] + 1))
+    return found
+
+
+def _kind(place: int, sign: str) -> str:
+    """What stays together: `w` for parts of words, a blank for what is between words, else the place."""
+    if sign.isspace():
+        return " "
+    if unicodedata.east_asian_width(sign) in "WF":
+        return str(place)
+    joins = sign.isalnum() or sign in "_\u200c\u200d" or unicodedata.category(sign)[0] == "M"
+    return "w" if joins else str(place)
+
+
+def _holds_spans(rows: Sequence[RawRow], column: str) -> bool:
+    found = [spans_of(value) for row in rows if (value := row.get(column)) is not None]
+    return bool(found) and None not in found and any(found)
+
+
+def _ends_are_inclusive(rows: Sequence[RawRow], text: str, column: str) -> bool:
+    """Whether ends are last characters: nearly all then end with a word, and most do not otherwise."""
+    usual = inclusive = total = 0
+    for row in rows:
+        ends = {end for _, end in words_in(str(row.get(text)))}
+        for span in spans_of(row.get(column)) or ():
+            total += 1
+            usual += span.end in ends
+            inclusive += span.end + 1 in ends
+    return inclusive >= 0.9 * total and usual < 0.5 * total

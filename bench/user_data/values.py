@@ -1,0 +1,66 @@
+"""The values of cells: as text, as lists, and as labels."""
+
+from __future__ import annotations
+
+import math
+import re
+import unicodedata
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from bench.user_data.literals import parse, parse_words, words_of
+
+INVISIBLE = "\u200b\u200c\u200d\u200e\u200f\u2060\ufeff\u00ad"
+"""Characters without a width: around a label they are left-overs of copying."""
+
+EMPTY_SET = "set()"
+
+
+def as_text(value: Any, names: Sequence[str] | None = None) -> str:
+    """A stored value as text without blanks around it: missing is '', a whole float is an int, a number with
+    a name is its name."""
+    if isinstance(value, float) and math.isfinite(value) and value.is_integer():
+        value = int(value)
+    if value is None or (isinstance(value, float) and math.isnan(value)):
+        return ""
+    if isinstance(value, bool):
+        return str(value).lower()
+    if names and isinstance(value, str) and re.fullmatch(r"-?\d{1,9}(\.0)?", value) and value not in names:
+        value = int(float(value))
+    if names and isinstance(value, int):
+        return names[value] if 0 <= value < len(names) else ""
+    text = value if isinstance(value, str) else str(value)
+    return (
+        text.encode(errors="replace").decode().strip()
+    )  # a lone surrogate, as JSON may have, is no character
+
+
+def as_label(value: Any, names: Sequence[str] | None = None) -> str:
+    """A label as text: composed (NFC), and without blanks or invisible characters around it."""
+    return unicodedata.normalize("NFC", as_text(value, names)).strip(f"{INVISIBLE} \t\r\n\u00a0")
+
+
+def listed(value: Any) -> list[Any] | None:
+    """A list, a list written out in a cell, or text cut at blanks; None for anything else."""
+    if isinstance(value, str):
+        value = (
+            parse_words(value)
+            if value.lstrip()[:1] in "[(" or value.startswith("array(")
+            else words_of(value)
+        )
+    if isinstance(value, str) or not isinstance(value, Iterable) or isinstance(value, (Mapping, bytes)):
+        return None
+    return list(value)
+
+
+def written_list(value: Any) -> list[Any] | None:
+    """The list that a cell holds in any notation, sets among them; None for a text or anything else."""
+    if isinstance(value, str):
+        start = value.lstrip()
+        if start.strip() == EMPTY_SET:
+            return []
+        is_one = start[:1] in ("[", "(", "{") or start.startswith("array(")
+        value = parse(value) if is_one else None
+    if value is None or isinstance(value, (str, Mapping, bytes)) or not isinstance(value, Iterable):
+        return None
+    return list(value)
