@@ -174,12 +174,16 @@ def _key(item: dict[str, dict[str, str]]) -> str:
 def table(answers: Sequence[Answer]) -> str:
     """The answers in Markdown, a row for each fault."""
     asked = list(dict.fromkeys(item.asked for item in answers))
-    lines = [f"| fault | {' | '.join(asked)} |", f"|---|{'---|' * len(asked)}"]
+    lines = [f"| fault | {' | '.join(map(_heading, asked))} |", f"|---|{'---|' * len(asked)}"]
     found = {(item.fault, item.asked): item for item in answers}
     for fault in dict.fromkeys(item.fault for item in answers):
         cells = [_shown(found.get((fault, name))) for name in asked]
         lines.append(f"| {fault} | {' | '.join(cells)} |")
     return "\n".join(lines) + "\n"
+
+
+def _heading(asked: str) -> str:
+    return asked if asked == "tests" else f"`{asked}`"
 
 
 def _shown(item: Answer | None) -> str:
