@@ -190,9 +190,13 @@ def _shown(item: Answer | None) -> str:
     if item is None:
         return "not asked"
     verdict = "found" if item.found else item.detail or "missed"
+    if item.fault == NO_FAULT:
+        verdict = "a false alarm" if item.found else "no alarm"
     if not item.cells:
         return verdict
     changed = item.cells - item.identical
+    if not changed:
+        return f"{verdict}: no prediction of {item.cells} cells changed"
     cells = sum(not name.startswith("all tasks/") for name in item.where)
     return f"{verdict}: {cells} of {item.cells} cells regressed, {changed} changed"
 

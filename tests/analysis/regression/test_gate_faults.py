@@ -71,6 +71,13 @@ def test_the_table_has_a_column_for_each_that_was_asked() -> None:
         "| a | found: 1 of 3 cells regressed, 2 changed | not asked |",
         "| b | not asked | found |",
     ]
+    assert "| missed: no prediction of 4 cells changed |" in table([Answer("a", "gate", False, (), 4, 4)])
+    assert "| no alarm: no prediction of 4 cells changed |" in table(
+        [Answer(NO_FAULT, "gate", False, (), 4, 4)]
+    )
+    assert "| a false alarm: 1 of 4 cells" in table(
+        [Answer(NO_FAULT, "gate", True, ("t/full/minilm",), 3, 4)]
+    )
     assert "| no end |" in table([Answer("a", "tests", False, detail="no end")])
 
 
