@@ -164,9 +164,7 @@ def check_onnx(asked: bool, folder: Path | None) -> None:
     if not asked:
         return
     if folder is None:
-        raise BenchError(
-            "--onnx needs --export DIR: the graph is part of the saved model", "onnx-alone"
-        )
+        raise BenchError("--onnx needs --export DIR: the graph is part of the saved model", "onnx-alone")
     from bench.export.onnx_graph import check_packages
 
     check_packages()

@@ -2,7 +2,7 @@
 
 Speed is the ratio of medians over repeats, with the range of the ratios of single repeats. Quality is a paired
 equivalence test (two one-sided t tests, Schuirmann 1987) of the headline metric over seeds: equivalent within
-MARGIN, which is not chosen from measurements. Strategies of one seed share rows and head, so their differences are
+MARGIN, which is a choice. Strategies of one seed share rows and head, so their differences are
 not independent pairs: they are averaged first, and seeds are the pairs."""
 
 from __future__ import annotations

@@ -174,7 +174,7 @@ def _key(item: dict[str, dict[str, str]]) -> str:
 def table(answers: Sequence[Answer]) -> str:
     """The answers in Markdown, a row for each fault."""
     asked = list(dict.fromkeys(item.asked for item in answers))
-    lines = [f"| fault | {' | '.join(asked)} |", f"|---|{'---|' * len(asked)}"]
+    lines = [f"| fault | {' | '.join(map(_heading, asked))} |", f"|---|{'---|' * len(asked)}"]
     found = {(item.fault, item.asked): item for item in answers}
     for fault in dict.fromkeys(item.fault for item in answers):
         cells = [_shown(found.get((fault, name))) for name in asked]
@@ -182,13 +182,21 @@ def table(answers: Sequence[Answer]) -> str:
     return "\n".join(lines) + "\n"
 
 
+def _heading(asked: str) -> str:
+    return asked if asked == "tests" else f"`{asked}`"
+
+
 def _shown(item: Answer | None) -> str:
     if item is None:
         return "not asked"
     verdict = "found" if item.found else item.detail or "missed"
+    if item.fault == NO_FAULT:
+        verdict = "a false alarm" if item.found else "no alarm"
     if not item.cells:
         return verdict
     changed = item.cells - item.identical
+    if not changed:
+        return f"{verdict}: no prediction of {item.cells} cells changed"
     cells = sum(not name.startswith("all tasks/") for name in item.where)
     return f"{verdict}: {cells} of {item.cells} cells regressed, {changed} changed"
 

@@ -10,6 +10,7 @@ import pytest
 from bench.analysis.regression import history
 from bench.analysis.tables.formats import render
 from bench.contracts import BenchError, Recipe
+from bench.runs.record import Seconds
 from tests.analysis.conftest import MACHINE, make_record
 
 
@@ -123,6 +124,22 @@ def test_the_trend_names_the_commit_that_begins_a_step(tmp_path):
         history.append(run_at(f"c{number}", 0.8 - 0.05 * (number >= 7) + 0.001 * (number % 3)), path)
     text = render(history.trend(history.read(path), "quick", task="reviews"), "md")
     assert "points at c7" in text
+
+
+def test_times_of_another_machine_are_in_no_trend(tmp_path):
+    """The last run's machine decides; a step of time is named by the run that begins it."""
+    path = tmp_path / "history.jsonl"
+    for number in range(16):
+        fast = number in (3, 9)
+        threads, cold = (64, 1.0) if fast else (2, 20.0 if number >= 8 else 10.0)
+        machine = MACHINE.model_copy(update={"commit": f"c{number}", "threads": threads})
+        records = [make_record(machine=machine, seconds=Seconds(train=cold, cold=cold))]
+        history.append(records, path)
+    (row,) = history.trend(history.read(path), "quick").blocks[0].rows
+    runs, _, scores, _, seconds, times, steps = row.entries
+    assert (runs.value, seconds.value) == (16, 20.0)
+    assert (len(str(scores.value)), len(str(times.value))) == (16, 14)
+    assert steps.value == "+100% at c8"
 
 
 def test_a_trend_never_mixes_recipes():

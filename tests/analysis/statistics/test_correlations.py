@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import pytest
@@ -15,7 +16,6 @@ EXAMPLES = 25
 COPIES = 400
 """Of every example, so that one more of an example is a small change of its weight."""
 
-Correlation = Callable[[np.ndarray, np.ndarray], float]
 Sides = tuple[np.ndarray, np.ndarray]
 
 
@@ -35,17 +35,27 @@ def _labels(count: int) -> Sides:
     return names[truth], names[said]
 
 
+def _pearson(first: np.ndarray, second: np.ndarray) -> float:
+    found: Any = stats.pearsonr(first, second)
+    return found[0]
+
+
+def _spearman(first: np.ndarray, second: np.ndarray) -> float:
+    found: Any = stats.spearmanr(first, second)
+    return found[0]
+
+
+def _mcc(first: np.ndarray, second: np.ndarray) -> float:
+    return float(matthews_corrcoef(first, second))
+
+
 CASES = {
-    "pearson": (correlations.pearson, lambda a, b: float(stats.pearsonr(a, b)[0]), _numbers(1000)),
-    "pearson, equal values": (correlations.pearson, lambda a, b: float(stats.pearsonr(a, b)[0]), _numbers(2)),
-    "spearman": (correlations.spearman, lambda a, b: float(stats.spearmanr(a, b)[0]), _numbers(1000)),
-    "spearman, equal values": (
-        correlations.spearman,
-        lambda a, b: float(stats.spearmanr(a, b)[0]),
-        _numbers(2),
-    ),
-    "mcc of 2 labels": (correlations.mcc, lambda a, b: float(matthews_corrcoef(a, b)), _labels(2)),
-    "mcc of 4 labels": (correlations.mcc, lambda a, b: float(matthews_corrcoef(a, b)), _labels(4)),
+    "pearson": (correlations.pearson, _pearson, _numbers(1000)),
+    "pearson, equal values": (correlations.pearson, _pearson, _numbers(2)),
+    "spearman": (correlations.spearman, _spearman, _numbers(1000)),
+    "spearman, equal values": (correlations.spearman, _spearman, _numbers(2)),
+    "mcc of 2 labels": (correlations.mcc, _mcc, _labels(2)),
+    "mcc of 4 labels": (correlations.mcc, _mcc, _labels(4)),
 }
 
 
