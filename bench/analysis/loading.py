@@ -29,6 +29,15 @@ RECENT = 64
 
 
 @dataclass(frozen=True)
+class Sums:
+    """What is known of prediction files without decoding them. stated: the SHA-256 of a cell's file, by its record;
+    '' where it has none. verify: raises where the file is not that one."""
+
+    stated: Callable[[str], str]
+    verify: Callable[[str], object]
+
+
+@dataclass(frozen=True)
 class Run:
     """A run, finished or not. `predictions(cell id)` raises where a cell has none. verified: whether checksums
     showed that the records are as they were written. given: what the run had beside its suite.
@@ -40,6 +49,7 @@ class Run:
     verified: bool = True
     given: RunInputs = NOTHING
     planned: tuple[str, ...] = ()
+    sums: Sums | None = None
 
 
 def columns(table: Predictions, test: str = "test") -> dict[str, np.ndarray]:

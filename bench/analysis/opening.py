@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
-from bench.analysis.loading import Run
+from bench.analysis.loading import Run, Sums
 from bench.analysis.regression.baseline import read, read_revision
 from bench.analysis.tables.model import Table
 from bench.contracts import BenchError
@@ -31,7 +31,13 @@ def open_source(name: str, suite: str = "") -> Run:
     planned = tuple(store.planned())
     few = len(planned) <= MANY
     return Run(
-        str(store.path), store.seen_records(), store.predictions, few, run_inputs.read(store.path), planned
+        str(store.path),
+        store.seen_records(),
+        store.predictions,
+        verified=few,
+        given=run_inputs.read(store.path),
+        planned=planned,
+        sums=Sums(store.stated_sum, store.check_predictions),
     )
 
 

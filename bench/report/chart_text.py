@@ -30,7 +30,11 @@ def all_fit(value: Any) -> Any:
         return fit(value)
     if isinstance(value, dict):
         return {
-            key: all_fit(item) if isinstance(item, (str, dict, list, tuple)) else item
+            key: fit(item)
+            if type(item) is str
+            else all_fit(item)
+            if isinstance(item, (str, dict, list, tuple))
+            else item
             for key, item in value.items()
         }
     return [all_fit(item) for item in value] if isinstance(value, (list, tuple)) else value

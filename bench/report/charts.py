@@ -93,7 +93,7 @@ def _mean(reading: Reading, group: Group) -> dict[str, Any]:
 
 def ledger(found: Ledger, reading: Reading, task: str) -> Chart | None:
     """The seconds of a task by part, one bar per strategy."""
-    entries = [item for item in found.entries if item.key.task == task]
+    entries = found.of_task(task)
     if not entries:
         return None
     values = []

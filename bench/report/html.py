@@ -35,18 +35,44 @@ class ShownEntry:
     numeric: bool
 
 
+MOST_PICTURES = 100
+"""Charts of a page that have a static picture; the page's script draws the others. Each picture takes about 15 ms
+of CPU time, and the library that draws them keeps megabytes of each."""
+
+
+class _Pictures:
+    """The static pictures of a page: of its first charts, in reading order. charts: how many it has."""
+
+    def __init__(self, page: Page | Regression) -> None:
+        values = [value for value in vars(page).values() if isinstance(value, tuple)]
+        self.charts = sum(isinstance(item, Chart) for value in values for item in value)
+        self.most = self._left = MOST_PICTURES
+
+    def svg(self, chart: Chart) -> Any:
+        """The chart's static form, '' where the page has enough of them. Its texts are escaped by Vega."""
+        from markupsafe import Markup
+
+        self._left -= 1
+        return Markup(chart.svg()) if self._left >= 0 else ""
+
+
 def report(page: Page) -> str:
     """The report of a run as HTML."""
-    return _render("report.html", page=page, looks=palette.looks(page.strategies), reference=REFERENCE)
+    return _render("report.html", page, reference=REFERENCE)
 
 
 def regression(page: Regression) -> str:
     """The comparison of two runs as HTML."""
-    return _render("regression.html", page=page, looks=palette.looks(page.strategies))
+    return _render("regression.html", page)
 
 
-def _render(template: str, **values: Any) -> str:
-    return _environment().get_template(template).render(**values)
+def _render(template: str, page: Page | Regression, **values: Any) -> str:
+    looks = palette.looks(page.strategies)
+    return (
+        _environment()
+        .get_template(template)
+        .render(page=page, looks=looks, pictures=_Pictures(page), **values)
+    )
 
 
 @lru_cache(maxsize=1)
@@ -66,7 +92,6 @@ def _environment() -> Any:
     environment.globals |= {
         "cells": cells,
         "decimals": column_decimals,
-        "svg": _svg,
         "vega": _vega,
         "colours": palette,
         "identifier": _identifier,
@@ -89,13 +114,6 @@ def cells(table: Table, entries: tuple[Entry, ...], decimals: list[int]) -> list
 def _cell(entry: Entry, column: Column, digits: int) -> ShownEntry:
     order = "" if entry.value is None else str(entry.value)
     return ShownEntry(cell_text(entry, column, digits), order, entry.mark, column.unit != "text")
-
-
-def _svg(chart: Chart) -> Any:
-    """The chart's static form. Its texts are escaped by Vega."""
-    from markupsafe import Markup
-
-    return Markup(chart.svg())
 
 
 def _vega() -> Any:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 from pydantic import TypeAdapter, ValidationError
@@ -41,7 +42,21 @@ class Ledger:
     def reference(self, entry: LedgerEntry) -> LedgerEntry | None:
         """The reference strategy on the same task and backbone; None for the reference itself."""
         key = entry.key._replace(strategy=REFERENCE)
-        return next((other for other in self.entries if other.key == key != entry.key), None)
+        return self._by_key.get(key) if key != entry.key else None
+
+    def of_task(self, task: str) -> list[LedgerEntry]:
+        return self._by_task.get(task, [])
+
+    @cached_property
+    def _by_key(self) -> dict[Key, LedgerEntry]:
+        return {entry.key: entry for entry in reversed(self.entries)}
+
+    @cached_property
+    def _by_task(self) -> dict[str, list[LedgerEntry]]:
+        found: dict[str, list[LedgerEntry]] = {}
+        for entry in self.entries:
+            found.setdefault(entry.key.task, []).append(entry)
+        return found
 
 
 def ledger(reading: Reading) -> Ledger:

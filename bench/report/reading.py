@@ -49,7 +49,16 @@ class Reading:
 
     def of_task(self, task: str) -> list[Group]:
         """The groups of a task that have a finished seed."""
-        return [group for key, group in self.groups.items() if key.task == task and group.done]
+        return list(self._finished.get(task, ()))
+
+    @cached_property
+    def _finished(self) -> dict[str, list[Group]]:
+        """By task; looked up for each of thousands of charts and cells."""
+        found: dict[str, list[Group]] = {}
+        for key, group in self.groups.items():
+            if group.done:
+                found.setdefault(key.task, []).append(group)
+        return found
 
     def headline(self, task: str) -> str:
         """The name of the metric that ranks the task's strategies."""
@@ -57,8 +66,16 @@ class Reading:
 
     def label(self, key: Key) -> str:
         """The strategy, and the backbone where the run has the strategy with more than one."""
-        backbones = {other.backbone for other in self.groups if other.strategy == key.strategy}
-        return f"{key.strategy} {short(key.backbone)}" if len(backbones) > 1 else key.strategy
+        several = len(self._backbones.get(key.strategy, ())) > 1
+        return f"{key.strategy} {short(key.backbone)}" if several else key.strategy
+
+    @cached_property
+    def _backbones(self) -> dict[str, set[str]]:
+        """By strategy."""
+        found: dict[str, set[str]] = {}
+        for key in self.groups:
+            found.setdefault(key.strategy, set()).add(key.backbone)
+        return found
 
     def entry(self, key: Key, column: str) -> Entry:
         """The entry of a group in this column of the table of scores, empty where there is none."""
@@ -76,8 +93,15 @@ class Reading:
 
     def compared(self, task: str) -> list[Comparison]:
         """The comparisons of a task by its headline metric."""
-        metric = self.headline(task)
-        return [item for item in self.comparisons if item.first.task == task and item.metric == metric]
+        return list(self._compared.get((task, self.headline(task)), ()))
+
+    @cached_property
+    def _compared(self) -> dict[tuple[str, str], list[Comparison]]:
+        """By task and metric."""
+        found: dict[tuple[str, str], list[Comparison]] = {}
+        for item in self.comparisons:
+            found.setdefault((item.first.task, item.metric), []).append(item)
+        return found
 
     def columns(self, record: Record, test: str = "test") -> Columns | None:
         """The per-example columns of one test set; None where the record has none."""

@@ -21,6 +21,7 @@ import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -104,6 +105,14 @@ class Store:
             return file.read(use_threads=False)  # threads slow down the reading of a file this small
         except (OSError, pyarrow.ArrowException) as error:
             raise Damaged(path, "not a readable Parquet file") from error
+
+    def stated_sum(self, cell: str) -> str:
+        """The SHA-256 of a cell's predictions by its record as it was last read; '' where there is none."""
+        return self._sums.get(cell, "")
+
+    def check_predictions(self, cell: str) -> None:
+        """Raises Damaged where the predictions of a cell are missing or not those of its record."""
+        self._checked_predictions(cell)
 
     def begin(self, suite: str, cells: Iterable[str], grid: Iterable[str] = ()) -> None:
         """Write the plan; cells of earlier calls stay in it. grid: all cells of the suite, in order, if the run
@@ -196,7 +205,12 @@ class Store:
 
     def cell_of(self, path: Path) -> str:
         """The id of the cell whose record is at `path`."""
-        return path.as_posix()[len((self.path / "records").as_posix()) + 1 :].removesuffix(".json")
+        return path.as_posix()[self._before_cell :].removesuffix(".json")
+
+    @cached_property
+    def _before_cell(self) -> int:
+        """Letters of a record's path before the id of its cell."""
+        return len((self.path / "records").as_posix()) + 1
 
     def _files(self, name: str) -> list[Path]:
         files, irregular = plain_files.scan(self.path / name)

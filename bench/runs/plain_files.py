@@ -72,6 +72,8 @@ def read_in_plain_folder(path: Path) -> bytes:
         blocks = []
         while block := os.read(descriptor, BLOCK):
             blocks.append(block)
+            if len(block) < BLOCK:  # of a plain file: its end
+                break
     finally:
         os.close(descriptor)
     return blocks[0] if len(blocks) == 1 else b"".join(blocks)

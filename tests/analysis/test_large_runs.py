@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import shutil
 from collections import Counter
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +18,7 @@ from bench.analysis.opening import open_source
 from bench.analysis.regression.compare import compare
 from bench.analysis.regression.quality import _digest
 from bench.analysis.statistics import paired, resampling, uncertainty
+from bench.contracts import BenchError
 from bench.report import curves, html, page
 from bench.report.reading import read
 from bench.runs.folder import Store
@@ -63,6 +66,46 @@ def test_compare_opens_each_record_and_each_prediction_file_once(
     compare(run, run)
     cells = len(run.records)
     assert counted == {"records": cells, "predictions": 2 * cells}  # the same run on both sides
+
+
+def test_files_that_are_equal_in_both_runs_are_decoded_once_and_verified_twice(
+    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shutil.copytree(store.path, tmp_path / "again")
+    decoded = calls(monkeypatch, Store, "predictions")
+    sides = [open_source(str(store.path)), open_source(str(tmp_path / "again"))]
+    plain = [replace(side, sums=None) for side in sides]
+    found = compare(*sides)
+    assert len(decoded) == len(sides[0].records)
+    assert (found.cells, found.costs) == (compare(*plain).cells, compare(*plain).costs)
+
+
+def test_a_file_that_was_changed_is_found_even_where_its_record_says_that_it_is_equal(
+    store: Store, tmp_path: Path
+) -> None:
+    shutil.copytree(store.path, tmp_path / "again")
+    other = Store(tmp_path / "again")
+    run, again = open_source(str(store.path)), open_source(str(other.path))
+    other.predictions_path(run.records[0].cell.id).write_bytes(b"other")
+    with pytest.raises(BenchError) as error:
+        compare(run, again)
+    assert error.value.code == "damaged"
+
+
+def test_a_page_with_many_charts_has_pictures_of_the_first_alone_and_says_so(
+    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("jinja2")
+    made = page.build(open_source(str(store.path)), tmp_path)
+    whole = html.report(made)
+    charts = whole.count('class="chart"')
+    assert whole.count("<svg") == charts
+    assert "without scripts" not in whole
+    monkeypatch.setattr(html, "MOST_PICTURES", 2)
+    some = html.report(made)
+    assert some.count("<svg") == 2
+    assert some.count('class="chart"') == some.count('type="application/json"') == charts
+    assert f"This page has {charts} charts. The first 2 are here as pictures." in some
 
 
 def test_a_report_opens_each_record_and_each_prediction_file_once(

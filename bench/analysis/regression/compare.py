@@ -123,7 +123,8 @@ def compare(baseline: Run, run: Run, options: CompareOptions | None = None) -> R
         if not side.records:
             raise BenchError(f"{side.name} has no records: nothing can be compared", code="no-records")
     old, new = gather(baseline.records), gather(run.records)
-    settled, samples = sorted_out(old, new, Source(baseline.predictions), Source(run.predictions))
+    sources = [Source(side.predictions, side.sums) for side in (baseline, run)]
+    settled, samples = sorted_out(old, new, *sources)
     settled, samples = without_unfinished(settled, samples, unfinished(run))
     cells = changes(samples)
     by_strategy: dict[Key, list[Change]] = {}

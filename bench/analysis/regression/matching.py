@@ -50,7 +50,9 @@ def sorted_out(
     for key in dict.fromkeys([*old, *new]):
         finding = _without_test(key, old.get(key), new.get(key))
         if finding is None:
-            sides = sample(old[key], before), sample(new[key], after)
+            first = sample(old[key], before)
+            again = first is not None and _repeats(old[key], new[key], before, after)
+            sides = first, first if again else sample(new[key], after)
             if sides[0] is None or sides[1] is None:
                 where = "the baseline" if sides[0] is None else "the run"
                 finding = Finding(
@@ -63,6 +65,24 @@ def sorted_out(
         if finding is not None:
             settled.append(finding)
     return settled, samples
+
+
+def _repeats(old: Group, new: Group, before: Source, after: Source) -> bool:
+    """Whether all prediction files of a cell are equal, byte by byte, so that one of the two needs no decoding."""
+    if before.sums is None or after.sums is None or len(old.done) != len(new.done):
+        return False
+    for first, second in zip(old.done, new.done, strict=True):
+        stated = before.sums.stated(first.cell.id)
+        same = (first.cell.seed, first.headline, first.metrics) == (
+            second.cell.seed,
+            second.headline,
+            second.metrics,
+        )
+        if not same or not stated or stated != after.sums.stated(second.cell.id):
+            return False
+    for record in new.done:
+        after.sums.verify(record.cell.id)
+    return True
 
 
 def _without_test(key: Key, old: Group | None, new: Group | None) -> Finding | None:
@@ -128,7 +148,8 @@ def differences(old: Group, new: Group) -> list[str]:
         found.append(f"task version {versions[0]} then, {versions[1]} now")
     elif _other_rows(old, new):
         found.append("other data (the fingerprint of the rows differs)")
-    recipes = [dataclasses.asdict(side.cell.recipe) for side in (first, second)]
+    same = first.cell.recipe == second.cell.recipe
+    recipes = [{} if same else dataclasses.asdict(side.cell.recipe) for side in (first, second)]
     options = [dict(side.cell.options) for side in (first, second)]
     for kind, (then, now) in (("recipe", recipes), ("option", options)):
         for name in dict.fromkeys([*then, *now]):

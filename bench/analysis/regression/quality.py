@@ -14,6 +14,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
@@ -139,15 +140,19 @@ def _digests(columns: Columns) -> dict[str, bytes]:
 def _digest(values: np.ndarray) -> bytes:
     """Of texts as they are, and of numbers as float32, which is how a baseline holds fractions."""
     if values.dtype.kind in "OUS":
-        content = _joined([str(value) for value in values.tolist()]).encode(errors="surrogatepass")
+        content = _joined(values.tolist()).encode(errors="surrogatepass")
     else:
         content = (values.astype(np.float32) + np.float32(0)).tobytes()  # -0 is 0
     return hashlib.sha256(content).digest()
 
 
-def _joined(texts: Sequence[str]) -> str:
-    """One text for each list of texts, and another for every other list."""
-    whole = "\0".join(texts)
+def _joined(values: Sequence[Any]) -> str:
+    """One text for each list of texts, and another for every other list. Values that are no texts count as text."""
+    try:
+        texts, whole = values, "\0".join(values)
+    except TypeError:
+        texts = [str(value) for value in values]
+        whole = "\0".join(texts)
     if whole.count("\0") == len(texts) - 1:  # so it can be split again
         return f"{len(texts)}\0{whole}"
     return "".join(f"{len(text)}:{text}" for text in texts)

@@ -48,14 +48,16 @@ class Noise:
 
     def quantile(self, probability: float) -> float:
         """The quantile at this probability, which must be above one half; by bisection."""
-        from scipy.special import ndtri
+        from scipy.special import ndtr, ndtri
 
         low, high = (
             float(ndtri(probability)) * np.sqrt([self.variances.min(), self.variances.max()])
         ).tolist()
+        deviations = np.sqrt(self.variances + TINY)[None]
         while high - low > 1e-6 * high:
             middle = (low + high) / 2
-            low, high = (middle, high) if self.tail(middle) > 1 - probability else (low, middle)
+            tail = ndtr(-middle / deviations) @ self.weights
+            low, high = (middle, high) if tail[0] > 1 - probability else (low, middle)
         return high
 
 

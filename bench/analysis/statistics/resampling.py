@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from bench.analysis.groups import Group
-from bench.analysis.loading import Columns, Predictions, columns
+from bench.analysis.loading import Columns, Predictions, Sums, columns
 from bench.analysis.statistics.metrics import clustered, draw, exact_interval, ratios
 from bench.analysis.statistics.noise import Noise
 from bench.analysis.statistics.variance import Components, components
@@ -22,6 +22,7 @@ class Source:
     """Where per-example predictions come from: `predictions(cell id)`."""
 
     predictions: Callable[[str], Predictions]
+    sums: Sums | None = None
 
     def columns(self, record: Record, test: str = "test") -> Columns | None:
         """The rows of one test set; None where the record has no predictions on it."""
