@@ -93,7 +93,7 @@ def adapter_alone(folder: Path) -> Path:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", FutureWarning)  # of transformers, which peft calls by an old name
         model = peft.get_peft_model(AutoModel.from_pretrained(folder / "base"), config)
-        model.save_pretrained(folder / "adapter")
+        model.save_pretrained(str(folder / "adapter"))
     of_family("bert").save_pretrained(folder / "adapter")
     return folder / "adapter"
 
