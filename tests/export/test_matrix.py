@@ -87,7 +87,7 @@ def predicted(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
         return SimpleNamespace(model=model, plan=plan)
 
     def noted(folder: Path, group: Any, expected: Any, check: Any = exporting._check) -> None:
-        found.append(expected)
+        found.append(expected.answers)
         check(folder, group, expected)
 
     monkeypatch.setattr(exporting, "train", untrained)
