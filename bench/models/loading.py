@@ -94,7 +94,8 @@ def _encoder(name: str, path: str) -> Loaded:
     kept_vectors.cache_clear()  # they would count towards the memory of the encoder's cells
     from safetensors import SafetensorError
     from transformers import AutoModel
-    from transformers.utils import find_adapter_config_file, logging
+    from transformers.utils import logging
+    from transformers.utils.peft_utils import find_adapter_config_file
 
     logging.disable_progress_bar()
     level = logging.get_verbosity()

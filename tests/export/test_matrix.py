@@ -76,7 +76,7 @@ def predicted(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
 
     def untrained(cell: Cell, scale: float, group: Any, context: Any, watch: Any) -> Any:
         model, plan = build(cell, group, context)
-        last = model.head.map[-1]
+        last: Any = model.head.map[-1]
         with torch.no_grad():
             for parameter in model.backbone.named_parameters().values():
                 parameter += 0.01 * torch.randn_like(parameter)
