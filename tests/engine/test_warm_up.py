@@ -16,10 +16,12 @@ from bench.contracts import Cell
 from bench.data.sources import Sources
 from bench.engine import warm_up
 from bench.engine.attempt import Attempt, attempt
+from bench.engine.cell import run_cell
 from bench.engine.group import CellGroup, RunContext, prepare_group
 from bench.engine.machine import Device
 from bench.engine.speeds import Speeds
 from bench.engine.warm_up import WarmUp
+from bench.engine.workspace import Stretch, Workspace
 from bench.executors.contract import Options, Work
 from bench.executors.series import Series
 from bench.models.backbone import Backbone
@@ -131,6 +133,42 @@ def state(group: CellGroup) -> tuple[Any, ...]:
             for module in group.given.modules_of(block)
         ],
     )
+
+
+@pytest.mark.parametrize("task", TASKS)
+def test_shapes_that_are_warmed_up_are_those_that_run_where_batches_are_padded(
+    toy_cell: MakeCell, toy_context: RunContext, pretended: Pretended, task: str
+) -> None:
+    context = replace(toy_context, device=replace(toy_context.device, few_shapes=True))
+    recipe = replace(toy_cell().recipe, epochs=6)
+    cells = [toy_cell(strategy, task, recipe=recipe) for strategy in ("full", "gradual")]
+    group = prepare_group(cells[0], context)
+    WarmUp().group(cells[0], group, context)
+    warmed = set(pretended.known)
+    for cell in cells:
+        run_cell(cell, group, context, lambda _: None)
+    assert pretended.known == warmed
+    assert {rows for rows, _ in warmed} == {recipe.batch_size}
+
+
+def test_the_training_loop_captures_a_step_before_any_cell_does(
+    toy_cell: MakeCell, toy_context: RunContext, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The first capture of a process pays for what later ones find."""
+    prepared: list[int] = []
+    real = Workspace.prepare
+
+    def prepare(workspace: Workspace, stretch: Stretch) -> float:
+        seconds = real(workspace, stretch)
+        prepared.append(len(workspace._replays))
+        return seconds
+
+    monkeypatch.setattr(Workspace, "prepare", prepare)
+    context = replace(toy_context, device=replace(toy_context.device, few_shapes=True))
+    cell = toy_cell("full")
+    WarmUp().group(cell, prepare_group(cell, context), context)
+    assert prepared
+    assert min(prepared) > 0
 
 
 @pytest.mark.gpu

@@ -12,6 +12,7 @@ from pydantic import TypeAdapter
 
 from bench.analysis.tables.model import Table
 from bench.contracts import BenchError
+from bench.engine.group import RunContext
 from bench.engine.machine import Device
 from bench.profiling import device_check, order
 from bench.profiling.made_up import MadeUp
@@ -70,6 +71,50 @@ def test_a_limit_ends_it_with_what_there_is(monkeypatch: pytest.MonkeyPatch) -> 
     assert found["full", "this engine"]["rounds"] == 1
     assert found["frozen", "Trainer, tuned"] == dict.fromkeys(found["frozen", "Trainer, tuned"])
     assert any("time limit was reached" in note for note in table.notes)
+
+
+def test_what_fails_is_named_and_costs_nothing_but_itself(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def fails(*_: object) -> device_check.Turn:
+        raise RuntimeError("no kernel image\nand more")
+
+    def refuses(*_: object) -> list[order.Places]:
+        raise BenchError("a worker does not start", code="no-worker")
+
+    monkeypatch.setattr(device_check, "ROUNDS", 0)
+    monkeypatch.setattr(device_check, "STRATEGIES", ("full",))
+    monkeypatch.setattr(device_check, "_trainer", fails)
+    monkeypatch.setattr(order, "measure", refuses)
+    table = device_check.check("cpu", 60.0, threads=1)
+    found = cells_of(table)
+    assert found["full", "this engine"]["rounds"] == 1
+    assert found["full", "Trainer, tuned"] == dict.fromkeys(found["full", "Trainer, tuned"])
+    failed = [note for note in table.notes if note.startswith("Failed: ")]
+    assert failed[0].startswith(
+        "Failed: two orders: BenchError: a worker does not start (test_device_check.py:"
+    )
+    assert failed[1].startswith("Failed: tiny, full, Trainer, tuned: RuntimeError: no kernel image (")
+    assert len(failed) == 2
+    assert table.notes[-1].startswith("Summary: ms a step of this engine / Trainer: tiny full ")
+    assert "tiny, full, Trainer, tuned: RuntimeError: no kernel image" in capsys.readouterr().err
+
+
+def test_why_steps_were_launched_one_by_one_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    real = device_check._engine
+
+    def launched(line: device_check.Line, context: RunContext) -> device_check.Turn:
+        turn = real(line, context)
+        line.adaptations = ("steps launched one by one: a capture failed (no)",)
+        return turn
+
+    monkeypatch.setattr(device_check, "ROUNDS", 0)
+    monkeypatch.setattr(device_check, "STRATEGIES", ("full",))
+    monkeypatch.setattr(device_check, "SIDES", ("this engine",))
+    monkeypatch.setattr(device_check, "_engine", launched)
+    monkeypatch.setattr(order, "measure", lambda *_: [])
+    notes = device_check.check("cpu", 60.0, threads=1).notes
+    assert "tiny, full, this engine: steps launched one by one: a capture failed (no)." in notes
 
 
 def test_an_action_that_a_cell_would_take_for_its_own_failure_is_ended_all_the_same() -> None:

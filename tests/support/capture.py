@@ -12,6 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor
 from torch.multiprocessing.reductions import StorageWeakRef
+from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
@@ -47,6 +48,17 @@ class Broken(AssertionError):
     """The capture of the action would fail on a GPU."""
 
 
+class _NoNumbers(TorchFunctionMode):
+    """Refuses `torch.tensor(values, device=...)`, which copies the values."""
+
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        if func in (torch.tensor, torch.as_tensor):
+            device = (kwargs or {}).get("device")
+            if device is not None and torch.device(device).type == "meta":
+                raise Broken(f"torch.{func.__name__} takes values from the CPU")
+        return func(*args, **(kwargs or {}))
+
+
 class Capture(TorchDispatchMode):
     """Fails with Broken at the first operation that cannot be captured."""
 
@@ -55,6 +67,16 @@ class Capture(TorchDispatchMode):
         self._made: dict[int, StorageWeakRef] = {}
         self._given: set[int] = set()
         self.operations = 0
+        self._functions = _NoNumbers()
+
+    def __enter__(self) -> Capture:
+        self._functions.__enter__()
+        super().__enter__()
+        return self
+
+    def __exit__(self, *raised: Any) -> None:
+        super().__exit__(*raised)
+        self._functions.__exit__(*raised)
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         kwargs = kwargs or {}
@@ -62,8 +84,6 @@ class Capture(TorchDispatchMode):
         given = list(_tensors((args, kwargs)))
         if func in WAITING and any(tensor.device.type == "meta" for tensor in given):
             raise Broken(f"{func} waits for the device")
-        if func is ATEN.lift_fresh.default and given[0].is_meta:
-            raise Broken("torch.tensor takes values from the CPU")
         if func in INDEXING and any(i.dtype in (torch.bool, torch.uint8) for i in _tensors(args[1])):
             raise Broken(f"{func} with a mask waits for the device")
         if func in WITHOUT_META:
