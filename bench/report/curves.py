@@ -19,6 +19,7 @@ from bench.runs.record import Record
 Axis = Literal["step", "seconds"]
 MOST = 60  # points of a curve that are drawn
 MOST_OF_SEEDS = 3000  # points of all seeds' curves in a chart; beyond that means alone are drawn
+MOST_ON_PAGE = 20_000  # the same of all charts of a page, which would be too large to open
 
 
 def curves(reading: Reading, task: str, axis: Axis) -> Chart | None:
@@ -29,7 +30,8 @@ def curves(reading: Reading, task: str, axis: Axis) -> Chart | None:
     metric = reading.headline(task)
     single, means = [], []
     points = sum(min(len(record.curve), MOST) for group in groups for record in group.done)
-    with_seeds = points <= MOST_OF_SEEDS
+    on_page = sum(count * min(length, MOST) for length, count in reading.curve_lengths.items())
+    with_seeds = points <= MOST_OF_SEEDS and on_page <= MOST_ON_PAGE
     for group in groups:
         named = {"strategy": group.key.strategy, "name": reading.label(group.key)}
         for record in group.done if with_seeds else ():

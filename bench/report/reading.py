@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, replace
 from functools import cache, cached_property
@@ -59,6 +60,11 @@ class Reading:
             if group.done:
                 found.setdefault(key.task, []).append(group)
         return found
+
+    @cached_property
+    def curve_lengths(self) -> Counter[int]:
+        """How many finished cells have a learning curve of so many points."""
+        return Counter(len(record.curve) for record in self.run.records if record.status == "done")
 
     def headline(self, task: str) -> str:
         """The name of the metric that ranks the task's strategies."""

@@ -271,10 +271,11 @@ def test_twenty_strategies_all_look_different():
     assert len(set(looks.values())) == 20
 
 
-def test_curves_of_more_seeds_than_can_be_drawn_are_means_alone(monkeypatch: pytest.MonkeyPatch):
+@pytest.mark.parametrize("limit", ["MOST_OF_SEEDS", "MOST_ON_PAGE"])
+def test_curves_of_more_seeds_than_can_be_drawn_are_means_alone(limit: str, monkeypatch: pytest.MonkeyPatch):
     made = read(make_run(Grid(tasks=("reviews",), seeds=3)))
     whole = curves_module.curves(made, "reviews", "step")
-    monkeypatch.setattr(curves_module, "MOST_OF_SEEDS", 59)  # 4 strategies, 3 seeds, 5 points
+    monkeypatch.setattr(curves_module, limit, 59)  # 4 strategies, 3 seeds, 5 points
     means = curves_module.curves(made, "reviews", "step")
     assert whole is not None
     assert means is not None
