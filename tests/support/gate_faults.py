@@ -65,7 +65,7 @@ FAULTS = (
     ),
     Fault(
         "the rate falls while it should warm up",
-        "bench/engine/training.py",
+        "bench/engine/schedule.py",
         "        return (step + 1) / (rising + 1)",
         "        return (rising - step) / (rising + 1)",
     ),
