@@ -101,7 +101,7 @@ def section(graph: Graph) -> list[str]:
         f'session = onnxruntime.InferenceSession("THIS FOLDER/{GRAPH}")',
         f'batch = tokenizer({words}, truncation=True, padding=True{types}, return_tensors="np")',
         f"{', '.join(outputs)}{',' if len(outputs) == 1 else ''} = session.run("
-        f"{list(outputs)!r}, {{item.name: batch[item.name] for item in session.get_inputs()}})",
+        f"{json.dumps(outputs)}, {{item.name: batch[item.name] for item in session.get_inputs()}})",
         "```",
         "",
         *(
