@@ -123,8 +123,8 @@ class Pooled(nn.Module):
         from safetensors.torch import load_file
 
         super().__init__()
-        (name,) = transformers.AutoConfig.from_pretrained(folder).architectures
-        self.encoder = getattr(transformers, name).from_pretrained(folder)
+        names = transformers.AutoConfig.from_pretrained(folder).architectures or ()
+        self.encoder = getattr(transformers, names[0]).from_pretrained(folder)
         self.config = self.encoder.config
         pooling = json.loads((folder / POOLING / "config.json").read_text(encoding="utf-8"))
         self.kind = next(kind for mode, kind in MODES.items() if pooling[mode])
@@ -196,9 +196,10 @@ def _model(folder: Path, kind: HeadKind) -> nn.Module:
     return getattr(transformers, CLASSES[kind]).from_pretrained(folder).eval()
 
 
-def _save(model: nn.Module, sample: Mapping[str, Tensor], path: Path) -> None:
+def _save(model: Any, sample: Mapping[str, Tensor], path: Path) -> None:
     """Write the graph. BenchError where the exporter cannot."""
-    from transformers.exporters.exporter_onnx import OnnxConfig, OnnxExporter
+    from transformers.exporters.configs import OnnxConfig
+    from transformers.exporters.exporter_onnx import OnnxExporter
     from transformers.utils import logging
 
     level = logging.get_verbosity()
@@ -242,7 +243,8 @@ def _compare(model: Any, batches: Batches, folder: Path) -> None:
                     np.where(mask, theirs, -np.inf),
                     slice(None),
                 )
-            alike &= bool(np.array_equal(*(_decisions(item[read], model.config) for item in (ours, theirs))))
+            first, second = (_decisions(item[read], model.config) for item in (ours, theirs))
+            alike &= bool(np.array_equal(first, second))
     if not alike or worst > CLOSE:
         raise BenchError(
             f"the ONNX graph of this model predicts otherwise than the model (its logits differ by {worst:.2g})",

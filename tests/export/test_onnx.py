@@ -148,10 +148,10 @@ def test_a_graph_that_predicts_otherwise_is_not_left(
 def test_a_graph_of_one_length_alone_is_not_left(
     toy_cell: Callable[..., Cell], plugins: Plugins, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from transformers.exporters import exporter_onnx
+    from transformers.exporters import configs
 
-    fixed = exporter_onnx.OnnxConfig
-    monkeypatch.setattr(exporter_onnx, "OnnxConfig", lambda dynamic: fixed(dynamic=False))
+    fixed = configs.OnnxConfig
+    monkeypatch.setattr(configs, "OnnxConfig", lambda dynamic: fixed(dynamic=False))
     cell = toy_cell("frozen", recipe=replace(RECIPE, pooling="mean"))
     error = refused(cell, plugins, tmp_path, monkeypatch, "ALONE", 8)
     assert error.code == "onnx-unsupported"
