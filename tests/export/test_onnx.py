@@ -177,3 +177,13 @@ def test_rows_are_compared_in_batches_and_alone(exported: Callable[..., Path]) -
     ]
     assert [shape[0] for shape in shapes] == [8, 4, *[1] * onnx_graph.ALONE]
     assert len({shape[1] for shape in shapes}) > 1
+
+
+def test_a_graph_is_refused_where_no_model_is_saved() -> None:
+    from bench.cli.recommend import check_onnx
+
+    check_onnx(True, Path("model"))
+    check_onnx(False, None)
+    with pytest.raises(BenchError) as error:
+        check_onnx(True, None)
+    assert error.value.code == "onnx-alone"
