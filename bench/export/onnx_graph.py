@@ -123,8 +123,9 @@ class Pooled(nn.Module):
         from safetensors.torch import load_file
 
         super().__init__()
-        names = transformers.AutoConfig.from_pretrained(folder).architectures or ()
-        self.encoder = getattr(transformers, names[0]).from_pretrained(folder)
+        settings: Any = transformers.AutoConfig.from_pretrained(folder)
+        (name,) = settings.architectures
+        self.encoder = getattr(transformers, name).from_pretrained(folder)
         self.config = self.encoder.config
         pooling = json.loads((folder / POOLING / "config.json").read_text(encoding="utf-8"))
         self.kind = next(kind for mode, kind in MODES.items() if pooling[mode])
