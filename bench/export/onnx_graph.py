@@ -101,7 +101,7 @@ def section(graph: Graph) -> list[str]:
         f'session = onnxruntime.InferenceSession("THIS FOLDER/{GRAPH}")',
         f'batch = tokenizer({words}, truncation=True, padding=True{types}, return_tensors="np")',
         f"{', '.join(outputs)}{',' if len(outputs) == 1 else ''} = session.run("
-        f"{list(outputs)!r}, {{item.name: batch[item.name] for item in session.get_inputs()}})",
+        f"{json.dumps(outputs)}, {{item.name: batch[item.name] for item in session.get_inputs()}})",
         "```",
         "",
         *(
@@ -123,7 +123,8 @@ class Pooled(nn.Module):
         from safetensors.torch import load_file
 
         super().__init__()
-        (name,) = transformers.AutoConfig.from_pretrained(folder).architectures
+        settings: Any = transformers.AutoConfig.from_pretrained(folder)
+        (name,) = settings.architectures
         self.encoder = getattr(transformers, name).from_pretrained(folder)
         self.config = self.encoder.config
         pooling = json.loads((folder / POOLING / "config.json").read_text(encoding="utf-8"))
@@ -196,9 +197,10 @@ def _model(folder: Path, kind: HeadKind) -> nn.Module:
     return getattr(transformers, CLASSES[kind]).from_pretrained(folder).eval()
 
 
-def _save(model: nn.Module, sample: Mapping[str, Tensor], path: Path) -> None:
+def _save(model: Any, sample: Mapping[str, Tensor], path: Path) -> None:
     """Write the graph. BenchError where the exporter cannot."""
-    from transformers.exporters.exporter_onnx import OnnxConfig, OnnxExporter
+    from transformers.exporters.configs import OnnxConfig
+    from transformers.exporters.exporter_onnx import OnnxExporter
     from transformers.utils import logging
 
     level = logging.get_verbosity()
@@ -242,7 +244,8 @@ def _compare(model: Any, batches: Batches, folder: Path) -> None:
                     np.where(mask, theirs, -np.inf),
                     slice(None),
                 )
-            alike &= bool(np.array_equal(*(_decisions(item[read], model.config) for item in (ours, theirs))))
+            first, second = (_decisions(item[read], model.config) for item in (ours, theirs))
+            alike &= bool(np.array_equal(first, second))
     if not alike or worst > CLOSE:
         raise BenchError(
             f"the ONNX graph of this model predicts otherwise than the model (its logits differ by {worst:.2g})",

@@ -53,7 +53,7 @@ def language_head(name: str, sources: Sources) -> LanguageHead | str:
             return f"no LM head: that of {config.model_type} reads its decoder, and only the encoder is used"
         causal = family is not None and family.kind == "decoder"
         kind = transformers.AutoModelForCausalLM if causal else transformers.AutoModelForMaskedLM
-        model, found = kind.from_pretrained(
+        loaded: Any = kind.from_pretrained(
             where,
             revision=revision or "main",
             config=config,
@@ -63,6 +63,7 @@ def language_head(name: str, sources: Sources) -> LanguageHead | str:
             ignore_mismatched_sizes=True,
             output_loading_info=True,
         )
+        model, found = loaded
     except (OSError, ValueError, ImportError, KeyError, SafetensorError):
         return "no LM head: the library has no such class for this encoder"
     finally:

@@ -4,6 +4,9 @@ curves as the history, and scores, seconds and sizes as the summary.
 The library's own settings say where runs go: WANDB_MODE=offline keeps them in the run folder, WANDB_ENTITY names
 the team, and `wandb login` the account."""
 
+# pyright: reportAttributeAccessIssue=false
+# (the library fills its module at run time)
+
 from __future__ import annotations
 
 from pathlib import Path

@@ -148,10 +148,10 @@ def test_a_graph_that_predicts_otherwise_is_not_left(
 def test_a_graph_of_one_length_alone_is_not_left(
     toy_cell: Callable[..., Cell], plugins: Plugins, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from transformers.exporters import exporter_onnx
+    from transformers.exporters import configs
 
-    fixed = exporter_onnx.OnnxConfig
-    monkeypatch.setattr(exporter_onnx, "OnnxConfig", lambda dynamic: fixed(dynamic=False))
+    fixed = configs.OnnxConfig
+    monkeypatch.setattr(configs, "OnnxConfig", lambda dynamic: fixed(dynamic=False))
     cell = toy_cell("frozen", recipe=replace(RECIPE, pooling="mean"))
     error = refused(cell, plugins, tmp_path, monkeypatch, "ALONE", 8)
     assert error.code == "onnx-unsupported"
@@ -177,3 +177,13 @@ def test_rows_are_compared_in_batches_and_alone(exported: Callable[..., Path]) -
     ]
     assert [shape[0] for shape in shapes] == [8, 4, *[1] * onnx_graph.ALONE]
     assert len({shape[1] for shape in shapes}) > 1
+
+
+def test_a_graph_is_refused_where_no_model_is_saved() -> None:
+    from bench.cli.recommend import check_onnx
+
+    check_onnx(True, Path("model"))
+    check_onnx(False, None)
+    with pytest.raises(BenchError) as error:
+        check_onnx(True, None)
+    assert error.value.code == "onnx-alone"

@@ -6,7 +6,7 @@ import sys
 from argparse import ArgumentParser, Namespace
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import nullcontext
-from io import StringIO
+from io import StringIO, TextIOWrapper
 from pathlib import Path
 
 
@@ -89,7 +89,7 @@ def read(file: str, columns: Sequence[tuple[str, str | None]], encoding: str = "
 
 def write(out: str | None, header: Sequence[str], rows: Iterable[Sequence]) -> None:
     """CSV with probabilities to four digits."""
-    if not out and hasattr(sys.stdout, "reconfigure"):
+    if not out and isinstance(sys.stdout, TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")  # a screen that cannot show every character
     try:
         with Path(out).open("w", encoding="utf-8", newline="") if out else nullcontext(sys.stdout) as target:
