@@ -204,7 +204,11 @@ def build(cell: Cell, group: CellGroup, context: RunContext) -> tuple[Model, Pla
     plan = Plan.of(strategy, parameters, recipe, steps)
     if any(phase.select for phase in plan.phases):
         with_gradients = replace(model, backbone=backbone.copy(), prefix=None)
-        chosen = select(with_gradients, plan, group.splits["train"], recipe, cell.seed)
+        table = group.table_norm
+        if not strategy.pretrained:  # the rows that were left out are drawn as those that are there
+            rows = backbone.table.weight.detach()
+            table = float(rows.norm()) * math.sqrt(group.loaded.vocabulary / len(rows))
+        chosen = select(with_gradients, plan, group.splits["train"], recipe, cell.seed, table)
         plan = Plan.of(strategy, parameters, recipe, steps, chosen)
     if given.joined > 1 and any(phase.frozen <= given.depth for phase in plan.phases):
         raise BenchError(

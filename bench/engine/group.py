@@ -98,8 +98,8 @@ class CellGroup:
 
     given: the backbone as set up, in fp32; never trained. frozen: the same in the device's precision; never trained
     either. words: what masking words takes. seconds: what preparing all this took. unlabelled: the text that masked
-    words are predicted in, where it is not the task's. workspaces: what one seed of a strategy leaves for the
-    next."""
+    words are predicted in, where it is not the task's. table_norm: of the given word embeddings before trimming (0:
+    word vectors). workspaces: what one seed of a strategy leaves for the next."""
 
     task: Task
     rows: Splits
@@ -115,6 +115,7 @@ class CellGroup:
     words: Words
     seconds: float
     unlabelled: Unlabelled | None = None
+    table_norm: float = 0.0
     workspaces: Workspaces = field(default_factory=Workspaces)
 
     def read_by(self, objective: str) -> Split:
@@ -164,6 +165,7 @@ def prepare_group(cell: Cell, context: RunContext, earlier: KeptRows | None = No
             pairs,
         )
         given = loaded.backbone
+        table_norm = float(torch.linalg.vector_norm(given.table.weight.detach())) if given.depth else 0.0
         whole = given.table.weight.detach() if recipe.unlabelled else None
         masked = loaded.tokenizer.mask_token_id
         known = masked is not None and masked < given.rows
@@ -208,6 +210,7 @@ def prepare_group(cell: Cell, context: RunContext, earlier: KeptRows | None = No
         words=Words(mask, tuple(int(token) for token in special if token >= 0)),
         seconds=watch.seconds + loaded.spared,
         unlabelled=unlabelled,
+        table_norm=table_norm,
     )
 
 

@@ -17,12 +17,16 @@ BATCHES = 8
 """First batches of the seed on which gradients are measured."""
 
 
-def select(model: Model, plan: Plan, split: Split, recipe: Recipe, seed: int) -> dict[int, frozenset[int]]:
+def select(
+    model: Model, plan: Plan, split: Split, recipe: Recipe, seed: int, table: float
+) -> dict[int, frozenset[int]]:
     """The blocks that learn in each phase that selects, by the phase's number.
 
-    They are measured on the given weights with a new head and without dropout, before anything learns."""
+    table: the norm of all word embeddings. The model holds only the rows that occur; relative to these alone,
+    embeddings would be chosen more readily the fewer words a task has. The blocks are measured on the given
+    weights with a new head and without dropout, before anything learns."""
     return {
-        number: _largest(model, phase, split, recipe, seed)
+        number: _largest(model, phase, split, recipe, seed, table)
         for number, phase in enumerate(plan.phases)
         if phase.select
     }
@@ -42,7 +46,9 @@ def selected(plan: Plan) -> dict[str, float]:
     return {f"block-{number}": block for number, block in enumerate(blocks, 1)}
 
 
-def _largest(model: Model, phase: PlannedPhase, split: Split, recipe: Recipe, seed: int) -> frozenset[int]:
+def _largest(
+    model: Model, phase: PlannedPhase, split: Split, recipe: Recipe, seed: int, table: float
+) -> frozenset[int]:
     parameters = model.parameters()
     learning = {name: parameters[name] for name in phase.rates if not name.startswith("head.")}
     for name, parameter in parameters.items():
@@ -61,6 +67,8 @@ def _largest(model: Model, phase: PlannedPhase, split: Split, recipe: Recipe, se
     for name, parameter in learning.items():
         block = block_of(name)
         gradients[block] = gradients.get(block, 0.0) + totals[name]
-        weights[block] = weights.get(block, 0.0) + float(torch.linalg.vector_norm(parameter.detach()))
+        is_table = parameter is model.backbone.table.weight
+        norm = table if is_table else float(torch.linalg.vector_norm(parameter.detach()))
+        weights[block] = weights.get(block, 0.0) + norm
     ratios = {block: gradients[block] / max(weights[block], 1e-12) for block in gradients}
     return frozenset(sorted(ratios, key=lambda block: (-ratios[block], block))[: phase.select])

@@ -61,6 +61,7 @@ def declared(strategy: Strategy) -> list[Any]:
 def _plain(phase: Phase) -> list[Any]:
     """A phase as values. Fields that were added later count only where they are used."""
     first, second = [phase.patience, phase.solver], [phase.objective, phase.select]
+    second += ["whole table"] if phase.select else []  # relative to which norms blocks are chosen
     more = [*first, *second] if second != ["task", 0] else first if first != [0, "adamw"] else []
     return [phase.share, phase.rates, phase.head, *more]
 

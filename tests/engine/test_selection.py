@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
+from safetensors.torch import load_file
 
 from bench.contracts import BenchError, Cell, block_of
 from bench.data.batches import shuffled
@@ -26,7 +28,7 @@ def group(toy_cell: MakeCell, toy_context: RunContext) -> CellGroup:
 
 
 def test_the_block_with_the_largest_relative_gradient_learns(
-    toy_cell: MakeCell, group: CellGroup, toy_context: RunContext
+    toy_cell: MakeCell, group: CellGroup, toy_context: RunContext, tiny_encoder: Path
 ) -> None:
     model, plan = build(toy_cell("surgical"), group, toy_context)
     (phase,) = plan.phases
@@ -34,6 +36,8 @@ def test_the_block_with_the_largest_relative_gradient_learns(
 
     plain, split = group.given.copy().model.eval(), group.splits["train"]  # pyright: ignore[reportAttributeAccessIssue]
     head = [p.detach() for n, p in model.parameters().items() if n.startswith("head.")]
+    table = load_file(tiny_encoder / "model.safetensors")["embeddings.word_embeddings.weight"]
+    assert len(table) > group.given.rows
     order = shuffled(split.lengths, 8, derived_seed(0, "order"))
     norms: dict[str, float] = {}
     for _ in range(BATCHES):
@@ -49,7 +53,10 @@ def test_the_block_with_the_largest_relative_gradient_learns(
     for block in range(len(ratios)):
         prefix = f"encoder.layer.{block - 1}." if block else "embeddings."
         own = {n: p for n, p in plain.named_parameters() if n.startswith(prefix)}
-        ratios[block] = sum(norms[n] for n in own) / sum(float(p.detach().norm()) for p in own.values())
+        weights = {n: float(p.detach().norm()) for n, p in own.items()}
+        if block == 0:
+            weights["embeddings.word_embeddings.weight"] = float(table.norm())
+        ratios[block] = sum(norms[n] for n in own) / sum(weights.values())
     assert learning == {int(ratios.argmax())}
     assert selected(plan) == {"block": int(ratios.argmax())}
     assert phase.frozen == int(ratios.argmax())
@@ -73,6 +80,17 @@ def test_several_chosen_blocks_are_numbered(
     rates = {name: rate for name, rate in plan.phases[0].rates.items() if block_of(name) in (1, 3)}
     chosen = replace(plan, phases=(replace(plan.phases[0], rates=rates, select=2),))
     assert selected(chosen) == {"block-1": 1, "block-2": 3}
+
+
+def test_words_that_a_task_lacks_count_among_the_weights(
+    toy_cell: MakeCell, group: CellGroup, toy_context: RunContext, tiny_encoder: Path
+) -> None:
+    table = load_file(tiny_encoder / "model.safetensors")["embeddings.word_embeddings.weight"]
+    assert group.table_norm == pytest.approx(float(table.norm()))
+    assert group.table_norm > float(group.given.table.weight.detach().norm())
+    assert build(toy_cell("surgical"), group, toy_context)[1].phases[0].frozen == 0
+    heavy = replace(group, table_norm=1e9)
+    assert build(toy_cell("surgical"), heavy, toy_context)[1].phases[0].frozen > 0
 
 
 @pytest.mark.parametrize(("block", "learns"), [(0, 0), (2, 2), (-1, 4), (-5, 0)])
