@@ -32,7 +32,7 @@ def test_scores_and_confusions_are_those_of_scikit_learn() -> None:
     (block,) = table.blocks
     order = [row.labels[0] for row in block.rows]
     assert sorted(order) == sorted(LABELS)
-    wanted = precision_recall_fscore_support(gold, said, labels=order, zero_division=0)  # pyright: ignore[reportArgumentType]
+    wanted: Any = precision_recall_fscore_support(gold, said, labels=order, zero_division=0)  # pyright: ignore[reportArgumentType]
     confusion = confusion_matrix(gold, said, labels=order, normalize="true")
     for place, row in enumerate(block.rows):
         support, precision, recall, f1, *confused = (entry.value for entry in row.entries)
@@ -76,7 +76,7 @@ def test_each_of_several_labels_has_the_scores_of_scikit_learn() -> None:
     rows = rows_of([json.dumps(item) for item in sets], *(json.dumps(item) for item in said))
     found = scores_of(classes.build([make_record(adapter="multilabel")], lambda _: rows))
     binary = MultiLabelBinarizer(classes=["a", "b", "c"])
-    wanted = precision_recall_fscore_support(
+    wanted: Any = precision_recall_fscore_support(
         binary.fit_transform(sets), binary.transform(said), zero_division=0
     )  # pyright: ignore[reportArgumentType]
     for place, name in enumerate("abc"):
