@@ -135,7 +135,8 @@ def export(
     work = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name}-"))
     try:
         standard = is_standard(encoder, group.task.head, cell.recipe)
-        head = in_units(model.head.map[-1].cpu(), group.labels, problem_of(group.rows.train), temperature)
+        linear: Any = model.head.map[-1].cpu()
+        head = in_units(linear, group.labels, problem_of(group.rows.train), temperature)
         _write(encoder, head, cell, group, work)
         (work / "README.md").write_text(card(cell, group, standard, request, scores), encoding="utf-8")
         _check(work, group, expected)

@@ -65,7 +65,7 @@ def _task(cell: Cell) -> str:
     return cell.task.partition("@")[0]
 
 
-def _described(values: Mapping[str, str | bool]) -> list[str]:
+def _described(values: Mapping[str, str | bool | list[str]]) -> list[str]:
     """The keys of a task that is made of files of data."""
     return [f"{name} = {_toml(value)}" for name, value in values.items()]
 
@@ -78,7 +78,7 @@ def _terms(cells: Sequence[Cell]) -> list[str]:
         f"{field.name} = {_toml(value)}"
         for field in dataclasses.fields(Recipe)
         if (value := getattr(cells[0].recipe, field.name)) != field.default and value is not None
-        if not (sizes and field.name == "train")
+        if not (sizes and field.name in ("train", "shots"))
     ]
 
 

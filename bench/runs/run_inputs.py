@@ -19,7 +19,7 @@ class RunInputs(BaseModel):
     files. local: the folder that replaces the hub, '' if there is none."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
-    tasks: dict[str, dict[str, str | bool]] = {}
+    tasks: dict[str, dict[str, str | bool | list[str]]] = {}
     plugins: tuple[str, ...] = ()
     local: str = ""
 

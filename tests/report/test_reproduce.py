@@ -44,6 +44,13 @@ def test_the_suite_file_gives_the_same_cells(plugins: Plugins, tmp_path: Path):
         for size, train in (("20", 20), ("all", None))
         for seed in range(2)
     ]
+    cells += [
+        Cell(
+            "my-suite", f"toy-kinds@{size}", "full", "minilm", seed, replace(recipe, train=train, shots=shots)
+        )
+        for size, train, shots in (("8shots", None, 8), ("20", 20, None), ("16shots", None, 16))
+        for seed in range(2)
+    ]
     path = tmp_path / "again.toml"
     path.write_text(suite_file([record(cell) for cell in cells]))
     assert set(suite.cells(suite.load(str(path)), plugins)) == set(cells)

@@ -19,6 +19,9 @@ from bench.contracts import BenchError, Metric
 from tests.analysis.conftest import make_record
 from tests.analysis.test_derived import LABELS, predictions
 
+ZERO: Any = 0
+"""Of scikit-learn's `zero_division`, whose type is said to be a text."""
+
 
 def means(found: Sequence[Any]) -> Any:
     return np.mean(found, axis=0)
@@ -32,7 +35,7 @@ def test_scores_and_confusions_are_those_of_scikit_learn() -> None:
     (block,) = table.blocks
     order = [row.labels[0] for row in block.rows]
     assert sorted(order) == sorted(LABELS)
-    wanted = precision_recall_fscore_support(gold, said, labels=order, zero_division=0)  # pyright: ignore[reportArgumentType]
+    wanted: Any = precision_recall_fscore_support(gold, said, labels=order, zero_division=ZERO)
     confusion = confusion_matrix(gold, said, labels=order, normalize="true")
     for place, row in enumerate(block.rows):
         support, precision, recall, f1, *confused = (entry.value for entry in row.entries)
@@ -76,9 +79,9 @@ def test_each_of_several_labels_has_the_scores_of_scikit_learn() -> None:
     rows = rows_of([json.dumps(item) for item in sets], *(json.dumps(item) for item in said))
     found = scores_of(classes.build([make_record(adapter="multilabel")], lambda _: rows))
     binary = MultiLabelBinarizer(classes=["a", "b", "c"])
-    wanted = precision_recall_fscore_support(
-        binary.fit_transform(sets), binary.transform(said), zero_division=0
-    )  # pyright: ignore[reportArgumentType]
+    wanted: Any = precision_recall_fscore_support(
+        binary.fit_transform(sets), binary.transform(said), zero_division=ZERO
+    )
     for place, name in enumerate("abc"):
         support, *scores, _ = found[name]
         assert support == wanted[3][place]
@@ -92,7 +95,7 @@ def test_entity_types_have_the_scores_of_seqeval() -> None:
     said = ["B-PER O B-PER", "B-LOC O O", "O B-PER I-PER"]
     found = scores_of(classes.build([make_record(adapter="ner")], lambda _: rows_of(gold, *said)))
     wanted: Any = classification_report(
-        [item.split() for item in gold], [item.split() for item in said], output_dict=True, zero_division=0
+        [item.split() for item in gold], [item.split() for item in said], output_dict=True, zero_division=ZERO
     )
     for name in ("PER", "LOC"):
         support, *scores, _ = found[name]
