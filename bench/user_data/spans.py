@@ -156,8 +156,9 @@ def _span(item: Any) -> Span | None:
         (start, end, label), text = item, ""
     else:
         return None
-    whole = all(isinstance(place, int) and not isinstance(place, bool) for place in (start, end))
-    if not whole or not isinstance(label, str) or not label.strip():
+    if not isinstance(start, int) or not isinstance(end, int) or isinstance(start, bool):
+        return None
+    if not isinstance(label, str) or not label.strip():
         return None
     return Span(start, end, re.sub(r"\s+", "-", label.strip()), text if isinstance(text, str) else "")
 
