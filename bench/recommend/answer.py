@@ -29,7 +29,7 @@ from bench.recommend.successive_halving import (
     successive_halving,
 )
 from bench.recommend.views import Selection
-from bench.recommend.weaknesses import weaknesses
+from bench.recommend.weaknesses import confusions, weaknesses
 from bench.registry import Registry
 from bench.runs.folder import Store
 from bench.runs.listeners import Screen
@@ -84,12 +84,13 @@ def answer(cell: Cell, terms: Terms, registry: Registry, where: tuple[Path, Opti
         )
     last = _last_full(run, view, outcome.sizes, min(2, len(strategies)))
     choice = last.choice(terms.goal, terms.margin)
+    chosen = [record for record in last.records if record.cell.strategy == choice]
     beside = _floor(last, run, registry, screen, began + terms.budget)
-    final, serving = None, None
+    final, scored = None, list[Record]()
     if not last.degenerate:
         left = terms.budget - (time.monotonic() - began)
         used = replace(cell.recipe, serving=True)
-        final, serving = _final(replace(cell, strategy=choice, recipe=used), last, left, registry, where)
+        final, scored = _final(replace(cell, strategy=choice, recipe=used), last, left, registry, where)
     return Findings(
         task=cell.task,
         goal=terms.goal,
@@ -99,9 +100,7 @@ def answer(cell: Cell, terms: Terms, registry: Registry, where: tuple[Path, Opti
         outcome=replace(outcome, seconds=time.monotonic() - began),
         growth=growth(run, view, outcome.sizes, choice, terms.backbone),
         floor=beside,
-        weak=weaknesses(
-            [record for record in last.records if record.cell.strategy == choice], run.predictions
-        ),
+        weak=weaknesses(chosen, run.predictions),
         final=final,
         test_rows=len(registry.task(cell.task).splits(registry.sources).test),
         command=terms.command,
@@ -113,7 +112,10 @@ def answer(cell: Cell, terms: Terms, registry: Registry, where: tuple[Path, Opti
         all_strategies=tuple(registry.plugins.strategies),
         backbone=terms.backbone,
         budget=terms.budget,
-        serving=serving,
+        serving=scored[0] if scored else None,
+        confused=confusions(scored, Store(folder).predictions)
+        if scored
+        else confusions(chosen, run.predictions),
     )
 
 
@@ -161,9 +163,9 @@ def _final(
     left: float,
     registry: Registry,
     where: tuple[Path, Options, Screen],
-) -> tuple[Interval | None, Record | None]:
-    """The choice on the test rows, trained on all training rows, with as many seeds as the time allows; and a
-    record of it, which says what it costs to use. It stops when the time is up; None where no
+) -> tuple[Interval | None, list[Record]]:
+    """The choice on the test rows, trained on all training rows, with as many seeds as the time allows; and its
+    records, which say what it costs to use. It stops when the time is up; None and [] where no
     seed has finished then, or less than a third of what one takes is left."""
     folder, options, screen = where
     sizes = next((record.data.sizes for record in last.records if record.data), {})
@@ -171,7 +173,7 @@ def _final(
     expected = last.expected(cell.strategy, rows / max(sizes.get("train", rows), 1))
     seeds = max(1 if left > expected / 3 else 0, min(SEEDS, int(left / max(expected, 0.1))))
     if not seeds:
-        return None, None
+        return None, []
     deadline = time.monotonic() + left
     cells = [replace(cell, seed=seed) for seed in range(seeds)]
     watched = Budgeted(screen, deadline)
@@ -183,7 +185,7 @@ def _final(
     ]
     groups = list(gather(records).values())
     if not groups or not groups[0].done:
-        return None, None
+        return None, []
     scores = resample(groups[0], groups[0].headline, Source(Store(folder).predictions))
     found = intervals({cell.strategy: scores.components()})[cell.strategy] if scores is not None else None
-    return found, groups[0].done[0]
+    return found, list(groups[0].done)

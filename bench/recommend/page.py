@@ -11,7 +11,7 @@ from bench.recommend.budget import written
 from bench.recommend.evidence import Growth, Standing
 from bench.recommend.floor import Floor
 from bench.recommend.successive_halving import Outcome
-from bench.recommend.weaknesses import Weakness
+from bench.recommend.weaknesses import Confusion, Weakness
 from bench.runs.record import Record
 from bench.text import duration
 
@@ -41,6 +41,9 @@ class Findings:
     backbone: str
     budget: float = 0.0  # seconds
     serving: Record | None = None  # of the choice, trained on all training rows
+    confused: Sequence[
+        Confusion
+    ] = ()  # classes that the choice takes for each other, on the test rows if scored
 
     @property
     def unjudged(self) -> list[str]:
@@ -113,6 +116,8 @@ def details(found: Findings) -> list[str]:
         )
     if found.weak:
         lines.append(f"Weak on: {'; '.join(map(_weakness, found.weak))}.")
+    if found.confused:
+        lines.append(_confusion(found))
     lines.append(
         f"Cost to train: {duration(now.seconds[found.choice])} for a model on {size:,} rows here, from cold."
     )
@@ -218,6 +223,16 @@ def _floor(found: Findings) -> list[str]:
 def _weakness(weak: Weakness) -> str:
     instead = f", mostly taken for '{weak.taken_for}'" if weak.taken_for else ""
     return f"'{weak.label}' ({100 * weak.recall:.0f}% of {weak.rows} rows found{instead})"
+
+
+def _confusion(found: Findings) -> str:
+    seeds = found.confused[0].seeds
+    pairs = [
+        f"'{pair.label}' for '{pair.taken_for}' in {pair.answers:,} of {pair.of:,}" for pair in found.confused
+    ]
+    rows = "test rows" if found.final is not None else "rows that chose the strategy"
+    over = "" if seeds == 1 else f", counted over {seeds} seeds"
+    return f"Confuses most: {'; '.join(pairs)} ({rows}{over})."
 
 
 def tried(found: Findings) -> list[str]:

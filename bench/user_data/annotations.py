@@ -23,7 +23,7 @@ def plain_table(table: RawTable, given: Mapping[str, str], adapter: str) -> RawT
     if "answer" not in given.values():
         table = _accepted(table)
     table = _categories(table)
-    return with_words(table, given) if adapter in ("", "ner") else table
+    return with_words(table, given, adapter) if adapter in ("", "ner") else table
 
 
 def _accepted(table: RawTable) -> RawTable:

@@ -80,6 +80,9 @@ PAIRS = (
 )
 """Columns of tasks with two texts a row: both are read."""
 
+PARTS = {"train", "training", "validation", "valid", "val", "dev", "test", "testing", "eval"}
+"""What a column says that names the split of each row."""
+
 Columns = tuple[tuple[str, str], ...]
 """(role, column) pairs."""
 
@@ -112,6 +115,12 @@ def choose(
     unread = [column for column in table.columns if column not in chosen.values()]
     if unread:
         notes.append(f"columns not read: {names_of(unread)}")
+    parts = next((column for column in unread if _names_parts(table, column)), None)
+    if parts:
+        notes.append(
+            f"look: '{parts}' says which rows are for training and which for testing, and is not used: give each "
+            "part a file of its own, with --test and --validation"
+        )
     return table, tuple(chosen.items()), tuple(notes)
 
 
@@ -156,6 +165,12 @@ def _guess(table: RawTable, adapter: str, chosen: dict[str, str]) -> list[str]:
             chosen[role] = column
             guessed.append(f"{role} is '{column}'")
     return guessed
+
+
+def _names_parts(table: RawTable, column: str) -> bool:
+    """Whether a column holds the names of splits alone, two at least."""
+    found = {str(row.get(column)).lower() for row in table.peek()}
+    return len(found) > 1 and "train" in found and found <= PARTS
 
 
 def _is_single(table: RawTable, column: str) -> bool:

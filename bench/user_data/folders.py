@@ -71,6 +71,8 @@ def split_files(folder: Path) -> dict[str, list[Path]]:
                 named = [path for path in files if re.fullmatch(pattern, path.name.lower())]
                 if named:
                     found.setdefault(split, _one_format(named))
+        for shards in found.values():
+            _refuse_missing(shards)
         if "train" in found:
             return found
     if (folder / "dataset_dict.json").is_file() or (folder / "dataset_info.json").is_file():
@@ -85,6 +87,17 @@ def split_files(folder: Path) -> dict[str, list[Path]]:
         "validation and test, such as train.parquet or train.csv, or give one file with --data",
         code="no-train-split",
     )
+
+
+def _refuse_missing(files: Sequence[Path]) -> None:
+    """BenchError where the names of shards say that there are more."""
+    counts = {int(match[1]) for path in files if (match := re.search(r"-\d+-of-(\d+)\.", path.name.lower()))}
+    if counts and max(counts) > len(files):
+        raise BenchError(
+            f"{files[0].parent}: {len(files)} of {max(counts)} files of '{files[0].name.split('-')[0]}' are here: "
+            "fetch the others, or rename those that are here, without 'of'",
+            code="missing-shards",
+        )
 
 
 def unread_files(folder: Path) -> list[str]:

@@ -12,7 +12,7 @@ from typing import Any
 
 from bench.contracts import BenchError
 from bench.text import counted
-from bench.user_data.columns import TEXTS, by_name
+from bench.user_data.columns import ROLES, TEXTS, by_name
 from bench.user_data.literals import parse
 from bench.user_data.tables import RawRow, RawTable
 
@@ -42,9 +42,10 @@ class Span:
     text: str = ""
 
 
-def with_words(table: RawTable, given: Mapping[str, str]) -> RawTable:
+def with_words(table: RawTable, given: Mapping[str, str], adapter: str) -> RawTable:
     """The table with lists of words and tags in the columns of texts and spans; unchanged where it has no spans.
-    given: columns by role. BenchError where most spans do not fit the words."""
+    given: columns by role. BenchError where most spans do not fit the words, and where the rows have labels too and
+    nothing says which are meant."""
     text = given.get("words") or given.get("text") or by_name(table.columns, TEXTS)
     named = given.get("tags") or given.get("label")
     rows = table.peek()
@@ -52,6 +53,12 @@ def with_words(table: RawTable, given: Mapping[str, str]) -> RawTable:
     column = next((column for column in columns if _holds_spans(rows, column)), None)
     if column is None or text not in table.columns or not all(isinstance(row.get(text), str) for row in rows):
         return table
+    if not adapter and not named and (label := _other_labels(rows, table.columns, column)):
+        raise BenchError(
+            f"{table.where}: '{column}' holds spans of characters and '{label}' labels of texts: say --adapter "
+            "ner for the spans, or --adapter classification for the labels",
+            code="spans-and-labels",
+        )
     reader = _Reader(text, column, _ends_are_inclusive(rows, text, column))
     done: Counter[str] = Counter()
     for row in table.rows():
@@ -156,8 +163,9 @@ def _span(item: Any) -> Span | None:
         (start, end, label), text = item, ""
     else:
         return None
-    whole = all(isinstance(place, int) and not isinstance(place, bool) for place in (start, end))
-    if not whole or not isinstance(label, str) or not label.strip():
+    if not isinstance(start, int) or not isinstance(end, int) or isinstance(start, bool):
+        return None
+    if not isinstance(label, str) or not label.strip():
         return None
     return Span(start, end, re.sub(r"\s+", "-", label.strip()), text if isinstance(text, str) else "")
 
@@ -187,6 +195,12 @@ def _kind(place: int, sign: str) -> str:
 def _holds_spans(rows: Sequence[RawRow], column: str) -> bool:
     found = [spans_of(value) for row in rows if (value := row.get(column)) is not None]
     return bool(found) and None not in found and any(found)
+
+
+def _other_labels(rows: Sequence[RawRow], columns: Sequence[str], spans: str) -> str:
+    """A column that is named like labels and has a value in every row; '' where there is none."""
+    names = [c for c in columns if c != spans and c.lower() in ROLES["classification"]["label"]]
+    return next((c for c in names if all(row.get(c) not in (None, "", []) for row in rows)), "")
 
 
 def _ends_are_inclusive(rows: Sequence[RawRow], text: str, column: str) -> bool:

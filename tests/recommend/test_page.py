@@ -18,7 +18,7 @@ from bench.recommend.evidence import Growth, Standing, standing
 from bench.recommend.floor import Floor
 from bench.recommend.page import Findings
 from bench.recommend.successive_halving import Outcome
-from bench.recommend.weaknesses import Weakness, weaknesses
+from bench.recommend.weaknesses import Confusion, Weakness, confusions, weaknesses
 from bench.runs.record import Data, Machine, Seconds, Served, Serving
 from tests.analysis.conftest import make_predictions, make_record
 from tests.recommend.test_evidence import VIEW, rounds
@@ -143,6 +143,38 @@ def test_weak_classes_are_those_far_below_the_mean() -> None:
     assert weaknesses(records, run.predictions) == [Weakness("neg", 0.4, "pos", 30)]
     rows["prediction"] = rows["reference"]
     assert weaknesses(records, run.predictions) == []
+
+
+@pytest.mark.parametrize(
+    ("final", "seeds", "where"),
+    [
+        (None, 1, "rows that chose the strategy"),
+        (interval(0.7, 0.02), 3, "test rows, counted over 3 seeds"),
+    ],
+)
+def test_the_classes_that_are_confused_are_said_with_counts(
+    final: Interval | None, seeds: int, where: str
+) -> None:
+    confused = (Confusion("spam", "ham", 12, 40, seeds), Confusion("ham", "news", 3, 50, seeds))
+    found = findings(stood(CLEAR), confused=confused, final=final)
+    assert line(found, "Confuses most:") == (
+        f"Confuses most: 'spam' for 'ham' in 12 of 40; 'ham' for 'news' in 3 of 50 ({where})."
+    )
+
+
+def test_confusions_are_counted_over_all_seeds_the_most_first() -> None:
+    rows = make_predictions(np.ones(60))
+    rows["reference"] = np.array(["neg"] * 30 + ["pos"] * 30, dtype=object)
+    rows["prediction"] = np.array(["neg"] * 12 + ["pos"] * 46 + ["neg"] * 2, dtype=object)
+    records = [make_record("reviews", "full", seed) for seed in range(2)]
+    run = Run("reviews", records, lambda _: rows)
+    assert confusions(records, run.predictions) == [
+        Confusion("neg", "pos", 36, 60, 2),
+        Confusion("pos", "neg", 4, 60, 2),
+    ]
+    rows["prediction"] = rows["reference"]
+    assert confusions(records, run.predictions) == []
+    assert confusions([], run.predictions) == []
 
 
 def used(serving: Serving | None) -> str:

@@ -240,3 +240,12 @@ def test_files_of_splits_come_before_folders_of_texts(tmp_path: Path) -> None:
     for name in ("docs", "notes"):
         written("x", tmp_path / "films" / name, "1.txt")
     assert [(row.text, row.label) for row in all_rows(opened(tmp_path / "films"))] == ROWS
+
+
+def test_spans_and_labels_of_texts_need_an_adapter(tmp_path: Path) -> None:
+    path = written(rows_of(lambda n: {"label": LABELS[n], "entities": spans(n)}), tmp_path)
+    with pytest.raises(BenchError) as error:
+        opened(path)
+    assert error.value.code == "spans-and-labels"
+    assert [list(row.tags) for row in all_rows(opened(path, adapter="ner"))] == TRUE
+    assert [row.label for row in all_rows(opened(path, adapter="classification"))] == LABELS[:30]

@@ -200,6 +200,21 @@ def test_files_of_a_folder_that_are_not_read_are_named(tmp_path: Path) -> None:
     assert said(opened(tmp_path / "films"), "not read: dev.csv")
 
 
+def test_a_folder_that_lacks_a_shard_is_refused(tmp_path: Path) -> None:
+    written(delimited(), tmp_path / "films", "train-00000-of-00002.csv")
+    with pytest.raises(BenchError, match="1 of 2 files of 'train'") as error:
+        opened(tmp_path / "films")
+    assert error.value.code == "missing-shards"
+    written(delimited([("more", "good")]), tmp_path / "films", "train-00001-of-00002.csv")
+    assert len(all_rows(opened(tmp_path / "films"))) == 41
+
+
+def test_a_column_that_names_the_parts_is_pointed_out(tmp_path: Path) -> None:
+    rows = [(text, label, "test" if n > 30 else "train") for n, (text, label) in enumerate(ROWS)]
+    found = opened(written(delimited(rows, header=("text", "label", "split")), tmp_path))
+    assert said(found, "look: 'split' says which rows are for training")
+
+
 def test_minus_one_among_classes_is_pointed_out(tmp_path: Path) -> None:
     from bench.data.sources import Sources
     from bench.user_data.summary import lengths, summarise
