@@ -62,9 +62,19 @@ class Captured:
         began = device.clock()
         self._graph = torch.cuda.CUDAGraph()
         with torch.cuda.device(device.torch), _left_as_found(pool):
-            _warm(action, pool, between)
-            with _no_collection(), torch.cuda.graph(self._graph, pool=pool.handle(), stream=pool.stream()):
-                action()
+            waited = _warm(action, pool, between)
+            try:
+                with (
+                    _no_collection(),
+                    torch.cuda.graph(self._graph, pool=pool.handle(), stream=pool.stream()),
+                ):
+                    action()
+            except RuntimeError as error:
+                if waited is not None:
+                    _first(
+                        error
+                    ).__context__ = waited  # torch's own message says that something waited, not what
+                raise
         self.seconds = device.clock() - began
 
     def __call__(self) -> None:
@@ -90,20 +100,28 @@ class Pool:
         return self._stream
 
 
-def _warm(action: Action, pool: Pool, between: Action) -> None:
-    """Call the action on the side stream. In the last call an operation that waits for the device raises
-    RuntimeError: it would break the capture half-way, with a message that does not say why."""
-    stream = pool.stream()
+def _warm(action: Action, pool: Pool, between: Action) -> RuntimeError | None:
+    """Call the action on the side stream. Returns the error of an operation that waits for the device, or None.
+    Such an operation is likely to break the capture, with a message that does not name it."""
+    stream, waited = pool.stream(), None
     stream.wait_stream(torch.cuda.current_stream())
     with torch.cuda.stream(stream):
         for _ in range(WARM - 1):
             between()
             action()
         between()
-        with _waiting_forbidden():
-            action()
+        try:
+            with _waiting_forbidden():
+                action()
+        except torch.OutOfMemoryError:
+            raise
+        except RuntimeError as error:
+            waited = error
+            between()
+            action()  # it was left half-way: gradients must not stay
         between()
     torch.cuda.current_stream().wait_stream(stream)
+    return waited
 
 
 @contextmanager
@@ -155,9 +173,7 @@ def _left_as_found(pool: Pool) -> Iterator[None]:
 def _meaning(error: BaseException) -> BaseException:
     """What a failed capture is to its caller. Ending a broken capture raises another error than the one that broke
     it: lack of memory and interruptions stay what they are."""
-    chain = [error]
-    while chain[-1].__context__ is not None:
-        chain.append(chain[-1].__context__)
+    chain = _chain(error)
     for one in reversed(chain):
         if isinstance(one, torch.OutOfMemoryError) or not isinstance(one, Exception):
             return one
@@ -165,3 +181,15 @@ def _meaning(error: BaseException) -> BaseException:
         return error
     first = next(one for one in reversed(chain) if isinstance(one, RuntimeError))
     return CaptureFailed(next(iter(str(first).splitlines()), type(first).__name__))
+
+
+def _chain(error: BaseException) -> list[BaseException]:
+    """An error and those in whose handling it was raised, the first of them last."""
+    chain = [error]
+    while chain[-1].__context__ is not None:
+        chain.append(chain[-1].__context__)
+    return chain
+
+
+def _first(error: BaseException) -> BaseException:
+    return _chain(error)[-1]

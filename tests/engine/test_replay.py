@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from types import SimpleNamespace
 from typing import Any
@@ -89,6 +90,29 @@ def test_the_first_error_is_the_reason() -> None:
     with pytest.raises(RuntimeError) as error:
         breaks_with(RuntimeError("called a synchronizing CUDA operation\nmore lines"))
     assert str(_meaning(error.value)) == "called a synchronizing CUDA operation"
+
+
+def test_what_waits_before_a_capture_is_its_reason_if_it_fails_and_no_obstacle_if_not(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The check may be stricter than the capture itself."""
+    mode, calls = ["default"], []
+    stream = SimpleNamespace(wait_stream=lambda _: None)
+    monkeypatch.setattr(torch.cuda, "current_stream", lambda: stream)
+    monkeypatch.setattr(torch.cuda, "stream", lambda _: nullcontext())
+    monkeypatch.setattr(torch.cuda, "get_sync_debug_mode", lambda: mode[-1])
+    monkeypatch.setattr(torch.cuda, "set_sync_debug_mode", mode.append)
+
+    def waits() -> None:
+        calls.append(mode[-1])
+        if mode[-1] == "error":
+            raise RuntimeError("called a synchronizing CUDA operation")
+
+    waited = replay._warm(waits, Pool(_stream=stream), lambda: None)
+    assert str(waited) == "called a synchronizing CUDA operation"
+    assert calls == [*["default"] * (replay.WARM - 1), "error", "default"]
+    assert replay._warm(lambda: None, Pool(_stream=stream), lambda: None) is None
+    assert mode[-1] == "default"
 
 
 def test_an_error_of_the_program_is_no_failed_capture() -> None:
