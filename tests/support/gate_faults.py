@@ -183,7 +183,7 @@ def table(answers: Sequence[Answer]) -> str:
 
 
 def _heading(asked: str) -> str:
-    return asked if asked == "tests" else f"`{asked}`"
+    return asked if asked == "tests" else f"`run {asked}`"
 
 
 def _shown(item: Answer | None) -> str:
