@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import io
 import json
+import logging
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -201,10 +202,11 @@ def _save(model: Any, sample: Mapping[str, Tensor], path: Path) -> None:
     """Write the graph. BenchError where the exporter cannot."""
     from transformers.exporters.configs import OnnxConfig
     from transformers.exporters.exporter_onnx import OnnxExporter
-    from transformers.utils import logging
+    from transformers.utils import logging as theirs
 
-    level = logging.get_verbosity()
-    logging.set_verbosity_error()
+    level, disabled = theirs.get_verbosity(), logging.root.manager.disable
+    theirs.set_verbosity_error()
+    logging.disable(logging.WARNING)  # torch lists the operators that other packages would bring
     try:
         with contextlib.redirect_stdout(io.StringIO()), warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of tracing: what matters is compared afterwards
@@ -218,7 +220,8 @@ def _save(model: Any, sample: Mapping[str, Tensor], path: Path) -> None:
             "onnx-unsupported",
         ) from error
     finally:
-        logging.set_verbosity(level)
+        theirs.set_verbosity(level)
+        logging.disable(disabled)
 
 
 def _compare(model: Any, batches: Batches, folder: Path) -> None:

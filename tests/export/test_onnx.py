@@ -161,12 +161,16 @@ def test_a_graph_of_one_length_alone_is_not_left(
 def test_what_the_exporter_cannot_trace_is_one_line(
     toy_cell: Callable[..., Cell], plugins: Plugins, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    class Untraceable(onnx_graph.Pooled):
-        def forward(self, input_ids: Any, attention_mask: Any, token_type_ids: Any = None) -> Any:
-            return {"logits": super().forward(input_ids, attention_mask)["logits"] * input_ids.sum().item()}
+    from transformers.exporters.exporter_onnx import OnnxExporter
 
+    def fails(*_: Any) -> None:
+        raise ValueError("no such operator\nand a page more")
+
+    monkeypatch.setattr(OnnxExporter, "export_program", fails)
     cell = toy_cell("frozen", recipe=replace(RECIPE, pooling="mean"))
-    assert refused(cell, plugins, tmp_path, monkeypatch, "Pooled", Untraceable).code == "onnx-unsupported"
+    error = refused(cell, plugins, tmp_path, monkeypatch, "ALONE", 8)
+    assert error.code == "onnx-unsupported"
+    assert "(ValueError: no such operator)" in str(error)
 
 
 def test_rows_are_compared_in_batches_and_alone(exported: Callable[..., Path]) -> None:
