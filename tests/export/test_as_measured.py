@@ -50,7 +50,7 @@ CASES: dict[str, tuple[str, str, dict[str, Any]]] = {
     "maximum of windows": ("toy-long", "full", {**LONG, "windows": "max", "calibrate": True}),
     "windows, several labels": ("toy-labels", "full", {"max_length": 6, "stride": 1, "windows": "mean"}),
     "windows, numbers": ("toy-numbers", "full", {"max_length": 6, "stride": 2, "windows": "max"}),
-    "both ends": ("toy-kinds", "full", {"max_length": 6, "truncation": "head+tail"}),
+    "both ends": ("toy-kinds", "probe", {"max_length": 6, "truncation": "head+tail"}),
     "both ends, mean": ("toy-long", "full", {**LONG, "truncation": "head+tail", "pooling": "mean"}),
 }
 ELSEWHERE = """
