@@ -14,7 +14,7 @@ from bench import suite
 from bench.analysis.opening import open_source
 from bench.cli import app
 from bench.contracts import BenchError, Cell, Recipe
-from bench.registry import Plugins
+from bench.registry import Plugins, discover
 from bench.report import page
 from bench.report.reproduce import commands, suite_file
 from bench.runs import run_inputs
@@ -26,7 +26,8 @@ def record(cell: Cell) -> Record:
     return Record(cell=cell, fingerprint="x", status="done")
 
 
-def test_the_suite_file_gives_the_same_cells(plugins: Plugins, tmp_path: Path):
+def test_the_suite_file_gives_the_same_cells(toy_plugin: Path, tmp_path: Path):
+    plugins = discover([toy_plugin, toy_plugin.with_name("toy_kinds.py")])
     recipe = Recipe(epochs=1.5, train=100, encoder_dropout=0.0, head="bottleneck")
     cells = (
         [Cell("my-suite", "toy-sentiment", "full", "minilm", seed, recipe) for seed in range(2)]

@@ -174,7 +174,7 @@ def recipe_text(recipe: Recipe, adapter: str = "") -> str:
         value = getattr(recipe, field.name)
         if field.name not in shown and value != field.default:
             text = " ".join(f"{item:g}" for item in value) if isinstance(value, tuple) else value
-            text = Path(value).name if field.name == "unlabelled" else text
+            text = Path(str(value)).name if field.name == "unlabelled" else text
             parts.append(f"{field.name.replace('_', ' ')} {text}")
     return ", ".join(parts)
 
