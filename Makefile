@@ -51,7 +51,7 @@ $(PY):
 
 TAKES_smoke := : four tasks on tiny slices, a few minutes on 2 cores
 TAKES_gate := : by estimate 8 minutes on 2 cores with AMX
-TAKES_quick := : 8 minutes on 2 cores with AMX, about 12 without, after downloading 650 MB of data and weights the first time
+TAKES_quick := : 8 minutes on 2 cores with AMX, 19 in fp32, after downloading 650 MB of data and weights the first time
 
 .PHONY: bench smoke curve shift ledger table readme report
 bench: $(READY)run

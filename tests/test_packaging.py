@@ -297,6 +297,12 @@ def sentence_transformers() -> None:
     classifiers.sentence_transformers("model", cast(Any, None), cast(Any, None))
 
 
+def setfit() -> None:
+    from bench.peers import few_shot
+
+    few_shot._library()
+
+
 def accelerate() -> None:
     from bench.peers import measuring
 
@@ -315,6 +321,7 @@ NEEDS = {
     onnxruntime: ("onnx", "onnxruntime"),
     onnxscript: ("onnx", "onnxscript"),
     sentence_transformers: ("peers", "sentence-transformers"),
+    setfit: ("peers", "setfit"),
     accelerate: ("peers", "accelerate"),
 }
 """What needs an optional module, named as that module is: the extra, and the package in it."""

@@ -124,7 +124,7 @@ class Pooled(nn.Module):
         from safetensors.torch import load_file
 
         super().__init__()
-        settings: Any = transformers.AutoConfig.from_pretrained(folder)
+        settings: Any = transformers.AutoConfig.from_pretrained(folder, trust_remote_code=False)
         (name,) = settings.architectures
         self.encoder = getattr(transformers, name).from_pretrained(folder)
         self.config = self.encoder.config
@@ -170,7 +170,7 @@ class Batches:
         """Token ids, mask and, where the model has them, token types: [B, S]."""
         from transformers import AutoTokenizer
 
-        tokenizer = AutoTokenizer.from_pretrained(self.folder)
+        tokenizer = AutoTokenizer.from_pretrained(self.folder, trust_remote_code=False)
         rows = [self.inputs[number] for number in numbers]
         options = {"truncation": True, "padding": True, "return_tensors": "pt"}
         options["return_token_type_ids"] = self.segments

@@ -287,7 +287,16 @@ def test_its_record_is_complete(
 ) -> None:
     record, tests = run_cell(toy_cell(name), group, toy_context, lambda point: None)
     assert (record.status, record.reason) == ("done", "")
-    missing = {"reason", "adaptations", "trials", "scorer", "chosen", "serving", "forgetting"}
+    missing = {
+        "reason",
+        "adaptations",
+        "trials",
+        "scorer",
+        "chosen",
+        "serving",
+        "forgetting",
+        "language_loss",
+    }
     assert {field for field, value in record if not value} <= missing
     assert set(record.scores["test"]) == {metric.name for metric in record.metrics}
     assert all(0 <= score <= 1 for score in record.scores["test"].values())

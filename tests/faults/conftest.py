@@ -15,7 +15,7 @@ from bench.data.sources import Sources
 from bench.executors.contract import Options
 from bench.executors.launch import launch
 from bench.registry import Registry, discover
-from tests.support.made_runs import NASTY, TOYS, ToySuite, results
+from tests.support.made_runs import CACHE, NASTY, TOYS, ToySuite, results
 
 STRATEGIES = ("frozen", "top-layers", "gradual", "full", "lp-ft", "bitfit")
 
@@ -35,5 +35,5 @@ def undisturbed(grid: ToySuite, tmp_path_factory: pytest.TempPathFactory) -> dic
     cells = suites.cells(suites.load(str(grid.path)), plugins)
     display = Display(Console(file=io.StringIO()))
     options = Options(device="cpu", threads=1, executor="inline")
-    launch(cells, Registry(plugins, Sources(cache=folder / "cache")), folder / "run", options, display)
+    launch(cells, Registry(plugins, Sources(cache=CACHE)), folder / "run", options, display)
     return results(folder / "run")

@@ -40,6 +40,8 @@ LISTED = {
     ("bench/models/saved_vectors.py", "np.load"): "with allow_pickle=False, after a look at the first bytes",
     ("bench/models/saved_vectors.py", "allow_pickle"): "False",
     ("bench/models/loading.py", "from_pretrained"): "safetensors, and trust_remote_code=False",
+    ("bench/models/language_heads.py", "from_pretrained"): "safetensors, and trust_remote_code=False",
+    ("bench/export/onnx_graph.py", "from_pretrained"): "a folder that `export` wrote, in safetensors",
     ("bench/models/vector_backbone.py", "from_pretrained"): "torch's Embedding, from a tensor in memory",
     ("bench/peers/classifiers.py", "from_pretrained"): "safetensors, and trust_remote_code=False",
     ("bench/peers/trainer.py", "from_pretrained"): "safetensors, and trust_remote_code=False",
