@@ -63,8 +63,8 @@ def _model(folder: str) -> tuple[Callable[[dict[str, Tensor]], Tensor], Any]:
     if not (Path(folder) / "1_Pooling").is_dir():
         model: Any = AutoModelForSequenceClassification.from_pretrained(folder).eval()
         return torch.inference_mode()(lambda tokens: model(**tokens).logits[0]), model.config
-    (name,) = AutoConfig.from_pretrained(folder).architectures
-    encoder = getattr(transformers, name).from_pretrained(folder).eval()
+    names = AutoConfig.from_pretrained(folder).architectures or ["AutoModel"]
+    encoder = getattr(transformers, names[0]).from_pretrained(folder).eval()
     pooling = json.loads((Path(folder) / "1_Pooling" / "config.json").read_text(encoding="utf-8"))
     head = load_file(Path(folder) / "2_Dense" / "model.safetensors")
 
