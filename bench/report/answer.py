@@ -40,7 +40,8 @@ class Choice:
 class Answer:
     """The answer for a task. tied: strategies that cannot be told apart from the best; behind: those that score
     significantly lower; untested: those without predictions on the same examples and seeds; each ordered by score.
-    fastest: of the best and the tied."""
+    fastest: of the best and the tied, of those whose time was measured again. once: a faster one of them, whose time
+    was measured once."""
 
     task: str
     metric: str
@@ -50,6 +51,7 @@ class Answer:
     behind: tuple[Choice, ...] = ()
     untested: tuple[Choice, ...] = ()
     fastest: Choice | None = None
+    once: Choice | None = None
     seeds: int = 0
     examples: int = 0
     caution: str = ""
@@ -71,7 +73,8 @@ def _answer(reading: Reading, task: str) -> Answer:
     others = [item for item in found if item is not best]
     tied = tuple(item for item in others if item.key in compared and compared[item.key].tied)
     behind = tuple(item for item in others if item.key in compared and not compared[item.key].tied)
-    timed = [item for item in (best, *tied) if item.seconds and item.repeated]
+    timed = sorted((item for item in (best, *tied) if item.seconds), key=lambda item: item.seconds or 0.0)
+    fastest = next((item for item in timed if item.repeated), None)
     leading = reading.groups[best.key]
     data = leading.done[0].data
     return Answer(
@@ -82,7 +85,8 @@ def _answer(reading: Reading, task: str) -> Answer:
         tied=tied,
         behind=behind,
         untested=tuple(item for item in others if item.key not in compared),
-        fastest=min(timed, key=lambda item: item.seconds or 0.0, default=None),
+        fastest=fastest,
+        once=timed[0] if fastest and timed[0] is not fastest else None,
         seeds=len(leading.done),
         examples=data.sizes.get("test", 0) if data else 0,
         caution=_caution(leading),

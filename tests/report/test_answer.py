@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import pytest
+
+from bench.analysis.groups import Group
 from bench.analysis.loading import Run
 from bench.report.answer import answers, overall, standings
 from bench.report.reading import Reading, read
@@ -37,6 +40,23 @@ def test_the_fastest_is_of_the_best_and_the_tied(reading: Reading):
     assert answer.fastest is not None
     assert answer.fastest.label == "top-layers"
     assert answer.certainty == "tied"
+
+
+def test_a_faster_one_that_was_measured_once_is_named_as_such(
+    reading: Reading, monkeypatch: pytest.MonkeyPatch
+):
+    """Else "the fastest" would be a strategy that takes longer than another in the same box."""
+    quickest = answers(reading)[0].fastest
+    assert quickest is not None
+    measured = Group.measurements
+    monkeypatch.setattr(
+        Group, "measurements", lambda group: 1 if group.key == quickest.key else measured(group)
+    )
+    found = answers(reading)[0]
+    assert found.once is not None
+    assert found.fastest is not None
+    assert found.once.key == quickest.key
+    assert (found.once.seconds or 0) < (found.fastest.seconds or 0)
 
 
 def test_one_strategy_alone_is_untested():
