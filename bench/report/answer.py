@@ -40,8 +40,8 @@ class Choice:
 class Answer:
     """The answer for a task. tied: strategies that cannot be told apart from the best; behind: those that score
     significantly lower; untested: those without predictions on the same examples and seeds; each ordered by score.
-    fastest: of the best and the tied, of those whose time was measured again. once: a faster one of them, whose time
-    was measured once."""
+    fastest: of the best and the tied, of those whose time was measured again. once: a faster one of them, measured
+    once."""
 
     task: str
     metric: str
