@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import json
 from dataclasses import dataclass
@@ -241,7 +242,21 @@ def _config_file(name: str, sources: Sources) -> Path:
     from huggingface_hub import hf_hub_download
 
     repository, revision = hub_name(name)
-    return Path(hf_hub_download(repository, "config.json", revision=revision))
+    here = not hub_answers()
+    return Path(hf_hub_download(repository, "config.json", revision=revision, local_files_only=here))
+
+
+@functools.cache
+def hub_answers() -> bool:
+    """Whether the hub can be reached, by one try: its client would try for half a minute, for every file."""
+    from huggingface_hub import constants
+    from huggingface_hub.utils import get_session
+
+    try:
+        get_session().head(constants.ENDPOINT, timeout=5)
+    except Exception:  # of any HTTP client, and of the offline mode
+        return False
+    return True
 
 
 def hub_name(name: str) -> tuple[str, str | None]:

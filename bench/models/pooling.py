@@ -140,19 +140,6 @@ def _downloaded(name: str, file: str) -> Path:
 
     repository, revision = catalog.hub_name(name)
     cached = try_to_load_from_cache(repository, file, revision=revision)
-    if isinstance(cached, str) or not _hub_answers():
+    if isinstance(cached, str) or not catalog.hub_answers():
         return Path(str(cached))
     return Path(hf_hub_download(repository, file, revision=revision))
-
-
-@functools.cache
-def _hub_answers() -> bool:
-    """Whether the hub can be reached, by one try: its client would try for half a minute, for every file."""
-    from huggingface_hub import constants
-    from huggingface_hub.utils import get_session
-
-    try:
-        get_session().head(constants.ENDPOINT, timeout=5)
-    except Exception:  # of any HTTP client, and of the offline mode
-        return False
-    return True
