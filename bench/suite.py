@@ -38,6 +38,10 @@ class Section(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
+DRAWS = 10
+"""Seeds by default where each draws a few examples of a class: scores differ by the draw more than by all else."""
+
+
 class DataOptions(Section):
     """Where data come from."""
 
@@ -60,6 +64,11 @@ class Suite(Section):
     optional: tuple[str, ...] = ()  # tasks that `run` leaves out, and says so, where their rows cannot be had
     development: Development | None = None  # how the rates are chosen, before a test row is scored
     rates: Rates | None = None  # those that were chosen: written by `bench rates`
+
+    def seeds_of(self, recipe: Recipe) -> int:
+        """The seeds of a task with this recipe, where neither its grid nor the command says how many."""
+        said = "seeds" in self.model_fields_set
+        return DRAWS if recipe.shots and not said else self.seeds
 
     def sized_recipes(self, task: str) -> dict[str, Recipe]:
         """The recipe of a task by its name; of a task with `sizes`, or asked for as `name@size`, one a size."""
@@ -304,7 +313,7 @@ def cells(suite: Suite, plugins: Plugins, filters: Filters | None = None) -> lis
                 plugins.strategy(strategy, options)
                 scale = suite.rates.scale(task, backbone, strategy) if suite.rates else None
                 chosen = replace(recipe, rate_scale=recipe.rate_scale * (scale or 1.0))
-                for seed in range(filters.seeds or grid.seeds or suite.seeds):
+                for seed in range(filters.seeds or grid.seeds or suite.seeds_of(recipe)):
                     cell = Cell(suite.name, task, strategy, backbone, seed, chosen, options)
                     _check_distinct(found.setdefault(cell.id, cell), cell)
                 if len(found) > MOST_CELLS:

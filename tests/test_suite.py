@@ -120,6 +120,29 @@ def test_a_task_with_sizes_is_a_cell_at_each(plugins: Plugins) -> None:
     }
 
 
+SHOTS = """
+[recipe]
+shots = 8
+[tasks.toy-sentiment]
+[[grid]]
+strategies = ["frozen"]
+backbones = ["minilm"]
+"""
+
+
+@pytest.mark.parametrize(("said", "seeds"), [("", 10), ("seeds = 2", 2)])
+def test_a_few_examples_are_drawn_ten_times_unless_the_suite_says_otherwise(
+    said: str, seeds: int, tmp_path: Path, plugins: Plugins
+) -> None:
+    path = tmp_path / "shots.toml"
+    path.write_text(said + SHOTS, encoding="utf-8")
+    suite = load(str(path))
+    assert len(cells(suite, plugins)) == seeds
+    assert len(cells(suite, plugins, Filters(seeds=4))) == 4
+    path.write_text((said + SHOTS).replace("shots = 8", ""), encoding="utf-8")
+    assert len(cells(load(str(path)), plugins)) == (2 if said else 3)
+
+
 def test_a_filter_may_ask_for_a_size(suite: Suite, plugins: Plugins) -> None:
     found = cells(suite, plugins, Filters(tasks=("toy-ner@12",), strategies=("frozen",), seeds=1))
     assert {(cell.task, cell.recipe.train, cell.recipe.batch_size) for cell in found} == {
