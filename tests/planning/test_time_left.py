@@ -17,7 +17,7 @@ from bench.planning.workload import Workload
 from bench.registry import Registry, discover
 from bench.runs.record import Record, record_of
 
-BASELINE = Path(__file__).parents[2] / "results" / "baselines" / "quick.jsonl"
+BASELINE = Path(__file__).parents[2] / "tests" / "fixtures" / "quick-amx.jsonl"
 REGISTRY = Registry(discover())
 WORKLOAD = Workload(REGISTRY)
 ASSUMED = (
