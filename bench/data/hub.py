@@ -72,7 +72,7 @@ def local_rows(folder: Path, name: str, labels: Sequence[str] | None) -> SplitRo
 def hub_rows(path: str, config: str | None, revision: str | None, labels: Sequence[str] | None) -> SplitRows:
     """All splits of a hub data set. BenchError within seconds where the hub cannot be reached and
     `datasets` has no copy of its own, or where the label names are not `labels`."""
-    reachable = _hub_answers()
+    reachable = hub_answers()
     try:
         with _offline(not reachable):
             import datasets
@@ -97,7 +97,7 @@ def _endpoint() -> str:
     return os.environ.get("HF_ENDPOINT", "https://huggingface.co")
 
 
-def _hub_answers() -> bool:
+def hub_answers() -> bool:
     """Whether the hub answers within a few seconds: its own client would retry for minutes to find out.
 
     A refusal counts as an answer, a server error does not. A thread bounds the time over all addresses."""

@@ -7,7 +7,6 @@ everything but the capture is tested on a CPU.
 
 from __future__ import annotations
 
-import gc
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -17,6 +16,7 @@ from typing import Any, Protocol
 import torch
 
 from bench.engine.machine import Device
+from bench.runs import collection
 
 WARM = 3  # calls before the capture: libraries choose kernels and allocate workspaces in the first ones
 
@@ -61,20 +61,20 @@ class Captured:
         between: what must happen before every call. Raises CaptureFailed, or torch.OutOfMemoryError."""
         began = device.clock()
         self._graph = torch.cuda.CUDAGraph()
-        with torch.cuda.device(device.torch), _left_as_found(pool):
-            waited = _warm(action, pool, between)
-            try:
+        waited = None
+        try:
+            with torch.cuda.device(device.torch), _left_as_found(pool):
+                waited = _warm(action, pool, between)
+                # a collection might destroy the graphs of an earlier model in the middle of the capture
                 with (
-                    _no_collection(),
+                    collection.paused(),
                     torch.cuda.graph(self._graph, pool=pool.handle(), stream=pool.stream()),
                 ):
                     action()
-            except RuntimeError as error:
-                if waited is not None:
-                    _first(
-                        error
-                    ).__context__ = waited  # torch's own message says that something waited, not what
+        except CaptureFailed as error:
+            if waited is None:
                 raise
+            raise CaptureFailed(_first_line(waited)) from error
         self.seconds = device.clock() - began
 
     def __call__(self) -> None:
@@ -138,18 +138,6 @@ def _waiting_forbidden() -> Iterator[None]:
 
 
 @contextmanager
-def _no_collection() -> Iterator[None]:
-    """No garbage collection: it might destroy the graphs of an earlier model in the middle of a capture."""
-    enabled = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if enabled:
-            gc.enable()
-
-
-@contextmanager
 def _left_as_found(pool: Pool) -> Iterator[None]:
     """Put back the default generator; where the block fails, also the stream, the allocator, and the generator's
     state of being captured: torch leaves all three as they were in the middle of the capture."""
@@ -173,23 +161,16 @@ def _left_as_found(pool: Pool) -> Iterator[None]:
 def _meaning(error: BaseException) -> BaseException:
     """What a failed capture is to its caller. Ending a broken capture raises another error than the one that broke
     it: lack of memory and interruptions stay what they are."""
-    chain = _chain(error)
+    chain = [error]
+    while chain[-1].__context__ is not None:
+        chain.append(chain[-1].__context__)
     for one in reversed(chain):
         if isinstance(one, torch.OutOfMemoryError) or not isinstance(one, Exception):
             return one
     if not isinstance(error, RuntimeError):
         return error
-    first = next(one for one in reversed(chain) if isinstance(one, RuntimeError))
-    return CaptureFailed(next(iter(str(first).splitlines()), type(first).__name__))
+    return CaptureFailed(_first_line(next(one for one in reversed(chain) if isinstance(one, RuntimeError))))
 
 
-def _chain(error: BaseException) -> list[BaseException]:
-    """An error and those in whose handling it was raised, the first of them last."""
-    chain = [error]
-    while chain[-1].__context__ is not None:
-        chain.append(chain[-1].__context__)
-    return chain
-
-
-def _first(error: BaseException) -> BaseException:
-    return _chain(error)[-1]
+def _first_line(error: RuntimeError) -> str:
+    return next(iter(str(error).splitlines()), type(error).__name__)

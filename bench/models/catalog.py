@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from bench.contracts import BenchError
+from bench.data.hub import hub_answers
 from bench.data.packages.pinned import GLOVE, MINILM, MPNET
 from bench.data.packages.registries import Package
 from bench.data.sources import Sources
@@ -242,21 +243,14 @@ def _config_file(name: str, sources: Sources) -> Path:
     from huggingface_hub import hf_hub_download
 
     repository, revision = hub_name(name)
-    here = not hub_answers()
-    return Path(hf_hub_download(repository, "config.json", revision=revision, local_files_only=here))
+    alone = not hub_is_there()
+    return Path(hf_hub_download(repository, "config.json", revision=revision, local_files_only=alone))
 
 
 @functools.cache
-def hub_answers() -> bool:
-    """Whether the hub can be reached, by one try: its client would try for half a minute, for every file."""
-    from huggingface_hub import constants
-    from huggingface_hub.utils import get_session
-
-    try:
-        get_session().head(constants.ENDPOINT, timeout=5)
-    except Exception:  # of any HTTP client, and of the offline mode
-        return False
-    return True
+def hub_is_there() -> bool:
+    """Whether the hub answers, asked once a process: its client would try for half a minute, for every file."""
+    return hub_answers()
 
 
 def hub_name(name: str) -> tuple[str, str | None]:

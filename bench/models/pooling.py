@@ -140,6 +140,6 @@ def _downloaded(name: str, file: str) -> Path:
 
     repository, revision = catalog.hub_name(name)
     cached = try_to_load_from_cache(repository, file, revision=revision)
-    if isinstance(cached, str) or not catalog.hub_answers():
+    if isinstance(cached, str) or not catalog.hub_is_there():
         return Path(str(cached))
     return Path(hf_hub_download(repository, file, revision=revision))

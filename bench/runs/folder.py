@@ -14,7 +14,6 @@ Reading it imports no torch, so that `table` and `compare` start at once.
 
 from __future__ import annotations
 
-import gc
 import hashlib
 import json
 import os
@@ -26,7 +25,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bench.contracts import BenchError
-from bench.runs import atomic_files, plain_files
+from bench.runs import atomic_files, collection, plain_files
 from bench.runs.leases import Lease, exclusive, lease, owner_of
 from bench.runs.names import is_cell_id, is_name
 from bench.runs.plain_files import Irregular
@@ -69,7 +68,7 @@ class Store:
         files = self.record_files()
         read = self._unverified if len(files) > MANY else lambda path: self._sealed(path)[0]
         found = []
-        with _uncollected():
+        with collection.paused():  # no record is garbage, and collecting takes a third of the time
             for path in files:
                 with suppress(BenchError):
                     found.append(read(path))
@@ -260,7 +259,7 @@ class Store:
 
     def _in_order(self, read: Callable[[Path], Record]) -> list[Record]:
         """Every record, by the function that reads one, in the order of the plan."""
-        with _uncollected():
+        with collection.paused():
             by_id = {record.cell.id: record for record in map(read, self.record_files())}
             order = {cell: number for number, cell in enumerate(self.planned())}
         return sorted(by_id.values(), key=lambda record: order.get(record.cell.id, len(order)))
@@ -309,18 +308,6 @@ def open_run(path: Path) -> Store:
         f"{str(path)[:300]} is not a run folder (no run.json): make one with `python -m bench run SUITE`",
         code="no-run",
     )
-
-
-@contextmanager
-def _uncollected() -> Iterator[None]:
-    """Pause garbage collection: no record is garbage, and collecting takes a third of the time."""
-    enabled = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if enabled:
-            gc.enable()
 
 
 @contextmanager

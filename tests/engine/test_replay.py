@@ -115,16 +115,29 @@ def test_what_waits_before_a_capture_is_its_reason_if_it_fails_and_no_obstacle_i
     assert mode[-1] == "default"
 
 
+@pytest.mark.parametrize(
+    ("waited", "reason"),
+    [(None, "capture failed"), (RuntimeError("aten::item waited\nmore lines"), "aten::item waited")],
+)
+def test_the_reason_of_a_failed_capture_is_what_waited_before_it(
+    waited: RuntimeError | None, reason: str, cuda: SimpleNamespace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fails() -> None:
+        raise RuntimeError("capture failed")
+
+    monkeypatch.setattr(torch.cuda, "CUDAGraph", object)
+    monkeypatch.setattr(torch.cuda, "device", lambda _: nullcontext())
+    monkeypatch.setattr(torch.cuda, "graph", lambda *_, **__: nullcontext())
+    monkeypatch.setattr(replay, "_warm", lambda *_: waited)
+    pool = Pool(_handle=(0, 1), _stream="side")
+    with pytest.raises(CaptureFailed, match=f"^{reason}$"):
+        Captured(fails, Device(torch.device("cpu"), torch.float32), pool, lambda: None)
+    assert gc.isenabled()
+
+
 def test_an_error_of_the_program_is_no_failed_capture() -> None:
     error = TypeError("a bug")
     assert _meaning(error) is error
-
-
-def test_nothing_is_collected_during_a_capture() -> None:
-    assert gc.isenabled()
-    with replay._no_collection():
-        assert not gc.isenabled()
-    assert gc.isenabled()
 
 
 @dataclass(frozen=True)
