@@ -5,15 +5,15 @@ With such a file, `tapt` is domain-adaptive pretraining (DAPT: Gururangan et al.
 from __future__ import annotations
 
 import functools
-import gzip
 import hashlib
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, BinaryIO
 
-from bench.contracts import BenchError, QuestionExample, Splits, WordsExample
+from bench.contracts import BenchError, Splits
+from bench.data.splits import parts
+from bench.data.unpacked import opened
 from bench.text import counted
 
 MOST = 100_000
@@ -21,8 +21,6 @@ MOST = 100_000
 
 LONGEST = 400_000
 """Bytes of a line that are kept: no model reads further."""
-
-GZIP = b"\x1f\x8b"
 
 
 @dataclass(frozen=True)
@@ -68,7 +66,7 @@ def digest_of(path: str) -> str:
 def _digest(path: str, changed: int, size: int) -> str:
     found = hashlib.sha256()
     try:
-        with _opened(path) as file:
+        with opened(Path(path)) as file:
             while block := file.read(2**20):
                 found.update(block)
     except (OSError, EOFError, ValueError, zlib.error) as error:
@@ -83,7 +81,7 @@ def read(path: str, rows: Splits) -> Passages:
         _plain(text)
         for part in (rows.validation, *rows.scored().values())
         for row in part
-        for text in _texts(row)
+        for text in parts(row)
     }
     kept: list[tuple[bytes, int, str]] = []
     count = empty = known = 0
@@ -111,7 +109,7 @@ def _lines(path: str) -> Iterator[str]:
     """The lines of a file, without what lies beyond LONGEST."""
     number = 0
     try:
-        with _opened(path) as file:
+        with opened(Path(path)) as file:
             while line := file.readline(LONGEST):
                 number += 1
                 is_cut = len(line) == LONGEST and not line.endswith(b"\n")
@@ -130,27 +128,12 @@ def _lines(path: str) -> Iterator[str]:
         raise _unreadable(path, error) from error
 
 
-def _opened(path: str) -> BinaryIO:
-    with open(path, "rb") as file:
-        packed = file.read(2) == GZIP
-    return gzip.open(path, "rb") if packed else open(path, "rb")  # pyright: ignore[reportReturnType]
-
-
 def _unreadable(path: str, error: Exception) -> BenchError:
     reason = getattr(error, "strerror", None) or error
     return BenchError(
         f"recipe.unlabelled {path[:300]} cannot be read ({reason}): give a text file with one passage a line",
         code="cannot-read",
     )
-
-
-def _texts(row: Any) -> tuple[str, ...]:
-    """The texts that a model reads of an example."""
-    if isinstance(row, WordsExample):
-        return (" ".join(row.words),)
-    if isinstance(row, QuestionExample):
-        return (row.question, row.context)
-    return (row.text, row.pair) if row.pair else (row.text,)
 
 
 def _plain(text: str) -> str:

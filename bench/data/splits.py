@@ -55,11 +55,16 @@ def fingerprint(examples: Iterable[Any]) -> str:
 
 def content(example: Any) -> str:
     """The part of an example that a model reads; two examples with equal content are duplicates."""
+    return "\n".join(parts(example))
+
+
+def parts(example: Any) -> tuple[str, ...]:
+    """The texts of an example that a model reads."""
     if isinstance(example, WordsExample):
-        return " ".join(example.words)
+        return (" ".join(example.words),)
     if isinstance(example, QuestionExample):
-        return f"{example.question}\n{example.context}"
-    return f"{example.text}\n{example.pair}" if example.pair else example.text
+        return (example.question, example.context)
+    return (example.text, example.pair) if example.pair else (example.text,)
 
 
 # --------------------------------------------------------------------------------------------------

@@ -33,6 +33,7 @@ from bench.engine.solving import solve
 from bench.engine.speeds import Speeds
 from bench.engine.training import Course, Watch, derived_seed, fit_in
 from bench.engine.tuning import Trained, tune
+from bench.engine.unlabelled import Text
 from bench.runs.curve import Point
 from bench.runs.record import Record, Seconds
 
@@ -136,8 +137,7 @@ def train(cell: Cell, scale: float, group: CellGroup, context: RunContext, watch
         group.workspaces.make_room(cell)
         model, plan = build(_scaled(cell, scale), group, context)
     before = Stopwatch(context.device)
-    if group.unlabelled and predicts_words(plan):
-        group.unlabelled.prepare()  # charged apart, to every cell that reads the text
+    read_by(plan, group)  # outside of the watch: charged apart, to every cell that reads the text
     with before:
         model = pretrained(model, plan, cell, group)
     for split in ("train", "validation"):
@@ -164,9 +164,9 @@ def pretrained(model: Model, plan: Plan, cell: Cell, group: CellGroup) -> Model:
     """The model after the phases that come before the task's; its prefix is then its own, of the new weights."""
     if not plan.pretraining:
         return model
-    words = group.words
-    if group.unlabelled and predicts_words(plan):
-        words = replace(words, rows=group.unlabelled.text.rows)
+    words, text = group.words, read_by(plan, group)
+    if text:
+        words = replace(words, rows=text.rows)
     if plan.pretraining[0].random:
         words = words.redrawn(model.backbone.table.weight, derived_seed(cell.seed, "words"))
     for phase in plan.pretraining:
@@ -174,9 +174,10 @@ def pretrained(model: Model, plan: Plan, cell: Cell, group: CellGroup) -> Model:
     return replace(model, prefix=group.prefix.of(model.backbone.copy().cast(model.device.dtype)))
 
 
-def predicts_words(plan: Plan) -> bool:
-    """Whether a phase reads the unlabelled text, where there is one."""
-    return any(phase.objective == "masked-lm" for phase in plan.pretraining)
+def read_by(plan: Plan, group: CellGroup) -> Text | None:
+    """The unlabelled text, prepared, where there is one and a phase of the plan reads it."""
+    reads = any(phase.objective == "masked-lm" for phase in plan.pretraining)
+    return group.unlabelled.text if group.unlabelled and reads else None
 
 
 def build(cell: Cell, group: CellGroup, context: RunContext) -> tuple[Model, Plan]:
@@ -322,11 +323,11 @@ def _seconds(group: CellGroup, trained: Trained, testing: Stopwatch) -> Seconds:
     cache = trained.model.prefix or group.prefix
     prefix = sum(cache.seconds(split, plan.boundaries) for split in ("train", "validation"))
     last = plan.phases[-1]
-    reading = group.unlabelled.seconds if group.unlabelled and predicts_words(plan) else 0.0
+    text = read_by(plan, group)
     if last.shared and last.frozen:
         prefix += sum(cache.seconds(name, (last.frozen,)) for name in group.rows.scored())
     parts = {
-        "prepare": group.seconds + reading + trained.building,
+        "prepare": group.seconds + (text.seconds if text else 0.0) + trained.building,
         "prefix": prefix,
         "compile": fitted.compile_seconds + testing.compiling,
         "train": fitted.train_seconds,

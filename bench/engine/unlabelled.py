@@ -51,11 +51,8 @@ class Unlabelled:
 
     @property
     def text(self) -> Text:
-        """The text, prepared once. Passages of more than `max_length` tokens are several sequences. BenchError."""
-        return self.prepare()
-
-    def prepare(self) -> Text:
-        """Read and tokenise the text, unless that has been done. BenchError."""
+        """The text, read and tokenised at its first use. Passages of more than `max_length` tokens are several
+        sequences. BenchError."""
         if self._text is None:
             watch = Stopwatch(self.device)
             with watch:

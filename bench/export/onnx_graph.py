@@ -12,6 +12,7 @@ import logging
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -166,21 +167,25 @@ class Batches:
         for number in range(min(ALONE, len(self.inputs))):
             yield self.of([number])
 
-    def of(self, numbers: Sequence[int]) -> dict[str, Tensor]:
-        """Token ids, mask and, where the model has them, token types: [B, S]."""
+    @cached_property
+    def tokenizer(self) -> Any:
+        """The folder's own, read once for all rows."""
         from transformers import AutoTokenizer
 
-        tokenizer = AutoTokenizer.from_pretrained(self.folder, trust_remote_code=False)
+        return AutoTokenizer.from_pretrained(self.folder, trust_remote_code=False)
+
+    def of(self, numbers: Sequence[int]) -> dict[str, Tensor]:
+        """Token ids, mask and, where the model has them, token types: [B, S]."""
         rows = [self.inputs[number] for number in numbers]
         options = {"truncation": True, "padding": True, "return_tensors": "pt"}
         options["return_token_type_ids"] = self.segments
         if self.kind == "token":
-            found = tokenizer([row or [""] for row in rows], is_split_into_words=True, **options)
+            found = self.tokenizer([row or [""] for row in rows], is_split_into_words=True, **options)
         elif isinstance(rows[0], str):
-            found = tokenizer(rows, **options)
+            found = self.tokenizer(rows, **options)
         else:
             first, second = zip(*rows, strict=True)
-            found = tokenizer(list(first), list(second), **options)
+            found = self.tokenizer(list(first), list(second), **options)
         names = ("input_ids", "attention_mask", "token_type_ids")
         return {name: found[name] for name in names if name in found}
 

@@ -32,6 +32,24 @@ def score_axis(field: str, metric: str, domain: Sequence[float]) -> Spec:
     return {"field": field, "type": "quantitative", "title": f"{metric}, %", "scale": scale, "axis": axis}
 
 
+def log_axis(field: str, title: str, values: Sequence[Spec], numbers: str) -> Spec:
+    """A logarithmic axis with a tick at every number that occurs. numbers: how they are written (d3-format)."""
+    return {
+        "field": field,
+        "type": "quantitative",
+        "title": f"{title} (log scale)",
+        "scale": {"type": "log", "nice": False},
+        "axis": {"values": sorted({value[field] for value in values}), "format": numbers, "grid": False},
+    }
+
+
+def shape(values: Sequence[Spec]) -> Spec:
+    """The shape of every name, with a legend."""
+    names = list(dict.fromkeys(value["name"] for value in values))
+    legend = {"orient": "top", "title": None, "columns": 3}
+    return {"field": "name", "type": "nominal", "scale": {"domain": names}, "legend": legend}
+
+
 def rows(names: Sequence[str]) -> Spec:
     """One row per name, in this order."""
     axis = {"grid": True}

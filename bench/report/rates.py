@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from bench.analysis.groups import Group, gather
 from bench.analysis.rates import Tried, tried
-from bench.report.encodings import colour, padded, percent, score_axis, shown
+from bench.report.encodings import colour, log_axis, padded, percent, score_axis, shape, shown
 from bench.report.reading import Reading
 from bench.report.vega import Chart, Spec, chart
 from bench.runs.record import Record
@@ -37,16 +37,6 @@ def _chart(reading: Reading, task: str, groups: Sequence[Group]) -> Chart:
     metric = groups[0].headline
     values = [_value(reading, group, point) for group in groups for point in tried(group)]
     scores = [value["score"] for value in values]
-    x: Spec = {
-        "field": "scale",
-        "type": "quantitative",
-        "title": "learning rates, × the strategy's own (log scale)",
-        "scale": {"type": "log", "nice": False},
-        "axis": {"values": sorted({value["scale"] for value in values}), "format": "~g", "grid": False},
-    }
-    names = list(dict.fromkeys(value["name"] for value in values))
-    legend = {"orient": "top", "title": None, "columns": 3}
-    shape = {"field": "name", "type": "nominal", "scale": {"domain": names}, "legend": legend}
     tooltip = [
         shown("name", "strategy"),
         shown("scale", "rates ×"),
@@ -56,7 +46,7 @@ def _chart(reading: Reading, task: str, groups: Sequence[Group]) -> Chart:
     content: Spec = {
         "data": {"values": values},
         "encoding": {
-            "x": x,
+            "x": log_axis("scale", "learning rates, × the strategy's own", values, "~g"),
             "y": score_axis("score", f"validation {metric}", padded(min(scores), max(scores))),
             "color": colour(reading),
             "detail": {"field": "name"},
@@ -65,7 +55,7 @@ def _chart(reading: Reading, task: str, groups: Sequence[Group]) -> Chart:
             {"mark": {"type": "line", "strokeWidth": 2}},
             {
                 "mark": {"type": "point", "filled": True, "size": 60, "opacity": 1},
-                "encoding": {"shape": shape, "tooltip": tooltip},
+                "encoding": {"shape": shape(values), "tooltip": tooltip},
             },
             {
                 "transform": [{"filter": "datum.chosen"}],

@@ -8,7 +8,7 @@ from statistics import fmean
 
 from bench.analysis.curves import Line, sized
 from bench.analysis.groups import Group
-from bench.report.encodings import colour, ends, padded, percent, score_axis, shown
+from bench.report.encodings import colour, ends, log_axis, padded, percent, score_axis, shape, shown
 from bench.report.reading import Reading
 from bench.report.vega import Chart, Spec, chart
 
@@ -31,21 +31,11 @@ def _chart(reading: Reading, task: str, lines: Mapping[Line, Mapping[int, Group]
         if group.scores(metric)
     ]
     edges = [value[end] for value in values for end in ("low", "high")]
-    x: Spec = {
-        "field": "size",
-        "type": "quantitative",
-        "title": "training examples (log scale)",
-        "scale": {"type": "log", "nice": False},
-        "axis": {"values": sorted({value["size"] for value in values}), "format": ",", "grid": False},
-    }
-    names = list(dict.fromkeys(value["name"] for value in values))
-    legend = {"orient": "top", "title": None, "columns": 3}
-    shape = {"field": "name", "type": "nominal", "scale": {"domain": names}, "legend": legend}
     tooltip = [shown("name", "strategy"), shown("size", "examples"), shown("score", metric)]
     content: Spec = {
         "data": {"values": values},
         "encoding": {
-            "x": x,
+            "x": log_axis("size", "training examples", values, ","),
             "y": score_axis("score", metric, padded(min(edges), max(edges))),
             "color": colour(reading),
             "detail": {"field": "name"},
@@ -59,7 +49,7 @@ def _chart(reading: Reading, task: str, lines: Mapping[Line, Mapping[int, Group]
             {
                 "mark": {"type": "point", "filled": True, "size": 60, "opacity": 1},
                 "encoding": {
-                    "shape": shape,
+                    "shape": shape(values),
                     "tooltip": [*tooltip, shown("low", "from"), shown("high", "to")],
                 },
             },

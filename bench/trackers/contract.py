@@ -47,12 +47,18 @@ class Tracker(Protocol):
         """Add a cell, replacing what an interrupted attempt left."""
 
 
-def tracker(name: str, store: Store) -> Tracker:
-    """The tracker of this name. BenchError where there is none, or where its package is not installed."""
+def module_of(name: str) -> str:
+    """The module of the tracker of this name. BenchError where there is none."""
     if name not in modules():
         raise unknown("tracker", name, list(modules()))
+    return modules()[name]
+
+
+def tracker(name: str, store: Store) -> Tracker:
+    """The tracker of this name. BenchError where there is none, or where its package is not installed."""
+    module = module_of(name)
     try:
-        return importlib.import_module(modules()[name]).opened(store)
+        return importlib.import_module(module).opened(store)
     except ImportError as error:
         raise missing(name, name, error) from error
 

@@ -14,13 +14,12 @@ from typing import IO
 
 from bench.contracts import BenchError, Cell
 from bench.planning.estimates import Estimator
-from bench.registry import unknown
 from bench.runs import processes
 from bench.runs.curve import Point
 from bench.runs.folder import Store
 from bench.runs.listeners import Screen
 from bench.runs.record import Record
-from bench.trackers.contract import modules
+from bench.trackers.contract import module_of
 
 PATIENCE = 60.0  # seconds that a run waits for its trackers at its end
 
@@ -30,8 +29,7 @@ class Tracking:
 
     def __init__(self, store: Store, names: Sequence[str], screen: Screen) -> None:
         for name in names:
-            if name not in modules():
-                raise unknown("tracker", name, list(modules()))
+            module_of(name)
         self._store = store
         self._names = tuple(dict.fromkeys(names))
         self._screen = screen

@@ -51,12 +51,16 @@ def _categories(table: RawTable) -> RawTable:
         for row in table.rows():
             cats = row.get("cats")
             names = [n for n, s in cats.items() if s >= 0.5] if isinstance(cats, Mapping) else []
-            yield {**row, "cats": names[0] if len(names) == 1 else names}
+            chosen = {**row, "cats": names[0] if len(names) == 1 else names}
+            yield {_renamed(key): value for key, value in chosen.items()}
 
-    columns = tuple("label" if column == "cats" else column for column in table.columns)
-    renamed = lambda: ({"label" if k == "cats" else k: v for k, v in row.items()} for row in rows())  # noqa: E731
+    columns = tuple(map(_renamed, table.columns))
     note = "'cats' holds a number for each label: those with 0.5 or more are the labels"
-    return replace(table, columns=columns, rows=renamed, notes=(*table.notes, note))
+    return replace(table, columns=columns, rows=rows, notes=(*table.notes, note))
+
+
+def _renamed(column: str) -> str:
+    return "label" if column == "cats" else column
 
 
 def _is_share(value: Any) -> bool:

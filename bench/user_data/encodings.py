@@ -6,14 +6,13 @@ files called Latin-1 are in, can be told from the bytes alone; anything else mus
 from __future__ import annotations
 
 import codecs
-import gzip
 import re
 import zlib
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO
 
 from bench.contracts import BenchError
+from bench.data.unpacked import opened
 
 BLOCK = 2**20
 MARKS = (
@@ -37,7 +36,6 @@ BINARY = {
     b"\x28\xb5\x2f\xfd": "compressed with zstd: unpack it first",
     b"7z\xbc\xaf": "a 7-Zip archive: unpack it first",
 }
-GZIP = b"\x1f\x8b"
 NEARLY_ALL = (
     10  # well-formed characters beyond ASCII per stray byte, from which a file is UTF-8 with stray bytes
 )
@@ -54,13 +52,6 @@ class Encoding:
     name: str
     errors: str = "strict"
     note: str = ""
-
-
-def opened(path: Path) -> BinaryIO:
-    """The bytes of a file, unpacked where it is compressed with gzip. OSError."""
-    with path.open("rb") as file:
-        packed = file.read(2) == GZIP
-    return gzip.open(path, "rb") if packed else path.open("rb")  # pyright: ignore[reportReturnType]
 
 
 def start_of(path: Path, size: int = 4096) -> bytes:

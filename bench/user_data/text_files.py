@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import TypeVar
 
 from bench.contracts import BenchError
-from bench.user_data.encodings import Encoding, opened, unreadable
+from bench.data.unpacked import opened
+from bench.user_data.encodings import Encoding, unreadable
 
 ROWS = 100_000
 """Rows that are kept of a file; of a larger one a sample, so that memory does not grow with the file."""

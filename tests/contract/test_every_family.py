@@ -35,7 +35,8 @@ from bench.models.hf_encoder import HuggingFaceEncoder
 from bench.models.loading import Loaded, load
 from bench.models.pooling import own_pooling
 from bench.registry import Plugins, Registry
-from tests.support.families import DEPTH, small_model
+from tests.support.checkpoints import plain as checkpoint
+from tests.support.families import DEPTH
 from tests.support.tokenizers import of_family
 
 EVERY = pytest.mark.parametrize("family", list(families()))
@@ -50,15 +51,7 @@ ANSWERS = ("1999", "Zoë", "東京", "🙂", "مرحبا", "São Paulo")
 @pytest.fixture(scope="module")
 def folder_of(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
     """A folder with a small random model of a family and its tokenizer."""
-
-    def made(family: str) -> Path:
-        folder = tmp_path_factory.mktemp("families") / family
-        tokenizer = of_family(family)
-        small_model(family, vocab_size=len(tokenizer) + 8).save_pretrained(folder)
-        tokenizer.save_pretrained(folder)
-        return folder
-
-    return cache(made)
+    return cache(lambda family: checkpoint(tmp_path_factory.mktemp("families") / family, family))
 
 
 @pytest.fixture(scope="module")

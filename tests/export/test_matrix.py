@@ -22,8 +22,7 @@ from bench.export import folder as exporting
 from bench.export.folder import export
 from bench.models.families import families
 from bench.registry import Registry, discover
-from tests.support.families import small_model
-from tests.support.tokenizers import of_family
+from tests.support.checkpoints import plain
 
 SUPPORT = Path(__file__).parents[1] / "support"
 TASKS = ("toy-sentiment", "toy-pairs", "toy-numbers", "toy-labels", "toy-ner", "toy-qa")
@@ -37,35 +36,16 @@ MATRIX = [
 ]
 """All families with all tasks; poolings in turn, so that each occurs with every family and every task."""
 
-REFUSED = {
-    *(
-        (family, "toy-ner")
-        for family in ("gemma3_text", "modernbert", "modernbert-decoder", "xlnet", "longformer")
-    ),
-    *(
-        (family, "toy-qa")
-        for family in ("gemma3_text", "modernbert", "modernbert-decoder", "xlnet", "longformer")
-    ),
-    *(
-        (family, "toy-qa")
-        for family in ("gemma", "gemma2", "t5", "mt5", "big_bird", "nomic_bert", "eurobert")
-    ),
-}
+NO_WORDS = ("gemma3_text", "modernbert", "modernbert-decoder", "xlnet", "longformer")
+NO_QUESTIONS = (*NO_WORDS, "gemma", "gemma2", "t5", "mt5", "big_bird", "nomic_bert", "eurobert")
+REFUSED = {(family, "toy-ner") for family in NO_WORDS} | {(family, "toy-qa") for family in NO_QUESTIONS}
 """No standard class computes a linear map of every token there."""
 
 
 @pytest.fixture(scope="module")
 def folder_of(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
     """A folder with a small random model of a family and its tokenizer."""
-
-    def made(family: str) -> Path:
-        folder = tmp_path_factory.mktemp("families") / family
-        tokenizer = of_family(family)
-        small_model(family, vocab_size=len(tokenizer) + 8).save_pretrained(folder)
-        tokenizer.save_pretrained(folder)
-        return folder
-
-    return cache(made)
+    return cache(lambda family: plain(tmp_path_factory.mktemp("families") / family, family))
 
 
 @pytest.fixture
