@@ -13,6 +13,12 @@ from typing import NoReturn
 
 from bench.contracts import BenchError
 
+
+class Interruption(BaseException):
+    """What this program raises to stop its own work and a plug-in's: a budget is spent, a limit is reached. Not
+    an Exception: an executor turns those into a failed cell, and a cell that was stopped has not failed."""
+
+
 ENDED = 2
 """The exit code of a program that a plug-in ended: the request was not carried out."""
 
@@ -20,7 +26,8 @@ ENDED = 2
 @contextmanager
 def contained(what: str) -> Iterator[None]:
     """BenchError naming `what` if the `with` block raises anything but an ordinary exception: SystemExit,
-    GeneratorExit, a BaseException of its own, or KeyboardInterrupt though nobody pressed Ctrl-C."""
+    GeneratorExit, a BaseException of its own, or KeyboardInterrupt though nobody pressed Ctrl-C. An Interruption of
+    this program passes."""
     pressed: list[int] = []
 
     def interrupt(number: int, _: FrameType | None) -> NoReturn:
@@ -33,7 +40,7 @@ def contained(what: str) -> Iterator[None]:
         signal.signal(signal.SIGINT, interrupt)
     try:
         yield
-    except Exception:
+    except (Exception, Interruption):
         raise
     except BaseException as error:
         if isinstance(error, KeyboardInterrupt) and (pressed or not ours):

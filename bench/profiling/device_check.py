@@ -21,6 +21,7 @@ from typing import NoReturn
 
 from bench.analysis.tables.model import Table
 from bench.contracts import Cell, Recipe
+from bench.data.foreign import Interruption
 from bench.data.sources import Sources
 from bench.engine.cell import run_cell
 from bench.engine.group import RunContext, prepare_group
@@ -50,8 +51,8 @@ SETTINGS = {
 """What is measured: on a CPU an encoder so small that it only shows that the check runs."""
 
 
-class TimeIsUp(BaseException):
-    """The limit is reached. No Exception, so that nothing on the way takes it for the failure of a cell."""
+class TimeIsUp(Interruption):
+    """The limit is reached."""
 
 
 def check(device: str, limit: float, threads: int | None = None) -> Table:

@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from bench.contracts import Cell
+from bench.data.foreign import Interruption
 from bench.planning.estimates import Estimator
 from bench.runs.curve import Point
 from bench.runs.listeners import Screen
@@ -26,9 +27,8 @@ def written(seconds: float) -> str:
     return f"{seconds:.0f} s" if seconds < 180 else duration(seconds)
 
 
-class BudgetSpent(BaseException):
-    """The time is up. Not an Exception: an executor turns those into a failed cell, and a cell that was stopped has
-    not failed. It leaves no record."""
+class BudgetSpent(Interruption):
+    """The time is up. The cell that it stops leaves no record."""
 
 
 @contextmanager
