@@ -21,7 +21,7 @@ from types import ModuleType
 from typing import Any, Protocol, TypeVar
 
 import bench
-from bench.contracts import BenchError, Cell, Phase, Strategy, Task
+from bench.contracts import BenchError, Cell, Metric, Phase, Strategy, Task
 from bench.data import passages
 from bench.data.foreign import contained
 from bench.data.sources import Sources
@@ -396,3 +396,22 @@ def _check(cls: type[Strategy] | type[Task], base: type) -> None:
                 f"{where}: `{field_}` is {value!r:.60}; it must be a value of type {expected}",
                 code="wrong-plugin",
             )
+    if issubclass(cls, Task):
+        _check_headline(cls, where)
+
+
+def _check_headline(cls: type[Task], where: str) -> None:
+    """BenchError where a task would be ranked by a metric that it lacks, or by an error."""
+    kinds = {metric.name: metric.kind for metric in cls.metrics if isinstance(metric, Metric)}
+    if cls.headline not in kinds:
+        raise BenchError(
+            f"{where}: the headline '{cls.headline}' is none of its metrics ({', '.join(kinds)})",
+            code="unknown-headline",
+        )
+    if kinds[cls.headline] == "error":
+        better = ", ".join(name for name, kind in kinds.items() if kind != "error") or "none"
+        raise BenchError(
+            f"{where}: the headline '{cls.headline}' is an error, which is better the lower it is; strategies are "
+            f"ranked by a score that is better the higher it is (of its metrics: {better})",
+            code="headline-is-an-error",
+        )

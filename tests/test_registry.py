@@ -237,6 +237,24 @@ def test_what_a_plug_in_says_of_itself_has_the_right_type(
     assert "mine.py: class Mine" in line
 
 
+@pytest.mark.parametrize(
+    ("headline", "code", "words"),
+    [
+        ("mae", "headline-is-an-error", "spearman, pearson"),
+        ("rank", "unknown-headline", "spearman, pearson, mae"),
+    ],
+)
+def test_a_task_is_ranked_by_a_metric_of_its_own_that_is_better_the_higher_it_is(
+    tmp_path: Path, headline: str, code: str, words: str
+) -> None:
+    """Strategies would be recommended for the largest error."""
+    text = TASK.replace("Sentiment", "Regression").replace("sentiment", "regression").format(name="mine")
+    text = text.replace('summary = "', f'headline = "{headline}"; summary = "')
+    found, line = refusal(write(tmp_path / "mine.py", text))
+    assert found == code
+    assert words in line
+
+
 def test_a_plug_in_whose_constructor_raises_is_one_line(tmp_path: Path) -> None:
     text = TASK.format(name="mine") + "\n    def __init__(self):\n        raise OSError('no disk')\n"
     found = discover([write(tmp_path / "mine.py", text)])

@@ -36,7 +36,7 @@ class ClassCounts:
         """A score of the class at `place`; 0 where its denominator is zero, as scikit-learn's zero_division=0."""
         right, said, gold = (part[:, [place]] for part in (self.right, self.said, self.gold))
         if kind == "F1":
-            return Ratios(2 * right, said + gold)
+            return Ratios(2 * right, said + gold, f1=True)
         return Ratios(right, said if kind == "precision" else gold)
 
 

@@ -19,9 +19,10 @@ The rate decays to zero, so a smaller step is what every budget ends with."""
 
 
 def reached(curve: Sequence[Point], share: float) -> Point | None:
-    """The first point whose score is at least `share` of the curve's best; None for an empty curve."""
+    """The first point whose score is at least `share` of the curve's best, or the best itself where that is a
+    correlation below 0; None for an empty curve."""
     best = max((point.score for point in curve), default=0.0)
-    return next((point for point in curve if point.score >= share * best), None)
+    return next((point for point in curve if point.score >= min(share * best, best)), None)
 
 
 def unconverged(record: Record) -> bool:

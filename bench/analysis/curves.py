@@ -21,7 +21,7 @@ from bench.analysis.statistics.intervals import intervals
 from bench.analysis.statistics.noise import Noise
 from bench.analysis.statistics.resampling import Resampled, Source, resample
 from bench.analysis.statistics.uncertainty import from_predictions, from_seeds
-from bench.analysis.tables.columns import Context, score
+from bench.analysis.tables.columns import Context, score, score_unit
 from bench.analysis.tables.footnotes import provenance, warnings
 from bench.analysis.tables.layouts import marked
 from bench.analysis.tables.model import Block, Column, Entry, Row, Table
@@ -91,7 +91,11 @@ def crossovers(lines: Mapping[Line, Mapping[int, Group]], metric: str, source: S
     """The crossover of every pair of lines of a task at their common sizes; the line that trains fewer parameters
     comes first."""
     scores = {
-        line: {size: found for size, group in points.items() if (found := resample(group, metric, source))}
+        line: {
+            size: found.oriented()
+            for size, group in points.items()
+            if (found := resample(group, metric, source))
+        }
         for line, points in lines.items()
     }
     pairs: dict[tuple[Line, Line], dict[int, Resampled]] = {}
@@ -140,7 +144,8 @@ def build(
     spread = from_predictions(groups, metrics, predictions) if predictions else from_seeds(groups, metrics)
     context = Context({}, spread, "")
     sizes = sorted({size for lines in tasks.values() for points in lines.values() for size in points})
-    columns = tuple(Column(str(size), f"{size:,}", "score", "training examples") for size in sizes)
+    unit = score_unit(groups.values(), metric)
+    columns = tuple(Column(str(size), f"{size:,}", unit, "training examples") for size in sizes)
     blocks, crossings = [], []
     for task, lines in tasks.items():
         rows = [

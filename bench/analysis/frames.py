@@ -84,7 +84,7 @@ class Table:
                 values |= dict(zip(self.table.headings, row.labels, strict=True))
                 for column, entry in zip(self.table.columns, row.entries, strict=True):
                     values[column.key] = entry.value
-                    if column.unit == "score":
+                    if column.unit in ("score", "error"):
                         values[f"{column.key} ±"] = entry.spread
                 rows.append(values)
         return pandas.DataFrame(rows)

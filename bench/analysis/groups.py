@@ -11,6 +11,7 @@ from functools import cached_property
 from statistics import median
 from typing import NamedTuple
 
+from bench.analysis.statistics.scales import CORRELATIONS, ERROR, Scale, scale_of
 from bench.analysis.timing import Timing, timing
 from bench.contracts import BenchError
 from bench.runs.record import Machine, Record
@@ -118,8 +119,6 @@ ACCURACIES = {
     "multilabel": "exact sets",
 }
 """What the metric `accuracy` is, by the adapters where it is not a share of right labels."""
-CORRELATIONS = ("pearson", "spearman", "mcc")
-"""The kinds of metrics that are in [-1, 1]."""
 
 
 def metric_heading(name: str, groups: Iterable[Group]) -> str:
@@ -164,8 +163,10 @@ def machine_fingerprint(machine: Machine | None) -> str:
 
 
 def floor(record: Record, metric: str) -> float:
-    """The score in [0, 1] of a model that learned nothing: it predicts the majority label or, for accuracy, guesses
-    uniformly, whichever scores higher."""
+    """The score of a model that learned nothing: it predicts the majority label, or the mean number, or, for
+    accuracy, guesses uniformly, whichever scores higher. Of an error that is not known, infinity."""
+    if scale_of(kind_of(record, metric)) == ERROR:
+        return record.data.majority.get(metric, math.inf) if record.data else math.inf
     if record.data is None:
         return 0.0
     guessed = metric == "accuracy" and record.adapter != "multilabel" and record.data.labels
@@ -175,11 +176,14 @@ def floor(record: Record, metric: str) -> float:
 
 def is_degenerate(record: Record, test: str = "test") -> bool:
     """Whether a finished run's headline score is within noise of its floor: at most 1.64 standard errors above it
-    (binomial; of a correlation: of no correlation), a one-sided 95% bound."""
+    (binomial; of a correlation: of no correlation), a one-sided 95% bound. An error, whose noise is not known, must
+    be no lower than its floor."""
     score = record.scores.get(test, {}).get(record.headline)
     if record.status != "done" or score is None:
         return False
     base = floor(record, record.headline)
+    if scale_of(kind_of(record, record.headline)) == ERROR:
+        return score >= base
     size = record.data.sizes.get(test, 0) if record.data else 0
     variance = 1.0 if kind_of(record, record.headline) in CORRELATIONS else base * (1 - base)
     noise = 1.645 * math.sqrt(variance / size) if size else 0.0
@@ -189,6 +193,15 @@ def is_degenerate(record: Record, test: str = "test") -> bool:
 def kind_of(record: Record, metric: str) -> str:
     """The kind of a record's metric; '' where it has none of this name."""
     return next((item.kind for item in record.metrics if item.name == metric), "")
+
+
+def scale(groups: Iterable[Group], metric: str) -> Scale:
+    """What the values of a metric are, by the first finished record that has it; by the headline where it is ''."""
+    for group in groups:
+        for record in group.done:
+            if kind := kind_of(record, metric or record.headline):
+                return scale_of(kind)
+    return scale_of("")
 
 
 def collapsed(group: Group, test: str = "test") -> bool:

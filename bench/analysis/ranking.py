@@ -24,6 +24,7 @@ from bench.analysis.sizes import largest, task_name
 from bench.analysis.statistics.intervals import intervals
 from bench.analysis.statistics.over_tasks import expected_best, interquartile_mean, nemenyi, student
 from bench.analysis.statistics.resampling import Resampled, Source, resample
+from bench.analysis.statistics.scales import ERROR
 from bench.contracts import BenchError
 from bench.runs.record import Record
 
@@ -46,9 +47,9 @@ class Estimated:
 @dataclass(frozen=True)
 class Ranked:
     """A strategy over all tasks. rank: 1 is best. score: the interquartile mean over tasks and seeds; None with few
-    seeds. beats: the probability that it scores above the reference on a task; None for the reference. first: the
-    share of draws in which its mean rank is the best. best: the mean over tasks of the expected best of all seeds;
-    None with one seed."""
+    seeds. beats: the probability that it does better than the reference on a task; None for the reference. first:
+    the share of draws in which its mean rank is the best. best: the mean over tasks of the expected best of all
+    seeds; None with one seed. Errors have the units of their tasks, so score and best are None."""
 
     row: Row
     rank: Estimated
@@ -94,6 +95,7 @@ def rank(records: Sequence[Record], predictions: Callable[[str], Predictions], m
         for key, group in groups.items()
         if (scores := resample(group, metric or group.headline, source)) is not None
     }
+    found = {key: scores.oriented() for key, scores in found.items()}
     tasks, rows, absent = _complete(found)
     table = [[found[key] for key in line] for line in _keys(found, tasks, rows)]
     return _ranking(table, tasks, rows, absent, _draws(found, table, _keys(found, tasks, rows)))
@@ -160,6 +162,7 @@ def _ranking(
         1, keepdims=True
     )
     seeds = min(len(item.seeds) for line in table for item in line)
+    shares = all(item.scale != ERROR for line in table for item in line)
     ranked = []
     for place, row in enumerate(rows):
         column = [line[place] for line in table]
@@ -168,12 +171,14 @@ def _ranking(
             Ranked(
                 row,
                 over.expanded(float(observed[place]), drawn[:, place], 1.0, float(len(rows))),
-                _aggregate(column) if seeds >= SEEDS else None,
+                _aggregate(column) if seeds >= SEEDS and shares else None,
                 None
                 if beats is None
                 else over.expanded(float(beats.mean()), over.mean(np.tile(beats, (len(draws), 1)))),
                 float(firsts[:, place].mean()),
-                float(np.mean([expected_best(item.scores, seeds) for item in column])) if seeds > 1 else None,
+                float(np.mean([expected_best(item.scores, seeds) for item in column]))
+                if seeds > 1 and shares
+                else None,
             )
         )
     ranked.sort(key=lambda item: item.rank.value)
@@ -250,4 +255,5 @@ def _aggregate(column: Sequence[Resampled]) -> Estimated:
     value = interquartile_mean(np.concatenate([item.scores for item in column]))
     draws = trim_mean(np.concatenate(drawn, axis=1), 0.25, axis=1)
     low, high = np.quantile(draws - draws.mean(), [0.025, 0.975])
-    return Estimated(value, max(0.0, value + float(low)), min(1.0, value + float(high)))
+    lowest = min(item.scale.lowest for item in column)
+    return Estimated(value, max(lowest, value + float(low)), min(1.0, value + float(high)))

@@ -11,23 +11,24 @@ from statistics import fmean
 
 import numpy as np
 
-from bench.analysis.groups import Group, Key, check_metric, gather
+from bench.analysis.groups import Group, Key, check_metric, gather, scale
 from bench.analysis.loading import Predictions
 from bench.analysis.statistics.intervals import intervals
 from bench.analysis.statistics.paired import compare_pairs, with_best
 from bench.analysis.statistics.resampling import Resampled, Source, resample
 from bench.analysis.statistics.uncertainty import Uncertainty, from_predictions, from_seeds
-from bench.analysis.tables.columns import Context, score
+from bench.analysis.tables.columns import Context, score, score_unit
 from bench.analysis.tables.footnotes import provenance, warnings
 from bench.analysis.tables.layouts import marked
-from bench.analysis.tables.model import Block, Column, Entry, Row, Table
+from bench.analysis.tables.model import Block, Column, Entry, Row, Table, Unit
 from bench.contracts import BenchError
 from bench.runs.record import Record
 
 ABSENT = Entry()
 REFERENCE = "full"
 ELSEWHERE = (
-    "Out of domain: the mean score over the target domains. Drop: the source score minus that mean, in points; "
+    "Out of domain: the mean score over the target domains. Drop: the source score minus that mean, in points "
+    "(of an error the mean minus that of the source); "
     f"smaller is better. Against {REFERENCE}: the drop minus that of {REFERENCE}, on the same examples and seeds."
 )
 
@@ -49,17 +50,19 @@ def build(
         dict.fromkeys(name for group in groups.values() for r in group.done for name in domains(r))
     )
     metrics = {key: (metric or group.headline,) for key, group in groups.items()}
-    columns = [Column("test", "source", "score"), Column("elsewhere", "out of domain", "score")]
-    columns += [Column("drop", "drop", "percent"), Column("against", f"against {REFERENCE}", "percent")]
-    columns += [Column(name, f"→ {name}", "score", "target") for name in targets]
+    unit, better = score_unit(groups.values(), metric), scale(groups.values(), metric).better
+    change: Unit = "percent" if unit == "score" else unit
+    columns = [Column("test", "source", unit), Column("elsewhere", "out of domain", unit)]
+    columns += [Column("drop", "drop", change), Column("against", f"against {REFERENCE}", change)]
+    columns += [Column(name, f"→ {name}", unit, "target") for name in targets]
     tests = ("test", *targets)
     parts = {
         test: from_seeds(groups, metrics, test)
         if predictions is None
-        else from_predictions(groups, metrics, predictions, test)
+        else from_predictions(groups, metrics, predictions, test, len(tests) + 1)
         for test in tests
     }
-    derived = _derived(groups, metric, predictions) if predictions else {}
+    derived = _derived(groups, metric, predictions, len(tests) + 1) if predictions else {}
     blocks: dict[str, list[Row]] = {}
     for key, group in groups.items():
         source, *others = (_entry(group, metrics[key][0], test, parts[test]) for test in tests)
@@ -67,7 +70,7 @@ def build(
         if key in derived:
             between = derived[key]
         elif scores and isinstance(source.value, float):
-            between = Derived(Entry(fmean(scores)), Entry(source.value - fmean(scores)))
+            between = Derived(Entry(fmean(scores)), Entry(better * (source.value - fmean(scores))))
         else:
             between = Derived()
         entries = (source, between.elsewhere, between.drop, between.against, *others)
@@ -117,20 +120,24 @@ def weighted(parts: Sequence[tuple[float, Resampled | None]]) -> Resampled | Non
         scores = scores + weight * item.scores
         draws = draws + weight * np.random.default_rng(place).permutation(item.draws)
     ids = np.concatenate([item.ids for _, item in found])
-    return Resampled(found[0][1].seeds, scores, draws, ids, sum(item.clusters for _, item in found))
+    first, unit = found[0][1], max(item.unit for _, item in found)
+    clusters = sum(item.clusters for _, item in found)
+    return Resampled(first.seeds, scores, draws, ids, clusters, scale=first.scale, unit=unit)
 
 
 def _derived(
-    groups: Mapping[Key, Group], metric: str, predictions: Callable[[str], Predictions]
+    groups: Mapping[Key, Group], metric: str, predictions: Callable[[str], Predictions], families: int
 ) -> dict[Key, Derived]:
-    """The mean over target domains, the drop, and the drop against the reference, each with half its interval."""
+    """The mean over target domains, the drop, and the drop against the reference, each with half its interval.
+    families: as in `compare_pairs`."""
     source = Source(predictions)
     means: dict[tuple[Key, str], Resampled] = {}
     drops: dict[Key, Resampled] = {}
     for key, group in groups.items():
         name = metric or group.headline
         mean = elsewhere(group, name, source)
-        drop = weighted([(1.0, resample(group, name, source)), (-1.0, mean)])
+        better = scale([group], name).better
+        drop = weighted([(better, resample(group, name, source)), (-better, mean)])
         if mean and drop:
             means[key, name], drops[key] = mean, drop
     against = {}
@@ -138,7 +145,8 @@ def _derived(
         other = drops.get(key._replace(strategy=REFERENCE))
         if key.strategy != REFERENCE and other and (less := drop.minus(other)):
             against[key] = less
-    tied = {pair.second for pair in compare_pairs(means, with_best(means)) if pair.tied}
+    compared = compare_pairs(means, with_best(means), families=families)
+    tied = {pair.second for pair in compared if pair.tied}
     shown = _entries({key: mean for (key, _), mean in means.items()})
     fallen, compared = _entries(drops), _entries(against)
     return {

@@ -72,7 +72,7 @@ def test_a_table_shows_them_on_request_with_intervals() -> None:
         TableOptions(columns=("accuracy", "mcc", "balanced_accuracy", "nll", "ece")),
     )
     entries = table.blocks[0].rows[0].entries
-    assert [column.unit for column in table.columns] == ["score", "score", "score", "effect", "effect"]
+    assert [column.unit for column in table.columns] == ["score", "score", "score", "error", "error"]
     assert all(entry.value and entry.spread for entry in entries)
 
 

@@ -75,7 +75,7 @@ def moderated(cells: Sequence[Components], prior: Prior = TESTS) -> list[Noise]:
 def _interaction(cell: Components) -> float:
     """The interaction variance, but at least that of one example in which seeds differ: seeds that agree on every
     example here may still differ on the next one."""
-    return float(np.fmax(cell.interaction, 1 / max(cell.examples, 1) ** 2))
+    return float(np.fmax(cell.interaction, (cell.unit / max(cell.examples, 1)) ** 2))
 
 
 def _likelihood(found: np.ndarray, dofs: np.ndarray) -> np.ndarray:

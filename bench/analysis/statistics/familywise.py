@@ -25,15 +25,19 @@ GRID = 64  # points at which a tail is computed; between them its logarithm is i
 
 @dataclass(frozen=True)
 class Pair:
-    """A difference on the scale of the test: its size, its error, and draws of the error where nothing differs."""
+    """A difference on the scale of the test: its size, its error, and draws of the error where nothing differs.
+    exact: the p value of an exact test, which decides in place of the error."""
 
     difference: float
     noise: Noise
     null: np.ndarray
+    exact: float | None = None
 
     @property
     def p(self) -> float:
         """Two-sided, of this comparison alone."""
+        if self.exact is not None:
+            return self.exact
         return 1.0 if self.difference == 0 else 2 * self.noise.tail(abs(self.difference))
 
     def null_p(self) -> np.ndarray:
@@ -52,13 +56,20 @@ class Corrected:
     adjusted: tuple[float, ...]
     critical: float
 
+    def divided(self, families: int) -> Corrected:
+        """Where this is one of several families that share the error (Bonferroni)."""
+        adjusted = tuple(min(families * p, 1.0) for p in self.adjusted)
+        return Corrected(adjusted, self.critical / families)
+
 
 def corrected(family: Sequence[Pair]) -> Corrected:
     """Step-down min-P over the family; never more than Holm's correction, which resolves smaller values than draws
-    can."""
+    can, and never less than a pair's own p value. A family of exact tests alone has Holm's."""
     if not family:
         return Corrected((), LEVEL)
     p = np.array([pair.p for pair in family])
+    if all(pair.exact is not None for pair in family):
+        return Corrected(tuple(holm(p.tolist())), LEVEL / len(family))
     smallest = np.ones(len(family[0].null))
     found = np.empty(len(family))
     for place in np.argsort(
@@ -68,7 +79,7 @@ def corrected(family: Sequence[Pair]) -> Corrected:
         found[place] = (1 + np.count_nonzero(smallest <= p[place])) / (1 + len(smallest))
     order = np.argsort(p, kind="stable")
     found[order] = np.maximum.accumulate(found[order])
-    adjusted = np.minimum(found, holm(p.tolist()))
+    adjusted = np.maximum(np.minimum(found, holm(p.tolist())), p)
     critical = max(float(np.quantile(smallest, LEVEL)), LEVEL / len(family))
     return Corrected(tuple(adjusted.tolist()), critical)
 

@@ -33,10 +33,12 @@ BLOCK = 4_000_000  # resampling counts held at once: 16 MB
 
 @dataclass(frozen=True)
 class Ratios:
-    """A score on a test set. numerators, denominators: float [examples, labels]."""
+    """A score on a test set. numerators, denominators: float [examples, labels]. f1: whether it is an F1, in which
+    a right unit has twice the denominator of a wrong one."""
 
     numerators: np.ndarray
     denominators: np.ndarray
+    f1: bool = False
 
     def __len__(self) -> int:
         return len(self.numerators)
@@ -68,27 +70,46 @@ def clustered(scores: Ratios, clusters: np.ndarray) -> Ratios:
     ]
     np.add.at(sums[0], clusters, scores.numerators)
     np.add.at(sums[1], clusters, scores.denominators)
-    return Ratios(*sums)
+    return Ratios(sums[0], sums[1], scores.f1)
 
 
 def exact_interval(scores: Sequence[Ratios], level: float = 0.95) -> tuple[float, float] | None:
     """The interval of Clopper and Pearson (1934) where the bootstrap fails: where every unit is right, or every
     unit wrong, in all of these scores, and where a single score averages right and wrong and fewer than FEW units
-    are either. None elsewhere. For other metrics it is the interval of the share of units fully right."""
+    are either. None elsewhere. The scores are of a metric in [0, 1].
+
+    A mean over labels has the mean of its labels' bounds: a label of three examples says little, however many the
+    other labels have. Where all units of a label are wrong, a share p of right ones would be an F1 of 2p / (1 + p),
+    which is the upper bound then."""
+    counted = np.array([(item.denominators > 0).sum(0) for item in scores]).min(0)  # units of each label
+    counted = counted[counted > 0]
+    if not len(counted):
+        return None
+    if all(_equal(item, 1.0).all() for item in scores):
+        return float(np.mean([proportion(units, units, level)[0] for units in counted])), 1.0
+    if all(_equal(item, 0.0).all() for item in scores):
+        highs = np.array([proportion(0, units, level)[1] for units in counted])
+        return 0.0, float((2 * highs / (1 + highs) if scores[0].f1 else highs).mean())
+    if len(scores) > 1 or not _is_share(scores[0]):
+        return None
+    successes, units = int(scores[0].numerators.sum()), len(scores[0])
+    return proportion(successes, units, level) if min(successes, units - successes) < FEW else None
+
+
+def proportion(successes: int, units: int, level: float = 0.95) -> tuple[float, float]:
+    """The interval of Clopper and Pearson of a share of independent units."""
     from scipy.special import betaincinv
 
-    counted = [item.denominators.any(axis=1) for item in scores]
-    right = [_equal(item, 1.0)[present] for item, present in zip(scores, counted, strict=True)]
-    wrong = [_equal(item, 0.0)[present] for item, present in zip(scores, counted, strict=True)]
-    units, successes = len(right[0]), int(right[0].sum())
-    unanimous = all(map(np.all, right)) or all(map(np.all, wrong))
-    binary = len(scores) == 1 and bool((right[0] | wrong[0]).all() and (scores[0].denominators == 1).all())
-    if not units or not (unanimous or (binary and min(successes, units - successes) < FEW)):
-        return None
     tail = (1 - level) / 2
     low = float(betaincinv(successes, units - successes + 1, tail)) if successes else 0.0
     high = float(betaincinv(successes + 1, units - successes, 1 - tail)) if successes < units else 1.0
     return low, high
+
+
+def _is_share(scores: Ratios) -> bool:
+    """Whether the score averages right and wrong, each unit once."""
+    one = scores.denominators.shape[1] == 1 and (scores.denominators == 1).all()
+    return bool(one and np.isin(scores.numerators, (0, 1)).all())
 
 
 def _equal(scores: Ratios, value: float) -> np.ndarray:
@@ -121,7 +142,7 @@ def ratios(metric: Metric, columns: Columns) -> Ratios:
     if metric.kind == "ratio":
         return Ratios(values[0][:, None], values[1][:, None])
     true_positives, predicted, gold = values
-    return Ratios(2 * true_positives[:, None], (predicted + gold)[:, None])
+    return Ratios(2 * true_positives[:, None], (predicted + gold)[:, None], f1=True)
 
 
 def _averaged(values: np.ndarray) -> Ratios:
@@ -150,7 +171,7 @@ def _label_ratios(metric: Metric, columns: Columns) -> Ratios:
         return Ratios(gold * predicted, gold)
     if metric.kind == "class_precision":
         return Ratios(gold * predicted, predicted)
-    return Ratios(2 * gold * predicted, gold + predicted)
+    return Ratios(2 * gold * predicted, gold + predicted, f1=True)
 
 
 def _set_ratios(columns: Columns) -> Ratios:
@@ -162,7 +183,7 @@ def _set_ratios(columns: Columns) -> Ratios:
     for matrix, sets in zip(found, (gold, said), strict=True):
         for row, labels in enumerate(sets):
             matrix[row, [place[label] for label in labels]] = 1
-    return Ratios(2 * found[0] * found[1], found[0] + found[1])
+    return Ratios(2 * found[0] * found[1], found[0] + found[1], f1=True)
 
 
 def draw(scores: Sequence[Ratios], draws: int = DRAWS, seed: int = 0) -> np.ndarray:

@@ -5,10 +5,10 @@ EMNLP; Berg-Kirkpatrick et al. 2012, EMNLP); the noise of both over seeds is add
 intervals, so a difference that other seeds would not show is not significant (Dror et al. 2018, ACL, on testing in
 NLP; Bouthillier et al. 2021, MLSys, on seeds). Mean scores are tested as log-odds: a strategy whose seeds scatter
 about 60 is less likely to reach 90 than 30 (Brown, Cai & DasGupta 2001, Statistical Science 16, on the logit
-interval); intervals are of the scores themselves. P values hold over all pairs of a table, because the best
-is chosen from the same data (`familywise`). McNemar's exact test is given where it applies: one seed, independent
-examples, and a metric that averages right and wrong. The effect size is Cohen's h (1988, chapter 6): about 0.2 is
-small, 0.5 medium, 0.8 large.
+interval; `scales` has other metrics); intervals are of the scores themselves. P values hold over all pairs of a
+table, because the best is chosen from the same data (`familywise`). McNemar's exact test decides where it applies:
+one seed, independent examples, and a metric that averages right and wrong. The effect size is Cohen's h (1988,
+chapter 6): about 0.2 is small, 0.5 medium, 0.8 large.
 """
 
 from __future__ import annotations
@@ -18,15 +18,17 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
+from types import MappingProxyType
 
 import numpy as np
 
 from bench.analysis.groups import Group, Key
 from bench.analysis.statistics.dispersion import moderated
-from bench.analysis.statistics.familywise import LEVEL, Pair, corrected, holm
+from bench.analysis.statistics.familywise import LEVEL, Pair, corrected
 from bench.analysis.statistics.intervals import Interval, estimated
 from bench.analysis.statistics.noise import Noise, total
 from bench.analysis.statistics.resampling import Resampled, Source, clusters_of, definition
+from bench.analysis.statistics.scales import SHARE, Scale
 from bench.analysis.statistics.variance import shared_variance
 from bench.runs.record import Record
 
@@ -37,8 +39,8 @@ POWER = SURE / 100  # with which a detectable difference would be found
 @dataclass(frozen=True)
 class Comparison:
     """`first` minus `second`, in units of the score. p: two-sided, of this pair alone; adjusted: over all pairs of
-    the table. detectable: the smallest true difference that would be found with POWER. effect: Cohen's h. mcnemar:
-    the exact p, or None where the test does not apply."""
+    the table. detectable: the smallest true difference that would be found with POWER. effect: Cohen's h, of shares
+    alone. mcnemar: the exact p, or None where the test does not apply. scale: of the metric."""
 
     first: Key
     second: Key
@@ -47,41 +49,62 @@ class Comparison:
     p: float
     adjusted: float
     detectable: float
-    effect: float
+    effect: float | None
     mcnemar: float | None = None
+    scale: Scale = SHARE
 
     @property
     def tied(self) -> bool:
         """Whether the two cannot be told apart at 5% over the whole table; not evidence that they are equal."""
         return self.adjusted >= LEVEL
 
+    @property
+    def first_leads(self) -> bool:
+        """Whether `first` has the better score of the two."""
+        return self.difference.mean * self.scale.better > 0
+
 
 Scored = tuple[Key, str]
 """A group and one of its metrics."""
 
-Pairs = Sequence[tuple[Key, Key, str]]
-"""What to compare: first, second, metric."""
+Trio = tuple[Key, Key, str]
+"""Two groups of a task and the metric that compares them."""
+
+Pairs = Sequence[Trio]
+"""What to compare."""
 
 
 def with_best(scores: Mapping[Scored, Resampled]) -> list[tuple[Key, Key, str]]:
-    """The best of every task and metric by its mean, paired with each of the others."""
+    """The best of every task and metric by its mean, which is the lowest of an error, paired with the others."""
     found: dict[tuple[str, str], list[Key]] = {}
     for key, metric in scores:
         found.setdefault((key.task, metric), []).append(key)
     pairs = []
     for (_, metric), keys in found.items():
-        best = max(keys, key=lambda key: scores[key, metric].scores.mean())
+        best = max(keys, key=lambda key: _merit(scores[key, metric]))
         pairs += [(best, key, metric) for key in keys if key != best]
     return pairs
 
 
-def compare_pairs(scores: Mapping[Scored, Resampled], pairs: Pairs) -> list[Comparison]:
+def _merit(found: Resampled) -> float:
+    """The mean score, the higher the better."""
+    return found.scale.better * float(found.scores.mean())
+
+
+def compare_pairs(
+    scores: Mapping[Scored, Resampled],
+    pairs: Pairs,
+    exact: Mapping[Trio, float] = MappingProxyType({}),
+    families: int = 1,
+) -> list[Comparison]:
     """The comparisons, in the order of the pairs; those without a shared seed or example are left out.
 
-    Their p values are corrected for every pair of all scores, which are those of one table."""
+    Their p values are corrected for every pair of all scores, which are those of one table. exact: the p values of
+    pairs that an exact test decides; they stand in the same family. families: how many a table has, on test sets of
+    their own, among which the error is divided."""
     noise = seed_noise(scores)
-    family = all_pairs(scores, noise)
-    found = corrected(list(family.values()))
+    family = {trio: replace(item, exact=exact.get(trio)) for trio, item in all_pairs(scores, noise).items()}
+    found = corrected(list(family.values())).divided(families)
     adjusted = dict(zip(family, found.adjusted, strict=True))
     comparisons = []
     for first, second, metric in pairs:
@@ -93,22 +116,30 @@ def compare_pairs(scores: Mapping[Scored, Resampled], pairs: Pairs) -> list[Comp
             error, effect = difference.noise, _cohen_h(scores, first, second, metric)
             least = error.quantile(1 - found.critical / 2) + error.quantile(POWER)
             p = family[key].p
-            comparisons.append(Comparison(first, second, metric, difference, p, adjusted[key], least, effect))
+            scale = scores[first, metric].scale
+            comparisons.append(
+                Comparison(
+                    first, second, metric, difference, p, adjusted[key], least, effect, exact.get(key), scale
+                )
+            )
     return comparisons
 
 
-Trio = tuple[Key, Key, str]
-"""Two groups of a task and the metric that compares them."""
+def _rivals(scores: Mapping[Scored, Resampled]) -> dict[tuple[str, str], list[Scored]]:
+    """The groups of every task and metric."""
+    found: dict[tuple[str, str], list[Scored]] = {}
+    for key, metric in scores:
+        found.setdefault((key.task, metric), []).append((key, metric))
+    return found
 
 
 def all_pairs(scores: Mapping[Scored, Resampled], noise: Mapping[Scored, Noise]) -> dict[Trio, Pair]:
-    """Every pair of groups of a task, by each metric, as log-odds; noise: of one seed of each group."""
+    """Every pair of groups of a task, by each metric, on the scale of its test. noise: of a seed of each group."""
     places = {scored: place for place, scored in enumerate(scores)}
-    rivals: dict[tuple[str, str], list[Scored]] = {}
-    for key, metric in scores:
-        rivals.setdefault((key.task, metric), []).append((key, metric))
     family: dict[Trio, Pair] = {}
-    for members in rivals.values():  # one task at a time: the log-odds of all would double the memory
+    for members in _rivals(
+        scores
+    ).values():  # one task at a time: a second copy of all would double the memory
         family.update(_pairs_of_task({scored: scores[scored] for scored in members}, noise, places))
     ordered = sorted(family, key=lambda trio: (places[trio[0], trio[2]], places[trio[1], trio[2]]))
     return {trio: family[trio] for trio in ordered}
@@ -118,7 +149,7 @@ def _pairs_of_task(
     scores: Mapping[Scored, Resampled], noise: Mapping[Scored, Noise], places: Mapping[Scored, int]
 ) -> dict[Trio, Pair]:
     """The pairs of the groups of a task by one metric. places: seed the draws of the noise over seeds."""
-    odds = {scored: group.log_odds() for scored, group in scores.items()}
+    odds = {scored: group.tested() for scored, group in scores.items()}
     errors = {scored: noise[scored].scaled(group.slope() ** 2) for scored, group in scores.items()}
     seeds = {
         scored: errors[scored].draws(
@@ -161,7 +192,9 @@ def _estimated(minus: Resampled, noise: Mapping[Scored, Noise], trio: Trio) -> I
     return estimated(parts, total([Noise.known(parts.example), *errors]))
 
 
-def _cohen_h(scores: Mapping[Scored, Resampled], first: Key, second: Key, metric: str) -> float:
+def _cohen_h(scores: Mapping[Scored, Resampled], first: Key, second: Key, metric: str) -> float | None:
+    if scores[first, metric].scale != SHARE:
+        return None
     means = [float(scores[key, metric].scores.mean()) for key in (first, second)]
     angles = [2 * math.asin(math.sqrt(min(max(mean, 0.0), 1.0))) for mean in means]
     return angles[0] - angles[1]
@@ -189,33 +222,21 @@ def judge_pairs(
     scores: Mapping[Scored, Resampled], pairs: Pairs, groups: Mapping[Key, Group], source: Source
 ) -> list[Comparison]:
     """The comparisons, decided by the test that applies: the paired bootstrap, or McNemar's on a single seed."""
-    return with_mcnemar(compare_pairs(scores, pairs), groups, source)
+    return compare_pairs(scores, pairs, exact_tests(scores, groups, source))
 
 
-def with_mcnemar(
-    comparisons: Sequence[Comparison], groups: Mapping[Key, Group], source: Source
-) -> list[Comparison]:
-    """The comparisons, where McNemar's exact test decides those that rest on a single seed. The best is chosen from
-    the same data, so Holm's correction is over every pair of strategies that are compared here, not over those with
-    the best alone. What another seed would change is not known."""
+def exact_tests(
+    scores: Mapping[Scored, Resampled], groups: Mapping[Key, Group], source: Source
+) -> dict[Trio, float]:
+    """McNemar's p of every pair of groups of a task that rests on a single seed, where the test applies. What
+    another seed would change is not known."""
     source = Source(cache(source.predictions))
-    members: dict[tuple[str, str], dict[Key, None]] = {}
-    for item in comparisons:
-        members.setdefault((item.first.task, item.metric), {}).update({item.first: None, item.second: None})
-    exact: dict[Trio, float] = {}
-    for (_, metric), keys in members.items():
-        for first, second in itertools.combinations(keys, 2):
+    found = {}
+    for members in _rivals(scores).values():
+        for (first, metric), (second, _) in itertools.combinations(members, 2):
             p = _of_one_seed(groups[first], groups[second], metric, source)
             if p is not None:
-                exact[first, second, metric] = p
-    adjusted = dict(zip(exact, holm(list(exact.values())), strict=True))
-    found = []
-    for item in comparisons:
-        trio = (item.first, item.second, item.metric)
-        trio = trio if trio in exact else (item.second, item.first, item.metric)
-        if trio in exact:
-            item = replace(item, mcnemar=exact[trio], p=exact[trio], adjusted=adjusted[trio])
-        found.append(item)
+                found[first, second, metric] = p
     return found
 
 

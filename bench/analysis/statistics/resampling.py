@@ -12,6 +12,7 @@ from bench.analysis.groups import Group
 from bench.analysis.loading import Columns, Predictions, Sums, columns
 from bench.analysis.statistics.metrics import clustered, draw, exact_interval, ratios
 from bench.analysis.statistics.noise import Noise
+from bench.analysis.statistics.scales import SHARE, Scale, scale_of
 from bench.analysis.statistics.variance import Components, components
 from bench.contracts import Metric
 from bench.runs.record import Record
@@ -36,7 +37,8 @@ class Source:
 @dataclass(frozen=True)
 class Resampled:
     """A score by seed: scores [seeds], draws [resamples, seeds], on the examples `ids` [examples]. clusters: the
-    number of groups that were resampled, 0 where the examples themselves were. exact: as in Components.
+    number of groups that were resampled, 0 where the examples themselves were. exact, unit: as in Components.
+    scale: what the scores are.
 
     Any two with the same number of examples share their resamples, so their draws may be subtracted."""
 
@@ -46,11 +48,14 @@ class Resampled:
     ids: np.ndarray
     clusters: int = 0
     exact: tuple[float, float] | None = None
+    scale: Scale = SHARE
+    unit: float = 1.0
 
     def components(self) -> Components:
         """The variance components of the mean over seeds."""
         covariance = np.atleast_2d(np.cov(self.draws, rowvar=False))
-        return replace(components(self.scores, covariance, len(self.ids)), exact=self.exact)
+        found = components(self.scores, covariance, len(self.ids))
+        return replace(found, exact=self.exact, unit=self.unit)
 
     def distribution(self, noise: Noise, seed: int) -> np.ndarray:
         """Draws of the mean over seeds [resamples]: bootstrap draws over the test examples plus normal noise for
@@ -62,21 +67,22 @@ class Resampled:
         centred = over_examples - over_examples.mean()
         return self.scores.mean() + centred + rest * rng.normal(size=len(rest))
 
+    def oriented(self) -> Resampled:
+        """The scores with their sign changed where lower is better, so that higher is."""
+        better = self.scale.better
+        return replace(self, scores=better * self.scores, draws=better * self.draws)
+
     def slope(self) -> float:
-        """The derivative of the log-odds at the mean score. A mean of 0 or 1 is moved by half a unit."""
-        mean = self._inner_mean()
-        return 1 / (mean * (1 - mean))
+        """The derivative of the scale of the test at the mean score."""
+        return self.scale.slope(float(self.scores.mean()), len(self.ids))
 
-    def log_odds(self) -> Resampled:
-        """The scores as log-odds, linearised at their mean and centred on its log-odds, so that a test of the
-        result is a test of the mean score."""
-        mean, slope = self._inner_mean(), self.slope()
-        level, scores = math.log(mean / (1 - mean)), slope * (self.scores - self.scores.mean())
-        return replace(self, scores=level + scores, draws=level + slope * (self.draws - self.scores.mean()))
-
-    def _inner_mean(self) -> float:
-        least = 0.5 / max(len(self.ids), 1)
-        return float(np.clip(self.scores.mean(), least, 1 - least))
+    def tested(self) -> Resampled:
+        """The scores on the scale of the test, linearised at their mean and centred on its level, so that a test of
+        the result is a test of the mean score."""
+        mean, slope = float(self.scores.mean()), self.slope()
+        level = self.scale.level(mean, len(self.ids))
+        scores, draws = slope * (self.scores - mean), slope * (self.draws - mean)
+        return replace(self, scores=level + scores, draws=level + draws)
 
     def minus(self, other: Resampled) -> Resampled | None:
         """The difference, seed by seed, on the seeds that both have; None without one or on other examples."""
@@ -84,7 +90,11 @@ class Resampled:
             return None
         if self.seeds == other.seeds:
             return replace(
-                self, scores=self.scores - other.scores, draws=self.draws - other.draws, exact=None
+                self,
+                scores=self.scores - other.scores,
+                draws=self.draws - other.draws,
+                exact=None,
+                unit=max(self.unit, other.unit),
             )
         shared = [seed for seed in self.seeds if seed in other.seeds]
         if not shared:
@@ -97,6 +107,8 @@ class Resampled:
             self.draws[:, own] - other.draws[:, others],
             self.ids,
             self.clusters,
+            scale=self.scale,
+            unit=max(self.unit, other.unit),
         )
 
 
@@ -113,12 +125,12 @@ def definition(record: Record, metric: str) -> Metric | None:
 def resample(group: Group, metric: str, source: Source, test: str = "test") -> Resampled | None:
     """The group's scores over resamples; None where a finished seed lacks the metric or its predictions, or where
     its seeds were scored on different examples."""
-    found, ids, clusters = [], [], 0
+    found, ids, clusters, kind = [], [], 0, ""
     for record in group.done:
         how, rows = definition(record, metric), source.columns(record, test)
         if how is None or rows is None:
             return None
-        numbers = clusters_of(rows)
+        numbers, kind = clusters_of(rows), how.kind
         clusters = 0 if numbers is None else int(numbers.max()) + 1
         found.append(ratios(how, rows) if numbers is None else clustered(ratios(how, rows), numbers))
         ids.append(rows["id"] if numbers is None else _with(rows["id"], numbers))
@@ -129,7 +141,10 @@ def resample(group: Group, metric: str, source: Source, test: str = "test") -> R
     draws = draw(found)
     if clusters > 1:  # the bootstrap of few units is too narrow by (n - 1) / n
         draws = scores + (draws - scores) * math.sqrt(clusters / (clusters - 1))
-    return Resampled(seeds, scores, draws, ids[0], clusters, exact_interval(found))
+    scale = scale_of(kind)
+    exact = exact_interval(found) if scale == SHARE else None
+    unit = scale.unit(float(scores.mean()))
+    return Resampled(seeds, scores, draws, ids[0], clusters, exact, scale, unit)
 
 
 def _with(ids: np.ndarray, clusters: np.ndarray) -> np.ndarray:

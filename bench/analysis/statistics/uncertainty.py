@@ -11,8 +11,9 @@ import numpy as np
 from bench.analysis.groups import Group, Key, collapsed, kind_of
 from bench.analysis.loading import Predictions
 from bench.analysis.statistics.intervals import EXACT, MEANING, ONE_SEED, POINTS, Interval, intervals
-from bench.analysis.statistics.paired import SURE, Comparison, compare_pairs, judge_pairs, with_best
+from bench.analysis.statistics.paired import SURE, Comparison, compare_pairs, exact_tests, with_best
 from bench.analysis.statistics.resampling import Resampled, Source, resample
+from bench.analysis.statistics.scales import ERROR
 
 STANDARD_DEVIATION = (
     "± is the standard deviation over seeds, not an interval: "
@@ -69,11 +70,13 @@ def from_predictions(
     metrics: Mapping[Key, Iterable[str]],
     predictions: Callable[[str], Predictions],
     test: str = "test",
+    families: int = 1,
 ) -> Uncertainty:
     """95% intervals over seeds and examples, and ties; a score without predictions has neither. Seeds take the
     place of an interval that would not hold.
 
-    Noise over seeds is moderated across the groups of a metric; ties are corrected over the whole table."""
+    Noise over seeds is moderated across the groups of a metric; ties are corrected over the whole table, which may
+    hold several families of comparisons, on test sets of their own."""
     source = Source(predictions)
     found: dict[tuple[Key, str], Resampled] = {}
     for key, group in groups.items():
@@ -85,9 +88,8 @@ def from_predictions(
         parts = {key: scores.components() for (key, name), scores in found.items() if name == metric}
         for key, item in intervals(parts).items():
             shown.add(Shown(key, metric, test), item, groups[key])
-    ranked = {scored: scores for scored, scores in found.items() if not _is_error(groups, scored)}
-    pairs = with_best(ranked)
-    verdicts = judge_pairs(ranked, pairs, groups, source) if test == "test" else compare_pairs(ranked, pairs)
+    exact = exact_tests(found, groups, source) if test == "test" else {}
+    verdicts = compare_pairs(found, with_best(found), exact, families)
     compared = [item for item in verdicts if item.tied]
     tied = frozenset(Shown(item.second, item.metric, test) for item in compared)
     notes = [*shown.notes(groups), TIED.format(missed=_missed(compared), odds=100 - SURE)]
@@ -143,17 +145,15 @@ class _Intervals:
         return found
 
 
-def _is_error(groups: Mapping[Key, Group], scored: tuple[Key, str]) -> bool:
-    """Whether a metric is an error in units of its own, which tests of scores do not compare."""
-    key, metric = scored
-    return kind_of(groups[key].done[0], metric) == "error"
-
-
 def _missed(tied: Sequence[Comparison]) -> str:
-    """The differences that these ties may hide, in points."""
-    if not tied:
-        return "differences below a detectable one"
-    return f"differences below {_range([item.detectable for item in tied])} points"
+    """The differences that these ties may hide: in points, and those of an error in units of its own."""
+    points = [item.detectable for item in tied if item.scale != ERROR]
+    found = [f"{_range(points)} points"] if points else []
+    for task, metric in dict.fromkeys((item.first.task, item.metric) for item in tied if item.scale == ERROR):
+        own = [item.detectable for item in tied if (item.first.task, item.metric) == (task, metric)]
+        least, most = (f"{limit(own):.2g}" for limit in (min, max))
+        found.append(f"{least if least == most else f'{least} to {most}'} of {metric} on {task}")
+    return f"differences below {', '.join(found) or 'a detectable one'}"
 
 
 def _range(values: Sequence[float]) -> str:

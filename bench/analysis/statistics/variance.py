@@ -28,6 +28,7 @@ class Components:
     example: what the choice of test examples adds to the variance of the mean, whatever the number of seeds; with
     one seed it includes the interaction.
     exact: an interval of the mean that replaces the symmetric one, where these variances say too little.
+    unit: by how much, times the number of examples, a single example moves the score.
     """
 
     mean: float
@@ -37,6 +38,7 @@ class Components:
     interaction: float
     example: float
     exact: tuple[float, float] | None = None
+    unit: float = 1.0
 
     @property
     def dof(self) -> int:

@@ -10,7 +10,8 @@ from functools import cached_property
 from statistics import fmean
 
 from bench.analysis.derived import DERIVED
-from bench.analysis.groups import Group, Key, floor, is_degenerate, kind_of, metric_heading, metric_names
+from bench.analysis.groups import Group, Key, floor, is_degenerate, metric_heading, metric_names, scale
+from bench.analysis.statistics.scales import ERROR
 from bench.analysis.statistics.uncertainty import Shown, Uncertainty
 from bench.analysis.tables import chosen, default_rates, forgetting, serving
 from bench.analysis.tables.model import ADAPTED, Column, Entry, Unit
@@ -121,10 +122,11 @@ def _of_full_corrected(group: Group, context: Context) -> Entry:
 
 
 def _share_of_reference(group: Group, context: Context, corrected: float) -> Entry:
-    """(score - c floor) / (reference - c floor), with c 0 or 1; empty where the reference is at its floor."""
+    """(score - c floor) / (reference - c floor), with c 0 or 1; empty where the reference is at its floor, and for
+    an error, of which less is more."""
     other = context.counterpart(group)
     own, base = group.scores(group.headline), other.scores(group.headline) if other else []
-    if not own or not base:
+    if not own or not base or scale([group], "") == ERROR:
         return Entry()
     low = corrected * floor(group.done[0], group.headline)
     above = fmean(base) - low
@@ -192,9 +194,13 @@ def column(name: str, groups: Iterable[Group], reference: str, task: str = "") -
     if name == HEADLINE:
         found = list(dict.fromkeys(group.headline for group in groups if group.headline))
         heading = metric_heading(found[0], groups) if len(found) == 1 else "score"
-        return Column(name, heading, "score", task)
-    kinds = {kind_of(record, name) for group in groups for record in group.done}
-    return Column(name, metric_heading(name, groups), "effect" if "error" in kinds else "score", task)
+        return Column(name, heading, score_unit(groups, ""), task)
+    return Column(name, metric_heading(name, groups), score_unit(groups, name), task)
+
+
+def score_unit(groups: Iterable[Group], metric: str) -> Unit:
+    """The unit of a metric's column; of the headline where it is ''."""
+    return "error" if scale(groups, metric) == ERROR else "score"
 
 
 def entry(name: str, group: Group, context: Context) -> Entry:

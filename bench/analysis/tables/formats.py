@@ -117,7 +117,7 @@ def _csv(table: Table) -> str:
 
 
 def _extra_names(column: Column) -> list[str]:
-    if column.unit == "score":
+    if column.unit in ("score", "error"):
         return [f"{column.key} ±", f"{column.key} mark"]
     return [f"{column.key} mark"] if column.unit in NOTED else []
 
@@ -126,7 +126,7 @@ def _csv_values(entry: Entry, column: Column) -> list[str]:
     value = entry.value
     shown = _csv_text(value) if isinstance(value, str) else "" if value is None else f"{value:.6g}"
     note = _csv_text("adapted" if entry.note == ADAPTED else entry.note)
-    if column.unit == "score":
+    if column.unit in ("score", "error"):
         spread = f"{entry.spread:.6g}" if entry.spread is not None else ""
         return [shown, spread, entry.mark or note]
     return [shown, note] if column.unit in NOTED else [shown or note]

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from statistics import fmean, geometric_mean
 
-from bench.analysis.groups import Group, Key
+from bench.analysis.groups import Group, Key, scale
+from bench.analysis.statistics.scales import ERROR
 from bench.analysis.tables.columns import HEADLINE, OVERALL, Context, column, entry
-from bench.analysis.tables.model import Block, Column, Entry, Row
+from bench.analysis.tables.model import Block, Column, Entry, Row, Unit
 from bench.contracts import BenchError
 
 ONCE = ("trainable", "parameters")  # shown once a row, where tasks are groups of columns
+BEST: dict[Unit, Callable[[Sequence[float]], float]] = {"score": max, "error": min}
+"""The best of a column, by its unit."""
 MEANS = ("relative", "of-full", "of-full-corrected")  # shown as a mean over tasks there
 
 
@@ -91,6 +94,8 @@ def _overall(name: str, members: Sequence[Group | None], context: Context, rank:
     present = [group for group in members if group is not None]
     if name == "rank":
         return Entry(rank)
+    if name == "average" and scale(present, "") == ERROR:
+        return Entry()  # tasks have units of their own
     if name in ONCE:
         return next(
             (found for group in present if (found := entry(name, group, context)).value is not None), Entry()
@@ -109,12 +114,13 @@ def _overall(name: str, members: Sequence[Group | None], context: Context, rank:
 
 
 def _mean_ranks(context: Context, tasks: Sequence[str]) -> dict[tuple[str, str], float]:
-    """The mean over tasks of a row's rank by headline score (1 is best; ties share the mean of their ranks),
-    for the rows that have every task (Demsar 2006, JMLR 7)."""
+    """The mean over tasks of a row's rank by headline score, for the rows that have every task (Demsar 2006, JMLR
+    7). 1 is the highest score, or the lowest error; ties share the mean of their ranks."""
     places: dict[tuple[str, str], list[float]] = {}
     for task in tasks:
+        better = scale([group for key, group in context.groups.items() if key.task == task], "").better
         means = {
-            (key.strategy, key.backbone): fmean(values)
+            (key.strategy, key.backbone): better * fmean(values)
             for key, group in context.groups.items()
             if key.task == task and (values := group.scores(group.headline))
         }
@@ -131,10 +137,11 @@ def marked(block: Block, columns: Sequence[Column]) -> Block:
     for place, item in enumerate(columns):
         values = [row[place].value for row in rows]
         scores = [value for value in values if isinstance(value, float)]
-        if item.unit != "score" or len(scores) < 2:
+        if item.unit not in BEST or len(scores) < 2:
             continue
+        best = BEST[item.unit](scores)
         for row, value in zip(rows, values, strict=True):
-            if value == max(scores):
+            if value == best:
                 row[place] = replace(row[place], mark="best")
     return Block(
         block.title, tuple(Row(row.labels, tuple(new)) for row, new in zip(block.rows, rows, strict=True))

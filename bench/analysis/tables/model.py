@@ -18,6 +18,7 @@ Unit = Literal[
     "text",
     "p",
     "effect",
+    "error",
 ]
 Mark = Literal["", "best", "tied"]
 ADAPTED = "†"
@@ -26,8 +27,9 @@ ADAPTED = "†"
 
 @dataclass(frozen=True)
 class Entry:
-    """One value in the unit of its column: a score, percent, share or p in [0, 1] (percent may leave it), seconds,
-    bytes, a count, or a text; None where there is none, and then `note` says why.
+    """One value in the unit of its column: a score, percent, share or p in [0, 1] (percent may leave it), an error
+    in the units of the labels, seconds, bytes, a count, or a text; None where there is none, and then `note` says
+    why.
 
     spread: half of an interval or a standard deviation, in the unit of `value`; the table's notes say which.
     bounds: of an interval that is not symmetric; `spread` is then its longer side.
@@ -46,7 +48,8 @@ class Entry:
 
 @dataclass(frozen=True)
 class Column:
-    """A column: its key for machines, its heading for people, its unit, and the task that it belongs to."""
+    """A column: its key for machines, its heading for people, its unit, and the task that it belongs to. A score is
+    better the higher it is, an error the lower."""
 
     name: str
     heading: str

@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from bench.analysis.tables.model import Column, Entry, Table, Unit
 
 ABSENT = "–"
+MOST, LARGE = 6, 1e12  # decimals, and size, beyond which errors are written with a power of ten
 
 
-def decimals(entries: Iterable[Entry]) -> int:
-    """Decimals for scores in percent: one, or two where the typical spread is below 0.1 points.
+def decimals(entries: Iterable[Entry], unit: Unit = "score") -> int:
+    """Decimals for scores in percent: one, or two where the typical spread is below 0.1 points. For errors, which
+    may be of any size: two digits of the typical spread or, without one, three of the typical error.
 
     Digits below a tenth of the uncertainty carry no information (ISO/IEC Guide 98-3, 7.2.6)."""
+    entries = list(entries)
+    if unit == "error":
+        return _error_decimals(entries)
     spreads = sorted(100 * entry.spread for entry in entries if entry.spread)
     return 2 if spreads and spreads[len(spreads) // 2] < 0.1 else 1
 
@@ -21,7 +26,23 @@ def decimals(entries: Iterable[Entry]) -> int:
 def column_decimals(table: Table) -> list[int]:
     """The decimals of each column of a table, so that the numbers of a column align."""
     rows = [row for block in table.blocks for row in block.rows]
-    return [decimals(row.entries[number] for row in rows) for number in range(len(table.columns))]
+    return [
+        decimals([row.entries[number] for row in rows], column.unit)
+        for number, column in enumerate(table.columns)
+    ]
+
+
+def _error_decimals(entries: Sequence[Entry]) -> int:
+    spreads = sorted(entry.spread for entry in entries if entry.spread and math.isfinite(entry.spread))
+    if spreads:
+        return _digits(spreads[len(spreads) // 2], 2)
+    sizes = sorted(abs(x) for e in entries if isinstance(x := e.value, float) and x and math.isfinite(x))
+    return _digits(sizes[len(sizes) // 2], 3) if sizes else 1
+
+
+def _digits(size: float, significant: int) -> int:
+    """The decimals that show so many significant digits of a positive number."""
+    return max(significant - 1 - math.floor(math.log10(size)), 0)
 
 
 def number(entry: Entry, column: Column, digits: int = 1) -> str:
@@ -72,9 +93,20 @@ def _written(value: float, unit: Unit, digits: int) -> str:
         return f"{value:.1f}"
     if unit == "effect":
         return f"{value:.2f}"
+    if unit == "error":
+        return _error(value, digits)
     if unit == "p":
         return "<0.001" if value < 0.001 else f"{value:.3f}"
     return compact(value)
+
+
+def _error(value: float, digits: int) -> str:
+    """With these decimals, but two significant digits at least; with a power of ten where that is many decimals."""
+    size = abs(value)
+    if digits > MOST or size >= LARGE:
+        return f"{value:.2e}"
+    digits = max(digits, _digits(size, 2)) if size else digits
+    return f"{value:,.{digits}f}" if digits <= MOST else f"{value:.1e}"
 
 
 def _bytes(value: float) -> str:

@@ -8,7 +8,8 @@ from bench.analysis.groups import check_metric, gather
 from bench.analysis.loading import Predictions
 from bench.analysis.statistics.paired import SURE, Comparison, judge_pairs, with_best
 from bench.analysis.statistics.resampling import Source, resample
-from bench.analysis.tables.model import Block, Column, Entry, Row, Table
+from bench.analysis.tables.columns import score_unit
+from bench.analysis.tables.model import Block, Column, Entry, Row, Table, Unit
 from bench.contracts import BenchError
 from bench.runs.record import Record
 
@@ -30,17 +31,18 @@ def build(records: Sequence[Record], predictions: Callable[[str], Predictions], 
             "there are no two strategies with predictions on the same task, seeds and examples",
             code="nothing-to-compare",
         )
-    return table(compared)
+    unit = score_unit([groups[compared[0].first]], compared[0].metric)
+    return table(compared, unit)
 
 
-def table(comparisons: Sequence[Comparison]) -> Table:
-    """The comparisons as a table, a block a task."""
+def table(comparisons: Sequence[Comparison], unit: Unit = "score") -> Table:
+    """The comparisons as a table, a block a task; unit: of the metric."""
     columns = (
         Column("metric", "metric", "text"),
-        Column("difference", "difference", "score"),
+        Column("difference", "difference", unit),
         Column("effect", "Cohen's h", "effect"),
         Column("p", "p (adjusted)", "p"),
-        Column("detectable", "detectable difference", "percent"),
+        Column("detectable", "detectable difference", "percent" if unit == "score" else unit),
         Column("mcnemar", "McNemar", "p"),
         Column("verdict", "verdict", "text"),
     )
@@ -57,7 +59,7 @@ def table(comparisons: Sequence[Comparison]) -> Table:
                 "not told apart"
                 if item.tied
                 else "first is better"
-                if item.difference.mean > 0
+                if item.first_leads
                 else "second is better"
             ),
         )
@@ -70,9 +72,10 @@ def table(comparisons: Sequence[Comparison]) -> Table:
         tuple(Block(task, tuple(rows)) for task, rows in blocks.items()),
         (
             "± is half of a 95% interval of the difference. p values are adjusted for all pairs of strategies in "
-            "the table (Westfall and Young 1993), because the best is chosen from the same data.",
-            "Not told apart does not mean equal. On one seed McNemar's exact test decides where it applies (Holm). "
-            "Detectable difference: the smallest that would be found "
+            "the table (Westfall and Young 1993; Holm, of exact tests alone), because the best is chosen from the "
+            "same data.",
+            "Not told apart does not mean equal. On one seed McNemar's exact test decides where it applies. "
+            "Cohen's h is of shares alone. Detectable difference: the smallest that would be found "
             f"with {SURE}% power.",
         ),
         "task",

@@ -63,17 +63,20 @@ def _notes(ranking: Ranking) -> list[str]:
         "tasks are chosen, not drawn.",
         _difference(ranking),
         _apart(ranking),
-        f"Beats {REFERENCE}: the probability of a higher score on a task. Ranks first: the share of draws in which "
+        f"Beats {REFERENCE}: the probability of a better score on a task. Ranks first: the share of draws in which "
         "the mean rank is the best.",
     ]
-    if ranking.seeds >= SEEDS:
+    errors = all(item.score is None for item in ranking.rows) and ranking.seeds >= SEEDS
+    if errors:
+        notes.append("Errors have the units of their tasks, so that no mean of them is shown.")
+    elif ranking.seeds >= SEEDS:
         notes.append(
             "Interquartile mean: of all scores over tasks and seeds (Agarwal et al. 2021); its interval is over "
             "seeds and test examples of these very tasks."
         )
     else:
         notes.append(f"An interquartile mean needs {SEEDS} seeds of every strategy; here are {seeds}.")
-    if ranking.seeds > 1:
+    if ranking.seeds > 1 and ranking.rows[0].best is not None:
         notes.append(
             f"Best of {seeds}: the mean over tasks of the expected best score of {ranking.seeds} runs (Dodge et "
             "al. 2019), which is what a paper shows that reports its best run."

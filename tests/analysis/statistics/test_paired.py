@@ -23,7 +23,6 @@ from bench.analysis.statistics.paired import (
     mcnemar,
     seed_noise,
     with_best,
-    with_mcnemar,
 )
 from bench.analysis.statistics.resampling import Resampled, Source, resample
 from bench.analysis.tables.formats import render
@@ -184,8 +183,24 @@ def test_mcnemar_decides_where_there_is_one_seed(predicted):
 def test_mcnemar_leaves_several_seeds_to_the_bootstrap(predicted):
     groups, source = gather(predicted.records), Source(predicted.predictions)
     scores = {(key, "accuracy"): resample(group, "accuracy", source) for key, group in groups.items()}
-    compared = compare_pairs(scores, with_best(scores))
-    assert with_mcnemar(compared, groups, source) == compared
+    compared = judge_pairs(scores, with_best(scores), groups, source)
+    assert {item.mcnemar for item in compared} == {None}
+
+
+def test_exact_and_bootstrapped_tests_of_a_table_are_one_family():
+    """Accuracy on one seed is decided by McNemar's test and F1 by the bootstrap: both share the 5%."""
+    rng = np.random.default_rng(0)
+    noise = Noise.known(1.0)
+    exact = Pair(2.0, noise, rng.normal(size=2000), exact=0.02)
+    others = [Pair(0.1, noise, rng.normal(size=2000)) for _ in range(9)]
+    assert corrected([exact]).adjusted == (0.02,)
+    assert corrected([exact, *others]).adjusted[0] == pytest.approx(1 - 0.98**10, abs=0.02)
+
+
+def test_no_adjusted_p_is_below_that_of_its_pair():
+    """Draws are a sample, which may by chance have fewer large differences than the exact test allows."""
+    pair = Pair(2.0, Noise.known(1.0), np.zeros(100), exact=0.049)
+    assert min(corrected([pair, Pair(0.0, Noise.known(1.0), np.zeros(100))]).adjusted) >= 0.049
 
 
 def test_comparisons_make_a_table(predicted):
