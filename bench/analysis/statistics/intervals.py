@@ -28,6 +28,10 @@ EXACT = (
     "[low, high] is an exact binomial interval over test examples (Clopper and Pearson 1934), where nearly all of "
     "them are alike."
 )
+WIDE = (
+    "Intervals as wide as half of all possible scores are shown as [low, high] within these: so few seeds and "
+    "examples say next to nothing."
+)
 K = TypeVar("K", bound=Hashable)
 
 

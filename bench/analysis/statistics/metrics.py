@@ -14,6 +14,7 @@ section 6).
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -78,18 +79,18 @@ def exact_interval(scores: Sequence[Ratios], level: float = 0.95) -> tuple[float
     unit wrong, in all of these scores, and where a single score averages right and wrong and fewer than FEW units
     are either. None elsewhere. The scores are of a metric in [0, 1].
 
-    A mean over labels has the mean of its labels' bounds: a label of three examples says little, however many the
-    other labels have. Where all units of a label are wrong, a share p of right ones would be an F1 of 2p / (1 + p),
-    which is the upper bound then."""
-    counted = np.array([(item.denominators > 0).sum(0) for item in scores]).min(0)  # units of each label
-    counted = counted[counted > 0]
-    if not len(counted):
+    A mean over labels has the least, or the largest, that its labels can have together without this outcome being
+    rarer than the interval allows: a label of three examples says little, however many the others have. Where all
+    units of a label are wrong, a share p of right ones would be an F1 of 2p / (1 + p)."""
+    fewest = min(scores, key=lambda item: int((item.denominators > 0).sum()))
+    counted = (fewest.denominators > 0).sum(0)  # units of each label
+    if not counted.any():
         return None
+    shares = _together(counted[counted > 0], (1 - level) / 2)
     if all(_equal(item, 1.0).all() for item in scores):
-        return float(np.mean([proportion(units, units, level)[0] for units in counted])), 1.0
+        return float(shares.mean()), 1.0
     if all(_equal(item, 0.0).all() for item in scores):
-        highs = np.array([proportion(0, units, level)[1] for units in counted])
-        return 0.0, float((2 * highs / (1 + highs) if scores[0].f1 else highs).mean())
+        return 0.0, float((2 * (1 - shares) / (2 - shares) if scores[0].f1 else 1 - shares).mean())
     if len(scores) > 1 or not _is_share(scores[0]):
         return None
     successes, units = int(scores[0].numerators.sum()), len(scores[0])
@@ -104,6 +105,17 @@ def proportion(successes: int, units: int, level: float = 0.95) -> tuple[float, 
     low = float(betaincinv(successes, units - successes + 1, tail)) if successes else 0.0
     high = float(betaincinv(successes + 1, units - successes, 1 - tail)) if successes < units else 1.0
     return low, high
+
+
+def _together(units: np.ndarray, tail: float) -> np.ndarray:
+    """The shares of right units of labels with so many units each [labels] whose mean is the least, where all units
+    are right with this probability: prod(share ** units) = tail. One label: tail ** (1 / units)."""
+    low, high = 0.0, 1 / float(units.min())
+    for _ in range(60):  # they are the units times a factor, but 1 at most
+        factor = (low + high) / 2
+        shares = np.minimum(factor * units, 1.0)
+        low, high = (factor, high) if float(units @ np.log(shares)) < math.log(tail) else (low, factor)
+    return np.minimum(high * units, 1.0)
 
 
 def _is_share(scores: Ratios) -> bool:

@@ -8,9 +8,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from bench.analysis.groups import Group, Key, collapsed, kind_of
+from bench.analysis.groups import Group, Key, collapsed, kind_of, scale
 from bench.analysis.loading import Predictions
-from bench.analysis.statistics.intervals import EXACT, MEANING, ONE_SEED, POINTS, Interval, intervals
+from bench.analysis.statistics.intervals import EXACT, MEANING, ONE_SEED, POINTS, WIDE, Interval, intervals
 from bench.analysis.statistics.paired import SURE, Comparison, compare_pairs, exact_tests, with_best
 from bench.analysis.statistics.resampling import Resampled, Source, resample
 from bench.analysis.statistics.scales import ERROR
@@ -114,12 +114,15 @@ def training_rows(groups: Mapping[Key, Group]) -> list[str]:
 
 @dataclass
 class _Intervals:
-    """What a table shows of its intervals. alone: half the intervals over examples of single seeds."""
+    """What a table shows of its intervals. alone: half the intervals over examples of single seeds. exact, wide:
+    whether there are exact ones, and ones that are cut to what a score can be."""
 
     spread: dict[Shown, float] = field(default_factory=dict)
     bounds: dict[Shown, tuple[float, float]] = field(default_factory=dict)
     points: dict[Shown, tuple[float, ...]] = field(default_factory=dict)
     alone: list[float] = field(default_factory=list)
+    exact: bool = False
+    wide: bool = False
 
     def add(self, shown: Shown, item: Interval, group: Group) -> None:
         """Note the interval, or the seeds where it would not hold: one seed, or seeds of which some collapsed."""
@@ -130,16 +133,23 @@ class _Intervals:
             self.points[shown] = tuple(group.scores(shown.metric, shown.test))
         else:
             self.spread[shown] = item.half
+            whole = scale([group], shown.metric)
             if item.bounds is not None:
+                self.exact = True
                 self.bounds[shown] = item.bounds
+            elif 2 * item.half > whole.highest - whole.lowest:
+                self.wide = True
+                self.bounds[shown] = whole.within(item.low), whole.within(item.high)
 
     def notes(self, groups: Mapping[Key, Group]) -> list[str]:
         """What ± and brackets are, for those that the table has."""
         found = [MEANING, *training_rows(groups)] if self.spread else []
         if self.alone:
             found.append(ONE_SEED.format(halves=_range(self.alone)))
-        if self.bounds:
+        if self.exact:
             found.append(EXACT)
+        if self.wide:
+            found.append(WIDE)
         if self.points:
             found.append(POINTS)
         return found

@@ -6,10 +6,11 @@ import math
 
 import numpy as np
 import pytest
+from scipy.stats import binomtest
 
 from bench.analysis.groups import Key, gather
 from bench.analysis.statistics.intervals import intervals
-from bench.analysis.statistics.metrics import ratios
+from bench.analysis.statistics.metrics import exact_interval, ratios
 from bench.analysis.statistics.paired import compare_pairs, with_best
 from bench.analysis.statistics.resampling import Resampled, Source, resample
 from bench.analysis.statistics.scales import CORRELATION, ERROR, SHARE
@@ -137,17 +138,31 @@ def test_a_rare_label_widens_the_exact_interval_of_macro_f1():
     """With three examples of a label, all right, its recall may well be a third; 997 others say nothing of it."""
     labels = np.array(["often"] * 997 + ["rare"] * 3, object)
     rows = {"reference": labels, "prediction": labels, "id": np.arange(1000)}
-    from bench.analysis.statistics.metrics import exact_interval
-
     low, high = exact_interval([ratios(Metric("f1", "macro_f1"), rows)])
     assert high == 1
-    assert low == pytest.approx((0.025 ** (1 / 997) + 0.025 ** (1 / 3)) / 2)
+    assert low == pytest.approx((1 + 0.025 ** (1 / 3)) / 2)
+
+
+@pytest.mark.parametrize("labels", [1, 2, 10])
+def test_even_labels_have_the_interval_of_all_their_examples(labels):
+    names = np.array([f"label {place % labels}" for place in range(100)], object)
+    rows = {"reference": names, "prediction": names, "id": np.arange(100)}
+    found = exact_interval([ratios(Metric("f1", "macro_f1"), rows)])
+    assert found == pytest.approx((binomtest(100, 100).proportion_ci(0.95, "exact").low, 1.0))
+
+
+@pytest.mark.parametrize("kind", ["macro_f1", "macro_recall", "class_precision", "class_f1"])
+def test_seeds_that_name_other_labels_have_an_interval(kind):
+    """One seed never says `b`: its scores have fewer labels."""
+    gold, other = np.array(["a"] * 9, object), np.array(["b"] * 9, object)
+    metric = Metric("m", kind, ("a",) if kind.startswith("class") else ())
+    both = [ratios(metric, {"reference": gold, "prediction": said}) for said in (gold, other)]
+    assert exact_interval(both) is None
+    assert exact_interval([both[0], both[0]]) is not None
 
 
 def test_the_bound_of_an_f1_of_zero_is_that_of_an_f1():
     """Of 24 texts all are wrong: 14% may be right, and an F1 of 25% has the share of right ones that this is."""
-    from bench.analysis.statistics.metrics import exact_interval
-
     gold = np.array(["yes"] * 24, object)
     rows = {"reference": gold, "prediction": np.array(["no"] * 24, object), "id": np.arange(24)}
     share = 1 - 0.025 ** (1 / 24)
@@ -160,3 +175,15 @@ def test_each_kind_of_metric_has_its_scale():
     (first,) = {item.scale for item in scores_of(numeric_run(NOISES), "mae").values()}
     assert first == ERROR
     assert [metric.name for metric in METRICS] == ["spearman", "pearson", "mae"]
+
+
+def test_an_interval_as_wide_as_all_scores_is_cut_to_them():
+    """Two seeds and one example: `0.0 ± 547.1` is no interval of a correlation."""
+    cells = [
+        numeric_cell("t", "s", seed, np.ones(1), np.full(1, said)) for seed, said in enumerate((1.0, 2.0))
+    ]
+    files = {record.cell.id: rows for record, rows in cells}
+    table = build([record for record, _ in cells], files.__getitem__, TableOptions(columns=("pearson",)))
+    assert table.blocks[0].rows[0].entries[0].bounds == (-1.0, 1.0)
+    assert any(note.startswith("Intervals as wide as half of all possible scores") for note in table.notes)
+    assert not any("Clopper" in note for note in table.notes)
