@@ -9,11 +9,12 @@ from dataclasses import dataclass
 from bench.analysis.claims.declared import tried
 from bench.analysis.claims.evidence import Evidence
 from bench.analysis.claims.published import DifferenceClaim, Needs, Published
-from bench.analysis.groups import Group
+from bench.analysis.groups import Group, scale
 from bench.analysis.shift import domains, elsewhere, weighted
 from bench.analysis.sizes import task_name, train_rows
 from bench.analysis.statistics.intervals import intervals
 from bench.analysis.statistics.resampling import resample
+from bench.analysis.statistics.scales import ERROR
 from bench.runs.record import Record
 from bench.text import counted
 
@@ -35,6 +36,7 @@ def unmet(claim: Published, sides: Sides, evidence: Evidence) -> str:
     """What this task misses whatever the scores are; '' where it misses nothing."""
     needs = claim.needs
     rules = (
+        _metric(claim, sides),
         _seeds(needs, sides),
         _rows(needs, sides),
         _train(needs, sides),
@@ -76,6 +78,14 @@ def converged(record: Record) -> bool:
     """Whether validation loss has passed its lowest value: the kept state is not the last."""
     losses = [point.loss for point in record.curve]
     return len(losses) > 1 and min(losses) < losses[-1]
+
+
+def _metric(claim: Published, sides: Sides) -> str:
+    """An error has the units of its task, in which no claim has a bound."""
+    metric = getattr(claim, "metric", "")
+    if scale(sides.groups, metric) != ERROR:
+        return ""
+    return f"{metric} is an error in the units of the labels, and the bounds of a claim are shares"
 
 
 def _seeds(needs: Needs, sides: Sides) -> str:

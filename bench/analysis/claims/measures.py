@@ -158,6 +158,9 @@ def _costs(claim: CostClaim, evidence: Evidence) -> list[Part]:
             parts.append(replace(part, reason="the two strategies ran on different machines"))
         elif len(seeds) < 2:
             parts.append(replace(part, reason="times need two seeds that both strategies have"))
+        elif once := [group.key.strategy for group in (first, second) if group.measurements() < 2]:
+            reason = f"the time of {' and '.join(once)} was measured once and copied to all seeds"
+            parts.append(replace(part, reason=reason))
         else:
             parts.append(replace(part, effect=_mean([math.log(spent[s] / other[s]) for s in seeds])))
     return parts

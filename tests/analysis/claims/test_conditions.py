@@ -9,15 +9,16 @@ import pytest
 from bench.analysis.claims.conditions import Sides, converged, losers, steps, unfair, unmet
 from bench.analysis.claims.declared import Declared, Tried
 from bench.analysis.claims.evidence import Evidence
-from bench.analysis.claims.published import DifferenceClaim, GrowthClaim, Needs, RateClaim
+from bench.analysis.claims.published import CostClaim, DifferenceClaim, GrowthClaim, Needs, RateClaim
 from bench.analysis.claims.verify import verify_runs
 from bench.analysis.groups import Group, Key
 from bench.analysis.loading import Run
 from bench.contracts import Cell, Recipe
 from bench.registry import Registry, discover
-from bench.runs.record import Point, Record, Trial
+from bench.runs.record import Point, Record, Seconds, Trial
 from tests.analysis.claims.made import DECLARED, Made
 from tests.analysis.conftest import make_record
+from tests.analysis.numeric import numeric_run
 
 CLAIM = DifferenceClaim(
     name="c", source="", says="", kind="difference", first="full", second="frozen", above=0.0
@@ -270,3 +271,34 @@ def test_the_best_rates_of_a_suite_are_compared_within_its_grid(scale: float, ed
     if not edge:
         assert task.estimate is not None
         assert task.estimate.value == pytest.approx(5 * 2.0)
+
+
+def test_a_claim_on_an_error_has_no_bound_in_its_units() -> None:
+    """A bound of 5 points would be compared with degrees, or euros."""
+    run = numeric_run({"full": 0.5, "frozen": 1.0})
+    claim = CLAIM.model_copy(update={"metric": "mae"})
+    (found,) = verify_runs([claim], [run])
+    assert found.verdict == "not testable"
+    assert "mae is an error in the units of the labels" in found.tasks[0].reason
+
+
+def test_a_time_that_was_measured_once_decides_no_claim() -> None:
+    """Heads that train together have one training time, whose copies have no spread: an interval without width."""
+    timed = {
+        name: [
+            make_record(strategy=name, seed=seed, seconds=Seconds(train=spent, cold=spent))
+            for seed in range(3)
+        ]
+        for name, spent in (("frozen", 2.0), ("full", 8.0))
+    }
+    apart = [
+        record.model_copy(
+            update={"seconds": Seconds(train=8.0 + record.cell.seed, cold=8.0 + record.cell.seed)}
+        )
+        for record in timed["full"]
+    ]
+    claim = CostClaim(name="c", source="", says="", kind="cost", first="frozen", second="full", below=0.9)
+    run = Run("a run", [*timed["frozen"], *apart], {}.__getitem__)
+    (found,) = verify_runs([claim], [run])
+    assert found.verdict == "not testable"
+    assert "the time of frozen was measured once" in found.tasks[0].reason
