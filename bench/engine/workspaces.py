@@ -2,6 +2,7 @@
 
 Capturing the steps of a cell can take as long as training it. Cells of a group that differ in seed or learning rate
 have the same model in the same shapes, so the next one starts by copying its initial values into the same buffers.
+On a GPU they follow one another (bench.executors.groups).
 """
 
 from __future__ import annotations
@@ -26,13 +27,13 @@ class _Kept:
 
 
 class Workspaces:
-    """One workspace at most: neighbouring cells of a group are those of one strategy."""
+    """One workspace at most, of the strategy that ran last."""
 
     def __init__(self) -> None:
         self._kept: _Kept | None = None
 
     def make_room(self, cell: Cell) -> None:
-        """Free what this cell cannot use, before its model is built."""
+        """Free what this cell cannot use, before its memory is measured."""
         if self._kept and self._kept.terms[0] != _strategy(cell):
             self.forget()
 
