@@ -54,6 +54,11 @@ class Workspaces:
         """Whether other cells may train in this workspace."""
         return self._kept is not None and self._kept.workspace is workspace
 
+    @property
+    def captures(self) -> int:
+        """How many steps the kept workspace has captured."""
+        return self._kept.workspace.captures if self._kept else 0
+
     def forget(self) -> None:
         self._kept = None
 
