@@ -75,5 +75,5 @@ def _structure(model: Model, plan: Plan, split: Split, recipe: Recipe) -> tuple[
     ]
     phases = [(phase.steps, phase.frozen, phase.shared) for phase in plan.phases]
     shapes = {name: tuple(parameter.shape) for name, parameter in model.parameters().items()}
-    places = (id(model.prefix), id(split), model.micro_batch, model.device)
+    places = (id(model.prefix), id(split), model.micro_batch, model.device, model.backbone.compiled)
     return groups, phases, shapes, places, replace(recipe, rate_scale=1.0, tune=())

@@ -261,4 +261,5 @@ def test_compiled_layers_equal_uncompiled_ones(cell: MakeCell, group: CellGroup,
         pytest.skip(reason)
     plain = run(cell("full"), group, context)
     compiled = run(cell("full"), group, replace(context, compiled=True))
+    assert compiled.fitted.compile_seconds > plain.fitted.compile_seconds
     assert losses(compiled.fitted) == pytest.approx(losses(plain.fitted), abs=EXACT)

@@ -157,6 +157,19 @@ def test_what_another_strategy_left_is_gone_before_the_peak_is_measured(
     assert kept[1] is None
 
 
+def test_compiled_layers_have_buffers_of_their_own(
+    toy_cell: MakeCell, group: CellGroup, context: RunContext, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What was captured of plain layers is not replayed for compiled ones."""
+    monkeypatch.setattr(torch.nn.Module, "compile", lambda *_, **__: None)
+    group = replace(group, workspaces=Workspaces())
+    plain = train(toy_cell("full"), 1.0, group, context, lambda _: None)
+    compiled = train(toy_cell("full"), 1.0, group, replace(context, compiled=True), lambda _: None)
+    again = train(toy_cell("full", seed=1), 1.0, group, replace(context, compiled=True), lambda _: None)
+    assert compiled.model is not plain.model
+    assert again.model is compiled.model
+
+
 def test_a_cpu_keeps_no_buffers(toy_cell: MakeCell, toy_context: RunContext) -> None:
     group = prepare_group(toy_cell(), toy_context)
     train(toy_cell("full"), 1.0, group, toy_context, lambda _: None)

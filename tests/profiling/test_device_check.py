@@ -38,7 +38,7 @@ def test_the_check_measures_both_sides_and_two_orders(
     """On a GPU `make gpu-check` runs the command itself."""
     monkeypatch.setattr(device_check, "ROUNDS", 1)
     monkeypatch.setattr(device_check, "STRATEGIES", ("full", "frozen"))
-    where = ["--device", "cpu", "--threads", 1]
+    where = ["--device", "cpu", "--threads", 1, "--limit", 900]  # other work may slow it down
     code, out, err = bench("profile", "--kind", "device", "--out", "device.json", *where)
     assert code == 0, err
     table = TypeAdapter(Table).validate_python(json.loads((tmp_path / "device.json").read_text()))
