@@ -6,7 +6,7 @@ PY := $(VENV)/bin/python
 SUITE ?= quick
 RUN ?= results/runs/$(SUITE)
 DEVICE ?= cuda
-LIMIT ?= 120
+LIMIT ?= 150
 MUTANTS ?= 100
 SEED ?= 0
 .NOTPARALLEL:

@@ -95,15 +95,17 @@ def profile(
     if kind is ProfileKind.device:
         from bench.profiling import device_check
 
-        found = device_check.check(device, limit, threads)
+        checked = device_check.check(device, limit, threads)
+        found, content = checked.table, checked.as_json()
     else:
         from bench.profiling.request import Request
 
         names = tuple(strategy or STRATEGIES[kind])
         request = Request(suite or SUITES[kind], task, backbone, names, device, threads, tuple(plugin or ()))
         found = _measured(kind, request, steps)
+        content = TypeAdapter(Table).dump_json(found, indent=1)
     if out:
-        atomic_files.write(out, TypeAdapter(Table).dump_json(found, indent=1))
+        atomic_files.write(out, content)
     show(found, format)
 
 

@@ -206,6 +206,12 @@ def plan(
     settings: Settings = None,
     out: Out = None,
     plugin: Plugin = None,
+    compiled: Annotated[
+        bool,
+        typer.Option(
+            "--compile", help="Also say whether `run --compile` pays, as far as `make gpu-check` measured it."
+        ),
+    ] = False,
     rates: RatesOption = RatesMode.chosen,
     as_json: AsJson = False,
     own: Any = None,  # UserData or None
@@ -223,12 +229,25 @@ def plan(
     registry, chosen, cells = at_rates(rates, asked, filters)
     folder = run_folder(Path("results/runs") / chosen.name, out, own, registry)
     found = forecast(cells, registry, folder)
+    advised = _compile_advice(cells, registry) if compiled else ""
     if as_json:
-        print(json.dumps(as_dict(found), indent=1))
+        print(json.dumps(as_dict(found) | ({"compile": advised} if advised else {}), indent=1))
     else:
         show(found, console())
+        if advised:
+            console().print(advised, markup=False, highlight=False)
         if kept := kept_logits(cells, registry):
             console().print(kept, markup=False, highlight=False)
+
+
+def _compile_advice(cells: Sequence[Cell], registry: Registry) -> str:
+    """Whether compiling layers pays on this machine's first GPU, or its CPU."""
+    import torch
+
+    from bench.planning.compiled import advice, read
+
+    device = torch.cuda.get_device_name(0) if torch.cuda.is_available() else "cpu"
+    return advice(cells, registry, device, read())
 
 
 def _warm_up(records: Sequence[Record], begun: str) -> float:

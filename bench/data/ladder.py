@@ -15,6 +15,9 @@ import numpy as np
 
 RUNGS = (16, 32, 48, 64, 96, 128, 160, 192, 256, 384, 512, 768, 1024, 1536, 2048)  # tokens
 
+PAYS = 16
+"""Steps of one shape in a phase from which on it is captured: a capture takes as long as so many launched steps."""
+
 
 @dataclass(frozen=True)
 class Ladder:

@@ -57,6 +57,7 @@ def run_cells(
     heads: Heads | None = None
     for number, cell in enumerate(cells):
         started = datetime.now(UTC).isoformat(timespec="seconds")
+        group.workspaces.make_room(cell)  # what another strategy left is in no peak but its own
         context.device.reset_peak_memory()
         if number == 0 and trains_together(cell, context):
             heads = train_heads(cell, group, context)
@@ -134,7 +135,6 @@ def train(cell: Cell, scale: float, group: CellGroup, context: RunContext, watch
     """Train a cell by itself, with every learning rate times `scale`. Raises Diverged."""
     building = Stopwatch(context.device)
     with building:
-        group.workspaces.make_room(cell)
         model, plan = build(_scaled(cell, scale), group, context)
     before = Stopwatch(context.device)
     read_by(plan, group)  # outside of the watch: charged apart, to every cell that reads the text

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import os
+import shutil
 import sys
+import sysconfig
 from contextlib import AbstractContextManager, nullcontext
+from importlib.util import find_spec
+from pathlib import Path
 
 import torch
 
@@ -15,6 +20,18 @@ def compile_seconds() -> float:
     from torch._dynamo.utils import calculate_time_spent
 
     return calculate_time_spent().get("total_wall_time", 0.0)
+
+
+def missing_compiler(device: torch.device) -> str:
+    """What torch.compile lacks for this device, as far as is known without trying; '' where it lacks nothing."""
+    if device.type == "cuda" and find_spec("triton") is None:
+        return "triton is not installed"
+    variable, names = ("CC", ("gcc", "clang")) if device.type == "cuda" else ("CXX", ("g++", "clang++"))
+    if not os.environ.get(variable) and not any(map(shutil.which, names)):
+        return f"there is no compiler: install {' or '.join(names)}, or name one in {variable}"
+    if not Path(sysconfig.get_paths()["include"], "Python.h").is_file():
+        return "Python.h is missing: install the development files of this Python"
+    return ""
 
 
 def uncompiled() -> AbstractContextManager[object]:

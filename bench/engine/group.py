@@ -186,7 +186,7 @@ def prepare_group(cell: Cell, context: RunContext, earlier: KeptRows | None = No
     parts = len(splits) * (given.depth + 2)
     budget = cache_budget(context.memory, context.device, parts, context.registry.sources.cache)
     machine = (processor(), torch.get_num_threads(), torch.__version__, setup.attention)
-    unusual = [recipe.attention] if setup.both_ways else []
+    unusual = [*([recipe.attention] if setup.both_ways else []), *context.device.model]
     frozen = given.copy().cast(context.device.dtype)
     weights = (
         digest([frozen.content(), str(frozen.dtype), recipe.features, *map(str, machine), *unusual])

@@ -7,7 +7,8 @@ import os
 import platform
 import resource
 import time
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -35,6 +36,12 @@ class Device:
     def pads(self) -> bool:
         """Whether batches are padded to a few shapes."""
         return self.torch.type == "cuda" if self.few_shapes is None else self.few_shapes
+
+    @property
+    def model(self) -> tuple[str, ...]:
+        """The name of the GPU, for keys of what is measured or computed on it: machines with the same processor and
+        a shared cache may have other ones. Empty on a CPU."""
+        return (torch.cuda.get_device_name(self.torch),) if self.torch.type == "cuda" else ()
 
     def clock(self) -> float:
         """Seconds on `perf_counter`, after everything queued on the device has run. Waits for the device, so it is
@@ -116,6 +123,17 @@ def choose_device(name: str = "auto", threads: int | None = None) -> Device:
     torch.backends.cuda.enable_cudnn_sdp(False)
     has_bf16 = torch.cuda.is_bf16_supported(including_emulation=False)
     return Device(device, torch.bfloat16 if has_bf16 else torch.float32)
+
+
+@contextmanager
+def whole_fp32() -> Iterator[None]:
+    """Multiply fp32 matrices in fp32 in the block, where TF32 would drop 13 of 23 bits on a GPU."""
+    before = torch.backends.cuda.matmul.allow_tf32
+    torch.backends.cuda.matmul.allow_tf32 = False
+    try:
+        yield
+    finally:
+        torch.backends.cuda.matmul.allow_tf32 = before
 
 
 def keep_freed_memory() -> None:

@@ -47,7 +47,8 @@ class Group:
         """Move the gradients of a backward pass from the parameters to `gradient`, and add the penalty's."""
         given = [(part, p.grad) for p, part in self.parts if p.grad is not None]
         into, gradients = [part for part, _ in given], [gradient for _, gradient in given]
-        torch._foreach_copy_(into, gradients)  # pyright: ignore[reportPrivateImportUsage]
+        if given:
+            torch._foreach_copy_(into, gradients)  # pyright: ignore[reportPrivateImportUsage]
         for parameter, part in self.parts:
             if parameter.grad is None:
                 part.zero_()

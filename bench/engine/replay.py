@@ -11,6 +11,7 @@ import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Any, Protocol
 
 import torch
@@ -96,8 +97,15 @@ class Pool:
     def stream(self) -> Any:
         """The side stream on which actions are warmed up and captured."""
         if self._stream is None:
-            self._stream = torch.cuda.Stream()
+            self._stream = _side_stream(torch.cuda.current_device())
         return self._stream
+
+
+@cache
+def _side_stream(device: int) -> Any:
+    """One for all models of a process: cuBLAS keeps memory for every stream that it has run on, and a cell's peak
+    would grow with the number of models before it."""
+    return torch.cuda.Stream(device)
 
 
 def _warm(action: Action, pool: Pool, between: Action) -> RuntimeError | None:
@@ -149,13 +157,20 @@ def _left_as_found(pool: Pool) -> Iterator[None]:
     except BaseException as error:
         torch.cuda.set_stream(stream)
         generator.graphsafe_set_state(untouched)
-        with suppress(RuntimeError, AttributeError):  # already ended, or torch calls it otherwise
-            torch._C._cuda_endAllocateToPool(device, pool.handle())  # pyright: ignore[reportAttributeAccessIssue]
+        _give_back(pool, device)
         meaning = _meaning(error)
         if meaning is error:
             raise
         raise meaning from error
     generator.set_state(state)
+
+
+def _give_back(pool: Pool, device: int) -> None:
+    """Where torch could not end a capture, tell the allocator what the end would have told it: else it would fill
+    the pool further, and never free it. Where torch could, or no capture had begun, the first call fails."""
+    with suppress(RuntimeError, AttributeError):  # AttributeError: torch calls it otherwise
+        torch._C._cuda_endAllocateToPool(device, pool.handle())  # pyright: ignore[reportAttributeAccessIssue]
+        torch._C._cuda_releasePool(device, pool.handle())  # pyright: ignore[reportAttributeAccessIssue]
 
 
 def _meaning(error: BaseException) -> BaseException:

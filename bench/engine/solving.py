@@ -12,6 +12,7 @@ from torch import Tensor
 from bench.contracts import Recipe
 from bench.data.batches import Split
 from bench.engine.divergence import check_finite, check_sound
+from bench.engine.machine import whole_fp32
 from bench.engine.model import Model
 from bench.engine.plan import Plan, PlannedPhase
 from bench.engine.prediction import predict
@@ -45,7 +46,8 @@ def solve(
         with training:
             objective.penalty = penalty
             optimizer = torch.optim.LBFGS(head, max_iter=ITERATIONS, line_search_fn="strong_wolfe")
-            optimizer.step(objective)
+            with whole_fp32():  # a line search cannot see small steps through rounded products
+                optimizer.step(objective)
             state = optimizer.state[head[0]]
         result.phase_steps[0] += state["n_iter"]
         passes += state["func_evals"]

@@ -40,6 +40,7 @@ class Speeds:
             str(device.dtype),
             torch.get_num_threads(),
             torch.__version__,
+            *device.model,
         )
         self._path = cache / "speeds" / f"{digest(terms)}.json"
 

@@ -15,6 +15,7 @@ import torch
 
 from bench.contracts import Cell, Phase, Recipe, Strategy
 from bench.data.batches import Batch, Split, shuffled
+from bench.data.ladder import PAYS
 from bench.engine.divergence import Diverged
 from bench.engine.group import CellGroup, RunContext, head_of
 from bench.engine.machine import Device
@@ -24,7 +25,6 @@ from bench.engine.plan import Parameters, Plan
 from bench.engine.prefix import Stopwatch
 from bench.engine.speeds import LENGTHS, Speeds
 from bench.engine.training import fit
-from bench.engine.workspace import PAYS
 from bench.models.catalog import kind_of
 from bench.models.heads import loss_terms
 from bench.models.loading import load

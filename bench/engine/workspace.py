@@ -20,16 +20,13 @@ from torch import Tensor
 
 from bench.contracts import Recipe
 from bench.data.batches import Batch, Split, epoch_steps
-from bench.data.ladder import Ladder
+from bench.data.ladder import PAYS, Ladder
 from bench.engine.divergence import check_finite
 from bench.engine.model import Model, set_modes
 from bench.engine.optimizer import FlatAdamW, memberships
 from bench.engine.plan import Plan, PlannedPhase
 from bench.engine.replay import Called, Captured, CaptureFailed, Pool, Replay
 from bench.models.heads import count_terms, loss_terms
-
-PAYS = 16
-"""Steps of one shape in a phase from which on it is captured: a capture takes as long as so many launched steps."""
 
 Shape = tuple[tuple[int, int, int], ...]
 """Of a step: its parts, which run forward and backward one after another; of each the first row, the row after the
@@ -105,6 +102,11 @@ class Workspace:
         self._ladder = split.ladder
         self._captures = False
         self._failure = ""  # of the first capture that failed; no other one is tried
+
+    @property
+    def captures(self) -> int:
+        """How many steps are captured, of one phase and shape each."""
+        return len(self._replays)
 
     def restart(self, model: Model, plan: Plan) -> None:
         """Begin with another cell: the initial values of its model, its rates, and nothing of the last cell."""

@@ -2,6 +2,7 @@
 
 Capturing the steps of a cell can take as long as training it. Cells of a group that differ in seed or learning rate
 have the same model in the same shapes, so the next one starts by copying its initial values into the same buffers.
+On a GPU they follow one another (bench.executors.groups).
 """
 
 from __future__ import annotations
@@ -26,13 +27,13 @@ class _Kept:
 
 
 class Workspaces:
-    """One workspace at most: neighbouring cells of a group are those of one strategy."""
+    """One workspace at most, of the strategy that ran last."""
 
     def __init__(self) -> None:
         self._kept: _Kept | None = None
 
     def make_room(self, cell: Cell) -> None:
-        """Free what this cell cannot use, before its model is built."""
+        """Free what this cell cannot use, before its memory is measured."""
         if self._kept and self._kept.terms[0] != _strategy(cell):
             self.forget()
 
@@ -53,6 +54,11 @@ class Workspaces:
         """Whether other cells may train in this workspace."""
         return self._kept is not None and self._kept.workspace is workspace
 
+    @property
+    def captures(self) -> int:
+        """How many steps the kept workspace has captured."""
+        return self._kept.workspace.captures if self._kept else 0
+
     def forget(self) -> None:
         self._kept = None
 
@@ -69,5 +75,5 @@ def _structure(model: Model, plan: Plan, split: Split, recipe: Recipe) -> tuple[
     ]
     phases = [(phase.steps, phase.frozen, phase.shared) for phase in plan.phases]
     shapes = {name: tuple(parameter.shape) for name, parameter in model.parameters().items()}
-    places = (id(model.prefix), id(split), model.micro_batch, model.device)
+    places = (id(model.prefix), id(split), model.micro_batch, model.device, model.backbone.compiled)
     return groups, phases, shapes, places, replace(recipe, rate_scale=1.0, tune=())

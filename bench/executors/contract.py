@@ -11,6 +11,7 @@ from bench.contracts import BenchError, Cell
 from bench.data.sources import Sources
 from bench.engine.activation_store import ActivationStore
 from bench.executors.names import ExecutorName
+from bench.planning.machine_speed import NVIDIA
 from bench.planning.shards import Shard
 from bench.registry import Given
 from bench.runs.folder import Store
@@ -67,6 +68,11 @@ class Options:
     @property
     def devices(self) -> tuple[str, ...]:
         return tuple(self.device.split(","))
+
+    @property
+    def on_gpu(self) -> bool:
+        """Whether cells run on a GPU, as far as is known without torch."""
+        return self.device.startswith("cuda") or (self.device == "auto" and NVIDIA.exists())
 
 
 @dataclass(frozen=True)

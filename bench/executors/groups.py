@@ -14,18 +14,25 @@ LEAST_TO_SHARE = 2  # waiting cells of a group that make it worth a second worke
 
 
 class Groups:
-    """Waiting cells by what they share. together: ids of cells that train together with their other seeds."""
+    """Waiting cells by what they share. together: ids of cells that train together with their other seeds.
+    by_strategy: the seeds of a strategy follow one another, so that the next takes over what the last has captured;
+    else every strategy of the first seed comes first."""
 
-    def __init__(self, cells: Iterable[Cell], together: Collection[str] = ()) -> None:
+    def __init__(
+        self, cells: Iterable[Cell], together: Collection[str] = (), by_strategy: bool = False
+    ) -> None:
         self._together = together
         self._cells: dict[Key, list[Cell]] = {}
         # word vectors first: they are read once for all tasks and leave memory before an encoder comes
         for cell in sorted(cells, key=lambda cell: kind_of(cell.backbone) != "vectors"):
             self._cells.setdefault(cell.group_key, []).append(cell)
-        for (
-            members
-        ) in self._cells.values():  # a first table, with every strategy, stands early and then fills
-            members.sort(key=lambda cell: cell.seed)
+        for key, members in self._cells.items():
+            members.sort(key=lambda cell: cell.seed)  # a first table stands early and then fills
+            if by_strategy:
+                kinds: dict[Key, list[Cell]] = {}
+                for cell in members:
+                    kinds.setdefault((cell.strategy, cell.options), []).append(cell)
+                self._cells[key] = [cell for kind in kinds.values() for cell in kind]
 
     def __len__(self) -> int:
         """How many cells wait."""

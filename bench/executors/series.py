@@ -10,8 +10,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from functools import partial
 
-from bench.contracts import Cell
+from bench.contracts import BenchError, Cell
 from bench.engine.attempt import Attempt, attempt
+from bench.engine.compiling import missing_compiler
 from bench.engine.group import CellGroup, RunContext, prepare_group
 from bench.engine.kept_rows import KeptRows
 from bench.engine.machine import choose_device
@@ -37,6 +38,8 @@ class Series:
             importlib.import_module(name)
         self._work = work
         chosen = choose_device(device, work.options.threads)
+        if work.options.compiled and (reason := missing_compiler(chosen.torch)):
+            raise BenchError(f"--compile: {reason}", code="no-compiler")
         seeds: dict[str, list[int]] = {}
         # of the whole suite, in a shard too: rounding depends on how many heads train at once
         for name in work.grid or work.fingerprints:

@@ -27,6 +27,7 @@ class Backbone(ABC):
     masks: Masks  # of the dropout layers
     runs: int = 1  # of every layer, in a row: more where layers share their weights
     joined: int = 1  # number of final blocks whose outputs are returned side by side
+    compiled: bool = False  # whether `compile` was called
 
     @property
     def output_width(self) -> int:

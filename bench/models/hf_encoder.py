@@ -179,6 +179,7 @@ class HuggingFaceEncoder(Backbone):
         torch._dynamo.config.recompile_limit = VARIANTS * max(shapes, 1)
         for layer in self._layers:
             layer.compile(dynamic=not shapes)
+        self.compiled = True
 
     def keep_layers(self, count: int) -> None:
         if count > self.depth:

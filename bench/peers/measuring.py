@@ -148,10 +148,14 @@ def _job(template: MeasurementJob, side: Side, cells: tuple[Cell, ...]) -> Measu
 
 
 def _environment(job: MeasurementJob) -> dict[str, str]:
-    """Only one GPU is visible: Trainer would spread over all of them."""
-    _, _, number = job.device.partition(":")
-    shown = {"CUDA_VISIBLE_DEVICES": number} if number else {}
-    return processes.environment() | shown
+    """Only one GPU is visible, of those that this process sees: Trainer would spread over all of them."""
+    environment = processes.environment()
+    kind, _, number = job.device.partition(":")
+    if kind == "cpu":
+        return environment
+    place, seen = int(number or 0), environment.get("CUDA_VISIBLE_DEVICES")
+    visible = [str(place)] if seen is None else seen.split(",")[place : place + 1]
+    return environment | {"CUDA_VISIBLE_DEVICES": ",".join(visible)}
 
 
 def _measurement(job: MeasurementJob, key: str, outcome: SideOutcome | None, reason: str) -> Measurement:

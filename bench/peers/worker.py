@@ -30,7 +30,7 @@ def run(job: MeasurementJob) -> SideOutcome:
         importlib.import_module(name)
     cell, *more = job.cells
     if job.side == "engine":
-        device = choose_device(job.device, job.threads)
+        device = choose_device(job.device.partition(":")[0], job.threads)  # the only one that is visible
         if more:
             return engine.run_suite(job.cells, registry, device)
         return engine.run_one(cell, registry, device)

@@ -8,6 +8,9 @@ from pathlib import Path
 
 from bench.runs.record import Machine
 
+NVIDIA = Path("/proc/driver/nvidia/version")
+"""Exists where there is a GPU and its driver."""
+
 GPU_RATE = 2e13
 """Operations a second that a cell as a whole is assumed to reach on a GPU."""
 
@@ -51,7 +54,7 @@ def reached(machine: Machine) -> Speed:
 def assumed_rate(device: str = "auto") -> float:
     """Operations per second to assume before anything has run: on a CPU, measured with a matrix product of
     numpy."""
-    if device != "cpu" and Path("/proc/driver/nvidia/version").exists():
+    if device != "cpu" and NVIDIA.exists():
         return GPU_RATE
     import numpy as np
 

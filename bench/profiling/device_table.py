@@ -14,12 +14,15 @@ from bench.engine.machine import Device, describe
 from bench.profiling import order
 from bench.profiling.made_up import MadeUp
 
-Side = Literal["this engine", "Trainer, tuned"]
+Side = Literal["this engine", "Trainer, tuned", "this engine, compiled"]
 SIDES: tuple[Side, ...] = ("this engine", "Trainer, tuned")
+"""Those that take turns."""
+COMPILED: Side = "this engine, compiled"
 
 COLUMNS = (
     Column("step", "step", "milliseconds"),
     Column("rate", "of matrix rate", "share"),
+    Column("setup", "set up a length", "seconds"),
     Column("learn", "learn", "seconds"),
     Column("ratio", "× this engine", "times"),
     Column("memory", "peak memory", "bytes"),
@@ -39,12 +42,13 @@ class Setting:
 @dataclass(frozen=True)
 class Turn:
     """One measurement. seconds: of training steps alone; learn: with preparing and the prefix. steps: of the
-    optimizer. memory: bytes at the peak."""
+    optimizer. memory: bytes at the peak. setup: seconds of capturing and compiling for each length of a batch."""
 
     steps: int
     seconds: float
     learn: float
     memory: int
+    setup: float | None = None
 
 
 @dataclass
@@ -67,15 +71,27 @@ class Line:
     def counted(self) -> list[Turn]:
         return self.turns[1:] or self.turns
 
+    @property
+    def step(self) -> float:
+        """Seconds of a training step, the median of the rounds that count; 0 where there is none."""
+        return median(turn.seconds / turn.steps for turn in self.counted()) if self.turns else 0.0
+
+    @property
+    def setup(self) -> float:
+        """Seconds to set up a length, the median; 0 where there is none."""
+        return median(found) if (found := [t.setup for t in self.counted() if t.setup is not None]) else 0.0
+
 
 @dataclass(frozen=True)
 class Found:
-    """What was measured within the limit. failed: why parts that are no line were not."""
+    """What was measured within the limit. failed: why parts that are no line were not. compiled: why compiled
+    layers were not; '' where they were."""
 
     lines: Sequence[Line]
     places: Sequence[order.Places]
     reached: bool
     failed: Sequence[str] = ()
+    compiled: str = ""
 
 
 def table(found: Found, rate: float, device: Device) -> Table:
@@ -90,9 +106,11 @@ def table(found: Found, rate: float, device: Device) -> Table:
         "Made-up texts and encoders with random weights; one epoch in batches of 32 of "
         f"{', '.join(_sizes(found.lines))}.",
         "Step: milliseconds of training over optimizer steps. Of matrix rate: operations a second that full "
-        f"fine-tuning needs, over the {rate / 1e9:,.0f} GFLOP/s of a large matrix product here. Learn: reading, "
-        "encoding, loading and training. Medians of the rounds after the first; where there is only one, that one.",
+        f"fine-tuning needs, over the {rate / 1e9:,.0f} GFLOP/s of a large matrix product here. Set up: capturing "
+        "and compiling, for each length of a batch. Learn: reading, encoding, loading, setting up and training. "
+        "Medians of the rounds after the first; where there is only one, that one.",
         _order_note(found.places),
+        f"Compiled layers were not measured: {found.compiled}." if found.compiled else "",
         "The time limit was reached: what is missing was not measured." if found.reached else "",
         *(f"Failed: {reason}." for reason in (*found.failed, *_failures(found.lines))),
         *dict.fromkeys(f"{line.title}: {said}." for line in found.lines for said in line.adaptations),
@@ -124,6 +142,7 @@ def _row(line: Line, others: Sequence[Line], rate: float) -> Row:
         (
             Entry(1000 * seconds / turns[0].steps),
             Entry(share),
+            Entry(line.setup or None),
             Entry(learn),
             Entry(learn / base if base else None),
             Entry(float(max(t.memory for t in turns))),
@@ -146,16 +165,16 @@ def _failures(lines: Sequence[Line]) -> Iterator[str]:
 
 
 def _summary(found: Found) -> str:
-    """Milliseconds a step of both sides, and the two orders, in one line."""
+    """Milliseconds a step of all sides, and the two orders, in one line."""
     parts: dict[str, list[str]] = {}
     for line in found.lines:
-        turns = line.counted()
-        step = f"{median(1000 * turn.seconds / turn.steps for turn in turns):.2f}" if turns else "–"
+        step = f"{1000 * line.step:.2f}" if line.step else "–"
         parts.setdefault(f"{line.setting.shape} {line.cell.strategy}", []).append(step)
     steps = ", ".join(f"{name} {' / '.join(sides)}" for name, sides in parts.items())
     worst = max((place.ratio for place in found.places), default=None)
     orders = f"; orders {worst:.2f} times apart" if worst else ""
-    return f"Summary: ms a step of this engine / Trainer: {steps}{orders}."
+    third = " / compiled" if any(line.side == COMPILED for line in found.lines) else ""
+    return f"Summary: ms a step of this engine / Trainer{third}: {steps}{orders}."
 
 
 def _order_note(places: Sequence[order.Places]) -> str:

@@ -13,6 +13,7 @@ from torch import Tensor
 from torch.optim import adam
 from transformers import masking_utils, modeling_attn_mask_utils
 from transformers.models.deberta_v2 import modeling_deberta_v2
+from transformers.models.mpnet import modeling_mpnet
 
 from bench.data.batches import Split
 from bench.data.ladder import Ladder
@@ -52,6 +53,8 @@ def as_on_a_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(module, "is_tracing", module.is_tracing)
     bucket = "make_log_bucket_position"
     monkeypatch.setattr(modeling_deberta_v2, bucket, getattr(modeling_deberta_v2, bucket))
+    encoder = modeling_mpnet.MPNetEncoder
+    monkeypatch.setattr(encoder, "compute_position_bias", encoder.compute_position_bias)
     monkeypatch.setattr(adam, "_device_dtype_check_for_fused", lambda *_, **__: None)
     on_device.look_at_nothing()
 

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
 import pytest
 import torch
+from torch._dynamo.utils import counters
 
 from bench.contracts import Cell
 from bench.engine.cell import run_cell
 from bench.engine.group import RunContext, prepare_group
+from bench.engine.workspace import Stretch, Workspace
 from bench.runs.record import Record
 
 pytestmark = [
@@ -30,6 +33,38 @@ def test_compiled_equals_uncompiled(toy_cell: MakeCell, toy_context: RunContext)
     torch.testing.assert_close(losses[0], losses[1], rtol=1e-4, atol=1e-5)
     assert plain.seconds.compile == 0 < compiled.seconds.compile
     assert again.seconds.compile < compiled.seconds.compile / 5  # what is compiled serves the next cell
+
+
+@pytest.mark.parametrize("strategy", ["full", "top-layers"])
+def test_compiled_and_padded_equals_plain(
+    strategy: str, toy_cell: MakeCell, toy_context: RunContext, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """All layers share what is compiled: once for each length of the ladder, and once more for a first layer whose
+    input takes no gradient. Predictions, whose batches have many shapes, compile nothing."""
+    recipe = replace(toy_cell().recipe, epochs=6, dropout=0.0, encoder_dropout=0.0)
+    cell = toy_cell(strategy, recipe=recipe)
+    plain = _run(cell, toy_context)
+    torch._dynamo.reset()
+    before = counters["stats"]["unique_graphs"]
+    shapes: set[object] = set()
+    real = Workspace.stretch
+
+    def stretch(workspace: Workspace, *arguments: Any) -> Stretch:
+        found = real(workspace, *arguments)
+        shapes.update(found.shapes)
+        return found
+
+    monkeypatch.setattr(Workspace, "stretch", stretch)
+    padded = replace(toy_context, device=replace(toy_context.device, few_shapes=True), compiled=True)
+    compiled = _run(cell, padded)
+    losses = torch.tensor([[point.loss for point in record.curve] for record in (plain, compiled)])
+    torch.testing.assert_close(losses[0], losses[1], rtol=1e-4, atol=1e-5)
+    assert compiled.data
+    assert plain.data
+    assert compiled.data.padding > plain.data.padding
+    assert len(shapes) > 1
+    variants = 1 if strategy == "full" else 2
+    assert len(shapes) <= counters["stats"]["unique_graphs"] - before <= variants * len(shapes)
 
 
 def _run(cell: Cell, context: RunContext) -> Record:

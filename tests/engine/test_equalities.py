@@ -21,6 +21,7 @@ from bench.data.batches import shuffled
 from bench.data.sources import Sources
 from bench.engine.attempt import Attempt, attempt
 from bench.engine.cell import build, headline, train
+from bench.engine.compiling import missing_compiler
 from bench.engine.group import CellGroup, RunContext, prepare_group
 from bench.engine.machine import Device
 from bench.engine.memory import Budget, tiers
@@ -242,18 +243,23 @@ def test_on_lack_of_memory_a_cell_finishes_in_smaller_parts(cell: MakeCell, cont
     ((whole, _),) = attempt([one], context, terms)
     torch.cuda.empty_cache()
     total = torch.cuda.get_device_properties(where).total_memory
-    torch.cuda.set_per_process_memory_fraction((base + 0.75 * (whole.peak_memory - base)) / total, where)
+    number = torch.cuda.current_device()  # here torch wants a number
+    torch.cuda.set_per_process_memory_fraction((base + 0.75 * (whole.peak_memory - base)) / total, number)
     try:
         ((tight, _),) = attempt([one], context, terms)
     finally:
-        torch.cuda.set_per_process_memory_fraction(1.0, where)
+        torch.cuda.set_per_process_memory_fraction(1.0, number)
     assert tight.status == "done", tight.reason
     assert any("micro-batch" in change for change in tight.adaptations)
 
 
+@pytest.mark.filterwarnings("ignore")  # of the compiler itself: without TF32 it warns that TF32 is off
 def test_compiled_layers_equal_uncompiled_ones(cell: MakeCell, group: CellGroup, context: RunContext) -> None:
     if context.device.torch.type != "cuda":
         pytest.skip("on a CPU compiling takes most of a minute: tests/engine/test_compiling.py")
+    if reason := missing_compiler(context.device.torch):
+        pytest.skip(reason)
     plain = run(cell("full"), group, context)
     compiled = run(cell("full"), group, replace(context, compiled=True))
+    assert compiled.fitted.compile_seconds > plain.fitted.compile_seconds
     assert losses(compiled.fitted) == pytest.approx(losses(plain.fitted), abs=EXACT)

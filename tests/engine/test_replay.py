@@ -66,6 +66,38 @@ def test_a_broken_capture_replaces_the_generators_state_and_leaves_the_side_stre
     assert cuda.streams == ["main"]
 
 
+@pytest.mark.parametrize("ended", [False, True], ids=["broken in the middle", "ended or never begun"])
+def test_a_capture_that_torch_could_not_end_gives_its_memory_back_once(
+    ended: bool, cuda: SimpleNamespace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A pool that is released twice would end the process when its graphs go."""
+    told: list[str] = []
+
+    def end(*_: object) -> None:
+        told.append("end")
+        if ended:
+            raise RuntimeError("endAllocatePool: not currently recording to mempool_id")
+
+    monkeypatch.setattr(torch._C, "_cuda_endAllocateToPool", end, raising=False)
+    monkeypatch.setattr(torch._C, "_cuda_releasePool", lambda *_: told.append("release"), raising=False)
+    with pytest.raises(CaptureFailed), _left_as_found(Pool(_handle=(0, 1))):
+        raise RuntimeError("operation not permitted")
+    assert told == (["end"] if ended else ["end", "release"])
+
+
+def test_all_models_of_a_device_are_captured_on_one_side_stream(monkeypatch: pytest.MonkeyPatch) -> None:
+    """cuBLAS keeps tens of megabytes for every stream: they would count in the peaks of later cells."""
+    device = [0]
+    monkeypatch.setattr(torch.cuda, "Stream", lambda number: SimpleNamespace(number=number))
+    monkeypatch.setattr(torch.cuda, "current_device", lambda: device[0])
+    replay._side_stream.cache_clear()
+    first, second = Pool().stream(), Pool().stream()
+    device[0] = 1
+    assert first is second
+    assert Pool().stream().number == 1
+    replay._side_stream.cache_clear()
+
+
 class TimeIsUp(BaseException):
     pass
 

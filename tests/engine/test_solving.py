@@ -95,3 +95,26 @@ def test_a_strategy_may_ask_for_it_for_the_head_alone(phases: tuple[Phase, ...])
     with pytest.raises(BenchError) as error:
         Solved().checked_phases(4)
     assert error.value.code == "wrong-phase"
+
+
+def test_products_are_not_rounded_to_tf32_while_it_solves(
+    toy_cell: MakeCell, toy_context: RunContext, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A line search compares losses whose differences TF32 would hide."""
+    seen: list[bool] = []
+    real = solving._Objective.__call__
+
+    def noted(objective: solving._Objective) -> torch.Tensor:
+        seen.append(torch.backends.cuda.matmul.allow_tf32)
+        return real(objective)
+
+    monkeypatch.setattr(solving._Objective, "__call__", noted)
+    before = torch.backends.cuda.matmul.allow_tf32
+    torch.backends.cuda.matmul.allow_tf32 = True
+    try:
+        solve(toy_cell("probe"), prepare_group(toy_cell("probe"), toy_context), toy_context)
+        assert torch.backends.cuda.matmul.allow_tf32
+    finally:
+        torch.backends.cuda.matmul.allow_tf32 = before
+    assert seen
+    assert not any(seen)

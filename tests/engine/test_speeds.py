@@ -36,6 +36,18 @@ def test_each_precision_has_measurements_of_its_own(tmp_path: Path) -> None:
     assert len(list((tmp_path / "speeds").iterdir())) == 2
 
 
+def test_each_gpu_has_measurements_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The nodes of a cluster have one processor and one cache folder, and may have different GPUs."""
+    names = ["NVIDIA H200", "NVIDIA A10"]
+    monkeypatch.setattr(torch.cuda, "get_device_name", lambda _: names[0])
+    monkeypatch.setattr(Speeds, "_time_gemm", lambda _: 1e14)
+    device = Device(torch.device("cuda"), torch.bfloat16)
+    while names:
+        Speeds(device, tmp_path).gemm()
+        names.pop(0)
+    assert len(list((tmp_path / "speeds").iterdir())) == 2
+
+
 @pytest.mark.parametrize("damaged", ["{", "[]", "1", "null", "[1]"])
 def test_a_damaged_file_is_measured_again(damaged: str, tmp_path: Path) -> None:
     Speeds(CPU, tmp_path).gemm()

@@ -23,13 +23,13 @@ from transformers.models.deberta_v2 import modeling_deberta_v2
 from bench.contracts import Recipe
 from bench.data.batches import Split, epoch_steps, shuffled
 from bench.data.encoding import IGNORED, Encoded
-from bench.data.ladder import EXACT, Ladder
+from bench.data.ladder import EXACT, PAYS, Ladder
 from bench.engine.machine import Device
 from bench.engine.model import Model, set_modes
 from bench.engine.plan import Plan, PlannedPhase
 from bench.engine.replay import Captured
 from bench.engine.schedule import rate_factor
-from bench.engine.workspace import PAYS, Workspace, backward
+from bench.engine.workspace import Workspace, backward
 from bench.models import relative_positions
 from bench.models.heads import Head, HeadKind, loss_terms
 from bench.models.hf_encoder import HuggingFaceEncoder

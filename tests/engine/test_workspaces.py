@@ -142,6 +142,34 @@ def test_a_cell_that_fails_leaves_no_buffers(
     assert group.workspaces._kept is None
 
 
+def test_what_another_strategy_left_is_gone_before_the_peak_is_measured(
+    toy_cell: MakeCell, group: CellGroup, context: RunContext, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else a cell's peak would depend on what ran before it. Heads that train together have no buffers of their
+    own, and free those of others all the same."""
+    group, kept = replace(group, workspaces=Workspaces()), []
+    run_cell(toy_cell("full"), group, context, lambda _: None)
+    assert group.workspaces._kept
+    monkeypatch.setattr(Device, "reset_peak_memory", lambda _: kept.append(group.workspaces._kept))
+    run_cell(toy_cell("full", seed=1), group, context, lambda _: None)
+    run_cell(toy_cell("frozen"), group, context, lambda _: None)
+    assert kept[0] is not None
+    assert kept[1] is None
+
+
+def test_compiled_layers_have_buffers_of_their_own(
+    toy_cell: MakeCell, group: CellGroup, context: RunContext, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What was captured of plain layers is not replayed for compiled ones."""
+    monkeypatch.setattr(torch.nn.Module, "compile", lambda *_, **__: None)
+    group = replace(group, workspaces=Workspaces())
+    plain = train(toy_cell("full"), 1.0, group, context, lambda _: None)
+    compiled = train(toy_cell("full"), 1.0, group, replace(context, compiled=True), lambda _: None)
+    again = train(toy_cell("full", seed=1), 1.0, group, replace(context, compiled=True), lambda _: None)
+    assert compiled.model is not plain.model
+    assert again.model is compiled.model
+
+
 def test_a_cpu_keeps_no_buffers(toy_cell: MakeCell, toy_context: RunContext) -> None:
     group = prepare_group(toy_cell(), toy_context)
     train(toy_cell("full"), 1.0, group, toy_context, lambda _: None)

@@ -50,6 +50,27 @@ def test_a_process_that_is_started_waits_passively() -> None:
 
 
 @pytest.mark.parametrize(
+    ("device", "given", "expected"),
+    [
+        ("cuda:1", None, "1"),
+        ("cuda", None, "0"),
+        ("auto", "5,3", "5"),
+        ("cuda:1", "5,3", "3"),
+        ("auto", "", ""),
+    ],
+)
+def test_a_side_sees_one_gpu(
+    device: str, given: str | None, expected: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Trainer would take all of them; this engine finds its own as the first."""
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    if given is not None:
+        monkeypatch.setenv("CUDA_VISIBLE_DEVICES", given)
+    job = MeasurementJob(side="engine", cells=(), device=device)
+    assert measuring._environment(job)["CUDA_VISIBLE_DEVICES"] == expected
+
+
+@pytest.mark.parametrize(
     ("chosen", "expected"),
     [
         ({POLICY: "active"}, {POLICY: "active"}),

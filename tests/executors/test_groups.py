@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
+import pytest
+
 from bench.contracts import Cell, Recipe
+from bench.executors import contract
 from bench.executors.groups import Groups
 
 
@@ -59,3 +64,36 @@ def test_a_table_with_every_strategy_stands_before_the_second_seed() -> None:
     first = [(cell.task, cell.strategy, cell.seed) for cell in order[:5]]
     assert first == [("a", "frozen", seed) for seed in range(3)] + [("a", "top-layers", 0), ("a", "full", 0)]
     assert [cell.task for cell in order] == ["a"] * 9 + ["b"] * 9
+
+
+def test_on_a_gpu_the_seeds_of_a_strategy_follow_one_another() -> None:
+    """The next one replays what the last one has captured."""
+    names = [(strategy, seed) for seed in range(2) for strategy in ("top-layers", "full")]
+    suite = [Cell("s", "a", strategy, "tiny", seed, Recipe()) for strategy, seed in names]
+    suite.insert(1, Cell("s", "a", "top-layers", "tiny", 0, Recipe(), (("layers", 1),)))
+    groups = Groups(suite, by_strategy=True)
+    order = [groups.pop(A) for _ in suite]
+    assert [(cell.strategy, cell.options, cell.seed) for cell in order] == [
+        ("top-layers", (), 0),
+        ("top-layers", (), 1),
+        ("top-layers", (("layers", 1),), 0),
+        ("full", (), 0),
+        ("full", (), 1),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("device", "driver", "expected"),
+    [
+        ("cuda", False, True),
+        ("cuda:1,cuda:2", False, True),
+        ("auto", True, True),
+        ("auto", False, False),
+        ("cpu", True, False),
+    ],
+)
+def test_whether_there_is_a_gpu_is_known_without_torch(
+    device: str, driver: bool, expected: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(contract, "NVIDIA", tmp_path if driver else tmp_path / "missing")
+    assert contract.Options(device=device).on_gpu is expected

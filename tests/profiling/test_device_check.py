@@ -13,7 +13,7 @@ from pydantic import TypeAdapter
 from bench.analysis.tables.model import Table
 from bench.contracts import BenchError
 from bench.engine.group import RunContext
-from bench.engine.machine import Device
+from bench.planning.compiled import CompiledStep, read
 from bench.profiling import device_check, order
 from bench.profiling.made_up import MadeUp
 from bench.registry import discover
@@ -32,13 +32,13 @@ def cells_of(table: Table) -> dict[tuple[str, ...], dict[str, object]]:
     }
 
 
-@pytest.mark.gpu
 def test_the_check_measures_both_sides_and_two_orders(
-    bench: Command, device: Device, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    bench: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """On a GPU `make gpu-check` runs the command itself."""
     monkeypatch.setattr(device_check, "ROUNDS", 1)
     monkeypatch.setattr(device_check, "STRATEGIES", ("full", "frozen"))
-    where = ["--device", str(device.torch), "--threads", 1]
+    where = ["--device", "cpu", "--threads", 1, "--limit", 900]  # other work may slow it down
     code, out, err = bench("profile", "--kind", "device", "--out", "device.json", *where)
     assert code == 0, err
     table = TypeAdapter(Table).validate_python(json.loads((tmp_path / "device.json").read_text()))
@@ -51,6 +51,9 @@ def test_the_check_measures_both_sides_and_two_orders(
     assert 0 < float(str(found["full", "this engine"]["rate"])) < 1
     assert "The same cells in two orders, cold seconds: full" in out
     assert "time limit" not in out
+    assert "Compiled layers were not measured: on a CPU they are slower." in " ".join(out.split())
+    (compiled,) = read(tmp_path)
+    assert (compiled.device, compiled.steps, compiled.reason) == ("cpu", (), "on a CPU they are slower")
 
 
 def test_a_limit_ends_it_with_what_there_is(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -65,7 +68,7 @@ def test_a_limit_ends_it_with_what_there_is(monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setattr(device_check, "_engine", slow)
     monkeypatch.setattr(order, "measure", lambda *_: [])
     began = time.monotonic()
-    table = device_check.check("cpu", 30.0, threads=1)
+    table = device_check.check("cpu", 30.0, threads=1).table
     assert time.monotonic() - began < 59
     found = cells_of(table)
     assert found["full", "this engine"]["rounds"] == 1
@@ -86,7 +89,7 @@ def test_what_fails_is_named_and_costs_nothing_but_itself(
     monkeypatch.setattr(device_check, "STRATEGIES", ("full",))
     monkeypatch.setattr(device_check, "_trainer", fails)
     monkeypatch.setattr(order, "measure", refuses)
-    table = device_check.check("cpu", 60.0, threads=1)
+    table = device_check.check("cpu", 60.0, threads=1).table
     found = cells_of(table)
     assert found["full", "this engine"]["rounds"] == 1
     assert found["full", "Trainer, tuned"] == dict.fromkeys(found["full", "Trainer, tuned"])
@@ -113,7 +116,7 @@ def test_why_steps_were_launched_one_by_one_is_said(monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr(device_check, "SIDES", ("this engine",))
     monkeypatch.setattr(device_check, "_engine", launched)
     monkeypatch.setattr(order, "measure", lambda *_: [])
-    notes = device_check.check("cpu", 60.0, threads=1).notes
+    notes = device_check.check("cpu", 60.0, threads=1).table.notes
     assert "tiny, full, this engine: steps launched one by one: a capture failed (no)." in notes
 
 
@@ -160,3 +163,42 @@ def test_made_up_rows_are_a_task_like_any_other() -> None:
     tasks = discover([short, long]).tasks
     assert {"short-texts", "long-texts"} <= set(tasks)
     assert tasks["short-texts"].origin != tasks["long-texts"].origin
+
+
+def test_what_compiling_gains_is_kept_for_plan(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """With an engine and a Trainer that take no time."""
+
+    def measured(line: device_check.Line, context: RunContext) -> device_check.Turn:
+        return device_check.Turn(
+            10, 0.1 if context.compiled else 0.2, 3.0, 7, 4.0 if context.compiled else 0.5
+        )
+
+    monkeypatch.setattr(device_check, "TO_COMPILE", {"cpu": ("tiny",)})
+    monkeypatch.setattr(device_check, "missing_compiler", lambda _: "")
+    monkeypatch.setattr(device_check, "_engine", measured)
+    monkeypatch.setattr(device_check, "_trainer", measured)
+    monkeypatch.setattr(order, "measure", lambda *_: [])
+    checked = device_check.check("cpu", 60.0, threads=1)
+    found = cells_of(checked.table)["full", "this engine, compiled"]
+    assert (found["step"], found["setup"], found["ratio"]) == (pytest.approx(10), 4.0, 1.0)
+    assert checked.table.notes[-1].startswith(
+        "Summary: ms a step of this engine / Trainer / compiled: tiny full 20.00 /"
+    )
+    assert not any("not measured: " in note for note in checked.table.notes)
+    (tmp_path / "device.json").write_bytes(checked.as_json())
+    (tmp_path / "other.json").write_text("{}")
+    (compiled,) = read(tmp_path)
+    assert compiled.device == "cpu"
+    assert compiled.steps == (
+        CompiledStep("tiny", 3, 32, pytest.approx(0.02), pytest.approx(0.01), 0.5, 4.0),
+    )
+
+
+def test_without_a_compiler_the_reason_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(device_check, "TO_COMPILE", {"cpu": ("tiny",)})
+    monkeypatch.setattr(device_check, "missing_compiler", lambda _: "triton is not installed")
+    monkeypatch.setattr(device_check, "_take_turns", lambda *_: None)
+    monkeypatch.setattr(order, "measure", lambda *_: [])
+    checked = device_check.check("cpu", 60.0, threads=1)
+    assert checked.compiled.reason == "triton is not installed"
+    assert "Compiled layers were not measured: triton is not installed." in checked.table.notes

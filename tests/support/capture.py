@@ -9,12 +9,15 @@ import gc
 from collections.abc import Iterator
 from typing import Any
 
+import pytest
 import torch
 from torch import Tensor
 from torch.multiprocessing.reductions import StorageWeakRef
 from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
+
+from bench.engine import replay, workspace
 
 ATEN = torch.ops.aten
 WAITING = {
@@ -42,6 +45,20 @@ COPIES = {ATEN._to_copy.default, ATEN.copy_.default, ATEN.cat.default, ATEN.stac
 
 WITHOUT_META = {ATEN._fused_adamw_.tensor_lr}
 """Operations in place that torch has for a GPU and not for `meta`."""
+
+
+def count_captures(monkeypatch: pytest.MonkeyPatch) -> list[object]:
+    """The steps that workspaces capture from now on. Each reads the clock where it begins and where it ends.
+    How many there are depends on the number of steps; on a CPU there are none."""
+    found: list[object] = []
+    real = workspace.Captured
+
+    def counted(action: Any, *arguments: Any) -> replay.Captured:
+        found.append(action)
+        return real(action, *arguments)
+
+    monkeypatch.setattr(workspace, "Captured", counted)
+    return found
 
 
 class Broken(AssertionError):
