@@ -144,7 +144,8 @@ class Phase:
             return f"freeze {_shown(self.freeze)} is not a percentile in [0, 100]"
         if self.freeze and not any(rate for _, rate in pairs):
             return "freeze needs an encoder that learns, and here the head alone does"
-        if self.objective != "task" and (self.solver != "adamw" or self.patience or self.select or self.freeze):
+        of_task = self.solver != "adamw" or self.patience or self.select or self.freeze
+        if self.objective != "task" and of_task:
             return f"the objective {self.objective} takes neither a solver nor patience, select or freeze"
         return ""
 

@@ -7,11 +7,11 @@ from bench.contracts import Phase, Strategy
 
 @dataclass(frozen=True)
 class AutoFreeze(Strategy):
-    """Blocks freeze from below as the change of their gradients falls (AutoFreeze, Liu et al. 2021, arXiv 2102.01386).
+    """Layers freeze from below as their gradients settle (AutoFreeze: Liu et al. 2021, arXiv 2102.01386).
 
     percentile: at every validation pass from the second one on, the lowest layers freeze whose gradient has changed
-    less than this percentile of the layers that still learn. The paper takes the median and twenty passes; with
-    `evaluations` a recipe says how many there are."""
+    less than this percentile of the layers that still learn. The paper takes the median. The recipe's `evaluations`
+    say how many passes there are."""
 
     name = "auto-freeze"
     summary = "everything, then fewer and fewer layers: from below, as their gradients settle"

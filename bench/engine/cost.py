@@ -5,9 +5,9 @@ the second term is attention). The backward pass costs the same again for the gr
 for the attention term), and 2 P s for the gradients of weights that learn. Padding is not counted.
 
 A frozen prefix costs its forward pass: once over the split where its activations are shared, and in every step
-where earlier phases have trained a part of it. Blocks that freeze while a phase runs cost what their phase says from
-then on, and one pass where their activations are kept. (A shared prefix that no cache has room for also runs in every
-step; that is not counted.)
+where earlier phases have trained a part of it. Blocks that freeze while a phase runs cost one forward pass over the
+split where their activations are kept, else one in every step. (A shared prefix that no cache has room for also
+runs in every step; that is not counted.)
 
 Not counted: the head, and everything that is no matrix product (norms, softmax, activations, the optimizer).
 Counted although torch skips it: the gradient of what enters the lowest learning layer above a frozen prefix, at

@@ -1,9 +1,9 @@
 """Freezing that grows while a phase trains (AutoFreeze: Liu et al. 2021, arXiv 2102.01386).
 
-The gradients of each layer are summed from one validation pass to the next. A layer has settled where the L1 norm of
-that sum has changed less, relative to the pass before, than a percentile of the layers that still learn. The lowest
-layers freeze, up to the first one that has not settled. This is what the authors' code does. As there, embeddings
-take no part in the percentile and freeze with the first layer.
+The gradients of each layer are summed from one validation pass to the next. A layer has settled where the relative
+change of the L1 norm of that sum is below a percentile of the changes of all layers that still learn. The lowest
+layers freeze, up to the first one that has not settled. Embeddings take no part in the percentile and freeze with
+the first layer. All of this is as in the authors' code.
 
 Blocks that have frozen run once over the rows, from the boundary before; what leaves them is kept in a cache of the
 cell's own. Moments, schedule and the best state stay as they are. The best state may be older than a boundary, with
@@ -52,8 +52,8 @@ def frozen_after(boundaries: Sequence[Boundary], steps: Sequence[int]) -> dict[s
 def as_trained(
     plan: Plan, steps: Sequence[int], boundaries: Sequence[Boundary]
 ) -> tuple[Plan, tuple[int, ...]]:
-    """The plan with a phase of its own from each boundary on, and the steps of each. steps: of the plan's phases, as
-    many as were begun."""
+    """The plan with a phase of its own from each boundary on, and the steps of each. steps: those taken in each
+    phase that was begun."""
     phases, taken = [], []
     for number, (phase, all_steps) in enumerate(zip(plan.phases, steps, strict=False)):
         mine = [one for one in boundaries if one.phase == number]

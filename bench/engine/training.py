@@ -138,7 +138,9 @@ def fit_in(workspace: Workspace, course: Course, watch: Watch) -> Fit:
                 continue
             with evaluating:
                 check_finite(losses, result.steps)
-                logits, loss = predict(workspace.model, "validation", course.splits["validation"], workspace.phase)
+                logits, loss = predict(
+                    workspace.model, "validation", course.splits["validation"], workspace.phase
+                )
                 check_sound(logits, loss, result.steps)
                 point = Point(
                     step=result.steps,
