@@ -94,6 +94,10 @@ class Phase:
         steps as the task gets.
     select: of the blocks that learn by `rates`, only this many do: those whose gradient is largest relative to
         their weights, measured once before training; 0: all.
+    freeze: blocks freeze from below while the phase runs (AutoFreeze: Liu et al. 2021, arXiv 2102.01386). At every
+        validation pass from the second one on, the lowest layers freeze whose gradient has changed less, since the
+        pass before, than this percentile of the layers that still learn; embeddings freeze with the first layer.
+        0: none.
     """
 
     share: float
@@ -103,6 +107,7 @@ class Phase:
     solver: Literal["adamw", "lbfgs"] = "adamw"
     objective: Literal["task", "masked-lm", "contrastive"] = "task"
     select: int = 0
+    freeze: float = later(0.0)
 
     def rate(self, name: str) -> float:
         """The learning rate of parameter `name`; ValueError where no pattern matches it."""
@@ -135,8 +140,13 @@ class Phase:
             return "L-BFGS solves for the head alone, in the only phase"
         if type(self.select) is not int or self.select < 0:
             return f"select {_shown(self.select)} is not a whole number >= 0"
-        if self.objective != "task" and (self.solver != "adamw" or self.patience or self.select):
-            return f"the objective {self.objective} takes neither a solver nor patience nor select"
+        if not _is_number(self.freeze) or not 0 <= self.freeze <= 100:
+            return f"freeze {_shown(self.freeze)} is not a percentile in [0, 100]"
+        if self.freeze and not any(rate for _, rate in pairs):
+            return "freeze needs an encoder that learns, and here the head alone does"
+        of_task = self.solver != "adamw" or self.patience or self.select or self.freeze
+        if self.objective != "task" and of_task:
+            return f"the objective {self.objective} takes neither a solver nor patience, select or freeze"
         return ""
 
 

@@ -16,9 +16,10 @@ from bench.contracts import BenchError, Cell, Recipe, Strategy, Task
 from bench.data.batches import epoch_steps
 from bench.data.sequences import pooled_windows
 from bench.engine.batched_heads import Heads, Member, fit_together
-from bench.engine.cost import prefix_flops, pretraining_flops, training_flops
+from bench.engine.cost import freezing_flops, prefix_flops, pretraining_flops, training_flops
 from bench.engine.determinism import is_deterministic
 from bench.engine.forgetting import forgetting
+from bench.engine.freezing import as_trained, frozen_after
 from bench.engine.group import CellGroup, RunContext, head_of
 from bench.engine.kept_logits import kept_logits
 from bench.engine.machine import describe
@@ -249,14 +250,17 @@ def score(cell: Cell, trained: Trained, group: CellGroup, context: RunContext) -
         tests[name] = {"id": [example.id for example in examples], **_groups(examples), **columns}
     seconds = _seconds(group, trained, evaluating)
     lengths = group.splits["train"].lengths
-    flops = training_flops(plan, model.backbone, lengths, recipe, fitted.phase_steps)
+    trained_plan, steps = as_trained(plan, fitted.phase_steps, fitted.boundaries)
+    flops = training_flops(trained_plan, model.backbone, lengths, recipe, steps)
     flops += prefix_flops(plan, group.given, lengths)
+    flops += freezing_flops(plan, fitted.boundaries, model.backbone, lengths)
     for phase in plan.pretraining:
         flops += pretraining_flops(phase, model.backbone, group.read_by(phase.objective).lengths, recipe)
     learning = (model.prefix or group.prefix).seconds("train", plan.boundaries) + seconds.train
     rate = Speeds(device, context.registry.sources.cache).gemm() if learning else 0.0
     parameters = model.parameters()
     averaged = fitted.averaged.chosen if fitted.averaged else {}
+    frozen = frozen_after(fitted.boundaries, fitted.phase_steps)
     record = Record(
         cell=cell,
         fingerprint=context.registry.fingerprint(cell),
@@ -276,7 +280,7 @@ def score(cell: Cell, trained: Trained, group: CellGroup, context: RunContext) -
         data=group.data.model_copy(update={"padding": fitted.padding}),
         machine=describe(device),
         attention=group.setup.attention,
-        chosen={**selected(plan), **task.chosen, **kept.chosen, **averaged},
+        chosen={**selected(plan), **frozen, **task.chosen, **kept.chosen, **averaged},
         adaptations=fitted.adaptations,
     )
     return record, tests

@@ -5,8 +5,9 @@ the second term is attention). The backward pass costs the same again for the gr
 for the attention term), and 2 P s for the gradients of weights that learn. Padding is not counted.
 
 A frozen prefix costs its forward pass: once over the split where its activations are shared, and in every step
-where earlier phases have trained a part of it. (A shared prefix that no cache has room for also runs in every
-step; that is not counted.)
+where earlier phases have trained a part of it. Blocks that freeze while a phase runs cost one forward pass over the
+split where their activations are kept, else one in every step. (A shared prefix that no cache has room for also
+runs in every step; that is not counted.)
 
 Not counted: the head, and everything that is no matrix product (norms, softmax, activations, the optimizer).
 Counted although torch skips it: the gradient of what enters the lowest learning layer above a frozen prefix, at
@@ -21,6 +22,7 @@ import numpy as np
 
 from bench.contracts import Recipe
 from bench.data.batches import epoch_steps
+from bench.engine.freezing import Boundary
 from bench.engine.plan import Plan, PlannedPhase, Pretraining
 from bench.models.backbone import Backbone
 
@@ -53,6 +55,23 @@ def prefix_flops(plan: Plan, backbone: Backbone, lengths: np.ndarray) -> float:
     return backbone.runs * sum(_forward(block, matrices, backbone.width, lengths) for block in blocks)
 
 
+def freezing_flops(
+    plan: Plan, boundaries: Sequence[Boundary], backbone: Backbone, lengths: np.ndarray
+) -> float:
+    """Operations of keeping what leaves the blocks that froze while phases ran: of each phase one pass over the
+    training split, from the boundary that it began with to the last one that was kept."""
+    matrices = {name: p.numel() for name, p in backbone.named_parameters().items() if p.dim() == 2}
+    blocks = [
+        block
+        for number, phase in enumerate(plan.phases)
+        for block in range(
+            max(phase.frozen if phase.shared else 0, 1),
+            max((one.kept for one in boundaries if one.phase == number), default=0),
+        )
+    ]
+    return backbone.runs * sum(_forward(block, matrices, backbone.width, lengths) for block in blocks)
+
+
 def _forward(block: int, matrices: dict[str, int], width: int, lengths: np.ndarray) -> float:
     """One pass of one layer over a split."""
     values = sum(size for name, size in matrices.items() if name.startswith(f"layers.{block - 1}."))
@@ -73,7 +92,7 @@ def _layer(
 ) -> float:
     """One epoch of one layer."""
     if block < phase.frozen:
-        return 0.0 if phase.shared else _forward(block, matrices, width, lengths)
+        return 0.0 if phase.shared or block < phase.kept else _forward(block, matrices, width, lengths)
     prefix = f"layers.{block - 1}."
     own = {name: size for name, size in matrices.items() if name.startswith(prefix)}
     linear = 2.0 * sum(own.values()) * float(lengths.sum())

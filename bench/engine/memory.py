@@ -9,6 +9,7 @@ left to give up.
 from __future__ import annotations
 
 import shutil
+import weakref
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -96,6 +97,37 @@ class Budget:
                     self._left[tier] = left - size
                 return tier
         return None
+
+    def release(self, tier: Tier, size: int) -> None:
+        """Take back the bytes that `place` counted in a tier."""
+        if self._shared:
+            self._left[tier] += size
+
+
+class Share:
+    """What one cache takes of a budget. It gives all of it back when it is dropped."""
+
+    def __init__(self, budget: Budget) -> None:
+        self._budget = budget
+        self._taken: dict[tuple[str, int], tuple[Tier, int]] = {}
+        weakref.finalize(self, _release_all, budget, self._taken)
+
+    def place(self, part: tuple[str, int], size: int) -> Tier | None:
+        """What the budget says, for a part of the cache."""
+        tier = self._budget.place(size)
+        if tier is not None:
+            self._taken[part] = tier, size
+        return tier
+
+    def release(self, part: tuple[str, int]) -> None:
+        """Give back what a part took, where it took anything."""
+        if part in self._taken:
+            self._budget.release(*self._taken.pop(part))
+
+
+def _release_all(budget: Budget, taken: Mapping[tuple[str, int], tuple[Tier, int]]) -> None:
+    for tier, size in taken.values():
+        budget.release(tier, size)
 
 
 def cache_budget(memory: Memory, device: Device, parts: int, folder: Path) -> Budget:

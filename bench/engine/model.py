@@ -47,11 +47,15 @@ class Model:
 
     def _frozen(self, split: str, batch: Batch, phase: PlannedPhase) -> Tensor:
         """Activations that leave the frozen blocks: [B, S, width], or [B, width] where pooled ones are kept."""
-        kept = self.prefix.gather(split, phase.frozen, batch) if self.prefix and phase.shared else None
-        if kept is not None:
-            return kept
+        start, hidden = 0, batch.tokens
+        if self.prefix and phase.shared:
+            below = self.prefix.highest(split, phase.frozen)
+            kept = self.prefix.gather(split, below, batch)
+            start, hidden = (0, hidden) if kept is None else (below, kept)
+        if start == phase.frozen:
+            return hidden
         with torch.no_grad():
-            return self.backbone.encode(batch.tokens, batch.mask, batch.segments, 0, phase.frozen)
+            return self.backbone.encode(hidden, batch.mask, batch.segments, start, phase.frozen)
 
     def encoder_modules(self) -> Iterator[nn.Module]:
         """The modules of all blocks."""

@@ -18,7 +18,7 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor, nn
 
-from bench.contracts import Recipe
+from bench.contracts import Recipe, block_of
 from bench.engine.plan import Plan
 from bench.models.moments import SETTLED
 
@@ -31,7 +31,9 @@ class Group:
 
     active: the phases in which they learn. master: fp32; shadow: what the parameters are views of, master itself
     where the model computes in fp32; gradient: of the master; parts: a parameter, its part of `gradient`. anchor:
-    of the penalty anchor / 2 * |master - initial|^2, and the initial values of the master (None: no penalty)."""
+    of the penalty anchor / 2 * |master - initial|^2, and the initial values of the master (None: no penalty).
+    block: that all of it belongs to, where blocks freeze while a phase runs, else -1. total: the sum of the
+    gradients since it was last read, of a group with a block."""
 
     names: tuple[str, ...]
     active: tuple[bool, ...]
@@ -42,6 +44,8 @@ class Group:
     parts: tuple[tuple[nn.Parameter, Tensor], ...]
     anchor: float = 0.0
     initial: Tensor | None = None
+    block: int = -1
+    total: Tensor | None = None
 
     def gather(self) -> Tensor:
         """Move the gradients of a backward pass from the parameters to `gradient`, and add the penalty's."""
@@ -55,6 +59,8 @@ class Group:
             parameter.grad = None
         if self.initial is not None:
             self.gradient.add_(self.master.detach() - self.initial, alpha=self.anchor)
+        if self.total is not None:
+            self.total.add_(self.gradient)
         return self.gradient
 
     def places(self, prefix: str) -> Iterator[slice]:
@@ -79,6 +85,7 @@ class Membership:
     decay: float
     dtype: torch.dtype
     anchor: float = 0.0
+    block: int = -1
 
     @property
     def active(self) -> tuple[bool, ...]:
@@ -95,12 +102,13 @@ def memberships(
     parameters: Mapping[str, nn.Parameter], plan: Plan, recipe: Recipe, dtype: torch.dtype
 ) -> list[Membership]:
     """The groups of a plan. dtype: of the encoder; the head is fp32, and has no given weights to stay close to."""
-    members: dict[tuple[tuple[float, ...], float, torch.dtype, float], list[str]] = {}
+    members: dict[tuple[tuple[float, ...], float, torch.dtype, float, int], list[str]] = {}
     for name, rates in plan.learning.items():
         of_head = name.startswith("head.")
         kind, anchor = (torch.float32, 0.0) if of_head else (dtype, plan.anchor)
         decay = recipe.weight_decay if decays(name, parameters[name]) else 0.0
-        members.setdefault((rates, decay, kind, anchor), []).append(name)
+        block = block_of(name) if plan.grows and not of_head else -1
+        members.setdefault((rates, decay, kind, anchor, block), []).append(name)
     return [Membership(tuple(names), *key) for key, names in members.items()]
 
 
@@ -157,15 +165,30 @@ class FlatAdamW:
         rates = [member.rates for member in members]
         self._table.copy_(torch.tensor(rates, dtype=torch.float64).T)
 
-    def enter(self, phase: int) -> None:
-        """Let the groups that learn in this phase take gradients, and no others."""
-        self._active = [group for group in self.groups if group.active[phase]]
+    def enter(self, phase: int, frozen: int = 0) -> None:
+        """Let the groups that learn in this phase take gradients, and no others. frozen: leading blocks that froze
+        while it ran; they keep their moments."""
+        self._active = [g for g in self.groups if g.active[phase] and not 0 <= g.block < frozen]
+        active = {id(group) for group in self._active}
         for group in self.groups:
-            group.master.grad = group.gradient if group.active[phase] else None
+            learns = id(group) in active
+            group.master.grad = group.gradient if learns else None
             for parameter, _ in group.parts:
-                parameter.requires_grad_(group.active[phase])
+                parameter.requires_grad_(learns)
                 parameter.grad = None
         self._rates.copy_(self._table[phase])
+
+    def take_totals(self) -> dict[int, float]:
+        """The L1 norm of the sum of each learning block's gradients, before clipping, since they were last taken.
+        Reads from the device once."""
+        found: dict[int, Tensor] = {}
+        for group in self._active:
+            if group.total is not None:
+                norm = group.total.abs().sum()
+                found[group.block] = found[group.block] + norm if group.block in found else norm
+                group.total.zero_()
+        values = torch.stack(list(found.values())).tolist() if found else []
+        return dict(zip(found, values, strict=True))
 
     def step(self, factor: Tensor | float) -> Tensor:
         """Clip the gradient's norm, step with every rate times `factor`, and clear the gradients. Returns the
@@ -202,8 +225,9 @@ class FlatAdamW:
                 tensor.copy_(before)
 
     def _held(self) -> list[Tensor]:
-        """The moments and numbers of steps of all groups."""
-        return [tensor for group in self.groups for tensor in self._adamw.state[group.master].values()]
+        """The moments and numbers of steps of all groups, and sums of gradients."""
+        totals = [group.total for group in self.groups if group.total is not None]
+        return [t for group in self.groups for t in self._adamw.state[group.master].values()] + totals
 
     @staticmethod
     def _refresh(groups: list[Group]) -> None:
@@ -238,6 +262,8 @@ def _flat(parameters: Mapping[str, nn.Parameter], member: Membership) -> Group:
         parameter.data = shadow[part].view(parameter.shape)
         parts.append((parameter, gradient[part].view(parameter.shape)))
     group = Group(member.names, member.active, member.decay, master, shadow, gradient, tuple(parts))
+    if member.block >= 0:
+        group = replace(group, block=member.block, total=torch.zeros_like(gradient))
     if not member.anchor:
         return group
     return replace(group, anchor=member.anchor, initial=master.detach().clone())

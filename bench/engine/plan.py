@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from bench.contracts import Phase, Recipe, Strategy, block_of, check_coverage
@@ -19,6 +19,8 @@ class PlannedPhase:
     shared: the frozen blocks still hold the backbone's given weights, so their activations can be shared.
     patience: evaluations without a lower validation loss that end the phase; 0: none do.
     select: how many of the blocks that `rates` names learn, chosen by their gradients; 0: all.
+    freeze: the percentile below which blocks freeze while the phase runs; 0: none do.
+    kept: leading blocks whose activations the cell itself keeps, after blocks have frozen.
     """
 
     steps: int
@@ -27,6 +29,17 @@ class PlannedPhase:
     shared: bool
     patience: int = 0
     select: int = 0
+    freeze: float = 0.0
+    kept: int = 0
+
+    def above(self, frozen: int, kept: int) -> PlannedPhase:
+        """The phase after so many leading blocks have frozen. kept: those whose activations a cache keeps."""
+        rates = {
+            name: rate
+            for name, rate in self.rates.items()
+            if name.startswith("head.") or block_of(name) >= frozen
+        }
+        return replace(self, rates=rates, frozen=frozen, shared=kept == frozen, kept=kept)
 
 
 @dataclass(frozen=True)
@@ -93,7 +106,7 @@ class Plan:
             frozen = min(blocks, default=parameters.depth + 1)
             shared = strategy.pretrained and not any(block < frozen for block in trained)
             patience = phase.patience or (recipe.patience if number == last else 0)
-            planned.append(PlannedPhase(steps, rates, frozen, shared, patience, phase.select))
+            planned.append(PlannedPhase(steps, rates, frozen, shared, patience, phase.select, phase.freeze))
             trained |= {block_of(name) for name in rates if not name.startswith("head.")}
         before = tuple(
             Pretraining(
@@ -123,6 +136,11 @@ class Plan:
         """Every parameter that learns, before the task's phases or in them."""
         before = {name for phase in self.pretraining for name in phase.rates if not name.startswith("head.")}
         return before | set(self.learning)
+
+    @property
+    def grows(self) -> bool:
+        """Whether blocks freeze while a phase runs."""
+        return any(phase.freeze for phase in self.phases)
 
     @property
     def boundaries(self) -> tuple[int, ...]:

@@ -27,7 +27,7 @@ from bench.engine.determinism import is_deterministic
 from bench.engine.kept_rows import KeptRows, Reused
 from bench.engine.laps import Laps
 from bench.engine.machine import Device
-from bench.engine.memory import Budget
+from bench.engine.memory import Budget, Share
 from bench.models.backbone import Backbone
 from bench.models.heads import Head
 from bench.runs.leases import exclusive
@@ -73,8 +73,10 @@ class Prefix:
         self._storage = storage
         self._files: Path | None = None
         self._kept: dict[tuple[str, int], Tensor] = {}
-        self._mapped: set[tuple[str, int]] = set()
+        self._mapped: dict[tuple[str, int], Path] = {}
         self._refused: set[tuple[str, int]] = set()
+        self._share = Share(storage.budget)
+        self._made = 0  # files so far: a name is never used twice
         self._spent: dict[str, dict[int, float]] = {name: {0: 0.0} for name in splits}
 
     def of(self, backbone: Backbone) -> Prefix:
@@ -128,6 +130,25 @@ class Prefix:
         """Packed activations [T, width] (or pooled, [N, width]) at a boundary, or None where none are kept."""
         return self._kept.get((split, boundary))
 
+    def highest(self, split: str, boundary: int) -> int:
+        """The highest boundary, up to this one, at which activations are kept; 0 where none are."""
+        return max((b for name, b in self._kept if name == split and b <= boundary), default=0)
+
+    def borrow(self, other: Prefix, split: str, boundary: int) -> None:
+        """Keep what another cache keeps at a boundary, up to which both have the same weights."""
+        kept = other.features(split, boundary)
+        if kept is not None:
+            self._kept[split, boundary] = kept
+            self._spent[split][boundary] = 0.0
+
+    def drop(self, split: str, boundary: int) -> None:
+        """Forget the activations at a boundary, and make room for others."""
+        place = (split, boundary)
+        self._kept.pop(place, None)
+        if place in self._mapped:
+            self._mapped.pop(place).unlink(missing_ok=True)
+        self._share.release(place)
+
     def rows(self, attention: str = "") -> KeptRows:
         """What it holds, for the cache of a group of more rows."""
         pooled = frozenset(boundary for _, boundary in self._kept if self.pools(boundary))
@@ -163,7 +184,7 @@ class Prefix:
         """An empty tensor for a boundary, in the first tier that has room; False where there is none."""
         shape, dtype = self._shape(split, boundary), self._dtype(boundary)
         size = shape[0] * shape[1] * dtype.itemsize
-        tier = self._storage.budget.place(size)
+        tier = self._share.place((split, boundary), size)
         if tier is None:
             self._refused.add((split, boundary))
             return False
@@ -181,15 +202,17 @@ class Prefix:
                 self._storage.folder.mkdir(parents=True, exist_ok=True)
                 self._files = Path(tempfile.mkdtemp(dir=self._storage.folder, prefix="prefix-"))
                 weakref.finalize(self, shutil.rmtree, self._files, ignore_errors=True)
-            path = self._files / f"{len(self._kept)}"
+            path = self._files / f"{self._made}"
+            self._made += 1
             with path.open("wb") as file:
                 os.posix_fallocate(file.fileno(), 0, max(size, 1))
         except (OSError, AttributeError):
             self._refused.add((split, boundary))
+            self.drop(split, boundary)
             return False
         mapped = torch.from_file(str(path), shared=True, size=shape[0] * shape[1], dtype=dtype)
         self._kept[split, boundary] = mapped.view(shape)
-        self._mapped.add((split, boundary))
+        self._mapped[split, boundary] = path
         return True
 
     def _drop_if_slow(self, split: str, boundary: int) -> None:
@@ -203,7 +226,7 @@ class Prefix:
             self._read(split, boundary, batch)
         read = (self._device.clock() - began) / sum(len(batch.index) for batch in batches) * len(part)
         if read > self._spent[split][boundary]:
-            del self._kept[split, boundary]
+            self.drop(split, boundary)
             self._refused.add((split, boundary))
 
     def _fetch(self, split: str, boundary: int) -> bool:

@@ -17,6 +17,7 @@ from bench.contracts import Recipe
 from bench.data.batches import Split, epoch_steps, shuffled
 from bench.engine.averaging import Averaged, Averaging
 from bench.engine.divergence import check_finite, check_sound
+from bench.engine.freezing import Boundary, Freezing
 from bench.engine.model import Model
 from bench.engine.optimizer import FlatAdamW
 from bench.engine.plan import Plan, PlannedPhase
@@ -45,6 +46,7 @@ class Fit:
     adaptations: tuple[str, ...] = ()  # why steps were launched one by one
     peak_memory: int = 0  # bytes of replayed steps, at least; 0: the device has counted them
     best: list[Tensor] = field(default_factory=list)  # the state in the model, as the optimizer gives it
+    boundaries: list[Boundary] = field(default_factory=list)  # where blocks froze while a phase ran
     averaged: Averaged | None = None  # what `best` was replaced with
 
     @property
@@ -109,12 +111,13 @@ def fit_in(workspace: Workspace, course: Course, watch: Watch) -> Fit:
     )
     training, evaluating = Stopwatch(device), Stopwatch(device)
     best, averaging = _Best(workspace.optimizer), Averaging(plan, workspace.optimizer)
+    freezing = Freezing(workspace, course.epoch, result.boundaries)
     tokens = padded = 0
     torch.manual_seed(derived_seed(course.seed, "dropout"))
     workspace.model.renew_masks()
     for number, phase in enumerate(plan.phases):
         with training:
-            workspace.enter(number, phase)
+            freezing.enter(number, phase)
         best.waited = 0
         result.phase_steps.append(0)
         for stop in _stops(phase.steps, result.steps, every):
@@ -135,7 +138,9 @@ def fit_in(workspace: Workspace, course: Course, watch: Watch) -> Fit:
                 continue
             with evaluating:
                 check_finite(losses, result.steps)
-                logits, loss = predict(workspace.model, "validation", course.splits["validation"], phase)
+                logits, loss = predict(
+                    workspace.model, "validation", course.splits["validation"], workspace.phase
+                )
                 check_sound(logits, loss, result.steps)
                 point = Point(
                     step=result.steps,
@@ -153,6 +158,9 @@ def fit_in(workspace: Workspace, course: Course, watch: Watch) -> Fit:
             watch(point)
             if phase.patience and best.waited >= phase.patience:
                 break
+            with training:
+                freezing.advance(stop)
+    freezing.finish()
     with evaluating:
         best.restore()
         result.averaged = averaging.finish(best.state, partial(_judge, workspace.model, course))

@@ -32,6 +32,9 @@ Shape = tuple[tuple[int, int, int], ...]
 """Of a step: its parts, which run forward and backward one after another; of each the first row, the row after the
 last, and the tokens of a row."""
 
+Key = tuple[int, int, Shape]
+"""Of steps that are one captured step: the number of the phase, its frozen blocks, the shape."""
+
 
 @dataclass(frozen=True)
 class Stretch:
@@ -93,12 +96,12 @@ class Workspace:
         self.buffers = Buffers(steps, recipe.batch_size, model.device.torch, self.optimizer.rate_type)
         self.adaptations: dict[str, None] = {}  # why steps were launched one by one, in the cell at hand
         self.peak = 0  # bytes of the device, when steps were captured: replaying them allocates nothing
+        self.phase = plan.phases[0]  # the one at hand
         self._recipe = recipe
-        self._replays: dict[tuple[int, Shape], Replay] = {}
+        self._replays: dict[Key, Replay] = {}
         self._pool = Pool()
-        self._used: set[tuple[int, Shape]] = set()
+        self._used: set[Key] = set()
         self._number = 0
-        self._phase = plan.phases[0]
         self._ladder = split.ladder
         self._captures = False
         self._failure = ""  # of the first capture that failed; no other one is tried
@@ -120,9 +123,9 @@ class Workspace:
         self.adaptations = {}
 
     def enter(self, number: int, phase: PlannedPhase) -> None:
-        """Begin a phase, the `number`-th of the plan."""
-        self._number, self._phase = number, phase
-        self.optimizer.enter(number)
+        """Begin a phase, the `number`-th of the plan, or go on with it above blocks that froze while it ran."""
+        self._number, self.phase = number, phase
+        self.optimizer.enter(number, phase.frozen)
         self.set_modes()
         lengths, batch = self.split.lengths, self._recipe.batch_size
         self._ladder = self.split.ladder.thinned(lengths, batch, phase.steps, PAYS)
@@ -151,7 +154,7 @@ class Workspace:
     def prepare(self, stretch: Stretch) -> float:
         """Capture what the stretch needs. Returns the seconds of those captures that the cell has not used before,
         whether they were made for it or for a cell before it."""
-        keys = dict.fromkeys((self._number, shape) for shape in stretch.shapes)
+        keys = dict.fromkeys(map(self._key, stretch.shapes))
         new = [key for key in keys if key not in self._replays] if self._captures else []
         if new and self.model.device.torch.type == "cuda":
             gc.collect()  # of earlier models: nothing is collected during a capture
@@ -168,7 +171,7 @@ class Workspace:
         watched = self.model.device.torch.type == "cpu"
         self.buffers.lay(stretch)
         for number, shape in enumerate(stretch.shapes):
-            replay = self._replays.get((self._number, shape))
+            replay = self._replays.get(self._key(shape))
             (replay or Called(partial(self._step, shape)))()
             if watched:
                 check_finite(self.buffers.history[number : number + 1], taken + number + 1)
@@ -178,24 +181,28 @@ class Workspace:
         buffers = self.buffers
         rows = buffers.rows.index_select(0, buffers.at)[0]
         parts = [self.split.gather(rows[start:stop], length) for start, stop, length in shape]
-        loss = backward(self.model, parts, self._phase)
+        loss = backward(self.model, parts, self.phase)
         buffers.note(loss, self.optimizer.step(buffers.factors.index_select(0, buffers.at)))
+
+    def _key(self, shape: Shape) -> Key:
+        return self._number, self.phase.frozen, shape
 
     def _why_not(self) -> str:
         """Why the steps of the phase cannot be captured; '' where they can."""
-        model, phase = self.model, self._phase
+        model, phase = self.model, self.phase
         if self._failure:
             return f"a capture failed ({self._failure})"
         if 0 < model.micro_batch < self._recipe.batch_size:
             return "they run in micro-batches"
         if phase.shared and phase.frozen and model.prefix:
-            kept = model.prefix.features("train", phase.frozen)
+            below = model.prefix.highest("train", phase.frozen)
+            kept = model.prefix.features("train", below)
             if kept is not None and kept.device.type != model.device.torch.type:
                 return "the prefix cache is not on the device"
         return ""
 
-    def _capture(self, key: tuple[int, Shape]) -> None:
-        action = partial(self._step, key[1])
+    def _capture(self, key: Key) -> None:
+        action = partial(self._step, key[-1])
         if self.model.device.torch.type != "cuda":
             self._replays[key] = Called(action)
             return

@@ -46,7 +46,8 @@ class Workspaces:
             return self._kept.workspace
         self.forget()
         workspace = Workspace(model, plan, split, cell.recipe)
-        if model.device.pads:
+        # where blocks freeze as they train, captured steps read activations of the cell's own weights
+        if model.device.pads and not plan.grows:
             self._kept = _Kept(terms, workspace)
         return workspace
 

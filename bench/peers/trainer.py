@@ -106,6 +106,7 @@ def check(strategy: Strategy, depth: int) -> None:
     used = {
         "objective": any(phase.objective != "task" for phase in phases),
         "select": any(phase.select for phase in phases),
+        "freeze": any(phase.freeze for phase in phases),
         "reinit": strategy.reinit,
         "anchor": strategy.anchor,
         "average": strategy.average != "none",

@@ -63,6 +63,7 @@ def _plain(phase: Phase) -> list[Any]:
     first, second = [phase.patience, phase.solver], [phase.objective, phase.select]
     second += ["whole table"] if phase.select else []  # relative to which norms blocks are chosen
     more = [*first, *second] if second != ["task", 0] else first if first != [0, "adamw"] else []
+    more += [{"freeze": phase.freeze}] if phase.freeze else []
     return [phase.share, phase.rates, phase.head, *more]
 
 

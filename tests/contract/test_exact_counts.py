@@ -28,7 +28,17 @@ BOTTLENECKS = LAYERS * 2 * (WIDTH * ADAPTER + ADAPTER + ADAPTER * WIDTH + WIDTH)
 SCALES = LAYERS * (4 * WIDTH + INNER + INNER)
 """IA3 scales the outputs of every map but the last, of which it scales the inputs."""
 
-EVERYTHING = ("full", "scratch", "gradual", "chain-thaw", "layer-decay", "lp-ft", "setfit", "tapt")
+EVERYTHING = (
+    "full",
+    "scratch",
+    "gradual",
+    "chain-thaw",
+    "layer-decay",
+    "lp-ft",
+    "setfit",
+    "tapt",
+    "auto-freeze",
+)
 PARTS = {
     "frozen": 0,
     "probe": 0,

@@ -26,6 +26,7 @@ Rates = tuple[float, ...]
 RATES: dict[str, list[tuple[Rates, float]]] = {
     "frozen": [((0, 0, 0, 0, 0), 1e-2)],
     "full": [((1e-4, 1e-4, 1e-4, 1e-4, 1e-4), 1e-3)],
+    "auto-freeze": [((1e-4, 1e-4, 1e-4, 1e-4, 1e-4), 1e-3)],
     "scratch": [((5e-4, 5e-4, 5e-4, 5e-4, 5e-4), 1e-3)],
     "tapt": [((1e-4, 1e-4, 1e-4, 1e-4, 1e-4), 1e-3), ((1e-4, 1e-4, 1e-4, 1e-4, 1e-4), 1e-3)],
     "setfit": [((1e-4, 1e-4, 1e-4, 1e-4, 1e-4), 1e-3), ((0, 0, 0, 0, 0), 1e-3)],

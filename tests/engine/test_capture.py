@@ -143,6 +143,16 @@ def test_activations_that_are_kept_on_the_device_are_read_within_a_capture(head:
         capture(workspace, plan)
 
 
+def test_steps_above_blocks_that_froze_are_captured() -> None:
+    """Sums of gradients are added up within the step, and no other value is read."""
+    model = model_of(HuggingFaceEncoder(small_model("bert"), "bert"), "mean")
+    phase = replace(everything(model).phases[0], freeze=50.0)
+    workspace = Workspace(model, Plan((phase,)), split_of("mean"), RECIPE)
+    assert all(group.total is not None for group in workspace.optimizer.groups if group.block >= 0)
+    capture(workspace, Plan((phase,)))
+    capture(workspace, Plan((phase.above(2, 0),)))
+
+
 def test_penalties_and_averages_are_captured() -> None:
     model = model_of(HuggingFaceEncoder(small_model("bert"), "bert"), "mean")
     plan = replace(everything(model), anchor=0.1)

@@ -316,7 +316,7 @@ def test_few_shapes_are_prepared_once_and_charged_to_every_cell(padding: Device)
     stretch = workspace.stretch(order(workspace.split)[:5], factors()[:5])
     charged = workspace.prepare(stretch)
     replays = dict(workspace._replays)
-    assert {length for _, ((_, _, length),) in replays} <= set(LADDER.rungs)
+    assert {length for _, _, ((_, _, length),) in replays} <= set(LADDER.rungs)
     assert charged == sum(replay.seconds for replay in replays.values())
     assert workspace.prepare(stretch) == 0
     workspace.restart(model_with("bert", "mean", padding), plan)

@@ -217,6 +217,7 @@ def test_a_suite_runs_all_its_cells(toy_cell: MakeCell, plugins: Plugins, source
     [
         ("tapt", (), "objective"),
         ("surgical", (), "select"),
+        ("auto-freeze", (), "freeze"),
         ("full", (("reinit", 1),), "reinit"),
         ("full", (("anchor", 0.1),), "anchor"),
         ("full", (("average", "swa"),), "average"),
