@@ -7,6 +7,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
+from unicodedata import normalize
 
 from bench.contracts import BenchError
 from bench.user_data.tables import FEW, RawRow, RawTable
@@ -96,7 +97,7 @@ def choose(
     given = {aliases.get(role, role): column for role, column in given.items()}
     chosen = {role: resolve(table, column, role) for role, column in given.items()}
     _check_apart(table, chosen)
-    numbers = [column for column in given.values() if column not in table.columns]
+    numbers = [c for c in given.values() if c not in table.columns or _is_number(table, c)]
     notes: list[str] = []
     if table.with_first_line is not None:
         if len(numbers) < len(ROLES[adapter]):
@@ -185,11 +186,16 @@ def pair_of(table: RawTable) -> tuple[str, str] | None:
 
 
 def resolve(table: RawTable, column: str, role: str) -> str:
-    """The column of this name, or of this number, counted from 1. BenchError where there is none."""
-    if column in table.columns:
+    """The column of this name, or of this number, counted from 1; where the first line looks like a row, a number is
+    no name. BenchError where there is none."""
+    is_number = _is_number(table, column)
+    if column in table.columns and not (is_number and table.with_first_line):
         return column
-    if re.fullmatch(r"\d{1,4}", column) and 1 <= int(column) <= len(table.columns):
+    if is_number:
         return table.columns[int(column) - 1]
+    composed = [name for name in table.columns if normalize("NFC", name) == normalize("NFC", column)]
+    if len(composed) == 1:
+        return composed[0]
     if column in table.repeated:
         twice = [str(n) for n, name in enumerate(table.columns, 1) if name.startswith(f"{column}#")]
         raise BenchError(
@@ -204,6 +210,10 @@ def resolve(table: RawTable, column: str, role: str) -> str:
         f"{header_hint(table)}",
         code="unknown-column",
     )
+
+
+def _is_number(table: RawTable, column: str) -> bool:
+    return bool(re.fullmatch(r"\d{1,4}", column, re.ASCII)) and 1 <= int(column) <= len(table.columns)
 
 
 def header_hint(table: RawTable) -> str:

@@ -14,7 +14,7 @@ from bench.user_data.encodings import Encoding
 from bench.user_data.quoting import Layout, MalformedRows, layout_of
 from bench.user_data.tables import FEW, RawRow, RawTable
 
-RULE = re.compile(r":?-{3,}:?(\+-+)*")
+RULE = re.compile(r":?-{2,}:?|:-:?|-:|-+(\+-+)+")
 LONG = 200  # characters of a cell above which it cannot be a column name
 
 
@@ -117,7 +117,11 @@ def _named(header: Sequence[str]) -> tuple[list[str], list[str]]:
 
 
 def _is_row(header: Sequence[str], scan: Scan) -> bool:
-    """Whether the first line looks like a row: a cell is as long as a text, or is a class of its column."""
+    """Whether the first line looks like a row: a cell is as long as a text, or is a class of its column. Columns
+    that count from 0 are those of a frame without names."""
+    named = [name for name in header if name]
+    if len(named) > 1 and named == [str(number) for number in range(len(named))]:
+        return False
     few = [
         counts[name] > 1
         for name, counts in zip(header, scan.values, strict=True)
