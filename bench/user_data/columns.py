@@ -77,6 +77,9 @@ PAIRS = (
     ("question1", "question2"),
     ("text1", "text2"),
     ("text_a", "text_b"),
+    ("question", "sentence"),
+    ("query", "passage"),
+    ("query", "document"),
     ("text", "text_pair"),
 )
 """Columns of tasks with two texts a row: both are read."""
@@ -110,7 +113,7 @@ def choose(
     if table.short and max(needed) >= table.short[0]:
         raise BenchError(
             f"{table.where} is not well-formed, line {table.short[1]:,} (it has {table.short[0]} of "
-            f"{len(table.columns)} columns): a text with a line break needs quotes around it",
+            f"{len(table.columns)} columns): {table.short[2]}",
             code="malformed-rows",
         )
     unread = [column for column in table.columns if column not in chosen.values()]
@@ -186,8 +189,8 @@ def pair_of(table: RawTable) -> tuple[str, str] | None:
 
 
 def resolve(table: RawTable, column: str, role: str) -> str:
-    """The column of this name, or of this number, counted from 1; where the first line looks like a row, a number is
-    no name. BenchError where there is none."""
+    """The column of this name, or of this number from 1; of this number first where the first line looks like a row.
+    BenchError where there is no such column."""
     is_number = _is_number(table, column)
     if column in table.columns and not (is_number and table.with_first_line):
         return column

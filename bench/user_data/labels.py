@@ -152,6 +152,7 @@ def single_label(value: Any) -> Any:
 
 def as_number(value: str) -> float | None:
     """The finite number that a value is, in digits alone, or None."""
+    value = value.replace("\u2212", "-")  # a typographer's minus
     if not re.fullmatch(r"\s*[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?\s*", value, flags=re.ASCII):
         return None
     number = float(value)

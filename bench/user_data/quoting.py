@@ -50,6 +50,11 @@ class Layout:
     blanks: bool = False
     escape: str | None = None
 
+    def _escaped(self, line: str) -> str:
+        """The line with each `\\` doubled that escapes no quote, separator or backslash: `\\n` stays `\\n`."""
+        kept = f'"\\{self.delimiter}'
+        return re.sub(r"\\(.)", lambda found: found[0] if found[1] in kept else f"\\{found[0]}", line)
+
     def records(self) -> Iterator[tuple[int, list[str], list[str]]]:
         """The rows that are not blank: their first line's number, their cells, and their lines. BenchError."""
         csv.field_size_limit(2**30)
@@ -58,7 +63,7 @@ class Layout:
         def lines() -> Iterator[str]:
             for line in itertools.islice(raw_lines(self.path, self.encoding), self.skip, None):
                 held.append(line)
-                yield line
+                yield self._escaped(line) if self.escape else line
 
         quoting = csv.QUOTE_MINIMAL if self.quotes else csv.QUOTE_NONE
         number = self.skip

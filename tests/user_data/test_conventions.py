@@ -80,6 +80,136 @@ def test_a_column_is_found_however_its_accents_are_written(tmp_path: Path) -> No
     assert labelled(opened(path, text="t\u00e9xt", label="label")) == ROWS
 
 
+@pytest.mark.parametrize("sign", ["\t", ","])
+@pytest.mark.parametrize("start", [0, 1, 7])
+def test_row_names_of_r_need_no_name(start: int, sign: str, tmp_path: Path) -> None:
+    quoted = [[f'"{start + n}"', f'"{text}"', f'"{label}"'] for n, (text, label) in enumerate(ROWS)]
+    content = "\n".join(map(sign.join, [['"text"', '"label"'], *quoted]))
+    found = opened(written(content, tmp_path))
+    assert labelled(found) == ROWS
+    assert said(found, "the first line does not name the first column, which numbers the rows")
+
+
+@pytest.mark.parametrize("rows", ["{text},x{n},{label}", "1,{text},{label}"])
+def test_a_column_without_a_name_is_refused(rows: str, tmp_path: Path) -> None:
+    texts = [text.replace(",", "") for text in TEXTS]
+    lines = [
+        rows.format(text=t, label=b, n=n % 3) for n, (t, b) in enumerate(zip(texts, LABELS, strict=True))
+    ]
+    error = refused(written("\n".join(["text,label", *lines]), tmp_path))
+    assert error.code == "malformed-rows"
+    assert "names 2 columns: name them all there" in str(error)
+
+
+@pytest.mark.parametrize("sign", ["\t", ","])
+def test_what_databases_write_for_nothing_is_nothing(sign: str, tmp_path: Path) -> None:
+    texts = [text.replace(",", "") for text in TEXTS]
+    rows = [f"{text}{sign}{LABELS[n] if n % 8 else chr(92) + 'N'}" for n, text in enumerate(texts)]
+    found = opened(written("\n".join([f"text{sign}label", *rows]), tmp_path))
+    assert labelled(found) == [(texts[n], LABELS[n]) for n in range(40) if n % 8]
+    assert said(found, "5 cells \\N, as databases write a missing value: read as empty")
+
+
+def test_what_databases_write_for_nothing_is_a_text_in_quotes(tmp_path: Path) -> None:
+    rows = "".join(f'"{LABELS[n]} {n}","{chr(92) + "N" if n % 2 else "other"}"\n' for n in range(40))
+    found = opened(written(f"text,label\n{rows}", tmp_path))
+    assert {row.label for row in all_rows(found)} == {"\\N", "other"}
+
+
+def test_escapes_are_pointed_out(tmp_path: Path) -> None:
+    rows = "".join(f"one\\ttwo\\n{n}\t{label}\n" for n, label in enumerate(LABELS))
+    found = opened(written(f"text\tlabel\n{rows}", tmp_path))
+    assert all_rows(found)[0].text == "one\\ttwo\\n0"
+    assert said(found, "look: 40 rows have backslashes before quotes, backslashes, n, r or t")
+
+
+def test_only_what_is_escaped_loses_its_backslash(tmp_path: Path) -> None:
+    rows = "".join(f'"a \\"q\\" b\\nc d\\\\e {n}","{label}"\n' for n, label in enumerate(LABELS))
+    found = opened(written(f"text,label\n{rows}", tmp_path))
+    assert all_rows(found)[0].text == 'a "q" b\\nc d\\e 0'
+
+
+def test_lines_that_rule_a_result_are_left_out(tmp_path: Path) -> None:
+    rows = "".join(f" {text} | {label}\n" for text, label in ROWS)
+    content = f"  text  | label\n--------+------\n{rows}"
+    assert labelled(opened(written(content, tmp_path, "a.txt"))) == ROWS
+    error = refused(written(content + "(40 rows)\n", tmp_path, "a.txt"))
+    assert error.code == "malformed-rows"
+    assert "if it is a footer, delete it" in str(error)
+
+
+@pytest.mark.parametrize("rule", ["--: | :--", "---|---", ":-: | -:"])
+def test_any_rule_of_markdown_is_left_out(rule: str, tmp_path: Path) -> None:
+    content = f"text | label\n{rule}\n" + "".join(f"{text} | {label}\n" for text, label in ROWS)
+    assert labelled(opened(written(content, tmp_path, "a.md"))) == ROWS
+
+
+def test_a_minus_of_print_is_a_minus(tmp_path: Path) -> None:
+    rows = [(text, f"\u2212{n}.5" if n % 3 else f"{n}.5") for n, text in enumerate(TEXTS)]
+    found = opened(written(delimited(rows), tmp_path), adapter="regression")
+    assert [row.number for row in all_rows(found)] == [-n - 0.5 if n % 3 else n + 0.5 for n in range(40)]
+
+
+@pytest.mark.parametrize("odd", ["(1.5)", "5%", "1'000.5", "$3"])
+def test_numbers_of_another_kind_are_refused_and_not_left_out(odd: str, tmp_path: Path) -> None:
+    rows = [(text, odd if n % 10 == 0 else n / 7) for n, text in enumerate(TEXTS)]
+    error = refused(written(delimited(rows), tmp_path), adapter="regression")
+    assert error.code == "not-numbers"
+    assert f"4 of 40 labels are no numbers, such as '{odd}'" in str(error)
+
+
+def test_missing_numbers_are_left_out(tmp_path: Path) -> None:
+    rows = [(text, ("", "NA", "-", "inf")[n % 4] if n % 10 == 0 else n / 7) for n, text in enumerate(TEXTS)]
+    found = opened(written(delimited(rows), tmp_path), adapter="regression")
+    assert len(all_rows(found)) == 36
+
+
+@pytest.mark.parametrize("key", ["{n}", "id-{n}"])
+def test_rows_by_key_are_rows_whatever_their_columns_are_called(key: str, tmp_path: Path) -> None:
+    rows = {key.format(n=n): {"review": text, "stars": n % 2} for n, text in enumerate(TEXTS)}
+    found = opened(written(json.dumps(rows), tmp_path, "a.json"))
+    assert labelled(found) == [(text, str(n % 2)) for n, text in enumerate(TEXTS)]
+    assert said(found, "rows are given by key")
+
+
+@pytest.mark.parametrize("key", ["{n}", "id-{n}"])
+def test_columns_by_row_may_hold_lists(key: str, tmp_path: Path) -> None:
+    columns = {
+        name: {key.format(n=n): [pair[place] for pair in s] for n, s in enumerate(SENTENCES)}
+        for place, name in enumerate(("tokens", "ner_tags"))
+    }
+    found = opened(written(json.dumps(columns), tmp_path, "a.json"))
+    assert [list(zip(row.words, row.tags, strict=True)) for row in all_rows(found)] == SENTENCES
+
+
+def test_cells_that_a_viewer_cut_are_counted(tmp_path: Path) -> None:
+    rows = [
+        {"row_idx": n, "row": {"text": text, "label": label}, "truncated_cells": ["text"] * (n % 2)}
+        for n, (text, label) in enumerate(ROWS)
+    ]
+    found = opened(written(json.dumps({"rows": rows}), tmp_path, "a.json"))
+    assert said(found, "20 rows have cells that the viewer cut")
+
+
+def test_two_columns_of_a_name_in_parquet_are_told_apart(tmp_path: Path) -> None:
+    import pyarrow
+    import pyarrow.parquet
+
+    columns = [pyarrow.array(TEXTS), pyarrow.array(LABELS), pyarrow.array(LABELS[::-1])]
+    path = tmp_path / "a.parquet"
+    pyarrow.parquet.write_table(pyarrow.Table.from_arrays(columns, names=["text", "label", "label"]), path)
+    assert refused(path).code == "unclear-adapter"
+    found = opened(path, text="text", label="2")
+    assert labelled(found) == ROWS
+    assert said(found, "two columns are named 'label': choose one by its number")
+
+
+def test_a_question_and_a_sentence_are_a_pair(tmp_path: Path) -> None:
+    rows = [(f"what is {n}?", text, label) for n, (text, label) in enumerate(ROWS)]
+    found = opened(written(delimited(rows, header=("question", "sentence", "label")), tmp_path))
+    assert [(row.text, row.pair, row.label) for row in all_rows(found)] == rows
+
+
 @pytest.mark.parametrize("value", [{"value": "Rome"}, ["Rome"], 3, None])
 def test_a_column_named_answer_may_hold_anything(value: Any, tmp_path: Path) -> None:
     rows = [{"text": text, "label": label, "answer": value} for text, label in ROWS]
