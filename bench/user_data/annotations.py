@@ -28,8 +28,8 @@ def plain_table(table: RawTable, given: Mapping[str, str], adapter: str) -> RawT
 
 def _accepted(table: RawTable) -> RawTable:
     """Without the rows that were not accepted: what they say was found to be wrong."""
-    answers = {row.get("answer") for row in table.peek()} if "answer" in table.columns else set()
-    if not answers or not all(isinstance(a, str) for a in answers) or not answers <= DECISIONS:
+    answers = [row.get("answer") for row in table.peek()] if "answer" in table.columns else []
+    if not answers or not all(isinstance(a, str) and a in DECISIONS for a in answers):
         return table
     left_out = sum(row.get("answer") != "accept" for row in table.rows())
 

@@ -7,6 +7,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
+from unicodedata import normalize
 
 from bench.contracts import BenchError
 from bench.user_data.tables import FEW, RawRow, RawTable
@@ -76,6 +77,9 @@ PAIRS = (
     ("question1", "question2"),
     ("text1", "text2"),
     ("text_a", "text_b"),
+    ("question", "sentence"),
+    ("query", "passage"),
+    ("query", "document"),
     ("text", "text_pair"),
 )
 """Columns of tasks with two texts a row: both are read."""
@@ -96,7 +100,7 @@ def choose(
     given = {aliases.get(role, role): column for role, column in given.items()}
     chosen = {role: resolve(table, column, role) for role, column in given.items()}
     _check_apart(table, chosen)
-    numbers = [column for column in given.values() if column not in table.columns]
+    numbers = [c for c in given.values() if c not in table.columns or _is_number(table, c)]
     notes: list[str] = []
     if table.with_first_line is not None:
         if len(numbers) < len(ROLES[adapter]):
@@ -109,7 +113,7 @@ def choose(
     if table.short and max(needed) >= table.short[0]:
         raise BenchError(
             f"{table.where} is not well-formed, line {table.short[1]:,} (it has {table.short[0]} of "
-            f"{len(table.columns)} columns): a text with a line break needs quotes around it",
+            f"{len(table.columns)} columns): {table.short[2]}",
             code="malformed-rows",
         )
     unread = [column for column in table.columns if column not in chosen.values()]
@@ -185,11 +189,16 @@ def pair_of(table: RawTable) -> tuple[str, str] | None:
 
 
 def resolve(table: RawTable, column: str, role: str) -> str:
-    """The column of this name, or of this number, counted from 1. BenchError where there is none."""
-    if column in table.columns:
+    """The column of this name, or of this number from 1; of this number first where the first line looks like a row.
+    BenchError where there is no such column."""
+    is_number = _is_number(table, column)
+    if column in table.columns and not (is_number and table.with_first_line):
         return column
-    if re.fullmatch(r"\d{1,4}", column) and 1 <= int(column) <= len(table.columns):
+    if is_number:
         return table.columns[int(column) - 1]
+    composed = [name for name in table.columns if normalize("NFC", name) == normalize("NFC", column)]
+    if len(composed) == 1:
+        return composed[0]
     if column in table.repeated:
         twice = [str(n) for n, name in enumerate(table.columns, 1) if name.startswith(f"{column}#")]
         raise BenchError(
@@ -204,6 +213,10 @@ def resolve(table: RawTable, column: str, role: str) -> str:
         f"{header_hint(table)}",
         code="unknown-column",
     )
+
+
+def _is_number(table: RawTable, column: str) -> bool:
+    return bool(re.fullmatch(r"\d{1,4}", column, re.ASCII)) and 1 <= int(column) <= len(table.columns)
 
 
 def header_hint(table: RawTable) -> str:

@@ -12,6 +12,7 @@ from bench.user_data.encodings import Encoding
 from bench.user_data.literals import words_of
 from bench.user_data.text_files import lines_of
 
+DOCUMENT = "-DOCSTART-"
 PLACED = re.compile(r"[BIESLUMWbieslumw][-_]\S+")
 """A tag of a place and a type."""
 
@@ -47,13 +48,15 @@ class Columns:
         return words_of(line)
 
     def is_comment(self, line: str, fields: Sequence[str]) -> bool:
-        """A line whose word is `#` has a known tag; one whose word is a hashtag has a place and a type."""
+        """A line whose word is `#` has a known tag or type; one whose word is a hashtag has a place and a type."""
         if not line.startswith("#"):
             return False
         if len(fields) != self.width:
             return True
-        hashtag = len(fields[0]) > 1 and " " not in fields[0] and PLACED.fullmatch(fields[self.tag])
-        return fields[self.tag] not in self.known and not hashtag
+        tag = fields[self.tag]
+        placed = " " not in fields[0] and PLACED.fullmatch(tag)
+        of_a_word = placed and (len(fields[0]) > 1 or any(known[2:] == tag[2:] for known in self.known))
+        return tag not in self.known and not of_a_word
 
     def sentences(self) -> Iterator[Sentence]:
         """The sentences of the file, one after another. BenchError names a line of another width."""
@@ -62,7 +65,7 @@ class Columns:
         first = document = 0
         for number, line in enumerate(lines_of(self.path, self.encoding), 1):
             fields = self.cut(line)
-            if fields[:1] == ["-DOCSTART-"]:
+            if line.startswith(DOCUMENT):
                 document += 1
                 fields = []
             if not fields:

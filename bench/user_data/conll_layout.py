@@ -14,7 +14,7 @@ from pathlib import Path
 
 from bench.contracts import BenchError
 from bench.text import counted
-from bench.user_data.conll import Columns, Sentence
+from bench.user_data.conll import DOCUMENT, Columns, Sentence
 from bench.user_data.encodings import Encoding, encoding_of
 from bench.user_data.literals import words_of
 from bench.user_data.tagging import OUTSIDES
@@ -113,7 +113,7 @@ def _notes(columns: Columns, statistics: _LineStatistics, given: Mapping[str, st
 def looks_tagged(path: Path, encoding: Encoding) -> bool:
     """Whether a file whose name says nothing has a word and its tag a line, and blank lines between sentences."""
     lines = list(itertools.islice(lines_of(path, encoding), PEEK))
-    rows = [line for line in lines if line.strip() and not line.startswith(("#", "-DOCSTART-"))]
+    rows = [line for line in lines if line.strip() and not line.startswith(("#", DOCUMENT))]
     blank = sum(not line.strip() for line in lines[:-1])
     last = [fields[-1] for line in rows if len(fields := words_of(line)) > 1]
     tagged = sum(bool(TAG.fullmatch(tag)) or tag in OUTSIDES for tag in last)
@@ -123,7 +123,7 @@ def looks_tagged(path: Path, encoding: Encoding) -> bool:
 def _column_count(path: Path, encoding: Encoding) -> Columns:
     """The separator and how many columns most lines have. BenchError where most have one."""
     lines = [line for line in itertools.islice(lines_of(path, encoding), PEEK) if line.strip(" \t")]
-    plain = [line for line in lines if not line.startswith(("#", "-DOCSTART-"))] or lines
+    plain = [line for line in lines if not line.startswith(("#", DOCUMENT))] or lines
     tabs = sum("\t" in line for line in plain) > len(plain) / 2
     columns = Columns(path, encoding, tabs, 2)
     widths = Counter(len(columns.cut(line)) for line in plain)
@@ -147,7 +147,7 @@ def _line_statistics(columns: Columns) -> _LineStatistics:
     expected = 0
     for number, line in enumerate(lines_of(columns.path, columns.encoding), 1):
         fields = columns.cut(line)
-        if not fields or fields[0] == "-DOCSTART-":
+        if not fields or line.startswith(DOCUMENT):
             expected = 0
             continue
         if line.startswith("#"):
@@ -173,7 +173,7 @@ def _tags(columns: Columns) -> Counter[str]:
     counts: Counter[str] = Counter()
     for line in lines_of(columns.path, columns.encoding):
         fields = columns.cut(line)
-        if len(fields) == columns.width and not line.startswith("#") and fields[0] != "-DOCSTART-":
+        if len(fields) == columns.width and not line.startswith(("#", DOCUMENT)):
             tag = fields[columns.tag]
             if len(counts) < KEPT or tag in counts:
                 counts[tag] += 1

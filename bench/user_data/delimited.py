@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -12,17 +13,25 @@ from bench.contracts import BenchError
 from bench.text import counted
 from bench.user_data.encodings import Encoding
 from bench.user_data.quoting import Layout, MalformedRows, layout_of
-from bench.user_data.tables import FEW, RawRow, RawTable
+from bench.user_data.tables import FEW, RawRow, RawTable, apart
 
-RULE = re.compile(r":?-{3,}:?(\+-+)*")
+RULE = re.compile(r":?-{2,}:?|:-:?|-:|-+(\+-+)+")
+ESCAPE = re.compile(r"""\\[\\"'nrt]""")
+ESCAPED = 0.01  # share of rows with escapes from which they are pointed out
+NULL = "\\N"
+FOOTER = "the last line is shorter: if it is a footer, delete it"
+BREAK = "a text with a line break needs quotes around it"
 LONG = 200  # characters of a cell above which it cannot be a column name
 
 
 @dataclass
 class Scan:
-    """Statistics over all rows of a file. short: the least width of a row, and its line."""
+    """Statistics over all rows of a file. short: the least width of a row, and its line; last: the last row's."""
 
     rows: int = 0
+    last: int = 0
+    missing: int = 0  # cells that databases left empty
+    escapes: int = 0  # rows with a backslash that may be an escape
     short: tuple[int, int] | None = None
     header_again: int = 0
     rules: int = 0  # lines of dashes alone, as Markdown has them below the header
@@ -40,26 +49,38 @@ def read_delimited(path: Path, encoding: Encoding) -> RawTable:
     if first is None:
         raise BenchError(f"{path.name} is empty: its first line must name the columns", code="empty-file")
     header = [cell.strip() for cell in first[1]]
+    row_names = _has_row_names(layout, header)
+    header = ["", *header] if row_names else header
     scan = _scan(layout, header)
-    columns, repeated = _named(header)
+    columns, repeated = apart(header)
     shown = [n for n, name in enumerate(header) if name or n not in scan.blank]
+    notes += ["the first line does not name the first column, which numbers the rows"] if row_names else []
     notes += [f"two columns are named '{name}': choose one by its number" for name in repeated]
     if scan.header_again:
         notes.append(f"{counted(scan.header_again, 'line repeats', 'lines repeat')} the header: left out")
     if scan.rules:
         notes.append(f"{counted(scan.rules, 'line')} of dashes left out")
+    if scan.missing:
+        notes.append(
+            f"{counted(scan.missing, 'cell')} \\N, as databases write a missing value: read as empty"
+        )
+    if scan.escapes > ESCAPED * scan.rows:
+        notes.append(
+            f"look: {counted(scan.escapes, 'row has', 'rows have')} backslashes before quotes, backslashes, n, r or t"
+            ", as databases escape them: texts are read as they stand; if these are escapes, export CSV with doubled "
+            "quotes"
+        )
     if scan.extra:
         notes.append(
             f"{counted(scan.extra, 'row ends', 'rows end')} with blank cells beyond the columns: dropped"
         )
 
     def rows(whole: bool = False) -> Iterator[RawRow]:
-        for number, (_, cells, _) in enumerate(layout.records()):
+        for number, (_, cells, lines) in enumerate(layout.records()):
             stripped = [cell.strip() for cell in cells]
-            if stripped[: len(header)] == header and (number or not whole):
+            if (stripped[: len(header)] == header and number) or not (number or whole) or _is_rule(cells):
                 continue
-            if _is_rule(cells):
-                continue
+            cells = _without_nulls(cells, lines, layout.delimiter)
             yield {columns[n]: cells[n] for n in shown if n < len(cells)}
 
     return RawTable(
@@ -68,15 +89,15 @@ def read_delimited(path: Path, encoding: Encoding) -> RawTable:
         rows,
         notes=(*notes, *([encoding.note] if encoding.note else [])),
         repeated=frozenset(repeated),
-        short=scan.short,
-        with_first_line=(lambda: rows(whole=True)) if _is_row(header, scan) else None,
+        short=(*scan.short, FOOTER if scan.short[1] == scan.last else BREAK) if scan.short else None,
+        with_first_line=(lambda: rows(whole=True)) if not row_names and _is_row(header, scan) else None,
     )
 
 
 def _scan(layout: Layout, header: Sequence[str]) -> Scan:
     """BenchError for a row with more values than there are columns."""
     scan = Scan(blank=set(range(len(header))), values=[Counter() for _ in header])
-    for number, (line, cells, _) in enumerate(layout.records()):
+    for number, (line, cells, lines) in enumerate(layout.records()):
         if not number:
             continue
         if [cell.strip() for cell in cells[: len(header)]] == list(header):
@@ -86,6 +107,11 @@ def _scan(layout: Layout, header: Sequence[str]) -> Scan:
             scan.rules += 1
             continue
         scan.rows += 1
+        scan.last = line
+        scan.escapes += any(ESCAPE.search(cell) for cell in cells)
+        plain = _without_nulls(cells, lines, layout.delimiter)
+        scan.missing += sum(a != b for a, b in zip(cells, plain, strict=True))
+        cells = plain
         if any(cell.strip() for cell in cells[len(header) :]):
             reason = f"it has {len(cells)} cells, the header {len(header)}"
             raise MalformedRows(layout.path, line, reason)
@@ -103,21 +129,43 @@ def _scan(layout: Layout, header: Sequence[str]) -> Scan:
 def _is_rule(cells: Sequence[str]) -> bool:
     """Whether a row of several cells has dashes alone, as below the header of a table in Markdown."""
     found = [cell.strip() for cell in cells if cell.strip()]
-    return len(found) > 1 and all(RULE.fullmatch(cell) for cell in found)
+    return (len(found) > 1 or "+" in found[0]) and all(RULE.fullmatch(cell) for cell in found)
 
 
-def _named(header: Sequence[str]) -> tuple[list[str], list[str]]:
-    """The columns' names, each once, and those that the header has more than once."""
-    counts = Counter(name for name in header if name)
-    columns = [
-        (f"{name}#{number}" if counts[name] > 1 else name) if name else f"column {number}"
-        for number, name in enumerate(header, 1)
-    ]
-    return columns, [name for name, count in counts.items() if count > 1]
+def _without_nulls(cells: list[str], lines: Sequence[str], delimiter: str) -> list[str]:
+    """The cells; a bare `\\N`, which databases write for a missing value, is ''. In quotes it is a text."""
+    if NULL not in cells:
+        return cells
+    sign = re.escape(delimiter)
+    bare = re.search(rf"(^|{sign})\\N({sign}|$)", "".join(lines).rstrip("\r\n"))
+    return ["" if cell == NULL else cell for cell in cells] if bare else cells
+
+
+def _has_row_names(layout: Layout, header: Sequence[str]) -> bool:
+    """Whether each row has one cell more than the header, the first of which is a number of the row, as R's
+    `write.table` writes them. BenchError where each has one more and the first is none."""
+    width, names, count = len(header) + 1, set[str](), 0
+    for _, cells, _ in itertools.islice(layout.records(), 1, None):
+        if len(cells) != width or not cells[-1].strip():
+            return False
+        count += 1
+        if cells[0].isdecimal():
+            names.add(cells[0])
+    if count and len(names) < count:
+        raise BenchError(
+            f"{layout.path.name}: every row has {width} cells, and the first line names {len(header)} columns: name "
+            "them all there, or put quotes around texts that have the separator in them",
+            code="malformed-rows",
+        )
+    return count > 0
 
 
 def _is_row(header: Sequence[str], scan: Scan) -> bool:
-    """Whether the first line looks like a row: a cell is as long as a text, or is a class of its column."""
+    """Whether the first line looks like a row: a cell is as long as a text, or is a class of its column. Columns
+    that count from 0 are those of a frame without names."""
+    named = [name for name in header if name]
+    if len(named) > 1 and named == [str(number) for number in range(len(named))]:
+        return False
     few = [
         counts[name] > 1
         for name, counts in zip(header, scan.values, strict=True)

@@ -22,20 +22,51 @@ MARKS = (
     (codecs.BOM_UTF16_LE, "utf-16"),
     (codecs.BOM_UTF16_BE, "utf-16"),
 )
+PICKLE = "a pickle, which is not read because it can run code: save it as Parquet, CSV or JSON lines"
+WEB_PAGE = "a web page: download the file itself"
 BINARY = {
     b"PK\x03\x04": "a workbook or a zip archive: save the table as CSV (UTF-8), or unpack the archive",
     b"\xd0\xcf\x11\xe0": "an old Excel or Word file: save the table as CSV (UTF-8)",
-    b"<!doctype html": "a web page: download the file itself",
-    b"<html": "a web page: download the file itself",
-    b"version https://git-lfs": "a pointer of Git LFS: fetch the file itself with `git lfs pull`",
     b"%PDF": "a PDF: give the text as CSV or JSON lines",
     b"SQLite format 3": "an SQLite database: export the table as CSV",
     b"ARROW1": "an Arrow file: save it as Parquet",
+    b"\xff\xff\xff\xff": "an Arrow stream: save it as Parquet",
+    b"ORC": "an ORC file: save it as Parquet",
+    b"Obj\x01": "an Avro file: save it as Parquet",
+    b"<stata_dta>": "a Stata file: save it as CSV (UTF-8)",
+    b"$FL2": "an SPSS file: save it as CSV (UTF-8)",
+    b"\x89HDF": "an HDF5 file: save it as Parquet or CSV (UTF-8)",
+    b"\x93NUMPY": "a numpy array: save the rows as CSV or JSON lines",
+    b"\x80\x03": PICKLE,
+    b"\x80\x04": PICKLE,
+    b"\x80\x05": PICKLE,
+    b"RDX": "saved by R: write it as CSV with write.csv",
     b"BZh": "compressed with bzip2: unpack it first",
     b"\xfd7zXZ": "compressed with xz: unpack it first",
     b"\x28\xb5\x2f\xfd": "compressed with zstd: unpack it first",
     b"7z\xbc\xaf": "a 7-Zip archive: unpack it first",
 }
+"""How files start that are no text, and what to do with them."""
+
+MARKUP = {
+    b"<!doctype html": WEB_PAGE,
+    b"<html": WEB_PAGE,
+    b"<table": "a table of HTML: save it as CSV (UTF-8)",
+    b"<?xml": "XML: convert it to CSV or JSON lines, a row for each text",
+    b"@relation": "Weka's ARFF: save it as CSV (UTF-8)",
+    b"version https://git-lfs": "a pointer of Git LFS: fetch the file itself with `git lfs pull`",
+}
+"""How files of text start that hold no rows; in lower case."""
+
+SQL = re.compile(
+    rb"(?:--[^\n]*\n\s*|/\*[^*]*\*/;?\s*|(?:pragma|begin|set|drop|lock|use|start)\b[^;]*;\s*)*"
+    rb"(?:insert into\b[^;,]{1,200}\bvalues\b|insert into\b[^;,]{1,200}\(|create table\b[^;,]{1,200}\()"
+)
+"""The first statement of a dump, after comments and settings; in lower case."""
+
+SHIFTED = re.compile(rb"\x1b\$[@B]")
+"""What ISO-2022 writes before Japanese characters: a file of ASCII bytes alone that is none."""
+
 NEARLY_ALL = (
     10  # well-formed characters beyond ASCII per stray byte, from which a file is UTF-8 with stray bytes
 )
@@ -72,9 +103,7 @@ def encoding_of(path: Path, given: str = "") -> Encoding:
     """The encoding that is named, else that of the file's mark, else UTF-8 where all or nearly all of it is that,
     else Windows-1252 where that gives plausible words. BenchError otherwise, and for a file that is not text."""
     start = start_of(path)
-    for magic, what in BINARY.items():
-        if start.lstrip().lower().startswith(magic.lower()):
-            raise BenchError(f"{path.name} is {what}", code="not-text")
+    _refuse_other_formats(path, start)
     if given:
         return Encoding(_known(given), note=f"read as {given}, as --encoding says")
     for mark, name in MARKS:
@@ -86,6 +115,25 @@ def encoding_of(path: Path, given: str = "") -> Encoding:
         return _narrow(path)
     except (OSError, EOFError, zlib.error) as error:
         raise unreadable(path, error) from error
+
+
+def _refuse_other_formats(path: Path, start: bytes) -> None:
+    """BenchError for a format that is known and not read, with the way out."""
+    begins = start.removeprefix(codecs.BOM_UTF8).lstrip()
+    known = BINARY if re.search(rb"[\x00-\x08\x7f-\xff]", begins) else {}
+    found = next((what for magic, what in known.items() if begins.startswith(magic)), "")
+    begins = begins.lower()
+    found = found or next((what for magic, what in MARKUP.items() if begins.startswith(magic)), "")
+    if found:
+        raise BenchError(f"{path.name} is {found}", code="not-text")
+    if start[257:262] == b"ustar":
+        raise BenchError(f"{path.name} is a tar archive: unpack it first", code="not-text")
+    if SQL.match(begins):
+        raise BenchError(
+            f"{path.name} holds SQL statements: export the table as CSV, such as with `sqlite3 -header -csv`, "
+            "`mysql --batch` or COPY … TO … CSV HEADER",
+            code="not-text",
+        )
 
 
 def _known(given: str) -> str:
@@ -116,6 +164,11 @@ def _binary(path: Path) -> BenchError:
 
 
 def _narrow(path: Path) -> Encoding:
+    if SHIFTED.search(start_of(path)):
+        raise BenchError(
+            f"{path.name} has the escape sequences of ISO-2022: say --encoding iso2022_jp, or save it as UTF-8",
+            code="unknown-encoding",
+        )
     decode = codecs.getincrementaldecoder("utf-8")("surrogateescape").decode
     good = bad = lines = first_line = first_byte = 0
     with opened(path) as file:
@@ -163,6 +216,11 @@ def _western(path: Path, good: int, bad: int) -> Encoding:
             ": name its encoding, such as --encoding cp1251, gbk or shift_jis, or save it as UTF-8",
             code="unknown-encoding",
         )
+    words = dict.fromkeys(re.findall(r"[^\W\d_]*[^\W\d_\x00-\x7f][^\W\d_]*", text))
+    shown = f" ({', '.join(list(words)[:3])}): if these are no words, name its encoding with --encoding"
     return Encoding(
-        "cp1252", "replace", "the file is not UTF-8: it is read as Windows-1252, the superset of Latin-1"
+        "cp1252",
+        "replace",
+        "the file is not UTF-8: it is read as Windows-1252, the superset of Latin-1"
+        + (shown if words else ""),
     )

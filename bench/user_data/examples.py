@@ -151,10 +151,9 @@ def _texts(reading: ReadingRules, row: Mapping[str, Any]) -> tuple[str, str, Seq
 
 
 def _words(reading: ReadingRules, item: Mapping[str, Any] | Sentence, id: str) -> Result:
-    words = list(item.words) if isinstance(item, Sentence) else listed(reading.value(item, "words"))
-    if words is None:
+    if not isinstance(item, Sentence) and listed(reading.value(item, "words")) is None:
         return "the words are no list, or one that was shortened with '...'"
-    words, tags = [_word(word) for word in words], tags_of(reading, item)
+    words, tags = words_in(reading, item), tags_of(reading, item)
     if not words:
         return "there are no words"
     if len(words) != len(tags):
@@ -180,6 +179,12 @@ def _words(reading: ReadingRules, item: Mapping[str, Any] | Sentence, id: str) -
 def _word(value: Any) -> str:
     """A word as it is: a no-break space is part of it."""
     return value.strip(" \t\r\n") if isinstance(value, str) else as_text(value)
+
+
+def words_in(reading: ReadingRules, item: Mapping[str, Any] | Sentence) -> list[str]:
+    """The words of a row or sentence; [] where there is no list of them."""
+    words = item.words if isinstance(item, Sentence) else listed(reading.value(item, "words"))
+    return [_word(word) for word in words or ()]
 
 
 def tags_of(reading: ReadingRules, item: Mapping[str, Any] | Sentence) -> list[str]:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bench.contracts import BenchError
-from bench.user_data.tables import CHUNK, RawRow, RawTable, class_names
+from bench.user_data.tables import CHUNK, RawRow, RawTable, apart, class_names
 
 if TYPE_CHECKING:
     from bench.data.sources import Sources
@@ -40,13 +40,16 @@ def read_parquet(path: Path) -> RawTable:
     def rows() -> Iterator[RawRow]:
         try:
             for batch in pq.ParquetFile(path).iter_batches(CHUNK):
-                yield from batch.to_pylist()
+                yield from batch.rename_columns(columns).to_pylist()
         except (OSError, ValueError, pa.ArrowException) as error:
             raise BenchError(
                 f"{path.name} is damaged ({str(error).splitlines()[0][:100]})", code="not-parquet"
             ) from error
 
-    return RawTable(path.name, tuple(schema.names), rows, _stored_names(schema.metadata or {}))
+    columns, repeated = apart(schema.names)
+    notes = tuple(f"two columns are named '{name}': choose one by its number" for name in repeated)
+    names = _stored_names(schema.metadata or {})
+    return RawTable(path.name, tuple(columns), rows, names, notes, frozenset(repeated))
 
 
 def _stored_names(metadata: Mapping[bytes, bytes]) -> dict[str, Sequence[str]]:

@@ -21,6 +21,7 @@ POLARITY = {
 }
 """Words that name a polarity, in lower case."""
 
+WHOLE_FLOAT = r"([-+]?\d{1,20})\.0*"
 DISTINCT = 0.5  # distinct values per row above which a column does not hold labels
 
 
@@ -32,7 +33,7 @@ class Labelling:
     words: Mapping[str, str] = field(default_factory=dict)
     spellings: Mapping[str, str] = field(default_factory=dict)
     middle: float | None = None
-    whole: bool = False  # classes written as whole floats: 1.0 is 1
+    whole: bool = False  # classes are whole numbers: where one is written as a float, 1.0 is 1
     note: str = ""
 
     def label(self, value: str) -> str | None:
@@ -46,8 +47,8 @@ class Labelling:
             return self.words.get(value.lower())
         if self.spellings:
             return self.spellings.get(value.lower(), value)
-        number = as_number(value) if self.whole else None
-        return str(int(number)) if number is not None else value
+        whole = re.fullmatch(WHOLE_FLOAT, value, re.ASCII) if self.whole else None
+        return str(int(whole[1])) if whole else value
 
 
 def labelling(values: Sequence[str], adapter: str, column: str, explicit: bool = False) -> Labelling:
@@ -86,12 +87,18 @@ def labelling(values: Sequence[str], adapter: str, column: str, explicit: bool =
             code="no-labels",
         )
     floats = whole and any("." in value for value in distinct)
+    if floats and len({Labelling(whole=True).label(value) for value in distinct}) < 2:
+        raise BenchError(
+            f"column '{column}': '{distinct[0]}' and '{distinct[1]}' are one number, so there is nothing to learn: "
+            "give rows of two classes at least, or write the labels as words",
+            code="constant-label",
+        )
     if numeric and not whole:
         return Labelling(
             note=f"{counted(len(distinct), 'number')} with fractions are classes as they are written"
         )
     return Labelling(
-        whole=floats, note="labels are whole numbers written as floats: 1.0 is label 1" if floats else ""
+        whole=whole, note="labels are whole numbers written as floats: 1.0 is label 1" if floats else ""
     )
 
 
@@ -145,6 +152,7 @@ def single_label(value: Any) -> Any:
 
 def as_number(value: str) -> float | None:
     """The finite number that a value is, in digits alone, or None."""
+    value = value.replace("\u2212", "-")  # a typographer's minus
     if not re.fullmatch(r"\s*[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?\s*", value, flags=re.ASCII):
         return None
     number = float(value)

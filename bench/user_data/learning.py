@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import replace
 
 from bench.contracts import BenchError
 from bench.text import counted
 from bench.user_data.conll import Sentence
-from bench.user_data.examples import Numbered, tags_of
+from bench.user_data.examples import Numbered, tags_of, words_in
 from bench.user_data.indicators import Held
 from bench.user_data.labels import DISTINCT, as_number, joined_by, labelling, single_label
 from bench.user_data.number_format import FORMATS, number_format
 from bench.user_data.questions import answers_of
 from bench.user_data.rules import ReadingRules
+from bench.user_data.tables import MISSING
 from bench.user_data.tagging import learn_tags
 from bench.user_data.values import as_label, as_text, listed
+
+NO_NUMBERS = (*MISSING, "inf", "-inf", "infinity", "-infinity")
+ODD = 0.05  # share of labels that may be no numbers where numbers are predicted: their rows are left out
+NO_WORDS = 0.9  # share of sentences or words above which a column holds something else
 
 
 def learn(plain: ReadingRules, rows: Numbered, where: str) -> ReadingRules:
@@ -37,8 +43,30 @@ def learn(plain: ReadingRules, rows: Numbered, where: str) -> ReadingRules:
     if plain.adapter == "unanswerable":
         _refuse_unanswered(plain, rows, where)
     if plain.adapter == "ner":
-        return replace(plain, tagging=learn_tags([tags_of(plain, item) for _, item in rows], where))
+        tagging = learn_tags([tags_of(plain, item) for _, item in rows], where)
+        _refuse_no_words(plain, rows, where)
+        return replace(plain, tagging=tagging)
     return plain
+
+
+def _refuse_no_words(plain: ReadingRules, rows: Numbered, where: str) -> None:
+    """BenchError where the column of words holds something else: one value a sentence, such as the name of a
+    document, or numbers, such as places and indices."""
+    sentences = [words_in(plain, item) for _, item in rows]
+    sentences = [words for words in sentences if len(words) > 2]
+    words = [word for sentence in sentences for word in sentence]
+    repeated = sum(len(set(sentence)) == 1 for sentence in sentences)
+    numbers = sum(bool(re.fullmatch(r"[\d.,:;/-]*\d[\d.,:;/-]*", word)) for word in words)
+    if repeated > NO_WORDS * len(sentences):
+        reason = f"'{words[0][:30]}' and its like are repeated for a whole sentence"
+    elif numbers > NO_WORDS * len(words):
+        reason = f"they are numbers, such as '{words[0][:30]}'"
+    else:
+        return
+    raise BenchError(
+        f"{where}: these are no words: {reason}; choose the column of the words with --words",
+        code="implausible-words",
+    )
 
 
 def _refuse_unanswered(plain: ReadingRules, rows: Numbered, where: str) -> None:
@@ -82,9 +110,17 @@ def _with_number_format(plain: ReadingRules, rows: Numbered) -> ReadingRules:
 def _numbers(plain: ReadingRules, rows: Numbered) -> ReadingRules:
     """BenchError where all rows have the same number, or most have none."""
     plain = _with_number_format(plain, rows)
-    found = [number for _, row in rows if (number := as_number(plain.label(row))) is not None]
+    labels = [label for _, row in rows if (label := plain.label(row))]
+    found = [number for label in labels if (number := as_number(label)) is not None]
+    others = [label for label in labels if as_number(label) is None and label.casefold() not in NO_NUMBERS]
+    if found and len(others) > ODD * len(labels):
+        raise BenchError(
+            f"column '{plain.columns['label']}': {len(others):,} of {counted(len(labels), 'label')} are no "
+            f"numbers, such as '{others[0][:30]}': write digits and a decimal point alone, and leave a missing number empty",
+            code="not-numbers",
+        )
     if len(set(found)) < 2:
-        odd = next((label for _, row in rows if (label := plain.label(row))), "")
+        odd = next(iter(labels), "")
         only = f"every row has the number {found[0]:g}" if found else "it has no numbers"
         only += f", such as '{odd[:30]}'; write digits and a decimal point alone" if odd and not found else ""
         raise BenchError(
@@ -140,7 +176,7 @@ def _with_indicators(plain: ReadingRules, rows: Numbered, where: str) -> Reading
     widths = {len(items) for items in lists}
     values = [[str(item) for item in items] for items in lists]
     flags = all(set(items) <= {"0", "1", "0.0", "1.0"} for items in values)
-    repeated = any(len(set(items)) < len(items) for items in values)
+    repeated = any(len(set(items)) < len(items) for items in values) or len(lists) == len(rows)
     if len(widths) != 1 or not flags or not repeated:
         return plain
     column, width = plain.columns["label"], widths.pop()

@@ -50,6 +50,11 @@ class Layout:
     blanks: bool = False
     escape: str | None = None
 
+    def _escaped(self, line: str) -> str:
+        """The line with each `\\` doubled that escapes no quote, separator or backslash: `\\n` stays `\\n`."""
+        kept = f'"\\{self.delimiter}'
+        return re.sub(r"\\(.)", lambda found: found[0] if found[1] in kept else f"\\{found[0]}", line)
+
     def records(self) -> Iterator[tuple[int, list[str], list[str]]]:
         """The rows that are not blank: their first line's number, their cells, and their lines. BenchError."""
         csv.field_size_limit(2**30)
@@ -58,7 +63,7 @@ class Layout:
         def lines() -> Iterator[str]:
             for line in itertools.islice(raw_lines(self.path, self.encoding), self.skip, None):
                 held.append(line)
-                yield line
+                yield self._escaped(line) if self.escape else line
 
         quoting = csv.QUOTE_MINIMAL if self.quotes else csv.QUOTE_NONE
         number = self.skip
@@ -129,9 +134,12 @@ def _delimiter(path: Path, lines: Sequence[str]) -> str:
     title = 0
     for delimiter in DELIMITERS:
         try:
-            widths = [len(row) for row in csv.reader(lines, delimiter=delimiter) if row]
+            rows = list(csv.reader(lines, delimiter=delimiter))
         except csv.Error:
             continue
+        if len(rows) == 1 < len(lines) and _is_broken(lines, delimiter):
+            continue  # as `;` in `"a &quot;","b"`: one row that swallows all lines
+        widths = [len(row) for row in rows if row]
         fits[delimiter] = sum(width == widths[0] for width in widths) / len(widths), widths[0]
         usual, count = Counter(widths[1:]).most_common(1)[0] if widths[1:] else (1, 0)
         if widths[0] == 1 < usual and count >= max(3, 0.9 * len(widths[1:])):
@@ -147,6 +155,16 @@ def _delimiter(path: Path, lines: Sequence[str]) -> str:
     if many.get("\t", (0.0, 0))[0] == best:  # texts have commas, but hardly tabs
         return "\t" if many else ","
     return max(many, key=lambda delimiter: many[delimiter])
+
+
+def _is_broken(lines: Sequence[str], delimiter: str) -> bool:
+    """Whether a quoted text does not end where its cell ends; one that goes on beyond the lines is not broken."""
+    try:
+        for _ in csv.reader(lines, delimiter=delimiter, strict=True):
+            pass
+    except csv.Error as error:
+        return "unexpected end" not in str(error)
+    return False
 
 
 def _with_quotes_as_text(layout: Layout, notes: list[str]) -> tuple[Layout, list[str]]:

@@ -8,12 +8,14 @@ from __future__ import annotations
 import itertools
 import json
 import re
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from bench.contracts import BenchError
+from bench.text import counted
 from bench.user_data.encodings import Encoding
 from bench.user_data.text_files import lines_of, whole_text
 
@@ -21,8 +23,8 @@ CHUNK = 5_000  # rows read at once
 PEEK = 1_000  # rows from which columns are guessed
 NAMED = {"text", "label", "tokens", "question", "sentence"}  # keys that tell a row from a column
 FEW = 50  # distinct values of a column that may be labels
-MISSING = ("nan", "none", "null", "n/a", "na", "-", "?")
-"""Spellings of a missing value, in lower case; suspicious as a label."""
+MISSING = ("nan", "none", "null", "n/a", "na", "-", "?", "\\n")
+"""Spellings of a missing value, in lower case (`\\N` is that of databases); suspicious as a label."""
 
 BLANKS = re.compile(r"\s*")
 
@@ -34,7 +36,8 @@ class RawTable:
     """Rows with named columns; they can be read repeatedly.
 
     names: label names by column, where a column holds their numbers. notes: lines for the user.
-    repeated: names that several columns have. short: the least width of a row and its line, where one lacks cells.
+    repeated: names that several columns have. short: the least width of a row, its line, and what may be wrong with
+    it, where one lacks cells.
     with_first_line: the rows with the line that was taken for the names, where that line looks like a row."""
 
     where: str
@@ -43,12 +46,22 @@ class RawTable:
     names: Mapping[str, Sequence[str]] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
     repeated: frozenset[str] = frozenset()
-    short: tuple[int, int] | None = None
+    short: tuple[int, int, str] | None = None
     with_first_line: Callable[[], Iterable[RawRow]] | None = None
 
     def peek(self) -> list[RawRow]:
         """The first rows."""
         return list(itertools.islice(self.rows(), PEEK))
+
+
+def apart(header: Sequence[str]) -> tuple[list[str], list[str]]:
+    """The columns' names, each once, and those that the header has more than once."""
+    counts = Counter(name for name in header if name)
+    columns = [
+        (f"{name}#{number}" if counts[name] > 1 else name) if name else f"column {number}"
+        for number, name in enumerate(header, 1)
+    ]
+    return columns, [name for name, count in counts.items() if count > 1]
 
 
 def read_json_lines(path: Path, encoding: Encoding) -> RawTable:
@@ -174,7 +187,9 @@ def _records(value: Any) -> tuple[Sequence[RawRow], str] | None:
     if len(lists) == 1:
         ((key, rows),) = lists.items()
         if all(isinstance(row.get("row"), dict) for row in rows):
-            return [row["row"] for row in rows], f"under '{key}', each under 'row'"
+            cut = sum(bool(row.get("truncated_cells")) for row in rows)
+            short = f"; {counted(cut, 'row has', 'rows have')} cells that the viewer cut" if cut else ""
+            return [row["row"] for row in rows], f"under '{key}', each under 'row'{short}"
         return rows, f"under '{key}'"
     return _columns(value)
 
@@ -200,9 +215,18 @@ def _columns(value: Mapping[str, Any]) -> tuple[Sequence[RawRow], str] | None:
     alike = all(isinstance(item, dict) and item and list(item) == list(items[0]) for item in items)
     if len(items) < 2 or not alike:
         return None
-    if set(items[0]) & NAMED or any(isinstance(cell, dict) for cell in items[0].values()):
+    if _are_rows(value, items[0]):
         return items, "given by key"
     return [{name: column[key] for name, column in value.items()} for key in items[0]], "given as columns"
+
+
+def _are_rows(value: Mapping[str, Any], first: Mapping[str, Any]) -> bool:
+    """Whether the objects under keys are rows, not columns: the other keys then name columns. Rows are numbered, or
+    there are more of them."""
+    numbered, within = (all(map(str.isdecimal, keys)) for keys in (value, first))
+    if numbered != within:
+        return numbered
+    return bool(set(first) & NAMED) or len(value) > len(first)
 
 
 def _notes(encoding: Encoding) -> tuple[str, ...]:

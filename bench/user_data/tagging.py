@@ -130,7 +130,7 @@ def _form(kinds: Counter[str], where: str) -> str:
 
 def _check_bare_types(counts: Counter[str], kinds: Counter[str], outside: str, where: str) -> None:
     """BenchError where tags without B- and I- are no types of entities."""
-    odd = next((tag for tag in kinds if re.search(r"[\s=]", tag) or len(tag) > 40), None)
+    odd = next((tag for tag in kinds if re.search(r"[\s=*]|^\(|\)$", tag) or len(tag) > 40), None)
     once = [tag for tag, count in kinds.items() if count == 1]
     if not counts[outside]:
         raise _implausible(where, f"no word is outside an entity, and the tags are {_some(kinds)}")

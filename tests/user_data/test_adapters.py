@@ -98,7 +98,7 @@ def test_words_are_no_numbers(tmp_path: Path) -> None:
     path = table(tmp_path / "a.csv", text=TEXTS, label=LABELS)
     assert refused(path, adapter="regression").code == "constant-label"
     path = table(tmp_path / "b.csv", text=TEXTS, label=[*LABELS[:38], 1, 2])
-    assert refused(path, adapter="regression").code == "unusable-rows"
+    assert refused(path, adapter="regression").code == "not-numbers"
     path = table(tmp_path / "c.csv", text=TEXTS, label=[2.5] * 40)
     assert refused(path, adapter="regression").code == "constant-label"
 
