@@ -1,8 +1,9 @@
 """`python` for tests that start many programs: the time to import torch is spent once.
 
-A program that it runs is a process with its own files, folder, environment and import of this project, forked from
-one that has imported the large libraries (warm_server.py). Two things are not as in a cold start, so tests of them use
-`sys.executable`: what is imported when, and the order of sets, which is the same in all its programs."""
+A program that it runs is a process with its own files, folder, environment and import of this project, forked
+from one that has imported the large libraries (warm_server.py). Two things differ from a cold start: what is
+imported when, and the hash seed, which all its programs share. Tests of these use `sys.executable`, and a test
+that compares two runs to the bit starts one of them cold."""
 
 from __future__ import annotations
 

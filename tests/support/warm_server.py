@@ -1,7 +1,7 @@
 """A Python that has imported the large libraries once and forks for each program it is asked to run.
 
-`python -I warm_server.py SOCKET`, until its standard input ends. bench.* is not among what it has imported: a program
-imports this project itself, in its own order. Each request is a JSON object and the open files of `warm_client.py`."""
+`python -I warm_server.py SOCKET` serves until its standard input ends. It has not imported this project: a program
+does that itself, in its own order. A request is a JSON object and the open files of `warm_client.py`."""
 
 from __future__ import annotations
 
@@ -135,9 +135,9 @@ def _become(request: dict[str, Any], files: list[int]) -> None:
     encoding, _, errors = os.environ.get("PYTHONIOENCODING", "utf-8").partition(":")
     sys.stdin = open(0, encoding=encoding, closefd=False)  # noqa: SIM115
     sys.stdout = open(1, "w", encoding=encoding, errors=errors or None, closefd=False)  # noqa: SIM115
-    sys.stderr = open(
+    sys.stderr = open(  # noqa: SIM115
         2, "w", encoding=encoding, errors=errors or "backslashreplace", buffering=1, closefd=False
-    )  # noqa: SIM115
+    )
     sys.executable = request["executable"]
     parent = request["parent"]
     os.getppid = lambda: parent  # as the program that started it expects
