@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import signal
-from collections.abc import Callable, Sequence
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from functools import wraps
 from pathlib import Path
 from typing import Any
 
@@ -93,9 +95,42 @@ def save_tiny_encoder(folder: Path, positions: int = 64, words: Sequence[str] = 
 
 
 @pytest.fixture(scope="session")
-def tiny_encoder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def measured_once() -> Iterator[None]:
+    """Runs in this process that have a cache each share one measurement of the machine, and so one choice of
+    attention; `tests/engine/test_speeds.py` measures anew."""
+    from bench.engine.speeds import Speeds
+
+    with pytest.MonkeyPatch.context() as patch:
+        for name in ("_time_gemm", "_time_attention"):
+            patch.setattr(Speeds, name, _once(getattr(Speeds, name)))
+        yield
+
+
+def _once(measure: Callable[..., float]) -> Callable[..., float]:
+    known: dict[tuple[object, ...], float] = {}
+
+    @wraps(measure)
+    def measured(speeds: Any, *arguments: object) -> float:
+        key = (speeds._path.name, *arguments)
+        if key not in known:
+            known[key] = measure(speeds, *arguments)
+        return known[key]
+
+    return measured
+
+
+@pytest.fixture(scope="session")
+def tiny_encoder(measured_once: None, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with a random BERT of 4 layers and width 32, and its tokenizer."""
     return save_tiny_encoder(tmp_path_factory.mktemp("encoders") / "tiny-bert")
+
+
+@pytest.fixture
+def warm_workers(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Processes that the program starts share one import of the large libraries (tests/support/warm.py)."""
+    from tests.support import warm
+
+    monkeypatch.setattr(sys, "executable", warm.python())
 
 
 @pytest.fixture(scope="session")

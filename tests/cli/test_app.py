@@ -13,6 +13,7 @@ import typer.main
 
 from bench.cli.app import app
 from bench.runs.folder import Store
+from tests.support import warm
 
 ROOT = Path(__file__).parents[2]
 
@@ -98,7 +99,7 @@ def bench(here: Path) -> Command:
     }
 
     def run(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
-        command = [sys.executable, "-m", "bench", *map(str, arguments)]
+        command = [warm.python(), "-m", "bench", *map(str, arguments)]
         return subprocess.run(command, cwd=here, env=environment, capture_output=True, text=True, timeout=120)
 
     return run

@@ -15,6 +15,7 @@ import pytest
 from bench.cli.app import main
 from bench.runs.folder import Store
 from bench.runs.record import Record
+from tests.support import warm
 
 WORDS = ("good", "great", "lovely", "fine", "bad", "awful", "dull", "poor")
 
@@ -137,7 +138,7 @@ def test_a_file_is_run_reported_and_exported(
     code, said = bench("export", "model", *data, "-b", str(tiny_encoder), "-s", "probe", "--device", "cpu")
     assert code == 0, said
     done = subprocess.run(
-        [sys.executable, "model/predict.py", *inputs], capture_output=True, text=True, check=False
+        [warm.python(), "model/predict.py", *inputs], capture_output=True, text=True, check=False
     )
     assert done.returncode == 0, done.stderr
     assert len(list(csv.DictReader(done.stdout.splitlines()))) == 1

@@ -15,7 +15,7 @@ from bench.contracts import BenchError, Cell
 from bench.peers import measuring, table
 from bench.peers.measurement import Clock, MeasurementJob, SideOutcome, read, save
 from bench.runs.record import Machine
-from tests.support.made_runs import TOYS, finish
+from tests.support.made_runs import TOYS, finish_warm
 
 MakeCell = Callable[..., Cell]
 MACHINE = Machine(device="cpu", dtype="float32", threads=1, processor="p", system="s")
@@ -38,7 +38,7 @@ def measured(toy_cell: MakeCell, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 def test_the_table_goes_between_the_marks_of_a_file(measured: Path, tmp_path: Path) -> None:
     readme = tmp_path / "README.md"
     readme.write_text("before\n<!-- peers -->\nold\n<!-- /peers -->\nafter\n")
-    done = finish(["peers", "--show", "--out", str(measured), "--into", str(readme)])
+    done = finish_warm(["peers", "--show", "--out", str(measured), "--into", str(readme)])
     assert (done.returncode, done.stdout) == (0, "")
     text = readme.read_text()
     assert text.startswith("before\n<!-- peers -->\n**The same cells")

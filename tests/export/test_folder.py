@@ -21,6 +21,7 @@ from bench.export import folder as exporting
 from bench.export.card import escaped
 from bench.export.folder import export
 from bench.registry import Plugins, Registry, discover
+from tests.support import warm
 
 RECIPE = Recipe(epochs=2, batch_size=8, max_length=32, stride=8, pooling="cls", rate_scale=3)
 STRATEGIES = ("probe", "frozen", "top-layers", "gradual", "full", "lp-ft", "lora", "full-mean", "probe-mean")
@@ -252,7 +253,7 @@ def test_a_folder_that_is_there_is_not_touched(
 
 def run_script(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, str(folder / "predict.py"), *words],
+        [warm.python(), str(folder / "predict.py"), *words],
         capture_output=True,
         text=True,
         timeout=300,

@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import json
 import subprocess
-import sys
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -20,6 +19,7 @@ from bench.engine.group import RunContext, prepare_group
 from bench.engine.machine import Device
 from bench.export.folder import export
 from bench.registry import Registry, discover
+from tests.support import warm
 
 RECIPE = Recipe(epochs=3, batch_size=8, max_length=32, stride=8, rate_scale=3)
 TASKS = ("toy-pairs", "toy-numbers", "toy-labels")
@@ -74,7 +74,7 @@ def test_the_script_reads_a_file_and_writes_csv(
         table = csv.writer(file)
         table.writerows([("first", "second"), *((row.text, row.pair) for row in rows)])
     columns = ["--text", "first", *(["--pair", "second"] if task == "toy-pairs" else [])]
-    script = [sys.executable, str(models[task, pooling] / "predict.py")]
+    script = [warm.python(), str(models[task, pooling] / "predict.py")]
     done = subprocess.run(
         [*script, "--file", str(tmp_path / "in.csv"), *columns, "--out", str(tmp_path / "out.csv")],
         capture_output=True,
@@ -100,7 +100,7 @@ def test_the_script_reads_a_file_and_writes_csv(
 
 
 def test_one_text_of_a_pair_is_refused_with_the_way_out(models: dict[tuple[str, str], Path]) -> None:
-    script = [sys.executable, str(models["toy-pairs", "cls"] / "predict.py"), "one text"]
+    script = [warm.python(), str(models["toy-pairs", "cls"] / "predict.py"), "one text"]
     done = subprocess.run(script, capture_output=True, text=True, check=False)
     assert done.returncode != 0
     assert "give two texts" in done.stderr

@@ -13,7 +13,7 @@ import pytest
 from bench.contracts import BenchError
 from bench.runs.folder import Store
 from bench.runs.integrity import verify
-from tests.support.made_runs import MOMENTS, ToySuite, finish, results
+from tests.support.made_runs import MOMENTS, ToySuite, finish_warm, results
 
 
 def mounted(folder: Path, options: str) -> None:
@@ -67,7 +67,7 @@ def test_a_run_on_a_full_disk_stops_with_2_and_goes_on_when_there_is_room(
             pass
     os.truncate(filler, filler.stat().st_size - 60_000)  # room for some cells, not for all
     run = small_disk / "run"
-    done = grid.finish(run)
+    done = grid.finish_warm(run)
     assert done.returncode == 2, done.stderr
     last = done.stderr.strip().splitlines()[-1]
     assert last.startswith("transferbench: ")
@@ -76,7 +76,7 @@ def test_a_run_on_a_full_disk_stops_with_2_and_goes_on_when_there_is_room(
     kept = results(run)
     assert kept == {cell: undisturbed[cell] for cell in kept}
     filler.unlink()
-    assert grid.finish(run).returncode == 0
+    assert grid.finish_warm(run).returncode == 0
     assert results(run) == undisturbed
 
 
@@ -84,7 +84,7 @@ def test_a_read_only_folder_is_one_line(grid: ToySuite, tmp_path: Path) -> None:
     folder = tmp_path / "disk"
     mounted(folder, "ro,size=64k")
     try:
-        done = grid.finish(folder / "run")
+        done = grid.finish_warm(folder / "run")
     finally:
         subprocess.run(["umount", "-l", str(folder)], check=False)
     assert done.returncode == 2
@@ -97,26 +97,26 @@ def test_a_folder_that_rots_is_found_mended_and_run_again(
     grid: ToySuite, undisturbed: dict[str, object], tmp_path: Path
 ) -> None:
     run = tmp_path / "run"
-    assert grid.finish(run).returncode == 0
+    assert grid.finish_warm(run).returncode == 0
     records = sorted((run / "records").rglob("*.json"))
     predictions = sorted((run / "predictions").rglob("*.parquet"))
     records[0].write_bytes(records[0].read_bytes()[:-7])
     predictions[3].write_bytes(b"rot" + predictions[3].read_bytes()[3:])
-    table = finish(["table", str(run)])
+    table = finish_warm(["table", str(run)])
     assert table.returncode == 2
     assert str(records[0]) in table.stderr
     assert "status RUN --check --repair" in table.stderr
-    assert finish(["status", "--check", str(run)]).returncode == 1
-    assert finish(["status", "--check", str(run), "--repair"]).returncode == 0
-    assert finish(["status", "--check", str(run)]).returncode == 0
-    again = grid.finish(run)
+    assert finish_warm(["status", "--check", str(run)]).returncode == 1
+    assert finish_warm(["status", "--check", str(run), "--repair"]).returncode == 0
+    assert finish_warm(["status", "--check", str(run)]).returncode == 0
+    again = grid.finish_warm(run)
     assert again.returncode == 0
     assert "2 cells to run; 10 finished before" in again.stderr
     assert results(run) == undisturbed
 
 
 def test_debug_shows_the_traceback_and_without_it_there_is_one_line() -> None:
-    plain, debug = (finish(["table", "nowhere", *more]) for more in ([], ["--debug"]))
+    plain, debug = (finish_warm(["table", "nowhere", *more]) for more in ([], ["--debug"]))
     assert (plain.returncode, debug.returncode) == (2, 2)
     assert len(plain.stderr.splitlines()) == 1
     assert "Traceback" in debug.stderr

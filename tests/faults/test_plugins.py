@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from bench.runs.folder import Store
-from tests.support.made_runs import NASTY, TOYS, finish
+from tests.support.made_runs import NASTY, TOYS, finish_warm
 
 TASK = """
 import os
@@ -39,7 +39,7 @@ def run(folder: Path, backbone: Path, *more: str, **places: str) -> tuple[int, s
     (folder / "suite.toml").write_text(grid)
     plugins = ["--plugin", str(folder / "mine.py"), "--plugin", str(TOYS), "--plugin", str(NASTY)]
     where = ["--out", str(folder / "run"), "--device", "cpu", "--threads", "1"]
-    done = finish(["run", str(folder / "suite.toml"), *plugins, *where, *more])
+    done = finish_warm(["run", str(folder / "suite.toml"), *plugins, *where, *more])
     return done.returncode, done.stderr
 
 

@@ -63,7 +63,7 @@ def survived(tiny_encoder: Path, tmp_path_factory: pytest.TempPathFactory) -> Su
     suite = ToySuite.write(folder / "nasty.toml", tiny_encoder, [*(LONG if MOMENTS else ()), *EXPECTED])
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv(FOLDER, str(folder))
-        done = suite.finish(folder / "run", "--timeout", "30")
+        done = suite.finish_warm(folder / "run", "--timeout", "30")
     return Survived(folder / "run", done.returncode, done.stdout, done.stderr)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -18,6 +19,7 @@ from bench.profiling import device_check, order
 from bench.profiling.made_up import MadeUp
 from bench.registry import discover
 from tests.cli.test_measure import Command, bench
+from tests.support import warm
 
 __all__ = ["bench"]
 
@@ -36,6 +38,7 @@ def test_the_check_measures_both_sides_and_two_orders(
     bench: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """On a GPU `make gpu-check` runs the command itself."""
+    monkeypatch.setattr(sys, "executable", warm.python())
     monkeypatch.setattr(device_check, "ROUNDS", 1)
     monkeypatch.setattr(device_check, "STRATEGIES", ("full", "frozen"))
     where = ["--device", "cpu", "--threads", 1, "--limit", 900]  # other work may slow it down
@@ -57,18 +60,19 @@ def test_the_check_measures_both_sides_and_two_orders(
 
 
 def test_a_limit_ends_it_with_what_there_is(monkeypatch: pytest.MonkeyPatch) -> None:
-    real = device_check._engine
-
-    def slow(*arguments: object) -> device_check.Turn:
+    def engine(*_: object) -> device_check.Turn:
         if slow_from_here.pop(0):
             time.sleep(60)
-        return real(*arguments)  # type: ignore[arg-type]
+        return turn
 
+    turn = device_check.Turn(4, 1.0, 1.5, 2**20)
     slow_from_here = [False, True]
-    monkeypatch.setattr(device_check, "_engine", slow)
+    monkeypatch.setattr(device_check, "_engine", engine)
+    monkeypatch.setattr(device_check, "_trainer", lambda *_: turn)
+    monkeypatch.setattr(device_check.Speeds, "gemm", lambda _: 1e9)
     monkeypatch.setattr(order, "measure", lambda *_: [])
     began = time.monotonic()
-    table = device_check.check("cpu", 30.0, threads=1).table
+    table = device_check.check("cpu", 10.0, threads=1).table
     assert time.monotonic() - began < 59
     found = cells_of(table)
     assert found["full", "this engine"]["rounds"] == 1
@@ -132,6 +136,7 @@ def test_an_action_that_a_cell_would_take_for_its_own_failure_is_ended_all_the_s
     assert device_check._until(5.0, lambda: None)
 
 
+@pytest.mark.usefixtures("warm_workers")
 def test_profile_runs_a_group_in_two_orders(
     bench: Command, tiny_encoder: Path, toy_plugin: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

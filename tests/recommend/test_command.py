@@ -16,6 +16,7 @@ from typer.testing import CliRunner
 
 from bench.cli import app as program
 from bench.contracts import BenchError
+from tests.support import warm
 
 
 @pytest.fixture
@@ -81,7 +82,7 @@ def test_recommend_names_says_and_hands_over(
     printed = done.output.split("Try: ")[1].split("\n")[0]
     assert printed.startswith(f"python {tmp_path / 'best.model' / 'predict.py'}")
     shown = subprocess.run(
-        [sys.executable, str(tmp_path / "best.model" / "predict.py"), "a text"],
+        [warm.python(), str(tmp_path / "best.model" / "predict.py"), "a text"],
         capture_output=True,
         text=True,
         check=True,

@@ -13,7 +13,7 @@ import pytest
 from bench.analysis.loading import Run, arrays
 from bench.report.chart_text import LONGEST, fit
 from bench.runs.folder import Store
-from tests.support.made_runs import finish
+from tests.support.made_runs import finish_warm
 from tests.support.report_runs import Grid, make_run, save_run
 
 METRIC = 'score\x00\x1b[31m\n"]\\\u2028\u202e\ufffe\uffff'
@@ -48,7 +48,7 @@ def _renamed(metric: str) -> str:
 
 
 def test_report_draws_them(hostile: Store, tmp_path: Path):
-    made = finish(["report", str(hostile.path), "-o", str(tmp_path / "page.html")])
+    made = finish_warm(["report", str(hostile.path), "-o", str(tmp_path / "page.html")])
     assert (made.returncode, made.stderr) == (0, "")
     text = (tmp_path / "page.html").read_text(encoding="utf-8")
     assert "<svg" in text
@@ -58,7 +58,7 @@ def test_report_draws_them(hostile: Store, tmp_path: Path):
 @pytest.mark.parametrize("kind", ["pareto", "curves", "convergence", "shift"])
 def test_plot_draws_them(kind: str, hostile: Store, tmp_path: Path):
     figure = tmp_path / "figure.svg"
-    made = finish(["plot", str(hostile.path), "--kind", kind, "--out", str(figure)])
+    made = finish_warm(["plot", str(hostile.path), "--kind", kind, "--out", str(figure)])
     assert (made.returncode, made.stderr) == (0, "")
     xml.etree.ElementTree.parse(figure)  # raises where a character is none of XML's
 

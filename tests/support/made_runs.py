@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from bench.runs.folder import Store
+from tests.support import warm
 
 MOMENTS = int(os.environ.get("TRANSFERBENCH_FAULTS", "0"))
 """Random moments at which `make faults` kills; 0 in `make test`, which runs the fast part of the suite."""
@@ -65,6 +66,10 @@ class ToySuite:
         """`python -m bench run`, waited for."""
         return finish(self.arguments(run, *more))
 
+    def finish_warm(self, run: Path, *more: str) -> subprocess.CompletedProcess[str]:
+        """The same on tests.support.warm: for tests of what a run does, not of how its processes start."""
+        return finish_warm(self.arguments(run, *more))
+
 
 def start(arguments: Sequence[str]) -> subprocess.Popen[str]:
     return subprocess.Popen(
@@ -79,8 +84,16 @@ def start(arguments: Sequence[str]) -> subprocess.Popen[str]:
 
 
 def finish(arguments: Sequence[str], limit: float = 300) -> subprocess.CompletedProcess[str]:
+    return _finish(sys.executable, arguments, limit)
+
+
+def finish_warm(arguments: Sequence[str]) -> subprocess.CompletedProcess[str]:
+    return _finish(warm.python(), arguments, 300)
+
+
+def _finish(python: str, arguments: Sequence[str], limit: float) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, "-m", "bench", *arguments],
+        [python, "-m", "bench", *arguments],
         cwd=ROOT,
         env=_environment(),
         capture_output=True,

@@ -141,14 +141,14 @@ class Counts(Nasty):
 @dataclass(frozen=True)
 class DiesTogether(Strategy):
     """Trains a head alone, so that its seeds train together, and does something to the worker beforehand: only
-    there is torch imported. FOLDER/deaths holds how often the worker is killed; -1: it hangs."""
+    there is the engine imported. FOLDER/deaths holds how often the worker is killed; -1: it hangs."""
 
     name = "dies-together"
     summary = "Kills the worker at which its seeds train together"
 
     def phases(self, depth: int) -> tuple[Phase, ...]:
         left = Path(os.environ[FOLDER]) / "deaths"
-        if "torch" in sys.modules and left.exists():
+        if "bench.engine.cell" in sys.modules and left.exists():
             deaths = int(left.read_text())
             if deaths < 0:
                 time.sleep(3600)

@@ -11,7 +11,6 @@ import os
 import re
 import shutil
 import subprocess
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -23,6 +22,7 @@ from bench.data.rows import cached_splits
 from bench.data.sources import Sources
 from bench.registry import discover
 from tests.conftest import save_tiny_encoder
+from tests.support import warm
 from tests.support.toy_kinds import ToyKinds
 from tests.support.toy_tasks import BAD, GOOD, THINGS, WORDS, ToyNER, ToyQA, cut
 
@@ -50,7 +50,7 @@ class TinyWorld:
         world.programs.mkdir()
         for name, command in {"python": "", "transferbench": "-m bench"}.items():
             path = world.programs / name
-            path.write_text(f'#!/bin/sh\nexec "{sys.executable}" {command} "$@"\n')
+            path.write_text(f'#!/bin/sh\nexec "{warm.python()}" {command} "$@"\n')
             path.chmod(0o755)
         return world
 
