@@ -26,10 +26,9 @@ INVERSE_PENALTIES = (0.3, 1.0, 3.0, 10.0, 30.0, 100.0)
 MOST = 200_000  # words and pairs of words
 SEARCHED = 5_000  # training rows, at most, that the penalty is chosen with
 FEW_WORDS = 3  # words a text, below which characters stand for them
-LONG_WORD = (
-    12  # characters of a word, above which they are clauses without blanks, and characters stand for them
-)
 WORD = re.compile(r"\w+")
+UNSPACED = re.compile(r"[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u2e80-\u9fff\uf900-\ufaff]")
+"""Characters of scripts without blanks between words."""
 SURE = 20.0
 """The logit of a label that all training rows have; its negative of one that none has."""
 UNSEEN = -1e4
@@ -111,10 +110,11 @@ class _Penalty:
 
 
 def _vectors(texts: Sequence[str]) -> TfidfVectorizer | None:
-    """TF-IDF of words, or of characters where texts have too few words, or words too long to be words."""
-    lengths = [len(word) for text in texts for word in WORD.findall(text)]
-    are_words = median(len(text.split()) for text in texts) >= FEW_WORDS
-    if are_words and lengths and median(lengths) <= LONG_WORD:
+    """TF-IDF of words, or of characters where texts have few words or no blanks between them."""
+    several = median(len(text.split()) for text in texts) >= FEW_WORDS
+    letters = sum(len(word) for text in texts for word in WORD.findall(text))
+    unspaced = sum(len(UNSPACED.findall(text)) for text in texts)
+    if several and 2 * unspaced < letters:
         return TfidfVectorizer(
             sublinear_tf=True, token_pattern=r"(?u)\w+", ngram_range=(1, 2), max_features=MOST
         ).fit(texts)
