@@ -178,9 +178,26 @@ class Registry:
             phases = self.phases(cell)
         except BenchError as error:
             return str(error)
+        if catalog.kind_of(cell.backbone) == "counts" and (reason := self._not_on_counts(cell, phases)):
+            return reason
         if any(p.objective == "contrastive" for p in phases) and self.task(cell.task).head != "pooled":
             return (
                 f"strategy '{cell.strategy}' needs one label for each text, and task '{cell.task}' has none"
+            )
+        return ""
+
+    def _not_on_counts(self, cell: Cell, phases: tuple[Phase, ...]) -> str:
+        """Why the cell cannot be run on counts of words: they have no weights, and give one vector a text."""
+        strategy = self.strategy(cell)
+        changes = type(strategy).adapt is not Strategy.adapt or not strategy.pretrained
+        if changes or len(phases) > 1 or phases[0].solver != "lbfgs":
+            return (
+                f"strategy '{cell.strategy}' needs an encoder, and '{cell.backbone}' has none: use probe, which "
+                "solves for the head alone"
+            )
+        if not catalog.reads(cell.backbone, self.task(cell.task).head):
+            return (
+                f"'{cell.backbone}' reads whole texts, and task '{cell.task}' needs an answer for their words"
             )
         return ""
 

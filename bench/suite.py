@@ -15,6 +15,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from bench.contracts import BenchError, Cell, Recipe
+from bench.models import catalog
 from bench.models.pooling import family_pooling, own_pooling
 from bench.planning.grids import Filters, Grid, SuiteGrids
 from bench.planning.rates import Development, Rates, check_unchanged
@@ -285,7 +286,8 @@ def cells(suite: Suite, plugins: Plugins, filters: Filters | None = None) -> lis
     """The suite's cells, task by task and backbone by backbone: cells that share a prefix are neighbours.
 
     Nothing that the filters name is left out: a task that the suite lacks gets all of its grids; a strategy or
-    backbone without a cell is added to the tasks that the filters name, or to all where no task has it."""
+    backbone without a cell is added to the tasks that the filters name, or to all where no task has it. A backbone
+    that the filters do not name is left out of tasks whose head it cannot serve."""
     filters = filters or Filters()
     for name, options in suite.strategies.items():
         plugins.strategy(name, options.items())
@@ -302,9 +304,10 @@ def cells(suite: Suite, plugins: Plugins, filters: Filters | None = None) -> lis
         raise BenchError(f"{filters.seeds} seeds: a suite has at most {MOST_SEEDS:,}", code="too-many-seeds")
     found: dict[str, Cell] = {}
     for task, recipe in recipes.items():
-        plugins.task(task)
+        head = plugins.task(task).head
         for grid in grids[task.partition("@")[0]]:
-            for backbone, strategy in itertools.product(grid.backbones, grid.strategies):
+            fitting = [b for b in grid.backbones if b in filters.backbones or catalog.reads(b, head)]
+            for backbone, strategy in itertools.product(fitting, grid.strategies):
                 if suite.pools_as_backbone(task.partition("@")[0]):
                     recipe = replace(recipe, pooling=own_pooling(backbone).kind)
                 elif not suite.says_pooling(task.partition("@")[0]):

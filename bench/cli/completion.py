@@ -31,9 +31,10 @@ def tasks(incomplete: str) -> Iterator[Entry]:
 
 
 def backbones(incomplete: str) -> Iterator[Entry]:
-    from bench.models.catalog import BACKBONES
+    from bench.models.catalog import BACKBONES, COUNTS, TRAINED
 
-    return _matching(((name, entry.summary) for name, entry in BACKBONES.items()), incomplete)
+    packaged = {name: entry.summary for name, entry in BACKBONES.items()}
+    return _matching({**packaged, **TRAINED, **COUNTS}.items(), incomplete)
 
 
 def settings(incomplete: str) -> Iterator[Entry]:

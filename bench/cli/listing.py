@@ -70,11 +70,12 @@ def list_command(
 
 def _catalogue(plugins: Plugins) -> dict[str, list[dict[str, str]]]:
     from bench import suite
-    from bench.models.catalog import BACKBONES, TRAINED
+    from bench.models.catalog import BACKBONES, COUNTS, TRAINED
     from bench.models.families.abilities import abilities
 
     others = {
         **TRAINED,
+        **COUNTS,
         "gensim-data:<name>": "word vectors of the gensim-data collection",
         "<name or folder>": "any encoder or decoder of Hugging Face with safetensors; also name@revision",
         "<file>": "word vectors: gensim .kv, word2vec, GloVe, fastText",

@@ -12,6 +12,7 @@ import torch
 
 from bench.contracts import BenchError, Cell
 from bench.engine.cell import ANYTHING, CellWatch, Tests, run_cells
+from bench.engine.counts import CountsGroup, run_counts
 from bench.engine.divergence import Diverged
 from bench.engine.group import CellGroup, RunContext
 from bench.engine.machine import describe
@@ -26,7 +27,7 @@ class Attempt:
     group: makes what the cells of a group share, in a given context. watch: hears the learning curves. log: keeps a
     cell's traceback and says where. adaptations: what was changed before this attempt."""
 
-    group: Callable[[Cell, RunContext], CellGroup]
+    group: Callable[[Cell, RunContext], CellGroup | CountsGroup]
     watch: CellWatch
     log: Callable[[Cell, BaseException], str]
     retry_fp32: bool = False
@@ -122,7 +123,11 @@ def _try(cells: Sequence[Cell], context: RunContext, terms: Attempt) -> Generato
         yield from [_failure(cell, error, terms) for cell in left]
         return
     try:
-        for found in run_cells(cells, group, context, terms.watch):
+        if isinstance(group, CountsGroup):
+            outcomes = run_counts(cells, group, context)
+        else:
+            outcomes = run_cells(cells, group, context, terms.watch)
+        for found in outcomes:
             cell = left.pop(0)
             yield _judged(cell, found, context, terms) if isinstance(found, BaseException) else found
     except (Exception, SystemExit) as error:

@@ -247,7 +247,7 @@ def score(cell: Cell, trained: Trained, group: CellGroup, context: RunContext) -
             **task.columns(examples, predictions),
             **kept.columns(pooled_windows(logits, group.encoded[name])),
         }
-        tests[name] = {"id": [example.id for example in examples], **_groups(examples), **columns}
+        tests[name] = {"id": [example.id for example in examples], **groups_of(examples), **columns}
     seconds = _seconds(group, trained, evaluating)
     lengths = group.splits["train"].lengths
     trained_plan, steps = as_trained(plan, fitted.phase_steps, fitted.boundaries)
@@ -286,7 +286,7 @@ def score(cell: Cell, trained: Trained, group: CellGroup, context: RunContext) -
     return record, tests
 
 
-def _groups(examples: Sequence[Any]) -> dict[str, list[str]]:
+def groups_of(examples: Sequence[Any]) -> dict[str, list[str]]:
     """The document of each example, where examples have one: intervals resample by it."""
     groups = [example.group for example in examples]
     return {"group": groups} if any(groups) else {}

@@ -206,7 +206,7 @@ def prepare_group(cell: Cell, context: RunContext, earlier: KeptRows | None = No
         given=given,
         frozen=frozen,
         prefix=Prefix(frozen, splits, head, context.device, storage),
-        data=_data(task, rows, labels, encoded["train"]),
+        data=data_of(task, rows, labels, encoded["train"].truncated / max(len(encoded["train"]), 1)),
         words=Words(mask, tuple(int(token) for token in special if token >= 0)),
         seconds=watch.seconds + loaded.spared,
         unlabelled=unlabelled,
@@ -219,7 +219,8 @@ def head_of(task: Task, backbone: Backbone, labels: tuple[str, ...], recipe: Rec
     return Head(task.head, backbone.output_width, len(labels) or 2, recipe, backbone.joined)
 
 
-def _data(task: Task, rows: Splits, labels: tuple[str, ...], train: Encoded) -> Data:
+def data_of(task: Task, rows: Splits, labels: tuple[str, ...], truncated: float = 0.0) -> Data:
+    """What a record says of its rows. truncated: the share of training sequences that were cut."""
     named = {"train": rows.train, "validation": rows.validation, **rows.scored()}
     every = [example for examples in named.values() for example in examples]
     return Data(
@@ -227,6 +228,6 @@ def _data(task: Task, rows: Splits, labels: tuple[str, ...], train: Encoded) -> 
         task_version=task.version,
         sizes={name: len(examples) for name, examples in named.items()},
         labels=labels,
-        truncated=train.truncated / max(len(train), 1),
+        truncated=truncated,
         majority=task.score(rows.test, task.trivial(rows.train, rows.test)),
     )

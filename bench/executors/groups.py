@@ -24,7 +24,7 @@ class Groups:
         self._together = together
         self._cells: dict[Key, list[Cell]] = {}
         # word vectors first: they are read once for all tasks and leave memory before an encoder comes
-        for cell in sorted(cells, key=lambda cell: kind_of(cell.backbone) != "vectors"):
+        for cell in sorted(cells, key=lambda cell: kind_of(cell.backbone) == "encoder"):
             self._cells.setdefault(cell.group_key, []).append(cell)
         for key, members in self._cells.items():
             members.sort(key=lambda cell: cell.seed)  # a first table stands early and then fills

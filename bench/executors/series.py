@@ -13,6 +13,7 @@ from functools import partial
 from bench.contracts import BenchError, Cell
 from bench.engine.attempt import Attempt, attempt
 from bench.engine.compiling import missing_compiler
+from bench.engine.counts import CountsGroup, prepare_counts
 from bench.engine.group import CellGroup, RunContext, prepare_group
 from bench.engine.kept_rows import KeptRows
 from bench.engine.machine import choose_device
@@ -20,6 +21,7 @@ from bench.engine.speeds import Speeds
 from bench.engine.warm_up import WarmUp
 from bench.executors.contract import Work
 from bench.executors.groups import Key
+from bench.models.catalog import kind_of
 from bench.registry import Registry
 from bench.runs import load
 from bench.runs.listeners import Listener
@@ -51,7 +53,7 @@ class Series:
         )
         self._warm_up = WarmUp()
         self._key: Key | None = None
-        self._group: CellGroup | None = None
+        self._group: CellGroup | CountsGroup | None = None
 
     def run(
         self, cells: Sequence[Cell], listener: Listener, adaptations: tuple[str, ...] = ()
@@ -82,7 +84,7 @@ class Series:
             self._work.store.save(record, tests)
             yield record
 
-    def _group_of(self, cell: Cell, context: RunContext, listener: Listener) -> CellGroup:
+    def _group_of(self, cell: Cell, context: RunContext, listener: Listener) -> CellGroup | CountsGroup:
         """What the cell's group shares; kept for the next cell where the context is the usual one."""
         if context is not self._context:
             self._forget()
@@ -99,13 +101,22 @@ class Series:
         """What the last group's encoder gave, where this cell's group differs in its rows alone. Word vectors may
         have been trained on the rows."""
         last, options = self._group, self._work.options
-        if last is None or self._key is None or not options.growing or options.deterministic:
+        if (
+            not isinstance(last, CellGroup)
+            or self._key is None
+            or not options.growing
+            or options.deterministic
+        ):
             return None
         alike = last.given.depth and _but_rows(self._key) == _but_rows(cell.group_key)
         return last.prefix.rows(last.setup.attention) if alike else None
 
-    def _prepare(self, cell: Cell, context: RunContext, earlier: KeptRows | None = None) -> CellGroup:
+    def _prepare(
+        self, cell: Cell, context: RunContext, earlier: KeptRows | None = None
+    ) -> CellGroup | CountsGroup:
         """What the cell's group shares, and everything used once, so that no cell is charged for a first use."""
+        if kind_of(cell.backbone) == "counts":
+            return prepare_counts(cell, context)
         self._warm_up.machine(cell, context)
         group = prepare_group(cell, context, earlier)
         self._warm_up.group(cell, group, context)
@@ -116,7 +127,8 @@ class Series:
         if record.machine is None:
             return record
         device, cache = self._context.device, self._context.registry.sources.cache
-        update = {"rate": Speeds(device, cache).gemm(), "warm_up": self._warm_up.take(), "load": found}
+        rate = 0.0 if kind_of(record.cell.backbone) == "counts" else Speeds(device, cache).gemm()
+        update = {"rate": rate, "warm_up": self._warm_up.take(), "load": found}
         machine = record.machine.model_copy(update=update)
         return record.model_copy(update={"machine": machine})
 

@@ -85,9 +85,10 @@ def check_exportable(cell: Cell, registry: Registry) -> None:
             "into them; export lora, which learns the same updates",
             "export-four-bits",
         )
-    if kind_of(cell.backbone) == "vectors":
+    if kind_of(cell.backbone) != "encoder":
+        what = "word vectors have" if kind_of(cell.backbone) == "vectors" else "counts of words have"
         raise BenchError(
-            f"cannot export {cell.strategy} on {cell.backbone}: word vectors have no transformers class",
+            f"cannot export {cell.strategy} on {cell.backbone}: {what} no transformers class",
             "export-no-form",
         )
 

@@ -42,6 +42,9 @@ BASE = Shape(12, 768, 3072, 30_522)
 VECTORS = Shape(0, 300, 0, 1_000_000)
 """The assumed shape of a file of word vectors."""
 
+COUNTED = Shape(0, 2, 0, 200_000)
+"""The assumed shape of counts: two outputs for each word and pair of words."""
+
 DEPTH_KEYS = ("num_hidden_layers", "n_layers", "num_layers", "n_layer")
 """The names of the number of layers in configurations."""
 
@@ -96,9 +99,20 @@ TRAINED: dict[str, str] = {
 }
 """Word vectors that are trained on the task."""
 
+COUNTS: dict[str, str] = {
+    "tfidf": "TF-IDF of words and pairs of words, without an encoder: the floor; for probe, on whole texts",
+}
+"""Counts of words instead of an encoder: a model of scikit-learn reads them."""
 
-def kind_of(name: str) -> Literal["encoder", "vectors"]:
-    """`vectors` for word vectors, `encoder` for everything else: a Hugging Face name or folder."""
+COUNTS_VERSION = 1
+"""Raised when the same texts give other counts or another model of them."""
+
+
+def kind_of(name: str) -> Literal["encoder", "vectors", "counts"]:
+    """`vectors` for word vectors, `counts` for counts of words, `encoder` for everything else: a name or folder of
+    Hugging Face."""
+    if name in COUNTS:
+        return "counts"
     if name in BACKBONES:
         return BACKBONES[name].kind
     if name in TRAINED or name.startswith(gensim_data.PREFIX):
@@ -107,10 +121,17 @@ def kind_of(name: str) -> Literal["encoder", "vectors"]:
     return "vectors" if is_vectors else "encoder"
 
 
+def reads(name: str, head: str) -> bool:
+    """Whether a head of this kind can stand on the backbone: on counts of words, one of whole texts alone."""
+    return kind_of(name) != "counts" or head == "pooled"
+
+
 def identity(name: str) -> str:
     """What identifies the weights: a pinned digest, a digest of local files, or a hub name.
 
     Raises BenchError where a local path does not exist or holds no safetensors."""
+    if name in COUNTS:
+        return f"{name}:{COUNTS_VERSION}"
     if name in BACKBONES:
         return BACKBONES[name].package.sha256
     if name in TRAINED or name.startswith(gensim_data.PREFIX):
@@ -133,11 +154,11 @@ def identity(name: str) -> str:
 
 
 def depth(name: str, sources: Sources) -> int:
-    """Encoder layers of a backbone, from its configuration alone; 0 for word vectors. Raises BenchError."""
+    """Encoder layers of a backbone, from its configuration alone; 0 where it has none. Raises BenchError."""
     identity(name)
     if name.startswith(gensim_data.PREFIX):
         gensim_data.vector_file(name)
-    if kind_of(name) == "vectors":
+    if kind_of(name) != "encoder":
         return 0
     try:
         config = json.loads(_config_file(name, sources).read_text(encoding="utf-8"))
@@ -161,7 +182,7 @@ def architecture(name: str, sources: Sources) -> str:
 def positions(name: str, sources: Sources) -> int | None:
     """The most tokens that an encoder has positions for; None where it has no table of them. Raises BenchError."""
     depth(name, sources)
-    if kind_of(name) == "vectors":
+    if kind_of(name) != "encoder":
         return None
     config = json.loads(_config_file(name, sources).read_text(encoding="utf-8"))
     table = next((config[key] for key in TABLE_KEYS if config.get(key)), None)
@@ -194,6 +215,8 @@ def _layers(config: dict[str, Any]) -> Any:
 def shape(name: str, cache: Path) -> Shape:
     """The shape of a backbone, without a download: from its local configuration, else from its catalogue
     entry, else as well-known names have it, else BERT-base."""
+    if kind_of(name) == "counts":
+        return COUNTED
     if kind_of(name) == "vectors":
         return BACKBONES[name].shape if name in BACKBONES else VECTORS
     try:

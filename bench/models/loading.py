@@ -74,6 +74,8 @@ def load(name: str, sources: Sources, texts: Texts | None = None) -> Loaded:
 
     Raises BenchError where it does not exist, cannot be split into layers, has no safetensors or no fast
     tokenizer."""
+    if kind_of(name) == "counts":
+        raise BenchError(f"{name} counts words: it has no weights to load", code="no-weights")
     weights = identity(name)
     began = time.perf_counter()
     fetch(name, sources)

@@ -48,7 +48,7 @@ class Pooling:
 @functools.cache
 def own_pooling(name: str) -> Pooling:
     """The pooling of the backbone called `name`: the same for every strategy, in every command."""
-    if catalog.kind_of(name) == "vectors":
+    if catalog.kind_of(name) != "encoder":
         return Pooling("mean", "word vectors are averaged")
     if name in catalog.BACKBONES:
         return Pooling(catalog.BACKBONES[name].pooling, f"what {name} was trained with")
@@ -66,7 +66,7 @@ def own_pooling(name: str) -> Pooling:
 @functools.cache
 def family_pooling(name: str) -> Kind:
     """What the family of a backbone reads a text at: its last token where the model reads from left to right."""
-    if catalog.kind_of(name) == "vectors" or name in catalog.BACKBONES:
+    if catalog.kind_of(name) != "encoder" or name in catalog.BACKBONES:
         return DEFAULT
     known = family_knowing(catalog.hub_name(name)[0])
     if known and not _is_folder(name):
@@ -79,7 +79,7 @@ def family_pooling(name: str) -> Kind:
 @functools.cache
 def prompt_of(name: str) -> str:
     """What a sentence encoder puts before every text by default; '' for any other backbone."""
-    if catalog.kind_of(name) == "vectors" or name in catalog.BACKBONES:
+    if catalog.kind_of(name) != "encoder" or name in catalog.BACKBONES:
         return ""
     return default_prompt(_read(name, PROMPTS))
 
@@ -87,7 +87,7 @@ def prompt_of(name: str) -> str:
 @functools.cache
 def lowers(name: str) -> bool:
     """Whether a sentence encoder reads texts in lower case, whatever its tokenizer does."""
-    if catalog.kind_of(name) == "vectors" or name in catalog.BACKBONES:
+    if catalog.kind_of(name) != "encoder" or name in catalog.BACKBONES:
         return False
     settings = _read(name, LOWERING)
     return isinstance(settings, dict) and settings.get("do_lower_case") is True
@@ -96,7 +96,7 @@ def lowers(name: str) -> bool:
 @functools.cache
 def unused_modules(name: str) -> tuple[str, ...]:
     """The modules with weights that a sentence encoder has after its pooling, by kind; () for any other."""
-    if catalog.kind_of(name) == "vectors" or name in catalog.BACKBONES:
+    if catalog.kind_of(name) != "encoder" or name in catalog.BACKBONES:
         return ()
     return tuple(m.kind for m in modules_in(_read(name, MODULES)) if m.kind not in USED)
 

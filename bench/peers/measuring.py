@@ -50,9 +50,10 @@ def jobs(cells: Sequence[Cell], sides: Collection[Side], template: MeasurementJo
 def check(cells: Sequence[Cell], wanted: Collection[Side]) -> None:
     """BenchError where peers cannot run what is asked for."""
     for cell in cells:
-        if kind_of(cell.backbone) == "vectors":
+        if kind_of(cell.backbone) != "encoder":
+            what = "word vectors" if kind_of(cell.backbone) == "vectors" else "counts of words"
             raise BenchError(
-                f"backbone '{cell.backbone}': peers are compared on encoders, not on word vectors",
+                f"backbone '{cell.backbone}': peers are compared on encoders, not on {what}",
                 code="peers-without-vectors",
             )
         if cell.recipe.tune:

@@ -207,6 +207,8 @@ def missing_backbone(name: str, cache: Path) -> Download | None:
     if name in catalog.BACKBONES:
         package = catalog.BACKBONES[name].package
         return None if are_cached(package, package.members, cache) else _package(package)
+    if name in catalog.TRAINED or name in catalog.COUNTS:
+        return None
     if Path(name).exists() or (_hub_cache() / f"models--{name.replace('/', '--')}").is_dir():
         return None
     return Download(name, "Hugging Face hub", None)

@@ -15,6 +15,7 @@ from bench.analysis.statistics.resampling import Source, resample
 from bench.contracts import BenchError, Cell
 from bench.executors.contract import Options
 from bench.executors.launch import launching
+from bench.models.catalog import kind_of
 from bench.recommend.budget import Budgeted, BudgetSpent, until, written
 from bench.recommend.evidence import Standing, growth, standing
 from bench.recommend.floor import Floor, floor
@@ -134,6 +135,12 @@ def _floor(last: Standing, run: Run, registry: Registry, screen: Screen, deadlin
 
 def left_out(cell: Cell, terms: Terms, registry: Registry) -> dict[str, str]:
     """Why strategies do not fit the encoder. BenchError where none fits."""
+    if kind_of(terms.backbone) == "counts":
+        raise BenchError(
+            f"recommend compares ways to use an encoder, and '{terms.backbone}' has none: it is always measured "
+            "beside them; name an encoder with --backbone",
+            "no-strategy-fits",
+        )
     registry.depth(terms.backbone)
     reasons = {name: registry.incompatible(replace(cell, strategy=name)) for name in terms.strategies}
     unfit = {name: reason for name, reason in reasons.items() if reason}

@@ -1,13 +1,12 @@
-"""The honest floor: logistic regression on TF-IDF, without an encoder, on the rows that the strategies had.
+"""The honest floor: a linear model on TF-IDF, without an encoder, on the rows that the strategies had.
 
-TF-IDF of words and pairs of words with sublinear counts, and a penalty chosen on the validation rows: the baseline
-of Wang & Manning (2012, ACL) and of most papers on text classification. Where a text has no blanks, characters
-stand for words."""
+Where a run has such cells (`probe` on `tfidf`), the floor is theirs; else it is fitted here, by the same code
+(`bench/models/counts.py`)."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from statistics import median
 from typing import Any
@@ -18,17 +17,16 @@ from bench.analysis.groups import Group, Key, gather
 from bench.analysis.loading import Run
 from bench.analysis.statistics.intervals import Interval, intervals
 from bench.analysis.statistics.resampling import Resampled, Source, resample
-from bench.contracts import Cell, Splits, Task, TextExample
-from bench.data.splits import content, prepare, training_subset
-from bench.recommend.linear import Predict, fit
+from bench.contracts import Cell, Recipe, Splits, Task, TextExample
+from bench.data.splits import prepare
+from bench.models.catalog import kind_of, reads
+from bench.models.counts import Decoding, fit
 from bench.registry import Registry
 from bench.runs.record import Record
 
 NAME = "TF-IDF"
-INVERSE_PENALTIES = (0.3, 1.0, 3.0, 10.0, 30.0, 100.0)
-MOST = 200_000  # words and pairs of words
-SEARCHED = 5_000  # training rows, at most, that the penalty is chosen with
-FEW_WORDS = 3  # words a text, below which characters stand for them
+STRATEGY, BACKBONE = "probe", "tfidf"
+"""Of the floor's cells."""
 
 
 @dataclass(frozen=True)
@@ -57,50 +55,39 @@ class Floor:
 
 
 def floor(cell: Cell, run: Run, registry: Registry) -> Floor | None:
-    """The floor on the rows of a cell, against the strategies of `run` on the same task. None where the task is not
-    about one label a text, or has one label alone."""
+    """The floor on the rows of a cell, against the strategies of `run` on the same task. None where the task has no
+    one answer a text, where its rows have one label alone, or where the run's own cells of it failed."""
     task = registry.task(cell.task)
-    if task.head != "pooled":
+    if not reads(BACKBONE, task.head):
         return None
+    groups = gather([record for record in run.records if record.cell.task == cell.task])
+    own = [group for key, group in groups.items() if kind_of(key.backbone) == "counts"]
+    others = {key: group for key, group in groups.items() if kind_of(key.backbone) != "counts"}
+    source = Source(run.predictions)
+    if own:
+        done = own[0].done
+        found = resample(own[0], own[0].headline, source) if done else None
+        if found is None:
+            return None
+        return _against(others, source, lambda _: found, median(record.seconds.cold for record in done))
     began = time.perf_counter()
     rows = prepare(task, registry.sources, cell.recipe, cell.draw)
     if isinstance(rows.train[0], TextExample) and len({row.label for row in rows.train}) < 2:
         return None
-    predictions = _fitted(task, rows)
+    predictions = fitted(task, rows, cell.recipe)
     seconds = time.perf_counter() - began
     columns = {"id": [row.id for row in rows.test], **task.columns(rows.test, predictions)}
-    columns = {"split": ["test"] * len(rows.test), **columns}
-    groups = gather([record for record in run.records if record.cell.task == cell.task])
-    return _against(groups, Source(run.predictions), _arrays(columns), seconds)
+    columns = _arrays({"split": ["test"] * len(rows.test), **columns})
+    return _against(others, source, lambda records: _same(records, columns), seconds)
 
 
-def _fitted(task: Task, rows: Splits) -> list[Any]:
-    """The predictions on the test rows of the model that scores best on the validation rows."""
-    from sklearn.feature_extraction.text import TfidfVectorizer
-
-    words = median(len(content(row).split()) for row in rows.train)
-    if words >= FEW_WORDS:
-        vectors = TfidfVectorizer(
-            sublinear_tf=True, token_pattern=r"(?u)\w+", ngram_range=(1, 2), max_features=MOST
-        )
-    else:
-        vectors = TfidfVectorizer(sublinear_tf=True, analyzer="char", ngram_range=(1, 3), max_features=MOST)
-    vectors.fit([content(row) for row in rows.train])
-
-    def features(part: Sequence[Any]) -> Any:
-        return vectors.transform([content(row) for row in part])
-
-    def fitted(strength: float, part: Sequence[Any]) -> Predict:
-        return fit(features(part), part, strength)
-
-    def score(model: Predict) -> float:
-        return task.score(rows.validation, model(features(rows.validation)))[task.headline]
-
-    few = training_subset(rows.train, SEARCHED)
-    tried = {strength: fitted(strength, few) for strength in INVERSE_PENALTIES}
-    best = max(tried, key=lambda strength: score(tried[strength]))
-    model = tried[best] if len(few) == len(rows.train) else fitted(best, rows.train)
-    return model(features(rows.test))
+def fitted(task: Task, rows: Splits, recipe: Recipe) -> list[Any]:
+    """The predictions on the test rows."""
+    labels = task.labels(rows.train)
+    decoding = Decoding(task, rows, labels, recipe)
+    model = fit(rows.train, labels, recipe, decoding.score)
+    decoding = decoding.chosen_on(model.logits(rows.validation))
+    return decoding.predictions(model.logits(rows.test), rows.test)
 
 
 def _arrays(columns: Mapping[str, Sequence[Any]]) -> dict[str, np.ndarray]:
@@ -112,8 +99,12 @@ def _arrays(columns: Mapping[str, Sequence[Any]]) -> dict[str, np.ndarray]:
 
 
 def _against(
-    groups: Mapping[Key, Group], source: Source, columns: dict[str, np.ndarray], seconds: float
+    groups: Mapping[Key, Group],
+    source: Source,
+    floor_for: Callable[[Sequence[Record]], Resampled],
+    seconds: float,
 ) -> Floor | None:
+    """floor_for: the floor with the seeds of these records."""
     scored = {
         key: (group, found)
         for key, group in groups.items()
@@ -121,20 +112,22 @@ def _against(
     }
     gains = {}
     for key, (group, found) in scored.items():
-        gain = found.minus(_same(group.done, columns))
+        gain = found.minus(floor_for(group.done))
         if gain is not None:
             gains[key] = gain.components()
     if not gains:
         return None
     group, _ = next(iter(scored.values()))
-    alone = intervals({NAME: _same(group.done[:1], columns).components()})[NAME]
+    every = {key: found.components() for key, (_, found) in scored.items()}
+    key = Key(group.key.task, STRATEGY, BACKBONE)
+    alone = intervals({**every, key: floor_for(group.done).components()})[key]
     return Floor(alone, seconds, intervals(gains))
 
 
 def _same(records: Sequence[Record], columns: dict[str, np.ndarray]) -> Resampled:
     """The floor as a group with the seeds of these records: whatever the seed, its predictions are the same."""
     twins = [
-        record.model_copy(update={"cell": replace(record.cell, strategy=NAME, backbone="none")})
+        record.model_copy(update={"cell": replace(record.cell, strategy=STRATEGY, backbone=BACKBONE)})
         for record in records
     ]
     (group,) = gather(twins).values()

@@ -13,7 +13,7 @@ import numpy as np
 
 from bench.contracts import BenchError, Recipe, Splits
 from bench.data.splits import all_splits, content
-from bench.models.catalog import positions
+from bench.models.catalog import kind_of, positions
 from bench.models.pooling import own_pooling
 from bench.registry import adapters
 from bench.text import counted
@@ -274,7 +274,7 @@ def _pooling(adapter: str) -> dict[str, str]:
 
 def pooling_line(adapter: str, backbone: str) -> str:
     """How texts are pooled, for the summary; '' where nothing is."""
-    if not _pooling(adapter):
+    if not _pooling(adapter) or kind_of(backbone) == "counts":
         return ""
     found = own_pooling(backbone)
     ways = {"mean": "the mean of its tokens", "cls": "its first token ([CLS])", "last": "its last token"}

@@ -26,7 +26,7 @@ def token_counter(backbone: str, sources: Sources) -> Counter | None:
     downloaded yet. transformers is imported only where there is no tokenizer.json."""
     from bench.models import catalog
 
-    if catalog.kind_of(backbone) == "vectors":
+    if catalog.kind_of(backbone) != "encoder":
         return _of_words()
     folder = catalog.folder(backbone, sources)
     fast = Path(folder) / "tokenizer.json"

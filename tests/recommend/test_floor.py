@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from statistics import median
 
 import pytest
-from sklearn.linear_model import LogisticRegression
 
 from bench.analysis.loading import Run
 from bench.contracts import Cell
@@ -16,10 +15,11 @@ from bench.data.sources import Sources
 from bench.data.splits import prepare
 from bench.executors.contract import Options
 from bench.executors.launch import launch
-from bench.recommend.floor import INVERSE_PENALTIES, _fitted, floor
+from bench.recommend.floor import fitted, floor
 from bench.registry import Plugins, Registry
 from bench.runs.folder import Store
 from bench.runs.listeners import Silent
+from bench.runs.record import Record
 
 
 def ran(cell: Cell, plugins: Plugins, toy_plugin: Path, folder: Path, seeds: int) -> tuple[Run, Registry]:
@@ -40,7 +40,7 @@ def test_the_floor_is_paired_with_every_strategy(
     found = floor(cell, run, registry)
     assert found is not None
     task, rows = registry.task(cell.task), prepare(registry.task(cell.task), registry.sources, cell.recipe)
-    scores = task.score(rows.test, _fitted(task, rows))
+    scores = task.score(rows.test, fitted(task, rows, cell.recipe))
     assert found.score.mean == pytest.approx(scores[task.headline])
     mean = sum(record.scores["test"][task.headline] for record in run.records) / seeds
     (gain,) = found.gains.values()
@@ -57,22 +57,30 @@ def test_a_task_on_tokens_has_no_floor(
     assert floor(cell, run, registry) is None
 
 
-def test_of_many_rows_the_penalty_is_chosen_on_some_and_the_model_learns_from_all(
-    toy_cell: Callable[..., Cell], plugins: Plugins, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_where_a_run_has_cells_without_an_encoder_the_floor_is_theirs(
+    toy_cell: Callable[..., Cell], plugins: Plugins, toy_plugin: Path, tmp_path: Path
 ) -> None:
-    """Rows that a file has in the order of their labels too."""
+    """And says what is fitted here where the run has none."""
     cell = toy_cell("full")
-    task = Registry(plugins, Sources(cache=tmp_path)).task(cell.task)
-    rows = prepare(task, Sources(cache=tmp_path), cell.recipe)
-    rows = replace(rows, train=sorted(rows.train, key=lambda row: row.label))
-    monkeypatch.setattr("bench.recommend.floor.SEARCHED", 10)
-    fitted: list[int] = []
-    fit = LogisticRegression.fit
+    run, registry = ran(cell, plugins, toy_plugin, tmp_path, 2)
+    alone = floor(cell, run, registry)
+    counted, _ = ran(replace(cell, strategy="probe", backbone="tfidf"), plugins, toy_plugin, tmp_path, 2)
+    found = floor(cell, replace(run, records=[*run.records, *counted.records]), registry)
+    assert alone is not None
+    assert found is not None
+    assert (found.score.mean, found.score.half) == (alone.score.mean, alone.score.half)
+    (gain,), (other,) = found.gains.values(), alone.gains.values()
+    assert (gain.low, gain.mean, gain.high) == (other.low, other.mean, other.high)
+    assert found.score.mean == counted.records[0].scores["test"][counted.records[0].headline]
+    assert found.seconds == median(record.seconds.cold for record in counted.records)
 
-    def noted(self: LogisticRegression, features: Any, labels: Any) -> Any:
-        fitted.append(len(labels))
-        return fit(self, features, labels)
 
-    monkeypatch.setattr(LogisticRegression, "fit", noted)
-    assert len(_fitted(task, rows)) == len(rows.test)
-    assert fitted == [10] * len(INVERSE_PENALTIES) + [len(rows.train)]
+def test_a_run_whose_cells_without_an_encoder_failed_has_no_floor(
+    toy_cell: Callable[..., Cell], plugins: Plugins, toy_plugin: Path, tmp_path: Path
+) -> None:
+    cell = toy_cell("full")
+    run, registry = ran(cell, plugins, toy_plugin, tmp_path, 1)
+    failed = Record(
+        cell=replace(cell, strategy="probe", backbone="tfidf"), fingerprint="", status="failed", reason="why"
+    )
+    assert floor(cell, replace(run, records=[*run.records, failed]), registry) is None
