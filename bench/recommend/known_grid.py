@@ -1,4 +1,4 @@
-"""A data set on which everything is known: its full grid on the test rows, and every cell that `recommend` could run.
+"""A data set on which all is known: its full grid on the test rows, and every cell that `recommend` could run.
 
 These cells depend on no rule and no budget. They are run once and kept; a rule is then judged from the records
 (`bench.recommend.replay`), as often as it changes."""
