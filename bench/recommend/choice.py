@@ -3,7 +3,7 @@
 Goal `cost` takes the cheapest of the best and those known to be as good. Goal `accuracy` takes the cheapest of the
 best and those that are known to be as good *and* are not told apart from it: a difference that is shown decides,
 small as it may be. Where neither a difference nor its absence is shown, the best is kept, and the answer says so.
-Naming the cheapest of those not told apart would cost points: results/recommend/six.md says how many."""
+Naming the cheapest of those not told apart would cost points: `recommend --validate` says how many."""
 
 from __future__ import annotations
 
