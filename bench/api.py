@@ -21,7 +21,7 @@ from bench.runs.folder import RUNS, open_run
 
 if TYPE_CHECKING:
     from bench.export.folder import Exported
-    from bench.recommend.page import Findings
+    from bench.recommend.findings import Findings
     from bench.user_data.description import UserData
 
 __all__ = ["Recommendation", "Results", "Table", "export", "load", "recommend", "run"]

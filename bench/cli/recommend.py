@@ -27,7 +27,7 @@ QUIET = 10.0  # seconds between two lines of progress, where the screen cannot b
 
 if TYPE_CHECKING:
     from bench.export.scores import Request
-    from bench.recommend.page import Findings
+    from bench.recommend.findings import Findings
     from bench.registry import Registry
     from bench.runs.curve import Point
     from bench.user_data.description import UserData
@@ -73,10 +73,14 @@ def register(app: typer.Typer) -> None:
 def recommend(
     budget: Annotated[str, typer.Option(help="Time to spend: 90s, 10m, 2h.")] = "10m",
     goal: Annotated[
-        Goal, typer.Option(help="The best score, or the cheapest that is known to be as good (--margin).")
+        Goal,
+        typer.Option(
+            help="accuracy: the best score; a cheaper strategy where it is known to be as good and the best is not "
+            "known to be better. cost: the cheapest that is known to be as good."
+        ),
     ] = Goal.accuracy,
     margin: Annotated[
-        float, typer.Option(min=0.1, help="Points below the best that still count as as good.")
+        float, typer.Option(min=0.1, help="As good: known to score at most so many points below the best.")
     ] = 2.0,
     task: TaskOption = "",
     backbone: Backbone = "minilm",
@@ -233,15 +237,15 @@ def _typed() -> str:
 
 
 def _compared(found: Findings) -> str:
-    """The comparison that chose the strategy, in Markdown, and the choice's score on the test rows."""
+    """The comparison that chose the strategy, in Markdown, why it did, and the choice's score on the test rows."""
     from bench.export.scores import markdown
-    from bench.recommend import page
+    from bench.recommend import page, verdict
     from bench.runs.folder import Store
 
     caption = "Strategies compared on rows that none of them learnt from, in the last round"
     table = markdown(found.round.records, Store(Path(found.folder)).predictions, caption)
     scored = [line for line in page.details(found) if line.startswith("Test rows:")]
-    return "\n\n".join([table, *scored])
+    return "\n\n".join([table, *verdict.reasons(found), *scored])
 
 
 def _export(cell: Cell, subject: Subject, folder: Path, where: tuple[str, Path], request: Request) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -17,12 +16,12 @@ from bench.executors.contract import Options
 from bench.executors.launch import launching
 from bench.models.catalog import kind_of
 from bench.recommend.budget import Budgeted, BudgetSpent, until, written
-from bench.recommend.evidence import Standing, growth, standing
+from bench.recommend.choice import choose, last_full
+from bench.recommend.evidence import Standing, growth
+from bench.recommend.findings import Findings
 from bench.recommend.floor import Floor, floor
 from bench.recommend.forecast import reach
-from bench.recommend.page import Findings
 from bench.recommend.successive_halving import (
-    FEW,
     SEEDS,
     Bracket,
     measured,
@@ -40,7 +39,7 @@ STRATEGIES = ("probe", "frozen", "top-layers", "lp-ft", "lora", "gradual", "full
 """What is compared by default, cheapest first: all that can be exported."""
 
 MARGIN = 0.02
-"""How much a cheaper strategy may score below the best and still be as good, for goal `cost`."""
+"""How much a cheaper strategy may score below the best and still be as good."""
 
 
 @dataclass(frozen=True)
@@ -83,8 +82,9 @@ def answer(cell: Cell, terms: Terms, registry: Registry, where: tuple[Path, Opti
             "give a larger --budget",
             "too-small-budget",
         )
-    last = _last_full(run, view, outcome.sizes, min(2, len(strategies)))
-    choice = last.choice(terms.goal, terms.margin)
+    last = last_full(run, view, outcome.sizes, min(2, len(strategies)))
+    chosen_by = choose(last, terms.goal, terms.margin)
+    choice = chosen_by.strategy
     chosen = [record for record in last.records if record.cell.strategy == choice]
     beside = _floor(last, run, registry, screen, began + terms.budget)
     final, scored = None, list[Record]()
@@ -97,6 +97,7 @@ def answer(cell: Cell, terms: Terms, registry: Registry, where: tuple[Path, Opti
         goal=terms.goal,
         margin=terms.margin,
         choice=choice,
+        basis=chosen_by.basis,
         round=last,
         outcome=replace(outcome, seconds=time.monotonic() - began),
         growth=growth(run, view, outcome.sizes, choice, terms.backbone),
@@ -149,19 +150,6 @@ def left_out(cell: Cell, terms: Terms, registry: Registry) -> dict[str, str]:
             f"no strategy fits {terms.backbone}: {next(iter(unfit.values()))}", "no-strategy-fits"
         )
     return unfit
-
-
-def _last_full(run: Run, view: str, sizes: Sequence[int], least: int) -> Standing:
-    """The standing at the largest size at which `least` strategies have FEW seeds, else that of the first round."""
-    for size in reversed(sizes):
-        task = f"{view}@{size}"
-        done = [record for record in run.records if record.cell.task == task and record.status == "done"]
-        whole = [key for key, group in gather(done).items() if len(group.done) >= FEW]
-        if len(whole) >= least:
-            names = {key.strategy for key in whole}
-            found = standing(run, task)
-            return found if set(found.means) == names else standing(run, task, names)
-    return standing(run, f"{view}@{sizes[0]}")
 
 
 def _final(

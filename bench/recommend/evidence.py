@@ -2,29 +2,38 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
 from bench.analysis.groups import Group, Key, gather, is_degenerate
 from bench.analysis.loading import Run
 from bench.analysis.statistics.dispersion import moderated
+from bench.analysis.statistics.familywise import holm
 from bench.analysis.statistics.intervals import Interval, intervals
 from bench.analysis.statistics.noise import Noise, total
-from bench.analysis.statistics.paired import Comparison, judge_pairs, with_best
+from bench.analysis.statistics.paired import POWER, Comparison, judge_pairs, with_best
 from bench.analysis.statistics.resampling import Resampled, Source, resample
+from bench.analysis.statistics.variance import Components
 from bench.contracts import BenchError
 from bench.runs.record import Record
 
 ENOUGH = 3  # sizes that a curve needs before it is continued
 LEAST = 1e-3  # error of which a logarithm is taken
 MISTAKEN = 0.05  # how often a strategy that is worse by the margin may be called as good
+STEP, MOST = (
+    1.1,
+    1e4,
+)  # between the numbers of rows that are tried, and the largest, in times of those at hand
 
 
 @dataclass(frozen=True)
 class Standing:
-    """One round: scores and seconds by strategy, and each against the best. metric: the task's headline.
+    """One round: scores and seconds by strategy, and each against the best. metric: the task's headline. rows: how
+    many were compared on (groups, where rows are in groups). examples: by strategy, the part of the variance of its
+    difference from the best that more rows would lower.
 
     A strategy is `behind` where a test tells it apart from the best: on one seed McNemar's, else the paired
     bootstrap. It is `as_good` where its difference is known to be small. All else is `undecided`: not known."""
@@ -37,6 +46,8 @@ class Standing:
     against_best: Mapping[str, Comparison]
     degenerate: bool
     records: Sequence[Record]
+    rows: int = 0
+    examples: Mapping[str, float] = field(default_factory=dict)
 
     @property
     def behind(self) -> list[str]:
@@ -48,16 +59,52 @@ class Standing:
         """Those not told apart from the best, which does not mean that they are as good."""
         return [name for name in self.means if name not in (self.best, *self.behind)]
 
+    @property
+    def cheaper(self) -> list[str]:
+        """Strategies that train faster than the best, the cheapest first."""
+        names = [name for name in self.means if self.seconds[name] < self.seconds[self.best]]
+        return sorted(names, key=lambda name: self.seconds[name])
+
     def as_good(self, margin: float) -> list[str]:
-        """Those known to score less than `margin` below the best, in units of the score: non-inferior, one-sided at
-        5% over all of them (Bonferroni). On one seed nothing is known: how much seeds vary is not."""
-        level = MISTAKEN / max(len(self.against_best), 1)
-        return [
-            name
-            for name, found in self.against_best.items()
-            if found.difference.seeds > 1
-            and found.difference.mean + found.difference.noise.quantile(1 - level) < margin
-        ]
+        """Cheaper strategies known to score less than `margin` below the best, in units of the score: non-inferior,
+        one-sided at 5% over all that are cheaper (Holm 1979). On one seed nothing is known: how much seeds vary is
+        not."""
+        tested = [name for name in self.cheaper if name in self.against_best]
+        chances = [self._worse_by(name, margin) for name in tested]
+        return [name for name, p in zip(tested, holm(chances), strict=True) if p < MISTAKEN]
+
+    def _worse_by(self, name: str, margin: float) -> float:
+        """The p value of a strategy that scores `margin` below the best."""
+        difference = self.against_best[name].difference
+        return self._error(name).tail(margin - difference.mean) if difference.seeds > 1 else 1.0
+
+    def rows_needed(self, name: str, margin: float) -> int | None:
+        """Rows to compare on, with as many seeds, that would show a cheaper strategy to be as good with POWER, were
+        it exactly as good as the best; None where no number would, or one seed tells nothing of the others."""
+        if self.against_best[name].difference.seeds < 2:
+            return None
+
+        def shown(factor: float) -> bool:
+            error = self._error(name, factor)
+            return error.quantile(1 - MISTAKEN / len(self.cheaper)) + error.quantile(POWER) < margin
+
+        factor = 1.0
+        while not shown(factor):
+            factor *= STEP
+            if factor > MOST:
+                return None
+        return math.ceil(factor * self.rows)
+
+    def _error(self, name: str, factor: float = 1.0) -> Noise:
+        """The error of a difference on `factor` times the rows. It is never that of no difference at all: of two
+        strategies that agree on all n rows, Tango's interval (1998, Statistics in Medicine 17) still reaches
+        z^2 / (n + z^2)."""
+        noise = self.against_best[name].difference.noise
+        lowered = np.minimum(self.examples.get(name, 0.0), noise.variances) * (1 - 1 / factor)
+        more = Noise(noise.variances - lowered, noise.weights)
+        z = Noise.known(1.0).quantile(1 - MISTAKEN)
+        unseen = z / (self.rows * factor + z**2) if self.rows else 0.0
+        return total([more, Noise.known(unseen**2)])
 
     @property
     def seeds(self) -> int:
@@ -72,12 +119,6 @@ class Standing:
             if record.cell.strategy == name and record.status == "done"
         ]
         return self.seconds[name] + (growth - 1) * (sum(steps) / len(steps) if steps else 0.0)
-
-    def choice(self, goal: str, margin: float) -> str:
-        """The best for goal `accuracy`; for `cost` the cheapest of it and those known to be as good."""
-        if goal == "accuracy":
-            return self.best
-        return min([self.best, *self.as_good(margin)], key=lambda name: self.seconds[name])
 
 
 def standing(run: Run, task: str, strategies: Collection[str] = ()) -> Standing:
@@ -102,19 +143,39 @@ def standing(run: Run, task: str, strategies: Collection[str] = ()) -> Standing:
     spread = intervals({key.strategy: scores.components() for key, scores in here.items()})
     means = {name: item.mean for name, item in spread.items()}
     best = max(here, key=lambda key: means[key.strategy])
-    pairs = dict.fromkeys((*with_best(found), *((best, key, metric) for key in here if key != best)))
-    compared = judge_pairs(found, list(pairs), groups, source)
-    against = {item.second.strategy: item for item in compared if item.first == best and item.second in here}
+
+    def against(key: Key) -> dict[Key, Comparison]:
+        pairs = dict.fromkeys((*with_best(found), *((key, other, metric) for other in here if other != key)))
+        return _against(key, here, judge_pairs(found, list(pairs), groups, source))
+
+    compared = against(best)
+    better = [key for key, item in compared.items() if not item.tied and item.difference.mean < 0]
+    if better:  # on the seeds that both have, another is told apart as better
+        best = min(better, key=lambda key: compared[key].difference.mean)
+        compared = against(best)
+    minus = {key.strategy: here[best].minus(here[key]) for key in compared}
     return Standing(
         metric,
         best.strategy,
         means,
         spread,
         {key.strategy: groups[key].seconds() or 0.0 for key in here},
-        against,
+        {key.strategy: item for key, item in compared.items()},
         _all_degenerate(groups[best]),
         tuple(record for key in here for record in groups[key].records),
+        here[best].clusters or len(here[best].ids),
+        {name: _over_examples(item.components()) for name, item in minus.items() if item is not None},
     )
+
+
+def _over_examples(parts: Components) -> float:
+    """The part of the variance of a mean that is in inverse proportion to the number of examples."""
+    return parts.example + (parts.interaction / parts.seeds if parts.seeds > 1 else 0.0)
+
+
+def _against(best: Key, here: Collection[Key], compared: Sequence[Comparison]) -> dict[Key, Comparison]:
+    """The comparisons of the best with each of the others."""
+    return {item.second: item for item in compared if item.first == best and item.second in here}
 
 
 def _all_degenerate(group: Group) -> bool:

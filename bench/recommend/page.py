@@ -3,90 +3,13 @@ run it again."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
-
-from bench.analysis.statistics.intervals import Interval
 from bench.recommend.budget import written
-from bench.recommend.evidence import Growth, Standing
-from bench.recommend.floor import Floor
-from bench.recommend.successive_halving import Outcome
-from bench.recommend.weaknesses import Confusion, Weakness
-from bench.runs.record import Record
+from bench.recommend.findings import Findings
+from bench.recommend.verdict import as_good, certainty, listed, scored, sentence
+from bench.recommend.weaknesses import Weakness
 from bench.text import duration
 
-
-@dataclass(frozen=True)
-class Findings:
-    """All that the page says. final: the choice's score on the test rows, None where there was no time for it."""
-
-    task: str
-    goal: str
-    margin: float  # in units of the score
-    choice: str
-    round: Standing
-    outcome: Outcome
-    growth: Growth
-    floor: Floor | None
-    weak: Sequence[Weakness]
-    final: Interval | None
-    test_rows: int
-    command: str
-    folder: str
-    strategies: tuple[str, ...]
-    measured: frozenset[str]  # those of them that finished a cell
-    ended: frozenset[str]  # and those that finished one or failed
-    unfit: Mapping[str, str]  # those that do not fit the encoder, and why
-    all_strategies: tuple[str, ...]
-    backbone: str
-    budget: float = 0.0  # seconds
-    serving: Record | None = None  # of the choice, trained on all training rows
-    confused: Sequence[
-        Confusion
-    ] = ()  # classes that the choice takes for each other, on the test rows if scored
-
-    @property
-    def unjudged(self) -> list[str]:
-        """Strategies that the time did not allow to compare with the others to the end."""
-        told = {*self.round.means, *self.outcome.behind, *self.failed}
-        return [name for name in self.strategies if name not in told]
-
-    @property
-    def failed(self) -> list[str]:
-        return [name for name in self.strategies if name in self.ended - self.measured]
-
-    @property
-    def cheaper(self) -> list[str]:
-        """Strategies of the last round that train faster than the best, the cheapest first."""
-        now = self.round
-        names = [name for name in now.means if now.seconds[name] < now.seconds[now.best]]
-        return sorted(names, key=lambda name: now.seconds[name])
-
-
-def sentence(found: Findings) -> str:
-    """The answer."""
-    now, choice = found.round, found.choice
-    if now.degenerate:
-        return (
-            f"No recommendation: no strategy learnt more than always giving the majority answer on {found.task}; "
-            "check the labels, or give more rows."
-        )
-    score = f"{_score(now.intervals[choice])} {now.metric}"
-    if found.goal == "accuracy":
-        alone = "it was the only one measured" if len(now.means) == 1 else "it has the highest score"
-        return f"Use {choice} for {found.task}: {alone}, {score}."
-    if choice != now.best:
-        share = 100 * now.seconds[choice] / now.seconds[now.best]
-        return (
-            f"Use {choice} for {found.task}: it is the cheapest that is known to score within "
-            f"{_points(found.margin)} of the best ({now.best}), {score}, at {share:.0f}% of its time."
-        )
-    if found.cheaper:
-        return (
-            f"Use {choice} for {found.task}: it has the highest score, {score}; the cheaper ones "
-            f"({_listed(found.cheaper)}) are not known to be within {_points(found.margin)} of it."
-        )
-    return f"Use {choice} for {found.task}: it is the cheapest and has the highest score, {score}."
+__all__ = ["Findings", "details", "plot", "sentence", "tried"]
 
 
 def details(found: Findings) -> list[str]:
@@ -99,8 +22,8 @@ def details(found: Findings) -> list[str]:
         *_asked(found),
         f"Rests on: {size:,}{of_all} training rows, {_seeds(now.seeds)}, compared on "
         f"{rows.get('test', 0):,} rows that no run was trained or stopped on.",
-        *_certainty(found),
-        *_cheaper(found),
+        *certainty(found),
+        *as_good(found),
         *_floor(found),
     ]
     if now.degenerate:
@@ -111,7 +34,7 @@ def details(found: Findings) -> list[str]:
         )
     else:
         lines.append(
-            f"Test rows: {_score(found.final)} {now.metric} on {found.test_rows:,} rows that no choice has seen "
+            f"Test rows: {scored(found.final)} {now.metric} on {found.test_rows:,} rows that no choice has seen "
             f"({_seeds(found.final.seeds)}, trained on all training rows)."
         )
     if found.weak:
@@ -176,40 +99,6 @@ def _megabytes(values: int) -> str:
     return f"{size:.0f}" if size >= 10 else f"{size:.2g}"
 
 
-def _certainty(found: Findings) -> list[str]:
-    """How sure it is that the best is ahead. Its words follow the verdicts of `table --kind pairs`."""
-    now = found.round
-    exact = [item.mcnemar is not None for item in now.against_best.values()]
-    names = {"McNemar's exact test": any(exact), "paired bootstrap": not all(exact)}
-    test = f"{' and '.join(name for name, used in names.items() if used)}, 5% over all comparisons"
-    lines = []
-    if now.behind:
-        lines.append(f"Ahead: {now.best} scores higher than {_listed(now.behind)} beyond chance ({test}).")
-    if now.undecided:
-        lines.append(
-            f"Not known: whether {now.best} is better than {_listed(now.undecided)}; the difference may be chance "
-            f"({test})."
-        )
-    if now.seeds < 2 and len(now.means) > 1:
-        lines.append(
-            "One seed: how much the scores change with another is not known; a larger --budget runs more."
-        )
-    if found.unjudged:
-        lines.append(f"Not compared to the end, for want of time: {_listed(found.unjudged)}.")
-    return lines
-
-
-def _cheaper(found: Findings) -> list[str]:
-    now = found.round
-    good = [name for name in found.cheaper if name in now.as_good(found.margin) and name != found.choice]
-    if not good or found.goal == "cost":
-        return []
-    share = 100 * now.seconds[good[0]] / now.seconds[now.best]
-    return [
-        f"Cheaper: {good[0]} is known to score within {_points(found.margin)} of it, at {share:.0f}% of its time."
-    ]
-
-
 def _floor(found: Findings) -> list[str]:
     """What the encoder brings at all."""
     key = (
@@ -242,13 +131,13 @@ def tried(found: Findings) -> list[str]:
     missed = [name for name in found.strategies if name not in found.ended]
     untried = [name for name in found.all_strategies if name not in (*found.strategies, *found.unfit)]
     return [
-        f"Tried: {_listed(measured)} on {found.backbone}, at {sizes} training rows, "
+        f"Tried: {listed(measured)} on {found.backbone}, at {sizes} training rows, "
         f"in {found.outcome.seconds:,.0f} s.",
         *(f"Left out: {reason}." for reason in found.unfit.values()),
-        *([f"Not reached in the time: {_listed(missed)}."] if missed else []),
-        *([f"Failed: {_listed(found.failed)}; the logs in the run folder say why."] if found.failed else []),
+        *([f"Not reached in the time: {listed(missed)}."] if missed else []),
+        *([f"Failed: {listed(found.failed)}; the logs in the run folder say why."] if found.failed else []),
         *(f"Given up on the way: {name}: {reason}." for name, reason in found.outcome.behind.items()),
-        f"Not tried: {_listed(untried)}; other encoders (-b); other learning rates.",
+        f"Not tried: {listed(untried)}; other encoders (-b); other learning rates.",
         f"Again: {found.command}",
         f"Records and predictions: {found.folder}/",
     ]
@@ -275,16 +164,3 @@ def plot(found: Findings, width: int = 72) -> str:
 
 def _seeds(count: int) -> str:
     return "1 seed" if count == 1 else f"{count} seeds"
-
-
-def _points(margin: float) -> str:
-    return f"{100 * margin:g} point{'s' * (margin != 0.01)}"
-
-
-def _score(found: Interval) -> str:
-    return f"{100 * found.mean:.1f} ± {100 * found.half:.1f}"
-
-
-def _listed(names: Iterable[str]) -> str:
-    found = list(names)
-    return ", ".join(found[:-1]) + (" and " if len(found) > 1 else "") + found[-1] if found else "nothing"

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol
@@ -18,6 +18,7 @@ from bench.recommend.evidence import Standing, standing
 from bench.registry import Registry
 from bench.runs.folder import Store
 from bench.runs.listeners import Screen
+from bench.runs.record import Record
 
 SEEDS = 3
 FEW = 2  # seeds where the time allows no more: what one seed tells, another may not
@@ -88,6 +89,40 @@ def sizes_for(rows: int, labels: int) -> list[int]:
     return [*sizes, rows]
 
 
+class Rounds(Protocol):
+    """What runs rounds, and how much of the budget is left: in seconds, or in units of work."""
+
+    def run(self, cells: Sequence[Cell]) -> None:
+        """Run the cells; BudgetSpent where the budget ends before they do."""
+        ...
+
+    def measured(self, sizes: Sequence[int]) -> Run:
+        """What is finished of the rounds of these sizes."""
+        ...
+
+    def left(self) -> float: ...
+
+
+@dataclass(frozen=True)
+class Timed:
+    """Rounds that are run now, until the deadline on time.monotonic()."""
+
+    bracket: Bracket
+    registry: Registry
+    launched: Callable[[Sequence[Cell]], list[Record]]
+    deadline: float
+
+    def run(self, cells: Sequence[Cell]) -> None:
+        with until(self.deadline):
+            self.launched(cells)
+
+    def measured(self, sizes: Sequence[int]) -> Run:
+        return measured(self.bracket, sizes, self.registry)
+
+    def left(self) -> float:
+        return self.deadline - time.monotonic()
+
+
 def successive_halving(
     bracket: Bracket,
     sizes: Sequence[int],
@@ -95,34 +130,39 @@ def successive_halving(
     options: Options,
     screen: Screen,
 ) -> Outcome:
-    """Run round after round: one seed of every strategy on the fewest rows, which tells what each costs, then what
-    `following` says. A strategy that is told apart from the best and did not come closer since fewer rows is given
-    up. A tenth of the time is kept for the final score. Raises BenchError as `launch` does, and where the time is
-    up before any strategy has finished."""
+    """Search with cells that are run now. A tenth of the time is kept for the final score. Raises BenchError as
+    `launch` does, and where the time is up before any strategy has finished."""
     began = time.monotonic()
     deadline = began + (1 - RESERVED) * bracket.budget
+    display = Budgeted(screen, deadline)
+    growing = replace(options, growing=True)
+    with launching(bracket.all_cells(sizes), registry, bracket.folder, growing, display) as run:
+        found = search(bracket, sizes, Timed(bracket, registry, run, deadline))
+    return replace(found, seconds=time.monotonic() - began)
+
+
+def search(bracket: Bracket, sizes: Sequence[int], rounds: Rounds) -> Outcome:
+    """Run round after round: one seed of every strategy on the fewest rows, which tells what each costs, then what
+    `following` says. A strategy that is told apart from the best and did not come closer since fewer rows is given
+    up."""
     behind: dict[str, str] = {}
     begun: list[int] = []
     now, before = None, None
     this: Round | str = Round(sizes[0], 1, bracket.strategies)
-    display = Budgeted(screen, deadline)
-    growing = replace(options, growing=True)
-    with launching(bracket.all_cells(sizes), registry, bracket.folder, growing, display) as run:
-        while not isinstance(this, str):
-            if this.size not in begun:
-                begun.append(this.size)
-                before = now
-            try:
-                with until(deadline):
-                    run(bracket.cells(this))
-            except BudgetSpent:
-                this = f"the time was up in the round of {this.size:,} rows"
-                break
-            now = standing(measured(bracket, begun, registry), f"{bracket.view}@{this.size}")
-            behind.update(_hopeless(now, before))
-            left = tuple(name for name in this.strategies if name in now.means and name not in behind)
-            this = following(replace(this, strategies=left), now, sizes, deadline - time.monotonic())
-    return Outcome(tuple(begun), sizes[-1], behind, this, time.monotonic() - began)
+    while not isinstance(this, str):
+        if this.size not in begun:
+            begun.append(this.size)
+            before = now
+        try:
+            rounds.run(bracket.cells(this))
+        except BudgetSpent:
+            this = f"the time was up in the round of {this.size:,} rows"
+            break
+        now = standing(rounds.measured(begun), f"{bracket.view}@{this.size}")
+        behind.update(_hopeless(now, before))
+        left = tuple(name for name in this.strategies if name in now.means and name not in behind)
+        this = following(replace(this, strategies=left), now, sizes, rounds.left())
+    return Outcome(tuple(begun), sizes[-1], behind, this, 0.0)
 
 
 class Paced(Protocol):

@@ -1,66 +1,60 @@
-"""Is `recommend` right? On six data sets the full grid is run and known; then `recommend` gets a share of its time.
+"""Is `recommend` right? On six data sets the full grid is run and known; then `recommend` gets a share of its work.
 
-One data set after another, each kept as a JSON file in results/recommend/ when it is done: one that is there with
-the same settings is not run again. At the end, and after each, the table of all that are there is written to
-six.md beside them. The command is `recommend --validate`: without --local (a folder in the hub's layout with sst2,
-ag_news and conll2003) it runs only the data sets from package registries."""
+Every cell is run once and kept in results/runs/recommend-six/ (`bench.recommend.known_grid`); an interrupted
+attempt goes on where it stopped. What `recommend` names is worked out from the records alone
+(`bench.recommend.replay`), so another rule or another share takes seconds. A JSON file of each data set is kept in
+results/recommend/, with the table of all of them in six.md. Where a file has the same settings and its cells are
+gone, the file stands. The command is `recommend --validate`: without --local (a folder in the hub's layout with
+sst2, ag_news and conll2003) it runs only the data sets from package registries."""
 
 from __future__ import annotations
 
-import shutil
-import time
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
 from pathlib import Path
 
 from pydantic import BaseModel, ValidationError
 
-from bench.analysis.loading import Run
-from bench.contracts import Cell, Splits, Task, digest
 from bench.data.sources import Sources
-from bench.data.splits import subset, training_subset
 from bench.executors.contract import Options
-from bench.executors.launch import launch
-from bench.recommend.answer import STRATEGIES, Terms, answer
-from bench.recommend.evidence import standing
+from bench.recommend.answer import MARGIN
+from bench.recommend.choice import Basis, choose
+from bench.recommend.evidence import Standing, standing
+from bench.recommend.known_grid import LONGEST, Known, Setting, known
+from bench.recommend.replay import priced, replay, work
 from bench.recommend.successive_halving import SEEDS
-from bench.recommend.views import Selection
-from bench.registry import Registry, discover
+from bench.registry import discover
 from bench.runs import atomic_files
 from bench.runs.folder import RUNS, Store
 from bench.runs.listeners import Screen
-from bench.user_data.summary import recipe_for
 
 REGISTRY = ("movie-sentiment", "reuters-r8", "financial-ner")
 LOCAL = ("sst2", "ag_news", "conll2003")
-LONGEST = 64  # tokens of a text here, so that six grids take minutes on two cores
+HIGHEST, CHEAPEST = "the highest score", "the cheapest not told apart from it"
+"""Two simpler rules, for comparison."""
 
 
-class Setting(BaseModel, frozen=True):
-    """What all data sets are run with. share: of the grid's wall-clock time, as the budget of `recommend`."""
+class Result(BaseModel, frozen=True, extra="forbid"):
+    """One data set.
 
-    rows: int = 400
-    test: int = 400
-    share: float = 0.55
-    strategies: tuple[str, ...] = STRATEGIES
-    backbone: str = "minilm"
-
-
-class Result(BaseModel, frozen=True):
-    """One data set: scores of the grid on its test rows, the best and those not told apart from it (tied), and what
-    `recommend` named and did not tell apart from it, without these rows (said_tied). named: '' where it recommended
-    nothing."""
+    Of the grid: scores on the test rows, work in 10^9 operations a model, the best, and those not told apart from
+    it (tied). Of `recommend`, which has not seen these rows: what it named ('' where nothing) and why, the rows and
+    seeds that this rests on, what it did not tell apart from its best (said_tied), what simpler rules name on the
+    same evidence (others), and the share of the grid's work that it used."""
 
     task: str
     setting: Setting
     metric: str
     scores: dict[str, float]
+    work: dict[str, float]
     best: str
     tied: tuple[str, ...]
-    grid_seconds: float
     named: str
+    basis: Basis | None
+    rows: int
+    seeds: int
     said_tied: tuple[str, ...]
-    seconds: float
+    others: dict[str, str]
+    used: float
     machine: str
 
     @property
@@ -74,111 +68,98 @@ class Result(BaseModel, frozen=True):
             return "not told apart from the best"
         return f"missed, but said that {self.best} may be better" if self.best in self.said_tied else "missed"
 
-
-@dataclass(frozen=True)
-class Small:
-    """The task `of` with `rows` training rows, as a user with a small file would have it."""
-
-    of: str
-    rows: int
-    test: int
-
-    @property
-    def name(self) -> str:
-        return f"{self.of}-{self.rows}"
-
-    def task(self, adapters: Mapping[str, type[Task]], tasks: Mapping[str, type[Task]]) -> type[Task]:
-        base, rows, test = tasks[self.of], self.rows, self.test
-
-        def splits(self: Task, sources: Sources) -> Splits:
-            whole = base().splits(sources)
-            validation = subset(whole.validation, max(rows // 5, 1))
-            return Splits(training_subset(whole.train, rows), validation, subset(whole.test, test))
-
-        members = {
-            "name": self.name,
-            "origin": digest([base.name, base.version, base.origin, rows, test]),
-            "splits": splits,
-            "__module__": __name__,
-        }
-        return type(f"{base.__name__}_{rows}", (base,), members)
+    def behind(self, name: str) -> float:
+        """Points that a strategy scores below the best."""
+        return 100 * (self.scores[self.best] - self.scores[name])
 
 
-def assess(
-    task: str, setting: Setting, sources: Sources, folder: Path, options: Options, screen: Screen
-) -> Result:
-    """The grid on the test rows, then `recommend` without them. What `folder` held of an earlier attempt is
-    deleted, so that both times are of whole runs."""
-    shutil.rmtree(folder, ignore_errors=True)
-    small = Small(task, setting.rows, setting.test)
-    registry = Registry(discover([*options.plugin_files, small, Selection(small.name)]), sources)
-    options = replace(options, plugin_files=registry.given)
-    cell = _cell(small.name, setting, registry)
-    cells = [replace(cell, strategy=name, seed=seed) for name in setting.strategies for seed in range(SEEDS)]
-    began = time.monotonic()
-    records = launch(cells, registry, folder / "grid", options, screen)
-    grid_seconds = time.monotonic() - began
-    grid = standing(Run(task, records, Store(folder / "grid").predictions), small.name)
-    terms = Terms(setting.strategies, setting.backbone, "accuracy", setting.share * grid_seconds, "")
-    began = time.monotonic()
-    found = answer(cell, terms, registry, (folder / "recommend", options, screen))
-    machine = next(record.machine for record in grid.records if record.machine)
+def judged(task: str, setting: Setting, of: Known) -> Result:
+    """What `recommend` names with its share of the grid's work, against the grid."""
+    grid = standing(priced(of.grid), f"{task}-{setting.rows}")
+    whole = sum(work(record) for record in of.grid.records)
+    found = replay(of, setting.share * whole)
+    records, seeds = (found.last.records, found.last.seeds) if found.last else ((), 0)
+    sizes = next((record.data.sizes for record in records if record.data), {})
+    last = found.last if found.last and not found.last.degenerate else None
+    choice = choose(last, "accuracy", MARGIN) if last else None
+    told = {*last.means, *found.behind} if last else set[str]()
+    machine = next(record.machine for record in of.grid.records if record.machine)
     return Result(
         task=task,
         setting=setting,
         metric=grid.metric,
         scores=dict(grid.means),
+        work=dict(grid.seconds),
         best=grid.best,
         tied=(grid.best, *grid.undecided),
-        grid_seconds=grid_seconds,
-        named="" if found.round.degenerate else found.choice,
-        said_tied=(found.round.best, *found.round.undecided, *found.unjudged),
-        seconds=time.monotonic() - began,
-        machine=f"{machine.processor}, {machine.threads} threads, commit {machine.commit[:12]}",
+        named=choice.strategy if choice else "",
+        basis=choice.basis if choice else None,
+        rows=sizes.get("train", 0),
+        seeds=seeds,
+        said_tied=(last.best, *last.undecided, *(name for name in setting.strategies if name not in told))
+        if last
+        else (),
+        others=_others(last) if last else {},
+        used=found.work / whole,
+        machine=f"{machine.processor}, {machine.threads} thread{'s' * (machine.threads > 1)}, "
+        f"commit {machine.commit[:12]}",
     )
 
 
-def _cell(name: str, setting: Setting, registry: Registry) -> Cell:
-    """The cell with the recipe that `recommend` takes, texts cut at LONGEST tokens."""
-    task = registry.task(name)
-    splits = task.splits(registry.sources)
-    recipe = recipe_for(task.adapter, splits, setting.backbone, registry.sources)
-    recipe = replace(recipe, max_length=min(recipe.max_length, LONGEST))
-    return Cell(f"grid-{name}", name, setting.strategies[0], setting.backbone, 0, recipe)
+def _others(last: Standing) -> dict[str, str]:
+    cheapest = min([last.best, *last.undecided], key=lambda name: last.seconds[name])
+    return {HIGHEST: last.best, CHEAPEST: cheapest}
 
 
 def table(results: Sequence[Result]) -> str:
-    """The results as Markdown: a row a data set, and a sentence on all of them."""
+    """The results as Markdown: a row a data set, and what all of them say."""
     lines = [
-        "| data set | best of the grid | `recommend` named | points behind | time / grid | verdict |",
-        "|---|---|---|---|---|---|",
+        "| data set | best of the grid | `recommend` named | points behind | rests on | work / grid | verdict |",
+        "|---|---|---|---:|---|---:|---|",
     ]
     for found in results:
-        behind = f"{100 * (found.scores[found.best] - found.scores[found.named]):.1f}" if found.named else "–"
-        share = 100 * found.seconds / found.grid_seconds
+        behind = f"{found.behind(found.named):.1f}" if found.named else "–"
+        evidence = f"{found.rows:,} rows, {found.seeds} seed{'s' * (found.seeds != 1)}" if found.rows else "–"
         lines.append(
             f"| {found.task} | {found.best} ({100 * found.scores[found.best]:.1f} {found.metric}) | "
-            f"{found.named or 'nothing'} | {behind} | {share:.0f}% of {found.grid_seconds:.0f} s | "
-            f"{found.verdict} |"
+            f"{found.named or 'nothing'} | {behind} | {evidence} | {100 * found.used:.0f}% | {found.verdict} |"
         )
     right = sum(found.verdict in ("the best", "not told apart from the best") for found in results)
-    spent = sum(found.seconds for found in results) / sum(found.grid_seconds for found in results)
-    settings = {found.setting.model_copy(update={"share": 0.0}) for found in results}
+    settings = dict.fromkeys(found.setting for found in results)
     return "\n".join(
         [
             *lines,
             "",
             "Named the best or one not told apart from it (paired bootstrap, step-down min-P over all pairs, 5%) "
-            f"on {right} of {len(results)} data sets, in {100 * spent:.0f}% of the grids' time.",
+            f"on {right} of {len(results)} data sets.",
+            *_compared([found for found in results if found.named]),
             *(
                 f"Grid: {', '.join(item.strategies)} on {item.backbone}, {SEEDS} seeds, {item.rows} training rows, "
-                f"up to {item.test} test rows, texts of up to {LONGEST} tokens."
+                f"up to {item.test} test rows, texts of up to {LONGEST} tokens. Budget: {100 * item.share:.0f}% of "
+                "the grid's operations of training, a tenth of it kept for the test rows."
                 for item in settings
             ),
             *(f"Machine: {machine}." for machine in dict.fromkeys(found.machine for found in results)),
             "",
         ]
     )
+
+
+def _compared(results: Sequence[Result]) -> list[str]:
+    """The rule beside simpler ones: points behind the best of the grid, and the work of the models named."""
+    if not results:
+        return []
+    rules = {"`recommend`": [found.named for found in results]}
+    rules |= {rule: [found.others[rule] for found in results] for rule in (HIGHEST, CHEAPEST)}
+    rows = []
+    for rule, names in rules.items():
+        pairs = list(zip(results, names, strict=True))
+        points = sum(found.behind(name) for found, name in pairs) / len(pairs)
+        most = max(found.behind(name) for found, name in pairs)
+        spent = sum(found.work[name] / found.work[found.best] for found, name in pairs) / len(pairs)
+        rows.append(f"| {rule} | {points:.1f} | {most:.1f} | {100 * spent:.0f}% |")
+    head = "| rule | points behind, mean | points behind, most | work of a model, of the best's |"
+    return ["", "On the same evidence:", "", head, "|---|---:|---:|---:|", *rows, ""]
 
 
 def kept(path: Path) -> Result | None:
@@ -192,16 +173,16 @@ def kept(path: Path) -> Result | None:
 def run(
     tasks: Sequence[str], setting: Setting, sources: Sources, out: Path, options: Options, screen: Screen
 ) -> str:
-    """The table of the tasks, after those that `out` lacks were run. BenchError for an unknown one."""
-    known = discover(options.plugin_files)
+    """The table of the tasks, after the cells that are missing were run. BenchError for an unknown task."""
+    plugins = discover(options.plugin_files)
     for task in tasks:
-        known.task(task)
+        plugins.task(task)
     for task in tasks:
-        path = out / f"{task}.json"
+        path, folder = out / f"{task}.json", RUNS / "recommend-six" / task
         found = kept(path)
-        if found is None or found.setting != setting:
-            found = assess(task, setting, sources, RUNS / "recommend-six" / task, options, screen)
-            atomic_files.write(path, found.model_dump_json(indent=1).encode())
+        if found is None or found.setting != setting or Store(folder / "rounds").record_files():
+            of = known(task, setting, sources, folder, options, screen)
+            atomic_files.write(path, judged(task, setting, of).model_dump_json(indent=1).encode())
         names = dict.fromkeys((*REGISTRY, *LOCAL, *tasks))
         there = [found for name in names if (found := kept(out / f"{name}.json"))]
         atomic_files.write(out / "six.md", table(there).encode())

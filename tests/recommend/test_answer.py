@@ -19,7 +19,7 @@ from bench.executors.names import ExecutorName
 from bench.recommend import page
 from bench.recommend.answer import Terms, answer
 from bench.recommend.budget import Budgeted, BudgetSpent, until
-from bench.recommend.page import Findings
+from bench.recommend.findings import Findings
 from bench.recommend.successive_halving import Bracket, Round, measured, sizes_for
 from bench.recommend.views import Everything, Selection, everything, selection
 from bench.registry import Registry, discover

@@ -10,8 +10,8 @@ import pytest
 
 from bench.analysis.loading import Run
 from bench.analysis.statistics.metrics import ratios
-from bench.analysis.tables import pairs
 from bench.contracts import BenchError
+from bench.recommend.choice import Choice, choose
 from bench.recommend.evidence import growth, standing
 from bench.runs.record import Seconds
 from tests.analysis.conftest import METRICS, make_predictions, make_record
@@ -78,7 +78,7 @@ def test_a_strategy_that_is_far_behind_is_told_apart() -> None:
     now = standing(rounds({"full": [0.85], "top-layers": [0.85], "frozen": [0.6]}), f"{VIEW}@100")
     assert now.behind == ["frozen"]
     assert now.undecided == [name for name in ("full", "top-layers") if name != now.best]
-    assert now.choice("accuracy", 0.02) == now.best
+    assert choose(now, "accuracy", 0.02).strategy == now.best
 
 
 def paced(run: Run, seconds: Mapping[str, float]) -> Run:
@@ -99,18 +99,27 @@ def test_one_seed_tells_large_differences_apart_by_mcnemar() -> None:
     assert now.seeds == 1
     assert now.behind == ["frozen"]
     assert now.against_best["frozen"].mcnemar == now.against_best["frozen"].adjusted
-    assert now.choice("cost", 0.02) == "full"
+    assert choose(now, "cost", 0.02).strategy == "full"
 
 
-def test_what_one_seed_does_not_tell_is_not_as_good() -> None:
+@pytest.mark.parametrize("goal", ["accuracy", "cost"])
+def test_what_one_seed_does_not_tell_is_not_as_good(goal: str) -> None:
     """Not known is not tied: the cheaper strategy is not named."""
-    run = rounds({"full": [0.82], "frozen": [0.82]}, seeds=1, spread=0)
-    best = standing(run, f"{VIEW}@100").best
-    other = "frozen" if best == "full" else "full"
-    now = standing(paced(run, {best: 10.0, other: 1.0}), f"{VIEW}@100")
-    assert now.undecided == [other]
+    now = standing(
+        paced(rounds({"full": [0.83], "frozen": [0.82]}, seeds=1, spread=0), SECONDS), f"{VIEW}@100"
+    )
+    assert now.undecided == ["frozen"]
     assert now.as_good(0.5) == []
-    assert now.choice("cost", 0.02) == best
+    assert choose(now, goal, 0.02) == Choice("full", "not known")
+
+
+@pytest.mark.parametrize("goal", ["accuracy", "cost"])
+def test_of_exactly_equal_scores_the_cheapest_is_named(goal: str) -> None:
+    run = rounds({"full": [0.82], "frozen": [0.82]}, seeds=1, spread=0)
+    for slow, fast in (("full", "frozen"), ("frozen", "full")):
+        now = standing(paced(run, {slow: 10.0, fast: 1.0}), f"{VIEW}@100")
+        assert now.means[slow] == now.means[fast]
+        assert choose(now, goal, 0.02).strategy == fast
 
 
 def test_a_choice_by_cost_needs_evidence_of_no_relevant_difference() -> None:
@@ -118,9 +127,9 @@ def test_a_choice_by_cost_needs_evidence_of_no_relevant_difference() -> None:
     now = standing(run, f"{VIEW}@100")
     cheap = next(name for name in ("top-layers", "full") if name != now.best)
     assert now.as_good(0.1) == [cheap]
-    assert now.choice("cost", 0.1) == "top-layers"
+    assert choose(now, "cost", 0.1).strategy == "top-layers"
     assert now.as_good(0.0005) == []
-    assert now.choice("cost", 0.0005) == now.best
+    assert choose(now, "cost", 0.0005).strategy == now.best
 
 
 def test_as_good_is_seldom_said_of_what_is_worse_by_the_margin() -> None:
@@ -128,35 +137,10 @@ def test_as_good_is_seldom_said_of_what_is_worse_by_the_margin() -> None:
     runs, 8 would be more than that with a chance below 1 in 200."""
     wrong = 0
     for draw in range(60):
-        now = standing(rounds({"full": [0.85], "frozen": [0.80]}, draw=draw), f"{VIEW}@100")
+        run = paced(rounds({"full": [0.85], "frozen": [0.80]}, draw=draw), SECONDS)
+        now = standing(run, f"{VIEW}@100")
         wrong += now.best == "full" and "frozen" in now.as_good(0.05)
     assert wrong < 8
-
-
-@pytest.mark.parametrize("draw", range(25))
-def test_the_table_of_pairs_and_the_answer_never_disagree(draw: int) -> None:
-    """Runs of random strategies, sizes, seeds and scores."""
-    rng = np.random.default_rng(draw)
-    names = ["frozen", "top-layers", "lora", "full"][: int(rng.integers(2, 5))]
-    sizes = int(rng.integers(1, 4))
-    truth = {name: (0.7 + 0.2 * rng.random(sizes)).tolist() for name in names}
-    run = rounds(truth, seeds=int(rng.integers(1, 4)), draw=draw)
-    if rng.random() < 0.3:  # a strategy that the time did not allow all seeds of
-        run = replace(run, records=[r for r in run.records if r.cell.strategy != names[0] or not r.cell.seed])
-    said = {
-        (block.title, *row.labels): row.entries[-1].value
-        for block in pairs.build(run.records, run.predictions).blocks
-        for row in block.rows
-    }
-    for size in SIZES[:sizes]:
-        now = standing(run, f"{VIEW}@{size}")
-        found = {
-            name: said[f"{VIEW}@{size}", f"{now.best} minilm", f"{name} minilm"]
-            for name in now.means
-            if name != now.best
-        }
-        assert {name for name, verdict in found.items() if verdict == "first is better"} == set(now.behind)
-        assert {name for name, verdict in found.items() if verdict == "not told apart"} == set(now.undecided)
 
 
 def test_a_round_without_a_finished_cell_is_refused() -> None:

@@ -14,9 +14,10 @@ from bench.analysis.loading import Run
 from bench.analysis.statistics.intervals import Interval
 from bench.analysis.statistics.noise import Noise
 from bench.recommend import page
+from bench.recommend.choice import choose
 from bench.recommend.evidence import Growth, Standing, standing
+from bench.recommend.findings import Findings
 from bench.recommend.floor import Floor
-from bench.recommend.page import Findings
 from bench.recommend.successive_halving import Outcome
 from bench.recommend.weaknesses import Confusion, Weakness, confusions, weaknesses
 from bench.runs.record import Data, Machine, Seconds, Served, Serving
@@ -40,11 +41,13 @@ def interval(mean: float, half: float, seeds: int = 3) -> Interval:
 
 
 def findings(now: Standing, **changes: Any) -> Findings:
+    chosen = choose(now, changes.get("goal", "accuracy"), changes.get("margin", 0.02))
     fields: dict[str, Any] = {
         "task": "reviews",
         "goal": "accuracy",
         "margin": 0.02,
-        "choice": now.choice(changes.get("goal", "accuracy"), changes.get("margin", 0.02)),
+        "choice": chosen.strategy,
+        "basis": chosen.basis,
         "round": now,
         "outcome": Outcome((100,), 100, {}, "", 60.0),
         "growth": Growth(None, why_not="too few sizes"),

@@ -167,11 +167,13 @@ def test_an_unknown_column_suggests_the_nearest(grid):
     with pytest.raises(BenchError, match="unknown column 'acuracy'; did you mean 'accuracy'") as error:
         build(grid, options=TableOptions(columns=("acuracy",)))
     assert error.value.code == "unknown-column"
+    assert error.value.code == "unknown-column"
 
 
 def test_unknown_rows_list_the_valid_ones():
     with pytest.raises(BenchError, match="task,strategy,backbone or strategy,backbone") as error:
         TableOptions(rows=("seed",))
+    assert error.value.code == "unknown-rows"
     assert error.value.code == "unknown-rows"
 
 

@@ -1,0 +1,72 @@
+"""Which strategy is named, and on what evidence.
+
+Goal `cost` takes the cheapest of the best and those known to be as good. Goal `accuracy` takes the cheapest of the
+best and those that are known to be as good *and* are not told apart from it: a difference that is shown decides,
+small as it may be. Where neither a difference nor its absence is shown, the best is kept, and the answer says so.
+Naming the cheapest of those not told apart would cost points: `recommend --validate` says how many."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from bench.analysis.groups import gather
+from bench.analysis.loading import Run
+from bench.recommend.evidence import Standing, standing
+from bench.recommend.successive_halving import FEW
+
+Basis = Literal["alone", "ahead", "as good", "not known", "equal score", "shared seeds"]
+
+
+@dataclass(frozen=True)
+class Choice:
+    """The strategy that is named, and why.
+
+    `alone`: no other was measured. `ahead`: it is the best, and no cheaper one may be as good. `as good`: it is
+    cheaper than the best and known to score within the margin. `not known`: it is the best, and the evidence for a
+    cheaper one is missing. `equal score`: it is the cheapest of several with exactly the highest score. `shared
+    seeds`: another has a higher mean, and a lower one on the seeds that both have."""
+
+    strategy: str
+    basis: Basis
+
+
+def choose(now: Standing, goal: str, margin: float) -> Choice:
+    """What to name for goal `accuracy` or `cost`. margin: in units of the score."""
+    if len(now.means) == 1:
+        return Choice(now.best, "alone")
+
+    def cost(name: str) -> float:
+        return now.seconds[name]
+
+    good = [name for name in now.as_good(margin) if goal == "cost" or name in now.undecided]
+    cheapest = min([now.best, *good], key=cost)
+    if cheapest != now.best:
+        return Choice(cheapest, "as good")
+    highest = max(now.means.values())
+    if now.means[now.best] < highest:
+        return Choice(now.best, "shared seeds")
+    equal = min((name for name in now.means if now.means[name] == highest), key=cost)
+    if cost(equal) < cost(now.best):
+        return Choice(equal, "equal score")
+    return Choice(now.best, "not known" if without_evidence(now, goal, margin) else "ahead")
+
+
+def without_evidence(now: Standing, goal: str, margin: float) -> list[str]:
+    """Cheaper strategies that are not known to be as good as the best nor, for goal `accuracy`, to be worse."""
+    good = now.as_good(margin)
+    return [name for name in now.cheaper if name not in good and (goal == "cost" or name in now.undecided)]
+
+
+def last_full(run: Run, view: str, sizes: Sequence[int], least: int) -> Standing:
+    """The standing at the largest size at which `least` strategies have FEW seeds, else that of the first round."""
+    for size in reversed(sizes):
+        task = f"{view}@{size}"
+        done = [record for record in run.records if record.cell.task == task and record.status == "done"]
+        whole = [key for key, group in gather(done).items() if len(group.done) >= FEW]
+        if len(whole) >= least:
+            names = {key.strategy for key in whole}
+            found = standing(run, task)
+            return found if set(found.means) == names else standing(run, task, names)
+    return standing(run, f"{view}@{sizes[0]}")

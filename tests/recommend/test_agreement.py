@@ -1,0 +1,174 @@
+"""The sentence, the page, the README of an export and `table --kind pairs` never disagree, on random runs."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from bench.analysis.loading import Run
+from bench.analysis.tables import pairs
+from bench.recommend import page
+from bench.recommend.choice import choose
+from bench.recommend.evidence import Standing, standing
+from bench.recommend.verdict import reasons
+from tests.recommend.test_evidence import EXAMPLES, SIZES, VIEW, paced, rounds
+from tests.recommend.test_page import findings
+
+COST = {"frozen": 1.0, "top-layers": 3.0, "lora": 6.0, "full": 10.0}
+MARGIN = 0.06
+DRAWS = 30
+
+
+def random_run(draw: int) -> Run:
+    """Random strategies, sizes, seeds and scores. Some strategies lack a seed, some predict the same, and some runs
+    are scored by F1, to which McNemar's test does not apply."""
+    rng = np.random.default_rng(draw)
+    names = ["frozen", "top-layers", "lora", "full"][: int(rng.integers(2, 5))]
+    sizes = int(rng.integers(1, 4))
+    level, width = 0.7 + 0.1 * rng.random(), rng.choice([0.0, 0.02, 0.2])
+    truth = {name: (level + width * rng.random(sizes)).tolist() for name in names}
+    run = rounds(truth, seeds=int(rng.integers(1, 4)), spread=float(rng.choice([0, 0.002, 0.02])), draw=draw)
+    if rng.random() < 0.3:  # a strategy that the time did not allow all seeds of
+        run = replace(run, records=[r for r in run.records if r.cell.strategy != names[0] or not r.cell.seed])
+    if rng.random() < 0.4:  # two strategies that predict the same
+        twins = {record.cell.id.replace(f"/{names[1]}/", f"/{names[0]}/") for record in run.records}
+        files = {record.cell.id: run.predictions(record.cell.id) for record in run.records}
+        same = {name: name.replace(f"/{names[0]}/", f"/{names[1]}/") for name in twins & files.keys()}
+        run = replace(run, predictions=lambda cell: files[same.get(cell, cell)])
+    if rng.random() < 0.3:
+        run = replace(run, records=[record.model_copy(update={"headline": "f1"}) for record in run.records])
+    costs = dict(zip(COST, rng.permutation(list(COST.values())).tolist(), strict=True))
+    return paced(run, COST if rng.random() < 0.5 else costs)
+
+
+def verdicts(run: Run) -> dict[tuple[str, str, str], str]:
+    """What the table of pairs says, by task, first and second strategy."""
+    return {
+        (block.title, *(label.split()[0] for label in row.labels)): row.entries[-1].value
+        for block in pairs.build(run.records, run.predictions).blocks
+        for row in block.rows
+    }
+
+
+def standings(run: Run) -> list[Standing]:
+    tasks = dict.fromkeys(record.cell.task for record in run.records)
+    return [standing(run, task) for task in tasks]
+
+
+@pytest.mark.parametrize("draw", range(DRAWS))
+def test_the_table_of_pairs_and_every_line_of_the_answer_agree(draw: int) -> None:
+    run = random_run(draw)
+    said = verdicts(run)
+    for now in standings(run):
+        task = now.records[0].cell.task
+        found = {name: said[task, now.best, name] for name in now.means if name != now.best}
+        better = {name for name, verdict in found.items() if verdict == "first is better"}
+        unknown = {name for name, verdict in found.items() if verdict == "not told apart"}
+        assert better | unknown == set(found)
+        for goal in ("accuracy", "cost"):
+            made = findings(now, goal=goal, margin=MARGIN)
+            text = "\n".join([page.sentence(made), *page.details(made)])
+            assert named(text, r"Ahead: \S+ scores higher than (.*) beyond chance") == better
+            assert named(text, r"Not known: whether \S+ is better than (.*?); the") == unknown
+            assert "tied" not in text
+            assert page.sentence(made).startswith(f"Use {made.choice} for ")
+            for line in text.split("\n"):
+                if line.startswith(("Use ", "Ahead:", "Not known:", "One seed:", "Cheaper:")):
+                    assert line in reasons(made)
+            if goal == "accuracy":
+                assert made.choice not in better
+            lower = named(page.sentence(made), r"the cheaper ones \((.*)\) score lower")
+            assert lower <= better
+            assert not named(page.sentence(made), r"the cheaper ones \((.*)\) are not known") & (
+                better if goal == "accuracy" else set()
+            )
+
+
+def named(text: str, pattern: str) -> set[str]:
+    """The strategies in a list of a line; none where there is no such line."""
+    match = re.search(pattern, text)
+    return set(re.split(", | and ", match[1])) if match else set()
+
+
+@pytest.mark.parametrize("draw", range(DRAWS))
+@pytest.mark.parametrize("goal", ["accuracy", "cost"])
+def test_the_cheapest_is_named_by_evidence_alone(goal: str, draw: int) -> None:
+    """By numbers of the table of pairs: what is named in place of the best has at least two seeds, and the 90%
+    interval of its loss excludes the margin."""
+    run = random_run(draw)
+    table = {
+        (block.title, row.labels[1].split()[0]): row.entries[1]
+        for block in pairs.build(run.records, run.predictions).blocks
+        for row in block.rows
+    }
+    for now in standings(run):
+        task, choice = now.records[0].cell.task, choose(now, goal, MARGIN)
+        highest = [name for name in now.means if now.means[name] == now.means[now.best]]
+        if choice.basis == "as good":
+            loss = table[task, choice.strategy]
+            assert isinstance(loss.value, float)
+            assert isinstance(loss.spread, float)
+            assert now.against_best[choice.strategy].difference.seeds > 1
+            assert loss.value + loss.spread * 1.64 / 1.96 < MARGIN
+            assert now.seconds[choice.strategy] < now.seconds[now.best]
+        else:
+            assert choice.strategy in highest
+            assert now.seconds[choice.strategy] == min(now.seconds[name] for name in highest)
+        for name in now.as_good(MARGIN):  # nothing cheaper has the evidence
+            if goal == "cost" or name in now.undecided:
+                assert now.seconds[choice.strategy] <= now.seconds[name]
+
+
+def test_random_runs_reach_the_usual_bases() -> None:
+    """Else the tests above would say little. Exactly equal scores have a test of their own."""
+    found = [
+        choose(now, goal, MARGIN).basis
+        for draw in range(DRAWS)
+        for now in standings(random_run(draw))
+        for goal in ("accuracy", "cost")
+    ]
+    assert {"ahead", "as good", "not known"} <= set(found)
+
+
+def with_costly_best(now: Standing) -> Standing:
+    """The standing with the best as the most expensive."""
+    return replace(now, seconds={name: 10.0 if name == now.best else 1.0 for name in now.means})
+
+
+@pytest.mark.parametrize("rows", [24, 60])
+def test_agreement_on_few_rows_is_no_evidence(rows: int) -> None:
+    """Two strategies that answer alike on 24 rows may differ on one in ten others."""
+    run = rounds({"full": [0.8], "frozen": [0.8]}, spread=0)
+    some = run.predictions(run.records[0].cell.id)
+    assert isinstance(some, dict)
+    few = {name: values[:rows] for name, values in some.items()}
+    now = standing(replace(run, predictions=lambda _: few), f"{VIEW}@{SIZES[0]}")
+    now = with_costly_best(now)
+    assert now.as_good(0.02) == []
+    assert now.as_good(0.2) == list(now.against_best)
+
+
+def test_agreement_on_many_rows_is_evidence() -> None:
+    run = rounds({"full": [0.8], "frozen": [0.8]}, spread=0)
+    same = run.predictions(run.records[0].cell.id)
+    now = standing(replace(run, predictions=lambda _: same), f"{VIEW}@{SIZES[0]}")
+    assert now.rows == EXAMPLES
+    now = with_costly_best(now)
+    assert now.as_good(0.02) == list(now.against_best)
+    assert now.as_good(0.001) == []
+
+
+def test_the_rows_that_would_be_needed_shrink_with_the_margin_and_suffice() -> None:
+    now = standing(rounds({"full": [0.82], "frozen": [0.81]}, spread=0.002), f"{VIEW}@{SIZES[0]}")
+    now = with_costly_best(now)
+    (other,) = now.against_best
+    wide, narrow = now.rows_needed(other, 0.05), now.rows_needed(other, 0.02)
+    assert wide is not None
+    assert narrow is not None
+    assert EXAMPLES <= wide < narrow
+    assert now.rows_needed(other, 1e-6) is None
+    one = standing(rounds({"full": [0.82], "frozen": [0.81]}, seeds=1), f"{VIEW}@{SIZES[0]}")
+    assert one.rows_needed(next(iter(one.against_best)), 0.05) is None
