@@ -37,7 +37,7 @@ from bench.executors.contract import Options
 from bench.extras import missing
 from bench.planning.compiled import CompiledCheck, CompiledStep
 from bench.profiling import order
-from bench.profiling.device_table import COMPILED, SIDES, Found, Line, Setting, Turn, table
+from bench.profiling.device_table import COMPILED, SIDES, TRAINER, Found, Line, Setting, Turn, table
 from bench.profiling.made_up import SHAPES, MadeUp, save_encoder
 from bench.registry import Registry, discover
 
@@ -180,7 +180,7 @@ def _take_turn(line: Line, context: RunContext) -> None:
     gc.collect()
     context.device.reset_peak_memory()
     try:
-        turn = _trainer(line, context) if line.side == SIDES[1] else _engine(line, context)
+        turn = _trainer(line, context) if line.side == TRAINER else _engine(line, context)
     except Exception as error:
         line.failed = _reason(error)
         found = line.failed

@@ -15,7 +15,8 @@ from bench.profiling import order
 from bench.profiling.made_up import MadeUp
 
 Side = Literal["this engine", "Trainer, tuned", "this engine, compiled"]
-SIDES: tuple[Side, ...] = ("this engine", "Trainer, tuned")
+TRAINER: Side = "Trainer, tuned"
+SIDES: tuple[Side, ...] = ("this engine", TRAINER)
 """Those that take turns."""
 COMPILED: Side = "this engine, compiled"
 
