@@ -184,6 +184,12 @@ class Workspace:
         loss = backward(self.model, parts, self.phase)
         buffers.note(loss, self.optimizer.step(buffers.factors.index_select(0, buffers.at)))
 
+    def forget_above(self, number: int, frozen: int) -> None:
+        """Drop the captured steps of a phase above blocks that froze while it ran: they read a cache that goes."""
+        self._replays = {
+            key: replay for key, replay in self._replays.items() if key[0] != number or key[1] <= frozen
+        }
+
     def _key(self, shape: Shape) -> Key:
         return self._number, self.phase.frozen, shape
 

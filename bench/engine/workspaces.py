@@ -46,8 +46,7 @@ class Workspaces:
             return self._kept.workspace
         self.forget()
         workspace = Workspace(model, plan, split, cell.recipe)
-        # where blocks freeze as they train, captured steps read activations of the cell's own weights
-        if model.device.pads and not plan.grows:
+        if model.device.pads:
             self._kept = _Kept(terms, workspace)
         return workspace
 

@@ -174,6 +174,8 @@ def test_with_the_cache_and_without_it_is_one_run_with_dropout_too(
     assert any(one.kept for one in kept.boundaries)
     assert not any(one.kept for one in again.boundaries)
     assert [p.loss for p in kept.curve] == pytest.approx([p.loss for p in again.curve], abs=1e-5)
+    if task == "toy-qa":  # the softmax over tokens does not see the head's biases: they follow rounding alone
+        logits, others = logits - logits.mean(0), others - others.mean(0)
     np.testing.assert_allclose(logits, others, atol=1e-4)
 
 

@@ -90,6 +90,23 @@ class NoRoom:
         return None
 
 
+def test_steps_above_blocks_that_froze_are_prepared_anew(
+    toy_cell: MakeCell, group: CellGroup, context: RunContext
+) -> None:
+    """They read activations of one cell's weights; those of the first boundary are every cell's."""
+    recipe = replace(toy_cell().recipe, epochs=10, evaluations=2, patience=100)
+    group = replace(group, workspaces=Workspaces())
+    trained = [
+        train(toy_cell("auto-freeze", seed=seed, recipe=recipe), 1.0, group, context, lambda _: None)
+        for seed in (0, 1)
+    ]
+    assert all(one.fitted.boundaries for one in trained)
+    assert trained[0].model is trained[1].model
+    kept = group.workspaces._kept
+    assert kept
+    assert {frozen for _, frozen, _ in kept.workspace._replays} == {0}
+
+
 def losses(curve: Any) -> list[tuple[float, float]]:
     return [(point.train_loss, point.loss) for point in curve]
 
