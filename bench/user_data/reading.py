@@ -11,7 +11,8 @@ from bench.contracts import BenchError, Splits
 from bench.data.splits import content, drop_duplicates, split_by_group, split_stratified
 from bench.text import counted
 from bench.user_data.adapters import guess_adapter
-from bench.user_data.columns import Columns, choose, names_of
+from bench.user_data.column_names import header_hint, names_of
+from bench.user_data.columns import Columns, choose
 from bench.user_data.examples import Converted, Numbered, convert
 from bench.user_data.files import Source, gathered, open_sources
 from bench.user_data.indicators import joined_labels
@@ -122,13 +123,20 @@ def _like(first: Source, other: Source, columns: Mapping[str, str], given: bool)
         names = dict(zip(other.table.columns, first.table.columns, strict=False))
         rows = other.table.with_first_line
         return replace(other, items=lambda: ({names.get(k, k): v for k, v in row.items()} for row in rows()))
+    if bool(first.table.with_first_line) and not set(columns.values()) & set(other.table.columns):
+        raise BenchError(
+            f"{first.where} has no line that names the columns, and {other.where} seems to have one "
+            f"({names_of(other.table.columns)[:80]}): give both files one, or neither",
+            code="different-columns",
+        )
     needed = [columns[role] for role in columns if role not in ("group", "start", "sentence")]
     missing = next((column for column in needed if column not in other.table.columns), None)
     alike = missing and missing.casefold() in map(str.casefold, other.table.columns)
     if missing and (given or alike):
         raise BenchError(
             f"{other.where} has no column '{missing}', which {first.where} has: it has "
-            f"{names_of(other.table.columns)}",
+            f"{names_of(other.table.columns)}"
+            + ("; no header line? give it the same one" if header_hint(other.table) else ""),
             code="different-columns",
         )
     return other
