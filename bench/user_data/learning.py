@@ -30,7 +30,7 @@ def learn(plain: ReadingRules, rows: Numbered, where: str) -> ReadingRules:
         return _numbers(plain, rows)
     if plain.adapter == "multilabel":
         return _label_sets(plain, rows, where)
-    _refuse_unnamed(plain, rows, where)
+    refuse_unnamed(plain, rows, where)
     if plain.adapter in ("classification", "sentiment"):
         _refuse_nested(plain, rows, where)
         if plain.adapter == "sentiment":
@@ -177,7 +177,7 @@ def _with_indicators(plain: ReadingRules, rows: Numbered, where: str) -> Reading
     return replace(plain, indicators=True)
 
 
-def _refuse_unnamed(reading: ReadingRules, rows: Numbered, where: str) -> None:
+def refuse_unnamed(reading: ReadingRules, rows: Numbered, where: str) -> None:
     """BenchError where a label or tag is a number beyond the names that there are, or none is a number or a name. A
     label below 0 stands for none."""
     role = "tags" if reading.adapter == "ner" else "label"
