@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from bench.contracts import BenchError
-from bench.user_data.columns import OPTIONAL, ROLES, by_name, header_hint, names_of, resolve
+from bench.user_data.column_names import by_name, header_hint, names_of, resolve
+from bench.user_data.columns import OPTIONAL, ROLES
 from bench.user_data.labels import DISTINCT, as_number
 from bench.user_data.literals import SHORTENED
 from bench.user_data.number_format import number_format, plain_number
@@ -47,6 +48,14 @@ def guess_adapter(table: RawTable, given: Mapping[str, str]) -> tuple[str, str]:
     flags = _indicators(table)
     if len(flags) > 1:
         where += f"; columns of 0 and 1 ({', '.join(flags[:5])}) may be labels: name each with --label"
+    if len(table.columns) == 1 and isinstance(next(iter(table.peek()), {}).get(table.columns[0], ""), str):
+        where += " alone; columns are separated by commas, semicolons, tabs or '|'"
+    nested = _nested(table)
+    if nested:
+        where += (
+            f"; {names_of(nested)} {'hold' if len(nested) > 1 else 'holds'} objects, which are not looked "
+        )
+        where += "into: write a row for each text or question, in columns of their own"
     raise BenchError(
         f"{table.where} has the columns {names_of(table.columns)}{where}: choose with --adapter "
         "(classification, sentiment, regression, multilabel, ner, qa or unanswerable) and which columns to use, "
@@ -63,6 +72,16 @@ def _indicators(table: RawTable) -> list[str]:
     values = {column: {as_text(row.get(column)).lower() for row in rows} for column in table.columns}
     pairs = ({"0", "1"}, {"0.0", "1.0"}, {"true", "false"})
     return [column for column, found in values.items() if found in pairs]
+
+
+def _nested(table: RawTable) -> list[str]:
+    """The columns that hold objects, or lists of them."""
+
+    def is_nested(value: Any) -> bool:
+        items = value if isinstance(value, (list, tuple)) else (value,)
+        return any(isinstance(item, Mapping) for item in items)
+
+    return [column for column in table.columns if any(is_nested(row.get(column)) for row in table.peek())]
 
 
 def _noun(adapter: str, chosen: Mapping[str, str | None]) -> str:

@@ -7,7 +7,8 @@ from dataclasses import replace
 from typing import Any
 
 from bench.text import counted
-from bench.user_data.columns import TEXTS, by_name
+from bench.user_data.column_names import by_name
+from bench.user_data.columns import TEXTS
 from bench.user_data.spans import with_words
 from bench.user_data.tables import RawRow, RawTable
 

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import difflib
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
-from unicodedata import normalize
 
 from bench.contracts import BenchError
+from bench.user_data.column_names import by_name, header_hint, is_number, names_of, resolve
 from bench.user_data.tables import FEW, RawRow, RawTable
 from bench.user_data.values import listed
 
@@ -100,7 +98,7 @@ def choose(
     given = {aliases.get(role, role): column for role, column in given.items()}
     chosen = {role: resolve(table, column, role) for role, column in given.items()}
     _check_apart(table, chosen)
-    numbers = [c for c in given.values() if c not in table.columns or _is_number(table, c)]
+    numbers = [c for c in given.values() if c not in table.columns or is_number(table, c)]
     notes: list[str] = []
     if table.with_first_line is not None:
         if len(numbers) < len(ROLES[adapter]):
@@ -188,53 +186,6 @@ def pair_of(table: RawTable) -> tuple[str, str] | None:
     return next(((lower[a], lower[b]) for a, b in PAIRS if a in lower and b in lower), None)
 
 
-def resolve(table: RawTable, column: str, role: str) -> str:
-    """The column of this name, or of this number from 1; of this number first where the first line looks like a row.
-    BenchError where there is no such column."""
-    is_number = _is_number(table, column)
-    if column in table.columns and not (is_number and table.with_first_line):
-        return column
-    if is_number:
-        return table.columns[int(column) - 1]
-    composed = [name for name in table.columns if normalize("NFC", name) == normalize("NFC", column)]
-    if len(composed) == 1:
-        return composed[0]
-    if column in table.repeated:
-        twice = [str(n) for n, name in enumerate(table.columns, 1) if name.startswith(f"{column}#")]
-        raise BenchError(
-            f"{table.where} has several columns '{column}': choose one by its number for --{role} "
-            f"({', '.join(twice)})",
-            code="unknown-column",
-        )
-    near = difflib.get_close_matches(column, table.columns, n=1)
-    hint = f"did you mean '{near[0]}'? " if near else ""
-    raise BenchError(
-        f"{table.where} has no column '{column}' for --{role}: {hint}it has {names_of(table.columns)}"
-        f"{header_hint(table)}",
-        code="unknown-column",
-    )
-
-
-def _is_number(table: RawTable, column: str) -> bool:
-    return bool(re.fullmatch(r"\d{1,4}", column, re.ASCII)) and 1 <= int(column) <= len(table.columns)
-
-
-def header_hint(table: RawTable) -> str:
-    """A hint about a file whose first line may not be a header."""
-    odd = [column for column in table.columns if not re.search(r"[^\W\d_]", column)]
-    if table.with_first_line is None and not odd:
-        return ""
-    return (
-        f"; no header line? its first line ({names_of(table.columns)[:60]}) looks like a row: add a line that "
-        "names the columns, or choose them by number, such as --text 1 --label 2"
-    )
-
-
-def by_name(columns: Sequence[str], names: Sequence[str]) -> str | None:
-    lower = {column.lower(): column for column in reversed(columns)}
-    return next((lower[name] for name in names if name in lower), None)
-
-
 def _by_content(rows: Sequence[RawRow], columns: Sequence[str], role: str) -> str | None:
     """For a text the column with by far the longest values; for a label the only one with few different values."""
     values = {column: [row.get(column) for row in rows] for column in columns}
@@ -256,7 +207,3 @@ def _by_content(rows: Sequence[RawRow], columns: Sequence[str], role: str) -> st
 def _mean_length(values: Sequence[Any]) -> float:
     lengths = [len(value) for value in values if isinstance(value, str)]
     return sum(lengths) / len(values) if values else 0.0
-
-
-def names_of(columns: Sequence[str]) -> str:
-    return ", ".join(f"'{column}'" for column in columns[:20]) or "no columns"

@@ -16,6 +16,9 @@ DOCUMENT = "-DOCSTART-"
 PLACED = re.compile(r"[BIESLUMWbieslumw][-_]\S+")
 """A tag of a place and a type."""
 
+JOINED = re.compile(r".+[|/](O|[BIESLU]-\S+)")
+"""A word and its tag in one, as in `Oslo|B-LOC`."""
+
 
 @dataclass(frozen=True)
 class Sentence:
@@ -87,6 +90,12 @@ class Columns:
 
     def _odd(self, number: int, line: str, width: int) -> BenchError:
         name = f"{self.path.name}, line {number:,}"
+        if all(JOINED.fullmatch(field) for field in words_of(line)):
+            return BenchError(
+                f"{name}: '{line[:40]}' has words joined to their tags: write a word and its tag a line, and a "
+                "blank line after each sentence",
+                code="not-a-word-and-tag",
+            )
         if self.tabs and "\t" not in line and len(words_of(line)) == self.width:
             return BenchError(
                 f"{name}: '{line[:40]}' has blanks between its columns, most lines have tabs: use one of them",

@@ -66,9 +66,9 @@ def read_delimited(path: Path, encoding: Encoding) -> RawTable:
         )
     if scan.escapes > ESCAPED * scan.rows:
         notes.append(
-            f"look: {counted(scan.escapes, 'row has', 'rows have')} backslashes before quotes, backslashes, n, r or t"
-            ", as databases escape them: texts are read as they stand; if these are escapes, export CSV with doubled "
-            "quotes"
+            f"look: {counted(scan.escapes, 'row has', 'rows have')} backslashes before quotes, backslashes, n, r "
+            "or t, as databases escape them: texts are read as they stand; if these are escapes, export CSV with "
+            "doubled quotes"
         )
     if scan.extra:
         notes.append(
@@ -153,8 +153,8 @@ def _has_row_names(layout: Layout, header: Sequence[str]) -> bool:
             names.add(cells[0])
     if count and len(names) < count:
         raise BenchError(
-            f"{layout.path.name}: every row has {width} cells, and the first line names {len(header)} columns: name "
-            "them all there, or put quotes around texts that have the separator in them",
+            f"{layout.path.name}: every row has {width} cells, and the first line names {len(header)} columns: "
+            "name them all there, or put quotes around texts that have the separator in them",
             code="malformed-rows",
         )
     return count > 0

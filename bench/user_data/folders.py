@@ -123,6 +123,12 @@ def joined(tables: Sequence[RawTable]) -> RawTable:
     for table in tables[1:]:
         if table.columns != first.columns:
             raise BenchError(f"{table.where} has other columns than {first.where}", code="different-shards")
+        if table.names != first.names:
+            raise BenchError(
+                f"{table.where} has other names of labels than {first.where}, so the same number means two labels: "
+                "write both with the same names",
+                code="different-shards",
+            )
 
     def rows() -> Iterator[RawRow]:
         for table in tables:

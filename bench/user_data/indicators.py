@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from bench.contracts import BenchError
-from bench.user_data.columns import resolve
+from bench.user_data.column_names import resolve
 from bench.user_data.tables import RawRow, RawTable
 
 YES = {"1", "1.0", "true", "yes", "y", "x", "t"}

@@ -134,6 +134,18 @@ def joined_by(values: Sequence[str]) -> str:
     return ""
 
 
+def quoted(values: Sequence[str]) -> str:
+    """A note where every label has quotation marks around it; else ''."""
+    distinct = set(values)
+    marks = ("''", '""', "“”", "„“", "«»", "``")
+    if not distinct or not all(len(value) > 2 and value[0] + value[-1] in marks for value in distinct):
+        return ""
+    return (
+        f"look: labels have quotation marks around them ({min(distinct)[:40]}), which are read as part of them: "
+        'only " quotes a cell'
+    )
+
+
 def single_label(value: Any) -> Any:
     """The label in a list of one, bare or written out in the cell. BenchError for a list of several."""
     found = value

@@ -2,26 +2,25 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import replace
 
 from bench.contracts import BenchError
 from bench.text import counted
 from bench.user_data.conll import Sentence
-from bench.user_data.examples import Numbered, tags_of, words_in
+from bench.user_data.examples import Numbered, tags_of
 from bench.user_data.indicators import Held
-from bench.user_data.labels import DISTINCT, as_number, joined_by, labelling, single_label
+from bench.user_data.labels import DISTINCT, as_number, joined_by, labelling, quoted, single_label
 from bench.user_data.number_format import FORMATS, number_format
 from bench.user_data.questions import answers_of
 from bench.user_data.rules import ReadingRules
-from bench.user_data.tables import MISSING
+from bench.user_data.tables import MISSING, PEEK
 from bench.user_data.tagging import learn_tags
 from bench.user_data.values import as_label, as_text, listed
+from bench.user_data.word_columns import refuse_no_words
 
 NO_NUMBERS = (*MISSING, "inf", "-inf", "infinity", "-infinity")
 ODD = 0.05  # share of labels that may be no numbers where numbers are predicted: their rows are left out
-NO_WORDS = 0.9  # share of sentences or words above which a column holds something else
 
 
 def learn(plain: ReadingRules, rows: Numbered, where: str) -> ReadingRules:
@@ -31,42 +30,28 @@ def learn(plain: ReadingRules, rows: Numbered, where: str) -> ReadingRules:
         return _numbers(plain, rows)
     if plain.adapter == "multilabel":
         return _label_sets(plain, rows, where)
-    _refuse_unnamed(plain, rows, where)
+    refuse_unnamed(plain, rows, where)
     if plain.adapter in ("classification", "sentiment"):
         _refuse_nested(plain, rows, where)
         if plain.adapter == "sentiment":
             plain = _with_number_format(plain, rows)
         values = [label for _, row in rows if (label := plain.label(row))]
         labels = labelling(values, plain.adapter, plain.columns["label"], plain.explicit)
-        said = (*_said_of_labels(plain, rows), labels.note, FORMATS.get(plain.numbers, ""), joined_by(values))
+        said = (
+            *_said_of_labels(plain, rows),
+            labels.note,
+            FORMATS.get(plain.numbers, ""),
+            joined_by(values),
+            quoted(values),
+        )
         return replace(plain, labels=replace(labels, note="; ".join(filter(None, said))))
     if plain.adapter == "unanswerable":
         _refuse_unanswered(plain, rows, where)
     if plain.adapter == "ner":
         tagging = learn_tags([tags_of(plain, item) for _, item in rows], where)
-        _refuse_no_words(plain, rows, where)
+        refuse_no_words(plain, rows[:PEEK], where)
         return replace(plain, tagging=tagging)
     return plain
-
-
-def _refuse_no_words(plain: ReadingRules, rows: Numbered, where: str) -> None:
-    """BenchError where the column of words holds something else: one value a sentence, such as the name of a
-    document, or numbers, such as places and indices."""
-    sentences = [words_in(plain, item) for _, item in rows]
-    sentences = [words for words in sentences if len(words) > 2]
-    words = [word for sentence in sentences for word in sentence]
-    repeated = sum(len(set(sentence)) == 1 for sentence in sentences)
-    numbers = sum(bool(re.fullmatch(r"[\d.,:;/-]*\d[\d.,:;/-]*", word)) for word in words)
-    if repeated > NO_WORDS * len(sentences):
-        reason = f"'{words[0][:30]}' and its like are repeated for a whole sentence"
-    elif numbers > NO_WORDS * len(words):
-        reason = f"they are numbers, such as '{words[0][:30]}'"
-    else:
-        return
-    raise BenchError(
-        f"{where}: these are no words: {reason}; choose the column of the words with --words",
-        code="implausible-words",
-    )
 
 
 def _refuse_unanswered(plain: ReadingRules, rows: Numbered, where: str) -> None:
@@ -116,7 +101,8 @@ def _numbers(plain: ReadingRules, rows: Numbered) -> ReadingRules:
     if found and len(others) > ODD * len(labels):
         raise BenchError(
             f"column '{plain.columns['label']}': {len(others):,} of {counted(len(labels), 'label')} are no "
-            f"numbers, such as '{others[0][:30]}': write digits and a decimal point alone, and leave a missing number empty",
+            f"numbers, such as '{others[0][:30]}': write digits and a decimal point alone, and leave a missing "
+            "number empty",
             code="not-numbers",
         )
     if len(set(found)) < 2:
@@ -191,7 +177,7 @@ def _with_indicators(plain: ReadingRules, rows: Numbered, where: str) -> Reading
     return replace(plain, indicators=True)
 
 
-def _refuse_unnamed(reading: ReadingRules, rows: Numbered, where: str) -> None:
+def refuse_unnamed(reading: ReadingRules, rows: Numbered, where: str) -> None:
     """BenchError where a label or tag is a number beyond the names that there are, or none is a number or a name. A
     label below 0 stands for none."""
     role = "tags" if reading.adapter == "ner" else "label"

@@ -11,11 +11,12 @@ from bench.contracts import BenchError, Splits
 from bench.data.splits import content, drop_duplicates, split_by_group, split_stratified
 from bench.text import counted
 from bench.user_data.adapters import guess_adapter
-from bench.user_data.columns import Columns, choose, names_of
+from bench.user_data.column_names import header_hint, names_of
+from bench.user_data.columns import Columns, choose
 from bench.user_data.examples import Converted, Numbered, convert
 from bench.user_data.files import Source, gathered, open_sources
 from bench.user_data.indicators import joined_labels
-from bench.user_data.learning import learn
+from bench.user_data.learning import learn, refuse_unnamed
 from bench.user_data.rules import ReadingRules
 from bench.user_data.text_files import ROWS, sample
 from bench.user_data.values import as_text
@@ -62,10 +63,13 @@ def read_files(data: UserData, sources: Sources) -> tuple[str, Columns, Splits, 
             notes.append(f"{source.where}: {counted(count, 'row')}; a fixed sample of {ROWS:,} is used")
         if reading is None:
             reading = _learn(_plain(source, adapter, columns, data), rows, source.where, notes)
+        rules = reading if split == "train" else _with_names(reading, source, data, found["train"])
         try:
-            found[split] = convert(reading, rows, split, source.where)
+            if rows and split != "train" and not _without_labels(rules, rows):
+                refuse_unnamed(rules, rows, source.where)
+            found[split] = convert(rules, rows, split, source.where)
         except BenchError:
-            if split != "test" or data.test or not _without_labels(reading, rows):
+            if split != "test" or data.test or not _without_labels(rules, rows):
                 raise
             instead = "the validation rows are" if "validation" in found else "training rows become"
             notes.append(f"{source.where} has no labels: {instead} the test rows")
@@ -84,7 +88,19 @@ def _without_labels(reading: ReadingRules, rows: Numbered) -> bool:
     """Whether no row says what is to be predicted, as in the test file of a competition."""
     role = {"ner": "tags", "qa": "answer", "unanswerable": "answer"}.get(reading.adapter, "label")
     known = role in reading.columns and all(isinstance(row, Mapping) for _, row in rows)
-    return known and not any(as_text(reading.value(row, role)) for _, row in rows)
+    names = reading.names.get(reading.columns.get(role, ""))
+    return known and not any(as_text(reading.value(row, role), names) for _, row in rows)
+
+
+def _with_names(reading: ReadingRules, source: Source, data: UserData, train: Converted) -> ReadingRules:
+    """The rules with the names that a file itself has for its numbers: files may number the same classes differently.
+    Those of the training file hold for a file without names."""
+    column = reading.columns.get("tags" if reading.adapter == "ner" else "label", "")
+    own = source.names.get(column)
+    named = column in reading.names or (own and _classes(train.examples) <= set(own))
+    if not own or data.label_names or not named:
+        return reading
+    return replace(reading, names={**reading.names, column: own})
 
 
 def _with_joined_labels(data: UserData, files: dict[str, Source]) -> tuple[UserData, dict[str, Source]]:
@@ -122,13 +138,20 @@ def _like(first: Source, other: Source, columns: Mapping[str, str], given: bool)
         names = dict(zip(other.table.columns, first.table.columns, strict=False))
         rows = other.table.with_first_line
         return replace(other, items=lambda: ({names.get(k, k): v for k, v in row.items()} for row in rows()))
+    if bool(first.table.with_first_line) and not set(columns.values()) & set(other.table.columns):
+        raise BenchError(
+            f"{first.where} has no line that names the columns, and {other.where} seems to have one "
+            f"({names_of(other.table.columns)[:80]}): give both files one, or neither",
+            code="different-columns",
+        )
     needed = [columns[role] for role in columns if role not in ("group", "start", "sentence")]
     missing = next((column for column in needed if column not in other.table.columns), None)
     alike = missing and missing.casefold() in map(str.casefold, other.table.columns)
     if missing and (given or alike):
         raise BenchError(
             f"{other.where} has no column '{missing}', which {first.where} has: it has "
-            f"{names_of(other.table.columns)}",
+            f"{names_of(other.table.columns)}"
+            + ("; no header line? give it the same one" if header_hint(other.table) else ""),
             code="different-columns",
         )
     return other

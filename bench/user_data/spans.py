@@ -12,7 +12,8 @@ from typing import Any
 
 from bench.contracts import BenchError
 from bench.text import counted
-from bench.user_data.columns import ROLES, TEXTS, by_name
+from bench.user_data.column_names import by_name
+from bench.user_data.columns import ROLES, TEXTS
 from bench.user_data.literals import parse
 from bench.user_data.tables import RawRow, RawTable
 

@@ -119,9 +119,9 @@ def _form(kinds: Counter[str], where: str) -> str:
         if usual and share >= 1 - FEW:
             return form
         if usual and share > 0.05:
-            odd = next(tag for tag in kinds if tag not in fits)
+            odd = next(tag for tag, _ in kinds.most_common() if tag not in fits)
             raise BenchError(
-                f"{where}: tags are of two kinds, such as '{next(iter(fits))}' and '{odd[:30]}' "
+                f"{where}: tags are of two kinds, such as '{min(fits)}' and '{odd[:30]}' "
                 f"({counted(kinds[odd], 'time')}): correct them, or {WAY_OUT}",
                 code="mixed-tags",
             )

@@ -210,6 +210,46 @@ def test_a_question_and_a_sentence_are_a_pair(tmp_path: Path) -> None:
     assert [(row.text, row.pair, row.label) for row in all_rows(found)] == rows
 
 
+def test_a_column_of_objects_is_named_with_the_way_out(tmp_path: Path) -> None:
+    rows = [{"id": n, "qas": [{"question": text}], "context": text} for n, text in enumerate(TEXTS)]
+    error = refused(written("\n".join(map(json.dumps, rows)), tmp_path, "a.jsonl"))
+    assert error.code == "unclear-adapter"
+    assert "'qas' holds objects, which are not looked into: write a row for each text" in str(error)
+
+
+def test_one_column_is_refused_with_the_separators(tmp_path: Path) -> None:
+    error = refused(written("text^label\n" + "".join(f"{n}^x\n" for n in range(9)), tmp_path))
+    assert error.code == "unclear-adapter"
+    assert "columns are separated by commas, semicolons, tabs or '|'" in str(error)
+
+
+@pytest.mark.parametrize(
+    ("first", "said_so"), [(True, "it has 'another 0', 'bad'"), (False, "give both files one")]
+)
+def test_a_header_in_one_file_alone_is_said(first: bool, said_so: str, tmp_path: Path) -> None:
+    header = ("text", "label")
+    rows = [(f"another {n}", label) for n, label in enumerate(LABELS)]
+    test = written(delimited(rows, header=() if first else header), tmp_path, "b.csv")
+    path = written(delimited(header=header if first else ()), tmp_path)
+    keys = {} if first else {"text": "1", "label": "2"}
+    error = refused(path, test_data=str(test), **keys)
+    assert error.code == "different-columns"
+    assert said_so in str(error)
+
+
+def test_words_joined_to_their_tags_are_refused(tmp_path: Path) -> None:
+    lines = [" ".join(f"{word}|{tag}" for word, tag in sentence) for sentence in SENTENCES]
+    error = refused(written("\n".join(lines), tmp_path, "a.iob"))
+    assert error.code == "not-a-word-and-tag"
+    assert "words joined to their tags: write a word and its tag a line" in str(error)
+
+
+def test_quotation_marks_around_labels_are_pointed_out(tmp_path: Path) -> None:
+    content = "text,label\n" + "".join(f"'{n}','{label}'\n" for n, label in enumerate(LABELS))
+    found = opened(written(content, tmp_path))
+    assert said(found, "look: labels have quotation marks around them ('bad')")
+
+
 @pytest.mark.parametrize("value", [{"value": "Rome"}, ["Rome"], 3, None])
 def test_a_column_named_answer_may_hold_anything(value: Any, tmp_path: Path) -> None:
     rows = [{"text": text, "label": label, "answer": value} for text, label in ROWS]
