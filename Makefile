@@ -101,10 +101,11 @@ peers: $(READY)peers
 # --------------------------------------------------------------------------------------------------
 # Testing
 
+# Tests start hundreds of processes: with what is compiled not kept, each would compile the package anew.
 .PHONY: test test-extras test-browser faults mutants gpu-check lint format docs
 test: $(READY)test
 	@echo "test: running the fast tests, several minutes on 2 cores"
-	$(PY) -m pytest -n auto --dist loadfile
+	PYTHONDONTWRITEBYTECODE= $(PY) -m pytest -n auto --dist loadfile
 
 test-extras: $(READY)test
 	$(PY) -m pytest -m "ray or mlflow or compiler"
