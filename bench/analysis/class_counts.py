@@ -57,23 +57,30 @@ def class_names(adapter: str, tables: Sequence[Columns]) -> tuple[str, ...]:
 def count_classes(adapter: str, names: Sequence[str], rows: Columns) -> ClassCounts:
     """The counts of these classes in one table of predictions."""
     place = {name: number for number, name in enumerate(names)}
-    right, said, gold = (np.zeros((len(rows["reference"]), len(names))) for _ in range(3))
-    pairs = zip(map(str, rows["reference"]), map(str, rows["prediction"]), strict=True)
-    for number, (reference, prediction) in enumerate(pairs):
-        there, found = units(adapter, reference), units(adapter, prediction)
-        for counts, part in ((right, there & found), (said, found), (gold, there)):
+    pairs = list(zip(map(str, rows["reference"]), map(str, rows["prediction"]), strict=True))
+    numbers: dict[tuple[str, str], int] = {}
+    codes = np.array([numbers.setdefault(pair, len(numbers)) for pair in pairs], dtype=np.intp)
+    found = np.zeros(
+        (3, len(numbers), len(names))
+    )  # of each distinct pair: most texts repeat in classification
+    for (reference, prediction), number in numbers.items():
+        there, claimed = units(adapter, reference), units(adapter, prediction)
+        for counts, part in zip(found, (there & claimed, claimed, there), strict=True):
             for name, _, _ in part:
                 if name in place:
                     counts[number, place[name]] += 1
+    right, said, gold = found[:, codes]
     return ClassCounts(tuple(names), right, said, gold)
 
 
-@lru_cache(maxsize=100_000)
 def units(adapter: str, text: str) -> frozenset[Any]:
     """What a reference or a prediction names, each as (class, first word, word after the last); a label of a text
     has no words."""
     if adapter == "ner":
         return spans(text)
-    if adapter == "multilabel":
-        return frozenset((label, 0, 0) for label in json.loads(text))
-    return frozenset({(text, 0, 0)})
+    return _labels(text) if adapter == "multilabel" else frozenset({(text, 0, 0)})
+
+
+@lru_cache(maxsize=20_000)
+def _labels(text: str) -> frozenset[Any]:
+    return frozenset((label, 0, 0) for label in json.loads(text))

@@ -66,10 +66,10 @@ def arrays(table: Predictions) -> dict[str, np.ndarray]:
     """All columns of a prediction file, `split` among them."""
     if isinstance(table, Mapping):
         return dict(table)
-    return {name: _column(table[name]) for name in table.column_names}
+    return {name: column(table[name]) for name in table.column_names}
 
 
-def _column(values: pyarrow.ChunkedArray) -> np.ndarray:
+def column(values: pyarrow.ChunkedArray) -> np.ndarray:
     """A column. Equal columns of texts are one read-only array, within a file and between files: a task's cells
     share ids and labels, and thousands of cells would not fit in memory otherwise."""
     import pyarrow

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
-from functools import cache, cached_property
+from functools import cached_property
 from pathlib import Path
 
 from bench.analysis.groups import Group, Key, gather, metric_names
-from bench.analysis.loading import Columns, Predictions, Run, arrays
+from bench.analysis.held import held
+from bench.analysis.loading import Columns, Run
 from bench.analysis.statistics.paired import Comparison
 from bench.analysis.statistics.resampling import Source
 from bench.analysis.tables import build as tables
@@ -118,7 +119,7 @@ def read(run: Run) -> Reading:
     """The run with the table of the command `table`. BenchError where there are no records."""
     if not run.records:
         raise BenchError(f"{run.name} has no records: run the suite first", code="no-records")
-    run = replace(run, predictions=_once(run.predictions))
+    run = replace(run, predictions=held(run.predictions))
     groups = gather(run.records)
     names = _columns(groups.values())
     table, comparisons = tables.with_comparisons(
@@ -138,13 +139,3 @@ def _columns(groups: Collection[Group]) -> tuple[str, ...]:
     scores = [name for name in default if name in known or (not known and name not in MEASURES)]
     more = dict.fromkeys(group.headline for group in groups if group.done and group.headline not in default)
     return (*scores, *more, *(name for name in default if name in MEASURES))
-
-
-def _once(predictions: Callable[[str], Predictions]) -> Callable[[str], Columns]:
-    """Reads, verifies and converts each file once."""
-
-    @cache
-    def read_once(cell: str) -> Columns:
-        return arrays(predictions(cell))
-
-    return read_once

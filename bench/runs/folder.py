@@ -105,6 +105,11 @@ class Store:
         except (OSError, pyarrow.ArrowException) as error:
             raise Damaged(path, "not a readable Parquet file") from error
 
+    def sealed_sum(self, cell: str) -> str:
+        """As `stated_sum`, of the record as it is now, which is verified. Raises Damaged."""
+        path = self.record_path(cell)
+        return self._sealed(path)[1] if self._is_file(path) else ""
+
     def stated_sum(self, cell: str) -> str:
         """The SHA-256 of a cell's predictions by its record as it was last read; '' where there is none."""
         return self._sums.get(cell, "")
@@ -154,7 +159,7 @@ class Store:
     def verified(self, cell: str) -> Record | None:
         """As `record`, with its prediction file verified too. Raises Damaged."""
         record = self.record(cell)
-        if record and self._sealed(self.record_path(cell))[1]:
+        if record and self.stated_sum(cell):  # as `record` has just read it
             self._checked_predictions(cell)
         return record
 

@@ -40,23 +40,29 @@ def verify(store: Store) -> Verdict:
     except Damaged as damage:
         damaged[damage.path] = damage.reason
     sound = 0
-    expected = set()
+    expected: set[str] = set()
+    present = {os.fspath(path) for path in found["predictions"]}
     for path in found["records"]:
         if path.suffix != ".json" or path.name[0] == ".":
             continue
         cell = store.cell_of(path)
-        expected.add(store.predictions_path(cell))
+        predictions = os.fspath(store.predictions_path(cell))
+        expected.add(predictions)
         try:
-            store.verified(cell)
-            if store.predictions_path(cell) in found["predictions"]:
+            stated = store.sealed_sum(cell)
+            if predictions in present:
                 store.predictions(cell)
+            elif stated:
+                store.check_predictions(cell)
             sound += 1
         except Damaged as damage:
             damaged[damage.path] = damage.reason
     temporary = [path for files in found.values() for path in files if atomic_files.is_temporary(path)]
     temporary += [path for path in sorted(store.path.glob(".*")) if atomic_files.is_temporary(path)]
     abandoned = tuple(path for path in temporary if atomic_files.is_abandoned(path))
-    leftovers = [path for path in found["predictions"] if path.suffix == ".parquet" and path not in expected]
+    leftovers = [
+        path for path in found["predictions"] if path.suffix == ".parquet" and os.fspath(path) not in expected
+    ]
     leftovers += [path for path in temporary if path not in abandoned]
     return Verdict(sound, damaged, tuple(leftovers), abandoned)
 

@@ -14,15 +14,18 @@ from typing import Any
 import numpy as np
 import pytest
 
+from bench.analysis import class_counts
+from bench.analysis.held import held
 from bench.analysis.loading import arrays, columns
 from bench.analysis.opening import open_source
 from bench.analysis.regression.compare import compare
 from bench.analysis.regression.quality import _digest
-from bench.analysis.statistics import paired, resampling, uncertainty
+from bench.analysis.statistics import paired, resampling, rivals, uncertainty
 from bench.contracts import BenchError
 from bench.report import curves, html, page
 from bench.report.reading import read
 from bench.runs.folder import Store
+from bench.runs.integrity import verify
 from tests.support.report_runs import Grid, make_run, save_run
 
 
@@ -118,6 +121,48 @@ def test_a_report_opens_each_record_and_each_prediction_file_once(
     assert counted == {"records": len(run.records), "predictions": len(run.records)}
 
 
+def test_a_check_opens_each_record_and_each_prediction_file_once(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    counted = opened(monkeypatch)
+    verdict = verify(store)
+    assert counted == {"records": verdict.sound, "predictions": verdict.sound}
+
+
+def test_a_report_holds_the_columns_of_a_run_in_less_memory_and_gives_them_back_exactly(store: Store) -> None:
+    read_again = held(store.predictions)
+    for record in store.records():
+        for _ in range(2):
+            found, expected = read_again(record.cell.id), arrays(store.predictions(record.cell.id))
+            assert list(found) == list(expected)
+            for name, values in expected.items():
+                assert found[name].dtype == values.dtype
+                assert np.array_equal(found[name], values)
+
+
+@pytest.mark.parametrize(
+    "values", [[0, 1, 255], [0, 256], [-1, 3], [0, 2**40], [0.1, 0.5], [0.5, 1e-60], [1e300, 0.0], [0.25], []]
+)
+def test_numbers_are_held_in_a_smaller_type_only_where_it_holds_them_exactly(values: list[float]) -> None:
+    given = np.array(values)
+    found = held(lambda _: {"values": given})("cell")["values"]
+    assert found.dtype == given.dtype
+    assert np.array_equal(found, given)
+
+
+def test_classes_are_counted_once_for_each_distinct_pair_of_reference_and_prediction(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    parsed = calls(monkeypatch, class_counts, "units")
+    texts = np.array(["B-A O", "O O", "B-A I-A", "B-A O"] * 50, dtype=object)
+    said = np.array(["B-A O", "O B-B", "B-A O", "B-A O"] * 50, dtype=object)
+    found = class_counts.count_classes("ner", ["A", "B"], {"reference": texts, "prediction": said})
+    assert len(parsed) == 2 * 3
+    assert found.right.sum(0).tolist() == [100, 0]
+    assert found.said.sum(0).tolist() == [150, 50]
+    assert found.gold.sum(0).tolist() == [150, 0]
+
+
 def test_predictions_are_checked_with_the_checksum_of_the_record_that_was_read(store: Store) -> None:
     """A file that another run of the cell replaced is looked up again, and one that was changed is found."""
     cell = store.records()[0].cell.id
@@ -167,12 +212,16 @@ def test_the_answer_and_the_table_of_a_report_rest_on_the_same_tests(store: Stor
 def test_pairs_are_made_within_a_task_and_a_metric_alone(
     store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    made = calls(monkeypatch, resampling.Resampled, "minus")
+    made, subtracted = (
+        calls(monkeypatch, rivals, "_bounds"),
+        calls(monkeypatch, resampling.Resampled, "minus"),
+    )
     found = read(open_source(str(store.path)))
     tasks, metrics = found.tasks, {item.metric for item in found.comparisons}
-    rivals = len(found.groups) // len(tasks)
-    within, with_best = rivals * (rivals - 1) // 2, rivals - 1
-    assert len(made) == len(tasks) * len(metrics) * (within + with_best)
+    several = len(found.groups) // len(tasks)
+    within, with_best = several * (several - 1) // 2, several - 1
+    assert len(made) == len(tasks) * len(metrics) * within
+    assert len(subtracted) <= len(tasks) * len(metrics) * (within + with_best)
 
 
 def test_a_page_decides_the_decimals_of_a_table_once_and_never_hashes_it(

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 
@@ -21,6 +22,26 @@ from bench.analysis.statistics.noise import Noise
 
 LEVEL = 0.05
 GRID = 64  # points at which a tail is computed; between them its logarithm is interpolated
+
+
+class Tested(Protocol):
+    """A comparison of a family. p: two-sided, of this comparison alone. exact: that of an exact test, which decides
+    in place of the error; draws: how many there are of the error where nothing differs."""
+
+    @property
+    def p(self) -> float: ...
+    @property
+    def exact(self) -> float | None: ...
+    @property
+    def draws(self) -> int: ...
+
+    def null_p(self) -> np.ndarray:
+        """The p value of every draw [draws]."""
+        ...
+
+    def may_lower(self, logs: np.ndarray) -> bool:
+        """Whether the p value of a draw may be below the one with this logarithm [draws]; True where not known."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -39,6 +60,13 @@ class Pair:
         if self.exact is not None:
             return self.exact
         return 1.0 if self.difference == 0 else 2 * self.noise.tail(abs(self.difference))
+
+    @property
+    def draws(self) -> int:
+        return len(self.null)
+
+    def may_lower(self, logs: np.ndarray) -> bool:
+        return True
 
     def null_p(self) -> np.ndarray:
         """The p value of every draw [draws]."""
@@ -62,7 +90,7 @@ class Corrected:
         return Corrected(adjusted, self.critical / families)
 
 
-def corrected(family: Sequence[Pair]) -> Corrected:
+def corrected(family: Sequence[Tested]) -> Corrected:
     """Step-down min-P over the family; never more than Holm's correction, which resolves smaller values than draws
     can, and never less than a pair's own p value. A family of exact tests alone has Holm's."""
     if not family:
@@ -70,12 +98,15 @@ def corrected(family: Sequence[Pair]) -> Corrected:
     p = np.array([pair.p for pair in family])
     if all(pair.exact is not None for pair in family):
         return Corrected(tuple(holm(p.tolist())), LEVEL / len(family))
-    smallest = np.ones(len(family[0].null))
+    smallest = np.ones(family[0].draws)
+    logs = np.zeros(family[0].draws)
     found = np.empty(len(family))
     for place in np.argsort(
         -p, kind="stable"
     ):  # from the least significant: each minimum is over what remains
-        smallest = np.minimum(smallest, family[place].null_p())
+        if family[place].may_lower(logs):
+            smallest = np.minimum(smallest, family[place].null_p())
+            logs = np.log(smallest)
         found[place] = (1 + np.count_nonzero(smallest <= p[place])) / (1 + len(smallest))
     order = np.argsort(p, kind="stable")
     found[order] = np.maximum.accumulate(found[order])

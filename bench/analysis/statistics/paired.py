@@ -24,12 +24,12 @@ import numpy as np
 
 from bench.analysis.groups import Group, Key
 from bench.analysis.statistics.dispersion import moderated
-from bench.analysis.statistics.familywise import LEVEL, Pair, corrected
+from bench.analysis.statistics.familywise import LEVEL, corrected
 from bench.analysis.statistics.intervals import Interval, estimated
 from bench.analysis.statistics.noise import Noise, total
 from bench.analysis.statistics.resampling import Resampled, Source, clusters_of, definition
+from bench.analysis.statistics.rivals import Rival, RivalPair, rival_pairs
 from bench.analysis.statistics.scales import SHARE, Scale
-from bench.analysis.statistics.variance import shared_variance
 from bench.runs.record import Record
 
 SURE = 80
@@ -133,10 +133,10 @@ def _rivals(scores: Mapping[Scored, Resampled]) -> dict[tuple[str, str], list[Sc
     return found
 
 
-def all_pairs(scores: Mapping[Scored, Resampled], noise: Mapping[Scored, Noise]) -> dict[Trio, Pair]:
+def all_pairs(scores: Mapping[Scored, Resampled], noise: Mapping[Scored, Noise]) -> dict[Trio, RivalPair]:
     """Every pair of groups of a task, by each metric, on the scale of its test. noise: of a seed of each group."""
     places = {scored: place for place, scored in enumerate(scores)}
-    family: dict[Trio, Pair] = {}
+    family: dict[Trio, RivalPair] = {}
     for members in _rivals(
         scores
     ).values():  # one task at a time: a second copy of all would double the memory
@@ -147,30 +147,14 @@ def all_pairs(scores: Mapping[Scored, Resampled], noise: Mapping[Scored, Noise])
 
 def _pairs_of_task(
     scores: Mapping[Scored, Resampled], noise: Mapping[Scored, Noise], places: Mapping[Scored, int]
-) -> dict[Trio, Pair]:
+) -> dict[Trio, RivalPair]:
     """The pairs of the groups of a task by one metric. places: seed the draws of the noise over seeds."""
-    odds = {scored: group.tested() for scored, group in scores.items()}
-    errors = {scored: noise[scored].scaled(group.slope() ** 2) for scored, group in scores.items()}
-    seeds = {
-        scored: errors[scored].draws(
-            len(group.draws), np.random.default_rng(places[scored]), group.components().interaction
-        )
-        for scored, group in odds.items()
-        if len(group.seeds) > 1
+    rivals = [Rival.of(group, noise[scored], places[scored]) for scored, group in scores.items()]
+    scored = list(scores)
+    return {
+        (scored[first][0], scored[second][0], scored[first][1]): pair
+        for first, second, pair in rival_pairs(rivals)
     }
-    family = {}
-    for pair in itertools.combinations(odds, 2):
-        minus = odds[pair[0]].minus(odds[pair[1]])
-        if minus is None:
-            continue
-        count, ((first, metric), (second, _)) = len(minus.seeds), pair
-        parts = [Noise.known(shared_variance(minus.draws))]
-        null = minus.draws.mean(1) - minus.draws.mean()
-        if count > 1:
-            parts += [errors[scored].scaled(1 / count) for scored in pair]
-            null = null + (seeds[pair[0]] - seeds[pair[1]]) / math.sqrt(count)
-        family[first, second, metric] = Pair(float(minus.scores.mean()), total(parts), null)
-    return family
 
 
 def seed_noise(scores: Mapping[Scored, Resampled]) -> dict[Scored, Noise]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 
@@ -53,6 +54,11 @@ class Resampled:
 
     def components(self) -> Components:
         """The variance components of the mean over seeds."""
+        return self._components
+
+    @cached_property
+    def _components(self) -> Components:
+        """Once: intervals, moderation and pairs read them."""
         covariance = np.atleast_2d(np.cov(self.draws, rowvar=False))
         found = components(self.scores, covariance, len(self.ids))
         return replace(found, exact=self.exact, unit=self.unit)
