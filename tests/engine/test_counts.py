@@ -115,8 +115,10 @@ def test_logits_and_their_temperature_are_kept_where_they_are_asked_for(
         logits = np.stack([kept[f"logit:{label}"].to_numpy() for label in labels], 1).astype(float)
         found.append((record.chosen.get("temperature"), logits))
         if recipe.logits:
-            said = [labels[place] for place in logits.argmax(1)]
-            assert said == kept["prediction"].to_pylist()
+            clear = np.ptp(logits, axis=1) > 0  # in float16 a text without a known word is a tie
+            said = np.array(labels)[logits.argmax(1)]
+            assert clear.any()
+            assert (said == kept["prediction"].to_numpy())[clear].all()
     (none, raw), (temperature, divided) = found
     assert none is None
     assert temperature
