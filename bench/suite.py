@@ -78,7 +78,7 @@ class Suite(Section):
         sizes = [size] if size else self.tasks.get(name, {}).get("sizes", [])
         if not isinstance(sizes, list) or len(set(map(str, sizes))) < len(sizes):
             raise BenchError(
-                f"suite '{self.name}', task '{name}': sizes must be a list of different numbers or 'all'",
+                f"{_called(self.name)}task '{name}': sizes must be a list of different numbers or 'all'",
                 code="wrong-sizes",
             )
         found = {f"{name}@{size}": _sized(recipe, name, size) for size in sizes}
@@ -92,9 +92,7 @@ class Suite(Section):
         for where, keys in (("recipe", self.recipe), (f"tasks.{task}", own)):
             for key in keys:
                 if key not in RECIPE_KEYS:
-                    raise unknown(
-                        f"key in [{where}] of suite '{self.name}'", key, RECIPE_KEYS, "unknown-recipe-key"
-                    )
+                    raise unknown(f"key in [{where}]{_of(self.name)}", key, RECIPE_KEYS, "unknown-recipe-key")
         keys = {**self.recipe, **own}
         if self.pools_as_backbone(task):
             del keys["pooling"]
@@ -104,7 +102,7 @@ class Suite(Section):
             first = error.errors()[0]
             key = ".".join(map(str, first["loc"]))
             raise BenchError(
-                f"suite '{self.name}', task '{task}': {key or 'recipe'}: {_reason(first)}",
+                f"{_called(self.name)}task '{task}': {key or 'recipe'}: {_reason(first)}",
                 code="wrong-recipe",
             ) from error
 
@@ -120,6 +118,23 @@ class Suite(Section):
         """The tasks that are files of data; relative paths are from `folder`. BenchError for a wrong key."""
         own = {name: keys for name, keys in self.tasks.items() if "data" in keys}
         return tuple(description.from_values(name, keys, folder) for name, keys in own.items())
+
+
+USER_DATA = "own"
+"""The suite of data that are given with --data. Its user knows no suite."""
+
+
+def _called(name: str) -> str:
+    return "" if name == USER_DATA else f"suite '{name}', "
+
+
+def _of(name: str) -> str:
+    return "" if name == USER_DATA else f" of suite '{name}'"
+
+
+def _setting(where: str) -> str:
+    """What a wrong key or value stands in: beside --data it can only be an option."""
+    return "--set" if where == USER_DATA else f"suite {where}"
 
 
 def _sized(recipe: Recipe, task: str, size: Any) -> Recipe:
@@ -249,10 +264,12 @@ def validate(values: dict[str, Any], where: str) -> Suite:
             hint = f"did you mean '{near[0]}'? " if near else ""
             valid = ", ".join(section.model_fields)
             raise BenchError(
-                f"suite {where}: unknown key '{location}': {hint}valid keys are {valid}",
+                f"{_setting(where)}: unknown key '{location}': {hint}valid keys are {valid}",
                 code="unknown-key",
             ) from error
-        raise BenchError(f"suite {where}: key '{location}': {_reason(first)}", code="wrong-value") from error
+        raise BenchError(
+            f"{_setting(where)}: key '{location}': {_reason(first)}", code="wrong-value"
+        ) from error
 
 
 def _apply(values: dict[str, Any], setting: str) -> None:

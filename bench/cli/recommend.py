@@ -188,12 +188,14 @@ def subject_of(
     """The task of a command line, its views, and the recipe for it, changed by `settings`. BenchError."""
     from bench import suite as suites
     from bench.data.sources import Sources
+    from bench.recommend.settings import check
     from bench.recommend.views import Everything, Selection
     from bench.registry import Registry, discover
     from bench.user_data.summary import recipe_for
 
     if bool(own) == bool(task):
         raise BenchError("give your data with --data FILE, or a task with --task", "no-data")
+    check(settings, own.name if own else task)
     sources = Sources(local=suites.load("own", settings).data.local)
     described = [read.data for read in read_user_data([own], backbone, sources)] if own else []
     name = own.name if own else task

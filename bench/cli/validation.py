@@ -28,7 +28,8 @@ OPTIONS: dict[str, tuple[Any, Any]] = {
         _option(
             bool,
             "Run the full grid on known data sets (--task, repeatable; default: all at hand), then see whether "
-            "recommend names its best in a share of the time. Results: --out, default results/recommend.",
+            "recommend names its best with a share of the work. Kept cells are not run again. Results: --out, "
+            "default results/recommend.",
             "--validate",
         ),
         False,
@@ -37,7 +38,9 @@ OPTIONS: dict[str, tuple[Any, Any]] = {
     "test_rows": (_option(int | None, "Test rows, at most. Default: 400.", min=1, show_default=False), None),
     "share": (
         _option(
-            float | None, "The budget, as a share of the grid's time. Default: 0.55.", show_default=False
+            float | None,
+            "The budget, as a share of the grid's operations of training. Default: 0.55.",
+            show_default=False,
         ),
         None,
     ),

@@ -165,6 +165,51 @@ def test_a_setting_that_is_none_is_refused(
 
 
 @pytest.mark.parametrize(
+    ("setting", "code", "hint"),
+    [
+        ("wrongkey=1", "unknown-setting", "recipe.KEY=VALUE"),
+        ("epoch=1", "unknown-setting", "did you mean recipe.epochs?"),
+        ("seeds=7", "unknown-setting", "recipe.KEY=VALUE"),  # would have changed nothing
+        ("strategies.full.scale=2", "unknown-setting", "recipe.KEY=VALUE"),
+        ("tasks.other.epochs=2", "unknown-setting", "recipe.KEY=VALUE"),
+        ("recipe.epoch=1", "unknown-recipe-key", "epochs"),
+        ("recipe.epochs=x", "wrong-recipe", "epochs"),
+        ("tasks.reviews.epochs=-1", "wrong-recipe", "epochs"),
+        ("recipe", "wrong-setting", "recipe.epochs=2"),
+    ],
+)
+@pytest.mark.parametrize("command", ["recommend", "export"])
+def test_a_wrong_setting_is_refused_in_the_users_words(
+    command: str,
+    setting: str,
+    code: str,
+    hint: str,
+    bench: Callable[..., Any],
+    reviews: Path,
+    tiny_encoder: Path,
+    tmp_path: Path,
+) -> None:
+    words = [command, *([str(tmp_path / "model")] if command == "export" else []), "--data", str(reviews)]
+    words += ["--text", "review", "--label", "stars", "-b", str(tiny_encoder), "--set", setting]
+    done = bench(*words)
+    assert isinstance(done.exception, BenchError)
+    assert done.exception.code == code
+    assert hint in str(done.exception)
+    assert "suite" not in str(done.exception)
+    assert "'own'" not in str(done.exception)
+
+
+@pytest.mark.parametrize("setting", ["wrongkey=1", "seeds=0", "recipe.epoch=1", "recipe.epochs=x"])
+def test_run_on_data_names_no_suite_that_was_not_asked_for(
+    setting: str, bench: Callable[..., Any], reviews: Path, tiny_encoder: Path
+) -> None:
+    data = ["--data", str(reviews), "--text", "review", "--label", "stars", "-b", str(tiny_encoder)]
+    done = bench("run", *data, "--set", setting)
+    assert isinstance(done.exception, BenchError)
+    assert "own" not in str(done.exception).split("(")[0].replace("unknown", "")
+
+
+@pytest.mark.parametrize(
     ("words", "code"),
     [
         (["-s", "scratch"], "export-random"),
