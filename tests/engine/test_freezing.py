@@ -17,6 +17,7 @@ from torch import Tensor, nn
 
 from bench.contracts import FROZEN, BenchError, Cell, Phase, Recipe, Strategy
 from bench.data.batches import epoch_steps, shuffled
+from bench.engine import freezing
 from bench.engine.cell import build, headline, run_cell, train
 from bench.engine.cost import freezing_flops, prefix_flops, training_flops
 from bench.engine.freezing import Boundary, as_trained, changes, frozen_after, lowest_unsettled
@@ -286,12 +287,13 @@ def test_frozen_layers_run_once_more_and_never_again(toy_cell: MakeCell, toy_con
 
 
 def test_in_the_last_epoch_only_rows_that_still_come_are_run(
-    toy_cell: MakeCell, toy_context: RunContext
+    toy_cell: MakeCell, toy_context: RunContext, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(freezing, "lowest_unsettled", lambda changed, percentile: max(changed))
     recipe = replace(LONG, epochs=1.5, evaluations=3)
-    cell = toy_cell("auto-freeze", recipe=recipe, options=(("percentile", 90.0),))
+    cell = toy_cell("auto-freeze", recipe=recipe)
     group = group_of(cell, toy_context)
-    whole, full = passes(group, replace(cell, strategy="full", options=()), toy_context)
+    whole, full = passes(group, replace(cell, strategy="full"), toy_context)
     counts, result = passes(group, cell, toy_context)
     first = result.boundaries[0]
     assert first.kept == 0, "fewer steps are left than an epoch has"
