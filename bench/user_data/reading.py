@@ -93,8 +93,8 @@ def _without_labels(reading: ReadingRules, rows: Numbered) -> bool:
 
 
 def _with_names(reading: ReadingRules, source: Source, data: UserData, train: Converted) -> ReadingRules:
-    """The rules with the names that a file itself has for its numbers: files may number the same classes differently.
-    Those of the training file hold for a file without names."""
+    """The rules with the names that a file itself has for its numbers: files may number the same classes
+    differently. The names of the training file hold for a file without."""
     column = reading.columns.get("tags" if reading.adapter == "ner" else "label", "")
     own = source.names.get(column)
     named = column in reading.names or (own and _classes(train.examples) <= set(own))
