@@ -18,7 +18,6 @@ from bench.cli.app import main
 from bench.contracts import Cell, Recipe
 from bench.runs.folder import CHECKSUM, Store
 from bench.runs.record import Record
-from tests.support import warm
 
 ROOT = Path(__file__).parents[2]
 TESTS = {"test": {"id": ["a", "b"], "reference": ["x", "y"], "prediction": ["x", "x"], "correct": [1, 0]}}
@@ -312,7 +311,7 @@ def test_a_cache_of_a_user_who_does_not_exist(
 def shown(store: Store, encoding: str, output: Any, *more: str) -> subprocess.CompletedProcess[bytes]:
     """`table` in a process of its own, since what is tested happens at its end."""
     return subprocess.run(
-        [warm.python(), "-m", "bench", "table", str(store.path), "--columns", "accuracy", *more],
+        [sys.executable, "-m", "bench", "table", str(store.path), "--columns", "accuracy", *more],
         env={**os.environ, "PYTHONPATH": str(ROOT), "PYTHONIOENCODING": encoding},
         stdout=output,
         stderr=subprocess.PIPE,
