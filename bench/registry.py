@@ -190,7 +190,7 @@ class Registry:
         """Why the cell cannot be run on counts of words: they have no weights, and give one vector a text."""
         strategy = self.strategy(cell)
         changes = type(strategy).adapt is not Strategy.adapt or not strategy.pretrained
-        if changes or len(phases) > 1 or phases[0].solver != "lbfgs":
+        if changes or [phase.solver for phase in phases] != ["lbfgs"]:
             return (
                 f"strategy '{cell.strategy}' needs an encoder, and '{cell.backbone}' has none: use probe, which "
                 "solves for the head alone"
