@@ -9,7 +9,7 @@ from seqeval.metrics.sequence_labeling import get_entities
 from bench.analysis.entities import spans
 
 TAGS = ["O", "O", "B-A", "I-A", "B-B", "I-B", "B-A-B", "I-A-B", "I-I-A"]
-OTHERS = ["S-A", "E-A", "L-B", "U-A", "B"]
+OTHERS = ["S-A", "E-A", "B"]
 
 
 def test_entities_are_those_of_seqeval() -> None:

@@ -118,20 +118,17 @@ def rival_pairs(rivals: Sequence[Rival]) -> Iterator[tuple[int, int, RivalPair]]
         first, second = rivals[place], rivals[other]
         if not alike(first.scores.ids, second.scores.ids):
             continue
-        if first.scores.seeds == second.scores.seeds:
-            seeds, difference = len(first.scores.seeds), levels[place] - levels[other]
-            example = variances[place, other]
-        else:
-            example = math.nan
+        seeds, difference = len(first.scores.seeds), levels[place] - levels[other]
+        example = float(variances[place, other])
         if math.isnan(example):
             minus = first.scores.tested().minus(second.scores.tested())
             if minus is None:
                 continue
             seeds, difference = len(minus.seeds), float(minus.scores.mean())
             example = shared_variance(minus.draws)
-        noise = _noise(first, second, float(example), seeds)
+        noise = _noise(first, second, example, seeds)
         p = Pair(difference, noise, np.empty(0)).p
-        yield place, other, RivalPair(first, second, difference, float(example), seeds, p, _bounds(noise))
+        yield place, other, RivalPair(first, second, difference, example, seeds, p, _bounds(noise))
 
 
 def _noise(first: Rival, second: Rival, example: float, seeds: int) -> Noise:
