@@ -21,14 +21,21 @@ if TYPE_CHECKING:
 class ProfileKind(StrEnum):
     steps = "steps"
     kernels = "kernels"
+    parts = "parts"
     order = "order"
     device = "device"
 
 
-SUITES = {ProfileKind.steps: "ladder", ProfileKind.kernels: "peers", ProfileKind.order: "quick"}
+SUITES = {
+    ProfileKind.steps: "ladder",
+    ProfileKind.kernels: "peers",
+    ProfileKind.parts: "peers",
+    ProfileKind.order: "quick",
+}
 STRATEGIES = {
     ProfileKind.steps: ("frozen", "bitfit", "lora", "adapter", "top-layers", "full"),
     ProfileKind.kernels: ("full",),
+    ProfileKind.parts: ("full",),
     ProfileKind.order: ("frozen", "top-layers", "full"),
 }
 
@@ -43,14 +50,16 @@ def profile(
         ProfileKind,
         typer.Option(
             help="steps: forward, backward and optimizer of strategies side by side. "
-            "kernels: what a step is made of. order: the same cells in two orders. device: this engine and Trainer "
+            "kernels: what a step is made of. parts: the step without each of its parts, which is the most that a "
+            "faster one could give. order: the same cells in two orders. device: this engine and Trainer "
             "on made-up encoders, within --limit."
         ),
     ] = ProfileKind.steps,
     suite: Annotated[
         str,
         typer.Option(
-            help="Take the recipe of this suite. Default: ladder for steps, peers for kernels, quick for order.",
+            help="Take the recipe of this suite. Default: ladder for steps, peers for kernels and parts, quick for "
+            "order.",
             autocompletion=completion.suites,
         ),
     ] = "",
@@ -66,7 +75,8 @@ def profile(
         typer.Option(
             "--strategy",
             "-s",
-            help="Measure this strategy. Repeatable. Default: six for steps, full for kernels, three for order.",
+            help="Measure this strategy. Repeatable. Default: six for steps, full for kernels and parts, three for "
+            "order.",
             autocompletion=completion.strategies,
         ),
     ] = None,
@@ -111,9 +121,13 @@ def profile(
 
 def _measured(kind: ProfileKind, request: Request, steps: int) -> Table:
     """What is measured on rows and an encoder that exist."""
-    from bench.profiling import order, step_ledger, step_profile
+    from bench.profiling import order, step_ledger, step_parts, step_profile
 
     if kind is ProfileKind.order:
         return order.profile(request)
-    measured = step_ledger if kind is ProfileKind.steps else step_profile
-    return measured.profile(request, steps)
+    measured = {
+        ProfileKind.steps: step_ledger,
+        ProfileKind.kernels: step_profile,
+        ProfileKind.parts: step_parts,
+    }
+    return measured[kind].profile(request, steps)
