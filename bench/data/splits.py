@@ -340,3 +340,9 @@ def _within(rows: Sequence[Any], longest: int | None) -> Sequence[Any]:
     if longest is None or not isinstance(rows[0], QuestionExample):
         return rows
     return [example for example in rows if len(example.context) <= longest]
+
+
+def groups_of(examples: Sequence[Any]) -> dict[str, list[str]]:
+    """The document of each example, where examples have one: intervals resample by it."""
+    groups = [example.group for example in examples]
+    return {"group": groups} if any(groups) else {}

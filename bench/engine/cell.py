@@ -15,6 +15,7 @@ import torch
 from bench.contracts import BenchError, Cell, Recipe, Strategy, Task
 from bench.data.batches import epoch_steps
 from bench.data.sequences import pooled_windows
+from bench.data.splits import groups_of
 from bench.engine.batched_heads import Heads, Member, fit_together
 from bench.engine.cost import freezing_flops, prefix_flops, pretraining_flops, training_flops
 from bench.engine.determinism import is_deterministic
@@ -284,12 +285,6 @@ def score(cell: Cell, trained: Trained, group: CellGroup, context: RunContext) -
         adaptations=fitted.adaptations,
     )
     return record, tests
-
-
-def groups_of(examples: Sequence[Any]) -> dict[str, list[str]]:
-    """The document of each example, where examples have one: intervals resample by it."""
-    groups = [example.group for example in examples]
-    return {"group": groups} if any(groups) else {}
 
 
 def fitted_task(model: Model, phase: PlannedPhase, group: CellGroup, recipe: Recipe) -> Task:

@@ -26,7 +26,10 @@ def missing_compiler(device: torch.device) -> str:
     """What torch.compile lacks for this device, as far as is known without trying; '' where it lacks nothing."""
     if device.type == "cuda" and find_spec("triton") is None:
         return "triton is not installed"
-    variable, names = ("CC", ("gcc", "clang")) if device.type == "cuda" else ("CXX", ("g++", "clang++"))
+    if device.type == "cuda":
+        variable, names = "CC", ("gcc", "clang")
+    else:
+        variable, names = "CXX", ("clang++" if sys.platform == "darwin" else "g++",)
     if not os.environ.get(variable) and not any(map(shutil.which, names)):
         return f"there is no compiler: install {' or '.join(names)}, or name one in {variable}"
     if not Path(sysconfig.get_paths()["include"], "Python.h").is_file():

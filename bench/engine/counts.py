@@ -15,8 +15,8 @@ import torch
 
 from bench.contracts import Cell, Recipe, Splits, Task, TextExample
 from bench.data.encoding import label_index
-from bench.data.splits import prepare
-from bench.engine.cell import ANYTHING, Tests, groups_of
+from bench.data.splits import groups_of, prepare
+from bench.engine.cell import ANYTHING, Tests
 from bench.engine.group import RunContext, data_of
 from bench.engine.kept_logits import KeptLogits, fitted_temperature
 from bench.engine.machine import Device, describe
@@ -45,8 +45,6 @@ def prepare_counts(cell: Cell, context: RunContext) -> CountsGroup:
     with watch:
         task, recipe = context.registry.task(cell.task), cell.recipe
         rows = prepare(task, context.registry.sources, recipe, cell.draw)
-        if not recipe.shift:
-            rows = Splits(rows.train, rows.validation, rows.test)
         labels = task.labels(rows.train)
     return CountsGroup(task, rows, labels, data_of(task, rows, labels), device, watch.seconds)
 

@@ -115,7 +115,8 @@ class Freezing:
 
     def finish(self) -> None:
         """Drop the cache: the best state may have other weights below a boundary."""
-        self.workspace.forget_above(self._number, self._phase.frozen)
+        if self._cache is not None:
+            self.workspace.forget_above(self._number, self._phase.frozen)
         self.workspace.model, self._cache = self._given, None
 
     def _freeze(self, frozen: int, step: int) -> None:

@@ -70,6 +70,12 @@ class Options:
         return tuple(self.device.split(","))
 
     @property
+    def seeds_in_turn(self) -> bool:
+        """Whether the seeds of a strategy follow one another, to share what is captured on a GPU. Where a budget
+        may end the work, every strategy has its first seed before any has its second."""
+        return self.on_gpu and not self.growing
+
+    @property
     def on_gpu(self) -> bool:
         """Whether cells run on a GPU, as far as is known without torch."""
         return self.device.startswith("cuda") or (self.device == "auto" and NVIDIA.exists())

@@ -23,7 +23,7 @@ class Groups:
     ) -> None:
         self._together = together
         self._cells: dict[Key, list[Cell]] = {}
-        # word vectors first: they are read once for all tasks and leave memory before an encoder comes
+        # without an encoder first: word vectors are read once for all tasks and leave memory before one comes
         for cell in sorted(cells, key=lambda cell: kind_of(cell.backbone) == "encoder"):
             self._cells.setdefault(cell.group_key, []).append(cell)
         for key, members in self._cells.items():

@@ -162,7 +162,7 @@ def _executor(work: Work, registry: Registry, display: Screen) -> Executor:
 LIBRARIES = {
     "encoder": "transformers.models.auto.modeling_auto",
     "vectors": "gensim.models",
-    "counts": "bench.models.counts",
+    "counts": "sklearn.linear_model",
     "ner": "seqeval.metrics",
 }
 

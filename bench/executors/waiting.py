@@ -45,7 +45,7 @@ class Waiting:
     it is finished or its owner has died."""
 
     def __init__(self, cells: Sequence[Cell], work: Work, finished: Finished, listener: Listener) -> None:
-        self._groups = Groups(cells, work.together, work.options.on_gpu)
+        self._groups = Groups(cells, work.together, work.options.seeds_in_turn)
         self._elsewhere: list[Cell] = []
         self._store = work.store
         self._finished = finished

@@ -10,17 +10,19 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from statistics import median
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from sklearn.feature_extraction.text import TfidfVectorizer
-from sklearn.linear_model import LogisticRegression, Ridge
 
 from bench.contracts import BenchError, LabelsExample, NumberExample, Recipe, Splits, Task, TextExample
 from bench.data.encoding import Encoded, label_index
 from bench.data.label_sets import indicators
 from bench.data.numbers import scale_of
 from bench.data.splits import content, training_subset
+
+if TYPE_CHECKING:
+    from sklearn.feature_extraction.text import TfidfVectorizer
+    from sklearn.linear_model import LogisticRegression
 
 INVERSE_PENALTIES = (0.3, 1.0, 3.0, 10.0, 30.0, 100.0)
 MOST = 200_000  # words and pairs of words
@@ -62,14 +64,16 @@ def fit(train: Sequence[Any], labels: Sequence[str], recipe: Recipe, score: Scor
     BenchError where rows have none of these."""
     vectors = _vectors([content(row) for row in train])
     few = training_subset(train, SEARCHED)
+    features = _features(vectors, few)
 
-    def fitted(strength: float, part: Sequence[Any]) -> Linear:
-        features = _features(vectors, part)
+    def fitted(strength: float, part: Sequence[Any], features: Any) -> Linear:
         maps, parameters = _maps(features, part, labels, _Penalty(strength, recipe.class_weights))
         return Linear(vectors, maps, parameters, strength)
 
-    best = max((fitted(strength, few) for strength in INVERSE_PENALTIES), key=score)
-    return best if len(few) == len(train) else fitted(best.inverse_penalty, train)
+    best = max((fitted(strength, few, features) for strength in INVERSE_PENALTIES), key=score)
+    if len(few) == len(train):
+        return best
+    return fitted(best.inverse_penalty, train, _features(vectors, train))
 
 
 @dataclass(frozen=True)
@@ -105,12 +109,16 @@ class _Penalty:
     class_weights: str = "none"
 
     def regression(self) -> LogisticRegression:
+        from sklearn.linear_model import LogisticRegression
+
         weights = "balanced" if self.class_weights == "balanced" else None
         return LogisticRegression(C=self.strength, class_weight=weights, max_iter=ITERATIONS)
 
 
 def _vectors(texts: Sequence[str]) -> TfidfVectorizer | None:
     """TF-IDF of words, or of characters where texts have few words or no blanks between them."""
+    from sklearn.feature_extraction.text import TfidfVectorizer
+
     several = median(len(text.split()) for text in texts) >= FEW_WORDS
     letters = sum(len(word) for text in texts for word in WORD.findall(text))
     unspaced = sum(len(UNSPACED.findall(text)) for text in texts)
@@ -138,6 +146,8 @@ Maps = tuple[Callable[[Any], np.ndarray], int]
 
 def _maps(features: Any, rows: Sequence[Any], labels: Sequence[str], penalty: _Penalty) -> Maps:
     if isinstance(rows[0], NumberExample):
+        from sklearn.linear_model import Ridge
+
         mean, deviation = scale_of(labels)
         numbers = (np.array([row.number for row in rows], np.float64) - mean) / deviation
         ridge = Ridge(alpha=1 / penalty.strength).fit(features, numbers)

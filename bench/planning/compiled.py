@@ -48,7 +48,8 @@ class CompiledCheck:
 
 @dataclass(frozen=True)
 class _Saved:
-    """compiled: seconds that compiling saves and costs, and the lengths that it is done for."""
+    """steps: of all cells. saved, cost: seconds that compiling saves, and costs to set up. lengths: that it is done
+    for. like: the measured encoder of most steps."""
 
     steps: float
     saved: float
@@ -75,6 +76,8 @@ def read(folder: Path = FOLDER) -> list[CompiledCheck]:
 
 def advice(cells: Sequence[Cell], registry: Registry, device: str, checks: Iterable[CompiledCheck]) -> str:
     """Whether `run --compile` would pay for these cells on the device, in a sentence or two."""
+    if device == "cpu":
+        return "compiled layers: on a CPU they are slower; leave --compile off"
     here = [check for check in checks if check.device == device]
     check = next((check for check in here if check.steps), None)
     if check is None:

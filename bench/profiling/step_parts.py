@@ -25,7 +25,7 @@ from bench.engine.group import CellGroup, RunContext
 from bench.engine.machine import describe
 from bench.engine.optimizer import Group
 from bench.engine.workspace import backward
-from bench.models.attention import PLAIN
+from bench.models.attention import PLAIN, register
 from bench.profiling.request import Request
 from bench.profiling.step_ledger import StrategySteps, lines_of
 
@@ -58,10 +58,11 @@ def measure(line: StrategySteps, group: CellGroup, cell: Cell, steps: int) -> di
     """Median seconds of a step: of the whole one (''), and without each part, by name."""
     split, clock = group.splits["train"], line.model.device.clock
     batches = shuffled(split.lengths, cell.recipe.batch_size, seed=0)
-    seconds: dict[str, list[float]] = {part.name: [] for part in PARTS}
+    parts = [part for part in PARTS if part.without is not _without_attention or _is_registered(line)]
+    seconds: dict[str, list[float]] = {part.name: [] for part in parts}
     for _ in range(WARM + steps):
         index = next(batches)
-        for part in PARTS:
+        for part in parts:
             batch = split.batch(index) if part.assembled else None
             with line.optimizer.preserved(), part.without(line):
                 began = clock()
@@ -138,9 +139,16 @@ def _without_activations(line: StrategySteps) -> AbstractContextManager[None]:
     return _passing(_modules(line, lambda module: type(module).__module__ in ACTIVATIONS))
 
 
+def _is_registered(line: StrategySteps) -> bool:
+    """Whether the encoder calls an attention that is registered with transformers: others cannot be left out."""
+    config = getattr(getattr(line.model.backbone, "model", None), "config", None)
+    return getattr(config, "_attn_implementation", None) in (PLAIN, "sdpa")
+
+
 @contextmanager
 def _without_attention(_: StrategySteps) -> Iterator[None]:
     """Scores, softmax and the weighted sum; queries, keys and values are still computed, and have gradients."""
+    register()
     before = {name: ALL_ATTENTION_FUNCTIONS[name] for name in (PLAIN, "sdpa")}
 
     def summed(

@@ -130,7 +130,7 @@ def _floor(last: Standing, run: Run, registry: Registry, screen: Screen, deadlin
         with until(now + max(deadline - now, 0.0) / 2):
             found = floor(last.records[0].cell, run, registry)
     except BudgetSpent:
-        screen.note("no time was left for the floor, a TF-IDF regression on the same rows")
+        screen.note("no time was left for the floor, a linear model on TF-IDF on the same rows")
     return found
 
 

@@ -54,9 +54,17 @@ def choose(now: Standing, goal: str, margin: float) -> Choice:
 
 
 def without_evidence(now: Standing, goal: str, margin: float) -> list[str]:
-    """Cheaper strategies that are not known to be as good as the best nor, for goal `accuracy`, to be worse."""
+    """Cheaper strategies that are not known to be as good as the best nor known to be worse: told apart from it for
+    goal `accuracy`, and by more than the margin for goal `cost`."""
     good = now.as_good(margin)
-    return [name for name in now.cheaper if name not in good and (goal == "cost" or name in now.undecided)]
+
+    def is_worse(name: str) -> bool:
+        if goal == "accuracy":
+            return name in now.behind
+        found = now.against_best.get(name)
+        return found is not None and found.difference.seeds > 1 and found.difference.low > margin
+
+    return [name for name in now.cheaper if name not in good and not is_worse(name)]
 
 
 def last_full(run: Run, view: str, sizes: Sequence[int], least: int) -> Standing:

@@ -32,7 +32,7 @@ STEP, MOST = (
 @dataclass(frozen=True)
 class Standing:
     """One round: scores and seconds by strategy, and each against the best. metric: the task's headline. rows: how
-    many were compared on (groups, where rows are in groups). examples: by strategy, the part of the variance of its
+    many were compared on; groups of rows where `grouped`. examples: by strategy, the part of the variance of its
     difference from the best that more rows would lower.
 
     A strategy is `behind` where a test tells it apart from the best: on one seed McNemar's, else the paired
@@ -47,6 +47,7 @@ class Standing:
     degenerate: bool
     records: Sequence[Record]
     rows: int = 0
+    grouped: bool = False
     examples: Mapping[str, float] = field(default_factory=dict)
 
     @property
@@ -164,6 +165,7 @@ def standing(run: Run, task: str, strategies: Collection[str] = ()) -> Standing:
         _all_degenerate(groups[best]),
         tuple(record for key in here for record in groups[key].records),
         here[best].clusters or len(here[best].ids),
+        bool(here[best].clusters),
         {name: _over_examples(item.components()) for name, item in minus.items() if item is not None},
     )
 

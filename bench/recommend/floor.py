@@ -18,7 +18,7 @@ from bench.analysis.loading import Run
 from bench.analysis.statistics.intervals import Interval, intervals
 from bench.analysis.statistics.resampling import Resampled, Source, resample
 from bench.contracts import Cell, Recipe, Splits, Task, TextExample
-from bench.data.splits import prepare
+from bench.data.splits import groups_of, prepare
 from bench.models.catalog import kind_of, reads
 from bench.models.counts import Decoding, fit
 from bench.registry import Registry
@@ -40,7 +40,7 @@ class Floor:
     def sentence(self, of: Key, name: str) -> str:
         """What strategy `of`, called `name`, brings beyond the floor."""
         start = (
-            f"Floor: logistic regression on {NAME}, without an encoder, has {100 * self.score.mean:.1f} ± "
+            f"Floor: a linear model on {NAME}, without an encoder, has {100 * self.score.mean:.1f} ± "
             f"{100 * self.score.half:.1f} on the same rows in {self.seconds:.1f} s"
         )
         gain = self.gains[of]
@@ -56,7 +56,8 @@ class Floor:
 
 def floor(cell: Cell, run: Run, registry: Registry) -> Floor | None:
     """The floor on the rows of a cell, against the strategies of `run` on the same task. None where the task has no
-    one answer a text, where its rows have one label alone, or where the run's own cells of it failed."""
+    one answer a text, where its rows have one label alone, where the run's own cells of it failed, or where it has
+    none and each seed has training rows of its own."""
     task = registry.task(cell.task)
     if not reads(BACKBONE, task.head):
         return None
@@ -70,14 +71,22 @@ def floor(cell: Cell, run: Run, registry: Registry) -> Floor | None:
         if found is None:
             return None
         return _against(others, source, lambda _: found, median(record.seconds.cold for record in done))
+    if cell.draw is not None:
+        return None
     began = time.perf_counter()
     rows = prepare(task, registry.sources, cell.recipe, cell.draw)
     if isinstance(rows.train[0], TextExample) and len({row.label for row in rows.train}) < 2:
         return None
     predictions = fitted(task, rows, cell.recipe)
     seconds = time.perf_counter() - began
-    columns = {"id": [row.id for row in rows.test], **task.columns(rows.test, predictions)}
-    columns = _arrays({"split": ["test"] * len(rows.test), **columns})
+    columns = _arrays(
+        {
+            "split": ["test"] * len(rows.test),
+            "id": [row.id for row in rows.test],
+            **groups_of(rows.test),
+            **task.columns(rows.test, predictions),
+        }
+    )
     return _against(others, source, lambda records: _same(records, columns), seconds)
 
 

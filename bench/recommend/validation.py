@@ -14,8 +14,10 @@ from pathlib import Path
 
 from pydantic import BaseModel, ValidationError
 
+from bench.contracts import BenchError
 from bench.data.sources import Sources
 from bench.executors.contract import Options
+from bench.models.catalog import kind_of
 from bench.recommend.answer import MARGIN
 from bench.recommend.choice import Basis, choose
 from bench.recommend.evidence import Standing, standing
@@ -173,7 +175,13 @@ def kept(path: Path) -> Result | None:
 def run(
     tasks: Sequence[str], setting: Setting, sources: Sources, out: Path, options: Options, screen: Screen
 ) -> str:
-    """The table of the tasks, after the cells that are missing were run. BenchError for an unknown task."""
+    """The table of the tasks, after the cells that are missing were run. BenchError for an unknown task, or a
+    backbone that is no encoder."""
+    if kind_of(setting.backbone) != "encoder":
+        raise BenchError(
+            f"--validate counts operations of layers, and '{setting.backbone}' has none: name an encoder",
+            code="no-layers",
+        )
     plugins = discover(options.plugin_files)
     for task in tasks:
         plugins.task(task)

@@ -98,9 +98,10 @@ def _missed(found: Findings) -> str:
     if len(known) < len(needed):
         return f"{text} More rows alone would not show that a cheaper one is within {margin}: seeds vary too much."
     rows = max(known)
-    limit = f", more than the {MOST:,} that are compared on at most" if rows > MOST else ""
+    unit = "groups of rows" if now.grouped else "rows"
+    limit = f"; at most {MOST:,} are ever compared on" if rows > MOST and not now.grouped else ""
     return (
-        f"{text} To show that a cheaper one is within {margin} takes about {rounded(rows):,} rows to compare on "
+        f"{text} To show that a cheaper one is within {margin} takes about {rounded(rows):,} {unit} to compare on "
         f"({now.rows:,} here{limit})."
     )
 

@@ -142,19 +142,21 @@ def _without_nulls(cells: list[str], lines: Sequence[str], delimiter: str) -> li
 
 
 def _has_row_names(layout: Layout, header: Sequence[str]) -> bool:
-    """Whether each row has one cell more than the header, the first of which is a number of the row, as R's
-    `write.table` writes them. BenchError where each has one more and the first is none."""
+    """Whether each row has one cell more than the header, the first of which is a number of the row, in quotes or
+    between tabs or blanks, as R's `write.table` writes them. BenchError where each has one more and the first is
+    none: a comma in a text without quotes looks the same."""
     width, names, count = len(header) + 1, set[str](), 0
-    for _, cells, _ in itertools.islice(layout.records(), 1, None):
+    for _, cells, lines in itertools.islice(layout.records(), 1, None):
         if len(cells) != width or not cells[-1].strip():
             return False
         count += 1
-        if cells[0].isdecimal():
+        if cells[0].isdecimal() and (layout.delimiter in "\t " or lines[0].lstrip().startswith('"')):
             names.add(cells[0])
     if count and len(names) < count:
         raise BenchError(
-            f"{layout.path.name}: every row has {width} cells, and the first line names {len(header)} columns: "
-            "name them all there, or put quotes around texts that have the separator in them",
+            f"{layout.path.name}: every row has {width} cells, and the first line names "
+            f"{counted(len(header), 'column')}: name them all there, or put quotes around texts that have the "
+            "separator in them",
             code="malformed-rows",
         )
     return count > 0

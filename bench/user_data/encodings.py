@@ -120,7 +120,7 @@ def encoding_of(path: Path, given: str = "") -> Encoding:
 def _refuse_other_formats(path: Path, start: bytes) -> None:
     """BenchError for a format that is known and not read, with the way out."""
     begins = start.removeprefix(codecs.BOM_UTF8).lstrip()
-    known = BINARY if re.search(rb"[\x00-\x08\x7f-\xff]", begins) else {}
+    known = BINARY if re.search(rb"[\x00-\x08]", begins) else {}
     found = next((what for magic, what in known.items() if begins.startswith(magic)), "")
     begins = begins.lower()
     found = found or next((what for magic, what in MARKUP.items() if begins.startswith(magic)), "")

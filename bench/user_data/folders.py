@@ -125,8 +125,8 @@ def joined(tables: Sequence[RawTable]) -> RawTable:
             raise BenchError(f"{table.where} has other columns than {first.where}", code="different-shards")
         if table.names != first.names:
             raise BenchError(
-                f"{table.where} has other names of labels than {first.where}, so the same number means two labels: "
-                "write both with the same names",
+                f"{table.where} has other names of labels than {first.where}, or none, so the same number may mean "
+                "two labels: write all shards with the same names",
                 code="different-shards",
             )
 

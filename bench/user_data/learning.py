@@ -179,10 +179,10 @@ def _with_indicators(plain: ReadingRules, rows: Numbered, where: str) -> Reading
 
 def refuse_unnamed(reading: ReadingRules, rows: Numbered, where: str) -> None:
     """BenchError where a label or tag is a number beyond the names that there are, or none is a number or a name. A
-    label below 0 stands for none."""
+    label below 0 stands for none. Names of several labels are checked where these are read."""
     role = "tags" if reading.adapter == "ner" else "label"
     names = reading.names.get(reading.columns.get(role, ""))
-    if not names:
+    if not names or reading.adapter == "multilabel":
         return
     used = False
     for _, row in rows:

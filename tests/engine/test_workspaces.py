@@ -107,6 +107,21 @@ def test_steps_above_blocks_that_froze_are_prepared_anew(
     assert {frozen for _, frozen, _ in kept.workspace._replays} == {0}
 
 
+@pytest.mark.parametrize("strategy", ["lp-ft", "gradual", "top-layers"])
+def test_steps_of_every_phase_are_kept_for_the_next_seed(
+    strategy: str, toy_cell: MakeCell, group: CellGroup, context: RunContext
+) -> None:
+    recipe = replace(toy_cell().recipe, epochs=10, patience=100)
+    group = replace(group, workspaces=Workspaces())
+    train(toy_cell(strategy, recipe=recipe), 1.0, group, context, lambda _: None)
+    kept = group.workspaces._kept
+    assert kept
+    first = dict(kept.workspace._replays)
+    train(toy_cell(strategy, seed=1, recipe=recipe), 1.0, group, context, lambda _: None)
+    assert any(frozen for _, frozen, _ in first)
+    assert all(kept.workspace._replays.get(key) is replay for key, replay in first.items())
+
+
 def losses(curve: Any) -> list[tuple[float, float]]:
     return [(point.train_loss, point.loss) for point in curve]
 

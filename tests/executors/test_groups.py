@@ -97,3 +97,5 @@ def test_whether_there_is_a_gpu_is_known_without_torch(
 ) -> None:
     monkeypatch.setattr(contract, "NVIDIA", tmp_path if driver else tmp_path / "missing")
     assert contract.Options(device=device).on_gpu is expected
+    assert contract.Options(device=device).seeds_in_turn is expected
+    assert not contract.Options(device=device, growing=True).seeds_in_turn, "a budget may end it"

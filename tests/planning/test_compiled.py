@@ -53,9 +53,17 @@ def test_many_steps_pay_and_few_do_not(toy_cell: MakeCell, registry: Registry) -
 
 
 def test_a_slower_step_never_pays(toy_cell: MakeCell, registry: Registry) -> None:
-    slower = CompiledCheck("cpu", (replace(STEP, compiled=3e-3),))
-    found = advice([long(toy_cell("full"), 100_000)], registry, "cpu", [slower])
+    slower = CompiledCheck("NVIDIA A10", (replace(STEP, compiled=3e-3),))
+    found = advice([long(toy_cell("full"), 100_000)], registry, "NVIDIA A10", [slower])
     assert "does not pay" in found
+
+
+def test_on_a_cpu_nothing_is_to_be_measured(toy_cell: MakeCell, registry: Registry) -> None:
+    found = advice(
+        [toy_cell("full")], registry, "cpu", [CompiledCheck("cpu", (), "on a CPU they are slower")]
+    )
+    assert "leave --compile off" in found
+    assert "gpu-check" not in found
 
 
 def test_lengths_are_set_up_once_for_all_strategies_and_seeds(toy_cell: MakeCell, registry: Registry) -> None:

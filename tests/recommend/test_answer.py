@@ -84,7 +84,7 @@ def test_an_answer_has_a_choice_a_test_score_and_a_page(
     assert {key.strategy for key in found.floor.gains} == set(found.round.means)
     text = "\n".join([page.sentence(found), *page.details(found), page.plot(found), *page.tried(found)])
     assert "Again: python -m bench recommend" in text
-    assert "Floor: logistic regression on TF-IDF" in text
+    assert "Floor: a linear model on TF-IDF" in text
     assert found.outcome.stopped == ""
 
 

@@ -77,7 +77,7 @@ def test_recommend_names_says_and_hands_over(
     if done.exit_code == 1:
         assert "no model was written" in done.output
         return
-    assert "Floor: logistic regression on TF-IDF" in done.output
+    assert "Floor: a linear model on TF-IDF" in done.output
     assert "which no budget limits" in done.output
     printed = done.output.split("Try: ")[1].split("\n")[0]
     assert printed.startswith(f"python {tmp_path / 'best.model' / 'predict.py'}")
@@ -172,6 +172,8 @@ def test_a_setting_that_is_none_is_refused(
         ("seeds=7", "unknown-setting", "recipe.KEY=VALUE"),  # would have changed nothing
         ("strategies.full.scale=2", "unknown-setting", "recipe.KEY=VALUE"),
         ("tasks.other.epochs=2", "unknown-setting", "recipe.KEY=VALUE"),
+        ("recipe.train=10", "unknown-setting", "recipe.KEY=VALUE"),  # all rows are used
+        ("recipe.shots=8", "unknown-setting", "recipe.KEY=VALUE"),
         ("recipe.epoch=1", "unknown-recipe-key", "epochs"),
         ("recipe.epochs=x", "wrong-recipe", "epochs"),
         ("tasks.reviews.epochs=-1", "wrong-recipe", "epochs"),

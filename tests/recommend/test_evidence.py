@@ -11,7 +11,7 @@ import pytest
 from bench.analysis.loading import Run
 from bench.analysis.statistics.metrics import ratios
 from bench.contracts import BenchError
-from bench.recommend.choice import Choice, choose
+from bench.recommend.choice import Choice, choose, without_evidence
 from bench.recommend.evidence import growth, standing
 from bench.runs.record import Seconds
 from tests.analysis.conftest import METRICS, make_predictions, make_record
@@ -120,6 +120,15 @@ def test_of_exactly_equal_scores_the_cheapest_is_named(goal: str) -> None:
         now = standing(paced(run, {slow: 10.0, fast: 1.0}), f"{VIEW}@100")
         assert now.means[slow] == now.means[fast]
         assert choose(now, goal, 0.02).strategy == fast
+
+
+def test_a_cheap_strategy_far_behind_is_not_one_of_which_nothing_is_known() -> None:
+    """By cost, too: it is known to be worse by more than the margin."""
+    run = paced(rounds({"full": [0.85], "frozen": [0.6]}, spread=0.002), SECONDS)
+    now = standing(run, f"{VIEW}@100")
+    assert without_evidence(now, "cost", 0.02) == []
+    assert choose(now, "cost", 0.02) == Choice("full", "ahead")
+    assert without_evidence(now, "cost", 0.25) == ["frozen"]
 
 
 def test_a_choice_by_cost_needs_evidence_of_no_relevant_difference() -> None:

@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 from statistics import median
 
 import pytest
 
 from bench.analysis.loading import Run
-from bench.contracts import Cell
+from bench.contracts import Cell, Splits, Task
 from bench.data.sources import Sources
 from bench.data.splits import prepare
 from bench.executors.contract import Options
 from bench.executors.launch import launch
 from bench.recommend.floor import fitted, floor
-from bench.registry import Plugins, Registry
+from bench.registry import Plugins, Registry, discover
 from bench.runs.folder import Store
 from bench.runs.listeners import Silent
 from bench.runs.record import Record
@@ -47,6 +47,47 @@ def test_the_floor_is_paired_with_every_strategy(
     assert gain.mean == pytest.approx(mean - found.score.mean)
     assert gain.seeds == seeds
     assert found.score.half > 0 or found.score.mean in (0.0, 1.0)
+
+
+@dataclass(frozen=True)
+class Grouped:
+    """The task `of` with two test rows a document."""
+
+    of: str
+
+    @property
+    def name(self) -> str:
+        return f"{self.of}-grouped"
+
+    def task(self, adapters: Mapping[str, type[Task]], tasks: Mapping[str, type[Task]]) -> type[Task]:
+        base = tasks[self.of]
+
+        def splits(self: Task, sources: Sources) -> Splits:
+            found = base().splits(sources)
+            return replace(found, test=[replace(row, group=f"d{n // 2}") for n, row in enumerate(found.test)])
+
+        members = {"name": self.name, "origin": "grouped", "splits": splits, "__module__": __name__}
+        return type("GroupedTask", (base,), members)
+
+
+def test_documents_of_rows_are_those_of_the_strategies(
+    toy_cell: Callable[..., Cell], toy_plugin: Path, tmp_path: Path
+) -> None:
+    cell = replace(toy_cell("full"), task="toy-sentiment-grouped")
+    run, registry = ran(cell, discover([toy_plugin, Grouped("toy-sentiment")]), toy_plugin, tmp_path, 1)
+    found = floor(cell, run, registry)
+    assert found is not None
+    assert [key.strategy for key in found.gains] == ["full"]
+
+
+def test_where_each_seed_has_rows_of_its_own_the_floor_is_that_of_cells_alone(
+    toy_cell: Callable[..., Cell], plugins: Plugins, toy_plugin: Path, tmp_path: Path
+) -> None:
+    cell = toy_cell("full")
+    cell = replace(cell, recipe=replace(cell.recipe, resample="train", train=8))
+    run, registry = ran(cell, plugins, toy_plugin, tmp_path, 1)
+    assert cell.draw is not None
+    assert floor(cell, run, registry) is None
 
 
 def test_a_task_on_tokens_has_no_floor(

@@ -101,6 +101,12 @@ def test_a_column_without_a_name_is_refused(rows: str, tmp_path: Path) -> None:
     assert "names 2 columns: name them all there" in str(error)
 
 
+def test_a_comma_in_every_text_makes_no_row_names(tmp_path: Path) -> None:
+    """Each row has one cell more than the header and starts with a number of its own, without R's quotes."""
+    rows = [f"{n},Smith, {text.replace(',', '')},{LABELS[n]}" for n, text in enumerate(TEXTS)]
+    assert refused(written("\n".join(["id,text,label", *rows]), tmp_path)).code == "malformed-rows"
+
+
 @pytest.mark.parametrize("sign", ["\t", ","])
 def test_what_databases_write_for_nothing_is_nothing(sign: str, tmp_path: Path) -> None:
     texts = [text.replace(",", "") for text in TEXTS]
@@ -313,7 +319,9 @@ def test_another_format_is_named_with_the_way_out(case: str, tmp_path: Path) -> 
     assert way in str(error)
 
 
-@pytest.mark.parametrize("start", ["orchestra", "ORC", "BZh", "RDX", "create table x", "set"])
+@pytest.mark.parametrize(
+    "start", ["orchestra", "ORC", "ORCID-Schlüssel", "BZh", "RDX", "create table x", "set"]
+)
 def test_text_that_starts_like_another_format_is_read(start: str, tmp_path: Path) -> None:
     path = written(delimited(header=(start, "label")), tmp_path)
     assert labelled(opened(path, text="1", label="label")) == ROWS

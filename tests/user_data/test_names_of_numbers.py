@@ -82,6 +82,19 @@ def test_a_hidden_test_file_has_no_labels(tmp_path: Path) -> None:
     assert any("has no labels: training rows become the test rows" in note for note in found.notes)
 
 
+def test_numbers_of_several_labels_have_names_in_every_file(tmp_path: Path) -> None:
+    """As `datasets` writes a list of classes for each text, in files of their own for training and test."""
+    names = ("food", "price", "staff")
+    sets = [[n % 3] if n % 4 else [n % 3, (n + 1) % 3] for n in range(len(TEXTS))]
+    parquet(tmp_path / "train.parquet", names, "labels", text=TEXTS, labels=sets)
+    parquet(tmp_path / "test.parquet", names, "labels", text=OTHERS, labels=sets[:12])
+    found = opened(tmp_path)
+    assert found.data.adapter == "multilabel"
+    assert [list(row.labels) for row in found.splits.test] == [
+        sorted(names[place] for place in places) for places in sets[:12]
+    ]
+
+
 def test_shards_with_other_names_are_refused(tmp_path: Path) -> None:
     labelled(tmp_path / "train-00000-of-00002.parquet", NAMES, TEXTS, LABELS)
     labelled(tmp_path / "train-00001-of-00002.parquet", NAMES[::-1], OTHERS, ANSWERS)

@@ -29,8 +29,8 @@ EXACT = (
     "them are alike."
 )
 WIDE = (
-    "Intervals as wide as half of all possible scores are shown as [low, high] within these: so few seeds and "
-    "examples say next to nothing."
+    "Intervals wider than the whole range of the score are shown as [low, high], cut to that range: so few seeds "
+    "and examples say next to nothing."
 )
 K = TypeVar("K", bound=Hashable)
 
