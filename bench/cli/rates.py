@@ -37,7 +37,7 @@ RatesOption = Annotated[
     RatesMode,
     typer.Option(
         "--rates",
-        help="Of a suite with a [development] section: train at the rates that were chosen for it; at each "
+        help="Of a suite with a section `development`: train at the rates that were chosen for it; at each "
         "strategy's defaults; or try them all on the development draw, which has no test row.",
     ),
 ]
