@@ -107,7 +107,7 @@ def test_steps_above_blocks_that_froze_are_prepared_anew(
     assert {frozen for _, frozen, _ in kept.workspace._replays} == {0}
 
 
-@pytest.mark.parametrize("strategy", ["lp-ft", "gradual", "top-layers"])
+@pytest.mark.parametrize("strategy", ["lp-ft", "top-layers"])
 def test_steps_of_every_phase_are_kept_for_the_next_seed(
     strategy: str, toy_cell: MakeCell, group: CellGroup, context: RunContext
 ) -> None:

@@ -185,5 +185,5 @@ def test_an_interval_as_wide_as_all_scores_is_cut_to_them():
     files = {record.cell.id: rows for record, rows in cells}
     table = build([record for record, _ in cells], files.__getitem__, TableOptions(columns=("pearson",)))
     assert table.blocks[0].rows[0].entries[0].bounds == (-1.0, 1.0)
-    assert any(note.startswith("Intervals as wide as half of all possible scores") for note in table.notes)
+    assert any(note.startswith("Intervals wider than the whole range of the score") for note in table.notes)
     assert not any("Clopper" in note for note in table.notes)
