@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from typing import Any
 
 from bench.contracts import BenchError
 from bench.text import counted
@@ -29,7 +30,9 @@ def learn(plain: ReadingRules, rows: Numbered, where: str) -> ReadingRules:
         _refuse_nested(plain, rows, where)
         return _numbers(plain, rows)
     if plain.adapter == "multilabel":
-        return _label_sets(plain, rows, where)
+        plain = _label_sets(plain, rows, where)
+        refuse_unnamed(plain, rows, where)
+        return plain
     refuse_unnamed(plain, rows, where)
     if plain.adapter in ("classification", "sentiment"):
         _refuse_nested(plain, rows, where)
@@ -177,17 +180,26 @@ def _with_indicators(plain: ReadingRules, rows: Numbered, where: str) -> Reading
     return replace(plain, indicators=True)
 
 
+def _items(reading: ReadingRules, row: Mapping[str, Any] | Sentence, role: str) -> Sequence[Any]:
+    """The tags, the labels or the one label of a row."""
+    if isinstance(row, Sentence):
+        return row.tags
+    if role == "tags":
+        return listed(reading.value(row, role)) or ()
+    return reading.label_items(row) if reading.adapter == "multilabel" else (reading.value(row, role),)
+
+
 def refuse_unnamed(reading: ReadingRules, rows: Numbered, where: str) -> None:
     """BenchError where a label or tag is a number beyond the names that there are, or none is a number or a name. A
-    label below 0 stands for none. Names of several labels are checked where these are read."""
+    label below 0 stands for none."""
     role = "tags" if reading.adapter == "ner" else "label"
     names = reading.names.get(reading.columns.get(role, ""))
-    if not names or reading.adapter == "multilabel":
+    if not names or reading.indicators:  # a 0 or 1 for each name, and no number of one
         return
-    used = False
+    seen = used = False
     for _, row in rows:
-        value = row.tags if isinstance(row, Sentence) else reading.value(row, role)
-        for item in (listed(value) or ()) if role == "tags" else (value,):
+        for item in _items(reading, row, role):
+            seen = True
             number = as_number(item) if isinstance(item, str) else item
             used |= isinstance(number, (int, float)) or item in names
             if not isinstance(number, (int, float)) or item in names or (role == "label" and number < 0):
@@ -199,7 +211,7 @@ def refuse_unnamed(reading: ReadingRules, rows: Numbered, where: str) -> None:
                     f"{counted(len(names), 'name')}, for 0 to {len(names) - 1}; name all with --label-names",
                     code="label-without-name",
                 )
-    if rows and not used:
+    if seen and not used:
         raise BenchError(
             f"{where}: names of labels are given ({', '.join(names)[:60]}), and no label is a number or one of "
             "them: leave out --label-names",

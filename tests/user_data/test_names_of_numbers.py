@@ -95,6 +95,19 @@ def test_numbers_of_several_labels_have_names_in_every_file(tmp_path: Path) -> N
     ]
 
 
+@pytest.mark.parametrize("wrong", ["train", "test"])
+def test_a_number_without_a_name_among_several_labels_is_refused(wrong: str, tmp_path: Path) -> None:
+    names = ("food", "price", "staff")
+    sets = [[n % 3] if n % 4 else [n % 3, (n + 1) % 3] for n in range(len(TEXTS))]
+    odd = [*sets[:5], [1, 7], *sets[6:]]
+    train, test = (odd if wrong == split else sets for split in ("train", "test"))
+    parquet(tmp_path / "train.parquet", names, "labels", text=TEXTS, labels=train)
+    parquet(tmp_path / "test.parquet", names, "labels", text=OTHERS, labels=test[:12])
+    with pytest.raises(BenchError, match="label 7 has no name") as error:
+        opened(tmp_path)
+    assert error.value.code == "label-without-name"
+
+
 def test_shards_with_other_names_are_refused(tmp_path: Path) -> None:
     labelled(tmp_path / "train-00000-of-00002.parquet", NAMES, TEXTS, LABELS)
     labelled(tmp_path / "train-00001-of-00002.parquet", NAMES[::-1], OTHERS, ANSWERS)
