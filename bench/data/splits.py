@@ -342,7 +342,8 @@ def _within(rows: Sequence[Any], longest: int | None) -> Sequence[Any]:
     return [example for example in rows if len(example.context) <= longest]
 
 
-def groups_of(examples: Sequence[Any]) -> dict[str, list[str]]:
-    """The document of each example, where examples have one: intervals resample by it."""
+def identity(examples: Sequence[Any]) -> dict[str, list[str]]:
+    """The columns of a prediction file that say which example a row is of: its id and, where examples have one, its
+    document, by which intervals resample."""
     groups = [example.group for example in examples]
-    return {"group": groups} if any(groups) else {}
+    return {"id": [example.id for example in examples], **({"group": groups} if any(groups) else {})}

@@ -15,7 +15,7 @@ import torch
 from bench.contracts import BenchError, Cell, Recipe, Strategy, Task
 from bench.data.batches import epoch_steps
 from bench.data.sequences import pooled_windows
-from bench.data.splits import groups_of
+from bench.data.splits import identity
 from bench.engine.batched_heads import Heads, Member, fit_together
 from bench.engine.cost import freezing_flops, prefix_flops, pretraining_flops, training_flops
 from bench.engine.determinism import is_deterministic
@@ -248,7 +248,7 @@ def score(cell: Cell, trained: Trained, group: CellGroup, context: RunContext) -
             **task.columns(examples, predictions),
             **kept.columns(pooled_windows(logits, group.encoded[name])),
         }
-        tests[name] = {"id": [example.id for example in examples], **groups_of(examples), **columns}
+        tests[name] = {**identity(examples), **columns}
     seconds = _seconds(group, trained, evaluating)
     lengths = group.splits["train"].lengths
     trained_plan, steps = as_trained(plan, fitted.phase_steps, fitted.boundaries)

@@ -15,10 +15,10 @@ import torch
 
 from bench.contracts import Cell, Recipe, Splits, Task, TextExample
 from bench.data.encoding import label_index
-from bench.data.splits import groups_of, prepare
+from bench.data.splits import identity, prepare
 from bench.engine.cell import ANYTHING, Tests
 from bench.engine.group import RunContext, data_of
-from bench.engine.kept_logits import KeptLogits, fitted_temperature
+from bench.engine.kept_logits import asked_for
 from bench.engine.machine import Device, describe
 from bench.engine.prefix import Stopwatch
 from bench.models.counts import Decoding, Linear, fit
@@ -79,7 +79,8 @@ def _run(cell: Cell, group: CountsGroup, context: RunContext) -> tuple[Record, T
     with evaluating:
         logits = model.logits(rows.validation)
         decoding = decoding.chosen_on(logits)
-        task, kept = decoding.task, _kept(recipe, logits, group)
+        task = decoding.task
+        kept = asked_for(recipe, group.labels, lambda: (logits, _classes(group)))
     scores: dict[str, dict[str, float]] = {}
     tests: Tests = {}
     for name, examples in rows.scored().items():
@@ -88,7 +89,7 @@ def _run(cell: Cell, group: CountsGroup, context: RunContext) -> tuple[Record, T
             predictions = decoding.predictions(logits, examples)
             scores[name] = task.score(examples, predictions)
         columns = {**task.columns(examples, predictions), **kept.columns(logits)}
-        tests[name] = {"id": [example.id for example in examples], **groups_of(examples), **columns}
+        tests[name] = {**identity(examples), **columns}
     parts = {
         "prepare": group.seconds,
         "train": fitting.seconds - validating,
@@ -114,15 +115,10 @@ def _run(cell: Cell, group: CountsGroup, context: RunContext) -> tuple[Record, T
     return record, tests
 
 
-def _kept(recipe: Recipe, logits: np.ndarray, group: CountsGroup) -> KeptLogits:
-    """What the recipe asks for of the logits. logits: of the validation rows."""
-    if not recipe.logits and not recipe.calibrate:
-        return KeptLogits()
-    if not recipe.calibrate:
-        return KeptLogits(group.labels)
+def _classes(group: CountsGroup) -> np.ndarray:
+    """The place of the label of each validation row [N]."""
     rows = group.rows.validation
-    targets = label_index((row.id for row in rows), (row.label for row in rows), group.labels)
-    return KeptLogits(group.labels, fitted_temperature(logits, targets))
+    return label_index((row.id for row in rows), (row.label for row in rows), group.labels)
 
 
 @functools.cache

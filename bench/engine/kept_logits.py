@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -37,18 +38,27 @@ class KeptLogits:
         return {} if self.temperature is None else {"temperature": self.temperature}
 
 
+def asked_for(
+    recipe: Recipe, labels: tuple[str, ...], validation: Callable[[], tuple[np.ndarray, np.ndarray]]
+) -> KeptLogits:
+    """What the recipe asks for. validation: makes the logits of the validation rows [N, labels] and their classes
+    [N], on which a temperature is fitted."""
+    if not recipe.logits and not recipe.calibrate:
+        return KeptLogits()
+    return KeptLogits(labels, fitted_temperature(*validation()) if recipe.calibrate else None)
+
+
 def kept_logits(model: Model, phase: PlannedPhase, group: CellGroup, recipe: Recipe) -> KeptLogits:
     """What the recipe asks for. The temperature is fitted on what it divides: one row of logits a text, however
     many windows a text has."""
-    if not recipe.logits and not recipe.calibrate:
-        return KeptLogits()
-    if not recipe.calibrate:
-        return KeptLogits(group.labels)
-    encoded = group.encoded["validation"]
-    logits, _ = predict(model, "validation", group.splits["validation"], phase)
-    targets = encoded.targets[first_windows(encoded)]
-    classes = targets if targets.ndim == 1 else targets.argmax(1)
-    return KeptLogits(group.labels, fitted_temperature(pooled_windows(logits, encoded), classes))
+
+    def validation() -> tuple[np.ndarray, np.ndarray]:
+        encoded = group.encoded["validation"]
+        logits, _ = predict(model, "validation", group.splits["validation"], phase)
+        targets = encoded.targets[first_windows(encoded)]
+        return pooled_windows(logits, encoded), targets if targets.ndim == 1 else targets.argmax(1)
+
+    return asked_for(recipe, group.labels, validation)
 
 
 def fitted_temperature(logits: np.ndarray, targets: np.ndarray) -> float:

@@ -18,7 +18,7 @@ from bench.analysis.loading import Run
 from bench.analysis.statistics.intervals import Interval, intervals
 from bench.analysis.statistics.resampling import Resampled, Source, resample
 from bench.contracts import Cell, Recipe, Splits, Task, TextExample
-from bench.data.splits import groups_of, prepare
+from bench.data.splits import identity, prepare
 from bench.models.catalog import kind_of, reads
 from bench.models.counts import Decoding, fit
 from bench.registry import Registry
@@ -82,8 +82,7 @@ def floor(cell: Cell, run: Run, registry: Registry) -> Floor | None:
     columns = _arrays(
         {
             "split": ["test"] * len(rows.test),
-            "id": [row.id for row in rows.test],
-            **groups_of(rows.test),
+            **identity(rows.test),
             **task.columns(rows.test, predictions),
         }
     )
