@@ -1,7 +1,8 @@
 """How well a time is known: which of its parts were measured again, and the interval of a ratio of two times.
 
 Seeds share what they can. Preparing rows and the prefix are measured once in a group of cells and copied to all of
-them, and heads that train together have one training time. A copy is no second measurement. So the cold seconds are
+them, heads that train together have one training time, and seeds that train at once on a device are charged the
+training time of one that trained alone. A copy is no second measurement. So the cold seconds are
 seen as two parts, what is shared and what is a seed's own, each with its number of independent measurements.
 
 The noise of times is multiplicative: one relative variance, pooled over all repeated parts of a table."""
@@ -78,11 +79,17 @@ def timing(records: Sequence[Record]) -> Timing | None:
     if not records:
         return None
     shared = [record.seconds.prepare + record.seconds.prefix for record in records]
-    own = [max(record.seconds.cold - part, 0.0) for record, part in zip(records, shared, strict=True)]
     prefixes = [record.seconds.prefix for record in records]
-    trained = [record.seconds.train for record in records]
     parts = _distinct(prefixes, shared) if any(prefixes) else _apart(shared)
+    alone = [record for record in records if not is_charged(record)] or records[:1]
+    own = [max(r.seconds.cold - (r.seconds.prepare + r.seconds.prefix), 0.0) for r in alone]
+    trained = [record.seconds.train for record in alone]
     return Timing(tuple(parts), tuple(_distinct(trained, own) if any(trained) else own))
+
+
+def is_charged(record: Record) -> bool:
+    """Whether its training seconds and peak memory are those of another seed."""
+    return record.machine is not None and record.machine.seeds_at_once > 1
 
 
 def noise(timings: Iterable[Timing]) -> TimeNoise:

@@ -127,6 +127,14 @@ def run(
             "--compile", help="Compile the layers that learn (torch.compile): for GPUs and short texts."
         ),
     ] = False,
+    per_device: Annotated[
+        int,
+        typer.Option(
+            min=1,
+            help="Seeds of a cell that train on one GPU at once. The first trains alone, and the others are charged "
+            "its seconds.",
+        ),
+    ] = 1,
     calibrate: Annotated[
         bool,
         typer.Option(
@@ -175,6 +183,7 @@ def run(
         retry_fp32=retry_fp32,
         deterministic=deterministic,
         compiled=compiled,
+        per_device=per_device,
         plugin_files=registry.given,
         activations=ActivationStore(cache_dir, int(cache_size * 1e9)) if cache_dir else None,
     )

@@ -11,12 +11,13 @@ from dataclasses import dataclass, replace
 import torch
 
 from bench.contracts import BenchError, Cell
-from bench.engine.cell import ANYTHING, CellWatch, Tests, run_cells
+from bench.engine.cell import CellWatch, Tests, run_cells
 from bench.engine.counts import CountsGroup, run_counts
 from bench.engine.divergence import Diverged
 from bench.engine.group import CellGroup, RunContext
 from bench.engine.machine import describe
 from bench.engine.memory import Memory, is_out_of_memory
+from bench.engine.turns import ANYTHING
 from bench.runs.record import Record, Status
 
 

@@ -29,21 +29,20 @@ from bench.engine.plan import Parameters, Plan, PlannedPhase
 from bench.engine.prediction import predict
 from bench.engine.prefix import Stopwatch
 from bench.engine.pretraining import pretrain
+from bench.engine.seeds_at_once import Seeds
 from bench.engine.selection import select, selected
 from bench.engine.serving import serving
 from bench.engine.solving import solve
 from bench.engine.speeds import Speeds
-from bench.engine.training import Course, Watch, derived_seed, fit_in
-from bench.engine.tuning import Trained, tune
+from bench.engine.training import Course, Watch, derived_seed, fitting
+from bench.engine.tuning import Trained, Tuned, tune
+from bench.engine.turns import ANYTHING, Turns, finish
 from bench.engine.unlabelled import Text
 from bench.runs.curve import Point
 from bench.runs.record import Record, Seconds
 
 Tests = dict[str, dict[str, list[Any]]]
 """Per-example columns by test set, then by column."""
-
-ANYTHING = (Exception, SystemExit, GeneratorExit)
-"""What a plug-in may raise; a cell whose plug-in calls `sys.exit` has failed."""
 
 CellWatch = Callable[[Cell, Point], None]
 """Hears every point of a cell's learning curve."""
@@ -57,6 +56,7 @@ def run_cells(
     An exception that concerns one cell (Diverged, an error of its task) is yielded in its place. One that concerns
     all of them is raised."""
     heads: Heads | None = None
+    seeds = Seeds(cells, group, context, partial(training, context=context))
     for number, cell in enumerate(cells):
         started = datetime.now(UTC).isoformat(timespec="seconds")
         group.workspaces.make_room(cell)  # what another strategy left is in no peak but its own
@@ -64,8 +64,9 @@ def run_cells(
         if number == 0 and trains_together(cell, context):
             heads = train_heads(cell, group, context)
         try:
-            record, tests = _run_one(cell, heads, group, context, partial(watch, cell))
-            found = record.model_copy(update={"started": started}), tests
+            take = partial(_of_heads, heads) if heads else seeds.trained
+            record, tests = _run_one(cell, take(cell, partial(watch, cell)), group, context)
+            found = seeds.noted(record.model_copy(update={"started": started})), tests
         except ANYTHING as error:
             found = error
         try:
@@ -74,16 +75,13 @@ def run_cells(
             del found  # the frames of an exception hold the model, and this frame would hold the exception
 
 
-def _run_one(
-    cell: Cell, heads: Heads | None, group: CellGroup, context: RunContext, watch: Watch
-) -> tuple[Record, Tests]:
-    """Take the cell's head from `heads`, or train the cell by itself; score it."""
-    if heads:
-        trained, trials = tune(cell.recipe.tune, partial(heads.trained, cell.seed, watch=watch))
-    else:
-        trained, trials = tune(
-            cell.recipe.tune, partial(train, cell, group=group, context=context, watch=watch)
-        )
+def _of_heads(heads: Heads, cell: Cell, watch: Watch) -> Tuned:
+    return tune(cell.recipe.tune, partial(heads.trained, cell.seed, watch=watch))
+
+
+def _run_one(cell: Cell, tuned: Tuned, group: CellGroup, context: RunContext) -> tuple[Record, Tests]:
+    """Score a trained cell, and measure what its recipe asks for."""
+    trained, trials = tuned
     record, tests = score(cell, trained, group, context)
     used = None
     if cell.recipe.serving:
@@ -135,6 +133,11 @@ def train_heads(cell: Cell, group: CellGroup, context: RunContext) -> Heads | No
 
 def train(cell: Cell, scale: float, group: CellGroup, context: RunContext, watch: Watch) -> Trained:
     """Train a cell by itself, with every learning rate times `scale`. Raises Diverged."""
+    return finish(training(cell, scale, group, watch, context))
+
+
+def training(cell: Cell, scale: float, group: CellGroup, watch: Watch, context: RunContext) -> Turns[Trained]:
+    """`train`, with a pause after every step."""
     building = Stopwatch(context.device)
     with building:
         model, plan = build(_scaled(cell, scale), group, context)
@@ -152,7 +155,9 @@ def train(cell: Cell, scale: float, group: CellGroup, context: RunContext, watch
     with building:
         workspace = group.workspaces.of(cell, model, plan, group.splits["train"])
     try:
-        fitted = fit_in(workspace, Course(plan, group.splits, cell.recipe, cell.seed, measure), watch)
+        fitted = yield from fitting(
+            workspace, Course(plan, group.splits, cell.recipe, cell.seed, measure), watch
+        )
     except BaseException:
         group.workspaces.forget()  # a cell that runs out of memory must leave none behind
         raise

@@ -42,7 +42,7 @@ class RunContext:
     """What every cell needs: the registry, the device and how much memory to use.
 
     activations: what earlier runs left. seeds: the seeds of the run, by cell id without the seed. compiled: compile
-    the layers that learn."""
+    the layers that learn. per_device: seeds of a cell that train on the device at once."""
 
     registry: Registry
     device: Device
@@ -50,6 +50,7 @@ class RunContext:
     activations: ActivationStore | None = None
     seeds: Mapping[str, Sequence[int]] = field(default_factory=dict)
     compiled: bool = False
+    per_device: int = 1
 
     def seeds_of(self, cell: Cell) -> list[int]:
         """The seeds with which the run has this cell on the same rows, its own included, ascending."""

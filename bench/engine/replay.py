@@ -84,8 +84,10 @@ class Captured:
 
 @dataclass
 class Pool:
-    """The memory and the stream that the graphs of a model share, on the current device."""
+    """The memory and the stream that the graphs of a model share, on the current device. lane: of the model, among
+    those whose graphs may run at the same time."""
 
+    lane: int = 0
     _handle: Any = None
     _stream: Any = field(default=None, repr=False)
 
@@ -97,14 +99,15 @@ class Pool:
     def stream(self) -> Any:
         """The side stream on which actions are warmed up and captured."""
         if self._stream is None:
-            self._stream = _side_stream(torch.cuda.current_device())
+            self._stream = side_stream(torch.cuda.current_device(), self.lane)
         return self._stream
 
 
 @cache
-def _side_stream(device: int) -> Any:
-    """One for all models of a process: cuBLAS keeps memory for every stream that it has run on, and a cell's peak
-    would grow with the number of models before it."""
+def side_stream(device: int, lane: int = 0) -> Any:
+    """One for all models of a lane. cuBLAS keeps memory for every stream that it has run on: with a stream for each
+    model, a cell's peak would grow with the number of models before it. Graphs that were captured on one stream
+    share that memory, so they must never run at the same time."""
     return torch.cuda.Stream(device)
 
 

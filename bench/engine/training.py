@@ -24,6 +24,7 @@ from bench.engine.plan import Plan, PlannedPhase
 from bench.engine.prediction import predict
 from bench.engine.prefix import Stopwatch
 from bench.engine.schedule import rate_factor
+from bench.engine.turns import Turns, finish
 from bench.engine.workspace import Workspace, backward
 from bench.runs.curve import Point
 
@@ -43,6 +44,7 @@ class Fit:
     compile_seconds: float = 0.0
     padding: float = 0.0  # share of the tokens of the training batches
     phase_steps: list[int] = field(default_factory=list)  # steps taken in each phase
+    phase_seconds: list[float] = field(default_factory=list)  # of training, in each phase
     adaptations: tuple[str, ...] = ()  # why steps were launched one by one
     peak_memory: int = 0  # bytes of replayed steps, at least; 0: the device has counted them
     best: list[Tensor] = field(default_factory=list)  # the state in the model, as the optimizer gives it
@@ -104,6 +106,11 @@ def fit(
 
 def fit_in(workspace: Workspace, course: Course, watch: Watch) -> Fit:
     """`fit`, in a workspace that holds the initial values of the model."""
+    return finish(fitting(workspace, course, watch))
+
+
+def fitting(workspace: Workspace, course: Course, watch: Watch) -> Turns[Fit]:
+    """`fit_in`, with a pause after every step."""
     result, plan, every = Fit(), course.plan, course.every
     device = workspace.model.device
     batches = shuffled(
@@ -116,6 +123,7 @@ def fit_in(workspace: Workspace, course: Course, watch: Watch) -> Fit:
     torch.manual_seed(derived_seed(course.seed, "dropout"))
     workspace.model.renew_masks()
     for number, phase in enumerate(plan.phases):
+        before = training.seconds
         with training:
             freezing.enter(number, phase)
         best.waited = 0
@@ -127,7 +135,7 @@ def fit_in(workspace: Workspace, course: Course, watch: Watch) -> Fit:
                 stretch = workspace.stretch(list(islice(batches, len(steps))), factors)
             result.compile_seconds += workspace.prepare(stretch)
             with training:  # the clock waits for the device: twice a stretch, never in it
-                workspace.run(stretch, result.steps)
+                yield from workspace.steps(stretch, result.steps)
             tokens, padded = tokens + stretch.tokens, padded + stretch.padded
             result.phase_steps[-1] = stop
             losses = workspace.buffers.history[: len(steps)]
@@ -160,6 +168,7 @@ def fit_in(workspace: Workspace, course: Course, watch: Watch) -> Fit:
                 break
             with training:
                 freezing.advance(stop)
+        result.phase_seconds.append(training.seconds - before)
     freezing.finish()
     with evaluating:
         best.restore()

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 
 from bench.engine.divergence import Diverged
 from bench.engine.model import Model
 from bench.engine.plan import Plan
 from bench.engine.training import Fit
+from bench.engine.turns import Turns, finish, unpaused
 from bench.runs.record import Trial
 
 
@@ -31,18 +33,27 @@ class Trained:
         return self.building + fitted.compile_seconds + fitted.train_seconds + fitted.evaluate_seconds
 
 
-def tune(scales: Sequence[float], train: Callable[[float], Trained]) -> tuple[Trained, tuple[Trial, ...]]:
+Tuned = tuple[Trained, tuple[Trial, ...]]
+"""The model that was kept, and every scale that was tried."""
+
+
+def tune(scales: Sequence[float], train: Callable[[float], Trained]) -> Tuned:
     """Train with every scale and keep the one with the lowest validation loss, the first of equals; without
     scales, train once. A scale that diverges is out. Raises Diverged where all do."""
+    return finish(tuning(scales, lambda scale: unpaused(partial(train, scale))))
+
+
+def tuning(scales: Sequence[float], training: Callable[[float], Turns[Trained]]) -> Turns[Tuned]:
+    """`tune`, with the pauses of each training."""
     if not scales:
-        return train(1.0), ()
+        return (yield from training(1.0)), ()
     best: Trained | None = None
     losses: dict[float, float | None] = {}
     scores: dict[float, float] = {}
     kept, spent = scales[0], 0.0
     for place, scale in enumerate(scales):
         try:
-            found = train(scale)
+            found = yield from training(scale)
         except Diverged:
             if best is None and place == len(scales) - 1:
                 raise

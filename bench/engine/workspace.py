@@ -26,6 +26,7 @@ from bench.engine.model import Model, set_modes
 from bench.engine.optimizer import FlatAdamW, memberships
 from bench.engine.plan import Plan, PlannedPhase
 from bench.engine.replay import Called, Captured, CaptureFailed, Pool, Replay
+from bench.engine.turns import Turns, finish
 from bench.models.heads import count_terms, loss_terms
 
 Shape = tuple[tuple[int, int, int], ...]
@@ -85,8 +86,9 @@ class Workspace:
     """A model in training: its parameters, their optimizer, the buffers of its steps, and what replays them. It can
     serve several cells, one after another, that differ in initial values and learning rates alone."""
 
-    def __init__(self, model: Model, plan: Plan, split: Split, recipe: Recipe) -> None:
-        """split: the training split, or a part of it. The model's parameters become views of flat buffers."""
+    def __init__(self, model: Model, plan: Plan, split: Split, recipe: Recipe, lane: int = 0) -> None:
+        """split: the training split, or a part of it. lane: among the cells that train on the device at once. The
+        model's parameters become views of flat buffers."""
         self.model = model
         self.split = split
         self.parameters = model.parameters()
@@ -99,7 +101,8 @@ class Workspace:
         self.phase = plan.phases[0]  # the one at hand
         self._recipe = recipe
         self._replays: dict[Key, Replay] = {}
-        self._pool = Pool()
+        self._lane = lane
+        self._pool = Pool(lane)
         self._used: set[Key] = set()
         self._number = 0
         self._ladder = split.ladder
@@ -168,6 +171,10 @@ class Workspace:
     def run(self, stretch: Stretch, taken: int) -> None:
         """Take the steps of a stretch, after `taken` others. Raises Diverged: on a CPU at once, where looking at a
         loss costs nothing."""
+        finish(self.steps(stretch, taken))
+
+    def steps(self, stretch: Stretch, taken: int) -> Turns[None]:
+        """`run`, with a pause after every step."""
         watched = self.model.device.torch.type == "cpu"
         self.buffers.lay(stretch)
         for number, shape in enumerate(stretch.shapes):
@@ -175,6 +182,7 @@ class Workspace:
             (replay or Called(partial(self._step, shape)))()
             if watched:
                 check_finite(self.buffers.history[number : number + 1], taken + number + 1)
+            yield
 
     def _step(self, shape: Shape) -> None:
         """One optimizer step on the rows that the counter points at."""
@@ -217,7 +225,7 @@ class Workspace:
             with self.optimizer.preserved():
                 self._replays[key] = Captured(action, self.model.device, self._pool, self.buffers.rewind)
         except CaptureFailed as error:
-            self._replays, self._pool = {}, Pool()  # the generator that they follow was replaced
+            self._replays, self._pool = {}, Pool(self._lane)  # the generator that they follow was replaced
             self._failure = str(error)[:120]
             self._give_up(self._why_not())
         self.peak = max(self.peak, self.model.device.peak_memory())

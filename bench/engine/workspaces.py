@@ -27,9 +27,11 @@ class _Kept:
 
 
 class Workspaces:
-    """One workspace at most, of the strategy that ran last."""
+    """One workspace at most, of the strategy that ran last. lane: of its cells, among those that train on the
+    device at once."""
 
-    def __init__(self) -> None:
+    def __init__(self, lane: int = 0) -> None:
+        self._lane = lane
         self._kept: _Kept | None = None
 
     def make_room(self, cell: Cell) -> None:
@@ -45,7 +47,7 @@ class Workspaces:
             self._kept.workspace.restart(model, plan)
             return self._kept.workspace
         self.forget()
-        workspace = Workspace(model, plan, split, cell.recipe)
+        workspace = Workspace(model, plan, split, cell.recipe, self._lane)
         if model.device.pads:
             self._kept = _Kept(terms, workspace)
         return workspace

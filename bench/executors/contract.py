@@ -17,6 +17,9 @@ from bench.registry import Given
 from bench.runs.folder import Store
 from bench.runs.record import Record
 
+MOST_PER_DEVICE = 16
+"""Seeds at once on a device. Of made-up models on a GPU, eight were hardly faster than four."""
+
 
 @dataclass(frozen=True)
 class Options:
@@ -28,7 +31,8 @@ class Options:
     comparable cells. retry_fp32: run a cell that diverged in bf16 again in fp32. deterministic: bitwise equal
     results on one machine. compiled: compile the layers that learn. plugin_files: files and descriptions of data
     that other processes discover again. activations: where activations are kept for other runs. growing: cells that
-    come later train on more of the same rows, so activations of rows are kept for them."""
+    come later train on more of the same rows, so activations of rows are kept for them. per_device: seeds of a cell
+    that train on a device at once; the first trains alone."""
 
     device: str = "auto"
     threads: int | None = None
@@ -44,6 +48,7 @@ class Options:
     plugin_files: tuple[Given, ...] = ()
     activations: ActivationStore | None = None
     growing: bool = False
+    per_device: int = 1
 
     def __post_init__(self) -> None:
         for device in self.devices:
@@ -63,6 +68,17 @@ class Options:
         if self.address and self.executor != "ray":
             raise BenchError(
                 f"--address {self.address}: it belongs to --executor ray", code="address-without-ray"
+            )
+        if not 1 <= self.per_device <= MOST_PER_DEVICE:
+            raise BenchError(
+                f"--per-device {self.per_device}: choose 1 to {MOST_PER_DEVICE} seeds",
+                code="wrong-per-device",
+            )
+        if self.per_device > 1 and self.growing:
+            raise BenchError(
+                f"--per-device {self.per_device}: within a budget every strategy trains one seed before any trains "
+                "another; use 1",
+                code="per-device-with-budget",
             )
 
     @property
@@ -87,7 +103,7 @@ class Work:
 
     fingerprints: of each cell, by its id. imports: modules that the cells need, so that no cell is charged for
     importing them. grid: of a shard, the ids of all cells of its suite, in order. operations: of each cell by its
-    id, roughly. together: the ids of cells that train together with their other seeds."""
+    id, roughly. together: the ids of cells that are run in one job with their other seeds."""
 
     store: Store
     options: Options = field(default_factory=Options)

@@ -62,7 +62,8 @@ def launching(
     prints = {cell.id: registry.fingerprint(cell) for cell in cells}
     workload = Workload(registry)
     operations = {cell.id: workload.operations(cell) for cell in cells}
-    together = () if options.deterministic else filter(registry.trains_together, cells)
+    jobs = () if options.deterministic else filter(registry.trains_together, cells)
+    together = cells if options.per_device > 1 else jobs
     work = Work(
         store=Store(folder),
         options=options,
@@ -73,6 +74,10 @@ def launching(
         operations=operations,
         together=frozenset(cell.id for cell in together),
     )
+    if options.per_device > 1 and not options.on_gpu:
+        display.note(
+            f"--per-device {options.per_device}: on a CPU this saves no time, and needs as many times the memory"
+        )
     display = Tracking(work.store, options.track, display) if options.track else display
     executor = _executor(work, registry, display)
     try:

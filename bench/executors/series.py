@@ -49,7 +49,12 @@ class Series:
             seeds.setdefault(cell, []).append(int(seed))
         options = work.options
         self._context = RunContext(
-            registry, chosen, activations=options.activations, seeds=seeds, compiled=options.compiled
+            registry,
+            chosen,
+            activations=options.activations,
+            seeds=seeds,
+            compiled=options.compiled,
+            per_device=options.per_device,
         )
         self._warm_up = WarmUp()
         self._key: Key | None = None

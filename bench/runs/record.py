@@ -116,7 +116,9 @@ class Machine(Frozen):
     """Where a cell ran.
 
     rate: operations a second of a large matrix product, measured once; 0: not measured. warm_up: seconds that its
-    process spent on first uses just before this cell, in no cell's seconds. load: what else ran there."""
+    process spent on first uses just before this cell, in no cell's seconds. load: what else ran there.
+    seeds_at_once: seeds of the cell that trained on the device together; where there are several, the seconds of
+    training and the peak memory are those of an earlier seed, which trained alone."""
 
     device: str  # "cpu" or the GPU's name
     dtype: str
@@ -129,6 +131,7 @@ class Machine(Frozen):
     rate: Annotated[float, Field(ge=0, le=1e20)] = 0.0
     warm_up: Duration = 0.0
     load: Load | None = None
+    seeds_at_once: Count = 1
 
 
 class Data(Frozen):

@@ -89,3 +89,20 @@ def test_the_table_shows_the_interval_and_no_more_than_is_known():
     assert shown["lora"].spread is not None
     assert 0.01 < shown["lora"].spread < 0.1
     assert any("measured once" in note and "frozen" in note for note in table.details)
+
+
+def charged(number: int, train: float) -> Record:
+    """A seed that trained beside others."""
+    record = seed(number, 0.1, 0, train)
+    assert record.machine
+    return record.model_copy(update={"machine": record.machine.model_copy(update={"seeds_at_once": 4})})
+
+
+def test_seconds_that_are_another_seeds_are_no_measurement_whatever_they_are():
+    """Another number of steps makes them differ, and shows nothing of the noise."""
+    records = [seed(0, 0.1, 0, 4.0), *(charged(n, 4.0 + n) for n in range(1, 4))]
+    assert found(*records).own == (4.0,)
+    assert found(*records).measurements == 1
+    assert found(*records[1:]).measurements == 1
+    assert found(*records, seed(4, 0.1, 0, 4.4)).measurements == 2
+    assert not noise([found(*records)]).dof

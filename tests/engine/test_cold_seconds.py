@@ -58,7 +58,7 @@ def scripted(
         monkeypatch.setattr(cells, "build", device.after(cells.build, BUILDING))
         monkeypatch.setattr(cells, "predict", device.after(cells.predict, PREDICTING))
         monkeypatch.setattr(training, "predict", device.after(training.predict, EVALUATING))
-        monkeypatch.setattr(Workspace, "run", device.after(Workspace.run, STEPPING))
+        monkeypatch.setattr(Workspace, "steps", device.after(Workspace.steps, STEPPING))
         return group, context
 
     return prepare

@@ -13,9 +13,11 @@ import pytest
 import torch
 
 from bench.engine import replay, workspace
+from bench.engine.lanes import Lane
 from bench.engine.machine import Device
 from bench.engine.replay import Captured, CaptureFailed, Pool, _left_as_found, _meaning
 from bench.engine.workspace import Workspace
+from bench.engine.workspaces import Workspaces
 from tests.engine.test_workspace import HEADS, LADDER, STEPS, factors, model_with, order, plan_of, split_of
 
 
@@ -56,7 +58,7 @@ def test_a_capture_puts_the_generator_back(cuda: SimpleNamespace) -> None:
     assert not cuda.streams
 
 
-def test_a_broken_capture_replaces_the_generators_state_and_leaves_the_side_stream(
+def test_a_broken_capture_replaces_the_generators_state_and_leaves_theside_stream(
     cuda: SimpleNamespace,
 ) -> None:
     """torch's own stays in the state of being captured: the next dropout outside of a graph would raise."""
@@ -85,17 +87,17 @@ def test_a_capture_that_torch_could_not_end_gives_its_memory_back_once(
     assert told == (["end"] if ended else ["end", "release"])
 
 
-def test_all_models_of_a_device_are_captured_on_one_side_stream(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_all_models_of_a_device_are_captured_on_oneside_stream(monkeypatch: pytest.MonkeyPatch) -> None:
     """cuBLAS keeps tens of megabytes for every stream: they would count in the peaks of later cells."""
     device = [0]
     monkeypatch.setattr(torch.cuda, "Stream", lambda number: SimpleNamespace(number=number))
     monkeypatch.setattr(torch.cuda, "current_device", lambda: device[0])
-    replay._side_stream.cache_clear()
+    replay.side_stream.cache_clear()
     first, second = Pool().stream(), Pool().stream()
     device[0] = 1
     assert first is second
     assert Pool().stream().number == 1
-    replay._side_stream.cache_clear()
+    replay.side_stream.cache_clear()
 
 
 class TimeIsUp(BaseException):
@@ -276,3 +278,53 @@ def test_replayed_dropout_follows_the_seed(device: Device) -> None:
         drawn.append(first)
     assert torch.equal(drawn[0], drawn[2])
     assert not torch.equal(drawn[0], drawn[1])
+
+
+class State:
+    """A generator whose state can be exchanged, as torch's on a GPU."""
+
+    def __init__(self, current: str) -> None:
+        self.current = current
+
+    def clone_state(self) -> str:
+        return f"copy of {self.current}"
+
+    def graphsafe_get_state(self) -> str:
+        return self.current
+
+    def graphsafe_set_state(self, state: str) -> None:
+        self.current = state
+
+
+def test_a_lane_on_a_gpu_has_a_stream_and_a_generator_state_of_its_own(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Graphs of two cells that shared them would draw each other's numbers and overwrite each other's sums. Lane 0
+    goes on with the state that graphs captured alone follow."""
+    generator, entered, waited = State("first"), [], []
+
+    def stream(number: int) -> SimpleNamespace:
+        return SimpleNamespace(number=number, wait_stream=waited.append)
+
+    monkeypatch.setattr(torch.cuda, "Stream", stream)
+    monkeypatch.setattr(torch.cuda, "stream", lambda one: nullcontext(entered.append(one)))
+    monkeypatch.setattr(torch.cuda, "current_stream", lambda _: "main")
+    monkeypatch.setattr(torch.cuda, "default_generators", (State("other"), generator))
+    replay.side_stream.cache_clear()
+    gpu = Device(torch.device("cuda", 1), torch.bfloat16)
+    zero, one, two = (Lane(number, gpu, Workspaces(number)) for number in range(3))
+    with zero.entered():
+        assert generator.current == "first"
+    assert not entered
+    with one.entered():
+        assert generator.current == "copy of first"
+        generator.current = "replaced by a failed capture"
+    with two.entered():
+        assert generator.current == "copy of first"
+    with one.entered():
+        assert generator.current == "replaced by a failed capture"
+    assert generator.current == "first"
+    assert entered == [replay.side_stream(1, 1), replay.side_stream(1, 2), replay.side_stream(1, 1)]
+    assert len({id(replay.side_stream(1, lane)) for lane in range(3)}) == 3
+    assert waited == ["main", "main"]
+    replay.side_stream.cache_clear()

@@ -30,6 +30,7 @@ from bench.analysis.shift import domains, elsewhere
 from bench.analysis.statistics.intervals import intervals
 from bench.analysis.statistics.over_tasks import Effect, expected_best, student
 from bench.analysis.statistics.resampling import Resampled, resample
+from bench.analysis.timing import is_charged
 
 UNPAIRED = "no predictions on the same examples and seeds of this test set"
 ONE_SEED = "one seed says nothing about other seeds: two are needed"
@@ -167,8 +168,10 @@ def _costs(claim: CostClaim, evidence: Evidence) -> list[Part]:
 
 
 def _training_seconds(group: Group) -> dict[int, float]:
-    """By seed, the seconds that a strategy can save: frozen blocks run once, and the steps."""
-    found = {r.cell.seed: r.seconds.prefix + r.seconds.compile + r.seconds.train for r in group.done}
+    """By seed, the seconds that a strategy can save: frozen blocks run once, and the steps. Without seeds that are
+    charged another one's."""
+    measured = [record for record in group.done if not is_charged(record)]
+    found = {r.cell.seed: r.seconds.prefix + r.seconds.compile + r.seconds.train for r in measured}
     return {seed: seconds for seed, seconds in found.items() if seconds > 0}
 
 

@@ -20,7 +20,7 @@ from typing import Literal, Protocol
 from bench.analysis.groups import Group, Key
 from bench.analysis.statistics.familywise import holm
 from bench.analysis.statistics.intervals import student_tail
-from bench.analysis.timing import TimeNoise, pooled_variance
+from bench.analysis.timing import TimeNoise, is_charged, pooled_variance
 from bench.analysis.timing import noise as pooled_noise
 from bench.runs.record import Record
 
@@ -79,13 +79,19 @@ def compare_costs(
             "machine, or code that all cells share. Times are judged relative to it."
         )
     seconds = _judged(timed, "seconds", _cold, options, slowdown)
-    memory = _judged(known, "memory", lambda record: float(record.peak_memory), options)
+    memory = _judged(known, "memory", _peak, options)
     found = sorted([*seconds, *memory], key=lambda item: (not item.grew, -item.change))
     return tuple(found), tuple(notes)
 
 
 def _cold(record: Record) -> float:
-    return record.seconds.cold
+    """0 where its seconds are another seed's."""
+    return 0.0 if is_charged(record) else record.seconds.cold
+
+
+def _peak(record: Record) -> float:
+    """0 where it is another seed's."""
+    return 0.0 if is_charged(record) else float(record.peak_memory)
 
 
 def _typical_growth(pairs: Mapping[Key, tuple[Group, Group]]) -> float:

@@ -1,0 +1,219 @@
+"""Trains several seeds of a cell on one device at once, in turns of a step.
+
+A small model does not fill a GPU: steps that are queued on streams of their own overlap. The first seed trains
+alone, and its seconds are measured. The seconds of seeds that train together would say nothing of a cell alone, so
+each of them is charged what the first one took, by the step, and its record says so. Such seconds are no
+measurements of their own (bench.analysis.timing).
+"""
+
+from __future__ import annotations
+
+import gc
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+
+import torch
+
+from bench.contracts import Cell
+from bench.engine.group import CellGroup, RunContext
+from bench.engine.lanes import Lane
+from bench.engine.memory import is_out_of_memory
+from bench.engine.training import Watch
+from bench.engine.tuning import Trained, Tuned, tuning
+from bench.engine.turns import ANYTHING, Turns, finish
+from bench.engine.workspaces import Workspaces
+from bench.runs.curve import Point
+from bench.runs.record import Record
+
+Training = Callable[[Cell, float, CellGroup, Watch], Turns[Trained]]
+"""Trains a cell at one scale of its learning rates."""
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What a cell that trained alone took, in seconds.
+
+    step: of a step in each phase. evaluation: of a validation pass. before: of what came before the first phase.
+    compile, building: as in its record. peak: bytes."""
+
+    cell: Cell
+    step: tuple[float, ...]
+    evaluation: float
+    before: float
+    compile: float
+    building: float
+    peak: int = 0
+
+    @classmethod
+    def of(cls, cell: Cell, trained: Trained) -> Cost:
+        fitted = trained.fitted
+        pairs = zip(fitted.phase_seconds, fitted.phase_steps, strict=True)
+        return cls(
+            cell,
+            step=tuple(seconds / max(steps, 1) for seconds, steps in pairs),
+            evaluation=fitted.evaluate_seconds / max(len(fitted.curve), 1),
+            before=max(fitted.train_seconds - sum(fitted.phase_seconds), 0.0),
+            compile=fitted.compile_seconds,
+            building=trained.building,
+        )
+
+    def charge(self, trained: Trained, curve: Sequence[Point], others: int) -> Trained:
+        """The same model with these seconds in place of those that `others` more cells had a part in."""
+        fitted = trained.fitted
+        fitted.curve = list(curve)
+        fitted.phase_seconds = [
+            each * steps for each, steps in zip(self.step, fitted.phase_steps, strict=True)
+        ]
+        fitted.train_seconds = self.before + sum(fitted.phase_seconds)
+        fitted.evaluate_seconds = self.evaluation * len(curve)
+        fitted.compile_seconds = self.compile
+        fitted.adaptations += (
+            f"trained beside {others} other seeds: its training seconds are those of seed {self.cell.seed}, by the "
+            "step, and its peak memory is that seed's",
+        )
+        return replace(trained, building=self.building)
+
+
+@dataclass
+class _Clock:
+    """Gives the points of a curve the seconds that they would have had alone."""
+
+    cost: Cost
+    watch: Watch
+    points: list[Point] = field(default_factory=list)
+    _step: int = 0
+    _seconds: float = 0.0
+
+    def hear(self, point: Point) -> None:
+        step = self.cost.step[point.phase - 1]
+        self._seconds += step * (point.step - self._step) + self.cost.evaluation
+        self._step = point.step
+        self.points.append(replace(point, seconds=self._seconds))
+        self.watch(self.points[-1])
+
+
+@dataclass
+class _Run:
+    """A cell that trains in a lane. heard: points of its curve that its watch has not been told of."""
+
+    cell: Cell
+    lane: Lane
+    turns: Turns[Tuned]
+    heard: list[Point]
+    found: Tuned | BaseException | None = None
+
+    def advance(self) -> bool:
+        """Take a turn; whether memory sufficed. What comes of the cell at the end is `found`."""
+        with self.lane.entered():
+            try:
+                next(self.turns)
+            except StopIteration as done:
+                self.found = done.value
+            except ANYTHING as error:
+                if is_out_of_memory(error):
+                    return False  # and nothing keeps the error, whose frames hold a model
+                self.found = error
+        return True
+
+    def close(self) -> None:
+        with self.lane.entered():
+            self.turns.close()
+
+
+class Seeds:
+    """Trains the cells of a job, which differ in their seeds: one after another or, where the context says so,
+    several at once."""
+
+    def __init__(
+        self, cells: Sequence[Cell], group: CellGroup, context: RunContext, training: Training
+    ) -> None:
+        self._cells = list(cells)
+        self._group = group
+        self._context = context
+        self._training = training
+        self._most = min(context.per_device, len(cells))
+        self._lanes = [Lane(0, context.device, group.workspaces)]
+        self._last: Cost | None = None  # of the cell that trained alone and has no record yet
+        self._cost: Cost | None = None  # of one that has
+        self._found: dict[Cell, _Run] = {}
+        self._beside: dict[Cell, int] = {}  # how many trained at once with a cell, itself included
+
+    def trained(self, cell: Cell, watch: Watch) -> Tuned:
+        """The cell's model. Raises what training it raises."""
+        if cell not in self._found and self._cost and self._most > 1:
+            self._train_from(cell, self._cost, watch)
+        run = self._found.pop(cell, None)
+        if run is None:
+            return self._alone(cell, watch)
+        for point in run.heard:
+            watch(point)
+        found, run.found = run.found, None
+        try:
+            if isinstance(found, BaseException):
+                raise found
+            assert found is not None
+            return found
+        finally:
+            del found, run
+
+    def noted(self, record: Record) -> Record:
+        """The record of a cell, with the peak of the first where it trained beside others."""
+        if self._last and self._last.cell == record.cell:
+            self._cost = replace(self._last, peak=record.peak_memory)
+        beside = self._beside.get(record.cell, 1)
+        if beside == 1 or self._cost is None or record.machine is None:
+            return record
+        machine = record.machine.model_copy(update={"seeds_at_once": beside})
+        return record.model_copy(update={"machine": machine, "peak_memory": self._cost.peak})
+
+    def _alone(self, cell: Cell, watch: Watch) -> Tuned:
+        found = finish(
+            tuning(cell.recipe.tune, lambda scale: self._training(cell, scale, self._group, watch))
+        )
+        if self._most > 1 and found[0].plan.solver == "adamw":
+            self._last = Cost.of(cell, found[0])
+        return found
+
+    def _train_from(self, cell: Cell, cost: Cost, watch: Watch) -> None:
+        """Train the cell and those that follow it at once. Nothing is found where memory does not suffice: then
+        all of them train alone."""
+        start = self._cells.index(cell)
+        cells = self._cells[start : start + self._most]
+        if len(cells) < 2:
+            return
+        runs = [self._run(each, cost, number, cells, watch) for number, each in enumerate(cells)]
+        waiting = list(runs)
+        while waiting:
+            if not all(run.advance() for run in waiting):
+                self._give_up(runs)
+                return
+            waiting = [run for run in waiting if run.found is None]
+        self._found = {run.cell: run for run in runs}
+        self._beside |= {run.cell: len(runs) for run in runs}
+
+    def _run(self, cell: Cell, cost: Cost, number: int, cells: Sequence[Cell], watch: Watch) -> _Run:
+        """A cell about to train in lane `number`. The curve of the first is heard while it trains; those of the
+        others when their turn comes to be scored."""
+        if number == len(self._lanes):
+            self._lanes.append(Lane(number, self._context.device, Workspaces(number)))
+        lane, heard = self._lanes[number], list[Point]()
+        group = replace(self._group, workspaces=lane.workspaces)
+        tell = heard.append if number else watch
+
+        def training(scale: float) -> Turns[Trained]:
+            clock = _Clock(cost, tell)
+            trained = yield from self._training(cell, scale, group, clock.hear)
+            return cost.charge(trained, clock.points, len(cells) - 1)
+
+        return _Run(cell, lane, tuning(cell.recipe.tune, training), heard)
+
+    def _give_up(self, runs: Sequence[_Run]) -> None:
+        for run in runs:
+            run.close()
+            run.found = None
+        self._most = 1
+        del self._lanes[1:]
+        self._group.workspaces.forget()
+        gc.collect()
+        if self._context.device.torch.type == "cuda":
+            torch.cuda.empty_cache()

@@ -1,0 +1,236 @@
+"""Seeds that take turns on a device: each gives the bits that it gives alone, and is charged what one alone took."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import Any
+
+import pytest
+import torch
+
+from bench.contracts import Cell
+from bench.engine import seeds_at_once
+from bench.engine.cell import run_cell, run_cells
+from bench.engine.divergence import Diverged
+from bench.engine.group import CellGroup, RunContext, prepare_group
+from bench.engine.lanes import Lane
+from bench.engine.workspace import Workspace
+from bench.engine.workspaces import Workspaces
+from bench.registry import discover
+from bench.runs.curve import Point
+from bench.runs.record import Record
+
+MakeCell = Callable[..., Cell]
+KNOWN = discover()
+STEPPING = [
+    name
+    for name, kind in KNOWN.strategies.items()
+    if not kind.needs and all(p.solver == "adamw" for p in KNOWN.strategy(name).checked_phases(6))
+]
+AT_ONCE = 3
+
+
+@pytest.fixture(scope="module", params=[True, False], ids=["few shapes", "exact"])
+def context(toy_context: RunContext, request: pytest.FixtureRequest) -> RunContext:
+    """A CPU that pads batches and keeps buffers as a GPU does, and one as it is."""
+    device = replace(toy_context.device, few_shapes=request.param)
+    return replace(toy_context, device=device, per_device=AT_ONCE)
+
+
+@pytest.fixture(scope="module")
+def group(toy_cell: MakeCell, context: RunContext) -> CellGroup:
+    return prepare_group(toy_cell(), context)
+
+
+def ignore(*_: Any) -> None: ...
+
+
+def together(cells: Sequence[Cell], group: CellGroup, context: RunContext, watch: Any = ignore) -> list[Any]:
+    return list(run_cells(cells, replace(group, workspaces=Workspaces()), context, watch))
+
+
+def alone(cell: Cell, group: CellGroup, context: RunContext) -> Any:
+    return run_cell(cell, replace(group, workspaces=Workspaces()), replace(context, per_device=1), ignore)
+
+
+def outcome(found: Any) -> Any:
+    """What a record and its predictions say, but for seconds."""
+    record, tests = found
+    curve = [(p.step, p.phase, p.train_loss, p.loss, p.score) for p in record.curve]
+    return curve, tests, record.chosen, record.scores
+
+
+@pytest.mark.parametrize("strategy", STEPPING)
+def test_seeds_at_once_give_the_bits_of_each_seed_alone(
+    strategy: str, toy_cell: MakeCell, group: CellGroup, context: RunContext
+) -> None:
+    """Dropout, moments, best state and patience included; inserted modules and random weights too."""
+    recipe = replace(toy_cell().recipe, epochs=4, patience=1)
+    cells = [toy_cell(strategy, seed=seed, recipe=recipe) for seed in range(4)]
+    if context.registry.trains_together(cells[0]):
+        pytest.skip("its heads train in one computation")
+    found = together(cells, group, context)
+    for cell, one in list(zip(cells, found, strict=True))[1:]:
+        assert outcome(one) == outcome(alone(cell, group, context)), cell
+    assert [record.machine.seeds_at_once for record, _ in found] == [1, 3, 3, 3]
+
+
+def test_every_scale_of_a_grid_is_tried_by_seeds_at_once(
+    toy_cell: MakeCell, group: CellGroup, context: RunContext
+) -> None:
+    recipe = replace(toy_cell().recipe, tune=(1.0, 30.0, 1e-9))
+    cells = [toy_cell("top-layers", seed=seed, recipe=recipe) for seed in range(3)]
+    for cell, one in list(zip(cells, together(cells, group, context), strict=True))[1:]:
+        assert outcome(one) == outcome(alone(cell, group, context))
+        assert [trial.scale for trial in one[0].trials] == [1.0, 30.0, 1e-9]
+
+
+@pytest.fixture
+def few(context: RunContext) -> RunContext:
+    if not context.device.few_shapes:
+        pytest.skip("the same on both")
+    return context
+
+
+@pytest.fixture
+def cells(toy_cell: MakeCell) -> list[Cell]:
+    return [toy_cell("full", seed=seed) for seed in range(4)]
+
+
+def test_steps_are_taken_in_turn(
+    cells: list[Cell], group: CellGroup, few: RunContext, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else the device would run the steps of one seed after those of another."""
+    stepped: list[int] = []
+    step = Workspace._step
+
+    def noted(workspace: Workspace, shape: Any) -> None:
+        stepped.append(workspace._lane)
+        step(workspace, shape)
+
+    monkeypatch.setattr(Workspace, "_step", noted)
+    together(cells, group, few)
+    at_once = stepped[len(stepped) // 4 :]
+    assert at_once == [0, 1, 2] * (len(at_once) // 3)
+
+
+def test_seeds_at_once_are_charged_what_the_first_took_by_the_step(
+    cells: list[Cell], group: CellGroup, few: RunContext
+) -> None:
+    """Their peak memory is the first one's, too; the record says so, and how many there were."""
+    (first, _), *others = together(cells, group, few)
+    took = first.seconds
+    assert not first.adaptations
+    for record, _ in others:
+        found = record.seconds
+        assert found.train == pytest.approx(took.train)
+        assert found.compile == took.compile
+        assert record.peak_memory == first.peak_memory
+        assert record.adaptations == (
+            "trained beside 2 other seeds: its training seconds are those of seed 0, by the step, and its peak "
+            "memory is that seed's",
+        )
+        seconds = [point.seconds for point in record.curve]
+        assert seconds == sorted(seconds)
+        assert seconds[-1] <= found.train + found.evaluate
+
+
+def test_fewer_steps_are_charged_less() -> None:
+    cost = seeds_at_once.Cost(Cell("s", "t", "full", "b", 0), (1.0, 10.0), 100.0, 0.5, 0.0, 0.0)
+    heard: list[Point] = []
+    clock = seeds_at_once._Clock(cost, heard.append)
+    for step, phase in ((4, 1), (6, 2)):
+        clock.hear(Point(step, 1.0, 9e9, phase, 0.0, 0.0, 0.0))
+    assert [point.seconds for point in heard] == [104.0, 224.0]
+
+
+def test_one_that_diverges_leaves_the_others_as_they_are(
+    cells: list[Cell], group: CellGroup, few: RunContext, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    steps = Workspace.steps
+
+    def diverging(workspace: Workspace, stretch: Any, taken: int) -> Any:
+        yield from steps(workspace, stretch, taken)
+        if workspace._lane == 1:
+            raise Diverged("the loss is nan")
+
+    expected = [outcome(alone(cell, group, few)) for cell in cells]
+    monkeypatch.setattr(Workspace, "steps", diverging)
+    found = together(cells, group, few)
+    assert isinstance(found[2], Diverged)
+    assert [outcome(found[n]) for n in (0, 1, 3)] == [expected[n] for n in (0, 1, 3)]
+
+
+def test_without_the_memory_for_several_each_trains_alone(
+    cells: list[Cell], group: CellGroup, few: RunContext, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In whole batches: a cell must not be adapted because others took the memory."""
+    steps = Workspace.steps
+
+    def short(workspace: Workspace, stretch: Any, taken: int) -> Any:
+        if workspace._lane == 2:
+            raise torch.OutOfMemoryError
+        yield from steps(workspace, stretch, taken)
+
+    expected = [outcome(alone(cell, group, few)) for cell in cells]
+    monkeypatch.setattr(Workspace, "steps", short)
+    found = together(cells, group, few)
+    assert list(map(outcome, found)) == expected
+    assert all(record.machine.seeds_at_once == 1 and not record.adaptations for record, _ in found)
+
+
+def test_the_seed_that_is_timed_alone_is_one_that_finished(
+    cells: list[Cell], group: CellGroup, few: RunContext, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    steps, failures = Workspace.steps, [0]
+
+    def failing(workspace: Workspace, stretch: Any, taken: int) -> Any:
+        if not failures[0]:
+            failures[0] = 1
+            raise Diverged("the loss is nan")
+        yield from steps(workspace, stretch, taken)
+
+    monkeypatch.setattr(Workspace, "steps", failing)
+    first, *others = together(cells, group, few)
+    assert isinstance(first, Diverged)
+    assert [record.machine.seeds_at_once for record, _ in others] == [1, 2, 2]
+
+
+def test_every_point_is_heard_while_its_cell_is_the_one_at_hand(
+    cells: list[Cell], group: CellGroup, few: RunContext
+) -> None:
+    """A worker's parent takes every point for one of the cell that has no record yet."""
+    heard: list[tuple[Cell, Point]] = []
+    done = 0
+    outcomes = run_cells(
+        cells,
+        replace(group, workspaces=Workspaces()),
+        few,
+        lambda cell, point: heard.append((cell, point)),
+    )
+    for found in outcomes:
+        assert not isinstance(found, BaseException)
+        record: Record = found[0]
+        new = heard[done:]
+        done = len(heard)
+        assert [cell for cell, _ in new] == [record.cell] * len(record.curve)
+        assert tuple(point for _, point in new) == record.curve
+
+
+def test_a_lane_has_random_numbers_of_its_own_and_lane_0_those_of_the_process(few: RunContext) -> None:
+    torch.manual_seed(5)
+    expected = torch.rand(4).tolist()
+    torch.manual_seed(7)
+    others = torch.rand(4).tolist()
+    first, second = (Lane(number, few.device, Workspaces(number)) for number in (0, 1))
+    with first.entered():
+        torch.manual_seed(5)
+    with second.entered():
+        torch.manual_seed(7)
+    drawn: dict[Lane, list[float]] = {first: [], second: []}
+    for _ in range(4):
+        for lane in (first, second):
+            with lane.entered():
+                drawn[lane].append(float(torch.rand(1)))
+    assert drawn == {first: expected, second: others}
