@@ -131,8 +131,7 @@ def run(
         int,
         typer.Option(
             min=1,
-            help="Seeds of a cell that train on one GPU at once. The first trains alone, and the others are charged "
-            "its seconds.",
+            help="Seeds of a cell that train on one GPU at once. The first trains alone; its times count for all.",
         ),
     ] = 1,
     calibrate: Annotated[

@@ -158,13 +158,17 @@ class Seeds:
 
     def noted(self, record: Record) -> Record:
         """The record of a cell, with the peak of the first where it trained beside others."""
-        if self._last and self._last.cell == record.cell:
-            self._cost = replace(self._last, peak=record.peak_memory)
+        self.timed(record.cell, record.peak_memory)
         beside = self._beside.get(record.cell, 1)
         if beside == 1 or self._cost is None or record.machine is None:
             return record
         machine = record.machine.model_copy(update={"seeds_at_once": beside})
         return record.model_copy(update={"machine": machine, "peak_memory": self._cost.peak})
+
+    def timed(self, cell: Cell, peak: int = 0) -> None:
+        """A cell is done; one that trained alone is what others are charged by."""
+        if self._last and self._last.cell == cell:
+            self._cost = replace(self._last, peak=peak)
 
     def _alone(self, cell: Cell, watch: Watch) -> Tuned:
         found = finish(

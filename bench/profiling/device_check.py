@@ -1,5 +1,6 @@
 """This engine and the tuned Trainer on made-up encoders in the shapes of real ones, in turns, within a time limit.
-Also: what compiling layers gains, and whether a cell's seconds depend on its place in its group.
+Also: what compiling layers and training seeds at once gain, and whether a cell's seconds depend on its place in its
+group.
 
 Both sides run in this process, one after the other, so that libraries are imported once. The first round pays what
 a process pays once, and does not count. What fails is named with its reason, and costs nothing but itself."""
@@ -36,16 +37,17 @@ from bench.engine.speeds import Speeds
 from bench.executors.contract import Options
 from bench.extras import missing
 from bench.planning.compiled import CompiledCheck, CompiledStep
-from bench.profiling import order
+from bench.profiling import at_once, order
 from bench.profiling.device_table import COMPILED, SIDES, TRAINER, Found, Line, Setting, Turn, table
 from bench.profiling.made_up import SHAPES, MadeUp, save_encoder
 from bench.registry import Registry, discover
 
 ROUNDS = 3  # that count
-TURNS, COMPILING = (
+TURNS, COMPILING, AT_ONCE = (
     0.55,
     0.72,
-)  # of the time limit is over after the turns and the compiled layers; then the orders
+    0.82,
+)  # of the time limit is over after the turns, the compiled layers and the seeds at once; then the orders
 STRATEGIES = ("full", "top-layers", "frozen")
 TO_COMPILE = {"cpu": (), "cuda": ("bert-base-size", "minilm-size")}
 """Encoders that are measured compiled as well, in this order: the first has one length, and pays the first use of
@@ -87,6 +89,7 @@ def check(device: str, limit: float, threads: int | None = None) -> Checked:
     chosen = choose_device(device, threads)
     settings = SETTINGS[chosen.torch.type]
     places: list[order.Places] = []
+    gains: list[at_once.AtOnce] = []
     rates: list[float] = []
     failed: list[str] = []
     with tempfile.TemporaryDirectory(prefix="transferbench-device-") as folder:
@@ -101,6 +104,7 @@ def check(device: str, limit: float, threads: int | None = None) -> Checked:
             "matrix rate": (1.0, lambda: rates.append(Speeds(chosen, context.registry.sources.cache).gemm())),
             "turns": (TURNS, lambda: _take_turns(lines, context)),
             "compiled layers": (COMPILING, lambda: None if lacking else _compile(compiled, context)),
+            "seeds at once": (AT_ONCE, lambda: gains.append(at_once.measure(cells[0], context))),
             "two orders": (1.0, lambda: places.extend(order.measure(cells, context.registry, options))),
         }
         reached = False
@@ -116,7 +120,8 @@ def check(device: str, limit: float, threads: int | None = None) -> Checked:
         if steps
         else lacking or next((line.failed for line in compiled if line.failed), "no time was left")
     )
-    found = Found([*lines, *(line for line in compiled if line.turns)], places, reached, failed, reason)
+    shown = [*lines, *(line for line in compiled if line.turns)]
+    found = Found(shown, places, reached, failed, reason, gains)
     name = describe(chosen).device
     return Checked(table(found, rates[0] if rates else 0.0, chosen), CompiledCheck(name, steps, reason))
 

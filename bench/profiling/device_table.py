@@ -12,6 +12,7 @@ from bench.analysis.tables.model import Block, Column, Entry, Row, Table
 from bench.contracts import Cell, Recipe
 from bench.engine.machine import Device, describe
 from bench.profiling import order
+from bench.profiling.at_once import AtOnce
 from bench.profiling.made_up import MadeUp
 
 Side = Literal["this engine", "Trainer, tuned", "this engine, compiled"]
@@ -93,6 +94,7 @@ class Found:
     reached: bool
     failed: Sequence[str] = ()
     compiled: str = ""
+    at_once: Sequence[AtOnce] = ()
 
 
 def table(found: Found, rate: float, device: Device) -> Table:
@@ -110,6 +112,7 @@ def table(found: Found, rate: float, device: Device) -> Table:
         f"fine-tuning needs, over the {rate / 1e9:,.0f} GFLOP/s of a large matrix product here. Set up: capturing "
         "and compiling, for each length of a batch. Learn: reading, encoding, loading, setting up and training. "
         "Medians of the rounds after the first; where there is only one, that one.",
+        *map(_gain, found.at_once),
         _order_note(found.places),
         f"Compiled layers were not measured: {found.compiled}." if found.compiled else "",
         "The time limit was reached: what is missing was not measured." if found.reached else "",
@@ -174,8 +177,16 @@ def _summary(found: Found) -> str:
     steps = ", ".join(f"{name} {' / '.join(sides)}" for name, sides in parts.items())
     worst = max((place.ratio for place in found.places), default=None)
     orders = f"; orders {worst:.2f} times apart" if worst else ""
+    seeds = "".join(f"; {one.seeds} seeds at once {one.gain:.2f} times as fast" for one in found.at_once)
     third = " / compiled" if any(line.side == COMPILED for line in found.lines) else ""
-    return f"Summary: ms a step of this engine / Trainer{third}: {steps}{orders}."
+    return f"Summary: ms a step of this engine / Trainer{third}: {steps}{orders}{seeds}."
+
+
+def _gain(found: AtOnce) -> str:
+    return (
+        f"{found.seeds} seeds of {found.strategy} trained in {found.together:.2f} s at once, and in "
+        f"{found.in_turn:.2f} s one after another: {found.gain:.2f} times the speed."
+    )
 
 
 def _order_note(places: Sequence[order.Places]) -> str:

@@ -20,7 +20,7 @@ from bench.contracts import Cell, Recipe
 from bench.data.batches import shuffled
 from bench.data.sources import Sources
 from bench.engine.attempt import Attempt, attempt
-from bench.engine.cell import build, headline, train
+from bench.engine.cell import build, headline, run_cells, train
 from bench.engine.compiling import missing_compiler
 from bench.engine.group import CellGroup, RunContext, prepare_group
 from bench.engine.machine import Device
@@ -28,6 +28,7 @@ from bench.engine.memory import Budget, tiers
 from bench.engine.prefix import Prefix, Storage
 from bench.engine.training import Fit, derived_seed, fit
 from bench.engine.tuning import Trained
+from bench.engine.workspaces import Workspaces
 from bench.models.hf_encoder import HuggingFaceEncoder
 from bench.peers.model import EncoderWithHead
 from bench.peers.schedule import Thaw, optimizer_and_schedule
@@ -129,6 +130,26 @@ def test_cached_prefixes_equal_recomputed_ones(cell: MakeCell, group: CellGroup,
     assert kept.plan.boundaries
     again = run(one, with_cache(group, context, 0), context)
     assert losses(kept.fitted) == pytest.approx(losses(again.fitted), abs=EXACT)
+
+
+@pytest.mark.parametrize("strategy", ["full", "top-layers", "gradual"])
+def test_seeds_at_once_equal_each_seed_alone(
+    strategy: str, cell: MakeCell, group: CellGroup, context: RunContext
+) -> None:
+    """With dropout: every seed draws its own masks, in graphs that run at the same time on a GPU."""
+    one = cell(strategy)
+    recipe = replace(one.recipe, dropout=0.1, encoder_dropout=0.1)
+    cells = [replace(one, seed=seed, recipe=recipe) for seed in range(4)]
+    group = prepare_group(cells[0], context)
+    together = run_cells(cells, group, replace(context, per_device=3), lambda *_: None)
+    for number, (each, found) in enumerate(zip(cells, together, strict=True)):
+        assert not isinstance(found, BaseException)
+        record, _ = found
+        alone = run(each, replace(group, workspaces=Workspaces()), context)
+        assert [p.loss for p in record.curve] == pytest.approx(losses(alone.fitted), abs=EXACT)
+        assert not any("one by one" in said for said in record.adaptations)
+        assert record.machine
+        assert record.machine.seeds_at_once == (3 if number else 1)
 
 
 def test_a_tiny_cache_keeps_nothing_and_changes_nothing(

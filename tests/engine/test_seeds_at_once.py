@@ -1,4 +1,4 @@
-"""Seeds that take turns on a device: each gives the bits that it gives alone, and is charged what one alone took."""
+"""Seeds that take turns on a device give the bits that they give alone, and are charged what one took alone."""
 
 from __future__ import annotations
 

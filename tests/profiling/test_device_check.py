@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import signal
 import sys
 import time
@@ -16,7 +17,7 @@ from bench.analysis.tables.model import Table
 from bench.contracts import BenchError
 from bench.engine.group import RunContext
 from bench.planning.compiled import CompiledStep, read
-from bench.profiling import device_check, order
+from bench.profiling import at_once, device_check, order
 from bench.profiling.made_up import MadeUp
 from bench.registry import discover
 from tests.cli.test_measure import Command, bench
@@ -54,6 +55,7 @@ def test_the_check_measures_both_sides_and_two_orders(
     assert found["full", "this engine"]["ratio"] == 1
     assert 0 < float(str(found["full", "this engine"]["rate"])) < 1
     assert "The same cells in two orders, cold seconds: full" in out
+    assert re.search(r"4 seeds of full trained in [\d.]+ s at once, and in [\d.]+ s one after another", out)
     assert "time limit" not in out
     assert "Compiled layers were not measured: on a CPU they are slower." in " ".join(out.split())
     (compiled,) = read(tmp_path)
@@ -76,6 +78,7 @@ def test_a_limit_ends_it_with_what_there_is(monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setattr(device_check, "_trainer", lambda *_: turn)
     monkeypatch.setattr(device_check.Speeds, "gemm", lambda _: 1e9)
     monkeypatch.setattr(order, "measure", lambda *_: [])
+    monkeypatch.setattr(at_once, "measure", lambda *_: at_once.AtOnce("full", 4, 3.4, 2.0))
     began = time.monotonic()
     table = device_check.check("cpu", limit, threads=1).table
     assert time.monotonic() - began < 59
@@ -125,6 +128,7 @@ def test_why_steps_were_launched_one_by_one_is_said(monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr(device_check, "SIDES", ("this engine",))
     monkeypatch.setattr(device_check, "_engine", launched)
     monkeypatch.setattr(order, "measure", lambda *_: [])
+    monkeypatch.setattr(at_once, "measure", lambda *_: at_once.AtOnce("full", 4, 3.4, 2.0))
     notes = device_check.check("cpu", 60.0, threads=1).table.notes
     assert "tiny, full, this engine: steps launched one by one: a capture failed (no)." in notes
 
@@ -188,6 +192,7 @@ def test_what_compiling_gains_is_kept_for_plan(monkeypatch: pytest.MonkeyPatch, 
     monkeypatch.setattr(device_check, "_engine", measured)
     monkeypatch.setattr(device_check, "_trainer", measured)
     monkeypatch.setattr(order, "measure", lambda *_: [])
+    monkeypatch.setattr(at_once, "measure", lambda *_: at_once.AtOnce("full", 4, 3.4, 2.0))
     checked = device_check.check("cpu", 60.0, threads=1)
     found = cells_of(checked.table)["full", "this engine, compiled"]
     assert (found["step"], found["setup"], found["ratio"]) == (pytest.approx(10), 4.0, 1.0)
@@ -209,6 +214,7 @@ def test_without_a_compiler_the_reason_is_kept(monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setattr(device_check, "missing_compiler", lambda _: "triton is not installed")
     monkeypatch.setattr(device_check, "_take_turns", lambda *_: None)
     monkeypatch.setattr(order, "measure", lambda *_: [])
+    monkeypatch.setattr(at_once, "measure", lambda *_: at_once.AtOnce("full", 4, 3.4, 2.0))
     checked = device_check.check("cpu", 60.0, threads=1)
     assert checked.compiled.reason == "triton is not installed"
     assert "Compiled layers were not measured: triton is not installed." in checked.table.notes
