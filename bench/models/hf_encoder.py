@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from bench.contracts import BenchError
-from bench.models import attention, four_bits, inserted, on_device, peft_modules
+from bench.models import attention, four_bits, inserted, local_attention, on_device, peft_modules
 from bench.models.backbone import Backbone, trimmed
 from bench.models.cutting import Cut, outside_of_layers
 from bench.models.dropout import use_pooled_masks
@@ -206,5 +206,8 @@ class HuggingFaceEncoder(Backbone):
     def to(self, device: torch.device) -> Backbone:
         if device.type == "cuda":
             on_device.look_at_nothing()
+        if device.type != "cpu":
+            local_attention.attend_locally(self.model)
+            self._views = {}
         self.model.to(device)
         return self

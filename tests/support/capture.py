@@ -61,18 +61,25 @@ def count_captures(monkeypatch: pytest.MonkeyPatch) -> list[object]:
     return found
 
 
+def _is_mask(index: Any) -> bool:
+    return isinstance(index, Tensor) and index.dtype == torch.bool
+
+
 class Broken(AssertionError):
     """The capture of the action would fail on a GPU."""
 
 
 class _NoNumbers(TorchFunctionMode):
-    """Refuses `torch.tensor(values, device=...)`, which copies the values."""
+    """Refuses `torch.tensor(values, device=...)`, which copies the values. `tensor[mask] = number` fills, as on a
+    GPU, where torch keeps the number on the CPU; without a device to look at it would index."""
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         if func in (torch.tensor, torch.as_tensor):
             device = (kwargs or {}).get("device")
             if device is not None and torch.device(device).type == "meta":
                 raise Broken(f"torch.{func.__name__} takes values from the CPU")
+        if func is Tensor.__setitem__ and isinstance(args[2], (int, float)) and _is_mask(args[1]):
+            return args[0].masked_fill_(args[1], args[2])
         return func(*args, **(kwargs or {}))
 
 
