@@ -31,11 +31,10 @@ STEPPING = [
 AT_ONCE = 3
 
 
-@pytest.fixture(scope="module", params=[True, False], ids=["few shapes", "exact"])
-def context(toy_context: RunContext, request: pytest.FixtureRequest) -> RunContext:
-    """A CPU that pads batches and keeps buffers as a GPU does, and one as it is."""
-    device = replace(toy_context.device, few_shapes=request.param)
-    return replace(toy_context, device=device, per_device=AT_ONCE)
+@pytest.fixture(scope="module")
+def context(toy_context: RunContext) -> RunContext:
+    """A CPU that pads batches and keeps buffers as a GPU does."""
+    return replace(toy_context, device=replace(toy_context.device, few_shapes=True), per_device=AT_ONCE)
 
 
 @pytest.fixture(scope="module")
@@ -66,14 +65,24 @@ def test_seeds_at_once_give_the_bits_of_each_seed_alone(
     strategy: str, toy_cell: MakeCell, group: CellGroup, context: RunContext
 ) -> None:
     """Dropout, moments, best state and patience included; inserted modules and random weights too."""
-    recipe = replace(toy_cell().recipe, epochs=4, patience=1)
-    cells = [toy_cell(strategy, seed=seed, recipe=recipe) for seed in range(4)]
+    recipe = replace(toy_cell().recipe, epochs=3, patience=1)
+    cells = [toy_cell(strategy, seed=seed, recipe=recipe) for seed in range(3)]
     if context.registry.trains_together(cells[0]):
         pytest.skip("its heads train in one computation")
     found = together(cells, group, context)
     for cell, one in list(zip(cells, found, strict=True))[1:]:
         assert outcome(one) == outcome(alone(cell, group, context)), cell
-    assert [record.machine.seeds_at_once for record, _ in found] == [1, 3, 3, 3]
+    assert [record.machine.seeds_at_once for record, _ in found] == [1, 2, 2]
+
+
+def test_so_they_do_on_a_cpu_as_it_is(toy_cell: MakeCell, toy_context: RunContext) -> None:
+    """Where batches are as long as their longest text, and no buffers are kept."""
+    cells = [toy_cell("gradual", seed=seed) for seed in range(5)]
+    group = prepare_group(cells[0], toy_context)
+    found = together(cells, group, replace(toy_context, per_device=2))
+    for cell, one in zip(cells, found, strict=True):
+        assert outcome(one) == outcome(alone(cell, group, toy_context)), cell
+    assert [record.machine.seeds_at_once for record, _ in found] == [1, 2, 2, 2, 2]
 
 
 def test_every_scale_of_a_grid_is_tried_by_seeds_at_once(
@@ -87,19 +96,12 @@ def test_every_scale_of_a_grid_is_tried_by_seeds_at_once(
 
 
 @pytest.fixture
-def few(context: RunContext) -> RunContext:
-    if not context.device.few_shapes:
-        pytest.skip("the same on both")
-    return context
-
-
-@pytest.fixture
 def cells(toy_cell: MakeCell) -> list[Cell]:
     return [toy_cell("full", seed=seed) for seed in range(4)]
 
 
 def test_steps_are_taken_in_turn(
-    cells: list[Cell], group: CellGroup, few: RunContext, monkeypatch: pytest.MonkeyPatch
+    cells: list[Cell], group: CellGroup, context: RunContext, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Else the device would run the steps of one seed after those of another."""
     stepped: list[int] = []
@@ -110,16 +112,16 @@ def test_steps_are_taken_in_turn(
         step(workspace, shape)
 
     monkeypatch.setattr(Workspace, "_step", noted)
-    together(cells, group, few)
+    together(cells, group, context)
     at_once = stepped[len(stepped) // 4 :]
     assert at_once == [0, 1, 2] * (len(at_once) // 3)
 
 
 def test_seeds_at_once_are_charged_what_the_first_took_by_the_step(
-    cells: list[Cell], group: CellGroup, few: RunContext
+    cells: list[Cell], group: CellGroup, context: RunContext
 ) -> None:
     """Their peak memory is the first one's, too; the record says so, and how many there were."""
-    (first, _), *others = together(cells, group, few)
+    (first, _), *others = together(cells, group, context)
     took = first.seconds
     assert not first.adaptations
     for record, _ in others:
@@ -146,7 +148,7 @@ def test_fewer_steps_are_charged_less() -> None:
 
 
 def test_one_that_diverges_leaves_the_others_as_they_are(
-    cells: list[Cell], group: CellGroup, few: RunContext, monkeypatch: pytest.MonkeyPatch
+    cells: list[Cell], group: CellGroup, context: RunContext, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     steps = Workspace.steps
 
@@ -155,15 +157,15 @@ def test_one_that_diverges_leaves_the_others_as_they_are(
         if workspace._lane == 1:
             raise Diverged("the loss is nan")
 
-    expected = [outcome(alone(cell, group, few)) for cell in cells]
+    expected = [outcome(alone(cell, group, context)) for cell in cells]
     monkeypatch.setattr(Workspace, "steps", diverging)
-    found = together(cells, group, few)
+    found = together(cells, group, context)
     assert isinstance(found[2], Diverged)
     assert [outcome(found[n]) for n in (0, 1, 3)] == [expected[n] for n in (0, 1, 3)]
 
 
 def test_without_the_memory_for_several_each_trains_alone(
-    cells: list[Cell], group: CellGroup, few: RunContext, monkeypatch: pytest.MonkeyPatch
+    cells: list[Cell], group: CellGroup, context: RunContext, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """In whole batches: a cell must not be adapted because others took the memory."""
     steps = Workspace.steps
@@ -173,15 +175,15 @@ def test_without_the_memory_for_several_each_trains_alone(
             raise torch.OutOfMemoryError
         yield from steps(workspace, stretch, taken)
 
-    expected = [outcome(alone(cell, group, few)) for cell in cells]
+    expected = [outcome(alone(cell, group, context)) for cell in cells]
     monkeypatch.setattr(Workspace, "steps", short)
-    found = together(cells, group, few)
+    found = together(cells, group, context)
     assert list(map(outcome, found)) == expected
     assert all(record.machine.seeds_at_once == 1 and not record.adaptations for record, _ in found)
 
 
 def test_the_seed_that_is_timed_alone_is_one_that_finished(
-    cells: list[Cell], group: CellGroup, few: RunContext, monkeypatch: pytest.MonkeyPatch
+    cells: list[Cell], group: CellGroup, context: RunContext, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     steps, failures = Workspace.steps, [0]
 
@@ -192,13 +194,13 @@ def test_the_seed_that_is_timed_alone_is_one_that_finished(
         yield from steps(workspace, stretch, taken)
 
     monkeypatch.setattr(Workspace, "steps", failing)
-    first, *others = together(cells, group, few)
+    first, *others = together(cells, group, context)
     assert isinstance(first, Diverged)
     assert [record.machine.seeds_at_once for record, _ in others] == [1, 2, 2]
 
 
 def test_every_point_is_heard_while_its_cell_is_the_one_at_hand(
-    cells: list[Cell], group: CellGroup, few: RunContext
+    cells: list[Cell], group: CellGroup, context: RunContext
 ) -> None:
     """A worker's parent takes every point for one of the cell that has no record yet."""
     heard: list[tuple[Cell, Point]] = []
@@ -206,7 +208,7 @@ def test_every_point_is_heard_while_its_cell_is_the_one_at_hand(
     outcomes = run_cells(
         cells,
         replace(group, workspaces=Workspaces()),
-        few,
+        context,
         lambda cell, point: heard.append((cell, point)),
     )
     for found in outcomes:
@@ -218,12 +220,12 @@ def test_every_point_is_heard_while_its_cell_is_the_one_at_hand(
         assert tuple(point for _, point in new) == record.curve
 
 
-def test_a_lane_has_random_numbers_of_its_own_and_lane_0_those_of_the_process(few: RunContext) -> None:
+def test_a_lane_has_random_numbers_of_its_own_and_lane_0_those_of_the_process(context: RunContext) -> None:
     torch.manual_seed(5)
     expected = torch.rand(4).tolist()
     torch.manual_seed(7)
     others = torch.rand(4).tolist()
-    first, second = (Lane(number, few.device, Workspaces(number)) for number in (0, 1))
+    first, second = (Lane(number, context.device, Workspaces(number)) for number in (0, 1))
     with first.entered():
         torch.manual_seed(5)
     with second.entered():
