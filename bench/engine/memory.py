@@ -148,7 +148,9 @@ def _total(tier: Tier, device: Device) -> int:
 
 def _free(tier: Tier, device: Device, folder: Path) -> int:
     if tier == "device":
-        return torch.cuda.mem_get_info(device.torch)[0]
+        unused = torch.cuda.memory_reserved(device.torch) - torch.cuda.memory_allocated(device.torch)
+        # what earlier cells have left with torch's allocator is free for use, too
+        return torch.cuda.mem_get_info(device.torch)[0] + unused
     if tier == "memory":
         return free_memory()
     try:

@@ -104,7 +104,7 @@ class Pool:
 
 
 @cache
-def side_stream(device: int, lane: int = 0) -> Any:
+def side_stream(device: int, lane: int) -> Any:
     """One for all models of a lane. cuBLAS keeps memory for every stream that it has run on: with a stream for each
     model, a cell's peak would grow with the number of models before it. Graphs that were captured on one stream
     share that memory, so they must never run at the same time."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,9 +13,11 @@ import pytest
 import torch
 
 from bench.contracts import Cell, Phase, Strategy
+from bench.engine import memory
 from bench.engine.attempt import Attempt, attempt
 from bench.engine.cell import build
 from bench.engine.group import RunContext, prepare_group
+from bench.engine.machine import Device
 from bench.engine.memory import Budget, Memory, is_out_of_memory
 from bench.engine.training import accumulate
 from bench.registry import Plugins, Registry
@@ -168,3 +171,12 @@ def test_without_a_cache_the_scores_are_the_same(toy_cell: Callable[..., Cell], 
 
 def _group(terms: RunContext, cell: Cell, _: RunContext) -> Any:
     return prepare_group(cell, terms)
+
+
+def test_what_torch_holds_unused_on_a_gpu_is_free(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Else the cache of a later group would shrink with what earlier cells have freed."""
+    monkeypatch.setattr(torch.cuda, "mem_get_info", lambda _: (10, 100))
+    monkeypatch.setattr(torch.cuda, "memory_reserved", lambda _: 50)
+    monkeypatch.setattr(torch.cuda, "memory_allocated", lambda _: 20)
+    gpu = Device(torch.device("cuda"), torch.bfloat16)
+    assert memory._free("device", gpu, tmp_path) == 40

@@ -87,7 +87,7 @@ def test_a_capture_that_torch_could_not_end_gives_its_memory_back_once(
     assert told == (["end"] if ended else ["end", "release"])
 
 
-def test_all_models_of_a_device_are_captured_on_oneside_stream(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_all_models_of_a_device_are_captured_on_one_side_stream(monkeypatch: pytest.MonkeyPatch) -> None:
     """cuBLAS keeps tens of megabytes for every stream: they would count in the peaks of later cells."""
     device = [0]
     monkeypatch.setattr(torch.cuda, "Stream", lambda number: SimpleNamespace(number=number))
