@@ -34,14 +34,14 @@ def _local(base: Any, output: Any) -> type:
         ) -> Any:
             masked = attention_mask < 0
             for layer in self.layer:
-                hidden_states, *_ = layer(
+                hidden_states = layer(
                     hidden_states,
                     attention_mask=attention_mask,
                     is_index_masked=masked,
                     is_index_global_attn=torch.zeros_like(masked),
                     is_global_attn=False,
                     output_attentions=False,
-                )
+                )[0]
             return output(last_hidden_state=hidden_states[:, : hidden_states.shape[1] - padding_len])
 
     return LocalEncoder

@@ -13,12 +13,11 @@ import pytest
 import torch
 
 from bench.contracts import Cell, Phase, Strategy
-from bench.engine import memory
 from bench.engine.attempt import Attempt, attempt
 from bench.engine.cell import build
 from bench.engine.group import RunContext, prepare_group
 from bench.engine.machine import Device
-from bench.engine.memory import Budget, Memory, is_out_of_memory
+from bench.engine.memory import Budget, Memory, _free, is_out_of_memory
 from bench.engine.training import accumulate
 from bench.registry import Plugins, Registry
 from bench.runs.record import Record
@@ -179,4 +178,4 @@ def test_what_torch_holds_unused_on_a_gpu_is_free(monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr(torch.cuda, "memory_reserved", lambda _: 50)
     monkeypatch.setattr(torch.cuda, "memory_allocated", lambda _: 20)
     gpu = Device(torch.device("cuda"), torch.bfloat16)
-    assert memory._free("device", gpu, tmp_path) == 40
+    assert _free("device", gpu, tmp_path) == 40

@@ -138,8 +138,8 @@ def test_seeds_at_once_are_charged_what_the_first_took_by_the_step(
         assert seconds[-1] <= found.train + found.evaluate
 
 
-def test_fewer_steps_are_charged_less() -> None:
-    cost = seeds_at_once.Cost(Cell("s", "t", "full", "b", 0), (1.0, 10.0), 100.0, 0.5, 0.0, 0.0)
+def test_fewer_steps_are_charged_less(toy_cell: MakeCell) -> None:
+    cost = seeds_at_once.Cost(toy_cell(), (1.0, 10.0), 100.0, 0.5, 0.0, 0.0)
     heard: list[Point] = []
     clock = seeds_at_once._Clock(cost, heard.append)
     for step, phase in ((4, 1), (6, 2)):

@@ -15,9 +15,11 @@ from tests.support.families import VOCABULARY, WIDTH, small_model
 @pytest.mark.parametrize("training", [False, True])
 def test_it_is_the_librarys_own(training: bool) -> None:
     """Forward and backward, of whole and of cut models, on texts shorter and longer than the window."""
-    library = HuggingFaceEncoder(small_model("longformer").train(training), "library")
+    library, local = (
+        HuggingFaceEncoder(small_model("longformer").train(training), name) for name in ("library", "local")
+    )
     library.set_dropout(0.0)
-    local = library.copy()
+    local.set_dropout(0.0)
     attend_locally(local.model)
     assert type(local.model.encoder) is not type(library.model.encoder)
     tokens = torch.randint(4, VOCABULARY, (3, 23), generator=torch.Generator().manual_seed(0))
