@@ -45,7 +45,6 @@ def read(
         "1-10 after 1-5",
         "1-5 after 1-10",
         "1-5 after 0 or 1",
-        "0 is no -1",
     ],
 )
 def test_ratings_on_another_scale_are_refused(
