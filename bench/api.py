@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import sys
+import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -150,9 +151,10 @@ def recommend(
     data: a file, or a frame. out: the run folder, results/runs/recommend-TASK. budget: the time to spend: 90s, 10m,
     2h. more: `task`, `backbone`, `strategies`, `goal`, `margin` (points), and what describes the data: `text`,
     `label` ... Raises BenchError where the request is wrong, TypeError for an unknown argument."""
+    began = time.monotonic()
     _check_names("recommend", more, RecommendArguments)
     from bench.cli import recommend as command
-    from bench.recommend.answer import MARGIN, STRATEGIES, Terms, answer
+    from bench.recommend.answer import MARGIN, STRATEGIES, Terms, answer, reading
     from bench.registry import discover, unknown
 
     options, goal = options or Options(), more.get("goal", "accuracy")
@@ -165,14 +167,15 @@ def recommend(
         known.strategy(name)
     described, backbone = _described({**more, "data": data}), more.get("backbone", "minilm")
     settings = _several(more.get("settings"))
-    subject = command.subject_of(described, more.get("task", ""), _files(options), backbone, settings)
-    usual = RUNS / f"recommend-{subject.name}"
-    folder = user_data.run_folder(usual, Path(out) if out else None, described, subject.registry)
+    with reading(began, seconds):
+        subject = command.subject_of(described, more.get("task", ""), _files(options), backbone, settings)
+        usual = RUNS / f"recommend-{subject.name}"
+        folder = user_data.run_folder(usual, Path(out) if out else None, described, subject.registry)
     options = replace(options, plugin_files=subject.registry.given)
     cell = Cell(f"recommend-{subject.name}", subject.name, chosen[0], backbone, 0, subject.recipe)
     again = "bench.recommend(...), with the same arguments"
     margin = more.get("margin", 100 * MARGIN) / 100
-    terms = Terms(chosen, backbone, goal, seconds, again, margin)
+    terms = Terms(chosen, backbone, goal, seconds, again, margin, began)
     return Recommendation(answer(cell, terms, subject.registry, (folder, options, _display())))
 
 

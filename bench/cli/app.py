@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import io
 import os
 import sys
@@ -85,9 +86,10 @@ def main() -> None:
             stream.reconfigure(errors="replace")
     try:
         try:
-            app(standalone_mode=True)
+            app(standalone_mode=True, obj=processes.began())
         finally:
             sys.stdout.flush()
+            gc.freeze()  # Python would look for garbage once more: half a second, several on a busy machine
     except BenchError as error:
         _refuse(str(error), debug)
     except SystemExit as end:

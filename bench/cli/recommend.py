@@ -71,6 +71,7 @@ def register(app: typer.Typer) -> None:
 
 
 def recommend(
+    program: typer.Context,
     budget: Annotated[str, typer.Option(help="Time to spend: 90s, 10m, 2h.")] = "10m",
     goal: Annotated[
         Goal,
@@ -104,10 +105,12 @@ def recommend(
 
     Example: python -m bench recommend --data reviews.csv --text review --label stars --export model/
     """
-    began, seconds = time.monotonic(), seconds_of(budget)
+    from bench.recommend.answer import STRATEGIES, Terms, answer, reading
+
+    began, seconds = _began(program), seconds_of(budget)
     check_onnx(onnx, export)
-    subject = subject_of(own, task, plugin or [], backbone, settings or ())
-    from bench.recommend.answer import STRATEGIES, Terms, answer
+    with reading(began, seconds):
+        subject = subject_of(own, task, plugin or [], backbone, settings or ())
 
     chosen = tuple(strategy or STRATEGIES)
     for name in chosen:
@@ -124,7 +127,8 @@ def recommend(
     from bench.executors.contract import Options
 
     options = Options(device=device, threads=threads, plugin_files=subject.registry.given)
-    folder = run_folder(Path("results/runs") / f"recommend-{subject.name}", out, own, subject.registry)
+    with reading(began, seconds):
+        folder = run_folder(Path("results/runs") / f"recommend-{subject.name}", out, own, subject.registry)
     terms = Terms(chosen, backbone, goal.value, seconds, _typed(), margin / 100, began)
     found = answer(first, terms, subject.registry, (folder, options, Display(console(stderr=True))))
     _show(found)
@@ -161,6 +165,12 @@ def export(
     cell = Cell(f"export-{subject.name}", subject.name, strategy, backbone, 0, subject.recipe)
     where = device, Path("results/runs") / f"recommend-{subject.name}"
     _export(cell, subject, folder, where, Request(command=_typed(), onnx=onnx))
+
+
+def _began(program: typer.Context) -> float:
+    """When the user's time began, on time.monotonic(): with the program, else with the call of this function."""
+    started = program.find_root().obj
+    return started if isinstance(started, float) else time.monotonic()
 
 
 def check_onnx(asked: bool, folder: Path | None) -> None:

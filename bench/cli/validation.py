@@ -66,14 +66,14 @@ def with_validation(command: Callable[..., None]) -> Callable[..., None]:
     """The command with the options of OPTIONS: with --validate the validation runs in its place. `task` becomes
     repeatable for it; the command itself still gets one name."""
     signature = inspect.signature(command, eval_str=True)
-    defaults = {name: item.default for name, item in signature.parameters.items()}
+    defaults = {name: item.default for name, item in signature.parameters.items() if name != "program"}
 
     @wraps(command)
     def with_options(**given: Any) -> None:
         asked = {name: given.pop(name) for name in OPTIONS}
         tasks = given["task"] or []
         if asked.pop("validate"):
-            _refuse_others({name: value for name, value in given.items() if value != defaults[name]})
+            _refuse_others({name: given[name] for name, value in defaults.items() if given[name] != value})
             _validate(asked, tasks, given)
             return
         for name in SETTINGS:

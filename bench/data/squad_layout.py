@@ -33,7 +33,7 @@ class Paragraph(BaseModel, strict=True):
 
 
 class Article(BaseModel, strict=True):
-    title: str = ""
+    title: Annotated[str, BeforeValidator(lambda found: found or "")] = ""
     paragraphs: list[Paragraph]
 
 

@@ -7,6 +7,7 @@ torch or a plug-in does can end it."""
 from __future__ import annotations
 
 import signal
+import time
 from collections.abc import Sequence
 from contextlib import suppress
 from multiprocessing.connection import wait
@@ -51,12 +52,14 @@ class Processes:
         worker.start()
         if not worker.ready:
             self._listener.say("waiting for the worker process to import torch ...")
+        deadline = time.monotonic() + STARTUP
         while not worker.ready:
-            if not worker.connection.poll(STARTUP):
+            if worker.connection.poll(PAUSE):
+                self._hear(worker)
+            elif time.monotonic() > deadline:
                 raise BenchError(
                     f"the worker process does not start within {STARTUP:.0f} s", code="no-worker"
                 )
-            self._hear(worker)
 
     def run(self, cells: Sequence[Cell], finished: Finished, adaptations: tuple[str, ...] = ()) -> None:
         """As any executor. adaptations: what was changed before these cells came here."""

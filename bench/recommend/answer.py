@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -20,7 +21,8 @@ from bench.recommend.choice import choose, last_full
 from bench.recommend.evidence import Standing, growth
 from bench.recommend.findings import Findings
 from bench.recommend.floor import Floor, floor
-from bench.recommend.forecast import reach
+from bench.recommend.forecast import Pace, reach
+from bench.recommend.reserve import Reserve
 from bench.recommend.successive_halving import (
     SEEDS,
     Bracket,
@@ -41,6 +43,9 @@ STRATEGIES = ("probe", "frozen", "top-layers", "lp-ft", "lora", "gradual", "full
 MARGIN = 0.02
 """How much a cheaper strategy may score below the best and still be as good."""
 
+SLOW = 1.95
+"""From this slowness on, other programs are named as a reason."""
+
 
 @dataclass(frozen=True)
 class Terms:
@@ -56,6 +61,19 @@ class Terms:
     began: float | None = None
 
 
+@contextmanager
+def reading(began: float, budget: float) -> Iterator[None]:
+    """What reads the user's rows. BenchError where it takes the whole budget."""
+    try:
+        with until(lambda: began + budget):
+            yield
+    except BudgetSpent:
+        raise BenchError(
+            f"the budget of {written(budget)} was spent while the rows were read: give a larger --budget",
+            "too-small-budget",
+        ) from None
+
+
 def answer(cell: Cell, terms: Terms, registry: Registry, where: tuple[Path, Options, Screen]) -> Findings:
     """Compare the strategies on the task of `cell` with its recipe, choose, and score the choice once on the
     test rows.
@@ -64,21 +82,21 @@ def answer(cell: Cell, terms: Terms, registry: Registry, where: tuple[Path, Opti
     folder, options, screen = where
     began = time.monotonic() if terms.began is None else terms.began
     view = Selection(cell.task).name
-    unfit = left_out(cell, terms, registry)
+    reserve = Reserve(terms.budget, began + terms.budget)
+    with reading(began, terms.budget):
+        unfit = left_out(cell, terms, registry)
+        splits = registry.task(view).splits(registry.sources)
+        labels = registry.task(view).labels(splits.train)
     strategies = tuple(name for name in terms.strategies if name not in unfit)
-    splits = registry.task(view).splits(registry.sources)
-    labels = registry.task(view).labels(splits.train)
     bracket = Bracket(cell.task, view, strategies, terms.backbone, cell.recipe, terms.budget, folder)
     sizes = sizes_for(len(splits.train), len(labels))
-    screen.note(reach(bracket, sizes, splits, registry, options.device).sentence(terms.budget))
-    bracket = replace(
-        bracket, budget=terms.budget - (time.monotonic() - began)
-    )  # reading rows was part of it
-    outcome = successive_halving(bracket, sizes, registry, options, screen)
+    pace = Pace(options.device, reserve.slowest(), time.monotonic() - began)
+    screen.note(reach(bracket, sizes, splits, registry, pace).sentence(terms.budget))
+    outcome = successive_halving(bracket, sizes, registry, (options, screen), reserve)
     run = measured(bracket, outcome.sizes, registry)
     if not any(record.status == "done" for record in run.records) and outcome.stopped:
         raise BenchError(
-            f"the budget of {written(terms.budget)} was spent before any strategy finished: "
+            f"the budget of {written(terms.budget)} was spent before any strategy finished{_busy(reserve)}: "
             "give a larger --budget",
             "too-small-budget",
         )
@@ -86,12 +104,11 @@ def answer(cell: Cell, terms: Terms, registry: Registry, where: tuple[Path, Opti
     chosen_by = choose(last, terms.goal, terms.margin)
     choice = chosen_by.strategy
     chosen = [record for record in last.records if record.cell.strategy == choice]
-    beside = _floor(last, run, registry, screen, began + terms.budget)
+    beside = _floor(last, run, registry, screen, reserve.last_cell())
     final, scored = None, list[Record]()
     if not last.degenerate:
-        left = terms.budget - (time.monotonic() - began)
         used = replace(cell.recipe, serving=True)
-        final, scored = _final(replace(cell, strategy=choice, recipe=used), last, left, registry, where)
+        final, scored = _final(replace(cell, strategy=choice, recipe=used), last, reserve, registry, where)
     return Findings(
         task=cell.task,
         goal=terms.goal,
@@ -121,13 +138,19 @@ def answer(cell: Cell, terms: Terms, registry: Registry, where: tuple[Path, Opti
     )
 
 
+def _busy(reserve: Reserve) -> str:
+    """What an answer blames where other programs have most of the cores."""
+    slowness = reserve.slowest()
+    return f" (other programs make this machine {slowness:.0f} times slower)" if slowness >= SLOW else ""
+
+
 def _floor(last: Standing, run: Run, registry: Registry, screen: Screen, deadline: float) -> Floor | None:
     """The floor beside the last round, in at most half of the time that is left: the rest is for the test rows.
     None where the task has none, or the time is up."""
     now = time.monotonic()
     found = None
     try:
-        with until(now + max(deadline - now, 0.0) / 2):
+        with until(lambda: now + max(deadline - now, 0.0) / 2):
             found = floor(last.records[0].cell, run, registry)
     except BudgetSpent:
         screen.note("no time was left for the floor, a linear model on TF-IDF on the same rows")
@@ -155,24 +178,25 @@ def left_out(cell: Cell, terms: Terms, registry: Registry) -> dict[str, str]:
 def _final(
     cell: Cell,
     last: Standing,
-    left: float,
+    reserve: Reserve,
     registry: Registry,
     where: tuple[Path, Options, Screen],
 ) -> tuple[Interval | None, list[Record]]:
     """The choice on the test rows, trained on all training rows, with as many seeds as the time allows; and its
-    records, which say what it costs to use. It stops when the time is up; None and [] where no
-    seed has finished then, or less than a third of what one takes is left."""
+    records, which say what it costs to use. It stops when only the reserve is left; None and [] where no
+    seed has finished then, or the time allows less than a third of what one takes once a worker has started."""
     folder, options, screen = where
     sizes = next((record.data.sizes for record in last.records if record.data), {})
     rows = len(registry.task(cell.task).splits(registry.sources).train)
     expected = last.expected(cell.strategy, rows / max(sizes.get("train", rows), 1))
+    left = reserve.last_cell() - reserve.starting() - time.monotonic()
     seeds = max(1 if left > expected / 3 else 0, min(SEEDS, int(left / max(expected, 0.1))))
     if not seeds:
         return None, []
-    deadline = time.monotonic() + left
     cells = [replace(cell, seed=seed) for seed in range(seeds)]
-    watched = Budgeted(screen, deadline)
-    with launching(cells, registry, folder, options, watched) as run, suppress(BudgetSpent), until(deadline):
+    end = reserve.last_cell
+    watched = Budgeted(screen, end)
+    with launching(cells, registry, folder, options, watched) as run, suppress(BudgetSpent), until(end):
         run(cells)
     prints = {cell.id: registry.fingerprint(cell) for cell in cells}
     records = [

@@ -13,11 +13,11 @@ from bench.planning.estimates import SHARED, Estimator
 from bench.planning.machine_speed import assumed_rate
 from bench.planning.workload import Workload
 from bench.recommend.budget import written
+from bench.recommend.reserve import CLOSING, START
 from bench.recommend.successive_halving import RESERVED, Bracket, Round, following
 from bench.registry import Registry
 from bench.runs.folder import Store
 
-START = 10.0  # seconds until a worker has imported torch
 STEP = 1.15  # between the budgets that are tried
 LONGEST = 30 * 24 * 3600.0  # seconds; no budget beyond is proposed
 
@@ -48,6 +48,21 @@ class Reach:
 
 
 @dataclass(frozen=True)
+class Pace:
+    """How fast a machine runs `recommend`: its device, how slow other work makes it (1: not at all), and seconds of
+    the budget that are spent."""
+
+    device: str
+    slowness: float = 1.0
+    spent: float = 0.0
+
+    @property
+    def beside(self) -> float:
+        """Seconds of a budget in which no cell runs."""
+        return self.spent + (START + CLOSING) * self.slowness
+
+
+@dataclass(frozen=True)
 class _Guess:
     """What cells are expected to cost around one round (a successive_halving.Paced); nobody is ahead yet."""
 
@@ -63,15 +78,19 @@ class _Guess:
         return self.seconds(name, round(self.size * growth))
 
 
-def reach(bracket: Bracket, sizes: Sequence[int], splits: Splits, registry: Registry, device: str) -> Reach:
+def reach(bracket: Bracket, sizes: Sequence[int], splits: Splits, registry: Registry, pace: Pace) -> Reach:
     """How far the bracket's budget reaches. splits: of its view, for how many rows there are. What the run folder
     holds already teaches how long cells take here."""
-    seconds = _estimates(bracket, splits, registry, device)
-    budget, rows = bracket.budget, reached(bracket.strategies, sizes, bracket.budget, seconds)
+    seconds = _estimates(bracket, splits, registry, pace)
+
+    def rows_in(budget: float) -> int:
+        return reached(bracket.strategies, sizes, budget - pace.beside / (1 - RESERVED), seconds)
+
+    budget, rows = bracket.budget, rows_in(bracket.budget)
     found = rows
     while found < sizes[-1] and budget < LONGEST:
         budget *= STEP
-        found = reached(bracket.strategies, sizes, budget, seconds)
+        found = rows_in(budget)
     return Reach(rows, sizes[-1], budget if found >= sizes[-1] else 0.0)
 
 
@@ -80,7 +99,7 @@ def reached(
 ) -> int:
     """The rows of the last round that this many seconds allow, by the rule that chooses the rounds; 0 where they
     allow none."""
-    left = (1 - RESERVED) * budget - START
+    left = (1 - RESERVED) * budget
     this: Round | str = Round(sizes[0], 1, strategies)
     last, done = 0, 0  # rows and seeds of the round before
     while not isinstance(this, str):
@@ -96,10 +115,10 @@ def reached(
 
 
 def _estimates(
-    bracket: Bracket, splits: Splits, registry: Registry, device: str
+    bracket: Bracket, splits: Splits, registry: Registry, pace: Pace
 ) -> Callable[[str, int], float]:
-    """Seconds of a cell by strategy and training rows."""
-    estimator = Estimator(Workload(registry).operations, assumed_rate(device))
+    """Seconds of a cell by strategy and training rows. Those of records are of a machine as busy as it was then."""
+    estimator = Estimator(Workload(registry).operations, assumed_rate(pace.device))
     with suppress(BenchError):  # a damaged record: the run itself will say so
         estimator.learn(
             record for record in Store(bracket.folder).unverified_records() if _alike(record.cell, bracket)
@@ -108,9 +127,9 @@ def _estimates(
 
     def seconds(name: str, rows: int) -> float:
         recipe = replace(bracket.recipe, train=rows, **sizes)
-        return estimator.cell(
-            Cell(bracket.task, f"{bracket.view}@{rows}", name, bracket.backbone, 0, recipe)
-        ).seconds
+        cell = Cell(bracket.task, f"{bracket.view}@{rows}", name, bracket.backbone, 0, recipe)
+        found = estimator.cell(cell)
+        return found.seconds * (pace.slowness if found.basis == "assumed" else 1.0)
 
     return seconds
 

@@ -6,6 +6,7 @@ give the same answer however busy the machine was, and another rule is judged wi
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 
 from bench.analysis.loading import Run
@@ -47,6 +48,9 @@ class Recorded:
 
     def left(self) -> float:
         return self.budget - self.spent
+
+    def judging(self) -> AbstractContextManager[None]:
+        return nullcontext()
 
 
 @dataclass(frozen=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol
@@ -15,6 +16,7 @@ from bench.executors.contract import Options
 from bench.executors.launch import launching
 from bench.recommend.budget import Budgeted, BudgetSpent, until
 from bench.recommend.evidence import Standing, standing
+from bench.recommend.reserve import Reserve
 from bench.registry import Registry
 from bench.runs.folder import Store
 from bench.runs.listeners import Screen
@@ -102,15 +104,19 @@ class Rounds(Protocol):
 
     def left(self) -> float: ...
 
+    def judging(self) -> AbstractContextManager[None]:
+        """What scores are judged in."""
+        ...
+
 
 @dataclass(frozen=True)
 class Timed:
-    """Rounds that are run now, until the deadline on time.monotonic()."""
+    """Rounds that are run now, until what is left of the budget is kept for its end."""
 
     bracket: Bracket
     registry: Registry
     launched: Callable[[Sequence[Cell]], list[Record]]
-    deadline: float
+    reserve: Reserve
 
     def run(self, cells: Sequence[Cell]) -> None:
         with until(self.deadline):
@@ -120,24 +126,31 @@ class Timed:
         return measured(self.bracket, sizes, self.registry)
 
     def left(self) -> float:
-        return self.deadline - time.monotonic()
+        return self.deadline() - time.monotonic()
+
+    def judging(self) -> AbstractContextManager[None]:
+        return self.reserve.timing()
+
+    def deadline(self) -> float:
+        return self.reserve.last_round(RESERVED)
 
 
 def successive_halving(
     bracket: Bracket,
     sizes: Sequence[int],
     registry: Registry,
-    options: Options,
-    screen: Screen,
+    running: tuple[Options, Screen],
+    reserve: Reserve,
 ) -> Outcome:
-    """Search with cells that are run now. A tenth of the time is kept for the final score. Raises BenchError as
-    `launch` does, and where the time is up before any strategy has finished."""
+    """Search with cells that are run now, until a tenth of the time and the reserve are left. running: how, and the
+    screen for progress. Raises BenchError as `launch` does, and where the time is up before any strategy has
+    finished."""
+    options, screen = running
     began = time.monotonic()
-    deadline = began + (1 - RESERVED) * bracket.budget
-    display = Budgeted(screen, deadline)
     growing = replace(options, growing=True)
+    display = Budgeted(screen, lambda: reserve.last_round(RESERVED), reserve.note_score)
     with launching(bracket.all_cells(sizes), registry, bracket.folder, growing, display) as run:
-        found = search(bracket, sizes, Timed(bracket, registry, run, deadline))
+        found = search(bracket, sizes, Timed(bracket, registry, run, reserve))
     return replace(found, seconds=time.monotonic() - began)
 
 
@@ -158,7 +171,8 @@ def search(bracket: Bracket, sizes: Sequence[int], rounds: Rounds) -> Outcome:
         except BudgetSpent:
             this = f"the time was up in the round of {this.size:,} rows"
             break
-        now = standing(rounds.measured(begun), f"{bracket.view}@{this.size}")
+        with rounds.judging():
+            now = standing(rounds.measured(begun), f"{bracket.view}@{this.size}")
         behind.update(_hopeless(now, before))
         left = tuple(name for name in this.strategies if name in now.means and name not in behind)
         this = following(replace(this, strategies=left), now, sizes, rounds.left())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+import time
 from pathlib import Path
 
 import bench
@@ -24,6 +25,18 @@ def _waiting() -> dict[str, str]:
     if POLICY in os.environ:
         return {}
     return {POLICY: "passive", SPINS: os.environ.get(SPINS, "0")}
+
+
+def began() -> float:
+    """When this process began, on time.monotonic(): before Python had started and imported anything."""
+    try:
+        started = Path("/proc/self/stat").read_text().rpartition(")")[2].split()[19]
+        age = time.clock_gettime(time.CLOCK_BOOTTIME) - int(started) / os.sysconf("SC_CLK_TCK")
+    except (OSError, AttributeError):  # not Linux: to the second
+        import psutil
+
+        age = time.time() - psutil.Process().create_time()
+    return time.monotonic() - max(0.0, age)
 
 
 def command(module: str, *arguments: str) -> list[str]:

@@ -71,6 +71,7 @@ def _is_share(value: Any) -> bool:
 def _label_studio(table: RawTable) -> RawTable:
     """Tasks of Label Studio: the text of `data`, with the choices or the spans of the first annotation."""
     kinds = {result.get("type") for row in table.peek() for result in _results(row)}
+    skipped = sum(_is_skipped(row) for row in table.rows())
     kind = next((kind for kind in ("labels", "choices") if kind in kinds), None)
     if kind is None:
         return table
@@ -78,21 +79,39 @@ def _label_studio(table: RawTable) -> RawTable:
 
     def rows() -> Iterator[RawRow]:
         for row in table.rows():
+            if _is_skipped(row):
+                continue
             values = [r["value"] for r in _results(row) if r.get("type") == kind and "value" in r]
             chosen = [choice for value in values for choice in value.get("choices", ())]
             one: Any = values if kind == "labels" else chosen[0] if len(chosen) == 1 else chosen
             yield {"text": _text(row.get("data")), column: one if row.get("annotations") else None}
 
-    several = sum(len(row.get("annotations") or ()) > 1 for row in table.rows())
+    several = sum(len(_annotations(row)) > 1 for row in table.rows())
     notes = [f"tasks of Label Studio: the text and the {'spans' if kind == 'labels' else 'choices'} are read"]
     if several:
         notes.append(f"{counted(several, 'task has', 'tasks have')} several annotations: the first is read")
+    if skipped:
+        notes.append(f"{counted(skipped, 'task')} left out, because the annotator skipped it")
     return replace(table, columns=("text", column), rows=rows, notes=(*table.notes, *notes))
 
 
+def _annotations(row: RawRow) -> list[Any]:
+    """The annotations that were submitted: one that was skipped is empty, and says nothing of its text."""
+    found = row.get("annotations")
+    return [one for one in found if not _was_cancelled(one)] if isinstance(found, list) else []
+
+
+def _is_skipped(row: RawRow) -> bool:
+    return bool(row.get("annotations")) and not _annotations(row)
+
+
+def _was_cancelled(annotation: Any) -> bool:
+    return isinstance(annotation, Mapping) and annotation.get("was_cancelled") is True
+
+
 def _results(row: RawRow) -> list[Mapping[str, Any]]:
-    annotations = row.get("annotations")
-    first = annotations[0] if isinstance(annotations, list) and annotations else None
+    annotations = _annotations(row)
+    first = annotations[0] if annotations else None
     results = first.get("result") if isinstance(first, Mapping) else None
     return [item for item in results if isinstance(item, Mapping)] if isinstance(results, list) else []
 

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from bench.contracts import BenchError
 from bench.data.unpacked import opened
+from bench.user_data.alphabets import alphabet_of
 
 BLOCK = 2**20
 MARKS = (
@@ -64,6 +65,9 @@ SQL = re.compile(
 )
 """The first statement of a dump, after comments and settings; in lower case."""
 
+SEVEN_BITS = re.compile(rb"\+([A-Za-z0-9+/]{3,})-?")
+"""How UTF-7 writes characters beyond ASCII (RFC 2152): base64 of UTF-16. A mark starts with +/v."""
+
 SHIFTED = re.compile(rb"\x1b\$[@B]")
 """What ISO-2022 writes before Japanese characters: a file of ASCII bytes alone that is none."""
 
@@ -104,11 +108,17 @@ def encoding_of(path: Path, given: str = "") -> Encoding:
     else Windows-1252 where that gives plausible words. BenchError otherwise, and for a file that is not text."""
     start = start_of(path)
     _refuse_other_formats(path, start)
-    if given:
-        return Encoding(_known(given), note=f"read as {given}, as --encoding says")
+    known = _known(given) if given else ""
     for mark, name in MARKS:
         if start.startswith(mark):
-            return Encoding(name, note="" if name == "utf-8-sig" else f"the file is {name.upper()}")
+            other = bool(known) and not known.startswith(name.removesuffix("-sig"))
+            instead = f", by the mark at its start, not {given}" if other else ""
+            return Encoding(
+                name,
+                note="" if name == "utf-8-sig" and not instead else f"the file is {name.upper()}{instead}",
+            )
+    if known:
+        return Encoding(known, note=f"read as {given}, as --encoding says")
     if b"\0" in start:
         return _wide(path, start)
     try:
@@ -188,6 +198,8 @@ def _narrow(path: Path) -> Encoding:
                 strays = len(re.findall("[\udc80-\udcff]", text))
                 bad += strays
                 good += len(re.findall(r"[^\x00-\x7f]", text)) - strays
+    if not bad and not good:
+        _refuse_seven_bits(path)
     if not bad:
         return Encoding("utf-8")
     if good >= NEARLY_ALL * bad:
@@ -202,10 +214,39 @@ def _narrow(path: Path) -> Encoding:
     return _western(path, good, bad)
 
 
+def _refuse_seven_bits(path: Path) -> None:
+    """BenchError for UTF-7, of which nearly every + starts characters beyond ASCII."""
+    start = start_of(path, BLOCK)
+    runs = [found[0] for found in SEVEN_BITS.finditer(start)]
+    words = [word for run in runs if (word := _decoded(run)) and not word.isascii() and word.isprintable()]
+    if start.startswith(b"+/v") or len(words) >= max(3, 0.8 * start.count(b"+")):
+        raise BenchError(
+            f"{path.name} is in UTF-7 ({', '.join(words[:3])}): say --encoding utf-7, or save it as UTF-8",
+            code="unknown-encoding",
+        )
+
+
+def _decoded(run: bytes) -> str:
+    try:
+        return "" if run.strip(b"+-").isdigit() else run.decode("utf-7")  # a number of a telephone
+    except UnicodeDecodeError:
+        return ""
+
+
 def _western(path: Path, good: int, bad: int) -> Encoding:
-    """Windows-1252, if the words are plausible when read so."""
+    """The encoding that the letters tell, else Windows-1252, if the words are plausible when read so."""
     with opened(path) as file:
-        text = file.read(8 * BLOCK).decode("cp1252", errors="replace")
+        content = file.read(8 * BLOCK)
+    told = alphabet_of(content)
+    if told:
+        shown = _shown(content.decode(told.encoding, errors="replace"))
+        usual = "windows-" + told.encoding.removeprefix("cp") if told.encoding[:2] == "cp" else told.encoding
+        return Encoding(
+            told.encoding,
+            "replace",
+            f"the file is not UTF-8: by the letters of {told.language} it is read as {usual}{shown}",
+        )
+    text = content.decode("cp1252", errors="replace")
     runs = re.findall(r"[^\x00-\x7f]+", text)
     within = re.findall(r"(?<=[a-z])[^\x00-\x7f](?=[a-z])", text)
     long = sum(len(run) > 2 for run in runs) / max(1, len(runs))
@@ -216,11 +257,15 @@ def _western(path: Path, good: int, bad: int) -> Encoding:
             ": name its encoding, such as --encoding cp1251, gbk or shift_jis, or save it as UTF-8",
             code="unknown-encoding",
         )
-    words = dict.fromkeys(re.findall(r"[^\W\d_]*[^\W\d_\x00-\x7f][^\W\d_]*", text))
-    shown = f" ({', '.join(list(words)[:3])}): if these are no words, name its encoding with --encoding"
     return Encoding(
         "cp1252",
         "replace",
-        "the file is not UTF-8: it is read as Windows-1252, the superset of Latin-1"
-        + (shown if words else ""),
+        f"the file is not UTF-8: it is read as Windows-1252, the superset of Latin-1{_shown(text)}",
     )
+
+
+def _shown(text: str) -> str:
+    """Some words that the reading gives, so that the user can tell; '' where it has none."""
+    words = dict.fromkeys(re.findall(r"[^\W\d_]*[^\W\d_\x00-\x7f][^\W\d_]*", text))
+    shown = f" ({', '.join(list(words)[:3])}): if these are no words, name its encoding with --encoding"
+    return shown if words else ""

@@ -24,7 +24,7 @@ from bench.user_data.labels import as_number
 from bench.user_data.questions import answers_of, place_answers
 from bench.user_data.rules import ReadingRules
 from bench.user_data.text_files import CHARACTERS
-from bench.user_data.values import as_text, listed
+from bench.user_data.values import as_text, is_cell_error, listed
 
 WORDS = 2_000
 """Words above which a sentence is left out: no blank line between sentences, most likely."""
@@ -100,7 +100,8 @@ def _labelled(reading: ReadingRules, row: Mapping[str, Any], id: str) -> Result:
         return texts
     value = reading.label(row)
     if not value:
-        return "the label is empty"
+        failed = is_cell_error(reading.value(row, "label"))
+        return "the label is the error of a spreadsheet" if failed else "the label is empty"
     if _is_broken(reading.value(row, "label")):
         return BROKEN
     label = reading.labels.label(value)
@@ -141,7 +142,8 @@ def _texts(reading: ReadingRules, row: Mapping[str, Any]) -> tuple[str, str, Seq
     """The text, the second text ('' where none is read), what was done; or why the row cannot be used."""
     text, pair = reading.text(row, "text"), reading.text(row, "pair")
     if not text:
-        return "the text is empty"
+        failed = is_cell_error(reading.value(row, "text"))
+        return "the text is the error of a spreadsheet" if failed else "the text is empty"
     if "pair" in reading.columns and not pair:
         return "the second text is empty"
     if any(_is_broken(reading.value(row, role)) for role in ("text", "pair")):

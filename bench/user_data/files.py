@@ -15,6 +15,7 @@ from bench.contracts import BenchError
 from bench.data.squad_layout import is_squad
 from bench.user_data import folders, tables
 from bench.user_data.annotations import plain_table
+from bench.user_data.brat import brat_tables
 from bench.user_data.class_folders import class_tables
 from bench.user_data.conll_layout import looks_tagged, open_conll
 from bench.user_data.delimited import read_delimited
@@ -36,6 +37,12 @@ DELIMITED = (".csv", ".tsv", ".tab")
 LABEL = re.compile(r"(?:^|(?<=[ \t]))__label__(\S+)[ \t]*")
 """A label as fastText has it: a word of its own, at the start or the end of a line."""
 MARKED = 20  # lines that must all have one
+
+OTHER_TOOLS = {
+    ".ann": "the entities of brat alone: give the folder, with the .txt file beside it",
+    ".spacy": 'spaCy\'s DocBin: write a JSON line for each text, {"text": …, "entities": [[start, end, label], …]}',
+}
+"""Files that hold no rows to read by themselves, by their suffix, and what to do with them."""
 
 
 @dataclass(frozen=True)
@@ -93,7 +100,7 @@ def _hub(name: str, sources: Sources) -> dict[str, Source]:
 
 
 def _folder(path: Path, data: UserData) -> dict[str, Source]:
-    classes = class_tables(path, data.encoding)
+    classes = brat_tables(path, data.encoding) or class_tables(path, data.encoding)
     if classes:
         return {split: _of_table(table) for split, table in classes.items()}
     names = folders.folder_names(path)
@@ -118,6 +125,8 @@ def open_file(path: Path, data: UserData) -> Source:
     suffix = Path(path.name.lower().removesuffix(".gz")).suffix
     if start.startswith(b"PAR1") or suffix == ".parquet":
         return _of_table(folders.read_parquet(path))
+    if suffix in OTHER_TOOLS:
+        raise BenchError(f"{path.name} is {OTHER_TOOLS[suffix]}", code="not-rows")
     encoding = encoding_of(path, data.encoding)
     lines = list(itertools.islice((line for line in lines_of(path, encoding) if line.strip()), MARKED))
     first = lines[0] if lines else ""

@@ -12,6 +12,7 @@ from pydantic import ValidationError
 from bench.contracts import BenchError
 from bench.data.squad_layout import articles_of, questions_of
 from bench.user_data.literals import parse
+from bench.user_data.values import as_text
 
 Answer = tuple[str, int | None]
 """A text, and its first character in the context where that is known."""
@@ -51,6 +52,7 @@ def answers_of(value: Any, start: Any) -> list[Answer] | None:
         value = value if found is None else found
     if isinstance(start, str) and start.lstrip()[:1] == "[":
         start = parse(start)
+    value = _written(value)
     if isinstance(value, str):
         start = start[0] if isinstance(start, list) and start else start
         return [(value, _whole(start))] if value.strip() else []
@@ -145,8 +147,13 @@ def _paired(texts: list[Any], starts: list[Any]) -> list[Answer] | None:
 
 
 def _pairs(pairs: Any) -> list[Answer] | None:
-    found = [(text, _whole(start)) for text, start in pairs]
+    found = [(_written(text), _whole(start)) for text, start in pairs]
     return [pair for pair in found if pair[0].strip()] if all(isinstance(t, str) for t, _ in found) else None
+
+
+def _written(value: Any) -> Any:
+    """A number as it is written; anything else as it is."""
+    return as_text(value) if isinstance(value, (int, float)) and not isinstance(value, bool) else value
 
 
 def _whole(value: Any) -> int | None:

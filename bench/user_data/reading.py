@@ -18,6 +18,7 @@ from bench.user_data.files import Source, gathered, open_sources
 from bench.user_data.indicators import joined_labels
 from bench.user_data.learning import learn, refuse_unnamed
 from bench.user_data.rules import ReadingRules
+from bench.user_data.scales import numbers_of, other_scale, spelled_alike
 from bench.user_data.text_files import ROWS, sample
 from bench.user_data.values import as_text
 
@@ -48,12 +49,14 @@ def read_files(data: UserData, sources: Sources) -> tuple[str, Columns, Splits, 
     first, columns = _columns(first, adapter, data, notes)
     files["train"] = first
     reading: ReadingRules | None = None
+    trained: list[float] = []
     found: dict[str, Converted] = {}
     for split, source in files.items():
         if split != "train":
             source = _like(
                 first, source, columns, bool(data.validation if split == "validation" else data.test)
             )
+            notes += [f"{source.where}: {note}" for note in source.notes if note not in first.notes]
         rows, count = sample(_items(source, columns))
         if not count:
             raise BenchError(
@@ -63,10 +66,12 @@ def read_files(data: UserData, sources: Sources) -> tuple[str, Columns, Splits, 
             notes.append(f"{source.where}: {counted(count, 'row')}; a fixed sample of {ROWS:,} is used")
         if reading is None:
             reading = _learn(_plain(source, adapter, columns, data), rows, source.where, notes)
+            trained = numbers_of(reading, rows)
         rules = reading if split == "train" else _with_names(reading, source, data, found["train"])
         try:
             if rows and split != "train" and not _without_labels(rules, rows):
                 refuse_unnamed(rules, rows, source.where)
+                notes += filter(None, [other_scale(rules, trained, numbers_of(rules, rows), source.where)])
             found[split] = convert(rules, rows, split, source.where)
         except BenchError:
             if split != "test" or data.test or not _without_labels(rules, rows):
@@ -324,8 +329,8 @@ def _refuse_unknown(rows: Mapping[str, Sequence[Any]]) -> None:
         strange = sorted(_classes(rows.get(split, ())) - known)
         if strange:
             raise BenchError(
-                f"the {split} file has class '{strange[0]}', which no training row has: add rows of it "
-                "to training, or remove it",
+                f"the {split} file has class '{strange[0]}', which no training row has: "
+                + (spelled_alike(strange[0], known) or "add rows of it to training, or remove it"),
                 code="untrained-class",
             )
 

@@ -10,7 +10,7 @@ from typing import Any
 from bench.user_data.labels import Labelling, single_label
 from bench.user_data.number_format import plain_number
 from bench.user_data.tagging import Tagging
-from bench.user_data.values import as_label, as_text, written_list
+from bench.user_data.values import as_label, as_text, is_cell_error, written_list
 
 PLAIN = Labelling()
 IOB2 = Tagging()
@@ -40,10 +40,12 @@ class ReadingRules:
     def text(self, row: Mapping[str, Any], role: str) -> str:
         """The value of a part as text; '' where it is missing."""
         column = self.columns.get(role, "")
-        return as_text(row.get(column), self.names.get(column))
+        return "" if is_cell_error(row.get(column)) else as_text(row.get(column), self.names.get(column))
 
     def label(self, row: Mapping[str, Any]) -> str:
         column = self.columns["label"]
+        if is_cell_error(row.get(column)):
+            return ""
         found = as_label(single_label(row.get(column)), self.names.get(column))
         return plain_number(found, self.numbers) if self.numbers else found
 

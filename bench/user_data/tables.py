@@ -181,6 +181,12 @@ def _records(value: Any) -> tuple[Sequence[RawRow], str] | None:
         names, rows = list(map(str, value["columns"])), value["data"]
         if all(isinstance(row, list) and len(row) == len(names) for row in rows):
             return [dict(zip(names, row, strict=True)) for row in rows], "lists of values under 'data'"
+    for key, item in value.items():  # annotators write null for a text that was skipped
+        pairs = [pair for pair in item if pair is not None] if isinstance(item, list) else []
+        if pairs and all(map(_is_annotated, pairs)):
+            return [
+                {"text": text, **about} for text, about in pairs
+            ], f"pairs of a text and its spans under '{key}'"
     lists = {key: item for key, item in value.items() if _are_objects(item) and item}
     for about in ("fields", "features"):  # other programs describe columns under these keys
         lists.pop(about, None)

@@ -16,6 +16,19 @@ INVISIBLE = "\u200b\u200c\u200d\u200e\u200f\u2060\ufeff\u00ad"
 EMPTY_SET = "set()"
 
 
+CELL_ERROR = re.compile(
+    r"#(N/A|N/D|NV|YOK|Н/Д|GETTING_DATA|[¡¿]?("
+    r"REF|VALUE|NAME|NUM|NULL|DIV/0|SPILL|CALC|BEZUG|WERT|ZAHL|ÜBERLAUF|VALEUR|NOM|NOMBRE|NUL|VALOR|NULO|RIF|VALORE|"
+    r"NOME|BAŞV|DEĞER|AD|SAYI|BOŞ|SAYI/0|ССЫЛКА|ЗНАЧ|ИМЯ|ЧИСЛО|ПУСТО|ДЕЛ/0)[!?])"
+)
+"""What spreadsheets write into a cell whose formula failed, in the languages of their menus."""
+
+
+def is_cell_error(value: Any) -> bool:
+    """Whether a cell holds the error of a spreadsheet, which is a missing value."""
+    return isinstance(value, str) and value[:1] == "#" and bool(CELL_ERROR.fullmatch(value.strip()))
+
+
 def as_text(value: Any, names: Sequence[str] | None = None) -> str:
     """A stored value as text without blanks around it: missing is '', a whole float is an int, a number with
     a name is its name."""

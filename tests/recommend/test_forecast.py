@@ -9,7 +9,7 @@ import pytest
 
 from bench.contracts import Cell
 from bench.data.sources import Sources
-from bench.recommend.forecast import START, Reach, reach, reached
+from bench.recommend.forecast import Pace, Reach, reach, reached
 from bench.recommend.successive_halving import Bracket
 from bench.recommend.views import Selection
 from bench.registry import Registry, discover
@@ -22,7 +22,7 @@ def one_second_a_hundred_rows(_: str, rows: int) -> float:
     return rows / 100
 
 
-@pytest.mark.parametrize(("budget", "rows"), [(12, 0), (20, 100), (80, 400)])
+@pytest.mark.parametrize(("budget", "rows"), [(2, 0), (10, 100), (70, 400)])
 def test_a_larger_budget_reaches_more_rows(budget: float, rows: int) -> None:
     assert reached(ALL, SIZES, budget, one_second_a_hundred_rows) == rows
 
@@ -30,7 +30,7 @@ def test_a_larger_budget_reaches_more_rows(budget: float, rows: int) -> None:
 def test_no_budget_is_spent_beyond_its_end() -> None:
     """Whatever the budget, the rounds that are foreseen fit into it."""
     for budget in range(5, 200, 5):
-        spent = START
+        spent = 0.0
         rows = reached(ALL, SIZES, budget, one_second_a_hundred_rows)
         if rows:
             spent += len(ALL) * rows / 100
@@ -38,26 +38,33 @@ def test_no_budget_is_spent_beyond_its_end() -> None:
 
 
 @pytest.fixture
-def foreseen(toy_cell: Callable[..., Cell], toy_plugin: Path, tmp_path: Path) -> Callable[[float], Reach]:
+def foreseen(toy_cell: Callable[..., Cell], toy_plugin: Path, tmp_path: Path) -> Callable[..., Reach]:
     view = Selection("toy-sentiment")
     registry = Registry(discover([toy_plugin, view]), Sources(cache=tmp_path))
     splits = registry.task(view.name).splits(registry.sources)
     cell = toy_cell("full")
     sizes = (len(splits.train) // 4, len(splits.train) // 2, len(splits.train))
 
-    def find(budget: float) -> Reach:
+    def find(budget: float, slowness: float = 1.0) -> Reach:
         bracket = Bracket(
             "toy-sentiment", view.name, ALL, cell.backbone, cell.recipe, budget, tmp_path / "run"
         )
-        return reach(bracket, sizes, splits, registry, "cpu")
+        return reach(bracket, sizes, splits, registry, Pace("cpu", slowness))
 
     return find
 
 
-def test_the_budget_that_is_named_reaches_all(foreseen: Callable[[float], Reach]) -> None:
-    short = foreseen(START * 0.5)
+def test_the_budget_that_is_named_reaches_all(foreseen: Callable[..., Reach]) -> None:
+    short = foreseen(3.0)
     assert short.rows < short.of
     assert foreseen(short.enough * 1.05).rows == short.of
+
+
+def test_a_busy_machine_needs_a_larger_budget(foreseen: Callable[..., Reach]) -> None:
+    idle, busy = foreseen(3.0), foreseen(3.0, slowness=7.0)
+    assert busy.enough > 2 * idle.enough
+    assert foreseen(idle.enough * 1.05).rows == idle.of
+    assert foreseen(idle.enough * 1.05, slowness=7.0).rows < idle.of
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -15,7 +16,7 @@ from bench.contracts import BenchError, Cell
 from bench.data.sources import Sources
 from bench.executors.contract import Options
 from bench.recommend import answer as answering
-from bench.recommend import budget, successive_halving
+from bench.recommend import budget, reserve, successive_halving
 from bench.recommend.answer import Terms, answer
 from bench.recommend.budget import Budgeted, BudgetSpent
 from bench.recommend.views import Selection
@@ -63,9 +64,11 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     """The clock of everything that keeps to a budget, without the timer of the system."""
     made = Clock()
     fake = SimpleNamespace(monotonic=made.monotonic, perf_counter=time.perf_counter)
-    for module in (answering, budget, successive_halving):
+    fake.thread_time = time.thread_time
+    for module in (answering, budget, reserve, successive_halving):
         monkeypatch.setattr(module, "time", fake)
-    monkeypatch.setattr(budget, "signal", SimpleNamespace())
+    monkeypatch.setattr(budget, "_by_timer", lambda _: nullcontext())
+    monkeypatch.setattr(reserve, "slowness", lambda: 1.0)
     return made
 
 
@@ -74,7 +77,8 @@ def test_a_budget_is_checked_at_every_point_of_a_curve_and_after_every_cell(
 ) -> None:
     cell = toy_cell()
     record = Record(cell=cell, fingerprint="x", status="failed")
-    screen = Budgeted(Paced(clock, 4.0), clock.now + 10)
+    end = clock.now + 10
+    screen = Budgeted(Paced(clock, 4.0), lambda: end)
     screen.point(cell, POINT)
     screen.cell_done(record)
     with pytest.raises(BudgetSpent):

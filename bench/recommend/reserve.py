@@ -1,0 +1,121 @@
+"""What is kept of a budget for its end: judging, tables and leaving, as slow as this machine is in these seconds.
+
+The end of an answer computes for a known time, and takes longer where other processes have the cores. So the
+reserve is seconds of computing, measured while the rounds run, times how slow the machine is now."""
+
+from __future__ import annotations
+
+import sys
+import threading
+import time
+from collections import deque
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from importlib import import_module
+
+SPIN = 0.03
+"""Seconds of computing that a measurement takes: several slices of the scheduler, as a process that slept gets its
+first one at once."""
+
+EVERY = 5.0
+"""Seconds between two measurements."""
+
+REMEMBERED = 6
+"""Measurements of which the slowest counts."""
+
+CLOSING = 0.5
+"""Seconds of computing from the last cell to the end of the process, without judging scores."""
+
+IMPORTING = 0.9
+"""Seconds of computing that the imports of NEEDED take."""
+
+JUDGING = 0.3
+"""Seconds of computing that a look at the scores of few cells takes."""
+
+START = 5.0
+"""Seconds of computing until a worker has imported torch and loaded an encoder."""
+
+LARGEST = 0.5
+"""The most of a budget that is kept."""
+
+NEEDED = (
+    "scipy.stats",
+    "statsmodels.stats.contingency_tables",
+    "bench.analysis.tables.build",
+    "plotext",
+)
+"""What the end of an answer imports."""
+
+FLOOR = ("bench.models.counts",)
+"""What the floor imports, which is left out where the time is up."""
+
+
+def slowness() -> float:
+    """Seconds that pass while this thread computes for one: 1 on an idle machine."""
+    began, computed = time.perf_counter(), time.thread_time()
+    while (used := time.thread_time() - computed) < SPIN:
+        sum(range(1_000))
+    return max(1.0, (time.perf_counter() - began) / used)
+
+
+@dataclass
+class Reserve:
+    """The reserve of a budget of `budget` seconds that ends at `end` on time.monotonic().
+
+    judging: the most seconds of computing that a look at all scores has taken so far. scored: a cell has a
+    score, so there is an answer."""
+
+    budget: float
+    end: float
+    judging: float = JUDGING
+    scored: bool = False
+    _seen: deque[float] = field(default_factory=lambda: deque(maxlen=REMEMBERED))
+    _last: float = float("-inf")
+
+    def slowest(self) -> float:
+        """How slow the machine was at its slowest in the last half minute."""
+        if time.monotonic() - self._last >= EVERY:
+            self._seen.append(slowness())
+            self._last = time.monotonic()
+        return max(self._seen)
+
+    def closing(self) -> float:
+        """Seconds from the last cell to the end of the process."""
+        importing = 0.0 if set(NEEDED) <= set(sys.modules) else IMPORTING
+        return min((CLOSING + self.judging + importing) * self.slowest(), LARGEST * self.budget)
+
+    def starting(self) -> float:
+        """Seconds until a new worker can train."""
+        return START * self.slowest()
+
+    def last_cell(self) -> float:
+        """When the last cell must end, on time.monotonic()."""
+        return self.end - self.closing()
+
+    def last_round(self, share: float) -> float:
+        """When the rounds must end: judging them, and `share` of the budget once there is an answer, come before
+        the last cell's end."""
+        kept = self.judging * self.slowest() + (share * self.budget if self.scored else 0.0)
+        return max(self.last_cell() - kept, self.end - LARGEST * self.budget)
+
+    def note_score(self) -> None:
+        self.scored = True
+
+    @contextmanager
+    def timing(self) -> Iterator[None]:
+        """Learn from a look at all scores what the one at the end will take."""
+        computed = time.thread_time()
+        yield
+        self.judging = max(self.judging, time.thread_time() - computed)
+
+
+def import_ahead() -> None:
+    """Import what the end of an answer needs, and its floor, while workers train and this process waits."""
+
+    def load() -> None:
+        for name in (*NEEDED, *FLOOR):
+            with suppress(ImportError):  # whoever needs it says so
+                import_module(name)
+
+    threading.Thread(target=load, daemon=True).start()

@@ -1,0 +1,139 @@
+"""What is kept of a budget grows with the load, on a clock that the test moves."""
+
+from __future__ import annotations
+
+import threading
+import time
+from types import SimpleNamespace
+
+import pytest
+
+from bench.recommend import reserve as module
+from bench.recommend.budget import BudgetSpent, until
+from bench.recommend.reserve import CLOSING, EVERY, JUDGING, LARGEST, REMEMBERED, START, Reserve
+from bench.runs import processes
+
+END = 1_090.0
+
+
+class Machine:
+    """A clock, and how slow the machine is."""
+
+    def __init__(self) -> None:
+        self.now, self.slowness, self.computed, self.measured = 1_000.0, 1.0, 0.0, 0
+
+    def measure(self) -> float:
+        self.measured += 1
+        return self.slowness
+
+
+@pytest.fixture
+def machine(monkeypatch: pytest.MonkeyPatch) -> Machine:
+    made = Machine()
+    fake = SimpleNamespace(monotonic=lambda: made.now, thread_time=lambda: made.computed)
+    monkeypatch.setattr(module, "time", fake)
+    monkeypatch.setattr(module, "slowness", made.measure)
+    monkeypatch.setattr(module, "NEEDED", ())
+    return made
+
+
+def test_the_reserve_grows_with_the_load(machine: Machine) -> None:
+    assert Reserve(90, END).last_cell() == pytest.approx(END - (CLOSING + JUDGING))
+    machine.slowness = 8.0
+    assert Reserve(90, END).last_cell() == pytest.approx(END - 8 * (CLOSING + JUDGING))
+    assert Reserve(90, END).starting() == 8 * START
+
+
+def test_the_reserve_includes_what_is_not_imported_yet(
+    machine: Machine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = Reserve(90, END).closing()
+    monkeypatch.setattr(module, "NEEDED", ("not_imported_yet",))
+    assert Reserve(90, END).closing() == pytest.approx(before + module.IMPORTING)
+
+
+def test_the_slowest_of_the_last_half_minute_counts(machine: Machine) -> None:
+    reserve = Reserve(90, END)
+    machine.slowness = 9.0
+    assert reserve.slowest() == 9.0
+    machine.slowness = 1.0
+    for _ in range(REMEMBERED - 1):
+        machine.now += EVERY
+        assert reserve.slowest() == 9.0
+    machine.now += EVERY
+    assert reserve.slowest() == 1.0
+
+
+def test_the_machine_is_measured_every_five_seconds(machine: Machine) -> None:
+    reserve = Reserve(90, END)
+    for _ in range(10):
+        reserve.last_round(0.1)
+        machine.now += EVERY / 5
+    assert machine.measured == 2
+
+
+def test_a_look_at_the_scores_teaches_what_the_last_one_takes(machine: Machine) -> None:
+    reserve = Reserve(90, END)
+    before = reserve.closing()
+    with reserve.timing():
+        machine.computed += JUDGING + 2
+    assert reserve.closing() == pytest.approx(before + 2)
+
+
+def test_time_for_the_test_rows_is_kept_once_there_is_an_answer(machine: Machine) -> None:
+    reserve = Reserve(90, END)
+    before = reserve.last_round(0.1)
+    reserve.note_score()
+    assert reserve.last_round(0.1) == pytest.approx(before - 9)
+    assert reserve.last_cell() > reserve.last_round(0.1)
+
+
+def test_half_of_a_budget_is_for_training_however_busy_the_machine(machine: Machine) -> None:
+    machine.slowness = 1_000.0
+    reserve = Reserve(90, END)
+    reserve.note_score()
+    assert reserve.last_round(0.1) == END - LARGEST * 90
+    assert reserve.last_cell() == END - LARGEST * 90
+
+
+def test_a_deadline_that_moves_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    """By the real timer: it looks again, as the machine may have become busy."""
+    monkeypatch.setattr("bench.recommend.budget.LOOK", 0.05)
+    began = time.monotonic()
+
+    def moving() -> float:
+        return began + (60 if time.monotonic() < began + 0.2 else 0)
+
+    with pytest.raises(BudgetSpent), until(moving):
+        time.sleep(30)
+    assert time.monotonic() - began < 20
+
+
+def test_a_budget_ends_in_a_thread_too() -> None:
+    """In the middle of a loop that knows nothing of a budget, such as over batches that are encoded."""
+    found: list[str] = []
+
+    def work() -> None:
+        began = time.monotonic()
+        try:
+            with until(lambda: began + 0.1):
+                while time.monotonic() - began < 60:
+                    time.sleep(0.01)
+            found.append("not interrupted")
+        except BudgetSpent:
+            found.append("interrupted")
+        time.sleep(0.05)  # nothing comes later
+        with until(lambda: began + 600):
+            pass
+        found.append("over")
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    thread.join(50)
+    assert found == ["interrupted", "over"]
+
+
+def test_a_budget_begins_with_the_process() -> None:
+    before = processes.began()
+    assert before < time.monotonic()
+    assert processes.began() == pytest.approx(before, abs=0.5)

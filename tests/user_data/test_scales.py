@@ -1,0 +1,138 @@
+"""A test file that writes its labels in another way than the training file: refused, with what differs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bench.contracts import BenchError
+from tests.support.user_files import opened
+
+FIVE = [str(1 + n % 5) for n in range(40)]
+
+
+def files(folder: Path, train: Sequence[str], test: Sequence[str]) -> tuple[Path, Path]:
+    paths = folder / "train.csv", folder / "test.csv"
+    for path, labels in zip(paths, (train, test), strict=True):
+        rows = [f"a text of {path.stem} number {n},{label}" for n, label in enumerate(labels)]
+        path.write_text("\n".join(["text,rating", *rows]))
+    return paths
+
+
+def read(
+    folder: Path, train: Sequence[str], test: Sequence[str], adapter: str, role: str = "test_data"
+) -> Any:
+    first, second = files(folder, train, test)
+    return opened(first, adapter=adapter, **{role: str(second)})
+
+
+@pytest.mark.parametrize("role", ["test_data", "validation_data"])
+@pytest.mark.parametrize(
+    ("train", "test"),
+    [
+        (FIVE, ["0", "1"] * 10),
+        (FIVE, [f"{n / 20:g}" for n in range(20)]),
+        (FIVE, [str(1 + n % 10) for n in range(20)]),
+        ([str(1 + n % 10) for n in range(40)], [str(1 + n % 5) for n in range(20)]),
+        (["0", "1"] * 20, FIVE[:20]),
+    ],
+    ids=[
+        "0 or 1 after 1-5",
+        "shares after 1-5",
+        "1-10 after 1-5",
+        "1-5 after 1-10",
+        "1-5 after 0 or 1",
+    ],
+)
+def test_ratings_on_another_scale_are_refused(
+    train: list[str], test: list[str], role: str, tmp_path: Path
+) -> None:
+    with pytest.raises(BenchError) as error:
+        read(tmp_path, train, test, "sentiment", role)
+    assert error.value.code == "other-scale"
+
+
+def test_zero_after_minus_one_and_one_is_neutral_and_so_untrained(tmp_path: Path) -> None:
+    with pytest.raises(BenchError) as error:
+        read(tmp_path, ["-1", "1"] * 20, ["0", "1"] * 10, "sentiment")
+    assert error.value.code == "untrained-class"
+
+
+def test_ratings_on_the_same_scale_are_read(tmp_path: Path) -> None:
+    found = read(tmp_path, FIVE, FIVE[:20], "sentiment")
+    assert [row.label for row in found.splits.test[:5]] == [
+        "negative", "negative", "neutral", "positive", "positive",
+    ]  # fmt: skip
+
+
+def test_one_rating_that_training_lacks_is_on_its_scale(tmp_path: Path) -> None:
+    train = [str(2 + n % 4) for n in range(40)]
+    assert len(read(tmp_path, train, [*FIVE[1:5] * 9, "1"], "sentiment").splits.test) == 37
+
+
+def numbers(count: int, low: float, high: float) -> list[str]:
+    return [f"{low + (high - low) * n / (count - 1):.3f}" for n in range(count)]
+
+
+@pytest.mark.parametrize("test", [numbers(30, 0, 0.9), numbers(30, 10, 50), numbers(30, -5, 0)], ids=str)
+def test_numbers_beyond_those_of_training_are_refused(test: list[str], tmp_path: Path) -> None:
+    with pytest.raises(BenchError) as error:
+        read(tmp_path, numbers(60, 1, 5), test, "regression")
+    assert error.value.code == "other-scale"
+
+
+@pytest.mark.parametrize(
+    ("test", "is_said"),
+    [(numbers(30, 0, 1), True), (numbers(30, 0.2, 4.9), False), (numbers(5, 0, 1), False)],
+)
+def test_numbers_of_a_small_part_of_the_scale_are_pointed_out(
+    test: list[str], is_said: bool, tmp_path: Path
+) -> None:
+    found = read(tmp_path, numbers(60, 0, 5), test, "regression")
+    assert any(note.startswith("look:") and "on one scale" in note for note in found.notes) is is_said
+
+
+@pytest.mark.parametrize(
+    ("train", "test", "said"),
+    [
+        (["Sports", "Politics"], ["sports", "politics"], "'Politics'"),
+        (["card arrival", "top up"], ["card_arrival", "top_up"], "'card arrival'"),
+        (["01", "02"], ["1", "2"], "'01'"),
+        (["neg", "pos"], ["0", "1"], "training has words (neg, pos)"),
+        (["0", "1"], ["neg", "pos"], "training has numbers (0, 1)"),
+        (["neg", "pos"], ["neg", "neutral"], "add rows of it"),
+    ],
+    ids=str,
+)
+def test_classes_in_another_spelling_are_named(
+    train: list[str], test: list[str], said: str, tmp_path: Path
+) -> None:
+    with pytest.raises(BenchError) as error:
+        read(tmp_path, train * 20, test * 10, "classification")
+    assert error.value.code == "untrained-class"
+    assert said in str(error.value)
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        lambda found: found.replace("text,rating", "Text,rating"),
+        lambda found: found.replace("text,", "review,", 1),
+    ],
+)
+def test_other_names_of_columns_are_refused(wrong: Callable[[str], str], tmp_path: Path) -> None:
+    first, second = files(tmp_path, FIVE, FIVE[:20])
+    second.write_text(wrong(second.read_text()))
+    with pytest.raises(BenchError) as error:
+        opened(first, adapter="classification", test_data=str(second))
+    assert error.value.code == "different-columns"
+
+
+def test_a_test_file_that_is_the_training_file_is_a_leak(tmp_path: Path) -> None:
+    first, _ = files(tmp_path, FIVE, FIVE)
+    with pytest.raises(BenchError) as error:
+        opened(first, adapter="classification", test_data=str(first))
+    assert error.value.code == "leak"
