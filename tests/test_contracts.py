@@ -77,6 +77,45 @@ def test_a_phase_in_which_nothing_learns_is_an_error() -> None:
     assert error.value.code == "nothing-learns"
 
 
+@pytest.mark.parametrize(
+    ("rates", "learns"),
+    [
+        ((("layers.0.*", 1e-4), ("*", FROZEN)), True),
+        ((("layer.0.*", 1e-4), ("*", FROZEN)), False),  # misspelt: the head alone would learn
+        ((("layers.*.lora_*", 1e-4), ("*", FROZEN)), False),  # nothing was inserted
+        ((("*", FROZEN), ("layers.0.*", 1e-4)), False),  # the first match wins
+        ((("*", FROZEN),), True),  # the head alone is meant
+    ],
+)
+def test_rates_that_no_parameter_of_the_encoder_gets_are_an_error(rates: Any, learns: bool) -> None:
+    phases = (Phase(1.0, rates),)
+    if learns:
+        check_coverage(Given(phases), phases, PARAMETERS)
+        return
+    with pytest.raises(BenchError, match="'given', phase 1: nothing of this encoder learns") as error:
+        check_coverage(Given(phases), phases, PARAMETERS)
+    assert error.value.code == "no-parameter-matches"
+
+
+@pytest.mark.parametrize(
+    "options", [{"reinit": "2"}, {"reinit": 1.5}, {"reinit": True}, {"anchor": "x"}, {"anchor": None}]
+)
+def test_an_option_of_every_strategy_has_its_type(options: dict[str, Any]) -> None:
+    """Also as the default of a plug-in's own class, which no suite sets."""
+    assert refusal(Given((Phase(1.0, (("*", 1e-4),)),), **options)) == "wrong-option"
+
+
+def test_whatever_adapt_raises_is_one_line() -> None:
+    class Raises(Given):
+        def adapt(self, encoder: Any) -> None:
+            encoder.insert_loar(8)
+
+    with pytest.raises(BenchError, match="strategy 'given', adapt raised AttributeError") as error:
+        Raises().checked_adapt(object())  # pyright: ignore[reportArgumentType]
+    assert error.value.code == "adapt-raised"
+    assert "\n" not in str(error.value)
+
+
 def test_no_phase_is_an_error() -> None:
     assert refusal(Given()) == "no-phase"
 
