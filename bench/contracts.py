@@ -228,18 +228,6 @@ class Strategy(ABC):
         """Insert modules into the encoder (LoRA, adapters). Called once, before the phases; what is inserted
         has names that `rates` can match."""
 
-    def checked_adapt(self, encoder: Insertable) -> None:
-        """`adapt`, or a BenchError that names this strategy and what it raised."""
-        try:
-            self.adapt(encoder)
-        except BenchError:
-            raise
-        except (Exception, SystemExit, GeneratorExit) as error:  # a plug-in may raise anything
-            raise BenchError(
-                f"strategy '{self.name}', adapt raised {type(error).__name__}: {' '.join(str(error).split())}",
-                code="adapt-raised",
-            ) from error
-
     def checked_phases(self, depth: int) -> tuple[Phase, ...]:
         """The phases, or a BenchError that names this strategy and what is wrong with it."""
         try:

@@ -105,17 +105,6 @@ def test_an_option_of_every_strategy_has_its_type(options: dict[str, Any]) -> No
     assert refusal(Given((Phase(1.0, (("*", 1e-4),)),), **options)) == "wrong-option"
 
 
-def test_whatever_adapt_raises_is_one_line() -> None:
-    class Raises(Given):
-        def adapt(self, encoder: Any) -> None:
-            encoder.insert_loar(8)
-
-    with pytest.raises(BenchError, match="strategy 'given', adapt raised AttributeError") as error:
-        Raises().checked_adapt(object())  # pyright: ignore[reportArgumentType]
-    assert error.value.code == "adapt-raised"
-    assert "\n" not in str(error.value)
-
-
 def test_no_phase_is_an_error() -> None:
     assert refusal(Given()) == "no-phase"
 

@@ -195,7 +195,7 @@ def build(cell: Cell, group: CellGroup, context: RunContext) -> tuple[Model, Pla
         torch.manual_seed(derived_seed(cell.seed, "reinitialised"))
         backbone.reinitialise(strategy.reinit)
         torch.manual_seed(derived_seed(cell.seed, "inserted"))
-        strategy.checked_adapt(backbone)
+        strategy.adapt(backbone)
     changed = backbone.blocks_of(set(backbone.named_parameters()) ^ set(given.named_parameters()))
     changed |= set(range(given.depth + 1 - strategy.reinit, given.depth + 1))
     with torch.random.fork_rng(devices=[]):
