@@ -147,6 +147,8 @@ class Phase:
         of_task = self.solver != "adamw" or self.patience or self.select or self.freeze
         if self.objective != "task" and of_task:
             return f"the objective {self.objective} takes neither a solver nor patience, select or freeze"
+        if self.objective != "task" and not any(rate for _, rate in pairs):
+            return f"the objective {self.objective} trains the encoder alone, and no rate lets it learn"
         return ""
 
 

@@ -138,6 +138,14 @@ def test_a_phase_says_what_is_wrong_with_it(wrong: dict[str, Any], named: str) -
     assert "\n" not in str(error.value)
 
 
+@pytest.mark.parametrize("objective", ["masked-lm", "contrastive"])
+def test_training_before_the_task_lets_the_encoder_learn(objective: Any) -> None:
+    before = Phase(1.0, objective=objective)
+    with pytest.raises(BenchError, match=r"phase 1: .* no rate lets it learn") as error:
+        Given((before, Phase(1.0))).checked_phases(6)
+    assert error.value.code == "wrong-phase"
+
+
 def test_what_is_no_phase_is_named_by_its_number() -> None:
     stages: Any = (Phase(0.5), "all")
     assert refusal(Given(stages)) == "wrong-phase"
