@@ -147,6 +147,8 @@ class Phase:
         of_task = self.solver != "adamw" or self.patience or self.select or self.freeze
         if self.objective != "task" and of_task:
             return f"the objective {self.objective} takes neither a solver nor patience, select or freeze"
+        if self.objective != "task" and not any(rate for _, rate in pairs):
+            return f"the objective {self.objective} trains the encoder alone, and no rate lets it learn"
         return ""
 
 
@@ -272,6 +274,13 @@ class Strategy(ABC):
 
     def _check_options(self, depth: int) -> None:
         """BenchError where an option that every strategy has does not fit an encoder of `depth` layers."""
+        if type(self.reinit) is not int or not _is_number(self.anchor):
+            name = "anchor" if type(self.reinit) is int else "reinit"
+            raise BenchError(
+                f"strategy '{self.name}': {name} is {_shown(getattr(self, name))}; it must be a "
+                f"{'whole number' if name == 'reinit' else 'number'}",
+                code="wrong-option",
+            )
         if not 0 <= self.reinit <= depth:
             raise BenchError(
                 f"strategy '{self.name}' does not fit an encoder of {depth} layers: reinit={_shown(self.reinit)} "
@@ -311,8 +320,10 @@ class Strategy(ABC):
 
 
 def check_coverage(strategy: Strategy, phases: Sequence[Phase], parameters: Iterable[str]) -> None:
-    """BenchError where a phase leaves one of the named parameters without a rate, or trains none."""
+    """BenchError where a phase leaves one of the named parameters without a rate, trains none, or has rates for the
+    encoder that none of its parameters gets."""
     names = list(parameters)
+    encoder = [name for name in names if not name.startswith("head.")]
     for number, phase in enumerate(phases, 1):
         try:
             rates = [phase.rate(name) for name in names]
@@ -324,6 +335,13 @@ def check_coverage(strategy: Strategy, phases: Sequence[Phase], parameters: Iter
         if not any(rates):
             raise BenchError(
                 f"strategy '{strategy.name}', phase {number}: nothing learns", code="nothing-learns"
+            )
+        meant = [pattern for pattern, rate in phase.rates if rate]
+        if meant and encoder and not any(map(phase.rate, encoder)):
+            raise BenchError(
+                f"strategy '{strategy.name}', phase {number}: nothing of this encoder learns, since no parameter "
+                f"(such as '{encoder[-1]}') is matched by {', '.join(map(repr, meant))}",
+                code="no-parameter-matches",
             )
 
 

@@ -382,6 +382,7 @@ def _collect(modules: Iterable[ModuleType], base: type[T]) -> dict[str, type[T]]
             if not inspect.isclass(cls) or not issubclass(cls, base) or cls.__module__ != module.__name__:
                 continue
             if inspect.isabstract(cls):
+                _check_unfinished(cls)
                 continue
             _check(cls, base)
             twin = found.setdefault(cls.name, cls)
@@ -392,6 +393,18 @@ def _collect(modules: Iterable[ModuleType], base: type[T]) -> dict[str, type[T]]
                     code="duplicate-plugin",
                 )
     return dict(sorted(found.items()))
+
+
+def _check_unfinished(cls: type[Any]) -> None:
+    """BenchError where an abstract class has a name, as only plug-ins have: it would not be found."""
+    if not vars(cls).get("name"):
+        return
+    missing = ", ".join(f"`{name}`" for name in sorted(cls.__abstractmethods__))
+    raise BenchError(
+        f"{inspect.getfile(cls)}: class {cls.__name__} lacks {missing}: write it, or leave out `name` if the class "
+        "is a base of others",
+        code="unfinished-plugin",
+    )
 
 
 def _check(cls: type[Strategy] | type[Task], base: type) -> None:
@@ -415,6 +428,10 @@ def _check(cls: type[Strategy] | type[Task], base: type) -> None:
             )
     if issubclass(cls, Task):
         _check_headline(cls, where)
+    elif cls.needs not in ("", "cuda"):
+        raise BenchError(
+            f"{where}: `needs` is {cls.needs!r:.60}; it must be '' or 'cuda'", code="wrong-plugin"
+        )
 
 
 def _check_headline(cls: type[Task], where: str) -> None:

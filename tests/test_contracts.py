@@ -77,6 +77,34 @@ def test_a_phase_in_which_nothing_learns_is_an_error() -> None:
     assert error.value.code == "nothing-learns"
 
 
+@pytest.mark.parametrize(
+    ("rates", "learns"),
+    [
+        ((("layers.0.*", 1e-4), ("*", FROZEN)), True),
+        ((("layer.0.*", 1e-4), ("*", FROZEN)), False),  # misspelt: the head alone would learn
+        ((("layers.*.lora_*", 1e-4), ("*", FROZEN)), False),  # nothing was inserted
+        ((("*", FROZEN), ("layers.0.*", 1e-4)), False),  # the first match wins
+        ((("*", FROZEN),), True),  # the head alone is meant
+    ],
+)
+def test_rates_that_no_parameter_of_the_encoder_gets_are_an_error(rates: Any, learns: bool) -> None:
+    phases = (Phase(1.0, rates),)
+    if learns:
+        check_coverage(Given(phases), phases, PARAMETERS)
+        return
+    with pytest.raises(BenchError, match="'given', phase 1: nothing of this encoder learns") as error:
+        check_coverage(Given(phases), phases, PARAMETERS)
+    assert error.value.code == "no-parameter-matches"
+
+
+@pytest.mark.parametrize(
+    "options", [{"reinit": "2"}, {"reinit": 1.5}, {"reinit": True}, {"anchor": "x"}, {"anchor": None}]
+)
+def test_an_option_of_every_strategy_has_its_type(options: dict[str, Any]) -> None:
+    """Also as the default of a plug-in's own class, which no suite sets."""
+    assert refusal(Given((Phase(1.0, (("*", 1e-4),)),), **options)) == "wrong-option"
+
+
 def test_no_phase_is_an_error() -> None:
     assert refusal(Given()) == "no-phase"
 
@@ -108,6 +136,14 @@ def test_a_phase_says_what_is_wrong_with_it(wrong: dict[str, Any], named: str) -
         Given((phase,)).checked_phases(6)
     assert error.value.code == "wrong-phase"
     assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize("objective", ["masked-lm", "contrastive"])
+def test_training_before_the_task_lets_the_encoder_learn(objective: Any) -> None:
+    before = Phase(1.0, objective=objective)
+    with pytest.raises(BenchError, match=r"phase 1: .* no rate lets it learn") as error:
+        Given((before, Phase(1.0))).checked_phases(6)
+    assert error.value.code == "wrong-phase"
 
 
 def test_what_is_no_phase_is_named_by_its_number() -> None:

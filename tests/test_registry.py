@@ -212,6 +212,22 @@ def test_a_name_that_cannot_be_a_folder_is_an_error(tmp_path: Path, name: str) -
     assert refusal(write(tmp_path / "mine.py", STRATEGY.format(name=name)))[0] == "unsafe-name"
 
 
+@pytest.mark.parametrize(
+    ("text", "method"), [(STRATEGY, "phases"), (TASK, "splits")], ids=["strategy", "task"]
+)
+def test_a_plug_in_without_its_method_is_named(tmp_path: Path, text: str, method: str) -> None:
+    """A misspelt method leaves the class abstract, and it would not be found."""
+    text = text.format(name="mine").replace(f"def {method}(", f"def {method}_of(")
+    code, line = refusal(write(tmp_path / "mine.py", text))
+    assert code == "unfinished-plugin"
+    assert f"`{method}`" in line
+
+
+def test_a_base_class_without_a_name_is_no_plug_in(tmp_path: Path) -> None:
+    base = STRATEGY.format(name="mine").replace('name = "mine"', "").replace("def phases(", "def phases_of(")
+    assert discover([write(tmp_path / "mine.py", base)]).strategies == discover().strategies
+
+
 @pytest.mark.parametrize("name", ["5", "('a', 'b')", "property(lambda self: 'x')"])
 def test_a_name_that_is_no_text_is_an_error(tmp_path: Path, name: str) -> None:
     text = STRATEGY.format(name="x").replace('name = "x"', f"name = {name}")
@@ -224,6 +240,7 @@ def test_a_name_that_is_no_text_is_an_error(tmp_path: Path, name: str) -> None:
         (STRATEGY, 'summary = "everything learns, at my rate"', "summary = 5"),
         (STRATEGY, 'summary = "everything learns, at my rate"', "paper = 'no summary'"),
         (STRATEGY, 'summary = "', 'pretrained = "no"; summary = "'),
+        (STRATEGY, 'summary = "', 'needs = "tpu"; summary = "'),
         (TASK, 'summary = "', 'version = "2"; summary = "'),
         (TASK, 'summary = "', 'head = None; summary = "'),
         (TASK, 'summary = "', 'metrics = "f1"; summary = "'),

@@ -88,8 +88,9 @@ def crossing(sizes: Sequence[int], differences: np.ndarray) -> float:
 
 
 def crossovers(lines: Mapping[Line, Mapping[int, Group]], metric: str, source: Source) -> list[Crossover]:
-    """The crossover of every pair of lines of a task at their common sizes; the line that trains fewer parameters
-    comes first."""
+    """The crossover of every pair of lines of a task at their common sizes. The line that trains fewer parameters
+    comes first, unless it is ahead at the largest size, beyond noise: a line that pays for few examples alone comes
+    first whatever it trains."""
     scores = {
         line: {
             size: found.oriented()
@@ -100,25 +101,26 @@ def crossovers(lines: Mapping[Line, Mapping[int, Group]], metric: str, source: S
     }
     pairs: dict[tuple[Line, Line], dict[int, Resampled]] = {}
     for first, second in itertools.combinations(sorted(lines, key=lambda line: _trainable(lines[line])), 2):
-        differences = {
-            size: found
-            for size in scores[first]
-            if size in scores[second] and (found := scores[second][size].minus(scores[first][size]))
-        }
+        differences = _differences(scores[first], scores[second])
         if len(differences) > 1:
             pairs[first, second] = differences
     parts = {
         (pair, size): found.components() for pair, points in pairs.items() for size, found in points.items()
     }
-    noises = {place: item.noise for place, item in intervals(parts).items()}
-    return [
-        Crossover(
-            *pair,
-            tuple(points),
-            *crossover(list(points), list(points.values()), [noises[pair, size] for size in points]),
-        )
-        for pair, points in pairs.items()
-    ]
+    found = intervals(parts)
+    crossed = []
+    for (first, second), points in pairs.items():
+        noises = [found[(first, second), size].noise for size in points]
+        turned = found[(first, second), max(points)].high < 0
+        one, other = (second, first) if turned else (first, second)
+        values = _differences(scores[one], scores[other]).values()
+        crossed.append(Crossover(one, other, tuple(points), *crossover(list(points), list(values), noises)))
+    return crossed
+
+
+def _differences(first: Mapping[int, Resampled], second: Mapping[int, Resampled]) -> dict[int, Resampled]:
+    """The second line minus the first, at their common sizes."""
+    return {size: found for size in first if size in second and (found := second[size].minus(first[size]))}
 
 
 def _trainable(points: Mapping[int, Group]) -> float:

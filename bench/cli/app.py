@@ -17,6 +17,7 @@ from bench import __version__
 from bench.cli import (
     claims,
     listing,
+    measured,
     merge,
     peers,
     power,
@@ -51,7 +52,7 @@ app = typer.Typer(
 )
 COMMAND_FILES = (
     *(run, rates, status, merge, listing),
-    *(tables, report, claims),
+    *(tables, measured, report, claims),
     regression,
     recommend,
     *(peers, profile, power, simulate),

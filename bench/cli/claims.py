@@ -35,8 +35,9 @@ def verify(
 ) -> None:
     """Say which published claims a run confirms, contradicts or cannot test: for each task, then over tasks.
 
-    Several runs together test claims on the length of training. The exit code is 0 either way: a contradiction is
-    a finding.
+    Several runs together test claims on the length of training and on bias correction.
+
+    The exit code is 0 either way: a contradiction is a finding.
 
     Example: python -m bench verify quick curve shift
     """

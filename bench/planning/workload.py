@@ -33,7 +33,8 @@ SIZES = (10_000, 1_000, 1_000)
 """Train, validation and test where neither the recipe nor the task says."""
 
 PARAMETERS = ("x.weight", "x.bias", "LayerNorm.weight", "x.lora_A.weight", "x.adapter.down.weight")
-"""Names that stand for the parameters of a layer."""
+"""Names that stand for the parameters of a layer. A phase adds names that its patterns for all layers match: methods
+of PEFT insert others."""
 
 TABLE = "embeddings.word_embeddings.weight"
 EMBEDDINGS = ("word_embeddings.weight", "LayerNorm.bias")
@@ -126,7 +127,9 @@ def only_head_learns(cell: Cell, registry: Registry) -> bool:
 
 def _frozen_blocks(phase: Phase, depth: int) -> int:
     names = [f"embeddings.{name}" for name in EMBEDDINGS]
-    names += [f"layers.{layer}.{name}" for layer in range(depth) for name in PARAMETERS]
+    inserted = [pattern[8:].replace("*", "x") for pattern, _ in phase.rates if pattern.startswith("layers.*")]
+    stand_ins = (*PARAMETERS, *(f"x{name}" for name in inserted))
+    names += [f"layers.{layer}.{name}" for layer in range(depth) for name in stand_ins]
     return frozen_blocks(phase, [name for name in names if _is_covered(phase, name)], depth)
 
 

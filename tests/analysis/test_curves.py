@@ -90,6 +90,16 @@ def test_the_table_has_a_column_a_size_and_says_where_curves_cross(run):
     assert "frozen minilm is ahead of full minilm (95% interval of the crossover: 2" in note
 
 
+def test_a_strategy_that_pays_for_few_examples_alone_comes_first_whatever_it_trains():
+    """Suite few-shot asks it of setfit, which trains as much as full."""
+    pairs = {"full": TRUTH["frozen"], "frozen": TRUTH["full"]}  # the one that trains more is ahead with few
+    run = run_of(pairs)
+    (found,) = crossovers(sized(run.records)["reviews"], "accuracy", Source(run.predictions))
+    assert (found.first, found.second) == (FULL, FROZEN)
+    assert found.low <= 256 <= found.high
+    assert found.size == pytest.approx(256, rel=0.1)
+
+
 def test_a_pair_that_never_crosses_is_said_too(run):
     (found,) = crossovers(
         {

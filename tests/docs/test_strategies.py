@@ -1,7 +1,12 @@
-"""The shares of parameters that docs/strategies.md states are those that the strategies train in MiniLM."""
+"""docs/strategies.md: the shares of parameters are those that the strategies train in MiniLM, and what was measured
+is what the committed baselines hold. After a new baseline:
+
+UPDATE_GOLDEN=1 python -m pytest tests/docs/test_strategies.py
+"""
 
 from __future__ import annotations
 
+import os
 import re
 from dataclasses import replace
 from functools import cache
@@ -10,6 +15,10 @@ from typing import Any
 import pytest
 import torch
 
+from bench.analysis.opening import open_source
+from bench.analysis.tables.measured import Only, build
+from bench.cli.measured import MARK
+from bench.cli.output import put
 from bench.contracts import Recipe
 from bench.engine.plan import Parameters, Plan
 from bench.models.heads import Head
@@ -18,9 +27,9 @@ from bench.registry import discover
 from tests.docs.pages import ROOT
 
 PLUGINS = discover()
-ROWS = re.findall(
-    r"^\| `([\w-]+)` \|.*\| ([^|]+) \| [^|]+ \| [^|]+ \|$", (ROOT / "docs/strategies.md").read_text(), re.M
-)
+PAGE = ROOT / "docs/strategies.md"
+BASELINES = sorted((ROOT / "results/baselines").glob("*.jsonl"))
+ROWS = re.findall(r"^\| `([\w-]+)` \|.*\| ([^|]+) \| [^|]+ \| [^|]+ \|$", PAGE.read_text(), re.M)
 SHARES = {name: share for name, share in ROWS if name in PLUGINS.strategies}
 
 
@@ -66,3 +75,36 @@ def test_every_strategy_is_in_the_table() -> None:
 @pytest.mark.parametrize("name", sorted(set(SHARES) - {"peft", "qlora"}))
 def test_a_strategy_trains_the_share_that_is_stated(name: str) -> None:
     assert SHARES[name] == shown(*trained(name)), trained(name)
+
+
+def section(title: str) -> str:
+    return PAGE.read_text(encoding="utf-8").partition(f"\n## {title}\n")[2].partition("\n## ")[0]
+
+
+def test_what_was_measured_is_what_the_baselines_hold(tmp_path) -> None:
+    """The command of the page, whose shell sorts the files by name."""
+    made = build(
+        [open_source(str(path)) for path in BASELINES],
+        PLUGINS.strategies,
+        Only(("movie-sentiment",), ("minilm",)),
+    )
+    copy = tmp_path / "page.md"
+    copy.write_bytes(PAGE.read_bytes())
+    put(made, copy, MARK)
+    if os.environ.get("UPDATE_GOLDEN"):
+        PAGE.write_bytes(copy.read_bytes())
+    assert PAGE.read_text(encoding="utf-8") == copy.read_text(encoding="utf-8")
+
+
+def test_every_strategy_has_a_row_of_what_was_measured() -> None:
+    rows = dict(re.findall(r"^\| ([\w-]+) +\| (\S+) ", section("What was measured"), re.M))
+    assert rows.keys() >= PLUGINS.strategies.keys()
+
+
+def test_every_strategy_has_a_case_for_it() -> None:
+    named = [
+        name
+        for cell in re.findall(r"^\| (`.*?`) \|", section("When to use which"), re.M)
+        for name in re.findall(r"`([\w-]+)`", cell)
+    ]
+    assert sorted(named) == sorted(PLUGINS.strategies)

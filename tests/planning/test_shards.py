@@ -63,6 +63,16 @@ def test_a_head_alone_costs_less_than_the_encoder(plugins: Plugins) -> None:
     assert workload.operations(frozen) < workload.operations(full) / 2
 
 
+@pytest.mark.parametrize("strategy", ["adapter", "ia3", "dora", "bitfit", "norm-tuning"])
+def test_what_learns_in_every_layer_costs_as_much_as_lora(strategy: str, plugins: Plugins) -> None:
+    """Methods of PEFT insert parameters whose names the estimate learns from their patterns alone."""
+    workload = Workload(Registry(plugins))
+    lora, other = (
+        Cell("s", "movie-sentiment", name, "minilm", 0, Recipe(train=1000)) for name in ("lora", strategy)
+    )
+    assert workload.operations(other) == pytest.approx(workload.operations(lora), rel=0.1)
+
+
 def test_more_shards_than_cells_are_refused(plugins: Plugins) -> None:
     with pytest.raises(BenchError) as error:
         part(grid(1, 2), Shard(1, 5), Registry(plugins))

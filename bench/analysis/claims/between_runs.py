@@ -1,34 +1,47 @@
-"""Claims on the recipe: the same strategy after short and after long training, which is another run."""
+"""Claims on the recipe: the same strategy after short and after long training, or with and without AdamW's bias
+correction. Each is another run, and the two may differ in nothing else."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import fields
 from typing import TypeGuard
 
 from bench.analysis.claims.conditions import Sides
-from bench.analysis.claims.evidence import Evidence, NotTestable, fits
+from bench.analysis.claims.evidence import Evidence, NotTestable, fits, where
 from bench.analysis.claims.measures import Part, estimated, minus
-from bench.analysis.claims.published import GrowthClaim, SpreadClaim
+from bench.analysis.claims.published import CorrectionClaim, GrowthClaim, SpreadClaim
 from bench.analysis.groups import Group, Key
 from bench.analysis.sizes import task_name
 from bench.analysis.statistics.over_tasks import log_spread
 from bench.analysis.statistics.resampling import resample
 from bench.contracts import Recipe
 
+Between = GrowthClaim | SpreadClaim | CorrectionClaim
 Found = tuple[Group, Evidence]
+Pair = tuple[Found, Found]
+
+MEASURED = {"serving", "forgetting", "logits"}
+"""Keys of a recipe that change what is measured and not what is learnt."""
+LENGTH = {"epochs", "warmup", "evaluations", "patience", *MEASURED}
+"""What longer training may change besides."""
 
 
-def measure_between(claim: GrowthClaim | SpreadClaim, runs: Sequence[Evidence]) -> list[Part]:
-    """The parts of a claim that needs runs with different numbers of epochs. Raises NotTestable without them."""
-    return _growth(claim, runs) if isinstance(claim, GrowthClaim) else _spreads(claim, runs)
+def measure_between(claim: Between, runs: Sequence[Evidence]) -> list[Part]:
+    """The parts of a claim that needs runs with different recipes. Raises NotTestable without them."""
+    if isinstance(claim, GrowthClaim):
+        return _growth(claim, runs)
+    return _spreads(claim, runs) if isinstance(claim, SpreadClaim) else _corrections(claim, runs)
 
 
-def is_between(claim: object) -> TypeGuard[GrowthClaim | SpreadClaim]:
+def is_between(claim: object) -> TypeGuard[Between]:
     """Whether the claim compares runs with each other."""
-    return isinstance(claim, SpreadClaim) or (isinstance(claim, GrowthClaim) and claim.by == "epochs")
+    return isinstance(claim, SpreadClaim | CorrectionClaim) or (
+        isinstance(claim, GrowthClaim) and claim.by == "epochs"
+    )
 
 
-def _groups(claim: GrowthClaim | SpreadClaim, runs: Sequence[Evidence]) -> dict[Key, list[Found]]:
+def _groups(claim: Between, runs: Sequence[Evidence]) -> dict[Key, list[Found]]:
     """The finished groups that the claim is about, by their key, from the fewest to the most epochs."""
     found: dict[Key, list[Found]] = {}
     for evidence in runs:
@@ -42,51 +55,102 @@ def _recipe(group: Group) -> Recipe:
     return group.done[0].cell.recipe
 
 
+def differing(first: Group, second: Group, free: set[str]) -> str:
+    """What else differs between the recipes and options of two groups, in words; '' where nothing does. free: keys
+    that may differ."""
+    names = [field.name for field in fields(Recipe) if field.name not in free]
+    found = [name for name in names if getattr(_recipe(first), name) != getattr(_recipe(second), name)]
+    if dict(first.done[0].cell.options) != dict(second.done[0].cell.options):
+        found.append("the strategy's options")
+    return f"the runs also differ in {', '.join(found)}" if found else ""
+
+
+def _alike(pairs: Sequence[Pair], free: set[str]) -> Pair:
+    """The first pair that differs in nothing else or, where each does, the first."""
+    return next((pair for pair in pairs if not differing(pair[0][0], pair[1][0], free)), pairs[0])
+
+
 def _growth(claim: GrowthClaim, runs: Sequence[Evidence]) -> list[Part]:
-    groups, found = _groups(claim, runs), {}
+    groups, found, reasons = _groups(claim, runs), {}, {}
     for key, own in groups.items():
         others = {_recipe(g).epochs: (g, e) for g, e in groups.get(key._replace(strategy=claim.second), [])}
-        pairs = [(item, others[_recipe(item[0]).epochs]) for item in own if _recipe(item[0]).epochs in others]
-        if key.strategy != claim.first or len(pairs) < 2:
+        both = [item for item in own if _recipe(item[0]).epochs in others]
+        pairs = [
+            (less, more)
+            for less in both
+            for more in reversed(both)
+            if _recipe(less[0]).epochs < _recipe(more[0]).epochs
+        ]
+        if key.strategy != claim.first or not pairs:
             continue
-        (less, more), metric = (pairs[0], pairs[-1]), claim.metric or own[0][0].headline
+        ends = _alike(pairs, LENGTH)
+        epochs, metric = [_recipe(group).epochs for group, _ in ends], claim.metric or own[0][0].headline
+        (less, more) = ((end, others[length]) for end, length in zip(ends, epochs, strict=True))
         first, last = (
             minus(*(resample(g, metric, e.source) for g, e in pair), share=1.0) for pair in (less, more)
         )
-        epochs = [_recipe(pair[0][0]).epochs for pair in (less, more)]
         place = f"{task_name(key.task)} {key.backbone} from {epochs[0]:g} to {epochs[1]:g} epochs"
         sides = Sides(more[0][0], more[1][0], (less[0][0], less[1][0]))
         found[place] = (sides, minus(last, first))
+        reasons[place] = differing(less[0][0], more[0][0], LENGTH)
     if not found:
         raise NotTestable(f"no runs of {claim.first} and {claim.second} with different numbers of epochs")
-    return estimated(found)
+    return [_unless(part, reasons[part.name]) for part in estimated(found)]
+
+
+def _unless(part: Part, reason: str) -> Part:
+    """The part, or why it cannot be measured."""
+    return Part(part.name, part.sides, reason=reason) if reason else part
 
 
 def _spreads(claim: SpreadClaim, runs: Sequence[Evidence]) -> list[Part]:
     parts = []
     for key, items in _groups(claim, runs).items():
-        short = [group for group, _ in items if _recipe(group).epochs <= claim.short]
+        short = [item for item in items if _recipe(item[0]).epochs <= claim.short]
         long = [
-            group
-            for group, _ in items
-            if _recipe(group).epochs >= claim.long and _recipe(group).warmup >= claim.warmup
+            item
+            for item in items
+            if _recipe(item[0]).epochs >= claim.long and _recipe(item[0]).warmup >= claim.warmup
         ]
         if key.strategy == claim.strategy and short and long:
-            parts.append(_spread(claim, key, long[-1], short[0]))
+            pairs = [(more, less) for more in reversed(long) for less in short]
+            parts.append(_spread(claim, key, _alike(pairs, LENGTH), LENGTH))
     if not parts:
         raise NotTestable(
             f"no run of {claim.strategy} with at most {claim.short:g} epochs beside one with at least "
-            f"{claim.long:g} and a warm-up of {100 * claim.warmup:g}%"
+            f"{claim.long:g} and a warm-up of {100 * claim.warmup:g}%{where(claim)}"
         )
     return parts
 
 
-def _spread(claim: SpreadClaim, key: Key, long: Group, short: Group) -> Part:
-    place, sides = f"{task_name(key.task)} {key.backbone}", Sides(long, short)
-    scores = [group.scores(claim.metric or group.headline) for group in (long, short)]
+def _corrections(claim: CorrectionClaim, runs: Sequence[Evidence]) -> list[Part]:
+    parts, free = [], {"bias_correction", *MEASURED}
+    for key, items in _groups(claim, runs).items():
+        with_it = [item for item in items if _recipe(item[0]).bias_correction]
+        without = [item for item in items if not _recipe(item[0]).bias_correction]
+        if key.strategy == claim.strategy and with_it and without:
+            pairs = [(first, second) for first in without for second in with_it]
+            parts.append(_spread(claim, key, _alike(pairs, free), free))
+    if not parts:
+        raise NotTestable(
+            f"no run of {claim.strategy} with recipe.bias_correction = false beside one with it{where(claim)}"
+        )
+    return parts
+
+
+def _spread(claim: SpreadClaim | CorrectionClaim, key: Key, pair: Pair, free: set[str]) -> Part:
+    """The logarithm of the ratio of the first group's spread over seeds to the second's."""
+    place, groups = f"{task_name(key.task)} {key.backbone}", [group for group, _ in pair]
+    part = Part(place, Sides(*groups))
+    scores = [group.scores(claim.metric or group.headline) for group in groups]
+    reasons = [differing(*groups, free)]
+    if isinstance(claim, CorrectionClaim) and _recipe(groups[0]).tune:
+        reasons.append("each seed chose its learning rate, the claim is about a fixed one")
     if min(map(len, scores)) < 2:
-        return Part(place, sides, reason="one seed has no spread")
+        reasons.append("one seed has no spread")
+    if any(reasons):
+        return _unless(part, "; ".join(filter(None, reasons)))
     try:
-        return Part(place, sides, log_spread(*scores))
+        return Part(place, part.sides, log_spread(*scores))
     except ValueError as error:
-        return Part(place, sides, reason=str(error))
+        return _unless(part, str(error))

@@ -43,6 +43,8 @@ def unmet(claim: Published, sides: Sides, evidence: Evidence) -> str:
         _steps(needs, sides),
         _growth(needs, sides),
         _layers(needs, sides, evidence),
+        _unlabelled(needs, sides),
+        _masked(needs, sides, evidence),
         _domains(needs, sides),
         _drop(claim, sides, evidence),
     )
@@ -68,8 +70,11 @@ def losers(claim: Published, sides: Sides, value: float) -> list[Group]:
 def steps(record: Record) -> int:
     """The optimizer steps of a record: the last of its learning curve or, where a baseline file has none, by its
     rows, batches and epochs. Windows of long texts make more."""
-    if record.curve:
-        return record.curve[-1].step
+    return record.curve[-1].step if record.curve else budget(record)
+
+
+def budget(record: Record) -> int:
+    """The optimizer steps that a record's recipe gives the task, where none is saved by stopping early."""
     recipe = record.cell.recipe
     return round(math.ceil(train_rows(record) / recipe.batch_size) * recipe.epochs)
 
@@ -140,6 +145,34 @@ def _layers(needs: Needs, sides: Sides, evidence: Evidence) -> str:
     if learning <= needs.layers * depth:
         return ""
     return f"{learning} of {depth} layers learn, the claim is about at most {100 * needs.layers:.0f}%"
+
+
+def _unlabelled(needs: Needs, sides: Sides) -> str:
+    """Whether the texts whose masked words `first` predicts are those of the claim."""
+    files = {record.cell.recipe.unlabelled for record in sides.first.done} - {""}
+    if needs.unlabelled == "domain" and not files:
+        return "no text of the domain: recipe.unlabelled names no file"
+    if needs.unlabelled == "task" and files:
+        return "recipe.unlabelled names a file, the claim is about the task's own texts"
+    return ""
+
+
+def _masked(needs: Needs, sides: Sides, evidence: Evidence) -> str:
+    if not needs.masked:
+        return ""
+    shares = [
+        evidence.declared.masked(record.cell) if evidence.declared else None for record in sides.first.done
+    ]
+    known = [
+        round(share * budget(record))
+        for share, record in zip(shares, sides.first.done, strict=True)
+        if share is not None
+    ]
+    if len(known) < len(shares):
+        return f"the steps of {sides.first.key.strategy} on masked words are not known"
+    if min(known) >= needs.masked:
+        return ""
+    return f"{counted(min(known), 'step')} on masked words, the claim needs {needs.masked:,}"
 
 
 def _domains(needs: Needs, sides: Sides) -> str:

@@ -56,6 +56,11 @@ class Declared:
         """Whether a solver finds the optimum, so that there is no rate to choose and no budget to converge in."""
         return any(phase.solver == "lbfgs" for phase in self._phases(cell))
 
+    def masked(self, cell: Cell) -> float | None:
+        """The steps on masked words, as a multiple of the task's; None where the phases are not known."""
+        phases = self._phases(cell)
+        return sum(phase.share for phase in phases if phase.objective == "masked-lm") if phases else None
+
     def _phases(self, cell: Cell) -> tuple[Phase, ...]:
         """None of them where the strategy is not installed, or does not fit its encoder."""
         try:

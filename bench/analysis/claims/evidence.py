@@ -44,7 +44,7 @@ class Evidence:
         if not found:
             names = dict.fromkeys((first.strategy, second.strategy))
             missing = [name for name in names if not self._has(claim, name)]
-            raise NotTestable(f"no finished run of {' and '.join(missing or names)}{_where(claim)}")
+            raise NotTestable(f"no finished run of {' and '.join(missing or names)}{where(claim)}")
         return found
 
     def _has(self, claim: Published, strategy: str) -> bool:
@@ -58,6 +58,7 @@ def fits(claim: Published, key: Key) -> bool:
     )
 
 
-def _where(claim: Published) -> str:
+def where(claim: Published) -> str:
+    """The tasks and encoders that a claim is about, in words."""
     parts = [", ".join(names) for names in (claim.tasks, claim.backbones) if names]
     return f" on {' with '.join(parts)}" if parts else " on the same task and encoder"

@@ -30,6 +30,8 @@ class Needs(BaseModel):
     rows: the examples of the test set on which the score was published, no more and no fewer.
     domains: the other test sets on which the claim was made.
     growth: the least ratio of the largest to the smallest size, or number of epochs.
+    unlabelled: in which texts `first` predicts masked words: the task's own, or a file of the domain.
+    masked: the least optimizer steps on masked words that `first` declares before the task.
     lacks: what the claim needs and this harness does not have, in words; such a claim waits.
 
     The loser is the strategy that the measured value puts on the losing side of the bound. Between two bounds both
@@ -48,6 +50,8 @@ class Needs(BaseModel):
     rows: int = Field(default=0, ge=0)
     domains: tuple[str, ...] = ()
     growth: float = Field(default=1.0, ge=1)
+    unlabelled: Literal["", "task", "domain"] = ""
+    masked: int = Field(default=0, ge=0)
     lacks: str = ""
 
 
@@ -162,6 +166,15 @@ class SpreadClaim(Ratio):
     metric: str = ""
 
 
+class CorrectionClaim(Ratio):
+    """The standard deviation over seeds without AdamW's bias correction over that with it, between runs that differ
+    in nothing else, at one learning rate."""
+
+    kind: Literal["bias-correction"]
+    strategy: str
+    metric: str = ""
+
+
 class BestClaim(Published):
     """The expected best score of `runs` seeds minus the mean over seeds."""
 
@@ -179,6 +192,7 @@ Claim = Annotated[
     | ForgettingClaim
     | RateClaim
     | SpreadClaim
+    | CorrectionClaim
     | BestClaim,
     Field(discriminator="kind"),
 ]

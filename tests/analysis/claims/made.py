@@ -8,10 +8,13 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
+from bench.analysis.claims.between_runs import is_between
+from bench.analysis.claims.conditions import budget
 from bench.analysis.claims.declared import Declared
 from bench.analysis.claims.published import (
     BestClaim,
     Claim,
+    CorrectionClaim,
     CostClaim,
     DifferenceClaim,
     ForgettingClaim,
@@ -41,11 +44,11 @@ def unchanged(record: Record) -> Record:
 @dataclass
 class Made:
     """A run in the making; records of the same test set find the same examples difficult. change: what each record
-    becomes at last."""
+    becomes at last. recipe: of all its cells."""
 
     needs: Needs
     change: Change = unchanged
-    epochs: float = 3.0
+    recipe: Recipe = field(default_factory=Recipe)
     records: list[Record] = field(default_factory=list)
     files: dict[str, Predictions] = field(default_factory=dict)
 
@@ -116,12 +119,17 @@ class Made:
             seed,
             backbone=backbone,
             curve=curve,
-            recipe=Recipe(epochs=self.epochs),
+            recipe=self.recipe,
             trainable=ALL if strategy == "full" else LEARNING,
         )
         assert record.data is not None
         data = record.data.model_copy(update={"sizes": {"train": size, "test": needs.rows or EXAMPLES}})
         options = (("layers", 1),) if strategy == "top-layers" else ()
+        if strategy == "tapt" and needs.masked:
+            options = (("passes", math.ceil(needs.masked / budget(record))),)
+            if needs.unlabelled == "domain":
+                cell = replace(record.cell, recipe=replace(self.recipe, unlabelled="domain.txt"))
+                record = record.model_copy(update={"cell": cell})
         return record.model_copy(update={"data": data, "cell": replace(record.cell, options=options)})
 
     def run(self, name: str = "made") -> Run:
@@ -147,10 +155,8 @@ def runs_with(
     """Runs in which what the claim is about has this value, on the claim's tasks or on these."""
     made = Made(claim.needs, change)
     backbone = (*claim.backbones, "minilm")[0]
-    if isinstance(claim, SpreadClaim):
-        return _of_epochs(claim, value, change, tasks)
-    if isinstance(claim, GrowthClaim) and claim.by == "epochs":
-        return _of_epochs(claim, value, change, tasks)
+    if is_between(claim):
+        return _of_recipes(claim, value, change, tasks)
     for task in claim.tasks or tasks:
         _add(made, claim, value, task, backbone)
     return [made.run()]
@@ -181,16 +187,21 @@ def _add(made: Made, claim: Claim, value: float, task: str, backbone: str) -> No
         made.add(claim.second, backbone, task, 0.6)
 
 
-def _of_epochs(claim: Claim, value: float, change: Change, tasks: Sequence[str]) -> list[Run]:
+def _of_recipes(claim: Claim, value: float, change: Change, tasks: Sequence[str]) -> list[Run]:
+    """Two runs: the second has longer training, or no bias correction."""
     runs = []
-    for name, epochs in (("short", 3.0), ("long", 20.0)):
-        made = Made(claim.needs, change, epochs)
+    other = Recipe(bias_correction=False) if isinstance(claim, CorrectionClaim) else Recipe(epochs=20.0)
+    for name, recipe in (("short", Recipe()), ("long", other)):
+        made, backbone = Made(claim.needs, change, recipe), (*claim.backbones, "minilm")[0]
         for task in tasks:
-            if isinstance(claim, SpreadClaim):
-                made.add(claim.strategy, "minilm", task, 0.6, spread=0.02 * (value if name == "long" else 1))
+            if isinstance(claim, SpreadClaim | CorrectionClaim):
+                spread = 0.02 * (value if name == "long" else 1)
+                made.add(claim.strategy, backbone, task, 0.6, spread=spread)
             elif isinstance(claim, GrowthClaim):
-                made.add(claim.first, "minilm", task, 0.6 + (value if name == "long" else 0.0))
-                made.add(claim.second, "minilm", task, 0.6)
+                made.add(claim.first, backbone, task, 0.6 + (value if name == "long" else 0.0))
+                made.add(claim.second, backbone, task, 0.6)
+        if isinstance(claim, CorrectionClaim):
+            made.records = [record.model_copy(update={"trials": ()}) for record in made.records]
         runs.append(made.run(name))
     return runs
 
@@ -203,6 +214,8 @@ def inside(claim: Claim) -> float:
         return 10.0
     if isinstance(claim, SpreadClaim):
         return 0.2
+    if isinstance(claim, CorrectionClaim):
+        return 5.0
     if claim.above is not None and claim.below is not None:
         return (claim.above + claim.below) / 2
     if isinstance(claim, CostClaim):
@@ -218,6 +231,8 @@ def outside(claim: Claim) -> float:
         return 1.0
     if isinstance(claim, SpreadClaim):
         return 5.0
+    if isinstance(claim, CorrectionClaim):
+        return 0.2
     if isinstance(claim, CostClaim):
         return (claim.above or LEARNING / ALL) / 2
     return claim.above - 0.1 if claim.above is not None else (claim.below or 0.0) + 0.1

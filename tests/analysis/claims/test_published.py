@@ -84,6 +84,18 @@ def more_layers(record: Record) -> Record:
     return record.model_copy(update={"cell": replace(record.cell, options=options)})
 
 
+def fewer_passes(record: Record) -> Record:
+    options = (("passes", 0.1),) if record.cell.strategy == "tapt" else ()
+    return record.model_copy(update={"cell": replace(record.cell, options=options)})
+
+
+def other_texts(record: Record) -> Record:
+    """Masked words of a file where the claim is about the task's texts, and the other way round."""
+    recipe = record.cell.recipe
+    recipe = replace(recipe, unlabelled="" if recipe.unlabelled else "domain.txt")
+    return record.model_copy(update={"cell": replace(record.cell, recipe=recipe)})
+
+
 MISSES: dict[str, tuple[Change, str]] = {
     "train": (fewer_rows, "training examples, the claim needs"),
     "most_train": (more_rows, "training examples, the claim is about at most 10,000"),
@@ -92,6 +104,8 @@ MISSES: dict[str, tuple[Change, str]] = {
     "converged": (still_falling, "had not converged in"),
     "layers": (more_layers, "3 of 6 layers learn, the claim is about at most 25%"),
     "rows": (lambda record: with_sizes(record, test=64), "64 test examples, the score was published on"),
+    "unlabelled": (other_texts, "recipe.unlabelled names"),
+    "masked": (fewer_passes, "on masked words, the claim needs"),
     "domains": (no_shift, "no scores on hellaswag, arc_challenge, winogrande"),
 }
 MISSED = [
