@@ -1,6 +1,6 @@
 """The smallest drop that `compare` finds in each cell of a run, against a run of the same code with other seeds.
 
-It is the worst case. Where the same seeds repeat their predictions, as they do on one machine, every change shows."""
+It is the worst case. Where the same seeds repeat their predictions, as on one machine, every change shows."""
 
 from __future__ import annotations
 
