@@ -41,6 +41,10 @@ def power(
         bool,
         typer.Option("--intervals", help="Instead: how often the intervals of tables hold the truth."),
     ] = False,
+    cells: Annotated[
+        bool,
+        typer.Option("--cells", help="Instead: the smallest drop found in each cell of recorded runs."),
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Say how small a drop `compare` finds, and how often it raises a false alarm.
@@ -49,11 +53,16 @@ def power(
     run.
 
     Example: python -m bench power results/baselines/quick.jsonl --trials 20
+
+    Example: python -m bench power results/baselines/gate.jsonl --cells
     """
     from dataclasses import asdict
 
     import numpy as np
 
+    if cells:
+        _cells(_opened(runs or ()), as_json)
+        return
     if intervals:
         _intervals(trials, as_json)
         return
@@ -66,6 +75,22 @@ def power(
             print(json.dumps(asdict(rates)), flush=True)
         else:
             print(*([] if place else [rates.head()]), rates.row(), sep="\n", flush=True)
+
+
+def _cells(runs: Iterator[Run], as_json: bool) -> None:
+    """A table in Markdown for each run; as JSON, a line for each strategy over its tasks and each cell."""
+    from dataclasses import asdict
+
+    from bench.analysis.regression.reach import reach, table
+    from bench.analysis.tables.formats import render
+
+    for place, run in enumerate(runs):
+        over, found = reach(run)
+        if as_json:
+            for item in (*over, *found):
+                print(json.dumps({"run": run.name, **asdict(item), "key": item.key._asdict()}), flush=True)
+        else:
+            print("\n" * bool(place) + render(table(run.name, over, found), "md"), end="", flush=True)
 
 
 def _intervals(trials: int, as_json: bool) -> None:

@@ -39,7 +39,7 @@ def compare(
     ] = CompareFormat.terminal,
     as_json: Annotated[bool, typer.Option("--json", help="The same as --format json.")] = False,
     fail_on: Annotated[
-        str, typer.Option(help="Gates that make the exit code 1: quality, time, memory, missing.")
+        str, typer.Option(help="Gates that make the exit code 1: quality, time, memory, missing, changed.")
     ] = "quality,missing",
 ) -> None:
     """Say what regressed between two runs.

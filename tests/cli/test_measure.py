@@ -98,6 +98,17 @@ def test_power_of_a_baseline_as_json(bench: Command) -> None:
     assert json.loads(line)["trials"] == 1
 
 
+def test_power_of_the_cells_of_a_baseline(bench: Command) -> None:
+    code, out, _ = bench("power", BASELINE, "--cells")
+    assert code == 0
+    assert "| detectable drop |" in " ".join(out.split())
+    code, out, _ = bench("power", BASELINE, "--cells", "--json")
+    assert code == 0
+    found = [json.loads(line) for line in out.splitlines()]
+    assert {"run", "key", "detectable", "seconds"} <= found[0].keys()
+    assert found[0]["key"]["task"] == "all tasks"
+
+
 @pytest.mark.parametrize("source", ["none.jsonl", "nowhere"])
 def test_power_checks_every_run_before_it_measures_one(bench: Command, source: str) -> None:
     refused(bench("power", BASELINE, source), source)

@@ -252,7 +252,8 @@ def test_gates_are_chosen(bench, runs):
 
 def test_an_unknown_gate_is_refused(bench, runs):
     refused(
-        bench("compare", runs["base"], runs["again"], "--fail-on", "speed"), "quality, time, memory, missing"
+        bench("compare", runs["base"], runs["again"], "--fail-on", "speed"),
+        "quality, time, memory, missing, changed",
     )
 
 

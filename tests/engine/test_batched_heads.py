@@ -62,6 +62,8 @@ def test_each_head_is_the_one_it_would_be_alone(
         single = train(replace(cell, seed=seed), scale, group, context, lambda _: None)
         curves = [[(p.step, p.loss, p.train_loss) for p in t.fitted.curve] for t in (batched, single)]
         np.testing.assert_allclose(curves[0], curves[1], rtol=1e-5, atol=1e-6)
+        places = [[(p.step, p.epoch, p.phase) for p in t.fitted.curve] for t in (batched, single)]
+        assert places[0] == places[1]
         assert batched.fitted.phase_steps == single.fitted.phase_steps
         assert batched.fitted.padding == single.fitted.padding
         logits = [

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import itertools
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -17,7 +18,7 @@ from bench.engine.activation_store import ActivationStore
 from bench.engine.group import CellGroup, RunContext, prepare_group
 from bench.engine.machine import Device
 from bench.engine.memory import Budget
-from bench.engine.prefix import Prefix, Storage
+from bench.engine.prefix import TRIALS, Prefix, Storage
 from bench.models.heads import Head
 
 MakeCell = Callable[..., Cell]
@@ -190,26 +191,45 @@ def test_a_mapped_file_holds_the_same_bits_as_memory_and_goes_with_the_cache(
     assert list(tmp_path.iterdir()) == []
 
 
+@dataclass(frozen=True)
+class Slow(Device):
+    """A device on which running a block takes no time, and a look at the clock a second."""
+
+    looks: list[int] = field(default_factory=lambda: [0], hash=False)
+
+    def clock(self) -> float:
+        self.looks[0] += 1
+        return float(self.looks[0])
+
+
+def on_slow_files(group: CellGroup, toy_cell: MakeCell, folder: Path, spent: float) -> Prefix:
+    """Filled at boundary 2, as if the blocks before it had taken `spent` seconds."""
+    slow = Slow(torch.device("cpu"), torch.float32)
+    storage = Storage(Budget({"file": 1e9}), folder)
+    prefix = Prefix(group.given, group.splits, head_of(group, toy_cell), slow, storage)
+    prefix._spent["train"] = {0: spent}
+    prefix.fill("train", (2,))
+    return prefix
+
+
 def test_a_file_that_reads_slower_than_the_blocks_run_is_given_up(
     group: CellGroup, toy_cell: MakeCell, tmp_path: Path
 ) -> None:
-    @dataclass(frozen=True)
-    class Slow(Device):
-        """A device on which running a block takes no time, and a look at the clock a second."""
+    prefix = on_slow_files(group, toy_cell, tmp_path, -1e6)
+    assert prefix.gather("train", 2, group.splits["train"].batch(np.arange(2))) is None
 
-        looks: list[int] = field(default_factory=lambda: [0], hash=False)
 
-        def clock(self) -> float:
-            self.looks[0] += 1
-            return float(self.looks[0])
-
+@pytest.mark.parametrize(("times", "kept"), [(1.01, True), (0.99, False)])
+def test_the_time_to_read_a_file_is_taken_from_its_first_batches(
+    times: float, kept: bool, group: CellGroup, toy_cell: MakeCell, tmp_path: Path
+) -> None:
+    """They take a second; the whole split takes as much for each of its rows."""
     part = group.splits["train"]
-    slow = Slow(torch.device("cpu"), torch.float32)
-    storage = Storage(Budget({"file": 1e9}), tmp_path)
-    prefix = Prefix(group.given, group.splits, head_of(group, toy_cell), slow, storage)
-    prefix._spent["train"] = {0: -1e6}
-    prefix.fill("train", (2,))
-    assert prefix.gather("train", 2, part.batch(np.arange(2))) is None
+    prefix = on_slow_files(group, toy_cell, tmp_path, 1e6)
+    rows = sum(len(batch.index) for batch in itertools.islice(part.in_order(), TRIALS))
+    prefix._spent["train"][2] = times * len(part) / rows
+    prefix._drop_if_slow("train", 2)
+    assert (prefix.gather("train", 2, part.batch(np.arange(2))) is not None) == kept
 
 
 def test_another_run_finds_what_this_one_computed_and_is_charged_for_it(

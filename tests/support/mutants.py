@@ -1,6 +1,6 @@
 """Mutation testing by sample: changes one small thing in a copy of the code, and runs the tests that are about it.
 
-    python -m tests.support.mutants [--count 100] [--seed 0] [--room bench/engine] [--limit 300]
+    python -m tests.support.mutants [--count 100] [--seed 0] [--room bench/engine] [--limit 300] [--stages 4]
 
 A change that no test sees is a place where a wrong number would pass (DeMillo, Lipton & Sayward 1978, IEEE
 Computer 11(4)). Tests run in stages, each only if the one before saw nothing: the file that mirrors the module,
@@ -16,11 +16,12 @@ import random
 import re
 import shutil
 import subprocess
-import sys
 import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+
+from tests.support import warm
 
 ROOT = Path(__file__).parents[2]
 ROOMS = ("bench/engine", "bench/analysis", "bench/data", "tasks")
@@ -166,44 +167,52 @@ def stages_of(path: str, root: Path = ROOT) -> list[list[str]]:
 
 
 PAST_LIMIT = [""]
-MOST = "--maxfail=20"
-"""Failures of a stage, some of which may have nothing to do with the change."""
+OPTIONS = ("-q", "-x", "-p", "no:cacheprovider", "-W", "ignore::pytest.PytestAssertRewriteWarning")
+"""Of pytest. The warning says that a library was imported before pytest: `warm` has done so."""
 
 
 @dataclass(frozen=True)
 class Trial:
-    """A copy of the project in which changes are tried. limit: seconds of a stage of tests. red: tests that fail
-    without any change, and so say nothing about one."""
+    """A copy of the project in which changes are tried. limit: seconds of a stage of tests. stages: how many are
+    asked. red: tests that fail without any change, and so say nothing about one; green: those that then pass."""
 
     copy: Path
     limit: int
+    stages: int = 4
     red: set[str] = field(default_factory=set)
+    green: set[str] = field(default_factory=set)
 
     def verdict(self, mutant: Mutant) -> str:
         """`found`, `missed`, or `no end` where a stage ran past its limit: an endless loop, or a slow machine."""
         target = self.copy / mutant.path
         source = target.read_bytes()
-        for stage in stages_of(mutant.path, self.copy):
-            while True:
+        for stage in stages_of(mutant.path, self.copy)[: self.stages]:
+            while asked := [test for test in stage if test not in self.red]:
                 target.write_bytes(mutant.applied(source))
                 try:
-                    failed = self._failures(stage)
+                    failed = self._failures(asked)
                 finally:
                     target.write_bytes(source)
                 if not failed:
                     break
                 if failed == PAST_LIMIT:
                     return "no end"
-                red = self._failures(failed)
-                if set(failed) - set(red):
+                if self._passes_unchanged(failed):
                     return "found"
-                self.red.update(red)
         return "missed"
 
+    def _passes_unchanged(self, tests: Sequence[str]) -> bool:
+        """Whether one of these tests is known to pass in the code as it is, or all of them do."""
+        if self.green & set(tests):
+            return True
+        red = self._failures(tests)
+        (self.red if red else self.green).update(tests if red == PAST_LIMIT else red or tests)
+        return not red
+
     def _failures(self, tests: Sequence[str]) -> list[str]:
-        """The first of these tests that fail; PAST_LIMIT where they ran for too long."""
+        """The first of these tests that fails; PAST_LIMIT where they ran for too long."""
         left_out = [option for test in sorted(self.red - set(tests)) for option in ("--deselect", test)]
-        command = [sys.executable, "-m", "pytest", "-q", MOST, "-p", "no:cacheprovider", *left_out, *tests]
+        command = [warm.python(), "-m", "pytest", *OPTIONS, *left_out, *tests]
         environment = {
             **os.environ,
             "PYTHONPATH": str(self.copy),
@@ -247,6 +256,9 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0, help="Of the sample.")
     parser.add_argument("--room", action="append", help="A folder of code. Repeatable.")
     parser.add_argument("--limit", type=int, default=600, help="Seconds of a stage of tests.")
+    parser.add_argument(
+        "--stages", type=int, default=4, help="How many stages of tests are asked, nearest first."
+    )
     given = parser.parse_args()
     files = sorted(file for room in given.room or ROOMS for file in (ROOT / room).rglob("*.py"))
     sources = {str(file.relative_to(ROOT)): file.read_text(encoding="utf-8") for file in files}
@@ -255,7 +267,7 @@ def main() -> None:
     print(f"{len(sample)} of {len(every):,} changes in {len(files)} files", flush=True)
     counts = {"found": 0, "missed": 0, "no end": 0}
     with tempfile.TemporaryDirectory(prefix="mutants-") as folder:
-        trial = Trial(copied(Path(folder)), given.limit)
+        trial = Trial(copied(Path(folder)), given.limit, given.stages)
         for mutant in sample:
             result = trial.verdict(mutant)
             counts[result] += 1

@@ -15,7 +15,7 @@ from typing import Literal, get_args
 
 from bench.analysis.groups import Key, gather
 from bench.analysis.loading import Run
-from bench.analysis.regression.conditions import changed_conditions
+from bench.analysis.regression.conditions import changed_conditions, changed_predictions
 from bench.analysis.regression.costs import Cost, compare_costs
 from bench.analysis.regression.matching import (
     STATUSES,
@@ -31,8 +31,10 @@ from bench.analysis.statistics.resampling import Source
 from bench.contracts import BenchError
 from bench.text import json_text
 
-Gate = Literal["quality", "time", "memory", "missing"]
+Gate = Literal["quality", "time", "memory", "missing", "changed"]
 ALL_TASKS = "all tasks"
+CHANGED = ("regressed", "improved", "unchanged")
+"""What a cell may be of which a prediction differs."""
 
 
 @dataclass(frozen=True)
@@ -86,6 +88,7 @@ class RunComparison:
             "missing": any(item.status == "missing" for item in self.cells),
             "time": any(item.quantity == "seconds" and item.grew for item in self.costs),
             "memory": any(item.quantity == "memory" and item.grew for item in self.costs),
+            "changed": any(item.status in CHANGED and item.before is not None for item in self.cells),
         }
         return tuple(gate for gate in self.options.fail_on if found[gate])
 
@@ -141,7 +144,7 @@ def compare(baseline: Run, run: Run, options: CompareOptions | None = None) -> R
         _worst_first([*findings[len(strategies) :], *settled]),
         costs,
         options,
-        (*changed_conditions(pairs.values()), *notes),
+        (*(changed_conditions(pairs.values()) or changed_predictions(cells.values(), samples)), *notes),
     )
 
 

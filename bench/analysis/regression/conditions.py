@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 
-from bench.analysis.groups import Group
+from bench.analysis.groups import Group, Key
+from bench.analysis.regression.quality import Change, Sample
 from bench.runs.record import Record
 
 Condition = Callable[[Record], str]
@@ -37,6 +38,21 @@ def changed_conditions(pairs: Iterable[tuple[Group, Group]]) -> tuple[str, ...]:
     if not changes:
         return ()
     return (f"The runs differ in {'; '.join(changes)}: look there before blaming the code.",)
+
+
+def changed_predictions(
+    cells: Iterable[Change], samples: Mapping[Key, tuple[Sample, Sample]]
+) -> tuple[str, ...]:
+    """A note on the cells whose predictions differ although their seeds do not; for runs of the same conditions."""
+    same = [item for item in cells if samples[item.key][0].seeds == samples[item.key][1].seeds]
+    count = sum(not item.identical for item in same)
+    if not count:
+        return ()
+    return (
+        f"Predictions differ in {count} of {len(same)} cells with the same seeds on the same kind of machine: the "
+        "code computes something else, or is not deterministic there, whether or not a score fell "
+        "(--fail-on changed).",
+    )
 
 
 def _values(group: Group, condition: Condition) -> str:

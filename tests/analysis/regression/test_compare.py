@@ -279,7 +279,7 @@ def test_an_empty_run_is_an_error():
 
 
 def test_an_unknown_gate_lists_the_valid_ones():
-    with pytest.raises(BenchError, match="quality, time, memory, missing") as error:
+    with pytest.raises(BenchError, match="quality, time, memory, missing, changed") as error:
         CompareOptions(fail_on=("speed",))
     assert error.value.code == "unknown-gate"
 
@@ -405,3 +405,46 @@ def test_where_seeds_draw_their_rows_those_of_the_same_seed_are_compared():
     others = drawn(BASE, lambda record: f"other rows of seed {record.cell.seed}")
     found = finding(compare(mine, others), FULL)
     assert (found.status, "other data" in found.reason) == ("incomparable", True)
+
+
+# --------------------------------------------------------------------------------------------------
+# Predictions that differ without a drop
+
+
+def test_predictions_that_differ_on_the_same_machine_are_said_though_no_score_fell() -> None:
+    other = edited(BASE, lambda record: record)
+    rows = {**BASE.predictions(other.records[0].cell.id)}
+    swapped = {name: values[::-1] if name == "correct" else values for name, values in rows.items()}
+    first = other.records[0].cell.id
+    found = compare(
+        BASE, replace(other, predictions=lambda cell: swapped if cell == first else BASE.predictions(cell))
+    )
+    assert found.exit_code == 0
+    assert any(
+        note.startswith("Predictions differ in 1 of 6 cells with the same seeds") for note in found.notes
+    )
+
+
+def test_they_are_a_gate_where_asked_for() -> None:
+    options = CompareOptions(fail_on=("changed",))
+    assert compare(BASE, BASE, options).failures == ()
+    assert compare(BASE, run_of(1), options).failures == ("changed",)
+
+
+def test_predictions_of_other_seeds_or_conditions_are_expected_to_differ() -> None:
+    assert not [note for note in compare(BASE, BASE).notes if note.startswith("Predictions differ")]
+    later = edited(
+        run_of(1),
+        lambda record: record.model_copy(update={"cell": replace(record.cell, seed=record.cell.seed + 10)}),
+    )
+    files = {new.cell.id: old.cell.id for new, old in zip(later.records, run_of(1).records, strict=True)}
+    moved = replace(later, predictions=lambda cell: run_of(1).predictions(files[cell]))
+    assert not [note for note in compare(BASE, moved).notes if note.startswith("Predictions differ")]
+
+    def on_another(record: Record) -> Record:
+        assert record.machine
+        return record.model_copy(update={"machine": record.machine.model_copy(update={"processor": "other"})})
+
+    notes = compare(BASE, edited(run_of(1), on_another)).notes
+    assert not [note for note in notes if note.startswith("Predictions differ")]
+    assert any(note.startswith("The runs differ in processor") for note in notes)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 
 import numpy as np
 import pytest
@@ -26,6 +27,14 @@ def test_a_run_adds_a_line(tmp_path):
     lines = history.read(path)
     assert [line.commit for line in lines] == ["one", "two"]
     assert lines[1].cells["reviews/full/minilm"].score == pytest.approx(0.9)
+
+
+def test_a_line_is_on_the_disk_when_it_has_been_added(tmp_path, monkeypatch):
+    synced = []
+    monkeypatch.setattr(history.os, "fsync", lambda file: synced.append(os.fstat(file).st_size))
+    path = tmp_path / "history.jsonl"
+    history.append(run_at("one", 0.8), path)
+    assert synced == [path.stat().st_size]
 
 
 def test_the_same_run_is_not_added_twice(tmp_path):
@@ -107,12 +116,29 @@ def test_a_constant_series_has_no_step():
     assert history.steps([0.8] * 20, 0.002) == []
 
 
-def test_five_runs_are_too_few_for_a_step():
+def test_five_runs_are_too_few_for_a_step_and_six_are_enough():
     assert history.steps([0.9, 0.9, 0.1, 0.1, 0.1], 0.002) == []
+    assert history.steps([0.9] * 3 + [0.1] * 3, 0.002) == [(3, pytest.approx(0.9), pytest.approx(0.1))]
+
+
+@pytest.mark.parametrize(("size", "found"), [(1.95, True), (1.7, False)])
+def test_the_least_step_of_twelve_runs_is_nearly_twice_their_noise(size, found):
+    """A step d of n runs, at their middle, takes n d^2 / 4 off the cost; it must exceed 4 log n."""
+    wave = 0.01 * np.array([1.0, -1.0] * 6)
+    noise = 1.4826 / np.sqrt(2) * 0.02
+    series = 0.8 + wave - size * noise * (np.arange(12) >= 6)
+    assert bool(history.steps(list(series), 0.0)) == found
 
 
 @pytest.mark.parametrize(
-    ("values", "bars"), [([0.0, 0.5, 1.0], "▁▅█"), ([1.0, 1.0], "▁▁"), ([], ""), ([0.0, 1.0] * 30, "▁█" * 15)]
+    ("values", "bars"),
+    [
+        ([0.0, 0.5, 1.0], "▁▅█"),
+        ([10.0, 10.5, 11.0], "▁▅█"),
+        ([1.0, 1.0], "▁▁"),
+        ([], ""),
+        ([0.0, 1.0] * 30, "▁█" * 15),
+    ],
 )
 def test_a_sparkline_runs_from_the_lowest_to_the_highest(values, bars):
     assert history.sparkline(values) == bars
@@ -166,6 +192,13 @@ def test_lines_without_recipes_are_read_and_not_mixed_with_others(tmp_path):
 def test_a_trend_of_nothing_is_an_error():
     with pytest.raises(BenchError, match=r"no run of suite 'other' \(suites: quick\)") as error:
         history.trend([history.line(run_at("one", 0.8))], "other")
+    assert error.value.code == "no-history"
+
+
+def test_what_could_be_asked_for_is_listed_where_nothing_matches():
+    words = r"no cell of suite 'quick' matches \(tasks: reviews; strategies: full\)"
+    with pytest.raises(BenchError, match=words) as error:
+        history.trend([history.line(run_at("one", 0.8))], "quick", task="other")
     assert error.value.code == "no-history"
 
 

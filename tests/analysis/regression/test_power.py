@@ -13,7 +13,7 @@ from bench.analysis.regression.compare import ALL_TASKS, RunComparison, compare
 from bench.analysis.regression.power import Drops, measure, named
 from bench.analysis.regression.quality import sample
 from bench.analysis.regression.simulation import Simulator, pools, shifted
-from bench.analysis.regression.synthetic import synthetic_run
+from bench.analysis.regression.synthetic import TASKS, synthetic_run
 from bench.analysis.statistics.metrics import ratios
 from bench.analysis.statistics.resampling import Source
 from bench.contracts import BenchError, Metric
@@ -73,6 +73,25 @@ def test_large_drops_are_always_found_and_alarms_are_rare():
     rates = measure("synthetic", simulator(synthetic_run(seeds=8, examples=600)), 3, Drops(0.2, 0.3))
     assert (rates.strategy_found, rates.cell_found) == (3, 3)
     assert rates.false_alarms <= 1
+
+
+def test_a_broad_drop_is_on_one_strategy_on_all_of_its_tasks(monkeypatch):
+    taken = []
+    pair = Simulator.pair
+    monkeypatch.setattr(Simulator, "pair", lambda self, drops: taken.append(drops) or pair(self, drops))
+    measure("synthetic", simulator(synthetic_run(seeds=2, examples=40)), 2, Drops(0.2, 0.3))
+    none, broad, cell = taken[:3]
+    assert none == {}
+    assert len({key.strategy for key in broad}) == 1
+    assert {key.task for key in broad} == set(TASKS)
+    assert set(broad.values()) == {0.2}
+    assert list(cell.values()) == [0.3]
+
+
+@pytest.mark.parametrize(("asked", "simulated"), [(1, 2), (3, 2), (60, 48)])
+def test_the_examples_of_five_recorded_seeds_are_fewer_by_a_fifth_and_two_at_least(asked, simulated):
+    run, _ = simulator(synthetic_run(seeds=5, examples=100), 2, asked).pair({})
+    assert {len(run.predictions(record.cell.id)["id"]) for record in run.records} == {simulated}
 
 
 def test_a_drop_is_named_where_its_cell_or_its_strategy_regressed_and_nowhere_else():

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from scipy.stats import norm, t
 
-from bench.analysis.statistics.dispersion import moderated
+from bench.analysis.statistics.dispersion import INTERVALS, TESTS, Prior, moderated
 from bench.analysis.statistics.noise import Noise, total
 from bench.analysis.statistics.variance import Components
 
@@ -20,6 +20,12 @@ def cell(dispersion: float, seeds: int = 3) -> Components:
 
 def drawn(true: np.ndarray, dof: int, rng: np.random.Generator) -> list[Components]:
     return [cell(value, dof + 1) for value in true * rng.chisquare(dof, len(true)) / dof]
+
+
+@pytest.mark.parametrize("prior", [TESTS, INTERVALS])
+def test_a_prior_of_the_share_of_wild_cells_sums_to_one(prior: Prior):
+    assert sum(probability for _, probability in prior.shares) == pytest.approx(1)
+    assert all(0 <= share < 1 for share, _ in prior.shares)
 
 
 def test_a_cell_alone_stands_on_its_own_seeds():

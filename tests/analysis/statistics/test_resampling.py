@@ -118,3 +118,9 @@ def test_a_difference_is_taken_seed_by_seed_on_shared_seeds() -> None:
     assert found.seeds == (1, 2)
     assert found.scores == pytest.approx([0.4, 0.6])
     assert found.draws.tolist() == [[1 - 10, 2 - 1], [4 - 20, 5 - 2]]
+
+
+def test_clusters_are_as_many_units_as_there_are_of_them():
+    found = clustered(accuracy(np.array([1.0, 0.0, 1.0, 1.0])), np.array([0, 0, 1, 2]))
+    assert found.numerators[:, 0].tolist() == [1, 1, 1]
+    assert found.denominators[:, 0].tolist() == [2, 1, 1]
