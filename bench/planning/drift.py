@@ -7,6 +7,9 @@ import math
 GAIN = 0.4
 """How far the drift follows what one cell shows."""
 
+NOISE = math.log(1.25)
+"""Seeds differ by as much on a steady machine: the first one may prepare something, another may end early."""
+
 SHORT = 1.0
 """Seconds: shorter cells tell less, in proportion."""
 
@@ -30,5 +33,6 @@ class Drift:
         there are none, so that the cell shows nothing."""
         if usual and seconds > 0:
             seen = math.log(seconds / usual) - self._value
-            self._value += GAIN * min(1.0, seconds / SHORT) * max(-MOST, min(MOST, seen))
+            beyond = math.copysign(min(MOST, max(0.0, abs(seen) - NOISE)), seen)
+            self._value += GAIN * min(1.0, seconds / SHORT) * beyond
         return self._value

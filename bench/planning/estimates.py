@@ -132,7 +132,7 @@ class Estimator:
             own = wall - min(max(0.0, wall - own), took.prefix)
         shared = max(0.0, wall - own - took.prefix) if first else 0.0
         before = [sample.usual for sample in self._same(cell)]
-        drift = self._drift.follow(own, median(before) if before else None)
+        drift = self._drift.follow(_own(took), median(before) if before else None)
         self._add(record, own, shared, drift)
 
     def cell(self, cell: Cell) -> Estimate:
@@ -201,6 +201,8 @@ class Estimator:
     def _scaled(self, cell: Cell, pool: Sequence[Sample]) -> float:
         """Seconds of a cell from cells of other strategies and tasks."""
         group, planned = (cell.task, cell.backbone), self._at_speed(cell)
+        if not self._is_counted:
+            return fmean(sample.whole for sample in pool) * self._drift.factor
         if group not in self._levels:
             self._levels[group] = levels(self._measured(pool), self._is_assumed, group)
         level = self._levels[group].of(group, cell.strategy, planned)

@@ -17,6 +17,9 @@ Group = tuple[str, str]
 AGREES = math.log(2)
 """Two levels that differ by less than this are taken to agree: a plan's relative costs are no better."""
 
+CONTRADICTION = math.log(4)
+"""A plan that is wrong by more says nothing of the groups that have not begun."""
+
 ROUNDS = 3
 """Of fitting groups and strategies to each other in turn."""
 
@@ -88,11 +91,12 @@ def _effects(groups: Mapping[Group, list[Measured]], heights: Mapping[Group, flo
 
 
 def _run(heights: list[float], is_assumed: bool) -> float:
-    """The level of a run: the median of its groups, and of the plan where it agrees with them."""
+    """The level of a run: the median of its groups, and of the plan where it does not contradict them."""
     if not heights:
         return 0.0
-    middle = median(heights)
-    return median([*heights, 0.0]) if is_assumed and abs(middle) < AGREES else middle
+    paces = [math.exp(height) for height in heights]
+    is_plausible = is_assumed and abs(median(heights)) < CONTRADICTION
+    return math.log(median([*paces, 1.0] if is_plausible else paces))
 
 
 def _agreement(difference: float) -> float:
