@@ -49,6 +49,7 @@ class Display:
         self._records: dict[str, Record] = {}
         self._flights: dict[str, _Flight] = {}
         self._begun: set[tuple[str, str]] = set()
+        self._workers = 1
         self._estimator = Estimator()
         self._waiting_for = ""
         self._start = self._last_line = time.monotonic()
@@ -96,6 +97,7 @@ class Display:
         group = (cell.task, cell.backbone)
         self._flights[cell.id] = _Flight(cell, time.monotonic(), group not in self._begun)
         self._begun.add(group)
+        self._workers = max(self._workers, len(self._flights))
 
     def point(self, cell: Cell, point: Point) -> None:
         self._waiting_for = ""
@@ -141,16 +143,23 @@ class Display:
         return self._estimator.cell(flight.cell).seconds + shared
 
     def _seconds_left(self) -> float:
-        """Cells not begun, and the rest of those in flight, over as many workers as are busy."""
+        """Cells not begun, and the rest of those in flight, over as many workers as there have been at once; no
+        less than one cell takes."""
         flights = list(self._flights.values())
         known = {*self._records, *(flight.cell.id for flight in flights)}
-        seconds = self._estimator.total(
-            (cell for cell in self._cells if cell.id not in known), set(self._begun)
-        )
-        for flight in flights:
-            whole = self._whole(flight)
-            seconds += max(whole - (time.monotonic() - flight.began), 0.1 * whole)
-        return seconds / max(1, len(flights))
+        waiting = [cell for cell in self._cells if cell.id not in known]
+        rests = [self._rest(flight) for flight in flights]
+        seconds = self._estimator.total(waiting, set(self._begun)) + sum(rests)
+        workers = min(self._workers, len(waiting) + len(flights)) or 1
+        if workers == 1:
+            return seconds
+        longest = max([*rests, *(self._estimator.cell(cell).seconds for cell in waiting)])
+        return max(seconds / workers, longest)
+
+    def _rest(self, flight: _Flight) -> float:
+        """The seconds that a cell in flight still takes."""
+        whole = self._whole(flight)
+        return max(whole - (time.monotonic() - flight.began), 0.1 * whole)
 
     def _left(self) -> str:
         return (

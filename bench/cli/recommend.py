@@ -275,9 +275,10 @@ def _export(cell: Cell, subject: Subject, folder: Path, where: tuple[str, Path],
     cell = replace(cell, suite=f"export-{subject.name}", task=view)
     check_free(folder)
     check_fits(cell, subject.registry)
-    train = subject.registry.task(view).splits(subject.registry.sources).train
+    splits = subject.registry.task(view).splits(subject.registry.sources)
+    train = splits.train
     rows = len(train)
-    expected = training_seconds(cell, rows, subject.registry, where[1], where[0])
+    expected = training_seconds(cell, splits, subject.registry, where[1], where[0])
     budget = ", which no budget limits" if "recommend" in sys.argv[1:2] else ""
     console(stderr=True).print(
         f"training {strategy} on {rows:,} rows for {folder}: about {duration(expected)}{budget}",

@@ -103,7 +103,8 @@ class Work:
 
     fingerprints: of each cell, by its id. imports: modules that the cells need, so that no cell is charged for
     importing them. grid: of a shard, the ids of all cells of its suite, in order. operations: of each cell by its
-    id, roughly. together: the ids of cells that are run in one job with their other seeds."""
+    id, roughly; counted anew as rows are read. together: the ids of cells that are run in one job with their other
+    seeds."""
 
     store: Store
     options: Options = field(default_factory=Options)
@@ -111,7 +112,7 @@ class Work:
     fingerprints: Mapping[str, str] = field(default_factory=dict)
     imports: tuple[str, ...] = ()
     grid: tuple[str, ...] = ()
-    operations: Mapping[str, float] = field(default_factory=dict)
+    operations: dict[str, float] = field(default_factory=dict)
     together: frozenset[str] = frozenset()
 
 

@@ -19,6 +19,7 @@ from bench.models import catalog
 from bench.models.fetching import fetch
 from bench.planning.estimates import Estimator
 from bench.planning.machine_speed import assumed_rate
+from bench.planning.rows_read import RowsRead
 from bench.planning.shards import part
 from bench.planning.workload import Workload
 from bench.registry import Registry
@@ -61,7 +62,6 @@ def launching(
         cells = part(cells, options.shard, registry)
     prints = {cell.id: registry.fingerprint(cell) for cell in cells}
     workload = Workload(registry)
-    operations = {cell.id: workload.operations(cell) for cell in cells}
     jobs = () if options.deterministic else filter(registry.trains_together, cells)
     together = cells if options.per_device > 1 else jobs
     work = Work(
@@ -71,7 +71,6 @@ def launching(
         fingerprints=prints,
         imports=imports_of(cells, registry),
         grid=grid,
-        operations=operations,
         together=frozenset(cell.id for cell in together),
     )
     if options.per_device > 1 and not options.on_gpu:
@@ -82,21 +81,23 @@ def launching(
     executor = _executor(work, registry, display)
     try:
         yield lambda some: _launch(
-            [cell for cell in some if cell.id in prints], work, registry, executor, display
+            [cell for cell in some if cell.id in prints], work, workload, executor, display
         )
     finally:
         executor.stop()
 
 
 def _launch(
-    cells: Sequence[Cell], work: Work, registry: Registry, executor: Executor, display: Screen
+    cells: Sequence[Cell], work: Work, workload: Workload, executor: Executor, display: Screen
 ) -> list[Record]:
+    registry = workload.registry
     known = _Known(work, display)
     pending = not all(map(known.seems_finished, cells))
     if pending:
         executor.start()  # imports torch while this process checks rows
     now, later = divide(cells, registry) if pending else (list(cells), [])
-    check(now, registry, display)
+    check(now, registry, display, workload.rows)
+    work.operations.update((cell.id, workload.operations(cell)) for cell in cells)
     unlabelled.note_unread(cells, registry, display)
     if not later:
         incompatible(cells, registry)
@@ -106,11 +107,15 @@ def _launch(
     _begin(work, cells, display)
     done = {record.cell.id for record in finished}
     todo = [cell for cell in cells if cell.id not in done]
-    display.begin(
-        [cell for cell in todo if not registry.incompatible(cell)], finished, _estimator(work, registry)
-    )
+    estimator = _estimator(work, workload)
+    display.begin([cell for cell in todo if not registry.incompatible(cell)], finished, estimator)
+
+    def recount() -> None:
+        work.operations.update((cell.id, workload.operations(cell)) for cell in later)
+        estimator.recount()
+
     try:
-        for wave in _waves(now, later, registry, display):
+        for wave in _waves((now, later), workload, display, recount):
             some = _fitting([cell for cell in wave if cell.id not in done], work, registry)
             if some:
                 executor.run(some, known.finished)
@@ -126,18 +131,24 @@ def _launch(
 
 
 def _waves(
-    now: Sequence[Cell], later: Sequence[Cell], registry: Registry, display: Screen
+    cells: tuple[Sequence[Cell], Sequence[Cell]],
+    workload: Workload,
+    display: Screen,
+    recount: Callable[[], None],
 ) -> Iterator[Sequence[Cell]]:
-    """The cells that can run now; then, when what they need has been fetched meanwhile, the others."""
+    """The cells that can run now; then, when what they need has been fetched meanwhile, the others, whose rows have
+    been counted by then."""
+    (now, later), registry = cells, workload.registry
     if not later:
         yield now
         return
     names = dict.fromkeys(cell.task for cell in later) | dict.fromkeys(cell.backbone for cell in later)
     display.note(f"fetched while the first cells run: what {', '.join(names)} still need")
-    fetching = Background(lambda: check(later, registry, Silent()))
+    fetching = Background(lambda: check(later, registry, Silent(), workload.rows))
     yield now
     display.say("waiting for what the other cells need ...")
     fetching.wait()
+    recount()
     unlabelled.check(later, registry, display)  # its remarks; it is sound, else the wait would have raised
     incompatible([*now, *later], registry)
     yield later
@@ -183,29 +194,31 @@ def imports_of(cells: Sequence[Cell], registry: Registry) -> tuple[str, ...]:
     )
 
 
-def _estimator(work: Work, registry: Registry) -> Estimator:
+def _estimator(work: Work, workload: Workload) -> Estimator:
     """What is known of the run's cells, from records of whatever age in its folder."""
-    workload = Workload(registry)
     estimator = Estimator(workload.operations, assumed_rate(work.options.device), workload.prefix)
     for path in work.store.record_files():
         with suppress(BenchError):  # a damaged one of a cell that was not asked for
             record = work.store.record(
                 path.relative_to(work.store.path / "records").with_suffix("").as_posix()
             )
-            if record and record.cell.task in registry.plugins.tasks:
+            if record and record.cell.task in workload.registry.plugins.tasks:
                 estimator.learn([record])
     return estimator
 
 
-def check(cells: Sequence[Cell], registry: Registry, display: Screen) -> None:
-    """Read the rows of every task and the depth of every backbone, downloading what is missing.
+def check(cells: Sequence[Cell], registry: Registry, display: Screen, rows: RowsRead | None = None) -> None:
+    """Read the rows of every task and the depth of every backbone, downloading what is missing. rows: where what
+    was read is counted.
 
     BenchError for wrong rows, for unlabelled text that cannot be used, and for a backbone that does not exist."""
     keys = [cell.group_key for cell in cells]
     for task, recipe, draw in dict.fromkeys((task, recipe, draw) for task, _, recipe, draw in keys):
         display.say(f"{task}: checking rows ...")
         with reading_rows(task):
-            prepare(registry.task(task), registry.sources, recipe, draw)
+            found = prepare(registry.task(task), registry.sources, recipe, draw)
+            if rows is not None:
+                rows.add(task, recipe, found)
     unlabelled.check(cells, registry, display)
     for name in dict.fromkeys(cell.backbone for cell in cells):
         display.say(f"{name}: checking backbone ...")

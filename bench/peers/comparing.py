@@ -56,7 +56,9 @@ class Case:
 
 @dataclass(frozen=True)
 class SideComparison:
-    """One side of one case. `learn` and `whole` are the two clocks; reason: why a side has no measurement."""
+    """One side of one case. `learn` and `whole` are the two clocks; reason: why a side has no measurement. limit:
+    seconds that this engine's training takes at least, at the rates that were measured beside it; None where they
+    were not."""
 
     case: Case
     side: Side
@@ -66,6 +68,12 @@ class SideComparison:
     score: float | None = None
     equality: Equality | None = None
     reason: str = ""
+    limit: float | None = None
+
+    @property
+    def reached(self) -> float | None:
+        """The share of `learn` that the limit is."""
+        return self.limit / self.learn.seconds if self.limit and self.learn else None
 
 
 def compare(measurements: Sequence[Measurement]) -> list[SideComparison]:
@@ -147,7 +155,13 @@ def _comparison(
         speed(_seconds(own, "whole"), _seconds(other, "whole")),
         fmean(scores.values()) if scores else None,
         equality(pairs) if pairs and side != "engine" else None,
+        limit=_limit(own),
     )
+
+
+def _limit(own: dict[int, SideOutcome]) -> float | None:
+    found = [outcome.limit.seconds for outcome in own.values() if outcome.limit]
+    return median(found) if found else None
 
 
 def _seconds(outcomes: dict[int, SideOutcome], clock: str) -> dict[int, float]:

@@ -8,10 +8,11 @@ from pathlib import Path
 
 from bench.contracts import BenchError, Cell
 from bench.engine.cell import build, run_cell
-from bench.engine.group import CellGroup, RunContext, prepare_group
+from bench.engine.group import RunContext, prepare_group
 from bench.engine.machine import Device
 from bench.executors.contract import Options
 from bench.executors.launch import launch
+from bench.peers.limit import limit
 from bench.peers.measurement import Clock, SideOutcome
 from bench.registry import Registry
 from bench.runs.listeners import Silent
@@ -25,17 +26,14 @@ def run_one(cell: Cell, registry: Registry, device: Device) -> SideOutcome:
     prepared = device.clock()
     record, _ = run_cell(cell, group, context, lambda _: None)
     ended = device.clock()
-    evaluate = record.seconds.evaluate + record.seconds.prefix - _training_prefix(cell, group, context)
+    model, plan = build(cell, group, context)
+    prefix = group.prefix.seconds("train", plan.boundaries)  # of the training split only
+    evaluate = record.seconds.evaluate + record.seconds.prefix - prefix
     return SideOutcome(
         clock=Clock(prepare=prepared - began, train=ended - prepared - evaluate, evaluate=evaluate),
         score=record.scores["test"][record.headline],
+        limit=limit(record.flops, model, plan, device),
     )
-
-
-def _training_prefix(cell: Cell, group: CellGroup, context: RunContext) -> float:
-    """Seconds of the frozen prefix on the training split only."""
-    _, plan = build(cell, group, context)
-    return group.prefix.seconds("train", plan.boundaries)
 
 
 def run_suite(cells: Sequence[Cell], registry: Registry, device: Device) -> SideOutcome:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import dataclasses
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import ValidationError
+from pydantic import Field, ValidationError
 
 from bench.contracts import BenchError, Cell, Recipe, digest
 from bench.runs import atomic_files
@@ -50,11 +50,32 @@ class Clock(Frozen):
         return self.learn + self.evaluate
 
 
+class Limit(Frozen):
+    """What training one cell takes at least (`bench.peers.limit`). flops: of its matrix products. moved: bytes of
+    its optimizer. rate, bandwidth: operations and bytes a second, measured in the same process."""
+
+    flops: Annotated[float, Field(ge=0)]
+    moved: Annotated[float, Field(ge=0)]
+    rate: Annotated[float, Field(gt=0)]
+    bandwidth: Annotated[float, Field(gt=0)]
+
+    @property
+    def products(self) -> float:
+        """Seconds of the products alone."""
+        return self.flops / self.rate
+
+    @property
+    def seconds(self) -> float:
+        return self.products + self.moved / self.bandwidth
+
+
 class SideOutcome(Frozen):
-    """What a side gives back: its clock, and the headline metric on the test set (None for a suite of cells)."""
+    """What a side gives back: its clock, and the headline metric on the test set (None for a suite of cells).
+    limit: of a cell of this engine; None in files of earlier versions."""
 
     clock: Clock
     score: float | None = None
+    limit: Limit | None = None
 
 
 class MeasurementJob(Frozen):

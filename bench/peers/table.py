@@ -23,6 +23,15 @@ COLUMNS = (
     Column("repeats", "repeats", "count"),
 )
 
+LIMITS = (Column("limit", "at least, s", "seconds"), Column("reached", "reached", "text"))
+"""Where rates were measured beside the cells."""
+
+LIMIT_RULE = (
+    "At least: the matrix products of this engine's training at the rate of a large one, and the bytes of its "
+    "optimizer at the bandwidth of a copy. Both rates are measured in the process of the cell after its clocks "
+    "have ended. Activations and copies between layers come on top. Reached: the share of learn that this is."
+)
+
 RULE = (
     "Learn: seconds to read rows, tokenise, load the encoder and train (this engine: with the pass that fills "
     "its prefix cache; Trainer: from its constructor to the end of train(), at its defaults with the checkpoint "
@@ -42,16 +51,23 @@ RULE = (
 def build(results: PeerResults) -> Table:
     """A block for each task, a row for each side of each strategy."""
     comparisons = compare(results.measurements)
+    limited = any(c.limit for c in comparisons)
     blocks = []
     for task in dict.fromkeys(c.case.task for c in comparisons):
-        rows = [_row(c, results) for c in comparisons if c.case.task == task]
+        rows = [_row(c, results, limited) for c in comparisons if c.case.task == task]
         blocks.append(Block(task, tuple(rows)))
     return Table(
         "The same cells through this engine and through its peers",
         ("strategy", "side"),
-        COLUMNS,
+        (*COLUMNS, *(LIMITS if limited else ())),
         tuple(blocks),
-        (*RULE, *_notes(comparisons), *_quality(results), *_terms(results)),
+        (
+            *RULE,
+            *((LIMIT_RULE,) if limited else ()),
+            *_notes(comparisons),
+            *_quality(results),
+            *_terms(results),
+        ),
         "task",
     )
 
@@ -63,7 +79,7 @@ def as_json(results: PeerResults) -> str:
     return json.dumps(value, indent=1)
 
 
-def _row(comparison: SideComparison, results: PeerResults) -> Row:
+def _row(comparison: SideComparison, results: PeerResults, limited: bool) -> Row:
     case, engine = comparison.case, comparison.side == "engine"
     strategy = case.strategy or _suite_name(comparison, results)
     note = comparison.reason if not comparison.whole else ""
@@ -76,7 +92,9 @@ def _row(comparison: SideComparison, results: PeerResults) -> Row:
         Entry(_difference(comparison.equality)),
         Entry(float(comparison.repeats)),
     )
-    return Row((strategy, SIDES[comparison.side]), entries)
+    share = comparison.reached
+    limits = (Entry(comparison.limit), Entry(ABSENT if share is None else f"{100 * share:.0f}%"))
+    return Row((strategy, SIDES[comparison.side]), entries + limits if limited else entries)
 
 
 def _suite_name(comparison: SideComparison, results: PeerResults) -> str:

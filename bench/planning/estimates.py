@@ -2,18 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+import math
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
-from statistics import median
-from typing import Literal
+from statistics import fmean, median
+from typing import Any, Literal
 
-from bench.contracts import Cell
+from bench.contracts import Cell, Recipe
 from bench.models.catalog import kind_of
+from bench.planning.drift import Drift
+from bench.planning.levels import Levels, Measured, levels
 from bench.planning.machine_speed import Speed, reached
 from bench.runs.record import Record, Seconds
 
 Basis = Literal["recorded", "scaled", "assumed"]
 """The same cell but for its seed; other cells, by the ratio of their operations; an assumed speed."""
+
+CONTRADICTION = math.log(5)
+"""A plan that is wrong by more for word vectors is taken to be as wrong for encoders: rows were miscounted."""
+
+_NOWHERE = ("", "")
 
 SHARED = 3.0
 """Seconds to read rows and load a backbone, where nothing has run."""
@@ -32,7 +40,8 @@ class Estimate:
 @dataclass(frozen=True)
 class Sample:
     """A cell that has run: seconds of its own work, of its frozen prefix, and of preparing what its group shares;
-    bytes; operations, and those of the prefix among them."""
+    bytes; planned operations, and those of the prefix among them. drift: log of how much slower than usual the
+    machine was."""
 
     cell: Cell
     own: float
@@ -41,6 +50,18 @@ class Sample:
     memory: int
     operations: float
     frozen: float
+    on_cpu: bool = True
+    drift: float = 0.0
+
+    @property
+    def usual(self) -> float:
+        """Seconds of its own work, at the machine's usual speed."""
+        return self.own * math.exp(-self.drift)
+
+    @property
+    def whole(self) -> float:
+        """The same with the frozen prefix."""
+        return (self.own + self.prefix) * math.exp(-self.drift)
 
 
 def _own(took: Seconds) -> float:
@@ -60,9 +81,9 @@ class Estimator:
     """Learns from finished cells; estimates follow those that are most similar.
 
     operations: of a cell (`Workload.operations`); without it all cells count as equal. rate: operations per second
-    to assume where nothing has run, replaced by what records say of their machine; it weighs as much as one cell
-    among those of a task, and as one task among tasks. None: unknown. prefix: how many of the operations are done
-    once for all seeds."""
+    to assume where nothing has run, replaced by what records say of their machine. It is a guess: where measured
+    seconds disagree with it, they decide (`bench.planning.levels`). None: unknown. prefix: how many of the
+    operations are done once for all seeds."""
 
     def __init__(
         self,
@@ -71,38 +92,70 @@ class Estimator:
         prefix: Callable[[Cell], float] = _none,
     ) -> None:
         self._is_counted = operations is not _one
-        self._operations = _once_a_group(operations)
-        self._frozen = _once_a_group(prefix)
+        self._operations = operations
+        self._frozen = prefix
+        self._counts: dict[_Kind, tuple[float, float]] = {}  # operations, and those of the prefix
         self._is_assumed = rate is not None
         self._speed = Speed(rate or 1.0, rate or 1.0)
         self._samples: dict[tuple[str, str], list[Sample]] = {}  # by backbone and task
+        self._failed: dict[tuple[str, str, str], list[float]] = {}  # seconds, by task, backbone and strategy
+        self._drift = Drift()
+        self._estimates: dict[_Kind, Estimate] = {}  # these two until something is learnt
+        self._levels: dict[tuple[str, str], Levels] = {}
 
     @property
     def has_samples(self) -> bool:
         return bool(self._samples)
 
+    def recount(self) -> None:
+        """Compute operations anew: the sizes of more splits have become known."""
+        self._counts.clear()
+        for key, samples in self._samples.items():
+            self._samples[key] = [self._counted(sample) for sample in samples]
+        self._forget()
+
     def learn(self, records: Iterable[Record]) -> None:
         """Learn from records alone, each of which is charged for all that its cell shares with its group."""
         for record in records:
-            self._add(record, record.seconds.prepare)
+            if record.status == "done":
+                self._add(record, _own(record.seconds), record.seconds.prepare)
 
     def observe(self, record: Record, wall: float, first: bool) -> None:
         """Learn from a cell that has just run for `wall` seconds. first: it was the first of its group."""
-        took = record.seconds
-        self._add(record, max(0.0, wall - _own(record.seconds) - took.prefix) if first else 0.0)
+        took, cell = record.seconds, record.cell
+        if record.status != "done":
+            self._failed.setdefault((cell.task, cell.backbone, cell.strategy), []).append(wall)
+            self._forget()
+            return
+        own = _own(took)
+        if not first and not record.adaptations:  # what no part of the record counts is work of the cell too
+            own = wall - min(max(0.0, wall - own), took.prefix)
+        shared = max(0.0, wall - own - took.prefix) if first else 0.0
+        before = [sample.usual for sample in self._same(cell)]
+        drift = self._drift.follow(_own(took), median(before) if before else None)
+        self._add(record, own, shared, drift)
 
     def cell(self, cell: Cell) -> Estimate:
         """What one cell takes, without reading rows and loading its backbone."""
+        kind = _kind(cell)
+        if kind not in self._estimates:
+            self._estimates[kind] = self._estimate(cell)
+        return self._estimates[kind]
+
+    def _estimate(self, cell: Cell) -> Estimate:
         same = [sample for sample in self._same(cell) if sample.operations > 0]
         if same:
-            pace = median(sample.own / sample.operations for sample in same)
+            pace = median(sample.usual / sample.operations for sample in same)
             exact = all(sample.cell.recipe == cell.recipe for sample in same)
-            seconds = self._operations(cell) * pace
+            seconds = self._operations_of(cell)[0] * pace * self._drift.factor
             return Estimate(seconds, _memory(same), "recorded" if exact else "scaled")
+        failed = self._failed.get((cell.task, cell.backbone, cell.strategy))
+        if failed:
+            return Estimate(median(failed), 0, "recorded")
         pool = self._pool(cell)
         if pool:
             return Estimate(self._scaled(cell, pool), _memory(pool), "scaled")
-        return Estimate(self._at_speed(cell) if self._is_assumed else 0.0, 0, "assumed")
+        return Estimate(self._unlike(cell) if self._is_assumed else 0.0, 0, "assumed")
 
     def shared(self, cell: Cell) -> float:
         """Seconds to prepare what the cell's group shares."""
@@ -134,47 +187,75 @@ class Estimator:
         if same:
             return found.seconds + (0.0 if again or begun else median(sample.prefix for sample in same))
         whole = self._at_speed(cell)
-        share = 1 - self._frozen(cell) / self._speed.frozen / whole if again and whole else 1.0
+        _, frozen = self._operations_of(cell)
+        share = 1 - frozen / self._speed.frozen / whole if again and whole else 1.0
         return found.seconds * share
 
     def _at_speed(self, cell: Cell) -> float:
         """Seconds of a cell at the assumed speed, where it is known; else what they are in proportion to."""
-        return self._seconds_at_speed(self._operations(cell), self._frozen(cell))
+        return self._seconds_at_speed(*self._operations_of(cell))
 
     def _seconds_at_speed(self, operations: float, frozen: float) -> float:
         return (operations - frozen) / self._speed.training + frozen / self._speed.frozen
 
-    def _scaled(self, cell: Cell, pool: list[Sample]) -> float:
-        """Seconds of a cell from cells of another kind. Those of its task count by their compute. Other tasks count
-        alike, and the assumed speed as one of them: one whose texts are longer than assumed says little of the
-        others. Together they count as one more cell of the task."""
-        tasks: dict[str, list[Sample]] = {}
+    def _scaled(self, cell: Cell, pool: Sequence[Sample]) -> float:
+        """Seconds of a cell from cells of other strategies and tasks."""
+        group, planned = (cell.task, cell.backbone), self._at_speed(cell)
+        if not self._is_counted:
+            return fmean(sample.whole for sample in pool) * self._drift.factor
+        if group not in self._levels:
+            self._levels[group] = levels(self._measured(pool), self._is_assumed, group)
+        level = self._levels[group].of(group, cell.strategy, planned)
+        return planned * math.exp(level) * self._drift.factor
+
+    def _unlike(self, cell: Cell) -> float:
+        """Seconds of a cell of a kind of which nothing has run. What has run counts only where it contradicts the
+        plan; on a GPU word vectors take as long as kernels take to start, whatever the plan."""
+        samples = [sample for sample in self._all() if sample.on_cpu and sample.operations > 0]
+        level = levels(self._measured(samples), False, _NOWHERE).run
+        return self._at_speed(cell) * (math.exp(level) if abs(level) > CONTRADICTION else 1.0)
+
+    def _measured(self, pool: Sequence[Sample]) -> list[Measured]:
+        """The seeds of each strategy on each task and backbone as one."""
+        kinds: dict[tuple[str, str, str], list[Sample]] = {}
         for sample in pool:
-            tasks.setdefault(sample.cell.task, []).append(sample)
-        own = tasks.pop(cell.task, [])
-        paces = [took / expected for took, expected in map(self._sums, tasks.values())]
-        paces += [1.0] if self._is_assumed else []
-        took, expected = self._sums(own)
-        whole = self._at_speed(cell)
-        if paces:
-            took, expected = took + whole * median(paces), expected + whole
-        return whole * took / expected if expected else 0.0
+            known = sample.cell
+            kinds.setdefault((known.task, known.backbone, known.strategy), []).append(sample)
+        return [
+            Measured(
+                group=(task, backbone),
+                strategy=strategy,
+                seconds=fmean(sample.whole for sample in samples),
+                planned=fmean(self._seconds_at_speed(sample.operations, sample.frozen) for sample in samples),
+            )
+            for (task, backbone, strategy), samples in kinds.items()
+        ]
 
-    def _sums(self, samples: Iterable[Sample]) -> tuple[float, float]:
-        """All seconds of cells, and what they would be at the assumed speed."""
-        found = list(samples)
-        took = sum(sample.own + sample.prefix for sample in found)
-        return took, sum(self._seconds_at_speed(sample.operations, sample.frozen) for sample in found)
-
-    def _add(self, record: Record, shared: float) -> None:
-        if record.status != "done":
-            return
-        took = record.seconds
-        operations = self._operations(record.cell), self._frozen(record.cell)
-        sample = Sample(record.cell, _own(took), took.prefix, shared, record.peak_memory, *operations)
-        self._samples.setdefault((record.cell.backbone, record.cell.task), []).append(sample)
+    def _add(self, record: Record, own: float, shared: float, drift: float = 0.0) -> None:
+        cell, prefix = record.cell, record.seconds.prefix
+        on_cpu = record.machine is None or record.machine.device == "cpu"
+        sample = Sample(
+            cell, own, prefix, shared, record.peak_memory, *self._operations_of(cell), on_cpu, drift
+        )
+        self._samples.setdefault((cell.backbone, cell.task), []).append(sample)
+        self._forget()
         if self._is_assumed and record.machine and record.machine.rate:
             self._speed = reached(record.machine)
+
+    def _operations_of(self, cell: Cell) -> tuple[float, float]:
+        """Operations, and those of the prefix among them: computed once for all seeds."""
+        kind = _kind(cell)
+        if kind not in self._counts:
+            self._counts[kind] = self._operations(cell), self._frozen(cell)
+        return self._counts[kind]
+
+    def _counted(self, sample: Sample) -> Sample:
+        operations, frozen = self._operations_of(sample.cell)
+        return replace(sample, operations=operations, frozen=frozen)
+
+    def _forget(self) -> None:
+        self._estimates.clear()
+        self._levels.clear()
 
     def _all(self) -> list[Sample]:
         return [sample for samples in self._samples.values() for sample in samples]
@@ -206,18 +287,13 @@ class Estimator:
         return backbone or found
 
 
-def _once_a_group(operations: Callable[[Cell], float]) -> Callable[[Cell], float]:
-    """The operations of cells, computed once for all that differ in their seeds."""
-    known: dict[Cell, float] = {}
-
-    def once(cell: Cell) -> float:
-        group = replace(cell, seed=0)
-        if group not in known:
-            known[group] = operations(cell)
-        return known[group]
-
-    return once
+_Kind = tuple[str, str, str, Recipe, tuple[tuple[str, Any], ...]]
 
 
-def _memory(samples: Iterable[Sample]) -> int:
+def _kind(cell: Cell) -> _Kind:
+    """What cells have in common that differ in their seeds alone."""
+    return cell.task, cell.strategy, cell.backbone, cell.recipe, cell.options
+
+
+def _memory(samples: Sequence[Sample]) -> int:
     return int(median(sample.memory for sample in samples))

@@ -15,10 +15,11 @@ from bench.data.packages.registries import Package
 from bench.data.reading import reading_rows
 from bench.data.rows import rows_file
 from bench.data.sources import Sources
+from bench.data.splits import prepare
 from bench.models import catalog
 from bench.planning.estimates import Estimate, Estimator
 from bench.planning.machine_speed import assumed_rate
-from bench.planning.workload import Workload
+from bench.planning.workload import Workload, stated_sizes
 from bench.registry import Registry
 from bench.runs.folder import Store
 from bench.runs.record import Record, Seconds
@@ -60,6 +61,7 @@ def forecast(cells: Sequence[Cell], registry: Registry, folder: Path) -> Forecas
     the history, else from operations. BenchError where a task or a backbone does not exist."""
     workload = Workload(registry)
     rate = assumed_rate()
+    _read_rows(cells, workload)
     estimator = Estimator(workload.operations, rate, workload.prefix)
     read = _recorded(folder)
     recorded = [record for records in read.values() for record in records if _is_known(record, registry)]
@@ -127,6 +129,27 @@ def _from_history(folder: Path, cells: Iterable[Cell]) -> tuple[list[Record], li
 
 def _seconds(line: Line | None, name: str) -> float | None:
     return line.cells[name].seconds if line else None
+
+
+def _read_rows(cells: Iterable[Cell], workload: Workload) -> None:
+    """Count the rows of user data and of tasks that state no sizes, as far as they are on this machine. The run
+    reports what is wrong with them."""
+    registry = workload.registry
+    looking = _Looking(registry.sources.cache, registry.sources.local)
+    for task, recipe, draw in dict.fromkeys(
+        (task, recipe, draw) for task, _, recipe, draw in (cell.group_key for cell in cells)
+    ):
+        plugin = registry.task(task)
+        if stated_sizes(type(plugin)) and not plugin.origin:
+            continue
+        try:
+            plugin.splits(looking)
+        except _Missing:
+            continue
+        except Exception:  # _Here; or a plug-in's own
+            pass
+        with suppress(BenchError):
+            workload.rows.add(task, recipe, prepare(plugin, registry.sources, recipe, draw))
 
 
 def _finished(cells: Iterable[Cell], registry: Registry, records: Iterable[Record]) -> set[str]:

@@ -1,6 +1,7 @@
 """Estimates roughly what a cell computes and holds in memory, from its recipe, strategy and backbone.
 
-Only ratios and magnitudes matter: no text is tokenised, so lengths are assumed. Imports no torch."""
+Only ratios and magnitudes matter: no text is tokenised. Rows and lengths are counted where they have been read and
+assumed elsewhere. Imports no torch."""
 
 from __future__ import annotations
 
@@ -8,9 +9,10 @@ import math
 import re
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from bench.contracts import BenchError, Cell, Phase, Task, frozen_blocks
+from bench.planning.rows_read import RowsRead, Sizes
 from bench.registry import Registry
 
 FILLED = {"qa": 0.9, "unanswerable": 0.9}
@@ -19,6 +21,9 @@ FILLED_ELSE = 0.5
 
 STEP = 2e9
 """What a step costs besides matrix products, in their operations: Python, the optimizer, kernel launches."""
+
+STEP_OF_HEAD = 2.5e8
+"""The same where a head alone learns: seeds train together, and no encoder runs in a step."""
 
 PROCESS = 500 * 2**20
 """Bytes of a process that has loaded the libraries."""
@@ -33,8 +38,8 @@ SIZES = (10_000, 1_000, 1_000)
 """Train, validation and test where neither the recipe nor the task says."""
 
 PARAMETERS = ("x.weight", "x.bias", "LayerNorm.weight", "x.lora_A.weight", "x.adapter.down.weight")
-"""Names that stand for the parameters of a layer. A phase adds names that its patterns for all layers match: methods
-of PEFT insert others."""
+"""Names that stand for the parameters of a layer. A phase adds names that its patterns for all layers match:
+methods of PEFT insert others."""
 
 TABLE = "embeddings.word_embeddings.weight"
 EMBEDDINGS = ("word_embeddings.weight", "LayerNorm.bias")
@@ -43,9 +48,18 @@ EMBEDDINGS = ("word_embeddings.weight", "LayerNorm.bias")
 
 @dataclass(frozen=True)
 class Workload:
-    """The cost of cells, before anything is loaded."""
+    """The cost of cells, before anything is loaded. rows: what has been read of the tasks until now."""
 
     registry: Registry
+    rows: RowsRead = field(default_factory=RowsRead)
+
+    def sizes(self, cell: Cell) -> Sizes:
+        """Examples of train, validation and test: as they were read, else as they are stated."""
+        return self.rows.sizes_of(cell) or sizes(type(self.registry.task(cell.task)), cell)
+
+    def _tokens(self, cell: Cell) -> float:
+        """Tokens of an example, in all of its windows."""
+        return self.rows.tokens_of(cell) or _length(type(self.registry.task(cell.task)), cell)
 
     def operations(self, cell: Cell) -> float:
         """Floating-point operations of one cell alone; 0 where its strategy does not fit."""
@@ -54,10 +68,8 @@ class Workload:
             phases = self.registry.phases(cell)
         except BenchError:
             return 0.0
-        task = type(self.registry.task(cell.task))
-        train, validation, test = sizes(task, cell)
-        tokens = _length(task, cell)
-        layer = shape.runs * tokens * (2.0 * shape.layer + 4.0 * shape.width * tokens)  # forward, an example
+        train, validation, test = self.sizes(cell)
+        layer = shape.runs * self._layer(cell)  # forward, an example
         frozen = frozen_layers(phases, depth)
         last = frozen[-1]
         passes = math.ceil(recipe.epochs * recipe.evaluations)
@@ -67,20 +79,23 @@ class Workload:
         layers += max(frozen) * (train + validation)  # the frozen prefix, once
         layers += tries * passes * validation * (depth - last) + test * depth
         steps = tries * recipe.epochs * train + (tries * passes * validation + test) / 3
-        return layer * layers + STEP * math.ceil(steps / recipe.batch_size)
+        step = STEP if learnt else STEP_OF_HEAD
+        return layer * layers + step * math.ceil(steps / recipe.batch_size)
 
     def prefix(self, cell: Cell) -> float:
         """How many of these are of the frozen prefix, which all seeds share; 0 where the strategy does not fit."""
-        shape, depth = self.registry.shape(cell.backbone), self.registry.layers(cell)
+        depth = self.registry.layers(cell)
         try:
             frozen = frozen_layers(self.registry.phases(cell), depth)
         except BenchError:
             return 0.0
-        task = type(self.registry.task(cell.task))
-        train, validation, test = sizes(task, cell)
-        tokens = _length(task, cell)
-        layer = tokens * (2.0 * shape.layer + 4.0 * shape.width * tokens)
-        return layer * (max(frozen) * (train + validation) + frozen[-1] * test)
+        train, validation, test = self.sizes(cell)
+        return self._layer(cell) * (max(frozen) * (train + validation) + frozen[-1] * test)
+
+    def _layer(self, cell: Cell) -> float:
+        """Operations of one layer's forward pass over an example."""
+        shape, tokens = self.registry.shape(cell.backbone), self._tokens(cell)
+        return tokens * (2.0 * shape.layer + 4.0 * shape.width * min(tokens, cell.recipe.max_length))
 
     def memory(self, cell: Cell) -> int:
         """Bytes at the peak: weights, their gradients, moments and best state, and a batch's activations."""
@@ -98,14 +113,23 @@ class Workload:
         return PROCESS + 4 * (shape.parameters + 4 * learning + activations)
 
 
-def sizes(task: type[Task], cell: Cell) -> tuple[int, int, int]:
-    """Examples of train, validation and test: the recipe's, else what the task states, else a guess."""
-    stated = [int(text.replace(",", "")) for text in re.findall(r"\d[\d,]*", task.sizes.split(";")[0])]
-    known = stated if len(stated) == 3 else SIZES
-    few = CLASSES * cell.recipe.shots if cell.recipe.shots else None
-    wanted = (few or cell.recipe.train, cell.recipe.validation, cell.recipe.test)
-    train, validation, test = (min(size or have, have) for size, have in zip(wanted, known, strict=True))
+def sizes(task: type[Task], cell: Cell) -> Sizes:
+    """Examples of train, validation and test: the recipe's, of no more than the task states; else a guess."""
+    recipe = cell.recipe
+    few = CLASSES * recipe.shots if recipe.shots else None
+    wanted = few or recipe.train, recipe.validation, recipe.test
+    have = stated_sizes(task)
+    if have is None:
+        train, validation, test = (size or guess for size, guess in zip(wanted, SIZES, strict=True))
+    else:
+        train, validation, test = (min(size or most, most) for size, most in zip(wanted, have, strict=True))
     return train, validation, test
+
+
+def stated_sizes(task: type[Task]) -> Sizes | None:
+    """What a task says of its train, validation and test rows; None where it does not say."""
+    found = [int(text.replace(",", "")) for text in re.findall(r"\d[\d,]*", task.sizes.split(";")[0])]
+    return (found[0], found[1], found[2]) if len(found) == 3 else None
 
 
 def _length(task: type[Task], cell: Cell) -> int:

@@ -39,6 +39,7 @@ class DevelopmentDraw:
 
         members = {
             "name": self.name,
+            "sizes": "",  # those of the task are not of this cut
             "origin": digest(["development", base.name, base.version, base.origin, validation]),
             "splits": splits,
             "__module__": __name__,

@@ -118,7 +118,9 @@ def _estimates(
     bracket: Bracket, splits: Splits, registry: Registry, pace: Pace
 ) -> Callable[[str, int], float]:
     """Seconds of a cell by strategy and training rows. Those of records are of a machine as busy as it was then."""
-    estimator = Estimator(Workload(registry).operations, assumed_rate(pace.device))
+    workload = Workload(registry)
+    workload.rows.add_lengths(bracket.view, splits.train)
+    estimator = Estimator(workload.operations, assumed_rate(pace.device), workload.prefix)
     with suppress(BenchError):  # a damaged record: the run itself will say so
         estimator.learn(
             record for record in Store(bracket.folder).unverified_records() if _alike(record.cell, bracket)
@@ -144,12 +146,15 @@ def _option(seconds: float) -> str:
     return f"{minutes}m" if minutes < 120 else f"{math.ceil(minutes / 60)}h"
 
 
-def training_seconds(cell: Cell, rows: int, registry: Registry, folder: Path, device: str) -> float:
-    """What one model on so many rows is expected to take, with reading rows and loading the encoder. The records of
-    a run folder teach how long cells take here."""
-    estimator = Estimator(Workload(registry).operations, assumed_rate(device))
+def training_seconds(cell: Cell, splits: Splits, registry: Registry, folder: Path, device: str) -> float:
+    """What one model on all training rows is expected to take, with reading rows and loading the encoder. The
+    records of a run folder teach how long cells take here."""
+    workload = Workload(registry)
+    cell = replace(cell, recipe=replace(cell.recipe, train=len(splits.train)))
+    workload.rows.add(cell.task, cell.recipe, splits)
+    estimator = Estimator(workload.operations, assumed_rate(device), workload.prefix)
     with suppress(BenchError):
         estimator.learn(
             record for record in Store(folder).unverified_records() if record.cell.backbone == cell.backbone
         )
-    return estimator.total([replace(cell, recipe=replace(cell.recipe, train=rows))])
+    return estimator.total([cell])

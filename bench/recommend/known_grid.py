@@ -17,6 +17,7 @@ from bench.data.sources import Sources
 from bench.data.splits import subset, training_subset
 from bench.executors.contract import Options
 from bench.executors.launch import launch
+from bench.planning.workload import stated_sizes
 from bench.recommend.answer import STRATEGIES
 from bench.recommend.successive_halving import SEEDS, Bracket, measured, sizes_for
 from bench.recommend.views import Selection
@@ -58,8 +59,10 @@ class Small:
             validation = subset(whole.validation, max(rows // 5, 1))
             return Splits(training_subset(whole.train, rows), validation, subset(whole.test, test))
 
+        most = rows, max(rows // 5, 1), test
         members = {
             "name": self.name,
+            "sizes": "/".join(map(str, map(min, most, stated_sizes(base) or most))),
             "origin": digest([base.name, base.version, base.origin, rows, test]),
             "splits": splits,
             "__module__": __name__,

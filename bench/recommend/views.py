@@ -76,6 +76,7 @@ def _derived(name: str, kind: str, base: type[Task], cut: Any) -> type[Task]:
 
     members = {
         "name": name,
+        "sizes": "",  # those of the task are not of this cut
         "origin": digest([kind, base.name, base.version, base.origin]),
         "splits": splits,
         "__module__": __name__,

@@ -7,8 +7,10 @@ import math
 import pytest
 from scipy import stats
 
+from bench.peers import table
 from bench.peers.comparing import MARGIN, SideComparison, compare, equality, pooled
-from bench.peers.measurement import Clock, Measurement, Side, SideOutcome
+from bench.peers.measurement import Clock, Limit, Measurement, PeerResults, Side, SideOutcome
+from bench.runs.record import Machine
 
 
 def measured(
@@ -117,3 +119,31 @@ def test_strategies_of_a_seed_are_no_independent_pairs() -> None:
     assert equality(
         [value for value in shift.values() for _ in names]
     ).equivalent  # what pairs of both would say
+
+
+def test_a_row_says_what_share_of_its_limit_it_reaches() -> None:
+    """Products of 2 s at the measured rate and bytes of 1 s at the measured bandwidth, of 10 s and of 30 s."""
+    limit = Limit(flops=2e11, moved=4e10, rate=1e11, bandwidth=4e10)
+    own = measured("engine", 0, 10.0)
+    own = own.model_copy(update={"outcome": SideOutcome(clock=_clock(own), score=0.8, limit=limit)})
+    found = by_side([own, measured("trainer", 0, 30.0)])
+    assert (found["engine"].limit, found["engine"].reached) == (3.0, pytest.approx(0.3))
+    assert found["trainer"].reached == pytest.approx(0.1)
+
+
+def test_a_file_without_rates_has_no_columns_of_limits() -> None:
+    machine = Machine(device="cpu", dtype="float32", threads=1, processor="abacus", system="Linux")
+    plain = measured("engine", 0, 10.0)
+    limit = Limit(flops=2e11, moved=4e10, rate=1e11, bandwidth=4e10)
+    rated = plain.model_copy(update={"outcome": SideOutcome(clock=_clock(plain), score=0.8, limit=limit)})
+    for measurement, shown in ((plain, False), (rated, True)):
+        found = table.build(PeerResults(machine=machine, recipes={}, measurements=(measurement,)))
+        assert (table.LIMIT_RULE in found.notes) is shown
+        assert ("reached" in [column.name for column in found.columns]) is shown
+        [block] = found.blocks
+        assert all(len(row.entries) == len(found.columns) for row in block.rows)
+
+
+def _clock(measurement: Measurement) -> Clock:
+    assert measurement.outcome is not None
+    return measurement.outcome.clock
