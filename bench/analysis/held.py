@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from bench.analysis.loading import Columns, Predictions, column
+from bench.analysis.loading import Columns, LazyColumns, Predictions, column
 
 if TYPE_CHECKING:
     import pyarrow
@@ -51,13 +51,13 @@ _Held = _Narrow | _Texts | _AsIs
 
 
 def held(predictions: Callable[[str], Predictions]) -> Callable[[str], Columns]:
-    """Reads and verifies each file once, and makes its columns anew for each call."""
+    """Reads and verifies each file once, and makes the columns that are read anew for each call."""
 
     @cache
     def read_once(cell: str) -> dict[str, _Held]:
         return _all_held(predictions(cell))
 
-    return lambda cell: {name: item.column() for name, item in read_once(cell).items()}
+    return lambda cell: LazyColumns({name: item.column for name, item in read_once(cell).items()})
 
 
 def _all_held(table: Predictions) -> dict[str, _Held]:

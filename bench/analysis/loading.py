@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import TYPE_CHECKING, Any, Union
 
 import numpy as np
@@ -52,21 +52,50 @@ class Run:
     sums: Sums | None = None
 
 
-def columns(table: Predictions, test: str = "test") -> dict[str, np.ndarray]:
+class LazyColumns(Mapping[str, np.ndarray]):
+    """Columns that are decoded where they are read, each once: most readers need two of ten."""
+
+    def __init__(self, decode: Mapping[str, Callable[[], np.ndarray]]) -> None:
+        self._decode = decode
+        self._decoded: dict[str, np.ndarray] = {}
+
+    def __getitem__(self, name: str) -> np.ndarray:
+        found = self._decoded.get(name)
+        if found is None:
+            found = self._decoded[name] = self._decode[name]()
+        return found
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._decode
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._decode)
+
+    def __len__(self) -> int:
+        return len(self._decode)
+
+
+def columns(table: Predictions, test: str = "test") -> Columns:
     """The columns of one test set; empty arrays where the file has no such set."""
     whole = arrays(table)
-    split = whole.pop("split", None)
-    if split is None:
+    if "split" not in whole:
         return whole
-    chosen = split == test
-    return whole if chosen.all() else {name: values[chosen] for name, values in whole.items()}
+    chosen = whole["split"] == test
+    names = [name for name in whole if name != "split"]
+    if chosen.all():
+        return LazyColumns({name: partial(whole.__getitem__, name) for name in names})
+    return LazyColumns({name: partial(_part, whole, name, chosen) for name in names})
 
 
-def arrays(table: Predictions) -> dict[str, np.ndarray]:
+def _part(whole: Columns, name: str, chosen: np.ndarray) -> np.ndarray:
+    return whole[name][chosen]
+
+
+def arrays(table: Predictions) -> Columns:
     """All columns of a prediction file, `split` among them."""
     if isinstance(table, Mapping):
-        return dict(table)
-    return {name: column(table[name]) for name in table.column_names}
+        return table
+    return LazyColumns({name: partial(column, table[name]) for name in table.column_names})
 
 
 def column(values: pyarrow.ChunkedArray) -> np.ndarray:

@@ -51,7 +51,9 @@ def compare(
     from bench.analysis.opening import noted, open_source
     from bench.analysis.regression import compare as comparing
     from bench.analysis.regression import regression_table
+    from bench.runs import collection
 
+    collection.seldom()
     options = comparing.CompareOptions(fail_on=names(fail_on))
     new = open_source(run)
     old = open_source(baseline, suite=_suite(new))

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
+from difflib import get_close_matches
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -45,6 +48,12 @@ def report(
     against: Annotated[
         str, typer.Option(help="Show what regressed since this run, baseline file or git revision.")
     ] = "",
+    task: Annotated[
+        list[str] | None, typer.Option("--task", "-t", help="Only this task. Repeatable.")
+    ] = None,
+    strategy: Annotated[
+        list[str] | None, typer.Option("--strategy", "-s", help="Only this strategy. Repeatable.")
+    ] = None,
 ) -> None:
     """Write a run as one HTML page that needs no network and no other file.
 
@@ -54,20 +63,23 @@ def report(
     from bench.data.cache import default_cache
     from bench.report import html, page, regression
     from bench.report.ledger import steps
-    from bench.runs import atomic_files
+    from bench.runs import atomic_files, collection
     from bench.text import counted
 
-    source = open_source(str(run))
+    collection.seldom()
+    source = only(open_source(str(run)), task or (), strategy or ())
     folder = Path(source.name)
     if against:
         suite = source.records[0].cell.suite if source.records else ""
-        text = html.regression(regression.build(open_source(against, suite), source))
+        old = part_of(open_source(against, suite), task or (), strategy or ())
+        text = html.regression(regression.build(old, source))
     else:
         tried = development(source)
         text = html.report(
             page.build(source, default_cache(), _history(folder), steps(folder), tried.records)
         )
-    path = out or _beside(folder, "regression.html" if against else "report.html")
+    part = "".join(f"-{name}" for name in (*(task or ()), *(strategy or ())))
+    path = out or _beside(folder, f"regression{part}.html" if against else f"report{part}.html")
     content = text.encode()
     atomic_files.write(path, content)
     print(
@@ -101,6 +113,41 @@ def plot(
         source = development(source)
     figures.save(read(source), kind.value, out, columns.value)
     print(out)
+
+
+def only(run: Run, tasks: Sequence[str], strategies: Sequence[str]) -> Run:
+    """As `part_of`. BenchError where the run has no such name, or no cell of both."""
+    for what, asked, known in (
+        ("task", tasks, dict.fromkeys(record.cell.task for record in run.records)),
+        ("strategy", strategies, dict.fromkeys(record.cell.strategy for record in run.records)),
+    ):
+        for name in asked:
+            if name not in known:
+                near = get_close_matches(name, known, 1)
+                hint = f"did you mean '{near[0]}'? " if near else ""
+                raise BenchError(
+                    f"{run.name} has no {what} '{name}' ({hint}it has {', '.join(known)})",
+                    code=f"unknown-{what}",
+                )
+    found = part_of(run, tasks, strategies)
+    if run.records and not found.records:
+        raise BenchError(
+            f"{run.name} has no cell of {', '.join(tasks)} with {', '.join(strategies)}", code="no-such-cell"
+        )
+    return found
+
+
+def part_of(run: Run, tasks: Sequence[str], strategies: Sequence[str]) -> Run:
+    """The cells of a run with these tasks and these strategies; all of either where none is named."""
+
+    def wanted(task: str, strategy: str) -> bool:
+        return (not tasks or task in tasks) and (not strategies or strategy in strategies)
+
+    return replace(
+        run,
+        records=[record for record in run.records if wanted(record.cell.task, record.cell.strategy)],
+        planned=tuple(cell for cell in run.planned if wanted(*cell.split("/")[:2])),
+    )
 
 
 def development(run: Run) -> Run:

@@ -84,14 +84,13 @@ def table(
 
     Example: python -m bench table quick --rows strategy,backbone --format latex
     """
-    import gc
-
     from bench.analysis import convergence, curves, opening, rates, shift
     from bench.analysis.tables import build as tables
     from bench.analysis.tables import classes, pairs, ranks
     from bench.analysis.tables.default_rates import COLUMN
+    from bench.runs import collection
 
-    gc.set_threshold(100_000, 50, 50)  # records are not garbage, and looking for it takes a third of the time
+    collection.seldom()
     source = opening.open_source(str(run))
     predictions = source.predictions if intervals or len(source.records) <= opening.MANY else None
     if kind is TableKind.scores:

@@ -63,7 +63,7 @@ class ByClass:
 def by_class(reading: Reading, task: str) -> ByClass | None:
     """The scores of a task by class, with intervals; None where it has no classes."""
     source = Source(reading.run.predictions)
-    groups = {group.key: group for group in reading.of_task(task) if tables.has_classes(group, source)}
+    groups = {group.key: group for group in reading.examined(task) if tables.has_classes(group, source)}
     if not groups:
         return None
     found = tables.scored(groups, source)
@@ -76,7 +76,7 @@ def by_class(reading: Reading, task: str) -> ByClass | None:
 def confusions(reading: Reading, task: str) -> list[Confusion]:
     """The confusions of every strategy, in the order of the tables."""
     found = []
-    for group in reading.of_task(task):
+    for group in reading.examined(task):
         if group.done[0].adapter not in (*LABELLED, "ner"):
             continue  # a set of labels is not taken for another one
         pairs: Counter[tuple[str, str]] = Counter()

@@ -97,7 +97,7 @@ def _scored(reading: Reading, task: str) -> tuple[list[str], list[str], dict[Any
     ids: list[str] = []
     references: list[str] = []
     found: dict[Any, list[_Scored]] = {}
-    for group in reading.of_task(task):
+    for group in reading.examined(task):
         for record in group.done:
             rows = reading.columns(record)
             if rows is None or "prediction" not in rows or "reference" not in rows:

@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+import numpy as np
+
 from bench.analysis.groups import Key
 from bench.report.reading import Reading
 
@@ -72,8 +74,11 @@ FAR = tuple(
     for place in (Place("left", across, dy), Place("right", -across, dy))
 )
 """With a thin line to the point, where points crowd."""
+EVERY = (*NEAR, *FAR)
 LETTER = 6.6  # units of width, about
 Box = tuple[float, float, float, float]
+OUTSIDE = (np.inf, np.inf, -np.inf, -np.inf)
+"""A box that overlaps nothing."""
 
 
 def places(
@@ -81,14 +86,19 @@ def places(
 ) -> list[Place]:
     """For each point (x, y) the first place where its name overlaps no other point, no earlier name and no edge of
     a chart of this (width, height); where there is none, the place with the least overlap."""
-    taken: list[Box] = [(x - 5, y - 5, x + 5, y + 5) for x, y in points]
+    boxes = np.array([(x - 5, y - 5, x + 5, y + 5) for x, y in points]).reshape(-1, 4)
+    taken = np.concatenate(
+        [boxes, np.empty_like(boxes)]
+    )  # of all points, then of the names that have a place
     chosen = []
     for number, ((x, y), name) in enumerate(zip(points, names, strict=True)):
-        others = taken[:number] + taken[number + 1 :]
-        boxes = [(place, _box(x, y, place, name)) for place in (*NEAR, *FAR)]
-        place, box = min(boxes, key=lambda item: _overlap(item[1], others, size))
-        chosen.append(place)
-        taken.append(box)
+        own, taken[number] = taken[number].copy(), OUTSIDE
+        others = taken[: len(points) + number]
+        tried = [_box(x, y, place, name) for place in EVERY]
+        overlaps = _overlaps(np.array(tried), others, size)
+        best = overlaps.index(min(overlaps))
+        chosen.append(EVERY[best])
+        taken[number], taken[len(points) + number] = own, tried[best]
     return chosen
 
 
@@ -98,12 +108,12 @@ def _box(x: float, y: float, place: Place, name: str) -> Box:
     return start, y + place.dy - 10, start + length, y + place.dy + 2
 
 
-def _overlap(box: Box, others: Sequence[Box], size: tuple[float, float]) -> float:
-    """The area that overlaps others, plus a penalty for sticking out of the chart."""
-    outside = sum(max(0.0, -box[side]) + max(0.0, box[side + 2] - size[side]) for side in (0, 1))
-    shared = sum(
-        max(0.0, min(box[2], other[2]) - max(box[0], other[0]))
-        * max(0.0, min(box[3], other[3]) - max(box[1], other[1]))
-        for other in others
-    )
-    return shared + 20 * outside
+def _overlaps(boxes: np.ndarray, others: np.ndarray, size: tuple[float, float]) -> list[float]:
+    """For each box [boxes, 4] the area that overlaps others [others, 4], plus a penalty for sticking out of the
+    chart."""
+    low = np.maximum(boxes[:, None, :2], others[None, :, :2])
+    shared = np.maximum(np.minimum(boxes[:, None, 2:], others[None, :, 2:]) - low, 0.0).prod(-1)
+    outside = np.maximum(-boxes[:, :2], 0.0) + np.maximum(boxes[:, 2:] - size, 0.0)
+    return [
+        sum(row[row > 0].tolist()) + 20 * sum(out) for row, out in zip(shared, outside.tolist(), strict=True)
+    ]

@@ -38,6 +38,8 @@ class ShownEntry:
 MOST_PICTURES = 100
 """Charts of a page that have a static picture; the page's script draws the others. Each picture takes about 15 ms
 of CPU time, and the library that draws them keeps megabytes of each."""
+MOST_MARKS = 5_000
+"""Rows of data in all these pictures: a chart of 80 strategies takes as long as ten of eight."""
 
 
 class _Pictures:
@@ -45,8 +47,10 @@ class _Pictures:
 
     def __init__(self, page: Page | Regression) -> None:
         values = [value for value in vars(page).values() if isinstance(value, tuple)]
-        self.charts = sum(isinstance(item, Chart) for value in values for item in value)
-        self.most = self._left = MOST_PICTURES
+        charts = [item for value in values for item in value if isinstance(item, Chart)]
+        self.charts, marks = len(charts), sum(chart.marks for chart in charts)
+        within = MOST_MARKS * self.charts // marks if marks > MOST_MARKS else self.charts
+        self.most = self._left = min(MOST_PICTURES, max(within, 1))
 
     def svg(self, chart: Chart) -> Any:
         """The chart's static form, '' where the page has enough of them. Its texts are escaped by Vega."""

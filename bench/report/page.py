@@ -29,7 +29,7 @@ from bench.report.ledger import table as ledger_table
 from bench.report.pareto import pareto
 from bench.report.ranks import ranking, ranks
 from bench.report.rates import rates
-from bench.report.reading import Reading, read
+from bench.report.reading import REFERENCE, Reading, read
 from bench.report.reliability import reliability
 from bench.report.serving import table as serving_table
 from bench.report.sizes import sizes
@@ -100,6 +100,7 @@ class Page:
     shift: tuple[Chart, ...]
     shift_table: Table | None
     errors: tuple[Errors, ...]
+    selection: str  # what the section on errors leaves out of a large run, and how to get it
     problems: tuple[Problem, ...]
     history: Table | None
     reproduction: Reproduction
@@ -150,6 +151,7 @@ def build(
         shift=_present([charts.shift(reading, task) for task in tasks]),
         shift_table=_shift(reading),
         errors=tuple(item for task in tasks if (item := _errors(reading, task, cache))),
+        selection=_selection(reading),
         problems=tuple(_problems(records)),
         history=_history(past, reading),
         reproduction=_reproduction(reading),
@@ -179,12 +181,23 @@ def _shift(reading: Reading) -> Table | None:
 def _errors(reading: Reading, task: str, cache: Path) -> Errors | None:
     found = Errors(
         task,
-        any(group.done[0].adapter == "ner" for group in reading.of_task(task)),
+        any(group.done[0].adapter == "ner" for group in reading.examined(task)),
         classes.by_class(reading, task),
         tuple(classes.confusions(reading, task)),
         tuple(hardest(reading, task, cache)),
     )
     return found if found.by_class or found.confusions or found.hardest else None
+
+
+def _selection(reading: Reading) -> str:
+    if not reading.selective:
+        return ""
+    option = "--task TASK" if len(reading.tasks) > 1 else "--strategy STRATEGY"
+    return (
+        f"This run has {reading.finished:,} finished cells. For each task this section shows the best strategy and "
+        f"{REFERENCE} on the same backbone; “every strategy” means these. A page of a part of the run shows all of "
+        f"that part: report RUN {option}"
+    )
 
 
 def _problems(records: Sequence[Record]) -> list[Problem]:

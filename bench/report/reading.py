@@ -17,6 +17,7 @@ from bench.analysis.tables import build as tables
 from bench.analysis.tables.columns import MEASURES
 from bench.analysis.tables.model import Entry, Row, Table
 from bench.contracts import BenchError
+from bench.runs.folder import MANY
 from bench.runs.record import Record
 
 REFERENCE = tables.TableOptions().reference
@@ -52,6 +53,31 @@ class Reading:
     def of_task(self, task: str) -> list[Group]:
         """The groups of a task that have a finished seed."""
         return list(self._finished.get(task, ()))
+
+    def examined(self, task: str) -> list[Group]:
+        """The groups of a task whose errors are shown. A run of more than MANY finished cells has thousands of
+        confusion matrices, which nobody would read: there the best of each task, and the reference beside it."""
+        if not self.selective:
+            return self.of_task(task)
+        found, metric = self.of_task(task), self.headline(task)
+        best = next((group for group in found if self.entry(group.key, metric).mark == "best"), None)
+        reference = best and self._finished_group(best.key._replace(strategy=REFERENCE))
+        chosen = {id(group) for group in (best, reference) if group} or {id(group) for group in found[:1]}
+        return [group for group in found if id(group) in chosen]
+
+    def _finished_group(self, key: Key) -> Group | None:
+        found = self.groups.get(key)
+        return found if found and found.done else None
+
+    @cached_property
+    def finished(self) -> int:
+        """How many cells finished."""
+        return sum(len(group.done) for group in self.groups.values())
+
+    @property
+    def selective(self) -> bool:
+        """Whether the errors of some strategies alone are shown."""
+        return self.finished > MANY
 
     @cached_property
     def _finished(self) -> dict[str, list[Group]]:

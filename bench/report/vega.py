@@ -58,9 +58,19 @@ class Chart:
     title: str
     description: str
 
+    @property
+    def marks(self) -> int:
+        """How many rows of data it draws, over all layers."""
+        return sum(len(part.get("data", {}).get("values", ())) for part in _parts(self.spec))
+
     def svg(self) -> str:
         """The static form of the chart."""
         return _library().vegalite_to_svg(self.spec, vl_version=VERSION)
+
+
+def _parts(spec: Spec) -> list[Spec]:
+    """The specification and its layers, however deep."""
+    return [spec, *(part for layer in spec.get("layer", ()) for part in _parts(layer))]
 
 
 def chart(title: str, description: str, height: int, content: Spec) -> Chart:

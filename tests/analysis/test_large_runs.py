@@ -14,16 +14,18 @@ from typing import Any
 import numpy as np
 import pytest
 
-from bench.analysis import class_counts
+from bench.analysis import class_counts, loading
 from bench.analysis.held import held
-from bench.analysis.loading import arrays, columns
+from bench.analysis.loading import Run, arrays, columns
 from bench.analysis.opening import open_source
 from bench.analysis.regression.compare import compare
 from bench.analysis.regression.quality import _digest
 from bench.analysis.statistics import paired, resampling, rivals, uncertainty
+from bench.cli.report import only
 from bench.contracts import BenchError
-from bench.report import curves, html, page
+from bench.report import curves, html, page, reading
 from bench.report.reading import read
+from bench.report.vega import Chart
 from bench.runs.folder import Store
 from bench.runs.integrity import verify
 from tests.support.report_runs import Grid, make_run, save_run
@@ -110,6 +112,81 @@ def test_a_page_with_many_charts_has_pictures_of_the_first_alone_and_says_so(
     assert len(drawn.findall(some)) == 2
     assert some.count('class="chart"') == some.count('type="application/json"') == charts
     assert f"This page has {charts} charts. The first 2 are here as pictures." in some
+
+
+def test_pictures_are_fewer_where_charts_hold_many_marks(
+    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("jinja2")
+    made = page.build(open_source(str(store.path)), tmp_path)
+    drawn = calls(monkeypatch, Chart, "svg")
+    html.report(made)
+    charts, marks = len(drawn), sum(chart.marks for chart in drawn)
+    assert marks == sum(len(re.findall(r"'strategy': |'floor': ", str(chart.spec))) for chart in drawn)
+    monkeypatch.setattr(html, "MOST_MARKS", marks // 2)
+    text = html.report(made)
+    assert len(drawn) - charts == charts * (marks // 2) // marks
+    assert f"The first {len(drawn) - charts} are here as pictures." in text
+    monkeypatch.setattr(html, "MOST_MARKS", 1)
+    html.report(made)
+    assert "The first 1 are here" in html.report(made)
+
+
+def test_a_large_run_shows_the_errors_of_the_best_and_the_reference_and_says_so(
+    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("jinja2")
+    run = open_source(str(store.path))
+    whole = page.build(run, tmp_path)
+    assert whole.selection == ""
+    monkeypatch.setattr(reading, "MANY", len(run.records) - 1)
+    some = page.build(run, tmp_path)
+    assert f"This run has {len(run.records)} finished cells." in some.selection
+    assert some.selection in html.report(some)
+    for all_of, few, answer in zip(whole.errors, some.errors, some.answers, strict=True):
+        assert answer.best is not None
+        shown = [item.key for item in few.confusions]
+        assert shown == [key for key in dict.fromkeys(item.key for item in all_of.confusions) if key in shown]
+        assert set(shown) == {answer.best.key, answer.best.key._replace(strategy="full")}
+        for item in few.confusions:
+            assert item in all_of.confusions  # the same numbers, of fewer strategies
+    monkeypatch.setattr(reading, "MANY", len(run.records))
+    assert page.build(run, tmp_path).errors == whole.errors
+
+
+def test_a_page_of_a_task_holds_that_task_with_all_its_strategies(store: Store, tmp_path: Path) -> None:
+    run = open_source(str(store.path))
+    part = only(run, ["news"], [])
+    assert {record.cell.task for record in part.records} == {"news"}
+    assert {cell.split("/")[0] for cell in part.planned} == {"news"}
+    strategies = {record.cell.strategy for record in part.records}
+    assert strategies == {record.cell.strategy for record in run.records}
+    assert page.build(part, tmp_path).answers[0].task == "news"
+    assert only(run, [], []).records == run.records
+    for tasks, names, code in ((["nws"], [], "unknown-task"), (["news"], ["ful"], "unknown-strategy")):
+        with pytest.raises(BenchError) as error:
+            only(run, tasks, names)
+        assert error.value.code == code
+    assert "did you mean 'news'?" in str(only_error(run, "nws"))
+
+
+def only_error(run: Run, task: str) -> BenchError:
+    with pytest.raises(BenchError) as error:
+        only(run, [task], [])
+    return error.value
+
+
+def test_columns_are_decoded_where_they_are_read(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    table = store.predictions(store.records()[0].cell.id)
+    decoded = calls(monkeypatch, loading, "column")
+    found = columns(table)
+    assert len(decoded) == 1  # the test set of each row
+    for _ in range(2):
+        assert len(found["correct"]) == len(table)
+    assert len(decoded) == 2
+    assert {"id", "prediction"} <= found.keys()
+    assert "split" not in found
+    assert len(decoded) == 2
 
 
 def test_a_report_opens_each_record_and_each_prediction_file_once(

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 
-from bench.report.front import options, places
+from bench.report.front import FAR, NEAR, Place, _box, options, places
 from bench.report.reading import Reading
 
 
@@ -49,3 +50,35 @@ def test_a_name_at_the_bottom_does_not_run_into_the_axis():
 def test_only_a_name_away_from_its_point_has_a_line():
     assert not places([(50.0, 50.0)], ["full"], (400, 230))[0].far
     assert any(place.far for place in places(CROWDED, ["a-strategy"] * 6, (400, 230)))
+
+
+def _plainly(points: list[tuple[float, float]], names: list[str], size: tuple[float, float]) -> list[Place]:
+    """As `places`, box by box."""
+    taken = [(x - 5, y - 5, x + 5, y + 5) for x, y in points]
+    chosen = []
+    for number, ((x, y), name) in enumerate(zip(points, names, strict=True)):
+        others = taken[:number] + taken[number + 1 :]
+
+        def cost(place: Place, x=x, y=y, name=name, others=others) -> float:
+            box = _box(x, y, place, name)
+            outside = sum(max(0.0, -box[side]) + max(0.0, box[side + 2] - size[side]) for side in (0, 1))
+            shared = sum(
+                max(0.0, min(box[2], other[2]) - max(box[0], other[0]))
+                * max(0.0, min(box[3], other[3]) - max(box[1], other[1]))
+                for other in others
+            )
+            return shared + 20 * outside
+
+        place = min((*NEAR, *FAR), key=cost)
+        chosen.append(place)
+        taken.append(_box(x, y, place, name))
+    return chosen
+
+
+@pytest.mark.parametrize("count", [0, 1, 2, 12, 90])
+def test_names_are_placed_all_at_once_as_they_are_box_by_box(count: int):
+    rng = np.random.default_rng(count)
+    points = [(float(x), float(y)) for x, y in rng.random((count, 2)) * (400, 230)]
+    points[: count // 4] = points[: count // 4][:1] * (count // 4)  # several in one place
+    names = ["x" * int(length) for length in rng.integers(1, 25, count)]
+    assert places(points, names, (400, 230)) == _plainly(points, names, (400, 230))

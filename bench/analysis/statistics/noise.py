@@ -91,12 +91,16 @@ def _cells(variances: np.ndarray) -> np.ndarray:
     low, high = (math.log(limit + TINY) for limit in (variances.min(), variances.max()))
     if high - low < FLAT:
         return _exact_cells(variances, low, high)
-    scaled = np.log((variances + TINY).astype(np.float32))
+    scaled = (variances + TINY).astype(np.float32)
+    np.log(scaled, out=scaled)
     scaled -= np.float32(low)
     scaled *= np.float32(BINS / (high - low))
-    places = scaled.astype(np.intp)
-    scaled -= places
-    near = np.flatnonzero((scaled < NEAR_EDGE) | (scaled > 1 - NEAR_EDGE))
+    whole = np.floor(scaled)  # all of this in float32: mixed with integers it would take three times as long
+    places = whole.astype(np.intp)
+    scaled -= whole
+    scaled -= np.float32(0.5)
+    np.abs(scaled, out=scaled)
+    near = np.flatnonzero(scaled > np.float32(0.5 - NEAR_EDGE))
     places[near] = _exact_cells(variances[near], low, high)
     return places
 

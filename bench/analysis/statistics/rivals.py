@@ -14,13 +14,15 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from bench.analysis.statistics.familywise import GRID, Pair
+from bench.analysis.statistics.familywise import GRID, SHARES, Pair
 from bench.analysis.statistics.noise import TINY, Noise, total
 from bench.analysis.statistics.resampling import Resampled, alike
 from bench.analysis.statistics.variance import shared_variance
 
 COARSE = 16  # parts of a noise by which its tail is bounded
 SAFE = 1e-6  # relative; more than float32 rounds
+PARTS = (COARSE, 2 * COARSE, 3 * COARSE + 1)
+"""Where in `RivalPair.bounds` each but the first begins."""
 CANCELLED = 1e-6  # share of two sums of squares below which their difference is taken draw by draw
 
 
@@ -59,7 +61,7 @@ class RivalPair:
 
     example: the variance over examples. seeds: how many both have. bootstrapped: the p value of this comparison
     alone; exact: of an exact test, which decides in its place. bounds: of the parts of its noise the weights, the
-    mean variances and the edges, float32."""
+    mean variances and the edges, and the least standard deviation of the largest SHARES, float32."""
 
     first: Rival
     second: Rival
@@ -101,13 +103,21 @@ class RivalPair:
         x² is three variances or more; elsewhere at least that of the least variance."""
         from scipy.special import ndtr
 
-        weights, means, edges = np.split(self.bounds.astype(float), (COARSE, 2 * COARSE))
+        weights, means, edges, _ = np.split(self.bounds.astype(float), PARTS)
         sizes = np.abs(self.null())
         grid = np.linspace(0.0, float(sizes.max(initial=0.0)), GRID)
         convex = grid[:, None] ** 2 >= 3 * edges[1:]
         tails = ndtr(-grid[:, None] / np.sqrt(np.where(convex, means, edges[:-1]) + TINY))
         floors = np.log(np.maximum(2 * (tails @ weights), 1e-300))
         return bool((np.interp(sizes, grid, floors) < logs).any())
+
+    def surely_above(self, reached: np.ndarray) -> bool:
+        """As `familywise.Tested` has it. Between the points of a grid the logarithm of the tail is interpolated, so
+        it is at least that of the next point."""
+        sizes = np.abs(self.null())
+        sizes += float(sizes.max(initial=0.0)) / (GRID - 1)
+        limits = (self.bounds[PARTS[-1] :, None] * reached).max(0)
+        return bool((sizes <= limits * (1 - SAFE)).all())
 
 
 def rival_pairs(rivals: Sequence[Rival]) -> Iterator[tuple[int, int, RivalPair]]:
@@ -173,10 +183,13 @@ def _bounds(noise: Noise) -> np.ndarray:
     starts = np.linspace(0, count, min(COARSE, count), endpoint=False).astype(int)
     weights = np.add.reduceat(noise.weights, starts)
     means = np.add.reduceat(noise.weights * noise.variances, starts) / np.maximum(weights, 1e-300)
-    found = np.zeros(3 * COARSE + 1)
+    found = np.zeros(PARTS[-1] + len(SHARES))
     found[: len(starts)] = weights * (1 - SAFE)
     found[COARSE : COARSE + len(starts)] = means * (1 - SAFE)
     found[2 * COARSE : 2 * COARSE + len(starts)] = noise.variances[starts] * (1 - SAFE)
-    found[2 * COARSE + len(starts) :] = noise.variances[-1] * (1 + SAFE)
+    found[2 * COARSE + len(starts) : PARTS[-1]] = noise.variances[-1] * (1 + SAFE)
+    above = np.cumsum(found[: len(starts)][::-1])[::-1]  # the weight of a part and all larger ones
+    places = [max(int(np.count_nonzero(above >= share)) - 1, 0) for share in SHARES]
+    found[PARTS[-1] :] = np.sqrt(noise.variances[starts[places]] + TINY) * (1 - SAFE)
     found[COARSE + len(starts) : 2 * COARSE] = 1.0
     return found.astype(np.float32)

@@ -11,7 +11,8 @@ import pytest
 
 from bench.analysis.statistics import rivals
 from bench.analysis.statistics.calibration import Design, table
-from bench.analysis.statistics.familywise import Pair, corrected
+from bench.analysis.statistics.familywise import Pair, corrected, deviations
+from bench.analysis.statistics.metrics import DRAWS
 from bench.analysis.statistics.noise import BINS, TINY, Noise, total
 from bench.analysis.statistics.noise import _cells as cells
 from bench.analysis.statistics.paired import Scored, Trio, all_pairs, seed_noise
@@ -95,6 +96,25 @@ def test_draws_are_tested_only_where_a_smallest_p_value_may_be(monkeypatch: pyte
     monkeypatch.setattr(rivals.RivalPair, "null_p", counted)
     corrected(family)
     assert len(made) < 0.8 * len(family)
+
+
+@pytest.mark.parametrize("design", [Design(12, tasks=2), Design(12, seeds=1), Design(10, noise=0.0)])
+def test_the_quick_look_never_leaves_out_a_pair_that_lowers_a_p_value(design: Design) -> None:
+    """Nor does it leave all to the slower one."""
+    scores = odd_ones(table(design, np.random.default_rng(11)))
+    family = list(all_pairs(scores, seed_noise(scores)).values())
+    smallest, sure = np.ones(DRAWS), 0
+    for pair in family:
+        own = pair.null_p()
+        for nearly in (smallest, own * (1 + 1e-9), own * (1 - 1e-4)):
+            if pair.surely_above(deviations(nearly)):
+                assert (own >= nearly).all()
+                sure += 1
+        smallest = np.minimum(smallest, own)
+    for pair in family:
+        assert not pair.surely_above(deviations(pair.null_p() * (1 + 1e-9)))
+        sure += pair.surely_above(deviations(smallest / 100))
+    assert sure > len(family) / 2
 
 
 @pytest.mark.parametrize("known", [0.0, 1e-9, 1e-3])
