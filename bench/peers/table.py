@@ -140,8 +140,8 @@ def _notes(comparisons: Sequence[SideComparison]) -> list[str]:
 def _quality(results: PeerResults) -> list[str]:
     """A sentence for each side and task: whether its scores are equivalent to this engine's."""
     found = []
-    trainers: tuple[Side, ...] = ("trainer", "trainer-tuned")
-    for side in trainers:
+    same: tuple[Side, ...] = ("trainer", "trainer-tuned", "setfit")  # other sides fit another estimator
+    for side in same:
         for task, equality in pooled(results.measurements, side).items():
             found.append(f"{task}, {SIDES[side]}: {_verdict(equality)}")
     if not found:

@@ -11,6 +11,7 @@ from bench.peers import table
 from bench.peers.comparing import MARGIN, SideComparison, compare, equality, pooled
 from bench.peers.measurement import Clock, Limit, Measurement, PeerResults, Side, SideOutcome
 from bench.runs.record import Machine
+from tests.analysis.conftest import make_record
 
 
 def measured(
@@ -147,3 +148,16 @@ def test_a_file_without_rates_has_no_columns_of_limits() -> None:
 def _clock(measurement: Measurement) -> Clock:
     assert measurement.outcome is not None
     return measurement.outcome.clock
+
+
+@pytest.mark.parametrize(("apart", "said"), [(0.0, "equivalent ("), (0.05, "not shown to be equivalent (")])
+def test_the_table_says_whether_setfit_ends_with_the_same_scores(apart: float, said: str) -> None:
+    """Both sides train the same estimator; those that fit a classifier on features do not."""
+    noise = (0.001, -0.001, 0.002, -0.002)
+    taken = [measured("engine", seed, 1.0, 0.8 + apart, strategy="setfit") for seed in range(4)]
+    taken += [measured("setfit", seed, 1.0, 0.8 + noise[seed], strategy="setfit") for seed in range(4)]
+    taken += [measured("scikit-learn", seed, 1.0, 0.8, strategy="frozen") for seed in range(4)]
+    results = PeerResults(machine=make_record().machine, recipes={}, measurements=tuple(taken))
+    (note,) = (note for note in table.build(results).notes if note.startswith("Quality"))
+    assert f"t, setfit: {said}" in note
+    assert "LogisticRegression" not in note
