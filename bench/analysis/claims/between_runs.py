@@ -140,11 +140,11 @@ def _corrections(claim: CorrectionClaim, runs: Sequence[Evidence]) -> list[Part]
 
 def _spread(claim: SpreadClaim | CorrectionClaim, key: Key, pair: Pair, free: set[str]) -> Part:
     """The logarithm of the ratio of the first group's spread over seeds to the second's."""
-    place, groups = f"{task_name(key.task)} {key.backbone}", [group for group, _ in pair]
-    part = Part(place, Sides(*groups))
-    scores = [group.scores(claim.metric or group.headline) for group in groups]
-    reasons = [differing(*groups, free)]
-    if isinstance(claim, CorrectionClaim) and _recipe(groups[0]).tune:
+    place, ((first, _), (second, _)) = f"{task_name(key.task)} {key.backbone}", pair
+    part = Part(place, Sides(first, second))
+    scores = [group.scores(claim.metric or group.headline) for group in (first, second)]
+    reasons = [differing(first, second, free)]
+    if isinstance(claim, CorrectionClaim) and _recipe(first).tune:
         reasons.append("each seed chose its learning rate, the claim is about a fixed one")
     if min(map(len, scores)) < 2:
         reasons.append("one seed has no spread")
