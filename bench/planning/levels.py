@@ -101,4 +101,4 @@ def _run(heights: list[float], is_assumed: bool) -> float:
 
 def _agreement(difference: float) -> float:
     """1 where two levels are equal, towards 0 where one of them must be wrong."""
-    return 1 / (1 + (difference / AGREES) ** 2)
+    return 1 / (1 + (difference / AGREES) ** 4)
