@@ -1,4 +1,4 @@
-"""Recorded runs, told as they would have been while they ran: whatever the plan, the order and the records before."""
+"""Recorded runs, told as they would have been while they ran, under any plan and in any order."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class Ran:
 
 @dataclass(frozen=True)
 class Plan:
-    """What is expected before anything has run. factor: by how much the planned operations of a cell are too many."""
+    """What is expected before anything has run. factor: of the planned operations of a cell, over the true ones."""
 
     workload: Workload
     assumed: float = 1e11
@@ -57,7 +57,9 @@ def in_order(records: Iterable[Record], registry: Registry, shuffle: int | None 
     by_id = {record.cell.id: record for record in records}
     cells = [record.cell for record in by_id.values()]
     if shuffle is not None:
-        places = {name: random.Random(f"{shuffle} {name}").random() for cell in cells for name in _names(cell)}
+        places = {
+            name: random.Random(f"{shuffle} {name}").random() for cell in cells for name in _names(cell)
+        }
         cells.sort(key=lambda cell: (*(places[name] for name in _names(cell)), cell.seed))
     groups = Groups(cells, {cell.id for cell in cells if registry.trains_together(cell)})
     found: list[Ran] = []
