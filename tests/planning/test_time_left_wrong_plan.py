@@ -3,11 +3,14 @@ order, and where an earlier attempt has finished half."""
 
 from __future__ import annotations
 
+import io
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 
+from bench.cli.display import Display
 from bench.contracts import Cell, QuestionExample, Splits
 from bench.planning.rows_read import Length, RowsRead
 from bench.planning.workload import Workload
@@ -148,3 +151,18 @@ def test_rows_that_are_read_later_are_counted_then() -> None:
     rows.add(cell.task, cell.recipe, Splits([row] * 8, [row], [row] * 5))
     estimator.recount()
     assert estimator.cell(cell).seconds < before / 10
+
+
+def test_two_workers_take_half_the_time_also_while_one_of_them_is_between_cells() -> None:
+    run = steady([100.0] * 12)
+    output = io.StringIO()
+    screen = Display(Console(file=output, width=10_000))
+    estimator = Plan(WORKLOAD).estimator()
+    estimator.learn([run[0].record])
+    cells = [item.record.cell for item in run[1:]]
+    screen.begin(cells, [], estimator)
+    screen.cell_started(cells[0])
+    screen.cell_started(cells[1])
+    reason = Record(cell=cells[0], fingerprint="", status="skipped", reason="not wanted")
+    screen.cell_done(reason)
+    assert 450 < screen._seconds_left() < 550  # ten cells of 100 s
