@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-GAIN = 0.4
+GAIN = 0.5
 """How far the drift follows what one cell shows."""
 
 NOISE = math.log(1.25)

@@ -40,8 +40,9 @@ class Estimate:
 @dataclass(frozen=True)
 class Sample:
     """A cell that has run: seconds of its own work, of its frozen prefix, and of preparing what its group shares;
-    bytes; planned operations, and those of the prefix among them. drift: log of how much slower than usual the
-    machine was."""
+    bytes; planned operations, and those of the prefix among them. measured: seconds of its own work as its record
+    has them: seeds that train together are all charged for it. drift: log of how much slower than usual the machine
+    was."""
 
     cell: Cell
     own: float
@@ -50,6 +51,7 @@ class Sample:
     memory: int
     operations: float
     frozen: float
+    measured: float
     on_cpu: bool = True
     drift: float = 0.0
 
@@ -131,7 +133,7 @@ class Estimator:
         if not first and not record.adaptations:  # what no part of the record counts is work of the cell too
             own = wall - min(max(0.0, wall - own), took.prefix)
         shared = max(0.0, wall - own - took.prefix) if first else 0.0
-        before = [sample.usual for sample in self._same(cell)]
+        before = [sample.measured * math.exp(-sample.drift) for sample in self._same(cell)]
         drift = self._drift.follow(_own(took), median(before) if before else None)
         self._add(record, own, shared, drift)
 
@@ -232,10 +234,10 @@ class Estimator:
         ]
 
     def _add(self, record: Record, own: float, shared: float, drift: float = 0.0) -> None:
-        cell, prefix = record.cell, record.seconds.prefix
+        cell, took, counts = record.cell, record.seconds, self._operations_of(record.cell)
         on_cpu = record.machine is None or record.machine.device == "cpu"
         sample = Sample(
-            cell, own, prefix, shared, record.peak_memory, *self._operations_of(cell), on_cpu, drift
+            cell, own, took.prefix, shared, record.peak_memory, *counts, _own(took), on_cpu, drift
         )
         self._samples.setdefault((cell.backbone, cell.task), []).append(sample)
         self._forget()

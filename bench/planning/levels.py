@@ -15,10 +15,10 @@ Group = tuple[str, str]
 """Task and backbone."""
 
 AGREES = math.log(2)
-"""Two levels that differ by less than this are taken to agree: a plan's relative costs are no better."""
+"""Levels that differ by more contradict each other: what was measured elsewhere then says little."""
 
-CONTRADICTION = math.log(4)
-"""A plan that is wrong by more says nothing of the groups that have not begun."""
+PLAUSIBLE = math.log(1.5)
+"""A plan that is wrong by more for what has run is not believed for what has not."""
 
 ROUNDS = 3
 """Of fitting groups and strategies to each other in turn."""
@@ -95,10 +95,10 @@ def _run(heights: list[float], is_assumed: bool) -> float:
     if not heights:
         return 0.0
     paces = [math.exp(height) for height in heights]
-    is_plausible = is_assumed and abs(median(heights)) < CONTRADICTION
+    is_plausible = is_assumed and abs(median(heights)) < PLAUSIBLE
     return math.log(median([*paces, 1.0] if is_plausible else paces))
 
 
 def _agreement(difference: float) -> float:
     """1 where two levels are equal, towards 0 where one of them must be wrong."""
-    return 1 / (1 + (difference / AGREES) ** 2)
+    return 1 / (1 + (difference / AGREES) ** 4)

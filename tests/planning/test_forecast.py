@@ -11,11 +11,12 @@ from bench import suite as suites
 from bench.analysis.regression.history import append
 from bench.cli import completion
 from bench.cli.forecast import as_dict
-from bench.contracts import Cell
+from bench.contracts import Cell, Recipe
 from bench.data.sources import Sources
+from bench.planning.estimates import Estimator
 from bench.planning.forecast import Forecast, forecast
 from bench.planning.workload import Workload
-from bench.registry import Plugins, Registry
+from bench.registry import Plugins, Registry, discover
 from bench.runs.folder import Store
 from bench.runs.record import Machine, Record, Seconds
 
@@ -157,3 +158,26 @@ def test_a_forecast_reads_each_record_once_and_computes_operations_once_a_group(
     assert sum(row.finished for row in found.rows) == len(finished)
     assert len(records) == len(finished)
     assert len(costs) == len(found.rows) < len(quick)
+
+
+def test_a_plug_in_that_states_no_sizes_is_planned_from_its_rows(tmp_path: Path) -> None:
+    """Thirty rows, which a guess of ten thousand would take for hours."""
+    plugin = tmp_path / "few.py"
+    plugin.write_text(
+        "from tasks.classification import Classification\n"
+        "from bench.contracts import Splits, TextExample\n\n\n"
+        "class Few(Classification):\n"
+        '    """Thirty rows."""\n\n'
+        '    name = "few"\n    summary = "Thirty rows."\n    licence = "none"\n\n'
+        "    def splits(self, sources):\n"
+        '        rows = [TextExample(str(n), f"row number {n}", "ab"[n % 2]) for n in range(30)]\n'
+        "        return Splits(rows[:20], rows[20:24], rows[24:])\n",
+        encoding="utf-8",
+    )
+    registry = Registry(discover([plugin]), Sources(cache=tmp_path))
+    cell = Cell("s", "few", "full", "minilm", 0, Recipe(epochs=3, batch_size=8))
+    [row] = forecast([cell], registry, tmp_path / "run").rows
+    workload = Workload(registry)
+    assert workload.sizes(cell) == (10_000, 1_000, 1_000)
+    guessed = Estimator(workload.operations, 1e11).cell(cell).seconds
+    assert row.each.seconds < guessed / 100

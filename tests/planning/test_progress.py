@@ -48,10 +48,16 @@ def test_without_a_comparable_cell_operations_decide_at_the_assumed_rate() -> No
 
 def test_another_task_is_scaled_by_its_operations_and_tempered_by_the_assumed_rate() -> None:
     estimator = Estimator(operations, rate=1.0)
-    estimator.learn([ran("small/full/x/0", 3.0)])
+    estimator.learn([ran("small/full/x/0", 1.4)])
     estimate = estimator.cell(cell("large/full/x/0"))
-    # 3 s an operation there, and 1 s at the assumed rate
-    assert (estimate.seconds, estimate.memory, estimate.basis) == (pytest.approx(10 * 2), 100, "scaled")
+    # 1.4 s an operation there, and 1 s at the assumed rate
+    assert (estimate.seconds, estimate.memory, estimate.basis) == (pytest.approx(10 * 1.2), 100, "scaled")
+
+
+def test_an_assumed_rate_that_is_far_from_what_was_measured_counts_for_nothing() -> None:
+    estimator = Estimator(operations, rate=1.0)
+    estimator.learn([ran("small/full/x/0", 30.0)])
+    assert estimator.cell(cell("large/full/x/0")).seconds == pytest.approx(300.0)
 
 
 def test_a_cell_with_the_same_recipe_is_a_record_and_with_another_recipe_is_not() -> None:
