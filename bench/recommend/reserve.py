@@ -94,9 +94,10 @@ class Reserve:
         return self.end - self.closing()
 
     def last_round(self, share: float) -> float:
-        """When the rounds must end: judging them, and `share` of the budget once there is an answer, come before
-        the last cell's end."""
-        kept = self.judging * self.slowest() + (share * self.budget if self.scored else 0.0)
+        """When the rounds must end: judging them comes before the last cell's end. So does `share` of the budget
+        once there is an answer, unless a worker could not even start in it."""
+        last = share * self.budget
+        kept = self.judging * self.slowest() + (last if self.scored and last > self.starting() else 0.0)
         return max(self.last_cell() - kept, self.end - LARGEST * self.budget)
 
     def note_score(self) -> None:
