@@ -148,7 +148,7 @@ def _option(seconds: float) -> str:
 
 def training_seconds(cell: Cell, splits: Splits, registry: Registry, folder: Path, device: str) -> float:
     """What one model on all training rows is expected to take, with reading rows and loading the encoder. The
-    records of a run folder teach how long cells take here; without any, the machine is taken to be as busy as now."""
+    records of a run folder teach how long cells take here; without any, the machine stays as busy as it is."""
     workload = Workload(registry)
     cell = replace(cell, recipe=replace(cell.recipe, train=len(splits.train)))
     workload.rows.add(cell.task, cell.recipe, splits)
