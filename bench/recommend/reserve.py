@@ -5,6 +5,7 @@ reserve is seconds of computing, measured while the rounds run, times how slow t
 
 from __future__ import annotations
 
+import signal
 import sys
 import threading
 import time
@@ -112,11 +113,17 @@ class Reserve:
 
 
 def import_ahead() -> None:
-    """Import what the end of an answer needs, and its floor, while workers train and this process waits."""
-
-    def load() -> None:
-        for name in (*NEEDED, *FLOOR):
+    """Import what the end of an answer needs, and its floor, while a worker trains. In this thread, and with no alarm
+    in between: a library that is imported halfway cannot be imported again."""
+    needed = [name for name in (*NEEDED, *FLOOR) if name not in sys.modules]
+    if not needed or threading.current_thread() is not threading.main_thread():
+        return
+    masks = hasattr(signal, "pthread_sigmask")
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGALRM}) if masks else set()
+    try:
+        for name in needed:
             with suppress(ImportError):  # whoever needs it says so
                 import_module(name)
-
-    threading.Thread(target=load, daemon=True).start()
+    finally:
+        if masks:
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
