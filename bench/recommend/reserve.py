@@ -113,8 +113,8 @@ class Reserve:
 
 
 def import_ahead() -> None:
-    """Import what the end of an answer needs, and its floor, while a worker trains. In this thread, and with no alarm
-    in between: a library that is imported halfway cannot be imported again."""
+    """Import what the end of an answer needs, and its floor, while a worker trains. In this thread, and with no
+    alarm in between: a library that is imported halfway cannot be imported again."""
     needed = [name for name in (*NEEDED, *FLOOR) if name not in sys.modules]
     if not needed or threading.current_thread() is not threading.main_thread():
         return
