@@ -9,7 +9,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from bench.contracts import Cell
 from bench.data.foreign import Interruption
@@ -115,16 +115,19 @@ class Budgeted:
     screen: Screen
     deadline: Deadline
     scored: Callable[[], None] = lambda: None  # told of every score
+    _ready: list[bool] = field(default_factory=list)
 
     def begin(self, cells: Sequence[Cell], finished: Sequence[Record], estimator: Estimator) -> None:
         self.screen.begin(cells, finished, estimator)
-        import_ahead()  # a worker is ready: from here on this process waits
+        self._ready.append(True)
 
     def end(self) -> None:
         self.screen.end()
 
     def say(self, text: str) -> None:
         self.screen.say(text)
+        if self._ready:  # a worker is at its first cell: this process would only wait
+            import_ahead()
 
     def note(self, text: str) -> None:
         self.screen.note(text)

@@ -13,7 +13,7 @@ from bench.planning.estimates import SHARED, Estimator
 from bench.planning.machine_speed import assumed_rate
 from bench.planning.workload import Workload
 from bench.recommend.budget import written
-from bench.recommend.reserve import CLOSING, START
+from bench.recommend.reserve import CLOSING, START, slowness
 from bench.recommend.successive_halving import RESERVED, Bracket, Round, following
 from bench.registry import Registry
 from bench.runs.folder import Store
@@ -148,7 +148,7 @@ def _option(seconds: float) -> str:
 
 def training_seconds(cell: Cell, splits: Splits, registry: Registry, folder: Path, device: str) -> float:
     """What one model on all training rows is expected to take, with reading rows and loading the encoder. The
-    records of a run folder teach how long cells take here."""
+    records of a run folder teach how long cells take here; without any, the machine stays as busy as it is."""
     workload = Workload(registry)
     cell = replace(cell, recipe=replace(cell.recipe, train=len(splits.train)))
     workload.rows.add(cell.task, cell.recipe, splits)
@@ -157,4 +157,5 @@ def training_seconds(cell: Cell, splits: Splits, registry: Registry, folder: Pat
         estimator.learn(
             record for record in Store(folder).unverified_records() if record.cell.backbone == cell.backbone
         )
-    return estimator.total([cell])
+    seconds = estimator.total([cell])
+    return seconds if estimator.has_samples else seconds * slowness()

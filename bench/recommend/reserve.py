@@ -5,6 +5,7 @@ reserve is seconds of computing, measured while the rounds run, times how slow t
 
 from __future__ import annotations
 
+import signal
 import sys
 import threading
 import time
@@ -94,9 +95,10 @@ class Reserve:
         return self.end - self.closing()
 
     def last_round(self, share: float) -> float:
-        """When the rounds must end: judging them, and `share` of the budget once there is an answer, come before
-        the last cell's end."""
-        kept = self.judging * self.slowest() + (share * self.budget if self.scored else 0.0)
+        """When the rounds must end: judging them comes before the last cell's end. So does `share` of the budget
+        once there is an answer, unless a worker could not even start in it."""
+        last = share * self.budget
+        kept = self.judging * self.slowest() + (last if self.scored and last > self.starting() else 0.0)
         return max(self.last_cell() - kept, self.end - LARGEST * self.budget)
 
     def note_score(self) -> None:
@@ -111,11 +113,17 @@ class Reserve:
 
 
 def import_ahead() -> None:
-    """Import what the end of an answer needs, and its floor, while workers train and this process waits."""
-
-    def load() -> None:
-        for name in (*NEEDED, *FLOOR):
+    """Import what the end of an answer needs, and its floor, while a worker trains. In this thread, and with no
+    alarm in between: a library that is imported halfway cannot be imported again."""
+    needed = [name for name in (*NEEDED, *FLOOR) if name not in sys.modules]
+    if not needed or threading.current_thread() is not threading.main_thread():
+        return
+    masks = hasattr(signal, "pthread_sigmask")
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGALRM}) if masks else set()
+    try:
+        for name in needed:
             with suppress(ImportError):  # whoever needs it says so
                 import_module(name)
-
-    threading.Thread(target=load, daemon=True).start()
+    finally:
+        if masks:
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)

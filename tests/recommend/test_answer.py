@@ -104,9 +104,11 @@ class Slow(Silent):
     def __init__(self, pause: float) -> None:
         self.pause = pause
         self.points = 0
+        self.first = float("inf")
 
     def point(self, cell: Cell, point: Point) -> None:
         self.points += 1
+        self.first = min(self.first, time.monotonic())
         time.sleep(self.pause)
 
 
@@ -125,16 +127,19 @@ def test_a_budget_ends_in_the_middle_of_a_cell(
     plugins = discover([toy_plugin])
     cell = toy_cell("full")
     cell = replace(cell, recipe=replace(cell.recipe, epochs=40, evaluations=4, patience=1000))
-    screen, began = Slow(0.1), time.monotonic()
-    deadline = began + 8.0
+    screen = Slow(0.1)
+
+    def deadline() -> float:
+        return screen.first + 0.3
+
     options = Options(device="cpu", executor="inline", plugin_files=plugins.given)
-    with pytest.raises(BudgetSpent), until(lambda: deadline):
+    with pytest.raises(BudgetSpent), until(deadline):
         launch(
             [cell],
             Registry(plugins, Sources(cache=tmp_path)),
             tmp_path / "run",
             options,
-            Budgeted(screen, lambda: deadline),
+            Budgeted(screen, deadline),
         )
     assert 0 < screen.points < 160
     assert not Store(tmp_path / "run").records()

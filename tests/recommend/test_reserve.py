@@ -86,6 +86,9 @@ def test_time_for_the_test_rows_is_kept_once_there_is_an_answer(machine: Machine
     reserve.note_score()
     assert reserve.last_round(0.1) == pytest.approx(before - 9)
     assert reserve.last_cell() > reserve.last_round(0.1)
+    machine.slowness, machine.now = 3.0, machine.now + EVERY
+    assert reserve.starting() > 9  # no worker would start in that time: it is better used for another cell
+    assert reserve.last_round(0.1) == pytest.approx(reserve.last_cell() - 3 * JUDGING)
 
 
 def test_half_of_a_budget_is_for_training_however_busy_the_machine(machine: Machine) -> None:
