@@ -111,6 +111,15 @@ def script(monkeypatch: pytest.MonkeyPatch, losses: list[float]) -> None:
     monkeypatch.setattr(training, "predict", lambda *_: (logits, next(left)))
 
 
+@pytest.mark.parametrize("strategy", ["full", "lp-ft"])
+def test_the_last_state_is_validated_wherever_it_falls(
+    strategy: str, toy_cell: MakeCell, group: CellGroup, toy_context: RunContext, toy_recipe: Recipe
+) -> None:
+    """Eight steps, of five an epoch."""
+    _, result = train(toy_cell(strategy, recipe=replace(toy_recipe, epochs=8 / 5)), group, toy_context)
+    assert [point.step for point in result.curve] == [5, 8]
+
+
 def test_patience_is_counted_in_the_last_phase_alone(
     toy_cell: MakeCell,
     group: CellGroup,

@@ -95,3 +95,10 @@ def test_the_documents_show_what_is_recorded() -> None:
 def test_what_is_recorded_is_about_the_faults_of_today() -> None:
     names = {fault.name for fault in FAULTS} | {NO_FAULT}
     assert {item.fault for item in read(RECORDED)} <= names
+
+
+def test_every_fault_changed_predictions_and_the_same_code_none() -> None:
+    """What docs/statistics.md says of `--fail-on changed`."""
+    asked = [item for item in read(RECORDED) if item.cells]
+    changed = {item.fault for item in asked if item.identical < item.cells}
+    assert changed == {fault.name for fault in FAULTS}
