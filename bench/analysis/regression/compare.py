@@ -40,8 +40,9 @@ CHANGED = ("regressed", "improved", "unchanged")
 @dataclass(frozen=True)
 class CompareOptions:
     """alpha: the error budget of all tests of quality, of time, and of memory. Unchanged code should be reported as
-    regressed at most once in 100 comparisons. The nominal budget is half of that: seeds are not quite normal, and
-    the tails of an estimated noise are not quite known (measured by bench.analysis.regression.power).
+    regressed at most once in 100 comparisons, unless seeds collapse. The nominal budget is half of that: seeds are
+    not quite normal, and the tails of an estimated noise are not quite known (measured by
+    bench.analysis.regression.power).
     min_drop: the smallest drop that counts, in units of the score. slower, larger: the smallest growth of time and
     of memory that counts. time_noise: the relative standard deviation between repeated runs on one machine.
     power: of the smallest detectable drop. fail_on: the gates that make the exit code 1."""

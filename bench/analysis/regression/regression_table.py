@@ -33,8 +33,8 @@ def table(comparison: RunComparison) -> Table:
     notes = (
         *comparison.notes,
         f"Scores are in percent, means over seeds. One error budget of {100 * options.alpha:g}% over all tests, so "
-        "unchanged code is reported as regressed at most once in 100 comparisons; drops below "
-        f"{100 * options.min_drop:g} points are not reported.",
+        "unchanged code is reported as regressed at most once in 100 comparisons, more often where a strategy "
+        f"learns nothing with some seeds; drops below {100 * options.min_drop:g} points are not reported.",
         f"Detectable drop: the smallest that this comparison would find {100 * options.power:g} times in 100. "
         "Unchanged means that no change was found, and a smaller drop may be there. Identical: every prediction is "
         "the same.",

@@ -18,7 +18,8 @@ MEANING = (
 )
 ONE_SEED = (
     "One seed has no interval: what another would score is not known. The choice of test examples alone moves its "
-    "score by ± {halves} points. McNemar's exact test decides where it applies."
+    "score by ± {halves} points. McNemar's exact test decides where it applies: between these models, not for "
+    "strategies with other seeds."
 )
 POINTS = (
     "In parentheses: the seeds, in place of an interval, where some of them learned nothing. So few seeds cannot "
