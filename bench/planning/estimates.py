@@ -6,13 +6,13 @@ import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from statistics import fmean, median
-from typing import Any, Literal
+from typing import Literal
 
-from bench.contracts import Cell, Recipe
-from bench.models.catalog import kind_of
+from bench.contracts import Cell
 from bench.planning.drift import Drift
 from bench.planning.levels import Levels, Measured, levels
 from bench.planning.machine_speed import Speed, reached
+from bench.planning.samples import Kind, Sample, Samples, kind_of
 from bench.runs.record import Record, Seconds
 
 Basis = Literal["recorded", "scaled", "assumed"]
@@ -35,35 +35,6 @@ class Estimate:
     seconds: float
     memory: int
     basis: Basis
-
-
-@dataclass(frozen=True)
-class Sample:
-    """A cell that has run: seconds of its own work, of its frozen prefix, and of preparing what its group shares;
-    bytes; planned operations, and those of the prefix among them. measured: seconds of its own work as its record
-    has them: seeds that train together are all charged for it. drift: log of how much slower than usual the machine
-    was."""
-
-    cell: Cell
-    own: float
-    prefix: float
-    shared: float
-    memory: int
-    operations: float
-    frozen: float
-    measured: float
-    on_cpu: bool = True
-    drift: float = 0.0
-
-    @property
-    def usual(self) -> float:
-        """Seconds of its own work, at the machine's usual speed."""
-        return self.own * math.exp(-self.drift)
-
-    @property
-    def whole(self) -> float:
-        """The same with the frozen prefix."""
-        return (self.own + self.prefix) * math.exp(-self.drift)
 
 
 def _own(took: Seconds) -> float:
@@ -96,13 +67,13 @@ class Estimator:
         self._is_counted = operations is not _one
         self._operations = operations
         self._frozen = prefix
-        self._counts: dict[_Kind, tuple[float, float]] = {}  # operations, and those of the prefix
+        self._counts: dict[Kind, tuple[float, float]] = {}  # operations, and those of the prefix
         self._is_assumed = rate is not None
         self._speed = Speed(rate or 1.0, rate or 1.0)
-        self._samples: dict[tuple[str, str], list[Sample]] = {}  # by backbone and task
+        self._samples = Samples(self._is_counted)
         self._failed: dict[tuple[str, str, str], list[float]] = {}  # seconds, by task, backbone and strategy
         self._drift = Drift()
-        self._estimates: dict[_Kind, Estimate] = {}  # these two until something is learnt
+        self._estimates: dict[Kind, Estimate] = {}  # these two until something is learnt
         self._levels: dict[tuple[str, str], Levels] = {}
 
     @property
@@ -112,8 +83,7 @@ class Estimator:
     def recount(self) -> None:
         """Compute operations anew: the sizes of more splits have become known."""
         self._counts.clear()
-        for key, samples in self._samples.items():
-            self._samples[key] = [self._counted(sample) for sample in samples]
+        self._samples.change(self._counted)
         self._forget()
 
     def learn(self, records: Iterable[Record]) -> None:
@@ -133,19 +103,19 @@ class Estimator:
         if not first and not record.adaptations:  # what no part of the record counts is work of the cell too
             own = wall - min(max(0.0, wall - own), took.prefix)
         shared = max(0.0, wall - own - took.prefix) if first else 0.0
-        before = [sample.measured * math.exp(-sample.drift) for sample in self._same(cell)]
+        before = [sample.measured * math.exp(-sample.drift) for sample in self._samples.seeds(cell)]
         drift = self._drift.follow(_own(took), median(before) if before else None)
         self._add(record, own, shared, drift)
 
     def cell(self, cell: Cell) -> Estimate:
         """What one cell takes, without reading rows and loading its backbone."""
-        kind = _kind(cell)
+        kind = kind_of(cell)
         if kind not in self._estimates:
             self._estimates[kind] = self._estimate(cell)
         return self._estimates[kind]
 
     def _estimate(self, cell: Cell) -> Estimate:
-        same = [sample for sample in self._same(cell) if sample.operations > 0]
+        same = [sample for sample in self._samples.same(cell) if sample.operations > 0]
         if same:
             pace = median(sample.usual / sample.operations for sample in same)
             exact = all(sample.cell.recipe == cell.recipe for sample in same)
@@ -154,15 +124,15 @@ class Estimator:
         failed = self._failed.get((cell.task, cell.backbone, cell.strategy))
         if failed:
             return Estimate(median(failed), 0, "recorded")
-        pool = self._pool(cell)
+        pool = self._samples.pool(cell)
         if pool:
             return Estimate(self._scaled(cell, pool), _memory(pool), "scaled")
         return Estimate(self._unlike(cell) if self._is_assumed else 0.0, 0, "assumed")
 
     def shared(self, cell: Cell) -> float:
         """Seconds to prepare what the cell's group shares."""
-        backbone = [sample for sample in self._all() if sample.cell.backbone == cell.backbone]
-        for alike in (self._alike(cell), backbone, self._all()):
+        backbone = [sample for sample in self._samples.all() if sample.cell.backbone == cell.backbone]
+        for alike in (self._samples.alike(cell), backbone, self._samples.all()):
             found = [sample.shared for sample in alike if sample.shared]
             if found:
                 return median(found)
@@ -185,13 +155,21 @@ class Estimator:
     def _seconds(self, cell: Cell, again: bool, begun: bool) -> float:
         """Seconds of one cell in a row. again: another seed of it comes before; begun: its group has begun."""
         found = self.cell(cell)
-        same = self._same(cell)
+        same = self._samples.same(cell)
         if same:
-            return found.seconds + (0.0 if again or begun else median(sample.prefix for sample in same))
+            return found.seconds + (0.0 if again or begun else self._prefix(cell, same))
         whole = self._at_speed(cell)
         _, frozen = self._operations_of(cell)
         share = 1 - frozen / self._speed.frozen / whole if again and whole else 1.0
         return found.seconds * share
+
+    def _prefix(self, cell: Cell, same: Sequence[Sample]) -> float:
+        """Seconds of the cell's frozen prefix, from those of samples whose recipes may have fewer rows."""
+        _, frozen = self._operations_of(cell)
+        return median(
+            sample.prefix * (frozen / sample.frozen if self._is_counted and sample.frozen else 1.0)
+            for sample in same
+        )
 
     def _at_speed(self, cell: Cell) -> float:
         """Seconds of a cell at the assumed speed, where it is known; else what they are in proportion to."""
@@ -213,7 +191,7 @@ class Estimator:
     def _unlike(self, cell: Cell) -> float:
         """Seconds of a cell of a kind of which nothing has run. What has run counts only where it contradicts the
         plan; on a GPU word vectors take as long as kernels take to start, whatever the plan."""
-        samples = [sample for sample in self._all() if sample.on_cpu and sample.operations > 0]
+        samples = [sample for sample in self._samples.all() if sample.on_cpu and sample.operations > 0]
         level = levels(self._measured(samples), False, _NOWHERE).run
         return self._at_speed(cell) * (math.exp(level) if abs(level) > CONTRADICTION else 1.0)
 
@@ -239,14 +217,14 @@ class Estimator:
         sample = Sample(
             cell, own, took.prefix, shared, record.peak_memory, *counts, _own(took), on_cpu, drift
         )
-        self._samples.setdefault((cell.backbone, cell.task), []).append(sample)
+        self._samples.add(sample)
         self._forget()
         if self._is_assumed and record.machine and record.machine.rate:
             self._speed = reached(record.machine)
 
     def _operations_of(self, cell: Cell) -> tuple[float, float]:
         """Operations, and those of the prefix among them: computed once for all seeds."""
-        kind = _kind(cell)
+        kind = kind_of(cell)
         if kind not in self._counts:
             self._counts[kind] = self._operations(cell), self._frozen(cell)
         return self._counts[kind]
@@ -258,43 +236,6 @@ class Estimator:
     def _forget(self) -> None:
         self._estimates.clear()
         self._levels.clear()
-
-    def _all(self) -> list[Sample]:
-        return [sample for samples in self._samples.values() for sample in samples]
-
-    def _alike(self, cell: Cell) -> list[Sample]:
-        """The samples on the cell's task and backbone."""
-        return self._samples.get((cell.backbone, cell.task), [])
-
-    def _same(self, cell: Cell) -> list[Sample]:
-        """Those of its strategy."""
-        return [sample for sample in self._alike(cell) if sample.cell.strategy == cell.strategy]
-
-    def _pool(self, cell: Cell) -> list[Sample]:
-        """The samples of other strategies and tasks that say most: on the same backbone, else on one of the same
-        kind (word vectors say nothing about encoders). Without operations, those of its strategy come first."""
-        kind = kind_of(cell.backbone)
-        kinds = {backbone: kind_of(backbone) for backbone in dict.fromkeys(key[0] for key in self._samples)}
-        found = [
-            sample
-            for (backbone, _), samples in self._samples.items()
-            for sample in samples
-            if kinds[backbone] == kind and sample.operations > 0
-        ]
-        backbone = [sample for sample in found if sample.cell.backbone == cell.backbone]
-        if not self._is_counted:
-            strategy = [sample for sample in backbone if sample.cell.strategy == cell.strategy]
-            task = [sample for sample in backbone if sample.cell.task == cell.task]
-            return strategy or task or backbone or found
-        return backbone or found
-
-
-_Kind = tuple[str, str, str, Recipe, tuple[tuple[str, Any], ...]]
-
-
-def _kind(cell: Cell) -> _Kind:
-    """What cells have in common that differ in their seeds alone."""
-    return cell.task, cell.strategy, cell.backbone, cell.recipe, cell.options
 
 
 def _memory(samples: Sequence[Sample]) -> int:

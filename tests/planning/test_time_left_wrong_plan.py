@@ -164,3 +164,58 @@ def test_two_workers_take_half_the_time_also_while_one_of_them_is_between_cells(
     reason = Record(cell=cells[0], fingerprint="", status="skipped", reason="not wanted")
     screen.cell_done(reason)
     assert 450 < screen._seconds_left() < 550  # ten cells of 100 s
+
+
+SHORTER = [{"epochs": 0.5}, {"train": 100}, {"epochs": 0.5, "train": 100}]
+"""A trial before the run, in the same folder."""
+
+
+@pytest.mark.parametrize("trial", SHORTER)
+@pytest.mark.parametrize("overhead", [0.0, 0.5])
+def test_a_trial_with_another_recipe_does_not_make_the_machine_seem_slow(
+    trial: dict[str, float], overhead: float
+) -> None:
+    """Records of whatever age in the folder are learnt from. overhead: seconds of a cell that no plan counts."""
+    run = steady([20.0] * 8)
+    one = run[0].record.cell
+    recipe = replace(one.recipe, **trial)  # pyright: ignore[reportArgumentType]
+    share = WORKLOAD.operations(replace(one, recipe=recipe)) / WORKLOAD.operations(one)
+    assert share < 1 / 2
+    tried = [
+        item.record.model_copy(
+            update={
+                "cell": replace(item.record.cell, recipe=recipe),
+                "seconds": Seconds(train=overhead + 20 * share),
+            }
+        )
+        for item in run[:5]
+    ]
+    estimator = Plan(WORKLOAD).estimator()
+    estimator.learn(tried)
+    other = replace(one, strategy="lora")
+    for number, item in enumerate(run[:-1], 1):
+        estimator.observe(item.record, item.wall, first=False)
+        left = [later.record.cell for later in run[number:]]
+        assert estimator.total(left, {(one.task, one.backbone)}) == pytest.approx(20 * len(left), rel=0.01)
+        assert estimator.cell(other).seconds < 2 * 20 * WORKLOAD.operations(other) / WORKLOAD.operations(one)
+
+
+def test_a_slow_machine_is_told_from_seeds_of_the_same_recipe_in_the_folder() -> None:
+    run = steady([10.0] * 6 + [30.0] * 6)
+    estimator = Plan(WORKLOAD).estimator()
+    estimator.learn(item.record for item in run[:6])
+    for item in run[6:]:
+        estimator.observe(item.record, item.wall, first=False)
+    assert estimator.cell(run[-1].record.cell).seconds == pytest.approx(30, rel=0.3)
+
+
+def test_the_frozen_prefix_of_a_trial_is_scaled_to_the_rows_of_the_run() -> None:
+    one = replace(RECORDS["quick"][0].cell, strategy="frozen")
+    tried = replace(one, recipe=replace(one.recipe, train=100, validation=20, test=20))
+    seconds = Seconds(train=1.0, prefix=2.0)
+    estimator = Plan(WORKLOAD).estimator()
+    estimator.learn([Record(cell=tried, fingerprint="", status="done", seconds=seconds)])
+    ratio = WORKLOAD.prefix(one) / WORKLOAD.prefix(tried)
+    assert ratio > 3
+    own = estimator.cell(one).seconds
+    assert estimator.total([one]) - own - estimator.shared(one) == pytest.approx(2.0 * ratio)
