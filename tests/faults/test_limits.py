@@ -15,6 +15,7 @@ from bench.executors.contract import Options, Work
 from bench.executors.process import FIRST_TIMEOUT, GENEROUS, LEAST_TIMEOUT, Processes, time_limit
 from bench.planning.estimates import Estimator
 from bench.registry import Plugins, Registry
+from bench.runs.listeners import Silent
 from bench.runs.record import Record, Seconds
 
 HEAVY = 1000.0
@@ -51,13 +52,19 @@ def test_workers_know_what_the_plan_expects(
     """The operations of each cell reach the executor, and training everything is the more expensive."""
     seen: list[Work] = []
 
-    def caught(work: Work, *_: Any) -> Processes:
-        seen.append(work)
-        raise KeyboardInterrupt
+    class Caught(Processes):
+        def __init__(self, work: Work, *rest: Any) -> None:
+            super().__init__(work, *rest)
+            seen.append(work)
 
-    monkeypatch.setattr(launch, "Processes", caught)
+        def start(self) -> None: ...
+
+        def ready(self) -> None:
+            raise KeyboardInterrupt  # rows are read by now
+
+    monkeypatch.setattr(launch, "Processes", Caught)
     cells = [toy_cell("frozen"), toy_cell("full")]
     with pytest.raises(KeyboardInterrupt):
-        launch.launch(cells, Registry(plugins, Sources(cache=tmp_path)), tmp_path / "run", Options(), None)  # type: ignore[arg-type]
+        launch.launch(cells, Registry(plugins, Sources(cache=tmp_path)), tmp_path / "run", Options(), Silent())
     frozen, full = (seen[0].operations[cell.id] for cell in cells)
     assert 0 < frozen < full
