@@ -65,6 +65,8 @@ def test_workers_know_what_the_plan_expects(
     monkeypatch.setattr(launch, "Processes", Caught)
     cells = [toy_cell("frozen"), toy_cell("full")]
     with pytest.raises(KeyboardInterrupt):
-        launch.launch(cells, Registry(plugins, Sources(cache=tmp_path)), tmp_path / "run", Options(), Silent())
+        launch.launch(
+            cells, Registry(plugins, Sources(cache=tmp_path)), tmp_path / "run", Options(), Silent()
+        )
     frozen, full = (seen[0].operations[cell.id] for cell in cells)
     assert 0 < frozen < full

@@ -20,11 +20,15 @@ from bench.contracts import Recipe
 Between = GrowthClaim | SpreadClaim | CorrectionClaim
 Found = tuple[Group, Evidence]
 Pair = tuple[Found, Found]
+Ends = tuple[Pair, Pair]
+"""Two strategies after short and after long training."""
 
 MEASURED = {"serving", "forgetting", "logits"}
 """Keys of a recipe that change what is measured and not what is learnt."""
 LENGTH = {"epochs", "warmup", "evaluations", "patience", *MEASURED}
 """What longer training may change besides."""
+OWN = {"rate_scale", "tune", *MEASURED}
+"""What two strategies may have of their own: each learns best at another rate."""
 
 
 def measure_between(claim: Between, runs: Sequence[Evidence]) -> list[Part]:
@@ -58,11 +62,16 @@ def _recipe(group: Group) -> Recipe:
 def differing(first: Group, second: Group, free: set[str]) -> str:
     """What else differs between the recipes and options of two groups, in words; '' where nothing does. free: keys
     that may differ."""
-    names = [field.name for field in fields(Recipe) if field.name not in free]
-    found = [name for name in names if getattr(_recipe(first), name) != getattr(_recipe(second), name)]
+    found = _keys(first, second, free)
     if dict(first.done[0].cell.options) != dict(second.done[0].cell.options):
         found.append("the strategy's options")
     return f"the runs also differ in {', '.join(found)}" if found else ""
+
+
+def _keys(first: Group, second: Group, free: set[str]) -> list[str]:
+    """The keys of two recipes that differ, but for those that may."""
+    names = [field.name for field in fields(Recipe) if field.name not in free]
+    return [name for name in names if getattr(_recipe(first), name) != getattr(_recipe(second), name)]
 
 
 def _alike(pairs: Sequence[Pair], free: set[str]) -> Pair:
@@ -73,29 +82,55 @@ def _alike(pairs: Sequence[Pair], free: set[str]) -> Pair:
 def _growth(claim: GrowthClaim, runs: Sequence[Evidence]) -> list[Part]:
     groups, found, reasons = _groups(claim, runs), {}, {}
     for key, own in groups.items():
-        others = {_recipe(g).epochs: (g, e) for g, e in groups.get(key._replace(strategy=claim.second), [])}
-        both = [item for item in own if _recipe(item[0]).epochs in others]
-        pairs = [
-            (less, more)
-            for less in both
-            for more in reversed(both)
-            if _recipe(less[0]).epochs < _recipe(more[0]).epochs
-        ]
-        if key.strategy != claim.first or not pairs:
+        ends = _ends(own, groups.get(key._replace(strategy=claim.second), []))
+        if key.strategy != claim.first or not ends:
             continue
-        ends = _alike(pairs, LENGTH)
-        epochs, metric = [_recipe(group).epochs for group, _ in ends], claim.metric or own[0][0].headline
-        (less, more) = ((end, others[length]) for end, length in zip(ends, epochs, strict=True))
+        (less, more), metric = _most_alike(ends), claim.metric or own[0][0].headline
         first, last = (
             minus(*(resample(g, metric, e.source) for g, e in pair), share=1.0) for pair in (less, more)
         )
+        epochs = [_recipe(pair[0][0]).epochs for pair in (less, more)]
         place = f"{task_name(key.task)} {key.backbone} from {epochs[0]:g} to {epochs[1]:g} epochs"
         sides = Sides(more[0][0], more[1][0], (less[0][0], less[1][0]))
         found[place] = (sides, minus(last, first))
-        reasons[place] = differing(less[0][0], more[0][0], LENGTH)
+        reasons[place] = _why_unlike((less, more), OWN)
     if not found:
         raise NotTestable(f"no runs of {claim.first} and {claim.second} with different numbers of epochs")
     return [_unless(part, reasons[part.name]) for part in estimated(found)]
+
+
+def _ends(first: Sequence[Found], second: Sequence[Found]) -> list[Ends]:
+    """Short and long training of two strategies, the longest difference first. Both train for as many epochs."""
+    pairs = [
+        (one, two) for one in first for two in second if _recipe(one[0]).epochs == _recipe(two[0]).epochs
+    ]
+    return [
+        (less, more)
+        for less in pairs
+        for more in reversed(pairs)
+        if _recipe(less[0][0]).epochs < _recipe(more[0][0]).epochs
+    ]
+
+
+def _most_alike(ends: Sequence[Ends]) -> Ends:
+    """The first whose four groups differ in nothing else, else in the rates of the strategies; else the first."""
+    for free in (MEASURED, OWN):
+        found = next((item for item in ends if not _why_unlike(item, free)), None)
+        if found:
+            return found
+    return ends[0]
+
+
+def _why_unlike(ends: Ends, free: set[str]) -> str:
+    """What else differs between the lengths of each strategy, or between the strategies at each length; '' where
+    nothing does. free: keys in which the two strategies may differ."""
+    less, more = ends
+    reasons = [differing(short[0], long[0], LENGTH) for short, long in zip(less, more, strict=True)]
+    for (first, _), (second, _) in ends:
+        if keys := _keys(first, second, free):
+            names = " and ".join(group.done[0].cell.strategy for group in (first, second))
+            reasons.append(f"{names} differ in {', '.join(keys)} at {_recipe(first).epochs:g} epochs")
+    return "; ".join(dict.fromkeys(filter(None, reasons)))
 
 
 def _unless(part: Part, reason: str) -> Part:

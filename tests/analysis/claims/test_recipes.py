@@ -123,6 +123,58 @@ def test_growth_between_runs_is_that_of_one_recipe() -> None:
     assert reasons(finding(LESS, [short, other])) == {"the runs also differ in schedule"}
 
 
+def of_strategy(run: Run, strategy: str) -> Run:
+    return replace(run, records=[record for record in run.records if record.cell.strategy == strategy])
+
+
+def with_recipe_of(run: Run, strategy: str, **changes: object) -> Run:
+    """The run, in which one strategy alone has another recipe."""
+    changed = with_recipe(run, **changes).records
+    pairs = zip(run.records, changed, strict=True)
+    return replace(run, records=[new if new.cell.strategy == strategy else old for old, new in pairs])
+
+
+@pytest.mark.parametrize("strategy", ["reinit", "full"])
+def test_growth_of_either_strategy_is_that_of_one_recipe(strategy: str) -> None:
+    short, long = runs_with(LESS, -0.2)
+    other = with_recipe_of(long, strategy, batch_size=256, train=5_000)
+    assert reasons(finding(LESS, [short, other])) == {
+        "the runs also differ in train, batch_size; reinit and full differ in train, batch_size at 20 epochs"
+    }
+    slow = with_recipe_of(long, strategy, rate_scale=0.01)
+    assert reasons(finding(LESS, [short, slow])) == {"the runs also differ in rate_scale"}
+
+
+def test_growth_compares_strategies_under_one_recipe() -> None:
+    """Short and long runs of each agree, the strategies do not."""
+    runs = [with_recipe_of(run, "full", batch_size=256) for run in runs_with(LESS, -0.2)]
+    assert reasons(finding(LESS, runs)) == {
+        "reinit and full differ in batch_size at 3 epochs; reinit and full differ in batch_size at 20 epochs"
+    }
+
+
+def test_growth_grants_each_strategy_the_rate_that_was_chosen_for_it() -> None:
+    runs = [with_recipe_of(run, "reinit", rate_scale=0.3) for run in runs_with(LESS, -0.2)]
+    assert finding(LESS, runs).verdict == "confirmed"
+
+
+@pytest.mark.parametrize("place", [0, 1, 2])
+@pytest.mark.parametrize("other", [{"batch_size": 256}, {"rate_scale": 0.01}])
+def test_growth_leaves_out_a_further_run_of_the_same_length(place: int, other: dict[str, object]) -> None:
+    """Its scores would turn the verdict round."""
+    short, long = runs_with(LESS, -0.2)
+    poor = runs_with(LESS, -0.5)[1].predictions
+    further = of_strategy(with_recipe(long, **other), "full")
+    further = replace(
+        further, name="further", predictions=lambda cell: poor(cell.replace("/full/", "/reinit/"))
+    )
+    runs = [short, long]
+    runs.insert(place, further)
+    found, expected = finding(LESS, runs), finding(LESS, [short, long])
+    assert found.verdict == "confirmed"
+    assert found.estimate == expected.estimate
+
+
 # -- Text of the domain --------------------------------------------------------------------------------------------
 
 
