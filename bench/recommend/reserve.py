@@ -85,9 +85,9 @@ class Reserve:
     def slowness(self) -> float:
         """How slow the machine was in the last half minute."""
         if time.monotonic() - self._last >= EVERY:
+            self._last = time.monotonic()  # first: an alarm in the middle of a measurement asks again
             self._seen.append(slowness())
-            self._last = time.monotonic()
-        return fmean(self._seen)
+        return fmean(self._seen) if self._seen else 1.0
 
     def closing(self) -> float:
         """Seconds from the last cell to the end of the process."""

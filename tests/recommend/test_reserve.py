@@ -76,6 +76,24 @@ def test_the_machine_is_measured_every_five_seconds(machine: Machine) -> None:
     assert machine.measured == 2
 
 
+def test_an_alarm_in_the_middle_of_a_measurement_starts_no_other(
+    machine: Machine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where a measurement takes longer than the time between two alarms, each asks for the deadline again."""
+    reserve = Reserve(90, END)
+    asked: list[float] = []
+
+    def interrupted() -> float:
+        asked.append(reserve.last_round(0.1))
+        return machine.measure()
+
+    monkeypatch.setattr(module, "slowness", interrupted)
+    for _ in range(3):
+        assert reserve.slowness() == 1.0
+        machine.now += EVERY
+    assert machine.measured == len(asked) == 3
+
+
 def test_a_look_at_the_scores_teaches_what_the_last_one_takes(machine: Machine) -> None:
     reserve = Reserve(90, END)
     before = reserve.closing()
