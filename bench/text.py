@@ -16,6 +16,12 @@ def printable(text: str) -> str:
     return re.sub(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]+", " ", text)
 
 
+def clipped(name: str, most: int = 48) -> str:
+    """A name, such as a label that is a whole text, in at most so many characters: its start and its end."""
+    end = most // 4
+    return name if len(name) <= most else f"{name[: most - end - 1]}…{name[-end:]}"
+
+
 def json_text(value: Any) -> str:
     """JSON, indented, with control characters escaped. A number that is not finite becomes null: JSON has none."""
     text = json.dumps(_finite(value), indent=1, ensure_ascii=False, allow_nan=False)

@@ -7,7 +7,7 @@ import math
 
 import pytest
 
-from bench.text import json_text, printable
+from bench.text import clipped, json_text, printable
 
 
 @pytest.mark.parametrize("character", ["\x00", "\x1b", "\n", "\x7f", "\x9b", "\u2028", "\ud800"])
@@ -27,3 +27,12 @@ def test_json_escapes_control_characters_and_keeps_the_value(character: str) -> 
 @pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
 def test_a_number_that_is_not_finite_is_null(value: float) -> None:
     assert json.loads(json_text({"a": [value, (value, 1.5)]})) == {"a": [None, [None, 1.5]]}
+
+
+def test_a_long_name_is_clipped_in_the_middle() -> None:
+    assert clipped("positive") == "positive"
+    assert clipped("x" * 48) == "x" * 48
+    long = clipped(f"{'a reason of many words ' * 9}no")
+    assert len(long) == 48
+    assert long.startswith("a reason of many words")
+    assert long.endswith(" no")

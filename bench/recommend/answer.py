@@ -88,18 +88,18 @@ def answer(cell: Cell, terms: Terms, registry: Registry, where: tuple[Path, Opti
         splits = registry.task(view).splits(registry.sources)
         labels = registry.task(view).labels(splits.train)
     strategies = tuple(name for name in terms.strategies if name not in unfit)
+    reserve.needed = min(reserve.needed, len(strategies))
     bracket = Bracket(cell.task, view, strategies, terms.backbone, cell.recipe, terms.budget, folder)
     sizes = sizes_for(len(splits.train), len(labels))
-    pace = Pace(options.device, reserve.slowest(), time.monotonic() - began)
+    pace = Pace(options.device, reserve.slowness(), time.monotonic() - began)
     screen.note(reach(bracket, sizes, splits, registry, pace).sentence(terms.budget))
     outcome = successive_halving(bracket, sizes, registry, (options, screen), reserve)
     run = measured(bracket, outcome.sizes, registry)
     if not any(record.status == "done" for record in run.records) and outcome.stopped:
-        raise BenchError(
-            f"the budget of {written(terms.budget)} was spent before any strategy finished{_busy(reserve)}: "
-            "give a larger --budget",
-            "too-small-budget",
-        )
+        now = replace(pace, slowness=reserve.slowness())
+        advice = reach(bracket, sizes, splits, registry, now).advice(terms.budget)
+        spent = f"the budget of {written(terms.budget)} was spent before any strategy finished"
+        raise BenchError(f"{spent}{_busy(reserve)}: {advice}", "too-small-budget")
     last = last_full(run, view, outcome.sizes, min(2, len(strategies)))
     chosen_by = choose(last, terms.goal, terms.margin)
     choice = chosen_by.strategy
@@ -140,7 +140,7 @@ def answer(cell: Cell, terms: Terms, registry: Registry, where: tuple[Path, Opti
 
 def _busy(reserve: Reserve) -> str:
     """What an answer blames where other programs have most of the cores."""
-    slowness = reserve.slowest()
+    slowness = reserve.slowness()
     return f" (other programs make this machine {slowness:.0f} times slower)" if slowness >= SLOW else ""
 
 

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import ctypes
 import signal
 import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass, field
+from contextlib import contextmanager
+from dataclasses import dataclass
 
 from bench.contracts import Cell
 from bench.data.foreign import Interruption
@@ -39,18 +38,17 @@ class BudgetSpent(Interruption):
     """The time is up. The cell that it stops leaves no record."""
 
 
-def until(deadline: Deadline) -> AbstractContextManager[None]:
+@contextmanager
+def until(deadline: Deadline) -> Iterator[None]:
     """Raise BudgetSpent in the `with` block when time.monotonic() reaches the deadline, wherever the block is:
     between two batches that are encoded or predicted as well as between two cells.
 
-    In the main thread of a POSIX system a timer does, as Ctrl-C would. Elsewhere a second thread does, as soon as
-    the block runs Python."""
-    main = threading.current_thread() is threading.main_thread()
-    return _by_timer(deadline) if main and hasattr(signal, "setitimer") else _by_thread(deadline)
+    A timer does, as Ctrl-C would: in the main thread of a POSIX system. Elsewhere only a Budgeted screen looks at
+    the clock, at every point of a curve and after every cell."""
+    if threading.current_thread() is not threading.main_thread() or not hasattr(signal, "setitimer"):
+        yield
+        return
 
-
-@contextmanager
-def _by_timer(deadline: Deadline) -> Iterator[None]:
     def ring(*_: object) -> None:
         left = deadline() - time.monotonic()
         if left > 0:
@@ -66,36 +64,6 @@ def _by_timer(deadline: Deadline) -> Iterator[None]:
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, before)
-
-
-@contextmanager
-def _by_thread(deadline: Deadline) -> Iterator[None]:
-    thread, over = threading.get_ident(), threading.Event()
-    throw = ctypes.pythonapi.PyThreadState_SetAsyncExc
-    to = ctypes.c_ulong(thread)
-
-    def watch() -> None:
-        wait = 0.0
-        while not over.wait(wait):
-            left = deadline() - time.monotonic()
-            wait = min(left, LOOK) if left > 0 else AGAIN
-            if left <= 0 and not over.is_set() and not _unwinds(_raised_in(thread)):
-                throw(to, ctypes.py_object(BudgetSpent))
-
-    watcher = threading.Thread(target=watch, daemon=True)
-    watcher.start()
-    try:
-        yield
-    finally:
-        over.set()
-        watcher.join()
-        throw(to, None)  # what has not been raised yet
-
-
-def _raised_in(thread: int) -> BaseException | None:
-    """What a thread is handling: until Python 3.11 in a tuple."""
-    found = sys._current_exceptions().get(thread)
-    return found[1] if isinstance(found, tuple) else found
 
 
 def _unwinds(reason: BaseException | None) -> bool:
@@ -114,20 +82,19 @@ class Budgeted:
 
     screen: Screen
     deadline: Deadline
-    scored: Callable[[], None] = lambda: None  # told of every score
-    _ready: list[bool] = field(default_factory=list)
+    ended: Callable[[str], None] = lambda _: None  # told of the strategy of every cell that has ended
 
     def begin(self, cells: Sequence[Cell], finished: Sequence[Record], estimator: Estimator) -> None:
         self.screen.begin(cells, finished, estimator)
-        self._ready.append(True)
+        for record in finished:
+            self.ended(record.cell.strategy)
 
     def end(self) -> None:
         self.screen.end()
 
     def say(self, text: str) -> None:
         self.screen.say(text)
-        if self._ready:  # a worker is at its first cell: this process would only wait
-            import_ahead()
+        import_ahead()  # a worker starts or trains: this process would only wait
 
     def note(self, text: str) -> None:
         self.screen.note(text)
@@ -141,8 +108,7 @@ class Budgeted:
 
     def cell_done(self, record: Record) -> None:
         self.screen.cell_done(record)
-        if record.status == "done":
-            self.scored()
+        self.ended(record.cell.strategy)
         self._check()
 
     def _check(self) -> None:

@@ -13,23 +13,26 @@ from bench.planning.estimates import SHARED, Estimator
 from bench.planning.machine_speed import assumed_rate
 from bench.planning.workload import Workload
 from bench.recommend.budget import written
-from bench.recommend.reserve import CLOSING, START, slowness
+from bench.recommend.reserve import CLOSING, COMPARED, START, slowness
 from bench.recommend.successive_halving import RESERVED, Bracket, Round, following
 from bench.registry import Registry
 from bench.runs.folder import Store
 
 STEP = 1.15  # between the budgets that are tried
+MORE = 1.5  # times a budget that was too small: the least that is proposed instead
 LONGEST = 30 * 24 * 3600.0  # seconds; no budget beyond is proposed
 
 
 @dataclass(frozen=True)
 class Reach:
     """rows: the most that the budget is expected to reach, with all strategies or the best of them. of: all rows.
-    enough: seconds of a budget that reaches all, 0 where none of LONGEST does."""
+    enough: seconds of a budget that reaches all, 0 where none of LONGEST does. first: seconds until as many
+    strategies have a score as an answer needs."""
 
     rows: int
     of: int
     enough: float
+    first: float = 0.0
 
     def sentence(self, budget: float) -> str:
         """What to expect of this budget."""
@@ -45,6 +48,13 @@ class Reach:
         )
         of = "" if not self.rows else f" of {self.of:,} training rows"
         return f"budget {written(budget)}: {begin}{of}{more}"
+
+    def advice(self, budget: float) -> str:
+        """What to give where this budget was spent before any cell had finished."""
+        least = max(self.first, MORE * budget)
+        return (
+            f"about {written(least)} would be enough for an answer from few rows (--budget {_option(least)})"
+        )
 
 
 @dataclass(frozen=True)
@@ -91,7 +101,9 @@ def reach(bracket: Bracket, sizes: Sequence[int], splits: Splits, registry: Regi
     while found < sizes[-1] and budget < LONGEST:
         budget *= STEP
         found = rows_in(budget)
-    return Reach(rows, sizes[-1], budget if found >= sizes[-1] else 0.0)
+    first = sum(seconds(name, sizes[0]) for name in bracket.strategies[:COMPARED])
+    enough = budget if found >= sizes[-1] else 0.0
+    return Reach(rows, sizes[-1], enough, pace.beside + SHARED + first)
 
 
 def reached(

@@ -7,7 +7,7 @@ from bench.recommend.budget import written
 from bench.recommend.findings import Findings
 from bench.recommend.verdict import as_good, certainty, listed, scored, sentence
 from bench.recommend.weaknesses import Weakness
-from bench.text import duration
+from bench.text import clipped, duration
 
 __all__ = ["Findings", "details", "plot", "sentence", "tried"]
 
@@ -110,14 +110,15 @@ def _floor(found: Findings) -> list[str]:
 
 
 def _weakness(weak: Weakness) -> str:
-    instead = f", mostly taken for '{weak.taken_for}'" if weak.taken_for else ""
-    return f"'{weak.label}' ({100 * weak.recall:.0f}% of {weak.rows} rows found{instead})"
+    instead = f", mostly taken for '{clipped(weak.taken_for)}'" if weak.taken_for else ""
+    return f"'{clipped(weak.label)}' ({100 * weak.recall:.0f}% of {weak.rows} rows found{instead})"
 
 
 def _confusion(found: Findings) -> str:
     seeds = found.confused[0].seeds
     pairs = [
-        f"'{pair.label}' for '{pair.taken_for}' in {pair.answers:,} of {pair.of:,}" for pair in found.confused
+        f"'{clipped(pair.label)}' for '{clipped(pair.taken_for)}' in {pair.answers:,} of {pair.of:,}"
+        for pair in found.confused
     ]
     rows = "test rows" if found.final is not None else "rows that chose the strategy"
     over = "" if seeds == 1 else f", counted over {seeds} seeds"

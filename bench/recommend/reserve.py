@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from importlib import import_module
+from statistics import fmean
 
 SPIN = 0.03
 """Seconds of computing that a measurement takes: several slices of the scheduler, as a process that slept gets its
@@ -23,7 +24,7 @@ EVERY = 5.0
 """Seconds between two measurements."""
 
 REMEMBERED = 6
-"""Measurements of which the slowest counts."""
+"""Measurements of which the mean counts: the end of an answer takes as long as most of them together."""
 
 CLOSING = 0.5
 """Seconds of computing from the last cell to the end of the process, without judging scores."""
@@ -39,6 +40,12 @@ START = 5.0
 
 LARGEST = 0.5
 """The most of a budget that is kept."""
+
+TOLERANCE = 0.1
+"""How much longer an answer may take than its budget, in times of it."""
+
+COMPARED = 2
+"""Strategies that make an answer: until they have a score, no time is kept for improving it."""
 
 NEEDED = (
     "scipy.stats",
@@ -64,45 +71,50 @@ def slowness() -> float:
 class Reserve:
     """The reserve of a budget of `budget` seconds that ends at `end` on time.monotonic().
 
-    judging: the most seconds of computing that a look at all scores has taken so far. scored: a cell has a
-    score, so there is an answer."""
+    judging: the most seconds of computing that a look at all scores has taken so far. ended: the strategies that
+    have a score, or failed. needed: how many of them make an answer."""
 
     budget: float
     end: float
     judging: float = JUDGING
-    scored: bool = False
+    ended: set[str] = field(default_factory=set)
+    needed: int = COMPARED
     _seen: deque[float] = field(default_factory=lambda: deque(maxlen=REMEMBERED))
     _last: float = float("-inf")
 
-    def slowest(self) -> float:
-        """How slow the machine was at its slowest in the last half minute."""
+    def slowness(self) -> float:
+        """How slow the machine was in the last half minute."""
         if time.monotonic() - self._last >= EVERY:
+            self._last = time.monotonic()  # first: an alarm in the middle of a measurement asks again
             self._seen.append(slowness())
-            self._last = time.monotonic()
-        return max(self._seen)
+        return fmean(self._seen) if self._seen else 1.0
 
     def closing(self) -> float:
         """Seconds from the last cell to the end of the process."""
         importing = 0.0 if set(NEEDED) <= set(sys.modules) else IMPORTING
-        return min((CLOSING + self.judging + importing) * self.slowest(), LARGEST * self.budget)
+        return min((CLOSING + self.judging + importing) * self.slowness(), LARGEST * self.budget)
 
     def starting(self) -> float:
         """Seconds until a new worker can train."""
-        return START * self.slowest()
+        return START * self.slowness()
 
     def last_cell(self) -> float:
         """When the last cell must end, on time.monotonic()."""
         return self.end - self.closing()
 
     def last_round(self, share: float) -> float:
-        """When the rounds must end: judging them comes before the last cell's end. So does `share` of the budget
-        once there is an answer, unless a worker could not even start in it."""
+        """When the rounds must end. Before there is an answer they go on while there is time to judge one. Then
+        they leave time for one more look at all scores and for the last cell: `share` of the budget, unless a
+        worker could not even start in it."""
+        if len(self.ended) < self.needed:
+            return self.end + TOLERANCE * self.budget - self.closing()
         last = share * self.budget
-        kept = self.judging * self.slowest() + (last if self.scored and last > self.starting() else 0.0)
+        kept = self.judging * self.slowness() + (last if last > self.starting() else 0.0)
         return max(self.last_cell() - kept, self.end - LARGEST * self.budget)
 
-    def note_score(self) -> None:
-        self.scored = True
+    def note(self, strategy: str) -> None:
+        """A cell of the strategy has ended."""
+        self.ended.add(strategy)
 
     @contextmanager
     def timing(self) -> Iterator[None]:

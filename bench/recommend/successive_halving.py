@@ -148,7 +148,7 @@ def successive_halving(
     options, screen = running
     began = time.monotonic()
     growing = replace(options, growing=True)
-    display = Budgeted(screen, lambda: reserve.last_round(RESERVED), reserve.note_score)
+    display = Budgeted(screen, lambda: reserve.last_round(RESERVED), reserve.note)
     with launching(bracket.all_cells(sizes), registry, bracket.folder, growing, display) as run:
         found = search(bracket, sizes, Timed(bracket, registry, run, reserve))
     return replace(found, seconds=time.monotonic() - began)

@@ -10,6 +10,7 @@ from bench.user_data.column_names import by_name, header_hint, names_of, resolve
 from bench.user_data.columns import OPTIONAL, ROLES
 from bench.user_data.labels import DISTINCT, as_number
 from bench.user_data.literals import SHORTENED
+from bench.user_data.nested import keys
 from bench.user_data.number_format import number_format, plain_number
 from bench.user_data.questions import answers_of
 from bench.user_data.tables import FEW, MISSING, RawTable
@@ -52,10 +53,13 @@ def guess_adapter(table: RawTable, given: Mapping[str, str]) -> tuple[str, str]:
         where += " alone; columns are separated by commas, semicolons, tabs or '|'"
     nested = _nested(table)
     if nested:
+        where += f"; {names_of(nested)} {'hold' if len(nested) > 1 else 'holds'} objects: "
+        inside = [path for column in nested for path in keys(table.peek(), column)]
         where += (
-            f"; {names_of(nested)} {'hold' if len(nested) > 1 else 'holds'} objects, which are not looked "
+            f"name a value in them by its path ({', '.join(inside[:8])})"
+            if inside
+            else "write a row for each text or question, in columns of their own"
         )
-        where += "into: write a row for each text or question, in columns of their own"
     raise BenchError(
         f"{table.where} has the columns {names_of(table.columns)}{where}: choose with --adapter "
         "(classification, sentiment, regression, multilabel, ner, qa or unanswerable) and which columns to use, "

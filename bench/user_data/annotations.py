@@ -9,11 +9,9 @@ from typing import Any
 from bench.text import counted
 from bench.user_data.column_names import by_name
 from bench.user_data.columns import TEXTS
+from bench.user_data.prodigy import decided
 from bench.user_data.spans import with_words
 from bench.user_data.tables import RawRow, RawTable
-
-DECISIONS = {"accept", "reject", "ignore"}
-"""What Prodigy writes into its column `answer`."""
 
 
 def plain_table(table: RawTable, given: Mapping[str, str], adapter: str) -> RawTable:
@@ -21,25 +19,8 @@ def plain_table(table: RawTable, given: Mapping[str, str], adapter: str) -> RawT
     to be guessed. BenchError as `with_words` raises."""
     if {"data", "annotations"} <= set(table.columns):
         table = _label_studio(table)
-    if "answer" not in given.values():
-        table = _accepted(table)
-    table = _categories(table)
+    table = _categories(decided(table, given))
     return with_words(table, given, adapter) if adapter in ("", "ner") else table
-
-
-def _accepted(table: RawTable) -> RawTable:
-    """Without the rows that were not accepted: what they say was found to be wrong."""
-    answers = [row.get("answer") for row in table.peek()] if "answer" in table.columns else []
-    if not answers or not all(isinstance(a, str) and a in DECISIONS for a in answers):
-        return table
-    left_out = sum(row.get("answer") != "accept" for row in table.rows())
-
-    def rows() -> Iterator[RawRow]:
-        return (row for row in table.rows() if row.get("answer") == "accept")
-
-    notes = [f"{counted(left_out, 'row')} left out, because 'answer' is not accept"] if left_out else []
-    columns = tuple(column for column in table.columns if column != "answer")
-    return replace(table, columns=columns, rows=rows, notes=(*table.notes, *notes))
 
 
 def _categories(table: RawTable) -> RawTable:

@@ -20,6 +20,8 @@ from bench.user_data.class_folders import class_tables
 from bench.user_data.conll_layout import looks_tagged, open_conll
 from bench.user_data.delimited import read_delimited
 from bench.user_data.encodings import Encoding, encoding_of, start_of
+from bench.user_data.nested import with_nested
+from bench.user_data.paragraphs import holds_paragraphs, paragraph_rows
 from bench.user_data.questions import squad_rows
 from bench.user_data.quoting import DELIMITERS
 from bench.user_data.tables import RawTable, read_json, read_json_lines
@@ -80,10 +82,14 @@ def open_sources(data: UserData, sources: Sources) -> dict[str, Source]:
 
 def _as_plain_table(source: Source, data: UserData) -> Source:
     """The source with what an annotation tool wrote as a plain table."""
-    if source.table is None:
+    opened = source.table
+    if opened is None:
         return source
-    table = plain_table(source.table, dict(data.columns), data.adapter)
-    added = table.notes[len(source.table.notes) :]
+    if holds_paragraphs(opened) and data.adapter in ("", "qa", "unanswerable"):
+        return replace(source, table=None, items=lambda: paragraph_rows(opened), kind="qa")
+    table = with_nested(opened, [*dict(data.columns).values(), *data.label_columns])
+    table = plain_table(table, dict(data.columns), data.adapter)
+    added = table.notes[len(opened.notes) :]
     return replace(source, table=table, items=table.rows, notes=(*source.notes, *added))
 
 
@@ -100,6 +106,7 @@ def _hub(name: str, sources: Sources) -> dict[str, Source]:
 
 
 def _folder(path: Path, data: UserData) -> dict[str, Source]:
+    path = folders.inner(path)
     classes = brat_tables(path, data.encoding) or class_tables(path, data.encoding)
     if classes:
         return {split: _of_table(table) for split, table in classes.items()}

@@ -22,7 +22,16 @@ SPLITS = {
 }
 """Names of the files of a split, likeliest first."""
 
+NAMES = {name for names in SPLITS.values() for name in names}
+
+DEEPEST = 3
+"""Folders within each other that are opened."""
+
 SUFFIXES = (".parquet", ".csv", ".tsv", ".jsonl", ".json", ".ndjson", ".conll", ".iob", ".bio", ".txt")
+
+
+DATA = (*SUFFIXES, ".gz", ".ann")
+"""What tells a folder of data."""
 
 
 def read_parquet(path: Path) -> RawTable:
@@ -60,6 +69,27 @@ def _stored_names(metadata: Mapping[bytes, bytes]) -> dict[str, Sequence[str]]:
     except (KeyError, ValueError, TypeError, AttributeError):
         return {}
     return {name: names for name, names in found.items() if names}
+
+
+def inner(folder: Path) -> Path:
+    """The folder that holds the data: where there is nothing but one folder in it, as in many an unpacked archive,
+    that one."""
+    found = folder
+    for _ in range(DEEPEST):
+        inside = [path for path in found.iterdir() if not path.name.startswith((".", "__MACOSX"))]
+        within = [path for path in inside if path.is_dir()]
+        files = [path for path in inside if _is_data(path)]
+        if len(within) != 1 or files or within[0].name.lower() in NAMES:
+            break
+        if within[0].name == "data" and any(map(_is_data, within[0].iterdir())):
+            break  # where the hub keeps the files of a data set
+        found = within[0]
+    holds_data = any(path.is_dir() or _is_data(path) for path in found.iterdir())
+    return found if holds_data else folder
+
+
+def _is_data(path: Path) -> bool:
+    return path.is_file() and path.name.lower().endswith(DATA)
 
 
 def split_files(folder: Path) -> dict[str, list[Path]]:

@@ -12,6 +12,7 @@ from bench.user_data.conll import Sentence
 from bench.user_data.examples import Numbered, tags_of
 from bench.user_data.indicators import Held
 from bench.user_data.labels import DISTINCT, as_number, joined_by, labelling, quoted, single_label
+from bench.user_data.nested import keys
 from bench.user_data.number_format import FORMATS, number_format
 from bench.user_data.questions import answers_of
 from bench.user_data.rules import ReadingRules
@@ -233,9 +234,12 @@ def _refuse_nested(reading: ReadingRules, rows: Numbered, where: str) -> None:
         )
         if value is not None:
             kind = {bytes: "bytes", list: "lists", tuple: "lists"}.get(type(value), "objects")
+            column = reading.columns[role]
             way = "; for tagged words say --adapter ner" if kind == "lists" else ""
+            inside = keys([{column: value}], column) if kind == "objects" else []
+            way = f"; a value in them is named by its path, such as --{role} {inside[0]}" if inside else way
             raise BenchError(
-                f"{where}: column '{reading.columns[role]}' holds {kind} ({str(value)[:40]}), not a {role}: choose "
+                f"{where}: column '{column}' holds {kind} ({str(value)[:40]}), not a {role}: choose "
                 f"another column with --{role}, or write the {role} into a column of its own{way}",
                 code="nested-column",
             )

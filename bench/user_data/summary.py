@@ -16,7 +16,7 @@ from bench.data.splits import all_splits, content
 from bench.models.catalog import kind_of, positions
 from bench.models.pooling import own_pooling
 from bench.registry import adapters
-from bench.text import counted
+from bench.text import clipped, counted
 from bench.user_data.description import Read
 from bench.user_data.tables import MISSING
 from bench.user_data.token_counts import estimated, token_counter
@@ -123,9 +123,9 @@ def _classes(splits: Splits) -> list[str]:
             + (f"; {100 * none / len(train):.0f}% of the questions have none" if none else "")
         ]
     ordered = counts.most_common()
-    listed = ", ".join(f"{name} {100 * count / total:.0f}%" for name, count in ordered[:SHOWN])
+    listed = ", ".join(f"{clipped(name)} {100 * count / total:.0f}%" for name, count in ordered[:SHOWN])
     rest = ordered[SHOWN:]
-    rarest = ", ".join(f"{name} {count:,}" for name, count in rest[-3:])
+    rarest = ", ".join(f"{clipped(name)} {count:,}" for name, count in rest[-3:])
     more = f" and {len(rest)} more, the rarest with so many: {rarest}" if rest else ""
     return [f"{what} in training: {listed}{more}"]
 
@@ -171,7 +171,7 @@ def _doubtful(splits: Splits) -> list[str]:
         return []
     counts = Counter(_labels_of(splits.train))
     found = []
-    rare = [f"'{name}' {count}" for name, count in reversed(counts.most_common()) if count < RARE]
+    rare = [f"'{clipped(name)}' {count}" for name, count in reversed(counts.most_common()) if count < RARE]
     if rare:
         unit = "training rows" if labelled else "entities in training"
         what = "class" if labelled else "entity type"
@@ -183,7 +183,7 @@ def _doubtful(splits: Splits) -> list[str]:
     untested = sorted(set(counts) - set(_labels_of(splits.test)))
     if untested and labelled:
         found.append(
-            f"look: no test row has class '{untested[0]}' ({counts[untested[0]]} in training): it is "
+            f"look: no test row has class '{clipped(untested[0])}' ({counts[untested[0]]} in training): it is "
             "learnt, never tested"
         )
     missing = next((name for name in counts if name.casefold() in MISSING), None)
@@ -203,7 +203,9 @@ def _doubtful(splits: Splits) -> list[str]:
         alike[" ".join(name.casefold().split())].append(name)
     twins = next((names for names in alike.values() if len(names) > 1), None)
     if twins:
-        found.append(f"look: classes '{twins[0]}' and '{twins[1]}' differ in case or blanks only")
+        found.append(
+            f"look: classes '{clipped(twins[0])}' and '{clipped(twins[1])}' differ in case or blanks only"
+        )
     return found
 
 

@@ -7,6 +7,7 @@ import io
 import subprocess
 import sys
 from collections.abc import Callable, Sequence
+from contextlib import redirect_stderr
 from pathlib import Path
 
 import pytest
@@ -22,12 +23,12 @@ REVIEW = [("text", "review")]
 
 
 def said(file: Path | str, columns: Sequence[tuple[str, str | None]], encoding: str = "utf-8-sig") -> str:
-    """The message with which reading ends."""
-    with pytest.raises(SystemExit) as ended:
+    """The one line with which reading ends, with status 2."""
+    with redirect_stderr(io.StringIO()) as errors, pytest.raises(SystemExit) as ended:
         read(str(file), columns, encoding)
-    assert isinstance(ended.value.code, str)
-    assert "\n" not in ended.value.code
-    return ended.value.code
+    assert ended.value.code == 2
+    (line,) = errors.getvalue().splitlines()
+    return line
 
 
 @pytest.mark.parametrize(
@@ -43,8 +44,7 @@ def said(file: Path | str, columns: Sequence[tuple[str, str | None]], encoding: 
 def test_a_file_without_rows_says_so(name: str, content: str, tmp_path: Path) -> None:
     (tmp_path / name).write_text(content)
     columns = REVIEW if content.startswith("review") else TEXT
-    reason = "is not JSON" if name.endswith("jsonl") else "has no rows"
-    assert reason in said(tmp_path / name, columns)
+    assert "has no rows" in said(tmp_path / name, columns)
 
 
 def test_a_column_that_is_missing_is_named_beside_those_that_are_there(tmp_path: Path) -> None:
@@ -73,10 +73,62 @@ def test_what_cannot_be_read_says_why(tmp_path: Path) -> None:
 
 
 def test_json_is_an_object_a_line_or_a_list_of_objects(tmp_path: Path) -> None:
-    (tmp_path / "rows.json").write_text('[\n {"text": "a\\nb"},\n {"text": null}\n]\n')
+    (tmp_path / "rows.json").write_text('[\n {"text": "a\\nb"},\n {"text": ""}\n]\n')
     assert read(str(tmp_path / "rows.json"), TEXT) == [["a\nb"], [""]]
+    (tmp_path / "rows.json").write_text('{\n "text": "a",\n "n": 1\n}\n')
+    assert read(str(tmp_path / "rows.json"), TEXT) == [["a"]]
     (tmp_path / "rows.any").write_text('{"text": "a\\nb"}\n\n{"text": "\\ud800"}\n')
     assert read(str(tmp_path / "rows.any"), TEXT) == [["a\nb"], ["?"]]
+
+
+@pytest.mark.parametrize(
+    "row", ["null", "3", "2.5", "true", '["a", "b"]', '{"nested": "a"}', "NaN"], ids=lambda row: row[:6]
+)
+@pytest.mark.parametrize("lines", [True, False])
+def test_what_is_no_text_is_refused_with_its_row(row: str, lines: bool, tmp_path: Path) -> None:
+    rows = ['{"text": "good"}', '{"text": "bad"}', f'{{"text": {row}}}']
+    path = tmp_path / "rows.json"
+    path.write_text("\n\n".join(rows) if lines else f"[{', '.join(rows)}]")
+    assert f"row 3: 'text' is {row}" in said(path, TEXT)
+    assert "where a text is needed" in said(path, TEXT)
+
+
+def test_an_object_without_the_text_is_refused_with_its_row(tmp_path: Path) -> None:
+    (tmp_path / "rows.jsonl").write_text('{"text": "a", "n": 1}\n{"n": 2}\n')
+    assert "row 2: 'text' is missing" in said(tmp_path / "rows.jsonl", TEXT)
+    (tmp_path / "rows.jsonl").write_text('{"n": 2}\n{"text": "a", "n": 1}\n')
+    assert "row 1: 'text' is missing" in said(tmp_path / "rows.jsonl", TEXT)
+    pair = [("text", None), ("pair", None)]
+    (tmp_path / "rows.jsonl").write_text('{"text": "a", "pair": "b"}\n{"text": "a", "pair": null}\n')
+    assert "row 2: 'pair' is null" in said(tmp_path / "rows.jsonl", pair)
+
+
+@pytest.mark.parametrize("row", ["null", "3", '"bad"', '["bad"]', '{"text": ', "not JSON"])
+def test_a_line_that_is_no_object_is_refused_and_never_predicted_as_a_text(row: str, tmp_path: Path) -> None:
+    for name in ("rows.jsonl", "rows.txt"):
+        (tmp_path / name).write_text(f'{{"text": "a"}}\n{row}\n')
+        assert "is not JSON, at line 2" in said(tmp_path / name, TEXT)
+    if (row.startswith("n") and row != "null") or row.startswith("{"):
+        return
+    (tmp_path / "rows.any").write_text(f'[{{"text": "a"}}, {row}]')
+    assert "is not JSON, at row 2" in said(tmp_path / "rows.any", TEXT)
+
+
+def test_words_are_a_list_of_strings_or_a_text(tmp_path: Path) -> None:
+    words = [("words", None)]
+    path = tmp_path / "rows.jsonl"
+    path.write_text('{"words": ["Anna", "\\ud800"]}\n{"words": "in Rome"}\n{"words": []}\n')
+    assert read(str(path), words) == [[["Anna", "?"]], ["in Rome"], [[]]]
+    for wrong in ('["Anna", null]', '["Anna", 3]', "null", "7"):
+        path.write_text(f'{{"words": ["Anna"]}}\n{{"words": {wrong}}}\n')
+        assert f"row 2: 'words' is {wrong}, where a list of words or a text is needed" in said(path, words)
+
+
+def test_lines_of_text_may_look_like_other_values_of_json(tmp_path: Path) -> None:
+    (tmp_path / "rows.txt").write_text("12\n[laughs]\nnull\n")
+    assert read(str(tmp_path / "rows.txt"), TEXT) == [["12"], ["[laughs]"], ["null"]]
+    (tmp_path / "rows.txt").write_text("[1, 2]\n")
+    assert read(str(tmp_path / "rows.txt"), TEXT) == [["[1, 2]"]]
 
 
 def test_csv_has_line_breaks_within_quotes_and_fields_of_any_length(tmp_path: Path) -> None:
@@ -98,8 +150,10 @@ def test_an_output_that_cannot_be_written_is_refused_before_anything_runs(
         arguments("Labels.", ["text"])
     assert ended.value.code == 2
     assert "there is no folder" in capsys.readouterr().err
-    with pytest.raises(SystemExit, match="cannot be written: Is a directory"):
+    with pytest.raises(SystemExit) as ended:
         write(str(tmp_path), ["text"], [])
+    assert ended.value.code == 2
+    assert "cannot be written: Is a directory" in capsys.readouterr().err
 
 
 def test_a_text_with_half_a_character_is_read_all_the_same(monkeypatch: pytest.MonkeyPatch) -> None:

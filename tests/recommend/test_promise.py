@@ -67,7 +67,8 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     fake.thread_time = time.thread_time
     for module in (answering, budget, reserve, successive_halving):
         monkeypatch.setattr(module, "time", fake)
-    monkeypatch.setattr(budget, "_by_timer", lambda _: nullcontext())
+    for module in (answering, successive_halving):
+        monkeypatch.setattr(module, "until", lambda _: nullcontext())
     monkeypatch.setattr(reserve, "slowness", lambda: 1.0)
     return made
 
@@ -135,6 +136,24 @@ def test_rows_that_took_the_whole_budget_to_read_leave_none_to_train_on(
         answer(cell, terms, Registry(plugins, Sources(cache=tmp_path)), (tmp_path / "run", options, screen))
     assert error.value.code == "too-small-budget"
     assert len(screen.points) <= 1
+    assert "--budget 2m" in str(error.value)  # what would be enough
+
+
+def test_a_budget_that_is_spent_before_two_strategies_are_scored_is_exceeded_by_a_tenth_at_most_for_an_answer(
+    clock: Clock, toy_cell: Callable[..., Cell], toy_plugin: Path, tmp_path: Path
+) -> None:
+    """Two strategies finish within the tenth and are compared, on however little."""
+    cell = toy_cell("full")
+    plugins = discover([toy_plugin, Selection("toy-sentiment")])
+    options = Options(device="cpu", executor="inline", plugin_files=plugins.given)
+    screen = Paced(clock, 0.0)
+    terms = Terms(("probe", "frozen"), cell.backbone, "accuracy", 60, "again", began=clock.now - 61)
+    registry = Registry(plugins, Sources(cache=tmp_path))
+    found = answer(cell, terms, registry, (tmp_path / "run", options, screen))
+    assert found.measured == {"probe", "frozen"}
+    assert set(found.round.means) == {"probe", "frozen"}
+    assert found.final is None
+    assert found.outcome.stopped
 
 
 def test_a_floor_that_takes_too_long_is_left_out_and_the_screen_says_so(

@@ -217,10 +217,14 @@ def test_a_question_and_a_sentence_are_a_pair(tmp_path: Path) -> None:
 
 
 def test_a_column_of_objects_is_named_with_the_way_out(tmp_path: Path) -> None:
-    rows = [{"id": n, "qas": [{"question": text}], "context": text} for n, text in enumerate(TEXTS)]
+    rows = [{"id": n, "said": [{"of": text}], "context": text} for n, text in enumerate(TEXTS)]
     error = refused(written("\n".join(map(json.dumps, rows)), tmp_path, "a.jsonl"))
     assert error.code == "unclear-adapter"
-    assert "'qas' holds objects, which are not looked into: write a row for each text" in str(error)
+    assert "'said' holds objects: write a row for each text" in str(error)
+    rows = [{"id": n, "said": {"of": text}, "context": text} for n, text in enumerate(TEXTS)]
+    error = refused(written("\n".join(map(json.dumps, rows)), tmp_path, "b.jsonl"))
+    assert error.code == "unclear-adapter"
+    assert "'said' holds objects: name a value in them by its path (said.of)" in str(error)
 
 
 def test_one_column_is_refused_with_the_separators(tmp_path: Path) -> None:

@@ -8,6 +8,11 @@ from collections.abc import Callable, Iterable, Sequence
 from contextlib import nullcontext
 from io import StringIO, TextIOWrapper
 from pathlib import Path
+from typing import Any, NoReturn
+
+JSON = (".json", ".jsonl", ".ndjson")
+LISTS = ("words",)
+"""Roles whose JSON value may be a list of strings."""
 
 
 def label_texts(
@@ -21,12 +26,9 @@ def label_texts(
     roles = ["text", "pair"] if paired else ["text"]
     given = arguments("Labels of texts, as CSV.", roles)
     if given.file:
-        rows = [
-            [str(value) for value in row]
-            for row in read(given.file, [(role, getattr(given, role)) for role in roles], given.encoding)
-        ]
+        rows = read(given.file, [(role, getattr(given, role)) for role in roles], given.encoding)
     elif paired and len(given.texts) != 2:
-        sys.exit("this model reads pairs: give two texts, both in quotes")
+        stop("this model reads pairs: give two texts, both in quotes")
     else:
         rows = [given.texts] if paired else [[text] for text in given.texts]
     found = probabilities([tuple(row) if paired else row[0] for row in rows])
@@ -70,21 +72,33 @@ def read(file: str, columns: Sequence[tuple[str, str | None]], encoding: str = "
     text = _content(file, encoding)
     lines = text.replace("\r\n", "\n").split("\n")
     suffix = Path(file).suffix.lower()
-    rows = _json_rows(text, lines)
-    if rows is None and suffix in (".json", ".jsonl", ".ndjson"):
-        sys.exit(f"{file} is not JSON: give an object a line, or a list of objects")
-    names = list(rows[0]) if rows else []
+    objects = _json_rows(file, text, lines)
     wanted = any(given for _, given in columns) or len(columns) > 1 or suffix in (".csv", ".tsv")
-    if rows is None and text.strip() and wanted:
+    if objects:
+        names = list(dict.fromkeys(name for row in objects for name in row))
+        found = [(role, _found(file, role, given, names)) for role, given in columns]
+        values = [
+            [_json_text(file, number, role, name, row) for role, name in found]
+            for number, row in enumerate(objects, 1)
+        ]
+    elif objects is None and text.strip() and wanted:
         names, rows = _csv_rows(file, text, _delimiter(lines))
-    if rows is None:
-        values = [[line.strip()] for line in lines if line.strip()]
+        found = [(role, _found(file, role, given, names)) for role, given in columns] if names else []
+        values = [[row.get(name) or "" for _, name in found] for row in rows]
     else:
-        found = [_found(file, role, given, names) for role, given in columns] if names else []
-        values = [["" if row.get(name) is None else row[name] for name in found] for row in rows]
+        values = [[line.strip()] for line in lines if line.strip()]
     if not values:
-        sys.exit(f"{file} has no rows")
-    return [[_whole(value) if isinstance(value, str) else value for value in row] for row in values]
+        stop(f"{file} has no rows")
+    return [
+        [[_whole(word) for word in value] if isinstance(value, list) else _whole(value) for value in row]
+        for row in values
+    ]
+
+
+def stop(message: str) -> NoReturn:
+    """End with a message and status 2."""
+    print(message, file=sys.stderr)
+    sys.exit(2)
 
 
 def write(out: str | None, header: Sequence[str], rows: Iterable[Sequence]) -> None:
@@ -98,7 +112,7 @@ def write(out: str | None, header: Sequence[str], rows: Iterable[Sequence]) -> N
             for row in rows:
                 table.writerow([f"{value:.4f}" if isinstance(value, float) else value for value in row])
     except OSError as error:
-        sys.exit(f"{out or 'the output'} cannot be written: {error.strerror or error}")
+        stop(f"{out or 'the output'} cannot be written: {error.strerror or error}")
 
 
 def _content(file: str, encoding: str) -> str:
@@ -107,14 +121,12 @@ def _content(file: str, encoding: str) -> str:
         data = sys.stdin.buffer.read() if file == "-" else Path(file).read_bytes()
         return data.decode(encoding)
     except OSError as error:
-        sys.exit(f"{file} cannot be read: {error.strerror or error}")
+        stop(f"{file} cannot be read: {error.strerror or error}")
     except LookupError:
-        sys.exit(f"--encoding {encoding}: Python knows no such encoding; try utf-8, cp1252 or utf-16")
+        stop(f"--encoding {encoding}: Python knows no such encoding; try utf-8, cp1252 or utf-16")
     except UnicodeDecodeError as error:
         shown = "UTF-8" if encoding == "utf-8-sig" else encoding
-        sys.exit(
-            f"{file} is not text in {shown} (byte {error.start + 1}): name its --encoding, such as cp1252"
-        )
+        stop(f"{file} is not text in {shown} (byte {error.start + 1}): name its --encoding, such as cp1252")
 
 
 def _whole(text: str) -> str:
@@ -122,16 +134,44 @@ def _whole(text: str) -> str:
     return text.encode(errors="replace").decode()
 
 
-def _json_rows(text: str, lines: Sequence[str]) -> list[dict] | None:
-    """The objects of JSON lines or of one list; None where it is neither."""
-    for read_rows in (lambda: [json.loads(line) for line in lines if line.strip()], lambda: json.loads(text)):
-        try:
-            rows = read_rows()
-        except (ValueError, RecursionError):
-            continue
-        if rows and isinstance(rows, list) and all(isinstance(row, dict) for row in rows):
-            return rows
-    return None
+def _json_rows(file: str, text: str, lines: Sequence[str]) -> list[dict] | None:
+    """The objects of JSON lines, of one list, or the only one; None where neither the file's name nor its start is
+    that of JSON. Ends with a message at the first that is no object."""
+    whole, unit = _parsed(text), "line"
+    found: list[tuple[int, Any]] = [(number, line) for number, line in enumerate(lines, 1) if line.strip()]
+    if isinstance(whole, list):
+        found, unit = list(enumerate(whole, 1)), "row"
+    elif isinstance(whole, dict):
+        found = [(1, whole)]
+    else:
+        found = [(number, _parsed(line)) for number, line in found]
+    named = Path(file).suffix.lower() in JSON
+    if not found or not (named or isinstance(found[0][1], dict)):
+        return [] if named else None
+    for number, row in found:
+        if not isinstance(row, dict):
+            stop(f"{file} is not JSON, at {unit} {number}: give an object a line, or a list of objects")
+    return [row for _, row in found]
+
+
+def _parsed(text: str) -> Any:
+    """A value of JSON; None where the text is not JSON."""
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError):
+        return None
+
+
+def _json_text(file: str, number: int, role: str, name: str, row: dict) -> Any:
+    """The text of an object, or its list of words. Ends with a message where it has none: nothing else is
+    predicted as if it were a text."""
+    value = row.get(name)
+    words = role in LISTS and isinstance(value, list) and all(isinstance(word, str) for word in value)
+    if not isinstance(value, str) and not words:
+        asked = "a list of words or a text" if role in LISTS else "a text"
+        shown = json.dumps(value)[:40] if name in row else "missing"
+        stop(f"{file}, row {number}: '{name}' is {shown}, where {asked} is needed")
+    return value
 
 
 def _csv_rows(file: str, text: str, delimiter: str) -> tuple[list[str], list[dict]]:
@@ -141,7 +181,7 @@ def _csv_rows(file: str, text: str, delimiter: str) -> tuple[list[str], list[dic
     try:
         return list(table.fieldnames or []), list(table)
     except csv.Error as error:
-        sys.exit(f"{file} is not CSV (line {table.line_num}: {error})")
+        stop(f"{file} is not CSV (line {table.line_num}: {error})")
 
 
 def _delimiter(lines: Sequence[str]) -> str:
@@ -156,6 +196,6 @@ def _found(file: str, role: str, given: str | None, names: Sequence[str]) -> str
         return names[0]
     if (given or role) in names:
         return given or role
-    sys.exit(
+    stop(
         f"{file} has no column '{given or role}': choose one with --{role} (columns: {', '.join(map(str, names))})"
     )

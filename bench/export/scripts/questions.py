@@ -106,7 +106,7 @@ def _with_marks(context: str, end: int) -> int:
 
 def main() -> None:
     sys.path.insert(0, str(Path(__file__).parent))  # also under python -P
-    from predict_files import arguments, read, write
+    from predict_files import arguments, read, stop, write
 
     given = arguments("Answers to questions, as CSV.", ["question", "context"])
     if given.file:
@@ -115,10 +115,8 @@ def main() -> None:
     elif len(given.texts) == 2:
         pairs = [given.texts]
     else:
-        sys.exit("give a question and its context, both in quotes")
-    found = probabilities(
-        str(Path(__file__).parent), [(str(question), str(text)) for question, text in pairs]
-    )
+        stop("give a question and its context, both in quotes")
+    found = probabilities(str(Path(__file__).parent), [(question, text) for question, text in pairs])
     rows = [[question, answer, share] for (question, _), (answer, share) in zip(pairs, found, strict=True)]
     write(given.out, ["question", "answer", "probability"], rows)
 

@@ -54,7 +54,7 @@ def main() -> None:
     texts = given.texts
     if given.file:
         texts = [row[0] for row in read(given.file, [("words", given.words)], given.encoding)]
-    sentences = [text.split() if isinstance(text, str) else [str(word) for word in text] for text in texts]
+    sentences = [text.split() if isinstance(text, str) else text for text in texts]
     found = probabilities(str(Path(__file__).parent), sentences)
     rows = [
         [number, word, tag, share]

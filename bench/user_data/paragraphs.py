@@ -1,0 +1,44 @@
+"""Tables with a context a row and its questions in a list: MRQA's files (Fisch et al. 2019), and SQuAD's paragraphs
+as JSON lines."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from bench.user_data.questions import squad_rows
+from bench.user_data.tables import RawTable
+
+
+def holds_paragraphs(table: RawTable) -> bool:
+    """Whether the rows are contexts with lists of questions."""
+    return {"context", "qas"} <= set(table.columns)
+
+
+def paragraph_rows(table: RawTable) -> Iterator[dict[str, Any]]:
+    """The questions, as `squad_rows` has them. The first line of MRQA is a header. BenchError names the row."""
+    for number, row in enumerate(table.rows(), 1):
+        if "header" in row and not row.get("qas"):
+            continue
+        questions = row.get("qas")
+        if isinstance(questions, list):
+            questions = [_question(item) if isinstance(item, Mapping) else item for item in questions]
+        yield from squad_rows(
+            [{"context": row.get("context"), "qas": questions}], f"{table.where}, row {number:,}"
+        )
+
+
+def _question(item: Mapping[str, Any]) -> dict[str, Any]:
+    """A question in SQuAD's layout. MRQA has the places of answers in `detected_answers`, not in `answers`."""
+    found = {"id": item.get("id") or item.get("qid") or "", "question": item.get("question")}
+    found["is_impossible"] = item.get("is_impossible") or False
+    detected = item.get("detected_answers")
+    if detected:
+        return {**found, "answers": [answer for one in detected for answer in _places(one)]}
+    answers = [{"text": a} if isinstance(a, str) else a for a in item.get("answers") or ()]
+    return {**found, "answers": answers}
+
+
+def _places(answer: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+    for start, _ in answer.get("char_spans") or [(None, None)]:
+        yield {"text": answer.get("text"), "answer_start": start}
