@@ -290,7 +290,7 @@ def test_pairs_are_made_within_a_task_and_a_metric_alone(
     store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     made, subtracted = (
-        calls(monkeypatch, rivals, "_bounds"),
+        calls(monkeypatch, rivals, "RivalPair"),
         calls(monkeypatch, resampling.Resampled, "minus"),
     )
     found = read(open_source(str(store.path)))
