@@ -282,8 +282,9 @@ def test_the_report_resamples_each_score_once_and_tests_each_pair_once(
 
 
 def test_the_ranks_of_a_report_rest_on_the_scores_that_its_table_resampled(
-    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    store = save_run(make_run(Grid(tasks=("reviews", "news", "mail"))), tmp_path / "run")
     run = open_source(str(store.path))
     expected = ranking.rank(run.records, run.predictions)
     resampled = calls(monkeypatch, ranking, "resample")
