@@ -100,7 +100,7 @@ def corrected(family: Sequence[Tested]) -> Corrected:
         -p, kind="stable"
     ):  # from the least significant: each minimum is over what remains
         smallest = np.minimum(smallest, family[place].null_p())
-        found[place] = share_below(smallest, p[place])
+        found[place] = share_below(smallest, float(p[place]))
     return concluded(p, found, smallest)
 
 

@@ -36,18 +36,20 @@ def corrected_rivals(family: Sequence[RivalPair]) -> Corrected:
     p = np.array([TAU if spare else pair.p for pair, spare in zip(family, spared, strict=True)])
     upper, smallest = p >= TAU, np.ones(family[0].draws)
     if TAU * np.count_nonzero(upper) >= 1:
-        smallest = _lowest([family[place] for place in np.flatnonzero(upper)])
+        smallest = _lowest([family[place] for place in np.flatnonzero(upper).tolist()])
     if (smallest > TAU).any():  # too few pairs: each by its own
-        for place in np.flatnonzero(spared):
+        for place in np.flatnonzero(spared).tolist():
             p[place] = family[place].p
         upper, smallest = np.zeros(len(family), dtype=bool), np.ones(family[0].draws)
     found, own = np.ones(len(family)), np.flatnonzero(~upper)
     lowest = _Lowest(smallest)
-    may_lower = dict(zip(own, _may_lower([family[place] for place in own], lowest.reached), strict=True))
-    for place in own[np.argsort(-p[own], kind="stable")]:  # from the least significant
+    may_lower = dict(
+        zip(own.tolist(), _may_lower([family[place] for place in own.tolist()], lowest.reached), strict=True)
+    )
+    for place in own[np.argsort(-p[own], kind="stable")].tolist():  # from the least significant
         if may_lower[place]:
             lowest.look(family[place])
-        found[place] = share_below(lowest.smallest, p[place])
+        found[place] = share_below(lowest.smallest, float(p[place]))
     return concluded(p, found, lowest.smallest)
 
 
@@ -117,7 +119,10 @@ def _farthest(pairs: Sequence[RivalPair]) -> np.ndarray:
 
 def _may_lower(pairs: Sequence[RivalPair], reached: np.ndarray) -> list[bool]:
     """Whether any draw of a pair is near a smallest p value [pairs]."""
-    return [bool(near) for _, row in _rows(pairs) for near in _near(row, reached).any(1)]
+    found: list[bool] = []
+    for _, row in _rows(pairs):
+        found += _near(row, reached).any(axis=1).tolist()
+    return found
 
 
 def _near(row: Sequence[RivalPair], reached: np.ndarray) -> np.ndarray:
