@@ -53,11 +53,15 @@ class Run:
 
 
 class LazyColumns(Mapping[str, np.ndarray]):
-    """Columns that are decoded where they are read, each once: most readers need two of ten."""
+    """Columns that are decoded where they are read, each once: most readers need two of ten. file: the same columns
+    as a prediction file holds them, where they are all of its rows."""
 
-    def __init__(self, decode: Mapping[str, Callable[[], np.ndarray]]) -> None:
+    def __init__(
+        self, decode: Mapping[str, Callable[[], np.ndarray]], file: pyarrow.Table | None = None
+    ) -> None:
         self._decode = decode
         self._decoded: dict[str, np.ndarray] = {}
+        self.file = file
 
     def __getitem__(self, name: str) -> np.ndarray:
         found = self._decoded.get(name)
@@ -83,7 +87,8 @@ def columns(table: Predictions, test: str = "test") -> Columns:
     chosen = whole["split"] == test
     names = [name for name in whole if name != "split"]
     if chosen.all():
-        return LazyColumns({name: partial(whole.__getitem__, name) for name in names})
+        file = whole.file if isinstance(whole, LazyColumns) else None
+        return LazyColumns({name: partial(whole.__getitem__, name) for name in names}, file)
     return LazyColumns({name: partial(_part, whole, name, chosen) for name in names})
 
 
@@ -95,7 +100,7 @@ def arrays(table: Predictions) -> Columns:
     """All columns of a prediction file, `split` among them."""
     if isinstance(table, Mapping):
         return table
-    return LazyColumns({name: partial(column, table[name]) for name in table.column_names})
+    return LazyColumns({name: partial(column, table[name]) for name in table.column_names}, table)
 
 
 def column(values: pyarrow.ChunkedArray) -> np.ndarray:

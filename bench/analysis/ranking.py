@@ -15,6 +15,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 
 import numpy as np
 
@@ -23,6 +24,7 @@ from bench.analysis.loading import Predictions
 from bench.analysis.sizes import largest, task_name
 from bench.analysis.statistics.intervals import intervals
 from bench.analysis.statistics.over_tasks import expected_best, interquartile_mean, nemenyi, student
+from bench.analysis.statistics.paired import Scored
 from bench.analysis.statistics.resampling import Resampled, Source, resample
 from bench.analysis.statistics.scales import ERROR
 from bench.contracts import BenchError
@@ -83,8 +85,14 @@ class Ranking:
         return found
 
 
-def rank(records: Sequence[Record], predictions: Callable[[str], Predictions], metric: str = "") -> Ranking:
+def rank(
+    records: Sequence[Record],
+    predictions: Callable[[str], Predictions],
+    metric: str = "",
+    made: Mapping[Scored, Resampled] = MappingProxyType({}),
+) -> Ranking:
     """The ranking of the strategies that every task of a run has, by each task's headline or by `metric`.
+    made: scores that were resampled already.
 
     BenchError where too few tasks or strategies are left."""
     groups = largest(gather(records))
@@ -93,7 +101,7 @@ def rank(records: Sequence[Record], predictions: Callable[[str], Predictions], m
     found = {
         key: scores
         for key, group in groups.items()
-        if (scores := resample(group, metric or group.headline, source)) is not None
+        if (scores := made.get((key, name := metric or group.headline)) or resample(group, name, source))
     }
     found = {key: scores.oriented() for key, scores in found.items()}
     tasks, rows, absent = _complete(found)

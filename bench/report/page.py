@@ -122,6 +122,7 @@ def build(
     found, seconds = tuple(answers(reading)), ledger(reading)
     tasks, records, sized = reading.tasks, reading.run.records, sizes(reading)
     ranked = ranking(reading)
+    reading.resampled.clear()  # a hundred megabytes of a large run
     return Page(
         name=run.name,
         title=title(records),

@@ -16,7 +16,7 @@ TITLE = "all tasks"
 def ranking(reading: Reading) -> Ranking | None:
     """The ranking of a run; None where it has too few tasks or strategies for one."""
     try:
-        return rank(reading.run.records, reading.run.predictions)
+        return rank(reading.run.records, reading.run.predictions, made=reading.resampled)
     except BenchError:
         return None
 

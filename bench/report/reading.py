@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 
 from bench.analysis.groups import Group, Key, gather, metric_names
 from bench.analysis.held import held
 from bench.analysis.loading import Columns, Run
-from bench.analysis.statistics.paired import Comparison
-from bench.analysis.statistics.resampling import Source
+from bench.analysis.statistics.paired import Comparison, Scored
+from bench.analysis.statistics.resampling import Resampled, Source
 from bench.analysis.tables import build as tables
 from bench.analysis.tables.columns import MEASURES
 from bench.analysis.tables.model import Entry, Row, Table
@@ -26,12 +26,14 @@ REFERENCE = tables.TableOptions().reference
 @dataclass(frozen=True)
 class Reading:
     """groups: in the order of the tables. table: scores with intervals and ties, a block a task. comparisons:
-    the tests behind its ties, of the best of every task and metric with each of the others."""
+    the tests behind its ties, of the best of every task and metric with each of the others. resampled: the headline
+    scores that both rest on; emptied once the strategies are ranked by them."""
 
     run: Run
     groups: Mapping[Key, Group]
     table: Table
     comparisons: tuple[Comparison, ...]
+    resampled: dict[Scored, Resampled] = field(default_factory=dict, repr=False, compare=False)
 
     @cached_property
     def tasks(self) -> tuple[str, ...]:
@@ -148,10 +150,11 @@ def read(run: Run) -> Reading:
     run = replace(run, predictions=held(run.predictions))
     groups = gather(run.records)
     names = _columns(groups.values())
-    table, comparisons = tables.with_comparisons(
-        run.records, run.predictions, tables.TableOptions(columns=names)
-    )
-    return Reading(run, groups, table, comparisons)
+    table, known = tables.with_uncertainty(run.records, run.predictions, tables.TableOptions(columns=names))
+    headline = {
+        scored: found for scored, found in known.resampled.items() if scored[1] == groups[scored[0]].headline
+    }
+    return Reading(run, groups, table, known.comparisons, headline)
 
 
 def short(backbone: str) -> str:

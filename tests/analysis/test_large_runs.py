@@ -12,18 +12,19 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow
 import pytest
 
-from bench.analysis import class_counts, loading
+from bench.analysis import class_counts, loading, ranking
 from bench.analysis.held import held
 from bench.analysis.loading import Run, arrays, columns
 from bench.analysis.opening import open_source
 from bench.analysis.regression.compare import compare
-from bench.analysis.regression.quality import _digest
+from bench.analysis.regression.quality import _digest, _digest_of_file
 from bench.analysis.statistics import paired, resampling, rivals, uncertainty
 from bench.cli.report import only
 from bench.contracts import BenchError
-from bench.report import curves, html, page, reading
+from bench.report import curves, html, page, ranks, reading
 from bench.report.reading import read
 from bench.report.vega import Chart
 from bench.runs.folder import Store
@@ -280,6 +281,21 @@ def test_the_report_resamples_each_score_once_and_tests_each_pair_once(
     assert len(tested) == 1
 
 
+def test_the_ranks_of_a_report_rest_on_the_scores_that_its_table_resampled(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = save_run(make_run(Grid(tasks=("reviews", "news", "mail"))), tmp_path / "run")
+    run = open_source(str(store.path))
+    expected = ranking.rank(run.records, run.predictions)
+    resampled = calls(monkeypatch, ranking, "resample")
+    found = read(run)
+    assert ranks.ranking(found) == expected
+    assert not resampled
+    found.resampled.clear()
+    assert ranks.ranking(found) == expected
+    assert len(resampled) == len(found.groups)
+
+
 def test_the_answer_and_the_table_of_a_report_rest_on_the_same_tests(store: Store) -> None:
     found = read(open_source(str(store.path)))
     for item in found.comparisons:
@@ -290,7 +306,7 @@ def test_pairs_are_made_within_a_task_and_a_metric_alone(
     store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     made, subtracted = (
-        calls(monkeypatch, rivals, "_bounds"),
+        calls(monkeypatch, rivals, "RivalPair"),
         calls(monkeypatch, resampling.Resampled, "minus"),
     )
     found = read(open_source(str(store.path)))
@@ -321,6 +337,46 @@ def test_curves_shift_only_the_points_that_are_drawn(store: Store, monkeypatch: 
     curves.curves(found, "reviews", "seconds")
     steps = max(len(record.curve) for record in found.run.records)
     assert len(copied) <= steps * len(found.groups)  # the means alone
+
+
+@pytest.mark.parametrize(
+    "texts",
+    [
+        ["a", "b"],
+        [""],
+        ["", ""],
+        ["ü", "\n", "a b"],
+        ["a\0b", "c"],
+        ["\0"],
+        [],
+        ["x", None],
+        ["a", "b", "a"] * 99,
+    ],
+)
+def test_the_digest_of_a_column_is_the_same_before_it_is_decoded(texts: list[str | None]) -> None:
+    whole = pyarrow.chunked_array([texts, texts[:1]], pyarrow.string())
+    for values in (whole, whole.slice(1), whole.slice(0, len(texts))):
+        found = _digest_of_file(values)
+        if found is not None:
+            assert found == _digest(loading.column(values))
+        else:
+            assert not len(values) or values.null_count or "\0" in "".join(values.to_pylist())
+
+
+def test_a_comparison_decodes_no_texts_that_it_only_compares(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = open_source(str(store.path))
+    plain = replace(run, predictions=lambda cell: dict(arrays(run.predictions(cell))))
+    expected = compare(run, plain)
+    assert {item.status for item in expected.cells} == {"identical"}  # by digests of decoded columns
+    decoded = calls(monkeypatch, loading, "_texts")
+    once = replace(run, sums=None)
+    found = compare(once, once)
+    assert found.cells == expected.cells
+    files = 2 * len(run.records)
+    labelled = sum(record.headline == "f1" for record in run.records)
+    assert len(decoded) <= 2 * files + 4 * labelled  # split and id, and the labels that F1 reads
 
 
 @pytest.mark.parametrize(

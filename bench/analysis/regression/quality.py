@@ -14,18 +14,21 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from bench.analysis.groups import Group, Key
-from bench.analysis.loading import Columns
+from bench.analysis.loading import Columns, LazyColumns
 from bench.analysis.regression.baseline import id_digest
 from bench.analysis.statistics.dispersion import moderated
 from bench.analysis.statistics.metrics import ratios
 from bench.analysis.statistics.noise import Noise, total
 from bench.analysis.statistics.resampling import Source, clusters_of, definition
 from bench.analysis.statistics.variance import Components, components, linear_covariance
+
+if TYPE_CHECKING:
+    import pyarrow
 
 ONE_SEED_DISPERSION = 4.0
 """Assumed where no cell of either run has two seeds: seeds twice as noisy as their disagreement implies."""
@@ -134,7 +137,28 @@ def identical(before: Sample, after: Sample) -> bool:
 
 def _digests(columns: Columns) -> dict[str, bytes]:
     """A digest of each column of outcomes: columns of thousands of cells would not fit in memory."""
-    return {name: _digest(values) for name, values in columns.items() if name not in ("id", "split")}
+    file = columns.file if isinstance(columns, LazyColumns) else None
+    found = {}
+    for name in columns:
+        if name not in ("id", "split"):
+            texts = None if file is None else _digest_of_file(file[name])
+            found[name] = _digest(columns[name]) if texts is None else texts
+    return found
+
+
+def _digest_of_file(values: pyarrow.ChunkedArray) -> bytes | None:
+    """As `_digest`, of a column of texts that is not decoded; None where it is another, or must be."""
+    import pyarrow
+    import pyarrow.compute
+
+    if not len(values) or values.null_count or not pyarrow.types.is_string(values.type):
+        return None
+    texts = values.combine_chunks()
+    rows = pyarrow.ListArray.from_arrays(pyarrow.array([0, len(texts)], pyarrow.int32()), texts)
+    whole = pyarrow.compute.binary_join(rows, "\0")[0].as_buffer().to_pybytes()  # pyright: ignore
+    if whole.count(b"\0") != len(texts) - 1:
+        return None
+    return hashlib.sha256(f"{len(texts)}\0".encode() + whole).digest()
 
 
 def _digest(values: np.ndarray) -> bytes:

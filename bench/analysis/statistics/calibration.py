@@ -16,10 +16,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from bench.analysis.groups import Key
-from bench.analysis.statistics.familywise import LEVEL, corrected
+from bench.analysis.statistics.familywise import LEVEL
 from bench.analysis.statistics.metrics import DRAWS, resample_counts
 from bench.analysis.statistics.paired import Scored, Trio, all_pairs, seed_noise, with_best
 from bench.analysis.statistics.resampling import Resampled
+from bench.analysis.statistics.stepdown import corrected_rivals
 
 METRIC = "accuracy"
 
@@ -70,7 +71,7 @@ def simulate(strategies: int, tables: int, advantage: float = 0.4, random: int =
 def behind(scores: dict[Scored, Resampled]) -> list[tuple[Key, Key]]:
     """The best of each task and a strategy that is told apart from it, as `compare_pairs` decides."""
     family = all_pairs(scores, seed_noise(scores))
-    adjusted = dict(zip(family, corrected(list(family.values())).adjusted, strict=True))
+    adjusted = dict(zip(family, corrected_rivals(list(family.values())).adjusted, strict=True))
     best = [(first, second) for first, second, _ in with_best(scores)]
     return [pair for pair in best if _of(adjusted, *pair) < LEVEL]
 

@@ -40,9 +40,13 @@ class Noise:
 
     def tails(self, x: np.ndarray) -> np.ndarray:
         """`tail` of each x [n]."""
+        return self.parts(x) @ self.weights
+
+    def parts(self, x: np.ndarray) -> np.ndarray:
+        """The probability that the error exceeds each x, by variance [n, variances]."""
         from scipy.special import ndtr
 
-        return ndtr(-x[:, None] / np.sqrt(self.variances + TINY)) @ self.weights
+        return ndtr(-x[:, None] / np.sqrt(self.variances + TINY))
 
     def draws(self, count: int, rng: np.random.Generator, known: float = 0.0) -> np.ndarray:
         """Draws of the error [count]. known: a part of its variance to leave out, because it is drawn elsewhere."""

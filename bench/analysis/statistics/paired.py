@@ -24,12 +24,13 @@ import numpy as np
 
 from bench.analysis.groups import Group, Key
 from bench.analysis.statistics.dispersion import moderated
-from bench.analysis.statistics.familywise import LEVEL, corrected
+from bench.analysis.statistics.familywise import LEVEL
 from bench.analysis.statistics.intervals import Interval, estimated
 from bench.analysis.statistics.noise import Noise, total
 from bench.analysis.statistics.resampling import Resampled, Source, clusters_of, definition
 from bench.analysis.statistics.rivals import Rival, RivalPair, rival_pairs
 from bench.analysis.statistics.scales import SHARE, Scale
+from bench.analysis.statistics.stepdown import corrected_rivals
 from bench.runs.record import Record
 
 SURE = 80
@@ -103,8 +104,10 @@ def compare_pairs(
     pairs that an exact test decides; they stand in the same family. families: how many a table has, on test sets of
     their own, among which the error is divided."""
     noise = seed_noise(scores)
-    family = {trio: replace(item, exact=exact.get(trio)) for trio, item in all_pairs(scores, noise).items()}
-    found = corrected(list(family.values())).divided(families)
+    family = all_pairs(scores, noise)
+    for trio in exact.keys() & family.keys():
+        family[trio] = replace(family[trio], exact=exact[trio])
+    found = corrected_rivals(list(family.values())).divided(families)
     adjusted = dict(zip(family, found.adjusted, strict=True))
     comparisons = []
     for first, second, metric in pairs:
@@ -215,18 +218,21 @@ def exact_tests(
     """McNemar's p of every pair of groups of a task that rests on a single seed, where the test applies. What
     another seed would change is not known."""
     source = Source(cache(source.predictions))
+    runs = {key: {record.cell.seed: record for record in group.done} for key, group in groups.items()}
     found = {}
     for members in _rivals(scores).values():
         for (first, metric), (second, _) in itertools.combinations(members, 2):
-            p = _of_one_seed(groups[first], groups[second], metric, source)
+            p = _of_one_seed(runs[first], runs[second], metric, source)
             if p is not None:
                 found[first, second, metric] = p
     return found
 
 
-def _of_one_seed(first: Group, second: Group, metric: str, source: Source) -> float | None:
-    """McNemar's p of two groups that share a single seed; None where they share more or it does not apply."""
-    runs, others = ({record.cell.seed: record for record in group.done} for group in (first, second))
+def _of_one_seed(
+    runs: Mapping[int, Record], others: Mapping[int, Record], metric: str, source: Source
+) -> float | None:
+    """McNemar's p of two groups, by seed, that share a single seed; None where they share more or it does not
+    apply."""
     shared = runs.keys() & others.keys()
     if len(shared) != 1:
         return None

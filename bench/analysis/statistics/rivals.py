@@ -1,28 +1,24 @@
 """The pairs of a family of a hundred thousand: each keeps what little it is tested by.
 
 The draws and the noise of a pair take 10 kB, so those of all pairs would not fit in memory. They are made where
-they are read: the noise once, for the p value, and both again for those pairs alone that may have the smallest p
-value of a draw where nothing differs.
+they are read (`stepdown`): the noise for those pairs alone whose p value may be small, and both for those that may
+have the smallest p value of a draw where nothing differs.
 """
 
 from __future__ import annotations
 
-import itertools
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from bench.analysis.statistics.familywise import GRID, SHARES, Pair
-from bench.analysis.statistics.noise import TINY, Noise, total
+from bench.analysis.statistics.familywise import Pair
+from bench.analysis.statistics.floors import Parts, floors
+from bench.analysis.statistics.noise import Noise, total
 from bench.analysis.statistics.resampling import Resampled, alike
 from bench.analysis.statistics.variance import shared_variance
 
-COARSE = 16  # parts of a noise by which its tail is bounded
-SAFE = 1e-6  # relative; more than float32 rounds
-PARTS = (COARSE, 2 * COARSE, 3 * COARSE + 1)
-"""Where in `RivalPair.bounds` each but the first begins."""
 CANCELLED = 1e-6  # share of two sums of squares below which their difference is taken draw by draw
 
 
@@ -59,23 +55,23 @@ class Rival:
 class RivalPair:
     """A pair on the scale of the test: as `familywise.Pair`, but its noise and its draws are made when asked for.
 
-    example: the variance over examples. seeds: how many both have. bootstrapped: the p value of this comparison
-    alone; exact: of an exact test, which decides in its place. bounds: of the parts of its noise the weights, the
-    mean variances and the edges, and the least standard deviation of the largest SHARES, float32."""
+    example: the variance over examples. seeds: how many both have. floor: what its bootstrapped p value is at
+    least. spreads: standard deviations that its noise has with a probability of SHARES or more. exact: the p value
+    of an exact test, which decides in place of the noise."""
 
     first: Rival
     second: Rival
     difference: float
     example: float
     seeds: int
-    bootstrapped: float
-    bounds: np.ndarray
+    floor: float
+    spreads: np.ndarray
     exact: float | None = None
 
     @property
     def p(self) -> float:
-        """Two-sided, of this comparison alone."""
-        return self.bootstrapped if self.exact is None else self.exact
+        """Two-sided, of this comparison alone; made anew for each call."""
+        return self.exact if self.exact is not None else Pair(self.difference, self.noise(), np.empty(0)).p
 
     @property
     def draws(self) -> int:
@@ -83,7 +79,7 @@ class RivalPair:
 
     def null(self) -> np.ndarray:
         """Draws of the difference where nothing differs [draws]."""
-        if self.first.scores.seeds == self.second.scores.seeds:
+        if self.same_seeds:
             return self.first.centred - self.second.centred
         minus = self.first.scores.tested().minus(self.second.scores.tested())
         assert minus is not None  # such pairs are not made
@@ -94,57 +90,48 @@ class RivalPair:
 
     def null_p(self) -> np.ndarray:
         """The p value of every draw [draws]."""
-        noise = _noise(self.first, self.second, self.example, self.seeds)
-        return Pair(self.difference, noise, self.null()).null_p()
+        return Pair(self.difference, self.noise(), self.null()).null_p()
 
-    def may_lower(self, logs: np.ndarray) -> bool:
-        """Whether a draw's p value may be below the one with this logarithm [draws]. In each part of the noise
-        the tail beyond x is at least that of the mean variance where it is convex in the variance, which is where
-        x² is three variances or more; elsewhere at least that of the least variance."""
-        from scipy.special import ndtr
+    def noise(self) -> Noise:
+        """The error of the difference over examples and over the seeds of both groups."""
+        errors = [rival.error.scaled(1 / self.seeds) for rival in (self.first, self.second)]
+        return total([Noise.known(self.example), *(errors if self.seeds > 1 else [])])
 
-        weights, means, edges, _ = np.split(self.bounds.astype(float), PARTS)
-        sizes = np.abs(self.null())
-        grid = np.linspace(0.0, float(sizes.max(initial=0.0)), GRID)
-        convex = grid[:, None] ** 2 >= 3 * edges[1:]
-        tails = ndtr(-grid[:, None] / np.sqrt(np.where(convex, means, edges[:-1]) + TINY))
-        floors = np.log(np.maximum(2 * (tails @ weights), 1e-300))
-        return bool((np.interp(sizes, grid, floors) < logs).any())
-
-    def surely_above(self, reached: np.ndarray) -> bool:
-        """As `familywise.Tested` has it. Between the points of a grid the logarithm of the tail is interpolated, so
-        it is at least that of the next point."""
-        sizes = np.abs(self.null())
-        sizes += float(sizes.max(initial=0.0)) / (GRID - 1)
-        limits = (self.bounds[PARTS[-1] :, None] * reached).max(0)
-        return bool((sizes <= limits * (1 - SAFE)).all())
+    @property
+    def same_seeds(self) -> bool:
+        """Whether its draws where nothing differs are those of its groups, one minus the other."""
+        return self.first.scores.seeds == self.second.scores.seeds
 
 
 def rival_pairs(rivals: Sequence[Rival]) -> Iterator[tuple[int, int, RivalPair]]:
     """Every pair of groups that share examples and seeds, with their places."""
     variances = _shared_variances(rivals)
     levels = [float(rival.scores.tested().scores.mean()) for rival in rivals]
-    for place, other in itertools.combinations(range(len(rivals)), 2):
-        first, second = rivals[place], rivals[other]
-        if not alike(first.scores.ids, second.scores.ids):
-            continue
-        seeds, difference = len(first.scores.seeds), levels[place] - levels[other]
-        example = float(variances[place, other])
-        if math.isnan(example):
-            minus = first.scores.tested().minus(second.scores.tested())
-            if minus is None:
+    parts = [Parts.of(rival.error) for rival in rivals]
+    for place, first in enumerate(rivals):
+        found: list[tuple[int, int, float, float]] = []  # place, seeds, difference, variance over examples
+        for other, second in enumerate(rivals[place + 1 :], place + 1):
+            if not alike(first.scores.ids, second.scores.ids):
                 continue
-            seeds, difference = len(minus.seeds), float(minus.scores.mean())
-            example = shared_variance(minus.draws)
-        noise = _noise(first, second, example, seeds)
-        p = Pair(difference, noise, np.empty(0)).p
-        yield place, other, RivalPair(first, second, difference, example, seeds, p, _bounds(noise))
-
-
-def _noise(first: Rival, second: Rival, example: float, seeds: int) -> Noise:
-    """The error of a difference over examples and over the seeds of both groups."""
-    errors = [rival.error.scaled(1 / seeds) for rival in (first, second)] if seeds > 1 else []
-    return total([Noise.known(example), *errors])
+            example = float(variances[place, other])
+            if not math.isnan(example):
+                found.append((other, len(first.scores.seeds), levels[place] - levels[other], example))
+                continue
+            minus = first.scores.tested().minus(second.scores.tested())
+            if minus is not None:
+                difference, example = float(minus.scores.mean()), shared_variance(minus.draws)
+                found.append((other, len(minus.seeds), difference, example))
+        if not found:
+            continue
+        others, seeds, differences, examples = zip(*found, strict=True)
+        least = floors(
+            parts[place],
+            [parts[other] for other in others],
+            *map(np.array, (seeds, examples, differences)),
+        )
+        for number, (other, count, difference, example) in enumerate(found):
+            floor, spreads = float(least.p[number]), least.spreads[number]
+            yield place, other, RivalPair(first, rivals[other], difference, example, count, floor, spreads)
 
 
 def _shared_variances(rivals: Sequence[Rival]) -> np.ndarray:
@@ -175,21 +162,3 @@ def _squares(rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     both = sizes[:, None] + sizes
     distances = both - 2 * products
     return distances, distances <= CANCELLED * both
-
-
-def _bounds(noise: Noise) -> np.ndarray:
-    """As RivalPair has them, each rounded to the safe side; empty where the noise has fewer parts."""
-    count = len(noise.variances)
-    starts = np.linspace(0, count, min(COARSE, count), endpoint=False).astype(int)
-    weights = np.add.reduceat(noise.weights, starts)
-    means = np.add.reduceat(noise.weights * noise.variances, starts) / np.maximum(weights, 1e-300)
-    found = np.zeros(PARTS[-1] + len(SHARES))
-    found[: len(starts)] = weights * (1 - SAFE)
-    found[COARSE : COARSE + len(starts)] = means * (1 - SAFE)
-    found[2 * COARSE : 2 * COARSE + len(starts)] = noise.variances[starts] * (1 - SAFE)
-    found[2 * COARSE + len(starts) : PARTS[-1]] = noise.variances[-1] * (1 + SAFE)
-    above = np.cumsum(found[: len(starts)][::-1])[::-1]  # the weight of a part and all larger ones
-    places = [max(int(np.count_nonzero(above >= share)) - 1, 0) for share in SHARES]
-    found[PARTS[-1] :] = np.sqrt(noise.variances[starts[places]] + TINY) * (1 - SAFE)
-    found[COARSE + len(starts) : 2 * COARSE] = 1.0
-    return found.astype(np.float32)

@@ -11,7 +11,7 @@ import numpy as np
 from bench.analysis.groups import Group, Key, collapsed, kind_of, scale
 from bench.analysis.loading import Predictions
 from bench.analysis.statistics.intervals import EXACT, MEANING, ONE_SEED, POINTS, WIDE, Interval, intervals
-from bench.analysis.statistics.paired import SURE, Comparison, compare_pairs, exact_tests, with_best
+from bench.analysis.statistics.paired import SURE, Comparison, Scored, compare_pairs, exact_tests, with_best
 from bench.analysis.statistics.resampling import Resampled, Source, resample
 from bench.analysis.statistics.scales import ERROR
 
@@ -42,7 +42,7 @@ class Shown(NamedTuple):
 class Uncertainty:
     """spread: half of an interval, or a standard deviation, in units of the score; `notes` say which. bounds: of
     the intervals that are not symmetric. points: the scores of single seeds where no interval would hold.
-    comparisons: the tests behind the ties."""
+    comparisons: the tests behind the ties. resampled: the scores that all of this rests on."""
 
     spread: Mapping[Shown, float]
     tied: frozenset[Shown] = frozenset()
@@ -50,6 +50,7 @@ class Uncertainty:
     bounds: Mapping[Shown, tuple[float, float]] = field(default_factory=dict)
     points: Mapping[Shown, tuple[float, ...]] = field(default_factory=dict)
     comparisons: tuple[Comparison, ...] = ()
+    resampled: Mapping[Scored, Resampled] = field(default_factory=dict, repr=False)
 
 
 def from_seeds(
@@ -78,7 +79,7 @@ def from_predictions(
     Noise over seeds is moderated across the groups of a metric; ties are corrected over the whole table, which may
     hold several families of comparisons, on test sets of their own."""
     source = Source(predictions)
-    found: dict[tuple[Key, str], Resampled] = {}
+    found: dict[Scored, Resampled] = {}
     for key, group in groups.items():
         for metric in metrics[key]:
             if (scores := resample(group, metric, source, test)) is not None:
@@ -96,7 +97,7 @@ def from_predictions(
     if clustered := {key.task: scores.clusters for (key, _), scores in found.items() if scores.clusters}:
         counts = ", ".join(f"{task} ({count:,})" for task, count in clustered.items())
         notes.append(f"Test examples are resampled by the document that they come from: {counts} documents.")
-    return Uncertainty(shown.spread, tied, tuple(notes), shown.bounds, shown.points, tuple(verdicts))
+    return Uncertainty(shown.spread, tied, tuple(notes), shown.bounds, shown.points, tuple(verdicts), found)
 
 
 def training_rows(groups: Mapping[Key, Group]) -> list[str]:

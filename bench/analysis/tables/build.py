@@ -8,8 +8,7 @@ from dataclasses import dataclass
 from bench.analysis.derived import with_derived
 from bench.analysis.groups import Group, Key, check_metric, gather
 from bench.analysis.loading import Predictions, Run
-from bench.analysis.statistics.paired import Comparison
-from bench.analysis.statistics.uncertainty import from_predictions, from_seeds
+from bench.analysis.statistics.uncertainty import Uncertainty, from_predictions, from_seeds
 from bench.analysis.tables import default_rates
 from bench.analysis.tables.columns import HEADLINE, MEASURES, OVERALL, Context, checked
 from bench.analysis.tables.footnotes import SECONDS, accuracies, caveats, provenance, rules, warnings
@@ -59,15 +58,15 @@ def build(
 ) -> Table:
     """The table of a run. With `predictions` (by cell id) scores carry half of a 95% interval over seeds and
     test examples; without, the standard deviation over seeds. BenchError names an unknown column."""
-    return with_comparisons(records, predictions, options)[0]
+    return with_uncertainty(records, predictions, options)[0]
 
 
-def with_comparisons(
+def with_uncertainty(
     records: Sequence[Record],
     predictions: Callable[[str], Predictions] | None = None,
     options: TableOptions = TableOptions(),
-) -> tuple[Table, tuple[Comparison, ...]]:
-    """The table of a run as `build` makes it, and the tests behind its ties."""
+) -> tuple[Table, Uncertainty]:
+    """The table of a run as `build` makes it, and what its intervals and ties rest on."""
     if predictions is not None:
         wanted = (*options.columns, options.metric)
         records, predictions = with_derived(records, predictions, wanted)
@@ -102,7 +101,7 @@ def with_comparisons(
         details=(SECONDS, *_reading(names, context, options.rows), *provenance(groups)),
         title="task" if options.rows == BY_TASK else "",
     )
-    return table, uncertainty.comparisons
+    return table, uncertainty
 
 
 def _default_columns(options: TableOptions, groups: Iterable[Group]) -> tuple[str, ...]:

@@ -4,19 +4,22 @@ from __future__ import annotations
 
 import itertools
 import math
+from collections import Counter
 from dataclasses import replace
 
 import numpy as np
 import pytest
 
-from bench.analysis.statistics import rivals
+from bench.analysis.statistics import stepdown
 from bench.analysis.statistics.calibration import Design, table
-from bench.analysis.statistics.familywise import Pair, corrected, deviations
+from bench.analysis.statistics.familywise import SHARES, Pair, corrected, deviations
 from bench.analysis.statistics.metrics import DRAWS
 from bench.analysis.statistics.noise import BINS, TINY, Noise, total
 from bench.analysis.statistics.noise import _cells as cells
 from bench.analysis.statistics.paired import Scored, Trio, all_pairs, seed_noise
 from bench.analysis.statistics.resampling import Resampled
+from bench.analysis.statistics.rivals import RivalPair
+from bench.analysis.statistics.stepdown import corrected_rivals
 from bench.analysis.statistics.variance import shared_variance
 
 
@@ -72,30 +75,94 @@ def test_a_family_has_the_p_values_of_its_pairs_made_one_by_one(design: Design) 
     )
     for trio, pair in family.items():
         assert pair.null() == pytest.approx(expected[trio].null, abs=1e-12)
-    found = corrected(list(family.values()))
+    found = corrected_rivals(list(family.values()))
     whole = corrected([expected[trio] for trio in family])
     assert found.adjusted == pytest.approx(whole.adjusted, rel=1e-9)
     assert found.critical == pytest.approx(whole.critical, rel=1e-6)
 
 
-def test_draws_are_tested_only_where_a_smallest_p_value_may_be(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The rest of the pairs is told by a bound that is never above their p values."""
-    made: list[rivals.RivalPair] = []
-    given = rivals.RivalPair.null_p
+FAMILIES = (
+    Design(6, tasks=2),
+    Design(5, tasks=2, seeds=1),
+    Design(14, tasks=3, advantage=1.0),
+    Design(25, tasks=1),
+    Design(12, tasks=2, seeds=1, advantage=0.5),
+    Design(12, tasks=2, noise=0.0),
+    Design(20, tasks=2, seeds=12, examples=60),
+)
 
-    def counted(pair: rivals.RivalPair) -> np.ndarray:
-        made.append(pair)
-        return given(pair)
 
+@pytest.mark.parametrize("design", FAMILIES)
+@pytest.mark.parametrize("exact", [False, True])
+def test_the_quick_correction_is_the_plain_one_to_the_last_bit(design: Design, exact: bool) -> None:
+    """With missing seeds, equal groups, and exact tests of some pairs, p values among them that are equal."""
+    for seed in (1, 2):
+        rng = np.random.default_rng(seed)
+        scores = odd_ones(table(design, rng))
+        family = list(all_pairs(scores, seed_noise(scores)).values())
+        if exact:
+            family = [
+                replace(pair, exact=float(rng.choice([0.001, 0.01, 0.02, 0.5, 1.0])))
+                if rng.random() < 0.3
+                else pair
+                for pair in family
+            ]
+        assert corrected_rivals(family) == corrected(family)
+
+
+def test_tests_set_aside_and_tests_of_other_levels_are_the_plain_ones(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Whatever the level from which pairs are set aside."""
+    scores = odd_ones(table(Design(16, tasks=2, advantage=0.5), np.random.default_rng(3)))
+    family = list(all_pairs(scores, seed_noise(scores)).values())
+    plain = corrected(family)
+    for level in (0.005, 0.05, 0.2, 0.6, 0.999):
+        monkeypatch.setattr(stepdown, "TAU", level)
+        assert corrected_rivals(family) == plain
+
+
+def places_tested(monkeypatch: pytest.MonkeyPatch) -> list[np.ndarray]:
+    """The draws [draws] of each pair that are tested from now on."""
+    found: list[np.ndarray] = []
+    given = stepdown._null_p
+
+    def counted(pair: RivalPair, noise: Noise, places: np.ndarray) -> np.ndarray:
+        found.append(places)
+        return given(pair, noise, places)
+
+    monkeypatch.setattr(stepdown, "_null_p", counted)
+    return found
+
+
+def test_few_draws_are_tested(monkeypatch: pytest.MonkeyPatch) -> None:
     scores = table(Design(70, tasks=1), np.random.default_rng(5))
     family = list(all_pairs(scores, seed_noise(scores)).values())
-    for pair in family[:20]:
-        logs = np.log(pair.null_p())
-        assert not pair.may_lower(logs - 20)
-        assert pair.may_lower(logs + 1e-9)
-    monkeypatch.setattr(rivals.RivalPair, "null_p", counted)
-    corrected(family)
-    assert len(made) < 0.8 * len(family)
+    plain = corrected(family)
+    made: Counter[str] = Counter()
+    noise = RivalPair.noise
+
+    def counted(pair: RivalPair) -> Noise:
+        made["noise"] += 1
+        return noise(pair)
+
+    monkeypatch.setattr(RivalPair, "noise", counted)
+    tested = places_tested(monkeypatch)
+    assert corrected_rivals(family) == plain
+    assert made["noise"] < 1.3 * len(family)
+    assert sum(map(np.count_nonzero, tested)) < 0.02 * DRAWS * len(family)
+
+
+@pytest.mark.parametrize("design", [*FAMILIES, Design(12, seeds=1), Design(10, noise=0.0)])
+def test_no_p_value_is_below_its_bound(design: Design) -> None:
+    """Nor does a noise have a spread less often than it is said to, nor is the bound far off."""
+    scores = odd_ones(table(design, np.random.default_rng(11)))
+    family = list(all_pairs(scores, seed_noise(scores)).values())
+    for pair in family:
+        assert pair.p / 4 < pair.floor <= pair.p or (pair.p < 1e-3 and pair.floor <= pair.p)
+        noise = pair.noise()
+        for share, spread in zip(SHARES, pair.spreads, strict=True):
+            assert noise.weights[np.sqrt(noise.variances + TINY) >= spread].sum() >= share * (1 - 1e-9)
 
 
 @pytest.mark.parametrize("design", [Design(12, tasks=2), Design(12, seeds=1), Design(10, noise=0.0)])
@@ -103,18 +170,16 @@ def test_the_quick_look_never_leaves_out_a_pair_that_lowers_a_p_value(design: De
     """Nor does it leave all to the slower one."""
     scores = odd_ones(table(design, np.random.default_rng(11)))
     family = list(all_pairs(scores, seed_noise(scores)).values())
-    smallest, sure = np.ones(DRAWS), 0
-    for pair in family:
-        own = pair.null_p()
-        for nearly in (smallest, own * (1 + 1e-9), own * (1 - 1e-4)):
-            if pair.surely_above(deviations(nearly)):
-                assert (own >= nearly).all()
-                sure += 1
-        smallest = np.minimum(smallest, own)
-    for pair in family:
-        assert not pair.surely_above(deviations(pair.null_p() * (1 + 1e-9)))
-        sure += pair.surely_above(deviations(smallest / 100))
-    assert sure > len(family) / 2
+    nulls = np.stack([pair.null_p() for pair in family])
+    smallest = np.minimum.accumulate(nulls)
+    for nearly in (*smallest[::20], *(nulls[::40] * (1 + 1e-9)), *(nulls[::40] * (1 - 1e-4))):
+        for pair, p in zip(family, nulls, strict=True):
+            above = ~stepdown._near([pair], deviations(nearly))[0]
+            assert (p[above] >= nearly[above]).all()
+    for pair, p in zip(family, nulls, strict=True):
+        assert stepdown._near([pair], deviations(p * (1 + 1e-9))).all()
+    sure = [not near for near in stepdown._may_lower(family, deviations(smallest[-1] / 100))]
+    assert sum(sure) > len(family) / 2
 
 
 @pytest.mark.parametrize("known", [0.0, 1e-9, 1e-3])
