@@ -9,7 +9,7 @@ import codecs
 import re
 import unicodedata
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -119,6 +119,11 @@ def encodings_of(paths: Sequence[Path], where: str, given: str = "") -> dict[Pat
         except (OSError, EOFError, zlib.error) as error:
             raise unreadable(Path(where) if len(paths) > 1 else paths[0], error) from error
     return found
+
+
+def notes_of(encodings: Mapping[Path, Encoding]) -> list[str]:
+    """The notes on the encodings of a folder's files, each once."""
+    return [note for note in dict.fromkeys(found.note for found in encodings.values()) if note]
 
 
 def _stated(path: Path, given: str, known: str) -> Encoding | None:
