@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from bench.contracts import BenchError
 from bench.text import counted
-from bench.user_data.encodings import encoding_of
+from bench.user_data.encodings import Encoding, encodings_of, notes_of
 from bench.user_data.folders import SPLITS
 from bench.user_data.tables import RawRow, RawTable
 
-ENTITY = re.compile(r"T\d+\t(\S+) ([\d; ]+)\t")
+ENTITY = re.compile(r"T\d+\t(\S+) (\d+) (\d+)((?:;\d+ \d+)*)(?:\t|$)")
 COLUMNS = ("text", "entities", "document")
 
 
@@ -43,20 +43,36 @@ def brat_tables(folder: Path, encoding: str) -> dict[str, RawTable]:
             "folder 'train'",
             code="no-train-split",
         )
-    alone = sum(not path.with_suffix(".ann").is_file() for path in folder.rglob("*.txt"))
-    tables = {split: _table(folder, split, paths, encoding) for split, paths in found.items()}
-    if alone:
-        note = f"{counted(alone, 'text')} without an .ann file left out"
-        tables["train"] = replace(tables["train"], notes=(*tables["train"].notes, note))
+    used = [path for paths in found.values() for path in paths]
+    files = [file for path in used for file in (path, path.with_suffix(".ann"))]
+    encodings = encodings_of(files, folder.name, encoding)
+    tables = {split: _table(folder, split, paths, encodings) for split, paths in found.items()}
+    notes = (*_left_out(folder, texts, used), *notes_of(encodings))
+    tables["train"] = replace(tables["train"], notes=(*tables["train"].notes, *notes))
     return tables
 
 
-def _table(folder: Path, split: str, paths: list[Path], encoding: str) -> RawTable:
+def _left_out(folder: Path, texts: list[Path], used: list[Path]) -> list[str]:
+    """Notes on the texts that are in no table."""
+    notes = []
+    alone = sum(not path.with_suffix(".ann").is_file() for path in folder.rglob("*.txt"))
+    if alone:
+        notes.append(f"{counted(alone, 'text')} without an .ann file left out")
+    beside = sorted(set(texts) - set(used))
+    if beside:
+        notes.append(
+            f"look: {counted(len(beside), 'text')} left out, which no folder train, dev or test holds, such as "
+            f"{beside[0].relative_to(folder).as_posix()}"
+        )
+    return notes
+
+
+def _table(folder: Path, split: str, paths: list[Path], encodings: Mapping[Path, Encoding]) -> RawTable:
     rows: list[RawRow] = []
     lost: Counter[str] = Counter()
     for path in paths:
         name = path.relative_to(folder).with_suffix("").as_posix()
-        rows += [{**row, "document": name} for row in _lines(path, encoding, lost)]
+        rows += [{**row, "document": name} for row in _lines(path, encodings, lost)]
     notes = [
         f"brat's format: {counted(len(paths), 'text')}, a row for each line; "
         "--group document keeps a text in one part",
@@ -65,10 +81,10 @@ def _table(folder: Path, split: str, paths: list[Path], encoding: str) -> RawTab
     return RawTable(split, COLUMNS, lambda: rows, notes=tuple(notes))
 
 
-def _lines(path: Path, encoding: str, lost: Counter[str]) -> Iterator[dict[str, Any]]:
+def _lines(path: Path, encodings: Mapping[Path, Encoding], lost: Counter[str]) -> Iterator[dict[str, Any]]:
     """The lines that are not blank. Positions count all characters of the file, carriage returns too."""
-    text = _decoded(path, encoding)
-    spans = list(_spans(path.with_suffix(".ann"), encoding, lost))
+    text = _decoded(path, encodings)
+    spans = list(_spans(_decoded(path.with_suffix(".ann"), encodings), lost))
     start = 0
     for line in text.split("\n"):
         end = start + len(line)
@@ -87,16 +103,19 @@ def _lines(path: Path, encoding: str, lost: Counter[str]) -> Iterator[dict[str, 
         lost["they are on two lines, or beyond the text"] += across
 
 
-def _spans(path: Path, encoding: str, lost: Counter[str]) -> Iterator[_Span]:
-    for line in _decoded(path, encoding).splitlines():
+def _spans(annotations: str, lost: Counter[str]) -> Iterator[_Span]:
+    for line in re.split(r"\r?\n", annotations):
         found = ENTITY.match(line)
-        if found and ";" in found[2]:
+        if found and found[4]:
             lost["they are in several pieces"] += 1
+        elif found and int(found[2]) < int(found[3]):
+            yield _Span(int(found[2]), int(found[3]), found[1])
         elif found:
-            start, end = map(int, found[2].split())
-            yield _Span(start, end, found[1])
+            lost["they end where they begin, or before"] += 1
+        elif line.startswith("T"):
+            lost["their lines are not like 'T1<tab>PER 0 4<tab>Anna'"] += 1
 
 
-def _decoded(path: Path, encoding: str) -> str:
-    found = encoding_of(path, encoding)
+def _decoded(path: Path, encodings: Mapping[Path, Encoding]) -> str:
+    found = encodings[path]
     return path.read_bytes().decode(found.name, found.errors)

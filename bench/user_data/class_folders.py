@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 
 from bench.contracts import BenchError
 from bench.text import counted
-from bench.user_data.encodings import encoding_of
+from bench.user_data.encodings import Encoding, encodings_of, notes_of
 from bench.user_data.folders import SPLITS
 from bench.user_data.tables import RawRow, RawTable
 from bench.user_data.text_files import lines_of
@@ -39,12 +39,15 @@ def class_tables(folder: Path, encoding: str) -> dict[str, RawTable]:
             f"{folder}: '{strange}' is a folder of the test or validation files, and not of the training files",
             code="untrained-class",
         )
-    tables = {split: _table(split, files, encoding) for split, files in found.items()}
-    taken = {path for files in found.values() for paths in files.values() for path in paths}
-    others = [path for path in folder.rglob("*") if path.is_file() and path not in taken]
+    taken = [path for files in found.values() for paths in files.values() for path in paths]
+    encodings = encodings_of(taken, folder.name, encoding)
+    tables = {split: _table(split, files, encodings) for split, files in found.items()}
+    notes = notes_of(encodings)
+    known_files = set(taken)
+    others = [path for path in folder.rglob("*") if path.is_file() and path not in known_files]
     if others:
-        note = f"{counted(len(others), 'other file')} of the folder not read, such as {others[0].name}"
-        tables["train"] = replace(tables["train"], notes=(*tables["train"].notes, note))
+        notes.append(f"{counted(len(others), 'other file')} of the folder not read, such as {others[0].name}")
+    tables["train"] = replace(tables["train"], notes=(*tables["train"].notes, *notes))
     return tables
 
 
@@ -60,11 +63,11 @@ def _files(folder: Path) -> dict[str, list[Path]]:
     return found if len(found) >= FEWEST else {}
 
 
-def _table(split: str, files: dict[str, list[Path]], encoding: str) -> RawTable:
+def _table(split: str, files: dict[str, list[Path]], encodings: Mapping[Path, Encoding]) -> RawTable:
     def rows() -> Iterator[RawRow]:
         for label, paths in files.items():
             for path in paths:
-                text = "\n".join(lines_of(path, encoding_of(path, encoding)))
+                text = "\n".join(lines_of(path, encodings[path]))
                 yield {"text": text, "label": label}
 
     count = sum(map(len, files.values()))

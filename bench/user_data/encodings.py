@@ -7,13 +7,16 @@ from __future__ import annotations
 
 import codecs
 import re
+import unicodedata
 import zlib
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from bench.contracts import BenchError
 from bench.data.unpacked import opened
-from bench.user_data.alphabets import alphabet_of
+from bench.user_data.alphabets import BESIDE, alphabet_of, mixes_languages, words_beyond_ascii
+from bench.user_data.seven_bits import OVERLAP, shifted, words_of_utf_7
 
 BLOCK = 2**20
 MARKS = (
@@ -65,15 +68,10 @@ SQL = re.compile(
 )
 """The first statement of a dump, after comments and settings; in lower case."""
 
-SEVEN_BITS = re.compile(rb"\+([A-Za-z0-9+/]{3,})-?")
-"""How UTF-7 writes characters beyond ASCII (RFC 2152): base64 of UTF-16. A mark starts with +/v."""
-
-SHIFTED = re.compile(rb"\x1b\$[@B]")
-"""What ISO-2022 writes before Japanese characters: a file of ASCII bytes alone that is none."""
-
 NEARLY_ALL = (
     10  # well-formed characters beyond ASCII per stray byte, from which a file is UTF-8 with stray bytes
 )
+LETTERS = 0.5  # share of the characters that must be letters in UTF-16 without a mark
 ODD = 0.2  # share of odd places above which Windows-1252 is no plausible reading
 APOSTROPHES = "’‘´`·®™-–—…"
 """Non-ASCII characters that Western texts have inside words."""
@@ -106,9 +104,32 @@ def unreadable(path: Path, error: Exception) -> BenchError:
 def encoding_of(path: Path, given: str = "") -> Encoding:
     """The encoding that is named, else that of the file's mark, else UTF-8 where all or nearly all of it is that,
     else Windows-1252 where that gives plausible words. BenchError otherwise, and for a file that is not text."""
+    return encodings_of([path], path.name, given)[path]
+
+
+def encodings_of(paths: Sequence[Path], where: str, given: str = "") -> dict[Path, Encoding]:
+    """The encoding of each file of a folder. Files without a mark have one, decided over all of their bytes, which
+    tell more than those of one. BenchError."""
+    known = _known(given) if given else ""
+    found = {path: encoding for path in paths if (encoding := _stated(path, given, known))}
+    others = [path for path in paths if path not in found]
+    if others:
+        try:
+            found.update(dict.fromkeys(others, _narrow(others, where)))
+        except (OSError, EOFError, zlib.error) as error:
+            raise unreadable(Path(where) if len(paths) > 1 else paths[0], error) from error
+    return found
+
+
+def notes_of(encodings: Mapping[Path, Encoding]) -> list[str]:
+    """The notes on the encodings of a folder's files, each once."""
+    return [note for note in dict.fromkeys(found.note for found in encodings.values()) if note]
+
+
+def _stated(path: Path, given: str, known: str) -> Encoding | None:
+    """The encoding of a file's mark, or that is named, or that its NUL bytes tell; else None."""
     start = start_of(path)
     _refuse_other_formats(path, start)
-    known = _known(given) if given else ""
     for mark, name in MARKS:
         if start.startswith(mark):
             other = bool(known) and not known.startswith(name.removesuffix("-sig"))
@@ -119,12 +140,7 @@ def encoding_of(path: Path, given: str = "") -> Encoding:
             )
     if known:
         return Encoding(known, note=f"read as {given}, as --encoding says")
-    if b"\0" in start:
-        return _wide(path, start)
-    try:
-        return _narrow(path)
-    except (OSError, EOFError, zlib.error) as error:
-        raise unreadable(path, error) from error
+    return _wide(path, start) if b"\0" in start else None
 
 
 def _refuse_other_formats(path: Path, start: bytes) -> None:
@@ -159,113 +175,169 @@ def _known(given: str) -> str:
 
 
 def _wide(path: Path, start: bytes) -> Encoding:
-    """UTF-16 without a mark, by the place of its NUL bytes. BenchError for any other file that has some."""
+    """UTF-16 without a mark, by the place of its NUL bytes, or where it gives a text. BenchError for any other file
+    that has some."""
     even, odd = start[::2].count(0) / len(start), start[1::2].count(0) / len(start)
     for name, here, there in (("utf-16-le", odd, even), ("utf-16-be", even, odd)):
-        if here > 0.2 and there < 0.01:
-            return Encoding(name, note=f"the file is {name.upper()} without a mark")
+        if (here > 0.2 and there < 0.01) or _is_text(start, name):
+            return Encoding(
+                name, note=f"the file is {name.upper()} without a mark: if not, name it with --encoding"
+            )
     raise _binary(path)
+
+
+def _is_text(start: bytes, name: str) -> bool:
+    """Whether bytes give lines of letters. Read in the other order of bytes, a line's end is no character."""
+    text = codecs.getincrementaldecoder(name)("replace").decode(start)
+    kinds = [unicodedata.category(sign) for sign in text if sign not in "\t\r\n"]
+    letters = sum(kind[0] in "LM" for kind in kinds)
+    return "\n" in text and not {"Cc", "Cn", "Co", "Cs"} & set(kinds) and letters > LETTERS * len(kinds)
 
 
 def _binary(path: Path) -> BenchError:
     return BenchError(
-        f"{path.name} is not a text file (it has NUL bytes): save it as UTF-8 text", code="not-text"
+        f"{path.name} is not a text file (it has NUL bytes): save it as UTF-8 text, or if it is UTF-16 without a "
+        "mark, say --encoding utf-16-le or utf-16-be",
+        code="not-text",
     )
 
 
-def _narrow(path: Path) -> Encoding:
-    if SHIFTED.search(start_of(path)):
-        raise BenchError(
-            f"{path.name} has the escape sequences of ISO-2022: say --encoding iso2022_jp, or save it as UTF-8",
-            code="unknown-encoding",
-        )
-    decode = codecs.getincrementaldecoder("utf-8")("surrogateescape").decode
-    good = bad = lines = first_line = first_byte = 0
-    with opened(path) as file:
-        more = True
-        while more:
-            block = file.read(BLOCK)
-            more = bool(block)
+@dataclass
+class _Scan:
+    """What the bytes of files hold: well-formed characters beyond ASCII, stray bytes, and where the first is."""
+
+    good: int = 0
+    bad: int = 0
+    first: str = ""
+
+    def add(self, path: Path, named: bool) -> None:
+        """Counts a file. BenchError for one with NUL bytes or the shifts of ISO-2022 or HZ."""
+        decode = codecs.getincrementaldecoder("utf-8")("surrogateescape").decode
+        lines, tail = 0, b""
+        for block in _blocks(path):
             if b"\0" in block:
                 raise _binary(path)
-            text = decode(block, final=not more)
+            _refuse_shifts(path, tail + block)
+            tail = block[-OVERLAP:]
+            text = decode(block, final=not block)
             stray = re.search("[\udc80-\udcff]", text)
-            if stray and not bad:
-                first_line = lines + text.count("\n", 0, stray.start()) + 1
-                first_byte = ord(stray[0]) - 0xDC00
+            if stray and not self.bad:
+                line = lines + text.count("\n", 0, stray.start()) + 1
+                place = f"{path.name}, line {line:,}" if named else f"line {line:,}"
+                self.first = f"0x{ord(stray[0]) - 0xDC00:02X} in {place}"
             lines += text.count("\n")
             if not text.isascii():
                 strays = len(re.findall("[\udc80-\udcff]", text))
-                bad += strays
-                good += len(re.findall(r"[^\x00-\x7f]", text)) - strays
+                self.bad += strays
+                self.good += len(re.findall(r"[^\x00-\x7f]", text)) - strays
+
+
+def _blocks(path: Path) -> Iterator[bytes]:
+    """The bytes of a file, b"" last."""
+    with opened(path) as file:
+        block = b"start"
+        while block:
+            block = file.read(BLOCK)
+            yield block
+
+
+def _refuse_shifts(path: Path, block: bytes) -> None:
+    name = shifted(block)
+    if name is not None:
+        way = f"say --encoding {name}, or save it as UTF-8" if name else "save it as UTF-8"
+        kind = "HZ" if name == "hz" else "ISO-2022"
+        raise BenchError(f"{path.name} has the escape sequences of {kind}: {way}", code="unknown-encoding")
+
+
+def _narrow(paths: Sequence[Path], where: str) -> Encoding:
+    scan = _Scan()
+    for path in paths:
+        scan.add(path, len(paths) > 1)
+    good, bad = scan.good, scan.bad
     if not bad and not good:
-        _refuse_seven_bits(path)
+        for path in paths:
+            _refuse_utf_7(path)
     if not bad:
         return Encoding("utf-8")
     if good >= NEARLY_ALL * bad:
         plural = "bytes that are" if bad > 1 else "byte that is"
+        what = "the file is" if len(paths) == 1 else "the files are"
         return Encoding(
             "utf-8",
             "replace",
-            f"the file is UTF-8 but for {bad:,} {plural} not (0x{first_byte:02X} in line {first_line:,}"
-            f"{' is the first' if bad > 1 else ''}): read as U+FFFD; correct it, or name another encoding "
-            "with --encoding",
+            f"{what} UTF-8 but for {bad:,} {plural} not ({scan.first}{' is the first' if bad > 1 else ''}): read "
+            "as U+FFFD; correct it, or name another encoding with --encoding",
         )
-    return _western(path, good, bad)
+    return _one_byte(paths, where, scan)
 
 
-def _refuse_seven_bits(path: Path) -> None:
-    """BenchError for UTF-7, of which nearly every + starts characters beyond ASCII."""
-    start = start_of(path, BLOCK)
-    runs = [found[0] for found in SEVEN_BITS.finditer(start)]
-    words = [word for run in runs if (word := _decoded(run)) and not word.isascii() and word.isprintable()]
-    if start.startswith(b"+/v") or len(words) >= max(3, 0.8 * start.count(b"+")):
+def _refuse_utf_7(path: Path) -> None:
+    words = words_of_utf_7(start_of(path, BLOCK))
+    if words:
         raise BenchError(
-            f"{path.name} is in UTF-7 ({', '.join(words[:3])}): say --encoding utf-7, or save it as UTF-8",
+            f"{path.name} is in UTF-7 ({', '.join(words)}): say --encoding utf-7, or save it as UTF-8",
             code="unknown-encoding",
         )
 
 
-def _decoded(run: bytes) -> str:
-    try:
-        return "" if run.strip(b"+-").isdigit() else run.decode("utf-7")  # a number of a telephone
-    except UnicodeDecodeError:
-        return ""
-
-
-def _western(path: Path, good: int, bad: int) -> Encoding:
+def _one_byte(paths: Sequence[Path], where: str, scan: _Scan) -> Encoding:
     """The encoding that the letters tell, else Windows-1252, if the words are plausible when read so."""
-    with opened(path) as file:
-        content = file.read(8 * BLOCK)
+    content = _start_of_all(paths)
     told = alphabet_of(content)
-    if told:
-        shown = _shown(content.decode(told.encoding, errors="replace"))
-        usual = "windows-" + told.encoding.removeprefix("cp") if told.encoding[:2] == "cp" else told.encoding
-        return Encoding(
-            told.encoding,
-            "replace",
-            f"the file is not UTF-8: by the letters of {told.language} it is read as {usual}{shown}",
-        )
-    text = content.decode("cp1252", errors="replace")
-    runs = re.findall(r"[^\x00-\x7f]+", text)
-    within = re.findall(r"(?<=[a-z])[^\x00-\x7f](?=[a-z])", text)
-    long = sum(len(run) > 2 for run in runs) / max(1, len(runs))
-    odd = sum(not (sign.islower() or sign in APOSTROPHES) for sign in within) / max(1, len(within))
-    if long > ODD or odd > ODD or text.count("\ufffd") > ODD * bad or good > bad:
+    name = told.encoding if told else "cp1252"
+    text = content.decode(name, errors="replace")
+    mixed = not told and mixes_languages(words_beyond_ascii(text))
+    if mixed or not _is_plausible(text, scan):
         raise BenchError(
-            f"{path.name} is not UTF-8 ({bad:,} bytes are not), and read as Windows-1252 it has no plausible words"
-            ": name its encoding, such as --encoding cp1251, gbk or shift_jis, or save it as UTF-8",
+            f"{where} is not UTF-8 ({scan.bad:,} bytes are not), and read as {_usual(name)} it has no plausible "
+            "words: name its encoding, such as --encoding cp1251, gbk or shift_jis, or save it as UTF-8",
             code="unknown-encoding",
         )
-    return Encoding(
-        "cp1252",
-        "replace",
-        f"the file is not UTF-8: it is read as Windows-1252, the superset of Latin-1{_shown(text)}",
-    )
+    what = "the file is not UTF-8" if len(paths) == 1 else "not all files are UTF-8"
+    how = "read as Windows-1252, the superset of Latin-1"
+    if told:
+        how = f"by the letters of {told.language} read as {_usual(name)}"
+    return Encoding(name, "replace", f"{what}: {how}{_shown(text)}")
+
+
+def _start_of_all(paths: Sequence[Path]) -> bytes:
+    """The first bytes of the files, one after another."""
+    found: list[bytes] = []
+    left = 8 * BLOCK
+    for path in paths:
+        found.append(start_of(path, left))
+        left -= len(found[-1])
+        if left <= 0:
+            break
+    return b"\n".join(found)
+
+
+def _usual(name: str) -> str:
+    return f"Windows-{name.removeprefix('cp')}" if name.startswith("cp") else name
+
+
+def _is_plausible(text: str, scan: _Scan) -> bool:
+    """Whether a text looks like words of the Latin script: few run over several letters beyond ASCII, and those
+    within words are small letters."""
+    found = [(run, text[at - 1 : at], text[end : end + 1]) for run, at, end in _runs(text)]
+    long = sum(_is_long(*run) for run in found) / max(1, len(found))
+    within = re.findall(r"(?<=[a-z])[^\x00-\x7f](?=[a-z])", text)
+    odd = sum(not (sign.islower() or sign in APOSTROPHES) for sign in within) / max(1, len(within))
+    return long <= ODD and odd <= ODD and text.count("\ufffd") <= ODD * scan.bad and scan.good <= scan.bad
+
+
+def _runs(text: str) -> Iterator[tuple[str, int, int]]:
+    return ((run[0], run.start(), run.end()) for run in re.finditer(r"[^\x00-\x7f]+", text))
+
+
+def _is_long(run: str, before: str, after: str) -> bool:
+    """Whether characters beyond ASCII are too many for a word: three, or two that are a word by themselves."""
+    alone = not before.isalpha() and not after.isalpha()
+    return len(run) > 2 or (alone and len(run.strip(BESIDE)) > 1 and any(map(str.isalpha, run)))
 
 
 def _shown(text: str) -> str:
     """Some words that the reading gives, so that the user can tell; '' where it has none."""
-    words = dict.fromkeys(re.findall(r"[^\W\d_]*[^\W\d_\x00-\x7f][^\W\d_]*", text))
-    shown = f" ({', '.join(list(words)[:3])}): if these are no words, name its encoding with --encoding"
+    words = [word for word in words_beyond_ascii(text) if any(map(str.isalpha, word))]
+    shown = f" ({', '.join(words[:3])}): if these are no words, name its encoding with --encoding"
     return shown if words else ""

@@ -91,6 +91,12 @@ def convert(reading: ReadingRules, rows: Numbered, prefix: str, where: str) -> C
 Result = tuple[Any, Sequence[str]] | str
 """An example, and what was done to it as keys of DONE; or why there is none."""
 
+
+def _failed(what: str, *values: Any) -> str:
+    """Why a row cannot be used where a formula of its spreadsheet failed; else ''."""
+    return f"the {what} is the error of a spreadsheet" if any(map(is_cell_error, values)) else ""
+
+
 BROKEN = "a character is incomplete (a lone surrogate)"
 
 
@@ -100,8 +106,7 @@ def _labelled(reading: ReadingRules, row: Mapping[str, Any], id: str) -> Result:
         return texts
     value = reading.label(row)
     if not value:
-        failed = is_cell_error(reading.value(row, "label"))
-        return "the label is the error of a spreadsheet" if failed else "the label is empty"
+        return _failed("label", reading.value(row, "label")) or "the label is empty"
     if _is_broken(reading.value(row, "label")):
         return BROKEN
     label = reading.labels.label(value)
@@ -118,7 +123,8 @@ def _numbered(reading: ReadingRules, row: Mapping[str, Any], id: str) -> Result:
     value = reading.label(row)
     number = as_number(value)
     if number is None:
-        return "the number is missing" if not value else "the label is no number"
+        failed = _failed("number", reading.value(row, "label"))
+        return failed or ("the number is missing" if not value else "the label is no number")
     if abs(number) > LARGEST:
         return f"the number is beyond {LARGEST:g}"
     text, pair, done = texts
@@ -131,7 +137,7 @@ def _labelled_often(reading: ReadingRules, row: Mapping[str, Any], id: str) -> R
         return texts
     labels = reading.label_set(row)
     if labels is None:
-        return "the labels are no list of labels"
+        return _failed("label", *reading.label_items(row)) or "the labels are no list of labels"
     if any(map(_is_broken, labels)):
         return BROKEN
     text, pair, done = texts
@@ -142,10 +148,9 @@ def _texts(reading: ReadingRules, row: Mapping[str, Any]) -> tuple[str, str, Seq
     """The text, the second text ('' where none is read), what was done; or why the row cannot be used."""
     text, pair = reading.text(row, "text"), reading.text(row, "pair")
     if not text:
-        failed = is_cell_error(reading.value(row, "text"))
-        return "the text is the error of a spreadsheet" if failed else "the text is empty"
+        return _failed("text", reading.value(row, "text")) or "the text is empty"
     if "pair" in reading.columns and not pair:
-        return "the second text is empty"
+        return _failed("second text", reading.value(row, "pair")) or "the second text is empty"
     if any(_is_broken(reading.value(row, role)) for role in ("text", "pair")):
         return BROKEN
     done = ["cut"] if max(len(text), len(pair)) > CHARACTERS else []
@@ -155,6 +160,12 @@ def _texts(reading: ReadingRules, row: Mapping[str, Any]) -> tuple[str, str, Seq
 def _words(reading: ReadingRules, item: Mapping[str, Any] | Sentence, id: str) -> Result:
     if not isinstance(item, Sentence) and listed(reading.value(item, "words")) is None:
         return "the words are no list, or one that was shortened with '...'"
+    if not isinstance(item, Sentence):
+        failed = _failed(
+            "cell of the words or tags", reading.value(item, "words"), reading.value(item, "tags")
+        )
+        if failed:
+            return failed
     words, tags = words_in(reading, item), tags_of(reading, item)
     if not words:
         return "there are no words"
@@ -191,7 +202,8 @@ def words_in(reading: ReadingRules, item: Mapping[str, Any] | Sentence) -> list[
 
 def tags_of(reading: ReadingRules, item: Mapping[str, Any] | Sentence) -> list[str]:
     names = reading.names.get(reading.columns.get("tags", ""))
-    tags = item.tags if isinstance(item, Sentence) else listed(reading.value(item, "tags"))
+    value = item.tags if isinstance(item, Sentence) else reading.value(item, "tags")
+    tags = () if is_cell_error(value) else listed(value)
     return [as_text(tag, names) for tag in tags or ()]
 
 
@@ -203,7 +215,9 @@ def _is_broken(value: Any) -> bool:
 def _question(reading: ReadingRules, row: Mapping[str, Any], id: str) -> Result:
     question, context = reading.text(row, "question"), row.get(reading.columns["context"])
     if not question:
-        return "the question is empty"
+        return _failed("question", reading.value(row, "question")) or "the question is empty"
+    if is_cell_error(context):
+        return _failed("context", context)
     if not isinstance(context, str) or not context.strip():
         return "the context is empty"
     if len(context) > CHARACTERS:
@@ -214,7 +228,10 @@ def _question(reading: ReadingRules, row: Mapping[str, Any], id: str) -> Result:
     if isinstance(reading.value(row, "answer"), bool):
         return "the answer is true or false: use --adapter classification, with --pair for the context"
     if answers is None:
-        return "the answer is neither a text nor a list of answers"
+        return (
+            _failed("answer", reading.value(row, "answer"))
+            or "the answer is neither a text nor a list of answers"
+        )
     if not answers:
         if reading.adapter != "unanswerable":
             return "there is no answer; --adapter unanswerable keeps such rows, as in SQuAD 2.0"

@@ -12,7 +12,7 @@ from pydantic import ValidationError
 from bench.contracts import BenchError
 from bench.data.squad_layout import articles_of, questions_of
 from bench.user_data.literals import parse
-from bench.user_data.values import as_text
+from bench.user_data.values import as_text, is_cell_error
 
 Answer = tuple[str, int | None]
 """A text, and its first character in the context where that is known."""
@@ -46,7 +46,9 @@ def squad_rows(value: Any, where: str) -> Iterator[dict[str, Any]]:
 
 def answers_of(value: Any, start: Any) -> list[Answer] | None:
     """The answers in a cell: a text, the hub's {"text": […], "answer_start": […]}, a list of answers, or one of
-    them written out in JSON's or Python's notation; None for anything else."""
+    them written out in JSON's or Python's notation; None for anything else, such as the error of a spreadsheet."""
+    if is_cell_error(value):
+        return None
     if isinstance(value, str) and (value.lstrip()[:1] in ("[", "{") or value.startswith("array(")):
         found = parse(value)
         value = value if found is None else found

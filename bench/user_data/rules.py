@@ -50,9 +50,12 @@ class ReadingRules:
         return plain_number(found, self.numbers) if self.numbers else found
 
     def label_set(self, row: Mapping[str, Any]) -> tuple[str, ...] | None:
-        """Each of the row's labels once, as they come; None where the cell holds no labels: it is an object."""
+        """Each of the row's labels once, as they come; None where the cell holds no labels: an object, or the error
+        of a spreadsheet."""
         items = self.label_items(row)
-        if any(isinstance(item, (Mapping, list, tuple, bytes)) for item in items):
+        if any(map(is_cell_error, items)) or any(
+            isinstance(item, (Mapping, list, tuple, bytes)) for item in items
+        ):
             return None
         names = self.names.get(self.columns["label"])
         if self.indicators and names:

@@ -12,6 +12,7 @@ from bench.user_data.labels import as_number
 from bench.user_data.rules import ReadingRules
 
 BEYOND = 0.05  # share of ratings that may lie beyond those of the training file, which may lack a rare one
+WIDER = 1.5  # of the span of training's numbers, the most that both files' together may have unnoticed
 ENOUGH = 10  # numbers from which their spread tells something
 NARROW = (
     0.5  # of what the middle half of the training file's numbers spans, the least that 90% of others span
@@ -32,19 +33,32 @@ def other_scale(rules: ReadingRules, trained: Sequence[float], found: Sequence[f
     if not trained or not found:
         return ""
     low, high, middle = min(trained), max(trained), rules.labels.middle
-    outside = sum(not low <= number <= high for number in found) / len(found)
+    outside = sum(not low <= number <= high for number in found)
+    share = outside / len(found)
+    wider = max(*found, high) - min(*found, low) > WIDER * (high - low)
     span = f"{where} has {_span(found)}, and the training file {_span(trained)}"
+    look = f"look: {span}: are both on one scale?"
     if middle is None:
-        if outside > 0.5:
+        if share > 0.5:
             raise BenchError(f"{span}: write both on one scale", code="other-scale")
-        return f"look: {span}: are both on one scale?" if _narrow(trained, found) else ""
-    one_side = max(found) < middle or min(found) > middle
-    if outside > BEYOND or (one_side and len(found) >= ENOUGH):
+        return look if share > BEYOND or wider or _narrow(trained, found) else ""
+    one_side = max(found) <= middle or min(found) >= middle
+    beyond = share > BEYOND and (outside > 1 or wider)
+    if beyond or (one_side and len(found) >= ENOUGH and not _is_end(found, low, middle, high)):
         raise BenchError(
             f"{span}: ratings are divided at {middle:g}, so write both on one scale, or as negative and positive",
             code="other-scale",
         )
-    return ""
+    return look if outside or (one_side and len(found) >= ENOUGH) else ""
+
+
+def _is_end(found: Sequence[float], low: float, middle: float, high: float) -> bool:
+    """Whether ratings of one side are the end of the training file's scale: the good ones up to the best, or the
+    one or two worst. More of them from the worst on are a shorter scale, and so are 0 and 1."""
+    if min(found) >= middle:
+        return max(found) == high
+    worst = set(found)
+    return min(worst) == low and len(worst) <= 2 and max(worst) < middle and worst != {0.0, 1.0}
 
 
 def _span(numbers: Sequence[float]) -> str:

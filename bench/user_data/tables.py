@@ -181,12 +181,14 @@ def _records(value: Any) -> tuple[Sequence[RawRow], str] | None:
         names, rows = list(map(str, value["columns"])), value["data"]
         if all(isinstance(row, list) and len(row) == len(names) for row in rows):
             return [dict(zip(names, row, strict=True)) for row in rows], "lists of values under 'data'"
-    for key, item in value.items():  # annotators write null for a text that was skipped
-        pairs = [pair for pair in item if pair is not None] if isinstance(item, list) else []
-        if pairs and all(map(_is_annotated, pairs)):
-            return [
-                {"text": text, **about} for text, about in pairs
-            ], f"pairs of a text and its spans under '{key}'"
+    pairs = {key: found for key, item in value.items() if (found := _pairs(item))}
+    objects = [key for key, item in value.items() if _are_objects(item) and item]
+    if pairs and len(pairs) + len(objects) > 1:  # several splits, of which none is the file's
+        return None
+    for key, found in pairs.items():
+        return [
+            {"text": text, **about} for text, about in found
+        ], f"pairs of a text and its spans under '{key}'"
     lists = {key: item for key, item in value.items() if _are_objects(item) and item}
     for about in ("fields", "features"):  # other programs describe columns under these keys
         lists.pop(about, None)
@@ -205,6 +207,13 @@ def _is_annotated(value: Any) -> bool:
     if not isinstance(value, list) or len(value) != 2 or not isinstance(value[0], str):
         return False
     return isinstance(value[1], dict) and bool(value[1].keys() & {"entities", "cats"})
+
+
+def _pairs(value: Any) -> list[Any]:
+    """The pairs of a text and what is said of it; [] for any other list. Annotators write null for a text that was
+    skipped."""
+    found = [pair for pair in value if pair is not None] if isinstance(value, list) else []
+    return found if all(map(_is_annotated, found)) else []
 
 
 def _are_objects(value: Any) -> bool:
