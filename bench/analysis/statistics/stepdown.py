@@ -117,12 +117,10 @@ def _farthest(pairs: Sequence[RivalPair]) -> np.ndarray:
     return places
 
 
-def _may_lower(pairs: Sequence[RivalPair], reached: np.ndarray) -> list[bool]:
+def _may_lower(pairs: Sequence[RivalPair], reached: np.ndarray) -> np.ndarray:
     """Whether any draw of a pair is near a smallest p value [pairs]."""
-    found: list[bool] = []
-    for _, row in _rows(pairs):
-        found += _near(row, reached).any(axis=1).tolist()
-    return found
+    found = [_near(row, reached).any(axis=1) for _, row in _rows(pairs)]
+    return np.concatenate(found) if found else np.zeros(0, dtype=bool)
 
 
 def _near(row: Sequence[RivalPair], reached: np.ndarray) -> np.ndarray:
