@@ -59,7 +59,7 @@ def run_cells(
     seeds = Seeds(cells, group, context, partial(training, context=context))
     for number, cell in enumerate(cells):
         started = datetime.now(UTC).isoformat(timespec="seconds")
-        group.workspaces.make_room(cell)  # what another strategy left is in no peak but its own
+        seeds.make_room(cell)  # what another strategy left is in no peak but its own
         context.device.reset_peak_memory()
         if number == 0 and trains_together(cell, context):
             heads = train_heads(cell, group, context)

@@ -138,10 +138,17 @@ class Seeds:
         self._found: dict[Cell, _Run] = {}
         self._beside: dict[Cell, int] = {}  # how many trained at once with a cell, itself included
 
+    def make_room(self, cell: Cell) -> None:
+        """Free what a cell cannot use, before its memory is measured: where it trains alone, all that the others
+        trained in."""
+        self._group.workspaces.make_room(cell)
+        if len(self._lanes) > 1 and cell not in self._found and not self._at_once(cell):
+            self._leave_lanes()
+
     def trained(self, cell: Cell, watch: Watch) -> Tuned:
         """The cell's model. Raises what training it raises."""
-        if cell not in self._found and self._cost and self._most > 1:
-            self._train_from(cell, self._cost, watch)
+        if self._cost and (cells := self._at_once(cell)):
+            self._train(cells, self._cost)
         run = self._found.pop(cell, None)
         if run is None:
             return self._alone(cell, watch)
@@ -178,14 +185,17 @@ class Seeds:
             self._last = Cost.of(cell, found[0])
         return found
 
-    def _train_from(self, cell: Cell, cost: Cost, watch: Watch) -> None:
-        """Train the cell and those that follow it at once. Nothing is found where memory does not suffice: then
-        all of them train alone."""
+    def _at_once(self, cell: Cell) -> list[Cell]:
+        """The cell and those that follow it, where they train at once from here; none where it trains alone."""
+        if cell in self._found or self._cost is None or self._most < 2:
+            return []
         start = self._cells.index(cell)
         cells = self._cells[start : start + self._most]
-        if len(cells) < 2:
-            return
-        runs = [self._run(each, cost, number, cells, watch) for number, each in enumerate(cells)]
+        return cells if len(cells) > 1 else []
+
+    def _train(self, cells: Sequence[Cell], cost: Cost) -> None:
+        """Train cells at once. Nothing is found where memory does not suffice: then all of them train alone."""
+        runs = [self._run(each, cost, number, len(cells) - 1) for number, each in enumerate(cells)]
         waiting = list(runs)
         while waiting:
             if not all(run.advance() for run in waiting):
@@ -195,19 +205,18 @@ class Seeds:
         self._found = {run.cell: run for run in runs}
         self._beside |= {run.cell: len(runs) for run in runs}
 
-    def _run(self, cell: Cell, cost: Cost, number: int, cells: Sequence[Cell], watch: Watch) -> _Run:
-        """A cell about to train in lane `number`. The curve of the first is heard while it trains; those of the
-        others when their turn comes to be scored."""
+    def _run(self, cell: Cell, cost: Cost, number: int, others: int) -> _Run:
+        """A cell about to train in lane `number`. Its curve is heard when its turn comes to be scored: where memory
+        does not suffice it trains anew, and no point is heard twice."""
         if number == len(self._lanes):
             self._lanes.append(Lane(number, self._context.device, Workspaces(number)))
         lane, heard = self._lanes[number], list[Point]()
         group = replace(self._group, workspaces=lane.workspaces)
-        tell = heard.append if number else watch
 
         def training(scale: float) -> Turns[Trained]:
-            clock = _Clock(cost, tell)
+            clock = _Clock(cost, heard.append)
             trained = yield from self._training(cell, scale, group, clock.hear)
-            return cost.charge(trained, clock.points, len(cells) - 1)
+            return cost.charge(trained, clock.points, others)
 
         return _Run(cell, lane, tuning(cell.recipe.tune, training), heard)
 
@@ -216,8 +225,12 @@ class Seeds:
             run.close()
             run.found = None
         self._most = 1
-        del self._lanes[1:]
         self._group.workspaces.forget()
+        self._leave_lanes()
+
+    def _leave_lanes(self) -> None:
+        """Free the memory of all lanes but that of the process."""
+        del self._lanes[1:]
         gc.collect()
         if self._context.device.torch.type == "cuda":
             torch.cuda.empty_cache()

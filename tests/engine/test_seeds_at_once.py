@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
@@ -15,6 +16,7 @@ from bench.engine.cell import run_cell, run_cells
 from bench.engine.divergence import Diverged
 from bench.engine.group import CellGroup, RunContext, prepare_group
 from bench.engine.lanes import Lane
+from bench.engine.machine import Device
 from bench.engine.workspace import Workspace
 from bench.engine.workspaces import Workspaces
 from bench.registry import discover
@@ -180,6 +182,76 @@ def test_without_the_memory_for_several_each_trains_alone(
     found = together(cells, group, context)
     assert list(map(outcome, found)) == expected
     assert all(record.machine.seeds_at_once == 1 and not record.adaptations for record, _ in found)
+
+
+@pytest.mark.parametrize("lane", [0, 1, 2])
+@pytest.mark.parametrize("turn", [1, 3])
+def test_without_the_memory_for_several_no_point_is_heard_twice(
+    lane: int,
+    turn: int,
+    toy_cell: MakeCell,
+    group: CellGroup,
+    context: RunContext,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Whichever lane runs out of memory, and however far the others are by then."""
+    steps, taken_by = Workspace.steps, dict.fromkeys(range(AT_ONCE), 0)
+
+    def short(workspace: Workspace, stretch: Any, taken: int) -> Any:
+        taken_by[workspace._lane] += 1
+        if at_once and workspace._lane == lane and taken_by[lane] >= turn:
+            at_once.clear()
+            raise torch.OutOfMemoryError
+        yield from steps(workspace, stretch, taken)
+
+    recipe = replace(toy_cell().recipe, epochs=3)
+    cells = [toy_cell("full", seed=seed, recipe=recipe) for seed in range(4)]
+    at_once: list[bool] = []
+    heard: list[tuple[int, int]] = []
+    records: list[Record] = []
+    monkeypatch.setattr(Workspace, "steps", short)
+    outcomes = run_cells(
+        cells,
+        replace(group, workspaces=Workspaces()),
+        context,
+        lambda cell, point: heard.append((cell.seed, point.step)),
+    )
+    for found in outcomes:
+        assert not isinstance(found, BaseException)
+        records.append(found[0])
+        if len(records) == 1:
+            at_once.append(True)
+            taken_by |= dict.fromkeys(taken_by, 0)
+    assert not at_once  # it did run out
+    assert all(record.machine and record.machine.seeds_at_once == 1 for record in records)
+    assert heard == [(record.cell.seed, point.step) for record in records for point in record.curve]
+
+
+@pytest.mark.parametrize("count", [2, 4, 5, 7])
+def test_a_seed_that_is_left_over_is_measured_without_what_others_trained_in(
+    count: int, toy_cell: MakeCell, group: CellGroup, context: RunContext, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its record says that it trained alone, so its peak is that of a cell alone."""
+    held: list[bool] = []
+    made: list[weakref.ref[Workspace]] = []
+    start = Workspace.__init__
+
+    def noted(workspace: Workspace, *terms: Any) -> None:
+        start(workspace, *terms)
+        if workspace._lane:
+            made.append(weakref.ref(workspace))
+
+    def measured(_: Device) -> None:
+        held.append(any(workspace() is not None for workspace in made))
+
+    monkeypatch.setattr(Workspace, "__init__", noted)
+    monkeypatch.setattr(Device, "reset_peak_memory", measured)
+    cells = [toy_cell("full", seed=seed) for seed in range(count)]
+    found = together(cells, group, replace(context, per_device=2))
+    alone = [record.machine.seeds_at_once == 1 for record, _ in found]
+    assert alone == [True, *[False] * ((count - 1) // 2 * 2), *[True] * ((count - 1) % 2)]
+    assert not any(holds for holds, one in zip(held, alone, strict=True) if one)
+    assert any(held) == (count > 2)
 
 
 def test_the_seed_that_is_timed_alone_is_one_that_finished(
