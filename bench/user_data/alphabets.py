@@ -64,7 +64,7 @@ NOWHERE = re.compile(
 )
 """Letters at places of a word where no Western language has them."""
 
-LEAST = 20  # letters beyond ASCII below which nothing is told
+LEAST = 12  # letters beyond ASCII below which nothing is told
 BELONG = 0.97  # share of the letters that must belong to the language
 DISTINCT = range(
     2, 5
@@ -106,15 +106,11 @@ def alphabet_of(content: bytes) -> Alphabet | None:
     if not fitting:
         return None
     words = words_beyond_ascii(content.decode("cp1252", "replace"))
-    best: dict[str, tuple[tuple[float, float], Alphabet]] = {}
-    for share, alphabet in fitting:
-        rank = share, _told(counts, alphabet, words)
-        if rank[1] and rank > best.get(alphabet.language, ((0.0, 0.0),))[0]:
-            best[alphabet.language] = rank, alphabet
-    most = max((rank for rank, _ in best.values()), default=None)
-    readings = {found.encoding: found for rank, found in best.values() if rank == most}
-    texts = {content.decode(name, "replace") for name in readings} if len(readings) > 1 else {""}
-    return next(iter(readings.values())) if readings and len(texts) == 1 else None
+    most, best = max(fitting, key=lambda entry: entry[0])
+    rivals = {found.encoding for share, found in fitting if found.language != best.language and share == most}
+    text = content.decode(best.encoding, "replace")
+    alone = all(content.decode(name, "replace") == text for name in rivals)
+    return best if alone and _is_told(counts, best, words) else None
 
 
 def words_beyond_ascii(text: str) -> Counter[str]:
@@ -131,9 +127,8 @@ def words_beyond_ascii(text: str) -> Counter[str]:
     return found
 
 
-def _told(counts: _Counts, alphabet: Alphabet, words: Mapping[str, int]) -> float:
-    """The share of the alphabet's letters beyond Windows-1252 that the text has; 0 unless enough of them and of the
-    words are of no Western language when they are read in Windows-1252."""
+def _is_told(counts: _Counts, alphabet: Alphabet, words: Mapping[str, int]) -> bool:
+    """Whether enough letters and words are of no Western language when they are read in Windows-1252."""
     letters = OTHERS[alphabet.language][1]
     told, possible = (
         _told_apart(found, alphabet.encoding, letters) for found in (counts.all, range(0x80, 0x100))
@@ -142,7 +137,7 @@ def _told(counts: _Counts, alphabet: Alphabet, words: Mapping[str, int]) -> floa
     foreign = {word.lower(): count for word, count in words.items() if not is_western(word.lower())}
     often = sum(foreign.values())
     enough = often >= OFTEN and often >= SHARE * sum(words.values())
-    return told / possible if told >= least and foreign and told + len(foreign) >= EVIDENCE and enough else 0
+    return told >= least and bool(foreign) and told + len(foreign) >= EVIDENCE and enough
 
 
 def mixes_languages(words: Iterable[str]) -> bool:

@@ -24,6 +24,7 @@ PLUS = re.compile(rb"\+([A-Za-z0-9+/]{3,})(-?)")
 """How UTF-7 writes characters beyond ASCII (RFC 2152): base64 of UTF-16. A mark starts with +/v."""
 
 MOST = 0.8  # share of the plus signs of UTF-7 that start characters
+SIGNS = 6  # ideographs at least, of different words of two and more
 
 
 def shifted(block: bytes) -> str | None:
@@ -52,7 +53,8 @@ def words_of_utf_7(start: bytes) -> list[str]:
     inside = [word for word, found in runs if _is_inside(start, found) and _is_western(word)]
     if start.startswith(b"+/v") or inside:
         return inside[:3] or words[:3]
-    enough = len(words) >= max(3, MOST * start.count(b"+"))
+    others = start.count(b"+") - sum(found[0].count(b"+") for _, found in runs)
+    enough = len(words) >= max(3, MOST * (len(words) + others))
     return words[:3] if enough and _is_one_script(words) else []
 
 
@@ -79,7 +81,9 @@ def _is_one_script(words: Sequence[str]) -> bool:
     """Whether nearly all are of an alphabet, or several are longer than one ideograph."""
     plain = sum(all(sign < "\u0700" or "\u2000" <= sign < "\u2100" for sign in word) for word in words)
     long = {word for word in words if len(word) > 1 and len({_block(sign) for sign in word}) == 1}
-    return plain >= MOST * len(words) or len(long) >= max(3, MOST * len(set(words)) / 2)
+    return plain >= MOST * len(words) or (
+        len(long) >= MOST / 2 * len(set(words)) and sum(map(len, long)) >= SIGNS
+    )
 
 
 def _block(sign: str) -> str:
