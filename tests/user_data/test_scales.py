@@ -38,6 +38,11 @@ def read(
         (FIVE, [str(1 + n % 10) for n in range(20)]),
         ([str(1 + n % 10) for n in range(40)], [str(1 + n % 5) for n in range(20)]),
         (["0", "1"] * 20, FIVE[:20]),
+        ([str(n % 11) for n in range(66)], [str(n % 6) for n in range(30)]),
+        ([str(10 * (n % 11)) for n in range(66)], [str(10 * (n % 6)) for n in range(30)]),
+        ([str(n % 11) for n in range(66)], ["0", "1"] * 10),
+        ([str(n % 5) for n in range(40)], FIVE[:30]),
+        (FIVE, [str(1 + n % 3) for n in range(30)]),
     ],
     ids=[
         "0 or 1 after 1-5",
@@ -45,6 +50,11 @@ def read(
         "1-10 after 1-5",
         "1-5 after 1-10",
         "1-5 after 0 or 1",
+        "0-5 after 0-10",
+        "0-50 after 0-100",
+        "0 or 1 after 0-10",
+        "1-5 after 0-4",
+        "1-3 after 1-5",
     ],
 )
 def test_ratings_on_another_scale_are_refused(
@@ -73,6 +83,25 @@ def test_one_rating_that_training_lacks_is_on_its_scale(tmp_path: Path) -> None:
     assert len(read(tmp_path, train, [*FIVE[1:5] * 9, "1"], "sentiment").splits.test) == 37
 
 
+@pytest.mark.parametrize(
+    ("train", "test"),
+    [
+        (FIVE, ["4", "5"] * 6),
+        (FIVE, ["5"] * 12),
+        (FIVE, ["1", "2"] * 6),
+        ([str(1 + n % 4) for n in range(40)], [*[str(1 + n % 4) for n in range(11)], "5"]),
+    ],
+    ids=["4 and 5", "5", "1 and 2", "one 5 after 1-4"],
+)
+@pytest.mark.parametrize("role", ["test_data", "validation_data"])
+def test_ratings_of_one_end_of_the_scale_are_read_and_pointed_out(
+    train: list[str], test: list[str], role: str, tmp_path: Path
+) -> None:
+    found = read(tmp_path, train, test, "sentiment", role)
+    assert len(getattr(found.splits, role.removesuffix("_data"))) == 12
+    assert any(note.startswith("look:") and "on one scale" in note for note in found.notes)
+
+
 def numbers(count: int, low: float, high: float) -> list[str]:
     return [f"{low + (high - low) * n / (count - 1):.3f}" for n in range(count)]
 
@@ -86,9 +115,17 @@ def test_numbers_beyond_those_of_training_are_refused(test: list[str], tmp_path:
 
 @pytest.mark.parametrize(
     ("test", "is_said"),
-    [(numbers(30, 0, 1), True), (numbers(30, 0.2, 4.9), False), (numbers(5, 0, 1), False)],
+    [
+        (numbers(30, 0, 1), True),
+        (numbers(30, 0.2, 4.9), False),
+        (numbers(5, 0, 1), False),
+        (numbers(80, 0, 10), True),
+        (["0"] * 45 + numbers(40, 0, 100), True),
+        ([*numbers(39, 0, 5), "100"], True),
+        ([*numbers(39, 0, 5), "5.1"], False),
+    ],
 )
-def test_numbers_of_a_small_part_of_the_scale_are_pointed_out(
+def test_numbers_of_a_small_part_of_the_scale_or_beyond_it_are_pointed_out(
     test: list[str], is_said: bool, tmp_path: Path
 ) -> None:
     found = read(tmp_path, numbers(60, 0, 5), test, "regression")
