@@ -15,6 +15,7 @@ from bench.contracts import Cell, Recipe
 from bench.data.sources import Sources
 from bench.planning.estimates import Estimator
 from bench.planning.forecast import Forecast, forecast
+from bench.planning.rows_read import Length, RowsRead
 from bench.planning.workload import Workload
 from bench.registry import Plugins, Registry, discover
 from bench.runs.folder import Store
@@ -181,3 +182,19 @@ def test_a_plug_in_that_states_no_sizes_is_planned_from_its_rows(tmp_path: Path)
     assert workload.sizes(cell) == (10_000, 1_000, 1_000)
     guessed = Estimator(workload.operations, 1e11).cell(cell).seconds
     assert row.each.seconds < guessed / 100
+
+
+@pytest.mark.parametrize("tokens", [8, 20, 5_000])
+def test_memory_follows_the_lengths_that_were_read(tokens: int) -> None:
+    """At most the recipe's: a longer text is cut, or is several examples of a batch."""
+    registry = Registry(discover())
+    cell = Cell("s", "movie-sentiment", "full", "minilm", 0, Recipe(max_length=64))
+
+    def memory(tokens: int) -> int:
+        return Workload(registry, RowsRead(lengths={cell.task: (Length(tokens),)})).memory(cell)
+
+    guessed = Workload(registry).memory(cell)  # half of the recipe's length
+    assert memory(32) == guessed
+    assert memory(tokens) == memory(min(tokens, 64))
+    assert (memory(tokens) > guessed) == (tokens > 32)
+    assert (memory(tokens) < guessed) == (tokens < 32)
