@@ -14,6 +14,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from contextvars import ContextVar
 from http.client import HTTPException
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,7 @@ from bench.contracts import BenchError
 Rows = list[dict[str, Any]]
 SPLITS = ("train", "validation", "test")
 ANSWER_SECONDS = 5.0
+_WITHOUT = ContextVar("_WITHOUT", default=False)
 
 
 class SplitRows(dict[str, Rows]):
@@ -69,10 +71,20 @@ def local_rows(folder: Path, name: str, labels: Sequence[str] | None) -> SplitRo
     return found or None
 
 
+@contextmanager
+def without_hub() -> Iterator[None]:
+    """In the block `hub_rows` reads what `datasets` has kept, and asks the hub for nothing."""
+    before = _WITHOUT.set(True)
+    try:
+        yield
+    finally:
+        _WITHOUT.reset(before)
+
+
 def hub_rows(path: str, config: str | None, revision: str | None, labels: Sequence[str] | None) -> SplitRows:
     """All splits of a hub data set. BenchError within seconds where the hub cannot be reached and
     `datasets` has no copy of its own, or where the label names are not `labels`."""
-    reachable = hub_answers()
+    reachable = not _WITHOUT.get() and hub_answers()
     try:
         with _offline(not reachable):
             import datasets

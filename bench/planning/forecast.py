@@ -9,7 +9,7 @@ from pathlib import Path
 
 from bench.analysis.regression.history import Line, read_both
 from bench.contracts import BenchError, Cell, Splits
-from bench.data.hub import SplitRows
+from bench.data.hub import SplitRows, without_hub
 from bench.data.packages.members import are_cached
 from bench.data.packages.registries import Package
 from bench.data.reading import reading_rows
@@ -136,6 +136,7 @@ def _read_rows(cells: Iterable[Cell], workload: Workload) -> None:
     reports what is wrong with them."""
     registry = workload.registry
     looking = _Looking(registry.sources.cache, registry.sources.local)
+    offline = _Offline(registry.sources.cache, registry.sources.local)
     for task, recipe, draw in dict.fromkeys(
         (task, recipe, draw) for task, _, recipe, draw in (cell.group_key for cell in cells)
     ):
@@ -148,8 +149,8 @@ def _read_rows(cells: Iterable[Cell], workload: Workload) -> None:
             continue
         except Exception:  # _Here; or a plug-in's own
             pass
-        with suppress(BenchError):
-            workload.rows.add(task, recipe, prepare(plugin, registry.sources, recipe, draw))
+        with suppress(BenchError, _Missing):  # a task may want more than the first thing that is here
+            workload.rows.add(task, recipe, prepare(plugin, offline, recipe, draw))
 
 
 def _finished(cells: Iterable[Cell], registry: Registry, records: Iterable[Record]) -> set[str]:
@@ -204,6 +205,26 @@ class _Looking(Sources):
         if local or (_hub_cache() / f"datasets--{path.replace('/', '--')}").is_dir():
             raise _Here
         raise _Missing(Download(path, "Hugging Face hub", None))
+
+
+@dataclass(frozen=True)
+class _Offline(Sources):
+    """Sources that read what is here, and fetch nothing."""
+
+    def members(self, package: Package, names: Sequence[str] = ()) -> dict[str, Path]:
+        if not are_cached(package, names or package.members, self.cache):
+            raise _Missing(_package(package))
+        return super().members(package, names)
+
+    def hub(
+        self,
+        path: str,
+        config: str | None = None,
+        revision: str | None = None,
+        labels: Sequence[str] | None = None,
+    ) -> SplitRows:
+        with without_hub():
+            return super().hub(path, config, revision, labels)
 
 
 def _downloads(cells: Sequence[Cell], registry: Registry) -> list[Download]:

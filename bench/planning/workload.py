@@ -108,7 +108,8 @@ class Workload:
         learning = (depth - below) * shape.layer
         if any(_is_covered(phase, TABLE) and phase.rate(TABLE) for phase in phases):
             learning = shape.parameters
-        tokens = _length(type(self.registry.task(cell.task)), cell) * cell.recipe.batch_size
+        length = min(math.ceil(self._tokens(cell)), cell.recipe.max_length)  # windows are examples of a batch
+        tokens = length * cell.recipe.batch_size
         activations = tokens * shape.width * ACTIVATIONS * max(1, depth - below) * shape.runs
         return PROCESS + 4 * (shape.parameters + 4 * learning + activations)
 

@@ -34,6 +34,7 @@ from bench.report.reliability import reliability
 from bench.report.serving import table as serving_table
 from bench.report.sizes import sizes
 from bench.report.vega import Chart
+from bench.runs.folder import MANY
 from bench.runs.record import Record
 
 
@@ -194,10 +195,12 @@ def _selection(reading: Reading) -> str:
     if not reading.selective:
         return ""
     option = "--task TASK" if len(reading.tasks) > 1 else "--strategy STRATEGY"
+    unmarked = [task for task in reading.tasks if reading.of_task(task) and reading.best(task) is None]
+    first = f" (the first of {', '.join(unmarked)}, where none is marked best)" if unmarked else ""
     return (
-        f"This run has {reading.finished:,} finished cells. For each task this section shows the best strategy and "
-        f"{REFERENCE} on the same backbone; “every strategy” means these. A page of a part of the run shows all of "
-        f"that part: report RUN {option}"
+        f"This run has {reading.finished:,} finished cells. For each task this section shows the best strategy"
+        f"{first} and {REFERENCE} on the same backbone; “every strategy” means these. A page of a part of the run "
+        f"with at most {MANY:,} finished cells shows all of that part: report RUN {option}"
     )
 
 

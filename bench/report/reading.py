@@ -61,11 +61,16 @@ class Reading:
         confusion matrices, which nobody would read: there the best of each task, and the reference beside it."""
         if not self.selective:
             return self.of_task(task)
-        found, metric = self.of_task(task), self.headline(task)
-        best = next((group for group in found if self.entry(group.key, metric).mark == "best"), None)
-        reference = best and self._finished_group(best.key._replace(strategy=REFERENCE))
-        chosen = {id(group) for group in (best, reference) if group} or {id(group) for group in found[:1]}
-        return [group for group in found if id(group) in chosen]
+        found = self.of_task(task)
+        shown = self.best(task) or next(iter(found), None)
+        reference = shown and self._finished_group(shown.key._replace(strategy=REFERENCE))
+        return [group for group in found if group is shown or group is reference]
+
+    def best(self, task: str) -> Group | None:
+        """The group of a task that its table marks as the best; None where it marks none."""
+        metric = self.headline(task)
+        marked = (group for group in self.of_task(task) if self.entry(group.key, metric).mark == "best")
+        return next(marked, None)
 
     def _finished_group(self, key: Key) -> Group | None:
         found = self.groups.get(key)

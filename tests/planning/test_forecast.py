@@ -5,7 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
+from huggingface_hub import constants
 
 from bench import suite as suites
 from bench.analysis.regression.history import append
@@ -15,6 +18,7 @@ from bench.contracts import Cell, Recipe
 from bench.data.sources import Sources
 from bench.planning.estimates import Estimator
 from bench.planning.forecast import Forecast, forecast
+from bench.planning.rows_read import Length, RowsRead
 from bench.planning.workload import Workload
 from bench.registry import Plugins, Registry, discover
 from bench.runs.folder import Store
@@ -181,3 +185,53 @@ def test_a_plug_in_that_states_no_sizes_is_planned_from_its_rows(tmp_path: Path)
     assert workload.sizes(cell) == (10_000, 1_000, 1_000)
     guessed = Estimator(workload.operations, 1e11).cell(cell).seconds
     assert row.each.seconds < guessed / 100
+
+
+def test_a_forecast_downloads_nothing_where_one_of_two_hub_sets_is_here(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plugin = tmp_path / "two.py"
+    plugin.write_text(
+        "from tasks.classification import Classification\n"
+        "from bench.contracts import Splits, TextExample\n\n\n"
+        "class Two(Classification):\n"
+        '    """Two sets."""\n\n'
+        '    name = "two"\n    summary = "Two sets."\n    licence = "none"\n\n'
+        "    def splits(self, sources):\n"
+        '        sources.hub("made/here")\n'
+        '        sources.hub("made/elsewhere")\n'
+        "        return Splits([], [], [])\n",
+        encoding="utf-8",
+    )
+    here = tmp_path / "local" / "here"
+    here.mkdir(parents=True)
+    for split in ("train", "validation", "test"):
+        pq.write_table(pa.table({"text": ["a"], "label": ["b"]}), here / f"{split}.parquet")
+    asked: list[tuple[str, bool]] = []
+
+    def load(path: str, *_: object, **__: object) -> None:
+        asked.append((path, constants.HF_HUB_OFFLINE))
+        raise ConnectionError("not kept")
+
+    monkeypatch.setattr("datasets.load_dataset", load)
+    monkeypatch.setattr("bench.data.hub.hub_answers", lambda: True)
+    registry = Registry(discover([plugin]), Sources(tmp_path / "cache", tmp_path / "local"))
+    [row] = forecast([Cell("s", "two", "full", "minilm", 0, Recipe())], registry, tmp_path / "run").rows
+    assert row.each.seconds
+    assert asked == [("made/elsewhere", True)]
+
+
+@pytest.mark.parametrize("tokens", [8, 20, 5_000])
+def test_memory_follows_the_lengths_that_were_read(tokens: int) -> None:
+    """At most the recipe's: a longer text is cut, or is several examples of a batch."""
+    registry = Registry(discover())
+    cell = Cell("s", "movie-sentiment", "full", "minilm", 0, Recipe(max_length=64))
+
+    def memory(tokens: int) -> int:
+        return Workload(registry, RowsRead(lengths={cell.task: (Length(tokens),)})).memory(cell)
+
+    guessed = Workload(registry).memory(cell)  # half of the recipe's length
+    assert memory(32) == guessed
+    assert memory(tokens) == memory(min(tokens, 64))
+    assert (memory(tokens) > guessed) == (tokens > 32)
+    assert (memory(tokens) < guessed) == (tokens < 32)

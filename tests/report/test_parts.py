@@ -18,7 +18,7 @@ from bench.analysis.statistics.uncertainty import Shown, from_predictions
 from bench.analysis.tables.classes import IS_RARE
 from bench.analysis.tables.model import Column, Table
 from bench.contracts import BenchError, Cell, Metric, Recipe
-from bench.report import classes, palette
+from bench.report import classes, page, palette
 from bench.report import curves as curves_module
 from bench.report.curves import cold_curve, curves, mean_curve, thinned
 from bench.report.encodings import letters
@@ -282,3 +282,20 @@ def test_curves_of_more_seeds_than_can_be_drawn_are_means_alone(limit: str, monk
     assert [len(layer["data"]["values"]) for layer in whole.spec["layer"]] == [60, 20, 20]
     assert [len(layer["data"]["values"]) for layer in means.spec["layer"]] == [0, 20, 20]
     assert "60 points, are not drawn" in means.description
+
+
+def test_a_selection_says_how_large_a_part_may_be_and_where_none_is_best(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("bench.report.reading.MANY", 1)
+    some = read(run)
+    (marked, *_), said = some.tasks, page._selection(some)
+    assert "with at most 2,000 finished cells shows all of that part" in said
+    assert "where none is marked best" not in said
+    best = some.best(marked)
+    assert best is not None
+    assert best in some.examined(marked)
+    monkeypatch.setattr(Reading, "best", lambda reading, task: None)
+    assert f"(the first of {', '.join(some.tasks)}, where none is marked best)" in page._selection(some)
+    first = some.of_task(marked)[0]
+    assert first in some.examined(marked)

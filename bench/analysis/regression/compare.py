@@ -15,7 +15,12 @@ from typing import Literal, get_args
 
 from bench.analysis.groups import Key, gather
 from bench.analysis.loading import Run
-from bench.analysis.regression.conditions import changed_conditions, changed_predictions
+from bench.analysis.regression.conditions import (
+    changed_conditions,
+    changed_predictions,
+    not_asked,
+    with_equal_seeds,
+)
 from bench.analysis.regression.costs import Cost, compare_costs
 from bench.analysis.regression.matching import (
     STATUSES,
@@ -33,8 +38,6 @@ from bench.text import json_text
 
 Gate = Literal["quality", "time", "memory", "missing", "changed"]
 ALL_TASKS = "all tasks"
-CHANGED = ("regressed", "improved", "unchanged")
-"""What a cell may be of which a prediction differs."""
 
 
 @dataclass(frozen=True)
@@ -65,7 +68,10 @@ class CompareOptions:
 
 @dataclass(frozen=True)
 class RunComparison:
-    """The findings, worst first: strategies, then cells; and the costs where machines are the same."""
+    """The findings, worst first: strategies, then cells; and the costs where machines are the same.
+
+    changed: cells whose predictions differ although seeds and conditions do not. unasked: cells with other seeds or
+    under other conditions, whose predictions say nothing of the code."""
 
     baseline: str
     run: str
@@ -74,6 +80,8 @@ class RunComparison:
     costs: tuple[Cost, ...]
     options: CompareOptions
     notes: tuple[str, ...] = ()
+    changed: int = 0
+    unasked: int = 0
 
     def count(self, status: Status) -> int:
         """How many cells have this status."""
@@ -89,7 +97,7 @@ class RunComparison:
             "missing": any(item.status == "missing" for item in self.cells),
             "time": any(item.quantity == "seconds" and item.grew for item in self.costs),
             "memory": any(item.quantity == "memory" and item.grew for item in self.costs),
-            "changed": any(item.status in CHANGED and item.before is not None for item in self.cells),
+            "changed": self.changed > 0,
         }
         return tuple(gate for gate in self.options.fail_on if found[gate])
 
@@ -103,7 +111,8 @@ class RunComparison:
             and item.before is not None  # it has a score in both, and did not fail in both
             for item in self.cells
         )
-        return 2 if self.count("incomparable") or not compared else 0
+        unasked = self.unasked and "changed" in self.options.fail_on
+        return 2 if self.count("incomparable") or unasked or not compared else 0
 
     def to_json(self) -> str:
         """Everything, for machines."""
@@ -138,6 +147,11 @@ def compare(baseline: Run, run: Run, options: CompareOptions | None = None) -> R
     findings = judge([*strategies, *cells.values()], options)
     pairs = {key: (old[key], new[key]) for key in samples}
     costs, notes = compare_costs(pairs, options)
+    conditions = changed_conditions(pairs.values())
+    repeated = [] if conditions else with_equal_seeds(cells.values(), samples)
+    unasked = len(cells) - len(repeated)
+    if "changed" in options.fail_on:
+        notes = (*not_asked(unasked, len(cells)), *notes)
     return RunComparison(
         baseline.name,
         run.name,
@@ -145,7 +159,9 @@ def compare(baseline: Run, run: Run, options: CompareOptions | None = None) -> R
         _worst_first([*findings[len(strategies) :], *settled]),
         costs,
         options,
-        (*(changed_conditions(pairs.values()) or changed_predictions(cells.values(), samples)), *notes),
+        (*(conditions or changed_predictions(repeated)), *notes),
+        changed=sum(not item.identical for item in repeated),
+        unasked=unasked,
     )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from bench.analysis.groups import Group, Key
 from bench.analysis.regression.quality import Change, Sample
@@ -40,11 +40,24 @@ def changed_conditions(pairs: Iterable[tuple[Group, Group]]) -> tuple[str, ...]:
     return (f"The runs differ in {'; '.join(changes)}: look there before blaming the code.",)
 
 
-def changed_predictions(
-    cells: Iterable[Change], samples: Mapping[Key, tuple[Sample, Sample]]
-) -> tuple[str, ...]:
-    """A note on the cells whose predictions differ although their seeds do not; for runs of the same conditions."""
-    same = [item for item in cells if samples[item.key][0].seeds == samples[item.key][1].seeds]
+def with_equal_seeds(cells: Iterable[Change], samples: Mapping[Key, tuple[Sample, Sample]]) -> list[Change]:
+    """The cells that have the same seeds in both runs: under the same conditions the same code repeats their
+    predictions."""
+    return [item for item in cells if samples[item.key][0].seeds == samples[item.key][1].seeds]
+
+
+def not_asked(count: int, compared: int) -> tuple[str, ...]:
+    """A note on the cells that gate `changed` says nothing of."""
+    if not count:
+        return ()
+    return (
+        f"Gate 'changed' could not be asked of {count} of {compared} cells: it needs the same seeds and conditions "
+        "in both runs.",
+    )
+
+
+def changed_predictions(same: Sequence[Change]) -> tuple[str, ...]:
+    """A note on the cells whose predictions differ although seeds and conditions do not."""
     count = sum(not item.identical for item in same)
     if not count:
         return ()

@@ -431,6 +431,46 @@ def test_they_are_a_gate_where_asked_for() -> None:
     assert compare(BASE, run_of(1), options).failures == ("changed",)
 
 
+def moved(run: Run, by: Mapping[Key, int]) -> Run:
+    """The run with the same predictions under other seeds."""
+
+    def later(record: Record) -> Record:
+        cell = record.cell
+        shift = by.get(Key(cell.task, cell.strategy, cell.backbone), 0)
+        return record.model_copy(update={"cell": replace(cell, seed=cell.seed + shift)})
+
+    new = edited(run, later)
+    files = {now.cell.id: then.cell.id for now, then in zip(new.records, run.records, strict=True)}
+    return replace(new, predictions=lambda cell: run.predictions(files[cell]))
+
+
+@pytest.mark.parametrize("by", [dict.fromkeys(KEYS, 10), {FULL: 10}], ids=["all cells", "one cell"])
+def test_the_gate_is_not_asked_of_other_seeds(by: dict[Key, int]) -> None:
+    other = moved(BASE, by)
+    found = compare(BASE, other, CompareOptions(fail_on=("changed",)))
+    assert (found.failures, found.exit_code) == ((), 2)
+    assert any(f"could not be asked of {len(by)} of 6 cells" in note for note in found.notes)
+    unasked = compare(BASE, other)
+    assert unasked.exit_code == 0
+    assert not any("could not be asked" in note for note in unasked.notes)
+
+
+def test_the_gate_fails_on_the_cells_of_which_it_is_asked() -> None:
+    found = compare(BASE, moved(run_of(1), {FULL: 10}), CompareOptions(fail_on=("changed",)))
+    assert (found.failures, found.exit_code, found.changed, found.unasked) == (("changed",), 1, 5, 1)
+
+
+def test_the_gate_is_not_asked_of_another_machine() -> None:
+    def elsewhere(record: Record) -> Record:
+        assert record.machine
+        return record.model_copy(update={"machine": record.machine.model_copy(update={"processor": "other"})})
+
+    for run in (BASE, run_of(1)):
+        found = compare(BASE, edited(run, elsewhere), CompareOptions(fail_on=("changed",)))
+        assert (found.failures, found.exit_code) == ((), 2)
+        assert any("could not be asked of 6 of 6 cells" in note for note in found.notes)
+
+
 def test_predictions_of_other_seeds_or_conditions_are_expected_to_differ() -> None:
     assert not [note for note in compare(BASE, BASE).notes if note.startswith("Predictions differ")]
     later = edited(
