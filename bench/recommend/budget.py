@@ -49,18 +49,23 @@ def until(deadline: Deadline) -> Iterator[None]:
         yield
         return
 
+    over = threading.Event()
+
     def ring(*_: object) -> None:
         left = deadline() - time.monotonic()
         if left > 0:
             signal.setitimer(signal.ITIMER_REAL, min(left, LOOK), AGAIN)
-        elif not _unwinds(sys.exception()):
+        elif not over.is_set() and not _unwinds(sys.exception()):
             raise BudgetSpent
 
     before = signal.signal(signal.SIGALRM, ring)
     try:
         left = deadline() - time.monotonic()
         signal.setitimer(signal.ITIMER_REAL, min(max(left, 1e-3), LOOK), AGAIN)
-        yield
+        try:
+            yield
+        finally:
+            over.set()  # an alarm while the timer is taken down would leave its handler behind
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, before)

@@ -175,6 +175,15 @@ def test_the_timer_is_gone_after_its_block() -> None:
     assert signal.getitimer(signal.ITIMER_REAL) == (0.0, 0.0)
 
 
+def test_an_alarm_that_comes_as_the_block_ends_raises_nothing() -> None:
+    deadline = [time.monotonic() + 60]
+    with until(lambda: deadline[0]):
+        ring = signal.getsignal(signal.SIGALRM)
+    deadline[0] = 0.0
+    assert callable(ring)
+    ring(signal.SIGALRM, None)
+
+
 def test_strategies_that_do_not_fit_the_encoder_are_left_out(
     toy_cell: Callable[..., Cell], toy_plugin: Path, tmp_path: Path
 ) -> None:
