@@ -92,7 +92,7 @@ SAID: dict[str, tuple[Callable[[Path], Path], str]] = {
         lambda folder: written(folder / "a.csv", labels=[1.0, 2.0] * 50),
         "labels are whole numbers written as floats: 1.0 is label 1",
     ),
-    "Latin-1": (latin_1, "not UTF-8: it is read as Windows-1252"),
+    "Latin-1": (latin_1, "not UTF-8: read as Windows-1252"),
     "an answer twice": (answers_that_occur_twice, "the answer occurs more than once and no place is given"),
 }
 

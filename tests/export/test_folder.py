@@ -326,6 +326,6 @@ def test_the_script_names_the_columns_of_a_file_that_lacks_the_one_wanted(
     done = run_script(
         pairs["toy-kinds", "full"][0].folder, "--file", str(tmp_path / "rows.csv"), "--text", "review"
     )
-    assert done.returncode == 1
+    assert done.returncode == 2
     assert "no column 'review'" in done.stderr
     assert "id, body" in done.stderr

@@ -127,7 +127,7 @@ def test_scores_are_those_of_the_official_script(rows):
 @given(SCORED, st.data())
 def test_the_threshold_is_as_good_as_the_official_one(rows, data):
     """Distinct margins; the official script has no order among equal ones. It never lowers its threshold to
-    none."""
+    none. Where two thresholds are equally good, its rounding decides between them."""
     margins = np.array(data.draw(st.permutations(range(1, len(rows) + 1))), float)
     said = [prediction if normalize_answer(prediction) else "dog" for prediction, _ in rows]
     golds = [[text for text in golds if normalize_answer(text)] for _, golds in rows]
@@ -139,7 +139,8 @@ def test_the_threshold_is_as_good_as_the_official_one(rows, data):
         dict(enumerate(said)), f1, dict(enumerate(margins)), {n: bool(texts) for n, texts in enumerate(golds)}
     )
     assert 100 * found == pytest.approx(best)
-    assert answered(said, margins, chosen) == answered(said, margins, thresh)
+    official = TASK.score(examples, answered(said, margins, thresh))["f1"]
+    assert found == pytest.approx(official, abs=1e-12)
 
 
 def test_equal_margins_are_answered_together():
