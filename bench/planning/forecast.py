@@ -181,33 +181,6 @@ class _Here(Exception):
 
 
 @dataclass(frozen=True)
-class _Looking(Sources):
-    """Sources that check whether something is in the cache, and fetch nothing."""
-
-    def members(self, package: Package, names: Sequence[str] = ()) -> dict[str, Path]:
-        if not are_cached(package, names or package.members, self.cache):
-            raise _Missing(_package(package))
-        return super().members(package, names)
-
-    def cached(self, name: str, version: int, build: Callable[[], Splits]) -> Splits:
-        if not rows_file(name, version, self.cache).is_file():
-            build()  # raises where its members are not here
-        raise _Here
-
-    def hub(
-        self,
-        path: str,
-        config: str | None = None,
-        revision: str | None = None,
-        labels: Sequence[str] | None = None,
-    ) -> SplitRows:
-        local = self.local is not None and (self.local / path.rsplit("/", 1)[-1]).is_dir()
-        if local or (_hub_cache() / f"datasets--{path.replace('/', '--')}").is_dir():
-            raise _Here
-        raise _Missing(Download(path, "Hugging Face hub", None))
-
-
-@dataclass(frozen=True)
 class _Offline(Sources):
     """Sources that read what is here, and fetch nothing."""
 
@@ -225,6 +198,28 @@ class _Offline(Sources):
     ) -> SplitRows:
         with without_hub():
             return super().hub(path, config, revision, labels)
+
+
+@dataclass(frozen=True)
+class _Looking(_Offline):
+    """Sources that check whether something is in the cache, and fetch nothing."""
+
+    def cached(self, name: str, version: int, build: Callable[[], Splits]) -> Splits:
+        if not rows_file(name, version, self.cache).is_file():
+            build()  # raises where its members are not here
+        raise _Here
+
+    def hub(
+        self,
+        path: str,
+        config: str | None = None,
+        revision: str | None = None,
+        labels: Sequence[str] | None = None,
+    ) -> SplitRows:
+        local = self.local is not None and (self.local / path.rsplit("/", 1)[-1]).is_dir()
+        if local or (_hub_cache() / f"datasets--{path.replace('/', '--')}").is_dir():
+            raise _Here
+        raise _Missing(Download(path, "Hugging Face hub", None))
 
 
 def _downloads(cells: Sequence[Cell], registry: Registry) -> list[Download]:
