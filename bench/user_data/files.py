@@ -136,6 +136,8 @@ def open_file(path: Path, data: UserData) -> Source:
         raise BenchError(f"{path.name} is {OTHER_TOOLS[suffix]}", code="not-rows")
     encoding = encoding_of(path, data.encoding)
     lines = list(itertools.islice((line for line in lines_of(path, encoding) if line.strip()), MARKED))
+    if not lines and suffix not in (*COLUMNS, *DELIMITED):  # those say what the first line must hold
+        raise BenchError(f"{path.name} is empty: give a file with rows", code="empty-file")
     first = lines[0] if lines else ""
     if lines and all(map(LABEL.search, lines)) and first.strip()[:1] not in ("{", "["):
         return _of_table(_labelled_lines(path, encoding))
