@@ -659,6 +659,10 @@ class Cell:
     recipe: Recipe
     options: tuple[tuple[str, Any], ...] = ()  # the strategy's fields that the suite sets
 
+    def __hash__(self) -> int:
+        """Without the options, whose values may be lists and tables of a suite's file."""
+        return hash((self.suite, self.task, self.strategy, self.backbone, self.seed, self.recipe))
+
     @property
     def id(self) -> str:
         """Readable, and the path of its files: `movie-sentiment/gradual/minilm/seed0`."""
@@ -682,7 +686,11 @@ def digest(value: Any) -> str:
     def plain(item: Any) -> Any:
         if dataclasses.is_dataclass(item) and not isinstance(item, type):
             return set_values(item)
-        raise TypeError(f"cannot digest a {type(item).__name__}")
+        raise BenchError(
+            f"an option is a {type(item).__name__} ({item!s:.60}): give numbers, text, true or false, or lists and "
+            "tables of them",
+            code="wrong-option",
+        )
 
     text = json.dumps(value, sort_keys=True, default=plain, ensure_ascii=False, separators=(",", ":"))
     return hashlib.sha256(text.encode()).hexdigest()[:16]

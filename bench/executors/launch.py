@@ -31,6 +31,7 @@ from bench.runs.record import Record
 from bench.runs.run_inputs import RunInputs
 from bench.trackers.tracking import Tracking
 from bench.user_data.description import UserData
+from bench.text import counted
 
 
 def launch(
@@ -125,7 +126,8 @@ def _launch(
     lost = [cell for cell, record in records.items() if record is None]
     if lost:
         raise BenchError(
-            f"{len(lost)} cells ended without a record, {lost[0]} among them: run again", code="no-record"
+            f"{counted(len(lost), 'cell')} ended without a record, {lost[0]} among them: run again",
+            code="no-record",
         )
     return [record for record in records.values() if record]
 
