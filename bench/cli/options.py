@@ -10,8 +10,8 @@ import typer
 
 from bench.cli import completion
 from bench.contracts import LARGEST
+from bench.executors.names import MOST_THREADS
 
-MOST_THREADS = 4096
 RUN, READ, TRACK = "Run", "Read results", "Track results"
 YOUR_DATA, MEASURE = "Your data", "Measure speed and power"
 """What commands are for: the panels of `--help`."""

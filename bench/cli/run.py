@@ -136,7 +136,6 @@ def run(
         int,
         typer.Option(
             min=1,
-            max=1000,
             help="Seeds of a cell that train on one GPU at once. The first trains alone; its times count for all.",
         ),
     ] = 1,

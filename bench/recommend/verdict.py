@@ -68,10 +68,17 @@ def certainty(found: Findings) -> list[str]:
     lines = []
     if now.behind:
         lines.append(f"Ahead: {now.best} scores higher than {listed(now.behind)} beyond chance ({test}).")
-    if now.undecided:
+    compared = [name for name in now.undecided if name in now.against_best]
+    if compared:
         lines.append(
-            f"Not known: whether {now.best} is better than {listed(now.undecided)}; the difference may be chance "
+            f"Not known: whether {now.best} is better than {listed(compared)}; the difference may be chance "
             f"({test}).{_missed(found)}"
+        )
+    apart = [name for name in now.undecided if name not in now.against_best]
+    if apart:
+        lines.append(
+            f"Not compared: {now.best} with {listed(apart)}, since no seed of both finished; see the logs in the run "
+            "folder."
         )
     if now.seeds < 2 and len(now.means) > 1:
         lines.append(
