@@ -647,6 +647,29 @@ class Recipe:
         return BenchError(f"recipe.{name} is {value}; it {rule}", code="wrong-recipe")
 
 
+class _List(list[Any]):
+    """A list among the options of a strategy, as a part of keys: nobody changes it."""
+
+    def __hash__(self) -> int:  # pyright: ignore[reportIncompatibleVariableOverride]
+        return hash(tuple(self))
+
+
+class _Table(dict[str, Any]):
+    """A table among the options of a strategy, as a part of keys: nobody changes it."""
+
+    def __hash__(self) -> int:  # pyright: ignore[reportIncompatibleVariableOverride]
+        return hash(frozenset(self.items()))
+
+
+def _hashable(value: Any) -> Any:
+    """A value of a suite's file that equals the given one and can be a part of a key."""
+    if isinstance(value, list):
+        return _List(map(_hashable, value))
+    if isinstance(value, dict):
+        return _Table((name, _hashable(item)) for name, item in value.items())
+    return value
+
+
 @dataclass(frozen=True)
 class Cell:
     """One measurement: a strategy on a task with a backbone and a seed, under a recipe."""
@@ -659,9 +682,10 @@ class Cell:
     recipe: Recipe
     options: tuple[tuple[str, Any], ...] = ()  # the strategy's fields that the suite sets
 
-    def __hash__(self) -> int:
-        """Without the options, whose values may be lists and tables of a suite's file."""
-        return hash((self.suite, self.task, self.strategy, self.backbone, self.seed, self.recipe))
+    def __post_init__(self) -> None:
+        if self.options:
+            options = tuple((name, _hashable(value)) for name, value in self.options)
+            object.__setattr__(self, "options", options)
 
     @property
     def id(self) -> str:

@@ -226,7 +226,7 @@ class Registry:
 
     def _resolved(self, cell: Cell) -> tuple[Strategy, list[Any]]:
         """The strategy, and what it declares for the fingerprint."""
-        key = cell.strategy, repr(cell.options)  # values may be lists, and True is not 1
+        key = cell.strategy, repr(cell.options)  # True is not 1
         if key not in self._strategies:
             found = self.plugins.strategy(cell.strategy, cell.options)
             self._strategies[key] = found, identity.declared(found)

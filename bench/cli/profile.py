@@ -83,9 +83,7 @@ def profile(
     steps: Annotated[int, typer.Option(min=1, max=100_000, help="Measured steps of each strategy.")] = 50,
     limit: Annotated[
         float,
-        typer.Option(
-            min=1, callback=number, help="Seconds after which device stops and shows what it has."
-        ),
+        typer.Option(min=1, callback=number, help="Seconds after which device stops and shows what it has."),
     ] = 150.0,
     plugin: Plugin = None,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:1.")] = "auto",

@@ -30,7 +30,9 @@ def simulate(
     cells: Annotated[int, typer.Option(min=1, max=100_000, help="Cells of the simulated grid.")] = 10_000,
     gpus: Annotated[
         list[int] | None,
-        typer.Option(min=1, max=100_000, help="Number of GPUs. Repeatable. Default: powers of two up to 512."),
+        typer.Option(
+            min=1, max=100_000, help="Number of GPUs. Repeatable. Default: powers of two up to 512."
+        ),
     ] = None,
 ) -> None:
     """Estimate how long a grid of many cells takes on many GPUs.

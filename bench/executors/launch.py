@@ -29,9 +29,9 @@ from bench.runs.integrity import quarantine
 from bench.runs.listeners import Screen, Silent
 from bench.runs.record import Record
 from bench.runs.run_inputs import RunInputs
+from bench.text import counted
 from bench.trackers.tracking import Tracking
 from bench.user_data.description import UserData
-from bench.text import counted
 
 
 def launch(

@@ -77,8 +77,8 @@ def certainty(found: Findings) -> list[str]:
     apart = [name for name in now.undecided if name not in now.against_best]
     if apart:
         lines.append(
-            f"Not compared: {now.best} with {listed(apart)}, since no seed of both finished; see the logs in the run "
-            "folder."
+            f"Not compared: {now.best} with {listed(apart)}, since no seed of both finished; see the logs in the "
+            "run folder."
         )
     if now.seeds < 2 and len(now.means) > 1:
         lines.append(
@@ -96,7 +96,8 @@ def _missed(found: Findings) -> str:
     if not open_:
         return ""
     least = 100 * max(now.against_best[name].detectable for name in open_)
-    text = f" True differences below {least:.1f} points are likely to be missed here (power below {SURE}%)."
+    which = f"below {least:.1f} points" if least < 100 else "of any size"
+    text = f" True differences {which} are likely to be missed here (power below {SURE}%)."
     unshown = [name for name in without_evidence(now, found.goal, found.margin) if name in open_]
     if not unshown or now.seeds < 2:
         return text

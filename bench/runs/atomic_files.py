@@ -53,9 +53,11 @@ def _check_replaceable(path: Path) -> None:
     put a file in the place of /dev/null or /dev/stdout, where the user may do that."""
     try:
         mode = path.stat().st_mode
+        folder = path.parent.resolve()
     except (OSError, ValueError):  # nothing there; what else is wrong is said by the writing
         return
-    if not stat.S_ISREG(mode):
+    of_system = folder == Path("/dev") or folder.parts[:2] == ("/", "proc")  # /dev/stdout may lead to a file
+    if of_system or not stat.S_ISREG(mode):
         raise BenchError(
             f"{path} is not a file, and what is there stays: name a file to write", code="not-a-file"
         )

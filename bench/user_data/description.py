@@ -225,7 +225,9 @@ def _expanded(path: str) -> Path:
     try:
         return Path(path).expanduser()
     except RuntimeError as error:
-        raise BenchError(f"{path[:200]}: there is no such user; give the whole path", code="no-path") from error
+        raise BenchError(
+            f"{path[:200]}: there is no such user; give the whole path", code="no-path"
+        ) from error
 
 
 def _is_file(path: str) -> bool:

@@ -188,7 +188,9 @@ def move_a_part(folder: Path, target: Path) -> None:
     target.parent.mkdir(exist_ok=True)
     (folder / part).rename(target)
     name = os.path.relpath(target, folder)
-    index["weight_map"] = {key: name if value == part else value for key, value in index["weight_map"].items()}
+    index["weight_map"] = {
+        key: name if value == part else value for key, value in index["weight_map"].items()
+    }
     (folder / "model.safetensors.index.json").write_text(json.dumps(index))
 
 
@@ -211,7 +213,9 @@ def test_an_index_of_weights_names_safetensors_beside_it_and_nothing_else(
         assert error.value.code == "wrong-index"
 
 
-@pytest.mark.parametrize("named", ["../a.safetensors", "adapter_model.bin", "/a.safetensors", ".safetensors", 5])
+@pytest.mark.parametrize(
+    "named", ["../a.safetensors", "adapter_model.bin", "/a.safetensors", ".safetensors", 5]
+)
 def test_a_configuration_names_no_weights_elsewhere_and_no_pickle(
     folder: Path, sources: Sources, named: Any
 ) -> None:

@@ -110,7 +110,9 @@ def append(records: Sequence[Record], path: Path) -> None:
             return
         path.parent.mkdir(parents=True, exist_ok=True)
         flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND
-        with plain_files.opened(path, flags) as descriptor:  # never through a link, which may come from a stranger
+        with plain_files.opened(
+            path, flags
+        ) as descriptor:  # never through a link, which may come from a stranger
             os.write(descriptor, f"{new}\n".encode())
             os.fsync(descriptor)
     except (OSError, UnicodeDecodeError) as error:
@@ -190,7 +192,11 @@ def trend(lines: Sequence[Line], suite: str, task: str = "", strategy: str = "")
     notes = (
         "Steps are changes in mean found by PELT (Killick et al. 2012), with the commit that begins them.",
         _looked(chosen, of_suite),
-        *([f"Left out of some rows: {counted(others, 'earlier run')} with another recipe."] if others else []),
+        *(
+            [f"Left out of some rows: {counted(others, 'earlier run')} with another recipe."]
+            if others
+            else []
+        ),
     )
     block = Block("", rows)
     return Table(f"History of suite {suite}", ("task", "strategy", "backbone"), columns, (block,), notes)

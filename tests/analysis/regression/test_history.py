@@ -80,14 +80,20 @@ def test_no_history_at_all_is_refused(tmp_path):
 def line_of(cell: str, score: object = 0.5, seconds: object = 1.0, seeds: object = 3) -> str:
     """A line as JSON; Python reads NaN and Infinity in it."""
     measured = f'{{"score": {score}, "seconds": {seconds}, "seeds": {seeds}}}'
-    return f'{{"history_version": 2, "suite": "quick", "date": "2026-01-01", "cells": {{"{cell}": {measured}}}}}'
+    return (
+        f'{{"history_version": 2, "suite": "quick", "date": "2026-01-01", "cells": {{"{cell}": {measured}}}}}'
+    )
 
 
 def test_a_line_that_is_sound_is_read(tmp_path):
     """The damaged ones below differ from it in one place."""
     path = tmp_path / "history.jsonl"
     path.write_text(line_of("reviews/full/owner/name"))
-    assert history.trend(history.read(path), "quick").blocks[0].rows[0].labels == ("reviews", "full", "owner/name")
+    assert history.trend(history.read(path), "quick").blocks[0].rows[0].labels == (
+        "reviews",
+        "full",
+        "owner/name",
+    )
 
 
 def test_a_history_that_is_a_link_is_not_written_through(tmp_path):
