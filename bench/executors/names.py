@@ -5,3 +5,6 @@ from __future__ import annotations
 from typing import Literal
 
 ExecutorName = Literal["process", "inline", "ray"]
+
+MOST_THREADS = 4096
+"""Of the CPU, for a cell."""
