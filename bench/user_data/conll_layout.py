@@ -15,6 +15,7 @@ from pathlib import Path
 from bench.contracts import BenchError
 from bench.text import counted
 from bench.user_data.conll import DOCUMENT, Columns, Sentence
+from bench.user_data.conll_columns import global_columns, named_columns, other_tags
 from bench.user_data.encodings import Encoding, encoding_of
 from bench.user_data.literals import words_of
 from bench.user_data.tagging import OUTSIDES
@@ -53,30 +54,35 @@ def open_conll(
     notes: list[str] = [encoding.note] if encoding.note else []
     indexed = columns.width > 2 and statistics.words > 0 and statistics.counting >= 0.95 * statistics.words
     columns = replace(columns, indexed=indexed, word=1 if indexed else 0, tag=columns.width - 1)
-    names = statistics.first[1]
+    plus = global_columns(columns)
+    names = plus or statistics.first[1]
+    if plus:
+        columns = named_columns(columns, plus)
     for role, place in (("words", "word"), ("tags", "tag")):
         if given.get(role):
             columns = replace(columns, **{place: _column_index(given[role], role, columns, names)})
     columns = _apart(columns, given)
     tags = _tags(columns)
-    head = _is_header(names, columns, tags)
+    head = not plus and _is_header(names, columns, tags)
     if head:
         columns = replace(columns, header=statistics.first[0])
         tags[names[columns.tag]] -= 1
         notes.append(f"line {statistics.first[0]} names the columns ({' '.join(names)[:60]}) and is left out")
-    elif any(given.get(role) and not _is_number(given[role]) for role in ("words", "tags")):
+    elif not plus and any(given.get(role) and not _is_number(given[role]) for role in ("words", "tags")):
         raise BenchError(
             f"{path.name} has no line that names its columns: choose them by number, such as --tags "
             f"{columns.width}",
             code="unknown-column",
         )
     columns = replace(columns, known=frozenset(tag for tag, count in tags.items() if count))
-    if columns.width == 10 and indexed and not given.get("tags"):
+    if columns.width == 10 and indexed and not plus and not given.get("tags"):
         raise BenchError(
             f"{path.name} has the 10 columns of CoNLL-U, none of which is for entities: choose one with --tags",
             code="implausible-tags",
         )
     notes += _notes(columns, statistics, given)
+    if not given.get("tags"):
+        notes += other_tags(columns)
     return columns, notes, +tags
 
 
