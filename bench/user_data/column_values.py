@@ -7,16 +7,19 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 from bench.user_data.labels import as_number
 
 MOST = 1_000  # distinct values that are remembered; beyond them a column holds no labels
+DIGITS = 30  # characters of a number
+FIRST = frozenset("+-.,0123456789\u2212")  # what it starts with
 LONGEST = 200  # characters of a cell above which it is no label
 
 
 @dataclass
 class ColumnValues:
-    """The cells of a column that were added so far. filled: those that are not blank; of these numbers, fractions."""
+    """The cells of a column so far. filled: those that are not blank; numbers, fractions: of these."""
 
     counts: Counter[str] = field(default_factory=Counter)
     filled: int = 0
@@ -26,14 +29,16 @@ class ColumnValues:
 
     def add(self, cell: str) -> None:
         cell = cell.strip()
-        self.texts += len(cell) > LONGEST
-        if len(self.counts) <= MOST and len(cell) <= LONGEST:
+        if len(cell) > LONGEST:
+            self.texts += 1
+        elif len(self.counts) <= MOST and not self.texts:
             self.counts[cell] += 1
         if cell:
+            checked = self.filled - self.numbers < 2  # with two others nothing depends on it
             self.filled += 1
-            number = is_number(cell)
-            self.numbers += number
-            self.fractions += number and bool(set(".,") & set(cell))
+            if checked and is_number(cell):
+                self.numbers += 1
+                self.fractions += "." in cell or "," in cell
 
     @property
     def repeats(self) -> bool:
@@ -55,4 +60,11 @@ class ColumnValues:
 
 def is_number(cell: str) -> bool:
     """Whether a cell is a number with a decimal point or comma."""
-    return cell[:1] in "+-.,0123456789\u2212" and as_number(cell.replace(",", ".")) is not None
+    if len(cell) > DIGITS or cell[:1] not in FIRST:
+        return False
+    return (cell.isdecimal() and cell.isascii()) or _is_number(cell)
+
+
+@lru_cache(maxsize=10_000)
+def _is_number(cell: str) -> bool:
+    return as_number(cell.replace(",", ".")) is not None

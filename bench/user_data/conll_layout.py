@@ -21,6 +21,7 @@ from bench.user_data.literals import words_of
 from bench.user_data.tagging import OUTSIDES
 from bench.user_data.text_files import lines_of
 
+WIDEST = 10_000  # columns that no file has
 PEEK = 1_000  # lines from which the separator is guessed
 TAG = re.compile(r"O|[BIESLUMWbieslumw]([-_:].+)?|.+[-_:][BIESLUM]")
 HEADER = re.compile(r"(ne|pos|.*(tag|label|ner|entity|entities|iob|bio).*)", re.IGNORECASE)
@@ -126,12 +127,23 @@ def looks_tagged(path: Path, encoding: Encoding) -> bool:
     return bool(blank and rows) and len(last) >= 0.9 * len(rows) and tagged >= 0.5 * len(rows)
 
 
+def is_divided(path: Path, encoding: Encoding) -> bool:
+    """Whether nearly all lines of a file have the same columns, with blank lines between them as between sentences."""
+    lines = list(itertools.islice(lines_of(path, encoding), PEEK))
+    rows = [line for line in lines if line.strip() and not line.startswith(("#", DOCUMENT))]
+    tabs = sum("\t" in line for line in rows) > len(rows) / 2
+    widths = Counter(len(line.split("\t") if tabs else words_of(line)) for line in rows)
+    width, count = widths.most_common(1)[0] if widths else (1, 0)
+    blank = sum(not line.strip() for line in lines[1:-1])
+    return blank > 0 and width > 1 and count >= 0.9 * len(rows)
+
+
 def _column_count(path: Path, encoding: Encoding) -> Columns:
     """The separator and how many columns most lines have. BenchError where most have one."""
     lines = [line for line in itertools.islice(lines_of(path, encoding), PEEK) if line.strip(" \t")]
     plain = [line for line in lines if not line.startswith(("#", DOCUMENT))] or lines
     tabs = sum("\t" in line for line in plain) > len(plain) / 2
-    columns = Columns(path, encoding, tabs, 2)
+    columns = Columns(path, encoding, tabs, WIDEST)
     widths = Counter(len(columns.cut(line)) for line in plain)
     width = widths.most_common(1)[0][0] if widths else 2
     if tabs and width > 2 and all(not (cells := columns.cut(line))[-1:] or not cells[-1] for line in plain):

@@ -17,7 +17,7 @@ from bench.user_data import folders, tables
 from bench.user_data.annotations import plain_table
 from bench.user_data.brat import brat_tables
 from bench.user_data.class_folders import class_tables
-from bench.user_data.conll_layout import looks_tagged, open_conll
+from bench.user_data.conll_layout import is_divided, looks_tagged, open_conll
 from bench.user_data.delimited import read_delimited
 from bench.user_data.encodings import Encoding, encoding_of, start_of
 from bench.user_data.nested import with_nested
@@ -148,7 +148,11 @@ def open_file(path: Path, data: UserData) -> Source:
         return _of_table(_labelled_lines(path, encoding))
     if suffix in JSON or (JSON_START.match(first) and suffix not in COLUMNS):
         return _json(path, encoding, suffix)
-    if suffix in COLUMNS or looks_tagged(path, encoding):
+    if (
+        suffix in COLUMNS
+        or looks_tagged(path, encoding)
+        or (data.adapter == "ner" and is_divided(path, encoding))
+    ):
         return _columns(path, encoding, data)
     if suffix in DELIMITED or any(delimiter in first for delimiter in DELIMITERS):
         return _of_table(read_delimited(path, encoding))

@@ -75,7 +75,7 @@ def _said_of_labels(plain: ReadingRules, rows: Numbered) -> list[str]:
     """What was done to the cells of labels, in words."""
     cells = [plain.value(row, "label") for _, row in rows]
     said = []
-    if any(single_label(cell) is not cell for cell in cells):
+    if any(single_label(cell) is not cell and cell != [] for cell in cells):
         said.append("labels are lists of one: each is read as the label in it")
     changed = sum(as_label(single_label(cell)) != as_text(single_label(cell)) for cell in cells)
     if changed:

@@ -23,6 +23,8 @@ from bench.user_data.text_files import raw_lines
 DELIMITERS = (",", ";", "\t", "|")
 NAMES = {"\t": "tabs", ",": "commas", ";": "';'", "|": "'|'"}
 PEEK = 500  # lines from which the separator is guessed
+RARE = 0.1  # cells per row that start with a quotation mark, where it hardly quotes
+DIVIDING = 0.4  # share of blank lines below which they divide rows, not each from the next
 TOLD = 0.5  # share of rows that must have as many cells as the header where another separator cuts them alike
 WAY_OUT = "a text with the separator, a line break or a quotation mark needs quotes around it"
 
@@ -108,6 +110,12 @@ def layout_of(path: Path, encoding: Encoding) -> tuple[Layout, list[str]]:
         usual = "\t" if path.name.lower().removesuffix(".gz").endswith((".tsv", ".tab")) else ","
         if delimiter != usual and delimiter in start[skip]:
             notes.append(f"columns are separated by {NAMES.get(delimiter, repr(delimiter))}")
+    lines = start[skip + 1 : -1]
+    blank = sum(not line.strip() for line in lines)
+    if 1 < blank < DIVIDING * len(lines):
+        notes.append(
+            "look: blank lines divide the rows: if these are the words and tags of sentences, say --adapter ner"
+        )
     layout = Layout(path, encoding, delimiter, skip, blanks=_blanks_before_quotes(start[skip:], delimiter))
     if layout.blanks:
         notes.append("blanks stand between separators and quotation marks: they are no part of a cell")
@@ -187,13 +195,15 @@ def _with_quotes_as_text(layout: Layout, notes: list[str]) -> tuple[Layout, list
         return escaped, [*notes, 'a quote inside a text is written \\": it is read so']
     plain = replace(layout, quotes=False)
     widths: Counter[int] = Counter()
-    opened = closed = 0
+    rows = opened = closed = 0
     for _, cells, _ in plain.records():
+        rows += 1
         widths[len(cells)] += 1
         started = [cell.strip() for cell in cells if cell.startswith('"')]
         opened += len(started)
         closed += sum(len(cell) > 1 and cell.endswith('"') for cell in started)
-    if len(widths) == 1 and next(iter(widths)) > 1 and closed <= opened / 2:
+    rare = opened <= RARE * rows or closed <= opened / 2
+    if len(widths) == 1 and next(iter(widths)) > 1 and rare:
         reason = reason or f"the quoted text in line {joined:,} would join two cells"
         return plain, [*notes, f'a " is read as text, not as a quote: {reason}']
     if joined:

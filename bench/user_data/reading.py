@@ -275,7 +275,7 @@ def _divided(rows: Sequence[Any], fractions: Mapping[str, float]) -> tuple[dict[
         different = len(set(map(content, rows)))
         repeated = f", of {counted(different, 'text')} that stay together," if different < len(rows) else ""
         raise BenchError(
-            f"{counted(len(rows), 'row')}{repeated} give no {empty} rows: give more rows, or more groups",
+            f"{counted(len(rows), 'row')}{repeated} cannot give {empty} rows: give more rows, or more groups",
             code="too-few-rows",
         )
     return cut, how

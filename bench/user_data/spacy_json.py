@@ -20,8 +20,8 @@ def is_spacy(value: Any) -> bool:
 
 
 def spacy_table(value: list[Any], where: str, notes: tuple[str, ...] = ()) -> RawTable:
-    """A row for each sentence, of words and tags; or, where no token has a tag, a row for each paragraph, of a text and
-    its categories."""
+    """A row for each sentence, of words and tags; or, where no token has a tag, a row for each paragraph, of a text
+    and its categories."""
     sentences = [sentence for paragraph in _paragraphs(value) for sentence in paragraph["sentences"]]
     rows: list[RawRow] = [row for sentence in sentences if (row := _tagged(sentence))]
     said = ["spaCy's training format: a row for each sentence"]

@@ -250,3 +250,33 @@ def test_a_text_called_data_is_read_with_its_spans_or_its_label(tmp_path: Path) 
     labels = [{"id": n, "data": text, "label": label} for n, (text, label) in enumerate(ROWS)]
     found = opened(written(json_lines(labels), tmp_path, "b.jsonl"))
     assert [(row.text, row.label) for row in all_rows(found)] == ROWS
+
+
+def test_a_file_with_rare_quotation_marks_around_texts_is_read_as_it_stands(tmp_path: Path) -> None:
+    """As a collection of short messages has them: a few texts are in marks, and one mark does not close."""
+    rows = [(label, text) for text, label in ROWS]
+    rows[3], rows[8], rows[9] = ("good", '"fine"'), ("bad", '"it" was'), ("good", '"also fine"')
+    content = "".join(f"{label}\t{text}\n" for label, text in rows)
+    found = opened(written(content, tmp_path, "sms.tsv"), text="2", label="1")
+    assert [(row.label, row.text) for row in all_rows(found)] == rows
+
+
+def test_a_tab_at_the_end_of_some_lines_is_no_column(tmp_path: Path) -> None:
+    content = conll(lambda word, tag: f"{word}\t{tag}\t\t" if word == "ran" else f"{word}\t{tag}")
+    assert tagged(opened(written(content, tmp_path, "a.conll"))) == SENTENCES
+
+
+def test_types_without_places_in_a_table_are_tags_where_the_adapter_says_so(tmp_path: Path) -> None:
+    """As the corpora of GUM are: a table by its name, where most words are in entities."""
+    lines = ["\n".join(f"{word}\t{tag[2:] or 'O'}" for word, tag in sentence) for sentence in SENTENCES]
+    path = written("\n\n".join(lines) + "\n", tmp_path, "news.tsv")
+    assert tagged(opened(path, adapter="ner")) == SENTENCES
+    assert said(opened(path, text="1", label="2"), "look: blank lines divide the rows")
+
+
+def test_folders_of_data_sets_are_no_folders_of_texts(tmp_path: Path) -> None:
+    for topic in ("climate", "atheism"):
+        (tmp_path / topic).mkdir()
+        for part in ("train_text", "train_labels", "test_text"):
+            written("0\n1\n", tmp_path / topic, f"{part}.txt")
+    assert refused(tmp_path).code == "no-train-split"

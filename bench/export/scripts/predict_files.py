@@ -223,8 +223,8 @@ def _csv_rows(file: str, text: str) -> list[list[str]]:
     for number, row in enumerate(rows[1:], 1):
         if any(cell.strip() for cell in row[len(names) :]):
             stop(
-                f"{file}, row {number}: it has {len(row)} cells, and the first line names {len(names)}: a text with "
-                f"the separator needs quotes around it"
+                f"{file}, row {number}: it has {len(row)} cells, and the first line names {len(names)}: a text "
+                "with the separator needs quotes around it"
             )
     return [names, *rows[1:]] if rows else [[]]
 
