@@ -128,7 +128,7 @@ def looks_tagged(path: Path, encoding: Encoding) -> bool:
 
 
 def is_divided(path: Path, encoding: Encoding) -> bool:
-    """Whether nearly all lines of a file have the same columns, with blank lines between them as between sentences."""
+    """Whether nearly all lines of a file have the same columns, and blank lines stand between some of them."""
     lines = list(itertools.islice(lines_of(path, encoding), PEEK))
     rows = [line for line in lines if line.strip() and not line.startswith(("#", DOCUMENT))]
     tabs = sum("\t" in line for line in rows) > len(rows) / 2
