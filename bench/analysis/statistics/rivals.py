@@ -71,7 +71,11 @@ class RivalPair:
     @property
     def p(self) -> float:
         """Two-sided, of this comparison alone; made anew for each call."""
-        return self.exact if self.exact is not None else Pair(self.difference, self.noise(), np.empty(0)).p
+        return self.exact if self.exact is not None else self.p_by(self.noise())
+
+    def p_by(self, noise: Noise) -> float:
+        """As `p`, where the noise is at hand."""
+        return Pair(self.difference, noise, np.empty(0), self.exact).p
 
     @property
     def draws(self) -> int:

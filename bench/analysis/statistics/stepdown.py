@@ -1,14 +1,16 @@
 """The correction of `familywise` for a hundred thousand pairs: the same numbers, to the last bit, with less work.
 
-Pairs whose p value is surely TAU or more come first. Where the smallest p value of every draw over them is TAU at
-most, and TAU times their number is 1 at least, the adjusted p value of each of them is 1, whatever its own. Only
-those draws of a pair are tested that may lower the smallest p value of a draw: bounds on the noise (`floors`) tell
-which, a row of pairs at a time.
+Pairs whose p value is surely at some level or above it are set aside. Where the smallest p value of every draw over
+them is at most that level, and the level times their number is 1 at least, the adjusted p value of each of them is 1,
+whatever its own. The level falls as long as that holds. Only those draws of a pair are tested that may lower the
+smallest p value of a draw: bounds on the noise (`floors`) tell which, a row of pairs at a time. The rows of the other
+pairs are independent, so several processes share them.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -23,8 +25,13 @@ from bench.analysis.statistics.familywise import (
 from bench.analysis.statistics.floors import SAFE
 from bench.analysis.statistics.noise import Noise
 from bench.analysis.statistics.rivals import RivalPair
+from bench.analysis.workers import mapped
 
 TAU = 0.2
+"""The level to begin with."""
+SURELY = 1 + 1e-9  # more than rounding
+WORTH = 10_000
+"""Pairs that are worth a process."""
 MIDDLE = 1  # of SHARES: the spread by which pairs are searched for the largest draws
 
 
@@ -32,25 +39,47 @@ def corrected_rivals(family: Sequence[RivalPair]) -> Corrected:
     """As `corrected`, which makes the noise and the draws of every pair."""
     if not family or all(pair.exact is not None for pair in family):
         return corrected(family)
-    spared = np.array([pair.exact is None and pair.floor >= TAU for pair in family])
-    p = np.array([TAU if spare else pair.p for pair, spare in zip(family, spared, strict=True)])
-    upper, smallest = p >= TAU, np.ones(family[0].draws)
-    if TAU * np.count_nonzero(upper) >= 1:
-        smallest = _lowest([family[place] for place in np.flatnonzero(upper).tolist()])
-    if (smallest > TAU).any():  # too few pairs: each by its own
-        for place in np.flatnonzero(spared).tolist():
-            p[place] = family[place].p
-        upper, smallest = np.zeros(len(family), dtype=bool), np.ones(family[0].draws)
-    found, own = np.ones(len(family)), np.flatnonzero(~upper)
-    lowest = _Lowest(smallest)
-    may_lower = dict(
-        zip(own.tolist(), _may_lower([family[place] for place in own.tolist()], lowest.reached), strict=True)
-    )
-    for place in own[np.argsort(-p[own], kind="stable")].tolist():  # from the least significant
-        if may_lower[place]:
-            lowest.look(family[place])
-        found[place] = share_below(lowest.smallest, float(p[place]))
-    return concluded(p, found, lowest.smallest)
+    aside = _set_aside(family)
+    p, found = np.full(len(family), aside.level), np.ones(len(family))
+    own = np.flatnonzero(~aside.members).tolist()
+    seen = _seen_rows([family[place] for place in own], aside.lowest.reached)
+    p[own] = [value for row in seen for value in row.p]
+    lower = {own[number]: draws for row in seen for number, draws in row.lower.items()}
+    smallest = aside.lowest.smallest
+    for place in sorted(own, key=lambda place: -p[place]):  # from the least significant
+        if place in lower:
+            places, null = lower[place]
+            smallest[places] = np.minimum(smallest[places], null)
+        found[place] = share_below(smallest, float(p[place]))
+    return concluded(p, found, smallest)
+
+
+@dataclass(frozen=True)
+class _Aside:
+    """The pairs whose adjusted p value is 1 [pairs], the level that their own p values reach, and the smallest of
+    each draw over them."""
+
+    members: np.ndarray
+    level: float
+    lowest: _Lowest
+
+
+def _set_aside(family: Sequence[RivalPair]) -> _Aside:
+    """As many pairs as bounds allow; none where they are too few to decide."""
+    floors = np.array([0.0 if pair.exact is not None else pair.floor for pair in family])
+    level, lowest = TAU, _Lowest(np.ones(family[0].draws))
+    members = more = floors >= level
+    while more.any():
+        pairs = [family[place] for place in np.flatnonzero(more).tolist()]
+        if more is members:
+            lowest.begin(pairs)
+        lowest.look(pairs)
+        reached = max(float(lowest.smallest.max()), SURELY / np.count_nonzero(members))
+        if reached > level:  # at the first time alone: both fall
+            return _Aside(np.zeros(len(family), dtype=bool), level, _Lowest(np.ones(family[0].draws)))
+        level, more = reached, (floors >= reached) & ~members
+        members = members | more
+    return _Aside(members, level, lowest)
 
 
 class _Lowest:
@@ -61,12 +90,21 @@ class _Lowest:
         self.smallest = smallest
         self.reached = deviations(smallest)
 
-    def look(self, pair: RivalPair) -> None:
-        """At the draws of a pair that may have a smaller p value."""
-        if (near := _near([pair], self.reached)[0]).any():
-            self.take(pair, pair.noise(), near)
+    def begin(self, pairs: Sequence[RivalPair]) -> None:
+        """With the pair that has the largest difference of each draw, by its noise. After those, few draws are left
+        that may have a smaller p value."""
+        farthest = _farthest(pairs)
+        for place in np.unique(farthest).tolist():
+            self._take(pairs[place], pairs[place].noise(), farthest == place)
 
-    def take(self, pair: RivalPair, noise: Noise, places: np.ndarray) -> None:
+    def look(self, pairs: Sequence[RivalPair]) -> None:
+        """At every pair with a draw that may have a smaller p value."""
+        for _, row in _rows(pairs):
+            near = _near(row, self.reached)
+            for place in np.flatnonzero(near.any(1)).tolist():
+                self._take(row[place], row[place].noise(), near[place])
+
+    def _take(self, pair: RivalPair, noise: Noise, places: np.ndarray) -> None:
         """The draws of a pair at these places [draws]."""
         p = _null_p(pair, noise, places)
         lower = p < self.smallest
@@ -74,19 +112,32 @@ class _Lowest:
         self.reached[:, lower] = deviations(p[lower])
 
 
-def _lowest(pairs: Sequence[RivalPair]) -> np.ndarray:
-    """The smallest p value of each draw over these pairs [draws]. The pair with the largest difference of each
-    draw, by its noise, goes first; after those, few draws are left that may have a smaller one."""
-    found, farthest = _Lowest(np.ones(pairs[0].draws)), _farthest(pairs)
-    noises = {place: pairs[place].noise() for place in np.unique(farthest).tolist()}
-    for place, noise in noises.items():
-        found.take(pairs[place], noise, farthest == place)
-    for start, row in _rows(pairs):
-        near = _near(row, found.reached)
-        for place in np.flatnonzero(near.any(1)).tolist():
-            noise = noises.get(start + place) or row[place].noise()
-            found.take(row[place], noise, near[place])
-    return found.smallest
+@dataclass(frozen=True)
+class _Seen:
+    """A row of pairs: their p values; and by the place of a pair, its draws that may have the smallest p
+    value, with these p values."""
+
+    p: list[float]
+    lower: dict[int, tuple[np.ndarray, np.ndarray]]
+
+
+def _seen_rows(pairs: Sequence[RivalPair], reached: np.ndarray) -> list[_Seen]:
+    rows = list(_rows(pairs))
+    least = -(-WORTH * len(rows) // max(len(pairs), 1))
+    return mapped(lambda row: _seen(*row, reached), rows, least)
+
+
+def _seen(start: int, row: Sequence[RivalPair], reached: np.ndarray) -> _Seen:
+    """start: the place of the first pair."""
+    near = _near(row, reached)
+    p, lower = [], {}
+    for number, pair in enumerate(row):
+        noise = pair.noise()
+        p.append(pair.p_by(noise))
+        if near[number].any():
+            places = np.flatnonzero(near[number])
+            lower[start + number] = places, _null_p(pair, noise, near[number])[places]
+    return _Seen(p, lower)
 
 
 def _null_p(pair: RivalPair, noise: Noise, places: np.ndarray) -> np.ndarray:
@@ -115,12 +166,6 @@ def _farthest(pairs: Sequence[RivalPair]) -> np.ndarray:
         places = np.where(value > most, start + best, places)
         most = np.maximum(most, value)
     return places
-
-
-def _may_lower(pairs: Sequence[RivalPair], reached: np.ndarray) -> np.ndarray:
-    """Whether any draw of a pair is near a smallest p value [pairs]."""
-    found = [_near(row, reached).any(axis=1) for _, row in _rows(pairs)]
-    return np.concatenate(found) if found else np.zeros(0, dtype=bool)
 
 
 def _near(row: Sequence[RivalPair], reached: np.ndarray) -> np.ndarray:
