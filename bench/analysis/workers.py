@@ -1,9 +1,9 @@
 """Work on the groups of a large run, split over the processors.
 
-Python runs one thread at a time, so each share of the items has a process of its own: a copy of this one (fork), which
-has in memory whatever the work reads. A result is the same in any process, and results come back in the order of their
-items, so nothing depends on the number of processes. Where a process fails, this one does its share again: an error
-is raised as if there were no other process.
+Python runs one thread at a time, so each share of the items has a process of its own: a copy of this one (fork),
+which has in memory whatever the work reads. A result is the same in any process, and results come back in the order
+of their items, so nothing depends on the number of processes. Where a process fails, this one does its share again:
+an error is raised as if there were no other process.
 """
 
 from __future__ import annotations

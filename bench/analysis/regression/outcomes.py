@@ -17,8 +17,9 @@ if TYPE_CHECKING:
 
 
 class Outcomes(Mapping[str, bytes]):
-    """A digest of every column of outcomes, made where it is asked for. The columns that the metric reads come first,
-    the predicted before the given: two seeds that differ nearly always do so there, and the others need no look."""
+    """A digest of every column of outcomes, made where it is asked for. The columns that the metric reads come
+    first, the predicted before the given: two seeds that differ nearly always do so there, and the others need no
+    look."""
 
     def __init__(self, columns: Columns, metric: Metric) -> None:
         read = needed((metric,))
