@@ -38,7 +38,7 @@ class Happened:
 def load(name: str) -> list[Happened]:
     """A recorded run, in the order in which its cells ended."""
     value = json.loads((FIXTURES / f"{name}.json").read_text(encoding="utf-8"))
-    recipes = {task: Recipe(**fields) for task, fields in value["recipes"].items()}
+    recipes = {task: _recipe(fields) for task, fields in value["recipes"].items()}
     machine = Machine(**value["machine"])
     found: list[Happened] = []
     groups: set[tuple[str, str]] = set()
@@ -84,6 +84,13 @@ def dump(run: Path) -> str:
     ]
     head = json.dumps({"suite": store.suite(), "machine": kept, "recipes": recipes}, indent=1)
     return head.removesuffix("\n}") + ',\n "cells": [\n  ' + ",\n  ".join(cells) + "\n ]\n}\n"
+
+
+def _recipe(fields: dict[str, Any]) -> Recipe:
+    """The recipe with these fields; JSON has lists where it has tuples."""
+    return Recipe(
+        **{name: tuple(value) if isinstance(value, list) else value for name, value in fields.items()}
+    )
 
 
 def _changed(recipe: Recipe) -> dict[str, Any]:
