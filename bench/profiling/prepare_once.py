@@ -60,7 +60,7 @@ def main(given: dict[str, Any]) -> dict[str, Any]:
     from bench.registry import Registry, discover
 
     names = {field.name for field in dataclasses.fields(Recipe)}
-    fields = {
+    fields: dict[str, Any] = {
         name: tuple(value) if isinstance(value, list) else value for name, value in given["recipe"].items()
     }
     if unknown := sorted(fields.keys() - names):
