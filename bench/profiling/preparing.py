@@ -28,14 +28,14 @@ from bench.runs.provenance import ROOT
 
 ROUNDS = 3  # that count; one before them fills caches
 COLUMNS = (
-    Column("rows", "read rows", "seconds"),
-    Column("hashes", "hash them", "seconds"),
-    Column("tokens", "tokenise", "seconds"),
-    Column("encoder", "load encoder", "seconds"),
-    Column("model", "set up model", "seconds"),
-    Column("rest", "the rest", "seconds"),
-    Column("whole", "prepare", "seconds"),
-    Column("wall", "on the clock", "seconds"),
+    Column("rows", "read rows", "milliseconds"),
+    Column("hashes", "hash them", "milliseconds"),
+    Column("tokens", "tokenise", "milliseconds"),
+    Column("encoder", "load encoder", "milliseconds"),
+    Column("model", "set up model", "milliseconds"),
+    Column("rest", "the rest", "milliseconds"),
+    Column("whole", "prepare", "milliseconds"),
+    Column("wall", "on the clock", "milliseconds"),
     Column("ratio", "× the older", "times"),
 )
 PARTS = ("rows", "hashes", "tokens", "encoder", "model")
@@ -68,6 +68,8 @@ def profile(request: Request, against: Path | None = None) -> Table:
     for number in range(1 + ROUNDS):
         for line in lines if number % 2 == 0 else lines[::-1]:
             found = _once(line, request, registry.sources.local)
+            said = f"{found['whole']:.2f} s" if number else "caches are filled"
+            print(f"{line.name}, {line.cell.task}: {said}", file=sys.stderr, flush=True)
             if number:
                 line.turns.append(found)
     return table(lines, machine_fingerprint(describe(choose_device(request.device, request.threads))))
@@ -88,8 +90,8 @@ def table(lines: Sequence[Line], machine: str) -> Table:
         COLUMNS,
         tuple(blocks),
         (
-            f"CPU seconds of a process and all of its threads; medians of {len(lines[0].turns)} new processes, in "
-            "turns. Each has imported the libraries, loaded the encoder once and read the rows before, as a run "
+            f"Milliseconds of CPU time of a process and all of its threads; medians of {len(lines[0].turns)} new "
+            "processes, in turns. Each has imported the libraries, loaded the encoder once and read the rows before, as a run "
             "does before its first cell. On the clock: what passed meanwhile.",
             f"Machine: {machine}.",
         ),
@@ -99,10 +101,9 @@ def table(lines: Sequence[Line], machine: str) -> Table:
 
 def _row(line: Line, base: float | None) -> Row:
     values: dict[str, float | None] = {
-        column.name: line.seconds(column.name) for column in COLUMNS if column.name != "ratio"
+        column.name: 1000 * line.seconds(column.name) for column in COLUMNS if column.unit == "milliseconds"
     }
-    whole = values["whole"]
-    values["ratio"] = whole / base if whole is not None and base else None
+    values["ratio"] = line.seconds("whole") / base if base else None
     return Row((line.name,), tuple(Entry(values[column.name]) for column in COLUMNS))
 
 

@@ -55,14 +55,17 @@ def test_the_table_has_medians_and_what_this_checkout_takes_of_the_older_one(toy
     names = [column.name for column in found.columns]
     for block in found.blocks:
         new, old = (dict(zip(names, (e.value for e in row.entries), strict=True)) for row in block.rows)
-        assert (new["whole"], new["rows"], new["tokens"]) == (1.5, 0.75, 0.0)
-        assert new["rest"] == pytest.approx(0.5)
-        assert (old["whole"], old["ratio"]) == (3.5, 1.0)
+        assert (new["whole"], new["rows"], new["tokens"]) == (1500.0, 750.0, 0.0)
+        assert new["rest"] == pytest.approx(500.0)
+        assert (old["whole"], old["ratio"]) == (3500.0, 1.0)
         assert new["ratio"] == pytest.approx(1.5 / 3.5)
     assert found.notes[-1] == "Machine: abacus."
 
 
-def test_checkouts_take_turns_on_every_task(on_toys: Request, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_checkouts_take_turns_on_every_task(
+    on_toys: Request, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Each is told as it ends: on a busy machine all of them take a while."""
     order: list[tuple[str, Path]] = []
 
     def once(line: Line, *_: object) -> dict[str, float]:
@@ -80,6 +83,10 @@ def test_checkouts_take_turns_on_every_task(on_toys: Request, monkeypatch: pytes
     assert order == [*pairs, *pairs[::-1], *pairs]
     assert [block.title for block in found.blocks] == tasks
     assert "2 new processes" in found.notes[0]
+    told = capsys.readouterr().err.splitlines()
+    assert len(told) == 3 * len(pairs)
+    assert told[0].endswith("movie-sentiment: caches are filled")
+    assert told[-1].endswith("squad: 1.00 s")
 
 
 def test_a_process_that_fails_is_one_line(on_toys: Request, monkeypatch: pytest.MonkeyPatch) -> None:
