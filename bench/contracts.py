@@ -647,6 +647,29 @@ class Recipe:
         return BenchError(f"recipe.{name} is {value}; it {rule}", code="wrong-recipe")
 
 
+class _List(list[Any]):
+    """A list among the options of a strategy, as a part of keys: nobody changes it."""
+
+    def __hash__(self) -> int:  # pyright: ignore[reportIncompatibleVariableOverride]
+        return hash(tuple(self))
+
+
+class _Table(dict[str, Any]):
+    """A table among the options of a strategy, as a part of keys: nobody changes it."""
+
+    def __hash__(self) -> int:  # pyright: ignore[reportIncompatibleVariableOverride]
+        return hash(frozenset(self.items()))
+
+
+def _hashable(value: Any) -> Any:
+    """A value of a suite's file that equals the given one and can be a part of a key."""
+    if isinstance(value, list):
+        return _List(map(_hashable, value))
+    if isinstance(value, dict):
+        return _Table((name, _hashable(item)) for name, item in value.items())
+    return value
+
+
 @dataclass(frozen=True)
 class Cell:
     """One measurement: a strategy on a task with a backbone and a seed, under a recipe."""
@@ -658,6 +681,11 @@ class Cell:
     seed: int
     recipe: Recipe
     options: tuple[tuple[str, Any], ...] = ()  # the strategy's fields that the suite sets
+
+    def __post_init__(self) -> None:
+        if self.options:
+            options = tuple((name, _hashable(value)) for name, value in self.options)
+            object.__setattr__(self, "options", options)
 
     @property
     def id(self) -> str:
@@ -682,7 +710,11 @@ def digest(value: Any) -> str:
     def plain(item: Any) -> Any:
         if dataclasses.is_dataclass(item) and not isinstance(item, type):
             return set_values(item)
-        raise TypeError(f"cannot digest a {type(item).__name__}")
+        raise BenchError(
+            f"an option is a {type(item).__name__} ({item!s:.60}): give numbers, text, true or false, or lists and "
+            "tables of them",
+            code="wrong-option",
+        )
 
     text = json.dumps(value, sort_keys=True, default=plain, ensure_ascii=False, separators=(",", ":"))
     return hashlib.sha256(text.encode()).hexdigest()[:16]

@@ -83,8 +83,8 @@ class Plugins:
         A name that is none of a strategy may stand for one with other options: `base` among them names it."""
         values = dict(options)
         base = values.pop("base", PEFT if name not in self.strategies and PEFT in values else name)
-        if base not in self.strategies:
-            raise unknown("strategy", str(base), self.strategies)
+        if not isinstance(base, str) or base not in self.strategies:
+            raise unknown("strategy", str(base)[:80], self.strategies)
         cls = self.strategies[base]
         if base != name and (name in self.strategies or not is_name(name)):
             why = "is taken by another strategy" if name in self.strategies else "cannot be a folder"
@@ -124,7 +124,7 @@ class Registry:
 
     plugins: Plugins
     sources: Sources = field(default_factory=Sources)
-    _strategies: dict[tuple[str, Any], tuple[Strategy, list[Any]]] = dataclasses.field(
+    _strategies: dict[tuple[str, str], tuple[Strategy, list[Any]]] = dataclasses.field(
         default_factory=dict, repr=False
     )
     _tasks: dict[str, Task] = field(default_factory=dict, repr=False)
@@ -226,9 +226,9 @@ class Registry:
 
     def _resolved(self, cell: Cell) -> tuple[Strategy, list[Any]]:
         """The strategy, and what it declares for the fingerprint."""
-        key = cell.strategy, cell.options
+        key = cell.strategy, repr(cell.options)  # True is not 1
         if key not in self._strategies:
-            found = self.plugins.strategy(*key)
+            found = self.plugins.strategy(cell.strategy, cell.options)
             self._strategies[key] = found, identity.declared(found)
         return self._strategies[key]
 

@@ -317,8 +317,8 @@ def cells(suite: Suite, plugins: Plugins, filters: Filters | None = None) -> lis
     recipes = {label: recipe for task in tasks for label, recipe in suite.sized_recipes(task).items()}
     names = dict.fromkeys(task.partition("@")[0] for task in tasks)
     grids = SuiteGrids(suite.name, suite.grid, suite.tasks).of_tasks(names, filters)
-    if (filters.seeds or 1) > MOST_SEEDS:
-        raise BenchError(f"{filters.seeds} seeds: a suite has at most {MOST_SEEDS:,}", code="too-many-seeds")
+    if filters.seeds is not None and not 1 <= filters.seeds <= MOST_SEEDS:
+        raise BenchError(f"{filters.seeds} seeds: a suite has 1 to {MOST_SEEDS:,}", code="too-many-seeds")
     found: dict[str, Cell] = {}
     for task, recipe in recipes.items():
         head = plugins.task(task).head

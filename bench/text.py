@@ -7,13 +7,17 @@ import math
 import re
 from typing import Any
 
-_RAW = re.compile(r"[\x7f-\x9f\u2028\u2029\ud800-\udfff]")
-"""What JSON may hold as it is, but a terminal would obey, and a file in UTF-8 cannot hold."""
+_OBEYED = r"\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff"
+"""What a terminal would obey, controls of ASCII aside: C1, ends of lines, and marks that turn the words around
+them; and halves of characters, which a file in UTF-8 cannot hold."""
+_RAW = re.compile(f"[{_OBEYED}]")
+_UNPRINTABLE = re.compile(f"[\\x00-\\x1f{_OBEYED}]+")
 
 
 def printable(text: str) -> str:
-    """Text without control characters (terminal escapes among them) and lone surrogates, and on one line."""
-    return re.sub(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]+", " ", text)
+    """Text on one line, without control characters (terminal escapes among them), marks that turn the words around
+    them, and lone surrogates."""
+    return _UNPRINTABLE.sub(" ", text)
 
 
 def clipped(name: str, most: int = 48) -> str:

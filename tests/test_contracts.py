@@ -289,8 +289,9 @@ def test_errors_cross_processes(error: BenchError) -> None:
 
 
 def test_what_cannot_be_digested_is_an_error() -> None:
-    with pytest.raises(TypeError, match="cannot digest a set"):
+    with pytest.raises(BenchError, match="a set") as error:
         digest({"a": {1}})
+    assert error.value.code == "wrong-option"
 
 
 @dataclass(frozen=True)

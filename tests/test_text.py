@@ -10,12 +10,14 @@ import pytest
 from bench.text import clipped, json_text, printable
 
 
-@pytest.mark.parametrize("character", ["\x00", "\x1b", "\n", "\x7f", "\x9b", "\u2028", "\ud800"])
+@pytest.mark.parametrize(
+    "character", ["\x00", "\x1b", "\n", "\x7f", "\x9b", "\u2028", "\u202e", "\u2066", "\ud800"]
+)
 def test_printable_text_has_no_control_character(character: str) -> None:
     assert printable(f"a{character}b") == "a b"
 
 
-@pytest.mark.parametrize("character", ["\x00", "\x1b", "\x7f", "\x9b", "\u2028", "\ud800"])
+@pytest.mark.parametrize("character", ["\x00", "\x1b", "\x7f", "\x9b", "\u2028", "\u202e", "\ud800"])
 def test_json_escapes_control_characters_and_keeps_the_value(character: str) -> None:
     text = json_text({"name": f"é{character}"})
     assert character not in text

@@ -13,6 +13,7 @@ from bench.analysis.tables import model
 from bench.analysis.tables.formats import render
 from bench.runs.folder import Store
 from bench.runs.record import Record
+from bench.text import counted
 
 if TYPE_CHECKING:
     import pandas
@@ -61,7 +62,7 @@ class Results:
 
     def __repr__(self) -> str:
         done = sum(record.status == "done" for record in self.records)
-        return f"{self.path}: {done} of {len(self.records)} cells done"
+        return f"{self.path}: {done} of {counted(len(self.records), 'cell')} done"
 
 
 class Table:

@@ -78,6 +78,7 @@ def _program(
 
 def main() -> None:
     """The program. Exit codes: 0 good, 1 the answer is no, 2 the request was wrong (one line, no traceback)."""
+    _open_standard_streams()
     processes.wait_passively()
     debug = "--debug" in sys.argv[1:]
     sys.argv[1:] = [argument for argument in sys.argv[1:] if argument != "--debug"]
@@ -107,6 +108,22 @@ def main() -> None:
     except OSError as error:
         _abandon_output()
         _refuse(f"{error.filename or 'the output'}: {error.strerror or type(error).__name__}", debug)
+    except RecursionError:
+        _refuse("a file that was read nests its values thousands of levels deep", debug)
+    except MemoryError:
+        _refuse("there is not enough memory for this; finished cells are kept", debug)
+
+
+def _open_standard_streams() -> None:
+    """Give the streams that the caller has closed (`>&-`) to the null device. Else the next file that is opened
+    would get the number of one, and hold what is printed."""
+    for number, name in enumerate(("stdin", "stdout", "stderr")):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # gets the lowest number that is free
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(number, "w" if number else "r", encoding="utf-8", closefd=False))  # noqa: SIM115
 
 
 def _refuse(reason: str, debug: bool) -> NoReturn:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from typing import Annotated
 
@@ -37,4 +38,5 @@ def merge(
     join(stores, into)
     note_completed(into.path, begun="")
     print(summarise(into).text())
-    print(f"\nrecords and predictions: {into.path}/   next: python -m bench table {into.path} --format md")
+    more = f"python -m bench table {shlex.quote(str(into.path))} --format md"
+    print(f"\nrecords and predictions: {into.path}/   next: {more}")

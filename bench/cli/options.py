@@ -9,6 +9,8 @@ from typing import Annotated
 import typer
 
 from bench.cli import completion
+from bench.contracts import LARGEST
+from bench.executors.names import MOST_THREADS
 
 RUN, READ, TRACK = "Run", "Read results", "Track results"
 YOUR_DATA, MEASURE = "Your data", "Measure speed and power"
@@ -33,6 +35,19 @@ RunPath = Annotated[
     ),
 ]
 FormatOption = Annotated[Format, typer.Option("--format", "-f", help="How to print it.")]
+
+
+def number(value: float | None) -> float | None:
+    """A number that an option was given. typer.BadParameter for nan, which is within every range, and for what is
+    beyond LARGEST."""
+    if value is not None and not abs(value) <= LARGEST:
+        raise typer.BadParameter(f"{value:g} is not a number up to {LARGEST:g}")
+    return value
+
+
+Threads = Annotated[
+    int | None, typer.Option(min=1, max=MOST_THREADS, help="CPU threads. Default: torch's choice.")
+]
 
 
 def names(text: str) -> tuple[str, ...]:

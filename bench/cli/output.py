@@ -30,6 +30,8 @@ def put(table: Table, path: Path, mark: str = "table") -> None:
     from bench.runs import atomic_files
 
     try:
+        if path.exists() and not path.is_file():
+            raise BenchError(f"--into {path}: it is no file", code="cannot-read")
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise BenchError(f"--into {path} cannot be read: {error}", code="cannot-read") from error

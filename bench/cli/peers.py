@@ -12,7 +12,7 @@ import typer
 
 from bench.cli import completion
 from bench.cli.listing import Plugin
-from bench.cli.options import MEASURE, Format
+from bench.cli.options import MEASURE, Format, Threads
 from bench.cli.output import console, put, show
 from bench.cli.run import Backbones, Settings, Strategies, Tasks
 from bench.contracts import BenchError
@@ -66,7 +66,7 @@ def peers(
     ] = None,
     plugin: Plugin = None,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:1.")] = "auto",
-    threads: Annotated[int | None, typer.Option(min=1, help="CPU threads. Default: torch's choice.")] = None,
+    threads: Threads = None,
     fresh: Annotated[bool, typer.Option("--fresh", help="Measure everything again.")] = False,
     shown: Annotated[bool, typer.Option("--show", help="Measure nothing; show what was measured.")] = False,
     into: Annotated[

@@ -32,10 +32,12 @@ def power(
             show_default=False,
         ),
     ] = None,
-    trials: Annotated[int, typer.Option(min=1, help="Simulated comparisons of each kind.")] = 200,
-    seeds: Annotated[int, typer.Option(min=1, help="Seeds of a simulated run.")] = 3,
+    trials: Annotated[
+        int, typer.Option(min=1, max=1_000_000, help="Simulated comparisons of each kind.")
+    ] = 200,
+    seeds: Annotated[int, typer.Option(min=1, max=1000, help="Seeds of a simulated run.")] = 3,
     examples: Annotated[
-        int, typer.Option(min=0, help="Test examples of a simulated run; 0: as recorded.")
+        int, typer.Option(min=0, max=1_000_000, help="Test examples of a simulated run; 0: as recorded.")
     ] = 0,
     intervals: Annotated[
         bool,

@@ -10,7 +10,7 @@ import typer
 
 from bench.cli import completion
 from bench.cli.listing import Plugin
-from bench.cli.options import MEASURE, Format, FormatOption
+from bench.cli.options import MEASURE, Format, FormatOption, Threads, number
 from bench.cli.output import show
 from bench.contracts import BenchError
 
@@ -90,9 +90,10 @@ def profile(
             autocompletion=completion.strategies,
         ),
     ] = None,
-    steps: Annotated[int, typer.Option(min=1, help="Measured steps of each strategy.")] = 50,
+    steps: Annotated[int, typer.Option(min=1, max=100_000, help="Measured steps of each strategy.")] = 50,
     limit: Annotated[
-        float, typer.Option(min=1, help="Seconds after which device stops and shows what it has.")
+        float,
+        typer.Option(min=1, callback=number, help="Seconds after which device stops and shows what it has."),
     ] = 150.0,
     against: Annotated[
         Path | None,
@@ -100,7 +101,7 @@ def profile(
     ] = None,
     plugin: Plugin = None,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:1.")] = "auto",
-    threads: Annotated[int | None, typer.Option(min=1, help="CPU threads. Default: torch's choice.")] = None,
+    threads: Threads = None,
     out: Annotated[
         Path | None,
         typer.Option(help="Also save the table as JSON; `report` shows RUN/ledger.json."),

@@ -17,11 +17,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from bench.cli.listing import Plugin
-from bench.cli.options import YOUR_DATA
+from bench.cli.options import YOUR_DATA, Threads, number
 from bench.cli.output import console
 from bench.cli.user_data import read_user_data, run_folder, say_pooling, with_user_data
 from bench.cli.validation import with_validation
-from bench.contracts import BenchError, Cell, Recipe
+from bench.contracts import LARGEST, BenchError, Cell, Recipe
 
 QUIET = 10.0  # seconds between two lines of progress, where the screen cannot be written over
 
@@ -81,7 +81,10 @@ def recommend(
         ),
     ] = Goal.accuracy,
     margin: Annotated[
-        float, typer.Option(min=0.1, help="As good: known to score at most so many points below the best.")
+        float,
+        typer.Option(
+            min=0.1, callback=number, help="As good: known to score at most so many points below the best."
+        ),
     ] = 2.0,
     task: TaskOption = "",
     backbone: Backbone = "minilm",
@@ -98,7 +101,7 @@ def recommend(
     plugin: Plugin = None,
     settings: Settings = None,
     device: Device = "auto",
-    threads: Annotated[int | None, typer.Option(min=1, help="CPU threads.")] = None,
+    threads: Threads = None,
     own: Any = None,  # a UserData or None
 ) -> None:
     """Say which strategy to use on your data, how surely, and at what cost; --export saves the model.
@@ -187,9 +190,12 @@ def check_onnx(asked: bool, folder: Path | None) -> None:
 def seconds_of(text: str) -> float:
     """`90s`, `10m` or `2h` in seconds; a bare number is minutes. BenchError for anything else."""
     match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([smh]?)", text.strip())
-    if not match or not float(match[1]):
-        raise BenchError(f"--budget {text}: write it as 90s, 10m or 2h", "budget-form")
-    return float(match[1]) * {"s": 1, "m": 60, "h": 3600, "": 60}[match[2]]
+    seconds = float(match[1]) * {"s": 1, "m": 60, "h": 3600, "": 60}[match[2]] if match else 0.0
+    if not 0 < seconds <= LARGEST:
+        raise BenchError(
+            f"--budget {text[:60]}: write it as 90s, 10m or 2h, at most {LARGEST / 3600:.0f}h", "budget-form"
+        )
+    return seconds
 
 
 def subject_of(
@@ -268,7 +274,7 @@ def _export(cell: Cell, subject: Subject, folder: Path, where: tuple[str, Path],
     from bench.export.folder import export as save
     from bench.recommend.forecast import training_seconds
     from bench.recommend.views import Everything
-    from bench.text import duration
+    from bench.text import counted, duration
 
     view = Everything(subject.name, subject.own_test).name
     strategy = cell.strategy
@@ -281,7 +287,7 @@ def _export(cell: Cell, subject: Subject, folder: Path, where: tuple[str, Path],
     expected = training_seconds(cell, splits, subject.registry, where[1], where[0])
     budget = ", which no budget limits" if "recommend" in sys.argv[1:2] else ""
     console(stderr=True).print(
-        f"training {strategy} on {rows:,} rows for {folder}: about {duration(expected)}{budget}",
+        f"training {strategy} on {counted(rows, 'row')} for {folder}: about {duration(expected)}{budget}",
         markup=False,
         highlight=False,
     )
@@ -292,7 +298,7 @@ def _export(cell: Cell, subject: Subject, folder: Path, where: tuple[str, Path],
     print(
         f"{found.folder}/: {strategy}, trained on {found.rows:,} {learnt} (the validation rows chose its "
         f"best state); "
-        f"its predictions on {found.checked:,} test rows are the harness's own. "
+        f"its predictions on {counted(found.checked, 'test row')} are the harness's own. "
         f"Try: python {shlex.quote(str(found.folder / 'predict.py'))} {words}"
     )
 

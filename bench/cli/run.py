@@ -15,11 +15,16 @@ import typer
 
 from bench.cli import completion
 from bench.cli.listing import AsJson, Plugin
-from bench.cli.options import RUN
+from bench.cli.options import RUN, Threads, number
 from bench.cli.output import console, note_completed, print_scores
 from bench.cli.rates import RatesMode, RatesOption, at_rates, check_chosen, without_missing
 from bench.cli.user_data import needs_suite, read_user_data, run_folder, say_pooling, with_user_data
+<<<<<<< HEAD
 from bench.executors.names import MOST_PER_DEVICE, ExecutorName
+=======
+from bench.executors.names import ExecutorName
+from bench.text import counted
+>>>>>>> main
 
 if TYPE_CHECKING:
     from bench.contracts import Cell
@@ -86,7 +91,7 @@ def run(
     device: Annotated[
         str, typer.Option(help="auto (every GPU), cpu or cuda:1; several, with commas, get a worker each.")
     ] = "auto",
-    threads: Annotated[int | None, typer.Option(min=1, help="CPU threads. Default: torch's choice.")] = None,
+    threads: Threads = None,
     fresh: Annotated[bool, typer.Option("--fresh", help="Run finished cells again.")] = False,
     executor: Annotated[
         ExecutorName,
@@ -107,7 +112,9 @@ def run(
     timeout: Annotated[
         float | None,
         typer.Option(
-            min=1, help="Seconds that a cell may take. Default: 30 times what comparable cells took."
+            min=1,
+            callback=number,
+            help="Seconds that a cell may take. Default: 30 times what comparable cells took.",
         ),
     ] = None,
     retry_fp32: Annotated[
@@ -117,7 +124,9 @@ def run(
         Path | None,
         typer.Option(help="Keep activations of frozen layers in this folder, for other runs too."),
     ] = None,
-    cache_size: Annotated[float, typer.Option(min=0, help="Gigabytes that --cache-dir may take.")] = 10.0,
+    cache_size: Annotated[
+        float, typer.Option(min=0, callback=number, help="Gigabytes that --cache-dir may take.")
+    ] = 10.0,
     deterministic: Annotated[
         bool, typer.Option("--deterministic", help="Bitwise equal results on one machine; slower.")
     ] = False,
@@ -287,13 +296,17 @@ def _next(folder: Path, suite: str, records: Sequence[Record]) -> list[tuple[str
 
     done = any(record.status == "done" for record in records)
     if not done:
-        return [("next:", f"python -m bench status {folder}"), ("", "python -m bench list")]
+        return [
+            ("next:", f"python -m bench status {shlex.quote(str(folder))}"),
+            ("", "python -m bench list"),
+        ]
     seeds = len({record.cell.seed for record in records})
     baseline = FOLDER / f"{suite}.jsonl"
-    last = f"compare {baseline} {folder}" if baseline.is_file() else f"baseline {folder}"
-    more = f"table {folder} --kind pairs" if seeds > 1 else shlex.join([*sys.argv[1:], "--seeds", "3"])
+    where = shlex.quote(str(folder))
+    last = f"compare {shlex.quote(str(baseline))} {where}" if baseline.is_file() else f"baseline {where}"
+    more = f"table {where} --kind pairs" if seeds > 1 else shlex.join([*sys.argv[1:], "--seeds", "3"])
     return [
-        ("next:", f"python -m bench report {folder}"),
+        ("next:", f"python -m bench report {where}"),
         ("", f"python -m bench {more}"),
         ("", f"python -m bench {last}"),
     ]
@@ -323,9 +336,10 @@ def _print_unconverged(records: Sequence[Record]) -> None:
     if late:
         done = sum(record.status == "done" for record in records)
         epochs = max(record.cell.recipe.epochs for record in late)
+        were, their, they = ("was", "its", "it") if done == 1 else ("were", "their", "they")
         print(
-            f"\n{len(late)} of {done} cells were still improving when their budget ended: to see whether they "
-            f"converge, add --set recipe.epochs={2 * epochs:g}"
+            f"\n{len(late)} of {counted(done, 'cell')} {were} still improving when {their} budget ended: to see "
+            f"whether {they} converge{'s' * (done == 1)}, add --set recipe.epochs={2 * epochs:g}"
         )
 
 

@@ -27,10 +27,12 @@ def simulate(
             autocompletion=completion.runs,
         ),
     ] = "results/baselines/quick.jsonl",
-    cells: Annotated[int, typer.Option(min=1, help="Cells of the simulated grid.")] = 10_000,
+    cells: Annotated[int, typer.Option(min=1, max=100_000, help="Cells of the simulated grid.")] = 10_000,
     gpus: Annotated[
         list[int] | None,
-        typer.Option(min=1, help="Number of GPUs. Repeatable. Default: powers of two up to 512."),
+        typer.Option(
+            min=1, max=100_000, help="Number of GPUs. Repeatable. Default: powers of two up to 512."
+        ),
     ] = None,
 ) -> None:
     """Estimate how long a grid of many cells takes on many GPUs.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from typing import Annotated
 
 import typer
@@ -87,5 +88,5 @@ def _check(run: RunPath, repair: bool, as_json: bool) -> None:
             print(printable(line))
     if verdict.damaged and not repair:
         if not as_json:
-            print(f"next: python -m bench status {store.path} --check --repair")
+            print(f"next: python -m bench status {shlex.quote(str(store.path))} --check --repair")
         raise typer.Exit(1)

@@ -34,8 +34,14 @@ OPTIONS: dict[str, tuple[Any, Any]] = {
         ),
         False,
     ),
-    "rows": (_option(int | None, "Training rows. Default: 400.", min=1, show_default=False), None),
-    "test_rows": (_option(int | None, "Test rows, at most. Default: 400.", min=1, show_default=False), None),
+    "rows": (
+        _option(int | None, "Training rows. Default: 400.", min=1, max=10_000_000, show_default=False),
+        None,
+    ),
+    "test_rows": (
+        _option(int | None, "Test rows, at most. Default: 400.", min=1, max=10_000_000, show_default=False),
+        None,
+    ),
     "share": (
         _option(
             float | None,

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import functools
 import hashlib
+import stat
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -59,6 +60,8 @@ def digest_of(path: str) -> str:
         found = Path(path).stat()
     except (OSError, ValueError) as error:
         raise _unreadable(path, error) from error
+    if not stat.S_ISREG(found.st_mode):
+        raise _unreadable(path, ValueError("it is no file"))
     return _digest(path, found.st_mtime_ns, found.st_size)
 
 

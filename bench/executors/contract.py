@@ -7,10 +7,10 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from bench.contracts import BenchError, Cell
+from bench.contracts import LARGEST, BenchError, Cell
 from bench.data.sources import Sources
 from bench.engine.activation_store import ActivationStore
-from bench.executors.names import MOST_PER_DEVICE, ExecutorName
+from bench.executors.names import MOST_PER_DEVICE, MOST_THREADS, ExecutorName
 from bench.planning.machine_speed import NVIDIA
 from bench.planning.shards import Shard
 from bench.registry import Given
@@ -49,7 +49,7 @@ class Options:
 
     def __post_init__(self) -> None:
         for device in self.devices:
-            if not re.fullmatch(r"auto|cpu|cuda(:\d+)?", device):
+            if not re.fullmatch(r"auto|cpu|cuda(:[0-9]{1,4})?", device):
                 raise BenchError(
                     f"--device {self.device}: choose auto, cpu, cuda or cuda:<number>", code="unknown-device"
                 )
@@ -65,6 +65,13 @@ class Options:
         if self.address and self.executor != "ray":
             raise BenchError(
                 f"--address {self.address}: it belongs to --executor ray", code="address-without-ray"
+            )
+        if self.threads is not None and not 1 <= self.threads <= MOST_THREADS:
+            raise BenchError(f"{self.threads} threads: choose 1 to {MOST_THREADS:,}", code="wrong-threads")
+        if self.timeout is not None and not 0 < self.timeout <= LARGEST:
+            raise BenchError(
+                f"a time limit of {self.timeout:g} s: choose a positive number, at most {LARGEST:g}",
+                code="wrong-timeout",
             )
         if not 1 <= self.per_device <= MOST_PER_DEVICE:
             raise BenchError(

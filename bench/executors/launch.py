@@ -29,6 +29,7 @@ from bench.runs.integrity import quarantine
 from bench.runs.listeners import Screen, Silent
 from bench.runs.record import Record
 from bench.runs.run_inputs import RunInputs
+from bench.text import counted
 from bench.trackers.tracking import Tracking
 from bench.user_data.description import UserData
 
@@ -125,7 +126,8 @@ def _launch(
     lost = [cell for cell, record in records.items() if record is None]
     if lost:
         raise BenchError(
-            f"{len(lost)} cells ended without a record, {lost[0]} among them: run again", code="no-record"
+            f"{counted(len(lost), 'cell')} ended without a record, {lost[0]} among them: run again",
+            code="no-record",
         )
     return [record for record in records.values() if record]
 

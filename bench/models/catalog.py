@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from bench.contracts import BenchError
+from bench.contracts import LARGEST, BenchError
 from bench.data.hub import hub_answers
 from bench.data.packages.pinned import GLOVE, MINILM, MPNET
 from bench.data.packages.registries import Package
@@ -44,6 +44,9 @@ VECTORS = Shape(0, 300, 0, 1_000_000)
 
 COUNTED = Shape(0, 2, 0, 200_000)
 """The assumed shape of counts: two outputs for each word and pair of words."""
+
+MOST_LAYERS = 1000
+"""Of an encoder that a configuration describes."""
 
 DEPTH_KEYS = ("num_hidden_layers", "n_layers", "num_layers", "n_layer")
 """The names of the number of layers in configurations."""
@@ -163,12 +166,13 @@ def depth(name: str, sources: Sources) -> int:
     try:
         config = json.loads(_config_file(name, sources).read_text(encoding="utf-8"))
         layers = _layers(config)
-    except (OSError, ValueError, AttributeError) as error:
+    except (OSError, ValueError, AttributeError, RecursionError) as error:
         raise refusal(name, error, list(BACKBONES)) from error
-    if not isinstance(layers, int):
-        kind = config.get("model_type", "unknown kind")
+    if type(layers) is not int or not 1 <= layers <= MOST_LAYERS:
+        kind = str(config.get("model_type", "unknown kind"))[:40]
+        says = "" if layers is None else f" (its config.json says {str(layers)[:40]})"
         raise BenchError(
-            f"backbone '{name}' ({kind}) has no layers to transfer; give an encoder", code="no-layers"
+            f"backbone '{name}' ({kind}) has no layers to transfer{says}; give an encoder", code="no-layers"
         )
     return layers
 
@@ -221,7 +225,7 @@ def shape(name: str, cache: Path) -> Shape:
         return BACKBONES[name].shape if name in BACKBONES else VECTORS
     try:
         return _shape(json.loads(_local_config(name, cache).read_text(encoding="utf-8")))
-    except (OSError, ValueError, TypeError, AttributeError, StopIteration):
+    except (OSError, ValueError, TypeError, AttributeError, StopIteration, ArithmeticError, RecursionError):
         return BACKBONES[name].shape if name in BACKBONES else _known(hub_name(name)[0])
 
 
@@ -232,6 +236,8 @@ def _shape(config: dict[str, Any]) -> Shape:
     gated = (family and family.gated) or str(config.get("feed_forward_proj", "")).startswith("gated")
     runs = int(config.get("num_hidden_layers", 1)) // layers if family and family.depth_key else 1
     vocabulary = int(config.get("vocab_size", BASE.vocabulary))
+    if not all(0 < size <= LARGEST for size in (layers, width, inner, vocabulary, runs)):
+        raise ValueError("a size that no encoder has")
     return Shape(layers, int(width), int(inner), vocabulary, 3 if gated else 2, runs)
 
 

@@ -18,7 +18,7 @@ from bench.models.checkpoints import check_tokenizer, check_weights, say_what_is
 from bench.models.families import family_of
 from bench.models.fetching import fetch
 from bench.models.hf_encoder import HuggingFaceEncoder
-from bench.models.local_folders import adapter_refused
+from bench.models.local_folders import INDEX, adapter_refused, check_index, check_named
 from bench.models.pooling import lowers, prompt_of
 from bench.models.refusals import refusal
 from bench.models.static_vectors import kept_vectors
@@ -107,6 +107,7 @@ def _encoder(name: str, path: str) -> Loaded:
         adapter = find_adapter_config_file(where, revision=revision)
         if adapter:
             raise adapter_refused(name, Path(adapter))
+        _check_parts(name, where, revision)
         config = config_of(name, where, revision)
         model, found = AutoModel.from_pretrained(
             where,
@@ -134,6 +135,18 @@ def _encoder(name: str, path: str) -> Loaded:
         lower(tokenizer)
     tokenizer.padding_side = tokenizer.truncation_side = "right"  # positions count from the start; so do cuts
     return Loaded(name, encoder, tokenizer, encoder.rows, model.config, prompt=prompt_of(name))
+
+
+def _check_parts(name: str, where: str, revision: str | None) -> None:
+    """BenchError where the hub's repository has its weights in several files, and one is no safetensors. A folder's
+    weights were looked at when its digest was made."""
+    if Path(where).is_dir():
+        return
+    from huggingface_hub import try_to_load_from_cache
+
+    index = try_to_load_from_cache(where, INDEX, revision=revision)
+    if isinstance(index, str):
+        check_index(name, Path(index))
 
 
 def _tokenizer(name: str, where: str, revision: str | None) -> Any:
@@ -167,6 +180,7 @@ def config_of(name: str, where: str, revision: str | None) -> Any:
             "precision; strategy qlora holds its weights in four bits",
             code="quantised-backbone",
         )
+    check_named(name, getattr(config, "transformers_weights", None))
     family = family_of(config.model_type)
     for key, value in {**PLAIN, **(family.settings if family else {})}.items():
         setattr(config, key, value)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Collection
 from pathlib import Path
 
 from bench.contracts import BenchError
@@ -9,6 +11,12 @@ from bench.models.sentence_modules import read_json
 
 ADAPTER = "adapter_config.json"
 """What PEFT writes beside the weights of an adapter."""
+
+INDEX = "model.safetensors.index.json"
+"""What says which of several files holds a parameter."""
+
+NAMED = re.compile(r"[\w-][\w.-]*\.safetensors(\.index\.json)?")
+"""Weights, or an index of them, that a configuration may name: beside it, and no pickle."""
 
 
 def adapter_refused(name: str, file: Path) -> BenchError:
@@ -28,8 +36,11 @@ def weights_in(name: str, folder: Path) -> list[Path]:
     no config.json; it names the folder inside that was meant, if there is one."""
     if (folder / ADAPTER).is_file():
         raise adapter_refused(name, folder / ADAPTER)
-    weights = sorted(folder.glob("*.safetensors"))
+    weights = sorted(path for path in folder.glob("*.safetensors") if path.is_file())
     if weights and (folder / "config.json").is_file():
+        known = {path.name for path in weights}
+        for index in folder.glob("*.safetensors.index.json"):
+            check_index(name, index, known)
         return weights
     meant = _meant(folder)
     remedy = f"give {meant}" if meant else "save it again with save_pretrained(..., safe_serialization=True)"
@@ -37,6 +48,30 @@ def weights_in(name: str, folder: Path) -> list[Path]:
         f"backbone folder {name} needs config.json and *.safetensors (pickled weights are never loaded); {remedy}",
         code="no-safetensors",
     )
+
+
+def check_index(name: str, file: Path, known: Collection[str] = ()) -> None:
+    """BenchError where an index of weights names anything but safetensors beside it, of which `known` are there if
+    that is said. The library would read a file wherever it lies, and unpickle what is no safetensors."""
+    index = read_json(file)
+    parts = index.get("weight_map") if isinstance(index, dict) else None
+    for part in set(map(str, parts.values())) if isinstance(parts, dict) else ():
+        if not NAMED.fullmatch(part) or (known and part not in known):
+            raise BenchError(
+                f"backbone {name}: {file.name} names {part[:80]!r}, which is none of the *.safetensors beside it; "
+                "save the model again with save_pretrained(...)",
+                code="wrong-index",
+            )
+
+
+def check_named(name: str, weights: object) -> None:
+    """BenchError where a configuration names weights elsewhere, or a pickle: `transformers_weights`."""
+    if weights is not None and not NAMED.fullmatch(str(weights)):
+        raise BenchError(
+            f"backbone {name}: its config.json names the weights {str(weights)[:80]!r}; only *.safetensors beside "
+            "it are read",
+            code="wrong-index",
+        )
 
 
 def _meant(folder: Path) -> Path | None:

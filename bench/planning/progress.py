@@ -9,7 +9,7 @@ from bench.contracts import Cell, Recipe
 from bench.planning.estimates import Estimator
 from bench.runs.folder import Store
 from bench.runs.record import Record
-from bench.text import duration, printable
+from bench.text import counted, duration, printable
 
 
 @dataclass(frozen=True)
@@ -34,7 +34,8 @@ class Progress:
     def text(self) -> str:
         total = len(self.done) + len(self.failed) + len(self.missing)
         lines = [
-            f"{len(self.done)} of {total} cells done, {len(self.failed)} not, {len(self.missing)} to run"
+            f"{len(self.done):,} of {counted(total, 'cell')} done, {len(self.failed)} not, "
+            f"{len(self.missing)} to run"
         ]
         lines += [f"running: {cell}" for cell in self.running]
         if self.missing and self.remaining is not None:

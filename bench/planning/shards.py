@@ -24,10 +24,11 @@ class Shard:
     @classmethod
     def parse(cls, text: str) -> Shard:
         """From `2/3`; BenchError for anything else."""
-        found = re.fullmatch(r"(\d+)/(\d+)", text)
+        found = re.fullmatch(r"([0-9]{1,9})/([0-9]{1,9})", text)
         if not found or not 1 <= int(found[1]) <= int(found[2]):
             raise BenchError(
-                f"--shard {text}: write it as i/n with i from 1 to n, for example 2/3", code="wrong-shard"
+                f"--shard {text[:60]}: write it as i/n with i from 1 to n, for example 2/3",
+                code="wrong-shard",
             )
         return cls(int(found[1]), int(found[2]))
 

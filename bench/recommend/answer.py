@@ -12,7 +12,7 @@ from bench.analysis.groups import gather
 from bench.analysis.loading import Run
 from bench.analysis.statistics.intervals import Interval, intervals
 from bench.analysis.statistics.resampling import Source, resample
-from bench.contracts import BenchError, Cell
+from bench.contracts import LARGEST, BenchError, Cell
 from bench.executors.contract import Options
 from bench.executors.launch import launching
 from bench.models.catalog import kind_of
@@ -59,6 +59,10 @@ class Terms:
     command: str
     margin: float = MARGIN
     began: float | None = None
+
+    def __post_init__(self) -> None:
+        if not 0 < self.margin <= LARGEST:
+            raise BenchError(f"a margin of {100 * self.margin:g} points: give a positive one", "wrong-margin")
 
 
 @contextmanager

@@ -7,7 +7,7 @@ from bench.recommend.budget import written
 from bench.recommend.findings import Findings
 from bench.recommend.verdict import as_good, certainty, listed, scored, sentence
 from bench.recommend.weaknesses import Weakness
-from bench.text import clipped, duration
+from bench.text import clipped, counted, duration
 
 __all__ = ["Findings", "details", "plot", "sentence", "tried"]
 
@@ -21,7 +21,7 @@ def details(found: Findings) -> list[str]:
     lines = [
         *_asked(found),
         f"Rests on: {size:,}{of_all} training rows, {_seeds(now.seeds)}, compared on "
-        f"{rows.get('test', 0):,} rows that no run was trained or stopped on.",
+        f"{counted(rows.get('test', 0), 'row')} that no run was trained or stopped on.",
         *certainty(found),
         *as_good(found),
         *_floor(found),
@@ -34,15 +34,16 @@ def details(found: Findings) -> list[str]:
         )
     else:
         lines.append(
-            f"Test rows: {scored(found.final)} {now.metric} on {found.test_rows:,} rows that no choice has seen "
-            f"({_seeds(found.final.seeds)}, trained on all training rows)."
+            f"Test rows: {scored(found.final)} {now.metric} on {counted(found.test_rows, 'row')} that no choice "
+            f"has seen ({_seeds(found.final.seeds)}, trained on all training rows)."
         )
     if found.weak:
         lines.append(f"Weak on: {'; '.join(map(_weakness, found.weak))}.")
     if found.confused:
         lines.append(_confusion(found))
     lines.append(
-        f"Cost to train: {duration(now.seconds[found.choice])} for a model on {size:,} rows here, from cold."
+        f"Cost to train: {duration(now.seconds[found.choice])} for a model on {counted(size, 'row')} here, from "
+        "cold."
     )
     lines.append(_cost_to_use(found))
     if found.growth.gain is None:
@@ -67,10 +68,12 @@ def _asked(found: Findings) -> list[str]:
     if record is None or record.data is None or record.machine is None:
         return []
     labels = len(record.data.labels)
-    kinds = f", {labels} {'tags' if record.adapter == 'ner' else 'classes'}" if labels else ""
+    kind = ("tag", "tags") if record.adapter == "ner" else ("class", "classes")
+    kinds = f", {counted(labels, *kind)}" if labels else ""
     where = "this CPU" if record.machine.device == "cpu" else record.machine.device
     return [
-        f"Asked: {found.outcome.rows:,} training rows{kinds}, {where}, {written(found.budget)} to find out."
+        f"Asked: {counted(found.outcome.rows, 'training row')}{kinds}, {where}, {written(found.budget)} to find "
+        "out."
     ]
 
 
@@ -111,7 +114,7 @@ def _floor(found: Findings) -> list[str]:
 
 def _weakness(weak: Weakness) -> str:
     instead = f", mostly taken for '{clipped(weak.taken_for)}'" if weak.taken_for else ""
-    return f"'{clipped(weak.label)}' ({100 * weak.recall:.0f}% of {weak.rows} rows found{instead})"
+    return f"'{clipped(weak.label)}' ({100 * weak.recall:.0f}% of {counted(weak.rows, 'row')} found{instead})"
 
 
 def _confusion(found: Findings) -> str:

@@ -68,10 +68,17 @@ def certainty(found: Findings) -> list[str]:
     lines = []
     if now.behind:
         lines.append(f"Ahead: {now.best} scores higher than {listed(now.behind)} beyond chance ({test}).")
-    if now.undecided:
+    compared = [name for name in now.undecided if name in now.against_best]
+    if compared:
         lines.append(
-            f"Not known: whether {now.best} is better than {listed(now.undecided)}; the difference may be chance "
+            f"Not known: whether {now.best} is better than {listed(compared)}; the difference may be chance "
             f"({test}).{_missed(found)}"
+        )
+    apart = [name for name in now.undecided if name not in now.against_best]
+    if apart:
+        lines.append(
+            f"Not compared: {now.best} with {listed(apart)}, since no seed of both finished; see the logs in the "
+            "run folder."
         )
     if now.seeds < 2 and len(now.means) > 1:
         lines.append(
@@ -89,7 +96,8 @@ def _missed(found: Findings) -> str:
     if not open_:
         return ""
     least = 100 * max(now.against_best[name].detectable for name in open_)
-    text = f" True differences below {least:.1f} points are likely to be missed here (power below {SURE}%)."
+    which = f"below {least:.1f} points" if least < 100 else "of any size"
+    text = f" True differences {which} are likely to be missed here (power below {SURE}%)."
     unshown = [name for name in without_evidence(now, found.goal, found.margin) if name in open_]
     if not unshown or now.seeds < 2:
         return text

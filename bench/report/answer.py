@@ -11,6 +11,7 @@ from typing import Literal
 
 from bench.analysis.groups import Group, Key, is_degenerate
 from bench.report.reading import REFERENCE, Reading
+from bench.text import counted
 
 Certainty = Literal["clear", "tied", "untested", "nothing"]
 NOTHING = "Even the best strategy does not beat chance or the majority label: nothing was learned here."
@@ -118,9 +119,9 @@ def _caution(group: Group) -> str:
     if len(group.done) == 1:
         return "One seed: the effect of another seed is not known."
     if low:
-        return f"{low} of its {len(group.done)} seeds score no better than chance or the majority label."
+        return f"{low} of its {counted(len(group.done), 'seed')} score no better than chance or the majority label."
     if group.failures:
-        return f"{len(group.failures)} of its {len(group.records)} seeds did not finish."
+        return f"{len(group.failures)} of its {counted(len(group.records), 'seed')} did not finish."
     return ""
 
 
@@ -169,9 +170,9 @@ def _doubts(answered: Sequence[Answer]) -> list[str]:
     untested = sum(answer.certainty == "untested" for answer in answered)
     doubts = []
     if untested:
-        doubts.append(f"On {untested} of {len(answered)} tasks there is nothing to compare with.")
+        doubts.append(f"On {untested} of {counted(len(answered), 'task')} there is nothing to compare with.")
     if nothing:
-        doubts.append(f"On {nothing} of {len(answered)} tasks nothing was learned.")
+        doubts.append(f"On {nothing} of {counted(len(answered), 'task')} nothing was learned.")
     if all(answer.seeds == 1 for answer in answered):
         doubts.append("Every strategy ran with one seed: a first look, not evidence.")
     return doubts

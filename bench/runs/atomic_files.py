@@ -5,7 +5,8 @@ from __future__ import annotations
 import fcntl
 import os
 import re
-import tempfile
+import secrets
+import stat
 import time
 from contextlib import suppress
 from pathlib import Path
@@ -20,11 +21,13 @@ _TEMPORARY = re.compile(r"\..+\.[a-z0-9_]{8}")
 
 def write(path: Path, content: bytes) -> None:
     """Write a temporary file beside `path`, then rename it. A reader sees the old file or the new, never a part.
-    After the return the new file survives a power cut. The writer holds an exclusive lock on the temporary file.
-    BenchError where the disk is full or the folder cannot be written."""
+    After the return the new file survives a power cut. It keeps the permissions of the old one; a first one has
+    those that the user's umask allows. The writer holds an exclusive lock on the temporary file.
+    BenchError where the disk is full, the folder cannot be written, or something else than a file is there."""
+    _check_replaceable(path)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+        descriptor, name = _temporary(path)
         try:
             with os.fdopen(descriptor, "wb") as file:
                 with suppress(OSError):  # a file system without locks
@@ -43,6 +46,32 @@ def write(path: Path, content: bytes) -> None:
             "finished cells are kept",
             code="cannot-write",
         ) from error
+
+
+def _check_replaceable(path: Path) -> None:
+    """BenchError where a device, a FIFO or a folder is at `path`, or at the end of a link there: the rename would
+    put a file in the place of /dev/null or /dev/stdout, where the user may do that."""
+    try:
+        mode = path.stat().st_mode
+        folder = path.parent.resolve()
+    except (OSError, ValueError):  # nothing there; what else is wrong is said by the writing
+        return
+    of_system = folder == Path("/dev") or folder.parts[:2] == ("/", "proc")  # /dev/stdout may lead to a file
+    if of_system or not stat.S_ISREG(mode):
+        raise BenchError(
+            f"{path} is not a file, and what is there stays: name a file to write", code="not-a-file"
+        )
+
+
+def _temporary(path: Path) -> tuple[int, str]:
+    """A new file beside `path`, as an open descriptor and a name that `is_temporary` knows."""
+    name = f"{path.parent}/.{path.name}.{secrets.token_hex(4)}"
+    descriptor = os.open(name, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o666)
+    with suppress(OSError):  # no old file, or a file system without permissions
+        old = path.lstat().st_mode
+        if stat.S_ISREG(old):
+            os.fchmod(descriptor, stat.S_IMODE(old) & 0o777)
+    return descriptor, name
 
 
 def is_temporary(path: Path) -> bool:

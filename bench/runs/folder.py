@@ -41,6 +41,8 @@ RUNS = Path("results/runs")
 FOLDERS = ("records", "predictions", "logs", "claims")
 MANY = 2000
 """Records above which commands that only look at a run do not verify checksums."""
+MOST_VALUES = 200_000_000
+"""Of a prediction file that is read."""
 
 
 @dataclass(frozen=True)
@@ -101,6 +103,10 @@ class Store:
         content = pyarrow.BufferReader(self._checked_predictions(cell))
         try:
             file = pyarrow.parquet.ParquetFile(content, page_checksum_verification=True)
+            if (
+                file.metadata.num_rows * file.metadata.num_columns > MOST_VALUES
+            ):  # a kilobyte can say billions
+                raise Damaged(path, f"it has more than {MOST_VALUES:,} values")
             return file.read(use_threads=False)  # threads slow down the reading of a file this small
         except (OSError, pyarrow.ArrowException) as error:
             raise Damaged(path, "not a readable Parquet file") from error

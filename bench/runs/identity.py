@@ -54,7 +54,7 @@ def declared(strategy: Strategy) -> list[Any]:
     more = [set_ones] if set_ones else []
     if type(strategy).adapt is Strategy.adapt:
         return [strategy.pretrained, phases, "", *more]
-    inserts = [inspect.getsource(type(strategy).adapt), set_values(strategy)]
+    inserts = [_code(type(strategy).adapt, f"strategy '{strategy.name}'"), set_values(strategy)]
     return [strategy.pretrained, phases, inserts, *more]
 
 
@@ -72,4 +72,16 @@ def _source(task: type[Task], package: str) -> str:
     if task.__module__.startswith(f"{package}."):
         return ""
     module = inspect.getmodule(task)
-    return inspect.getsource(module) if module else ""
+    return _code(module, f"task '{task.name}'") if module else ""
+
+
+def _code(item: Any, of: str) -> str:
+    """The text of a plug-in's code. BenchError where there is none, such as for a class that was made by `exec`."""
+    try:
+        return inspect.getsource(item)
+    except (OSError, TypeError) as error:
+        raise BenchError(
+            f"{of}: its source cannot be read, so that nobody could tell whether its results still hold: write it "
+            "in a file",
+            code="no-source",
+        ) from error

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from bench.runs import atomic_files, plain_files
 from bench.runs.folder import FOLDERS, Damaged, Store
+from bench.text import counted
 
 
 @dataclass(frozen=True)
@@ -24,7 +25,9 @@ class Verdict:
         lines = [f"{path}: {reason}" for path, reason in self.damaged.items()]
         lines += [f"{path}: belongs to no record (a cell that was interrupted)" for path in self.leftovers]
         lines += [f"{path}: a temporary file of a write that was cut off" for path in self.abandoned]
-        lines.append(f"{run}: {self.sound} cells are sound, {len(self.damaged)} files are damaged")
+        sound = f"{counted(self.sound, 'cell')} {'is' if self.sound == 1 else 'are'} sound"
+        damaged = f"{counted(len(self.damaged), 'file')} {'is' if len(self.damaged) == 1 else 'are'} damaged"
+        lines.append(f"{run}: {sound}, {damaged}")
         return "\n".join(lines)
 
 

@@ -210,11 +210,24 @@ def _label_names(value: Any) -> tuple[str, ...]:
 def placed(path: str, folder: Path) -> str:
     """A path as an absolute one; the owner/name of a hub data set as it is. What lies in a folder that is here, or
     is named as a file of data, is a path."""
-    here = folder / Path(path).expanduser()
+    here = folder / _expanded(path)
     owner = re.fullmatch(r"([A-Za-z0-9][\w.-]*)/[\w.-]+", path, flags=re.ASCII)
     if not path or (owner and not here.exists() and not (folder / owner[1]).exists() and not _is_file(path)):
         return path
     return str(here.resolve())
+
+
+def _expanded(path: str) -> Path:
+    """The path with the user's home in place of `~`. BenchError where there is no such user, and for a NUL, which
+    TOML can hold and a path cannot."""
+    if "\0" in path:
+        raise BenchError(f"{path[:200]!r} cannot be a path", code="no-path")
+    try:
+        return Path(path).expanduser()
+    except RuntimeError as error:
+        raise BenchError(
+            f"{path[:200]}: there is no such user; give the whole path", code="no-path"
+        ) from error
 
 
 def _is_file(path: str) -> bool:

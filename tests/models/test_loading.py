@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import json
+import math
+import os
 import shutil
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -161,3 +165,85 @@ def test_every_file_that_changes_the_tokenizer_changes_the_identity(
     before = catalog.identity(str(folder))
     (folder / name).write_text('{"do_lower_case": false}')
     assert catalog.identity(str(folder)) != before
+
+
+# --------------------------------------------------------------------------------------------------
+# Weights in several files
+
+
+@pytest.fixture
+def sharded(folder: Path) -> Path:
+    """The tiny encoder with its weights in several files."""
+    model = BertModel.from_pretrained(folder)
+    (folder / "model.safetensors").unlink()
+    model.save_pretrained(folder, max_shard_size="20KB")
+    assert len(list(folder.glob("model-*.safetensors"))) > 1
+    return folder
+
+
+def move_a_part(folder: Path, target: Path) -> None:
+    """The first file of weights lies at `target`, and the index says so."""
+    index = json.loads((folder / "model.safetensors.index.json").read_text())
+    part = sorted(index["weight_map"].values())[0]
+    target.parent.mkdir(exist_ok=True)
+    (folder / part).rename(target)
+    name = os.path.relpath(target, folder)
+    index["weight_map"] = {
+        key: name if value == part else value for key, value in index["weight_map"].items()
+    }
+    (folder / "model.safetensors.index.json").write_text(json.dumps(index))
+
+
+def test_weights_in_several_files_are_loaded(sharded: Path, sources: Sources, tiny_encoder: Path) -> None:
+    expected = dict(load(str(tiny_encoder), sources).backbone.named_parameters())
+    found = dict(load(str(sharded), sources).backbone.named_parameters())
+    assert expected.keys() == found.keys()
+    assert all(torch.equal(found[name], expected[name]) for name in expected)
+
+
+@pytest.mark.parametrize("where", ["../elsewhere.safetensors", "below/part.safetensors", "part.bin"])
+def test_an_index_of_weights_names_safetensors_beside_it_and_nothing_else(
+    sharded: Path, sources: Sources, where: str
+) -> None:
+    """What lies elsewhere would be in no digest, and what is no safetensors would be unpickled."""
+    move_a_part(sharded, sharded / where)
+    for read in (catalog.identity, lambda name: load(name, sources)):
+        with pytest.raises(BenchError) as error:
+            read(str(sharded))
+        assert error.value.code == "wrong-index"
+
+
+@pytest.mark.parametrize(
+    "named", ["../a.safetensors", "adapter_model.bin", "/a.safetensors", ".safetensors", 5]
+)
+def test_a_configuration_names_no_weights_elsewhere_and_no_pickle(
+    folder: Path, sources: Sources, named: Any
+) -> None:
+    change_config(folder, transformers_weights=named)
+    with pytest.raises(BenchError) as error:
+        load(str(folder), sources)
+    assert error.value.code == "wrong-index"
+
+
+def change_config(folder: Path, **values: Any) -> None:
+    path = folder / "config.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), **values}))
+
+
+@pytest.mark.parametrize("layers", [0, -3, True, 2.0, "2", 10**9, math.inf, [4]])
+def test_a_number_of_layers_that_cannot_be_is_refused_before_weights_are_read(
+    folder: Path, sources: Sources, layers: Any
+) -> None:
+    change_config(folder, num_hidden_layers=layers)
+    with pytest.raises(BenchError) as error:
+        catalog.depth(str(folder), sources)
+    assert error.value.code == "no-layers"
+    assert catalog.shape(str(folder), sources.cache).depth >= 1  # a plan has one to go by
+
+
+@pytest.mark.parametrize("text", ["[" * 100_000, "[]", '{"model_type": ', '"text"'])
+def test_a_configuration_that_is_none_is_refused(folder: Path, sources: Sources, text: str) -> None:
+    (folder / "config.json").write_text(text)
+    with pytest.raises(BenchError):
+        catalog.depth(str(folder), sources)
+    assert catalog.shape(str(folder), sources.cache) == catalog.BASE

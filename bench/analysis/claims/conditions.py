@@ -209,7 +209,7 @@ def _chance(needs: Needs, group: Group, evidence: Evidence) -> Sequence[str]:
         f"{name} tried {counted(least, 'learning rate')} on validation data, the claim needs {needs.rates}"
         if least < needs.rates
         else "",
-        f"{name} had not converged in {moving} of {len(group.done)} seeds"
+        f"{name} had not converged in {moving} of {counted(len(group.done), 'seed')}"
         if needs.converged and 2 * moving > len(group.done) and any(r.curve for r in group.done)
         else f"no learning curve shows that {name} converged"
         if needs.converged and not any(r.curve for r in group.done)

@@ -9,6 +9,7 @@ from typing import Literal
 
 from bench.analysis.claims.published import Published
 from bench.analysis.tables.model import Block, Column, Entry, Row, Table
+from bench.text import counted
 
 Unit = Literal["score", "points", "times"]
 Verdict = Literal["confirmed", "contradicted", "undecided", "tasks disagree", "not testable"]
@@ -77,7 +78,7 @@ def report(findings: Sequence[ClaimFinding]) -> str:
     best = [_strongest([f.verdict for f in findings if f.claim.name == name]) for name in claims]
     counts = Counter(best)
     shown = (f"{counts[verdict]} {verdict}" for verdict in ORDER)
-    parts.append(f"{len(claims)} claims: {', '.join(shown)}.")
+    parts.append(f"{counted(len(claims), 'claim')}: {', '.join(shown)}.")
     return "\n\n".join([*parts, READING, RANDOM])
 
 

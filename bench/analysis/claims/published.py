@@ -37,7 +37,7 @@ class Needs(BaseModel):
     The loser is the strategy that the measured value puts on the losing side of the bound. Between two bounds both
     count as losers."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
     train: int = Field(default=0, ge=0)
     most_train: int = Field(default=0, ge=0)
@@ -61,7 +61,7 @@ class Published(BaseModel):
     above, below: the bounds between which the measured value must lie, both exclusive, for the claim to hold.
     tasks, backbones: restrict the claim to these. A claim about one task needs no other tasks."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
     name: str
     source: str
@@ -208,14 +208,14 @@ def read(path: Path = PATH) -> tuple[Claim, ...]:
     """The claims of a file; BenchError names the claim and the key that is wrong."""
     try:
         claims = _File.model_validate(tomllib.loads(path.read_text(encoding="utf-8"))).claim
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise BenchError(f"claims {path} cannot be read: {error}", code="cannot-read") from error
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(map(str, first["loc"]))
         raise BenchError(
             f"claims {path}: {where}: {first['msg'].removeprefix('Value error, ')}", code="invalid-claim"
         ) from error
+    except (OSError, ValueError, RecursionError) as error:
+        raise BenchError(f"claims {path} cannot be read: {error}", code="cannot-read") from error
     names = [claim.name for claim in claims]
     if twins := {name for name in names if names.count(name) > 1}:
         raise BenchError(

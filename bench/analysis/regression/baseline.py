@@ -64,6 +64,11 @@ def load(text: str, where: str) -> Run:
             raise BenchError(
                 f"{place} is of another suite than the first line: make it anew", code="other-suite"
             )
+        if record.cell.id in examples:  # as a merge in version control leaves it
+            raise BenchError(
+                f"{place} is a second record of {record.cell.id}: keep one, or make the baseline anew",
+                code="duplicate-record",
+            )
         records.append(record)
         examples[record.cell.id] = value["examples"]
 

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from bench.analysis.groups import Group, Key
 from bench.analysis.regression.quality import Change, Sample
 from bench.runs.record import Record
+from bench.text import counted
 
 Condition = Callable[[Record], str]
 
@@ -62,8 +63,8 @@ def changed_predictions(same: Sequence[Change]) -> tuple[str, ...]:
     if not count:
         return ()
     return (
-        f"Predictions differ in {count} of {len(same)} cells with the same seeds on the same kind of machine: the "
-        "code computes something else, or is not deterministic there, whether or not a score fell "
+        f"Predictions differ in {count} of {counted(len(same), 'cell')} with the same seeds on the same kind of "
+        "machine: the code computes something else, or is not deterministic there, whether or not a score fell "
         "(--fail-on changed).",
     )
 

@@ -23,6 +23,7 @@ from bench.analysis.statistics.intervals import student_tail
 from bench.analysis.timing import TimeNoise, is_charged, pooled_variance
 from bench.analysis.timing import noise as pooled_noise
 from bench.runs.record import Record
+from bench.text import counted
 
 FEW = 4  # cells that a median needs
 NOTABLE = 0.1  # growth of the median cell that is worth a note
@@ -66,11 +67,13 @@ def compare_costs(
     known = {key: pair for key, pair in pairs.items() if pair[0].machines() == pair[1].machines()}
     notes = []
     if len(known) < len(pairs):
-        notes.append(f"Time and memory of {len(pairs) - len(known)} cells are not compared: other machines.")
+        others = counted(len(pairs) - len(known), "cell")
+        notes.append(f"Not compared, because of other machines: time and memory of {others}.")
     timed = {key: pair for key, pair in known.items() if min(group.measurements() for group in pair) > 1}
     if len(timed) < len(known):
         notes.append(
-            f"No verdict on the time of {len(known) - len(timed)} cells: it was measured once in one of the runs."
+            f"No verdict on the time of {counted(len(known) - len(timed), 'cell')}: it was measured once in one of "
+            "the runs."
         )
     slowdown = _typical_growth(timed)
     if abs(math.expm1(slowdown)) >= NOTABLE:

@@ -19,12 +19,14 @@ from pathlib import Path
 from statistics import fmean
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from bench.analysis.groups import gather, machine_fingerprint
 from bench.analysis.tables.model import Block, Column, Entry, Row, Table
 from bench.contracts import BenchError, digest
-from bench.runs.record import Record
+from bench.runs import plain_files
+from bench.runs.record import Count, Duration, Record, Score
+from bench.text import counted
 
 VERSION = 2
 """Lines of version 1 have no recipes; they are read as they are."""
@@ -38,10 +40,10 @@ class Measured(BaseModel):
     """A cell of one run, over its seeds: mean headline score in [0, 1] and median cold seconds. recipe: the digest
     of its recipe and of the strategy's options; '' in lines of version 1."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
-    score: float | None
-    seconds: float | None
-    seeds: int
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+    score: Score | None
+    seconds: Duration | None
+    seeds: Count
     recipe: str = ""
 
 
@@ -56,6 +58,14 @@ class Line(BaseModel):
     dirty: bool = False
     machine: str = ""
     cells: dict[str, Measured] = Field(default_factory=dict)
+
+    @field_validator("cells")
+    @classmethod
+    def _three_parts(cls, cells: dict[str, Measured]) -> dict[str, Measured]:
+        odd = next((name for name in cells if name.count("/") < 2), None)
+        if odd is not None:
+            raise ValueError(f"{odd[:80]!r} is no task/strategy/backbone")
+        return cells
 
 
 def line(records: Sequence[Record]) -> Line:
@@ -99,10 +109,12 @@ def append(records: Sequence[Record], path: Path) -> None:
         if path.is_file() and new in path.read_text(encoding="utf-8").splitlines():
             return
         path.parent.mkdir(parents=True, exist_ok=True)
-        with path.open("a", encoding="utf-8") as file:
-            file.write(new + "\n")
-            file.flush()
-            os.fsync(file.fileno())
+        flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND
+        with plain_files.opened(
+            path, flags
+        ) as descriptor:  # never through a link, which may come from a stranger
+            os.write(descriptor, f"{new}\n".encode())
+            os.fsync(descriptor)
     except (OSError, UnicodeDecodeError) as error:
         reason = getattr(error, "strerror", None) or "the file is damaged"
         raise BenchError(f"{path} cannot be written ({reason})", code="cannot-write") from error
@@ -132,18 +144,27 @@ def read(path: Path) -> list[Line]:
     lines = []
     for number, text in enumerate(texts, 1):
         place = f"{path}, line {number}"
+        version = _version(text)
+        if version > VERSION:
+            raise BenchError(
+                f"{place} has version {version:g}; this program reads up to {VERSION}: upgrade it",
+                code="newer-history",
+            )
         try:
-            if (version := json.loads(text)["history_version"]) > VERSION:
-                raise BenchError(
-                    f"{place} has version {version}; this program reads up to {VERSION}: upgrade it",
-                    code="newer-history",
-                )
             lines.append(Line.model_validate_json(text))
-        except (ValidationError, KeyError, TypeError, json.JSONDecodeError) as error:
+        except ValidationError as error:
             raise BenchError(
                 f"{place} is damaged: delete the line or restore the file", code="damaged-history"
             ) from error
     return lines
+
+
+def _version(text: str) -> float:
+    """The version of a line; 0 where it states none: what else is wrong with it is said by who reads the rest."""
+    try:
+        return float(json.loads(text)["history_version"])
+    except (ValueError, KeyError, TypeError, OverflowError, RecursionError):
+        return 0.0
 
 
 def trend(lines: Sequence[Line], suite: str, task: str = "", strategy: str = "") -> Table:
@@ -171,7 +192,11 @@ def trend(lines: Sequence[Line], suite: str, task: str = "", strategy: str = "")
     notes = (
         "Steps are changes in mean found by PELT (Killick et al. 2012), with the commit that begins them.",
         _looked(chosen, of_suite),
-        *([f"Left out of some rows: {others} earlier runs with another recipe."] if others else []),
+        *(
+            [f"Left out of some rows: {counted(others, 'earlier run')} with another recipe."]
+            if others
+            else []
+        ),
     )
     block = Block("", rows)
     return Table(f"History of suite {suite}", ("task", "strategy", "backbone"), columns, (block,), notes)

@@ -12,6 +12,7 @@ from bench.analysis.loading import Run
 from bench.analysis.regression.quality import Sample, sample
 from bench.analysis.statistics.resampling import Source
 from bench.runs.record import Record
+from bench.text import counted
 
 Status = Literal[
     "regressed", "failed", "missing", "incomparable", "improved", "unchanged", "identical", "new"
@@ -93,9 +94,8 @@ def _without_test(key: Key, old: Group | None, new: Group | None) -> Finding | N
         return Finding(key, "missing", reason="in the baseline, not in the run")
     if len(new.failures) > len(old.failures):
         first = new.failures[0]
-        reason = (
-            f"{len(new.failures)} of {len(new.records)} seeds {first.status}: {first.reason or 'no reason'}"
-        )
+        seeds = counted(len(new.records), "seed")
+        reason = f"{len(new.failures)} of {seeds} {first.status}: {first.reason or 'no reason'}"
         return Finding(key, "failed", reason=reason)
     if not old.done:
         status: Status = "new" if new.done else "unchanged"
@@ -103,7 +103,7 @@ def _without_test(key: Key, old: Group | None, new: Group | None) -> Finding | N
     if not new.done:
         return Finding(key, "failed", reason="no seed finished")
     if len(new.done) < len(old.done):
-        reason = f"{len(new.done)} of the baseline's {len(old.done)} seeds"
+        reason = f"{len(new.done)} of the baseline's {counted(len(old.done), 'seed')}"
         return Finding(key, "missing", reason=reason)
     differing = differences(old, new)
     return Finding(key, "incomparable", reason="; ".join(differing)) if differing else None

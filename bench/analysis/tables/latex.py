@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import re
-
 from bench.analysis.tables import number_format
 from bench.analysis.tables.model import Column, Entry, Table
+from bench.text import printable
 
 SPECIAL = {
     "\\": r"\textbackslash{}",
@@ -62,6 +61,8 @@ def render(table: Table) -> str:
             lines.append(rf"\multicolumn{{{width}}}{{l}}{{\emph{{{escape(block.title)}}}}} \\")
         for row in block.rows:
             cells = [*map(escape, row.labels), *map(_entry, row.entries, table.columns, digits)]
+            if cells[0][:1] in ("[", "*"):  # the end of the row above would take it for its argument
+                cells[0] = f"{{}}{cells[0]}"
             lines.append(" & ".join(cells) + r" \\")
     lines += [r"\bottomrule", r"\end{tabular}}"]
     if table.every_note:
@@ -101,5 +102,4 @@ def _entry(entry: Entry, column: Column, digits: int) -> str:
 
 def escape(text: str) -> str:
     """Text that LaTeX prints literally; control characters become spaces."""
-    text = re.sub(r"[\x00-\x1f\x7f-\x9f]+", " ", text)
-    return "".join(SPECIAL.get(character, character) for character in text)
+    return "".join(SPECIAL.get(character, character) for character in printable(text))

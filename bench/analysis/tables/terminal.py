@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from bench.analysis.tables import number_format
 from bench.analysis.tables.formats import cell_text
 from bench.analysis.tables.model import Column, Row, Table
-from bench.text import printable
+from bench.text import counted, printable
 
 if TYPE_CHECKING:
     from rich.console import Console, ConsoleOptions, RenderResult
@@ -19,7 +19,7 @@ STYLES = {"best": "bold", "tied": "underline", "": ""}
 SIGNS = {"best": "*", "tied": "=", "": ""}
 """Signs that replace the styles in files and pipes."""
 PLAIN = "In plain text * stands for bold and = for underlined."
-FOLDED = "{count} more notes, on data, recipe and machine: add --notes to `table`."
+FOLDED = "{notes}, on data, recipe and machine: add --notes to `table`."
 GAP = "  "
 HEADING = 14  # a heading wider than this and than its values is broken at spaces
 
@@ -63,7 +63,7 @@ class RenderedTable:
                 yield _band(band, block.rows, rows, len(labels))
         yield Text()
         marked = any(entry.mark for block in table.blocks for row in block.rows for entry in row.entries)
-        folded = [FOLDED.format(count=len(table.details))] if table.details else []
+        folded = [FOLDED.format(notes=counted(len(table.details), "more note"))] if table.details else []
         for note in (*table.notes, *([PLAIN] if plain and marked else []), *folded):
             yield Text(printable(note), style="dim")
 

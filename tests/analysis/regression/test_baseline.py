@@ -254,3 +254,11 @@ def test_the_committed_baseline_is_read():
     assert {record.cell.suite for record in read.records} == {"quick"}
     for record in read.records:
         assert len(read.predictions(record.cell.id)["id"]) > 0
+
+
+def test_a_cell_that_is_there_twice_is_refused_by_its_line(predicted):
+    """As a merge in version control may leave it: each seed would count twice."""
+    first, *others = baseline.dump(predicted).splitlines()
+    with pytest.raises(BenchError, match=f"here, line {len(others) + 2} is a second record of ") as error:
+        baseline.load("\n".join([first, *others, first]), "here")
+    assert error.value.code == "duplicate-record"

@@ -77,6 +77,35 @@ def test_no_history_at_all_is_refused(tmp_path):
     assert error.value.code == "no-history"
 
 
+def line_of(cell: str, score: object = 0.5, seconds: object = 1.0, seeds: object = 3) -> str:
+    """A line as JSON; Python reads NaN and Infinity in it."""
+    measured = f'{{"score": {score}, "seconds": {seconds}, "seeds": {seeds}}}'
+    return (
+        f'{{"history_version": 2, "suite": "quick", "date": "2026-01-01", "cells": {{"{cell}": {measured}}}}}'
+    )
+
+
+def test_a_line_that_is_sound_is_read(tmp_path):
+    """The damaged ones below differ from it in one place."""
+    path = tmp_path / "history.jsonl"
+    path.write_text(line_of("reviews/full/owner/name"))
+    assert history.trend(history.read(path), "quick").blocks[0].rows[0].labels == (
+        "reviews",
+        "full",
+        "owner/name",
+    )
+
+
+def test_a_history_that_is_a_link_is_not_written_through(tmp_path):
+    (tmp_path / "foreign").write_text("kept")
+    path = tmp_path / "history.jsonl"
+    path.symlink_to(tmp_path / "foreign")
+    with pytest.raises(BenchError) as error:
+        history.append(run_at("one", 0.8), path)
+    assert error.value.code == "irregular-file"
+    assert (tmp_path / "foreign").read_text() == "kept"
+
+
 @pytest.mark.parametrize(
     ("text", "code"),
     [
@@ -84,6 +113,16 @@ def test_no_history_at_all_is_refused(tmp_path):
         ('{"history_version": 1}', "damaged-history"),
         ("[]", "damaged-history"),
         ('{"history_version": 7}', "newer-history"),
+        ('{"history_version": Infinity}', "newer-history"),
+        (f'{{"history_version": {"9" * 5000}}}', "damaged-history"),
+        ("[" * 100_000, "damaged-history"),
+        (line_of("reviews/full/minilm", seconds=-1), "damaged-history"),
+        (line_of("reviews/full/minilm", seconds="NaN"), "damaged-history"),
+        (line_of("reviews/full/minilm", score="Infinity"), "damaged-history"),
+        (line_of("reviews/full/minilm", score=-7), "damaged-history"),
+        (line_of("reviews/full/minilm", seeds=-1), "damaged-history"),
+        (line_of("reviews"), "damaged-history"),
+        (line_of("reviews/full"), "damaged-history"),
     ],
 )
 def test_a_line_that_cannot_be_read_is_named(tmp_path, text, code):
@@ -176,7 +215,7 @@ def test_a_trend_never_mixes_recipes():
     lines = [line("a", 0.5, 1.0), line("b", 0.8, 3.0), line("c", 0.81, 3.0)]
     found = history.trend(lines, "quick")
     assert found.blocks[0].rows[0].entries[0].value == 2
-    assert found.notes[-1] == "Left out of some rows: 1 earlier runs with another recipe."
+    assert found.notes[-1] == "Left out of some rows: 1 earlier run with another recipe."
     assert len(history.trend(lines[1:], "quick").notes) == 2
 
 

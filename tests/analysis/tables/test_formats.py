@@ -191,6 +191,16 @@ def test_latex_with_any_label_passes_a_strict_reading():
     check_latex(formats.render(evil_table(), "latex"))
 
 
+@pytest.mark.parametrize("label", ["[CLS]", "*", "[2pt]", "*x"])
+def test_latex_takes_no_label_for_an_argument_of_the_row_above(label: str):
+    r"""`\\\\` ends a row, and reads a star or a length in brackets that follows it, on the next line too."""
+    rows = tuple(Row((name,), (Entry("x"),)) for name in ("first", label))
+    table = Table("", ("h",), (Column("a", "a", "text"),), (Block("", rows),))
+    text = formats.render(table, "latex")
+    assert not re.search(r"\\\\\s*[*\[]", text)
+    assert f"{{}}{label} & x" in text
+
+
 @pytest.mark.skipif(not shutil.which("pdflatex"), reason="no TeX engine here")
 @pytest.mark.parametrize("evil", [False, True])
 def test_latex_compiles(grid, tmp_path, evil):
