@@ -19,12 +19,8 @@ from bench.cli.options import RUN, Threads, number
 from bench.cli.output import console, note_completed, print_scores
 from bench.cli.rates import RatesMode, RatesOption, at_rates, check_chosen, without_missing
 from bench.cli.user_data import needs_suite, read_user_data, run_folder, say_pooling, with_user_data
-<<<<<<< HEAD
 from bench.executors.names import MOST_PER_DEVICE, ExecutorName
-=======
-from bench.executors.names import ExecutorName
 from bench.text import counted
->>>>>>> main
 
 if TYPE_CHECKING:
     from bench.contracts import Cell

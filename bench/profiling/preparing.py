@@ -90,7 +90,7 @@ def table(lines: Sequence[Line], machine: str) -> Table:
         COLUMNS,
         tuple(blocks),
         (
-            f"Milliseconds of CPU time, all threads of a process; medians of {len(lines[0].turns)} new processes, in "
+            f"Milliseconds of CPU time, all threads; medians of {len(lines[0].turns)} new processes, in "
             "turns. Each has imported the libraries, loaded the encoder once and read the rows before, as a run "
             "does before its first cell. On the clock: what passed meanwhile.",
             f"Machine: {machine}.",
