@@ -18,6 +18,7 @@ from bench.cli.run import request
 from bench.contracts import BenchError, Cell
 from bench.executors.contract import Options
 from bench.executors.launch import launch
+from bench.runs import processes
 from bench.runs.folder import RUNS, open_run
 
 if TYPE_CHECKING:
@@ -153,6 +154,7 @@ def recommend(
     `label` ... Raises BenchError where the request is wrong, TypeError for an unknown argument."""
     began = time.monotonic()
     _check_names("recommend", more, RecommendArguments)
+    processes.wait_passively()
     from bench.cli import recommend as command
     from bench.recommend.answer import MARGIN, STRATEGIES, Terms, answer, reading
     from bench.registry import discover, unknown
@@ -191,6 +193,7 @@ def export(
     data: a file, or a frame. more: `task`, `backbone`, `onnx`, and what describes the data: `text`, `label` ...
     Raises BenchError where the request is wrong, TypeError for an unknown argument."""
     _check_names("export", more, ExportArguments)
+    processes.wait_passively()
     from bench.cli import recommend as command
     from bench.export.folder import export as save
     from bench.export.scores import Request

@@ -59,6 +59,11 @@ class Group:
 
     def timing(self) -> Timing | None:
         """What its cold seconds rest on; None without a finished seed."""
+        return self._timing
+
+    @cached_property
+    def _timing(self) -> Timing | None:
+        """Once: costs and tables ask for it again and again."""
         return timing(self.done)
 
     def measurements(self) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import heapq
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,6 +11,7 @@ from typing import Any
 from bench.cli.grid import ProgressGrid, Running
 from bench.contracts import Cell
 from bench.planning.estimates import Estimator
+from bench.runs import load
 from bench.runs.curve import Point
 from bench.runs.load import load_per_core
 from bench.runs.record import Record
@@ -17,12 +19,19 @@ from bench.text import counted, duration, printable
 
 QUIET = 60.0  # seconds without a line, where there is no live display, after which a cell's progress is one
 REFRESH = 4  # times a second
-BUSY = 0.7  # runnable processes a core, over the last minute, from which a run says that the machine is busy
+BUSY = 0.7
+"""Runnable processes a core, over the last minute, from which a machine is busy where nothing else tells."""
 
 
-def busy(load: float) -> str:
-    """What a run says where other work has the cores. load: per core."""
-    return f"this machine is busy (load {load:.1f} a core): the run takes longer than on an idle one"
+def busy(since: load.Moment) -> str:
+    """What a run says first where other work has had the cores since a moment; '' where none has."""
+    others = load.between(since, load.with_children()).others
+    if others is None:
+        average = load_per_core()
+        what = f"load {average:.1f} a core" if average > BUSY else ""
+    else:
+        what = f"other processes take {100 * others:.0f}% of its cores" if others > load.BUSY else ""
+    return f"this machine is busy ({what}): the run takes longer than on an idle one" if what else ""
 
 
 @dataclass
@@ -52,6 +61,7 @@ class Display:
         self._workers = 1
         self._estimator = Estimator()
         self._waiting_for = ""
+        self._constructed: load.Moment | None = load.with_children()
         self._start = self._last_line = time.monotonic()
 
     def begin(
@@ -63,8 +73,10 @@ class Display:
         self._records = {record.cell.id: record for record in finished}
         self._start = time.monotonic()
         note = f"; {len(finished)} finished before" if finished else ""
-        if cells and (load := load_per_core()) > BUSY:
-            self._line(busy(load))
+        if cells and self._constructed:
+            if found := busy(self._constructed):
+                self._line(found)
+            self._constructed = None  # of later rounds, the first ones would be a part of the load
         self._line(f"{counted(len(cells), 'cell')} to run{note}{self._left()}")
         if self._lives and cells:
             from rich.live import Live
@@ -143,18 +155,19 @@ class Display:
         return self._estimator.cell(flight.cell).seconds + shared
 
     def _seconds_left(self) -> float:
-        """Cells not begun, and the rest of those in flight, over as many workers as there have been at once; no
-        less than one cell takes."""
+        """Cells not begun, and the rest of those in flight, by as many workers as there have been at once. Each
+        takes the next cell when it is free."""
         flights = list(self._flights.values())
         known = {*self._records, *(flight.cell.id for flight in flights)}
         waiting = [cell for cell in self._cells if cell.id not in known]
         rests = [self._rest(flight) for flight in flights]
-        seconds = self._estimator.total(waiting, set(self._begun)) + sum(rests)
-        workers = min(self._workers, len(waiting) + len(flights)) or 1
-        if workers == 1:
-            return seconds
-        longest = max([*rests, *(self._estimator.cell(cell).seconds for cell in waiting)])
-        return max(seconds / workers, longest)
+        free = [*rests, *[0.0] * max(0, self._workers - len(rests))]
+        heapq.heapify(free)
+        waiting.sort(key=lambda cell: cell.seed)  # in which a group is run
+        kinds = {(flight.cell.task, flight.cell.backbone, flight.cell.strategy) for flight in flights}
+        for seconds in self._estimator.each(waiting, self._begun | kinds):
+            heapq.heapreplace(free, free[0] + seconds)
+        return max(free)
 
     def _rest(self, flight: _Flight) -> float:
         """The seconds that a cell in flight still takes."""

@@ -10,6 +10,7 @@ from bench.contracts import Cell
 from bench.executors.contract import Finished, Work
 from bench.executors.waiting import Waiting
 from bench.registry import Registry
+from bench.runs import processes
 from bench.runs.listeners import Listener
 
 if TYPE_CHECKING:
@@ -32,6 +33,7 @@ class Inline:
     def ready(self) -> None:
         if self._series is None:
             self._listener.say("loading torch ...")
+            processes.wait_passively()  # a notebook has not run the program's own start
             from bench.executors.series import Series
 
             self._series = Series(self._work, self._registry, self._work.options.device)

@@ -23,7 +23,7 @@ from bench.planning.rows_read import RowsRead
 from bench.planning.shards import part
 from bench.planning.workload import Workload
 from bench.registry import Registry
-from bench.runs import run_inputs
+from bench.runs import planned_work, run_inputs
 from bench.runs.folder import Damaged, Store
 from bench.runs.integrity import quarantine
 from bench.runs.listeners import Screen, Silent
@@ -108,11 +108,14 @@ def _launch(
     _begin(work, cells, display)
     done = {record.cell.id for record in finished}
     todo = [cell for cell in cells if cell.id not in done]
+    if todo:
+        _note_work(work, workload, cells)
     estimator = _estimator(work, workload)
     display.begin([cell for cell in todo if not registry.incompatible(cell)], finished, estimator)
 
     def recount() -> None:
         work.operations.update((cell.id, workload.operations(cell)) for cell in later)
+        _note_work(work, workload, later)
         estimator.recount()
 
     try:
@@ -294,6 +297,13 @@ def _begin(work: Work, cells: Sequence[Cell], display: Screen) -> None:
         store.begin(cells[0].suite, map(str, earlier))
         store.begin(cells[0].suite, *plan)
     run_inputs.add(store.path, _inputs(work))
+
+
+def _note_work(work: Work, workload: Workload, cells: Sequence[Cell]) -> None:
+    """Note how much the cells compute, by which `status` tells the time left."""
+    kinds = {cell.id.rpartition("/")[0]: cell for cell in cells}.values()
+    found = {cell.id: (work.operations[cell.id], workload.prefix(cell)) for cell in kinds}
+    planned_work.add(work.store.path, found)
 
 
 def _inputs(work: Work) -> RunInputs:

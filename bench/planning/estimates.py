@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from statistics import fmean, median
 from typing import Literal
@@ -138,19 +138,20 @@ class Estimator:
                 return median(found)
         return SHARED
 
-    def total(self, cells: Iterable[Cell], begun: Iterable[tuple[str, str]] = ()) -> float:
-        """Seconds of cells one after another; (task, backbone) in `begun` share what is made already."""
+    def total(self, cells: Iterable[Cell], begun: Iterable[tuple[str, ...]] = ()) -> float:
+        """Seconds of cells one after another; (task, backbone) in `begun` share what is made already, and seeds of
+        (task, backbone, strategy) the frozen prefix."""
+        return sum(self.each(cells, begun))
+
+    def each(self, cells: Iterable[Cell], begun: Iterable[tuple[str, ...]] = ()) -> Iterator[float]:
+        """Seconds of each of these cells, as `total` adds them up."""
         begun = set(begun)
         seen: set[tuple[str, ...]] = set(begun)
-        seconds = 0.0
         for cell in cells:
             group, kind = (cell.task, cell.backbone), (cell.task, cell.backbone, cell.strategy)
-            again = kind in seen
-            seconds += self._seconds(cell, again, group in begun)
-            if group not in seen:
-                seconds += self.shared(cell)
+            shared = 0.0 if group in seen else self.shared(cell)
+            yield self._seconds(cell, kind in seen, group in begun) + shared
             seen |= {group, kind}
-        return seconds
 
     def _seconds(self, cell: Cell, again: bool, begun: bool) -> float:
         """Seconds of one cell in a row. again: another seed of it comes before; begun: its group has begun."""

@@ -36,7 +36,8 @@ class Measured:
 
 @dataclass(frozen=True)
 class Levels:
-    """run: the level of a group that has not begun. planned: planned seconds of each group that were measured."""
+    """run: the level of a group that has not begun: that of its task at other sizes, where those have run. planned:
+    planned seconds of each group that were measured."""
 
     run: float
     groups: Mapping[Group, float]
@@ -69,7 +70,11 @@ def levels(found: Iterable[Measured], is_assumed: bool, of: Group) -> Levels:
         heights = {group: _height(items, strategies) for group, items in groups.items()}
         strategies = _effects(groups, heights)
     others = [height for group, height in heights.items() if group != of]
-    run = _run(others, is_assumed) if others or is_assumed else heights.get(of, 0.0)
+    kin = [height for group, height in heights.items() if group != of and _is_kin(group, of)]
+    if not kin and not others and not is_assumed:
+        run = heights.get(of, 0.0)
+    else:
+        run = median(kin) if kin else _run(others, is_assumed)
     planned = {group: sum(item.planned for item in items) for group, items in groups.items()}
     return Levels(run, heights, strategies, planned)
 
@@ -97,6 +102,11 @@ def _run(heights: list[float], is_assumed: bool) -> float:
     paces = [math.exp(height) for height in heights]
     is_plausible = is_assumed and abs(median(heights)) < PLAUSIBLE
     return math.log(median([*paces, 1.0] if is_plausible else paces))
+
+
+def _is_kin(group: Group, other: Group) -> bool:
+    """Whether they are one task at two sizes: the texts are as long, so that a plan is wrong in the same way."""
+    return group[1] == other[1] and group[0].partition("@")[0] == other[0].partition("@")[0]
 
 
 def _agreement(difference: float) -> float:

@@ -7,7 +7,9 @@ from dataclasses import dataclass
 
 from bench.contracts import Cell, Recipe
 from bench.planning.estimates import Estimator
+from bench.runs import planned_work
 from bench.runs.folder import Store
+from bench.runs.planned_work import NOTHING, PlannedWork
 from bench.runs.record import Record
 from bench.text import counted, duration, printable
 
@@ -49,6 +51,8 @@ def summarise(store: Store) -> Progress:
     records = store.seen_records()
     known = {record.cell.id for record in records}
     missing = [cell for cell in store.planned() if cell not in known]
+    running = store.running()
+    seconds = remaining_seconds(missing, records, planned_work.read(store.path))
     return Progress(
         done=[record.cell.id for record in records if record.status == "done"],
         failed={
@@ -57,15 +61,17 @@ def summarise(store: Store) -> Progress:
             if record.status != "done"
         },
         missing=missing,
-        running=store.running(),
-        remaining=remaining_seconds(missing, records),
+        running=running,
+        remaining=seconds and seconds / max(1, _jobs(running)),
     )
 
 
-def remaining_seconds(missing: Sequence[str], records: Sequence[Record]) -> float | None:
+def remaining_seconds(
+    missing: Sequence[str], records: Sequence[Record], work: PlannedWork = NOTHING
+) -> float | None:
     """Seconds for the missing cells one after another, from comparable ones; None where none of them has run:
-    word vectors say nothing about an encoder."""
-    estimator = Estimator()
+    word vectors say nothing about an encoder. work: what the run has planned."""
+    estimator = _estimator(work, [*missing, *(record.cell.id for record in records)])
     estimator.learn(records)
     names = {_backbone(record.cell.id): record.cell.backbone for record in records}
     begun = {(record.cell.task, record.cell.backbone) for record in records}
@@ -73,6 +79,18 @@ def remaining_seconds(missing: Sequence[str], records: Sequence[Record]) -> floa
     if not estimator.has_samples or any(estimator.cell(cell).basis == "assumed" for cell in cells):
         return None
     return estimator.total(cells, begun)
+
+
+def _jobs(cells: Sequence[str]) -> int:
+    """How many workers are at these cells: seeds that train together are one job."""
+    return len({cell.rpartition("/")[0] for cell in cells})
+
+
+def _estimator(work: PlannedWork, cells: Sequence[str]) -> Estimator:
+    """It scales seconds by planned operations, where those of all cells are known."""
+    if not all(map(work.covers, cells)):
+        return Estimator()
+    return Estimator(lambda cell: work.of(cell.id)[0], prefix=lambda cell: work.of(cell.id)[1])
 
 
 def _cell(cell: str, names: Mapping[str, str]) -> Cell:

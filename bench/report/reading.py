@@ -152,10 +152,11 @@ def read(run: Run) -> Reading:
     """The run with the table of the command `table`. BenchError where there are no records."""
     if not run.records:
         raise BenchError(f"{run.name} has no records: run the suite first", code="no-records")
-    run = replace(run, predictions=held(run.predictions))
-    groups = gather(run.records)
-    names = _columns(groups.values())
-    table, known = tables.with_uncertainty(run.records, run.predictions, tables.TableOptions(columns=names))
+    groups, once = gather(run.records), run.predictions
+    run = replace(run, predictions=held(once))
+    many = sum(len(group.done) for group in groups.values()) > MANY  # of which the other sections read a few
+    options = tables.TableOptions(columns=_columns(groups.values()))
+    table, known = tables.with_uncertainty(run.records, once if many else run.predictions, options)
     headline = {
         scored: found for scored, found in known.resampled.items() if scored[1] == groups[scored[0]].headline
     }

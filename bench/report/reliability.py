@@ -23,7 +23,8 @@ def reliability(reading: Reading, task: str) -> Chart | None:
     values = []
     groups = []
     for group in reading.of_task(task):
-        found = [pair for record in group.done if (pair := _confidence(reading.columns(record))) is not None]
+        kept = [record for record in group.done if record.cell.recipe.logits or not reading.selective]
+        found = [pair for record in kept if (pair := _confidence(reading.columns(record))) is not None]
         if not found:
             continue
         groups.append(group)

@@ -99,7 +99,6 @@ class Store:
         not those that the record was written with."""
         import pyarrow.parquet
 
-        path = self.predictions_path(cell)
         content = pyarrow.BufferReader(self._checked_predictions(cell))
         try:
             file = pyarrow.parquet.ParquetFile(content, page_checksum_verification=True)
@@ -109,7 +108,7 @@ class Store:
                 raise Damaged(path, f"it has more than {MOST_VALUES:,} values")
             return file.read(use_threads=False)  # threads slow down the reading of a file this small
         except (OSError, pyarrow.ArrowException) as error:
-            raise Damaged(path, "not a readable Parquet file") from error
+            raise Damaged(self.predictions_path(cell), "not a readable Parquet file") from error
 
     def sealed_sum(self, cell: str) -> str:
         """As `stated_sum`, of the record as it is now, which is verified. Raises Damaged."""

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import os
 import time
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from pathlib import Path
+
+import psutil
 
 from bench.runs.record import Load
 
@@ -21,7 +24,7 @@ IDLE = (3, 4)  # the columns of /proc/stat's first line in which nothing runs: i
 @dataclass(frozen=True)
 class Moment:
     """clock: seconds. load: runnable processes a core. busy: core seconds of all processes, None where they are not
-    counted; own: those of this process."""
+    counted; own: those of this process, or of it and its children."""
 
     clock: float
     load: float
@@ -38,6 +41,12 @@ def now() -> Moment:
     return Moment(time.perf_counter(), load_per_core(), _busy(), time.process_time())
 
 
+def with_children() -> Moment:
+    """`now`, with what workers have computed counted as this process's own."""
+    moment = now()
+    return replace(moment, own=moment.own + _of_children())
+
+
 def between(start: Moment, end: Moment) -> Load:
     """The load from one moment to another; what others took is unknown where they are less than SHORTEST apart."""
     others = None
@@ -47,6 +56,17 @@ def between(start: Moment, end: Moment) -> Load:
         taken = (end.busy - start.busy) - (end.own - start.own)
         others = round(min(max(taken / capacity, 0.0), 1.0), 3)
     return Load(start=round(start.load, 3), end=round(end.load, 3), others=others)
+
+
+def _of_children() -> float:
+    """Core seconds of the processes that this one has started and theirs, ended ones included."""
+    times = os.times()
+    seconds = times.children_user + times.children_system
+    for child in psutil.Process().children(recursive=True):
+        with suppress(psutil.Error):  # it has just ended
+            used = child.cpu_times()
+            seconds += used.user + used.system
+    return seconds
 
 
 def _busy() -> float | None:

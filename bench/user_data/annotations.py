@@ -6,9 +6,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
-from bench.text import counted
 from bench.user_data.column_names import by_name
 from bench.user_data.columns import TEXTS
+from bench.user_data.label_studio import tasks_of
 from bench.user_data.prodigy import decided
 from bench.user_data.spans import with_words
 from bench.user_data.tables import RawRow, RawTable
@@ -18,9 +18,26 @@ def plain_table(table: RawTable, given: Mapping[str, str], adapter: str) -> RawT
     """The table as rows of a text with its label, labels or tags. given: columns by role; adapter: '' where it is
     to be guessed. BenchError as `with_words` raises."""
     if {"data", "annotations"} <= set(table.columns):
-        table = _label_studio(table)
-    table = _categories(decided(table, given))
+        table = tasks_of(table)
+    table = _categories(decided(_with_text(table, given), given))
     return with_words(table, given, adapter) if adapter in ("", "ner") else table
+
+
+def _with_text(table: RawTable, given: Mapping[str, str]) -> RawTable:
+    """The table with its column `data`, as doccano and flair name texts, as `text`, where no other is named so."""
+    rows = table.peek() if "data" in table.columns and not by_name(table.columns, TEXTS) else []
+    if not rows or "data" in given.values() or not all(isinstance(row.get("data"), str) for row in rows):
+        return table
+
+    def read() -> Iterator[RawRow]:
+        return ({_text(key): value for key, value in row.items()} for row in table.rows())
+
+    notes = (*table.notes, "'data' holds the texts")
+    return replace(table, columns=tuple(map(_text, table.columns)), rows=read, notes=notes)
+
+
+def _text(column: str) -> str:
+    return "text" if column == "data" else column
 
 
 def _categories(table: RawTable) -> RawTable:
@@ -47,59 +64,3 @@ def _renamed(column: str) -> str:
 
 def _is_share(value: Any) -> bool:
     return isinstance(value, (int, float)) and 0 <= value <= 1
-
-
-def _label_studio(table: RawTable) -> RawTable:
-    """Tasks of Label Studio: the text of `data`, with the choices or the spans of the first annotation."""
-    kinds = {result.get("type") for row in table.peek() for result in _results(row)}
-    skipped = sum(_is_skipped(row) for row in table.rows())
-    kind = next((kind for kind in ("labels", "choices") if kind in kinds), None)
-    if kind is None:
-        return table
-    column = "entities" if kind == "labels" else "label"
-
-    def rows() -> Iterator[RawRow]:
-        for row in table.rows():
-            if _is_skipped(row):
-                continue
-            values = [r["value"] for r in _results(row) if r.get("type") == kind and "value" in r]
-            chosen = [choice for value in values for choice in value.get("choices", ())]
-            one: Any = values if kind == "labels" else chosen[0] if len(chosen) == 1 else chosen
-            yield {"text": _text(row.get("data")), column: one if row.get("annotations") else None}
-
-    several = sum(len(_annotations(row)) > 1 for row in table.rows())
-    notes = [f"tasks of Label Studio: the text and the {'spans' if kind == 'labels' else 'choices'} are read"]
-    if several:
-        notes.append(f"{counted(several, 'task has', 'tasks have')} several annotations: the first is read")
-    if skipped:
-        notes.append(f"{counted(skipped, 'task')} left out, because the annotator skipped it")
-    return replace(table, columns=("text", column), rows=rows, notes=(*table.notes, *notes))
-
-
-def _annotations(row: RawRow) -> list[Any]:
-    """The annotations that were submitted: one that was skipped is empty, and says nothing of its text."""
-    found = row.get("annotations")
-    return [one for one in found if not _was_cancelled(one)] if isinstance(found, list) else []
-
-
-def _is_skipped(row: RawRow) -> bool:
-    return bool(row.get("annotations")) and not _annotations(row)
-
-
-def _was_cancelled(annotation: Any) -> bool:
-    return isinstance(annotation, Mapping) and annotation.get("was_cancelled") is True
-
-
-def _results(row: RawRow) -> list[Mapping[str, Any]]:
-    annotations = _annotations(row)
-    first = annotations[0] if annotations else None
-    results = first.get("result") if isinstance(first, Mapping) else None
-    return [item for item in results if isinstance(item, Mapping)] if isinstance(results, list) else []
-
-
-def _text(data: Any) -> Any:
-    """The text of a task: the column with a usual name, else the only one."""
-    if not isinstance(data, Mapping):
-        return None
-    column = by_name(list(data), TEXTS)
-    return data[column] if column else next(iter(data.values())) if len(data) == 1 else None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -9,7 +10,7 @@ from pathlib import Path
 from bench.contracts import BenchError
 from bench.text import counted
 from bench.user_data.encodings import Encoding, encodings_of, notes_of
-from bench.user_data.folders import SPLITS
+from bench.user_data.folders import NAMES, SPLITS
 from bench.user_data.tables import RawRow, RawTable
 from bench.user_data.text_files import lines_of
 
@@ -52,7 +53,8 @@ def class_tables(folder: Path, encoding: str) -> dict[str, RawTable]:
 
 
 def _files(folder: Path) -> dict[str, list[Path]]:
-    """The text files by class; {} where there are not several classes of them, or files beside them."""
+    """The text files by class; {} where there are not several classes, or files are named like splits: each folder
+    then holds a data set of its own."""
     found: dict[str, list[Path]] = {}
     for path in sorted(folder.iterdir()):
         inside = sorted(path.iterdir()) if path.is_dir() and not path.name.startswith(".") else []
@@ -60,7 +62,9 @@ def _files(folder: Path) -> dict[str, list[Path]]:
         files = [file for file in files if not file.name.startswith(".")]
         if files and path.name.lower() not in UNLABELLED:
             found[path.name] = files
-    return found if len(found) >= FEWEST else {}
+    texts = [file for files in found.values() for file in files]
+    parts = sum(re.split(r"[^a-z]", file.name.lower())[0] in NAMES for file in texts)
+    return found if len(found) >= FEWEST and parts < len(texts) / 2 else {}
 
 
 def _table(split: str, files: dict[str, list[Path]], encodings: Mapping[Path, Encoding]) -> RawTable:

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from unicodedata import normalize
 
 from bench.contracts import BenchError
+from bench.text import clipped
 from bench.user_data.tables import RawTable
 
 
@@ -19,20 +20,21 @@ def resolve(table: RawTable, column: str, role: str) -> str:
         return column
     if by_number:
         return table.columns[int(column) - 1]
-    composed = [name for name in table.columns if normalize("NFC", name) == normalize("NFC", column)]
+    written = normalize("NFC", column.strip())
+    composed = [name for name in table.columns if normalize("NFC", name) == written]
     if len(composed) == 1:
         return composed[0]
     if column in table.repeated:
         twice = [str(n) for n, name in enumerate(table.columns, 1) if name.startswith(f"{column}#")]
         raise BenchError(
-            f"{table.where} has several columns '{column}': choose one by its number for --{role} "
+            f"{table.where} has several columns '{clipped(column)}': choose one by its number for --{role} "
             f"({', '.join(twice)})",
             code="unknown-column",
         )
     near = difflib.get_close_matches(column, table.columns, n=1)
-    hint = f"did you mean '{near[0]}'? " if near else ""
+    hint = f"did you mean '{clipped(near[0])}'? " if near else ""
     raise BenchError(
-        f"{table.where} has no column '{column}' for --{role}: {hint}it has {names_of(table.columns)}"
+        f"{table.where} has no column '{clipped(column)}' for --{role}: {hint}it has {names_of(table.columns)}"
         f"{header_hint(table)}",
         code="unknown-column",
     )
@@ -60,4 +62,4 @@ def by_name(columns: Sequence[str], names: Sequence[str]) -> str | None:
 
 
 def names_of(columns: Sequence[str]) -> str:
-    return ", ".join(f"'{column}'" for column in columns[:20]) or "no columns"
+    return ", ".join(f"'{clipped(column)}'" for column in columns[:20]) or "no columns"

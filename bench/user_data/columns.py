@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
@@ -82,6 +83,18 @@ PAIRS = (
 )
 """Columns of tasks with two texts a row: both are read."""
 
+READ = ("text", "question", "context")
+"""Roles whose column holds texts."""
+
+NO_TEXT = re.compile(r"[-+]?(?=\D*\d)[\d.,:/ -]+%?|(?:https?://|www\.)\S+", re.ASCII)
+"""Numbers, dates and addresses."""
+
+MARK = re.compile(r"(?=[^\s\d]*\d)[\w.:#/-]{3,}", re.ASCII)
+"""One word with a digit in it, as ids and file names are."""
+
+NEARLY_ALL = 0.9
+LONGEST = 300  # characters of a mark or an address
+
 PARTS = {"train", "training", "validation", "valid", "val", "dev", "test", "testing", "eval"}
 """What a column says that names the split of each row."""
 
@@ -151,7 +164,7 @@ def _guess(table: RawTable, adapter: str, chosen: dict[str, str]) -> list[str]:
                 chosen["text"], chosen["pair"] = both
                 guessed.append(f"two texts a row, '{both[0]}' and '{both[1]}'; --text alone reads one")
                 continue
-            column = by_name(free, names) or _by_content(table.peek(), free, role)
+            column = _by_name(table, free, names, role) or _by_content(table.peek(), free, role)
             if column is None:
                 raise BenchError(
                     f"{table.where}: which column is the {role}? say --{role} COLUMN ({names_of(free)})"
@@ -167,6 +180,33 @@ def _guess(table: RawTable, adapter: str, chosen: dict[str, str]) -> list[str]:
             chosen[role] = column
             guessed.append(f"{role} is '{column}'")
     return guessed
+
+
+def _by_name(table: RawTable, free: Sequence[str], names: Sequence[str], role: str) -> str | None:
+    """The free column with the likeliest name; for what is read as a text, the first that holds texts: not numbers
+    or addresses, nor marks of rows where another column holds texts."""
+    if role not in READ:
+        return by_name(free, names)
+    rows = table.peek()
+    texts = [column for column in free if not _are([row.get(column) for row in rows], NO_TEXT)]
+    marks = [column for column in texts if _are([row.get(column) for row in rows], MARK)]
+    others = [column for column in texts if column not in marks]
+    return (
+        by_name(others, names)
+        or (_by_content(rows, others, role) if len(others) < len(free) else None)
+        or by_name(texts, names)
+    )
+
+
+def _are(values: Sequence[Any], pattern: re.Pattern[str]) -> bool:
+    """Whether nearly all values that are not missing look so."""
+    found = [
+        str(value).strip()
+        for value in values
+        if value not in (None, "") and not isinstance(value, list | dict)
+    ]
+    alike = sum(len(value) <= LONGEST and bool(pattern.fullmatch(value)) for value in found)
+    return bool(found) and alike >= NEARLY_ALL * len(found)
 
 
 def _names_parts(table: RawTable, column: str) -> bool:

@@ -47,7 +47,10 @@ class Columns:
 
     def cut(self, line: str) -> list[str]:
         if self.tabs:
-            return [cell.strip(" ") for cell in line.split("\t")] if line.strip(" \t") else []
+            cells = [cell.strip(" ") for cell in line.split("\t")] if line.strip(" \t") else []
+            while len(cells) > self.width and not cells[-1]:
+                cells.pop()
+            return cells
         return words_of(line)
 
     def is_comment(self, line: str, fields: Sequence[str]) -> bool:

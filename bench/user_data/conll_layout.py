@@ -15,11 +15,13 @@ from pathlib import Path
 from bench.contracts import BenchError
 from bench.text import counted
 from bench.user_data.conll import DOCUMENT, Columns, Sentence
+from bench.user_data.conll_columns import global_columns, named_columns, other_tags
 from bench.user_data.encodings import Encoding, encoding_of
 from bench.user_data.literals import words_of
 from bench.user_data.tagging import OUTSIDES
 from bench.user_data.text_files import lines_of
 
+WIDEST = 10_000  # columns that no file has
 PEEK = 1_000  # lines from which the separator is guessed
 TAG = re.compile(r"O|[BIESLUMWbieslumw]([-_:].+)?|.+[-_:][BIESLUM]")
 HEADER = re.compile(r"(ne|pos|.*(tag|label|ner|entity|entities|iob|bio).*)", re.IGNORECASE)
@@ -53,30 +55,35 @@ def open_conll(
     notes: list[str] = [encoding.note] if encoding.note else []
     indexed = columns.width > 2 and statistics.words > 0 and statistics.counting >= 0.95 * statistics.words
     columns = replace(columns, indexed=indexed, word=1 if indexed else 0, tag=columns.width - 1)
-    names = statistics.first[1]
+    plus = global_columns(columns)
+    names = plus or statistics.first[1]
+    if plus:
+        columns = named_columns(columns, plus)
     for role, place in (("words", "word"), ("tags", "tag")):
         if given.get(role):
             columns = replace(columns, **{place: _column_index(given[role], role, columns, names)})
     columns = _apart(columns, given)
     tags = _tags(columns)
-    head = _is_header(names, columns, tags)
+    head = not plus and _is_header(names, columns, tags)
     if head:
         columns = replace(columns, header=statistics.first[0])
         tags[names[columns.tag]] -= 1
         notes.append(f"line {statistics.first[0]} names the columns ({' '.join(names)[:60]}) and is left out")
-    elif any(given.get(role) and not _is_number(given[role]) for role in ("words", "tags")):
+    elif not plus and any(given.get(role) and not _is_number(given[role]) for role in ("words", "tags")):
         raise BenchError(
             f"{path.name} has no line that names its columns: choose them by number, such as --tags "
             f"{columns.width}",
             code="unknown-column",
         )
     columns = replace(columns, known=frozenset(tag for tag, count in tags.items() if count))
-    if columns.width == 10 and indexed and not given.get("tags"):
+    if columns.width == 10 and indexed and not plus and not given.get("tags"):
         raise BenchError(
             f"{path.name} has the 10 columns of CoNLL-U, none of which is for entities: choose one with --tags",
             code="implausible-tags",
         )
     notes += _notes(columns, statistics, given)
+    if not given.get("tags"):
+        notes += other_tags(columns)
     return columns, notes, +tags
 
 
@@ -120,12 +127,23 @@ def looks_tagged(path: Path, encoding: Encoding) -> bool:
     return bool(blank and rows) and len(last) >= 0.9 * len(rows) and tagged >= 0.5 * len(rows)
 
 
+def is_divided(path: Path, encoding: Encoding) -> bool:
+    """Whether nearly all lines of a file have the same columns, and blank lines stand between some of them."""
+    lines = list(itertools.islice(lines_of(path, encoding), PEEK))
+    rows = [line for line in lines if line.strip() and not line.startswith(("#", DOCUMENT))]
+    tabs = sum("\t" in line for line in rows) > len(rows) / 2
+    widths = Counter(len(line.split("\t") if tabs else words_of(line)) for line in rows)
+    width, count = widths.most_common(1)[0] if widths else (1, 0)
+    blank = sum(not line.strip() for line in lines[1:-1])
+    return blank > 0 and width > 1 and count >= 0.9 * len(rows)
+
+
 def _column_count(path: Path, encoding: Encoding) -> Columns:
     """The separator and how many columns most lines have. BenchError where most have one."""
     lines = [line for line in itertools.islice(lines_of(path, encoding), PEEK) if line.strip(" \t")]
     plain = [line for line in lines if not line.startswith(("#", DOCUMENT))] or lines
     tabs = sum("\t" in line for line in plain) > len(plain) / 2
-    columns = Columns(path, encoding, tabs, 2)
+    columns = Columns(path, encoding, tabs, WIDEST)
     widths = Counter(len(columns.cut(line)) for line in plain)
     width = widths.most_common(1)[0][0] if widths else 2
     if tabs and width > 2 and all(not (cells := columns.cut(line))[-1:] or not cells[-1] for line in plain):

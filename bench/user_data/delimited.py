@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import itertools
 import re
-from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from bench.contracts import BenchError
 from bench.text import counted
+from bench.user_data.column_values import ColumnValues
 from bench.user_data.encodings import Encoding
+from bench.user_data.first_lines import describing, has_row_names, is_row, refuse_title
 from bench.user_data.quoting import Layout, MalformedRows, layout_of
-from bench.user_data.tables import FEW, RawRow, RawTable, apart
+from bench.user_data.tables import RawRow, RawTable, apart
 
 RULE = re.compile(r":?-{2,}:?|:-:?|-:|-+(\+-+)+")
 ESCAPE = re.compile(r"""\\[\\"'nrt]""")
@@ -21,7 +21,7 @@ ESCAPED = 0.01  # share of rows with escapes from which they are pointed out
 NULL = "\\N"
 FOOTER = "the last line is shorter: if it is a footer, delete it"
 BREAK = "a text with a line break needs quotes around it"
-LONG = 200  # characters of a cell above which it cannot be a column name
+BEYOND = 0.1  # share of rows that may have values beyond the columns with names: they are left out
 
 
 @dataclass
@@ -37,8 +37,10 @@ class Scan:
     rules: int = 0  # lines of dashes alone, as Markdown has them below the header
     spare: bool = True  # what is beyond the header's columns is blank
     extra: int = 0  # rows with blank cells beyond the header's
+    beyond: list[int] = field(default_factory=list)  # lines with values beyond the columns with names
+    first: tuple[int, list[str]] = (0, [])  # the first row, and its line
     blank: set[int] = field(default_factory=set)  # columns without a value
-    values: list[Counter[str]] = field(default_factory=list)  # by column; counted up to a bound
+    values: list[ColumnValues] = field(default_factory=list)  # by column
 
 
 def read_delimited(path: Path, encoding: Encoding) -> RawTable:
@@ -49,13 +51,51 @@ def read_delimited(path: Path, encoding: Encoding) -> RawTable:
     if first is None:
         raise BenchError(f"{path.name} is empty: its first line must name the columns", code="empty-file")
     header = [cell.strip() for cell in first[1]]
-    row_names = _has_row_names(layout, header)
+    refuse_title(layout, header)
+    row_names = has_row_names(layout, header)
     header = ["", *header] if row_names else header
     scan = _scan(layout, header)
     columns, repeated = apart(header)
-    shown = [n for n, name in enumerate(header) if name or n not in scan.blank]
+    headless = not row_names and is_row(header, scan.values)
+    named = _named(header)
+    spilt = bool(scan.beyond) and not headless and len(scan.beyond) <= BEYOND * scan.rows
+    width = named if spilt else len(header)
+    shown = [n for n, name in enumerate(header) if n < width and (name or n not in scan.blank)]
     notes += ["the first line does not name the first column, which numbers the rows"] if row_names else []
     notes += [f"two columns are named '{name}': choose one by its number" for name in repeated]
+    if spilt:
+        notes.append(
+            f"look: {counted(len(scan.beyond), 'row')} left out, because "
+            f"{'it has' if len(scan.beyond) == 1 else 'they have'} values beyond the columns with names (line "
+            f"{scan.beyond[0]:,}{' is the first' if len(scan.beyond) > 1 else ''}): a text with the separator "
+            "needs quotes around it; name the columns if they hold remarks"
+        )
+    notes += _notes(scan) + ([] if headless else describing(header, scan.first, scan.values))
+
+    def rows(whole: bool = False) -> Iterator[RawRow]:
+        for number, (_, cells, lines) in enumerate(layout.records()):
+            stripped = [cell.strip() for cell in cells]
+            if (stripped[: len(header)] == header and number) or not (number or whole) or _is_rule(cells):
+                continue
+            if spilt and any(stripped[named:]):
+                continue
+            cells = _without_nulls(cells, lines, layout.delimiter)
+            yield {columns[n]: cells[n] for n in shown if n < len(cells)}
+
+    return RawTable(
+        path.name,
+        tuple(columns[n] for n in shown),
+        rows,
+        notes=(*notes, *([encoding.note] if encoding.note else [])),
+        repeated=frozenset(repeated),
+        short=(*scan.short, FOOTER if scan.short[1] == scan.last else BREAK) if scan.short else None,
+        with_first_line=(lambda: rows(whole=True)) if headless else None,
+    )
+
+
+def _notes(scan: Scan) -> list[str]:
+    """What was found in the rows and what was done about it, in words."""
+    notes = []
     if scan.header_again:
         notes.append(f"{counted(scan.header_again, 'line repeats', 'lines repeat')} the header: left out")
     if scan.rules:
@@ -74,29 +114,18 @@ def read_delimited(path: Path, encoding: Encoding) -> RawTable:
         notes.append(
             f"{counted(scan.extra, 'row ends', 'rows end')} with blank cells beyond the columns: dropped"
         )
+    return notes
 
-    def rows(whole: bool = False) -> Iterator[RawRow]:
-        for number, (_, cells, lines) in enumerate(layout.records()):
-            stripped = [cell.strip() for cell in cells]
-            if (stripped[: len(header)] == header and number) or not (number or whole) or _is_rule(cells):
-                continue
-            cells = _without_nulls(cells, lines, layout.delimiter)
-            yield {columns[n]: cells[n] for n in shown if n < len(cells)}
 
-    return RawTable(
-        path.name,
-        tuple(columns[n] for n in shown),
-        rows,
-        notes=(*notes, *([encoding.note] if encoding.note else [])),
-        repeated=frozenset(repeated),
-        short=(*scan.short, FOOTER if scan.short[1] == scan.last else BREAK) if scan.short else None,
-        with_first_line=(lambda: rows(whole=True)) if not row_names and _is_row(header, scan) else None,
-    )
+def _named(header: Sequence[str]) -> int:
+    """How many columns there are up to the last one with a name."""
+    return max((n for n, name in enumerate(header, 1) if name), default=len(header))
 
 
 def _scan(layout: Layout, header: Sequence[str]) -> Scan:
     """BenchError for a row with more values than there are columns."""
-    scan = Scan(blank=set(range(len(header))), values=[Counter() for _ in header])
+    scan = Scan(blank=set(range(len(header))), values=[ColumnValues() for _ in header])
+    named = _named(header)
     for number, (line, cells, lines) in enumerate(layout.records()):
         if not number:
             continue
@@ -115,14 +144,17 @@ def _scan(layout: Layout, header: Sequence[str]) -> Scan:
         if any(cell.strip() for cell in cells[len(header) :]):
             reason = f"it has {len(cells)} cells, the header {len(header)}"
             raise MalformedRows(layout.path, line, reason)
+        if any(cell.strip() for cell in cells[named:]):
+            scan.beyond.append(line)
+        if scan.rows == 1:
+            scan.first = line, cells
         scan.extra += len(cells) > len(header)
         if len(cells) < len(header) and (scan.short is None or len(cells) < scan.short[0]):
             scan.short = len(cells), line
         for column, cell in enumerate(cells[: len(header)]):
             if cell.strip():
                 scan.blank.discard(column)
-            if len(scan.values[column]) <= FEW:
-                scan.values[column][cell.strip()] += 1
+            scan.values[column].add(cell)
     return scan
 
 
@@ -139,38 +171,3 @@ def _without_nulls(cells: list[str], lines: Sequence[str], delimiter: str) -> li
     sign = re.escape(delimiter)
     bare = re.search(rf"(^|{sign})\\N({sign}|$)", "".join(lines).rstrip("\r\n"))
     return ["" if cell == NULL else cell for cell in cells] if bare else cells
-
-
-def _has_row_names(layout: Layout, header: Sequence[str]) -> bool:
-    """Whether each row has one cell more than the header, the first of which is a number of the row, in quotes or
-    between tabs or blanks, as R's `write.table` writes them. BenchError where each has one more and the first is
-    none: a comma in a text without quotes looks the same."""
-    width, names, count = len(header) + 1, set[str](), 0
-    for _, cells, lines in itertools.islice(layout.records(), 1, None):
-        if len(cells) != width or not cells[-1].strip():
-            return False
-        count += 1
-        if cells[0].isdecimal() and (layout.delimiter in "\t " or lines[0].lstrip().startswith('"')):
-            names.add(cells[0])
-    if count and len(names) < count:
-        raise BenchError(
-            f"{layout.path.name}: every row has {width} cells, and the first line names "
-            f"{counted(len(header), 'column')}: name them all there, or put quotes around texts that have the "
-            "separator in them",
-            code="malformed-rows",
-        )
-    return count > 0
-
-
-def _is_row(header: Sequence[str], scan: Scan) -> bool:
-    """Whether the first line looks like a row: a cell is as long as a text, or is a class of its column. Columns
-    that count from 0 are those of a frame without names."""
-    named = [name for name in header if name]
-    if len(named) > 1 and named == [str(number) for number in range(len(named))]:
-        return False
-    few = [
-        counts[name] > 1
-        for name, counts in zip(header, scan.values, strict=True)
-        if name and len(counts) <= FEW and counts.total() >= 2 * len(counts)
-    ]
-    return any(few) or any(len(name) > LONG for name in header)

@@ -14,8 +14,10 @@ from pathlib import Path
 
 from bench.contracts import BenchError
 from bench.data.unpacked import opened
-from bench.user_data.alphabets import BESIDE, alphabet_of, mixes_languages, words_beyond_ascii
+from bench.text import counted
+from bench.user_data.alphabets import alphabet_of, mixes_languages, words_beyond_ascii
 from bench.user_data.no_text import binary, refuse_other_formats, wide_encoding
+from bench.user_data.plausible_words import is_plausible, parts_of
 from bench.user_data.seven_bits import OVERLAP, shifted, words_of_utf_7
 
 BLOCK = 2**20
@@ -30,9 +32,6 @@ MARKS = (
 NEARLY_ALL = (
     10  # well-formed characters beyond ASCII per stray byte, from which a file is UTF-8 with stray bytes
 )
-ODD = 0.2  # share of odd places above which Windows-1252 is no plausible reading
-APOSTROPHES = "’‘´`·®™-–—…"
-"""Non-ASCII characters that Western texts have inside words."""
 
 
 @dataclass(frozen=True)
@@ -202,8 +201,16 @@ def _one_byte(paths: Sequence[Path], where: str, scan: _Scan) -> Encoding:
     told = alphabet_of(content)
     name = told.encoding if told else "cp1252"
     text = content.decode(name, errors="replace")
-    mixed = not told and mixes_languages(words_beyond_ascii(text))
-    if mixed or not _is_plausible(text, scan):
+    parts = parts_of(content)
+    if parts:
+        raise BenchError(
+            f"{where} is partly in UTF-8 ({counted(parts[0], 'line')} with letters beyond ASCII) and partly in "
+            f"Windows-1252 ({counted(parts[1], 'line')}; the first such byte is {scan.first}): save all of it as "
+            "UTF-8",
+            code="mixed-encodings",
+        )
+    foreign = not told and mixes_languages(words_beyond_ascii(text))
+    if foreign or scan.good > scan.bad or not is_plausible(text, scan.bad):
         raise BenchError(
             f"{where} is not UTF-8 ({scan.bad:,} bytes are not), and read as {_usual(name)} it has no plausible "
             "words: name its encoding, such as --encoding cp1251, gbk or shift_jis, or save it as UTF-8",
@@ -230,26 +237,6 @@ def _start_of_all(paths: Sequence[Path]) -> bytes:
 
 def _usual(name: str) -> str:
     return f"Windows-{name.removeprefix('cp')}" if name.startswith("cp") else name
-
-
-def _is_plausible(text: str, scan: _Scan) -> bool:
-    """Whether a text looks like words of the Latin script: few run over several letters beyond ASCII, and those
-    within words are small letters."""
-    found = [(run, text[at - 1 : at], text[end : end + 1]) for run, at, end in _runs(text)]
-    long = sum(_is_long(*run) for run in found) / max(1, len(found))
-    within = re.findall(r"(?<=[a-z])[^\x00-\x7f](?=[a-z])", text)
-    odd = sum(not (sign.islower() or sign in APOSTROPHES) for sign in within) / max(1, len(within))
-    return long <= ODD and odd <= ODD and text.count("\ufffd") <= ODD * scan.bad and scan.good <= scan.bad
-
-
-def _runs(text: str) -> Iterator[tuple[str, int, int]]:
-    return ((run[0], run.start(), run.end()) for run in re.finditer(r"[^\x00-\x7f]+", text))
-
-
-def _is_long(run: str, before: str, after: str) -> bool:
-    """Whether characters beyond ASCII are too many for a word: three, or two that are a word by themselves."""
-    alone = not before.isalpha() and not after.isalpha()
-    return len(run) > 2 or (alone and len(run.strip(BESIDE)) > 1 and any(map(str.isalpha, run)))
 
 
 def _shown(text: str) -> str:

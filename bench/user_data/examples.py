@@ -197,7 +197,7 @@ def _word(value: Any) -> str:
 def words_in(reading: ReadingRules, item: Mapping[str, Any] | Sentence) -> list[str]:
     """The words of a row or sentence; [] where there is no list of them."""
     words = item.words if isinstance(item, Sentence) else listed(reading.value(item, "words"))
-    return [_word(word) for word in words or ()]
+    return [_word(word).removeprefix(reading.mark) for word in words or ()]
 
 
 def tags_of(reading: ReadingRules, item: Mapping[str, Any] | Sentence) -> list[str]:
@@ -212,6 +212,12 @@ def _is_broken(value: Any) -> bool:
     return isinstance(value, str) and not value.isascii() and bool(re.search("[\ud800-\udfff]", value))
 
 
+def _is_literal(answer: Any, context: str) -> bool:
+    """Whether an answer that looks like a list stands so in the context, as the mark of a reference, [12], does."""
+    text = answer.strip() if isinstance(answer, str) else ""
+    return text[:1] in ("[", "{") and len(text) > 2 and text in context
+
+
 def _question(reading: ReadingRules, row: Mapping[str, Any], id: str) -> Result:
     question, context = reading.text(row, "question"), row.get(reading.columns["context"])
     if not question:
@@ -224,14 +230,12 @@ def _question(reading: ReadingRules, row: Mapping[str, Any], id: str) -> Result:
         return f"the context has more than {CHARACTERS:,} characters"
     if _is_broken(context) or _is_broken(row.get(reading.columns["question"])):
         return BROKEN
-    answers = answers_of(reading.value(row, "answer"), reading.value(row, "start"))
-    if isinstance(reading.value(row, "answer"), bool):
+    said = reading.value(row, "answer")
+    answers = answers_of([said] if _is_literal(said, context) else said, reading.value(row, "start"))
+    if isinstance(said, bool):
         return "the answer is true or false: use --adapter classification, with --pair for the context"
     if answers is None:
-        return (
-            _failed("answer", reading.value(row, "answer"))
-            or "the answer is neither a text nor a list of answers"
-        )
+        return _failed("answer", said) or "the answer is neither a text nor a list of answers"
     if not answers:
         if reading.adapter != "unanswerable":
             return "there is no answer; --adapter unanswerable keeps such rows, as in SQuAD 2.0"

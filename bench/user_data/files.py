@@ -17,13 +17,14 @@ from bench.user_data import folders, tables
 from bench.user_data.annotations import plain_table
 from bench.user_data.brat import brat_tables
 from bench.user_data.class_folders import class_tables
-from bench.user_data.conll_layout import looks_tagged, open_conll
+from bench.user_data.conll_layout import is_divided, looks_tagged, open_conll
 from bench.user_data.delimited import read_delimited
 from bench.user_data.encodings import Encoding, encoding_of, start_of
 from bench.user_data.nested import with_nested
 from bench.user_data.paragraphs import holds_paragraphs, paragraph_rows
 from bench.user_data.questions import squad_rows
 from bench.user_data.quoting import DELIMITERS
+from bench.user_data.spacy_json import is_spacy, spacy_table
 from bench.user_data.tables import RawTable, read_json, read_json_lines
 from bench.user_data.text_files import lines_of
 
@@ -31,14 +32,18 @@ if TYPE_CHECKING:
     from bench.data.sources import Sources
     from bench.user_data.description import UserData
 
-COLUMNS = (".conll", ".conll2003", ".conllu", ".iob", ".iob2", ".bio", ".bmes")
+COLUMNS = (".conll", ".conll2003", ".conllu", ".conllup", ".iob", ".iob2", ".bio", ".bmes")
 """Suffixes of CoNLL files; other files are recognised by their lines."""
 
 JSON = (".json", ".jsonl", ".ndjson")
+JSON_START = re.compile(r"""\s*(\[\s*($|[\[{"\]])|\{\s*($|["'}]))""")
+"""The start of lists and objects; `[text],[label]` and `[removed],good` are rows of a table."""
+
 DELIMITED = (".csv", ".tsv", ".tab")
 LABEL = re.compile(r"(?:^|(?<=[ \t]))__label__(\S+)[ \t]*")
 """A label as fastText has it: a word of its own, at the start or the end of a line."""
-MARKED = 20  # lines that must all have one
+MARKED = 20  # lines of which nearly all must have one
+LABELLED = 0.8
 
 OTHER_TOOLS = {
     ".ann": "the entities of brat alone: give the folder, with the .txt file beside it",
@@ -139,11 +144,15 @@ def open_file(path: Path, data: UserData) -> Source:
     if not lines and suffix not in (*COLUMNS, *DELIMITED):  # those say what the first line must hold
         raise BenchError(f"{path.name} is empty: give a file with rows", code="empty-file")
     first = lines[0] if lines else ""
-    if lines and all(map(LABEL.search, lines)) and first.strip()[:1] not in ("{", "["):
+    if _are_labelled(lines) and first.strip()[:1] not in ("{", "["):
         return _of_table(_labelled_lines(path, encoding))
-    if suffix in JSON or (first.strip()[:1] in ("{", "[") and suffix not in COLUMNS):
+    if suffix in JSON or (JSON_START.match(first) and suffix not in COLUMNS):
         return _json(path, encoding, suffix)
-    if suffix in COLUMNS or looks_tagged(path, encoding):
+    if (
+        suffix in COLUMNS
+        or looks_tagged(path, encoding)
+        or (data.adapter == "ner" and is_divided(path, encoding))
+    ):
         return _columns(path, encoding, data)
     if suffix in DELIMITED or any(delimiter in first for delimiter in DELIMITERS):
         return _of_table(read_delimited(path, encoding))
@@ -154,6 +163,11 @@ def open_file(path: Path, data: UserData) -> Source:
         "Parquet, SQuAD's JSON, or CoNLL columns with a blank line after each sentence",
         code="unknown-format",
     )
+
+
+def _are_labelled(lines: list[str]) -> bool:
+    """Whether nearly all lines have a label as fastText has it; one without says that none fits."""
+    return bool(lines) and sum(bool(LABEL.search(line)) for line in lines) >= LABELLED * len(lines)
 
 
 def _labelled_lines(path: Path, encoding: Encoding) -> RawTable:
@@ -181,6 +195,8 @@ def _json(path: Path, encoding: Encoding, suffix: str) -> Source:
         if suffix in (".jsonl", ".ndjson"):
             return _of_table(read_json_lines(path, encoding))
         raise
+    if is_spacy(value):
+        return _of_table(spacy_table(value, path.name, (encoding.note,) if encoding.note else ()))
     if is_squad(value):
         return Source(path.name, lambda: squad_rows(value, path.name), kind="qa")
     if table is None and suffix in (".jsonl", ".ndjson"):

@@ -27,11 +27,17 @@ NAMES = {name for names in SPLITS.values() for name in names}
 DEEPEST = 3
 """Folders within each other that are opened."""
 
-SUFFIXES = (".parquet", ".csv", ".tsv", ".jsonl", ".json", ".ndjson", ".conll", ".iob", ".bio", ".txt")
-
+SUFFIXES = (
+    *(".parquet", ".csv", ".tsv", ".tab", ".jsonl", ".json", ".ndjson"),
+    *(".conllup", ".conllu", ".conll2003", ".conll", ".iob2", ".iob", ".bio", ".bmes", ".txt"),
+)
+"""Suffixes of files that are read, best first."""
 
 DATA = (*SUFFIXES, ".gz", ".ann")
 """What tells a folder of data."""
+
+CODE = (".py", ".ipynb", ".sh", ".md", ".rst", ".log", ".yaml", ".yml", ".toml")
+"""Suffixes of files that hold no rows, whatever their name says."""
 
 
 def read_parquet(path: Path) -> RawTable:
@@ -134,11 +140,17 @@ def _refuse_missing(files: Sequence[Path]) -> None:
 
 
 def unread_files(folder: Path) -> list[str]:
-    """The names of files of data that no split of a folder takes, such as `dev.csv` beside `val.csv`."""
+    """The names of files that no split of a folder takes, such as `dev.csv` beside `val.csv`, and `test.xlsx`."""
     files = [file for part in split_files(folder).values() for file in part]
     beside = sorted(file.name for file in files[0].parent.iterdir() if file.is_file())
     taken = {file.name for file in files}
-    return [n for n in beside if n not in taken and n.lower().removesuffix(".gz").endswith(SUFFIXES)]
+    return [name for name in beside if name not in taken and _may_hold_rows(name.lower())]
+
+
+def _may_hold_rows(name: str) -> bool:
+    """Whether a name in lower case is that of a file of data, or of a split in another format."""
+    split = re.split(r"[^a-z]", name)[0] in NAMES
+    return name.removesuffix(".gz").endswith(SUFFIXES) or (split and not name.endswith(CODE))
 
 
 def _one_format(files: list[Path]) -> list[Path]:

@@ -19,7 +19,7 @@ from bench.user_data.rules import ReadingRules
 from bench.user_data.tables import MISSING, PEEK
 from bench.user_data.tagging import learn_tags
 from bench.user_data.values import as_label, as_text, listed
-from bench.user_data.word_columns import refuse_no_words
+from bench.user_data.word_columns import language_mark, refuse_no_words
 
 NO_NUMBERS = (*MISSING, "inf", "-inf", "infinity", "-infinity")
 ODD = 0.05  # share of labels that may be no numbers where numbers are predicted: their rows are left out
@@ -54,7 +54,11 @@ def learn(plain: ReadingRules, rows: Numbered, where: str) -> ReadingRules:
     if plain.adapter == "ner":
         tagging = learn_tags([tags_of(plain, item) for _, item in rows], where)
         refuse_no_words(plain, rows[:PEEK], where)
-        return replace(plain, tagging=tagging)
+        mark = language_mark(plain, rows)
+        if mark:
+            said = f"every word begins with '{mark}', which names the language: words are read without it"
+            tagging = replace(tagging, notes=(*tagging.notes, said))
+        return replace(plain, tagging=tagging, mark=mark)
     return plain
 
 
@@ -71,7 +75,7 @@ def _said_of_labels(plain: ReadingRules, rows: Numbered) -> list[str]:
     """What was done to the cells of labels, in words."""
     cells = [plain.value(row, "label") for _, row in rows]
     said = []
-    if any(single_label(cell) is not cell for cell in cells):
+    if any(single_label(cell) is not cell and cell != [] for cell in cells):
         said.append("labels are lists of one: each is read as the label in it")
     changed = sum(as_label(single_label(cell)) != as_text(single_label(cell)) for cell in cells)
     if changed:

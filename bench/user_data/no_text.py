@@ -40,6 +40,7 @@ MARKUP = {
     b"<html": WEB_PAGE,
     b"<table": "a table of HTML: save it as CSV (UTF-8)",
     b"<?xml": "XML: convert it to CSV or JSON lines, a row for each text",
+    b"#format=webanno tsv": "WebAnno's TSV: export it as CoNLL 2002 or 2003 instead",
     b"@relation": "Weka's ARFF: save it as CSV (UTF-8)",
     b"version https://git-lfs": "a pointer of Git LFS: fetch the file itself with `git lfs pull`",
 }
@@ -51,6 +52,9 @@ SQL = re.compile(
 )
 """The first statement of a dump, after comments and settings; in lower case."""
 
+COMMENTS = re.compile(rb"\A(?:%[^\n]*\n\s*)+")
+"""What stands above the first declaration of ARFF."""
+
 LETTERS = 0.5  # share of the characters that must be letters in UTF-16 without a mark
 
 
@@ -60,6 +64,7 @@ def refuse_other_formats(path: Path, start: bytes) -> None:
     known = BINARY if re.search(rb"[\x00-\x08]", begins) else {}
     found = next((what for magic, what in known.items() if begins.startswith(magic)), "")
     begins = begins.lower()
+    begins = begins if not begins.startswith(b"%") else COMMENTS.sub(b"", begins)
     found = found or next((what for magic, what in MARKUP.items() if begins.startswith(magic)), "")
     if found:
         raise BenchError(f"{path.name} is {found}", code="not-text")

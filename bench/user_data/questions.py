@@ -112,7 +112,7 @@ def _nearest(context: str, stated: int, places: list[int], whole: list[int]) -> 
     if stated in places:
         return stated, ""
     for how, code in (("bytes", "utf-8"), ("units", "utf-16-le")):
-        found = _decoded(context, stated * (2 if how == "units" else 1), code)
+        found = character_at(context, stated * (2 if how == "units" else 1), code)
         if found in places:
             return found, how
     return min(whole, key=lambda place: abs(place - stated)), "moved"
@@ -128,7 +128,7 @@ def _is_letter(sign: str) -> bool:
     return sign.isdecimal() or sign.lower() != sign.upper()
 
 
-def _decoded(context: str, byte: int, code: str) -> int | None:
+def character_at(context: str, byte: int, code: str) -> int | None:
     """The character that starts at this byte of the context in an encoding, where there is one."""
     if context.isascii() or byte < 0:
         return None

@@ -16,13 +16,16 @@ from pathlib import Path
 
 from bench.contracts import BenchError
 from bench.text import counted
+from bench.user_data.column_values import ColumnValues
 from bench.user_data.encodings import Encoding
-from bench.user_data.tables import FEW
 from bench.user_data.text_files import raw_lines
 
 DELIMITERS = (",", ";", "\t", "|")
 NAMES = {"\t": "tabs", ",": "commas", ";": "';'", "|": "'|'"}
 PEEK = 500  # lines from which the separator is guessed
+RARE = 0.1  # cells per row that start with a quotation mark, where it hardly quotes
+DIVIDING = 0.4  # share of blank lines below which they divide rows, not each from the next
+TOLD = 0.5  # share of rows that must have as many cells as the header where another separator cuts them alike
 WAY_OUT = "a text with the separator, a line break or a quotation mark needs quotes around it"
 
 
@@ -107,6 +110,12 @@ def layout_of(path: Path, encoding: Encoding) -> tuple[Layout, list[str]]:
         usual = "\t" if path.name.lower().removesuffix(".gz").endswith((".tsv", ".tab")) else ","
         if delimiter != usual and delimiter in start[skip]:
             notes.append(f"columns are separated by {NAMES.get(delimiter, repr(delimiter))}")
+    lines = start[skip + 1 : -1]
+    blank = sum(not line.strip() for line in lines)
+    if 1 < blank < DIVIDING * len(lines):
+        notes.append(
+            "look: blank lines divide the rows: if these are the words and tags of sentences, say --adapter ner"
+        )
     layout = Layout(path, encoding, delimiter, skip, blanks=_blanks_before_quotes(start[skip:], delimiter))
     if layout.blanks:
         notes.append("blanks stand between separators and quotation marks: they are no part of a cell")
@@ -131,7 +140,7 @@ def _delimiter(path: Path, lines: Sequence[str]) -> str:
     """The separator that cuts most rows into as many cells as the header. BenchError where the first line is a
     title above a table."""
     fits: dict[str, tuple[float, int]] = {}
-    title = 0
+    title, told = 0, 0.0
     for delimiter in DELIMITERS:
         try:
             rows = list(csv.reader(lines, delimiter=delimiter))
@@ -141,17 +150,19 @@ def _delimiter(path: Path, lines: Sequence[str]) -> str:
             continue  # as `;` in `"a &quot;","b"`: one row that swallows all lines
         widths = [len(row) for row in rows if row]
         fits[delimiter] = sum(width == widths[0] for width in widths) / len(widths), widths[0]
+        if widths[0] > 1:  # one more cell than names may be row names
+            told = max(told, *(widths.count(widths[0] + more) / len(widths) for more in (0, 1)))
         usual, count = Counter(widths[1:]).most_common(1)[0] if widths[1:] else (1, 0)
         if widths[0] == 1 < usual and count >= max(3, 0.9 * len(widths[1:])):
             title = usual
     many = {delimiter: fit for delimiter, fit in fits.items() if fit[1] > 1}
-    if title and not many:
+    best = max((fit[0] for fit in many.values()), default=0.0)
+    if title and told < TOLD:
         raise BenchError(
             f"{path.name}: line 1 is '{lines[0].strip()[:40]}', and the others have {title} columns: delete what "
             "is above the line that names the columns",
             code="title-above-table",
         )
-    best = max((fit[0] for fit in many.values()), default=0.0)
     if many.get("\t", (0.0, 0))[0] == best:  # texts have commas, but hardly tabs
         return "\t" if many else ","
     return max(many, key=lambda delimiter: many[delimiter])
@@ -172,49 +183,66 @@ def _with_quotes_as_text(layout: Layout, notes: list[str]) -> tuple[Layout, list
     quotation marks are part of the texts: every line then has as many cells as the header, and with quoting lines
     that are rows would be swallowed, or the quoting is broken. BenchError."""
     swallowed, reason = _misquoted_line(layout)
-    if not swallowed:
+    joined = 0 if swallowed else _joined_cells(layout)
+    if not swallowed and not joined:
         return layout, notes
     escaped = replace(layout, escape="\\")
     if (
-        any('\\"' in line for line in raw_lines(layout.path, layout.encoding))
+        swallowed
+        and any('\\"' in line for line in raw_lines(layout.path, layout.encoding))
         and not _misquoted_line(escaped)[0]
     ):
         return escaped, [*notes, 'a quote inside a text is written \\": it is read so']
     plain = replace(layout, quotes=False)
     widths: Counter[int] = Counter()
-    opened = closed = 0
+    rows = opened = closed = 0
     for _, cells, _ in plain.records():
+        rows += 1
         widths[len(cells)] += 1
         started = [cell.strip() for cell in cells if cell.startswith('"')]
         opened += len(started)
         closed += sum(len(cell) > 1 and cell.endswith('"') for cell in started)
-    if len(widths) == 1 and next(iter(widths)) > 1 and closed <= opened / 2:
+    rare = opened <= RARE * rows or closed <= opened / 2
+    if len(widths) == 1 and next(iter(widths)) > 1 and rare:
+        reason = reason or f"the quoted text in line {joined:,} would join two cells"
         return plain, [*notes, f'a " is read as text, not as a quote: {reason}']
+    if joined:
+        return layout, notes
     raise MalformedRows(layout.path, swallowed, reason)
+
+
+def _joined_cells(layout: Layout) -> int:
+    """The line whose quotation marks make it a cell short, which it is not without them; 0 if there is none."""
+    width = 0
+    for first, cells, lines in layout.records():
+        width = width or len(cells)
+        if len(lines) == 1 and len(cells) < width == lines[0].count(layout.delimiter) + 1:
+            return first
+    return 0
 
 
 def _misquoted_line(layout: Layout) -> tuple[int, str]:
     """The line with a quotation mark that does not quote, and the evidence; 0 if there is none."""
     several: list[tuple[int, list[str]]] = []
-    usual: list[Counter[str]] = []
+    usual: list[ColumnValues] = []
     width = 0
     try:
         for first, cells, lines in layout.records():
+            names = not width
             width = width or len(cells)
-            usual = usual or [Counter() for _ in range(width)]
+            usual = usual or [ColumnValues() for _ in range(width)]
             if len(lines) > 1:
                 several.append((first, lines))
-            elif len(cells) == width:
-                for counts, cell in zip(usual, cells, strict=True):
-                    if len(counts) <= FEW:
-                        counts[cell] += 1
+            elif len(cells) == width and not names:
+                for column, cell in zip(usual, cells, strict=True):
+                    column.add(cell)
     except MalformedRows as error:
         return error.line, "a quoted text does not end where its cell ends"
-    few = [n for n, counts in enumerate(usual) if len(counts) <= FEW and counts.total() >= 2 * len(counts)]
+    tests = [(n, test) for n, column in enumerate(usual) if (test := column.test())]
     for first, lines in several:
         cells = [line.rstrip("\r\n").split(layout.delimiter) for line in lines]
         if all(len(row) == width for row in cells) and any(
-            all(row[n] in usual[n] for row in cells) for n in few
+            all(test(row[n]) for row in cells) for n, test in tests
         ):
             return (
                 first,

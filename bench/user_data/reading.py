@@ -16,6 +16,7 @@ from bench.user_data.columns import Columns, choose
 from bench.user_data.examples import Converted, Numbered, convert
 from bench.user_data.files import Source, gathered, open_sources
 from bench.user_data.indicators import joined_labels
+from bench.user_data.leaks import without_leaks
 from bench.user_data.learning import learn, refuse_unnamed
 from bench.user_data.rules import ReadingRules
 from bench.user_data.scales import numbers_of, other_scale, spelled_alike
@@ -232,9 +233,7 @@ def _columns(source: Source, adapter: str, data: UserData, notes: list[str]) -> 
 def _cut(found: dict[str, Converted], data: UserData, adapter: str, notes: list[str]) -> Splits:
     rows = {split: part.examples for split, part in found.items()}
     _refuse_unknown(rows)
-    for split in ("validation", "test"):
-        if split in rows:
-            rows["train"] = _without_leaks(rows, split, data, notes)
+    rows = without_leaks(rows, data, notes)
     if "test" in rows and "validation" in rows:
         return Splits(rows["train"], rows["validation"], rows["test"])
     if adapter == "ner" and not dict(data.columns).get("group"):
@@ -276,7 +275,7 @@ def _divided(rows: Sequence[Any], fractions: Mapping[str, float]) -> tuple[dict[
         different = len(set(map(content, rows)))
         repeated = f", of {counted(different, 'text')} that stay together," if different < len(rows) else ""
         raise BenchError(
-            f"{counted(len(rows), 'row')}{repeated} give no {empty} rows: give more rows, or more groups",
+            f"{counted(len(rows), 'row')}{repeated} cannot give {empty} rows: give more rows, or more groups",
             code="too-few-rows",
         )
     return cut, how
@@ -302,25 +301,6 @@ def _enough_documents(rows: list[Any], notes: list[str]) -> list[Any]:
         f"only {counted(len(documents), 'document')}: sentences of one document may be in different parts"
     )
     return [replace(row, group="") for row in rows]
-
-
-def _without_leaks(rows: Mapping[str, list[Any]], split: str, data: UserData, notes: list[str]) -> list[Any]:
-    """The training rows without those that are also in the other file, where that was asked for. BenchError."""
-    held_out = {content(row) for row in rows[split]}
-    kept = [row for row in rows["train"] if content(row) not in held_out]
-    shared = len(rows["train"]) - len(kept)
-    if shared and not data.drop_duplicates:
-        first = next(content(row) for row in rows["train"] if content(row) in held_out)
-        example = " ".join(first.split())
-        raise BenchError(
-            f"leak: {shared:,} of {counted(len(rows['train']), 'training row')} are also in the {split} file (such "
-            f"as '{example[:60]}'): scores would be too good; remove them, or give --drop-duplicates to "
-            "leave them out of training",
-            code="leak",
-        )
-    if shared:
-        notes.append(f"{counted(shared, 'training row')} left out: they are also in the {split} file")
-    return kept
 
 
 def _refuse_unknown(rows: Mapping[str, Sequence[Any]]) -> None:

@@ -33,6 +33,7 @@ class ReadingRules:
     separator: str = ""
     numbers: str = ""
     indicators: bool = False
+    mark: str = ""
 
     def value(self, row: Mapping[str, Any], role: str) -> Any:
         return row.get(self.columns.get(role, ""))

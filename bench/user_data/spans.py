@@ -15,6 +15,7 @@ from bench.text import counted
 from bench.user_data.column_names import by_name
 from bench.user_data.columns import ROLES, TEXTS
 from bench.user_data.literals import parse
+from bench.user_data.span_units import UNITS, Placed, in_characters, unit_of
 from bench.user_data.tables import RawRow, RawTable
 
 COLUMNS = ("entities", "spans", "label", "labels", "ner", "annotations", "tags")
@@ -60,7 +61,8 @@ def with_words(table: RawTable, given: Mapping[str, str], adapter: str) -> RawTa
             "ner for the spans, or --adapter classification for the labels",
             code="spans-and-labels",
         )
-    reader = _Reader(text, column, _ends_are_inclusive(rows, text, column))
+    inclusive = _ends_are_inclusive(rows, text, column)
+    reader = _Reader(text, column, inclusive, unit_of(_beyond_ascii(table, text, column, inclusive)))
     done: Counter[str] = Counter()
     for row in table.rows():
         reader.read(row, done)
@@ -80,6 +82,8 @@ def with_words(table: RawTable, given: Mapping[str, str], adapter: str) -> RawTa
     notes = [f"'{column}' holds spans of characters: they are read as tags of words and punctuation marks"]
     if reader.inclusive:
         notes.append("the end of a span is its last character, not the one after it")
+    if reader.unit:
+        notes.append(f"the places of spans are counted in {UNITS[reader.unit]}: they are read so")
     notes += [said.format(count=done[what]) for what, said in DONE.items() if done[what]]
     kept = tuple(
         c
@@ -94,6 +98,7 @@ class _Reader:
     text: str
     column: str
     inclusive: bool
+    unit: str  # that places count, a key of UNITS or ''
 
     def rows(self, table: RawTable) -> Iterator[RawRow]:
         for row in table.rows():
@@ -112,7 +117,9 @@ class _Reader:
             return [text[a:b] for a, b in words], None
         tags = ["O"] * len(words)
         for span in sorted(spans, key=lambda span: span.start - span.end):
-            start, end = span.start, span.end + self.inclusive
+            start, end = (
+                in_characters(text, place, self.unit) for place in (span.start, span.end + self.inclusive)
+            )
             if not 0 <= start < end <= len(text) or (
                 span.text and text[start:end].strip() != span.text.strip()
             ):
@@ -202,6 +209,17 @@ def _other_labels(rows: Sequence[RawRow], columns: Sequence[str], spans: str) ->
     """A column that is named like labels and has a value in every row; '' where there is none."""
     names = [c for c in columns if c != spans and c.lower() in ROLES["classification"]["label"]]
     return next((c for c in names if all(row.get(c) not in (None, "", []) for row in rows)), "")
+
+
+def _beyond_ascii(
+    table: RawTable, text: str, column: str, inclusive: bool
+) -> Iterator[tuple[str, list[Placed], list[tuple[int, int]]]]:
+    """The texts beyond ASCII, each with its spans and the places of its words."""
+    for row in table.rows():
+        written, spans = row.get(text), spans_of(row.get(column))
+        if spans and isinstance(written, str) and not written.isascii():
+            placed = [(span.start, span.end + inclusive, span.text) for span in spans]
+            yield written, placed, words_in(written)
 
 
 def _ends_are_inclusive(rows: Sequence[RawRow], text: str, column: str) -> bool:

@@ -74,6 +74,7 @@ def summarise(read: Read, measured: Lengths) -> list[str]:
         *_repeated(splits),
         *_contradictions(splits),
         *_doubtful(splits),
+        *_missing(splits),
     ]
 
 
@@ -207,6 +208,20 @@ def _doubtful(splits: Splits) -> list[str]:
             f"look: classes '{clipped(twins[0])}' and '{clipped(twins[1])}' differ in case or blanks only"
         )
     return found
+
+
+def _missing(splits: Splits) -> list[str]:
+    """Texts that look like a missing value."""
+    found = Counter(
+        row.text for row in splits.train if hasattr(row, "text") and row.text.casefold() in MISSING
+    )
+    if not found:
+        return []
+    (text, count), *_ = found.most_common()
+    return [
+        f"look: the text of {counted(count, 'training row')} is '{text}', which looks like a missing value: leave "
+        "those rows out if it is"
+    ]
 
 
 def _labels_of(rows: Sequence[Any]) -> list[str]:

@@ -1,4 +1,4 @@
-"""Whether a column that is read as words holds words."""
+"""Whether a column that is read as words holds words, and what all of them begin with."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ from bench.user_data.examples import Numbered, words_in
 from bench.user_data.rules import ReadingRules
 
 NO_WORDS = 0.9  # share of sentences or words above which a column holds something else
+LANGUAGE = re.compile(r"[a-z][a-z-]{1,11}:")
+ENOUGH = 50  # words from which a beginning that all have is no chance
 
 
 def refuse_no_words(plain: ReadingRules, rows: Numbered, where: str) -> None:
@@ -29,3 +31,10 @@ def refuse_no_words(plain: ReadingRules, rows: Numbered, where: str) -> None:
         f"{where}: these are no words: {reason}; choose the column of the words with --words",
         code="implausible-words",
     )
+
+
+def language_mark(plain: ReadingRules, rows: Numbered) -> str:
+    """What WikiANN writes before every word, such as `en:`; '' where not all words begin so."""
+    words = [word for _, item in rows for word in words_in(plain, item)]
+    mark = LANGUAGE.match(words[0]) if len(words) >= ENOUGH else None
+    return mark[0] if mark and all(word.startswith(mark[0]) for word in words) else ""

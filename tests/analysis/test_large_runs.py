@@ -15,13 +15,16 @@ import numpy as np
 import pyarrow
 import pytest
 
-from bench.analysis import class_counts, loading, ranking
+from bench.analysis import class_counts, loading, ranking, workers
+from bench.analysis.groups import gather
 from bench.analysis.held import held
 from bench.analysis.loading import Run, arrays, columns
 from bench.analysis.opening import open_source
+from bench.analysis.regression import compare as compare_runs
+from bench.analysis.regression import matching, outcomes
 from bench.analysis.regression.compare import compare
-from bench.analysis.regression.quality import _digest, _digest_of_file
-from bench.analysis.statistics import paired, resampling, rivals, uncertainty
+from bench.analysis.regression.outcomes import digest, digest_of_file
+from bench.analysis.statistics import paired, resampling, resampling_all, rivals, stepdown
 from bench.cli.report import only
 from bench.contracts import BenchError
 from bench.report import curves, html, page, ranks, reading
@@ -274,7 +277,7 @@ def test_columns_are_those_that_were_saved(store: Store) -> None:
 def test_the_report_resamples_each_score_once_and_tests_each_pair_once(
     store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    resampled, tested = calls(monkeypatch, uncertainty, "resample"), calls(monkeypatch, paired, "all_pairs")
+    resampled, tested = calls(monkeypatch, resampling, "draw"), calls(monkeypatch, paired, "all_pairs")
     found = read(open_source(str(store.path)))
     metrics = {item.metric for item in found.comparisons}
     assert len(resampled) == len(found.groups) * len(metrics)
@@ -356,9 +359,9 @@ def test_curves_shift_only_the_points_that_are_drawn(store: Store, monkeypatch: 
 def test_the_digest_of_a_column_is_the_same_before_it_is_decoded(texts: list[str | None]) -> None:
     whole = pyarrow.chunked_array([texts, texts[:1]], pyarrow.string())
     for values in (whole, whole.slice(1), whole.slice(0, len(texts))):
-        found = _digest_of_file(values)
+        found = digest_of_file(values)
         if found is not None:
-            assert found == _digest(loading.column(values))
+            assert found == digest(loading.column(values))
         else:
             assert not len(values) or values.null_count or "\0" in "".join(values.to_pylist())
 
@@ -391,6 +394,120 @@ def test_a_comparison_decodes_no_texts_that_it_only_compares(
     ],
 )
 def test_the_digest_of_texts_tells_every_two_lists_apart(first: list[str], second: list[str]) -> None:
-    made = [_digest(np.array(texts, dtype=object)) for texts in (first, second)]
+    made = [digest(np.array(texts, dtype=object)) for texts in (first, second)]
     assert made[0] != made[1]
-    assert made[0] == _digest(np.array(first, dtype=object))
+    assert made[0] == digest(np.array(first, dtype=object))
+
+
+@pytest.fixture
+def two_processes(monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
+    """Splits all work from now on, as for a large run. Two processes, also beside the threads of a test runner."""
+
+    def split() -> None:
+        for module in (resampling_all, stepdown, paired, matching, compare_runs):
+            monkeypatch.setattr(module, "WORTH", 1)
+        monkeypatch.setattr(workers, "processors", lambda: 2)
+        monkeypatch.setattr(workers, "_may_fork", lambda: True)
+
+    return split
+
+
+@pytest.mark.parametrize("documents", [False, True])
+def test_a_report_rests_on_the_same_numbers_whatever_the_number_of_processes(
+    documents: bool, tmp_path: Path, two_processes: Callable[[], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also where the predictions are read once and not held."""
+    made = make_run(Grid(tasks=("reviews", "news", "mail"), strategies=STRATEGIES))
+    run = open_source(str(save_run(_in_documents(made) if documents else made, tmp_path / "run").path))
+    plain = read(run)
+    two_processes()
+    started = calls(monkeypatch, workers, "_started")
+    monkeypatch.setattr(reading, "MANY", 1)
+    found = read(run)
+    assert len(started) >= 3  # resampling, correcting, comparing
+    assert found.table == plain.table
+    assert [_of(item) for item in found.comparisons] == [_of(item) for item in plain.comparisons]
+    assert found.resampled.keys() == plain.resampled.keys()
+    for scored, scores in found.resampled.items():
+        assert np.array_equal(scores.draws, plain.resampled[scored].draws)
+        assert scores.ids is next(
+            other.ids for (key, _), other in found.resampled.items() if key.task == scored[0].task
+        )
+
+
+STRATEGIES = ("frozen", "top-layers", "full", "gradual", "lp-ft", "scratch")
+
+
+def _in_documents(run: Run) -> Run:
+    """Two examples of each document."""
+
+    def predictions(cell: str) -> dict[str, np.ndarray]:
+        found = dict(arrays(run.predictions(cell)))
+        size = len(found["id"])
+        return {**found, "group": np.array([f"document {place // 2}" for place in range(size)], dtype=object)}
+
+    return replace(run, predictions=predictions)
+
+
+def _of(item: paired.Comparison) -> tuple[Any, ...]:
+    """A comparison without its noise, which has no equality; its interval comes from it."""
+    return tuple(
+        item.difference.half if name == "difference" else value for name, value in vars(item).items()
+    )
+
+
+def test_compare_says_the_same_whatever_the_number_of_processes(
+    tmp_path: Path, two_processes: Callable[[], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With cells that repeat, cells that differ, and a cell that the run lacks."""
+    grid = Grid(strategies=STRATEGIES)
+    old, new = make_run(grid), make_run(replace(grid, examples=80))
+    files = {record.cell.id: dict(arrays(old.predictions(record.cell.id))) for record in old.records}
+    for number, found in enumerate(files.values()):
+        if number % 4 == 0:
+            found["correct"] = np.where(np.arange(len(found["id"])) < number, 0, found["correct"])
+    changed = replace(new, records=new.records[:-1], predictions=files.__getitem__)
+    sides = [
+        open_source(str(save_run(side, tmp_path / name).path))
+        for name, side in (("old", old), ("new", changed))
+    ]
+    plain = compare(*sides).to_json()
+    assert {status for status in ("identical", "unchanged", "missing") if f'"{status}"' in plain}
+    two_processes()
+    started = calls(monkeypatch, workers, "_started")
+    assert compare(*sides).to_json() == plain
+    assert len(started) == 2  # cells, and strategies over all tasks
+
+
+def test_predictions_that_differ_are_told_by_the_columns_of_their_metric(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    record = next(item for item in store.records() if item.headline == "accuracy")
+    found = dict(columns(store.predictions(record.cell.id)))
+    other = {**found, "correct": 1 - found["correct"]}
+    how = resampling.definition(record, "accuracy")
+    assert how is not None
+    asked = calls(monkeypatch, outcomes, "digest")
+    first, second, equal = (outcomes.Outcomes(side, how) for side in (found, other, dict(found)))
+    assert not outcomes.same_outcomes([first], [second])
+    assert len(asked) == 2  # `correct` of either
+    assert outcomes.same_outcomes([first], [equal])
+    assert len(asked) == 2 + 2 * len(first)
+    assert outcomes.same_outcomes([first], [first])
+    assert len(asked) == 2 + 2 * len(first)
+
+
+def test_several_metrics_are_resampled_as_each_is_and_rows_are_read_once(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    group = next(iter(gather(store.records()).values()))
+    source = resampling.Source(store.predictions)
+    each = {metric: resampling.resample(group, metric, source) for metric in ("f1", "accuracy")}
+    opened_ = opened(monkeypatch)
+    found = resampling.resample_metrics(group, ("f1", "none", "accuracy"), source)
+    assert opened_["predictions"] == len(group.done)
+    assert list(found) == ["f1", "accuracy"]
+    for metric, scores in each.items():
+        assert scores is not None
+        assert np.array_equal(scores.draws, found[metric].draws)
+        assert scores.components() == found[metric].components()

@@ -17,6 +17,7 @@ from bench.cli import display
 from bench.cli.display import Display
 from bench.cli.grid import ProgressGrid, Running
 from bench.contracts import Cell, Recipe
+from bench.runs import load
 from bench.runs.curve import Point
 from bench.runs.record import Record, Seconds
 from tests.support.made_runs import ROOT, ToySuite
@@ -142,6 +143,40 @@ def test_a_busy_machine_is_said_first(monkeypatch: pytest.MonkeyPatch) -> None:
     assert lines[0] == "this machine is busy (load 1.8 a core): the run takes longer than on an idle one"
     assert lines[1].startswith("1 cell to run")
     assert plain_lines([])[0].startswith("0 cells to run")
+
+
+def moments(monkeypatch: pytest.MonkeyPatch, *found: load.Moment) -> None:
+    """What the clock and the counts of the system say, one look after another."""
+    left = iter(found)
+    monkeypatch.setattr(load, "with_children", lambda: next(left))
+
+
+CORES = os.cpu_count() or 1
+START = load.Moment(clock=0.0, load=2.0, busy=0.0, own=0.0)
+BUSY_BY_OTHERS = load.Moment(clock=10.0, load=2.0, busy=9.0 * CORES, own=4.0 * CORES)
+BUSY_BY_ITSELF = load.Moment(clock=10.0, load=2.0, busy=9.0 * CORES, own=8.0 * CORES)
+
+
+def test_what_other_processes_take_is_said_rather_than_a_load_that_may_be_one_s_own(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(display, "load_per_core", lambda: 3.0)
+    moments(monkeypatch, START, BUSY_BY_OTHERS)
+    line = "this machine is busy (other processes take 50% of its cores): the run takes longer than on an idle one"
+    assert plain_lines([done(CELLS[0])])[0] == line
+    moments(monkeypatch, START, BUSY_BY_ITSELF)
+    assert plain_lines([done(CELLS[0])])[0].startswith("1 cell to run")
+
+
+def test_a_run_in_rounds_says_once_that_the_machine_is_busy(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Later rounds would find the load of the first ones."""
+    moments(monkeypatch, START, BUSY_BY_OTHERS)
+    output = io.StringIO()
+    screen = Display(Console(file=output, width=1000))
+    for of in CELLS[:3]:
+        screen.begin([of], [])
+        screen.end()
+    assert output.getvalue().count("busy") == 1
 
 
 def test_the_load_is_that_of_this_machine(monkeypatch: pytest.MonkeyPatch) -> None:

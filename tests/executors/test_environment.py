@@ -2,17 +2,28 @@
 
 from __future__ import annotations
 
+import builtins
 import os
+import runpy
+import subprocess
+import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from bench.executors.contract import Work
+from bench.executors.inline import Inline
 from bench.peers import measuring
 from bench.peers.measurement import MeasurementJob
+from bench.registry import Plugins, Registry
 from bench.runs import processes
+from bench.runs.folder import Store
+from bench.runs.listeners import Silent
 from bench.runs.processes import POLICY, SPINS
 from tests.support.made_runs import ToySuite
 
+SCRIPTS = Path(processes.__file__).parents[1] / "export" / "scripts"
 PASSIVE = {POLICY: "passive", SPINS: "0"}
 NOTES = "TRANSFERBENCH_NOTES"
 
@@ -101,3 +112,65 @@ def test_the_program_and_its_workers_wait_passively_before_torch_is_loaded(
     assert len({process for process, *_ in lines}) == 2
     assert all((policy, spins) == ("passive", "0") for _, policy, spins, _ in lines)
     assert lines[0][-1] == "False"
+
+
+class _Reached(Exception):
+    """Something imports torch, or a library that does."""
+
+
+@pytest.mark.parametrize("script", ["text.py", "words.py", "questions.py"])
+@pytest.mark.parametrize("chosen", [None, "active"])
+def test_the_script_of_an_exported_model_waits_passively_before_torch_is_loaded(
+    script: str, chosen: str | None, unset: pytest.MonkeyPatch
+) -> None:
+    if chosen:
+        unset.setenv(POLICY, chosen)
+    real = builtins.__import__
+
+    def importing(name: str, *more: Any) -> Any:
+        if name.partition(".")[0] in ("torch", "transformers"):
+            raise _Reached(os.environ.get(POLICY))
+        return real(name, *more)
+
+    unset.setattr(builtins, "__import__", importing)
+    with pytest.raises(_Reached, match=chosen or "passive"):
+        runpy.run_path(str(SCRIPTS / script))
+
+
+@pytest.mark.usefixtures("unset")
+def test_cells_in_this_process_wait_passively_before_torch_is_loaded(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, plugins: Plugins
+) -> None:
+    seen: list[dict[str, str]] = []
+    monkeypatch.setattr("bench.executors.series.Series", lambda *_: seen.append(own()))
+    Inline(Work(Store(tmp_path)), Registry(plugins), Silent()).ready()
+    assert seen == [PASSIVE]
+
+
+IN_A_NOTEBOOK = """
+import builtins, os, sys
+import bench
+
+real = builtins.__import__
+
+def importing(name, *more):
+    if name.partition(".")[0] == "torch":
+        print(os.environ.get("OMP_WAIT_POLICY"), "torch" in sys.modules, flush=True)
+        os._exit(0)
+    return real(name, *more)
+
+builtins.__import__ = importing
+bench.export("model", task="movie-sentiment")
+"""
+
+
+@pytest.mark.usefixtures("unset")
+def test_a_model_that_a_notebook_trains_waits_passively_before_torch_is_loaded() -> None:
+    command = [sys.executable, "-P", "-c", IN_A_NOTEBOOK]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, env=_without_policy())
+    assert done.stdout.split() == ["passive", "False"], done.stderr
+
+
+def _without_policy() -> dict[str, str]:
+    """What the notebook's process begins with: this project on its path, and nothing chosen."""
+    return {name: value for name, value in processes.environment().items() if name not in PASSIVE}

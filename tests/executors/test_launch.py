@@ -17,6 +17,7 @@ from bench.data.sources import Sources
 from bench.executors.contract import Options
 from bench.executors.launch import launch
 from bench.registry import Plugins, Registry
+from bench.runs import planned_work
 from bench.runs.folder import Store
 from bench.runs.record import Record
 from tests.support.made_runs import results
@@ -53,6 +54,14 @@ def test_a_finished_cell_does_not_run_again(launched: Launch, toy_cell: Callable
     first = Store(launched.run).record_path(toy_cell("frozen").id).stat().st_mtime_ns
     launched(toy_cell("frozen"))
     assert Store(launched.run).record_path(toy_cell("frozen").id).stat().st_mtime_ns == first
+
+
+def test_a_run_notes_how_much_its_cells_compute(launched: Launch, toy_cell: Callable[..., Cell]) -> None:
+    full, frozen = toy_cell("full"), toy_cell("frozen")
+    launched(frozen)
+    launched(full, frozen)
+    found = planned_work.read(launched.run)
+    assert found.of(full.id)[0] > found.of(frozen.id)[0] > found.of(frozen.id)[1] > 0 == found.of(full.id)[1]
 
 
 @pytest.mark.parametrize("kind", ["record", "predictions", "lost predictions", "plan"])

@@ -9,6 +9,7 @@ import threading
 import time
 from collections.abc import Iterator
 from dataclasses import replace
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -31,7 +32,8 @@ from bench.runs.integrity import verify
 from bench.runs.record import Record
 from tests.support.made_runs import NASTY, TOYS, ToySuite, results
 
-ray = pytest.importorskip("ray", reason="pip install ray")
+if find_spec("ray") is None:  # importing it would take a second of every collection
+    pytest.skip("pip install ray", allow_module_level=True)
 pytestmark = pytest.mark.ray
 
 STRATEGIES = ("frozen", "top-layers", "full")
@@ -72,6 +74,7 @@ class Listening(Display):
 @pytest.fixture(scope="module")
 def cluster() -> Iterator[Any]:
     """A head without CPUs, and two nodes of one CPU each."""
+    import ray
     from ray.cluster_utils import Cluster
 
     head = {"num_cpus": 0, "object_store_memory": 80 * 2**20, "include_dashboard": False}

@@ -65,6 +65,19 @@ def test_another_process_is_seen_and_ones_own_work_is_not() -> None:
     assert between(start, start).others is None
 
 
+def test_what_a_worker_computes_is_ones_own_also_when_it_has_ended() -> None:
+    before = load.with_children().own
+    worker = subprocess.Popen([sys.executable, "-c", "while True: pass"])
+    try:
+        time.sleep(1.0)
+        during = load.with_children().own
+    finally:
+        worker.kill()
+        worker.wait()
+    assert during - before > 0.1
+    assert load.with_children().own >= during - 0.05
+
+
 def record(seed: int, others: float | None, warm_up: float = 0.0) -> Record:
     machine = Machine(
         device="cpu",

@@ -62,6 +62,12 @@ def load(name: str) -> list[Happened]:
     return found
 
 
+def rows(name: str) -> dict[str, tuple[int, int, int]]:
+    """Rows of training, validation and test that each task of a recorded run had, as a launch counts them."""
+    value = json.loads((FIXTURES / f"{name}.json").read_text(encoding="utf-8"))
+    return {task: (train, validation, test) for task, (train, validation, test) in value["rows"].items()}
+
+
 def dump(run: Path) -> str:
     """A run folder as a recorded run, one cell a line."""
     store = Store(run)

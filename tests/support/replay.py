@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
+import heapq
+import io
+import itertools
 import json
 import random
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import pytest
+from rich.console import Console
+
+from bench.cli import display
+from bench.cli.display import Display
 from bench.contracts import Cell
-from bench.executors.groups import Groups
+from bench.executors.groups import Groups, Key
 from bench.planning.estimates import Estimator
 from bench.planning.workload import Workload
 from bench.registry import Registry
@@ -65,17 +73,25 @@ def in_order(records: Iterable[Record], registry: Registry, shuffle: int | None 
         cells.sort(key=lambda cell: (*(places[name] for name in _names(cell)), cell.seed))
     groups = Groups(cells, {cell.id for cell in cells if registry.trains_together(cell)})
     found: list[Ran] = []
-    key, made, job = None, set(), 0
+    made: set[object] = set()
+    key, job = None, 0
     while (key := groups.choose(key)) is not None:
         job += 1
         for number, cell in enumerate(groups.pop_together(key)):
-            took, group = by_id[cell.id].seconds, (cell.task, cell.backbone)
-            wall = BETWEEN + took.evaluate + (0.0 if number else took.train + took.compile + took.tune)
-            shared = {(group, "rows"): took.prepare, (group, round(took.prefix, 4)): took.prefix}
-            wall += sum(seconds for part, seconds in shared.items() if part not in made)
-            made |= set(shared)
-            found.append(Ran(by_id[cell.id], wall, job))
+            record = by_id[cell.id]
+            found.append(Ran(record, _wall(record, number, made), job))
     return found
+
+
+def _wall(record: Record, number: int, made: set[object]) -> float:
+    """Seconds of a cell that is `number` of its job. made: what its worker has made of what cells share; what the
+    cell makes is added."""
+    took, group = record.seconds, (record.cell.task, record.cell.backbone)
+    wall = BETWEEN + took.evaluate + (0.0 if number else took.train + took.compile + took.tune)
+    shared = {(group, "rows"): took.prepare, (group, round(took.prefix, 4)): took.prefix}
+    wall += sum(seconds for part, seconds in shared.items() if part not in made)
+    made |= set(shared)
+    return wall
 
 
 def told(run: Sequence[Ran], plan: Plan, resumed: float = 0.0) -> list[float]:
@@ -124,3 +140,86 @@ def table(runs: dict[str, tuple[Sequence[Ran], Plan]]) -> str:
         places = 0, -(-len(run) // 3) - 1, -(-2 * len(run) // 3) - 1
         lines.append(" | ".join([name, *(f"{ratios[place]:.2f}" for place in places)]))
     return "\n".join(lines)
+
+
+# --------------------------------------------------------------------------------------------------
+# Several workers
+
+
+@dataclass(frozen=True)
+class Event:
+    """What a screen hears, at a second of the run: a cell begins, or has its record. job: the number of its job."""
+
+    at: float
+    record: Record
+    begins: bool
+    job: int
+
+
+def on_workers(records: Iterable[Record], registry: Registry, workers: int, in_jobs: bool) -> list[Event]:
+    """The run of these cells by several workers, each as fast as the machine that was measured.
+
+    in_jobs: the records of a job come together, when its last cell is done, as from a Ray cluster."""
+    by_id = {record.cell.id: record for record in records}
+    cells = [record.cell for record in by_id.values()]
+    groups = Groups(cells, {cell.id for cell in cells if registry.trains_together(cell)})
+    if workers > 1:
+        groups.largest_first()
+    ready: dict[int, Key] = {}
+    made: dict[int, set[object]] = {}
+    free = [(0.0, worker) for worker in range(workers)]
+    events: list[Event] = []
+    job = 0
+    while free:
+        now, worker = heapq.heappop(free)
+        taken = [key for other, key in ready.items() if other != worker]
+        key = groups.choose(ready.get(worker), taken)
+        if key is None:
+            continue
+        if ready.get(worker) != key:
+            ready[worker], made[worker] = key, set()
+        job += 1
+        members = [by_id[cell.id] for cell in groups.pop_together(key)]
+        walls = [_wall(record, number, made[worker]) for number, record in enumerate(members)]
+        end = now + sum(walls)
+        for record, wall in zip(members, walls, strict=True):
+            stop = end if in_jobs else now + wall
+            events += [Event(now, record, True, job), Event(stop, record, False, job)]
+            now = stop
+        heapq.heappush(free, (now, worker))
+    return sorted(events, key=lambda event: event.at)
+
+
+@dataclass(frozen=True)
+class Told:
+    """What a screen says when so many jobs are done: seconds left, and those that then remained."""
+
+    jobs: int
+    left: float
+    true: float
+
+
+def on_screen(events: Sequence[Event], plan: Plan, monkeypatch: pytest.MonkeyPatch) -> list[Told]:
+    """What the screen says whenever a record has come, but for the last."""
+    now = 0.0
+    monkeypatch.setattr(display.time, "monotonic", lambda: now)
+    screen = Display(Console(file=io.StringIO(), width=10_000))
+    screen.begin([event.record.cell for event in events if event.begins], [], plan.estimator())
+    found: list[Told] = []
+    left = {job: sum(event.job == job and not event.begins for event in events) for job in _jobs(events)}
+    for at, moment in itertools.groupby(events, key=lambda event: event.at):
+        now, heard = at, list(moment)
+        for event in heard:
+            if event.begins:
+                screen.cell_started(event.record.cell)
+            else:
+                screen.cell_done(event.record)
+                left[event.job] -= 1
+        if now < events[-1].at and not all(event.begins for event in heard):
+            done = sum(not count for count in left.values())
+            found.append(Told(done, screen._seconds_left(), events[-1].at - now))
+    return found
+
+
+def _jobs(events: Sequence[Event]) -> list[int]:
+    return list(dict.fromkeys(event.job for event in events))

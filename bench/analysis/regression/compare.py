@@ -11,7 +11,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
 from bench.analysis.groups import Key, gather
 from bench.analysis.loading import Run
@@ -33,11 +33,14 @@ from bench.analysis.regression.matching import (
 from bench.analysis.regression.quality import Change, changes, mean_change
 from bench.analysis.statistics.familywise import holm
 from bench.analysis.statistics.resampling import Source
+from bench.analysis.workers import mapped
 from bench.contracts import BenchError
 from bench.text import json_text
 
 Gate = Literal["quality", "time", "memory", "missing", "changed"]
 ALL_TASKS = "all tasks"
+WORTH = 20
+"""Strategies whose mean changes are worth a process."""
 
 
 @dataclass(frozen=True)
@@ -116,14 +119,20 @@ class RunComparison:
 
     def to_json(self) -> str:
         """Everything, for machines."""
-        value = dataclasses.asdict(self)
+        value = {**_fields(self), "options": _fields(self.options)}
         for level in ("strategies", "cells", "costs"):
-            for item, shown in zip(getattr(self, level), value[level], strict=True):
-                shown["key"] = item.key._asdict()
-                shown["change"] = item.change
+            value[level] = [
+                {**_fields(item), "key": item.key._asdict(), "change": item.change}
+                for item in getattr(self, level)
+            ]
         counts = {status: self.count(status) for status in STATUSES}
         outcome = {"exit_code": self.exit_code, "failures": self.failures, "counts": counts}
         return json_text({**outcome, **value}) + "\n"
+
+
+def _fields(item: Any) -> dict[str, Any]:
+    """The fields of a dataclass, as they are."""
+    return {field.name: getattr(item, field.name) for field in dataclasses.fields(item)}
 
 
 def compare(baseline: Run, run: Run, options: CompareOptions | None = None) -> RunComparison:
@@ -143,7 +152,8 @@ def compare(baseline: Run, run: Run, options: CompareOptions | None = None) -> R
     by_strategy: dict[Key, list[Change]] = {}
     for item in cells.values():
         by_strategy.setdefault(item.key._replace(task=ALL_TASKS), []).append(item)
-    strategies = [mean_change(key, items) for key, items in by_strategy.items() if len(items) > 1]
+    several = [(key, items) for key, items in by_strategy.items() if len(items) > 1]
+    strategies = mapped(lambda found: mean_change(*found), several, WORTH)
     findings = judge([*strategies, *cells.values()], options)
     pairs = {key: (old[key], new[key]) for key in samples}
     costs, notes = compare_costs(pairs, options)

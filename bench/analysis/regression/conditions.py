@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from bench.analysis.groups import Group, Key
-from bench.analysis.regression.quality import Change, Sample
+from bench.analysis.regression.quality import Change, Matched
 from bench.runs.record import Record
 from bench.text import counted
 
@@ -27,11 +27,8 @@ def changed_conditions(pairs: Iterable[tuple[Group, Group]]) -> tuple[str, ...]:
     compared = list(pairs)
     changes = []
     for name, condition in CONDITIONS.items():
-        found = {
-            (_values(old, condition), _values(new, condition))
-            for old, new in compared
-            if _values(old, condition) != _values(new, condition)
-        }
+        both = {(_values(old, condition), _values(new, condition)) for old, new in compared}
+        found = {(then, now) for then, now in both if then != now}
         if found:
             then, now = min(found)
             more = f" and {len(found) - 1} more" if len(found) > 1 else ""
@@ -41,10 +38,10 @@ def changed_conditions(pairs: Iterable[tuple[Group, Group]]) -> tuple[str, ...]:
     return (f"The runs differ in {'; '.join(changes)}: look there before blaming the code.",)
 
 
-def with_equal_seeds(cells: Iterable[Change], samples: Mapping[Key, tuple[Sample, Sample]]) -> list[Change]:
+def with_equal_seeds(cells: Iterable[Change], samples: Mapping[Key, Matched]) -> list[Change]:
     """The cells that have the same seeds in both runs: under the same conditions the same code repeats their
     predictions."""
-    return [item for item in cells if samples[item.key][0].seeds == samples[item.key][1].seeds]
+    return [item for item in cells if samples[item.key].same_seeds]
 
 
 def not_asked(count: int, compared: int) -> tuple[str, ...]:

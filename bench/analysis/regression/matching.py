@@ -9,8 +9,9 @@ from typing import Literal, get_args
 
 from bench.analysis.groups import Group, Key, scoring_rule
 from bench.analysis.loading import Run
-from bench.analysis.regression.quality import Sample, sample
+from bench.analysis.regression.quality import Matched, sample
 from bench.analysis.statistics.resampling import Source
+from bench.analysis.workers import mapped
 from bench.runs.record import Record
 from bench.text import counted
 
@@ -18,8 +19,10 @@ Status = Literal[
     "regressed", "failed", "missing", "incomparable", "improved", "unchanged", "identical", "new"
 ]
 STATUSES: tuple[Status, ...] = get_args(Status)
-Samples = dict[Key, tuple[Sample, Sample]]
+Samples = dict[Key, Matched]
 """The baseline's and the run's."""
+WORTH = 2000
+"""Prediction files that are worth a process."""
 
 
 @dataclass(frozen=True)
@@ -45,27 +48,38 @@ class Finding:
 def sorted_out(
     old: Mapping[Key, Group], new: Mapping[Key, Group], before: Source, after: Source
 ) -> tuple[list[Finding], Samples]:
-    """The cells that are settled without a test, and the two samples of each other cell."""
-    settled: list[Finding] = []
-    samples: Samples = {}
-    for key in dict.fromkeys([*old, *new]):
-        finding = _without_test(key, old.get(key), new.get(key))
-        if finding is None:
-            first = sample(old[key], before)
-            again = first is not None and _repeats(old[key], new[key], before, after)
-            sides = first, first if again else sample(new[key], after)
-            if sides[0] is None or sides[1] is None:
-                where = "the baseline" if sides[0] is None else "the run"
-                finding = Finding(
-                    key, "incomparable", reason=f"{where} lacks predictions of its test examples"
-                )
-            elif sides[0].ids != sides[1].ids:
-                finding = Finding(key, "incomparable", reason="scored on other test examples")
-            else:
-                samples[key] = (sides[0], sides[1])
-        if finding is not None:
-            settled.append(finding)
+    """The cells that are settled without a test, and both samples of each other cell."""
+    keys, sides = list(dict.fromkeys([*old, *new])), _Sides(old, new, before, after)
+    files = sum(len(group.done) for side in (old, new) for group in side.values())
+    found = mapped(sides.of, keys, least=-(-WORTH * len(keys) // max(files, 1)))
+    settled = [item for item in found if isinstance(item, Finding)]
+    samples = {key: item for key, item in zip(keys, found, strict=True) if isinstance(item, Matched)}
     return settled, samples
+
+
+@dataclass(frozen=True)
+class _Sides:
+    """Both runs."""
+
+    old: Mapping[Key, Group]
+    new: Mapping[Key, Group]
+    before: Source
+    after: Source
+
+    def of(self, key: Key) -> Finding | Matched:
+        """What settles a cell, or its samples."""
+        finding = _without_test(key, self.old.get(key), self.new.get(key))
+        if finding is not None:
+            return finding
+        first = sample(self.old[key], self.before)
+        again = first is not None and _repeats(self.old[key], self.new[key], self.before, self.after)
+        second = first if again else sample(self.new[key], self.after)
+        if first is None or second is None:
+            where = "the baseline" if first is None else "the run"
+            return Finding(key, "incomparable", reason=f"{where} lacks predictions of its test examples")
+        if first.ids != second.ids:
+            return Finding(key, "incomparable", reason="scored on other test examples")
+        return Matched.of(first, second)
 
 
 def _repeats(old: Group, new: Group, before: Source, after: Source) -> bool:

@@ -11,24 +11,19 @@ where it is clearly smaller, so that two runs that share no randomness are compa
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from bench.analysis.groups import Group, Key
-from bench.analysis.loading import Columns, LazyColumns
 from bench.analysis.regression.baseline import id_digest
+from bench.analysis.regression.outcomes import Outcomes, same_outcomes
 from bench.analysis.statistics.dispersion import moderated
 from bench.analysis.statistics.metrics import ratios
 from bench.analysis.statistics.noise import Noise, total
 from bench.analysis.statistics.resampling import Source, clusters_of, definition
 from bench.analysis.statistics.variance import Components, components, linear_covariance
-
-if TYPE_CHECKING:
-    import pyarrow
 
 ONE_SEED_DISPERSION = 4.0
 """Assumed where no cell of either run has two seeds: seeds twice as noisy as their disagreement implies."""
@@ -49,6 +44,27 @@ class Sample:
     influences: np.ndarray
     outcomes: tuple[Mapping[str, bytes], ...]
     clusters: np.ndarray | None = None
+
+
+@dataclass(frozen=True)
+class Matched:
+    """What is judged of a cell in both runs. before, after: the components of either. pooled: those of the seeds of
+    both. paired: those of the differences seed by seed; None without the same seeds in both, two at least.
+    identical: whether all predictions are the same."""
+
+    before: Components
+    after: Components
+    pooled: Components
+    paired: Components | None
+    same_seeds: bool
+    identical: bool
+
+    @classmethod
+    def of(cls, before: Sample, after: Sample) -> Matched:
+        """Reads the predictions for the last time: those of thousands of cells would not fit in memory."""
+        same = before.seeds == after.seeds
+        paired = paired_components(before, after) if same and len(before.seeds) > 1 else None
+        return cls(before.parts, after.parts, pooled(before, after), paired, same, identical(before, after))
 
 
 @dataclass(frozen=True)
@@ -92,7 +108,7 @@ def sample(group: Group, source: Source) -> Sample | None:
         if columns["id"] is not last:
             last = columns["id"]
             ids.add(id_digest(last))
-        outcomes.append(_digests(columns))
+        outcomes.append(Outcomes(columns, how))
     if not found or len(ids) > 1:
         return None
     influences = np.stack([item.influence() for item in found], axis=1)
@@ -102,98 +118,46 @@ def sample(group: Group, source: Source) -> Sample | None:
     return Sample(parts, ids.pop(), seeds, scores, influences, tuple(outcomes), clusters)
 
 
-def changes(samples: Mapping[Key, tuple[Sample, Sample]]) -> dict[Key, Change]:
+def changes(cells: Mapping[Key, Matched]) -> dict[Key, Change]:
     """The change of every cell."""
-    both = {key: pooled(*pair) for key, pair in samples.items()}
-    seed_noise = dict(zip(both, moderated(list(both.values())), strict=True))
-    known = any(parts.seeds > 1 for parts in both.values())
-    closer = paired_noise(samples)
+    seed_noise = dict(zip(cells, moderated([cell.pooled for cell in cells.values()]), strict=True))
+    known = any(cell.pooled.seeds > 1 for cell in cells.values())
+    closer = paired_noise(cells)
     found = {}
-    for key, (before, after) in samples.items():
+    for key, cell in cells.items():
         noise, note = seed_noise[key], ""
-        if both[key].seeds == 1:
+        if cell.pooled.seeds == 1:
             note = (
                 "one seed: noise taken from other cells" if known else "one seed: noise over seeds is assumed"
             )
-            noise = noise if known else Noise.known(ONE_SEED_DISPERSION * both[key].interaction)
-        noise = noise.scaled(1 / before.parts.seeds + 1 / after.parts.seeds)
+            noise = noise if known else Noise.known(ONE_SEED_DISPERSION * cell.pooled.interaction)
+        noise = noise.scaled(1 / cell.before.seeds + 1 / cell.after.seeds)
         if key in closer and closer[key].quantile(SURE) < CLEARLY * noise.quantile(SURE):
             noise, note = closer[key], "compared seed by seed"
-        same = identical(before, after)
-        found[key] = Change(key, before.parts.mean, after.parts.mean, noise, "" if same else note, same)
+        note = "" if cell.identical else note
+        found[key] = Change(key, cell.before.mean, cell.after.mean, noise, note, cell.identical)
     return found
 
 
 def identical(before: Sample, after: Sample) -> bool:
     """Whether both runs have the same seeds and, for each, the same value in every column that both have."""
-    if before.seeds != after.seeds:
-        return False
-    for then, now in zip(before.outcomes, after.outcomes, strict=True):
-        shared = then.keys() & now.keys()
-        if not shared or any(then[name] != now[name] for name in shared):
-            return False
-    return True
+    return before.seeds == after.seeds and same_outcomes(before.outcomes, after.outcomes)
 
 
-def _digests(columns: Columns) -> dict[str, bytes]:
-    """A digest of each column of outcomes: columns of thousands of cells would not fit in memory."""
-    file = columns.file if isinstance(columns, LazyColumns) else None
-    found = {}
-    for name in columns:
-        if name not in ("id", "split"):
-            texts = None if file is None else _digest_of_file(file[name])
-            found[name] = _digest(columns[name]) if texts is None else texts
-    return found
-
-
-def _digest_of_file(values: pyarrow.ChunkedArray) -> bytes | None:
-    """As `_digest`, of a column of texts that is not decoded; None where it is another, or must be."""
-    import pyarrow
-    import pyarrow.compute
-
-    if not len(values) or values.null_count or not pyarrow.types.is_string(values.type):
-        return None
-    texts = values.combine_chunks()
-    rows = pyarrow.ListArray.from_arrays(pyarrow.array([0, len(texts)], pyarrow.int32()), texts)
-    whole = pyarrow.compute.binary_join(rows, "\0")[0].as_buffer().to_pybytes()  # pyright: ignore
-    if whole.count(b"\0") != len(texts) - 1:
-        return None
-    return hashlib.sha256(f"{len(texts)}\0".encode() + whole).digest()
-
-
-def _digest(values: np.ndarray) -> bytes:
-    """Of texts as they are, and of numbers as float32, which is how a baseline holds fractions."""
-    if values.dtype.kind in "OUS":
-        content = _joined(values.tolist()).encode(errors="surrogatepass")
-    else:
-        content = (values.astype(np.float32) + np.float32(0)).tobytes()  # -0 is 0
-    return hashlib.sha256(content).digest()
-
-
-def _joined(values: Sequence[Any]) -> str:
-    """One text for each list of texts, and another for every other list. Values that are no texts count as text."""
-    try:
-        texts, whole = values, "\0".join(values)
-    except TypeError:
-        texts = [str(value) for value in values]
-        whole = "\0".join(texts)
-    if whole.count("\0") == len(texts) - 1:  # so it can be split again
-        return f"{len(texts)}\0{whole}"
-    return "".join(f"{len(text)}:{text}" for text in texts)
-
-
-def paired_noise(samples: Mapping[Key, tuple[Sample, Sample]]) -> dict[Key, Noise]:
+def paired_noise(cells: Mapping[Key, Matched]) -> dict[Key, Noise]:
     """The error of the mean difference, seed by seed, of cells with the same seeds in both runs, two at least."""
-    parts: dict[Key, Components] = {}
-    for key, (before, after) in samples.items():
-        if before.seeds == after.seeds and len(before.seeds) > 1:
-            moved = _by_cluster(after.influences - before.influences, before.clusters)
-            parts[key] = components(after.scores - before.scores, linear_covariance(moved), len(moved))
+    parts = {key: cell.paired for key, cell in cells.items() if cell.paired is not None}
     noises = moderated(list(parts.values())) if parts else []
     return {
         key: total([Noise.known(found.example), noise.scaled(1 / found.seeds)])
         for (key, found), noise in zip(parts.items(), noises, strict=True)
     }
+
+
+def paired_components(before: Sample, after: Sample) -> Components:
+    """Of the differences, seed by seed; the examples of a cluster count as one."""
+    moved = _by_cluster(after.influences - before.influences, before.clusters)
+    return components(after.scores - before.scores, linear_covariance(moved), len(moved))
 
 
 def _by_cluster(influences: np.ndarray, clusters: np.ndarray | None) -> np.ndarray:

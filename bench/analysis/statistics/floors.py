@@ -46,13 +46,12 @@ class Floors:
     spreads: np.ndarray
 
 
-def floors(
-    first: Parts, others: list[Parts], seeds: np.ndarray, examples: np.ndarray, differences: np.ndarray
-) -> Floors:
-    """The bounds of the pairs of a group with others. Each [pairs]: seeds that both have, variances over examples,
-    differences. One seed has no noise over seeds."""
-    from scipy.special import ndtr
-
+def mixtures(
+    first: Parts, others: list[Parts], seeds: np.ndarray, examples: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Of the pairs of a group with others: standard deviations that are at most those of the noise, and their
+    weights [pairs, parts]. seeds: how many both have [pairs]; one has no noise over seeds. examples: variances over
+    examples [pairs]."""
     scale = np.where(seeds > 1, 1 / seeds, 0.0)
     least = np.stack([part.least for part in others])
     weights = np.stack([part.weights for part in others])
@@ -64,7 +63,16 @@ def floors(
         examples + scale * (first.ends[end] + np.array([part.ends[end] for part in others])) for end in (0, 1)
     )
     shrunk = ((low + TINY) / (high + TINY)) ** (1 / BINS) * (1 - SAFE)
-    deviations = np.sqrt(variances * shrunk[:, None] + TINY)
+    return np.sqrt(variances * shrunk[:, None] + TINY), joint
+
+
+def floors(
+    first: Parts, others: list[Parts], seeds: np.ndarray, examples: np.ndarray, differences: np.ndarray
+) -> Floors:
+    """The bounds of the pairs of a group with others, as in `mixtures`. differences: [pairs]."""
+    from scipy.special import ndtr
+
+    deviations, joint = mixtures(first, others, seeds, examples)
     tails = (ndtr(-np.abs(differences)[:, None] / deviations) * joint).sum(1)
     order = np.argsort(-deviations, axis=1)
     sorted_, above = (

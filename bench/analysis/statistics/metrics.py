@@ -86,10 +86,11 @@ def exact_interval(scores: Sequence[Ratios], level: float = 0.95) -> tuple[float
     counted = (fewest.denominators > 0).sum(0)  # units of each label
     if not counted.any():
         return None
-    shares = _together(counted[counted > 0], (1 - level) / 2)
-    if all(_equal(item, 1.0).all() for item in scores):
-        return float(shares.mean()), 1.0
-    if all(_equal(item, 0.0).all() for item in scores):
+    right, wrong = (all(_equal(item, value).all() for item in scores) for value in (1.0, 0.0))
+    if right or wrong:
+        shares = _together(counted[counted > 0], (1 - level) / 2)
+        if right:
+            return float(shares.mean()), 1.0
         return 0.0, float((2 * (1 - shares) / (2 - shares) if scores[0].f1 else 1 - shares).mean())
     if len(scores) > 1 or not _is_share(scores[0]):
         return None
@@ -172,18 +173,21 @@ def _numeric(columns: Columns, name: str) -> np.ndarray:
 def _label_ratios(metric: Metric, columns: Columns) -> Ratios:
     """F1 (2 true positives over predicted plus gold), recall or precision by label, one indicator column per
     label."""
-    reference, prediction = np.asarray(columns["reference"]), np.asarray(columns["prediction"])
-    if metric.columns:
-        labels = np.array([metric.columns[0]], dtype=object)
-    else:
-        labels = np.unique(np.concatenate([reference, prediction]).astype(str)).astype(object)
-    gold = (reference[:, None] == labels).astype(np.float64)
-    predicted = (prediction[:, None] == labels).astype(np.float64)
+    reference, prediction = (np.asarray(columns[name]).tolist() for name in ("reference", "prediction"))
+    labels = metric.columns[:1] or sorted({str(label) for label in {*reference, *prediction}})
+    gold, predicted = (_indicators(values, labels) for values in (reference, prediction))
     if metric.kind in ("macro_recall", "class_recall"):
         return Ratios(gold * predicted, gold)
     if metric.kind == "class_precision":
         return Ratios(gold * predicted, predicted)
     return Ratios(2 * gold * predicted, gold + predicted, f1=True)
+
+
+def _indicators(values: Sequence[str], labels: Sequence[str]) -> np.ndarray:
+    """1 where an example has the label: float [examples, labels]."""
+    places = {label: place for place, label in enumerate(labels)}
+    found = np.array([places.get(value, -1) for value in values], dtype=np.intp)
+    return (found[:, None] == np.arange(len(labels))).astype(np.float64)
 
 
 def _set_ratios(columns: Columns) -> Ratios:

@@ -16,6 +16,11 @@ BINS = 200
 FLAT = 0.5  # range of logarithms below which cells are too narrow for float32
 NEAR_EDGE = 0.01  # share of a cell within which float32 may be on the wrong side of its edge
 TINY = 1e-30  # so that an error without variance has a tail too
+NARROW = 1e-6  # relative width at which a quantile is found
+CLOSE = 1e-7  # relative distance of the ends of a bracket from the quantile
+SAFE = 1e-10  # relative, of a tail: more than rounding
+NEWTON = 12  # steps at most
+ROOT = math.sqrt(2 * math.pi)
 
 
 @dataclass(frozen=True)
@@ -54,28 +59,73 @@ class Noise:
         return np.sqrt(np.maximum(variances - known, 0.0)) * rng.normal(size=count)
 
     def quantile(self, probability: float) -> float:
-        """The quantile at this probability, which must be above one half; by bisection."""
-        from scipy.special import ndtr, ndtri
+        """The quantile at this probability, which must be above one half; by bisection. Steps outside of a narrow
+        bracket need no tail."""
+        from scipy.special import ndtri
 
-        low, high = (
-            float(ndtri(probability)) * np.sqrt([self.variances.min(), self.variances.max()])
-        ).tolist()
-        deviations = np.sqrt(self.variances + TINY)[None]
-        while high - low > 1e-6 * high:
+        start = float(ndtri(probability))
+        low, high = (start * np.sqrt([self.variances.min(), self.variances.max()])).tolist()
+        tails = _Tails(np.sqrt(self.variances + TINY)[None], self.weights, 1 - probability)
+        least, most = low, high
+        if high - low > NARROW * high:
+            typical = start * float((tails.deviations @ self.weights)[0])
+            least, most = tails.bracket(low, high, min(max(typical, low), high))
+        while high - low > NARROW * high:
             middle = (low + high) / 2
-            tail = ndtr(-middle / deviations) @ self.weights
-            low, high = (middle, high) if tail[0] > 1 - probability else (low, middle)
+            if middle <= least or (middle < most and tails.at(middle) > tails.goal):
+                low = middle
+            else:
+                high = middle
         return high
+
+
+@dataclass(frozen=True)
+class _Tails:
+    """The probabilities that an error exceeds some x, and the one that is looked for. deviations: [1, n]."""
+
+    deviations: np.ndarray
+    weights: np.ndarray
+    goal: float
+
+    def at(self, x: float) -> float:
+        from scipy.special import ndtr
+
+        return float((ndtr(-x / self.deviations) @ self.weights)[0])
+
+    def bracket(self, low: float, high: float, x: float) -> tuple[float, float]:
+        """Two values between `low` and `high`: the tail is surely above the goal up to the first, and surely below
+        it from the second on. By Newton's method on the logarithm of the tail, from `x`."""
+        left, right = low, high
+        for _ in range(NEWTON):
+            tail = self.at(x)
+            left, right = (x, right) if tail > self.goal else (left, x)
+            density = float((np.exp(-0.5 * (x / self.deviations) ** 2) / self.deviations @ self.weights)[0])
+            step = (
+                math.log(tail / self.goal) * tail / density * ROOT if tail > 0 and density > 0 else math.nan
+            )
+            inside = left < x + step < right
+            x, before = x + step if inside else (left + right) / 2, x
+            if abs(x - before) < CLOSE * x / 100:
+                break
+        least, most = x * (1 - CLOSE), x * (1 + CLOSE)
+        least = least if self.at(least) > self.goal * (1 + SAFE) else low
+        return least, most if self.at(most) < self.goal * (1 - SAFE) else high
 
 
 def total(noises: Sequence[Noise]) -> Noise:
     """The sum of independent errors; the grid is thinned to BINS cells a sum, each at its mean variance."""
     sum_ = noises[0]
     for other in noises[1:]:
-        variances = np.add.outer(sum_.variances, other.variances).ravel()
-        weights = np.multiply.outer(sum_.weights, other.weights).ravel()
-        sum_ = _thinned(Noise(variances, weights))
+        sum_ = _thinned(_sum(sum_, other))
     return sum_
+
+
+def _sum(first: Noise, second: Noise) -> Noise:
+    """Every sum of two variances, with its weight."""
+    if len(first.variances) == 1 and first.weights[0] == 1.0:  # a known one, as most sums begin
+        return Noise(first.variances + second.variances, second.weights)
+    variances = np.add.outer(first.variances, second.variances).ravel()
+    return Noise(variances, np.multiply.outer(first.weights, second.weights).ravel())
 
 
 def _thinned(noise: Noise) -> Noise:
@@ -109,5 +159,10 @@ def _cells(variances: np.ndarray) -> np.ndarray:
     return places
 
 
+STEPS = np.arange(BINS + 1.0)
+
+
 def _exact_cells(variances: np.ndarray, low: float, high: float) -> np.ndarray:
-    return np.digitize(np.log(variances + TINY), np.linspace(low, high, BINS + 1)[1:-1])
+    """By a search among the edges, which are those of `np.linspace(low, high, BINS + 1)`."""
+    edges = STEPS[1:-1] * ((high - low) / BINS) + low
+    return edges.searchsorted(np.log(variances + TINY), side="right")

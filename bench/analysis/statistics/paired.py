@@ -31,10 +31,13 @@ from bench.analysis.statistics.resampling import Resampled, Source, clusters_of,
 from bench.analysis.statistics.rivals import Rival, RivalPair, rival_pairs
 from bench.analysis.statistics.scales import SHARE, Scale
 from bench.analysis.statistics.stepdown import corrected_rivals
+from bench.analysis.workers import mapped
 from bench.runs.record import Record
 
 SURE = 80
 POWER = SURE / 100  # with which a detectable difference would be found
+WORTH = 1000
+"""Comparisons that are worth a process."""
 
 
 @dataclass(frozen=True)
@@ -109,23 +112,42 @@ def compare_pairs(
         family[trio] = replace(family[trio], exact=exact[trio])
     found = corrected_rivals(list(family.values())).divided(families)
     adjusted = dict(zip(family, found.adjusted, strict=True))
-    comparisons = []
-    for first, second, metric in pairs:
-        swapped = (first, second, metric) not in family
-        key = (second, first, metric) if swapped else (first, second, metric)
-        minus = scores[first, metric].minus(scores[second, metric])
-        if minus is not None:
-            difference = _estimated(minus, noise, (first, second, metric))
-            error, effect = difference.noise, _cohen_h(scores, first, second, metric)
-            least = error.quantile(1 - found.critical / 2) + error.quantile(POWER)
-            p = family[key].p
-            scale = scores[first, metric].scale
-            comparisons.append(
-                Comparison(
-                    first, second, metric, difference, p, adjusted[key], least, effect, exact.get(key), scale
-                )
-            )
-    return comparisons
+    verdicts = _Verdicts(scores, noise, family, adjusted, found.critical)
+    return [item for item in mapped(verdicts.of, pairs, WORTH) if item is not None]
+
+
+@dataclass(frozen=True)
+class _Verdicts:
+    """What comparisons rest on. noise: of a seed of each group. adjusted: the p value of each pair over the family.
+    critical: as in `Corrected`."""
+
+    scores: Mapping[Scored, Resampled]
+    noise: Mapping[Scored, Noise]
+    family: Mapping[Trio, RivalPair]
+    adjusted: Mapping[Trio, float]
+    critical: float
+
+    def of(self, trio: Trio) -> Comparison | None:
+        """The comparison of a pair; None without a shared seed or example."""
+        first, second, metric = trio
+        minus = self.scores[first, metric].minus(self.scores[second, metric])
+        if minus is None:
+            return None
+        key = trio if trio in self.family else (second, first, metric)
+        pair, difference = self.family[key], _estimated(minus, self.noise, trio)
+        error = difference.noise
+        return Comparison(
+            first,
+            second,
+            metric,
+            difference,
+            pair.p,
+            self.adjusted[key],
+            detectable=error.quantile(1 - self.critical / 2) + error.quantile(POWER),
+            effect=_cohen_h(self.scores, first, second, metric),
+            mcnemar=pair.exact,
+            scale=self.scores[first, metric].scale,
+        )
 
 
 def _rivals(scores: Mapping[Scored, Resampled]) -> dict[tuple[str, str], list[Scored]]:
@@ -217,12 +239,13 @@ def exact_tests(
 ) -> dict[Trio, float]:
     """McNemar's p of every pair of groups of a task that rests on a single seed, where the test applies. What
     another seed would change is not known."""
-    source = Source(cache(source.predictions))
     runs = {key: {record.cell.seed: record for record in group.done} for key, group in groups.items()}
-    found = {}
-    for members in _rivals(scores).values():
+    found, known, own = {}, "", source
+    for (task, _), members in _rivals(scores).items():
+        if task != known:  # the predictions of one task at a time are held
+            known, own = task, Source(cache(source.predictions))
         for (first, metric), (second, _) in itertools.combinations(members, 2):
-            p = _of_one_seed(runs[first], runs[second], metric, source)
+            p = _of_one_seed(runs[first], runs[second], metric, own)
             if p is not None:
                 found[first, second, metric] = p
     return found

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -11,7 +11,7 @@ import numpy as np
 
 from bench.analysis.groups import Group
 from bench.analysis.loading import Columns, Predictions, Sums, columns
-from bench.analysis.statistics.metrics import clustered, draw, exact_interval, ratios
+from bench.analysis.statistics.metrics import Ratios, clustered, draw, exact_interval, ratios
 from bench.analysis.statistics.noise import Noise
 from bench.analysis.statistics.scales import SHARE, Scale, scale_of
 from bench.analysis.statistics.variance import Components, components
@@ -131,26 +131,74 @@ def definition(record: Record, metric: str) -> Metric | None:
 def resample(group: Group, metric: str, source: Source, test: str = "test") -> Resampled | None:
     """The group's scores over resamples; None where a finished seed lacks the metric or its predictions, or where
     its seeds were scored on different examples."""
-    found, ids, clusters, kind = [], [], 0, ""
+    return resample_metrics(group, (metric,), source, test).get(metric)
+
+
+def resample_metrics(
+    group: Group, metrics: Iterable[str], source: Source, test: str = "test"
+) -> dict[str, Resampled]:
+    """As `resample`, for several metrics, without those that have no such scores. The rows of a seed are read
+    once."""
+    parts: dict[str, list[_OfSeed]] = {metric: [] for metric in metrics}
     for record in group.done:
-        how, rows = definition(record, metric), source.columns(record, test)
-        if how is None or rows is None:
-            return None
-        numbers, kind = clusters_of(rows), how.kind
-        clusters = 0 if numbers is None else int(numbers.max()) + 1
-        found.append(ratios(how, rows) if numbers is None else clustered(ratios(how, rows), numbers))
-        ids.append(rows["id"] if numbers is None else _with(rows["id"], numbers))
-    if not found or not all(alike(ids[0], other) for other in ids[1:]):
-        return None
+        if not parts:
+            break
+        rows = source.columns(record, test)
+        units = None if rows is None else _Units.of(rows)
+        for metric in list(parts):
+            how = definition(record, metric)
+            if how is None or rows is None or units is None:
+                del parts[metric]
+            else:
+                parts[metric].append(_OfSeed(units.scores(ratios(how, rows)), units, how.kind))
     seeds = tuple(record.cell.seed for record in group.done)
+    made = {metric: _resampled(seeds, found) for metric, found in parts.items()}
+    return {metric: found for metric, found in made.items() if found is not None}
+
+
+@dataclass(frozen=True)
+class _Units:
+    """What is resampled: examples, or clusters of them. ids: of the examples, with their clusters if there are
+    any. numbers: the cluster of each example."""
+
+    ids: np.ndarray
+    numbers: np.ndarray | None
+
+    @classmethod
+    def of(cls, rows: Columns) -> _Units:
+        numbers = clusters_of(rows)
+        return cls(rows["id"] if numbers is None else _with(rows["id"], numbers), numbers)
+
+    @property
+    def clusters(self) -> int:
+        return 0 if self.numbers is None else int(self.numbers.max()) + 1
+
+    def scores(self, found: Ratios) -> Ratios:
+        return found if self.numbers is None else clustered(found, self.numbers)
+
+
+@dataclass(frozen=True)
+class _OfSeed:
+    """The score of a seed. kind: of the metric."""
+
+    score: Ratios
+    units: _Units
+    kind: str
+
+
+def _resampled(seeds: tuple[int, ...], parts: Sequence[_OfSeed]) -> Resampled | None:
+    """From the score of every seed; None without one, or where the seeds were scored on different examples."""
+    if not parts or not all(alike(parts[0].units.ids, other.units.ids) for other in parts[1:]):
+        return None
+    found, clusters = [part.score for part in parts], parts[-1].units.clusters
     scores = np.array([item.score() for item in found])
     draws = draw(found)
     if clusters > 1:  # the bootstrap of few units is too narrow by (n - 1) / n
         draws = scores + (draws - scores) * math.sqrt(clusters / (clusters - 1))
-    scale = scale_of(kind)
+    scale = scale_of(parts[-1].kind)
     exact = exact_interval(found) if scale == SHARE else None
     unit = scale.unit(float(scores.mean()))
-    return Resampled(seeds, scores, draws, ids[0], clusters, exact, scale, unit)
+    return Resampled(seeds, scores, draws, parts[0].units.ids, clusters, exact, scale, unit)
 
 
 def _with(ids: np.ndarray, clusters: np.ndarray) -> np.ndarray:

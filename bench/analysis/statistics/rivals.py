@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -42,13 +43,20 @@ class Rival:
         mean = slope * scores.draws.mean(1)
         centred = mean - mean.mean()
         if len(scores.seeds) > 1:
-            centred = centred + own.errors() / math.sqrt(len(scores.seeds))
+            centred = centred + own.errors / math.sqrt(len(scores.seeds))
         return cls(scores, slope, own.error, seed, centred)
 
+    @cached_property
     def errors(self) -> np.ndarray:
-        """Draws of the error of one seed that is not in the draws over examples [draws]."""
+        """Draws of the error of one seed that is not in the draws over examples [draws]. Kept for the pairs of
+        groups with unequal seeds, which read them again and again."""
         known = self.scores.tested().components().interaction
         return self.error.draws(len(self.scores.draws), np.random.default_rng(self.seed), known)
+
+    @cached_property
+    def parts(self) -> Parts:
+        """Bounds on the error of one seed."""
+        return Parts.of(self.error)
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +79,11 @@ class RivalPair:
     @property
     def p(self) -> float:
         """Two-sided, of this comparison alone; made anew for each call."""
-        return self.exact if self.exact is not None else Pair(self.difference, self.noise(), np.empty(0)).p
+        return self.exact if self.exact is not None else self.p_by(self.noise())
+
+    def p_by(self, noise: Noise) -> float:
+        """As `p`, where the noise is at hand."""
+        return Pair(self.difference, noise, np.empty(0), self.exact).p
 
     @property
     def draws(self) -> int:
@@ -85,7 +97,7 @@ class RivalPair:
         assert minus is not None  # such pairs are not made
         null = minus.draws.mean(1) - minus.draws.mean()
         if self.seeds > 1:
-            null = null + (self.first.errors() - self.second.errors()) / math.sqrt(self.seeds)
+            null = null + (self.first.errors - self.second.errors) / math.sqrt(self.seeds)
         return null
 
     def null_p(self) -> np.ndarray:
@@ -107,7 +119,6 @@ def rival_pairs(rivals: Sequence[Rival]) -> Iterator[tuple[int, int, RivalPair]]
     """Every pair of groups that share examples and seeds, with their places."""
     variances = _shared_variances(rivals)
     levels = [float(rival.scores.tested().scores.mean()) for rival in rivals]
-    parts = [Parts.of(rival.error) for rival in rivals]
     for place, first in enumerate(rivals):
         found: list[tuple[int, int, float, float]] = []  # place, seeds, difference, variance over examples
         for other, second in enumerate(rivals[place + 1 :], place + 1):
@@ -125,8 +136,8 @@ def rival_pairs(rivals: Sequence[Rival]) -> Iterator[tuple[int, int, RivalPair]]
             continue
         others, seeds, differences, examples = zip(*found, strict=True)
         least = floors(
-            parts[place],
-            [parts[other] for other in others],
+            first.parts,
+            [rivals[other].parts for other in others],
             *map(np.array, (seeds, examples, differences)),
         )
         for number, (other, count, difference, example) in enumerate(found):

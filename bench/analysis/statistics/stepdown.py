@@ -1,14 +1,17 @@
 """The correction of `familywise` for a hundred thousand pairs: the same numbers, to the last bit, with less work.
 
-Pairs whose p value is surely TAU or more come first. Where the smallest p value of every draw over them is TAU at
-most, and TAU times their number is 1 at least, the adjusted p value of each of them is 1, whatever its own. Only
-those draws of a pair are tested that may lower the smallest p value of a draw: bounds on the noise (`floors`) tell
-which, a row of pairs at a time.
+Pairs whose p value is surely at some level or above it are set aside. Where the smallest p value of every draw
+over them is at most that level, and the level times their number is 1 at least, the adjusted p value of each of
+them is 1, whatever its own. The level falls as long as that holds. Only those draws of a pair are tested that may
+lower the smallest p value of a draw: bounds on the noise (`floors`) tell which, a row of pairs at a time. The rows
+of the other pairs are independent, so several processes share them.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 
@@ -20,37 +23,70 @@ from bench.analysis.statistics.familywise import (
     deviations,
     share_below,
 )
-from bench.analysis.statistics.floors import SAFE
+from bench.analysis.statistics.floors import SAFE, mixtures
 from bench.analysis.statistics.noise import Noise
 from bench.analysis.statistics.rivals import RivalPair
+from bench.analysis.workers import mapped
 
 TAU = 0.2
+"""The level to begin with."""
+SURELY = 1 + 1e-9  # more than rounding
+WORTH = 10_000
+"""Pairs that are worth a process."""
 MIDDLE = 1  # of SHARES: the spread by which pairs are searched for the largest draws
+FEW = 8  # near draws of a pair, on average, up to which a second bound is worth its time
+T = TypeVar("T")
 
 
 def corrected_rivals(family: Sequence[RivalPair]) -> Corrected:
     """As `corrected`, which makes the noise and the draws of every pair."""
     if not family or all(pair.exact is not None for pair in family):
         return corrected(family)
-    spared = np.array([pair.exact is None and pair.floor >= TAU for pair in family])
-    p = np.array([TAU if spare else pair.p for pair, spare in zip(family, spared, strict=True)])
-    upper, smallest = p >= TAU, np.ones(family[0].draws)
-    if TAU * np.count_nonzero(upper) >= 1:
-        smallest = _lowest([family[place] for place in np.flatnonzero(upper).tolist()])
-    if (smallest > TAU).any():  # too few pairs: each by its own
-        for place in np.flatnonzero(spared).tolist():
-            p[place] = family[place].p
-        upper, smallest = np.zeros(len(family), dtype=bool), np.ones(family[0].draws)
-    found, own = np.ones(len(family)), np.flatnonzero(~upper)
-    lowest = _Lowest(smallest)
-    may_lower = dict(
-        zip(own.tolist(), _may_lower([family[place] for place in own.tolist()], lowest.reached), strict=True)
-    )
-    for place in own[np.argsort(-p[own], kind="stable")].tolist():  # from the least significant
-        if may_lower[place]:
-            lowest.look(family[place])
-        found[place] = share_below(lowest.smallest, float(p[place]))
-    return concluded(p, found, lowest.smallest)
+    aside = _set_aside(family)
+    p, found = np.full(len(family), aside.level), np.ones(len(family))
+    own = np.flatnonzero(~aside.members).tolist()
+    seen = _by_row(aside.lowest.seen, [family[place] for place in own])
+    p[own] = [value for row in seen for value in row.p]
+    lower = {own[number]: draws for row in seen for number, draws in row.lower.items()}
+    smallest = aside.lowest.smallest
+    for place in sorted(own, key=lambda place: -p[place]):  # from the least significant
+        if place in lower:
+            places, null = lower[place]
+            smallest[places] = np.minimum(smallest[places], null)
+        found[place] = share_below(smallest, float(p[place]))
+    return concluded(p, found, smallest)
+
+
+@dataclass(frozen=True)
+class _Aside:
+    """The pairs whose adjusted p value is 1 [pairs], the level that their own p values reach, and the smallest of
+    each draw over them."""
+
+    members: np.ndarray
+    level: float
+    lowest: _Lowest
+
+
+def _set_aside(family: Sequence[RivalPair]) -> _Aside:
+    """As many pairs as bounds allow; none where they are too few to decide."""
+    floors = np.array([0.0 if pair.exact is not None else pair.floor for pair in family])
+    level, lowest = TAU, _Lowest(np.ones(family[0].draws))
+    members = more = floors >= level
+    while more.any():
+        pairs = [family[place] for place in np.flatnonzero(more).tolist()]
+        if more is members:
+            lowest.begin(pairs)
+        lowest.look(pairs)
+        reached = max(float(lowest.smallest.max()), SURELY / np.count_nonzero(members))
+        if reached > level:  # at the first time alone: both fall
+            return _Aside(np.zeros(len(family), dtype=bool), level, _Lowest(np.ones(family[0].draws)))
+        level, more = reached, (floors >= reached) & ~members
+        members = members | more
+    return _Aside(members, level, lowest)
+
+
+Draws = tuple[np.ndarray, np.ndarray]
+"""The places of some draws, and their p values."""
 
 
 class _Lowest:
@@ -61,52 +97,87 @@ class _Lowest:
         self.smallest = smallest
         self.reached = deviations(smallest)
 
-    def look(self, pair: RivalPair) -> None:
-        """At the draws of a pair that may have a smaller p value."""
-        if (near := _near([pair], self.reached)[0]).any():
-            self.take(pair, pair.noise(), near)
+    def begin(self, pairs: Sequence[RivalPair]) -> None:
+        """With the pair that has the largest difference of each draw, by its noise. After those, few draws are left
+        that may have a smaller p value."""
+        farthest = _farthest(pairs)
+        for place in np.unique(farthest).tolist():
+            places = np.flatnonzero(farthest == place)
+            self._take(places, _null_p(pairs[place], pairs[place].noise(), places))
 
-    def take(self, pair: RivalPair, noise: Noise, places: np.ndarray) -> None:
-        """The draws of a pair at these places [draws]."""
-        p = _null_p(pair, noise, places)
-        lower = p < self.smallest
-        self.smallest = np.where(lower, p, self.smallest)
-        self.reached[:, lower] = deviations(p[lower])
+    def look(self, pairs: Sequence[RivalPair]) -> None:
+        """At every pair with a draw that may have a smaller p value."""
+        for found in _by_row(self.lower, pairs):
+            for places, p in found:
+                self._take(places, p)
+
+    def _take(self, places: np.ndarray, p: np.ndarray) -> None:
+        lowest = np.minimum(self.smallest[places], p)
+        self.smallest[places] = lowest
+        self.reached[:, places] = deviations(lowest)
+
+    def lower(self, row: _Row) -> list[Draws]:
+        """The draws that may have a smaller p value."""
+        near = _near_draws(row.pairs, self)
+        return [
+            (places, _null_p(pair, pair.noise(), places))
+            for pair, places in zip(row.pairs, near, strict=True)
+            if len(places)
+        ]
+
+    def seen(self, row: _Row) -> _Seen:
+        """Everything that is needed of these pairs; the noise of each is made once."""
+        p, lower = [], {}
+        for number, (pair, places) in enumerate(zip(row.pairs, _near_draws(row.pairs, self), strict=True)):
+            noise = pair.noise()
+            p.append(pair.p_by(noise))
+            if len(places):
+                lower[row.start + number] = places, _null_p(pair, noise, places)
+        return _Seen(p, lower)
 
 
-def _lowest(pairs: Sequence[RivalPair]) -> np.ndarray:
-    """The smallest p value of each draw over these pairs [draws]. The pair with the largest difference of each
-    draw, by its noise, goes first; after those, few draws are left that may have a smaller one."""
-    found, farthest = _Lowest(np.ones(pairs[0].draws)), _farthest(pairs)
-    noises = {place: pairs[place].noise() for place in np.unique(farthest).tolist()}
-    for place, noise in noises.items():
-        found.take(pairs[place], noise, farthest == place)
-    for start, row in _rows(pairs):
-        near = _near(row, found.reached)
-        for place in np.flatnonzero(near.any(1)).tolist():
-            noise = noises.get(start + place) or row[place].noise()
-            found.take(row[place], noise, near[place])
-    return found.smallest
+@dataclass(frozen=True)
+class _Row:
+    """Pairs that follow each other with the same first group and draws of one kind; a pair that has draws of its
+    own is alone. start: the place of the first of them."""
+
+    start: int
+    pairs: list[RivalPair]
+
+
+@dataclass(frozen=True)
+class _Seen:
+    """The p values of a row; and by the place of a pair, its draws that may have the smallest p value."""
+
+    p: list[float]
+    lower: dict[int, Draws]
+
+
+def _by_row(work: Callable[[_Row], T], pairs: Sequence[RivalPair]) -> list[T]:
+    """What the work makes of every row of these pairs, by several processes where they are many."""
+    rows = list(_rows(pairs))
+    return mapped(work, rows, least=-(-WORTH * len(rows) // max(len(pairs), 1)))
 
 
 def _null_p(pair: RivalPair, noise: Noise, places: np.ndarray) -> np.ndarray:
-    """As `RivalPair.null_p` at these places [draws], and 1 elsewhere. Tails are computed only at the points of the
+    """As `RivalPair.null_p` of the draws at these places [places]. Tails are computed only at the points of the
     grid beside them; the product has the shape that it has there, and so its rounding."""
     sizes = np.abs(pair.null())
     grid = np.linspace(0.0, float(sizes.max(initial=0.0)), GRID)
-    after = np.searchsorted(grid, sizes[places])
+    chosen = sizes[places]
+    after = np.searchsorted(grid, chosen)
     points = np.unique(np.clip(np.concatenate([after - 1, after, after + 1]), 0, GRID - 1))
     tails = np.ones((GRID, len(noise.variances)))
     tails[points] = noise.parts(grid[points])
     logs = np.log(np.maximum(2 * (tails @ noise.weights), 1e-300))
-    return np.where(places, np.exp(np.interp(sizes, grid, logs)), 1.0)
+    return np.exp(np.interp(chosen, grid, logs))
 
 
 def _farthest(pairs: Sequence[RivalPair]) -> np.ndarray:
     """The place of a pair for each draw [draws]."""
     draws = np.arange(pairs[0].draws)
     most, places = np.full(len(draws), -1.0), np.zeros(len(draws), dtype=int)
-    for start, row in _rows(pairs):
+    for start, row in ((row.start, row.pairs) for row in _rows(pairs)):
         if not row[0].same_seeds:  # its draws are not at hand
             continue
         sizes = _sizes(row) / np.array([pair.spreads[MIDDLE] for pair in row])[:, None]
@@ -117,18 +188,36 @@ def _farthest(pairs: Sequence[RivalPair]) -> np.ndarray:
     return places
 
 
-def _may_lower(pairs: Sequence[RivalPair], reached: np.ndarray) -> np.ndarray:
-    """Whether any draw of a pair is near a smallest p value [pairs]."""
-    found = [_near(row, reached).any(axis=1) for _, row in _rows(pairs)]
-    return np.concatenate(found) if found else np.zeros(0, dtype=bool)
+def _near_draws(row: Sequence[RivalPair], lowest: _Lowest) -> list[np.ndarray]:
+    """The places of the draws of each pair of which the p value may be below the lowest. Where few draws are near,
+    their p values are bounded once more, by more parts of the noise."""
+    from scipy.special import ndtr
+
+    sizes = _beyond(row)
+    near = _near(row, lowest.reached, sizes)
+    pairs, draws = np.nonzero(near)
+    if 0 < len(pairs) <= FEW * len(row):
+        some, own = np.unique(pairs, return_inverse=True)
+        found = [row[place] for place in some.tolist()]
+        seeds, examples = (np.array([getattr(pair, name) for pair in found]) for name in ("seeds", "example"))
+        others = [pair.second.parts for pair in found]
+        spreads, weights = mixtures(row[0].first.parts, others, seeds, examples)
+        tails = ndtr(-sizes[pairs, draws][:, None] / spreads[own]) * weights[own]
+        near[pairs, draws] = 2 * tails.sum(1) * (1 - SAFE) < lowest.smallest[draws]
+    return [np.flatnonzero(places) for places in near]
 
 
-def _near(row: Sequence[RivalPair], reached: np.ndarray) -> np.ndarray:
-    """The draws of which the p value may be below one that is so many standard deviations out, for each of SHARES
-    [shares, draws]: [pairs, draws]. Between the points of a grid the logarithm of the tail is interpolated, so it
-    is at least that of the next point."""
+def _beyond(row: Sequence[RivalPair]) -> np.ndarray:
+    """Sizes at which a tail is at most the p value of each draw [pairs, draws]: between the points of a grid the
+    logarithm of the tail is interpolated, so it is at least that of the next point."""
     sizes = _sizes(row)
     sizes += sizes.max(1, keepdims=True) / (GRID - 1)
+    return sizes
+
+
+def _near(row: Sequence[RivalPair], reached: np.ndarray, sizes: np.ndarray) -> np.ndarray:
+    """The draws of which the p value may be below one that is so many standard deviations out, for each of SHARES
+    [shares, draws]: [pairs, draws]. sizes: those of `_beyond`."""
     spreads = np.stack([pair.spreads for pair in row]) * (1 - SAFE)
     limits = spreads[:, :1] * reached[0]
     for share in range(1, len(reached)):
@@ -136,17 +225,15 @@ def _near(row: Sequence[RivalPair], reached: np.ndarray) -> np.ndarray:
     return ~(sizes <= limits)
 
 
-def _rows(pairs: Sequence[RivalPair]) -> Iterator[tuple[int, list[RivalPair]]]:
-    """The pairs that follow each other with the same first group and draws of one kind, with the place of the first
-    of them; a pair that has draws of its own is alone."""
+def _rows(pairs: Sequence[RivalPair]) -> Iterator[_Row]:
     row: list[RivalPair] = []
     for place, pair in enumerate(pairs):
         if row and not (pair.same_seeds and row[0].same_seeds and pair.first is row[0].first):
-            yield place - len(row), row
+            yield _Row(place - len(row), row)
             row = []
         row.append(pair)
     if row:
-        yield len(pairs) - len(row), row
+        yield _Row(len(pairs) - len(row), row)
 
 
 def _sizes(row: Sequence[RivalPair]) -> np.ndarray:

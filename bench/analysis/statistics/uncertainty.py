@@ -12,7 +12,8 @@ from bench.analysis.groups import Group, Key, collapsed, kind_of, scale
 from bench.analysis.loading import Predictions
 from bench.analysis.statistics.intervals import EXACT, MEANING, ONE_SEED, POINTS, WIDE, Interval, intervals
 from bench.analysis.statistics.paired import SURE, Comparison, Scored, compare_pairs, exact_tests, with_best
-from bench.analysis.statistics.resampling import Resampled, Source, resample
+from bench.analysis.statistics.resampling import Resampled, Source
+from bench.analysis.statistics.resampling_all import resample_all
 from bench.analysis.statistics.scales import ERROR
 
 STANDARD_DEVIATION = (
@@ -79,11 +80,7 @@ def from_predictions(
     Noise over seeds is moderated across the groups of a metric; ties are corrected over the whole table, which may
     hold several families of comparisons, on test sets of their own."""
     source = Source(predictions)
-    found: dict[Scored, Resampled] = {}
-    for key, group in groups.items():
-        for metric in metrics[key]:
-            if (scores := resample(group, metric, source, test)) is not None:
-                found[key, metric] = scores
+    found = resample_all(groups, metrics, source, test)
     shown = _Intervals()
     for metric in {metric: None for _, metric in found}:
         parts = {key: scores.components() for (key, name), scores in found.items() if name == metric}

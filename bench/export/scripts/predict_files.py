@@ -1,16 +1,34 @@
 """Files in, CSV out, for `predict.py` beside it. Needs Python's standard library alone."""
 
+import codecs
 import csv
+import gzip
 import json
+import re
 import sys
+import zlib
 from argparse import ArgumentParser, Namespace
+from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import nullcontext
 from io import StringIO, TextIOWrapper
+from itertools import islice
 from pathlib import Path
 from typing import Any, NoReturn
 
 JSON = (".json", ".jsonl", ".ndjson")
+DELIMITED = (".csv", ".tsv", ".tab")
+SEPARATORS = ",;\t|"
+GZIP = b"\x1f\x8b"
+MARKS = (
+    (codecs.BOM_UTF8, "utf-8-sig"),
+    (codecs.BOM_UTF32_LE, "utf-32"),
+    (codecs.BOM_UTF32_BE, "utf-32"),
+    (codecs.BOM_UTF16_LE, "utf-16"),
+    (codecs.BOM_UTF16_BE, "utf-16"),
+)
+"""How a file starts that says its encoding."""
+
 LISTS = ("words",)
 """Roles whose JSON value may be a list of strings."""
 
@@ -70,10 +88,10 @@ def read(file: str, columns: Sequence[tuple[str, str | None]], encoding: str = "
     """The values of the columns, row by row. JSON lines are known by their first line, CSV by its columns' names;
     any other file is a text a line. Ends with a message where there are no rows, or a column is missing."""
     text = _content(file, encoding)
-    lines = text.replace("\r\n", "\n").split("\n")
-    suffix = Path(file).suffix.lower()
+    lines = text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
+    suffix = _suffix(file)
     objects = _json_rows(file, text, lines)
-    wanted = any(given for _, given in columns) or len(columns) > 1 or suffix in (".csv", ".tsv")
+    wanted = any(given for _, given in columns) or len(columns) > 1 or suffix in DELIMITED
     if objects:
         names = list(dict.fromkeys(name for row in objects for name in row))
         found = [(role, _found(file, role, given, names)) for role, given in columns]
@@ -82,15 +100,18 @@ def read(file: str, columns: Sequence[tuple[str, str | None]], encoding: str = "
             for number, row in enumerate(objects, 1)
         ]
     elif objects is None and text.strip() and wanted:
-        names, rows = _csv_rows(file, text, _delimiter(lines))
-        found = [(role, _found(file, role, given, names)) for role, given in columns] if names else []
-        values = [[row.get(name) or "" for _, name in found] for row in rows]
+        names, *rows = _csv_rows(file, text)
+        found = [names.index(_found(file, role, given, names)) for role, given in columns] if names else []
+        values = [[row[place] if place < len(row) else "" for place in found] for row in rows]
     else:
         values = [[line.strip()] for line in lines if line.strip()]
     if not values:
         stop(f"{file} has no rows")
     return [
-        [[_whole(word) for word in value] if isinstance(value, list) else _whole(value) for value in row]
+        [
+            [_whole(word) for word in value] if isinstance(value, list) else _whole(value).strip()
+            for value in row
+        ]
         for row in values
     ]
 
@@ -119,9 +140,11 @@ def _content(file: str, encoding: str) -> str:
     """The text of the file. Ends with a message where it cannot be read."""
     try:
         data = sys.stdin.buffer.read() if file == "-" else Path(file).read_bytes()
-        return data.decode(encoding)
-    except OSError as error:
-        stop(f"{file} cannot be read: {error.strerror or error}")
+        data = gzip.decompress(data) if data.startswith(GZIP) else data
+        marked = next((name for mark, name in MARKS if data.startswith(mark)), encoding)
+        return data.decode(marked)
+    except (OSError, EOFError, zlib.error) as error:
+        stop(f"{file} cannot be read: {getattr(error, 'strerror', None) or error}")
     except LookupError:
         stop(f"--encoding {encoding}: Python knows no such encoding; try utf-8, cp1252 or utf-16")
     except UnicodeDecodeError as error:
@@ -145,7 +168,7 @@ def _json_rows(file: str, text: str, lines: Sequence[str]) -> list[dict] | None:
         found = [(1, whole)]
     else:
         found = [(number, _parsed(line)) for number, line in found]
-    named = Path(file).suffix.lower() in JSON
+    named = _suffix(file) in JSON
     if not found or not (named or isinstance(found[0][1], dict)):
         return [] if named else None
     for number, row in found:
@@ -174,26 +197,100 @@ def _json_text(file: str, number: int, role: str, name: str, row: dict) -> Any:
     return value
 
 
-def _csv_rows(file: str, text: str, delimiter: str) -> tuple[list[str], list[dict]]:
-    """The names of the columns, and the rows. Ends with a message where it is not CSV."""
+def _suffix(file: str) -> str:
+    return Path(file.lower().removesuffix(".gz")).suffix
+
+
+def _csv_rows(file: str, text: str) -> list[list[str]]:
+    """The names of the columns, and the rows that are not blank. Ends with a message where a row has more cells
+    than there are columns, as one whose text has the separator and no quotes. Quotation marks that would join rows
+    are part of the texts, as in training."""
     csv.field_size_limit(2**31 - 1)
-    table = csv.DictReader(StringIO(text, newline=""), delimiter=delimiter)
+    text = text.lstrip("\ufeff\r\n")
+    said = re.match(r'"?sep=(.)"?\r?\n', text)
+    text = text[said.end() :] if said else text
+    delimiter = said[1] if said else _delimiter(text)
+    rows = _cut(text, delimiter, csv.QUOTE_MINIMAL)
+    if rows is None and '\\"' in text:
+        rows = _cut(_escaped(text, delimiter), delimiter, csv.QUOTE_MINIMAL, "\\")
+    if rows is None or _joined(rows, delimiter) or any(len(row) < len(rows[0]) for row in rows):
+        plain = _cut(text, delimiter, csv.QUOTE_NONE) or []
+        if len({len(row) for row in plain}) == 1:
+            rows = plain
+        elif rows is None or _joined(rows, delimiter):
+            stop(f"{file} is not CSV: double the quotation marks within a text, and put quotes around it")
+    names = [name.strip() for name in rows[0]] if rows else []
+    for number, row in enumerate(rows[1:], 1):
+        if any(cell.strip() for cell in row[len(names) :]):
+            stop(
+                f"{file}, row {number}: it has {len(row)} cells, and the first line names {len(names)}: a text "
+                "with the separator needs quotes around it"
+            )
+    return [names, *rows[1:]] if rows else [[]]
+
+
+def _cut(text: str, delimiter: str, quoting: Any, escape: str | None = None) -> list[list[str]] | None:
+    """The rows that are not blank; None where a quoted text does not end where its cell ends."""
+    quotes = quoting == csv.QUOTE_MINIMAL
+    reader = csv.reader(
+        StringIO(text, newline=""),
+        delimiter=delimiter,
+        quoting=quoting,
+        escapechar=escape,
+        doublequote=escape is None,
+        strict=quotes,
+    )
     try:
-        return list(table.fieldnames or []), list(table)
-    except csv.Error as error:
-        stop(f"{file} is not CSV (line {table.line_num}: {error})")
+        return [row for row in reader if any(cell.strip() for cell in row)]
+    except csv.Error:
+        return None
 
 
-def _delimiter(lines: Sequence[str]) -> str:
-    """What the header has most of."""
-    header = next((line for line in lines if line.strip()), "")
-    return max(",;\t|", key=header.count)
+def _escaped(text: str, delimiter: str) -> str:
+    """The text with each backslash doubled that escapes no quotation mark, separator or backslash."""
+    kept = f'"\\{delimiter}'
+    return re.sub(r"\\(.)", lambda found: found[0] if found[1] in kept else f"\\{found[0]}", text)
+
+
+def _joined(rows: Sequence[Sequence[str]], delimiter: str) -> bool:
+    """Whether a quoted text of several lines is made of rows: each line has a cell for every column, and in one of
+    the columns whose values repeat, as labels do, each has a value of other rows."""
+    width = len(rows[0]) if rows else 0
+    alone = [row for row in rows[1:] if len(row) == width and not any("\n" in c or "\r" in c for c in row)]
+    counts = [Counter(cells) for cells in zip(*alone, strict=True)]
+    repeated = [n for n, found in enumerate(counts) if found.total() >= 2 * len(found)]
+    for row in rows[1:]:
+        if not any("\n" in cell or "\r" in cell for cell in row):
+            continue
+        lines = [line.split(delimiter) for line in re.split(r"\r\n|\r|\n", delimiter.join(row))]
+        if all(len(line) == width for line in lines) and any(
+            all(line[n] in counts[n] for line in lines) for n in repeated
+        ):
+            return True
+    return False
+
+
+def _delimiter(text: str) -> str:
+    """What cuts most rows into as many cells as the header; tabs where several do."""
+    lines = list(islice(StringIO(text, newline=""), 500))
+    best, chosen = 0.0, ","
+    for sign in SEPARATORS:
+        try:
+            widths = [len(row) for row in csv.reader(lines, delimiter=sign) if row]
+        except csv.Error:
+            continue
+        fit = sum(width == widths[0] for width in widths) / len(widths) if widths and widths[0] > 1 else 0.0
+        if fit > best or (fit and fit == best and sign == "\t"):
+            best, chosen = fit, sign
+    return chosen
 
 
 def _found(file: str, role: str, given: str | None, names: Sequence[str]) -> str:
     """The column that is meant: the one that was named, one that has the role's name, or the only one."""
     if given is None and len(names) == 1:
         return names[0]
+    if names.count(given or role) > 1:
+        stop(f"{file} has several columns '{given or role}': give them different names")
     if (given or role) in names:
         return given or role
     stop(

@@ -7,9 +7,14 @@ transformers 5 has no pipeline for questions, so this is its decoding: windows w
 them the span of at most 30 tokens of the context with the largest sum of start and end logit. A model that learnt
 questions without an answer gives none where the first token's sum is above that by more than its threshold."""
 
+import os
 import sys
 from pathlib import Path
 from unicodedata import category
+
+os.environ.setdefault(
+    "OMP_WAIT_POLICY", "passive"
+)  # threads that spin lose most of their speed on a shared core
 
 import torch
 from transformers import AutoModelForQuestionAnswering, AutoTokenizer

@@ -11,10 +11,15 @@ config.json says how a long text is read: `text_windows` (mean or max) pools the
 `text_stride` tokens; `text_truncation` (head+tail) keeps both ends; otherwise its end is cut off."""
 
 import json
+import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+
+os.environ.setdefault(
+    "OMP_WAIT_POLICY", "passive"
+)  # threads that spin lose most of their speed on a shared core
 
 import torch
 import transformers

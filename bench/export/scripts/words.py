@@ -3,9 +3,14 @@
 python predict.py "Anna lives in Rome ." "Words are separated by blanks ."
 python predict.py --file sentences.txt --out predictions.csv"""
 
+import os
 import sys
 from itertools import accumulate
 from pathlib import Path
+
+os.environ.setdefault(
+    "OMP_WAIT_POLICY", "passive"
+)  # threads that spin lose most of their speed on a shared core
 
 from transformers import pipeline
 

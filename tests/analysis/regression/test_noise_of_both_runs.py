@@ -14,7 +14,7 @@ from scipy.stats import norm, t, ttest_ind
 from bench.analysis.groups import Group, Key
 from bench.analysis.regression import quality
 from bench.analysis.regression.costs import compare_costs
-from bench.analysis.regression.quality import Change, Sample, changes, pooled
+from bench.analysis.regression.quality import Change, Matched, Sample, changes, pooled
 from bench.analysis.statistics.noise import Noise
 from bench.analysis.statistics.variance import Components
 from bench.runs.record import Record, Seconds
@@ -59,7 +59,7 @@ def test_the_p_of_a_drop_is_exact_where_the_noise_is_known(
     """Every seed's score has the pooled variance, so a difference of means of 5 and 3 seeds has it by 1/5 + 1/3."""
     monkeypatch.setattr(quality, "moderated", lambda cells: [Noise.known(cell.seed) for cell in cells])
     sides = [side(range(5), 0.80, *NOISY), side(range(10, 13), 0.77, *QUIET)][::order]
-    found = changes({KEY: (sides[0], sides[1])})[KEY]
+    found = changes({KEY: Matched.of(sides[0], sides[1])})[KEY]
     deviation = math.sqrt((4 * NOISY[0] + 2 * QUIET[0]) / 6 * (1 / 5 + 1 / 3))
     assert found.difference == pytest.approx(-0.03 * order)
     assert found.p(-order) == pytest.approx(norm.sf(0.03 / deviation))

@@ -112,3 +112,19 @@ def test_a_missing_column_is_named():
     with pytest.raises(BenchError, match="no column 'tp'") as error:
         ratios(METRICS[2], {"correct": np.ones(3)})
     assert error.value.code == "no-column"
+
+
+@pytest.mark.parametrize("kind", ["macro_f1", "macro_recall", "class_f1", "class_recall", "class_precision"])
+def test_labels_are_counted_as_by_comparing_each_with_each(kind):
+    metric = Metric(kind, kind, ("b",) if kind.startswith("class") else ())
+    for rows in (ROWS, ONE_SIDED, {name: column[:0] for name, column in ONE_SIDED.items()}):
+        reference, prediction = rows["reference"], rows["prediction"]
+        labels = np.array(sorted({*reference, *prediction}) if not metric.columns else ["b"], dtype=object)
+        gold, said = ((side[:, None] == labels).astype(float) for side in (reference, prediction))
+        over = gold * said * (2 if kind.endswith("f1") else 1)
+        under = {"f1": gold + said, "ecall": gold, "sion": said}
+        found = ratios(metric, rows)
+        assert np.array_equal(found.numerators, over)
+        assert np.array_equal(
+            found.denominators, next(part for end, part in under.items() if kind.endswith(end))
+        )

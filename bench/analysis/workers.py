@@ -1,0 +1,100 @@
+"""Work on the groups of a large run, split over the processors.
+
+Python runs one thread at a time, so each share of the items has a process of its own: a copy of this one (fork),
+which has in memory whatever the work reads. A result is the same in any process, and results come back in the order
+of their items, so nothing depends on the number of processes. Where a process fails, this one does its share again:
+an error is raised as if there were no other process.
+"""
+
+from __future__ import annotations
+
+import gc
+import multiprocessing
+import os
+import signal
+import sys
+import threading
+import time
+import warnings
+from collections.abc import Callable, Sequence
+from multiprocessing.connection import Connection
+from multiprocessing.context import ForkProcess
+from typing import TypeVar
+
+T = TypeVar("T")
+R = TypeVar("R")
+
+MOST = 8
+"""Processes at once: each needs memory."""
+PATIENCE = 10.0
+"""Times as long as this process took for its own share, and seconds on top of it, that it waits for another."""
+
+
+def mapped(work: Callable[[T], R], items: Sequence[T], least: int) -> list[R]:
+    """The result of `work` for every item, in their order. least: items that are worth a process; where there are
+    fewer than two such shares, this process does all of them. Results must be picklable."""
+    count = min(processors(), len(items) // max(least, 1), MOST)
+    if count < 2 or not _may_fork():
+        return [work(item) for item in items]
+    shares = [items[first::count] for first in range(count)]
+    others = [_started(work, share) for share in shares[1:]]
+    started = time.monotonic()
+    try:
+        found = [[work(item) for item in shares[0]]]
+        until = time.monotonic() + PATIENCE * (1 + time.monotonic() - started)
+        for (_, connection), share in zip(others, shares[1:], strict=True):
+            received = _received(connection, len(share), until)
+            found.append([work(item) for item in share] if received is None else received)
+    finally:
+        for process, connection in others:
+            connection.close()
+            process.kill()
+            process.join()
+    return [found[place % count][place // count] for place in range(len(items))]
+
+
+def processors() -> int:
+    """How many processors this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _may_fork() -> bool:
+    """Whether a copy of this process is safe: on Linux, without other threads that may hold a lock, and not in a
+    process that ends with its parent."""
+    alone = threading.active_count() == 1 and threading.current_thread() is threading.main_thread()
+    return sys.platform == "linux" and alone and not multiprocessing.current_process().daemon
+
+
+def _started(work: Callable[[T], R], share: Sequence[T]) -> tuple[ForkProcess, Connection]:
+    """A process that does a share, and where its results arrive."""
+    context = multiprocessing.get_context("fork")
+    receiving, sending = context.Pipe(duplex=False)
+    process = context.Process(target=_do, args=(work, share, sending), daemon=True)
+    with warnings.catch_warnings():  # of threads of libraries, which are idle: `_may_fork` looked for others
+        warnings.simplefilter("ignore", DeprecationWarning)
+        process.start()
+    sending.close()
+    return process, receiving
+
+
+def _do(work: Callable[[T], R], share: Sequence[T], sending: Connection) -> None:
+    """What the other process does. It sends nothing where the work fails."""
+    gc.disable()  # collecting would copy the memory that both share
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # this process ends with its parent
+    try:
+        sending.send([work(item) for item in share])
+    except Exception:  # the parent meets it in its own process
+        return
+    finally:
+        sending.close()
+
+
+def _received(connection: Connection, count: int, until: float) -> list[R] | None:
+    """The results of another process; None where it failed, or sends nothing in time."""
+    try:
+        if not connection.poll(max(until - time.monotonic(), 0.0)):
+            return None
+        found = connection.recv()
+    except (EOFError, OSError):
+        return None
+    return found if len(found) == count else None

@@ -1,0 +1,67 @@
+"""How much each cell of a run computes, in work.json: operations as they were planned when the run began.
+
+`status` scales the seconds of finished cells by them. A run without the file, or with one that is not what was
+written, is told as if its cells were equal."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from bench.runs import atomic_files, plain_files
+from bench.runs.leases import exclusive
+from bench.runs.plain_files import Irregular
+
+NAME = "work.json"
+
+Operations = tuple[float, float]
+"""Of one cell, and those of its frozen prefix among them."""
+
+
+class PlannedWork(BaseModel):
+    """cells: operations by cell id without the seed."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    cells: dict[str, Operations] = {}
+
+    def of(self, cell: str) -> Operations:
+        """The operations of the cell with this id; (0, 0) where they are not known."""
+        return self.cells.get(_kind(cell), (0.0, 0.0))
+
+    def covers(self, cell: str) -> bool:
+        return _kind(cell) in self.cells
+
+
+NOTHING = PlannedWork()
+
+
+def add(folder: Path, cells: Mapping[str, Operations]) -> None:
+    """Add the operations of cells, by id, to those on disk; nothing is written if nothing is new."""
+    new = {_kind(cell): (_rounded(whole), _rounded(frozen)) for cell, (whole, frozen) in cells.items()}
+    with exclusive(folder / ".lock"):
+        known = read(folder)
+        found = PlannedWork(cells={**known.cells, **new})
+        if found != known:
+            atomic_files.write(folder / NAME, found.model_dump_json().encode())
+
+
+def read(folder: Path) -> PlannedWork:
+    """The operations on disk; none where the file is missing or damaged."""
+    try:
+        found = PlannedWork.model_validate_json(plain_files.read(folder, folder / NAME))
+    except (OSError, ValidationError, Irregular):
+        return NOTHING
+    sound = all(math.isfinite(each) and each >= 0 for pair in found.cells.values() for each in pair)
+    return found if sound else NOTHING
+
+
+def _kind(cell: str) -> str:
+    return cell.rpartition("/")[0]
+
+
+def _rounded(operations: float) -> float:
+    """To four digits: a plan is not more exact, and the file stays small."""
+    return float(f"{operations:.3e}")

@@ -1,0 +1,114 @@
+"""Tasks that Label Studio exports as JSON: a text, and what annotators said of it by question."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from typing import Any
+
+from bench.text import counted
+from bench.user_data.column_names import by_name
+from bench.user_data.columns import TEXTS
+from bench.user_data.tables import RawRow, RawTable
+
+LABELS = "labels"
+"""The kind of a result that is a span of the text."""
+
+VALUES = {"choices": "choices", "rating": "rating", "number": "number"}
+"""The kinds of results that say something of a whole text, and where each has it."""
+
+
+def tasks_of(table: RawTable) -> RawTable:
+    """The text of each task, with the choices, ratings or spans of its first annotation: in a column named like
+    labels, or one for each question where there are several. The table unchanged where it has none of these."""
+    questions: dict[tuple[str, str], None] = {}
+    for row in table.rows():
+        questions |= {(_kind(result), str(result.get("from_name", ""))): None for result in _results(row)}
+    asked = {question: "" for question in questions if question[0] in (LABELS, *VALUES)}
+    if not asked:
+        return table
+    for kind, name in asked:
+        alone = sum((other == LABELS) == (kind == LABELS) for other, _ in asked) == 1
+        usual = "entities" if kind == LABELS else "label"
+        asked[kind, name] = usual if alone else f"{name} ({kind})" if name in ("", "text") else name
+
+    def rows() -> Iterator[RawRow]:
+        for row in table.rows():
+            if not _is_skipped(row):
+                yield {"text": _text(row.get("data")), **_answers(row, asked)}
+
+    return replace(
+        table, columns=("text", *asked.values()), rows=rows, notes=(*table.notes, *_notes(table, asked))
+    )
+
+
+def _answers(row: RawRow, asked: Mapping[tuple[str, str], str]) -> dict[str, Any]:
+    """What the first annotation says, by column; None where the task has no annotation."""
+    found: dict[str, Any] = {}
+    for (kind, name), column in asked.items():
+        values = [
+            result["value"]
+            for result in _results(row)
+            if (_kind(result), str(result.get("from_name", ""))) == (kind, name)
+            and isinstance(result.get("value"), Mapping)
+        ]
+        if not row.get("annotations"):
+            found[column] = None
+        elif kind == LABELS:
+            found[column] = values
+        else:
+            said = [item for value in values for item in _listed(value.get(VALUES[kind]))]
+            found[column] = said[0] if len(said) == 1 else said
+    return found
+
+
+def _listed(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else [] if value is None else [value]
+
+
+def _notes(table: RawTable, asked: Mapping[tuple[str, str], str]) -> list[str]:
+    kinds = {kind for kind, _ in asked}
+    what = " and ".join({"labels": "spans"}.get(kind, kind) for kind in sorted(kinds))
+    notes = [f"tasks of Label Studio: the text and the {what} are read"]
+    if len(asked) > 1:
+        notes.append(f"annotators answered several questions: {', '.join(asked.values())}")
+    several = sum(len(_annotations(row)) > 1 for row in table.rows())
+    if several:
+        notes.append(f"{counted(several, 'task has', 'tasks have')} several annotations: the first is read")
+    skipped = sum(map(_is_skipped, table.rows()))
+    if skipped:
+        notes.append(f"{counted(skipped, 'task')} left out, because the annotator skipped it")
+    return notes
+
+
+def _annotations(row: RawRow) -> list[Any]:
+    """The annotations that were submitted: one that was skipped is empty, and says nothing of its text."""
+    found = row.get("annotations")
+    return [one for one in found if not _was_cancelled(one)] if isinstance(found, list) else []
+
+
+def _is_skipped(row: RawRow) -> bool:
+    return bool(row.get("annotations")) and not _annotations(row)
+
+
+def _was_cancelled(annotation: Any) -> bool:
+    return isinstance(annotation, Mapping) and annotation.get("was_cancelled") is True
+
+
+def _results(row: RawRow) -> list[Mapping[str, Any]]:
+    annotations = _annotations(row)
+    first = annotations[0] if annotations else None
+    results = first.get("result") if isinstance(first, Mapping) else None
+    return [item for item in results if isinstance(item, Mapping)] if isinstance(results, list) else []
+
+
+def _kind(result: Mapping[str, Any]) -> str:
+    return str(result.get("type", ""))
+
+
+def _text(data: Any) -> Any:
+    """The text of a task: the column with a usual name, else the only one."""
+    if not isinstance(data, Mapping):
+        return None
+    column = by_name(list(data), TEXTS)
+    return data[column] if column else next(iter(data.values())) if len(data) == 1 else None
