@@ -102,10 +102,9 @@ class Store:
         content = pyarrow.BufferReader(self._checked_predictions(cell))
         try:
             file = pyarrow.parquet.ParquetFile(content, page_checksum_verification=True)
-            if (
-                file.metadata.num_rows * file.metadata.num_columns > MOST_VALUES
-            ):  # a kilobyte can say billions
-                raise Damaged(path, f"it has more than {MOST_VALUES:,} values")
+            values = file.metadata.num_rows * file.metadata.num_columns
+            if values > MOST_VALUES:  # a kilobyte can say billions
+                raise Damaged(self.predictions_path(cell), f"it has more than {MOST_VALUES:,} values")
             return file.read(use_threads=False)  # threads slow down the reading of a file this small
         except (OSError, pyarrow.ArrowException) as error:
             raise Damaged(self.predictions_path(cell), "not a readable Parquet file") from error

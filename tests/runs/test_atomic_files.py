@@ -83,7 +83,7 @@ def test_the_name_of_a_file_in_the_making_is_that_of_a_temporary_one(tmp_path: P
 
 @pytest.mark.parametrize("path", ["/dev/stdout", "/dev/null", "/dev/fd/1", "/proc/self/fd/1"])
 def test_nothing_of_the_system_is_replaced(path: str) -> None:
-    """Looked at alone, as a write that succeeds would harm the machine. With `> file` /dev/stdout leads to a file."""
+    """Looked at alone: a write that succeeds would harm the machine. With `> file` /dev/stdout leads to a file."""
     with pytest.raises(BenchError) as error:
         atomic_files._check_replaceable(Path(path))
     assert error.value.code == "not-a-file"
