@@ -32,6 +32,13 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "gpu: worth running on a GPU too: pytest --device cuda -m gpu")
 
 
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """With `-m gpu`, files without such a test are not imported: a machine with a GPU may lack what they need."""
+    if config.getoption("markexpr") != "gpu" or not collection_path.name.startswith("test_"):
+        return None
+    return None if collection_path.is_dir() or "mark.gpu" in collection_path.read_text("utf-8") else True
+
+
 @pytest.fixture(scope="session")
 def device(request: pytest.FixtureRequest) -> Any:
     """The bench.engine.machine.Device of --device, as the program chooses it; on a CPU in fp32."""

@@ -8,6 +8,7 @@ from typing import Any
 
 from bench.contracts import Cell
 from bench.data.cache import megabytes
+from bench.planning.at_once import advice
 from bench.planning.estimates import Basis
 from bench.planning.forecast import Forecast, Row
 from bench.planning.workload import sizes
@@ -56,6 +57,11 @@ def as_dict(forecast: Forecast) -> dict[str, Any]:
                 "from": row.each.basis,
                 "misfit": row.reason,
             }
+            | (
+                {"at_once": row.at_once.seeds, "memory_at_once": row.at_once.memory}
+                if row.at_once.seeds > 1
+                else {}
+            )
             for row in forecast.rows
             for cell in row.cells
         ],
@@ -72,6 +78,15 @@ def kept_logits(cells: Sequence[Cell], registry: Registry) -> str:
         f"predictions of {counted(len(kept), 'cell')} keep logits: about {megabytes(2 * rows)} for each label, "
         "before compression"
     )
+
+
+def at_once(forecast: Forecast, per_device: int, gpu: tuple[str, int] | None) -> str:
+    """What training so many seeds at once takes. gpu: its name and bytes of memory."""
+    names = (
+        ("/".join((row.cells[0].task, row.cells[0].strategy, row.cells[0].backbone)), row.at_once)
+        for row in forecast.rows
+    )
+    return advice(list(names), per_device, gpu)
 
 
 def _mib(row: Row) -> str:

@@ -12,6 +12,7 @@ from bench.cli import completion
 from bench.cli.listing import Plugin
 from bench.cli.options import MEASURE, Format, FormatOption, Threads, number
 from bench.cli.output import show
+from bench.contracts import BenchError
 
 if TYPE_CHECKING:
     from bench.analysis.tables.model import Table
@@ -24,6 +25,7 @@ class ProfileKind(StrEnum):
     parts = "parts"
     order = "order"
     device = "device"
+    prepare = "prepare"
 
 
 SUITES = {
@@ -31,13 +33,16 @@ SUITES = {
     ProfileKind.kernels: "peers",
     ProfileKind.parts: "peers",
     ProfileKind.order: "quick",
+    ProfileKind.prepare: "quick",
 }
 STRATEGIES = {
     ProfileKind.steps: ("frozen", "bitfit", "lora", "adapter", "top-layers", "full"),
     ProfileKind.kernels: ("full",),
     ProfileKind.parts: ("full",),
     ProfileKind.order: ("frozen", "top-layers", "full"),
+    ProfileKind.prepare: ("full",),
 }
+TASK = "movie-sentiment"
 
 
 def register(app: typer.Typer) -> None:
@@ -52,20 +57,26 @@ def profile(
             help="steps: forward, backward and optimizer of strategies side by side. "
             "kernels: what a step is made of. parts: the step without each of its parts, which is the most that a "
             "faster one could give. order: the same cells in two orders. device: this engine and Trainer "
-            "on made-up encoders, within --limit."
+            "on made-up encoders, within --limit. prepare: what each task of the suite takes before it trains."
         ),
     ] = ProfileKind.steps,
     suite: Annotated[
         str,
         typer.Option(
             help="Take the recipe of this suite. Default: ladder for steps, peers for kernels and parts, quick for "
-            "order.",
+            "order and prepare.",
             autocompletion=completion.suites,
         ),
     ] = "",
     task: Annotated[
-        str, typer.Option("--task", "-t", help="Rows to train on.", autocompletion=completion.tasks)
-    ] = "movie-sentiment",
+        str,
+        typer.Option(
+            "--task",
+            "-t",
+            help=f"Rows to train on. Default: {TASK}; for prepare, every task of the suite.",
+            autocompletion=completion.tasks,
+        ),
+    ] = "",
     backbone: Annotated[
         str,
         typer.Option("--backbone", "-b", help="The encoder.", autocompletion=completion.backbones),
@@ -75,8 +86,7 @@ def profile(
         typer.Option(
             "--strategy",
             "-s",
-            help="Measure this strategy. Repeatable. Default: six for steps, full for kernels and parts, three for "
-            "order.",
+            help="Measure this strategy. Repeatable. Default: six for steps, three for order, full for all others.",
             autocompletion=completion.strategies,
         ),
     ] = None,
@@ -85,6 +95,10 @@ def profile(
         float,
         typer.Option(min=1, callback=number, help="Seconds after which device stops and shows what it has."),
     ] = 150.0,
+    against: Annotated[
+        Path | None,
+        typer.Option(help="For prepare: measure this older checkout of the project, too, side by side."),
+    ] = None,
     plugin: Plugin = None,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:1.")] = "auto",
     threads: Threads = None,
@@ -94,7 +108,7 @@ def profile(
     ] = None,
     format: FormatOption = Format.terminal,
 ) -> None:
-    """Show where the time of a training step goes, and whether times are true on this machine.
+    """Show where the time of a training step or of preparing goes, and whether times are true on this machine.
 
     Example: python -m bench profile --strategy frozen --strategy full --steps 20
     """
@@ -103,6 +117,8 @@ def profile(
     from bench.analysis.tables.model import Table
     from bench.runs import atomic_files
 
+    if against and kind is not ProfileKind.prepare:
+        raise BenchError("--against belongs to --kind prepare", code="against-without-prepare")
     if kind is ProfileKind.device:
         from bench.profiling import device_check
 
@@ -112,12 +128,21 @@ def profile(
         from bench.profiling.request import Request
 
         names = tuple(strategy or STRATEGIES[kind])
-        request = Request(suite or SUITES[kind], task, backbone, names, device, threads, tuple(plugin or ()))
-        found = _measured(kind, request, steps)
+        rows = task or ("" if kind is ProfileKind.prepare else TASK)
+        request = Request(suite or SUITES[kind], rows, backbone, names, device, threads, tuple(plugin or ()))
+        found = (
+            _prepared(request, against) if kind is ProfileKind.prepare else _measured(kind, request, steps)
+        )
         content = TypeAdapter(Table).dump_json(found, indent=1)
     if out:
         atomic_files.write(out, content)
     show(found, format)
+
+
+def _prepared(request: Request, against: Path | None) -> Table:
+    from bench.profiling import preparing
+
+    return preparing.profile(request, against)
 
 
 def _measured(kind: ProfileKind, request: Request, steps: int) -> Table:

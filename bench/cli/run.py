@@ -19,7 +19,7 @@ from bench.cli.options import RUN, Threads, number
 from bench.cli.output import console, note_completed, print_scores
 from bench.cli.rates import RatesMode, RatesOption, at_rates, check_chosen, without_missing
 from bench.cli.user_data import needs_suite, read_user_data, run_folder, say_pooling, with_user_data
-from bench.executors.names import ExecutorName
+from bench.executors.names import MOST_PER_DEVICE, ExecutorName
 from bench.text import counted
 
 if TYPE_CHECKING:
@@ -225,6 +225,14 @@ def plan(
             "--compile", help="Also say whether `run --compile` pays, as far as `make gpu-check` measured it."
         ),
     ] = False,
+    per_device: Annotated[
+        int,
+        typer.Option(
+            min=1,
+            max=MOST_PER_DEVICE,
+            help="Also say what memory `run --per-device` takes with so many seeds at once.",
+        ),
+    ] = 1,
     rates: RatesOption = RatesMode.chosen,
     as_json: AsJson = False,
     own: Any = None,  # UserData or None
@@ -234,33 +242,43 @@ def plan(
     Example: python -m bench plan quick --task squad --seeds 5
     """
     from bench import suite as suites
-    from bench.cli.forecast import as_dict, kept_logits, show
+    from bench.cli.forecast import as_dict, at_once, kept_logits, show
     from bench.planning.forecast import forecast
 
     filters = suites.Filters(tuple(task or ()), tuple(strategy or ()), tuple(backbone or ()), seeds)
     asked = request(needs_suite(suite, own), settings or [], plugin or [], filters, own)
     registry, chosen, cells = at_rates(rates, asked, filters)
     folder = run_folder(Path("results/runs") / chosen.name, out, own, registry)
-    found = forecast(cells, registry, folder)
-    advised = _compile_advice(cells, registry) if compiled else ""
+    found = forecast(cells, registry, folder, per_device)
+    advised = {
+        "compile": _compile_advice(cells, registry) if compiled else "",
+        "per_device": at_once(found, per_device, _gpu()) if per_device > 1 else "",
+    }
     if as_json:
-        print(json.dumps(as_dict(found) | ({"compile": advised} if advised else {}), indent=1))
-    else:
-        show(found, console())
-        if advised:
-            console().print(advised, markup=False, highlight=False)
-        if kept := kept_logits(cells, registry):
-            console().print(kept, markup=False, highlight=False)
+        print(json.dumps(as_dict(found) | {key: said for key, said in advised.items() if said}, indent=1))
+        return
+    show(found, console())
+    for said in (*advised.values(), kept_logits(cells, registry)):
+        if said:
+            console().print(said, markup=False, highlight=False)
 
 
 def _compile_advice(cells: Sequence[Cell], registry: Registry) -> str:
     """Whether compiling layers pays on this machine's first GPU, or its CPU."""
-    import torch
-
     from bench.planning.compiled import advice, read
 
-    device = torch.cuda.get_device_name(0) if torch.cuda.is_available() else "cpu"
-    return advice(cells, registry, device, read())
+    gpu = _gpu()
+    return advice(cells, registry, gpu[0] if gpu else "cpu", read())
+
+
+def _gpu() -> tuple[str, int] | None:
+    """The name of this machine's first GPU, and its bytes of memory."""
+    import torch
+
+    if not torch.cuda.is_available():
+        return None
+    found = torch.cuda.get_device_properties(0)
+    return found.name, found.total_memory
 
 
 def _warm_up(records: Sequence[Record], begun: str) -> float:

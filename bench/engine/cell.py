@@ -28,7 +28,7 @@ from bench.engine.model import Model
 from bench.engine.plan import Parameters, Plan, PlannedPhase
 from bench.engine.prediction import predict
 from bench.engine.prefix import Stopwatch
-from bench.engine.pretraining import pretrain
+from bench.engine.pretraining import not_captured, pretrain
 from bench.engine.seeds_at_once import Seeds
 from bench.engine.selection import select, selected
 from bench.engine.serving import serving
@@ -151,6 +151,7 @@ def training(cell: Cell, scale: float, group: CellGroup, watch: Watch, context: 
     if plan.solver == "lbfgs":
         fitted = solve(model, plan, group.splits, cell.recipe, cell.seed, measure, watch)
         fitted.train_seconds += before.seconds
+        fitted.adaptations += not_captured(plan.pretraining, context.device)
         return Trained(model, plan, fitted, building.seconds)
     with building:
         workspace = group.workspaces.of(cell, model, plan, group.splits["train"])
@@ -162,6 +163,7 @@ def training(cell: Cell, scale: float, group: CellGroup, watch: Watch, context: 
         group.workspaces.forget()  # a cell that runs out of memory must leave none behind
         raise
     fitted.train_seconds += before.seconds
+    fitted.adaptations += not_captured(plan.pretraining, context.device)
     best, fitted.best = fitted.best, []
     revive = partial(workspace.optimizer.restore, best) if group.workspaces.keeps(workspace) else None
     return Trained(workspace.model, plan, fitted, building.seconds, revive=revive)

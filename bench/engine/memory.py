@@ -130,6 +130,15 @@ def _release_all(budget: Budget, taken: Mapping[tuple[str, int], tuple[Tier, int
         budget.release(tier, size)
 
 
+def most_at_once(device: Device, peak: int, wanted: int) -> int:
+    """How many of the `wanted` cells fit on a GPU at once, each with this peak memory: into what is free there and
+    what this process holds. At least one; all of them where the peak is unknown, and on a CPU."""
+    if device.torch.type != "cuda" or not peak:
+        return wanted
+    usable = torch.cuda.mem_get_info(device.torch)[0] + torch.cuda.memory_reserved(device.torch)
+    return max(1, min(wanted, usable // peak))
+
+
 def cache_budget(memory: Memory, device: Device, parts: int, folder: Path) -> Budget:
     """The budget of a cache of at most `parts` tensors, with files in `folder`. A deterministic run gives each part
     the same share of the machine's memory and no file, so that what is kept depends neither on what was kept before

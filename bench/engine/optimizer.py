@@ -23,6 +23,7 @@ from bench.engine.plan import Plan
 from bench.models.moments import SETTLED
 
 ALIGNED = 32  # values; every parameter starts on a cache line
+LONGEST = 2**30  # values of a dot product: cuBLAS counts them in 31 bits, and a group may have more
 
 
 @dataclass(frozen=True)
@@ -194,7 +195,8 @@ class FlatAdamW:
         """Clip the gradient's norm, step with every rate times `factor`, and clear the gradients. Returns the
         norm before clipping."""
         gradients = [group.gather() for group in self._active]
-        norm = torch.stack([torch.dot(g, g) for g in gradients]).sum().sqrt()  # vector_norm uses one thread
+        parts = [part for gradient in gradients for part in _countable(gradient)]
+        norm = torch.stack([torch.dot(p, p) for p in parts]).sum().sqrt()  # vector_norm uses one thread
         divisor = ((norm + 1e-6) / self._clip).clamp(min=1.0)
         torch.mul(self._rates, factor, out=self._now)
         self._adamw.grad_scale = divisor  # the fused step divides by it  # pyright: ignore[reportAttributeAccessIssue]
@@ -235,6 +237,11 @@ class FlatAdamW:
             for group in groups:
                 if group.shadow.dtype != torch.float32:
                     group.shadow.copy_(group.master)
+
+
+def _countable(values: Tensor) -> tuple[Tensor, ...]:
+    """A vector in parts of at most LONGEST values."""
+    return values.split(LONGEST) if len(values) > LONGEST else (values,)
 
 
 def _starts(group: Group) -> list[int]:

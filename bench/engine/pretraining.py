@@ -1,11 +1,13 @@
 """Training the encoder on an objective that is not the task's, before its phases: masked words, or pairs of texts.
 
 The loop is a plain one: AdamW in fp32 with the recipe's clipping, warm-up, decay and batch size; batches in the
-order of the seed. The task's loop then starts from the weights that it leaves.
+order of the seed. On a GPU, too, its steps are launched one by one. The task's loop then starts from the weights
+that it leaves.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -16,6 +18,7 @@ from torch import Tensor, nn
 from bench.contracts import BenchError, Recipe
 from bench.data.batches import Split, shuffled
 from bench.engine.divergence import check_finite
+from bench.engine.machine import Device
 from bench.engine.model import Model, set_modes
 from bench.engine.optimizer import decays
 from bench.engine.plan import Pretraining
@@ -27,6 +30,18 @@ MASKED = 0.15
 KEPT, RANDOM = 0.1, 0.1
 """Of the words that are to be predicted: those that stay as they are, and those that become random words
 (Devlin et al. 2019, arXiv 1810.04805, section 3.1)."""
+
+
+DRAWN = {"masked-lm": "masked words", "contrastive": "pairs"}
+"""What the steps of an objective draw on the CPU."""
+
+
+def not_captured(phases: Sequence[Pretraining], device: Device) -> tuple[str, ...]:
+    """Why the steps of these phases are launched one by one on a device where other steps are captured."""
+    drawn = dict.fromkeys(DRAWN[phase.objective] for phase in phases) if device.pads else {}
+    return tuple(
+        f"pretraining steps launched one by one: their {what} are drawn on the CPU" for what in drawn
+    )
 
 
 @dataclass(frozen=True)

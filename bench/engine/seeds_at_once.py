@@ -17,7 +17,7 @@ import torch
 from bench.contracts import Cell
 from bench.engine.group import CellGroup, RunContext
 from bench.engine.lanes import Lane
-from bench.engine.memory import is_out_of_memory
+from bench.engine.memory import is_out_of_memory, most_at_once
 from bench.engine.training import Watch
 from bench.engine.tuning import Trained, Tuned, tuning
 from bench.engine.turns import ANYTHING, Turns, finish
@@ -173,9 +173,10 @@ class Seeds:
         return record.model_copy(update={"machine": machine, "peak_memory": self._cost.peak})
 
     def timed(self, cell: Cell, peak: int = 0) -> None:
-        """A cell is done; one that trained alone is what others are charged by."""
+        """A cell is done; one that trained alone is what others are charged by, and how much memory each takes."""
         if self._last and self._last.cell == cell:
             self._cost = replace(self._last, peak=peak)
+            self._most = most_at_once(self._context.device, peak, self._most)
 
     def _alone(self, cell: Cell, watch: Watch) -> Tuned:
         found = finish(

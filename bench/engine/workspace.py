@@ -132,9 +132,8 @@ class Workspace:
         self.set_modes()
         lengths, batch = self.split.lengths, self._recipe.batch_size
         self._ladder = self.split.ladder.thinned(lengths, batch, phase.steps, PAYS)
-        self._captures = self._ladder.fixed and phase.steps >= PAYS
-        reason = self._why_not()
-        if reason and self._captures:
+        self._captures = self._ladder.fixed
+        if self._captures and (reason := self._why_not()):
             self._give_up(reason)
 
     def set_modes(self) -> None:
@@ -213,6 +212,8 @@ class Workspace:
             kept = model.prefix.features("train", below)
             if kept is not None and kept.device.type != model.device.torch.type:
                 return "the prefix cache is not on the device"
+        if phase.steps < PAYS:
+            return f"a phase has fewer than {PAYS} steps, and a capture takes as long as {PAYS}"
         return ""
 
     def _capture(self, key: Key) -> None:

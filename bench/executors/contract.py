@@ -10,15 +10,12 @@ from typing import Protocol
 from bench.contracts import LARGEST, BenchError, Cell
 from bench.data.sources import Sources
 from bench.engine.activation_store import ActivationStore
-from bench.executors.names import MOST_THREADS, ExecutorName
+from bench.executors.names import MOST_PER_DEVICE, MOST_THREADS, ExecutorName
 from bench.planning.machine_speed import NVIDIA
 from bench.planning.shards import Shard
 from bench.registry import Given
 from bench.runs.folder import Store
 from bench.runs.record import Record
-
-MOST_PER_DEVICE = 16
-"""Seeds at once on a device. Of made-up models on a GPU, eight were hardly faster than four."""
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 from transformers import AttentionInterface, AttentionMaskInterface
-from transformers.masking_utils import eager_mask
+from transformers.masking_utils import sdpa_mask
 
 from bench.models.dropout import Dropout
 
@@ -49,7 +49,18 @@ def _softmax(scores: Tensor) -> Tensor:
     return F.softmax(scores, dim=-1)
 
 
+def added_mask(*arguments: Any, dtype: torch.dtype = torch.float32, **options: Any) -> Tensor | None:
+    """transformers' `eager_mask`, with the same values: what is added to scores. Its older versions take a number
+    from the CPU, which waits for the device and cannot be part of a captured graph."""
+    skips = options.get("allow_is_bidirectional_skip", False)
+    options |= {"allow_is_causal_skip": False, "allow_is_bidirectional_skip": skips}
+    seen = sdpa_mask(*arguments, **options)
+    if seen is None:
+        return None
+    return torch.where(seen, torch.zeros((), device=seen.device, dtype=dtype), torch.finfo(dtype).min)
+
+
 def register() -> None:
     """Register `plain` with transformers."""
     AttentionInterface.register(PLAIN, plain_attention)
-    AttentionMaskInterface.register(PLAIN, eager_mask)
+    AttentionMaskInterface.register(PLAIN, added_mask)

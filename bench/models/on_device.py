@@ -11,9 +11,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from types import ModuleType
 
-from transformers import masking_utils, modeling_attn_mask_utils
+from transformers import AttentionMaskInterface, masking_utils, modeling_attn_mask_utils
 
-from bench.models import relative_positions
+from bench.models import attention, relative_positions
 
 ASK = "is_tracing"
 """What the library calls to learn whether it may look at values."""
@@ -22,6 +22,7 @@ ASK = "is_tracing"
 def look_at_nothing() -> None:
     """From now on, for all models of this process. Call it when one moves to a GPU."""
     relative_positions.make_on_device()
+    AttentionMaskInterface.register("eager", attention.added_mask)
     for module in _modules():
         setattr(module, ASK, _always)
 

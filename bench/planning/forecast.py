@@ -17,6 +17,7 @@ from bench.data.rows import rows_file
 from bench.data.sources import Sources
 from bench.data.splits import prepare
 from bench.models import catalog
+from bench.planning.at_once import AtOnce, at_once
 from bench.planning.estimates import Estimate, Estimator
 from bench.planning.machine_speed import assumed_rate
 from bench.planning.workload import Workload, stated_sizes
@@ -36,11 +37,13 @@ class Download:
 
 @dataclass(frozen=True)
 class Row:
-    """The cells of one task, strategy and backbone. reason: why they cannot run, '' where they can."""
+    """The cells of one task, strategy and backbone. at_once: those that train at once, and their memory. reason:
+    why they cannot run, '' where they can."""
 
     cells: Sequence[Cell]
     finished: int
     each: Estimate
+    at_once: AtOnce
     reason: str = ""
 
 
@@ -56,9 +59,10 @@ class Forecast:
     machines: Sequence[str]
 
 
-def forecast(cells: Sequence[Cell], registry: Registry, folder: Path) -> Forecast:
+def forecast(cells: Sequence[Cell], registry: Registry, folder: Path, per_device: int = 1) -> Forecast:
     """The forecast of running `cells` into `folder`, from the records there and in the folders beside it, else from
-    the history, else from operations. BenchError where a task or a backbone does not exist."""
+    the history, else from operations. per_device: seeds of a cell that may train on a GPU at once. BenchError
+    where a task or a backbone does not exist."""
     workload = Workload(registry)
     rate = assumed_rate()
     _read_rows(cells, workload)
@@ -79,7 +83,8 @@ def forecast(cells: Sequence[Cell], registry: Registry, folder: Path) -> Forecas
         if not each.memory:
             each = Estimate(each.seconds, workload.memory(members[0]), each.basis)
         done = sum(cell.id in finished for cell in members)
-        rows.append(Row(members, done, each, registry.incompatible(members[0])))
+        together = at_once(members, each.memory, workload, per_device)
+        rows.append(Row(members, done, each, together, registry.incompatible(members[0])))
     incompatible = {cell.id for row in rows if row.reason for cell in row.cells}
     todo = [cell for cell in cells if cell.id not in finished and cell.id not in incompatible]
     machines = {record.machine.processor for record in recorded if record.machine} | set(places)

@@ -97,8 +97,9 @@ class Workload:
         shape, tokens = self.registry.shape(cell.backbone), self._tokens(cell)
         return tokens * (2.0 * shape.layer + 4.0 * shape.width * min(tokens, cell.recipe.max_length))
 
-    def memory(self, cell: Cell) -> int:
-        """Bytes at the peak: weights, their gradients, moments and best state, and a batch's activations."""
+    def memory(self, cell: Cell, seeds: int = 1) -> int:
+        """Bytes at the peak: weights, their gradients, moments and best state, and a batch's activations. seeds: of
+        the cell that train at once; they share rows and given weights."""
         shape, depth = self.registry.shape(cell.backbone), self.registry.layers(cell)
         try:
             phases = self.registry.phases(cell)
@@ -111,7 +112,8 @@ class Workload:
         length = min(math.ceil(self._tokens(cell)), cell.recipe.max_length)  # windows are examples of a batch
         tokens = length * cell.recipe.batch_size
         activations = tokens * shape.width * ACTIVATIONS * max(1, depth - below) * shape.runs
-        return PROCESS + 4 * (shape.parameters + 4 * learning + activations)
+        more = (seeds - 1) * (shape.parameters + 4 * learning + activations)
+        return PROCESS + 4 * (shape.parameters + 4 * learning + activations + more)
 
 
 def sizes(task: type[Task], cell: Cell) -> Sizes:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
@@ -39,6 +39,19 @@ class Request:
             cells.append(Cell("profile", self.task, name, self.backbone, 0, recipe, options))
             registry.strategy(cells[-1])
         return cells, registry
+
+    def each_task(self) -> tuple[list[Cell], Registry]:
+        """The cells of the task or, where none is named, of every task of the suite. BenchError where a name is
+        unknown."""
+        names = [self.task] if self.task else list(load(self.suite).tasks)
+        if not names:
+            raise BenchError(f"suite '{self.suite}' has no tasks: name one with --task", code="no-tasks")
+        found, registry = [], None
+        for name in names:
+            cells, registry = replace(self, task=name).cells()
+            found += cells
+        assert registry is not None
+        return found, registry
 
     def prepare(self) -> tuple[list[Cell], CellGroup, RunContext]:
         """A cell of each strategy, and what they share. BenchError where a name is unknown or a strategy takes no

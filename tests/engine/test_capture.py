@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor
@@ -15,8 +16,10 @@ from transformers import masking_utils, modeling_attn_mask_utils
 from transformers.models.deberta_v2 import modeling_deberta_v2
 from transformers.models.mpnet import modeling_mpnet
 
+from bench.data import batches
 from bench.data.batches import Split
 from bench.data.ladder import Ladder
+from bench.engine import prediction
 from bench.engine.machine import Device
 from bench.engine.memory import Budget
 from bench.engine.model import Model
@@ -24,11 +27,13 @@ from bench.engine.plan import Parameters, Plan, PlannedPhase
 from bench.engine.prefix import Prefix, Storage
 from bench.engine.workspace import Workspace
 from bench.models import local_attention, on_device
+from bench.models.backbone import Backbone
 from bench.models.families import families
 from bench.models.heads import Head
 from bench.models.hf_encoder import HuggingFaceEncoder
+from bench.models.vector_backbone import StaticVectors
 from bench.registry import discover
-from tests.engine.test_workspace import HEADS, OUTPUTS, RECIPE, encoded
+from tests.engine.test_workspace import HEADS, OUTPUTS, RECIPE, ROWS, encoded
 from tests.support.capture import Broken, Capture
 from tests.support.families import DEPTH, PAD, VOCABULARY, WIDTH, small_model
 
@@ -56,7 +61,7 @@ def as_on_a_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
     on_device.look_at_nothing()
 
 
-def model_of(encoder: HuggingFaceEncoder, head: str) -> Model:
+def model_of(encoder: Backbone, head: str) -> Model:
     """The encoder on META with a head, both with dropout."""
     kind, recipe = HEADS[head]
     recipe = replace(recipe, dropout=0.1)
@@ -183,3 +188,58 @@ def test_what_is_left_behind_is_noticed() -> None:
         kept.append(values * 2)
         (values.view(2, 2) + 1).sum()
     assert seen.left() == 1
+
+
+def without_a_look(split: Split, monkeypatch: pytest.MonkeyPatch) -> int:
+    """The split gives batches whose order is on the device already; how many they are."""
+    found = list(split.in_order())
+    monkeypatch.setattr(split, "in_order", lambda *_, **__: iter(found))
+    return len(found)
+
+
+@pytest.mark.parametrize("head", HEADS)
+def test_a_prediction_waits_at_its_end_alone(head: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The first look at a value comes after the last batch."""
+    monkeypatch.setattr(batches, "DEVICE_TOKENS", 100)
+    model, split, packed = model_of(HuggingFaceEncoder(small_model("bert"), "bert"), head), split_of(head), []
+    real = prediction._pack
+    monkeypatch.setattr(prediction, "_pack", lambda *given: packed.append(real(*given)))
+    count = without_a_look(split, monkeypatch)
+    with pytest.raises((Broken, RuntimeError, NotImplementedError)), Capture():
+        prediction.predict(model, "validation", split, everything(model).phases[0])
+    assert len(packed) == count > 3
+
+
+@pytest.mark.parametrize("head", HEADS)
+def test_filling_the_prefix_cache_waits_nowhere(head: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(batches, "DEVICE_TOKENS", 100)
+    model, split = model_of(HuggingFaceEncoder(small_model("bert"), "bert"), head), split_of(head)
+    assert without_a_look(split, monkeypatch) > 3
+    storage = Storage(Budget({"device": 1e9}))
+    prefix = Prefix(model.backbone, {"train": split}, model.head, META, storage)
+    with Capture():
+        prefix.fill("train", (2, DEPTH + 1))
+    assert all(prefix.features("train", boundary) is not None for boundary in (2, DEPTH + 1))
+
+
+@pytest.mark.parametrize("head", HEADS)
+def test_a_step_on_word_vectors_can_be_captured(head: str) -> None:
+    model = model_of(StaticVectors(torch.randn(VOCABULARY, WIDTH)), head)
+    plan = everything(model)
+    capture(Workspace(model, plan, split_of(head), RECIPE), plan)
+
+
+@pytest.mark.parametrize("kind", ["weights", "several", "number"])
+def test_a_step_on_every_kind_of_target_can_be_captured(kind: str) -> None:
+    rng = np.random.default_rng(0)
+    targets = {
+        "weights": np.ones((ROWS, OUTPUTS), np.float32),
+        "several": rng.integers(0, 2, (ROWS, OUTPUTS)),
+        "number": rng.standard_normal(ROWS).astype(np.float32),
+    }[kind]
+    model = model_of(HuggingFaceEncoder(small_model("bert"), "bert"), "mean")
+    head = Head("pooled", WIDTH, 1 if kind == "number" else OUTPUTS, RECIPE).to(META.torch)
+    model, plan = replace(model, head=head), everything(model)
+    part = replace(encoded("pooled"), targets=targets)
+    split = Split(part, np.arange(VOCABULARY), PAD, META.torch, Ladder((16, 40)))
+    capture(Workspace(model, plan, split, RECIPE), plan)

@@ -17,7 +17,7 @@ from bench.engine.attempt import Attempt, attempt
 from bench.engine.cell import build
 from bench.engine.group import RunContext, prepare_group
 from bench.engine.machine import Device
-from bench.engine.memory import Budget, Memory, _free, is_out_of_memory
+from bench.engine.memory import Budget, Memory, _free, is_out_of_memory, most_at_once
 from bench.engine.training import accumulate
 from bench.registry import Plugins, Registry
 from bench.runs.record import Record
@@ -179,3 +179,15 @@ def test_what_torch_holds_unused_on_a_gpu_is_free(monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr(torch.cuda, "memory_allocated", lambda _: 20)
     gpu = Device(torch.device("cuda"), torch.bfloat16)
     assert _free("device", gpu, tmp_path) == 40
+
+
+@pytest.mark.parametrize(("peak", "fitting"), [(10, 4), (25, 4), (26, 3), (60, 1), (1000, 1), (0, 4)])
+def test_as_many_cells_train_at_once_as_fit_on_the_gpu(
+    peak: int, fitting: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Into what is free there and what torch has taken already: 100 bytes. An unknown peak limits nothing."""
+    monkeypatch.setattr(torch.cuda, "mem_get_info", lambda _: (70, 1000))
+    monkeypatch.setattr(torch.cuda, "memory_reserved", lambda _: 30)
+    gpu, cpu = (Device(torch.device(kind), torch.float32) for kind in ("cuda", "cpu"))
+    assert most_at_once(gpu, peak, 4) == fitting
+    assert most_at_once(cpu, peak, 4) == 4

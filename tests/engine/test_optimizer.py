@@ -9,6 +9,7 @@ import torch
 from torch import nn
 
 from bench.contracts import Recipe
+from bench.engine import optimizer
 from bench.engine.optimizer import FlatAdamW
 from bench.engine.plan import Plan, PlannedPhase
 
@@ -125,3 +126,20 @@ def test_what_never_learns_takes_no_gradient() -> None:
     model = parameters()
     FlatAdamW(model, planned(*RATES), Recipe(), torch.float32)
     assert not model["embeddings.weight"].requires_grad
+
+
+def test_the_norm_of_a_long_gradient_is_added_up_in_parts(monkeypatch: pytest.MonkeyPatch) -> None:
+    """cuBLAS refuses a dot product of more than 2^31 values."""
+    found = []
+    for longest in (2**30, 20):
+        monkeypatch.setattr(optimizer, "LONGEST", longest)
+        model = parameters()
+        flat = FlatAdamW(model, planned(*RATES), Recipe(), torch.float32)
+        flat.enter(1)
+        for name, gradient in gradients(0, model).items():
+            if model[name].requires_grad:
+                model[name].grad = gradient
+        found.append(float(flat.step(1.0)))
+    assert found[1] == pytest.approx(found[0], rel=1e-6)
+    expected = [g.square().sum() for n, g in gradients(0, parameters()).items() if n in RATES[1]]
+    assert found[0] == pytest.approx(float(torch.stack(expected).sum().sqrt()), rel=1e-6)

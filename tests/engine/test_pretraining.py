@@ -202,3 +202,15 @@ def test_a_tokenizer_without_a_mask_token_is_refused(toy_cell: MakeCell, toy_con
     with pytest.raises(BenchError) as error:
         pretrain(model, plan.pretraining[0], group.splits["train"], cell.recipe, 0, Words(None, ()))
     assert error.value.code == "no-mask-token"
+
+
+@pytest.mark.parametrize(("strategy", "drawn"), [("setfit", "pairs"), ("tapt", "masked words")])
+def test_where_steps_are_captured_the_record_says_that_these_are_not(
+    strategy: str, drawn: str, toy_cell: MakeCell, toy_context: RunContext
+) -> None:
+    capturing = replace(toy_context, device=replace(toy_context.device, few_shapes=True))
+    reason = f"pretraining steps launched one by one: their {drawn} are drawn on the CPU"
+    for context, said in ((capturing, True), (toy_context, False)):
+        cell = toy_cell(strategy)
+        record, _ = run_cell(cell, prepare_group(cell, context), context, lambda _: None)
+        assert (reason in record.adaptations) == said

@@ -120,9 +120,11 @@ def test_steps_are_taken_in_turn(
 
 
 def test_seeds_at_once_are_charged_what_the_first_took_by_the_step(
-    cells: list[Cell], group: CellGroup, context: RunContext
+    toy_cell: MakeCell, group: CellGroup, context: RunContext
 ) -> None:
     """Their peak memory is the first one's, too; the record says so, and how many there were."""
+    recipe = replace(toy_cell().recipe, epochs=4)  # as many steps as are captured
+    cells = [toy_cell("full", seed=seed, recipe=recipe) for seed in range(4)]
     (first, _), *others = together(cells, group, context)
     took = first.seconds
     assert not first.adaptations
@@ -181,7 +183,8 @@ def test_without_the_memory_for_several_each_trains_alone(
     monkeypatch.setattr(Workspace, "steps", short)
     found = together(cells, group, context)
     assert list(map(outcome, found)) == expected
-    assert all(record.machine.seeds_at_once == 1 and not record.adaptations for record, _ in found)
+    assert all(record.machine.seeds_at_once == 1 for record, _ in found)
+    assert not any("beside" in said for record, _ in found for said in record.adaptations)
 
 
 @pytest.mark.parametrize("lane", [0, 1, 2])
@@ -308,3 +311,26 @@ def test_a_lane_has_random_numbers_of_its_own_and_lane_0_those_of_the_process(co
             with lane.entered():
                 drawn[lane].append(float(torch.rand(1)))
     assert drawn == {first: expected, second: others}
+
+
+@pytest.mark.parametrize(("fitting", "counts"), [(2, [1, 2, 2, 2, 2, 1]), (1, [1] * 6)])
+def test_no_more_train_at_once_than_fit_with_the_peak_of_the_first(
+    fitting: int,
+    counts: list[int],
+    toy_cell: MakeCell,
+    group: CellGroup,
+    context: RunContext,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    asked: list[tuple[int, int]] = []
+
+    def fit(_: Device, peak: int, wanted: int) -> int:
+        asked.append((peak, wanted))
+        return min(fitting, wanted)
+
+    monkeypatch.setattr(seeds_at_once, "most_at_once", fit)
+    cells = [toy_cell("full", seed=seed) for seed in range(6)]
+    (first, tests), *others = together(cells, group, context)
+    assert asked[0] == (first.peak_memory, AT_ONCE)
+    assert [record.machine.seeds_at_once for record, _ in ((first, tests), *others)] == counts
+    assert outcome(others[-1]) == outcome(alone(cells[-1], group, context))

@@ -201,7 +201,9 @@ def test_exact_lengths_are_those_of_a_plain_loop(head: str, device: Device) -> N
     model = model_with("bert", head, replace(device, dtype=torch.float32, few_shapes=False))
     plan, plain = plan_of(model), copy.deepcopy(model)
     expected = by_a_plain_loop(plain, plan, split_of(kind, device, EXACT))
-    assert_close(trained(Workspace(model, plan, split_of(kind, device, EXACT), recipe), plan), expected)
+    workspace = Workspace(model, plan, split_of(kind, device, EXACT), recipe)
+    assert_close(trained(workspace, plan), expected)
+    assert not workspace.adaptations  # nothing is to be captured, so nothing is amiss
 
 
 @pytest.mark.parametrize("head", HEADS)
@@ -325,7 +327,7 @@ def test_few_shapes_are_prepared_once_and_charged_to_every_cell(padding: Device)
     assert all(workspace._replays[key] is replay for key, replay in replays.items())
 
 
-def test_a_phase_too_short_for_a_capture_is_launched(padding: Device) -> None:
+def test_a_phase_too_short_for_a_capture_is_launched_and_says_so(padding: Device) -> None:
     kind, recipe = HEADS["mean"]
     model = model_with("bert", "mean", padding)
     plan = plan_of(model, steps=PAYS - 1)
@@ -333,6 +335,9 @@ def test_a_phase_too_short_for_a_capture_is_launched(padding: Device) -> None:
     workspace.enter(0, plan.phases[0])
     workspace.prepare(workspace.stretch(order(workspace.split)[:3], factors()[:3]))
     assert not workspace._replays
+    assert list(workspace.adaptations) == [
+        "steps launched one by one: a phase has fewer than 16 steps, and a capture takes as long as 16"
+    ]
 
 
 def test_micro_batches_are_launched_and_give_the_same_steps(padding: Device) -> None:
