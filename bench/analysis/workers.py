@@ -19,7 +19,7 @@ import warnings
 from collections.abc import Callable, Sequence
 from multiprocessing.connection import Connection
 from multiprocessing.context import ForkProcess
-from typing import TypeVar
+from typing import Any, TypeVar
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -89,7 +89,7 @@ def _do(work: Callable[[T], R], share: Sequence[T], sending: Connection) -> None
         sending.close()
 
 
-def _received(connection: Connection, count: int, until: float) -> list[R] | None:
+def _received(connection: Connection, count: int, until: float) -> list[Any] | None:
     """The results of another process; None where it failed, or sends nothing in time."""
     try:
         if not connection.poll(max(until - time.monotonic(), 0.0)):
