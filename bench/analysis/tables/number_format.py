@@ -125,10 +125,9 @@ def _share(value: float) -> str:
 
 def compact(value: float) -> str:
     """A count with three significant digits and a suffix: 66.4M; small whole numbers are unchanged."""
-    for size, suffix in ((1e9, "B"), (1e6, "M"), (1e4, "k")):
-        if abs(value) >= size:
-            scaled = value / (1e3 if suffix == "k" else size)
-            return f"{scaled:.3g}{suffix}"
+    for least, size, suffix in ((999.5e6, 1e9, "B"), (999.5e3, 1e6, "M"), (1e4, 1e3, "k")):
+        if abs(value) >= least:
+            return f"{value / size:.3g}{suffix}"
     if value == round(value):
         return f"{value:g}"
     return f"{value:.0f}" if abs(value) >= 100 else f"{value:.3g}"

@@ -1,0 +1,168 @@
+"""Footnotes in full, what they say of uncertainty, and how well times are known."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+
+from bench.analysis.groups import Key, gather
+from bench.analysis.statistics.uncertainty import (
+    DRAWN_ROWS,
+    FIXED_ROWS,
+    Shown,
+    _missed,
+    from_seeds,
+    training_rows,
+)
+from bench.analysis.tables.footnotes import provenance, rules, warnings
+from bench.analysis.timing import Timing, pooled_variance
+from bench.contracts import Recipe
+from bench.runs.record import Load, Record, Seconds, Trial
+from tests.analysis.conftest import MACHINE, make_record
+
+# --------------------------------------------------------------------------------------------------
+# Footnotes
+
+
+def test_failures_are_listed_by_reason_three_by_name() -> None:
+    lost = [make_record(seed=n, status="oom", reason="no memory", scores={}) for n in range(5)]
+    other = make_record("news", status="failed", scores={})
+    (note,) = (text for text in warnings(gather([*lost, other])) if text.startswith("Not finished"))
+    assert note == (
+        "Not finished: 5 oom, 1 failed. reviews/full/minilm/seed0, reviews/full/minilm/seed1, "
+        "reviews/full/minilm/seed2 and 2 more oom: no memory; news/full/minilm/seed0 failed: no reason recorded."
+    )
+
+
+@pytest.mark.parametrize(("others", "noted"), [(0.26, True), (0.25, False), (None, False)])
+def test_a_busy_machine_is_named(others: float | None, noted: bool) -> None:
+    machine = MACHINE.model_copy(update={"load": Load(start=1.0, end=1.0, others=others)})
+    records = [make_record(machine=machine), make_record(seed=1)]
+    notes = [text for text in warnings(gather(records)) if text.startswith("Busy machine")]
+    expected = (
+        "Busy machine: while 1 of the cells ran (reviews/full/minilm/seed0), other processes took up to 26% of the "
+        "cores: their seconds are not those of a quiet machine."
+    )
+    assert notes == ([expected] if noted else [])
+
+
+def test_adapted_cells_are_named_by_what_was_adapted() -> None:
+    records = [make_record(seed=n, adaptations=("micro-batch 16",) if n else ()) for n in range(3)]
+    notes = [text for text in warnings(gather(records)) if "Adapted" in text]
+    assert notes == [
+        "† Adapted while running: micro-batch 16 (reviews/full/minilm/seed1, reviews/full/minilm/seed2)."
+    ]
+
+
+def test_the_provenance_of_a_run_in_full() -> None:
+    records = [make_record(seed=n, seconds=Seconds(train=5.0 + n, cold=5.0 + n)) for n in (2, 0)]
+    notes = provenance(gather(records))
+    assert notes[0] == "Seeds: 0, 2."
+    assert notes[1] == "Examples: reviews: train 500, validation 100, test 200."
+    assert notes[2] == (
+        "Recipe: 3 epochs, batches of 32, up to 128 tokens, warm-up 10% of each phase, weight decay 0.01, gradient "
+        "norm up to 1, validated once an epoch with patience 3, linear head, mean pooling, dropout 0.1."
+    )
+    assert notes[4:] == [
+        "Backbones: minilm.",
+        "Machine: cpu · float32 · 2 threads · Example CPU · Linux; torch 2.13.0; commit abc1234.",
+    ]
+    changed = MACHINE.model_copy(update={"dirty": True, "versions": {}})
+    assert "; commit abc1234 (with changes)." in provenance(gather([make_record(machine=changed)]))[5]
+
+
+def test_the_rules_of_entities() -> None:
+    then, now = (
+        make_record("t", name, adapter="ner", scorer=rule)
+        for name, rule in (("full", ""), ("lora", "conlleval"))
+    )
+    (mixed,) = rules(gather([then, now]))
+    assert mixed == (
+        "Not comparable on t: entities are counted by the rule of strict IOB2 (t/full/minilm) and of conlleval "
+        "(t/lora/minilm); run the earlier cells again."
+    )
+    (single,) = rules(gather([now]))
+    assert single == "F1 of entities follows conlleval, as published tables do (t)."
+    assert rules(gather([make_record()])) == []
+
+
+def test_tuned_cells_name_what_each_group_kept() -> None:
+    def tuned(strategy: str, kept: float, seed: int) -> Record:
+        trials = tuple(Trial(scale=s, loss=0.5, kept=s == kept) for s in (0.3, 1.0))
+        return make_record(strategy=strategy, seed=seed, trials=trials, seconds=Seconds(cold=10, tune=21.4))
+
+    (note,) = (
+        text
+        for text in provenance(gather([tuned("full", 1.0, 0), tuned("full", 0.3, 1), tuned("lora", 1.0, 0)]))
+        if text.startswith("Tuned")
+    )
+    assert note == (
+        "Tuned: every cell tried 2 scales of its learning rates (0.3, 1) and kept the one with the lowest "
+        "validation loss. Kept, with the number of seeds: reviews: full minilm 0.3 (1), 1 (1), lora minilm 1 (1)."
+        " The others took 64 seconds in all, which no column includes."
+    )
+
+
+# --------------------------------------------------------------------------------------------------
+# Uncertainty
+
+
+def test_the_spread_of_seeds_is_besseles_and_one_seed_has_none() -> None:
+    records = [make_record(seed=n, accuracy=s) for n, s in enumerate((0.7, 0.8, 0.85))]
+    groups = gather([*records, make_record("news")])
+    found = from_seeds(groups, dict.fromkeys(groups, ("accuracy",)))
+    key = Key("reviews", "full", "minilm")
+    assert dict(found.spread) == {Shown(key, "accuracy"): pytest.approx(np.std([0.7, 0.8, 0.85], ddof=1))}
+
+
+def test_what_is_said_of_training_rows() -> None:
+    fixed, drawn = make_record("a"), make_record("b", recipe=Recipe(resample="train"))
+    assert training_rows(gather([fixed])) == [FIXED_ROWS]
+    assert training_rows(gather([drawn])) == [DRAWN_ROWS]
+    assert training_rows(gather([fixed, drawn])) == [f"{FIXED_ROWS[:-1]} (a).", f"{DRAWN_ROWS[:-1]} (b)."]
+
+
+def test_the_differences_that_ties_may_hide() -> None:
+    class Tie:
+        def __init__(self, task: str, detectable: float, scale: Any) -> None:
+            self.first, self.metric, self.detectable, self.scale = (
+                Key(task, "s", "b"),
+                "mae",
+                detectable,
+                scale,
+            )
+
+    from bench.analysis.statistics.scales import ERROR, SHARE
+
+    ties: Any = [
+        Tie("t", 0.021, SHARE),
+        Tie("t", 0.034, SHARE),
+        Tie("u", 12.34, ERROR),
+        Tie("v", 1.0, ERROR),
+        Tie("v", 2.0, ERROR),
+    ]
+    assert _missed(ties) == "differences below 2.1 to 3.4 points, 12 of mae on u, 1 to 2 of mae on v"
+    assert _missed(ties[:1]) == "differences below 2.1 points"
+    assert _missed([]) == "differences below a detectable one"
+
+
+# --------------------------------------------------------------------------------------------------
+# Times
+
+
+def test_the_parts_of_a_time() -> None:
+    found = Timing((3.0, 5.0), (1.0, 1.0, 1.0))
+    assert found.share == pytest.approx(0.8)
+    assert (found.measurements, replace(found, shared=(0.5, 0.5)).measurements) == (2, 3)
+    assert found.weight == pytest.approx(0.8**2 / 2 + 0.2**2 / 3)
+    assert Timing((0.0,), (0.0,)).share == 0
+    assert found.samples() == [[math.log(3), math.log(5)], [0, 0, 0]]
+    rare = Timing((0.1, 0.12), (1.0, 1.1))
+    assert rare.samples() == [[0, math.log(1.1)]]  # a tenth of the time counts, less does not
+    assert len(Timing((1.0, 1.0), (9.0, 9.0)).samples()) == 2
+    assert pooled_variance([[1.0, 3.0], [5.0], [1.0, 2.0, 3.0]]) == pytest.approx((4 / 3, 3))
+    assert pooled_variance([[1.0]]) == (0, 0)
