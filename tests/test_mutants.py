@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import ast
+from pathlib import Path
 
 import pytest
 
 from tests.support.gate_faults import FAULTS, Fault
-from tests.support.mutants import ROOT, mutants_of, stages_of, summary
+from tests.support.mutants import ROOT, mutants_of, stages_of, summary, taken
 
 SOURCE = '''"""A docstring with 1 < 2."""
 
@@ -84,3 +85,21 @@ def test_the_share_has_an_interval() -> None:
     assert summary({"found": 19, "missed": 1, "no end": 2}).startswith("found 19 of 20: 95% [7")
     assert "2 ran past" in summary({"found": 19, "missed": 1, "no end": 2})
     assert summary({"found": 0, "missed": 0, "no end": 1}) == "no change was tried to the end"
+
+
+def test_tests_that_name_what_was_changed_come_before_others_that_import_its_module() -> None:
+    path = "bench/analysis/groups.py"
+    (change, *_) = (item for item in mutants_of(path, (ROOT / path).read_text()) if "gather" in item.within)
+    named, *others = stages_of(path, within=change.within)[1:]
+    assert all("gather" in (ROOT / test).read_text() for test in named)
+    assert any("bench.analysis.groups" in (ROOT / test).read_text() for test in others[0])
+    assert not set(named) & set(others[0])
+
+
+def test_files_of_tests_are_timed_by_pytests_report(tmp_path: Path) -> None:
+    (tmp_path / "junit.xml").write_text(
+        '<testsuites><testsuite><testcase classname="tests.a.test_b" name="x" time="1.5"/>'
+        '<testcase classname="tests.a.test_b" name="y" time="0.25"/>'
+        '<testcase classname="tests.test_c" name="z" time="0.5"/></testsuite></testsuites>'
+    )
+    assert taken(tmp_path / "junit.xml") == {"tests/a/test_b.py": 1.75, "tests/test_c.py": 0.5}

@@ -1,11 +1,12 @@
 """Mutation testing by sample: changes one small thing in a copy of the code, and runs the tests that are about it.
 
-    python -m tests.support.mutants [--count 100] [--seed 0] [--room bench/engine] [--limit 300] [--stages 4]
+    python -m tests.support.mutants [--count 100] [--seed 0] [--room bench/engine] [--limit 600] [--stages 5]
 
 A change that no test sees is a place where a wrong number would pass (DeMillo, Lipton & Sayward 1978, IEEE
 Computer 11(4)). Tests run in stages, each only if the one before saw nothing: the file that mirrors the module,
-the files that import it, those of its folder, and outside of the analysis the contract tests. Some changes alter
-nothing that can be observed, such as the size of a buffer, so not every missed one is a fault of the tests."""
+the files that import it and name the function or class that was changed, the others that import it, those of its
+folder, and outside of the analysis the contract tests. Some changes alter nothing that can be observed, such as the
+size of a buffer, so not every missed one is a fault of the tests."""
 
 from __future__ import annotations
 
@@ -17,6 +18,8 @@ import re
 import shutil
 import subprocess
 import tempfile
+import xml.etree.ElementTree as xml
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -53,7 +56,8 @@ OPERATORS: dict[type, type[ast.operator]] = {
 
 @dataclass(frozen=True)
 class Mutant:
-    """One change: bytes `start` to `end` of a file, which are `old`, become `new`."""
+    """One change: bytes `start` to `end` of a file, which are `old`, become `new`. within: the names of the
+    functions and classes around it."""
 
     path: str
     line: int
@@ -61,6 +65,7 @@ class Mutant:
     end: int
     old: str
     new: str
+    within: tuple[str, ...] = ()
 
     def applied(self, source: bytes) -> bytes:
         return source[: self.start] + self.new.encode() + source[self.end :]
@@ -76,16 +81,21 @@ def mutants_of(path: str, source: str) -> list[Mutant]:
     for line in content.splitlines(keepends=True):
         begins.append(begins[-1] + len(line))
     found = []
-    for node in _places(ast.parse(source)):
+    for node, within in _places(ast.parse(source)):
         start = begins[node.lineno - 1] + node.col_offset
         end = begins[(node.end_lineno or 0) - 1] + (node.end_col_offset or 0)
         old = content[start:end].decode()
-        found += [Mutant(path, node.lineno, start, end, old, new) for new in _changes(node)]
+        found += [Mutant(path, node.lineno, start, end, old, new, within) for new in _changes(node)]
     return found
 
 
-def _places(node: ast.AST) -> Iterator[ast.expr | ast.stmt]:
-    """The nodes that may be changed, from the top; types, messages and docstrings are left out."""
+def _places(
+    node: ast.AST, within: tuple[str, ...] = ()
+) -> Iterator[tuple[ast.expr | ast.stmt, tuple[str, ...]]]:
+    """The nodes that may be changed, from the top, with the functions and classes around them; types, messages and
+    docstrings are left out."""
+    if isinstance(node, ast.FunctionDef | ast.ClassDef):
+        within = (*within, node.name)
     for name, value in ast.iter_fields(node):
         if name in ("annotation", "returns", "decorator_list", "bases"):
             continue
@@ -93,8 +103,8 @@ def _places(node: ast.AST) -> Iterator[ast.expr | ast.stmt]:
             if not isinstance(child, ast.AST) or isinstance(child, SKIPPED):
                 continue
             if isinstance(child, ast.expr | ast.stmt):
-                yield child
-            yield from _places(child)
+                yield child, within
+            yield from _places(child, within)
 
 
 def _changes(node: ast.expr | ast.stmt) -> Iterator[str]:
@@ -135,23 +145,24 @@ def _is_text(node: ast.BinOp) -> bool:
 # Which tests are about a module
 
 
-def stages_of(path: str, root: Path = ROOT) -> list[list[str]]:
-    """Paths of tests, the nearest first; each file is in one stage."""
+def stages_of(path: str, root: Path = ROOT, within: Sequence[str] = ()) -> list[list[str]]:
+    """Paths of tests, the nearest first; each file is in one stage. within: as of a mutant."""
     module = Path(path)
     inner = module.relative_to("bench") if module.parts[0] == "bench" else module
     room = root / "tests" / inner.parent
     mirror = room / f"test_{module.stem}.py"
     name = ".".join(module.with_suffix("").parts)
     parent, _, last = name.rpartition(".")
-    tests = sorted((root / "tests").rglob("test_*.py"))
+    texts = {test: test.read_text(encoding="utf-8") for test in sorted((root / "tests").rglob("test_*.py"))}
     importing = [
         test
-        for test in tests
-        if any(found in test.read_text(encoding="utf-8") for found in (name, f"from {parent} import {last}"))
+        for test, text in texts.items()
+        if any(found in text for found in (name, f"from {parent} import {last}"))
     ]
-    near = [test for test in tests if room in test.parents]
-    contract = [test for test in tests if test.parent.name == "contract" and "analysis" not in module.parts]
-    stages = [[mirror] if mirror.exists() else [], importing, near, contract]
+    naming = [test for test in importing if any(re.search(rf"\b{found}\b", texts[test]) for found in within)]
+    near = [test for test in texts if room in test.parents]
+    contract = [test for test in texts if test.parent.name == "contract" and "analysis" not in module.parts]
+    stages = [[mirror] if mirror.exists() else [], naming, importing, near, contract]
     seen: set[Path] = set()
     named = []
     for stage in stages:
@@ -174,20 +185,23 @@ OPTIONS = ("-q", "-x", "-p", "no:cacheprovider", "-W", "ignore::pytest.PytestAss
 @dataclass(frozen=True)
 class Trial:
     """A copy of the project in which changes are tried. limit: seconds of a stage of tests. stages: how many are
-    asked. red: tests that fail without any change, and so say nothing about one; green: those that then pass."""
+    asked. red: tests that fail without any change, and so say nothing about one; green: those that then pass.
+    seconds: of each file that has run, by which a stage asks the quick ones first."""
 
     copy: Path
     limit: int
-    stages: int = 4
+    stages: int = 5
     red: set[str] = field(default_factory=set)
     green: set[str] = field(default_factory=set)
+    seconds: dict[str, float] = field(default_factory=dict)
 
     def verdict(self, mutant: Mutant) -> str:
         """`found`, `missed`, or `no end` where a stage ran past its limit: an endless loop, or a slow machine."""
         target = self.copy / mutant.path
         source = target.read_bytes()
-        for stage in stages_of(mutant.path, self.copy)[: self.stages]:
-            while asked := [test for test in stage if test not in self.red]:
+        for stage in stages_of(mutant.path, self.copy, mutant.within)[: self.stages]:
+            quick_first = sorted(stage, key=lambda test: self.seconds.get(test, 0.0))
+            while asked := [test for test in quick_first if test not in self.red]:
                 target.write_bytes(mutant.applied(source))
                 try:
                     failed = self._failures(asked)
@@ -212,7 +226,8 @@ class Trial:
     def _failures(self, tests: Sequence[str]) -> list[str]:
         """The first of these tests that fails; PAST_LIMIT where they ran for too long."""
         left_out = [option for test in sorted(self.red - set(tests)) for option in ("--deselect", test)]
-        command = [warm.python(), "-m", "pytest", *OPTIONS, *left_out, *tests]
+        report = self.copy / "junit.xml"
+        command = [warm.python(), "-m", "pytest", *OPTIONS, f"--junitxml={report}", *left_out, *tests]
         environment = {
             **os.environ,
             "PYTHONPATH": str(self.copy),
@@ -234,10 +249,24 @@ class Trial:
                 return PAST_LIMIT
             output.seek(0)
             said = output.read().decode(errors="replace")
+        if report.exists():
+            self.seconds |= {
+                file: max(took, self.seconds.get(file, 0.0)) for file, took in taken(report).items()
+            }
+            report.unlink()
         if done.returncode in (0, 5):  # 5: every test was left out
             return []
         named = re.findall(r"^(?:FAILED|ERROR) (tests/.*?)(?: - .*)?$", said, re.MULTILINE)
         return named or list(tests)  # a crash names none
+
+
+def taken(report: Path) -> dict[str, float]:
+    """The seconds of each file of tests, by pytest's report."""
+    found: Counter[str] = Counter()
+    for case in xml.parse(report).getroot().iter("testcase"):
+        file = case.get("classname", "").replace(".", "/") + ".py"
+        found[file] += float(case.get("time", 0))  # pyright: ignore[reportArgumentType]
+    return dict(found)
 
 
 def copied(folder: Path) -> Path:
@@ -257,7 +286,7 @@ def main() -> None:
     parser.add_argument("--room", action="append", help="A folder of code. Repeatable.")
     parser.add_argument("--limit", type=int, default=600, help="Seconds of a stage of tests.")
     parser.add_argument(
-        "--stages", type=int, default=4, help="How many stages of tests are asked, nearest first."
+        "--stages", type=int, default=5, help="How many stages of tests are asked, nearest first."
     )
     given = parser.parse_args()
     files = sorted(file for room in given.room or ROOMS for file in (ROOT / room).rglob("*.py"))
