@@ -201,5 +201,5 @@ PARTS = (
     Part("attention between its projections", _without_attention),
     Part("AdamW", _without_adamw),
     Part("moving gradients into one vector", _without_gathering),
-    Part("the optimizer: that, the gradient's norm and AdamW", _without_optimizer),
+    Part("the optimizer: moving gradients, their norm and AdamW", _without_optimizer),
 )

@@ -63,7 +63,10 @@ def taken(line: StrategySteps, group: CellGroup, cell: Cell, name: str) -> Opera
         ("attention between its projections", ("aten._softmax", "scaled_dot", "aten.bmm")),
         ("AdamW", ("_fused_adamw",)),
         ("moving gradients into one vector", ("_foreach_copy",)),
-        ("the optimizer: that, the gradient's norm and AdamW", ("_fused_adamw", "_foreach_copy", "aten.dot")),
+        (
+            "the optimizer: moving gradients, their norm and AdamW",
+            ("_fused_adamw", "_foreach_copy", "aten.dot"),
+        ),
     ],
 )
 def test_a_step_without_a_part_runs_none_of_its_kernels_and_all_products(
