@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import signal
+import threading
 import time
 
 import pytest
@@ -30,3 +32,49 @@ def test_an_interruption_of_this_program_passes(kind: type[BaseException]) -> No
 def test_a_budget_that_ends_while_a_plugin_works_is_no_fault_of_the_plugin() -> None:
     with pytest.raises(BudgetSpent), until(time.monotonic), contained("task 'x': reading its rows"):
         time.sleep(60)
+
+
+def test_ctrl_c_while_a_plugin_works_ends_the_program() -> None:
+    """The signal tells it from a KeyboardInterrupt that the plug-in raises."""
+    with pytest.raises(KeyboardInterrupt), contained("task 'x': reading its rows"):
+        os.kill(os.getpid(), signal.SIGINT)
+        time.sleep(5)
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+@pytest.mark.parametrize("beside", [False, True], ids=["another handler", "another thread"])
+def test_where_the_signal_cannot_be_seen_every_interrupt_is_the_users(beside: bool) -> None:
+    def work() -> None:
+        try:
+            with contained("task 'x': reading its rows"):
+                raise KeyboardInterrupt
+        except BaseException as error:
+            found.append(error)
+
+    found: list[BaseException] = []
+    if beside:
+        thread = threading.Thread(target=work)
+        thread.start()
+        thread.join()
+    else:
+        before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+        try:
+            work()
+            assert signal.getsignal(signal.SIGINT) is signal.SIG_IGN
+        finally:
+            signal.signal(signal.SIGINT, before)
+    (error,) = found
+    assert type(error) is KeyboardInterrupt
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (SystemExit(3), "reading its rows called sys.exit(3):"),
+        (GeneratorExit(), "reading its rows raised GeneratorExit:"),
+    ],
+)
+def test_what_a_plugin_did_is_said(error: BaseException, said: str) -> None:
+    with pytest.raises(BenchError) as found, contained("reading its rows"):
+        raise error
+    assert str(found.value).startswith(said)
