@@ -36,9 +36,13 @@ def test_a_budget_that_ends_while_a_plugin_works_is_no_fault_of_the_plugin() -> 
 
 def test_ctrl_c_while_a_plugin_works_ends_the_program() -> None:
     """The signal tells it from a KeyboardInterrupt that the plug-in raises."""
-    with pytest.raises(KeyboardInterrupt), contained("task 'x': reading its rows"):
+
+    def press() -> None:
         os.kill(os.getpid(), signal.SIGINT)
         time.sleep(5)
+
+    with pytest.raises(KeyboardInterrupt), contained("task 'x': reading its rows"):
+        press()
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
 

@@ -18,7 +18,7 @@ from bench.analysis.statistics.uncertainty import (
     from_seeds,
     training_rows,
 )
-from bench.analysis.tables.footnotes import provenance, rules, warnings
+from bench.analysis.tables.footnotes import provenance, recipe_text, rules, warnings
 from bench.analysis.timing import Timing, pooled_variance
 from bench.contracts import Recipe
 from bench.runs.record import Load, Record, Seconds, Trial
@@ -73,6 +73,26 @@ def test_the_provenance_of_a_run_in_full() -> None:
     ]
     changed = MACHINE.model_copy(update={"dirty": True, "versions": {}})
     assert "; commit abc1234 (with changes)." in provenance(gather([make_record(machine=changed)]))[5]
+
+
+@pytest.mark.parametrize(
+    ("adapter", "windows", "contexts", "pools"),
+    [
+        ("", False, True, True),
+        ("sentiment", False, False, True),
+        ("ner", False, False, False),
+        ("qa", True, True, False),
+        ("unanswerable", True, True, False),
+    ],
+)
+def test_a_recipe_names_what_its_adapter_reads(
+    adapter: str, windows: bool, contexts: bool, pools: bool
+) -> None:
+    text = recipe_text(Recipe(max_context=1800, stride=32), adapter)
+    assert ("up to 128 tokens with stride 32," in text) == windows
+    assert ("contexts of up to 1,800 characters" in text) == contexts
+    assert (" pooling" in text) == pools
+    assert "contexts" not in recipe_text(Recipe(), adapter)
 
 
 def test_the_rules_of_entities() -> None:

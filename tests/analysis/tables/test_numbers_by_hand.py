@@ -165,3 +165,19 @@ def test_columns_that_do_not_fit_stand_below(width: int, bands: list[str]) -> No
     console.print(show(table))
     assert isinstance(console.file, StringIO)
     assert console.file.getvalue() == "cap\n\n" + "\n".join(bands) + "\n"
+
+
+@pytest.mark.parametrize(
+    ("heading", "lines"),
+    [
+        ("", ("",)),
+        ("fourteen chars", ("fourteen chars",)),
+        ("fifteen letters", ("fifteen", "letters")),
+        ("misclassifications", ("misclassifications",)),
+        ("worst-of-the-group error", ("worst-of-the-group", "error")),
+    ],
+)
+def test_a_heading_is_broken_at_spaces_alone(heading: str, lines: tuple[str, ...]) -> None:
+    from bench.analysis.tables.terminal import HEADING, _wrapped
+
+    assert _wrapped(heading, HEADING) == lines
