@@ -177,9 +177,13 @@ def test_a_copy_that_somebody_put_there_is_known_by_size_and_digest(
 # Programs that download
 
 
-SCRIPT = (
-    "import sys; open('part', 'wb').write(b'x' * 30); print('said'); sys.stderr.write('wrong'); sys.exit(3)"
-)
+SCRIPT = """
+import sys
+open("part", "wb").write(b"x" * 30)
+print("said")
+print("wrong", file=sys.stderr)
+sys.exit(3)
+"""
 
 
 @pytest.mark.parametrize("terminal", [False, True])

@@ -99,6 +99,26 @@ def test_the_charge_does_not_depend_on_what_was_filled_before(
     assert prefix.seconds("validation", (2, 5)) == 0
 
 
+@pytest.mark.parametrize("task", ["toy-sentiment", "toy-ner"])
+def test_in_bf16_pooled_vectors_are_kept_in_float32(
+    task: str, toy_cell: MakeCell, toy_context: RunContext
+) -> None:
+    """A head's arithmetic is float32, and a mean over tokens that is rounded to bf16 would differ from it."""
+    low = Device(torch.device("cpu"), torch.bfloat16)
+    group = prepare_group(toy_cell("full", task), replace(toy_context, device=low))
+    prefix, split = group.prefix, group.splits["train"]
+    prefix.fill("train", (3, DEPTH + 1))
+    inner, end = prefix.features("train", 3), prefix.features("train", DEPTH + 1)
+    assert inner is not None
+    assert end is not None
+    assert (inner.shape, inner.dtype) == ((split.tokens, group.given.width), torch.bfloat16)
+    if task == "toy-sentiment":
+        assert (end.shape, end.dtype) == ((len(split), group.given.width), torch.float32)
+        assert not torch.equal(end, end.bfloat16().float())
+    else:
+        assert (end.shape, end.dtype) == ((split.tokens, group.given.width), torch.bfloat16)
+
+
 @pytest.mark.parametrize("order", [[(2, 3, 5)], [(5,), (3,), (2,)]])
 def test_what_is_kept_is_what_the_blocks_give(
     order: list[tuple[int, ...]], group: CellGroup, device: Counting, toy_cell: MakeCell
