@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import ast
+import sys
 from pathlib import Path
 
 import pytest
 
+from tests.support import warm
 from tests.support.gate_faults import FAULTS, Fault
-from tests.support.mutants import ROOT, mutants_of, stages_of, summary, taken
+from tests.support.mutants import ROOT, Trial, mutants_of, stages_of, summary, taken
 
 SOURCE = '''"""A docstring with 1 < 2."""
 
@@ -103,3 +105,29 @@ def test_files_of_tests_are_timed_by_pytests_report(tmp_path: Path) -> None:
         '<testcase classname="tests.test_c" name="z" time="0.5"/></testsuite></testsuites>'
     )
     assert taken(tmp_path / "junit.xml") == {"tests/a/test_b.py": 1.75, "tests/test_c.py": 0.5}
+
+
+def test_a_trial_finds_what_a_test_sees(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A test that fails without a change is left out, the file is as before at the end, and how long files took is
+    kept."""
+    monkeypatch.setattr(warm, "python", lambda: sys.executable)
+    for folder in ("bench/analysis", "tests/analysis"):
+        (tmp_path / folder).mkdir(parents=True)
+        (tmp_path / folder / "__init__.py").touch()
+        (tmp_path / folder).with_name("__init__.py").touch()
+    path, code = (
+        "bench/analysis/small.py",
+        "def seen(x):\n    return x + x\n\n\ndef unseen(x):\n    return x * x\n",
+    )
+    (tmp_path / path).write_text(code)
+    (tmp_path / "tests/analysis/test_small.py").write_text(
+        "from bench.analysis.small import seen\n\n\n"
+        "def test_red():\n    assert seen(1) == 3\n\n\n"
+        "def test_seen():\n    assert seen(2) == 4\n"
+    )
+    trial = Trial(tmp_path, limit=60, stages=2)
+    said = {item.new: trial.verdict(item) for item in mutants_of(path, code)}
+    assert (said["(x - x)"], said["(x / x)"]) == ("found", "missed")
+    assert (tmp_path / path).read_text() == code
+    assert trial.red == {"tests/analysis/test_small.py::test_red"}
+    assert list(trial.seconds) == ["tests/analysis/test_small.py"]

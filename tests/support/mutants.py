@@ -250,9 +250,8 @@ class Trial:
             output.seek(0)
             said = output.read().decode(errors="replace")
         if report.exists():
-            self.seconds |= {
-                file: max(took, self.seconds.get(file, 0.0)) for file, took in taken(report).items()
-            }
+            for file, took in taken(report).items():
+                self.seconds[file] = max(took, self.seconds.get(file, 0.0))
             report.unlink()
         if done.returncode in (0, 5):  # 5: every test was left out
             return []

@@ -308,7 +308,7 @@ def test_a_report_in_full() -> None:
         "    a minilm: confirmed: +10.0 (95%: +5.0 to +15.0; claimed above +0.0 and below +40.0)\n"
         "    b minilm: not testable (too few)\n"
         "    over tasks: undecided: +10.0 (95%: -5.0 to +25.0; claimed above +0.0 and below +40.0) (few tasks)",
-        "1 claims: 0 confirmed, 0 contradicted, 0 tasks disagree, 1 undecided, 0 not testable.",
+        "1 claim: 0 confirmed, 0 contradicted, 0 tasks disagree, 1 undecided, 0 not testable.",
     ]
     assert "  other: not testable (no tasks)" in report([none])
     (block,) = table([whole]).blocks
