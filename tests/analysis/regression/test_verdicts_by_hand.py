@@ -18,6 +18,7 @@ from bench.analysis.regression.costs import Cost
 from bench.analysis.regression.matching import Finding
 from bench.analysis.regression.quality import (
     Change,
+    Matched,
     Sample,
     changes,
     identical,
@@ -151,7 +152,7 @@ def test_one_seed_in_each_run_takes_its_interaction_from_where_they_disagree() -
     assert found.interaction == pytest.approx((0.16 + 0.16) * 4 / 3 / 2)
     assert found.seeds == 1
     assert pooled(before, before).interaction == 1 / 16
-    outcome = changes({KEY: (before, after)})[KEY]
+    outcome = changes({KEY: Matched.of(before, after)})[KEY]
     assert outcome.noise.variances.tolist() == pytest.approx([4 * found.interaction * 2])
     assert outcome.note == "one seed: noise over seeds is assumed"
 
@@ -167,7 +168,7 @@ def test_one_seed_takes_its_noise_from_other_cells_where_there_are_any() -> None
         for seed in (1, 2)
     ]
     other = [replace(item, seeds=(7, 8, 9)) if place else item for place, item in enumerate(many)]
-    found = changes({KEY: (lone[0], lone[1]), OTHER: (other[0], other[1])})
+    found = changes({KEY: Matched.of(*lone), OTHER: Matched.of(*other)})
     assert found[KEY].note == "one seed: noise taken from other cells"
     noise = moderated([pooled(lone[0], lone[1]), pooled(other[0], other[1])])
     assert found[KEY].noise.variances == pytest.approx(2 * noise[0].variances)
@@ -182,7 +183,7 @@ def test_the_paired_noise_is_that_of_the_differences() -> None:
         side((0, 1), by_seed, influences, cell(2, 1e-4))
         for by_seed, influences in zip(scores, (before, after), strict=True)
     ]
-    found = paired_noise({KEY: (sides[0], sides[1])})[KEY]
+    found = paired_noise({KEY: Matched.of(*sides)})[KEY]
     moved = after - before
     covariance = moved.T @ moved * 6 / 5
     parts = Components(
@@ -208,9 +209,9 @@ def test_the_paired_noise_is_that_of_the_differences() -> None:
         max(float(covariance[0, 1]), 0.0),
     )
     expected = total([Noise.known(by_document.example), moderated([by_document])[0].scaled(1 / 2)])
-    found = paired_noise({KEY: (clustered[0], clustered[1])})[KEY]
+    found = paired_noise({KEY: Matched.of(*clustered)})[KEY]
     assert found.quantile(0.9) == pytest.approx(expected.quantile(0.9), rel=1e-5)
-    assert paired_noise({KEY: (sides[0], replace(sides[1], seeds=(0, 2)))}) == {}
+    assert paired_noise({KEY: Matched.of(sides[0], replace(sides[1], seeds=(0, 2)))}) == {}
 
 
 def test_the_same_seeds_with_the_same_outcomes_are_identical() -> None:
