@@ -11,12 +11,14 @@ import pytest
 from scipy.optimize import brentq
 from scipy.stats import binomtest, chi2, norm, t
 
+from bench.analysis.groups import Key
 from bench.analysis.statistics.dispersion import INTERVALS, moderated
 from bench.analysis.statistics.familywise import SHARES, Corrected, Pair, corrected, deviations, share_below
 from bench.analysis.statistics.intervals import Interval, estimated, of_cell, student_tail
 from bench.analysis.statistics.metrics import Ratios, draw, exact_interval, proportion
 from bench.analysis.statistics.noise import Noise, total
 from bench.analysis.statistics.over_tasks import Effect, log_spread, random_effects, student
+from bench.analysis.statistics.paired import _estimated
 from bench.analysis.statistics.resampling import Resampled
 from bench.analysis.statistics.scales import CORRELATION, ERROR, SHARE, scale_of
 from bench.analysis.statistics.variance import (
@@ -456,3 +458,14 @@ def test_the_draws_of_a_score() -> None:
     with pytest.raises(BenchError) as error:
         draw([score, shares(3, 4)])
     assert error.value.code == "different-test-sets"
+
+
+@pytest.mark.parametrize(("seeds", "of_seeds"), [(1, 0.0), (2, 0.04 / 2 + 0.09 / 2)])
+def test_a_difference_of_several_seeds_has_the_noise_of_both_groups(seeds: int, of_seeds: float) -> None:
+    first, second = Key("t", "full", "b"), Key("t", "lora", "b")
+    draws = 0.5 + 0.01 * np.random.default_rng(0).normal(size=(1000, seeds))
+    minus = Resampled(tuple(range(seeds)), np.full(seeds, 0.5), draws, np.arange(100))
+    noise = {(first, "accuracy"): Noise.known(0.04), (second, "accuracy"): Noise.known(0.09)}
+    found, parts = _estimated(minus, noise, (first, second, "accuracy")), minus.components()
+    expected = estimated(parts, Noise.known(parts.example + of_seeds))
+    assert (found.low, found.high) == pytest.approx((expected.low, expected.high), rel=1e-3)
