@@ -17,7 +17,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass, field, replace
 from fnmatch import fnmatchcase
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol, get_args
 
 if TYPE_CHECKING:
     import numpy as np
@@ -443,6 +443,14 @@ MetricKind = Literal[
 ]
 
 
+METRIC_COLUMNS: Mapping[str, int] = {
+    **dict.fromkeys(("mean", "error", "class_f1", "class_precision", "class_recall"), 1),
+    **dict.fromkeys(("ratio", "pearson", "spearman"), 2),
+    "f1": 3,
+}
+"""How many columns a metric names, by its kind; none where its kind is not here."""
+
+
 @dataclass(frozen=True)
 class Metric:
     """How a score follows from the per-example columns of a prediction file, so that it can be resampled.
@@ -462,6 +470,16 @@ class Metric:
     name: str
     kind: MetricKind
     columns: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        expected = METRIC_COLUMNS.get(self.kind, 0)
+        if self.kind not in get_args(MetricKind) or len(self.columns) != expected:
+            raise BenchError(
+                f"metric {self.name!r:.60} of kind {self.kind!r:.60} names {len(self.columns)} columns: mean, error "
+                f"and class_* take 1, ratio, pearson and spearman 2, f1 3, and the other kinds "
+                f"({', '.join(kind for kind in get_args(MetricKind) if kind not in METRIC_COLUMNS)}) none",
+                code="wrong-metric",
+            )
 
 
 class Task(ABC):
