@@ -14,6 +14,7 @@ import inspect
 import pkgutil
 import sys
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import redirect_stdout
 from dataclasses import dataclass, field
 from importlib.metadata import entry_points
 from pathlib import Path
@@ -21,7 +22,7 @@ from types import ModuleType
 from typing import Any, Protocol, TypeVar
 
 import bench
-from bench.contracts import BenchError, Cell, Metric, Phase, Strategy, Task
+from bench.contracts import BenchError, Cell, Metric, Phase, Strategy, Task, said
 from bench.data import passages
 from bench.data.foreign import contained
 from bench.data.sources import Sources
@@ -307,7 +308,7 @@ def _entry_points() -> Iterator[ModuleType]:
         for entry in every.select(group=group):
             where = f"{entry.dist.name if entry.dist else 'unknown'}: {entry.value}"
             try:
-                with contained("its import"):
+                with contained("its import"), redirect_stdout(sys.stderr):
                     module = importlib.import_module(entry.module)
             except Exception as error:
                 raise BenchError(
@@ -331,7 +332,7 @@ def _file(path: Path) -> ModuleType:
     module = importlib.util.module_from_spec(spec)
     sys.modules[name] = module
     try:
-        with contained("its import"):
+        with contained("its import"), redirect_stdout(sys.stderr):  # stdout is the command's
             spec.loader.exec_module(module)
     except Exception as error:
         del sys.modules[name]
@@ -357,7 +358,7 @@ def _made(cls: type[T], values: Mapping[str, Any]) -> T:
         raise
     except (Exception, SystemExit, GeneratorExit) as error:
         raise BenchError(
-            f"{inspect.getfile(cls)}: {cls.__name__} cannot be made: {type(error).__name__}: {error}",
+            f"{inspect.getfile(cls)}: {cls.__name__} cannot be made: {said(error)}",
             code="plugin-raised",
         ) from error
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -110,6 +111,59 @@ def test_a_strategy_that_has_no_digest(
     outcome = program("run", suite, "--plugin", plugin, "--plugin", toy_plugin)
     outcome.is_one_line()
     assert said in outcome.err
+
+
+def test_what_a_plug_in_prints_is_no_part_of_the_output(program: Program, tmp_path: Path) -> None:
+    plugin = write(tmp_path / "loud.py", "print('hello')\n")
+    outcome = program("list", "strategies", "--json", "--plugin", plugin)
+    assert "strategies" in json.loads(outcome.out)
+    assert outcome.err == "hello\n"
+
+
+GLOBAL = """
+import torch
+from dataclasses import dataclass
+from bench.contracts import Phase, Strategy
+
+@dataclass(frozen=True)
+class Mine(Strategy):
+    name = "mine"
+    summary = "changes what all cells share"
+
+    def phases(self, depth):
+        return (Phase(1.0, (("*", 1e-3),)),)
+
+    def adapt(self, encoder):
+        AFTER
+"""
+
+
+@pytest.mark.parametrize("state", ["set_default_dtype(torch.float64)", "set_grad_enabled(False)"])
+def test_a_plug_in_changes_no_other_cell(
+    program: Program, tmp_path: Path, tiny_encoder: Path, toy_plugin: Path, state: str
+) -> None:
+    """At its import, or in its own cell, which runs before that of `full`."""
+    import torch
+
+    grid = GRID.replace("BACKBONE", str(tiny_encoder)).replace('["mine"]', '["mine", "full"]')
+    suite = write(tmp_path / "suite.toml", f"[recipe]\nepochs = 1\n{grid}")
+    more = ("--plugin", toy_plugin, "--seeds", 1, "--executor", "inline", "--device", "cpu")
+    scores = {}
+    try:
+        for when, text in {
+            "never": GLOBAL.replace("AFTER", "pass"),
+            "import": f"{GLOBAL.replace('AFTER', 'pass')}\ntorch.{state}\n",
+            "cell": GLOBAL.replace("AFTER", f"torch.{state}"),
+        }.items():
+            plugin = write(tmp_path / f"{when}.py", text)
+            program("run", suite, "--plugin", plugin, "--out", tmp_path / when, *more)
+            records = {record.cell.strategy: record for record in Store(tmp_path / when).records()}
+            assert records["full"].status == "done", records["full"].reason
+            scores[when] = records["full"].scores
+    finally:
+        torch.set_default_dtype(torch.float32)
+        torch.set_grad_enabled(True)
+    assert scores["never"] == scores["import"] == scores["cell"]
 
 
 @pytest.mark.parametrize("data", ["~nosuch-user/rows.csv", "rows\0.csv"])
