@@ -11,6 +11,7 @@ import importlib
 import importlib.machinery
 import importlib.util
 import inspect
+import os
 import pkgutil
 import sys
 from collections.abc import Iterable, Iterator, Mapping
@@ -238,7 +239,9 @@ def discover(given: Iterable[Given] = ()) -> Plugins:
     """Scan `strategies/`, `tasks/`, the entry points of both names and what is given: files, and descriptions.
 
     Raises BenchError where a file cannot be imported or two plug-ins have one name."""
-    given = tuple(dict.fromkeys(item.resolve() if isinstance(item, Path) else item for item in given))
+    given = tuple(
+        dict.fromkeys(Path(os.path.realpath(item)) if isinstance(item, Path) else item for item in given)
+    )
     own = [_file(item) for item in given if isinstance(item, Path)]
     modules = [*_folder("strategies"), *_folder("tasks"), *_entry_points(), *own]
     tasks = _collect(modules, Task)

@@ -113,6 +113,14 @@ def test_a_strategy_that_has_no_digest(
     assert said in outcome.err
 
 
+def test_a_link_to_itself_is_no_file(program: Program, tmp_path: Path) -> None:
+    (tmp_path / "loop.py").symlink_to(tmp_path / "loop.py")
+    (tmp_path / "loop.csv").symlink_to(tmp_path / "loop.csv")
+    program("list", "--plugin", "loop.py").is_one_line()
+    program("plan", "--data", "loop.csv").is_one_line()
+    program("merge", "loop.py").is_one_line()
+
+
 def test_what_a_plug_in_prints_is_no_part_of_the_output(program: Program, tmp_path: Path) -> None:
     plugin = write(tmp_path / "loud.py", "print('hello')\n")
     outcome = program("list", "strategies", "--json", "--plugin", plugin)
