@@ -17,7 +17,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass, field, replace
 from fnmatch import fnmatchcase
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol, get_args
 
 if TYPE_CHECKING:
     import numpy as np
@@ -162,6 +162,15 @@ def _shown(value: Any) -> str:
     return "over 1e300" if type(value) is int and abs(value) > 1e300 else f"{value!r:.60}"
 
 
+def said(error: BaseException, name: bool = True) -> str:
+    """What an exception says, after its name; its own methods are the plug-in's, and may fail."""
+    kind = type(error).__name__
+    try:
+        return f"{kind}: {error}" if name else str(error)
+    except Exception:
+        return kind
+
+
 def block_of(name: str) -> int:
     """The block of a parameter, by its name: 0 for the embeddings, i + 1 for `layers.<i>`."""
     match = re.match(r"layers\.(\d+)\.", name)
@@ -236,12 +245,12 @@ class Strategy(ABC):
             declared: Any = self.phases(depth)
         except ValueError as error:
             raise BenchError(
-                f"strategy '{self.name}' does not fit an encoder of {depth} layers: {error}",
+                f"strategy '{self.name}' does not fit an encoder of {depth} layers: {said(error, name=False)}",
                 code="strategy-does-not-fit",
             ) from error
         except (Exception, SystemExit, GeneratorExit) as error:  # a plug-in may raise anything
             raise BenchError(
-                f"strategy '{self.name}', phases({depth}) raised {type(error).__name__}: {error}",
+                f"strategy '{self.name}', phases({depth}) raised {said(error)}",
                 code="phases-raised",
             ) from error
         if not isinstance(declared, (tuple, list)):
@@ -443,6 +452,14 @@ MetricKind = Literal[
 ]
 
 
+METRIC_COLUMNS: Mapping[str, int] = {
+    **dict.fromkeys(("mean", "error", "class_f1", "class_precision", "class_recall"), 1),
+    **dict.fromkeys(("ratio", "pearson", "spearman"), 2),
+    "f1": 3,
+}
+"""How many columns a metric names, by its kind; none where its kind is not here."""
+
+
 @dataclass(frozen=True)
 class Metric:
     """How a score follows from the per-example columns of a prediction file, so that it can be resampled.
@@ -462,6 +479,16 @@ class Metric:
     name: str
     kind: MetricKind
     columns: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        expected = METRIC_COLUMNS.get(self.kind, 0)
+        if self.kind not in get_args(MetricKind) or len(self.columns) != expected:
+            raise BenchError(
+                f"metric {self.name!r:.60} of kind {self.kind!r:.60} names {len(self.columns)} columns: mean, "
+                f"error and class_* take 1, ratio, pearson and spearman 2, f1 3, and the other kinds "
+                f"({', '.join(kind for kind in get_args(MetricKind) if kind not in METRIC_COLUMNS)}) none",
+                code="wrong-metric",
+            )
 
 
 class Task(ABC):

@@ -11,9 +11,11 @@ import importlib
 import importlib.machinery
 import importlib.util
 import inspect
+import os
 import pkgutil
 import sys
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import redirect_stdout
 from dataclasses import dataclass, field
 from importlib.metadata import entry_points
 from pathlib import Path
@@ -21,7 +23,7 @@ from types import ModuleType
 from typing import Any, Protocol, TypeVar
 
 import bench
-from bench.contracts import BenchError, Cell, Metric, Phase, Strategy, Task
+from bench.contracts import BenchError, Cell, Metric, Phase, Strategy, Task, said
 from bench.data import passages
 from bench.data.foreign import contained
 from bench.data.sources import Sources
@@ -237,7 +239,9 @@ def discover(given: Iterable[Given] = ()) -> Plugins:
     """Scan `strategies/`, `tasks/`, the entry points of both names and what is given: files, and descriptions.
 
     Raises BenchError where a file cannot be imported or two plug-ins have one name."""
-    given = tuple(dict.fromkeys(item.resolve() if isinstance(item, Path) else item for item in given))
+    given = tuple(
+        dict.fromkeys(Path(os.path.realpath(item)) if isinstance(item, Path) else item for item in given)
+    )
     own = [_file(item) for item in given if isinstance(item, Path)]
     modules = [*_folder("strategies"), *_folder("tasks"), *_entry_points(), *own]
     tasks = _collect(modules, Task)
@@ -307,7 +311,7 @@ def _entry_points() -> Iterator[ModuleType]:
         for entry in every.select(group=group):
             where = f"{entry.dist.name if entry.dist else 'unknown'}: {entry.value}"
             try:
-                with contained("its import"):
+                with contained("its import"), redirect_stdout(sys.stderr):
                     module = importlib.import_module(entry.module)
             except Exception as error:
                 raise BenchError(
@@ -331,7 +335,7 @@ def _file(path: Path) -> ModuleType:
     module = importlib.util.module_from_spec(spec)
     sys.modules[name] = module
     try:
-        with contained("its import"):
+        with contained("its import"), redirect_stdout(sys.stderr):  # stdout is the command's
             spec.loader.exec_module(module)
     except Exception as error:
         del sys.modules[name]
@@ -357,7 +361,7 @@ def _made(cls: type[T], values: Mapping[str, Any]) -> T:
         raise
     except (Exception, SystemExit, GeneratorExit) as error:
         raise BenchError(
-            f"{inspect.getfile(cls)}: {cls.__name__} cannot be made: {type(error).__name__}: {error}",
+            f"{inspect.getfile(cls)}: {cls.__name__} cannot be made: {said(error)}",
             code="plugin-raised",
         ) from error
 

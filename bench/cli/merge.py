@@ -32,11 +32,12 @@ def merge(
     from bench.planning.progress import summarise
     from bench.runs.folder import RUNS, Store, open_run
     from bench.runs.merge import merge as join
+    from bench.text import printable
 
     stores = [open_run(run) for run in runs]
     into = Store(out or RUNS / stores[0].suite())
     join(stores, into)
     note_completed(into.path, begun="")
-    print(summarise(into).text())
+    print(f"{summarise(into).text()}\n")
     more = f"python -m bench table {shlex.quote(str(into.path))} --format md"
-    print(f"\nrecords and predictions: {into.path}/   next: {more}")
+    print(printable(f"records and predictions: {into.path}/   next: {more}"))

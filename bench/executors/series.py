@@ -10,6 +10,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from functools import partial
 
+import torch
+
 from bench.contracts import BenchError, Cell
 from bench.engine.attempt import Attempt, attempt
 from bench.engine.compiling import missing_compiler
@@ -26,6 +28,14 @@ from bench.registry import Registry
 from bench.runs import load
 from bench.runs.listeners import Listener
 from bench.runs.record import Load, Record
+
+
+def _reset_torch() -> None:
+    """Undo what a plug-in may have set for the whole process: its cell would train otherwise than its record says,
+    and so would every cell after it."""
+    torch.set_default_dtype(torch.float32)
+    torch.set_default_device(None)
+    torch.set_grad_enabled(True)
 
 
 class Series:
@@ -65,6 +75,7 @@ class Series:
     ) -> Iterator[Record]:
         """Run one cell, or several seeds of one that train together, and save each; one that cannot be run gives a
         record that says why. BenchError where the run folder cannot be written."""
+        _reset_torch()
         if self._work.options.deterministic:
             adaptations = (*adaptations, "deterministic kernels")
         if self._work.options.compiled:

@@ -122,7 +122,7 @@ class Machine(Frozen):
 
     device: str  # "cpu" or the GPU's name
     dtype: str
-    threads: int
+    threads: Count
     processor: str
     system: str
     versions: dict[str, str] = Field(default_factory=dict)
@@ -138,7 +138,7 @@ class Data(Frozen):
     """What a cell was trained and scored on."""
 
     fingerprint: str  # of all rows used, in order
-    task_version: int
+    task_version: Count
     sizes: dict[str, Count] = Field(default_factory=dict)  # examples a split
     labels: tuple[str, ...] = ()
     truncated: Share = 0.0  # share of training sequences cut at max_length
@@ -229,9 +229,16 @@ class Record(Frozen):
     @model_validator(mode="after")
     def _possible_scores(self) -> Record:
         kinds = {metric.name: metric.kind for metric in self.metrics}
+        if len(kinds) < len(self.metrics):
+            raise ValueError("two of its metrics have one name")
         everywhere = [*self.scores.values(), self.data.majority if self.data else {}]
-        for name, score in ((name, score) for found in everywhere for name, score in found.items()):
-            low, high = LIMITS.get(kinds.get(name, ""), (0.0, 1.0))
+        found = [(name, score) for scores in everywhere for name, score in scores.items()]
+        on_the_way = [point.score for point in self.curve]
+        on_the_way += [trial.score for trial in self.trials if trial.score is not None]
+        found += [(self.headline, score) for score in on_the_way]
+        for name, score in found:
+            kind = kinds.get(name, "")
+            low, high = LIMITS.get(kind, (0.0 if kind or name != self.headline else -1.0, 1.0))
             if not low - 1e-9 <= score <= high + 1e-9:
                 raise ValueError(f"{name} is {score}, which is not within {low:g} and {high:g}")
         return self

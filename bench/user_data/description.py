@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+import os
 import re
 import unicodedata
 from collections.abc import Mapping
@@ -214,7 +215,7 @@ def placed(path: str, folder: Path) -> str:
     owner = re.fullmatch(r"([A-Za-z0-9][\w.-]*)/[\w.-]+", path, flags=re.ASCII)
     if not path or (owner and not here.exists() and not (folder / owner[1]).exists() and not _is_file(path)):
         return path
-    return str(here.resolve())
+    return os.path.realpath(here)  # unlike Path.resolve, without an error for a link to itself
 
 
 def _expanded(path: str) -> Path:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -79,12 +80,12 @@ def test_options_of_a_strategy_may_be_lists_and_tables(
     more = ("--plugin", toy_plugin, "--seeds", 1, "--executor", "inline", "--device", "cpu")
     suite = write(tmp_path / "suite.toml", f"[recipe]\nepochs = 1\n{text}")
     assert program("plan", suite, "--plugin", toy_plugin).code == 0
-    for _ in range(2):  # the second time the finished cell is found again
-        outcome = program("run", suite, "--out", tmp_path / "mine", *more)
-        assert outcome.code == 0, outcome.err
+    assert program("run", suite, "--out", tmp_path / "mine", *more).code == 0
+    again = program("run", suite, "--out", tmp_path / "mine", *more)
+    assert again.code == 0
+    assert "1 finished before" in again.err
     (record,) = Store(tmp_path / "mine").records()
     assert dict(record.cell.options)["rank_pattern"] == {"attention": 4}
-    assert "1 finished before" in outcome.err
 
 
 @pytest.mark.parametrize(
@@ -110,6 +111,67 @@ def test_a_strategy_that_has_no_digest(
     outcome = program("run", suite, "--plugin", plugin, "--plugin", toy_plugin)
     outcome.is_one_line()
     assert said in outcome.err
+
+
+def test_a_link_to_itself_is_no_file(program: Program, tmp_path: Path) -> None:
+    (tmp_path / "loop.py").symlink_to(tmp_path / "loop.py")
+    (tmp_path / "loop.csv").symlink_to(tmp_path / "loop.csv")
+    program("list", "--plugin", "loop.py").is_one_line()
+    program("plan", "--data", "loop.csv").is_one_line()
+    program("merge", "loop.py").is_one_line()
+
+
+def test_what_a_plug_in_prints_is_no_part_of_the_output(program: Program, tmp_path: Path) -> None:
+    plugin = write(tmp_path / "loud.py", "print('hello')\n")
+    outcome = program("list", "strategies", "--json", "--plugin", plugin)
+    assert "strategies" in json.loads(outcome.out)
+    assert outcome.err == "hello\n"
+
+
+GLOBAL = """
+import torch
+from dataclasses import dataclass
+from bench.contracts import Phase, Strategy
+
+@dataclass(frozen=True)
+class Mine(Strategy):
+    name = "mine"
+    summary = "changes what all cells share"
+
+    def phases(self, depth):
+        return (Phase(1.0, (("*", 1e-3),)),)
+
+    def adapt(self, encoder):
+        AFTER
+"""
+
+
+@pytest.mark.parametrize("state", ["set_default_dtype(torch.float64)", "set_grad_enabled(False)"])
+def test_a_plug_in_changes_no_other_cell(
+    program: Program, tmp_path: Path, tiny_encoder: Path, toy_plugin: Path, state: str
+) -> None:
+    """At its import, or in its own cell, which runs before that of `full`."""
+    import torch
+
+    grid = GRID.replace("BACKBONE", str(tiny_encoder)).replace('["mine"]', '["mine", "full"]')
+    suite = write(tmp_path / "suite.toml", f"[recipe]\nepochs = 1\n{grid}")
+    more = ("--plugin", toy_plugin, "--seeds", 1, "--executor", "inline", "--device", "cpu")
+    scores = {}
+    try:
+        for when, text in {
+            "never": GLOBAL.replace("AFTER", "pass"),
+            "import": f"{GLOBAL.replace('AFTER', 'pass')}\ntorch.{state}\n",
+            "cell": GLOBAL.replace("AFTER", f"torch.{state}"),
+        }.items():
+            plugin = write(tmp_path / f"{when}.py", text)
+            program("run", suite, "--plugin", plugin, "--out", tmp_path / when, *more)
+            records = {record.cell.strategy: record for record in Store(tmp_path / when).records()}
+            assert records["full"].status == "done", records["full"].reason
+            scores[when] = records["full"].scores
+    finally:
+        torch.set_default_dtype(torch.float32)
+        torch.set_grad_enabled(True)
+    assert scores["never"] == scores["import"] == scores["cell"]
 
 
 @pytest.mark.parametrize("data", ["~nosuch-user/rows.csv", "rows\0.csv"])

@@ -254,6 +254,8 @@ def test_an_option_as_a_revision_writes_nothing(program: Program, run_folder: St
         ("Phase(1.0)", 'Phase(1.0, patience="1")'),
         ("Phase(1.0)", 'Phase(1.0, solver="sgd")'),
         ("return (Phase(1.0),)", "raise SystemExit(0)"),
+        ("return (Phase(1.0),)", "raise type('E', (Exception,), {'__str__': lambda self: 1 / 0})"),
+        ("return (Phase(1.0),)", "raise type('E', (ValueError,), {'__str__': lambda self: 1 / 0})"),
         ("\n@dataclass", "\nraise SystemExit(0)\n@dataclass"),
         ("\n@dataclass", "\nraise BaseException('x')\n@dataclass"),
         ("\n@dataclass", "\nraise GeneratorExit\n@dataclass"),

@@ -167,7 +167,15 @@ def _numeric(columns: Columns, name: str) -> np.ndarray:
         raise BenchError(
             f"the predictions have no column '{name}' (columns: {', '.join(columns)})", code="no-column"
         )
-    return np.asarray(columns[name], dtype=np.float64)
+    try:
+        values = np.asarray(columns[name], dtype=np.float64)
+    except (ValueError, TypeError) as error:
+        raise BenchError(f"column '{name}' of the predictions holds no numbers", code="no-numbers") from error
+    if not np.isfinite(values).all():
+        raise BenchError(
+            f"column '{name}' of the predictions has a value that is not finite", code="no-numbers"
+        )
+    return values
 
 
 def _label_ratios(metric: Metric, columns: Columns) -> Ratios:
@@ -193,7 +201,10 @@ def _indicators(values: Sequence[str], labels: Sequence[str]) -> np.ndarray:
 def _set_ratios(columns: Columns) -> Ratios:
     """F1 by label of sets of labels, which are written as JSON lists."""
     read = lru_cache(maxsize=None)(lambda text: frozenset(json.loads(text)))
-    gold, said = ([read(str(text)) for text in columns[name]] for name in ("reference", "prediction"))
+    try:
+        gold, said = ([read(str(text)) for text in columns[name]] for name in ("reference", "prediction"))
+    except (ValueError, TypeError, RecursionError) as error:
+        raise BenchError("the predictions hold no sets of labels", code="no-sets") from error
     place = {label: number for number, label in enumerate(sorted(frozenset().union(*gold, *said)))}
     found = [np.zeros((len(gold), max(len(place), 1))) for _ in range(2)]
     for matrix, sets in zip(found, (gold, said), strict=True):

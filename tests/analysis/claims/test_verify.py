@@ -171,7 +171,7 @@ def test_the_report_has_each_task_then_all_then_the_count():
     assert lines[2] == "  a run"
     assert lines[3].startswith("    a minilm: confirmed: +")
     assert lines[7].startswith("    over tasks: confirmed: +")
-    assert "1 claims: 1 confirmed, 0 contradicted, 0 tasks disagree, 0 undecided, 0 not testable." in text
+    assert "1 claim: 1 confirmed, 0 contradicted, 0 tasks disagree, 0 undecided, 0 not testable." in text
 
 
 def test_a_finding_is_json_with_its_tasks_and_conditions():

@@ -326,7 +326,7 @@ def test_a_time_that_was_measured_once_gets_no_verdict():
 
     found = compare(prefixed(1.0), prefixed(3.0), CompareOptions(fail_on=("time",)))
     assert found.exit_code == 0
-    assert "No verdict on the time of 1 cells: it was measured once in one of the runs." in found.notes
+    assert "No verdict on the time of 1 cell: it was measured once in one of the runs." in found.notes
 
 
 def test_a_little_slower_is_noise():
