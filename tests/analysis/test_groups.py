@@ -46,7 +46,7 @@ def scored(value: float, kind: str = "mean", majority: float = 0.0, **changes: A
     given = {
         "data": data,
         "headline": "m",
-        "metrics": (Metric("m", kind, ("x",)),),
+        "metrics": (Metric("m", kind, ("x", "y") if kind == "pearson" else ("x",)),),
         "scores": {"test": {"m": value}},
     }
     return make_record(**{**given, **changes})

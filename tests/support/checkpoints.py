@@ -384,7 +384,7 @@ REFUSED: dict[str, tuple[Way, str, str]] = {
     "padding behind the table": (padded_behind_the_table, "wrong-tokenizer", "resize_token_embeddings"),
     "repository of the cache": (partial(as_in_the_cache, snapshot=False), "no-safetensors", "snapshots"),
     "output of a Trainer": (trainer_output, "no-safetensors", "checkpoint-500"),
-    "a shard is missing": (lacking_a_shard, "cannot-load-backbone", "safetensors"),
+    "a shard is missing": (lacking_a_shard, "wrong-index", "safetensors"),
     "compiled": (compiled, "wrong-weights", "_orig_mod"),
     "renamed": (renamed, "cannot-load-backbone", "model.safetensors"),
     "bitsandbytes": (
