@@ -60,6 +60,10 @@ class Layout:
 
     def records(self) -> Iterator[tuple[int, list[str], list[str]]]:
         """The rows that are not blank: their first line's number, their cells, and their lines. BenchError."""
+        return (found for found in self.all_records() if any(cell.strip() for cell in found[1]))
+
+    def all_records(self) -> Iterator[tuple[int, list[str], list[str]]]:
+        """As `records`, with the rows that are blank."""
         csv.field_size_limit(2**30)
         held: list[str] = []
 
@@ -82,8 +86,7 @@ class Layout:
         try:
             for cells in rows:
                 first, number = number + 1, number + len(held)
-                if any(cell.strip() for cell in cells):
-                    yield first, cells, held.copy()
+                yield first, cells, held.copy()
                 held.clear()
         except csv.Error as error:
             raise MalformedRows(self.path, number + 1, str(error)) from error
@@ -110,16 +113,23 @@ def layout_of(path: Path, encoding: Encoding) -> tuple[Layout, list[str]]:
         usual = "\t" if path.name.lower().removesuffix(".gz").endswith((".tsv", ".tab")) else ","
         if delimiter != usual and delimiter in start[skip]:
             notes.append(f"columns are separated by {NAMES.get(delimiter, repr(delimiter))}")
-    lines = start[skip + 1 : -1]
-    blank = sum(not line.strip() for line in lines)
-    if 1 < blank < DIVIDING * len(lines):
-        notes.append(
-            "look: blank lines divide the rows: if these are the words and tags of sentences, say --adapter ner"
-        )
     layout = Layout(path, encoding, delimiter, skip, blanks=_blanks_before_quotes(start[skip:], delimiter))
     if layout.blanks:
         notes.append("blanks stand between separators and quotation marks: they are no part of a cell")
-    return _with_quotes_as_text(layout, notes)
+    layout, notes = _with_quotes_as_text(layout, notes)
+    if _is_divided(layout):
+        notes.append(
+            "look: blank lines divide the rows: if these are the words and tags of sentences, say --adapter ner"
+        )
+    return layout, notes
+
+
+def _is_divided(layout: Layout) -> bool:
+    """Whether blank lines stand between some of the first rows: not within quoted texts, nor at the end."""
+    blank = [not "".join(lines).strip() for _, _, lines in itertools.islice(layout.all_records(), 1, PEEK)]
+    while blank and blank[-1]:
+        blank.pop()
+    return 1 < sum(blank) < DIVIDING * len(blank)
 
 
 def _blanks_before_quotes(lines: Sequence[str], delimiter: str) -> bool:

@@ -257,14 +257,14 @@ def _joined(rows: Sequence[Sequence[str]], delimiter: str) -> bool:
     the columns whose values repeat, as labels do, each has a value of other rows."""
     width = len(rows[0]) if rows else 0
     alone = [row for row in rows[1:] if len(row) == width and not any("\n" in c or "\r" in c for c in row)]
-    counts = [Counter(cells) for cells in zip(*alone, strict=True)]
-    repeated = [n for n, found in enumerate(counts) if found.total() >= 2 * len(found)]
+    counts = [Counter(filter(None, map(str.strip, cells))) for cells in zip(*alone, strict=True)]
+    repeated = [n for n, found in enumerate(counts) if found.total() >= max(1, 2 * len(found))]
     for row in rows[1:]:
         if not any("\n" in cell or "\r" in cell for cell in row):
             continue
         lines = [line.split(delimiter) for line in re.split(r"\r\n|\r|\n", delimiter.join(row))]
         if all(len(line) == width for line in lines) and any(
-            all(line[n] in counts[n] for line in lines) for n in repeated
+            all(line[n].strip() in counts[n] for line in lines) for n in repeated
         ):
             return True
     return False
