@@ -211,3 +211,36 @@ def test_a_blank_line_makes_no_sentences_of_lists(tmp_path: Path) -> None:
     rows.insert(19, "")
     table = "\n".join(["words\ttags", *rows]) + "\n\n\n"
     assert len(all_rows(opened(written(table, tmp_path, "a.tsv"), adapter="ner"))) == 30
+
+
+HALF = "\ud83d"
+
+
+def spanned(text: str, start: int, end: int) -> dict[str, Any]:
+    return {"text": text, "entities": [[start, end, "X"]]}
+
+
+def test_half_a_character_in_a_text_with_spans_costs_no_other_row(tmp_path: Path) -> None:
+    rows = [spanned(text, 0, 4) for text in TEXTS[:30]]
+    rows += [spanned(f"café {HALF} Rome {n}", 7, 11) for n in range(2)]
+    path = written("\n".join(map(json.dumps, rows)), tmp_path, "a.jsonl")
+    found = opened(path, adapter="ner")
+    assert len(all_rows(found)) == 30
+    assert said(found, "lone surrogate")
+
+
+def test_an_end_beyond_a_text_is_broken_in_every_unit(tmp_path: Path) -> None:
+    rows = [spanned(f"\U0001f600 Rome {n:02}", 3, 7) for n in range(40)]
+    rows[5]["entities"][0][1] = 99
+    found = opened(written("\n".join(map(json.dumps, rows)), tmp_path, "a.jsonl"), adapter="ner")
+    assert len(all_rows(found)) == 39
+    assert said(found, "units of UTF-16")
+    assert said(found, "1 row is left out, because a span is not where its text is")
+
+
+def test_places_of_a_long_text_are_counted_once() -> None:
+    from bench.user_data.span_units import unit_of
+
+    text = "\U0001f600 Rome, " * 20_000
+    spans = [(9 * n + 3, 9 * n + 7, "Rome") for n in range(20_000)]
+    assert unit_of([(text, spans, [])]) == "utf-16-le"
