@@ -160,3 +160,13 @@ def test_a_text_that_a_comma_cuts_is_refused_where_the_names_end_in_separators(t
     assert "row 41" in refused(
         written("text,label,,\n" + rows("x").partition("\n")[2] + line, tmp_path), "text"
     )
+
+
+def test_rows_within_quotes_are_known_by_their_scores(tmp_path: Path) -> None:
+    scored = [f"{text},{n / 7:.3f}" for n, text in enumerate(PLAIN)]
+    scored[5] = f'"{scored[5]}'
+    scored[8] = f'{PLAIN[8]}",1.142'
+    path = written("text,score\n" + "\n".join(scored) + "\n", tmp_path)
+    trained = [row.text for row in all_rows(opened(path, text="text", label="score"))]
+    assert texts(path, "text") == trained
+    assert len(trained) == 40

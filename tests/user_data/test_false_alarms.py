@@ -244,3 +244,28 @@ def test_places_of_a_long_text_are_counted_once() -> None:
     text = "\U0001f600 Rome, " * 20_000
     spans = [(9 * n + 3, 9 * n + 7, "Rome") for n in range(20_000)]
     assert unit_of([(text, spans, [])]) == "utf-16-le"
+
+
+def test_the_line_that_names_the_columns_is_no_tag(tmp_path: Path) -> None:
+    """Few rows: one value that is no tag would be more than the share of them that may be none."""
+    lines = [
+        "word chunk ner",
+        *(f"w{n} {'B-NP' if n % 2 else 'O'} {'B-X' if n % 3 else 'O'}" for n in range(60)),
+    ]
+    sentences = "\n".join(f"{line}\n" if n and not n % 3 else line for n, line in enumerate(lines))
+    found = opened(written(sentences, tmp_path, "a.conll"))
+    assert said(found, "column 2 holds tags, too (B-NP)")
+
+
+def test_answers_of_three_kinds_are_listed_with_one_and(tmp_path: Path) -> None:
+    exported = [
+        task(
+            n,
+            result("labels", "a", {"start": 0, "end": 4, "labels": ["X"]}),
+            result("choices", "b", {"choices": ["yes"]}),
+            result("number", "c", {"number": 3}),
+        )
+        for n in range(32)
+    ]
+    found = opened(written(json.dumps(exported), tmp_path, "a.json"), adapter="ner")
+    assert said(found, "the text, the choices, the spans and the number are read")

@@ -22,6 +22,7 @@ SEPARATORS = ",;\t|"
 PEEK = 500  # lines from which the separator is guessed
 RARE = 0.1  # cells per row that start with a quotation mark, where it hardly quotes
 BEYOND = 0.1  # share of rows with values beyond the columns with names, up to which these are no remarks
+NUMBER = re.compile(r"[-+\u2212]?(\d+[.,]?\d*|[.,]\d+)(e[-+]?\d+)?", re.ASCII | re.IGNORECASE)
 RULE = re.compile(r":?-{2,}:?|:-:?|-:|-+(\+-+)+")
 GZIP = b"\x1f\x8b"
 MARKS = (
@@ -316,7 +317,8 @@ def _escaped(text: str, delimiter: str) -> str:
 
 def _joined(rows: Sequence[Sequence[str]], delimiter: str) -> bool:
     """Whether a quoted text of several lines is made of rows: each line has a cell for every column, and in one of
-    the columns whose values repeat, as labels do, each has a value of other rows."""
+    the columns whose values repeat, as labels do, each has a value of other rows; or a number, where all others of
+    the column are numbers, and some have fractions."""
     width = len(rows[0]) if rows else 0
     broken = [row for row in rows[1:] if _is_broken(row)]
     if not broken:
@@ -327,10 +329,19 @@ def _joined(rows: Sequence[Sequence[str]], delimiter: str) -> bool:
             for found, cell in zip(counts, row, strict=True):
                 found.update([cell.strip()] if cell.strip() else ())
     repeated = [n for n, found in enumerate(counts) if found.total() >= max(1, 2 * len(found))]
+    scores = [
+        n
+        for n, found in enumerate(counts)
+        if n not in repeated and all(map(NUMBER.fullmatch, found)) and re.search("[.,]", "".join(found))
+    ]
     for row in broken:
         lines = [line.split(delimiter) for line in re.split(r"\r\n|\r|\n", delimiter.join(row))]
         if all(len(line) == width for line in lines) and any(
             all(line[n].strip() in counts[n] for line in lines) for n in repeated
+        ):
+            return True
+        if all(len(line) == width for line in lines) and any(
+            all(NUMBER.fullmatch(line[n].strip()) for line in lines) for n in scores
         ):
             return True
     return False
