@@ -79,7 +79,7 @@ OPTIONS: dict[str, tuple[Any, Any]] = {
             bool,
             typer.Option(
                 "--drop-duplicates",
-                help="Leave training rows out that are also in the test file.",
+                help="Leave out training rows that a held-out file has, and rows whose --group it has.",
                 rich_help_panel=PANEL,
             ),
         ],

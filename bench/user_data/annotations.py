@@ -7,11 +7,14 @@ from dataclasses import replace
 from typing import Any
 
 from bench.user_data.column_names import by_name
-from bench.user_data.columns import TEXTS
+from bench.user_data.columns import TEXTS, are_no_text, mean_length
 from bench.user_data.label_studio import tasks_of
 from bench.user_data.prodigy import decided
 from bench.user_data.spans import with_words
 from bench.user_data.tables import RawRow, RawTable
+
+SAID = ("label", "labels", "ner", "entities", "spans", "cats")
+"""Columns of what annotators say of the texts in `data`."""
 
 
 def plain_table(table: RawTable, given: Mapping[str, str], adapter: str) -> RawTable:
@@ -24,9 +27,16 @@ def plain_table(table: RawTable, given: Mapping[str, str], adapter: str) -> RawT
 
 
 def _with_text(table: RawTable, given: Mapping[str, str]) -> RawTable:
-    """The table with its column `data`, as doccano and flair name texts, as `text`, where no other is named so."""
-    rows = table.peek() if "data" in table.columns and not by_name(table.columns, TEXTS) else []
-    if not rows or "data" in given.values() or not all(isinstance(row.get("data"), str) for row in rows):
+    """The table with its column `data`, as doccano and flair name texts, as `text`, where no other is named so. In
+    other languages the name means a date: no column is as long as that of the texts."""
+    if "data" not in table.columns or by_name(table.columns, TEXTS) or {"text", "words"} & set(given):
+        return table
+    others = [c for c in table.columns if c != "data" and c.lower() not in SAID]
+    rows = table.peek() if "data" not in given.values() and len(others) < len(table.columns) - 1 else []
+    values = [row.get("data") for row in rows]
+    if not rows or not all(isinstance(value, str) for value in values) or are_no_text(values):
+        return table
+    if any(mean_length([row.get(c) for row in rows]) >= mean_length(values) for c in others):
         return table
 
     def read() -> Iterator[RawRow]:

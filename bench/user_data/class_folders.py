@@ -11,13 +11,14 @@ from bench.contracts import BenchError
 from bench.text import counted
 from bench.user_data.encodings import Encoding, encodings_of, notes_of
 from bench.user_data.folders import NAMES, SPLITS
+from bench.user_data.folders import SUFFIXES as READ
 from bench.user_data.tables import RawRow, RawTable
 from bench.user_data.text_files import lines_of
 
 SUFFIXES = (".txt", "")
 FEWEST = 2  # classes
 UNLABELLED = ("unsup", "unlabeled", "unlabelled")
-TABLES = (".parquet", ".csv", ".tsv", ".jsonl", ".json", ".ndjson", ".conll", ".gz")
+TABLES = (*(suffix for suffix in READ if suffix not in SUFFIXES), ".gz")
 
 
 def class_tables(folder: Path, encoding: str) -> dict[str, RawTable]:
@@ -63,8 +64,13 @@ def _files(folder: Path) -> dict[str, list[Path]]:
         if files and path.name.lower() not in UNLABELLED:
             found[path.name] = files
     texts = [file for files in found.values() for file in files]
-    parts = sum(re.split(r"[^a-z]", file.name.lower())[0] in NAMES for file in texts)
+    parts = sum(_names_part(file.stem.lower()) for file in texts)
     return found if len(found) >= FEWEST and parts < len(texts) / 2 else {}
+
+
+def _names_part(stem: str) -> bool:
+    """Whether a file is named like a split, as `train_text`; one with a number, as `test_1`, is one of many."""
+    return re.split(r"[^a-z]", stem)[0] in NAMES and not re.search(r"\d", stem)
 
 
 def _table(split: str, files: dict[str, list[Path]], encodings: Mapping[Path, Encoding]) -> RawTable:

@@ -12,6 +12,7 @@ from functools import lru_cache
 from bench.user_data.labels import as_number
 
 MOST = 1_000  # distinct values that are remembered; beyond them a column holds no labels
+CLASSES = 50  # distinct values above which those that repeat may be short texts
 DIGITS = 30  # characters of a number
 FIRST = frozenset("+-.,0123456789\u2212")  # what it starts with
 LONGEST = 200  # characters of a cell above which it is no label
@@ -31,7 +32,7 @@ class ColumnValues:
         cell = cell.strip()
         if len(cell) > LONGEST:
             self.texts += 1
-        elif len(self.counts) <= MOST and not self.texts:
+        elif cell and len(self.counts) <= MOST and not self.texts:
             self.counts[cell] += 1
         if cell:
             checked = self.filled - self.numbers < 2  # with two others nothing depends on it
@@ -42,9 +43,14 @@ class ColumnValues:
 
     @property
     def repeats(self) -> bool:
-        """Whether values come twice on average, as those of a label do."""
+        """Whether values come twice on average, as those of a label do; blank cells are no value."""
         few = not self.texts and len(self.counts) <= MOST
-        return few and self.counts.total() >= 2 * len(self.counts)
+        return few and self.counts.total() >= max(1, 2 * len(self.counts))
+
+    @property
+    def is_few(self) -> bool:
+        """Whether the values that repeat are few, as classes are."""
+        return self.repeats and len(self.counts) <= CLASSES
 
     @property
     def scores(self) -> bool:
@@ -59,7 +65,7 @@ class ColumnValues:
 
 
 def is_number(cell: str) -> bool:
-    """Whether a cell is a number with a decimal point or comma."""
+    """Whether a cell is a number, with or without a decimal point or comma."""
     if len(cell) > DIGITS or cell[:1] not in FIRST:
         return False
     return (cell.isdecimal() and cell.isascii()) or _is_number(cell)

@@ -55,6 +55,9 @@ ROLES: dict[str, dict[str, tuple[str, ...]]] = {
 ROLES["unanswerable"] = ROLES["qa"]
 """The roles that an adapter needs, each with its usual column names, likeliest first."""
 
+LABELS = ROLES["classification"]["label"]
+"""Names of columns that are never guessed to hold the texts, long as the names of classes may be."""
+
 TEXT_ADAPTERS = ("classification", "sentiment", "regression", "multilabel")
 """The adapters of a text, or of two texts (role `pair`), with what is said of it in role `label`."""
 
@@ -160,6 +163,8 @@ def _guess(table: RawTable, adapter: str, chosen: dict[str, str]) -> list[str]:
     for role, names in ROLES[adapter].items():
         if role not in chosen:
             free = [column for column in table.columns if column not in chosen.values()]
+            if role == "text" and "label" not in chosen and adapter in TEXT_ADAPTERS:
+                free = [column for column in free if column.lower() not in LABELS]
             if role == "text" and "pair" not in chosen and (both := pair_of(table)):
                 chosen["text"], chosen["pair"] = both
                 guessed.append(f"two texts a row, '{both[0]}' and '{both[1]}'; --text alone reads one")
@@ -209,6 +214,11 @@ def _are(values: Sequence[Any], pattern: re.Pattern[str]) -> bool:
     return bool(found) and alike >= NEARLY_ALL * len(found)
 
 
+def are_no_text(values: Sequence[Any]) -> bool:
+    """Whether nearly all values are numbers, dates or addresses."""
+    return _are(values, NO_TEXT)
+
+
 def _names_parts(table: RawTable, column: str) -> bool:
     """Whether a column holds the names of splits alone, two at least."""
     found = {str(row.get(column)).lower() for row in table.peek()}
@@ -230,7 +240,7 @@ def _by_content(rows: Sequence[RawRow], columns: Sequence[str], role: str) -> st
     """For a text the column with by far the longest values; for a label the only one with few different values."""
     values = {column: [row.get(column) for row in rows] for column in columns}
     if role == "text":
-        lengths = sorted(((_mean_length(found), column) for column, found in values.items()), reverse=True)
+        lengths = sorted(((mean_length(found), column) for column, found in values.items()), reverse=True)
         if lengths and lengths[0][0] >= 12 and (len(lengths) == 1 or lengths[0][0] > 2 * lengths[1][0]):
             return lengths[0][1]
     if role == "label":
@@ -244,6 +254,6 @@ def _by_content(rows: Sequence[RawRow], columns: Sequence[str], role: str) -> st
     return None
 
 
-def _mean_length(values: Sequence[Any]) -> float:
+def mean_length(values: Sequence[Any]) -> float:
     lengths = [len(value) for value in values if isinstance(value, str)]
     return sum(lengths) / len(values) if values else 0.0

@@ -39,9 +39,10 @@ def other_tags(columns: Columns) -> list[str]:
     """A note on other columns that hold tags, such as those of chunks, or of entities within others."""
     places = [place for place in range(columns.width) if place not in (columns.word, columns.tag)]
     counts: dict[int, Counter[str]] = {place: Counter() for place in places}
-    for line in itertools.islice(lines_of(columns.path, columns.encoding), PEEK) if places else ():
+    lines = itertools.islice(lines_of(columns.path, columns.encoding), PEEK) if places else ()
+    for number, line in enumerate(lines, 1):
         fields = columns.cut(line)
-        if len(fields) == columns.width and not line.startswith(("#", DOCUMENT)):
+        if number != columns.header and len(fields) == columns.width and not line.startswith(("#", DOCUMENT)):
             for place in places:
                 counts[place][fields[place]] += 1
     notes = []

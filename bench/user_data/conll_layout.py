@@ -128,14 +128,18 @@ def looks_tagged(path: Path, encoding: Encoding) -> bool:
 
 
 def is_divided(path: Path, encoding: Encoding) -> bool:
-    """Whether nearly all lines of a file have the same columns, and blank lines stand between some of them."""
+    """Whether nearly all lines of a file have the same columns, and several blank lines stand between them, none of
+    which is the end of the file. Lists in cells are whole sentences, which no blank lines divide."""
     lines = list(itertools.islice(lines_of(path, encoding), PEEK))
+    while lines and not lines[-1].strip():
+        lines.pop()
     rows = [line for line in lines if line.strip() and not line.startswith(("#", DOCUMENT))]
     tabs = sum("\t" in line for line in rows) > len(rows) / 2
     widths = Counter(len(line.split("\t") if tabs else words_of(line)) for line in rows)
     width, count = widths.most_common(1)[0] if widths else (1, 0)
-    blank = sum(not line.strip() for line in lines[1:-1])
-    return blank > 0 and width > 1 and count >= 0.9 * len(rows)
+    blank = sum(not line.strip() for line in lines[1:])
+    lists = any(cell.lstrip(' "').startswith("[") for row in rows[1:2] for cell in row.split("\t"))
+    return blank > 1 and width > 1 and count >= 0.9 * len(rows) and not lists
 
 
 def _column_count(path: Path, encoding: Encoding) -> Columns:

@@ -43,7 +43,8 @@ class UserData:
 
     data: a file, a folder in the hub's layout, or a hub name; without the other two it is cut into training,
     validation and test rows. columns: (role, column) pairs; what is missing is guessed. adapter: '' to guess.
-    drop_duplicates: drop training rows that are also in the test file, instead of refusing them.
+    drop_duplicates: leave out training rows that a held-out file has, and rows whose group it has, instead of
+    refusing them.
     encoding: of text files, '' to guess. label_names: the names of labels or tags that are numbers, from 0.
     label_separator: what separates several labels in a cell. label_columns: columns of 0 and 1, one a label.
     rows: a digest of all rows, '' until they were read: other rows are another task. sizes: training, validation

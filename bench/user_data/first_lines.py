@@ -64,18 +64,20 @@ def has_row_names(layout: Layout, header: Sequence[str]) -> bool:
 
 def is_row(header: Sequence[str], values: Sequence[ColumnValues]) -> bool:
     """Whether the first line looks like a row: a cell is as long as a text, a class of its column, or a number
-    with a fraction as all others of its column. Columns that count from 0 are those of a frame without names.
-    values: of the other lines, by column."""
+    with a fraction as all others of its column. A text may be the name of its column: a line that names two
+    columns as usual, or has a cell that is none of the few classes of its column, is no row. Columns that count
+    from 0 are those of a frame without names. values: of the other lines, by column."""
     named = [name for name in header if name]
     if len(named) > 1 and named == [str(number) for number in range(len(named))]:
         return False
-    if any(
-        column.repeats and column.counts[name] > 1
-        for name, column in zip(header, values, strict=True)
-        if name
-    ):
+    known = len(KNOWN & {name.casefold() for name in named})
+    repeating = [
+        (name, column) for name, column in zip(header, values, strict=True) if name and column.repeats
+    ]
+    among = any(column.counts[name] > 1 for name, column in repeating)
+    if among and known < 2 and all(name in column.counts for name, column in repeating if column.is_few):
         return True
-    if KNOWN & {name.casefold() for name in named}:
+    if known:
         return False
     return any(
         len(name) > LONGEST or (column.scores and FRACTION.fullmatch(name))

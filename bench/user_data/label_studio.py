@@ -27,10 +27,12 @@ def tasks_of(table: RawTable) -> RawTable:
     asked = {question: "" for question in questions if question[0] in (LABELS, *VALUES)}
     if not asked:
         return table
-    for kind, name in asked:
-        alone = sum((other == LABELS) == (kind == LABELS) for other, _ in asked) == 1
+    alone = [one for one in asked if sum((kind == LABELS) == (one[0] == LABELS) for kind, _ in asked) == 1]
+    for kind, name in sorted(asked, key=lambda one: one not in alone):
         usual = "entities" if kind == LABELS else "label"
-        asked[kind, name] = usual if alone else f"{name} ({kind})" if name in ("", "text") else name
+        taken = {"", "text", *asked.values()}
+        own = usual if (kind, name) in alone else name
+        asked[kind, name] = f"{own} ({kind})" if own in taken else own
 
     def rows() -> Iterator[RawRow]:
         for row in table.rows():
@@ -68,8 +70,8 @@ def _listed(value: Any) -> list[Any]:
 
 def _notes(table: RawTable, asked: Mapping[tuple[str, str], str]) -> list[str]:
     kinds = {kind for kind, _ in asked}
-    what = " and ".join({"labels": "spans"}.get(kind, kind) for kind in sorted(kinds))
-    notes = [f"tasks of Label Studio: the text and the {what} are read"]
+    *first, last = ["text", *({"labels": "spans"}.get(kind, kind) for kind in sorted(kinds))]
+    notes = [f"tasks of Label Studio: the {', the '.join(first)} and the {last} are read"]
     if len(asked) > 1:
         notes.append(f"annotators answered several questions: {', '.join(asked.values())}")
     several = sum(len(_annotations(row)) > 1 for row in table.rows())
@@ -99,7 +101,14 @@ def _results(row: RawRow) -> list[Mapping[str, Any]]:
     annotations = _annotations(row)
     first = annotations[0] if annotations else None
     results = first.get("result") if isinstance(first, Mapping) else None
-    return [item for item in results if isinstance(item, Mapping)] if isinstance(results, list) else []
+    found = [item for item in results if isinstance(item, Mapping)] if isinstance(results, list) else []
+    return [item for item in found if not (_kind(item) in VALUES and _is_of_region(item))]
+
+
+def _is_of_region(result: Mapping[str, Any]) -> bool:
+    """Whether it says something of a span, as a control with `perRegion` does, not of the whole text."""
+    value = result.get("value")
+    return isinstance(value, Mapping) and "start" in value
 
 
 def _kind(result: Mapping[str, Any]) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -20,12 +21,15 @@ UNTITLED = re.compile(r"article \d+")
 TRAINING = {"train": "training", "validation": "validation"}
 WAY_OUT = "scores would be too good; remove them, or give --drop-duplicates to leave them out of"
 
+NUMBERED = "; if equal numbers are different groups, prefix them with the file's name"
+
 
 def without_leaks(rows: Mapping[str, list[Any]], data: UserData, notes: list[str]) -> dict[str, list[Any]]:
     """The rows of each split without those that a held-out file has, too, or whose group it has, where leaving them
     out was asked for. notes: what was done is added. BenchError where there are some and it was not."""
     found = dict(rows)
     named = bool(dict(data.columns).get("group"))
+    found = _apart(found, notes) if named else found
     for split in ("validation", "test"):
         if split not in found:
             continue
@@ -39,10 +43,38 @@ def without_leaks(rows: Mapping[str, list[Any]], data: UserData, notes: list[str
     empty = next((split for split, left in found.items() if not left), None)
     if empty:
         raise BenchError(
-            f"leak: every {TRAINING.get(empty, empty)} row is also in another file: give rows of its own",
+            f"leak: no {TRAINING.get(empty, empty)} row is left without those whose text or group another file "
+            "has: give rows of its own",
             code="leak",
         )
     return found
+
+
+def _apart(rows: Mapping[str, list[Any]], notes: list[str]) -> dict[str, list[Any]]:
+    """The rows; groups of a held-out file that count from 0 or 1, as those of the training file do up to another
+    number, are other groups: they get the file's name."""
+    train = _counting(rows["train"])
+    anew = [split for split in rows if split != "train" and _counting(rows[split]) not in (0, train)]
+    if not train or not anew:
+        return dict(rows)
+    notes.append(
+        "look: groups are numbered anew in each file: they are read as different groups; if they are the same, "
+        "give them names"
+    )
+    return {
+        split: [replace(row, group=f"{split}: {row.group}" if row.group else "") for row in found]
+        if split in anew
+        else found
+        for split, found in rows.items()
+    }
+
+
+def _counting(rows: Sequence[Any]) -> int:
+    """The number of groups, where they are numbers that count from 0 or 1 row by row; else 0."""
+    groups = list(dict.fromkeys(row.group for row in rows if row.group))
+    changes = sum(a.group != b.group for a, b in itertools.pairwise(row for row in rows if row.group))
+    counts = any(groups == [str(start + n) for n in range(len(groups))] for start in (0, 1))
+    return len(groups) if counts and changes == len(groups) - 1 else 0
 
 
 Part = tuple[str, Sequence[Any]]
@@ -59,12 +91,13 @@ def _without_rows(train: list[Any], other: Part, data: UserData, notes: list[str
         first = next(content(row) for row in train if content(row) in held_out)
         example = " ".join(first.split())
         raise BenchError(
-            f"leak: {shared:,} of {counted(len(train), 'training row')} are also in the {split} file (such as "
-            f"'{example[:60]}'): {WAY_OUT} training",
+            f"leak: {shared:,} of {counted(len(train), 'training row')} {_are(shared)} also in the {split} file "
+            f"(such as '{example[:60]}'): {WAY_OUT} training",
             code="leak",
         )
     if shared:
-        notes.append(f"{counted(shared, 'training row')} left out: they are also in the {split} file")
+        they = "it is" if shared == 1 else "they are"
+        notes.append(f"{counted(shared, 'training row')} left out: {they} also in the {split} file")
     return kept
 
 
@@ -77,14 +110,20 @@ def _without_groups(mine: Part, other: Part, data: UserData, notes: list[str]) -
     what = f"{TRAINING[split]} row"
     if shared and not data.drop_duplicates:
         group = next(row.group for row in rows if row.group in held_out)
+        hint = NUMBERED if group.isdecimal() else ""
         raise BenchError(
-            f"leak: {shared:,} of {counted(len(rows), what)} are of groups that the {other[0]} file has, too (such "
-            f"as '{group[:60]}'): {WAY_OUT} {TRAINING[split]}",
+            f"leak: {shared:,} of {counted(len(rows), what)} {_are(shared)} of groups that the {other[0]} file "
+            f"has, too (such as '{group[:60]}'): {WAY_OUT} {TRAINING[split]}{hint}",
             code="leak",
         )
     if shared:
-        notes.append(f"{counted(shared, what)} left out: their groups are also in the {other[0]} file")
+        groups = "its group is" if shared == 1 else "their groups are"
+        notes.append(f"{counted(shared, what)} left out: {groups} also in the {other[0]} file")
     return kept
+
+
+def _are(count: int) -> str:
+    return "is" if count == 1 else "are"
 
 
 def _renamed(train: Sequence[Any], other: Part, notes: list[str]) -> list[Any]:

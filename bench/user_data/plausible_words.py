@@ -14,6 +14,10 @@ APOSTROPHES = "’‘´`·®™-–—…"
 FEWEST = 3  # lines beyond ASCII that are well-formed UTF-8, from which that is no chance
 MIXTURE = 0.02  # and their share
 
+TOLD = re.compile(r"[\u00a0-\u017f\u2010-\u27bf\U00010000-\U0010ffff]|[^\x00-\x7f]{2}")
+"""What tells that a line is UTF-8: Latin letters and signs, or a run of any script. Else it may be a capital
+or `ß` before a sign of Windows-1252: `ß…` is U+07C5, and `É` before a no-break space is U+0260."""
+
 
 def is_plausible(text: str, bad: int) -> bool:
     """Whether a text looks like words of the Latin script: few run over several letters beyond ASCII, and those
@@ -26,10 +30,12 @@ def is_plausible(text: str, bad: int) -> bool:
 
 
 def parts_of(content: bytes) -> tuple[int, int] | None:
-    """How many lines beyond ASCII are in UTF-8 and how many in Windows-1252, where a text has both; else None."""
+    """How many lines beyond ASCII are in UTF-8 and how many in Windows-1252, where a text has both; else None.
+    Lines that may be either count as neither."""
     lines = [line for line in content.split(b"\n") if not line.isascii()]
-    others = [line for line in lines if not _is_utf_8(line)]
-    good = len(lines) - len(others)
+    read = [_as_utf_8(line) for line in lines]
+    others = [line for line, text in zip(lines, read, strict=True) if text is None]
+    good = sum(text is not None and bool(TOLD.search(text)) for text in read)
     if good < max(FEWEST, MIXTURE * len(lines)):
         return None
     rest = b"\n".join(others)
@@ -39,12 +45,11 @@ def parts_of(content: bytes) -> tuple[int, int] | None:
     return (good, len(others)) if sound else None
 
 
-def _is_utf_8(line: bytes) -> bool:
+def _as_utf_8(line: bytes) -> str | None:
     try:
-        line.decode()
+        return line.decode()
     except UnicodeDecodeError:
-        return False
-    return True
+        return None
 
 
 def _runs(text: str) -> Iterator[tuple[str, int, int]]:

@@ -134,7 +134,7 @@ def character_at(context: str, byte: int, code: str) -> int | None:
         return None
     try:
         return len(context.encode(code)[:byte].decode(code))
-    except UnicodeDecodeError:
+    except UnicodeError:  # also half a character, which has no bytes
         return None
 
 

@@ -60,6 +60,10 @@ class Layout:
 
     def records(self) -> Iterator[tuple[int, list[str], list[str]]]:
         """The rows that are not blank: their first line's number, their cells, and their lines. BenchError."""
+        return (found for found in self.all_records() if any(cell.strip() for cell in found[1]))
+
+    def all_records(self) -> Iterator[tuple[int, list[str], list[str]]]:
+        """As `records`, with the rows that are blank."""
         csv.field_size_limit(2**30)
         held: list[str] = []
 
@@ -82,8 +86,7 @@ class Layout:
         try:
             for cells in rows:
                 first, number = number + 1, number + len(held)
-                if any(cell.strip() for cell in cells):
-                    yield first, cells, held.copy()
+                yield first, cells, held.copy()
                 held.clear()
         except csv.Error as error:
             raise MalformedRows(self.path, number + 1, str(error)) from error
@@ -110,16 +113,23 @@ def layout_of(path: Path, encoding: Encoding) -> tuple[Layout, list[str]]:
         usual = "\t" if path.name.lower().removesuffix(".gz").endswith((".tsv", ".tab")) else ","
         if delimiter != usual and delimiter in start[skip]:
             notes.append(f"columns are separated by {NAMES.get(delimiter, repr(delimiter))}")
-    lines = start[skip + 1 : -1]
-    blank = sum(not line.strip() for line in lines)
-    if 1 < blank < DIVIDING * len(lines):
-        notes.append(
-            "look: blank lines divide the rows: if these are the words and tags of sentences, say --adapter ner"
-        )
     layout = Layout(path, encoding, delimiter, skip, blanks=_blanks_before_quotes(start[skip:], delimiter))
     if layout.blanks:
         notes.append("blanks stand between separators and quotation marks: they are no part of a cell")
-    return _with_quotes_as_text(layout, notes)
+    layout, notes = _with_quotes_as_text(layout, notes)
+    if _is_divided(layout):
+        notes.append(
+            "look: blank lines divide the rows: if these are the words and tags of sentences, say --adapter ner"
+        )
+    return layout, notes
+
+
+def _is_divided(layout: Layout) -> bool:
+    """Whether blank lines stand between some of the first rows: not within quoted texts, nor at the end."""
+    blank = [not "".join(lines).strip() for _, _, lines in itertools.islice(layout.all_records(), 1, PEEK)]
+    while blank and blank[-1]:
+        blank.pop()
+    return 1 < sum(blank) < DIVIDING * len(blank)
 
 
 def _blanks_before_quotes(lines: Sequence[str], delimiter: str) -> bool:
@@ -182,8 +192,7 @@ def _with_quotes_as_text(layout: Layout, notes: list[str]) -> tuple[Layout, list
     """The layout; with `\\"` for a quote inside a text where that makes it well-formed; without quoting where
     quotation marks are part of the texts: every line then has as many cells as the header, and with quoting lines
     that are rows would be swallowed, or the quoting is broken. BenchError."""
-    swallowed, reason = _misquoted_line(layout)
-    joined = 0 if swallowed else _joined_cells(layout)
+    swallowed, reason, joined = _misquoted_line(layout)
     if not swallowed and not joined:
         return layout, notes
     escaped = replace(layout, escape="\\")
@@ -211,35 +220,30 @@ def _with_quotes_as_text(layout: Layout, notes: list[str]) -> tuple[Layout, list
     raise MalformedRows(layout.path, swallowed, reason)
 
 
-def _joined_cells(layout: Layout) -> int:
-    """The line whose quotation marks make it a cell short, which it is not without them; 0 if there is none."""
-    width = 0
-    for first, cells, lines in layout.records():
-        width = width or len(cells)
-        if len(lines) == 1 and len(cells) < width == lines[0].count(layout.delimiter) + 1:
-            return first
-    return 0
-
-
-def _misquoted_line(layout: Layout) -> tuple[int, str]:
-    """The line with a quotation mark that does not quote, and the evidence; 0 if there is none."""
-    several: list[tuple[int, list[str]]] = []
+def _misquoted_line(layout: Layout) -> tuple[int, str, int]:
+    """The line with a quotation mark that does not quote, and the evidence; 0 if there is none. Then the line whose
+    quotation marks make it a cell short, which it is not without them; 0 if there is none."""
     usual: list[ColumnValues] = []
-    width = 0
+    width = joined = 0
+    several = False
     try:
         for first, cells, lines in layout.records():
             names = not width
             width = width or len(cells)
             usual = usual or [ColumnValues() for _ in range(width)]
             if len(lines) > 1:
-                several.append((first, lines))
+                several = True
+            elif len(cells) < width == lines[0].count(layout.delimiter) + 1:
+                joined = joined or first
             elif len(cells) == width and not names:
                 for column, cell in zip(usual, cells, strict=True):
                     column.add(cell)
     except MalformedRows as error:
-        return error.line, "a quoted text does not end where its cell ends"
+        return error.line, "a quoted text does not end where its cell ends", 0
     tests = [(n, test) for n, column in enumerate(usual) if (test := column.test())]
-    for first, lines in several:
+    for first, _, lines in layout.records() if several and tests else ():
+        if len(lines) == 1:
+            continue
         cells = [line.rstrip("\r\n").split(layout.delimiter) for line in lines]
         if all(len(row) == width for row in cells) and any(
             all(test(row[n]) for row in cells) for n, test in tests
@@ -247,5 +251,6 @@ def _misquoted_line(layout: Layout) -> tuple[int, str]:
             return (
                 first,
                 f"the quoted text from line {first:,} would swallow {counted(len(lines) - 1, 'row')}",
+                0,
             )
-    return 0, ""
+    return 0, "", joined

@@ -5,14 +5,14 @@ They differ where a text has an emoji (UTF-16, as in JavaScript and Java) or any
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
-
-from bench.user_data.questions import character_at
+from collections.abc import Callable, Iterable, Sequence
+from itertools import accumulate
 
 UNITS = {"utf-16-le": "units of UTF-16", "utf-8": "bytes"}
 """What is counted other than characters, by the encoding that counts it."""
 
 FITTING = 0.9  # share of the spans that must fit in another unit
+ENOUGH = 10_000  # spans that tell units apart, after which no more are looked at
 
 Placed = tuple[int, int, str]
 """The start and end of a span, and what the file says is there ('' where it says nothing)."""
@@ -24,10 +24,13 @@ def unit_of(texts: Iterable[tuple[str, Sequence[Placed], Sequence[tuple[int, int
     fits: Counter[str] = Counter()
     told: Counter[str] = Counter()
     for text, spans, words in texts:
+        if told.total() > ENOUGH:
+            break
         starts, ends = {a for a, _ in words}, {b for _, b in words}
+        places = {unit: characters_of(text, unit) for unit in UNITS}
         for start, end, written in spans:
             for unit in UNITS:
-                a, b = in_characters(text, start, unit), in_characters(text, end, unit)
+                a, b = places[unit](start), places[unit](end)
                 if (a, b) == (start, end):
                     continue
                 told[unit] += 1
@@ -42,9 +45,11 @@ def unit_of(texts: Iterable[tuple[str, Sequence[Placed], Sequence[tuple[int, int
     return ""
 
 
-def in_characters(text: str, place: int, unit: str) -> int:
-    """A place as a number of characters; -1 where it is within a character."""
+def characters_of(text: str, unit: str) -> Callable[[int], int]:
+    """What turns a place in a text into a number of characters, -1 within a character and beyond the text."""
     if not unit or text.isascii():
-        return place
-    found = character_at(text, place * (2 if unit == "utf-16-le" else 1), unit)
-    return -1 if found is None else found
+        return lambda place: place
+    size = 2 if unit == "utf-16-le" else 1
+    sizes = (len(sign.encode(unit, "surrogatepass")) // size for sign in text)
+    places = {place: number for number, place in enumerate(accumulate(sizes, initial=0))}
+    return lambda place: places.get(place, -1)

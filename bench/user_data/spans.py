@@ -15,7 +15,7 @@ from bench.text import counted
 from bench.user_data.column_names import by_name
 from bench.user_data.columns import ROLES, TEXTS
 from bench.user_data.literals import parse
-from bench.user_data.span_units import UNITS, Placed, in_characters, unit_of
+from bench.user_data.span_units import UNITS, Placed, characters_of, unit_of
 from bench.user_data.tables import RawRow, RawTable
 
 COLUMNS = ("entities", "spans", "label", "labels", "ner", "annotations", "tags")
@@ -27,10 +27,10 @@ LABEL = ("label", "labels", "type", "entity", "entity_group", "tag", "name", "cl
 WITHIN = 0.1  # share of spans that may begin or end inside a word
 
 DONE = {
-    "trimmed": "{count:,} spans begin or end with a blank: read without",
-    "widened": "{count:,} spans begin or end inside a word: the whole word is taken",
-    "overlapping": "{count:,} spans overlap a longer one: left out",
-    "broken": "{count:,} rows are left out, because a span is not where its text is",
+    "trimmed": ("span begins or ends", "spans begin or end", "with a blank: read without"),
+    "widened": ("span begins or ends", "spans begin or end", "inside a word: the whole word is taken"),
+    "overlapping": ("span overlaps", "spans overlap", "a longer one: left out"),
+    "broken": ("row is", "rows are", "left out, because a span is not where its text is"),
 }
 
 
@@ -84,7 +84,9 @@ def with_words(table: RawTable, given: Mapping[str, str], adapter: str) -> RawTa
         notes.append("the end of a span is its last character, not the one after it")
     if reader.unit:
         notes.append(f"the places of spans are counted in {UNITS[reader.unit]}: they are read so")
-    notes += [said.format(count=done[what]) for what, said in DONE.items() if done[what]]
+    notes += [
+        f"{counted(done[what], one, more)} {said}" for what, (one, more, said) in DONE.items() if done[what]
+    ]
     kept = tuple(
         c
         for c in table.columns
@@ -116,10 +118,9 @@ class _Reader:
         if spans is None:
             return [text[a:b] for a, b in words], None
         tags = ["O"] * len(words)
+        characters = characters_of(text, self.unit if spans else "")
         for span in sorted(spans, key=lambda span: span.start - span.end):
-            start, end = (
-                in_characters(text, place, self.unit) for place in (span.start, span.end + self.inclusive)
-            )
+            start, end = characters(span.start), characters(span.end + self.inclusive)
             if not 0 <= start < end <= len(text) or (
                 span.text and text[start:end].strip() != span.text.strip()
             ):

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from bench.export.scripts.predict_files import read
-from tests.support.user_files import TEXTS, all_rows, delimited, opened
+from tests.support.user_files import LABELS, TEXTS, all_rows, delimited, opened
 
 TEXT = [("text", None)]
 PLAIN = [text.replace(",", "") for text in TEXTS]
@@ -104,3 +104,69 @@ def test_a_table_of_training_has_all_its_rows(tmp_path: Path) -> None:
 
 def test_texts_line_by_line_end_as_any_system_ends_them(tmp_path: Path) -> None:
     assert read(str(written("one\rtwo\r\nthree", tmp_path, "a.txt")), TEXT) == [["one"], ["two"], ["three"]]
+
+
+def test_a_greeting_above_a_label_is_no_row_where_labels_are_missing(tmp_path: Path) -> None:
+    mail = '"Dear team,\nthank you",complaint\n'
+    said = ["complaint", "", "", "praise"]
+    table = "text,label\n" + "".join(f"{text},{said[n % 4]}\n" for n, text in enumerate(PLAIN)) + mail
+    assert texts(written(table, tmp_path), "text")[-1] == "Dear team,\nthank you"
+
+
+EQUALLY = {
+    "names end in separators": "text,label,,\n" + rows("x").partition("\n")[2],
+    "row names of R": '"text","label"\n'
+    + "".join(f'"{n}","{t}","{LABELS[n - 1]}"\n' for n, t in enumerate(TEXTS, 1)),
+    "blanks before quotes": "text, label\n" + "".join(f'"{t}", "{LABELS[n]}"\n' for n, t in enumerate(TEXTS)),
+    "blanks before quoted texts": "label, text\n"
+    + "".join(f'{LABELS[n]}, "{t}"\n' for n, t in enumerate(TEXTS)),
+    "the header again": rows("x") + rows("y"),
+    "dashes below the header": rows("x", "|").replace("\n", "\n---|---\n", 1),
+    "two separators that fit": "id;text,raw;label\n"
+    + "".join(f"{n};a, {t};{LABELS[n]}\n" for n, t in enumerate(PLAIN)),
+    "two separators that fit, in another order": "id,text;x,label\n"
+    + "".join(f"{n},a; {t},{LABELS[n]}\n" for n, t in enumerate(PLAIN)),
+    "a separator that is said in capitals": "SEP=; \r\n" + rows("x", ";"),
+    "a separator that is said, with CR alone": ("sep=;\n" + rows("x", ";")).replace("\n", "\r"),
+    "tabs that are said": "sep=\t\n" + rows("x", "\t"),
+}
+
+
+@pytest.mark.parametrize("case", EQUALLY)
+def test_what_training_leaves_out_of_a_table_is_left_out(case: str, tmp_path: Path) -> None:
+    path = written(EQUALLY[case], tmp_path)
+    name = "text,raw" if "text,raw" in EQUALLY[case] else "text;x" if "text;x" in EQUALLY[case] else "text"
+    trained = [row.text.strip() for row in all_rows(opened(path, text=name, label="label"))]
+    assert len(trained) >= 40
+    assert texts(path, name) == trained
+
+
+def test_a_value_that_a_database_lacks_is_no_text(tmp_path: Path) -> None:
+    table = rows("x").replace(f"{PLAIN[7]},", "\\N,")
+    assert texts(written(table, tmp_path), "text") == [
+        "x" if n == 5 else "" if n == 7 else t for n, t in enumerate(PLAIN)
+    ]
+
+
+def test_remarks_in_a_column_without_a_name_are_no_texts(tmp_path: Path) -> None:
+    table = "text,label,\n" + "".join(
+        f"{text},good,{'seen' if n % 3 else ''}\n" for n, text in enumerate(PLAIN)
+    )
+    assert texts(written(table, tmp_path), "text") == PLAIN
+
+
+def test_a_text_that_a_comma_cuts_is_refused_where_the_names_end_in_separators(tmp_path: Path) -> None:
+    line = "Hello, world,pos,\n"
+    assert "row 41" in refused(
+        written("text,label,,\n" + rows("x").partition("\n")[2] + line, tmp_path), "text"
+    )
+
+
+def test_rows_within_quotes_are_known_by_their_scores(tmp_path: Path) -> None:
+    scored = [f"{text},{n / 7:.3f}" for n, text in enumerate(PLAIN)]
+    scored[5] = f'"{scored[5]}'
+    scored[8] = f'{PLAIN[8]}",1.142'
+    path = written("text,score\n" + "\n".join(scored) + "\n", tmp_path)
+    trained = [row.text for row in all_rows(opened(path, text="text", label="score"))]
+    assert texts(path, "text") == trained
+    assert len(trained) == 40

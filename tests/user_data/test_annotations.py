@@ -139,15 +139,15 @@ def test_what_was_done_to_spans_is_said(tmp_path: Path) -> None:
 
     found = opened(written(rows_of(one), tmp_path))
     assert [list(row.tags) for row in all_rows(found)] == TRUE
-    assert said(found, "1 spans begin or end inside a word")
-    assert said(found, "1 spans overlap a longer one: left out")
+    assert said(found, "1 span begins or ends inside a word")
+    assert said(found, "1 span overlaps a longer one: left out")
 
 
 def test_spans_beyond_their_text_cost_their_rows_and_are_counted(tmp_path: Path) -> None:
     content = rows_of(lambda n: {"entities": spans(n) if n else [(0, 900, "PER")]})
     found = opened(written(content, tmp_path))
     assert len(all_rows(found)) == 29
-    assert said(found, "1 rows are left out, because a span is not where its text is")
+    assert said(found, "1 row is left out, because a span is not where its text is")
 
 
 @pytest.mark.parametrize(

@@ -101,3 +101,27 @@ def test_training_rows_that_are_all_in_the_test_file_are_refused(tmp_path: Path)
     with pytest.raises(BenchError) as error:
         opened(path, test_data=str(test), drop_duplicates=True)
     assert error.value.code == "leak"
+
+
+def test_one_row_is_spoken_of_in_the_singular(tmp_path: Path) -> None:
+    path = table(range(30), tmp_path, "a.csv", authors=40)
+    shared = table(range(29, 32), tmp_path, "b.csv", authors=40)
+    with pytest.raises(BenchError, match="1 of 30 training rows is also in the test file"):
+        opened(path, test_data=str(shared))
+    found = opened(path, test_data=str(shared), drop_duplicates=True)
+    assert said(found, "1 training row left out: it is also in the test file")
+    rows = [(TEXTS[n], LABELS[n], f"author {n - 1 if n == 30 else n}") for n in range(30, 34)]
+    other = tmp_path / "c.csv"
+    other.write_text(delimited(rows, header=("text", "label", "author")))
+    with pytest.raises(BenchError, match="1 of 30 training rows is of groups"):
+        opened(path, test_data=str(other), group="author")
+    found = opened(path, test_data=str(other), group="author", drop_duplicates=True)
+    assert said(found, "1 training row left out: its group is also in the test file")
+
+
+def test_a_training_file_whose_groups_are_all_in_the_test_file_has_no_row_left(tmp_path: Path) -> None:
+    path = table(range(20), tmp_path, "a.csv", authors=2)
+    test = table(range(20, 30), tmp_path, "b.csv", authors=2)
+    with pytest.raises(BenchError, match="whose text or group another file has") as error:
+        opened(path, test_data=str(test), group="author", drop_duplicates=True)
+    assert error.value.code == "leak"

@@ -19,6 +19,11 @@ from typing import Any, NoReturn
 JSON = (".json", ".jsonl", ".ndjson")
 DELIMITED = (".csv", ".tsv", ".tab")
 SEPARATORS = ",;\t|"
+PEEK = 500  # lines from which the separator is guessed
+RARE = 0.1  # cells per row that start with a quotation mark, where it hardly quotes
+BEYOND = 0.1  # share of rows with values beyond the columns with names, up to which these are no remarks
+NUMBER = re.compile(r"[-+\u2212]?(\d+[.,]?\d*|[.,]\d+)(e[-+]?\d+)?", re.ASCII | re.IGNORECASE)
+RULE = re.compile(r":?-{2,}:?|:-:?|-:|-+(\+-+)+")
 GZIP = b"\x1f\x8b"
 MARKS = (
     (codecs.BOM_UTF8, "utf-8-sig"),
@@ -202,34 +207,91 @@ def _suffix(file: str) -> str:
 
 
 def _csv_rows(file: str, text: str) -> list[list[str]]:
-    """The names of the columns, and the rows that are not blank. Ends with a message where a row has more cells
-    than there are columns, as one whose text has the separator and no quotes. Quotation marks that would join rows
-    are part of the texts, as in training."""
+    """The names of the columns, and the rows that are not blank, without lines of dashes and those that repeat the
+    names. Ends with a message where a row has values beyond the columns, as one whose text has the separator and no
+    quotes. Quotation marks that would join rows are part of the texts, as in training."""
     csv.field_size_limit(2**31 - 1)
-    text = text.lstrip("\ufeff\r\n")
-    said = re.match(r'"?sep=(.)"?\r?\n', text)
+    text = re.sub(r"\A\ufeff?([ \t]*(\r\n|\r|\n))*", "", text)
+    said = re.match(r'"?sep=(.)"?[ \t]*(\r\n|\r|\n)', text, re.IGNORECASE)
     text = text[said.end() :] if said else text
     delimiter = said[1] if said else _delimiter(text)
-    rows = _cut(text, delimiter, csv.QUOTE_MINIMAL)
+    rows = _quoted_rows(file, text, delimiter)
+    if not rows:
+        return [[]]
+    names = [name.strip() for name in rows[0]]
+    if _has_row_names(text, delimiter, names, rows[1:]):
+        names = ["", *names]
+    numbered = [
+        (number, row)
+        for number, row in enumerate(rows[1:], 1)
+        if [cell.strip() for cell in row[: len(names)]] != names and not _is_rule(row)
+    ]
+    last = max((place for place, name in enumerate(names, 1) if name), default=len(names))
+    beyond = [(number, row) for number, row in numbered if any(cell.strip() for cell in row[last:])]
+    if len(beyond) > BEYOND * len(numbered):  # remarks in columns without names
+        beyond = [(number, row) for number, row in beyond if any(cell.strip() for cell in row[len(names) :])]
+    if beyond:
+        number, row = beyond[0]
+        stop(
+            f"{file}, row {number}: it has {len(row)} cells, and the first line names {last}: a text with the "
+            "separator needs quotes around it"
+        )
+    if '"\\N"' in text:
+        return [names, *(row for _, row in numbered)]
+    return [names, *(["" if cell == "\\N" else cell for cell in row] for _, row in numbered)]
+
+
+def _quoted_rows(file: str, text: str, delimiter: str) -> list[list[str]]:
+    """The rows that are not blank. Ends with a message where quotation marks contradict each other."""
+    blanks = _has_blanks_before_quotes(text, delimiter)
+    rows = _cut(text, delimiter, csv.QUOTE_MINIMAL, blanks=blanks)
     if rows is None and '\\"' in text:
-        rows = _cut(_escaped(text, delimiter), delimiter, csv.QUOTE_MINIMAL, "\\")
-    if rows is None or _joined(rows, delimiter) or any(len(row) < len(rows[0]) for row in rows):
-        plain = _cut(text, delimiter, csv.QUOTE_NONE) or []
-        if len({len(row) for row in plain}) == 1:
-            rows = plain
-        elif rows is None or _joined(rows, delimiter):
-            stop(f"{file} is not CSV: double the quotation marks within a text, and put quotes around it")
-    names = [name.strip() for name in rows[0]] if rows else []
-    for number, row in enumerate(rows[1:], 1):
-        if any(cell.strip() for cell in row[len(names) :]):
-            stop(
-                f"{file}, row {number}: it has {len(row)} cells, and the first line names {len(names)}: a text "
-                "with the separator needs quotes around it"
-            )
-    return [names, *rows[1:]] if rows else [[]]
+        rows = _cut(_escaped(text, delimiter), delimiter, csv.QUOTE_MINIMAL, "\\", blanks)
+    joined = rows is None or _joined(rows, delimiter)
+    if not joined and all(len(row) >= len(rows[0]) or _is_broken(row) for row in rows or ()):
+        return rows or []
+    plain = _cut(text, delimiter, csv.QUOTE_NONE) or []
+    opened = [cell.strip() for row in plain for cell in row if cell.startswith('"')]
+    closed = sum(len(cell) > 1 and cell.endswith('"') for cell in opened)
+    rare = len(opened) <= RARE * len(plain) or closed <= len(opened) / 2
+    if rare and len({len(row) for row in plain}) == 1 < len(plain[0]):
+        return plain
+    if joined:
+        stop(f"{file} is not CSV: double the quotation marks within a text, and put quotes around it")
+    return rows or []
 
 
-def _cut(text: str, delimiter: str, quoting: Any, escape: str | None = None) -> list[list[str]] | None:
+def _is_broken(row: Sequence[str]) -> bool:
+    return any("\n" in cell or "\r" in cell for cell in row)
+
+
+def _has_blanks_before_quotes(text: str, delimiter: str) -> bool:
+    """Whether quoted cells follow a blank after the separator, `a, "b, c"`, and all rows then have one width."""
+    lines = list(islice(StringIO(text, newline=""), PEEK))
+    sign = re.escape(delimiter)
+    spaced = re.compile(rf'{sign} +"[^"]*"\s*({sign}|$)')
+    if delimiter == " " or sum(bool(spaced.search(line)) for line in lines[1:]) < 0.5 * len(lines[1:]):
+        return False
+    rows = _cut("".join(lines), delimiter, csv.QUOTE_MINIMAL, blanks=True) or []
+    return len(lines) > 1 and len({len(row) for row in rows}) == 1
+
+
+def _has_row_names(text: str, delimiter: str, names: Sequence[str], rows: Sequence[Sequence[str]]) -> bool:
+    """Whether each row has one cell more than there are names, and starts with a number, as R writes tables."""
+    numbers = {row[0] for row in rows if len(row) == len(names) + 1 and row[-1].strip()}
+    written = delimiter == "\t" or all(f'"{number}"' in text for number in islice(numbers, 9))
+    return bool(rows) and written and len(numbers) == len(rows) and all(map(str.isdecimal, numbers))
+
+
+def _is_rule(row: Sequence[str]) -> bool:
+    """Whether a row has dashes alone, as below the header of a table in Markdown."""
+    found = [cell.strip() for cell in row if cell.strip()]
+    return (len(found) > 1 or "+" in found[0]) and all(RULE.fullmatch(cell) for cell in found)
+
+
+def _cut(
+    text: str, delimiter: str, quoting: Any, escape: str | None = None, blanks: bool = False
+) -> list[list[str]] | None:
     """The rows that are not blank; None where a quoted text does not end where its cell ends."""
     quotes = quoting == csv.QUOTE_MINIMAL
     reader = csv.reader(
@@ -238,6 +300,7 @@ def _cut(text: str, delimiter: str, quoting: Any, escape: str | None = None) -> 
         quoting=quoting,
         escapechar=escape,
         doublequote=escape is None,
+        skipinitialspace=blanks,
         strict=quotes,
     )
     try:
@@ -254,35 +317,52 @@ def _escaped(text: str, delimiter: str) -> str:
 
 def _joined(rows: Sequence[Sequence[str]], delimiter: str) -> bool:
     """Whether a quoted text of several lines is made of rows: each line has a cell for every column, and in one of
-    the columns whose values repeat, as labels do, each has a value of other rows."""
+    the columns whose values repeat, as labels do, each has a value of other rows; or a number, where all others of
+    the column are numbers, and some have fractions."""
     width = len(rows[0]) if rows else 0
-    alone = [row for row in rows[1:] if len(row) == width and not any("\n" in c or "\r" in c for c in row)]
-    counts = [Counter(cells) for cells in zip(*alone, strict=True)]
-    repeated = [n for n, found in enumerate(counts) if found.total() >= 2 * len(found)]
+    broken = [row for row in rows[1:] if _is_broken(row)]
+    if not broken:
+        return False
+    counts = [Counter[str]() for _ in range(width)]
     for row in rows[1:]:
-        if not any("\n" in cell or "\r" in cell for cell in row):
-            continue
+        if len(row) == width and not _is_broken(row):
+            for found, cell in zip(counts, row, strict=True):
+                found.update([cell.strip()] if cell.strip() else ())
+    repeated = [n for n, found in enumerate(counts) if found.total() >= max(1, 2 * len(found))]
+    scores = [
+        n
+        for n, found in enumerate(counts)
+        if n not in repeated and all(map(NUMBER.fullmatch, found)) and re.search("[.,]", "".join(found))
+    ]
+    for row in broken:
         lines = [line.split(delimiter) for line in re.split(r"\r\n|\r|\n", delimiter.join(row))]
         if all(len(line) == width for line in lines) and any(
-            all(line[n] in counts[n] for line in lines) for n in repeated
+            all(line[n].strip() in counts[n] for line in lines) for n in repeated
+        ):
+            return True
+        if all(len(line) == width for line in lines) and any(
+            all(NUMBER.fullmatch(line[n].strip()) for line in lines) for n in scores
         ):
             return True
     return False
 
 
 def _delimiter(text: str) -> str:
-    """What cuts most rows into as many cells as the header; tabs where several do."""
-    lines = list(islice(StringIO(text, newline=""), 500))
-    best, chosen = 0.0, ","
+    """What cuts most rows into as many cells as the header, and into most cells; tabs where several do."""
+    lines = list(islice(StringIO(text, newline=""), PEEK))
+    fits: dict[str, tuple[float, int]] = {}
     for sign in SEPARATORS:
         try:
-            widths = [len(row) for row in csv.reader(lines, delimiter=sign) if row]
+            rows = list(csv.reader(lines, delimiter=sign))
         except csv.Error:
             continue
-        fit = sum(width == widths[0] for width in widths) / len(widths) if widths and widths[0] > 1 else 0.0
-        if fit > best or (fit and fit == best and sign == "\t"):
-            best, chosen = fit, sign
-    return chosen
+        widths = [len(row) for row in rows if row]
+        if widths and widths[0] > 1 and not len(rows) == 1 < len(lines):
+            fits[sign] = sum(width == widths[0] for width in widths) / len(widths), widths[0]
+    best = max((fit for fit, _ in fits.values()), default=0.0)
+    if fits.get("\t", (0.0, 0))[0] == best:
+        return "\t" if fits else ","
+    return max(fits, key=lambda sign: fits[sign])
 
 
 def _found(file: str, role: str, given: str | None, names: Sequence[str]) -> str:
