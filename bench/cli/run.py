@@ -336,8 +336,8 @@ def _print_unconverged(records: Sequence[Record]) -> None:
             ("was", "its", "it", "s") if len(late) == 1 else ("were", "their", "they", "")
         )
         print(
-            f"\n{len(late)} of {counted(len(done), 'cell')} {were} still improving when {their} budget ended: to see "
-            f"whether {they} converge{ending}, add --set recipe.epochs={2 * epochs:g}"
+            f"\n{len(late)} of {counted(len(done), 'cell')} {were} still improving when {their} budget ended: to "
+            f"see whether {they} converge{ending}, add --set recipe.epochs={2 * epochs:g}"
         )
 
 
