@@ -31,7 +31,8 @@ class AtOnce:
 
 
 def at_once(cells: Sequence[Cell], alone: int, workload: Workload, per_device: int) -> AtOnce:
-    """Of the seeds of one cell. alone: bytes at the peak of one, recorded or planned. The first trains alone."""
+    """Of the seeds of one cell that are still to run. alone: bytes at the peak of one, recorded or planned. The first
+    trains alone."""
     cell = cells[0]
     counted = workload.memory(cell, 2) - workload.memory(cell)
     # what was recorded on a CPU holds the process, which is there once
