@@ -21,6 +21,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from multiprocessing.connection import Connection
 from multiprocessing.context import ForkProcess
+from pathlib import Path
 from typing import Any, TypeVar
 
 T = TypeVar("T")
@@ -31,6 +32,8 @@ MOST = 8
 PATIENCE = 10.0
 """Times as long as this process took for its own share, and seconds on top of it, that it waits for another."""
 
+CPU_MAX = Path("/sys/fs/cgroup/cpu.max")
+"""Of cgroups 2: microseconds of CPU time in each period, and the period."""
 PR_SET_PDEATHSIG = 1
 """Of Linux's prctl(2)."""
 
@@ -65,8 +68,13 @@ def mapped(work: Callable[[T], R], items: Sequence[T], least: int) -> list[R]:
 
 
 def processors() -> int:
-    """How many processors this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    """How many processors this process may use: in a container, no more than its share of time is worth."""
+    own = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    try:
+        quota, period = map(int, CPU_MAX.read_text().split())
+    except (OSError, ValueError):  # there is no such limit, or it is `max`
+        return own
+    return max(1, min(own, quota // max(period, 1)))
 
 
 def _may_fork() -> bool:

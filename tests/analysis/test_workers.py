@@ -12,6 +12,7 @@ import threading
 import time
 from collections.abc import Iterator
 from multiprocessing.context import ForkProcess
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -67,6 +68,20 @@ def test_no_process_is_copied_that_has_other_threads(monkeypatch: pytest.MonkeyP
     finally:
         done.set()
         thread.join()
+
+
+@pytest.mark.parametrize(
+    ("said", "expected"),
+    [("max 100000", 8), ("200000 100000", 2), ("250000 100000", 2), ("50000 100000", 1), ("", 8), (None, 8)],
+)
+def test_a_container_s_share_of_time_limits_the_processes(
+    said: str | None, expected: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(8)), raising=False)
+    monkeypatch.setattr(workers, "CPU_MAX", tmp_path / "cpu.max")
+    if said is not None:
+        (tmp_path / "cpu.max").write_text(said)
+    assert workers.processors() == expected
 
 
 def test_an_error_is_raised_as_if_there_were_one_process(several: int) -> None:
