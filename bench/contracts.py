@@ -689,11 +689,13 @@ class _Table(dict[str, Any]):
 
 
 def _hashable(value: Any) -> Any:
-    """A value of a suite's file that equals the given one and can be a part of a key."""
+    """A value of an option that equals the given one and can be a part of a key."""
     if isinstance(value, list):
         return _List(map(_hashable, value))
     if isinstance(value, dict):
         return _Table((name, _hashable(item)) for name, item in value.items())
+    if type(value) is tuple:  # of a program that makes cells itself
+        return tuple(map(_hashable, value))
     return value
 
 

@@ -309,3 +309,10 @@ def test_a_field_added_later_changes_a_digest_only_where_it_is_set():
     assert digest(_Settings()) == digest(_Before())
     assert digest(_Settings(schedule="cosine")) != digest(_Before())
     assert digest(_Settings(epochs=4)) == digest(_Before(epochs=4)) != digest(_Before())
+
+
+def test_options_of_a_cell_are_hashable_however_they_nest() -> None:
+    nested = {"a": ([1, {"b": [2]}], "x")}
+    cell = replace(CELL, options=(("k", nested),))
+    assert dict(cell.options) == {"k": nested}
+    assert hash(cell) == hash(replace(cell))

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from bench.analysis.loading import Predictions, arrays, columns
-from bench.analysis.statistics.metrics import ratios
+from bench.analysis.statistics.metrics import ratios_of
 from bench.contracts import Metric
 from bench.runs.record import Record
 
@@ -57,7 +57,7 @@ def _derived(record: Record, read: Read, wanted: Sequence[Metric]) -> Record:
         return record
     own = [metric for metric in own if set(metric.columns) <= set(found)]
     scores = {
-        test: {**values, **{m.name: ratios(m, columns(found, test)).score() for m in own}}
+        test: {**values, **{m.name: ratios_of(record, m, columns(found, test)).score() for m in own}}
         for test, values in record.scores.items()
     }
     return record.model_copy(update={"metrics": (*record.metrics, *own), "scores": scores})

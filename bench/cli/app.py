@@ -109,7 +109,11 @@ def main() -> None:
         _abandon_output()
         _refuse(f"{error.filename or 'the output'}: {error.strerror or type(error).__name__}", debug)
     except RecursionError:
-        _refuse("a file that was read nests its values thousands of levels deep", debug)
+        _refuse(
+            "recursion went too deep: a file nests its values too deeply, or a plug-in calls itself; --debug shows "
+            "where",
+            debug,
+        )
     except MemoryError:
         _refuse("there is not enough memory for this; finished cells are kept", debug)
 

@@ -26,6 +26,8 @@ BUSY = 0.7
 def busy(since: load.Moment) -> str:
     """What a run says first where other work has had the cores since a moment; '' where none has."""
     others = load.between(since, load.with_children()).others
+    if others is None and since.busy is not None:
+        return ""  # too short a moment; the average would hold what this user ran just before
     if others is None:
         average = load_per_core()
         what = f"load {average:.1f} a core" if average > BUSY else ""

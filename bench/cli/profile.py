@@ -10,7 +10,7 @@ import typer
 
 from bench.cli import completion
 from bench.cli.listing import Plugin
-from bench.cli.options import MEASURE, Format, FormatOption, Threads, number
+from bench.cli.options import MEASURE, MOST_THREADS, Format, FormatOption, number
 from bench.cli.output import show
 from bench.contracts import BenchError
 
@@ -97,11 +97,14 @@ def profile(
     ] = 150.0,
     against: Annotated[
         Path | None,
-        typer.Option(help="For prepare: measure this older checkout of the project, too, side by side."),
+        typer.Option(help="For prepare: also measure this older checkout of the project, in turns."),
     ] = None,
     plugin: Plugin = None,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:1.")] = "auto",
-    threads: Threads = None,
+    threads: Annotated[
+        int | None,
+        typer.Option(min=1, max=MOST_THREADS, help="CPU threads. Default: torch's choice; 1 for prepare."),
+    ] = None,
     out: Annotated[
         Path | None,
         typer.Option(help="Also save the table as JSON; `report` shows RUN/ledger.json."),

@@ -76,13 +76,14 @@ def baseline(run: RunPath) -> None:
     """
     from bench.analysis.opening import open_source
     from bench.analysis.regression.baseline import FOLDER, dump
-    from bench.analysis.regression.history import COMMITTED, append
+    from bench.analysis.regression.history import COMMITTED, append, check
     from bench.runs import atomic_files
     from bench.text import counted
 
     source = open_source(str(run))
     path = FOLDER / f"{_suite(source)}.jsonl"
     text = dump(source)
+    check(COMMITTED)  # else the baseline would be there without its line
     atomic_files.write(path, text.encode())
     print(f"{path}: {counted(len(source.records), 'cell')}, {len(text) / 1024:.0f} KiB; commit it")
     if any(record.status == "done" for record in source.records):

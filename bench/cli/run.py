@@ -328,14 +328,16 @@ def _print_unconverged(records: Sequence[Record]) -> None:
     """How many cells had not converged, and how to give them more."""
     from bench.analysis.convergence import unconverged
 
-    late = [record for record in records if unconverged(record)]
+    done = [record for record in records if record.status == "done"]
+    late = [record for record in done if unconverged(record)]
     if late:
-        done = sum(record.status == "done" for record in records)
         epochs = max(record.cell.recipe.epochs for record in late)
-        were, their, they = ("was", "its", "it") if done == 1 else ("were", "their", "they")
+        were, their, they, ending = (
+            ("was", "its", "it", "s") if len(late) == 1 else ("were", "their", "they", "")
+        )
         print(
-            f"\n{len(late)} of {counted(done, 'cell')} {were} still improving when {their} budget ended: to see "
-            f"whether {they} converge{'s' * (done == 1)}, add --set recipe.epochs={2 * epochs:g}"
+            f"\n{len(late)} of {counted(len(done), 'cell')} {were} still improving when {their} budget ended: to "
+            f"see whether {they} converge{ending}, add --set recipe.epochs={2 * epochs:g}"
         )
 
 

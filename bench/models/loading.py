@@ -18,7 +18,7 @@ from bench.models.checkpoints import check_tokenizer, check_weights, say_what_is
 from bench.models.families import family_of
 from bench.models.fetching import fetch
 from bench.models.hf_encoder import HuggingFaceEncoder
-from bench.models.local_folders import INDEX, adapter_refused, check_index, check_named
+from bench.models.local_folders import INDEX, WEIGHTS, adapter_refused, check_index, check_named
 from bench.models.pooling import lowers, prompt_of
 from bench.models.refusals import refusal
 from bench.models.static_vectors import kept_vectors
@@ -144,6 +144,8 @@ def _check_parts(name: str, where: str, revision: str | None) -> None:
         return
     from huggingface_hub import try_to_load_from_cache
 
+    if isinstance(try_to_load_from_cache(where, WEIGHTS, revision=revision), str):
+        return  # the library reads this file, whatever index is beside it
     index = try_to_load_from_cache(where, INDEX, revision=revision)
     if isinstance(index, str):
         check_index(name, Path(index))

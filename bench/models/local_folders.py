@@ -12,6 +12,9 @@ from bench.models.sentence_modules import read_json
 ADAPTER = "adapter_config.json"
 """What PEFT writes beside the weights of an adapter."""
 
+WEIGHTS = "model.safetensors"
+"""What the library reads rather than an index, unless the configuration names another file."""
+
 INDEX = "model.safetensors.index.json"
 """What says which of several files holds a parameter."""
 
@@ -39,7 +42,7 @@ def weights_in(name: str, folder: Path) -> list[Path]:
     weights = sorted(path for path in folder.glob("*.safetensors") if path.is_file())
     if weights and (folder / "config.json").is_file():
         known = {path.name for path in weights}
-        for index in folder.glob("*.safetensors.index.json"):
+        if index := _index_that_is_read(folder, known):
             check_index(name, index, known)
         return weights
     meant = _meant(folder)
@@ -48,6 +51,18 @@ def weights_in(name: str, folder: Path) -> list[Path]:
         f"backbone folder {name} needs config.json and *.safetensors (pickled weights are never loaded); {remedy}",
         code="no-safetensors",
     )
+
+
+def _index_that_is_read(folder: Path, known: Collection[str]) -> Path | None:
+    """The index by which the library would read the weights of a folder, of which `known` are there. A stale one
+    beside a single file of weights is not read, nor is that of another precision."""
+    config = read_json(folder / "config.json")
+    named = config.get("transformers_weights") if isinstance(config, dict) else None
+    if named is None:
+        named = INDEX if WEIGHTS not in known else ""
+    index = folder / str(named)
+    is_index = NAMED.fullmatch(str(named)) and index.name.endswith(".index.json")
+    return index if is_index and index.is_file() else None
 
 
 def check_index(name: str, file: Path, known: Collection[str] = ()) -> None:

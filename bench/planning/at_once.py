@@ -30,12 +30,14 @@ class AtOnce:
         return max(1, min(self.seeds, 1 + (memory - self.alone) // max(self.more, 1)))
 
 
-def at_once(cells: Sequence[Cell], alone: int, workload: Workload, per_device: int) -> AtOnce:
-    """Of the seeds of one cell. alone: bytes at the peak of one, recorded or planned. The first trains alone."""
+def at_once(
+    cells: Sequence[Cell], alone: int, workload: Workload, per_device: int, process: int = PROCESS
+) -> AtOnce:
+    """Of the seeds of one cell that are still to run; the first trains alone. alone: bytes at the peak of one,
+    recorded or planned. process: those of the process among them, which is there once."""
     cell = cells[0]
     counted = workload.memory(cell, 2) - workload.memory(cell)
-    # what was recorded on a CPU holds the process, which is there once
-    more = min(alone, max(counted, alone - PROCESS)) if alone else counted
+    more = min(alone, max(counted, alone - process)) if alone else counted
     able = per_device > 1 and _train_in_turns(cell, workload.registry)
     return AtOnce(max(1, min(per_device, len(cells) - 1)) if able else 1, alone, more)
 

@@ -30,11 +30,13 @@ SHARED = 3.0
 @dataclass(frozen=True)
 class Estimate:
     """Seconds of a cell's own work (training, evaluation; where no cell but for its seed has run, the frozen prefix
-    too), bytes at its peak (0: unknown), and what they are based on."""
+    too), bytes at its peak (0: unknown), and what they are based on. on_gpu: whether the bytes are of a GPU, where
+    the process takes none."""
 
     seconds: float
     memory: int
     basis: Basis
+    on_gpu: bool = False
 
 
 def _own(took: Seconds) -> float:
@@ -120,13 +122,13 @@ class Estimator:
             pace = median(sample.usual / sample.operations for sample in same)
             exact = all(sample.cell.recipe == cell.recipe for sample in same)
             seconds = self._operations_of(cell)[0] * pace * self._drift.factor
-            return Estimate(seconds, _memory(same), "recorded" if exact else "scaled")
+            return Estimate(seconds, _memory(same), "recorded" if exact else "scaled", _on_gpu(same))
         failed = self._failed.get((cell.task, cell.backbone, cell.strategy))
         if failed:
             return Estimate(median(failed), 0, "recorded")
         pool = self._samples.pool(cell)
         if pool:
-            return Estimate(self._scaled(cell, pool), _memory(pool), "scaled")
+            return Estimate(self._scaled(cell, pool), _memory(pool), "scaled", _on_gpu(pool))
         return Estimate(self._unlike(cell) if self._is_assumed else 0.0, 0, "assumed")
 
     def shared(self, cell: Cell) -> float:
@@ -241,3 +243,7 @@ class Estimator:
 
 def _memory(samples: Sequence[Sample]) -> int:
     return int(median(sample.memory for sample in samples))
+
+
+def _on_gpu(samples: Sequence[Sample]) -> bool:
+    return not all(sample.on_cpu for sample in samples)

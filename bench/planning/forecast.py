@@ -20,7 +20,7 @@ from bench.models import catalog
 from bench.planning.at_once import AtOnce, at_once
 from bench.planning.estimates import Estimate, Estimator
 from bench.planning.machine_speed import assumed_rate
-from bench.planning.workload import Workload, stated_sizes
+from bench.planning.workload import PROCESS, Workload, stated_sizes
 from bench.registry import Registry
 from bench.runs.folder import Store
 from bench.runs.record import Record, Seconds
@@ -82,9 +82,10 @@ def forecast(cells: Sequence[Cell], registry: Registry, folder: Path, per_device
         each = estimator.cell(members[0])
         if not each.memory:
             each = Estimate(each.seconds, workload.memory(members[0]), each.basis)
-        done = sum(cell.id in finished for cell in members)
-        together = at_once(members, each.memory, workload, per_device)
-        rows.append(Row(members, done, each, together, registry.incompatible(members[0])))
+        left = [cell for cell in members if cell.id not in finished]
+        process = 0 if each.on_gpu else PROCESS
+        together = at_once(left or members[:1], each.memory, workload, per_device, process)
+        rows.append(Row(members, len(members) - len(left), each, together, registry.incompatible(members[0])))
     incompatible = {cell.id for row in rows if row.reason for cell in row.cells}
     todo = [cell for cell in cells if cell.id not in finished and cell.id not in incompatible]
     machines = {record.machine.processor for record in recorded if record.machine} | set(places)

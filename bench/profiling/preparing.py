@@ -27,6 +27,8 @@ from bench.registry import Registry
 from bench.runs.provenance import ROOT
 
 ROUNDS = 3  # that count; one before them fills caches
+THREADS = 1
+"""CPU threads of a process where the user names no number."""
 COLUMNS = (
     Column("rows", "read rows", "milliseconds"),
     Column("hashes", "hash them", "milliseconds"),
@@ -72,7 +74,7 @@ def profile(request: Request, against: Path | None = None) -> Table:
             print(f"{line.name}, {line.cell.task}: {said}", file=sys.stderr, flush=True)
             if number:
                 line.turns.append(found)
-    return table(lines, machine_fingerprint(describe(choose_device(request.device, request.threads))))
+    return table(lines, machine_fingerprint(describe(choose_device(request.device, _threads(request)))))
 
 
 def table(lines: Sequence[Line], machine: str) -> Table:
@@ -91,8 +93,8 @@ def table(lines: Sequence[Line], machine: str) -> Table:
         tuple(blocks),
         (
             f"Milliseconds of CPU time, all threads; medians of {len(lines[0].turns)} new processes, in "
-            "turns. Each has imported the libraries, loaded the encoder once and read the rows before, as a run "
-            "does before its first cell. On the clock: what passed meanwhile.",
+            "turns. Each has imported the libraries and loaded the encoder once; the rows are in the local cache, "
+            "as in a run. On the clock: what passed meanwhile.",
             f"Machine: {machine}.",
         ),
         "task",
@@ -121,7 +123,7 @@ def _once(line: Line, request: Request, local: Path | None) -> dict[str, float]:
         "recipe": _changed(line.cell),
         "local": os.fspath(local) if local else None,
         "device": request.device,
-        "threads": request.threads or 1,
+        "threads": _threads(request),
         "plugins": [os.fspath(path.resolve()) for path in request.plugin_files],
     }
     environment = os.environ | {"PYTHONPATH": os.fspath(line.checkout)}
@@ -139,6 +141,10 @@ def _once(line: Line, request: Request, local: Path | None) -> dict[str, float]:
             code="wrong-checkout",
         )
     return found
+
+
+def _threads(request: Request) -> int:
+    return request.threads or THREADS
 
 
 def _changed(cell: Cell) -> dict[str, Any]:

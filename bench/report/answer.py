@@ -119,7 +119,8 @@ def _caution(group: Group) -> str:
     if len(group.done) == 1:
         return "One seed: the effect of another seed is not known."
     if low:
-        return f"{low} of its {counted(len(group.done), 'seed')} score no better than chance or the majority label."
+        seeds, score = counted(len(group.done), "seed"), "scores" if low == 1 else "score"
+        return f"{low} of its {seeds} {score} no better than chance or the majority label."
     if group.failures:
         return f"{len(group.failures)} of its {counted(len(group.records), 'seed')} did not finish."
     return ""

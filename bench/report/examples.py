@@ -12,7 +12,7 @@ import numpy as np
 from bench.analysis.entities import spans
 from bench.analysis.groups import Group
 from bench.analysis.loading import Columns
-from bench.analysis.statistics.metrics import ratios
+from bench.analysis.statistics.metrics import ratios_of
 from bench.analysis.statistics.resampling import definition
 from bench.contracts import QuestionExample, WordsExample
 from bench.data.rows import cached_rows
@@ -120,7 +120,7 @@ def example_scores(record: Record, rows: Columns) -> np.ndarray:
     if how.kind in ("pearson", "spearman"):
         errors = np.abs(rows["gold"].astype(float) - rows["predicted"].astype(float))
         return 1 - errors / max(float(errors.max(initial=0.0)), 1e-9)
-    found = ratios(how, rows)
+    found = ratios_of(record, how, rows)
     over, under = found.numerators[:, 0], found.denominators[:, 0]
     return np.divide(over, under, out=np.ones(len(over)), where=under > 0)
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from bench.contracts import BenchError
-from bench.runs import run_inputs
+from bench.runs import planned_work, run_inputs
 from bench.runs.cell_files import CellFiles
 from bench.runs.folder import Store
 from bench.runs.record import Record
@@ -44,6 +44,7 @@ def merge(runs: Sequence[Store], into: Store) -> None:
     into.begin(folders[0].suite(), [cell for run in folders for cell in run.grid()])
     for run in folders:
         run_inputs.add(into.path, run_inputs.read(run.path))
+        planned_work.copy(run.path, into.path)
     for found in chosen.values():
         if found.store.path.resolve() != into.path.resolve():
             CellFiles.pack(found.store, found.cell).unpack(into)

@@ -40,7 +40,18 @@ NOTHING = PlannedWork()
 
 def add(folder: Path, cells: Mapping[str, Operations]) -> None:
     """Add the operations of cells, by id, to those on disk; nothing is written if nothing is new."""
-    new = {_kind(cell): (_rounded(whole), _rounded(frozen)) for cell, (whole, frozen) in cells.items()}
+    _add(
+        folder, {_kind(cell): (_rounded(whole), _rounded(frozen)) for cell, (whole, frozen) in cells.items()}
+    )
+
+
+def copy(run: Path, folder: Path) -> None:
+    """Add the operations that another run has on disk."""
+    if found := read(run).cells:
+        _add(folder, found)
+
+
+def _add(folder: Path, new: Mapping[str, Operations]) -> None:
     with exclusive(folder / ".lock"):
         known = read(folder)
         found = PlannedWork(cells={**known.cells, **new})

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import errno
 import multiprocessing
 import os
+import signal
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterator
+from multiprocessing.context import ForkProcess
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -64,6 +70,20 @@ def test_no_process_is_copied_that_has_other_threads(monkeypatch: pytest.MonkeyP
         thread.join()
 
 
+@pytest.mark.parametrize(
+    ("said", "expected"),
+    [("max 100000", 8), ("200000 100000", 2), ("250000 100000", 2), ("50000 100000", 1), ("", 8), (None, 8)],
+)
+def test_a_container_s_share_of_time_limits_the_processes(
+    said: str | None, expected: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(8)), raising=False)
+    monkeypatch.setattr(workers, "CPU_MAX", tmp_path / "cpu.max")
+    if said is not None:
+        (tmp_path / "cpu.max").write_text(said)
+    assert workers.processors() == expected
+
+
 def test_an_error_is_raised_as_if_there_were_one_process(several: int) -> None:
     def refused(item: int) -> int:
         if item == 4:
@@ -110,3 +130,91 @@ def test_an_interruption_ends_the_other_processes(several: int) -> None:
 
     with pytest.raises(KeyboardInterrupt):
         mapped(interrupted, range(6), least=1)
+
+
+@pytest.mark.parametrize("allowed", [0, 1])
+def test_where_no_more_processes_are_allowed_their_shares_are_done_here(
+    several: int, allowed: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    start, asked = ForkProcess.start, 0
+
+    def limited(process: ForkProcess) -> None:
+        nonlocal asked
+        asked += 1
+        if asked > allowed:
+            raise OSError(errno.EAGAIN, os.strerror(errno.EAGAIN))
+        start(process)
+
+    monkeypatch.setattr(ForkProcess, "start", limited)
+    open_before = _descriptors()
+    found = mapped(who, range(9), least=1)
+    assert [item for item, _ in found] == list(range(9))
+    assert len({process for _, process in found}) == 1 + allowed
+    assert asked == allowed + 1
+    assert _descriptors() == open_before
+
+
+def _descriptors() -> int:
+    return len(os.listdir("/dev/fd"))
+
+
+def test_an_interruption_while_processes_start_ends_those_that_have(
+    several: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`none_left` looks for the processes."""
+    start = ForkProcess.start
+
+    def interrupted(process: ForkProcess) -> None:
+        start(process)
+        os.kill(os.getpid(), signal.SIGINT)
+
+    monkeypatch.setattr(ForkProcess, "start", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        mapped(lambda item: time.sleep(0 if os.getpid() == several else 600), range(6), least=1)
+    assert signal.SIGINT not in signal.pthread_sigmask(signal.SIG_BLOCK, ())
+
+
+SENT_TO_NOBODY = """
+import os, time
+from bench.analysis import workers
+
+workers.processors = lambda: 3
+{change}
+here = os.getpid()
+
+def work(item):
+    if os.getpid() == here:
+        time.sleep(600)
+    os.write(1, b"does a share\\n")
+    return bytes(1_000_000)
+
+workers.mapped(work, range(3), least=1)
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere there is one process")
+@pytest.mark.parametrize("change", ["", "workers._end_with = lambda parent: None"], ids=["system", "pipe"])
+def test_processes_end_with_a_parent_that_is_killed(change: str) -> None:
+    """By the system; without that, because nobody is left who could read what they send."""
+    program = SENT_TO_NOBODY.format(change=change)
+    parent = subprocess.Popen([sys.executable, "-P", "-c", program], stdout=subprocess.PIPE, text=True)
+    assert parent.stdout is not None
+    try:
+        for _ in range(2):
+            assert parent.stdout.readline() == "does a share\n"
+        time.sleep(0.3)  # both now wait for a reader
+    finally:
+        parent.kill()
+    assert parent.communicate(timeout=60)[0] == ""  # its end: no process holds the stream any more
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere there is one process")
+def test_a_program_of_one_thread_has_the_work_done_by_several_processes() -> None:
+    program = (
+        "import os; from bench.analysis import workers; workers.processors = lambda: 2; "
+        "print(*workers.mapped(lambda item: os.getpid(), range(4), least=1))"
+    )
+    done = subprocess.run([sys.executable, "-P", "-c", program], capture_output=True, text=True, check=True)
+    found = done.stdout.split()
+    assert found == 2 * found[:2]
+    assert found[0] != found[1]

@@ -115,8 +115,9 @@ def test_a_terminal_without_unicode_gets_ascii() -> None:
 
 @pytest.fixture(autouse=True)
 def idle(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The tests themselves may keep the machine busy."""
+    """The tests themselves may keep the machine busy. Here nothing counts what others take."""
     monkeypatch.setattr(display, "load_per_core", lambda: 0.2)
+    monkeypatch.setattr(load, "with_children", lambda: load.Moment(clock=0.0, load=0.2, busy=None, own=0.0))
 
 
 def plain_lines(records: Sequence[Record]) -> list[str]:
@@ -165,6 +166,15 @@ def test_what_other_processes_take_is_said_rather_than_a_load_that_may_be_one_s_
     line = "this machine is busy (other processes take 50% of its cores): the run takes longer than on an idle one"
     assert plain_lines([done(CELLS[0])])[0] == line
     moments(monkeypatch, START, BUSY_BY_ITSELF)
+    assert plain_lines([done(CELLS[0])])[0].startswith("1 cell to run")
+
+
+def test_the_load_of_the_last_minute_is_not_asked_where_the_system_counts(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """It would hold the program that the user ran just before."""
+    monkeypatch.setattr(display, "load_per_core", lambda: 3.0)
+    moments(monkeypatch, START, load.Moment(clock=0.9, load=3.0, busy=0.9 * CORES, own=0.9))
     assert plain_lines([done(CELLS[0])])[0].startswith("1 cell to run")
 
 

@@ -351,3 +351,19 @@ def test_progress_to_a_terminal_that_is_not_utf_8(monkeypatch: pytest.MonkeyPatc
     Display(Console(file=stream)).note("naïve → text")
     stream.flush()
     assert b"na?ve ? text" in stream.buffer.getvalue()  # type: ignore[attr-defined]
+
+
+def test_a_recursion_without_end_may_be_a_plugin_s(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def deeper(**_: object) -> None:
+        raise RecursionError
+
+    monkeypatch.setattr(sys, "argv", ["transferbench", "list"])
+    monkeypatch.setattr("bench.cli.app.refuse_silent_exits", lambda: None)
+    monkeypatch.setattr("bench.cli.app.app", deeper)
+    with pytest.raises(SystemExit) as end:
+        main()
+    assert end.value.code == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert "or a plug-in calls itself; --debug shows where" in line

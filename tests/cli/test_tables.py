@@ -282,6 +282,17 @@ def test_a_baseline_stands_for_its_run(bench, runs):
     assert bench("compare", "results/baselines/quick.jsonl", runs["worse"])[0] == 1
 
 
+def test_no_baseline_is_written_whose_line_the_history_cannot_take(bench, runs, tmp_path):
+    """The file may lie elsewhere, as with git-annex; what the link leads to stays as it is."""
+    elsewhere = tmp_path / "annex.jsonl"
+    elsewhere.write_text("")
+    (tmp_path / "results").mkdir()
+    (tmp_path / "results" / "history.jsonl").symlink_to(elsewhere)
+    refused(bench("baseline", runs["base"]), "history.jsonl (it is a symbolic link)")
+    assert not (tmp_path / "results" / "baselines").exists()
+    assert elsewhere.read_text() == ""
+
+
 def test_a_baseline_at_a_git_revision(bench, runs, tmp_path):
     def git(*arguments: str) -> None:
         who = ["-c", "user.name=t", "-c", "user.email=t@example.org"]

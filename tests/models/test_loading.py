@@ -213,6 +213,26 @@ def test_an_index_of_weights_names_safetensors_beside_it_and_nothing_else(
         assert error.value.code == "wrong-index"
 
 
+STALE = {"weight_map": {"a": "model-00001-of-00002.safetensors"}}
+
+
+@pytest.mark.parametrize("name", ["model.safetensors.index.json", "model.fp16.safetensors.index.json"])
+def test_an_index_that_is_not_read_may_name_what_is_gone(folder: Path, sources: Sources, name: str) -> None:
+    """The weights were merged into one file, or those in another precision were left out of a copy."""
+    expected = catalog.identity(str(folder))
+    (folder / name).write_text(json.dumps(STALE))
+    assert load(str(folder), sources).backbone.depth >= 1
+    assert catalog.identity(str(folder)) == expected
+
+
+def test_an_index_that_the_configuration_names_is_read(folder: Path, sources: Sources) -> None:
+    (folder / "model.fp16.safetensors.index.json").write_text(json.dumps(STALE))
+    change_config(folder, transformers_weights="model.fp16.safetensors.index.json")
+    with pytest.raises(BenchError) as error:
+        catalog.identity(str(folder))
+    assert error.value.code == "wrong-index"
+
+
 @pytest.mark.parametrize(
     "named", ["../a.safetensors", "adapter_model.bin", "/a.safetensors", ".safetensors", 5]
 )

@@ -61,10 +61,11 @@ def test_seeds_with_rows_of_their_own_train_alone(workload: Workload, toy_cell: 
 
 
 def test_what_was_recorded_counts_but_for_the_process(workload: Workload, toy_cell: MakeCell) -> None:
-    """Of a GPU's record, which holds no process, a further seed takes no more than the whole."""
+    """A further seed takes no more than the whole. A GPU's record holds no process."""
     cells, planned = seeds(toy_cell, 5), workload.memory(toy_cell("full")) - PROCESS
     assert at_once(cells, 9 * PROCESS, workload, 4).more == 8 * PROCESS
     assert at_once(cells, planned // 2, workload, 4).more == planned // 2
+    assert at_once(cells, 9 * PROCESS, workload, 4, process=0).more == 9 * PROCESS
 
 
 def test_as_many_fit_as_there_is_memory_for() -> None:

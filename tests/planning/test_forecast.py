@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pyarrow as pa
@@ -17,9 +18,9 @@ from bench.cli.forecast import as_dict
 from bench.contracts import Cell, Recipe
 from bench.data.sources import Sources
 from bench.planning.estimates import Estimator
-from bench.planning.forecast import Forecast, forecast
+from bench.planning.forecast import Forecast, Row, forecast
 from bench.planning.rows_read import Length, RowsRead
-from bench.planning.workload import Workload
+from bench.planning.workload import PROCESS, Workload
 from bench.registry import Plugins, Registry, discover
 from bench.runs.folder import Store
 from bench.runs.record import Machine, Record, Seconds
@@ -94,6 +95,30 @@ def test_records_of_this_run_and_of_those_beside_it_count(
     [row] = forecast(cells, Registry(plugins, sources), own.path).rows
     assert (row.finished, row.each.memory, row.each.basis) == (1, 2**30, "recorded")
     assert row.each.seconds == pytest.approx(15.0)
+
+
+def test_seeds_that_are_still_to_run_train_at_once_and_take_what_a_gpu_recorded(
+    quick: list[Cell], plugins: Plugins, tmp_path: Path
+) -> None:
+    registry = Registry(plugins, Sources(cache=tmp_path))
+    first = next(cell for cell in quick if (cell.strategy, cell.backbone) == ("full", "minilm"))
+    cells = [replace(first, seed=seed) for seed in range(5)]
+    store = Store(tmp_path / "runs" / "quick")
+    store.begin("quick", [cell.id for cell in cells])
+
+    def row(device: str, count: int) -> Row:
+        for cell in cells[:count]:
+            finished = done(cell, 10.0, registry.fingerprint(cell))
+            machine = MACHINE.model_copy(update={"device": device})
+            store.save(finished.model_copy(update={"machine": machine, "peak_memory": 100 * 2**30}))
+        (found,) = forecast(cells, registry, store.path, per_device=4).rows
+        return found
+
+    on_gpu, on_cpu, last, none = row("cuda", 1), row("cpu", 1), row("cpu", 4), row("cpu", 5)
+    assert on_gpu.at_once.more == 100 * 2**30
+    assert on_cpu.at_once.more == 100 * 2**30 - PROCESS
+    assert [found.at_once.seeds for found in (on_gpu, on_cpu, last, none)] == [3, 3, 1, 1]
+    assert none.finished == 5
 
 
 def test_the_history_counts_where_no_record_is_left(

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -38,6 +40,31 @@ def test_a_process_says_what_each_part_took(on_toys: Request) -> None:
     parts = [float(str(values[part])) for part in (*PARTS, "rest")]
     assert sum(parts) == pytest.approx(float(str(values["whole"])))
     assert values["ratio"] is None
+
+
+@pytest.mark.parametrize(("threads", "expected"), [(None, 1), (2, 2)])
+def test_the_note_tells_the_threads_of_the_processes(
+    on_toys: Request, monkeypatch: pytest.MonkeyPatch, threads: int | None, expected: int
+) -> None:
+    given, described = [], []
+
+    def run(command: list[str], **_: Any) -> SimpleNamespace:
+        given.append(json.loads(command[-1])["threads"])
+        said = json.dumps({"whole": 1.0, "wall": 1.0, "checkout": str(ROOT)})
+        return SimpleNamespace(returncode=0, stdout=said, stderr="")
+
+    def device(name: str, threads: int | None) -> str:
+        described.append((name, threads))
+        return name
+
+    monkeypatch.setattr(preparing, "_name", lambda path: path.name)
+    monkeypatch.setattr(preparing.subprocess, "run", run)
+    monkeypatch.setattr(preparing, "choose_device", device)
+    monkeypatch.setattr(preparing, "describe", lambda device: device)
+    monkeypatch.setattr(preparing, "machine_fingerprint", str)
+    profile(replace(on_toys, threads=threads))
+    assert given == [expected, expected]
+    assert described == [("cpu", expected)]
 
 
 def line(cell: Cell, name: str, *whole: float) -> Line:
@@ -119,7 +146,8 @@ def test_what_is_no_checkout_is_refused_in_one_line(bench: Command, tmp_path: Pa
 
 
 def test_a_checkout_is_called_by_its_commit(tmp_path: Path) -> None:
-    git = ["git", "-C", str(tmp_path), "-c", "user.name=a", "-c", "user.email=a@b"]
+    settings = ("user.name=a", "user.email=a@b", "commit.gpgsign=false", "core.hooksPath=/dev/null")
+    git = ["git", "-C", str(tmp_path), *(part for one in settings for part in ("-c", one))]
     (tmp_path / "file").write_text("one")
     for command in (["init", "-q"], ["add", "file"], ["commit", "-qm", "one"]):
         subprocess.run([*git, *command], check=True)

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from bench.analysis.groups import Group
+from bench.analysis.groups import Group, gather
 from bench.analysis.loading import Run
-from bench.report.answer import answers, overall, standings
+from bench.report.answer import _caution, answers, overall, standings
 from bench.report.reading import Reading, read
+from tests.analysis.conftest import make_record
 from tests.support.report_runs import Grid, make_run
 
 
@@ -72,6 +73,14 @@ def test_a_winner_by_far_is_clear():
 
 def test_one_seed_is_a_caution():
     assert "One seed" in answers(read(make_run(Grid(seeds=1))))[0].caution
+
+
+@pytest.mark.parametrize(
+    ("low", "expected"), [(1, "1 of its 3 seeds scores no"), (2, "2 of its 3 seeds score no")]
+)
+def test_seeds_that_learned_nothing_are_a_caution(low: int, expected: str):
+    records = [make_record(seed=seed, accuracy=0.4 if seed < low else 0.8) for seed in range(3)]
+    assert _caution(next(iter(gather(records).values()))).startswith(expected)
 
 
 def test_a_time_that_was_measured_once_gives_no_verdict():

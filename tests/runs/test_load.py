@@ -69,8 +69,10 @@ def test_what_a_worker_computes_is_ones_own_also_when_it_has_ended() -> None:
     before = load.with_children().own
     worker = subprocess.Popen([sys.executable, "-c", "while True: pass"])
     try:
-        time.sleep(1.0)
-        during = load.with_children().own
+        during, until = before, time.monotonic() + 60  # under load it may wait for its turn
+        while during - before < 0.2 and time.monotonic() < until:
+            time.sleep(0.05)
+            during = load.with_children().own
     finally:
         worker.kill()
         worker.wait()

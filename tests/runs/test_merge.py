@@ -20,6 +20,7 @@ from bench.executors.contract import Options
 from bench.executors.launch import launch
 from bench.planning.shards import Shard
 from bench.registry import Registry, discover
+from bench.runs import planned_work
 from bench.runs.folder import Damaged, Store
 from bench.runs.integrity import verify
 from bench.runs.merge import merge
@@ -67,6 +68,18 @@ def shown(*arguments: str) -> str:
     done = CliRunner().invoke(app, arguments)
     assert done.exit_code == 0, done.output
     return done.output
+
+
+def test_the_operations_that_either_run_has_planned_are_kept(tmp_path: Path) -> None:
+    """`status` scales by them what is left."""
+    parts = [run(tmp_path / "one", record(0)), run(tmp_path / "two", record(1))]
+    planned_work.add(
+        parts[0].path, {"task/full/tiny/seed0": (4e9, 1e9), "task/frozen/tiny/seed0": (2e9, 2e9)}
+    )
+    planned_work.add(parts[1].path, {"task/full/tiny/seed1": (4e9, 1e9), "task/probe/tiny/seed1": (1e9, 1e9)})
+    merge(parts, Store(tmp_path / "whole"))
+    expected = {"task/full/tiny": (4e9, 1e9), "task/frozen/tiny": (2e9, 2e9), "task/probe/tiny": (1e9, 1e9)}
+    assert planned_work.read(tmp_path / "whole").cells == expected
 
 
 def test_shards_and_merge_make_what_one_run_makes(tiny_encoder: Path, tmp_path: Path) -> None:

@@ -101,19 +101,34 @@ def recipe_digest(record: Record) -> str:
     return digest([record.cell.recipe, record.cell.options])
 
 
+def check(path: Path) -> None:
+    """BenchError where anything but a file is in the place of a history: a link may come from a stranger."""
+    try:
+        plain_files.exists(path.parent, path)
+    except plain_files.Irregular as error:
+        raise BenchError(
+            f"no run can be added to the history {path} ({error.reason}): put a plain file there",
+            code="irregular-file",
+        ) from error
+    except OSError as error:
+        raise BenchError(f"{path} cannot be written ({error.strerror})", code="cannot-write") from error
+
+
 def append(records: Sequence[Record], path: Path) -> None:
-    """Add a run to a history, in a single write, where it does not have that run yet. BenchError where nothing
-    finished, or where the file cannot be written."""
+    """Add a run to a history where it does not have that run yet. BenchError where nothing finished, or where the
+    file cannot be written."""
     new = line(records).model_dump_json()
+    check(path)
     try:
         if path.is_file() and new in path.read_text(encoding="utf-8").splitlines():
             return
         path.parent.mkdir(parents=True, exist_ok=True)
         flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND
-        with plain_files.opened(
-            path, flags
-        ) as descriptor:  # never through a link, which may come from a stranger
-            os.write(descriptor, f"{new}\n".encode())
+        with plain_files.opened(path, flags) as descriptor:
+            with os.fdopen(
+                os.dup(descriptor), "ab"
+            ) as file:  # a bare write may take a part of the line alone
+                file.write(f"{new}\n".encode())
             os.fsync(descriptor)
     except (OSError, UnicodeDecodeError) as error:
         reason = getattr(error, "strerror", None) or "the file is damaged"

@@ -20,7 +20,7 @@ from bench.analysis.groups import Group, Key
 from bench.analysis.regression.baseline import id_digest
 from bench.analysis.regression.outcomes import Outcomes, same_outcomes
 from bench.analysis.statistics.dispersion import moderated
-from bench.analysis.statistics.metrics import ratios
+from bench.analysis.statistics.metrics import ratios_of
 from bench.analysis.statistics.noise import Noise, total
 from bench.analysis.statistics.resampling import Source, clusters_of, definition
 from bench.analysis.statistics.variance import Components, components, linear_covariance
@@ -104,7 +104,7 @@ def sample(group: Group, source: Source) -> Sample | None:
         if how is None or columns is None:
             return None
         clusters = clusters if found else clusters_of(columns)
-        found.append(ratios(how, columns))
+        found.append(ratios_of(record, how, columns))
         if columns["id"] is not last:
             last = columns["id"]
             ids.add(id_digest(last))

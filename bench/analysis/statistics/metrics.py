@@ -24,6 +24,7 @@ import numpy as np
 from bench.analysis.loading import Columns
 from bench.analysis.statistics import correlations
 from bench.contracts import BenchError, Metric
+from bench.runs.record import Record
 
 BY_LABEL = ("macro_f1", "class_f1", "macro_recall", "class_recall", "class_precision")
 """The kinds that read labels in `reference` and `prediction`."""
@@ -135,6 +136,16 @@ def _mean_ratio(numerators: np.ndarray, denominators: np.ndarray) -> np.ndarray:
     present = denominators > 0
     ratios = np.divide(numerators, denominators, out=np.zeros(numerators.shape), where=present)
     return ratios.sum(-1) / np.maximum(present.sum(-1), 1)
+
+
+def ratios_of(record: Record, metric: Metric, columns: Columns) -> Ratios:
+    """As `ratios`, of a record's cell, which an error names: among thousands, one file may be damaged."""
+    try:
+        return ratios(metric, columns)
+    except BenchError as error:
+        raise BenchError(
+            f"{record.cell.id}: {error}; run the cell again with --fresh", code=error.code
+        ) from error
 
 
 def ratios(metric: Metric, columns: Columns) -> Ratios:

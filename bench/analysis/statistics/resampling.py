@@ -11,7 +11,7 @@ import numpy as np
 
 from bench.analysis.groups import Group
 from bench.analysis.loading import Columns, Predictions, Sums, columns
-from bench.analysis.statistics.metrics import Ratios, clustered, draw, exact_interval, ratios
+from bench.analysis.statistics.metrics import Ratios, clustered, draw, exact_interval, ratios_of
 from bench.analysis.statistics.noise import Noise
 from bench.analysis.statistics.scales import SHARE, Scale, scale_of
 from bench.analysis.statistics.variance import Components, components
@@ -150,7 +150,7 @@ def resample_metrics(
             if how is None or rows is None or units is None:
                 del parts[metric]
             else:
-                parts[metric].append(_OfSeed(units.scores(ratios(how, rows)), units, how.kind))
+                parts[metric].append(_OfSeed(units.scores(ratios_of(record, how, rows)), units, how.kind))
     seeds = tuple(record.cell.seed for record in group.done)
     made = {metric: _resampled(seeds, found) for metric, found in parts.items()}
     return {metric: found for metric, found in made.items() if found is not None}

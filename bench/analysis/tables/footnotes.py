@@ -253,8 +253,9 @@ def _degenerate(records: Iterable[Record]) -> list[str]:
     ids = [record.cell.id for record in records if is_degenerate(record)]
     if not ids:
         return []
+    score = "scores" if len(ids) == 1 else "score"
     return [
-        f"Degenerate: {len(ids)} of the finished runs score no better than chance or the majority label "
+        f"Degenerate: {len(ids)} of the finished runs {score} no better than chance or the majority label "
         f"({_cells(ids)})."
     ]
 

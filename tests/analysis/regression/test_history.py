@@ -37,6 +37,33 @@ def test_a_line_is_on_the_disk_when_it_has_been_added(tmp_path, monkeypatch):
     assert synced == [path.stat().st_size]
 
 
+@pytest.mark.parametrize(
+    ("kind", "make"),
+    [
+        ("a symbolic link", lambda path: path.symlink_to(path.with_name("elsewhere.jsonl"))),
+        ("a folder", lambda path: path.mkdir()),
+        ("a FIFO", os.mkfifo),
+    ],
+)
+def test_a_run_is_added_to_a_file_alone(tmp_path, kind, make):
+    elsewhere = tmp_path / "elsewhere.jsonl"
+    elsewhere.write_text("")
+    path = tmp_path / "history.jsonl"
+    make(path)
+    with pytest.raises(BenchError) as error:
+        history.append(run_at("one", 0.8), path)
+    assert error.value.code == "irregular-file"
+    assert f"the history {path} (it is {kind})" in str(error.value)
+    assert elsewhere.read_text() == ""
+
+
+def test_a_write_that_the_disk_takes_in_parts_is_whole(tmp_path, monkeypatch):
+    path, write = tmp_path / "history.jsonl", os.write
+    monkeypatch.setattr(history.os, "write", lambda file, content: write(file, content[:7]))
+    history.append(run_at("one", 0.8), path)
+    assert len(history.read(path)) == 1
+
+
 def test_the_same_run_is_not_added_twice(tmp_path):
     path = tmp_path / "history.jsonl"
     history.append(run_at("one", 0.8), path)
