@@ -16,6 +16,8 @@ from bench.user_data.tables import RawRow, RawTable
 SAID = ("label", "labels", "ner", "entities", "spans", "cats")
 """Columns of what annotators say of the texts in `data`."""
 
+DATE = 30  # characters of a date in words
+
 
 def plain_table(table: RawTable, given: Mapping[str, str], adapter: str) -> RawTable:
     """The table as rows of a text with its label, labels or tags. given: columns by role; adapter: '' where it is
@@ -28,7 +30,7 @@ def plain_table(table: RawTable, given: Mapping[str, str], adapter: str) -> RawT
 
 def _with_text(table: RawTable, given: Mapping[str, str]) -> RawTable:
     """The table with its column `data`, as doccano and flair name texts, as `text`, where no other is named so. In
-    other languages the name means a date: no column is as long as that of the texts."""
+    other languages the name means a date: another column then holds longer texts."""
     if "data" not in table.columns or by_name(table.columns, TEXTS) or {"text", "words"} & set(given):
         return table
     others = [c for c in table.columns if c != "data" and c.lower() not in SAID]
@@ -36,7 +38,8 @@ def _with_text(table: RawTable, given: Mapping[str, str]) -> RawTable:
     values = [row.get("data") for row in rows]
     if not rows or not all(isinstance(value, str) for value in values) or are_no_text(values):
         return table
-    if any(mean_length([row.get(c) for row in rows]) >= mean_length(values) for c in others):
+    length = mean_length(values)
+    if length < DATE and any(mean_length([row.get(c) for row in rows]) >= length for c in others):
         return table
 
     def read() -> Iterator[RawRow]:

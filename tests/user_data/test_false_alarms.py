@@ -155,6 +155,18 @@ def test_data_is_a_date_in_other_languages(tmp_path: Path) -> None:
     assert not said(opened(path, label="classe"), "'data' holds the texts")
 
 
+def test_data_is_a_date_in_words_beside_longer_texts(tmp_path: Path) -> None:
+    rows = [(f"{n + 1} maggio 2024", TEXTS[n], LABELS[n]) for n in range(28)]
+    found = opened(written(delimited(rows, header=("data", "testo", "label")), tmp_path))
+    assert [row.text for row in all_rows(found)] == TEXTS[:28]
+
+
+def test_data_is_a_text_beside_a_longer_remark(tmp_path: Path) -> None:
+    rows = [{"data": TEXTS[n], "label": LABELS[n], "note": "seen " * 20} for n in range(28)]
+    found = opened(written("\n".join(map(json.dumps, rows)), tmp_path, "a.jsonl"))
+    assert [row.text for row in all_rows(found)] == TEXTS[:28]
+
+
 @pytest.mark.parametrize("text", ["code", "document"])
 def test_the_column_of_labels_is_never_the_text(text: str, tmp_path: Path) -> None:
     names = ["complaint about the bill", "question about the delivery"]

@@ -248,8 +248,8 @@ def _quoted_rows(file: str, text: str, delimiter: str) -> list[list[str]]:
     if rows is None and '\\"' in text:
         rows = _cut(_escaped(text, delimiter), delimiter, csv.QUOTE_MINIMAL, "\\", blanks)
     joined = rows is None or _joined(rows, delimiter)
-    if not joined and all(len(row) >= len(rows[0]) or _is_broken(row) for row in rows or ()):
-        return rows or []
+    if rows is not None and not joined and all(len(row) >= len(rows[0]) or _is_broken(row) for row in rows):
+        return rows
     plain = _cut(text, delimiter, csv.QUOTE_NONE) or []
     opened = [cell.strip() for row in plain for cell in row if cell.startswith('"')]
     closed = sum(len(cell) > 1 and cell.endswith('"') for cell in opened)
