@@ -8,15 +8,15 @@ import re
 from typing import Any
 
 _OBEYED = r"\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff"
-"""What a terminal would obey, controls of ASCII aside: C1, ends of lines, and marks that turn the words around
-them; and halves of characters, which a file in UTF-8 cannot hold."""
+"""What a terminal would obey, controls of ASCII aside: C1, ends of lines, and bidirectional
+control characters; and halves of characters, which a file in UTF-8 cannot hold."""
 _RAW = re.compile(f"[{_OBEYED}]")
 _UNPRINTABLE = re.compile(f"[\\x00-\\x1f{_OBEYED}]+")
 
 
 def printable(text: str) -> str:
-    """Text on one line, without control characters (terminal escapes among them), marks that turn the words around
-    them, and lone surrogates."""
+    """Text on one line, without control characters (terminal escapes among them), bidirectional ones included, and
+    without lone surrogates."""
     return _UNPRINTABLE.sub(" ", text)
 
 

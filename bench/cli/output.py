@@ -31,7 +31,7 @@ def put(table: Table, path: Path, mark: str = "table") -> None:
 
     try:
         if path.exists() and not path.is_file():
-            raise BenchError(f"--into {path}: it is no file", code="cannot-read")
+            raise BenchError(f"--into {path}: not a regular file", code="cannot-read")
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise BenchError(f"--into {path} cannot be read: {error}", code="cannot-read") from error

@@ -61,7 +61,7 @@ def digest_of(path: str) -> str:
     except (OSError, ValueError) as error:
         raise _unreadable(path, error) from error
     if not stat.S_ISREG(found.st_mode):
-        raise _unreadable(path, ValueError("it is no file"))
+        raise _unreadable(path, ValueError("it is not a regular file"))
     return _digest(path, found.st_mtime_ns, found.st_size)
 
 

@@ -10,8 +10,6 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from functools import partial
 
-import torch
-
 from bench.contracts import BenchError, Cell
 from bench.engine.attempt import Attempt, attempt
 from bench.engine.compiling import missing_compiler
@@ -21,6 +19,7 @@ from bench.engine.kept_rows import KeptRows
 from bench.engine.machine import choose_device
 from bench.engine.speeds import Speeds
 from bench.engine.warm_up import WarmUp
+from bench.executors import torch_settings
 from bench.executors.contract import Work
 from bench.executors.groups import Key
 from bench.models.catalog import kind_of
@@ -28,14 +27,6 @@ from bench.registry import Registry
 from bench.runs import load
 from bench.runs.listeners import Listener
 from bench.runs.record import Load, Record
-
-
-def _reset_torch() -> None:
-    """Undo what a plug-in may have set for the whole process: its cell would train otherwise than its record says,
-    and so would every cell after it."""
-    torch.set_default_dtype(torch.float32)
-    torch.set_default_device(None)
-    torch.set_grad_enabled(True)
 
 
 class Series:
@@ -66,6 +57,7 @@ class Series:
             compiled=options.compiled,
             per_device=options.per_device,
         )
+        self._settings = torch_settings.noted()
         self._warm_up = WarmUp()
         self._key: Key | None = None
         self._group: CellGroup | CountsGroup | None = None
@@ -75,7 +67,7 @@ class Series:
     ) -> Iterator[Record]:
         """Run one cell, or several seeds of one that train together, and save each; one that cannot be run gives a
         record that says why. BenchError where the run folder cannot be written."""
-        _reset_torch()
+        torch_settings.restore(self._settings)
         if self._work.options.deterministic:
             adaptations = (*adaptations, "deterministic kernels")
         if self._work.options.compiled:

@@ -66,8 +66,9 @@ def _index_that_is_read(folder: Path, known: Collection[str]) -> Path | None:
 
 
 def check_index(name: str, file: Path, known: Collection[str] = ()) -> None:
-    """BenchError where an index of weights names anything but safetensors beside it, of which `known` are there if
-    that is said. The library would read a file wherever it lies, and unpickle what is no safetensors."""
+    """BenchError where an index of weights names anything but safetensors files in its own folder. known: the names
+    of those that are there; empty: not looked at. The library would read a file wherever it lies, and unpickle one
+    of another format."""
     index = read_json(file)
     parts = index.get("weight_map") if isinstance(index, dict) else None
     for part in set(map(str, parts.values())) if isinstance(parts, dict) else ():

@@ -56,10 +56,12 @@ def _check_replaceable(path: Path) -> None:
         folder = path.parent.resolve()
     except (OSError, ValueError):  # nothing there; what else is wrong is said by the writing
         return
-    of_system = folder == Path("/dev") or folder.parts[:2] == ("/", "proc")  # /dev/stdout may lead to a file
+    # /dev/stdout and /dev/fd/1 may lead to a file; /dev/shm is memory that holds files
+    of_system = folder.parts[:2] in (("/", "dev"), ("/", "proc")) and folder.parts[:3] != ("/", "dev", "shm")
     if of_system or not stat.S_ISREG(mode):
         raise BenchError(
-            f"{path} is not a file, and what is there stays: name a file to write", code="not-a-file"
+            f"{path} is a device, pipe or folder and is not overwritten: name a regular file",
+            code="not-a-file",
         )
 
 

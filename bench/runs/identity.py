@@ -81,7 +81,6 @@ def _code(item: Any, of: str) -> str:
         return inspect.getsource(item)
     except (OSError, TypeError) as error:
         raise BenchError(
-            f"{of}: its source cannot be read, so that nobody could tell whether its results still hold: write it "
-            "in a file",
+            f"{of}: its source cannot be read, so its results cannot be fingerprinted: define it in a file",
             code="no-source",
         ) from error

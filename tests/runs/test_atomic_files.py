@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import stat
+import sys
 from collections.abc import Iterator
+from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
@@ -81,9 +83,28 @@ def test_the_name_of_a_file_in_the_making_is_that_of_a_temporary_one(tmp_path: P
     assert atomic_files.is_temporary(Path(name))
 
 
-@pytest.mark.parametrize("path", ["/dev/stdout", "/dev/null", "/dev/fd/1", "/proc/self/fd/1"])
+ON_LINUX = pytest.mark.skipif(sys.platform != "linux", reason="there is no /proc")
+
+
+@pytest.mark.parametrize(
+    "path", ["/dev/stdout", "/dev/null", "/dev/fd/1", pytest.param("/proc/self/fd/1", marks=ON_LINUX)]
+)
 def test_nothing_of_the_system_is_replaced(path: str) -> None:
     """Looked at alone: a write that succeeds would harm the machine. With `> file` /dev/stdout leads to a file."""
     with pytest.raises(BenchError) as error:
         atomic_files._check_replaceable(Path(path))
     assert error.value.code == "not-a-file"
+
+
+@pytest.mark.parametrize(
+    ("folder", "refused"),
+    [("/dev", True), ("/dev/fd", True), ("/proc/self", True), ("/dev/shm", False), ("/dev/shm/runs", False)],
+)
+def test_files_in_the_folders_of_devices_are_refused_but_for_those_in_memory(
+    folder: str, refused: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A regular file in a folder whose path resolves to this one, which the system need not have."""
+    (tmp_path / "file").write_text("kept")
+    monkeypatch.setattr(Path, "resolve", lambda _: Path(folder))
+    with pytest.raises(BenchError) if refused else nullcontext():
+        atomic_files._check_replaceable(tmp_path / "file")
