@@ -48,10 +48,8 @@ def mapped(work: Callable[[T], R], items: Sequence[T], least: int) -> list[R]:
     others: list[tuple[ForkProcess, Connection]] = []
     started = time.monotonic()
     try:
-        with (
-            suppress(OSError),
-            _uninterrupted(),
-        ):  # the system allows no more processes, or has no memory for one
+        # OSError: the system allows no more processes, or has no memory for one
+        with suppress(OSError), _uninterrupted():
             for share in shares[1:]:
                 others.append(_started(work, share, [connection for _, connection in others]))
         found = [[work(item) for item in shares[0]]]
@@ -86,12 +84,16 @@ def _may_fork() -> bool:
 
 @contextmanager
 def _uninterrupted() -> Iterator[None]:
-    """Ctrl-C waits meanwhile: between the start of a process and its place in a list, the process would be lost."""
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    """Ctrl-C waits meanwhile: between the start of a process and its place in a list, the process would be lost. A
+    mask of signals would not do: another thread, of a library, may take the signal."""
+    pressed: list[int] = []
+    before = signal.signal(signal.SIGINT, lambda number, frame: pressed.append(number))
     try:
         yield
     finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+        signal.signal(signal.SIGINT, before)
+    if pressed:
+        signal.raise_signal(signal.SIGINT)
 
 
 def _started(
@@ -105,9 +107,8 @@ def _started(
         target=_do, args=(work, share, sending, [*earlier, receiving], os.getpid()), daemon=True
     )
     try:
-        with (
-            warnings.catch_warnings()
-        ):  # of threads of libraries, which are idle: `_may_fork` looked for others
+        # of threads of libraries, which are idle: `_may_fork` looked for others
+        with warnings.catch_warnings():
             warnings.simplefilter("ignore", DeprecationWarning)
             process.start()
     except BaseException:

@@ -74,10 +74,12 @@ def _notes(table: RawTable, asked: Mapping[tuple[str, str], str]) -> list[str]:
     notes = [f"tasks of Label Studio: the {', the '.join(first)} and the {last} are read"]
     if len(asked) > 1:
         notes.append(f"annotators answered several questions: {', '.join(asked.values())}")
-    several = sum(len(_annotations(row)) > 1 for row in table.rows())
+    several = skipped = 0
+    for row in table.rows():
+        several += len(_annotations(row)) > 1
+        skipped += _is_skipped(row)
     if several:
         notes.append(f"{counted(several, 'task has', 'tasks have')} several annotations: the first is read")
-    skipped = sum(map(_is_skipped, table.rows()))
     if skipped:
         notes.append(f"{counted(skipped, 'task')} left out, because the annotator skipped it")
     return notes

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import itertools
 import re
-from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from bench.contracts import BenchError
@@ -33,9 +33,9 @@ def without_leaks(rows: Mapping[str, list[Any]], data: UserData, notes: list[str
     for split in ("validation", "test"):
         if split not in found:
             continue
-        found["train"] = _without_rows(found["train"], (split, found[split]), data, notes)
+        found["train"] = _without(("train", found["train"]), (split, found[split]), TEXT, data, notes)
         if named:
-            found["train"] = _without_groups(("train", found["train"]), (split, found[split]), data, notes)
+            found["train"] = _without(("train", found["train"]), (split, found[split]), GROUP, data, notes)
         else:
             found[split] = _renamed(found["train"], (split, found[split]), notes)
     if "validation" in found and "test" in found:
@@ -62,7 +62,7 @@ def _apart(rows: Mapping[str, list[Any]], notes: list[str]) -> dict[str, list[An
         "give them names"
     )
     return {
-        split: [replace(row, group=f"{split}: {row.group}" if row.group else "") for row in found]
+        split: _told_apart(split, found, {row.group for row in found if row.group})
         if split in anew
         else found
         for split, found in rows.items()
@@ -81,44 +81,49 @@ Part = tuple[str, Sequence[Any]]
 """A split and its rows."""
 
 
-def _without_rows(train: list[Any], other: Part, data: UserData, notes: list[str]) -> list[Any]:
-    """The training rows whose content the other file lacks."""
-    split, rows = other
-    held_out = {content(row) for row in rows}
-    kept = [row for row in train if content(row) not in held_out]
-    shared = len(train) - len(kept)
-    if shared and not data.drop_duplicates:
-        first = next(content(row) for row in train if content(row) in held_out)
-        example = " ".join(first.split())
-        raise BenchError(
-            f"leak: {shared:,} of {counted(len(train), 'training row')} {_are(shared)} also in the {split} file "
-            f"(such as '{example[:60]}'): {WAY_OUT} training",
-            code="leak",
-        )
-    if shared:
-        they = "it is" if shared == 1 else "they are"
-        notes.append(f"{counted(shared, 'training row')} left out: {they} also in the {split} file")
-    return kept
+@dataclass(frozen=True)
+class _Shared:
+    """What two files may share. of: a row's; None where it has none. also: what is said of such rows, with the
+    other split in place of {}. one, several: what is in the other file, for one row left out and for several.
+    numbered: the way out where it is a number."""
+
+    of: Callable[[Any], str | None]
+    also: str
+    one: str
+    several: str
+    numbered: str = ""
 
 
-def _without_groups(mine: Part, other: Part, data: UserData, notes: list[str]) -> list[Any]:
-    """The rows whose group the held-out file lacks. A group that the user names never spans files."""
+TEXT = _Shared(content, "also in the {} file", "it is", "they are")
+GROUP = _Shared(
+    lambda row: row.group or None,
+    "of groups that the {} file has, too",
+    "its group is",
+    "their groups are",
+    NUMBERED,
+)
+"""A group that the user names never spans files."""
+
+
+def _without(mine: Part, other: Part, what: _Shared, data: UserData, notes: list[str]) -> list[Any]:
+    """The rows whose text, or whose group, the held-out file lacks."""
     split, rows = mine
-    held_out = {row.group for row in other[1] if row.group}
-    kept = [row for row in rows if row.group not in held_out]
+    held_out = {what.of(row) for row in other[1]} - {None}
+    kept = [row for row in rows if what.of(row) not in held_out]
     shared = len(rows) - len(kept)
-    what = f"{TRAINING[split]} row"
+    name = f"{TRAINING[split]} row"
     if shared and not data.drop_duplicates:
-        group = next(row.group for row in rows if row.group in held_out)
-        hint = NUMBERED if group.isdecimal() else ""
+        first = next(found for row in rows if (found := what.of(row)) in held_out and found is not None)
+        example = " ".join(first.split())[:60]
+        hint = what.numbered if first.isdecimal() else ""
         raise BenchError(
-            f"leak: {shared:,} of {counted(len(rows), what)} {_are(shared)} of groups that the {other[0]} file "
-            f"has, too (such as '{group[:60]}'): {WAY_OUT} {TRAINING[split]}{hint}",
+            f"leak: {shared:,} of {counted(len(rows), name)} {_are(shared)} {what.also.format(other[0])} "
+            f"(such as '{example}'): {WAY_OUT} {TRAINING[split]}{hint}",
             code="leak",
         )
     if shared:
-        groups = "its group is" if shared == 1 else "their groups are"
-        notes.append(f"{counted(shared, what)} left out: {groups} also in the {other[0]} file")
+        they = what.one if shared == 1 else what.several
+        notes.append(f"{counted(shared, name)} left out: {they} also in the {other[0]} file")
     return kept
 
 
@@ -137,15 +142,15 @@ def _renamed(train: Sequence[Any], other: Part, notes: list[str]) -> list[Any]:
             f"look: {counted(count, 'training row is', 'training rows are')} on a context, article or document "
             f"that the {split} file has, too: a mild leak"
         )
-    return [replace(row, group=f"{split}: {row.group}") if row.group in shared else row for row in rows]
+    return _told_apart(split, rows, shared)
 
 
 def _of_validation(validation: list[Any], test: Sequence[Any], data: UserData, notes: list[str]) -> list[Any]:
     """The validation rows. Rows of the test file among them are pointed out: they choose the state that is kept."""
     if dict(data.columns).get("group"):
-        validation = _without_groups(("validation", validation), ("test", test), data, notes)
+        validation = _without(("validation", validation), ("test", test), GROUP, data, notes)
     else:
-        validation = _renamed_validation(validation, test)
+        validation = _told_apart("validation", validation, {row.group for row in test if row.group})
     held_out = {content(row) for row in test}
     twice = sum(content(row) in held_out for row in validation)
     if twice:
@@ -156,8 +161,6 @@ def _of_validation(validation: list[Any], test: Sequence[Any], data: UserData, n
     return validation
 
 
-def _renamed_validation(validation: Sequence[Any], test: Sequence[Any]) -> list[Any]:
-    shared = {row.group for row in test if row.group}
-    return [
-        replace(row, group=f"validation: {row.group}") if row.group in shared else row for row in validation
-    ]
+def _told_apart(split: str, rows: Sequence[Any], shared: Collection[str]) -> list[Any]:
+    """The rows; those of shared groups are of groups of this split."""
+    return [replace(row, group=f"{split}: {row.group}") if row.group in shared else row for row in rows]

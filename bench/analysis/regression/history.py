@@ -125,9 +125,8 @@ def append(records: Sequence[Record], path: Path) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND
         with plain_files.opened(path, flags) as descriptor:
-            with os.fdopen(
-                os.dup(descriptor), "ab"
-            ) as file:  # a bare write may take a part of the line alone
+            # a bare write may take a part of the line alone
+            with os.fdopen(os.dup(descriptor), "ab") as file:
                 file.write(f"{new}\n".encode())
             os.fsync(descriptor)
     except (OSError, UnicodeDecodeError) as error:

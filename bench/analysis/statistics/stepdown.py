@@ -177,13 +177,13 @@ def _farthest(pairs: Sequence[RivalPair]) -> np.ndarray:
     """The place of a pair for each draw [draws]."""
     draws = np.arange(pairs[0].draws)
     most, places = np.full(len(draws), -1.0), np.zeros(len(draws), dtype=int)
-    for start, row in ((row.start, row.pairs) for row in _rows(pairs)):
-        if not row[0].same_seeds:  # its draws are not at hand
+    for row in _rows(pairs):
+        if not row.pairs[0].same_seeds:  # its draws are not at hand
             continue
-        sizes = _sizes(row) / np.array([pair.spreads[MIDDLE] for pair in row])[:, None]
+        sizes = _sizes(row.pairs) / np.array([pair.spreads[MIDDLE] for pair in row.pairs])[:, None]
         best = sizes.argmax(0)
         value = sizes[best, draws]
-        places = np.where(value > most, start + best, places)
+        places = np.where(value > most, row.start + best, places)
         most = np.maximum(most, value)
     return places
 
