@@ -136,7 +136,9 @@ class Worker:
         return f"; its last lines: {' | '.join(lines)}" if lines else ""
 
     def _start(self) -> None:
-        """Start the process in a session of its own, so that Ctrl-C reaches the parent alone."""
+        """Start the process in a process group of its own, so that Ctrl-C reaches the parent alone. It stays in the
+        parent's session: Linux shares cores fairly among sessions first, and weighs priorities only within one, so
+        that in a session of its own it would lose half of them to what the parent fetches at the lowest priority."""
         ours, theirs = socket.socketpair()
         command = processes.command("bench.executors.worker", str(theirs.fileno()), str(os.getpid()))
         try:
@@ -148,7 +150,7 @@ class Worker:
                     stdout=self._log,
                     stderr=self._log,
                     pass_fds=[theirs.fileno()],
-                    start_new_session=True,
+                    process_group=0,
                 )
         except OSError as error:
             ours.close()
