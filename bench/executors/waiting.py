@@ -73,12 +73,12 @@ class Waiting:
 
     def _leased(self, cells: Sequence[Cell]) -> Held | None:
         """The cells that can be leased and are not finished; None where none is left."""
-        leases = {cell: lease for cell in cells if (lease := self._lease(cell))}
+        leases = {cell: lease for cell in cells if (lease := self._lease(cell, cells[0].id))}
         return Held(leases) if leases else None
 
-    def _lease(self, cell: Cell) -> Lease | None:
+    def _lease(self, cell: Cell, job: str) -> Lease | None:
         """A lease on the cell, or None where another process has it or has finished it meanwhile."""
-        lease = self._store.lease(cell.id)
+        lease = self._store.lease(cell.id, job)
         if lease is None:
             self._elsewhere.append(cell)
             return None

@@ -61,8 +61,8 @@ def summarise(store: Store) -> Progress:
             if record.status != "done"
         },
         missing=missing,
-        running=running,
-        remaining=seconds and seconds / max(1, _jobs(running)),
+        running=list(running),
+        remaining=seconds and seconds / max(1, len(set(running.values()))),
     )
 
 
@@ -79,11 +79,6 @@ def remaining_seconds(
     if not estimator.has_samples or any(estimator.cell(cell).basis == "assumed" for cell in cells):
         return None
     return estimator.total(cells, begun)
-
-
-def _jobs(cells: Sequence[str]) -> int:
-    """How many workers are at these cells: seeds that train together are one job."""
-    return len({cell.rpartition("/")[0] for cell in cells})
 
 
 def _estimator(work: PlannedWork, cells: Sequence[str]) -> Estimator:

@@ -26,7 +26,7 @@ from typing import TYPE_CHECKING, Any
 
 from bench.contracts import BenchError
 from bench.runs import atomic_files, collection, plain_files
-from bench.runs.leases import Lease, exclusive, lease, owner_of
+from bench.runs.leases import Lease, Owner, exclusive, lease, owner_of
 from bench.runs.names import is_cell_id, is_name
 from bench.runs.plain_files import Irregular
 from bench.runs.record import Record
@@ -186,14 +186,16 @@ class Store:
             ) from error
         return target
 
-    def lease(self, cell: str) -> Lease | None:
-        """The right to run a cell, or None where another living process has it."""
-        return lease(self._inside(self.path / "claims" / cell))
+    def lease(self, cell: str, job: str = "") -> Lease | None:
+        """The right to run a cell, or None where another living process has it. job: the same for all cells that
+        one worker runs together."""
+        return lease(self._inside(self.path / "claims" / cell), job)
 
-    def running(self) -> list[str]:
-        """The cells in flight in living processes."""
+    def running(self) -> dict[str, Owner]:
+        """The cells in flight in living processes, and whose they are."""
         folder = self.path / "claims"
-        return [path.relative_to(folder).as_posix() for path in self._files("claims") if owner_of(path)]
+        found = ((path, owner_of(path)) for path in self._files("claims"))
+        return {path.relative_to(folder).as_posix(): owner for path, owner in found if owner}
 
     def record_path(self, cell: str) -> Path:
         return Path(

@@ -33,6 +33,8 @@ class Owner:
     host: str
     pid: int
     began: float
+    job: str = ""
+    """Names what one worker of the process runs: cells that train together have the same."""
 
     def alive(self) -> bool:
         """Whether it still runs. A process of another host counts as alive, since it cannot be checked from
@@ -45,8 +47,8 @@ class Owner:
             return False
 
 
-def this_process() -> Owner:
-    return Owner(socket.gethostname(), os.getpid(), psutil.Process().create_time())
+def this_process(job: str = "") -> Owner:
+    return Owner(socket.gethostname(), os.getpid(), psutil.Process().create_time(), job)
 
 
 class Lease:
@@ -62,7 +64,7 @@ class Lease:
         os.close(self._descriptor)
 
 
-def lease(path: Path) -> Lease | None:
+def lease(path: Path, job: str = "") -> Lease | None:
     """The lease at `path`, or None where a living process holds it. BenchError where it cannot be written, or where
     something else than a plain file is there."""
     with lock_errors(path):
@@ -79,7 +81,7 @@ def lease(path: Path) -> Lease | None:
             os.close(descriptor)  # its owner released the lease between our open and our lock
         try:
             os.ftruncate(descriptor, 0)
-            os.write(descriptor, json.dumps(asdict(this_process())).encode())
+            os.write(descriptor, json.dumps(asdict(this_process(job))).encode())
         except OSError:
             os.close(descriptor)
             raise
@@ -90,9 +92,10 @@ def owner_of(path: Path) -> Owner | None:
     """The living owner that the lease at `path` names, or None."""
     try:
         with opened(path, os.O_RDONLY) as descriptor:
-            owner = Owner(**json.loads(os.read(descriptor, LONGEST)))
+            found = json.loads(os.read(descriptor, LONGEST))
+        owner = Owner(str(found["host"]), int(found["pid"]), float(found["began"]), str(found.get("job", "")))
         return owner if owner.alive() else None
-    except (OSError, ValueError, TypeError, OverflowError, RecursionError):
+    except (OSError, ValueError, TypeError, LookupError, AttributeError, OverflowError, RecursionError):
         return None
 
 

@@ -47,12 +47,23 @@ def taken(todo: list[Cell], store: Store) -> Held:
 def test_each_cell_of_a_job_has_a_lease_until_it_has_its_record(tmp_path: Path) -> None:
     store, todo = Store(tmp_path), cells("frozen")
     held = taken(todo, store)
-    assert store.running() == sorted(cell.id for cell in todo)
+    assert list(store.running()) == sorted(cell.id for cell in todo)
+    assert len(set(store.running().values())) == 1
     assert held.finish(todo[0]) == todo[1]
-    assert store.running() == sorted(cell.id for cell in todo[1:])
+    assert list(store.running()) == sorted(cell.id for cell in todo[1:])
     assert held.cell == todo[1]
     held.release()
-    assert store.running() == []
+    assert list(store.running()) == []
+
+
+def test_cells_that_train_one_by_one_are_a_job_each(tmp_path: Path) -> None:
+    store, todo = Store(tmp_path), cells("full")
+    waiting = Waiting(todo, Work(store), lambda _: None, Silent())
+    held = [waiting.take(None), waiting.take(None)]
+    assert len(store.running()) == len(set(store.running().values())) == 2
+    for job in held:
+        assert job is not None
+        job.release()
 
 
 def test_seeds_that_another_process_has_are_left_to_it(tmp_path: Path) -> None:
@@ -137,4 +148,4 @@ def test_every_seed_of_a_lost_job_has_its_reason_and_the_rest_goes_on(
     assert all(record.reason.startswith(reason) for record in found["dies-together"])
     assert {record.cell.seed for record in found["dies-together"]} == set(range(SEEDS))
     assert [record.status for record in found["full"]] == ["done"] * SEEDS
-    assert Store(run.folder / "lost").running() == []
+    assert list(Store(run.folder / "lost").running()) == []

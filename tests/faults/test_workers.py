@@ -154,7 +154,7 @@ def test_results_are_those_of_the_inline_executor(
 
 
 def test_nothing_is_left_running_or_claimed(survived: Survived) -> None:
-    assert Store(survived.run).running() == []
+    assert list(Store(survived.run).running()) == []
     assert not [path for path in (survived.run / "claims").rglob("*") if path.is_file()]
 
 

@@ -102,8 +102,8 @@ def test_several_jobs_at_once_share_what_is_left(tmp_path: Path) -> None:
     alone = summarise(store).remaining
     assert alone
     names = [record.cell.id for record in records[6:] if record.cell.seed == 0][:2]
-    leases = [store.lease(name) for name in names]
-    assert len({name.rpartition("/")[0] for name in names}) == 2
+    leases = [store.lease(name, name) for name in names]
+    assert len(set(names)) == 2
     assert summarise(store).remaining == pytest.approx(alone / 2)
     for lease in leases:
         assert lease
@@ -116,9 +116,25 @@ def test_seeds_that_train_together_are_one_job(tmp_path: Path) -> None:
     for record in records[3:6]:
         store.save(record)
     alone = summarise(store).remaining
-    leases = [store.lease(record.cell.id) for record in records[:3]]
+    leases = [store.lease(record.cell.id, records[0].cell.id) for record in records[:3]]
     assert {record.cell.strategy for record in records[:3]} == {"frozen"}
     assert summarise(store).remaining == alone
+    for lease in leases:
+        assert lease
+        lease.release()
+
+
+def test_seeds_of_one_strategy_on_several_devices_are_as_many_jobs(tmp_path: Path) -> None:
+    store, records = Store(tmp_path), baseline(BASELINES / "quick.jsonl", "minilm")
+    store.begin("quick", [record.cell.id for record in records])
+    for record in records[:3]:
+        store.save(record)
+    alone = summarise(store).remaining
+    assert alone
+    seeds = [record.cell.id for record in records if record.cell.strategy == "full"][:3]
+    assert len({name.rpartition("/")[0] for name in seeds}) == 1
+    leases = [store.lease(name, name) for name in seeds]
+    assert summarise(store).remaining == pytest.approx(alone / 3)
     for lease in leases:
         assert lease
         lease.release()

@@ -179,9 +179,9 @@ def test_a_claimed_cell_cannot_be_claimed_again_until_it_is_released(store: Stor
     first = store.lease("a/b")
     assert first is not None
     assert store.lease("a/b") is None
-    assert store.running() == ["a/b"]
+    assert list(store.running()) == ["a/b"]
     first.release()
-    assert store.running() == []
+    assert list(store.running()) == []
     again = store.lease("a/b")
     assert again is not None
     again.release()
@@ -198,10 +198,10 @@ def test_a_claim_of_a_killed_process_is_free(store: Store) -> None:
     with other.stdout:
         assert other.stdout.readline() == "held\n"
         assert store.lease("cell") is None
-        assert store.running() == ["cell"]
+        assert list(store.running()) == ["cell"]
         other.kill()
         other.wait()
-    assert store.running() == []
+    assert list(store.running()) == []
     mine = store.lease("cell")
     assert mine is not None
     mine.release()
