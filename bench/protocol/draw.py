@@ -49,7 +49,9 @@ class DevelopmentDraw:
 
 def without_test(splits: Splits, validation: int) -> Splits:
     """The splits without a test row. Where the task has fewer than `validation` validation rows, training and
-    validation rows are cut anew, by group and in proportion to the labels."""
+    validation rows are cut anew, by group and in proportion to the labels. Official splits may share texts: a row
+    whose content is in the test set goes first."""
+    splits = drop_duplicates(splits)
     train, held_out = list(splits.train), list(splits.validation)
     if len(held_out) < validation:
         pool = [*train, *_renamed(held_out, {row.id for row in train})]

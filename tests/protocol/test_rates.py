@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tomllib
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -73,6 +74,20 @@ def test_the_development_draw_has_no_test_row(validation: int) -> None:
     assert len(drawn.validation) >= validation
     assert not {row.group for row in drawn.train} & {row.group for row in drawn.validation}
     assert {row.text for row in drawn.test} == {row.text for row in drawn.validation}
+
+
+@pytest.mark.parametrize("validation", [10, 50])
+def test_rows_that_official_splits_share_with_the_test_set_are_left_out(validation: int) -> None:
+    train, held_out, test = rows("train", 100), rows("validation", 20), rows("test", 40)
+    splits = Splits(
+        [*train, replace(test[0], id="t"), replace(held_out[0], id="v")],
+        [*held_out, replace(test[1], id="w")],
+        test,
+    )
+    drawn = draw.without_test(splits, validation)
+    found = [row.text for part in (drawn.train, drawn.validation) for row in part]
+    assert len(found) == len(set(found)) == 120
+    assert not {test[0].text, test[1].text} & set(found)
 
 
 def test_enough_validation_rows_are_left_as_they_are() -> None:
