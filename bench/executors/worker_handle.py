@@ -137,8 +137,8 @@ class Worker:
 
     def _start(self) -> None:
         """Start the process in a process group of its own, so that Ctrl-C reaches the parent alone. It stays in the
-        parent's session: Linux shares cores fairly among sessions first, and weighs priorities only within one, so
-        that in a session of its own it would lose half of them to what the parent fetches at the lowest priority."""
+        parent's session: Linux shares cores among sessions first and weighs priorities only within one. In another
+        session it would lose half of the cores to what the parent fetches at the lowest priority."""
         ours, theirs = socket.socketpair()
         command = processes.command("bench.executors.worker", str(theirs.fileno()), str(os.getpid()))
         try:
