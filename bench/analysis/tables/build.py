@@ -18,6 +18,10 @@ from bench.contracts import BenchError
 from bench.runs.record import Record
 
 RATIO = ", ± half of a 95% interval where the larger part of both times was measured again"
+OVER_TASKS = (
+    "; the geometric mean over tasks, ± half of a 95% interval. Once: the larger part of a time was measured "
+    "once on some task, which is no evidence that one strategy is faster"
+)
 BY_TASK = ("task", "strategy", "backbone")
 ACROSS_TASKS = ("strategy", "backbone")
 DEFAULT_COLUMNS = {
@@ -93,7 +97,7 @@ def with_uncertainty(
         blocks=tuple(marked(block, columns) for block in blocks),
         notes=(
             *uncertainty.notes,
-            *_accuracies(shown, groups),
+            *accuracies(groups, shown),
             *rules(groups),
             *warnings(groups),
             *caveats(groups),
@@ -139,17 +143,12 @@ def _metrics(names: Sequence[str], groups: Mapping[Key, Group]) -> dict[Key, tup
     }
 
 
-def _accuracies(shown: Mapping[Key, Sequence[str]], groups: Mapping[Key, Group]) -> list[str]:
-    """What `accuracy` is, for the groups of which it is shown."""
-    return accuracies({key: group for key, group in groups.items() if "accuracy" in shown[key]})
-
-
 def _reading(names: Sequence[str], context: Context, rows: tuple[str, ...]) -> list[str]:
     """The meaning of the derived columns that are shown."""
     reference = context.reference
     meanings = {
         "relative": f"Time / {reference}: cold seconds over those of {reference} on the same task, backbone and "
-        f"machine{RATIO if rows == BY_TASK else '; the geometric mean over tasks'}.",
+        f"machine{RATIO if rows == BY_TASK else OVER_TASKS}.",
         "rank": "Rank: the mean over tasks of the rank by headline score; 1 is best.",
         "average": "Average: the unweighted mean of the headline scores; shown where every task has one.",
         "of-full-corrected": f"Above chance: (score - floor) / ({reference} - floor); the floor is "

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
 
@@ -54,12 +54,12 @@ def provenance(groups: Mapping[Key, Group]) -> list[str]:
     return [note for note in notes if note]
 
 
-def accuracies(groups: Mapping[Key, Group]) -> list[str]:
-    """What `accuracy` is on the tasks where it is not a share of right labels."""
+def accuracies(groups: Mapping[Key, Group], shown: Mapping[Key, Collection[str]]) -> list[str]:
+    """What `accuracy` is on the tasks where it is not a share of right labels. shown: the metrics of each group."""
     tasks: dict[str, dict[str, None]] = {}
     for key, group in groups.items():
-        heading = metric_heading("accuracy", [group])
-        tasks.setdefault(heading, {})[key.task] = None
+        if "accuracy" in shown[key]:
+            tasks.setdefault(metric_heading("accuracy", [group]), {})[key.task] = None
     found = [f"{heading} on {', '.join(names)}" for heading, names in tasks.items() if heading != "accuracy"]
     return [f"Accuracy is {'; '.join(found)}."] if found else []
 

@@ -10,13 +10,15 @@ from statistics import fmean, geometric_mean
 from bench.analysis.groups import Group, Key, scale
 from bench.analysis.statistics.scales import ERROR
 from bench.analysis.tables.columns import HEADLINE, OVERALL, Context, column, entry
-from bench.analysis.tables.model import Block, Column, Entry, Row, Unit
+from bench.analysis.tables.model import ADAPTED, Block, Column, Entry, Row, Unit
 from bench.contracts import BenchError
 
 ONCE = ("trainable", "parameters")  # shown once a row, where tasks are groups of columns
 BEST: dict[Unit, Callable[[Sequence[float]], float]] = {"score": max, "error": min}
 """The best of a column, by its unit."""
 MEANS = ("relative", "of-full", "of-full-corrected")  # shown as a mean over tasks there
+MEASURED_ONCE = "once"
+"""The note of a time that no second measurement supports."""
 
 
 def by_task(names: Sequence[str], context: Context) -> tuple[list[Column], list[Block]]:
@@ -104,13 +106,28 @@ def _overall(name: str, members: Sequence[Group | None], context: Context, rank:
     values = [item.value for item in found if isinstance(item.value, float)]
     if len(values) < len(members):
         return Entry()
+    if name == "relative":
+        return _mean_time(present, found, context)
     spreads = [item.spread for item in found if item.spread is not None]
     half = (
         math.sqrt(sum(value**2 for value in spreads)) / len(members) if len(spreads) == len(members) else None
     )
-    if name == "relative":
-        return Entry(geometric_mean(values))
     return Entry(fmean(values), half if name == "average" else None)
+
+
+def _mean_time(groups: Sequence[Group], found: Sequence[Entry], context: Context) -> Entry:
+    """The geometric mean over tasks of the times over those of the reference, with half of its interval. Where a
+    task measured one of its two times once there is none, and a note instead."""
+    mean = geometric_mean([item.value for item in found if isinstance(item.value, float)])
+    adapted = [ADAPTED] if any(item.note == ADAPTED for item in found) else []
+    pairs = [
+        (group, other) for group in groups if (other := context.counterpart(group)) and other is not group
+    ]
+    halves = [half for pair in pairs if (half := context.time_half(*pair)) is not None]
+    if len(halves) < len(pairs):
+        return Entry(mean, note=" ".join([MEASURED_ONCE, *adapted]))
+    spread = mean * math.expm1(math.hypot(*halves) / len(groups)) if halves else None
+    return Entry(mean, spread, note=" ".join(adapted))
 
 
 def _mean_ranks(context: Context, tasks: Sequence[str]) -> dict[tuple[str, str], float]:

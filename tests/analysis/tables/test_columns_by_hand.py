@@ -191,3 +191,51 @@ def test_the_title_names_suites_or_a_users_data() -> None:
     own = make_record("mine@100")
     own = own.model_copy(update={"cell": replace(own.cell, suite="mine")})
     assert title([own]) == "Transfer strategies on your data, mine"
+
+
+# --------------------------------------------------------------------------------------------------
+# Times over tasks
+
+
+def over_tasks(records: list[Record], strategy: str = "frozen") -> Entry:
+    table = build(records, options=TableOptions(ACROSS_TASKS, ("relative",)))
+    (row,) = (row for row in table.blocks[0].rows if row.labels[0] == strategy)
+    return row.entries[0]
+
+
+def test_the_mean_time_over_tasks_has_the_interval_of_independent_tasks() -> None:
+    """Against each task's own, whose logarithms have independent errors."""
+    records = [*timed("full", 10.0, 11.0, 12.0), *timed("frozen", 4.0, 5.0, 5.5)]
+    records += [*timed("full", 20.0, 21.0, 23.0, task="news"), *timed("frozen", 5.0, 5.2, 6.0, task="news")]
+    known = context(records)
+    own = [
+        entry("relative", group, known) for group in known.groups.values() if group.key.strategy == "frozen"
+    ]
+    ratios = [item.value for item in own if isinstance(item.value, float)]
+    halves = [math.log1p((item.spread or 0.0) / ratio) for item, ratio in zip(own, ratios, strict=True)]
+    mean = math.sqrt(math.prod(ratios))
+    found = over_tasks(records)
+    assert found.value == pytest.approx(mean)
+    assert found.spread == pytest.approx(mean * math.expm1(math.hypot(*halves) / 2))
+    assert found.note == ""
+    assert over_tasks(records, "full") == Entry(1.0)
+
+
+@pytest.mark.parametrize("once", ["full", "frozen"])
+def test_a_mean_time_that_rests_on_one_measurement_says_so(once: str) -> None:
+    """On one task of two, by either side of the ratio."""
+    times = {"full": (10.0, 11.0), "frozen": (4.0, 5.0)}
+    records = [record for name, own in times.items() for record in timed(name, *own)]
+    for name, own in times.items():
+        records += timed(name, *(own[:1] if name == once else own), task="news")
+    found = over_tasks(records)
+    assert isinstance(found.value, float)
+    assert (found.spread, found.note) == (None, "once")
+    table = build(records, options=TableOptions(ACROSS_TASKS, ("relative",)))
+    assert any("Once: the larger part of a time was measured once" in note for note in table.details)
+
+
+def test_a_mean_time_keeps_the_mark_of_an_adapted_run() -> None:
+    records = [*timed("full", 10.0, 11.0), *timed("frozen", 4.0, 5.0, adaptations=("x",))]
+    assert over_tasks(records).note == "†"
+    assert over_tasks([records[0], *records[2:]]).note == "once †"
