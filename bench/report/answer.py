@@ -4,13 +4,14 @@ The best and its ties come from the tests behind the table, so words and table n
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from statistics import fmean, geometric_mean
 from typing import Literal
 
 from bench.analysis.groups import Group, Key, is_degenerate
 from bench.report.reading import REFERENCE, Reading
+from bench.report.times import Time, is_faster, time_of
 from bench.text import counted
 
 Certainty = Literal["clear", "tied", "untested", "nothing"]
@@ -21,9 +22,9 @@ NOTHING = "Even the best strategy does not beat chance or the majority label: no
 class Choice:
     """A strategy as the answer names it. spread: half of the interval of its score, in [0, 1];
     bounds: where it is not symmetric. relative: cold
-    seconds over those of the reference. p: adjusted, of its difference from the best;
-    detectable: the smallest difference that would have been found; None for the best.
-    repeated: whether its seconds rest on two measurements or more."""
+    seconds over those of the reference, where both were measured again. p: adjusted, of its difference from the
+    best; detectable: the smallest difference that would have been found; None for the best.
+    repeated: whether its seconds rest on two measurements or more. time: what they are compared by."""
 
     key: Key
     label: str
@@ -35,14 +36,16 @@ class Choice:
     detectable: float | None = None
     repeated: bool = True
     p: float | None = None
+    time: Time | None = None
 
 
 @dataclass(frozen=True)
 class Answer:
     """The answer for a task. tied: strategies that cannot be told apart from the best; behind: those that score
     significantly lower; untested: those without predictions on the same examples and seeds; each ordered by score.
-    fastest: of the best and the tied, of those whose time was measured again. once: a faster one of them, measured
-    once."""
+    fastest: of the best and the tied whose time was measured again, where it is known to take less than the others.
+    close: else those that may be it. once: one of the best and the tied that took less, measured once; partly:
+    whether any of them was."""
 
     task: str
     metric: str
@@ -52,7 +55,9 @@ class Answer:
     behind: tuple[Choice, ...] = ()
     untested: tuple[Choice, ...] = ()
     fastest: Choice | None = None
+    close: tuple[Choice, ...] = ()
     once: Choice | None = None
+    partly: bool = False
     seeds: int = 0
     examples: int = 0
     caution: str = ""
@@ -75,7 +80,8 @@ def _answer(reading: Reading, task: str) -> Answer:
     tied = tuple(item for item in others if item.key in compared and compared[item.key].tied)
     behind = tuple(item for item in others if item.key in compared and not compared[item.key].tied)
     timed = sorted((item for item in (best, *tied) if item.seconds), key=lambda item: item.seconds or 0.0)
-    fastest = next((item for item in timed if item.repeated), None)
+    again = [item for item in timed if item.repeated]
+    fastest, close = _fastest(again)
     leading = reading.groups[best.key]
     data = leading.done[0].data
     return Answer(
@@ -87,27 +93,45 @@ def _answer(reading: Reading, task: str) -> Answer:
         behind=behind,
         untested=tuple(item for item in others if item.key not in compared),
         fastest=fastest,
-        once=timed[0] if fastest and timed[0] is not fastest else None,
+        close=close,
+        once=timed[0] if again and timed[0] is not again[0] else None,
+        partly=len(again) < len(timed),
         seeds=len(leading.done),
         examples=data.sizes.get("test", 0) if data else 0,
         caution=_caution(leading),
     )
 
 
+def _fastest(timed: Sequence[Choice]) -> tuple[Choice | None, tuple[Choice, ...]]:
+    """The one that is known to take less time than each of the others; where there is none, those that may be it.
+    timed: by their medians."""
+    if len(timed) < 2:
+        return None, ()
+    first, *others = timed
+    close = [item for item in others if not _is_faster(first, item)]
+    return (None, (first, *close)) if close else (first, ())
+
+
+def _is_faster(first: Choice, second: Choice) -> bool:
+    return first.time is not None and second.time is not None and is_faster([first.time], [second.time])
+
+
 def _choice(reading: Reading, group: Group, metric: str) -> Choice:
     compared = next((item for item in reading.compared(group.key.task) if item.second == group.key), None)
-    relative, shown = reading.entry(group.key, "relative").value, reading.entry(group.key, metric)
+    relative, shown = reading.entry(group.key, "relative"), reading.entry(group.key, metric)
+    measured = relative.spread is not None or group.key.strategy == REFERENCE
     return Choice(
         group.key,
         reading.label(group.key),
         fmean(group.scores(metric)),
         shown.spread,
         group.seconds() or None,
-        relative if isinstance(relative, float) else None,
+        relative.value if measured and isinstance(relative.value, float) else None,
         shown.bounds,
         compared.detectable if compared else None,
         group.measurements() > 1,
         compared.adjusted if compared else None,
+        time_of(group, reading.time_noise),
     )
 
 
@@ -133,12 +157,14 @@ def _caution(group: Group) -> str:
 @dataclass(frozen=True)
 class Standing:
     """A strategy over all tasks. leads: the number of tasks on which it is the best or tied with it. relative: the
-    geometric mean over its tasks of its time over that of the reference; None where one is unknown."""
+    geometric mean over its tasks of its time over that of the reference; None where one is unknown. times: by
+    task."""
 
     label: str
     leads: int
     tasks: int
     relative: float | None
+    times: Mapping[str, Time] = field(default_factory=dict)
 
 
 def standings(found: Sequence[Answer]) -> list[Standing]:
@@ -150,9 +176,10 @@ def standings(found: Sequence[Answer]) -> list[Standing]:
             members.setdefault(choice.label, []).append((choice in leading, choice))
     standing = []
     for label, ranked in members.items():
-        known = [choice.relative for _, choice in ranked if choice.relative and choice.repeated]
+        known = [choice.relative for _, choice in ranked if choice.relative]
+        times = {choice.key.task: choice.time for _, choice in ranked if choice.time}
         relative = geometric_mean(known) if len(known) == len(ranked) else None
-        standing.append(Standing(label, sum(leads for leads, _ in ranked), len(ranked), relative))
+        standing.append(Standing(label, sum(leads for leads, _ in ranked), len(ranked), relative, times))
     return sorted(standing, key=lambda item: (-item.leads, item.relative or 1e9))
 
 
@@ -190,13 +217,36 @@ def _leading(found: Sequence[Answer]) -> str:
         names = " and ".join(filter(None, (", ".join(item.label for item in lead[:-1]), lead[-1].label)))
         each = " each" if len(lead) > 1 else ""
         text = f"{where} {names}{each} scored best or could not be told apart from the best."
-    timed = [item for item in lead if item.relative is not None]
-    fastest = min(timed, key=lambda item: item.relative or 0.0, default=None)
-    if fastest is None or fastest.label == REFERENCE:
-        return text
-    mean = "" if fastest.tasks == 1 else " (geometric mean over its tasks)"
-    subject = "It took" if len(lead) == 1 else f"The fastest of them, {fastest.label}, took"
-    return f"{text} {subject} {fastest.relative:.2f}× the time of {REFERENCE}{mean}."
+    return f"{text}{_times(lead)}"
+
+
+def _times(lead: Sequence[Standing]) -> str:
+    """Their times over those of the reference, as far as both were measured again, and which of them is the
+    fastest, if that is known."""
+    timed = sorted((item.relative, item.label, item) for item in lead if item.relative is not None)
+    if not timed or timed[0][1] == REFERENCE:
+        return ""
+    relative, label, first = timed[0]
+    close = [(ratio, other) for ratio, other, item in timed[1:] if not _takes_less(first, item)]
+    mean = "" if first.tasks == 1 else " (geometric mean over its tasks)"
+    if close:
+        ratios = ", ".join(f"{other} {ratio:.2f}×" for ratio, other in [(relative, label), *close])
+        return f" Times over that of {REFERENCE}{mean}: {ratios}; which of these is the fastest is not known."
+    if len(lead) == 1:
+        subject = "It took"
+    elif len(timed) == 1:
+        subject = f"Of them {label} took"
+    else:
+        subject = (
+            f"The fastest of {'them' if len(timed) == len(lead) else 'those measured again'}, {label}, took"
+        )
+    return f" {subject} {relative:.2f}× the time of {REFERENCE}{mean}."
+
+
+def _takes_less(first: Standing, second: Standing) -> bool:
+    """Whether its time is known to be shorter on the tasks that both have."""
+    shared = [task for task in first.times if task in second.times]
+    return is_faster([first.times[task] for task in shared], [second.times[task] for task in shared])
 
 
 def _of_one_task(answer: Answer) -> str:

@@ -16,6 +16,7 @@ from bench.analysis.statistics.resampling import Resampled, Source
 from bench.analysis.tables import build as tables
 from bench.analysis.tables.columns import MEASURES
 from bench.analysis.tables.model import Entry, Row, Table
+from bench.analysis.timing import TimeNoise, noise
 from bench.contracts import BenchError
 from bench.runs.folder import MANY
 from bench.runs.record import Record
@@ -94,6 +95,11 @@ class Reading:
             if group.done:
                 found.setdefault(key.task, []).append(group)
         return found
+
+    @cached_property
+    def time_noise(self) -> TimeNoise:
+        """The noise of times, pooled over all groups, as the table has it."""
+        return noise(found for group in self.groups.values() if (found := group.timing()))
 
     @cached_property
     def curve_lengths(self) -> Counter[int]:

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
-from bench.analysis.groups import Group, gather
+from bench.analysis.groups import Group, Key, gather
 from bench.analysis.loading import Run
+from bench.report import html, page
 from bench.report.answer import _caution, answers, overall, standings
 from bench.report.reading import Reading, read
 from tests.analysis.conftest import make_record
+from tests.support import report_runs
 from tests.support.report_runs import Grid, make_run
 
 
@@ -55,9 +59,9 @@ def test_a_faster_one_that_was_measured_once_is_named_as_such(
     )
     found = answers(reading)[0]
     assert found.once is not None
-    assert found.fastest is not None
     assert found.once.key == quickest.key
-    assert (found.once.seconds or 0) < (found.fastest.seconds or 0)
+    assert found.partly
+    assert found.fastest is None  # one alone is left
 
 
 def test_one_strategy_alone_is_untested():
@@ -87,6 +91,53 @@ def test_a_time_that_was_measured_once_gives_no_verdict():
     found = answers(read(make_run(Grid(seeds=1))))
     assert {answer.fastest for answer in found} == {None}
     assert "the time of full" not in overall(found)
+
+
+def test_a_time_is_none_of_a_reference_that_was_measured_once(run: Run):
+    """Its strategies have three seeds; the table gives no interval."""
+    kept = [record for record in run.records if record.cell.strategy != "full" or record.cell.seed == 0]
+    known = read(Run("part", kept, run.predictions))
+    found = answers(known)
+    assert known.entry(Key("reviews", "top-layers", "minilm"), "relative").spread is None
+    assert {choice.relative for answer in found for choice in (answer.best, *answer.tied) if choice} <= {
+        None,
+        1.0,
+    }
+    assert "the time of full" not in overall(found)
+
+
+def close(monkeypatch: pytest.MonkeyPatch) -> Run:
+    """Two strategies whose times differ by less than seeds do."""
+    monkeypatch.setitem(report_runs.COST, "top-layers", 10.0)
+    monkeypatch.setitem(report_runs.COST, "full", 10.1)
+    return make_run(Grid(strategies=("top-layers", "full", "scratch")))
+
+
+def test_no_fastest_is_named_of_times_that_are_not_told_apart(monkeypatch: pytest.MonkeyPatch):
+    found = answers(read(close(monkeypatch)))
+    assert [answer.fastest for answer in found] == [None, None]
+    assert [{item.label for item in answer.close} for answer in found] == [{"top-layers", "full"}] * 2
+    text = overall(found)
+    assert "The fastest" not in text
+    assert "which of these is the fastest is not known." in text or "the time of full" not in text
+
+
+def test_the_card_says_that_the_fastest_is_not_known(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
+    text = html.report(page.build(close(monkeypatch), tmp_path))
+    assert "<dt>Fastest of these</dt><dd>not known: " in text
+
+
+def test_times_on_other_machines_are_not_compared(run: Run):
+    """Though one takes half of the other's seconds."""
+    moved = [
+        record.model_copy(update={"machine": record.machine.model_copy(update={"processor": "Another"})})
+        if record.cell.strategy == "full" and record.machine
+        else record
+        for record in run.records
+    ]
+    answer = answers(read(Run("moved", moved, run.predictions)))[0]
+    assert answer.fastest is None
+    assert {item.label for item in answer.close} >= {"top-layers", "full"}
 
 
 def test_one_seed_is_said_in_the_overall_answer_and_more_are_not(reading: Reading):
