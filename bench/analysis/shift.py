@@ -5,27 +5,31 @@ Test sets of different domains are independent samples, so their example noise a
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, field
 from statistics import fmean
 
 import numpy as np
 
-from bench.analysis.groups import Group, Key, check_metric, gather, scale
+from bench.analysis.groups import Group, Key, check_metric, collapsed, gather, scale
 from bench.analysis.loading import Predictions
+from bench.analysis.statistics.error_bars import ErrorBar, error_bar, of_differences
 from bench.analysis.statistics.intervals import intervals
 from bench.analysis.statistics.paired import compare_pairs, with_best
 from bench.analysis.statistics.resampling import Resampled, Source, resample
 from bench.analysis.statistics.uncertainty import Uncertainty, from_predictions, from_seeds
+from bench.analysis.statistics.uncertainty_notes import Part, notes_on
 from bench.analysis.tables.columns import Context, score, score_unit
-from bench.analysis.tables.footnotes import provenance, warnings
+from bench.analysis.tables.footnotes import accuracies, provenance, warnings
 from bench.analysis.tables.layouts import marked
 from bench.analysis.tables.model import Block, Column, Entry, Row, Table, Unit
+from bench.analysis.tables.shown import shown
 from bench.contracts import BenchError
 from bench.runs.record import Record
 
 ABSENT = Entry()
 REFERENCE = "full"
+SOURCE, OUTSIDE, DROP, AGAINST = "source", "out of domain", "drop", f"against {REFERENCE}"
 ELSEWHERE = (
     "Out of domain: the mean score over the target domains. Drop: the source score minus that mean, in points "
     "(of an error the mean minus that of the source); "
@@ -52,9 +56,9 @@ def build(
     metrics = {key: (metric or group.headline,) for key, group in groups.items()}
     unit, better = score_unit(groups.values(), metric), scale(groups.values(), metric).better
     change: Unit = "percent" if unit == "score" else unit
-    columns = [Column("test", "source", unit), Column("elsewhere", "out of domain", unit)]
-    columns += [Column("drop", "drop", change), Column("against", f"against {REFERENCE}", change)]
-    columns += [Column(name, f"→ {name}", unit, "target") for name in targets]
+    columns = [Column("test", SOURCE, unit), Column("elsewhere", OUTSIDE, unit)]
+    columns += [Column("drop", DROP, change), Column("against", AGAINST, change)]
+    columns += [Column(name, _arrow(name), unit, "target") for name in targets]
     tests = ("test", *targets)
     parts = {
         test: from_seeds(groups, metrics, test)
@@ -62,13 +66,13 @@ def build(
         else from_predictions(groups, metrics, predictions, test, len(tests) + 1)
         for test in tests
     }
-    derived = _derived(groups, metric, predictions, len(tests) + 1) if predictions else {}
+    derived = _derived(groups, metric, predictions, len(tests) + 1) if predictions else Derivation()
     blocks: dict[str, list[Row]] = {}
     for key, group in groups.items():
         source, *others = (_entry(group, metrics[key][0], test, parts[test]) for test in tests)
         scores = [entry.value for entry in others if isinstance(entry.value, float)]
-        if key in derived:
-            between = derived[key]
+        if key in derived.groups:
+            between = derived.groups[key]
         elif scores and isinstance(source.value, float):
             between = Derived(Entry(fmean(scores)), Entry(better * (source.value - fmean(scores))))
         else:
@@ -80,7 +84,7 @@ def build(
         ("strategy", "backbone"),
         tuple(columns),
         tuple(marked(Block(task, tuple(rows)), columns) for task, rows in blocks.items()),
-        (*parts["test"].notes, ELSEWHERE, *warnings(groups)),
+        (*_notes(parts, derived, groups), ELSEWHERE, *accuracies(groups, metrics), *warnings(groups)),
         "task",
         tuple(provenance(groups)),
     )
@@ -125,10 +129,18 @@ def weighted(parts: Sequence[tuple[float, Resampled | None]]) -> Resampled | Non
     return Resampled(first.seeds, scores, draws, ids, clusters, scale=first.scale, unit=unit)
 
 
+@dataclass(frozen=True)
+class Derivation:
+    """What is computed of every group from several test sets, and what notes say of it, by column."""
+
+    groups: Mapping[Key, Derived] = field(default_factory=dict)
+    parts: Mapping[str, Part] = field(default_factory=dict)
+
+
 def _derived(
     groups: Mapping[Key, Group], metric: str, predictions: Callable[[str], Predictions], families: int
-) -> dict[Key, Derived]:
-    """The mean over target domains, the drop, and the drop against the reference, each with half its interval.
+) -> Derivation:
+    """The mean over target domains, the drop, and the drop against the reference, each with its error bar.
     families: as in `compare_pairs`."""
     source = Source(predictions)
     means: dict[tuple[Key, str], Resampled] = {}
@@ -142,27 +154,71 @@ def _derived(
             means[key, name], drops[key] = mean, drop
     against = {}
     for key, drop in drops.items():
-        other = drops.get(key._replace(strategy=REFERENCE))
+        other = drops.get(_reference(key))
         if key.strategy != REFERENCE and other and (less := drop.minus(other)):
             against[key] = less
     compared = compare_pairs(means, with_best(means), families=families)
     tied = {pair.second for pair in compared if pair.tied}
-    shown = _entries({key: mean for (key, _), mean in means.items()})
-    fallen, compared = _entries(drops), _entries(against)
-    return {
-        key: Derived(
-            replace(shown[key], mark="tied") if key in tied else shown[key],
-            fallen[key],
-            compared.get(key, ABSENT),
-        )
-        for key in shown
+    outside = {key for key in drops if _collapsed(groups[key], domains(groups[key].done[0]))}
+    anywhere = outside | {key for key in drops if collapsed(groups[key])}
+    either = {key for key in against if {key, _reference(key)} & anywhere}
+    found = {
+        OUTSIDE: _around({key: mean for (key, _), mean in means.items()}, outside),
+        DROP: _around(drops, anywhere, differences=1),
+        AGAINST: _around(against, either, differences=2),
     }
+    parts = {name: Part([bar for _, bar in own.values()]) for name, own in found.items()}
+    parts[OUTSIDE] = Part(parts[OUTSIDE].bars, compared)
+    return Derivation(
+        {
+            key: Derived(
+                shown(*found[OUTSIDE][key], mark="tied" if key in tied else ""),
+                shown(*found[DROP][key]),
+                shown(*found[AGAINST][key]) if key in against else ABSENT,
+            )
+            for key in drops
+        },
+        parts,
+    )
 
 
-def _entries(found: Mapping[Key, Resampled]) -> dict[Key, Entry]:
-    """Means with half their intervals."""
-    estimated = intervals({key: item.components() for key, item in found.items()})
-    return {key: Entry(item.mean, item.half) for key, item in estimated.items()}
+def _reference(key: Key) -> Key:
+    return key._replace(strategy=REFERENCE)
+
+
+def _collapsed(group: Group, tests: Sequence[str]) -> bool:
+    """Whether on any of these test sets some seeds learned nothing and others did."""
+    return any(collapsed(group, test) for test in tests)
+
+
+def _around(
+    found: Mapping[Key, Resampled], apart: Collection[Key], differences: int = 0
+) -> dict[Key, tuple[float, ErrorBar]]:
+    """Means, each with what may be shown around it. apart: of which single seeds are shown instead. differences:
+    how often one score was subtracted from another, which widens what the result can be."""
+    around = {}
+    for key, item in intervals({key: item.components() for key, item in found.items()}).items():
+        whole = found[key].scale
+        for _ in range(differences):
+            whole = of_differences(whole)
+        points = found[key].scores.tolist() if key in apart else ()
+        around[key] = item.mean, error_bar(item, whole, points)
+    return around
+
+
+def _notes(
+    parts: Mapping[str, Uncertainty], derived: Derivation, groups: Mapping[Key, Group]
+) -> Sequence[str]:
+    """The notes of all test sets and of what is computed from several, by the headings of their columns."""
+    if not derived.parts:
+        return parts["test"].notes
+    targets = {_arrow(name): known.part for name, known in parts.items() if name != "test"}
+    return notes_on({SOURCE: parts["test"].part, **derived.parts, **targets}, groups, "its values")
+
+
+def _arrow(test: str) -> str:
+    """The heading of a target domain."""
+    return f"→ {test}"
 
 
 def _entry(group: Group, metric: str, test: str, uncertainty: Uncertainty) -> Entry:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 
@@ -101,7 +102,7 @@ def _compared(reading: Reading, found: dict[Key, list[ScoredClass]], words: tupl
     blocks = (Block("", rows),)
     columns = [Column("/".join(key[1:]), reading.label(key), "score") for key in found]
     more = len(first) - len(rows)
-    notes = tables.notes(blocks)
+    notes = _notes(reading, found, blocks)
     if more:
         notes.append(
             f"Of {len(first)} classes, the {more} with the fewest examples are in the details alone."
@@ -127,7 +128,12 @@ def _details(reading: Reading, found: dict[Key, list[ScoredClass]], words: tuple
     )
     caption = f"Precision, recall and F1 by {kind}"
     columns = (_size(unit), *tables.SCORES[1:])
-    return Table(caption, (kind,), columns, blocks, (*notes, *tables.notes(blocks)))
+    return Table(caption, (kind,), columns, blocks, (*notes, *_notes(reading, found, blocks)))
+
+
+def _notes(reading: Reading, found: Iterable[Key], blocks: Sequence[Block]) -> list[str]:
+    groups = {key: reading.groups[key] for key in found}
+    return tables.notes(blocks, groups, Source(reading.run.predictions))
 
 
 def _size(unit: str) -> Column:

@@ -12,6 +12,8 @@ from bench.analysis import curves as analysis_curves
 from bench.analysis.groups import is_degenerate
 from bench.analysis.loading import Run
 from bench.analysis.regression import history
+from bench.analysis.sizes import task_name
+from bench.analysis.statistics.uncertainty_notes import by_document
 from bench.analysis.tables import pairs
 from bench.analysis.tables import ranks as ranks_table
 from bench.analysis.tables.build import title
@@ -135,7 +137,7 @@ def build(
         scores=reading.table,
         pairs=_pairs(reading),
         ranks=(ranks(reading, ranked),) if ranked else (),
-        ranks_table=ranks_table.table(ranked) if ranked else None,
+        ranks_table=ranks_table.table(ranked, _documents(reading)) if ranked else None,
         seeds=_present([charts.seeds(reading, task) for task in tasks]),
         by_step=_present([curves(reading, task, "step") for task in tasks]),
         by_seconds=_present([curves(reading, task, "seconds") for task in tasks]),
@@ -168,10 +170,15 @@ def _done(record: Record) -> bool:
     return record.status == "done"
 
 
+def _documents(reading: Reading) -> list[str]:
+    """What was resampled in place of single examples."""
+    return by_document({task_name(item.first.task): item.clusters for item in reading.comparisons})
+
+
 def _pairs(reading: Reading) -> Table | None:
     """The tests behind the ties, by each task's headline."""
     found = [item for task in reading.tasks for item in reading.compared(task)]
-    return pairs.table(found) if found else None
+    return pairs.table(found, reading.groups) if found else None
 
 
 def _shift(reading: Reading) -> Table | None:

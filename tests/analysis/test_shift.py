@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import replace
 
 import numpy as np
@@ -39,17 +40,29 @@ BETTER_ELSEWHERE = DifferenceClaim(
 
 @pytest.fixture(scope="module")
 def run() -> Run:
-    """Three strategies that are equal on the source, two of them about ten points better on other domains."""
+    return made()
+
+
+def made(low: Collection[tuple[str, int]] = (), documents: str = "", everywhere: float | None = None) -> Run:
+    """Three strategies that are equal on the source, two of them about ten points better on other domains. low: the
+    strategies and seeds that learned nothing. documents: the domain whose examples come four from a document.
+    everywhere: all accuracies."""
     rng = np.random.default_rng(0)
     difficulty = {test: rng.random(count) for test, count in EXAMPLES.items()}
     records, files = [], {}
     for strategy, accuracies in TRUTH.items():
         for seed in range(3):
             parts = {}
-            for test, accuracy in accuracies.items():
+            for test, known in accuracies.items():
+                accuracy = 0.4 if (strategy, seed) in low else known if everywhere is None else everywhere
                 ease = 0.9 * difficulty[test] + 0.1 * rng.random(EXAMPLES[test])
                 rows = make_predictions((ease < 0.9 * accuracy + 0.05).astype(float))
-                parts[test] = {**rows, "split": np.full(EXAMPLES[test], test, dtype=object)}
+                groups = [f"d{n // 4}" if test == documents else "" for n in range(EXAMPLES[test])]
+                parts[test] = {
+                    **rows,
+                    "split": np.full(EXAMPLES[test], test, dtype=object),
+                    "group": np.array(groups, dtype=object),
+                }
             scores = {
                 test: {m.name: ratios(m, rows).score() for m in METRICS} for test, rows in parts.items()
             }
@@ -161,3 +174,74 @@ def test_a_sum_needs_every_test_set_on_the_same_seeds() -> None:
     one = Resampled((0,), np.array([0.8]), np.zeros((9, 1)), np.arange(9))
     assert weighted([(0.5, one), (0.5, None)]) is None
     assert weighted([(0.5, one), (0.5, replace(one, seeds=(1,)))]) is None
+
+
+# --------------------------------------------------------------------------------------------------
+# What may be shown, and what notes say of it
+
+COLUMNS = ("source", "out of domain", "drop", "against full", "→ tweets", "→ news")
+
+
+def note_of(table: Table, start: str) -> str:
+    (note,) = (note for note in table.notes if note.startswith(start))
+    return note
+
+
+def test_one_seed_has_no_interval_in_any_column(run: Run) -> None:
+    table = build([record for record in run.records if record.cell.seed == 0], run.predictions)
+    entries = [entry for row in rows_of(table).values() for entry in row.entries]
+    assert [entry for entry in entries if entry.spread is not None] == []
+    note = note_of(table, "One seed has no interval: what another would score is not known.")
+    assert all(f"points ({name})" in note for name in COLUMNS)
+    assert not any(note.startswith("±") for note in table.notes)
+    assert "this compares models, not strategies" in note_of(table, "Bold")
+    assert "±" not in render(replace(table, notes=(), details=()), "md")
+
+
+def test_ties_say_what_they_may_hide_in_every_column_that_has_some(run: Run) -> None:
+    table = build(run.records, run.predictions)
+    note = note_of(table, "Bold")
+    for place, name in enumerate(COLUMNS):
+        tied = any(row.entries[place].mark == "tied" for row in rows_of(table).values())
+        assert (f"points ({name})" in note) == tied
+    assert "points (out of domain)" in note
+    assert "points (out of domain)" in render(table, "json")
+
+
+def test_collapsed_seeds_are_shown_in_whatever_rests_on_them() -> None:
+    run = made({("lp-ft", 2)})
+    table = build(run.records, run.predictions)
+    collapsed, steady = (rows_of(table)[name].entries for name in ("lp-ft", "top-layers"))
+    assert [len(entry.points) for entry in collapsed] == [3] * 6
+    assert {entry.spread for entry in collapsed} == {None}
+    assert [entry.points for entry in steady] == [()] * 6
+    assert all(entry.spread for entry in steady)
+    assert collapsed[2].points == pytest.approx(
+        [source - there for source, there in zip(collapsed[0].points, collapsed[1].points, strict=True)]
+    )
+    assert note_of(table, "In parentheses: the seeds, in place of an interval")
+
+
+def test_a_drop_is_by_seed_against_a_reference_whose_seeds_collapse() -> None:
+    run = made({("full", 1)})
+    entries = rows_of(build(run.records, run.predictions))["lp-ft"].entries
+    assert [len(entry.points) for entry in entries] == [0, 0, 0, 3, 0, 0]
+
+
+def test_marks_of_target_columns_alone_are_explained() -> None:
+    """All right on a domain has an exact interval."""
+    run = made(everywhere=2.0)
+    table = build(run.records, run.predictions)
+    assert all(row.entries[4].bounds for row in rows_of(table).values())
+    assert note_of(table, "[low, high] is an exact binomial interval")
+
+
+def test_documents_of_a_target_domain_are_named() -> None:
+    run = made(documents="news")
+    table = build(run.records, run.predictions)
+    assert note_of(table, "Test examples are resampled").endswith(": reviews → news (100) documents.")
+
+
+def test_accuracy_is_called_what_it_is_on_questions(run: Run) -> None:
+    records = [record.model_copy(update={"adapter": "qa"}) for record in run.records]
+    assert "Accuracy is exact match on reviews." in build(records, run.predictions, "accuracy").notes

@@ -16,11 +16,6 @@ MEANING = (
     "seeds is moderated across cells (after Smyth 2004). Strategies whose seeds now and then learn nothing are not "
     "covered by three seeds."
 )
-ONE_SEED = (
-    "One seed has no interval: what another would score is not known. The choice of test examples alone moves its "
-    "score by ± {halves} points. McNemar's exact test decides where it applies: between these models, not for "
-    "strategies with other seeds."
-)
 POINTS = (
     "In parentheses: the seeds, in place of an interval, where some of them learned nothing. So few seeds cannot "
     "say how often that happens."

@@ -44,7 +44,8 @@ WORTH = 1000
 class Comparison:
     """`first` minus `second`, in units of the score. p: two-sided, of this pair alone; adjusted: over all pairs of
     the table. detectable: the smallest true difference that would be found with POWER. effect: Cohen's h, of shares
-    alone. mcnemar: the exact p, or None where the test does not apply. scale: of the metric."""
+    alone. mcnemar: the exact p, or None where the test does not apply. scale: of the metric. clusters: the
+    number of documents that were resampled, 0 where the examples themselves were."""
 
     first: Key
     second: Key
@@ -56,6 +57,7 @@ class Comparison:
     effect: float | None
     mcnemar: float | None = None
     scale: Scale = SHARE
+    clusters: int = 0
 
     @property
     def tied(self) -> bool:
@@ -147,6 +149,7 @@ class _Verdicts:
             effect=_cohen_h(self.scores, first, second, metric),
             mcnemar=pair.exact,
             scale=self.scores[first, metric].scale,
+            clusters=minus.clusters,
         )
 
 

@@ -2,32 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
 import numpy as np
 
-from bench.analysis.groups import Group, Key, collapsed, kind_of, scale
+from bench.analysis.groups import Group, Key, scale
 from bench.analysis.loading import Predictions
-from bench.analysis.statistics.intervals import EXACT, MEANING, ONE_SEED, POINTS, WIDE, Interval, intervals
-from bench.analysis.statistics.paired import SURE, Comparison, Scored, compare_pairs, exact_tests, with_best
+from bench.analysis.statistics.error_bars import ErrorBar, error_bar, seeds_apart
+from bench.analysis.statistics.intervals import intervals
+from bench.analysis.statistics.paired import Comparison, Scored, compare_pairs, exact_tests, with_best
 from bench.analysis.statistics.resampling import Resampled, Source
 from bench.analysis.statistics.resampling_all import resample_all
-from bench.analysis.statistics.scales import ERROR
+from bench.analysis.statistics.uncertainty_notes import Part, notes_on
 
 STANDARD_DEVIATION = (
     "± is the standard deviation over seeds, not an interval: "
     "predictions were not read (table --intervals reads them)."
-)
-FIXED_ROWS = "Intervals are given these training rows, which all seeds share."
-DRAWN_ROWS = (
-    "Each seed draws its training rows anew, so intervals speak of the task, not of one training set."
-)
-TIED = (
-    "Bold: the best mean of its task. Underlined: not told apart from it (paired bootstrap on the same examples, "
-    "log-odds, noise over seeds; 5% over all pairs of strategies, tasks and metrics of this table), which does not "
-    "mean equal: {missed} would be missed more than {odds} times in 100."
 )
 
 
@@ -43,7 +35,8 @@ class Shown(NamedTuple):
 class Uncertainty:
     """spread: half of an interval, or a standard deviation, in units of the score; `notes` say which. bounds: of
     the intervals that are not symmetric. points: the scores of single seeds where no interval would hold.
-    comparisons: the tests behind the ties. resampled: the scores that all of this rests on."""
+    comparisons: the tests behind the ties. resampled: the scores that all of this rests on. part: what notes say of
+    it, for a table with several test sets."""
 
     spread: Mapping[Shown, float]
     tied: frozenset[Shown] = frozenset()
@@ -52,6 +45,7 @@ class Uncertainty:
     points: Mapping[Shown, tuple[float, ...]] = field(default_factory=dict)
     comparisons: tuple[Comparison, ...] = ()
     resampled: Mapping[Scored, Resampled] = field(default_factory=dict, repr=False)
+    part: Part = field(default_factory=Part)
 
 
 def from_seeds(
@@ -81,90 +75,31 @@ def from_predictions(
     hold several families of comparisons, on test sets of their own."""
     source = Source(predictions)
     found = resample_all(groups, metrics, source, test)
-    shown = _Intervals()
+    bars = _bars(found, groups, test)
+    exact = exact_tests(found, groups, source) if test == "test" else {}
+    verdicts = compare_pairs(found, with_best(found), exact, families)
+    tied = frozenset(Shown(item.second, item.metric, test) for item in verdicts if item.tied)
+    where = "" if test == "test" else f" → {test}"
+    clusters = {f"{key.task}{where}": scores.clusters for (key, _), scores in found.items()}
+    part = Part(tuple(bars.values()), verdicts, clusters)
+    return Uncertainty(
+        {shown: bar.spread for shown, bar in bars.items() if bar.spread is not None},
+        tied,
+        tuple(notes_on({"": part}, groups)),
+        {shown: bar.bounds for shown, bar in bars.items() if bar.bounds is not None},
+        {shown: bar.points for shown, bar in bars.items() if bar.points},
+        tuple(verdicts),
+        found,
+        part,
+    )
+
+
+def _bars(found: Mapping[Scored, Resampled], groups: Mapping[Key, Group], test: str) -> dict[Shown, ErrorBar]:
+    """What is shown around every score, metric by metric."""
+    bars = {}
     for metric in {metric: None for _, metric in found}:
         parts = {key: scores.components() for (key, name), scores in found.items() if name == metric}
         for key, item in intervals(parts).items():
-            shown.add(Shown(key, metric, test), item, groups[key])
-    exact = exact_tests(found, groups, source) if test == "test" else {}
-    verdicts = compare_pairs(found, with_best(found), exact, families)
-    compared = [item for item in verdicts if item.tied]
-    tied = frozenset(Shown(item.second, item.metric, test) for item in compared)
-    notes = [*shown.notes(groups), TIED.format(missed=_missed(compared), odds=100 - SURE)]
-    if clustered := {key.task: scores.clusters for (key, _), scores in found.items() if scores.clusters}:
-        counts = ", ".join(f"{task} ({count:,})" for task, count in clustered.items())
-        notes.append(f"Test examples are resampled by the document that they come from: {counts} documents.")
-    return Uncertainty(shown.spread, tied, tuple(notes), shown.bounds, shown.points, tuple(verdicts), found)
-
-
-def training_rows(groups: Mapping[Key, Group]) -> list[str]:
-    """What intervals say of training rows: those that all seeds have, or any that the task could have had."""
-    tasks: dict[bool, dict[str, None]] = {}
-    for group in groups.values():
-        for record in group.done:
-            tasks.setdefault(record.cell.draw is not None, {})[record.cell.task] = None
-    texts = {False: FIXED_ROWS, True: DRAWN_ROWS}
-    return [
-        f"{texts[drawn][:-1]} ({', '.join(names)})." if len(tasks) > 1 else texts[drawn]
-        for drawn, names in tasks.items()
-    ]
-
-
-@dataclass
-class _Intervals:
-    """What a table shows of its intervals. alone: half the intervals over examples of single seeds. exact, wide:
-    whether there are exact ones, and ones that are cut to what a score can be."""
-
-    spread: dict[Shown, float] = field(default_factory=dict)
-    bounds: dict[Shown, tuple[float, float]] = field(default_factory=dict)
-    points: dict[Shown, tuple[float, ...]] = field(default_factory=dict)
-    alone: list[float] = field(default_factory=list)
-    exact: bool = False
-    wide: bool = False
-
-    def add(self, shown: Shown, item: Interval, group: Group) -> None:
-        """Note the interval, or the seeds where it would not hold: one seed, or seeds of which some collapsed."""
-        if item.seeds == 1 and item.bounds is None:
-            if kind_of(group.done[0], shown.metric) != "error":  # which is not in points
-                self.alone.append(item.half)
-        elif collapsed(group, shown.test):
-            self.points[shown] = tuple(group.scores(shown.metric, shown.test))
-        else:
-            self.spread[shown] = item.half
-            whole = scale([group], shown.metric)
-            if item.bounds is not None:
-                self.exact = True
-                self.bounds[shown] = item.bounds
-            elif 2 * item.half > whole.highest - whole.lowest:
-                self.wide = True
-                self.bounds[shown] = whole.within(item.low), whole.within(item.high)
-
-    def notes(self, groups: Mapping[Key, Group]) -> list[str]:
-        """What ± and brackets are, for those that the table has."""
-        found = [MEANING, *training_rows(groups)] if self.spread else []
-        if self.alone:
-            found.append(ONE_SEED.format(halves=_range(self.alone)))
-        if self.exact:
-            found.append(EXACT)
-        if self.wide:
-            found.append(WIDE)
-        if self.points:
-            found.append(POINTS)
-        return found
-
-
-def _missed(tied: Sequence[Comparison]) -> str:
-    """The differences that these ties may hide: in points, and those of an error in units of its own."""
-    points = [item.detectable for item in tied if item.scale != ERROR]
-    found = [f"{_range(points)} points"] if points else []
-    for task, metric in dict.fromkeys((item.first.task, item.metric) for item in tied if item.scale == ERROR):
-        own = [item.detectable for item in tied if (item.first.task, item.metric) == (task, metric)]
-        least, most = (f"{limit(own):.2g}" for limit in (min, max))
-        found.append(f"{least if least == most else f'{least} to {most}'} of {metric} on {task}")
-    return f"differences below {', '.join(found) or 'a detectable one'}"
-
-
-def _range(values: Sequence[float]) -> str:
-    """Smallest to largest, in points."""
-    least, most = (f"{100 * limit(values):.1f}" for limit in (min, max))
-    return most if least == most else f"{least} to {most}"
+            points = seeds_apart(groups[key], metric, test)
+            bars[Shown(key, metric, test)] = error_bar(item, scale([groups[key]], metric), points)
+    return bars

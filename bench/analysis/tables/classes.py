@@ -11,10 +11,13 @@ from bench.analysis.class_counts import COUNTED, KINDS, ClassCounts, class_names
 from bench.analysis.derived import LABELLED
 from bench.analysis.groups import Group, Key, collapsed, gather
 from bench.analysis.loading import Columns, Predictions
-from bench.analysis.statistics.intervals import EXACT, MEANING, POINTS, Interval, intervals
+from bench.analysis.statistics.error_bars import error_bar
+from bench.analysis.statistics.intervals import EXACT, MEANING, POINTS, WIDE, Interval, intervals
 from bench.analysis.statistics.metrics import clustered, draw, exact_interval
 from bench.analysis.statistics.resampling import Resampled, Source, clusters_of
+from bench.analysis.statistics.uncertainty_notes import NO_INTERVAL, TWO_SEEDS, by_document
 from bench.analysis.tables.model import Block, Column, Entry, Row, Table
+from bench.analysis.tables.shown import shown as entry_of
 from bench.contracts import BenchError
 from bench.runs.record import Record
 
@@ -24,9 +27,6 @@ RARE = 10  # test examples below which a class is rare
 IS_RARE = (
     f"Rare: a class with fewer than {RARE} test examples. One of them moves its recall by 10 points or more."
 )
-
-
-NO_INTERVAL = "One seed has no interval: what another would score is not known."
 
 
 @dataclass(frozen=True)
@@ -75,7 +75,7 @@ def build(records: Sequence[Record], predictions: Callable[[str], Predictions]) 
         (*SCORES, *(confusions or [Column("taken for", "most taken for", "text")])),
         tuple(blocks),
         (
-            *notes(blocks),
+            *notes(blocks, groups, source),
             "As: the share of the class's examples that are predicted so, in percent, mean over seeds."
             if confusions
             else "Most taken for: the other class that most of its examples are predicted as, and their share.",
@@ -88,17 +88,31 @@ SCORES = (Column("support", "examples", "count"), *(Column(name, name, "score") 
 """The columns of a class: its size, and its scores."""
 
 
-def notes(blocks: Sequence[Block]) -> list[str]:
-    """What the marks of these rows mean, for those that they have."""
+def notes(blocks: Sequence[Block], groups: Mapping[Key, Group], source: Source) -> list[str]:
+    """What the marks of these rows mean, for those that they have, and what was resampled."""
     entries = [entry for block in blocks for row in block.rows for entry in row.entries]
+    around = any(item.spread is not None and (item.bounds is None or item.cut) for item in entries)
     marks = {
-        MEANING: any(entry.spread is not None for entry in entries),
-        NO_INTERVAL: not any(entry.spread is not None or entry.points for entry in entries),
-        EXACT: any(entry.bounds for entry in entries),
-        POINTS: any(entry.points for entry in entries),
-        IS_RARE: any("rare" in entry.note for entry in entries),
+        MEANING: around,
+        TWO_SEEDS: around and any(len(group.done) == 2 for group in groups.values()),
+        NO_INTERVAL: any(len(group.done) == 1 for group in groups.values()),
+        EXACT: any(item.bounds and not item.cut for item in entries),
+        WIDE: any(item.cut for item in entries),
+        POINTS: any(item.points for item in entries),
+        IS_RARE: any("rare" in item.note for item in entries),
     }
-    return [note for note, is_there in marks.items() if is_there]
+    return [*(note for note, is_there in marks.items() if is_there), *by_document(_documents(groups, source))]
+
+
+def _documents(groups: Mapping[Key, Group], source: Source) -> dict[str, int]:
+    """How many documents a task's test examples come from, for tasks that have some."""
+    found: dict[str, int] = {}
+    for key, group in groups.items():
+        rows = source.columns(group.done[0]) if key.task not in found else None
+        numbers = clusters_of(rows) if rows is not None else None
+        if numbers is not None:
+            found[key.task] = int(numbers.max()) + 1
+    return found
 
 
 def has_classes(group: Group, source: Source) -> bool:
@@ -167,11 +181,8 @@ def _resampled(
 
 def _entry(group: Group, scores: Resampled, around: Interval) -> Entry:
     """As tables have it everywhere: no interval of one seed, and seeds in its place where some learned nothing."""
-    if around.seeds == 1 and around.bounds is None:
-        return Entry(around.mean)
-    if collapsed(group):
-        return Entry(around.mean, points=tuple(scores.scores.tolist()))
-    return Entry(around.mean, around.half, bounds=around.bounds)
+    points = scores.scores.tolist() if collapsed(group) else ()
+    return entry_of(around.mean, error_bar(around, points=points))
 
 
 def _is_labelled(group: Group) -> bool:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from bench.analysis.groups import Group, Key, gather
 from bench.analysis.loading import Run
 from bench.analysis.sizes import task_name, train_rows
+from bench.analysis.statistics.intervals import EXACT, POINTS, WIDE
 from bench.analysis.tables.build import TableOptions
 from bench.analysis.tables.build import build as scores
 from bench.analysis.tables.columns import HEADLINE
@@ -53,9 +54,9 @@ def build(runs: Sequence[Run], strategies: Collection[str], only: Only = Only())
             records = [record for record in run.records if record.cell.suite == suite]
             groups = {key: g for key, g in gather(records).items() if g.done and only.fits(key)}
             if groups:
-                rows, columns = _rows(suite, groups, replace(run, records=records))
+                rows, columns, marks = _rows(suite, groups, replace(run, records=records))
                 found += rows
-                notes |= dict.fromkeys(warnings(groups))
+                notes |= dict.fromkeys([*marks, *warnings(groups)])
     if not found:
         raise _nothing(runs, only)
     order: dict[str, float] = {}
@@ -82,9 +83,9 @@ def _nothing(runs: Sequence[Run], only: Only) -> BenchError:
 
 def _rows(
     suite: str, groups: Mapping[Key, Group], run: Run
-) -> tuple[list[tuple[float, Row]], tuple[Column, ...]]:
-    """The rows of these groups of a suite, each with its trainable share, and their columns. Intervals are those of
-    the suite's own table, which estimates noise from all its cells."""
+) -> tuple[list[tuple[float, Row]], tuple[Column, ...], list[str]]:
+    """The rows of these groups of a suite, each with its trainable share, their columns, and notes on their
+    marks. Intervals are those of the suite's own table, which estimates noise from all its cells."""
     predictions = run.predictions if len(run.records) <= MANY else None
     table = scores(run.records, predictions, TableOptions(columns=(HEADLINE, *MEASURES)))
     found = []
@@ -98,7 +99,9 @@ def _rows(
                 found.append((group.trainable() or 0.0, Row(labels, entries)))
     score = replace(table.columns[0], heading="score")
     train, seeds = Column("train", "training rows", "count"), Column("seeds", "seeds", "count")
-    return found, (train, score, *table.columns[1:], seeds)
+    odd = any(entry.bounds or entry.points for _, row in found for entry in row.entries)
+    marks = [note for note in table.notes if note in (EXACT, WIDE, POINTS)] if odd else []
+    return found, (train, score, *table.columns[1:], seeds), marks
 
 
 def _seeds(group: Group) -> Entry:

@@ -32,10 +32,12 @@ class Entry:
     why.
 
     spread: half of an interval or a standard deviation, in the unit of `value`; the table's notes say which.
-    bounds: of an interval that is not symmetric; `spread` is then its longer side.
+    bounds: of an interval that is not symmetric; `spread` is then its longer side. cut: whether they are those of a
+    wider interval, cut to what the value can be.
     points: the values of single seeds, in place of an interval that would not hold.
     mark: the best of its column within a block, or not distinguishable from it.
     note: a few words shown with the value ("2/3") or in place of it ("failed").
+    label: what people read in place of a text, which machines are given.
     """
 
     value: float | str | None = None
@@ -44,6 +46,8 @@ class Entry:
     note: str = ""
     bounds: tuple[float, float] | None = None
     points: tuple[float, ...] = ()
+    cut: bool = False
+    label: str = ""
 
 
 @dataclass(frozen=True)

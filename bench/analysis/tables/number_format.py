@@ -46,12 +46,12 @@ def _digits(size: float, significant: int) -> int:
 
 
 def number(entry: Entry, column: Column, digits: int = 1) -> str:
-    """The value alone: scores, shares and percent in percent; ABSENT where there is none."""
+    """The value alone: scores, shares and percent in percent, a text by its label; ABSENT where there is none."""
     value = entry.value
     if value is None:
         return ABSENT
     if isinstance(value, str):
-        return value
+        return entry.label or value
     if not math.isfinite(value):
         return ABSENT
     return _written(value, column.unit, digits)

@@ -2,16 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from types import MappingProxyType
 
-from bench.analysis.groups import check_metric, gather
+from bench.analysis.groups import Group, Key, check_metric, collapsed, gather, metric_heading
 from bench.analysis.loading import Predictions
+from bench.analysis.statistics.error_bars import ErrorBar, error_bar, of_differences
 from bench.analysis.statistics.paired import SURE, Comparison, judge_pairs, with_best
 from bench.analysis.statistics.resampling import Source, resample
-from bench.analysis.tables.columns import score_unit
+from bench.analysis.statistics.scales import ERROR
+from bench.analysis.statistics.uncertainty_notes import (
+    ONE_SEED_TESTS,
+    by_document,
+    on_intervals,
+    on_marks,
+    on_one_seed,
+)
 from bench.analysis.tables.model import Block, Column, Entry, Row, Table, Unit
+from bench.analysis.tables.shown import shown
 from bench.contracts import BenchError
 from bench.runs.record import Record
+
+ADJUSTED = (
+    "p values are adjusted for all pairs of strategies in the table (Westfall and Young 1993; Holm, of exact tests "
+    "alone), because the best is chosen from the same data."
+)
+VERDICTS = (
+    "Not told apart does not mean equal. On one seed McNemar's exact test decides where it applies. Cohen's h is "
+    f"of shares alone. Detectable difference: the smallest that would be found with {SURE}% power."
+)
 
 
 def build(records: Sequence[Record], predictions: Callable[[str], Predictions], metric: str = "") -> Table:
@@ -31,12 +50,12 @@ def build(records: Sequence[Record], predictions: Callable[[str], Predictions], 
             "there are no two strategies with predictions on the same task, seeds and examples",
             code="nothing-to-compare",
         )
-    unit = score_unit([groups[compared[0].first]], compared[0].metric)
-    return table(compared, unit)
+    return table(compared, groups)
 
 
-def table(comparisons: Sequence[Comparison], unit: Unit = "score") -> Table:
-    """The comparisons as a table, a block a task; unit: of the metric."""
+def table(comparisons: Sequence[Comparison], groups: Mapping[Key, Group] = MappingProxyType({})) -> Table:
+    """The comparisons as a table, a block a task. groups: those that are compared, as far as they are known."""
+    unit: Unit = "error" if comparisons[0].scale == ERROR else "score"
     columns = (
         Column("metric", "metric", "text"),
         Column("difference", "difference", unit),
@@ -46,22 +65,17 @@ def table(comparisons: Sequence[Comparison], unit: Unit = "score") -> Table:
         Column("mcnemar", "McNemar", "p"),
         Column("verdict", "verdict", "text"),
     )
+    bars = [_bar(item, groups) for item in comparisons]
     blocks: dict[str, list[Row]] = {}
-    for item in comparisons:
+    for item, bar in zip(comparisons, bars, strict=True):
         entries = (
-            Entry(item.metric),
-            Entry(item.difference.mean, item.difference.half),
+            Entry(item.metric, label=_heading(item, groups)),
+            shown(item.difference.mean, bar),
             Entry(item.effect),
             Entry(item.adjusted),
             Entry(item.detectable),
             Entry(item.mcnemar),
-            Entry(
-                "not told apart"
-                if item.tied
-                else "first is better"
-                if item.first_leads
-                else "second is better"
-            ),
+            Entry(_verdict(item)),
         )
         labels = tuple(f"{key.strategy} {key.backbone}" for key in (item.first, item.second))
         blocks.setdefault(item.first.task, []).append(Row(labels, entries))
@@ -70,13 +84,48 @@ def table(comparisons: Sequence[Comparison], unit: Unit = "score") -> Table:
         ("first", "second"),
         columns,
         tuple(Block(task, tuple(rows)) for task, rows in blocks.items()),
-        (
-            "± is half of a 95% interval of the difference. p values are adjusted for all pairs of strategies in "
-            "the table (Westfall and Young 1993; Holm, of exact tests alone), because the best is chosen from the "
-            "same data.",
-            "Not told apart does not mean equal. On one seed McNemar's exact test decides where it applies. "
-            "Cohen's h is of shares alone. Detectable difference: the smallest that would be found "
-            f"with {SURE}% power.",
-        ),
+        tuple(_notes(comparisons, bars, groups)),
         "task",
     )
+
+
+def _heading(item: Comparison, groups: Mapping[Key, Group]) -> str:
+    """What people call its metric, where that is not its name."""
+    heading = metric_heading(item.metric, [groups[item.first]] if item.first in groups else [])
+    return "" if heading == item.metric else heading
+
+
+def _verdict(item: Comparison) -> str:
+    if item.tied:
+        return "not told apart"
+    return "first is better" if item.first_leads else "second is better"
+
+
+def _bar(item: Comparison, groups: Mapping[Key, Group]) -> ErrorBar:
+    """What is shown around a difference: where some seeds of one side learned nothing, that of every shared
+    seed."""
+    sides = [groups[key] for key in (item.first, item.second) if key in groups]
+    points: list[float] = []
+    if len(sides) == 2 and any(map(collapsed, sides)):
+        first, second = (_by_seed(group, item.metric) for group in sides)
+        points = [score - second[seed] for seed, score in first.items() if seed in second]
+    return error_bar(item.difference, of_differences(item.scale), points)
+
+
+def _by_seed(group: Group, metric: str) -> dict[int, float]:
+    found = {record.cell.seed: record.scores.get("test", {}).get(metric) for record in group.done}
+    return {seed: score for seed, score in found.items() if score is not None}
+
+
+def _notes(
+    comparisons: Sequence[Comparison], bars: Sequence[ErrorBar], groups: Mapping[Key, Group]
+) -> list[str]:
+    single = any(bar.seeds == 1 for bar in bars)
+    return [
+        *on_intervals(bars, groups),
+        *on_one_seed({"": bars}, "a difference"),
+        *on_marks(bars),
+        ADJUSTED,
+        f"{VERDICTS} {ONE_SEED_TESTS.format(of='On one seed')}" if single else VERDICTS,
+        *by_document({item.first.task: item.clusters for item in comparisons}),
+    ]

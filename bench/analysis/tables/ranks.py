@@ -4,9 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
+from bench.analysis.groups import gather
 from bench.analysis.loading import Predictions
 from bench.analysis.ranking import REFERENCE, SEEDS, Estimated, Ranked, Ranking, Row, rank
+from bench.analysis.sizes import largest, task_name
+from bench.analysis.statistics.resampling import Source, resample
+from bench.analysis.statistics.uncertainty_notes import by_document
 from bench.analysis.tables import model
+from bench.analysis.tables.footnotes import accuracies
 from bench.analysis.tables.model import Block, Column, Entry, Table
 from bench.runs.record import Record
 from bench.text import counted
@@ -14,11 +19,22 @@ from bench.text import counted
 
 def build(records: Sequence[Record], predictions: Callable[[str], Predictions], metric: str = "") -> Table:
     """The strategies that every task has, by mean rank. BenchError where there are fewer than three tasks."""
-    return table(rank(records, predictions, metric))
+    groups, source = largest(gather(records)), Source(predictions)
+    metrics = {key: metric or group.headline for key, group in groups.items()}
+    made = {
+        (key, metrics[key]): found
+        for key, group in groups.items()
+        if (found := resample(group, metrics[key], source)) is not None
+    }
+    notes = [
+        *accuracies(groups, {key: (name,) for key, name in metrics.items()}),
+        *by_document({task_name(key.task): found.clusters for (key, _), found in made.items()}),
+    ]
+    return table(rank(records, predictions, metric, made), notes)
 
 
-def table(ranking: Ranking) -> Table:
-    """A ranking as a table, the best row first."""
+def table(ranking: Ranking, notes: Sequence[str] = ()) -> Table:
+    """A ranking as a table, the best row first. notes: on the scores that it rests on."""
     columns = (
         Column("rank", "mean rank", "rank"),
         Column("rank-low", "from", "rank"),
@@ -34,7 +50,7 @@ def table(ranking: Ranking) -> Table:
         for place, item in enumerate(ranking.rows)
     )
     caption = f"Strategies over {len(ranking.tasks)} tasks: {', '.join(ranking.tasks)}"
-    return Table(caption, ("strategy", "backbone"), columns, (Block("", rows),), tuple(_notes(ranking)))
+    return Table(caption, ("strategy", "backbone"), columns, (Block("", rows),), (*_notes(ranking), *notes))
 
 
 def _entries(item: Ranked, tied: bool, first: bool) -> tuple[Entry, ...]:
@@ -58,9 +74,9 @@ def _interval(found: Estimated) -> Entry:
 def _notes(ranking: Ranking) -> list[str]:
     seeds = f"{counted(ranking.seeds, 'seed')}"
     notes = [
-        "Mean rank over tasks, 1 is best; from, to and [low, high] are 95% intervals over tasks, seeds and test "
-        "examples (bootstrap, expanded for few tasks: Hesterberg 2015). They speak of tasks like these: a suite's "
-        "tasks are chosen, not drawn.",
+        f"Mean rank over tasks, 1 is best; from, to and [low, high] are 95% intervals over {_over(ranking)} "
+        "(bootstrap, expanded for few tasks: Hesterberg 2015). They speak of tasks like these: a suite's tasks "
+        "are chosen, not drawn.",
         _difference(ranking),
         _apart(ranking),
         f"Beats {REFERENCE}: the probability of a better score on a task. Ranks first: the share of draws in which "
@@ -81,9 +97,18 @@ def _notes(ranking: Ranking) -> list[str]:
             f"Best of {seeds}: the mean over tasks of the expected best score of {ranking.seeds} runs (Dodge et "
             "al. 2019), which is what a paper shows that reports its best run."
         )
+    if ranking.seeds == 1:
+        notes.append(
+            "One seed: no interval here holds what another would score, which may rank them in another way."
+        )
     if ranking.absent:
         notes.append(f"Left out, because a task is missing: {', '.join(map(label, ranking.absent))}.")
     return notes
+
+
+def _over(ranking: Ranking) -> str:
+    """What the intervals hold."""
+    return "tasks, seeds and test examples" if ranking.seeds > 1 else "tasks and test examples"
 
 
 def _difference(ranking: Ranking) -> str:

@@ -14,6 +14,7 @@ from sklearn.preprocessing import MultiLabelBinarizer
 from bench.analysis.groups import gather
 from bench.analysis.statistics.metrics import ratios
 from bench.analysis.statistics.uncertainty import Shown, from_predictions
+from bench.analysis.statistics.uncertainty_notes import NO_INTERVAL, TWO_SEEDS
 from bench.analysis.tables import classes
 from bench.contracts import BenchError, Metric
 from tests.analysis.conftest import make_record
@@ -122,7 +123,7 @@ def test_what_cannot_be_counted_has_no_score_and_rare_classes_are_marked() -> No
 def test_one_seed_has_no_interval_and_says_so() -> None:
     table = classes.build([make_record()], lambda _: predictions(0))
     assert not any(entry.spread for block in table.blocks for row in block.rows for entry in row.entries)
-    assert classes.NO_INTERVAL in table.notes
+    assert NO_INTERVAL in table.notes
 
 
 def test_intervals_are_those_that_the_same_metric_has_elsewhere() -> None:
@@ -150,3 +151,13 @@ def test_intervals_are_those_that_the_same_metric_has_elsewhere() -> None:
     (row,) = (row for block in table.blocks for row in block.rows if row.labels == ("pos",))
     assert row.entries[2].value == pytest.approx(np.mean(groups[key].scores("recall")))
     assert row.entries[2].spread == pytest.approx(known.spread[Shown(key, "recall")])
+
+
+def test_documents_and_two_seeds_are_named() -> None:
+    rows = predictions(0)
+    count = len(rows["reference"])
+    rows["group"] = np.array([f"d{n // 4}" for n in range(count)], object)
+    table = classes.build([make_record(), make_record(seed=1)], lambda _: rows)
+    assert f"reviews ({-(-count // 4):,}) documents." in table.notes[-2]
+    assert TWO_SEEDS in table.notes
+    assert TWO_SEEDS not in classes.build([make_record(seed=n) for n in range(3)], lambda _: rows).notes

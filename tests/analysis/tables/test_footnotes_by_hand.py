@@ -4,20 +4,13 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 import pytest
 
 from bench.analysis.groups import Key, gather
-from bench.analysis.statistics.uncertainty import (
-    DRAWN_ROWS,
-    FIXED_ROWS,
-    Shown,
-    _missed,
-    from_seeds,
-    training_rows,
-)
+from bench.analysis.statistics.uncertainty import Shown, from_seeds
+from bench.analysis.statistics.uncertainty_notes import DRAWN_ROWS, FIXED_ROWS, training_rows
 from bench.analysis.tables.footnotes import provenance, recipe_text, rules, warnings
 from bench.analysis.timing import Timing, pooled_variance
 from bench.contracts import Recipe
@@ -144,30 +137,6 @@ def test_what_is_said_of_training_rows() -> None:
     assert training_rows(gather([fixed])) == [FIXED_ROWS]
     assert training_rows(gather([drawn])) == [DRAWN_ROWS]
     assert training_rows(gather([fixed, drawn])) == [f"{FIXED_ROWS[:-1]} (a).", f"{DRAWN_ROWS[:-1]} (b)."]
-
-
-def test_the_differences_that_ties_may_hide() -> None:
-    class Tie:
-        def __init__(self, task: str, detectable: float, scale: Any) -> None:
-            self.first, self.metric, self.detectable, self.scale = (
-                Key(task, "s", "b"),
-                "mae",
-                detectable,
-                scale,
-            )
-
-    from bench.analysis.statistics.scales import ERROR, SHARE
-
-    ties: Any = [
-        Tie("t", 0.021, SHARE),
-        Tie("t", 0.034, SHARE),
-        Tie("u", 12.34, ERROR),
-        Tie("v", 1.0, ERROR),
-        Tie("v", 2.0, ERROR),
-    ]
-    assert _missed(ties) == "differences below 2.1 to 3.4 points, 12 of mae on u, 1 to 2 of mae on v"
-    assert _missed(ties[:1]) == "differences below 2.1 points"
-    assert _missed([]) == "differences below a detectable one"
 
 
 # --------------------------------------------------------------------------------------------------

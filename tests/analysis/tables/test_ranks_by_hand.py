@@ -98,3 +98,16 @@ def test_bars_and_rows_that_are_left_out() -> None:
     lacking = replace(RANKING, absent=(("top", "minilm"), ("full", "bert")))
     assert note(lacking, "Left") == ["Left out, because a task is missing: top minilm, full bert."]
     assert note(RANKING, "Left") == []
+
+
+@pytest.mark.parametrize("seeds", [1, 2])
+def test_one_seed_is_in_no_interval(seeds: int) -> None:
+    found = replace(RANKING, seeds=seeds)
+    (meaning,) = note(found, "Mean rank")
+    over = "tasks, seeds and test examples" if seeds > 1 else "tasks and test examples"
+    assert f"are 95% intervals over {over} (bootstrap" in meaning
+    assert len(note(found, "One seed: no interval here holds what another would score")) == (seeds == 1)
+
+
+def test_notes_on_the_scores_come_last() -> None:
+    assert table(RANKING, ["on the scores"]).notes[-1] == "on the scores"

@@ -1,0 +1,95 @@
+"""One rule for what may be shown around a mean."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+
+from bench.analysis.groups import gather
+from bench.analysis.statistics.error_bars import error_bar, of_differences, seeds_apart
+from bench.analysis.statistics.intervals import Interval
+from bench.analysis.statistics.noise import Noise
+from bench.analysis.statistics.scales import CORRELATION, ERROR, SHARE
+from bench.analysis.tables.shown import in_words, shown
+from tests.analysis.conftest import make_record
+
+EXACT = (0.912, 1.0)
+
+
+def interval(mean: float, half: float, seeds: int = 3, bounds: tuple[float, float] | None = None) -> Interval:
+    return Interval(mean, half, Noise.known((half / 1.96) ** 2), seeds, bounds)
+
+
+@pytest.mark.parametrize(
+    ("found", "points", "kind", "spread", "words"),
+    [
+        (interval(0.832, 0.051), (), "symmetric", 0.051, "83.2 ± 5.1 accuracy"),
+        (interval(1.0, 0.088, 3, EXACT), (), "exact", 0.088, "100.0 [91.2, 100.0] accuracy"),
+        (
+            interval(1.0, 0.088, 1, EXACT),
+            (),
+            "exact",
+            0.088,
+            "100.0 [91.2, 100.0] accuracy (one seed; the interval is over the choice of rows alone)",
+        ),
+        (interval(0.7, 0.6), (), "wide", 0.6, "70.0 [10.0, 100.0] accuracy"),
+        (
+            interval(0.7, 0.2),
+            (0.8, 0.79, 0.5),
+            "seeds",
+            None,
+            "70.0 accuracy (by seed: 80.0, 79.0, 50.0; some learned nothing)",
+        ),
+        (
+            interval(1.0, 0.088, 3, EXACT),
+            (1.0, 0.5),
+            "seeds",
+            None,
+            "100.0 accuracy (by seed: 100.0, 50.0; some learned nothing)",
+        ),
+        (
+            interval(0.832, 0.051, 1),
+            (),
+            "single",
+            None,
+            "83.2 accuracy (one seed; the choice of rows alone moves it by ± 5.1 points)",
+        ),
+    ],
+)
+def test_what_may_be_shown(
+    found: Interval, points: tuple[float, ...], kind: str, spread: float | None, words: str
+) -> None:
+    bar = error_bar(found, SHARE, points)
+    assert (bar.kind, bar.spread) == (kind, spread)
+    assert in_words(found.mean, bar, "accuracy") == words
+    entry = shown(found.mean, bar, "tied")
+    assert (entry.value, entry.spread, entry.mark) == (found.mean, spread, "tied")
+    assert (entry.bounds is not None) == (kind in ("exact", "wide"))
+    assert (entry.points, entry.cut) == (points if kind == "seeds" else (), kind == "wide")
+
+
+def test_what_is_too_wide_depends_on_what_a_score_can_be() -> None:
+    assert error_bar(interval(0.2, 0.6), CORRELATION).kind == "symmetric"
+    assert error_bar(interval(0.25, 1.25), CORRELATION).bounds == (-1.0, 1.0)
+    assert error_bar(interval(9.0, 99.0), ERROR).kind == "symmetric"
+    assert error_bar(interval(0.2, 0.9), of_differences(SHARE)).kind == "symmetric"
+    assert error_bar(interval(0.25, 1.25), of_differences(SHARE)).bounds == (-1.0, 1.0)
+    assert of_differences(ERROR).lowest == -math.inf
+
+
+def test_errors_have_no_points() -> None:
+    found = [error_bar(interval(3.0, 1.0), scale).in_points for scale in (SHARE, CORRELATION, ERROR)]
+    assert found == [True, True, False]
+    assert not error_bar(interval(3.0, 1.0), of_differences(ERROR)).in_points
+
+
+def test_seeds_stand_alone_where_some_learned_nothing_on_this_test_set() -> None:
+    scores = [
+        {"test": {"accuracy": 0.9}, "tweets": {"accuracy": 0.8}},
+        {"test": {"accuracy": 0.8}, "tweets": {"accuracy": 0.4}},
+    ]
+    records = [make_record(seed=seed, scores=own) for seed, own in enumerate(scores)]
+    (group,) = gather(records).values()
+    assert seeds_apart(group, "accuracy") == ()
+    assert seeds_apart(group, "accuracy", "tweets") == (0.8, 0.4)

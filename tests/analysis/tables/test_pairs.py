@@ -1,0 +1,99 @@
+"""The table of pairs: the names of its metrics, what it shows of one seed, and its notes."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from bench.analysis.loading import Run
+from bench.analysis.tables import pairs, ranks
+from bench.analysis.tables.formats import render
+from bench.analysis.tables.model import Entry, Table
+
+
+def of_adapter(run: Run, adapter: str) -> Run:
+    records = [record.model_copy(update={"adapter": adapter}) for record in run.records]
+    return Run(run.name, records, run.predictions)
+
+
+def in_documents(run: Run) -> Run:
+    """With four examples a document."""
+    groups = np.array([f"d{n // 4}" for n in range(400)], dtype=object)
+    return Run(run.name, run.records, lambda cell: {**run.predictions(cell), "group": groups})
+
+
+def differences(table: Table) -> list[Entry]:
+    return [row.entries[1] for block in table.blocks for row in block.rows]
+
+
+def note_of(table: Table, start: str) -> str:
+    (note,) = (note for note in table.notes if note.startswith(start))
+    return note
+
+
+@pytest.mark.parametrize(
+    ("adapter", "name"), [("ner", "token accuracy"), ("qa", "exact match"), ("classification", "accuracy")]
+)
+def test_people_read_what_a_metric_is_and_machines_its_name(predicted: Run, adapter: str, name: str) -> None:
+    run = of_adapter(predicted, adapter)
+    table = pairs.build(run.records, run.predictions, "accuracy")
+    assert f"| {name} " in render(table, "md")
+    assert f"& {name} &" in render(table, "latex")
+    rows = list(csv.DictReader(io.StringIO(render(table, "csv"))))
+    assert {row["metric"] for row in rows} == {"accuracy"}
+    values = json.loads(render(table, "json"))["blocks"][0]["rows"][0]["values"]
+    assert values["metric"] == {"value": "accuracy"}
+
+
+def test_over_seeds_a_difference_has_an_interval(predicted: Run) -> None:
+    table = pairs.build(predicted.records, predicted.predictions)
+    assert all(entry.spread for entry in differences(table))
+    assert note_of(table, "± is half of a 95% interval over seeds and test examples")
+    assert not any("models" in note for note in table.notes)
+
+
+def test_on_one_seed_a_difference_has_none(predicted: Run) -> None:
+    single = [record for record in predicted.records if record.cell.seed == 0]
+    table = pairs.build(single, predicted.predictions)
+    assert [entry.spread for entry in differences(table)] == [None] * 4
+    assert "±" not in "".join(note for note in table.notes if not note.startswith("One seed"))
+    assert "moves a difference by ± " in note_of(table, "One seed has no interval")
+    assert "this compares models, not strategies" in note_of(table, "Not told apart")
+
+
+def test_differences_are_by_seed_where_some_learned_nothing(predicted: Run) -> None:
+    records = [
+        record.model_copy(update={"scores": {"test": {"accuracy": 0.4, "f1": 0.4}}})
+        if record.cell.strategy == "frozen" and record.cell.seed == 0
+        else record
+        for record in predicted.records
+    ]
+    table = pairs.build(records, predicted.predictions)
+    shown = {row.labels[1].split()[0]: row.entries[1] for block in table.blocks for row in block.rows}
+    assert len(shown["frozen"].points) == 3
+    assert shown["frozen"].spread is None
+    assert all(entry.spread for name, entry in shown.items() if name != "frozen")
+    assert note_of(table, "In parentheses: the seeds")
+
+
+def test_pairs_and_ranks_say_that_documents_were_resampled(predicted: Run) -> None:
+    run = in_documents(predicted)
+    told = "Test examples are resampled by the document that they come from: reviews (100), news (100) documents."
+    assert told in pairs.build(run.records, run.predictions).notes
+    third = [
+        record.model_copy(update={"cell": replace(record.cell, task="third")}) for record in run.records[:9]
+    ]
+    files = {
+        record.cell.id: run.predictions(old.cell.id) for record, old in zip(third, run.records, strict=False)
+    }
+
+    def predictions(cell: str) -> dict[str, np.ndarray]:
+        return files[cell] if cell in files else run.predictions(cell)
+
+    table = ranks.build([*run.records, *third], predictions)
+    assert table.notes[-1] == told.replace("news (100)", "news (100), third (100)")
