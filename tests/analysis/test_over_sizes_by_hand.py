@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 from scipy.stats import friedmanchisquare, t, trim_mean
 
-from bench.analysis import convergence, curves, ranking
+from bench.analysis import convergence, crossovers, ranking
 from bench.analysis.class_counts import ClassCounts, class_names, count_classes
-from bench.analysis.curves import Crossover, crossing, crossover, sentences
+from bench.analysis.crossovers import Crossover, crossing, crossover, sentences
 from bench.analysis.derived import bins_of, calibration_terms, softmax
 from bench.analysis.entities import types
 from bench.analysis.groups import Key
@@ -195,26 +195,32 @@ def test_the_interval_of_a_crossover_is_that_of_its_draws() -> None:
     assert (low, high) == pytest.approx(tuple(np.quantile(points, [0.025, 0.975])), rel=1e-3)
 
 
-def test_a_pair_that_one_leads_at_every_size_or_at_the_largest() -> None:
-    ahead = Crossover(FROZEN, FULL, (100, 400), 0.0, 0.0, 0.0)
-    unsure = replace(ahead, high=120.0)
-    last = Crossover(FROZEN, LORA, (100, 400), math.inf, math.inf, math.inf)
+def test_what_is_said_of_the_pairs_of_a_task() -> None:
+    ahead = Crossover(FROZEN, FULL, (100, 400), 0.0, 0.0, 0.0, (100, 400))
+    last = replace(ahead, second=LORA, ahead=(400,))
     open_ = Crossover(FROZEN, LORA, (100, 400), 200.0, 0.0, math.inf)
-    clear = Crossover(FROZEN, FULL, (100, 4000), 1234.0, 567.8, 2345.6)
-    assert sentences("t", [ahead, unsure, last, open_, clear]) == [
-        "t: below about 1,200 training examples frozen m is ahead of full m "
-        "(95% interval of the crossover: 568 to 2,346).",
-        "t, without a crossover: full m is ahead of frozen m at every size; full m is ahead of frozen m at "
-        "every size, within noise; frozen m is ahead of lora m at 400.",
+    clear = Crossover(FROZEN, FULL, (100, 4000), 1234.0, 567.8, 2345.6, (4000,), (100,))
+    assert sentences("t", [ahead, last, open_, clear, replace(clear, holds=False)]) == [
+        "t: below about 1,200 training examples frozen m is ahead of full m, above it full m of frozen m (told "
+        "apart at 100, and at 4,000; 95% interval of the crossover, for this pair alone: 568 to 2,346).",
+        "t: below about 1,200 training examples frozen m is ahead of full m, above it full m of frozen m (told "
+        "apart at 100, and at 4,000; no interval of the crossover: one seed, or some that learned nothing).",
+        "t, no crossover shown: full m is ahead of frozen m at every size; lora m is ahead of frozen m at 400.",
         "t, not told apart at the largest size, crossover unknown: frozen m and lora m.",
     ]
+
+
+def test_a_size_below_the_crossing_is_not_said_to_show_what_is_above_it() -> None:
+    twice = Crossover(FROZEN, FULL, (100, 200, 400), 300.0, 250.0, 350.0, (100, 400), (200,))
+    (note,) = sentences("t", [twice])
+    assert "(told apart at 200, and at 400; " in note
 
 
 @pytest.mark.parametrize(
     ("size", "rounded"), [(7.4, 7), (44.4, 44), (256.0, 260), (1249.0, 1200), (98_700.0, 99_000)]
 )
 def test_a_crossover_has_two_digits(size: float, rounded: int) -> None:
-    assert curves._rounded(size) == rounded
+    assert crossovers._rounded(size) == rounded
 
 
 # --------------------------------------------------------------------------------------------------
