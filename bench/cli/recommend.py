@@ -229,7 +229,7 @@ def subject_of(
 
 def _show(found: Findings) -> None:
     from bench.analysis.tables import terminal
-    from bench.analysis.tables.build import TableOptions, build
+    from bench.analysis.tables.build import TableOptions, with_uncertainty
     from bench.recommend import page
     from bench.runs.folder import Store
 
@@ -240,9 +240,10 @@ def _show(found: Findings) -> None:
         screen.print(line, **plain)
     columns = (found.round.metric, "seconds", "trainable", "seeds")
     options = TableOptions(columns=columns, caption="Compared on the selection rows, in the last round")
-    table = build(found.round.records, Store(Path(found.folder)).predictions, options)
+    predictions = Store(Path(found.folder)).predictions
+    table, known = with_uncertainty(found.round.records, predictions, options)
     screen.print()
-    screen.print(terminal.show(replace(table, notes=table.notes[:2], details=())))
+    screen.print(terminal.show(replace(table, notes=known.notes, details=())))
     screen.print(page.plot(found), **plain)
     screen.print()
     for line in page.tried(found):

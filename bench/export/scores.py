@@ -12,7 +12,7 @@ import numpy as np
 from bench.analysis.groups import gather
 from bench.analysis.statistics.intervals import intervals
 from bench.analysis.statistics.resampling import Source, resample
-from bench.analysis.tables.build import TableOptions, build
+from bench.analysis.tables.build import TableOptions, with_uncertainty
 from bench.analysis.tables.formats import render
 from bench.contracts import Cell
 from bench.engine.cell import score
@@ -65,11 +65,11 @@ def _shown(value: float, error: bool) -> str:
 
 
 def markdown(records: Sequence[Record], predictions: Callable[[str], Any], caption: str = "") -> str:
-    """A table of scores with intervals: one row a strategy. Its notes say what the intervals are."""
+    """A table of scores with intervals: one row a strategy. Its notes say what intervals and marks are."""
     metrics = tuple(metric.name for metric in next(record for record in records if record.metrics).metrics)
     options = TableOptions(columns=(*metrics, "seconds", "trainable", "seeds"), caption=caption)
-    table = build(records, predictions, options)
-    return render(replace(table, notes=table.notes[:2], details=())).strip()
+    table, known = with_uncertainty(records, predictions, options)
+    return render(replace(table, notes=known.notes, details=())).strip()
 
 
 def _columns(rows: Mapping[str, Sequence[Any]]) -> dict[str, np.ndarray]:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from bench.analysis.groups import gather
 from bench.analysis.loading import Run
+from bench.analysis.statistics.error_bars import seeds_apart
 from bench.analysis.statistics.intervals import Interval, intervals
 from bench.analysis.statistics.resampling import Source, resample
 from bench.contracts import LARGEST, BenchError, Cell
@@ -125,6 +126,7 @@ def answer(cell: Cell, terms: Terms, registry: Registry, where: tuple[Path, Opti
         floor=beside,
         weak=weaknesses(chosen, run.predictions),
         final=final,
+        final_seeds=next((seeds_apart(group, group.headline) for group in gather(scored).values()), ()),
         test_rows=len(registry.task(cell.task).splits(registry.sources).test),
         command=terms.command,
         folder=str(folder),

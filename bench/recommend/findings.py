@@ -16,7 +16,8 @@ from bench.runs.record import Record
 
 @dataclass(frozen=True)
 class Findings:
-    """All that the page says. final: the choice's score on the test rows, None where there was no time for it."""
+    """All that the page says. final: the choice's score on the test rows, None where there was no time for it;
+    final_seeds: of each seed, where some of them learned nothing."""
 
     task: str
     goal: str
@@ -40,6 +41,7 @@ class Findings:
     backbone: str
     budget: float = 0.0  # seconds
     serving: Record | None = None  # of the choice, trained on all training rows
+    final_seeds: Sequence[float] = ()
     confused: Sequence[
         Confusion
     ] = ()  # classes that the choice takes for each other, on the test rows if scored

@@ -7,16 +7,20 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from statistics import median
 from typing import Any
 
 import numpy as np
 
-from bench.analysis.groups import Group, Key, gather
+from bench.analysis.groups import Group, Key, collapsed, gather, scale
 from bench.analysis.loading import Run
+from bench.analysis.statistics.error_bars import error_bar, of_differences
 from bench.analysis.statistics.intervals import Interval, intervals
 from bench.analysis.statistics.resampling import Resampled, Source, resample
+from bench.analysis.statistics.scales import SHARE, Scale
+from bench.analysis.tables.number_format import interval, number
+from bench.analysis.tables.shown import IN_PERCENT, by_rows, shown
 from bench.contracts import Cell, Recipe, Splits, Task, TextExample
 from bench.data.splits import identity, prepare
 from bench.models.catalog import kind_of, reads
@@ -31,27 +35,48 @@ STRATEGY, BACKBONE = "probe", "tfidf"
 
 @dataclass(frozen=True)
 class Floor:
-    """Its score, its seconds, and what each strategy's score has beyond its own; with 95% intervals."""
+    """Its score, its seconds, and what each strategy's score has beyond its own; with 95% intervals. by_seed:
+    what each seed has beyond it, of strategies of which some seeds learned nothing. scale: of the score."""
 
     score: Interval
     seconds: float
     gains: Mapping[Key, Interval]
+    by_seed: Mapping[Key, Sequence[float]] = field(default_factory=dict)
+    scale: Scale = SHARE
 
     def sentence(self, of: Key, name: str) -> str:
         """What strategy `of`, called `name`, brings beyond the floor."""
         start = (
-            f"Floor: a linear model on {NAME}, without an encoder, has {100 * self.score.mean:.1f} ± "
-            f"{100 * self.score.half:.1f} on the same rows in {self.seconds:.1f} s"
+            f"Floor: a linear model on {NAME}, without an encoder, has {self._scored()} on the same rows in "
+            f"{self.seconds:.1f} s"
         )
         gain = self.gains[of]
-        interval = f"{100 * gain.low:.1f} to {100 * gain.high:.1f}"
-        if gain.low > 0:
-            return f"{start}; {name} is {100 * gain.mean:.1f} points above it ({interval})."
-        if gain.high < 0:
+        bar = error_bar(gain, of_differences(self.scale), self.by_seed.get(of, ()))
+        size = f"{100 * abs(gain.mean):.1f} points {'BELOW' if gain.mean < 0 else 'above'} it"
+        if bar.kind == "single":
             return (
-                f"{start}; {name} is {-100 * gain.mean:.1f} points BELOW it ({interval}): use that instead."
+                f"{start}; {name} is {size} with one seed (± {100 * bar.half:.1f} by the choice of rows alone); "
+                "what another seed would bring is not known."
             )
-        return f"{start}; that {name} is better is not known ({interval} points)."
+        if bar.kind == "seeds":
+            each = ", ".join(f"{100 * point:+.1f}" for point in bar.points)
+            return f"{start}; the seeds of {name}, of which some learned nothing, differ from it by {each} points."
+        low, high = bar.bounds or (gain.low, gain.high)
+        between = f"{100 * low:.1f} to {100 * high:.1f}"
+        if low > 0:
+            return f"{start}; {name} is {size} ({between})."
+        if high < 0:
+            return f"{start}; {name} is {size} ({between}): use that instead."
+        return f"{start}; that {name} is better is not known ({between} points)."
+
+    def _scored(self) -> str:
+        """Its score, which no seed changes: of one seed, what the choice of rows does to it."""
+        bar = error_bar(self.score, self.scale)
+        entry = shown(self.score.mean, bar)
+        value = number(entry, IN_PERCENT)
+        return (
+            f"{value} ({by_rows(bar)})" if bar.kind == "single" else f"{value}{interval(entry, IN_PERCENT)}"
+        )
 
 
 def floor(cell: Cell, run: Run, registry: Registry) -> Floor | None:
@@ -118,18 +143,20 @@ def _against(
         for key, group in groups.items()
         if group.done and (found := resample(group, group.headline, source))
     }
-    gains = {}
+    gains, by_seed = {}, {}
     for key, (group, found) in scored.items():
         gain = found.minus(floor_for(group.done))
         if gain is not None:
             gains[key] = gain.components()
+            if collapsed(group):
+                by_seed[key] = gain.scores.tolist()
     if not gains:
         return None
     group, _ = next(iter(scored.values()))
     every = {key: found.components() for key, (_, found) in scored.items()}
     key = Key(group.key.task, STRATEGY, BACKBONE)
     alone = intervals({**every, key: floor_for(group.done).components()})[key]
-    return Floor(alone, seconds, intervals(gains))
+    return Floor(alone, seconds, intervals(gains), by_seed, scale([group], group.headline))
 
 
 def _same(records: Sequence[Record], columns: dict[str, np.ndarray]) -> Resampled:

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from bench.recommend.budget import written
 from bench.recommend.findings import Findings
-from bench.recommend.verdict import as_good, certainty, listed, scored, sentence
+from bench.recommend.verdict import as_good, certainty, listed, scored_on_test_rows, sentence
 from bench.recommend.weaknesses import Weakness
 from bench.text import clipped, counted, duration
 
@@ -34,7 +34,7 @@ def details(found: Findings) -> list[str]:
         )
     else:
         lines.append(
-            f"Test rows: {scored(found.final)} {now.metric} on {counted(found.test_rows, 'row')} that no choice "
+            f"Test rows: {scored_on_test_rows(found)} on {counted(found.test_rows, 'row')} that no choice "
             f"has seen ({_seeds(found.final.seeds)}, trained on all training rows)."
         )
     if found.weak:

@@ -5,8 +5,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from bench.analysis.statistics.intervals import Interval
+from bench.analysis.groups import Group, gather, scale
+from bench.analysis.statistics.error_bars import error_bar, seeds_apart
 from bench.analysis.statistics.paired import SURE
+from bench.analysis.tables.shown import in_words
+from bench.analysis.timing import noise
 from bench.recommend.choice import without_evidence
 from bench.recommend.evidence import Standing
 from bench.recommend.findings import Findings
@@ -32,13 +35,13 @@ def reasons(found: Findings) -> list[str]:
 def _why(found: Findings) -> str:
     """The basis of the choice, with its score."""
     now, choice, margin = found.round, found.choice, points(found.margin)
-    score = f"{scored(now.intervals[choice])} {now.metric}"
+    score = scored(now, choice)
     if found.basis == "alone":
         return f"it was the only one measured, {score}"
     if found.basis == "as good":
         return (
             f"it is the cheapest that is known to score within {margin} of the best ({now.best}), {score}, "
-            f"at {_share(now, choice)} of its time"
+            f"at {_share(now, choice)}"
         )
     if found.basis == "equal score":
         return f"it is the cheapest of those with the highest score, {score}"
@@ -54,9 +57,13 @@ def _why(found: Findings) -> str:
 
 
 def _share(now: Standing, name: str) -> str:
-    """Seconds of a strategy in percent of those of the best."""
+    """Seconds of a strategy in percent of those of the best, and whether one of the two was measured once."""
     whole = now.seconds[now.best]
-    return f"{100 * now.seconds[name] / whole if whole else 100:.0f}%"
+    text = f"{100 * now.seconds[name] / whole if whole else 100:.0f}% of its time"
+    found = {key.strategy: known for key, group in gather(now.records).items() if (known := group.timing())}
+    sides = [found[side] for side in (name, now.best) if side in found]
+    again = len(sides) == 2 and noise(found.values()).half(*sides) is not None
+    return text if again else f"{text} (measured once, which is no evidence)"
 
 
 def certainty(found: Findings) -> list[str]:
@@ -82,7 +89,8 @@ def certainty(found: Findings) -> list[str]:
         )
     if now.seeds < 2 and len(now.means) > 1:
         lines.append(
-            "One seed: how much the scores change with another is not known; a larger --budget runs more."
+            "One seed: a test compares these models, not the strategies, and how much the scores change with "
+            "another seed is not known; a larger --budget runs more."
         )
     if found.unjudged:
         lines.append(f"Not compared to the end, for want of time: {listed(found.unjudged)}.")
@@ -122,7 +130,7 @@ def as_good(found: Findings) -> list[str]:
         return []
     return [
         f"Cheaper: {good[0]} is known to score within {points(found.margin)} of {now.best}, "
-        f"at {_share(now, good[0])} of its time."
+        f"at {_share(now, good[0])}."
     ]
 
 
@@ -142,5 +150,21 @@ def points(margin: float) -> str:
     return f"{100 * margin:g} point{'s' * (margin != 0.01)}"
 
 
-def scored(found: Interval) -> str:
-    return f"{100 * found.mean:.1f} ± {100 * found.half:.1f}"
+def scored(now: Standing, name: str) -> str:
+    """A strategy's score on the rows that are compared on, with what may be shown around it."""
+    group = _group(now, name)
+    bar = error_bar(now.intervals[name], scale([group], now.metric), seeds_apart(group, now.metric))
+    return in_words(now.means[name], bar, now.metric)
+
+
+def scored_on_test_rows(found: Findings) -> str:
+    """The choice's score on the test rows; '' where there was no time for it."""
+    if found.final is None:
+        return ""
+    whole = scale([_group(found.round, found.choice)], found.round.metric)
+    return in_words(found.final.mean, error_bar(found.final, whole, found.final_seeds), found.round.metric)
+
+
+def _group(now: Standing, name: str) -> Group:
+    """The records of a strategy in this round."""
+    return next(group for key, group in gather(now.records).items() if key.strategy == name)

@@ -125,3 +125,23 @@ def test_a_run_whose_cells_without_an_encoder_failed_has_no_floor(
         cell=replace(cell, strategy="probe", backbone="tfidf"), fingerprint="", status="failed", reason="why"
     )
     assert floor(cell, replace(run, records=[*run.records, failed]), registry) is None
+
+
+def test_seeds_that_learned_nothing_are_kept_apart(
+    toy_cell: Callable[..., Cell],
+    plugins: Plugins,
+    toy_plugin: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    cell = toy_cell("full")
+    run, registry = ran(cell, plugins, toy_plugin, tmp_path, 2)
+    found = floor(cell, run, registry)
+    assert found is not None
+    assert not found.by_seed
+    monkeypatch.setattr("bench.recommend.floor.collapsed", lambda group: True)
+    apart = floor(cell, run, registry)
+    assert apart is not None
+    (gains,), (mean,) = apart.by_seed.values(), apart.gains.values()
+    assert len(gains) == 2
+    assert sum(gains) / 2 == pytest.approx(mean.mean)

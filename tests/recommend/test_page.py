@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
@@ -220,3 +221,86 @@ def test_the_page_repeats_the_question() -> None:
     records = [record.model_copy(update={"machine": machine, "data": data}) for record in now.records]
     found = findings(replace(now, records=records), budget=600.0)
     assert page.details(found)[0] == "Asked: 100 training rows, 3 classes, this CPU, 10 min to find out."
+
+
+# --------------------------------------------------------------------------------------------------
+# What may be shown around a score
+
+
+ALONE = r"\(one seed; the choice of rows alone moves it by ± \d+\.\d points\)"
+
+
+def test_one_seed_has_the_noise_of_rows_by_name_and_no_interval() -> None:
+    found = findings(stood(CLEAR, seeds=1), final=interval(0.832, 0.051, 1))
+    assert re.search(rf"it has the highest score, \d\d\.\d accuracy {ALONE}", page.sentence(found))
+    assert line(found, "Test rows:").startswith(
+        "Test rows: 83.2 accuracy (one seed; the choice of rows alone moves it by ± 5.1 points) on 100 rows"
+    )
+    text = "\n".join([page.sentence(found), *page.details(found)])
+    assert not re.search(r"\d ± \d", text)
+    assert "a test compares these models, not the strategies" in line(found, "One seed:")
+
+
+def test_all_rows_right_has_the_exact_interval_that_the_table_shows() -> None:
+    now = stood({"full": [1.0], "frozen": [0.7]}, spread=0.0)
+    low, high = now.intervals["full"].bounds or (0.0, 0.0)
+    assert high == 1.0
+    assert f"100.0 [{100 * low:.1f}, 100.0] accuracy" in page.sentence(findings(now))
+    exact = replace(interval(1.0, 0.088), bounds=(0.912, 1.0))
+    assert "Test rows: 100.0 [91.2, 100.0] accuracy on" in line(findings(now, final=exact), "Test rows:")
+
+
+def test_seeds_of_which_some_learned_nothing_are_shown_one_by_one() -> None:
+    now = stood(CLEAR)
+    records = [
+        record.model_copy(update={"scores": {"test": {"accuracy": 0.5, "f1": 0.5}}})
+        if record.cell.strategy == "full" and record.cell.seed == 2
+        else record
+        for record in now.records
+    ]
+    found = findings(replace(now, records=records), final=interval(0.697, 0.4), final_seeds=(0.8, 0.791, 0.5))
+    assert re.search(
+        r"accuracy \(by seed: \d\d\.\d, \d\d\.\d, 50\.0; some learned nothing\)", page.sentence(found)
+    )
+    assert "69.7 accuracy (by seed: 80.0, 79.1, 50.0; some learned nothing) on" in line(found, "Test rows:")
+
+
+def floored(score: Interval, gain: Interval, **more: Any) -> str:
+    key = Key(f"{VIEW}@100", "full", "minilm")
+    by_seed = {key: more.pop("by_seed")} if "by_seed" in more else {}
+    return line(findings(stood(CLEAR), floor=Floor(score, 0.4, {key: gain}, by_seed)), "Floor:")
+
+
+@pytest.mark.parametrize(("mean", "side"), [(0.05, "above"), (-0.05, "BELOW")])
+def test_the_floor_decides_nothing_on_one_seed(mean: float, side: str) -> None:
+    text = floored(interval(0.75, 0.04, 1), interval(mean, 0.03, 1))
+    assert text == (
+        "Floor: a linear model on TF-IDF, without an encoder, has 75.0 (the choice of rows alone moves it by ± 4.0 "
+        f"points) on the same rows in 0.4 s; full is 5.0 points {side} it with one seed (± 3.0 by the choice of "
+        "rows alone); what another seed would bring is not known."
+    )
+
+
+def test_the_floor_is_shown_as_a_table_would() -> None:
+    exact = replace(interval(1.0, 0.088), bounds=(0.912, 1.0))
+    assert "has 100.0 [91.2, 100.0] on the same rows" in floored(exact, interval(-0.2, 0.01))
+    assert "differ from it by +5.0, +4.0, -30.0 points." in floored(
+        interval(0.75, 0.04), interval(-0.07, 0.3), by_seed=(0.05, 0.04, -0.3)
+    )
+    wide = floored(interval(0.75, 0.04), interval(-0.1, 1.2))
+    assert "that full is better is not known (-100.0 to 100.0 points)." in wide
+
+
+@pytest.mark.parametrize(("seconds", "said"), [((2.0, 2.1, 2.2), False), ((2.0, 2.0, 2.0), True)])
+def test_a_share_of_a_time_says_whether_it_was_measured_again(seconds: tuple[float, ...], said: bool) -> None:
+    """Equal readings of a training time are copies of one."""
+    now = stood({"full": [0.83], "frozen": [0.83]}, spread=0.002)
+    records = [
+        record.model_copy(update={"seconds": Seconds(train=own, cold=own)})
+        for record in now.records
+        for own in [(5.0 if record.cell.strategy == now.best else 1.0) * seconds[record.cell.seed]]
+    ]
+    times = {name: 10.0 if name == now.best else 2.0 for name in now.means}
+    found = findings(replace(now, records=records, seconds=times), goal="cost", margin=0.1)
+    assert ("at 20% of its time (measured once, which is no evidence)" in page.sentence(found)) == said
+    assert "at 20% of its time" in page.sentence(found)
