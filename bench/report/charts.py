@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from statistics import fmean
 from typing import Any
@@ -84,9 +83,8 @@ def _seeds(reading: Reading, group: Group) -> list[Spec]:
 
 
 def _mean(reading: Reading, group: Group) -> dict[str, Any]:
-    spread = reading.entry(group.key, group.headline).spread
     mean = fmean(group.scores(group.headline))
-    low, high = ends(mean, math.nan if spread is None else spread)
+    low, high = ends(mean, reading.entry(group.key, group.headline))
     named = {"strategy": group.key.strategy, "name": reading.label(group.key)}
     return {**named, "score": percent(mean), "low": percent(low), "high": percent(high)}
 

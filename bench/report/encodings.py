@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 
+from bench.analysis.tables.model import Entry
 from bench.report import palette
 from bench.report.reading import Reading
 from bench.report.vega import Spec
@@ -61,11 +61,12 @@ def shown(field: str, title: str) -> Spec:
     return {"field": field, "title": title}
 
 
-def ends(mean: float, half: float) -> tuple[float, float]:
-    """The ends of an interval within [0, 1]; the mean twice where there is none."""
-    if math.isnan(half):
-        return mean, mean
-    return max(0.0, mean - half), min(1.0, mean + half)
+def ends(mean: float, entry: Entry) -> tuple[float, float]:
+    """The ends of the interval around a mean, as a table has it, within [0, 1]; the mean twice where there is
+    none."""
+    half = entry.spread or 0.0
+    low, high = entry.bounds or (mean - half, mean + half)
+    return max(0.0, low), min(1.0, high)
 
 
 def padded(low: float, high: float) -> tuple[float, float]:

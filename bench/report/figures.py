@@ -17,7 +17,6 @@ from bench.extras import missing
 from bench.report import palette, rank_figure, rate_figure
 from bench.report.chart_text import fit
 from bench.report.curves import cold_curve, mean_curve
-from bench.report.encodings import ends
 from bench.report.front import options
 from bench.report.ranks import name, ranking
 from bench.report.reading import Reading
@@ -154,11 +153,10 @@ def _draw_pareto(panel: Any, reading: Reading, task: str) -> None:
     )
     for item in found:
         style = _style(reading, reading.groups[item.key])
-        low, high = ends(item.score, item.half)
         panel.errorbar(
             [item.seconds],
             [100 * item.score],
-            yerr=[[100 * (item.score - low)], [100 * (high - item.score)]],
+            yerr=[[100 * (item.score - item.low)], [100 * (item.high - item.score)]],
             color=style.colour,
             marker=style.marker,
             markersize=4.5,

@@ -10,6 +10,7 @@ from typing import Literal
 import numpy as np
 
 from bench.analysis.groups import Key
+from bench.report.encodings import ends
 from bench.report.reading import Reading
 
 Align = Literal["left", "right", "center"]
@@ -17,13 +18,14 @@ Align = Literal["left", "right", "center"]
 
 @dataclass(frozen=True)
 class Option:
-    """A strategy as a choice: median cold seconds, mean headline score in [0, 1] with half of its interval (NaN
-    where there is none). front: no other is at least as cheap and as good."""
+    """A strategy as a choice: median cold seconds, mean headline score in [0, 1] with the ends of its
+    interval (the mean twice where there is none). front: no other is at least as cheap and as good."""
 
     key: Key
     seconds: float
     score: float
-    half: float
+    low: float
+    high: float
     front: bool
 
 
@@ -33,12 +35,11 @@ def options(reading: Reading, task: str) -> list[Option]:
     for group in reading.of_task(task):
         entry, seconds = reading.entry(group.key, reading.headline(task)), group.seconds()
         if isinstance(entry.value, float) and seconds:
-            half = math.nan if entry.spread is None else entry.spread
-            found.append((group.key, seconds, entry.value, half))
+            found.append((group.key, seconds, entry.value, *ends(entry.value, entry)))
     found.sort(key=lambda item: (item[1], -item[2]))
     best, result = -math.inf, []
-    for key, seconds, score, half in found:
-        result.append(Option(key, seconds, score, half, score > best))
+    for key, seconds, score, low, high in found:
+        result.append(Option(key, seconds, score, low, high, score > best))
         best = max(best, score)
     return result
 

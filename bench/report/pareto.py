@@ -9,7 +9,6 @@ from bench.report import palette
 from bench.report.encodings import (
     LOG_AXIS,
     colour,
-    ends,
     letters,
     padded,
     percent,
@@ -70,7 +69,7 @@ def pareto(reading: Reading, task: str) -> Chart | None:
 def domains(found: Sequence[Option]) -> tuple[Domain, Domain]:
     """The ranges of the axes: seconds, and scores in percent."""
     seconds = [item.seconds for item in found]
-    edges = [100 * edge for item in found for edge in ends(item.score, item.half)]
+    edges = [100 * edge for item in found for edge in (item.low, item.high)]
     return (min(seconds) / 1.5, max(seconds) * 1.5), padded(min(edges), max(edges))
 
 
@@ -86,7 +85,6 @@ def _values(reading: Reading, found: Sequence[Option], seconds: Domain, scores: 
     names = [reading.label(item.key) for item in found]
     looks, values = palette.looks(reading.strategies), []
     for item, name, place in zip(found, names, places(where, names, (WIDTH, HEIGHT)), strict=True):
-        low, high = ends(item.score, item.half)
         values.append(
             {
                 "strategy": item.key.strategy,
@@ -94,8 +92,8 @@ def _values(reading: Reading, found: Sequence[Option], seconds: Domain, scores: 
                 "name": name,
                 "seconds": rounded(item.seconds),
                 "score": percent(item.score),
-                "low": percent(low),
-                "high": percent(high),
+                "low": percent(item.low),
+                "high": percent(item.high),
                 "front": item.front,
                 "ink": letters(looks[item.key.strategy].colour),
                 "align": place.align,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from statistics import fmean
 
@@ -60,7 +59,7 @@ def _chart(reading: Reading, task: str, lines: Mapping[Line, Mapping[int, Group]
 
 
 def _value(reading: Reading, group: Group, metric: str, size: int) -> Spec:
-    mean, spread = fmean(group.scores(metric)), reading.entry(group.key, metric).spread
-    low, high = ends(mean, math.nan if spread is None else spread)
+    mean = fmean(group.scores(metric))
+    low, high = ends(mean, reading.entry(group.key, metric))
     named = {"strategy": group.key.strategy, "name": reading.label(group.key), "size": size}
     return {**named, "score": percent(mean), "low": percent(low), "high": percent(high)}

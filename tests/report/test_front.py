@@ -5,8 +5,12 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from bench.analysis.tables.model import Entry
+from bench.report import charts
+from bench.report.encodings import ends, percent
 from bench.report.front import FAR, NEAR, Place, _box, options, places
-from bench.report.reading import Reading
+from bench.report.reading import Reading, read
+from tests.support import report_runs
 
 
 def test_the_front_has_whatever_no_other_beats_in_both(reading: Reading):
@@ -82,3 +86,30 @@ def test_names_are_placed_all_at_once_as_they_are_box_by_box(count: int):
     points[: count // 4] = points[: count // 4][:1] * (count // 4)  # several in one place
     names = ["x" * int(length) for length in rng.integers(1, 25, count)]
     assert places(points, names, (400, 230)) == _plainly(points, names, (400, 230))
+
+
+def test_the_ends_of_an_interval_are_those_of_the_table(monkeypatch: pytest.MonkeyPatch):
+    """All right: the exact interval has one side, and nothing beyond it."""
+    monkeypatch.setitem(report_runs.SKILL, "full", 2.0)
+    known = read(report_runs.make_run())
+    (found,) = (item for item in options(known, "reviews") if item.key.strategy == "full")
+    bounds = known.entry(found.key, "accuracy").bounds
+    assert bounds is not None
+    assert (found.low, found.high) == bounds
+    assert found.high == found.score == 1.0
+    mean = charts._mean(known, known.groups[found.key])
+    assert (mean["low"], mean["high"]) == (percent(bounds[0]), 100.0)
+
+
+@pytest.mark.parametrize(
+    ("entry", "expected"),
+    [
+        (Entry(0.7, 0.2), (0.5, 0.9)),
+        (Entry(0.9, 0.2), (0.7, 1.0)),
+        (Entry(0.9), (0.9, 0.9)),
+        (Entry(0.9, 0.4, bounds=(0.5, 0.95)), (0.5, 0.95)),
+    ],
+)
+def test_the_ends_of_every_kind_of_interval(entry: Entry, expected: tuple[float, float]):
+    assert isinstance(entry.value, float)
+    assert ends(entry.value, entry) == pytest.approx(expected)
