@@ -1,6 +1,6 @@
 """Baselines, which later runs are compared with: results/baselines/SUITE.jsonl, one compact record per line.
 
-A line holds a record without its learning curve, and the columns that its metrics need, compressed: numbers in the
+A line holds a record with its learning curve, and the columns that its metrics need, compressed: numbers in the
 smallest type that holds them exactly (fractions as float32), labels as codes, then zlib and base64. Texts that no
 metric reads are left out. Ids are kept as a digest, which is enough to see whether two runs used the same rows.
 Lines are sorted by cell, so a new baseline is a small diff in version control.
@@ -151,7 +151,7 @@ def check_suite(name: str) -> None:
 
 
 def _line(record: Record, run: Run) -> str:
-    value = json.loads(record.model_copy(update={"curve": ()}).model_dump_json())
+    value = json.loads(record.model_dump_json())
     examples = _encoded(record, run) if record.status == "done" else {}
     content = {"baseline_version": VERSION, "record": value, "examples": examples}
     return json.dumps(content, ensure_ascii=False, separators=(",", ":"))
