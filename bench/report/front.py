@@ -10,6 +10,7 @@ from typing import Literal
 import numpy as np
 
 from bench.analysis.groups import Key
+from bench.analysis.statistics.ties import equal
 from bench.report.reading import Reading
 
 Align = Literal["left", "right", "center"]
@@ -38,7 +39,7 @@ def options(reading: Reading, task: str) -> list[Option]:
     found.sort(key=lambda item: (item[1], -item[2]))
     best, result = -math.inf, []
     for key, seconds, score, half in found:
-        result.append(Option(key, seconds, score, half, score > best))
+        result.append(Option(key, seconds, score, half, score > best and not equal(score, best)))
         best = max(best, score)
     return result
 
