@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from bench.analysis.regression import baseline
+from bench.analysis.regression import baseline, packing
 from bench.analysis.regression.compare import compare
 from bench.analysis.statistics.metrics import ratios
 from bench.analysis.tables.build import build
@@ -98,8 +98,8 @@ def test_failed_cells_are_kept_without_examples(grid):
 
 @pytest.mark.parametrize("values", [[0, 1, 1], [0, 255, 256], [0.5, 0.25, 1], [-1, 2, 3]])
 def test_numbers_survive(values):
-    packed = baseline._packed(np.array(values, dtype=float))
-    assert baseline._unpacked(packed, 3).tolist() == values
+    packed = packing._packed(np.array(values, dtype=float))
+    assert packing._unpacked(packed, 3).tolist() == values
 
 
 def test_a_baseline_of_version_1_is_read_forever():
