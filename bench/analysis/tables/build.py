@@ -96,6 +96,7 @@ def with_uncertainty(
             *_accuracies(shown, groups),
             *rules(groups),
             *warnings(groups),
+            *(at_default.warnings if at_default else ()),
             *caveats(groups),
         ),
         details=(SECONDS, *_reading(names, context, options.rows), *provenance(groups)),

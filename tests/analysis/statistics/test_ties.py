@@ -13,7 +13,7 @@ from scipy.stats import rankdata
 
 from bench.analysis.statistics.ties import equal, levels
 
-SAME, SPREAD = np.mean([0.8, 0.8, 0.8]), np.mean([0.7, 0.8, 0.9])
+SAME, SPREAD = float(np.mean([0.8, 0.8, 0.8])), float(np.mean([0.7, 0.8, 0.9]))
 
 
 def test_the_case_is_one_of_rounding() -> None:
