@@ -24,6 +24,9 @@ Predictions = Union["pyarrow.Table", Columns]
 """What a prediction file holds: columns of equal length, `split` among them."""
 
 
+LeftOut = Mapping[str, Mapping[str, bytes]]
+"""Of a cell of a baseline: digests of the columns that it does not hold, by test set and column."""
+
 RECENT = 64
 """Columns of texts that are remembered: those that the cells of a task share stay among them."""
 
@@ -41,7 +44,8 @@ class Sums:
 class Run:
     """A run, finished or not. `predictions(cell id)` raises where a cell has none. verified: whether checksums
     showed that the records are as they were written. given: what the run had beside its suite.
-    planned: the ids of the cells that it is to have; empty where that is not known."""
+    planned: the ids of the cells that it is to have; empty where that is not known. left_out: what a baseline has
+    in place of some columns, by cell; None where predictions are whole."""
 
     name: str
     records: Sequence[Record]
@@ -50,6 +54,7 @@ class Run:
     given: RunInputs = NOTHING
     planned: tuple[str, ...] = ()
     sums: Sums | None = None
+    left_out: Callable[[str], LeftOut] | None = None
 
 
 class LazyColumns(Mapping[str, np.ndarray]):

@@ -27,6 +27,7 @@ from bench.analysis.statistics.over_tasks import expected_best, interquartile_me
 from bench.analysis.statistics.paired import Scored
 from bench.analysis.statistics.resampling import Resampled, Source, resample
 from bench.analysis.statistics.scales import ERROR
+from bench.analysis.statistics.ties import levels
 from bench.contracts import BenchError
 from bench.runs.record import Record
 
@@ -227,16 +228,17 @@ def _ranks(scores: np.ndarray) -> np.ndarray:
     """The rank of each row, the last axis: 1 is the highest score; ties share the mean of their ranks."""
     from scipy.stats import rankdata
 
-    return rankdata(-scores, axis=-1)
+    return rankdata(-levels(scores), axis=-1)
 
 
 def _friedman(means: np.ndarray) -> float | None:
     """Friedman's test over the rows [tasks, rows]; scipy's needs three."""
     from scipy.stats import friedmanchisquare
 
-    if means.shape[1] < 3 or (np.ptp(means, axis=1) == 0).all():
+    places = levels(means)  # the test reads their order alone
+    if means.shape[1] < 3 or not places.any():
         return None
-    return float(friedmanchisquare(*means.T).pvalue)
+    return float(friedmanchisquare(*places.T).pvalue)
 
 
 def _beats(draws: np.ndarray, rows: Sequence[Row], place: int) -> np.ndarray | None:
@@ -244,8 +246,8 @@ def _beats(draws: np.ndarray, rows: Sequence[Row], place: int) -> np.ndarray | N
     strategy, backbone = rows[place]
     if strategy == REFERENCE or (REFERENCE, backbone) not in rows:
         return None
-    difference = draws[:, :, place] - draws[:, :, rows.index((REFERENCE, backbone))]
-    return ((difference > 0) + 0.5 * (difference == 0)).mean(0)
+    both = levels(draws[:, :, [rows.index((REFERENCE, backbone)), place]])
+    return ((1 + both[..., 1] - both[..., 0]) / 2).mean(0)
 
 
 def _aggregate(column: Sequence[Resampled]) -> Estimated:

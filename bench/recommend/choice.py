@@ -13,6 +13,7 @@ from typing import Literal
 
 from bench.analysis.groups import gather
 from bench.analysis.loading import Run
+from bench.analysis.statistics.ties import equal
 from bench.recommend.evidence import Standing, standing
 from bench.recommend.successive_halving import FEW
 
@@ -45,11 +46,11 @@ def choose(now: Standing, goal: str, margin: float) -> Choice:
     if cheapest != now.best:
         return Choice(cheapest, "as good")
     highest = max(now.means.values())
-    if now.means[now.best] < highest:
+    if not equal(now.means[now.best], highest):
         return Choice(now.best, "shared seeds")
-    equal = min((name for name in now.means if now.means[name] == highest), key=cost)
-    if cost(equal) < cost(now.best):
-        return Choice(equal, "equal score")
+    cheapest = min((name for name in now.means if equal(now.means[name], highest)), key=cost)
+    if cost(cheapest) < cost(now.best):
+        return Choice(cheapest, "equal score")
     return Choice(now.best, "not known" if without_evidence(now, goal, margin) else "ahead")
 
 

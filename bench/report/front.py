@@ -10,6 +10,7 @@ from typing import Literal
 import numpy as np
 
 from bench.analysis.groups import Key
+from bench.analysis.statistics.ties import equal
 from bench.report.encodings import ends
 from bench.report.reading import Reading
 
@@ -39,7 +40,8 @@ def options(reading: Reading, task: str) -> list[Option]:
     found.sort(key=lambda item: (item[1], -item[2]))
     best, result = -math.inf, []
     for key, seconds, score, low, high in found:
-        result.append(Option(key, seconds, score, low, high, score > best))
+        ahead = score > best and not equal(score, best)
+        result.append(Option(key, seconds, score, low, high, ahead))
         best = max(best, score)
     return result
 

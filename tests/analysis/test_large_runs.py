@@ -22,9 +22,9 @@ from bench.analysis.held import held
 from bench.analysis.loading import Run, arrays, columns
 from bench.analysis.opening import open_source
 from bench.analysis.regression import compare as compare_runs
-from bench.analysis.regression import matching, outcomes
+from bench.analysis.regression import digests, matching, outcomes
 from bench.analysis.regression.compare import compare
-from bench.analysis.regression.outcomes import digest, digest_of_file
+from bench.analysis.regression.digests import digest, digest_of_file
 from bench.analysis.statistics import paired, resampling, resampling_all, rivals, stepdown
 from bench.cli.report import only
 from bench.contracts import BenchError
@@ -489,8 +489,10 @@ def test_predictions_that_differ_are_told_by_the_columns_of_their_metric(
     other = {**found, "correct": 1 - found["correct"]}
     how = resampling.definition(record, "accuracy")
     assert how is not None
-    asked = calls(monkeypatch, outcomes, "digest")
-    first, second, equal = (outcomes.Outcomes(side, how) for side in (found, other, dict(found)))
+    asked = calls(monkeypatch, digests, "digest")
+    first, second, equal = (
+        outcomes.Outcomes({"test": outcomes.Predicted(side)}, how) for side in (found, other, dict(found))
+    )
     assert not outcomes.same_outcomes([first], [second])
     assert len(asked) == 2  # `correct` of either
     assert outcomes.same_outcomes([first], [equal])

@@ -9,13 +9,14 @@ import pytest
 from scipy.stats import friedmanchisquare
 
 from bench.analysis.loading import Run
-from bench.analysis.ranking import Estimated, Ranked, Ranking, rank
+from bench.analysis.ranking import Estimated, Ranked, Ranking, _beats, _ranks, rank
 from bench.analysis.statistics.over_tasks import expected_best, nemenyi
 from bench.analysis.tables.formats import render
 from bench.analysis.tables.ranks import build, table
 from bench.contracts import BenchError
 from bench.runs.record import Record
 from tests.analysis.claims.measured import run_of
+from tests.analysis.conftest import METRICS, make_predictions, make_record
 
 TASKS = tuple("abcdefgh")
 ABILITIES = {"frozen": 0.6, "top-layers": 0.7, "full": 0.8}
@@ -234,3 +235,39 @@ def test_the_baseline_of_this_project_has_a_ranking() -> None:
     found = rank(run.records, run.predictions)
     assert len(found.tasks) == 4
     assert found.rows[0].row == ("full", "minilm")
+
+
+def exact(scores: dict[str, tuple[float, ...]]) -> Run:
+    """Three tasks on which every seed of a strategy has exactly its score, of 1,000 examples."""
+    records, files = [], {}
+    for task in TASKS[:3]:
+        for strategy, by_seed in scores.items():
+            for seed, score in enumerate(by_seed):
+                rows = make_predictions((np.arange(1000) < round(1000 * score)).astype(float))
+                record = make_record(task, strategy, seed, accuracy=score, metrics=METRICS[:1])
+                records.append(record.model_copy(update={"scores": {"test": {"accuracy": score}}}))
+                files[record.cell.id] = rows
+    return Run("exact", records, files.__getitem__)
+
+
+def test_means_that_differ_by_rounding_share_their_rank() -> None:
+    scores = {"frozen": (0.8, 0.8, 0.8), "full": (0.7, 0.8, 0.9), "lora": (0.9, 0.8, 0.7)}
+    assert np.mean(scores["frozen"]) != np.mean(scores["full"])
+    run = exact(scores)
+    found = rank(run.records, run.predictions)
+    assert {item.row[0]: item.rank.value for item in found.rows} == dict.fromkeys(scores, 2.0)
+    assert found.friedman is None  # nothing differs at all
+    better = exact({**scores, "lora": (0.9, 0.9, 0.9)})
+    ranks = {item.row[0]: item.rank.value for item in rank(better.records, better.predictions).rows}
+    assert ranks == {"lora": 1.0, "frozen": 2.5, "full": 2.5}
+
+
+def test_a_draw_that_differs_by_rounding_is_half_a_win() -> None:
+    rows = [("full", "minilm"), ("lora", "minilm")]
+    one, other = np.mean([0.8, 0.8, 0.8]), np.mean([0.7, 0.8, 0.9])
+    draws = np.array([[[one, other], [one, 0.9]], [[other, one], [one, 0.1]]])  # [draws, tasks, rows]
+    beats = _beats(draws, rows, 1)
+    assert beats is not None
+    assert beats.tolist() == [0.5, 0.5]
+    assert _beats(draws[:1], rows, 1).tolist() == [0.5, 1.0]  # type: ignore[union-attr]
+    assert _ranks(draws).tolist() == [[[1.5, 1.5], [2, 1]], [[1.5, 1.5], [1, 2]]]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
 
 import numpy as np
@@ -16,8 +16,9 @@ from sklearn.metrics import f1_score
 from bench.contracts import Cell
 from bench.engine import cell as cells
 from bench.engine import pretraining, solving
-from bench.engine.cell import build, pretrained, train_heads
+from bench.engine.cell import build, pretrained, score, train, train_heads
 from bench.engine.group import RunContext, prepare_group
+from bench.engine.machine import Device
 from bench.engine.training import Fit, fit
 
 MakeCell = Callable[..., Cell]
@@ -75,6 +76,27 @@ def test_a_record_says_what_its_rows_are(longest: int, toy_cell: MakeCell, toy_c
     said = [label] * len(gold)
     assert data.majority["accuracy"] == pytest.approx(np.mean([one == label for one in gold]))
     assert data.majority["f1"] == pytest.approx(f1_score(gold, said, average="macro", zero_division=0))
+
+
+@dataclass(frozen=True)
+class SevenBytes(Device):
+    """Says that it has a peak of 7 bytes."""
+
+    def peak_memory(self) -> int:
+        return 7
+
+
+@pytest.mark.parametrize(("replayed", "said"), [(5, 7), (9, 9)])
+def test_the_peak_is_the_higher_one_of_the_device_and_of_replayed_steps(
+    replayed: int, said: int, toy_cell: MakeCell, toy_context: RunContext
+) -> None:
+    context = replace(toy_context, device=SevenBytes(torch.device("cpu"), torch.float32))
+    cell = toy_cell("frozen")
+    group = prepare_group(cell, context)
+    trained = train(cell, 1.0, group, context, lambda point: None)
+    trained.fitted.peak_memory = replayed
+    record, _ = score(cell, trained, group, context)
+    assert record.peak_memory == said
 
 
 @pytest.mark.parametrize("name", ["setfit", "tapt"])

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from bench.analysis.loading import Run
+from bench.analysis.statistics.ties import equal
 from bench.analysis.tables import pairs
 from bench.recommend import page
 from bench.recommend.choice import Choice, choose
@@ -107,7 +108,7 @@ def test_the_cheapest_is_named_by_evidence_alone(goal: str, draw: int) -> None:
     }
     for now in standings(run):
         task, choice = now.records[0].cell.task, choose(now, goal, MARGIN)
-        highest = [name for name in now.means if now.means[name] == now.means[now.best]]
+        highest = [name for name in now.means if equal(now.means[name], now.means[now.best])]
         if choice.basis == "as good":
             loss = table[task, choice.strategy]
             assert isinstance(loss.value, float)

@@ -122,6 +122,18 @@ def test_of_exactly_equal_scores_the_cheapest_is_named(goal: str) -> None:
         assert choose(now, goal, 0.02).strategy == fast
 
 
+@pytest.mark.parametrize("goal", ["accuracy", "cost"])
+def test_of_scores_that_differ_by_rounding_the_cheapest_is_named(goal: str) -> None:
+    run = rounds({"full": [0.82], "frozen": [0.82]}, seeds=1, spread=0)
+    best = standing(paced(run, SECONDS), f"{VIEW}@100").best
+    (other,) = {"full", "frozen"} - {best}
+    now = standing(paced(run, {best: 10.0, other: 1.0}), f"{VIEW}@100")
+    assert now.best == best
+    higher = float(np.nextafter(now.means[best], 1.0))
+    for means in ({**now.means, best: higher}, {**now.means, other: higher}):
+        assert choose(replace(now, means=means), goal, 0.02) == Choice(other, "equal score")
+
+
 def test_a_cheap_strategy_far_behind_is_not_one_of_which_nothing_is_known() -> None:
     """By cost, too: it is known to be worse by more than the margin."""
     run = paced(rounds({"full": [0.85], "frozen": [0.6]}, spread=0.002), SECONDS)

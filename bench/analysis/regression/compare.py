@@ -19,7 +19,7 @@ from bench.analysis.regression.conditions import (
     changed_conditions,
     changed_predictions,
     not_asked,
-    with_equal_seeds,
+    repeatable,
 )
 from bench.analysis.regression.costs import Cost, compare_costs
 from bench.analysis.regression.matching import (
@@ -74,7 +74,8 @@ class RunComparison:
     """The findings, worst first: strategies, then cells; and the costs where machines are the same.
 
     changed: cells whose predictions differ although seeds and conditions do not. unasked: cells with other seeds or
-    under other conditions, whose predictions say nothing of the code."""
+    under other conditions, whose predictions say nothing of the code, or whose predictions one of the runs does not
+    hold."""
 
     baseline: str
     run: str
@@ -145,7 +146,7 @@ def compare(baseline: Run, run: Run, options: CompareOptions | None = None) -> R
         if not side.records:
             raise BenchError(f"{side.name} has no records: nothing can be compared", code="no-records")
     old, new = gather(baseline.records), gather(run.records)
-    sources = [Source(side.predictions, side.sums) for side in (baseline, run)]
+    sources = [Source.of(side) for side in (baseline, run)]
     settled, samples = sorted_out(old, new, *sources)
     settled, samples = without_unfinished(settled, samples, unfinished(run))
     cells = changes(samples)
@@ -158,7 +159,7 @@ def compare(baseline: Run, run: Run, options: CompareOptions | None = None) -> R
     pairs = {key: (old[key], new[key]) for key in samples}
     costs, notes = compare_costs(pairs, options)
     conditions = changed_conditions(pairs.values())
-    repeated = [] if conditions else with_equal_seeds(cells.values(), samples)
+    repeated = [] if conditions else repeatable(cells.values(), samples)
     unasked = len(cells) - len(repeated)
     if "changed" in options.fail_on:
         notes = (*not_asked(unasked, len(cells)), *notes)
@@ -187,7 +188,7 @@ def judge(tested: Sequence[Change], options: CompareOptions) -> list[Finding]:
         elif large and rose < options.alpha:
             status = "improved"
         limit = item.detectable(options.alpha / len(tested), options.power)
-        limit = limit if item.identical else max(limit, options.min_drop)
+        limit = limit if item.same_scores else max(limit, options.min_drop)
         p = fell if item.difference < 0 else rose
         findings.append(Finding(item.key, status, item.before, item.after, p, limit, item.note))
     return findings

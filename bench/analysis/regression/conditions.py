@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
 
 from bench.analysis.groups import Group, Key
+from bench.analysis.regression.matching import THEN_NOW, Words
 from bench.analysis.regression.quality import Change, Matched
+from bench.runs.provenance import VERSIONS
 from bench.runs.record import Record
 from bench.text import counted
 
 Condition = Callable[[Record], str]
 
 CONDITIONS: dict[str, Condition] = {
+    "system": lambda record: record.machine.system if record.machine else "",
     "precision": lambda record: record.machine.dtype if record.machine else "",
     "threads": lambda record: str(record.machine.threads) if record.machine else "",
     "device": lambda record: record.machine.device if record.machine else "",
@@ -24,24 +28,40 @@ CONDITIONS: dict[str, Condition] = {
 
 def changed_conditions(pairs: Iterable[tuple[Group, Group]]) -> tuple[str, ...]:
     """A note that names the conditions that differ, with their values; none where they are the same."""
-    compared = list(pairs)
-    changes = []
-    for name, condition in CONDITIONS.items():
-        both = {(_values(old, condition), _values(new, condition)) for old, new in compared}
-        found = {(then, now) for then, now in both if then != now}
-        if found:
-            then, now = min(found)
-            more = f" and {len(found) - 1} more" if len(found) > 1 else ""
-            changes.append(f"{name} ({then or 'none'} then, {now or 'none'} now{more})")
+    changes = differing_conditions(list(pairs))
     if not changes:
         return ()
     return (f"The runs differ in {'; '.join(changes)}: look there before blaming the code.",)
 
 
-def with_equal_seeds(cells: Iterable[Change], samples: Mapping[Key, Matched]) -> list[Change]:
-    """The cells that have the same seeds in both runs: under the same conditions the same code repeats their
-    predictions."""
-    return [item for item in cells if samples[item.key].same_seeds]
+def differing_conditions(pairs: Sequence[tuple[Group, Group]], words: Words = THEN_NOW) -> list[str]:
+    """The conditions that differ, with their values on both sides. Libraries come first; of a library that one side
+    does not name, nothing is known."""
+    found = {name: _differing(pairs, partial(_version, name)) for name in VERSIONS}
+    found = {name: [values for values in pair if all(values)] for name, pair in found.items()}
+    found |= {name: _differing(pairs, condition) for name, condition in CONDITIONS.items()}
+    return [
+        f"{name} ({first or 'none'} {words[0]}, {second or 'none'} {words[1]}"
+        f"{f' and {len(values) - 1} more' if len(values) > 1 else ''})"
+        for name, values in found.items()
+        for first, second in values[:1]
+    ]
+
+
+def _version(name: str, record: Record) -> str:
+    return record.machine.versions.get(name, "") if record.machine else ""
+
+
+def _differing(pairs: Iterable[tuple[Group, Group]], condition: Condition) -> list[tuple[str, str]]:
+    """The different pairs of values, in order."""
+    both = {(_values(old, condition), _values(new, condition)) for old, new in pairs}
+    return sorted((first, second) for first, second in both if first != second)
+
+
+def repeatable(cells: Iterable[Change], samples: Mapping[Key, Matched]) -> list[Change]:
+    """The cells that have the same seeds in both runs, which both hold their predictions: under the same conditions
+    the same code repeats them."""
+    return [item for item in cells if samples[item.key].same_seeds and not item.unseen]
 
 
 def not_asked(count: int, compared: int) -> tuple[str, ...]:
@@ -50,7 +70,7 @@ def not_asked(count: int, compared: int) -> tuple[str, ...]:
         return ()
     return (
         f"Gate 'changed' could not be asked of {count} of {compared} cells: it needs the same seeds and conditions "
-        "in both runs.",
+        "in both runs, and the predictions of both, which a baseline of an earlier version may not hold.",
     )
 
 

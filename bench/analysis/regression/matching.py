@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
 from bench.analysis.groups import Group, Key, scoring_rule
 from bench.analysis.loading import Run
@@ -21,6 +21,11 @@ Status = Literal[
 STATUSES: tuple[Status, ...] = get_args(Status)
 Samples = dict[Key, Matched]
 """The baseline's and the run's."""
+Words = tuple[str, str]
+"""What the two sides of a comparison are called."""
+THEN_NOW: Words = ("then", "now")
+NO_SCORE = ("serving", "forgetting")
+"""Settings that no score depends on."""
 WORTH = 2000
 """Prediction files that are worth a process."""
 
@@ -152,14 +157,13 @@ def without_unfinished(
     return [*kept, *missing], {key: pair for key, pair in samples.items() if key not in lacking}
 
 
-def differences(old: Group, new: Group) -> list[str]:
+def differences(old: Group, new: Group, words: Words = THEN_NOW) -> list[str]:
     """The differences that make two groups incomparable, in words: rows, task version, recipe, options, metric."""
     first, second = old.done[0], new.done[0]
+    versions = [side.data.task_version if side.data else 0 for side in (first, second)]
     found = []
-    if (versions := [side.data.task_version if side.data else 0 for side in (first, second)])[0] != versions[
-        1
-    ]:
-        found.append(f"task version {versions[0]} then, {versions[1]} now")
+    if versions[0] != versions[1]:
+        found.append(f"task version {_values(versions, words)}")
     elif _other_rows(old, new):
         found.append("other data (the fingerprint of the rows differs)")
     same = first.cell.recipe == second.cell.recipe
@@ -167,16 +171,19 @@ def differences(old: Group, new: Group) -> list[str]:
     options = [dict(side.cell.options) for side in (first, second)]
     for kind, (then, now) in (("recipe", recipes), ("option", options)):
         for name in dict.fromkeys([*then, *now]):
-            if name not in ("serving", "forgetting") and then.get(name) != now.get(
-                name
-            ):  # which no score depends on
-                found.append(f"{kind}.{name} {then.get(name)} then, {now.get(name)} now")
+            values = then.get(name), now.get(name)
+            if name not in NO_SCORE and values[0] != values[1]:
+                found.append(f"{kind}.{name} {_values(values, words)}")
     if first.scorer != second.scorer:
-        then, now = (scoring_rule(side) for side in (first, second))
-        found.append(f"{first.headline} by the rule of {then} then, of {now} now")
+        rules = [f"of {scoring_rule(side) or 'an earlier version'}" for side in (first, second)]
+        found.append(f"{first.headline} by the rule {_values(rules, words)}")
     elif (first.headline, first.metrics) != (second.headline, second.metrics):
-        found.append(f"another metric ({first.headline} then, {second.headline} now)")
+        found.append(f"another metric ({_values((first.headline, second.headline), words)})")
     return found
+
+
+def _values(values: Sequence[Any], words: Words) -> str:
+    return f"{values[0]} {words[0]}, {values[1]} {words[1]}"
 
 
 def _other_rows(old: Group, new: Group) -> bool:

@@ -1,19 +1,28 @@
-"""Digests of the predictions of a seed: whether two runs predict the same, without holding what they predict."""
+"""What a seed predicts, as digests: whether two runs predict the same on every test set."""
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass, field
 
-import numpy as np
-
-from bench.analysis.loading import Columns, LazyColumns
-from bench.analysis.regression.baseline import needed
+from bench.analysis.loading import Columns
+from bench.analysis.regression.digests import column_digest
+from bench.analysis.regression.packing import needed
 from bench.contracts import Metric
 
-if TYPE_CHECKING:
-    import pyarrow
+
+@dataclass(frozen=True)
+class Predicted:
+    """The rows of a test set. left_out: the digests of the columns that a baseline does not hold; None where it has
+    no digests either, as earlier versions made it."""
+
+    columns: Columns
+    left_out: Mapping[str, bytes] | None = field(default_factory=dict)
+
+    @property
+    def whole(self) -> bool:
+        """Whether they show what was predicted, and not its scores alone."""
+        return self.left_out is not None or "prediction" in self.columns
 
 
 class Outcomes(Mapping[str, bytes]):
@@ -21,26 +30,33 @@ class Outcomes(Mapping[str, bytes]):
     first, the predicted before the given: two seeds that differ nearly always do so there, and the others need no
     look."""
 
-    def __init__(self, columns: Columns, metric: Metric) -> None:
+    def __init__(self, tests: Mapping[str, Predicted], metric: Metric) -> None:
         read = needed((metric,))
-        names = [name for name in columns if name not in ("id", "split")]
-        self._names = sorted(names, key=lambda name: (name not in read, name == "reference"))
-        self._columns = columns
+        self.whole = all(found.whole for found in tests.values())
+        self._places: dict[str, tuple[Predicted, str]] = {}
+        for test, found in tests.items():
+            names = {
+                name: None
+                for name in (*found.columns, *(found.left_out or ()))
+                if name not in ("id", "split")
+            }
+            for name in sorted(names, key=lambda name: (name not in read, name == "reference")):
+                self._places[name if test == "test" else f"{name} of {test}"] = (found, name)
 
     def __getitem__(self, name: str) -> bytes:
-        columns = self._columns
-        file = columns.file if isinstance(columns, LazyColumns) else None
-        texts = None if file is None else digest_of_file(file[name])
-        return digest(columns[name]) if texts is None else texts
+        found, column = self._places[name]
+        if column in found.columns:
+            return column_digest(found.columns, column)
+        return (found.left_out or {})[column]
 
     def __contains__(self, name: object) -> bool:
-        return name in self._names
+        return name in self._places
 
     def __iter__(self) -> Iterator[str]:
-        return iter(self._names)
+        return iter(self._places)
 
     def __len__(self) -> int:
-        return len(self._names)
+        return len(self._places)
 
 
 def same_outcomes(before: Sequence[Mapping[str, bytes]], after: Sequence[Mapping[str, bytes]]) -> bool:
@@ -51,39 +67,3 @@ def same_outcomes(before: Sequence[Mapping[str, bytes]], after: Sequence[Mapping
         if differ or not shared:
             return False
     return True
-
-
-def digest_of_file(values: pyarrow.ChunkedArray) -> bytes | None:
-    """As `digest`, of a column of texts that is not decoded; None where it is another, or must be."""
-    import pyarrow
-    import pyarrow.compute
-
-    if not len(values) or values.null_count or not pyarrow.types.is_string(values.type):
-        return None
-    texts = values.combine_chunks()
-    rows = pyarrow.ListArray.from_arrays(pyarrow.array([0, len(texts)], pyarrow.int32()), texts)
-    whole = pyarrow.compute.binary_join(rows, "\0")[0].as_buffer().to_pybytes()  # pyright: ignore
-    if whole.count(b"\0") != len(texts) - 1:
-        return None
-    return hashlib.sha256(f"{len(texts)}\0".encode() + whole).digest()
-
-
-def digest(values: np.ndarray) -> bytes:
-    """Of texts as they are, and of numbers as float32, which is how a baseline holds fractions."""
-    if values.dtype.kind in "OUS":
-        content = _joined(values.tolist()).encode(errors="surrogatepass")
-    else:
-        content = (values.astype(np.float32) + np.float32(0)).tobytes()  # -0 is 0
-    return hashlib.sha256(content).digest()
-
-
-def _joined(values: Sequence[Any]) -> str:
-    """One text for each list of texts, and another for every other list. Values that are no texts count as text."""
-    try:
-        texts, whole = values, "\0".join(values)
-    except TypeError:
-        texts = [str(value) for value in values]
-        whole = "\0".join(texts)
-    if whole.count("\0") == len(texts) - 1:  # so it can be split again
-        return f"{len(texts)}\0{whole}"
-    return "".join(f"{len(text)}:{text}" for text in texts)

@@ -17,25 +17,28 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from bench.analysis.groups import Group, Key
-from bench.analysis.regression.baseline import id_digest
-from bench.analysis.regression.outcomes import Outcomes, same_outcomes
+from bench.analysis.loading import Columns
+from bench.analysis.regression.outcomes import Outcomes, Predicted, same_outcomes
+from bench.analysis.regression.packing import id_digest
 from bench.analysis.statistics.dispersion import moderated
 from bench.analysis.statistics.metrics import ratios_of
 from bench.analysis.statistics.noise import Noise, total
 from bench.analysis.statistics.resampling import Source, clusters_of, definition
 from bench.analysis.statistics.variance import Components, components, linear_covariance
+from bench.runs.record import Record
 
 ONE_SEED_DISPERSION = 4.0
 """Assumed where no cell of either run has two seeds: seeds twice as noisy as their disagreement implies."""
 SURE = 0.975
 CLEARLY = 0.5  # of the seeds' own noise: smaller than chance makes the noise of paired differences
+UNSEEN = "every example scores the same; one run lacks the predictions"
 
 
 @dataclass(frozen=True)
 class Sample:
     """The seeds of one cell in one run: their components, the digest of the test ids, their scores and influences
     [examples, seeds], and a digest of every column of outcomes by seed. clusters: of the examples,
-    by document, where known."""
+    by document, where known. whole: whether the outcomes show what was predicted, and not its scores alone."""
 
     parts: Components
     ids: str
@@ -44,13 +47,15 @@ class Sample:
     influences: np.ndarray
     outcomes: tuple[Mapping[str, bytes], ...]
     clusters: np.ndarray | None = None
+    whole: bool = True
 
 
 @dataclass(frozen=True)
 class Matched:
     """What is judged of a cell in both runs. before, after: the components of either. pooled: those of the seeds of
     both. paired: those of the differences seed by seed; None without the same seeds in both, two at least.
-    identical: whether all predictions are the same."""
+    identical: whether all predictions are the same. unseen: whether all that both runs hold is the same, where one
+    does not hold the predictions."""
 
     before: Components
     after: Components
@@ -58,18 +63,28 @@ class Matched:
     paired: Components | None
     same_seeds: bool
     identical: bool
+    unseen: bool
 
     @classmethod
     def of(cls, before: Sample, after: Sample) -> Matched:
         """Reads the predictions for the last time: those of thousands of cells would not fit in memory."""
         same = before.seeds == after.seeds
         paired = paired_components(before, after) if same and len(before.seeds) > 1 else None
-        return cls(before.parts, after.parts, pooled(before, after), paired, same, identical(before, after))
+        equal, whole = identical(before, after), before.whole and after.whole
+        return cls(
+            before.parts,
+            after.parts,
+            pooled(before, after),
+            paired,
+            same,
+            equal and whole,
+            equal and not whole,
+        )
 
 
 @dataclass(frozen=True)
 class Change:
-    """After minus before, in units of the score, with its error. identical: all predictions are the same."""
+    """After minus before, in units of the score, with its error. identical, unseen: as in Matched."""
 
     key: Key
     before: float
@@ -77,6 +92,12 @@ class Change:
     noise: Noise
     note: str = ""
     identical: bool = False
+    unseen: bool = False
+
+    @property
+    def same_scores(self) -> bool:
+        """Whether every example scores the same, so that nothing is left to test."""
+        return self.identical or self.unseen
 
     @property
     def difference(self) -> float:
@@ -84,14 +105,14 @@ class Change:
 
     def p(self, direction: int) -> float:
         """The chance of a change this far up (direction 1) or down (-1) if nothing had changed."""
-        if self.identical:
+        if self.same_scores:
             return 1.0
         return self.noise.tail(direction * self.difference)
 
     def detectable(self, chance: float, power: float) -> float:
         """The smallest change found with this power by a test with this chance of a false alarm; 0 where nothing
         differs, so that nothing is left to detect."""
-        if self.identical:
+        if self.same_scores:
             return 0.0
         return self.noise.quantile(1 - chance) + self.noise.quantile(power)
 
@@ -100,7 +121,8 @@ def sample(group: Group, source: Source) -> Sample | None:
     """The finished seeds of a cell; None where one lacks its metric or its predictions."""
     found, ids, outcomes, clusters, last = [], set(), [], None, None
     for record in group.done:
-        how, columns = definition(record, group.headline), source.columns(record)
+        how, tests = definition(record, group.headline), source.tests(record)
+        columns = tests.get("test")
         if how is None or columns is None:
             return None
         clusters = clusters if found else clusters_of(columns)
@@ -108,14 +130,23 @@ def sample(group: Group, source: Source) -> Sample | None:
         if columns["id"] is not last:
             last = columns["id"]
             ids.add(id_digest(last))
-        outcomes.append(Outcomes(columns, how))
+        outcomes.append(Outcomes(_predicted(record, tests, source), how))
     if not found or len(ids) > 1:
         return None
     influences = np.stack([item.influence() for item in found], axis=1)
     scores = np.array([item.score() for item in found])
     parts = components(scores, linear_covariance(influences), len(influences))
     seeds = tuple(record.cell.seed for record in group.done)
-    return Sample(parts, ids.pop(), seeds, scores, influences, tuple(outcomes), clusters)
+    whole = all(item.whole for item in outcomes)
+    return Sample(parts, ids.pop(), seeds, scores, influences, tuple(outcomes), clusters, whole)
+
+
+def _predicted(record: Record, tests: Mapping[str, Columns], source: Source) -> dict[str, Predicted]:
+    """What a seed predicts on each test set: a change may show on a shifted one alone."""
+    if source.left_out is None:
+        return {test: Predicted(rows) for test, rows in tests.items()}
+    known = source.left_out(record.cell.id)
+    return {test: Predicted(rows, known.get(test)) for test, rows in tests.items()}
 
 
 def changes(cells: Mapping[Key, Matched]) -> dict[Key, Change]:
@@ -134,8 +165,8 @@ def changes(cells: Mapping[Key, Matched]) -> dict[Key, Change]:
         noise = noise.scaled(1 / cell.before.seeds + 1 / cell.after.seeds)
         if key in closer and closer[key].quantile(SURE) < CLEARLY * noise.quantile(SURE):
             noise, note = closer[key], "compared seed by seed"
-        note = "" if cell.identical else note
-        found[key] = Change(key, cell.before.mean, cell.after.mean, noise, note, cell.identical)
+        note = "" if cell.identical else UNSEEN if cell.unseen else note
+        found[key] = Change(key, cell.before.mean, cell.after.mean, noise, note, cell.identical, cell.unseen)
     return found
 
 
@@ -192,4 +223,5 @@ def mean_change(key: Key, cells: Sequence[Change]) -> Change:
         sum(item.after for item in cells) / count,
         total([item.noise.scaled(1 / count**2) for item in cells]),
         identical=all(item.identical for item in cells),
+        unseen=all(item.same_scores for item in cells) and not all(item.identical for item in cells),
     )

@@ -21,7 +21,7 @@ import numpy as np
 
 from bench.analysis.groups import Key, gather
 from bench.analysis.loading import Columns, Run
-from bench.analysis.regression.baseline import LABELLED
+from bench.analysis.regression.packing import LABELLED
 from bench.analysis.regression.quality import sample
 from bench.analysis.statistics.metrics import ratios
 from bench.analysis.statistics.resampling import Source, definition

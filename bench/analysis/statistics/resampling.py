@@ -10,7 +10,7 @@ from functools import cached_property
 import numpy as np
 
 from bench.analysis.groups import Group
-from bench.analysis.loading import Columns, Predictions, Sums, columns
+from bench.analysis.loading import Columns, LeftOut, Predictions, Run, Sums, columns
 from bench.analysis.statistics.metrics import Ratios, clustered, draw, exact_interval, ratios_of
 from bench.analysis.statistics.noise import Noise
 from bench.analysis.statistics.scales import SHARE, Scale, scale_of
@@ -21,10 +21,15 @@ from bench.runs.record import Record
 
 @dataclass(frozen=True)
 class Source:
-    """Where per-example predictions come from: `predictions(cell id)`."""
+    """Where per-example predictions come from: `predictions(cell id)`. sums, left_out: as in Run."""
 
     predictions: Callable[[str], Predictions]
     sums: Sums | None = None
+    left_out: Callable[[str], LeftOut] | None = None
+
+    @classmethod
+    def of(cls, run: Run) -> Source:
+        return cls(run.predictions, run.sums, run.left_out)
 
     def columns(self, record: Record, test: str = "test") -> Columns | None:
         """The rows of one test set; None where the record has no predictions on it."""
@@ -33,6 +38,15 @@ class Source:
         except (OSError, KeyError):
             return None
         return found if len(next(iter(found.values()), ())) else None
+
+    def tests(self, record: Record) -> dict[str, Columns]:
+        """The rows of every test set on which the record has predictions, read once."""
+        try:
+            table = self.predictions(record.cell.id)
+        except (OSError, KeyError):
+            return {}
+        found = {test: columns(table, test) for test in dict.fromkeys(("test", *record.scores))}
+        return {test: rows for test, rows in found.items() if len(next(iter(rows.values()), ()))}
 
 
 @dataclass(frozen=True)

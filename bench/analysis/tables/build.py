@@ -100,6 +100,7 @@ def with_uncertainty(
             *accuracies(groups, shown),
             *rules(groups),
             *warnings(groups),
+            *(at_default.warnings if at_default else ()),
             *caveats(groups),
         ),
         details=(SECONDS, *_reading(names, context, options.rows), *provenance(groups)),

@@ -35,6 +35,8 @@ RULES = {
 SELECTION = (
     "Selection: the state with the lowest validation loss is kept; the test set is scored once, at the end."
 )
+SOLVED = "inverse_penalty"
+"""What a model chose that has no learning curve: it is solved, not trained."""
 
 
 def provenance(groups: Mapping[Key, Group]) -> list[str]:
@@ -261,7 +263,10 @@ def _degenerate(records: Iterable[Record]) -> list[str]:
 
 
 def _unconverged(records: Sequence[Record]) -> list[str]:
-    """Runs whose budget ended too early, as a number by strategy."""
+    """Runs whose budget ended too early, as a number by strategy. Baselines of earlier versions have no curves."""
+    trained = [record for record in records if SOLVED not in record.chosen]
+    if trained and not any(record.curve for record in trained):
+        return ["Convergence is not known: no record has a learning curve."]
     late = [record for record in records if unconverged(record)]
     if not late:
         return []

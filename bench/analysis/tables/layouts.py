@@ -7,8 +7,11 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from statistics import fmean, geometric_mean
 
+import numpy as np
+
 from bench.analysis.groups import Group, Key, scale
 from bench.analysis.statistics.scales import ERROR
+from bench.analysis.statistics.ties import equal, levels
 from bench.analysis.tables.columns import HEADLINE, OVERALL, Context, column, entry
 from bench.analysis.tables.model import ADAPTED, Block, Column, Entry, Row, Unit
 from bench.contracts import BenchError
@@ -141,10 +144,10 @@ def _mean_ranks(context: Context, tasks: Sequence[str]) -> dict[tuple[str, str],
             for key, group in context.groups.items()
             if key.task == task and (values := group.scores(group.headline))
         }
-        for pair, mean in means.items():
-            above = sum(other > mean for other in means.values())
-            equal = sum(other == mean for other in means.values())
-            places.setdefault(pair, []).append(above + (equal + 1) / 2)
+        heights = levels(np.array(list(means.values())))
+        for pair, height in zip(means, heights, strict=True):
+            above, ties = int((heights > height).sum()), int((heights == height).sum())
+            places.setdefault(pair, []).append(above + (ties + 1) / 2)
     return {pair: fmean(ranks) for pair, ranks in places.items() if len(ranks) == len(tasks)}
 
 
@@ -158,7 +161,7 @@ def marked(block: Block, columns: Sequence[Column]) -> Block:
             continue
         best = BEST[item.unit](scores)
         for row, value in zip(rows, values, strict=True):
-            if value == best:
+            if isinstance(value, float) and equal(value, best):
                 row[place] = replace(row[place], mark="best")
     return Block(
         block.title, tuple(Row(row.labels, tuple(new)) for row, new in zip(block.rows, rows, strict=True))

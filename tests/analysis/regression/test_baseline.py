@@ -8,15 +8,19 @@ import os
 import subprocess
 import tracemalloc
 import zlib
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from bench.analysis.regression import baseline
+from bench.analysis.regression import baseline, packing
 from bench.analysis.regression.compare import compare
 from bench.analysis.statistics.metrics import ratios
+from bench.analysis.tables.build import build
 from bench.contracts import BenchError
+from bench.runs.record import Point, Record
 
 FIXTURE = Path(__file__).parents[2] / "golden" / "baseline-version-1.jsonl"
 
@@ -34,6 +38,44 @@ def test_what_is_written_scores_the_same_when_read(predicted):
 def test_a_run_is_unchanged_against_its_own_baseline(predicted):
     found = compare(baseline.load(baseline.dump(predicted), "here"), predicted)
     assert (found.exit_code, found.count("identical")) == (0, 6)
+
+
+def test_records_are_kept_whole(predicted):
+    read = baseline.load(baseline.dump(predicted), "here")
+    assert {record.cell.id: record for record in read.records} == {
+        record.cell.id: record for record in predicted.records
+    }
+
+
+def losing(*losses: float) -> tuple[Point, ...]:
+    """A curve of these validation losses, one an epoch."""
+    return tuple(
+        Point(step=n, epoch=n, seconds=n, phase=1, train_loss=1, loss=loss, score=0.5)
+        for n, loss in enumerate(losses, 1)
+    )
+
+
+def not_converged(records: Sequence[Record]) -> list[str]:
+    return [note for note in build(records).notes if "converge" in note.lower()]
+
+
+def test_the_table_of_a_baseline_names_what_had_not_converged(predicted):
+    def edited(record: Record) -> Record:
+        falls = record.cell.strategy == "full" or record.cell.id == "news/frozen/minilm/seed1"
+        losses = (0.9, 0.7, 0.5) if falls else (0.9, 0.4, 0.5)
+        return record.model_copy(update={"curve": losing(*losses)})
+
+    run = replace(predicted, records=[edited(record) for record in predicted.records])
+    notes = not_converged(run.records)
+    assert not_converged(baseline.load(baseline.dump(run), "here").records) == notes
+    assert "7 of 18" in notes[0]
+    assert "(full 6 of 6, frozen 1 of 6)" in notes[0]
+
+
+def test_the_table_of_a_baseline_without_curves_does_not_know_convergence():
+    """As baselines of earlier versions are."""
+    read = baseline.read(FIXTURE)
+    assert not_converged(read.records) == ["Convergence is not known: no record has a learning curve."]
 
 
 def test_a_record_takes_less_than_three_kilobytes(predicted):
@@ -56,8 +98,8 @@ def test_failed_cells_are_kept_without_examples(grid):
 
 @pytest.mark.parametrize("values", [[0, 1, 1], [0, 255, 256], [0.5, 0.25, 1], [-1, 2, 3]])
 def test_numbers_survive(values):
-    packed = baseline._packed(np.array(values, dtype=float))
-    assert baseline._unpacked(packed, 3).tolist() == values
+    packed = packing._packed(np.array(values, dtype=float))
+    assert packing._unpacked(packed, 3).tolist() == values
 
 
 def test_a_baseline_of_version_1_is_read_forever():

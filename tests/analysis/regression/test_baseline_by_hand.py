@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from bench.analysis.regression import baseline, history
+from bench.analysis.regression import baseline, history, packing
 from bench.contracts import BenchError, Metric
 from bench.runs.record import Seconds
 from tests.analysis.conftest import make_record
@@ -26,24 +26,24 @@ from tests.analysis.conftest import make_record
     ],
 )
 def test_numbers_are_packed_in_the_smallest_type(values: list[float], type_: str) -> None:
-    packed = baseline._packed(np.array(values, dtype=float))
+    packed = packing._packed(np.array(values, dtype=float))
     assert packed["type"] == type_
-    assert baseline._unpacked(packed, len(values)).tolist() == values
+    assert packing._unpacked(packed, len(values)).tolist() == values
     with pytest.raises(ValueError, match="number of examples"):
-        baseline._unpacked(packed, len(values) + 1)
+        packing._unpacked(packed, len(values) + 1)
 
 
 @pytest.mark.parametrize(("columns", "refused"), [(3, False), (4, True)])
 def test_values_are_counted_with_splits_and_ids(
     columns: int, refused: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(baseline, "MOST_VALUES", 10)
+    monkeypatch.setattr(packing, "MOST_VALUES", 10)
     tests = {"test": {"examples": 2, "columns": dict.fromkeys("abcd"[:columns])}}
     if refused:
         with pytest.raises(ValueError, match="too many"):
-            baseline._check_sizes(tests)
+            packing._check_sizes(tests)
     else:
-        baseline._check_sizes(tests)
+        packing._check_sizes(tests)
 
 
 def test_a_file_of_the_largest_size_is_read(monkeypatch: pytest.MonkeyPatch, tmp_path: Any) -> None:
@@ -59,12 +59,12 @@ def test_a_file_of_the_largest_size_is_read(monkeypatch: pytest.MonkeyPatch, tmp
 
 def test_a_baseline_has_the_columns_of_its_metrics() -> None:
     kinds = [Metric("a", "mean", ("x",)), Metric("b", "f1", ("x", "y", "z")), Metric("c", "macro_f1")]
-    assert baseline.needed(kinds) == ["x", "y", "z", "reference", "prediction"]
-    assert baseline.id_digest(["1", "2"]) == baseline.id_digest(np.array(["1", "2"], object))
-    digest = baseline.id_digest(["1", "2"])
+    assert packing.needed(kinds) == ["x", "y", "z", "reference", "prediction"]
+    assert packing.id_digest(["1", "2"]) == packing.id_digest(np.array(["1", "2"], object))
+    digest = packing.id_digest(["1", "2"])
     assert digest.startswith("sha256:")
     assert len(digest) == 7 + 16
-    assert baseline.id_digest([digest] * 2) == digest
+    assert packing.id_digest([digest] * 2) == digest
 
 
 def line(commit: str, score: float | None, seconds: float | None = 1.0, seeds: int = 3) -> history.Line:

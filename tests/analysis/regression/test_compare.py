@@ -197,10 +197,12 @@ def test_planned_seeds_that_never_ran_make_a_cell_missing():
     ("change", "said"),
     [
         ({"machine": {"dtype": "bfloat16"}}, "precision (float32 then, bfloat16 now)"),
+        ({"machine": {"versions": {"torch": "2.14.0"}}}, "differ in torch (2.13.0 then, 2.14.0 now)"),
+        ({"machine": {"system": "Other"}}, "differ in system (Linux then, Other now)"),
         ({"machine": {"threads": 16}}, "threads (2 then, 16 now)"),
         ({"parameters": 2000}, "encoder (1,000 parameters then, 2,000 parameters now)"),
     ],
-    ids=["precision", "threads", "encoder"],
+    ids=["precision", "torch", "system", "threads", "encoder"],
 )
 def test_other_conditions_are_named_before_code_is_blamed(change, said):
     def edit(record: Record) -> Record:
@@ -488,3 +490,14 @@ def test_predictions_of_other_seeds_or_conditions_are_expected_to_differ() -> No
     notes = compare(BASE, edited(run_of(1), on_another)).notes
     assert not [note for note in notes if note.startswith("Predictions differ")]
     assert any(note.startswith("The runs differ in processor") for note in notes)
+
+
+def test_predictions_that_differ_under_another_library_are_not_said_to_be_of_other_code():
+    def edit(record: Record) -> Record:
+        assert record.machine is not None
+        machine = record.machine.model_copy(update={"versions": {"torch": "2.14.0"}})
+        return record.model_copy(update={"machine": machine})
+
+    found = compare(BASE, edited(run_of(1), edit), CompareOptions(fail_on=("changed",)))
+    assert not any("computes something else" in note for note in found.notes)
+    assert (found.changed, found.unasked, found.exit_code) == (0, 6, 2)

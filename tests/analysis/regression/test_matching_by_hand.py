@@ -8,7 +8,12 @@ import pytest
 
 from bench.analysis.groups import Group, Key
 from bench.analysis.loading import Run
-from bench.analysis.regression.conditions import changed_conditions, changed_predictions, not_asked
+from bench.analysis.regression.conditions import (
+    changed_conditions,
+    changed_predictions,
+    differing_conditions,
+    not_asked,
+)
 from bench.analysis.regression.matching import Finding, unfinished, without_unfinished
 from bench.analysis.regression.quality import (
     Change,
@@ -66,6 +71,8 @@ def test_conditions_that_differ_in_several_ways_are_counted() -> None:
 @pytest.mark.parametrize(
     ("change", "said"),
     [
+        ({"machine": {"versions": {"torch": "2.14.0"}}}, "torch (2.13.0 then, 2.14.0 now)"),
+        ({"machine": {"system": "Linux, Python 3.12"}}, "system (Linux then, Linux, Python 3.12 now)"),
         ({"machine": {"dtype": "bfloat16"}}, "precision (float32 then, bfloat16 now)"),
         ({"machine": {"threads": 16}}, "threads (2 then, 16 now)"),
         ({"machine": {"device": "NVIDIA H200"}}, "device (cpu then, NVIDIA H200 now)"),
@@ -83,3 +90,25 @@ def test_every_condition_that_differs_is_named(change: dict[str, Any], said: str
         f"The runs differ in {said}: look there before blaming the code.",
     )
     assert changed_conditions([(now, now)]) == ()
+
+
+def test_the_library_is_named_before_what_else_differs() -> None:
+    def group(dtype: str, **versions: str) -> Group:
+        machine = MACHINE.model_copy(update={"dtype": dtype, "versions": versions})
+        return Group(KEY, (make_record(machine=machine),))
+
+    then = group("float32", torch="2.13.0", tokenizers="0.23", numpy="2.4")
+    now = group("bfloat16", transferbench="2.0", torch="2.14.0", tokenizers="0.24", numpy="2.4")
+    assert differing_conditions([(then, now)]) == [
+        "torch (2.13.0 then, 2.14.0 now)",
+        "tokenizers (0.23 then, 0.24 now)",
+        "precision (float32 then, bfloat16 now)",
+    ]
+
+
+def test_a_library_that_one_side_does_not_name_cannot_differ() -> None:
+    """Of records of an earlier version; and of those of an installed package, which name the program."""
+    then = Group(KEY, (make_record(machine=MACHINE.model_copy(update={"versions": {}})),))
+    named = MACHINE.model_copy(update={"versions": {**MACHINE.versions, "transferbench": "1.0"}})
+    now = Group(KEY, (make_record(machine=named),))
+    assert changed_conditions([(then, now), (now, then)]) == ()

@@ -172,6 +172,20 @@ def test_ranks_over_tasks_share_places_where_scores_are_equal() -> None:
     assert [item.value for item in lacking.values()] == [None, None]
 
 
+def test_means_that_differ_by_rounding_share_a_place_and_the_mark_of_the_best() -> None:
+    scores = {"frozen": (0.8, 0.8, 0.8), "full": (0.7, 0.8, 0.9), "lora": (0.8, 0.8, 0.7)}
+    records = [
+        make_record("a", name, seed, accuracy=score)
+        for name, by_seed in scores.items()
+        for seed, score in enumerate(by_seed)
+    ]
+    rows = {name: row_of(records, ("headline", "rank"), name) for name in scores}
+    assert [row["all tasks/rank"].value for row in rows.values()] == [1.5, 1.5, 3.0]
+    shown = [row["a/headline"] for row in rows.values()]
+    assert shown[0].value != shown[1].value
+    assert [item.mark for item in shown] == ["best", "best", ""]
+
+
 def test_an_average_has_the_spread_of_independent_tasks() -> None:
     records = [
         make_record(task, seed=seed, accuracy=0.8 + size * (seed - 1))

@@ -12,7 +12,7 @@ from bench.analysis.tables.build import ACROSS_TASKS, TableOptions, build
 from bench.analysis.tables.model import Entry, Table
 from bench.contracts import BenchError, Recipe
 from bench.runs.record import Record, Trial
-from tests.analysis.conftest import make_predictions, make_record
+from tests.analysis.conftest import MACHINE, make_predictions, make_record
 
 
 def shown(records: list[Record], *columns: str, at_default: Run | None = None) -> dict[str, dict[str, Entry]]:
@@ -129,4 +129,75 @@ def test_scores_at_default_rates_change_no_test_of_the_table(predicted: Run):
 def test_cells_of_another_recipe_are_not_put_beside(other: Recipe):
     with pytest.raises(BenchError, match="plain") as error:
         shown([make_record(recipe=TUNED)], "default-rates", at_default=at_default(make_record(recipe=other)))
+    assert error.value.code == "other-cells"
+
+
+def beside(*records: Record) -> Table:
+    """The table of two tuned cells, with these records at default rates."""
+    tuned = [make_record(strategy=name, recipe=TUNED) for name in ("full", "lora")]
+    options = TableOptions(columns=("accuracy", "default-rates"), at_default=at_default(*records))
+    return build(tuned, options=options)
+
+
+def said(table: Table) -> list[str]:
+    return [note for note in table.notes if "default rates" in note]
+
+
+PLAIN = make_record(strategy="lora", accuracy=0.6)
+
+
+@pytest.mark.parametrize(
+    ("other", "reason"),
+    [
+        (
+            make_record(data=PLAIN.data.model_copy(update={"task_version": 2})),  # type: ignore[union-attr]
+            "task version 1 tuned, 2 at default rates",
+        ),
+        (
+            make_record(data=PLAIN.data.model_copy(update={"fingerprint": "other"})),  # type: ignore[union-attr]
+            "other data (the fingerprint of the rows differs)",
+        ),
+        (make_record(recipe=Recipe(epochs=9)), "recipe.epochs 3.0 tuned, 9 at default rates"),
+        (
+            make_record(scorer="another"),
+            "accuracy by the rule of an earlier version tuned, of another at default rates",
+        ),
+    ],
+    ids=["version", "data", "recipe", "scorer"],
+)
+def test_scores_of_other_rows_or_settings_are_not_put_beside(other: Record, reason: str):
+    table = beside(PLAIN, other)
+    rows = by_strategy(table)
+    assert (rows["full"]["default-rates"], rows["lora"]["default-rates"].value) == (Entry(), 0.6)
+    assert said(table) == [f"Not shown at default rates: reviews/full/minilm: {reason}."]
+
+
+def test_other_seeds_at_default_rates_are_named():
+    table = beside(PLAIN, make_record(seed=1), make_record(seed=2))
+    assert by_strategy(table)["full"]["default-rates"].value == pytest.approx(0.8)
+    assert said(table) == [
+        "Other seeds at default rates: reviews/full/minilm (tuned 0; at default rates 1, 2)."
+    ]
+
+
+def test_other_conditions_at_default_rates_are_named():
+    machine = MACHINE.model_copy(update={"dtype": "bfloat16", "versions": {"torch": "2.14.0"}})
+    table = beside(PLAIN, make_record(machine=machine))
+    assert by_strategy(table)["full"]["default-rates"].value == pytest.approx(0.8)
+    assert said(table) == [
+        "At default rates under other conditions: torch (2.13.0 tuned, 2.14.0 at default rates); "
+        "precision (float32 tuned, bfloat16 at default rates)."
+    ]
+
+
+def test_nothing_is_said_where_only_rates_differ():
+    assert said(beside(PLAIN, make_record())) == []
+    lost = make_record(status="failed", scores={})
+    assert by_strategy(beside(PLAIN, lost))["full"]["default-rates"].note == "failed"
+
+
+def test_a_run_of_other_rows_alone_is_refused_with_its_reason():
+    other = make_record(data=PLAIN.data.model_copy(update={"task_version": 2}))  # type: ignore[union-attr]
+    with pytest.raises(BenchError, match="task version 1 tuned, 2 at default rates") as error:
+        beside(other)
     assert error.value.code == "other-cells"

@@ -1,0 +1,36 @@
+"""How many cells had not converged, wherever a page says so, is that of the committed baseline. After a new one, or
+another rule of convergence:
+
+UPDATE_GOLDEN=1 python -m pytest tests/docs/test_converged.py
+"""
+
+from __future__ import annotations
+
+import os
+import re
+
+import pytest
+
+from bench.analysis.convergence import unconverged
+from bench.analysis.opening import open_source
+from tests.docs.pages import ROOT, pages
+
+COUNT = re.compile(r"\d+ of its \d+ cells(?=\s+were still improving)")
+PAGES = {"README.md": "quick", "docs/results.md": "quick", "docs/statistics.md": "gate"}
+"""The suite whose cells a page counts."""
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_the_cells_that_were_still_improving_are_those_of_the_baseline(page: str) -> None:
+    source = open_source(str(ROOT / "results" / "baselines" / f"{PAGES[page]}.jsonl"))
+    done = [record for record in source.records if record.status == "done"]
+    assert all(record.curve for record in done)
+    said = f"{sum(map(unconverged, done))} of its {len(done)} cells"
+    path = ROOT / page
+    if os.environ.get("UPDATE_GOLDEN"):
+        path.write_text(COUNT.sub(said, path.read_text(encoding="utf-8")), encoding="utf-8")
+    assert COUNT.findall(path.read_text(encoding="utf-8")) == [said]
+
+
+def test_no_other_page_counts_them() -> None:
+    assert {page.name for page in pages() if COUNT.search(page.text)} == PAGES.keys()
