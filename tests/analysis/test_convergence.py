@@ -149,8 +149,8 @@ def test_runs_that_cannot_tell_are_no_converged_ones():
     solved = make_record(strategy="probe", curve=penalties(0.9, 0.5))
     records = [make_record(strategy="full", curve=EARLY), *once, solved]
     assert "1 of 1 finished runs" in note(records)
-    assert note(records).endswith(" 3 were validated too rarely to tell.")
+    assert note(records).endswith(" 3 more were validated too rarely to tell.")
     assert note([make_record(strategy="full", curve=ENOUGH), *once[:1], solved]) == (
-        "Convergence: of 2 finished runs 1 was validated too rarely to tell whether they had converged."
+        "Convergence: 1 of 2 finished runs was validated too rarely to tell whether they had converged."
     )
     assert note([make_record(curve=()), solved]) == ""

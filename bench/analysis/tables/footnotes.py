@@ -272,17 +272,16 @@ def _degenerate(records: Iterable[Record]) -> list[str]:
 def _unconverged(records: Sequence[Record]) -> list[str]:
     """Runs whose budget ended too early, by strategy; those that cannot tell are counted apart."""
     found = converged(records)
-    untold = len(found.untold)
-    were = "was" if untold == 1 else "were"
-    rarely = f"{untold} {were} validated too rarely to tell" if untold else ""
+    untold, were = len(found.untold), "was" if len(found.untold) == 1 else "were"
+    rarely = f"{were} validated too rarely to tell"
     if not found.late:
-        runs = f"of {len(found.told) + untold} finished runs"
+        runs = f"{untold} of {len(found.told) + untold} finished runs"
         return [f"Convergence: {runs} {rarely} whether they had converged."] if untold else []
     named = "; ".join(_late(name, found) for name in _strategies(found.late))
     return [
         f"Not converged: {len(found.late)} of {len(found.told)} finished runs were still improving on validation "
         f"when their budget ended ({named}); more epochs may raise their scores."
-        + (f" {rarely.capitalize()}." if rarely else "")
+        + (f" {untold} more {rarely}." if untold else "")
     ]
 
 
