@@ -71,8 +71,9 @@ def test_a_scale_at_the_edge_of_its_grid_is_marked(kept: float, shown: str) -> N
 
 
 def test_the_edge_is_that_of_each_seeds_own_grid() -> None:
-    """A scale that diverged bounds the grid as any other does; a grid of one scale has no edge."""
+    """A scale that diverged bounds the grid as any other does; a grid without a choice has no edge."""
     first = sweep("full", {0.3: 0.6, 1.0: 0.8, 3.0: None}, kept=1.0)
     second = sweep("full", {0.3: 0.9, 1.0: 0.8, 3.0: 0.2}, kept=0.3, seed=1)
     assert rows(first, second)["full"].entries[0].value == "× 0.3 (1, edge), × 1 (1)"
     assert rows(sweep("full", {1.0: 0.8}, kept=1.0))["full"].entries[0].value == "× 1"
+    assert rows(sweep("probe", {0.3: 0.8, 1.0: 0.8}, kept=0.3))["probe"].entries[0].value == "× 0.3"

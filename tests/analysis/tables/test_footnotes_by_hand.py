@@ -112,7 +112,7 @@ def test_the_rules_of_entities() -> None:
 
 def test_tuned_cells_name_what_each_group_kept() -> None:
     def tuned(strategy: str, kept: float, seed: int) -> Record:
-        trials = tuple(Trial(scale=s, loss=0.5, kept=s == kept) for s in (0.3, 1.0))
+        trials = tuple(Trial(scale=s, loss=abs(s - kept), kept=s == kept) for s in (0.3, 1.0))
         return make_record(strategy=strategy, seed=seed, trials=trials, seconds=Seconds(cold=10, tune=21.4))
 
     (note,) = (
@@ -130,7 +130,7 @@ def test_tuned_cells_name_what_each_group_kept() -> None:
 
 def test_tuned_cells_at_an_edge_of_the_grid_are_counted() -> None:
     def tuned(kept: float, seed: int) -> Record:
-        trials = tuple(Trial(scale=s, loss=0.5, kept=s == kept) for s in (1.0, 0.3, 3.0))
+        trials = tuple(Trial(scale=s, loss=abs(s - kept), kept=s == kept) for s in (1.0, 0.3, 3.0))
         return make_record(seed=seed, trials=trials)
 
     def note(*kept: float) -> str:
