@@ -71,6 +71,7 @@ def with_enough(splits: Splits, validation: int, task: str) -> Splits:
     """`without_test`, so that at least `validation` rows decide: where whole groups or scarce labels leave fewer, a
     larger share is cut for validation, up to half of the rows. Of a task with fewer than twice as many rows about
     half decide. BenchError where its groups are too large for that."""
+    splits = drop_duplicates(splits)
     rows = len(splits.train) + len(splits.validation)
     half = rows // 2
     larger = range(validation, half + 1, max((half - validation) // STEPS, 1))

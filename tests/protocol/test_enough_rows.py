@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import pytest
 
@@ -49,6 +50,15 @@ def test_scarce_labels_leave_no_fewer() -> None:
 def test_a_draw_that_has_enough_is_left_as_it_is() -> None:
     splits = Splits(articles([1] * 3000), (), ())
     assert draw.with_enough(splits, 300, "a") == draw.without_test(splits, 300)
+
+
+def test_validation_rows_that_are_test_rows_do_not_count() -> None:
+    """Of 300 official validation rows one is a test row: the cut that replaces them has enough too."""
+    rows = articles([250] * 20)
+    held_out = [TextExample(f"v{i}", f"held out {i}", "0") for i in range(300)]
+    found = draw.with_enough(Splits(rows, held_out, [replace(held_out[0], id="t")]), 300, "a")
+    assert len(found.validation) >= 300
+    assert "held out 0" not in {row.text for part in (found.train, found.validation) for row in part}
 
 
 @pytest.mark.parametrize("sizes", [[5000], [4800, 200], [200, 4800]])
