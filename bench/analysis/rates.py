@@ -89,7 +89,7 @@ def _entry(group: Group, scale: float) -> Entry:
 
 
 def at_edge(record: Record) -> bool:
-    """Whether the scale that a record kept is the smallest or the largest that it tried. Not where all have the same
+    """Whether the scale that a record kept is the smallest or the largest that it tried. Not where all have one
     loss: a single scale, or a head that is solved for, whatever its rate."""
     scales = {trial.scale for trial in record.trials}
     return len({trial.loss for trial in record.trials}) > 1 and any(

@@ -8,9 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from bench import api
 from bench import suite as suites
 from bench.cli import app as cli
-from bench.contracts import Cell
+from bench.contracts import BenchError, Cell
 from bench.planning.grids import Filters
 from bench.protocol import development_run
 from bench.protocol.choice import place_of
@@ -170,12 +171,27 @@ def test_a_suite_with_data_of_its_own_has_a_draw_of_them(bench: Bench) -> None:
 
 
 @pytest.mark.parametrize("command", ["run", "plan"])
-def test_a_request_that_departs_from_the_choice_says_so(bench: Bench, command: str) -> None:
+def test_a_request_that_departs_from_the_choice_says_so(
+    bench: Bench, command: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def stopped(*_: object) -> None:
+        raise BenchError("stopped here", code="stopped")
+
+    monkeypatch.setattr("bench.executors.launch.launch", stopped)
     finished({FULL: 2})
     bench("rates", "ranked.toml")
-    arguments = ("ranked.toml", "-t", "movie-sentiment", "-s", "lora" if command == "run" else "full")
-    _, _, err = bench(command, *arguments, "--set", "recipe.epochs=1")
-    said = "the rates of suite 'ranked.toml' were chosen without --set recipe.epochs=1" in err
-    assert said == (command == "plan"), err  # `run` refuses first: lora has no rate yet
-    _, _, err = bench(command, *arguments, "--set", "data.local=.")
-    assert "chosen without" not in err
+    arguments = (command, "ranked.toml", "-t", "movie-sentiment", "-s", "full", "--set")
+    said = "the rates of suite 'ranked.toml' were chosen without --set recipe.epochs=1"
+    assert said in bench(*arguments, "recipe.epochs=1")[2]
+    assert "chosen without" not in bench(*arguments, "data.local=.")[2]
+    default = bench(*arguments, "recipe.epochs=1", "--rates", "default")
+    assert "chosen without" not in default[2]
+    refused_setting = bench(*arguments, "rates.scales.movie-sentiment.minilm.full=1")
+    assert refused_setting[0] == 2
+    assert "chosen rates are not set by hand" in refused_setting[2]
+
+
+def test_the_python_interface_scores_no_test_row_without_a_chosen_rate(bench: Bench) -> None:
+    with pytest.raises(BenchError) as error:
+        api.run("ranked.toml", tasks=["movie-sentiment"], strategies=["full"])
+    assert error.value.code == "rates-not-chosen"
