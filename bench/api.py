@@ -14,6 +14,7 @@ from bench import suite as suites
 from bench.analysis.frames import Results, Table
 from bench.cli import user_data
 from bench.cli.display import Display
+from bench.cli.rates import check_chosen, say_departures
 from bench.cli.run import request
 from bench.contracts import BenchError, Cell
 from bench.executors.contract import Options
@@ -135,6 +136,8 @@ def run(
     described = _described(more)
     name = user_data.needs_suite(_suite_name(suite), described)
     registry, chosen, cells = request(name, list(settings), _files(options), filters, described)
+    check_chosen(chosen, cells, registry)
+    say_departures(name, settings, chosen)
     folder = user_data.run_folder(RUNS / chosen.name, Path(out) if out else None, described, registry)
     options = replace(options, plugin_files=registry.given)
     return Results(folder, launch(cells, registry, folder, options, _display()))

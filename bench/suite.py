@@ -18,7 +18,7 @@ from bench.contracts import BenchError, Cell, Recipe
 from bench.models import catalog
 from bench.models.pooling import family_pooling, own_pooling
 from bench.planning.grids import Filters, Grid, SuiteGrids
-from bench.planning.rates import Development, Rates, check_unchanged
+from bench.planning.rates import Development, Rates, check_setting, check_unchanged
 from bench.registry import Plugins, unknown
 from bench.runs.names import is_cell_id, is_name
 from bench.user_data import description
@@ -215,6 +215,7 @@ def load(
         given |= {task: dict(keys) for task, keys in (tasks or {}).items()}
     _complete_paths(values, folder_of(name))
     for setting in settings:
+        check_setting(setting)
         _apply(values, setting)
     _complete_paths(values, Path())
     return validate({"name": path.stem, **values}, str(path if path.parent != BUILT_IN else path.stem))

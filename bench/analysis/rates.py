@@ -11,6 +11,9 @@ from bench.analysis.tables.model import Block, Column, Entry, Row, Table
 from bench.contracts import BenchError
 from bench.runs.record import Record
 
+EDGE = "edge"
+"""Marks a scale that was kept at an end of its grid."""
+
 
 @dataclass(frozen=True)
 class Tried:
@@ -73,6 +76,7 @@ def build(records: Sequence[Record]) -> Table:
             "Each strategy tried the same scales of its own default rates. The columns hold the headline score on "
             "validation rows, as a mean over seeds; no test row was read for them.",
             "Kept: the scale with the lowest validation loss, with the number of seeds where seeds differ.",
+            *_edges(groups),
         ),
         "task",
     )
@@ -84,9 +88,32 @@ def _entry(group: Group, scale: float) -> Entry:
     return Entry(note="diverged") if tried and score is None else Entry(score)
 
 
+def at_edge(record: Record) -> bool:
+    """Whether the scale that a record kept is the smallest or the largest that it tried. Not where all have one
+    loss: a single scale, or a head that is solved for, whatever its rate."""
+    scales = {trial.scale for trial in record.trials}
+    return len({trial.loss for trial in record.trials}) > 1 and any(
+        trial.kept and trial.scale in (min(scales), max(scales)) for trial in record.trials
+    )
+
+
 def _kept(group: Group) -> str:
+    """The scales that seeds kept, in how many where they differ, and `(edge)` after one at an edge of its grid."""
     kept = sorted(trial.scale for record in group.done for trial in record.trials if trial.kept)
+    edges = {trial.scale for record in group.done if at_edge(record) for trial in record.trials if trial.kept}
     counts = {scale: kept.count(scale) for scale in kept}
-    if len(counts) == 1:
-        return f"× {kept[0]:g}"
-    return ", ".join(f"× {scale:g} ({count})" for scale, count in counts.items())
+    parts = []
+    for scale, count in counts.items():
+        marks = [str(count)] if len(counts) > 1 else []
+        marks += [EDGE] if scale in edges else []
+        parts.append(f"× {scale:g}" + (f" ({', '.join(marks)})" if marks else ""))
+    return ", ".join(parts)
+
+
+def _edges(groups: Sequence[Group]) -> list[str]:
+    """What the mark of an edge means, where a row has it."""
+    if not any(at_edge(record) for group in groups for record in group.done):
+        return []
+    return [
+        f"{EDGE.capitalize()}: the smallest or largest scale that was tried; a better rate may lie beyond it."
+    ]

@@ -72,11 +72,12 @@ def chosen(cell: Cell) -> Tried:
 
     from bench.analysis.claims.declared import Tried
 
-    suite, task = _built_in(cell.suite), cell.task.partition("@")[0]
-    scale = suite.rates.scale(task, cell.backbone, cell.strategy) if suite and suite.rates else None
+    suite = _built_in(cell.suite)
+    scale = suite.rates.scale(cell.task, cell.backbone, cell.strategy) if suite and suite.rates else None
     if suite is None or scale is None or suite.development is None:
         return Tried()
-    same = math.isclose(suite.task_recipe(task).rate_scale * scale, cell.recipe.rate_scale)
+    recipe = suite.task_recipe(cell.task.partition("@")[0])
+    same = math.isclose(recipe.rate_scale * scale, cell.recipe.rate_scale)
     return Tried(scale, suite.development.scales) if same else Tried()
 
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from collections.abc import Sequence
-from dataclasses import replace
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -19,12 +19,15 @@ from bench.text import counted
 
 if TYPE_CHECKING:
     from bench.planning.grids import Filters
+    from bench.protocol.choice import Choice
+    from bench.protocol.development_run import DevelopmentRun
     from bench.registry import Registry
-    from bench.runs.record import Record
     from bench.suite import Suite
 
 Request = tuple["Registry", "Suite", list[Cell]]
 NAMED = 3  # cells that a message names
+HARMLESS = ("name", "description", "data")
+"""Keys of a suite that no choice of a rate rests on."""
 
 
 class RatesMode(StrEnum):
@@ -80,44 +83,67 @@ def rates(
     from bench.analysis import rates as table
     from bench.cli.options import Format
     from bench.cli.output import show
-    from bench.data.sources import Sources
+    from bench.cli.run import request
     from bench.planning.grids import Filters
-    from bench.protocol import choice
-    from bench.registry import Registry, discover
+    from bench.protocol import choice, draw
+    from bench.protocol.development_run import sorted_out
     from bench.runs.folder import open_run
 
-    chosen = suites.load(suite)
-    sources = Sources(local=local or chosen.data.local)
-    registry, _, cells = development(Registry(discover(plugin or ()), sources), chosen, Filters())
-    wanted = {cell.id: registry.fingerprint(cell) for cell in cells}
+    settings = [f"data.local={json.dumps(str(local), ensure_ascii=False)}"] if local else []
+    registry, chosen, _ = request(suite, settings, list(plugin or ()), Filters(), None)
+    least = draw.development(chosen).validation
     folders = run or [Path("results/runs") / f"{chosen.name}-development"]
     records = [record for folder in folders for record in open_run(folder).records()]
-    fitting = [
-        record
-        for record in records
-        if record.status == "done" and record.fingerprint == wanted.get(record.cell.id)
-    ]
-    if not fitting:
-        raise BenchError(
-            f"no finished cell of {', '.join(map(str, folders))} is one that suite '{chosen.name}' would run now "
-            f"({counted(len(records), 'record')}): run `bench run {suite} --rates development`, and give --local "
-            "as it was given there",
-            code="no-development-run",
-        )
-    choices = choice.choose(_whole(fitting, cells))
-    choice.write(suites.path_of(suite), choice.merged(chosen.rates, choices, again))
-    show(table.build(fitting), Format.terminal)
+    found = sorted_out(registry, chosen, records)
+    if not found.whole:
+        raise _nothing(found, suite, f"{', '.join(map(str, folders))} ({counted(len(records), 'record')})")
+    choice.check_rows(found.whole, least, found.rows)
+    choices = choice.choose(found.whole)
+    fixed = choice.merged(chosen.rates, choices, again)
+    strategies = {
+        name: found.registry.plugins.strategy(name, chosen.strategies.get(name, {}).items())
+        for _, _, name in (item.place for item in choices)
+    }
+    defaults = choice.multiplied(chosen.rates, choices, again, strategies)
+    choice.write(suites.path_of(suite), fixed, defaults)
+    show(table.build(found.whole), Format.terminal)
     print(f"{suites.path_of(suite)}: {counted(len(choices), 'rate')} fixed")
+    _say(choices, least)
+    if found.partly:
+        print(f"left out, since not every seed has finished: {', '.join(found.partly)}")
+    if lacking := [name for name in found.missing if name not in map("/".join, fixed)]:
+        print(f"not chosen yet, since no seed has finished: {_named(lacking)}")
+
+
+def _nothing(found: DevelopmentRun, suite: str, where: str) -> BenchError:
+    """Why no rate can be chosen."""
+    if found.partly:
+        return BenchError(
+            f"{where}: not every seed of {_named(found.partly)} has finished, and nothing else has: run `bench run "
+            f"{suite} --rates development` to its end",
+            code="nothing-to-choose",
+        )
+    return BenchError(
+        f"{where}: no finished cell is one that suite '{suite}' would run now: run `bench run {suite} --rates "
+        "development`, and give --local as it was given there",
+        code="no-development-run",
+    )
+
+
+def _say(choices: Sequence[Choice], least: int) -> None:
+    """What makes choices less certain. least: validation rows that should decide."""
     edges = ["/".join(item.place) for item in choices if item.at_edge]
     if edges:
         print(f"at the edge of the grid, so that a better rate may lie beyond it: {', '.join(edges)}")
+    few = {f"{item.place[0]} ({item.rows})": None for item in choices if 0 < item.rows < least}
+    if few:
+        print(f"chosen on fewer than {least} validation rows, since the task is too small: {', '.join(few)}")
 
 
-def _whole(records: Sequence[Record], cells: Sequence[Cell]) -> list[Record]:
-    """The records of those cells of which every seed is done."""
-    done = {record.cell.id for record in records}
-    lacking = {cell.id.rpartition("/")[0] for cell in cells if cell.id not in done}
-    return [record for record in records if record.cell.id.rpartition("/")[0] not in lacking]
+def _named(names: Sequence[str]) -> str:
+    """The first names, and how many more there are."""
+    more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
+    return f"{', '.join(names[:NAMED])}{more}"
 
 
 def at_rates(mode: RatesMode, found: Request, filters: Filters) -> Request:
@@ -126,7 +152,9 @@ def at_rates(mode: RatesMode, found: Request, filters: Filters) -> Request:
     if mode is RatesMode.chosen:
         return found
     if mode is RatesMode.development:
-        return development(registry, suite, filters)
+        from bench.protocol import development_run
+
+        return development_run.cells(registry, suite, filters)
     from bench import suite as suites
 
     update = {"name": f"{suite.name}-default-rates", "rates": None, "development": None}
@@ -134,37 +162,48 @@ def at_rates(mode: RatesMode, found: Request, filters: Filters) -> Request:
     return registry, plain, suites.cells(plain, registry.plugins, filters)
 
 
-def development(registry: Registry, suite: Suite, filters: Filters) -> Request:
-    """The suite that tries every rate on the development draws, its tasks among the plug-ins, and its cells."""
-    from bench import suite as suites
-    from bench.protocol import draw
-    from bench.registry import discover
-
-    plugins = discover([*registry.given, *draw.draws(suite, filters.tasks)])
-    trying = draw.development_suite(suite)
-    cells = suites.cells(trying, plugins, draw.development_filters(filters))
-    return replace(registry, plugins=plugins), trying, draw.with_rates(cells, plugins)
-
-
 def check_chosen(suite: Suite, cells: Sequence[Cell], registry: Registry) -> None:
-    """BenchError where the suite ranks at chosen rates and a cell has none yet: its test rows stay unseen."""
+    """BenchError where the suite ranks at chosen rates and a cell has none yet, or none that holds: its test rows
+    stay unseen."""
+    from bench.planning.rates import check_defaults
     from bench.protocol import choice, draw
 
-    if suite.development is None:
+    if suite.development is None and suite.rates is None:
         return
     asked = [cell for cell in draw.with_rates(cells, registry.plugins) if not registry.incompatible(cell)]
-    places = dict.fromkeys(choice.place_of(cell) for cell in asked)
-    lacking = [
-        "/".join(place) for place in places if suite.rates is None or suite.rates.scale(*place) is None
-    ]
-    if lacking:
-        more = f" and {len(lacking) - NAMED} more" if len(lacking) > NAMED else ""
+    places = {choice.place_of(cell): cell for cell in asked}
+    fixed = choice.flat(suite.rates) if suite.rates else {}
+    lacking = ["/".join(place) for place in places if place not in fixed]
+    if lacking and suite.development:
         raise BenchError(
-            f"suite '{suite.name}': no rate was chosen for {', '.join(lacking[:NAMED])}{more}: run `bench run "
-            f"{suite.name} --rates development` and `bench rates {suite.name}` first, or train at the strategies' "
-            "defaults with --rates default",
+            f"suite '{suite.name}': no rate was chosen for {_named(lacking)}: run `bench run {suite.name} --rates "
+            f"development` and `bench rates {suite.name}` first, or train at the strategies' defaults with --rates "
+            "default",
             code="rates-not-chosen",
         )
+    if suite.rates:
+        known = {cell.strategy: registry.strategy(cell) for place, cell in places.items() if place in fixed}
+        check_defaults(suite.rates, known, suite.name)
+
+
+def say_departures(suite: str, settings: Sequence[str], chosen: Suite) -> None:
+    """One line on stderr where settings of a request change what the suite's rates were chosen for."""
+    if chosen.rates is None or not settings:
+        return
+    from bench import suite as suites
+
+    told = [setting for setting in settings if setting.partition("=")[0].split(".")[0] not in HARMLESS]
+    if told and _held(suites.load(suite)) != _held(suites.load(suite, settings)):
+        print(
+            f"note: the rates of suite '{suite}' were chosen without --set {' --set '.join(told)}: others may be "
+            "better with it",
+            file=sys.stderr,
+        )
+
+
+def _held(suite: Suite) -> dict[str, Any]:
+    """What a suite's rates were chosen for."""
+    return suite.model_dump(exclude={*HARMLESS, "rates"})
 
 
 def without_missing(found: Request, filters: Filters) -> list[Cell]:

@@ -17,7 +17,7 @@ from bench.cli import completion
 from bench.cli.listing import AsJson, Plugin
 from bench.cli.options import RUN, Threads, number
 from bench.cli.output import console, note_completed, print_scores
-from bench.cli.rates import RatesMode, RatesOption, at_rates, check_chosen, without_missing
+from bench.cli.rates import RatesMode, RatesOption, at_rates, check_chosen, say_departures, without_missing
 from bench.cli.user_data import needs_suite, read_user_data, run_folder, say_pooling, with_user_data
 from bench.executors.names import MOST_PER_DEVICE, ExecutorName
 from bench.text import counted
@@ -166,6 +166,7 @@ def run(
     registry, chosen, cells = at_rates(rates, asked, filters)
     cells = without_missing((registry, chosen, cells), filters)
     check_chosen(chosen, cells, registry)
+    say_departures(needs_suite(suite, own), settings or (), chosen)
     part = Shard.parse(shard) if shard else None
     usual = Path("results/runs") / (f"{chosen.name}{part.suffix}" if part else chosen.name)
     folder = run_folder(usual, out, own, registry)
@@ -248,6 +249,7 @@ def plan(
     filters = suites.Filters(tuple(task or ()), tuple(strategy or ()), tuple(backbone or ()), seeds)
     asked = request(needs_suite(suite, own), settings or [], plugin or [], filters, own)
     registry, chosen, cells = at_rates(rates, asked, filters)
+    say_departures(needs_suite(suite, own), settings or (), chosen)
     folder = run_folder(Path("results/runs") / chosen.name, out, own, registry)
     found = forecast(cells, registry, folder, per_device)
     advised = {
@@ -326,19 +328,19 @@ def _print_floor(cells: Sequence[Cell], registry: Registry, records: Sequence[Re
 
 def _print_unconverged(records: Sequence[Record]) -> None:
     """How many cells had not converged, and how to give them more."""
-    from bench.analysis.convergence import unconverged
+    from bench.analysis.convergence import converged
 
-    done = [record for record in records if record.status == "done"]
-    late = [record for record in done if unconverged(record)]
-    if late:
-        epochs = max(record.cell.recipe.epochs for record in late)
-        were, their, they, ending = (
-            ("was", "its", "it", "s") if len(late) == 1 else ("were", "their", "they", "")
-        )
-        print(
-            f"\n{len(late)} of {counted(len(done), 'cell')} {were} still improving when {their} budget ended: to "
-            f"see whether {they} converge{ending}, add --set recipe.epochs={2 * epochs:g}"
-        )
+    found = converged(records)
+    if not found.late:
+        return
+    epochs = max(record.cell.recipe.epochs for record in found.late)
+    were, their, they, ending = (
+        ("was", "its", "it", "s") if len(found.late) == 1 else ("were", "their", "they", "")
+    )
+    print(
+        f"\n{len(found.late)} of {counted(len(found.told), 'cell')} {were} still improving when {their} budget "
+        f"ended: to see whether {they} converge{ending}, add --set recipe.epochs={2 * epochs:g}"
+    )
 
 
 def _print_failed(records: Sequence[Record]) -> None:

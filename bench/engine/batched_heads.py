@@ -90,6 +90,7 @@ class Heads:
         """One of them; `watch` hears its learning curve. Raises the Diverged that ended it."""
         one = self.members[seed, scale]
         if one.diverged:
+            one.diverged.seconds = one.building + one.fit.train_seconds + one.fit.evaluate_seconds
             raise one.diverged
         for point in one.fit.curve:
             watch(point)

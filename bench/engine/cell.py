@@ -35,7 +35,7 @@ from bench.engine.serving import serving
 from bench.engine.solving import solve
 from bench.engine.speeds import Speeds
 from bench.engine.training import Course, Watch, derived_seed, fitting
-from bench.engine.tuning import Trained, Tuned, tune
+from bench.engine.tuning import Trained, Tuned, timed, tune
 from bench.engine.turns import ANYTHING, Turns, finish
 from bench.engine.unlabelled import Text
 from bench.runs.curve import Point
@@ -143,22 +143,24 @@ def training(cell: Cell, scale: float, group: CellGroup, watch: Watch, context: 
         model, plan = build(_scaled(cell, scale), group, context)
     before = Stopwatch(context.device)
     read_by(plan, group)  # outside of the watch: charged apart, to every cell that reads the text
-    with before:
+    with timed(before, building):
         model = pretrained(model, plan, cell, group)
     for split in ("train", "validation"):
         (model.prefix or group.prefix).fill(split, plan.boundaries)
     measure = partial(headline, group, cell.recipe)
     if plan.solver == "lbfgs":
-        fitted = solve(model, plan, group.splits, cell.recipe, cell.seed, measure, watch)
+        with timed(Stopwatch(context.device), building, before):
+            fitted = solve(model, plan, group.splits, cell.recipe, cell.seed, measure, watch)
         fitted.train_seconds += before.seconds
         fitted.adaptations += not_captured(plan.pretraining, context.device)
         return Trained(model, plan, fitted, building.seconds)
     with building:
         workspace = group.workspaces.of(cell, model, plan, group.splits["train"])
     try:
-        fitted = yield from fitting(
-            workspace, Course(plan, group.splits, cell.recipe, cell.seed, measure), watch
-        )
+        with timed(Stopwatch(context.device), building, before):
+            fitted = yield from fitting(
+                workspace, Course(plan, group.splits, cell.recipe, cell.seed, measure), watch
+            )
     except BaseException:
         group.workspaces.forget()  # a cell that runs out of memory must leave none behind
         raise

@@ -13,7 +13,9 @@ COLLAPSE = 8  # outputs; fewer may be the same by chance
 
 
 class Diverged(Exception):
-    """Training has diverged; the message says at which step and how it shows."""
+    """Training has diverged; the message says at which step and how it shows. seconds: what was spent on it."""
+
+    seconds: float = 0.0
 
 
 def check_finite(steps: Tensor, last: int) -> None:

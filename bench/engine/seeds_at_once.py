@@ -15,6 +15,7 @@ from dataclasses import dataclass, field, replace
 import torch
 
 from bench.contracts import Cell
+from bench.engine.divergence import Diverged
 from bench.engine.group import CellGroup, RunContext
 from bench.engine.lanes import Lane
 from bench.engine.memory import is_out_of_memory, most_at_once
@@ -90,6 +91,11 @@ class _Clock:
         self._step = point.step
         self.points.append(replace(point, seconds=self._seconds))
         self.watch(self.points[-1])
+
+    @property
+    def total(self) -> float:
+        """What the cell would have taken alone until its last validation, its set-up included."""
+        return self.cost.building + self.cost.before + self._seconds
 
 
 @dataclass
@@ -216,7 +222,11 @@ class Seeds:
 
         def training(scale: float) -> Turns[Trained]:
             clock = _Clock(cost, heard.append)
-            trained = yield from self._training(cell, scale, group, clock.hear)
+            try:
+                trained = yield from self._training(cell, scale, group, clock.hear)
+            except Diverged as error:
+                error.seconds = clock.total
+                raise
             return cost.charge(trained, clock.points, others)
 
         return _Run(cell, lane, tuning(cell.recipe.tune, training), heard)

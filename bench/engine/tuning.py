@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
 
 from bench.engine.divergence import Diverged
 from bench.engine.model import Model
 from bench.engine.plan import Plan
+from bench.engine.prefix import Stopwatch
 from bench.engine.training import Fit
 from bench.engine.turns import Turns, finish, unpaused
 from bench.runs.record import Trial
@@ -16,7 +18,8 @@ from bench.runs.record import Trial
 
 @dataclass(frozen=True)
 class Trained:
-    """A trained model. building: seconds that it took to set up; others: seconds of the trials not kept.
+    """A trained model. building: seconds that it took to set up; others: seconds of the trials not kept, diverged
+    ones included.
 
     revive: puts the state back where the next model may have been trained in the same buffers; None: it is not."""
 
@@ -54,10 +57,11 @@ def tuning(scales: Sequence[float], training: Callable[[float], Turns[Trained]])
     for place, scale in enumerate(scales):
         try:
             found = yield from training(scale)
-        except Diverged:
+        except Diverged as error:
             if best is None and place == len(scales) - 1:
                 raise
             losses[scale] = None
+            spent += error.seconds
             continue
         losses[scale] = found.fitted.loss
         scores[scale] = found.fitted.score
@@ -72,3 +76,14 @@ def tuning(scales: Sequence[float], training: Callable[[float], Turns[Trained]])
         for scale, loss in losses.items()
     )
     return replace(best, others=spent - best.seconds), trials
+
+
+@contextmanager
+def timed(watch: Stopwatch, *before: Stopwatch) -> Iterator[None]:
+    """Measure the block. A Diverged that ends it carries these seconds and those of the watches before."""
+    try:
+        with watch:
+            yield
+    except Diverged as error:
+        error.seconds = sum(one.seconds + one.compiling for one in (watch, *before))
+        raise

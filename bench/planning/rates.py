@@ -1,7 +1,8 @@
 """The learning rates of a suite: the grid that every strategy gets, and those that were chosen from it.
 
-They are chosen on a development draw, which has no test row, and then fixed in the suite's file together with a
-digest of everything else in it. A suite that was changed afterwards is refused."""
+They are chosen on a development draw, which has no test row, and then fixed in the suite's file together with
+digests of everything else in it, of the choice, and of the default rates that the chosen scales multiply. A suite
+that was changed afterwards is refused."""
 
 from __future__ import annotations
 
@@ -10,17 +11,22 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, Field
 
-from bench.contracts import BenchError, digest
+from bench.contracts import BenchError, Strategy, digest
+from bench.runs.identity import DEPTHS
 
 LEAST_ROWS = 300
 """Validation rows on which a rate may be chosen."""
+SUFFIX = ".development"
+"""How the tasks of a development draw end."""
+KEY = "rates"
+"""The section of a suite's file that holds the choice."""
 
 Scale = Annotated[float, Field(gt=0, le=1e7)]
 
 
 class Development(BaseModel, extra="forbid", frozen=True):
     """Every strategy tries these scales of its own default rates. seeds: of each. train: training rows, where they
-    are fewer than the suite's. validation: rows that decide."""
+    are fewer than the suite's; a size of a task (`name@size`) stands. validation: rows that decide."""
 
     scales: tuple[Scale, ...] = Field(min_length=2)
     seeds: int = Field(default=1, ge=1, le=1000)
@@ -29,9 +35,15 @@ class Development(BaseModel, extra="forbid", frozen=True):
 
 
 class Rates(BaseModel, extra="forbid", frozen=True):
-    """The scales that were chosen, by task, encoder and strategy. of: the digest of the suite that they are for."""
+    """The scales that were chosen, by task, encoder and strategy; a size of a task (`name@size`) has its own.
+
+    of: the digest of the suite that they are for. chosen: that of `defaults` and `scales`. defaults: by strategy,
+    the digest of the default rates that its scales multiply. Files of earlier versions have neither `chosen` nor
+    `defaults`."""
 
     of: str
+    chosen: str = ""
+    defaults: dict[str, str] = {}
     scales: dict[str, dict[str, dict[str, Scale]]]
 
     def scale(self, task: str, backbone: str, strategy: str) -> float | None:
@@ -39,19 +51,84 @@ class Rates(BaseModel, extra="forbid", frozen=True):
         return self.scales.get(task, {}).get(backbone, {}).get(strategy)
 
 
+def drawn(task: str) -> str:
+    """The development draw of a task, of the same size: `name.development`, `name.development@8shots`."""
+    name, at, size = task.partition("@")
+    return f"{name}{SUFFIX}{at}{size}"
+
+
+def drawn_from(task: str) -> str:
+    """The task that a development draw is of; any other task as it is."""
+    name, at, size = task.partition("@")
+    return f"{name.removesuffix(SUFFIX)}{at}{size}"
+
+
 def suite_digest(values: Mapping[str, Any]) -> str:
     """The digest of a suite's file, without its description and the chosen rates."""
-    return digest({key: value for key, value in values.items() if key not in ("description", "rates")})
+    return digest({key: value for key, value in values.items() if key not in ("description", KEY)})
+
+
+def choice_digest(rates: Mapping[str, Any]) -> str:
+    """The digest of what a section [rates] says was chosen."""
+    return digest([rates.get("defaults", {}), rates.get("scales", {})])
+
+
+def default_rates(strategy: Strategy) -> str:
+    """The digest of a strategy's default learning rates at usual depths: a scale without them is no rate."""
+    found: list[Any] = []
+    for depth in DEPTHS:
+        try:
+            found.append([[phase.rates, phase.head] for phase in strategy.checked_phases(depth)])
+        except BenchError:
+            found.append(None)
+    return digest(found)
 
 
 def check_unchanged(values: Mapping[str, Any], where: str) -> None:
-    """BenchError where a suite with chosen rates is no longer the one that they were chosen for."""
-    rates = values.get("rates")
-    stated = rates.get("of") if isinstance(rates, dict) else None
-    if isinstance(stated, str) and stated != suite_digest(values):
+    """BenchError where a suite with chosen rates is no longer the one that they were chosen for, or where the
+    rates are no longer those that were chosen."""
+    rates = values.get(KEY)
+    if not isinstance(rates, dict):
+        return
+    of, written = rates.get("of"), {"chosen", "defaults"} & rates.keys()
+    if isinstance(of, str) and of != suite_digest(values):
         raise BenchError(
-            f"suite {where}: it was changed after its rates were chosen (digest {stated[:20]} then, "
+            f"suite {where}: it was changed after its rates were chosen (digest {of[:20]} then, "
             f"{suite_digest(values)} now): delete its section [rates] and choose them again with `bench rates`, or "
             "undo the change",
             code="changed-after-rates",
+        )
+    if written and rates.get("chosen") != choice_digest(rates):
+        raise BenchError(
+            f"suite {where}: its section [rates] is not what `bench rates` wrote (digest "
+            f"{str(rates.get('chosen'))[:20]} then, {choice_digest(rates)} now): undo the change, or delete the "
+            "section and choose the rates again",
+            code="rates-were-edited",
+        )
+
+
+def check_defaults(rates: Rates, strategies: Mapping[str, Strategy], where: str) -> None:
+    """BenchError where a strategy's default rates are no longer those that its scales were chosen for."""
+    changed = [
+        name
+        for name, strategy in strategies.items()
+        if rates.defaults.get(name) not in (None, default_rates(strategy))
+    ]
+    if changed:
+        raise BenchError(
+            f"suite '{where}': the default rates of {', '.join(changed)} were changed after scales of them were "
+            "chosen: delete the suite's section [rates] and choose them again, undo the change, or train at the "
+            "defaults with --rates default",
+            code="defaults-changed",
+        )
+
+
+def check_setting(setting: str) -> None:
+    """BenchError where a `key=value` of a request would replace chosen rates."""
+    key = setting.partition("=")[0]
+    if key.split(".")[0].strip() == KEY:
+        raise BenchError(
+            f"--set {key[:80]}: chosen rates are not set by hand: choose them with `bench rates`, train at the "
+            "defaults with --rates default, or scale all rates with --set recipe.rate_scale=2",
+            code="rates-are-fixed",
         )

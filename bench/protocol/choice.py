@@ -5,19 +5,18 @@ from __future__ import annotations
 import json
 import math
 import tomllib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import fmean
 
-from bench.contracts import BenchError, Cell
-from bench.planning.rates import Rates, suite_digest
-from bench.protocol.draw import SUFFIX
+from bench.contracts import BenchError, Cell, Strategy
+from bench.planning.rates import Rates, choice_digest, default_rates, drawn_from, suite_digest
 from bench.runs import atomic_files
 from bench.runs.record import Record
 
 Place = tuple[str, str, str]
-"""Task, encoder and strategy."""
+"""Task (with its size, as `name@size`), encoder and strategy."""
 
 MARK = (
     "# Written by `bench rates`: what was chosen on the development draw. Do not edit; the suite is frozen.\n"
@@ -27,11 +26,12 @@ MARK = (
 @dataclass(frozen=True)
 class Choice:
     """The scale that was chosen for a task, encoder and strategy. losses: mean validation loss by scale; None where
-    a seed diverged."""
+    a seed diverged. rows: validation rows that decided; 0: not known."""
 
     place: Place
     scale: float
     losses: Mapping[float, float | None]
+    rows: int = 0
 
     @property
     def at_edge(self) -> bool:
@@ -41,7 +41,7 @@ class Choice:
 
 def place_of(cell: Cell) -> Place:
     """What a rate is chosen for; of a cell on a development draw, the task that it is drawn from."""
-    return cell.task.removesuffix(SUFFIX), cell.backbone, cell.strategy
+    return drawn_from(cell.task), cell.backbone, cell.strategy
 
 
 def choose(records: Iterable[Record]) -> list[Choice]:
@@ -67,13 +67,33 @@ def _chosen(place: Place, records: Sequence[Record]) -> Choice:
             "smaller scales",
             code="no-sound-rate",
         )
-    return Choice(place, min(sound, key=sound.__getitem__), losses)
+    return Choice(place, min(sound, key=sound.__getitem__), losses, min(map(deciding, records)))
+
+
+def deciding(record: Record) -> int:
+    """The validation rows that decided in a record; 0: not known."""
+    return record.data.sizes.get("validation", 0) if record.data else 0
+
+
+def check_rows(records: Iterable[Record], validation: int, available: Callable[[str], int]) -> None:
+    """BenchError where fewer than `validation` rows decided although the development draw has more.
+
+    available: the validation rows of a development draw, by its name."""
+    few = {record.cell.task: deciding(record) for record in records if 0 < deciding(record) < validation}
+    for task, rows in few.items():
+        most = min(available(task.partition("@")[0]), validation)
+        if rows < most:
+            raise BenchError(
+                f"task '{drawn_from(task)}': {rows:,} validation rows decided, and its development draw now has "
+                f"{most:,}: run it again with --rates development --fresh --task {drawn_from(task)}",
+                code="too-few-rows-decided",
+            )
 
 
 def merged(known: Rates | None, choices: Sequence[Choice], again: bool) -> dict[Place, float]:
     """The chosen rates with those that the suite has. BenchError where one was fixed at another value, unless they
     are to be chosen again."""
-    fixed = {} if known is None else _flat(known)
+    fixed = {} if known is None else flat(known)
     for choice in choices:
         before = fixed.get(choice.place, choice.scale)
         if before != choice.scale and not again:
@@ -86,7 +106,28 @@ def merged(known: Rates | None, choices: Sequence[Choice], again: bool) -> dict[
     return fixed
 
 
-def _flat(rates: Rates) -> dict[Place, float]:
+def multiplied(
+    known: Rates | None, choices: Sequence[Choice], again: bool, strategies: Mapping[str, Strategy]
+) -> dict[str, str]:
+    """By strategy, the digest of the default rates that its scales multiply: of the choices as they are now, of the
+    others as they were. BenchError where scales that stay were chosen for other default rates."""
+    defaults = {} if known is None else dict(known.defaults)
+    new = {choice.place for choice in choices}
+    kept = set() if known is None else {place[2] for place in flat(known) if place not in new}
+    for name in dict.fromkeys(place[2] for place in new):
+        now = default_rates(strategies[name])
+        if defaults.get(name, now) != now and (name in kept or not again):
+            raise BenchError(
+                f"strategy '{name}': its default rates were changed after scales of them were chosen: delete the "
+                "suite's section [rates] and choose all of them again, or undo the change",
+                code="defaults-changed",
+            )
+        defaults[name] = now
+    return defaults
+
+
+def flat(rates: Rates) -> dict[Place, float]:
+    """The chosen scales by place."""
     return {
         (task, backbone, strategy): scale
         for task, backbones in rates.scales.items()
@@ -95,16 +136,19 @@ def _flat(rates: Rates) -> dict[Place, float]:
     }
 
 
-def write(path: Path, rates: Mapping[Place, float]) -> None:
-    """Put the rates at the end of a suite's file, in place of those that are there."""
+def write(path: Path, rates: Mapping[Place, float], defaults: Mapping[str, str]) -> None:
+    """Put the rates at the end of a suite's file, in place of those that are there. defaults: see `Rates`."""
     before = path.read_text(encoding="utf-8").partition(MARK)[0].rstrip("\n")
     of = suite_digest(tomllib.loads(before))
-    text = f"{before}\n\n{MARK}{_section(of, rates)}"
+    tables = _tables(rates, defaults)
+    chosen = choice_digest(tomllib.loads(tables)["rates"])
+    text = f'{before}\n\n{MARK}[rates]\nof = "{of}"\nchosen = "{chosen}"\n{tables}'
     atomic_files.write(path, text.encode())
 
 
-def _section(of: str, rates: Mapping[Place, float]) -> str:
-    lines = ["[rates]", f'of = "{of}"']
+def _tables(rates: Mapping[Place, float], defaults: Mapping[str, str]) -> str:
+    lines = ["", "[rates.defaults]"]
+    lines += [f'{_key(strategy)} = "{found}"' for strategy, found in sorted(defaults.items())]
     tables: dict[tuple[str, str], list[str]] = {}
     for (task, backbone, strategy), scale in sorted(rates.items()):
         tables.setdefault((task, backbone), []).append(f"{_key(strategy)} = {scale!r}")

@@ -9,14 +9,16 @@ from typing import TYPE_CHECKING, Any
 from bench.contracts import BenchError, Cell, Splits, Task, digest
 from bench.data.splits import drop_duplicates, split_stratified
 from bench.planning.grids import Filters
-from bench.planning.rates import Development
+from bench.planning.rates import Development, drawn
+from bench.registry import unknown
 from bench.suite import Suite
 
 if TYPE_CHECKING:
     from bench.data.sources import Sources
     from bench.registry import Plugins
 
-SUFFIX = ".development"
+STEPS = 8
+"""Numbers of validation rows that are tried between the least and half of the rows, about so many."""
 
 
 @dataclass(frozen=True)
@@ -29,13 +31,15 @@ class DevelopmentDraw:
 
     @property
     def name(self) -> str:
-        return f"{self.of}{SUFFIX}"
+        return drawn(self.of)
 
     def task(self, adapters: Mapping[str, type[Task]], tasks: Mapping[str, type[Task]]) -> type[Task]:
+        if self.of not in tasks:
+            raise unknown("task", self.of, tasks)
         base, validation = tasks[self.of], self.validation
 
         def splits(self: Task, sources: Sources) -> Splits:
-            return without_test(base().splits(sources), validation)
+            return with_enough(base().splits(sources), validation, base.name)
 
         members = {
             "name": self.name,
@@ -63,6 +67,36 @@ def without_test(splits: Splits, validation: int) -> Splits:
     return replace(found, test=scored)
 
 
+def with_enough(splits: Splits, validation: int, task: str) -> Splits:
+    """`without_test`, so that at least `validation` rows decide: where whole groups or scarce labels leave fewer, a
+    larger share is cut for validation, up to half of the rows. Of a task with fewer than twice as many rows about
+    half decide. BenchError where its groups are too large for that."""
+    splits = drop_duplicates(splits)
+    rows = len(splits.train) + len(splits.validation)
+    half = rows // 2
+    larger = range(validation, half + 1, max((half - validation) // STEPS, 1))
+    most = 0
+    best = without_test(splits, validation)
+    if len(splits.validation) >= validation:
+        return best
+    for asked in (validation, *larger[1:]):
+        found = best if asked == validation else without_test(splits, asked)
+        decide = len(found.validation) if len(found.train) >= rows // 4 else 0
+        if decide >= min(validation, half):
+            return found
+        if decide > most:
+            best, most = found, decide
+    least = max(validation if half >= validation else rows // 4, 1)
+    if most < least:
+        raise BenchError(
+            f"task '{task}': its groups leave {most:,} of {rows:,} rows to choose rates on, and at least {least:,} "
+            "must decide: give smaller groups, leave the task out of the suite, or train at the defaults with "
+            "--rates default",
+            code="too-few-rows-to-choose",
+        )
+    return best
+
+
 def _renamed(rows: Sequence[Any], taken: set[str]) -> list[Any]:
     return [replace(row, id=f"validation-{row.id}" if row.id in taken else row.id) for row in rows]
 
@@ -79,18 +113,18 @@ def development(suite: Suite) -> Development:
 
 
 def draws(suite: Suite, tasks: Iterable[str] = ()) -> list[DevelopmentDraw]:
-    """The development draws of the suite's tasks, or of some."""
+    """The development draws of the suite's tasks and of further ones, whatever their sizes."""
     rows = development(suite).validation
-    return [DevelopmentDraw(task, rows) for task in dict.fromkeys([*suite.tasks, *tasks])]
+    names = dict.fromkeys(task.partition("@")[0] for task in (*suite.tasks, *tasks))
+    return [DevelopmentDraw(name, rows) for name in names]
 
 
 def development_suite(suite: Suite) -> Suite:
     """The suite that chooses the rates: every cell tries every scale, on the development draw of its task."""
     how = development(suite)
-    tasks = {f"{name}{SUFFIX}": _smaller(_tried(keys), how.train) for name, keys in suite.tasks.items()}
+    tasks = {drawn(name): _smaller(_tried(keys), how.train) for name, keys in suite.tasks.items()}
     grids = tuple(
-        grid.model_copy(update={"tasks": tuple(f"{task}{SUFFIX}" for task in grid.tasks), "seeds": None})
-        for grid in suite.grid
+        grid.model_copy(update={"tasks": tuple(map(drawn, grid.tasks)), "seeds": None}) for grid in suite.grid
     )
     recipe = {
         **_smaller(_tried(suite.recipe), how.train),
@@ -103,7 +137,7 @@ def development_suite(suite: Suite) -> Suite:
         "recipe": recipe,
         "tasks": tasks,
         "grid": grids,
-        "optional": tuple(f"{task}{SUFFIX}" for task in suite.optional),
+        "optional": tuple(map(drawn, suite.optional)),
         "rates": None,
         "development": None,
     }
@@ -112,7 +146,7 @@ def development_suite(suite: Suite) -> Suite:
 
 def development_filters(filters: Filters) -> Filters:
     """The filters of a request, for the development draws of the tasks that they name."""
-    return replace(filters, tasks=tuple(f"{task}{SUFFIX}" for task in filters.tasks))
+    return replace(filters, tasks=tuple(map(drawn, filters.tasks)))
 
 
 def with_rates(cells: Sequence[Cell], plugins: Plugins) -> list[Cell]:

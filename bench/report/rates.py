@@ -6,13 +6,11 @@ from collections.abc import Sequence
 
 from bench.analysis.groups import Group, gather
 from bench.analysis.rates import Tried, tried
+from bench.planning.rates import drawn_from
 from bench.report.encodings import colour, log_axis, padded, percent, score_axis, shape, shown
 from bench.report.reading import Reading
 from bench.report.vega import Chart, Spec, chart
 from bench.runs.record import Record
-
-DRAWN_FROM = ".development"
-"""How the tasks of a development draw end."""
 
 
 def sweeps(records: Sequence[Record]) -> dict[str, list[Group]]:
@@ -20,7 +18,7 @@ def sweeps(records: Sequence[Record]) -> dict[str, list[Group]]:
     found: dict[str, list[Group]] = {}
     for group in gather(records).values():
         if len(tried(group)) > 1:
-            found.setdefault(group.key.task.removesuffix(DRAWN_FROM), []).append(group)
+            found.setdefault(drawn_from(group.key.task), []).append(group)
     return found
 
 

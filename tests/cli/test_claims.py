@@ -15,7 +15,9 @@ SUITE = Suite(
     name="made",
     recipe={"rate_scale": 3.0},
     development=Development(scales=(0.5, 1.0, 2.0)),
-    rates=Rates(of="", scales={"reviews": {"minilm": {"lora": 2.0}}}),
+    rates=Rates(
+        of="", scales={"reviews": {"minilm": {"lora": 2.0}}, "reviews@800": {"minilm": {"lora": 1.0}}}
+    ),
     grid=(Grid(strategies=("lora", "full"), backbones=("minilm",)),),
 )
 
@@ -28,7 +30,9 @@ def cell(strategy: str, rate_scale: float, task: str = "reviews") -> Cell:
     ("given", "found"),
     [
         (cell("lora", 6.0), Tried(2.0, (0.5, 1.0, 2.0))),
-        (cell("lora", 6.0, "reviews@800"), Tried(2.0, (0.5, 1.0, 2.0))),
+        (cell("lora", 3.0, "reviews@800"), Tried(1.0, (0.5, 1.0, 2.0))),
+        (cell("lora", 6.0, "reviews@800"), Tried()),
+        (cell("lora", 6.0, "reviews@50"), Tried()),
         (cell("lora", 6.1), Tried()),
         (cell("full", 3.0), Tried()),
     ],

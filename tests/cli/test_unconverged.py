@@ -23,7 +23,7 @@ def test_cells_that_had_not_converged_are_counted(
     def curve(falls: bool) -> tuple[Point, ...]:
         losses = (1.0, 0.5 if falls else 1.5)
         return tuple(
-            Point(step=10, epoch=epoch, seconds=5, phase=1, train_loss=1, loss=loss, score=0.5)
+            Point(step=10 * epoch, epoch=epoch, seconds=5, phase=1, train_loss=1, loss=loss, score=0.5)
             for epoch, loss in enumerate(losses, 1)
         )
 

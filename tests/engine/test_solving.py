@@ -10,9 +10,10 @@ import pytest
 import torch
 from sklearn.linear_model import LogisticRegression
 
+from bench.analysis.convergence import solved
 from bench.contracts import BenchError, Cell, Phase, Recipe, Strategy
 from bench.engine import solving
-from bench.engine.cell import build
+from bench.engine.cell import build, run_cell
 from bench.engine.group import CellGroup, RunContext, prepare_group
 from bench.engine.training import Fit, Model
 from bench.runs.record import Point
@@ -118,3 +119,13 @@ def test_products_are_not_rounded_to_tf32_while_it_solves(
         torch.backends.cuda.matmul.allow_tf32 = before
     assert seen
     assert not any(seen)
+
+
+@pytest.mark.parametrize(("strategy", "expected"), [("probe", True), ("frozen", False), ("full", False)])
+def test_its_curve_is_told_from_that_of_training(
+    strategy: str, expected: bool, toy_cell: MakeCell, toy_context: RunContext
+) -> None:
+    """It takes more passes over the training rows than steps; training takes at most as many."""
+    cell = toy_cell(strategy)
+    record, _ = run_cell(cell, prepare_group(cell, toy_context), toy_context, lambda point: None)
+    assert solved(record.curve) is expected

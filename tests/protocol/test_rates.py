@@ -11,30 +11,11 @@ import pytest
 from bench import suite as suites
 from bench.contracts import BenchError, Cell, Recipe, Splits, TextExample
 from bench.planning.grids import Filters
-from bench.planning.rates import suite_digest
+from bench.planning.rates import drawn, suite_digest
 from bench.protocol import choice, draw
 from bench.registry import Plugins, Registry, discover
 from bench.runs.record import Record, Trial
-
-SUITE = """
-seeds = 3
-[recipe]
-train = 2000
-validation = 80
-tune = [5.0]
-[development]
-scales = [0.5, 1.0, 2.0]
-train = 100
-[tasks.movie-sentiment]
-validation = 90
-max_length = 64
-[tasks.reuters-r8]
-train = 50
-[[grid]]
-strategies = ["full", "probe"]
-backbones = ["minilm"]
-seeds = 2
-"""
+from tests.protocol.suites import SUITE, fixed
 
 
 @pytest.fixture
@@ -56,7 +37,7 @@ def rows(name: str, count: int) -> list[TextExample]:
 
 
 def tried(task: str, losses: dict[float, float | None], seed: int = 0, strategy: str = "full") -> Record:
-    cell = Cell("ranked-development", f"{task}{draw.SUFFIX}", strategy, "minilm", seed, Recipe())
+    cell = Cell("ranked-development", drawn(task), strategy, "minilm", seed, Recipe())
     trials = tuple(Trial(scale=scale, loss=loss, kept=False) for scale, loss in losses.items())
     return Record(cell=cell, fingerprint="f", status="done", trials=trials)
 
@@ -151,6 +132,12 @@ def test_the_lowest_mean_validation_loss_decides() -> None:
     assert (found.place, found.scale, found.at_edge) == (("reuters-r8", "minilm", "full"), 1.0, False)
 
 
+@pytest.mark.parametrize(("best", "edge"), [(0.5, True), (1.0, False), (2.0, True)])
+def test_the_smallest_and_the_largest_scale_are_the_edges_of_the_grid(best: float, edge: bool) -> None:
+    (found,) = choice.choose([tried("reuters-r8", {scale: abs(scale - best) for scale in (1.0, 0.5, 2.0)})])
+    assert (found.scale, found.at_edge) == (best, edge)
+
+
 def test_a_scale_that_diverged_in_a_seed_is_out() -> None:
     records = [
         tried("reuters-r8", {0.5: 0.9, 2.0: 0.1}, seed=0),
@@ -164,12 +151,6 @@ def test_nothing_is_chosen_where_every_scale_diverged() -> None:
     with pytest.raises(BenchError) as raised:
         choice.choose([tried("reuters-r8", {0.5: None, 1.0: None})])
     assert raised.value.code == "no-sound-rate"
-
-
-def fixed(path: Path, scale: float, again: bool = False) -> None:
-    suite = suites.load(str(path))
-    choices = [choice.Choice(("movie-sentiment", "minilm", "full"), scale, {scale: 0.1})]
-    choice.write(path, choice.merged(suite.rates, choices, again))
 
 
 def test_chosen_rates_are_those_of_the_cells(path: Path, plugins: Plugins) -> None:

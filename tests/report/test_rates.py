@@ -97,3 +97,8 @@ def test_a_figure_of_a_run_that_tried_one_rate_is_refused(run: Run, tmp_path: Pa
     with pytest.raises(BenchError) as error:
         figures.save(read(run), "rates", tmp_path / "figure.svg")
     assert error.value.code == "nothing-to-plot"
+
+
+def test_a_size_of_a_task_is_drawn_under_that_tasks_name(run: Run, tmp_path: Path) -> None:
+    built = page.build(run, tmp_path, development=swept(run.records, ".development@50"))
+    assert [chart.title for chart in built.rates] == ["reviews@50"]

@@ -22,6 +22,7 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from bench.analysis.groups import gather, machine_fingerprint
+from bench.analysis.regression.looks import looked
 from bench.analysis.tables.model import Block, Column, Entry, Row, Table
 from bench.contracts import BenchError, digest
 from bench.runs import plain_files
@@ -205,7 +206,7 @@ def trend(lines: Sequence[Line], suite: str, task: str = "", strategy: str = "")
     others = sum(any(name in item.cells and item not in shown[name] for name in chosen) for item in of_suite)
     notes = (
         "Steps are changes in mean found by PELT (Killick et al. 2012), with the commit that begins them.",
-        _looked(chosen, of_suite),
+        looked([name.split("/", 2)[0] for name in chosen], lines),
         *(
             [f"Left out of some rows: {counted(others, 'earlier run')} with another recipe."]
             if others
@@ -214,18 +215,6 @@ def trend(lines: Sequence[Line], suite: str, task: str = "", strategy: str = "")
     )
     block = Block("", rows)
     return Table(f"History of suite {suite}", ("task", "strategy", "backbone"), columns, (block,), notes)
-
-
-def looks(name: str, lines: Sequence[Line]) -> int:
-    """How often the test rows of a cell were scored: a run that was completed in parts counts once."""
-    return len({(item.cells[name].score, item.cells[name].seconds) for item in lines if name in item.cells})
-
-
-def _looked(names: Sequence[str], lines: Sequence[Line]) -> str:
-    counts = [looks(name, lines) for name in names]
-    low, high = min(counts), max(counts)
-    often = "once" if high == 1 else f"{high} times" if low == high else f"{low} to {high} times"
-    return f"The test rows of these cells were scored {often}, recipes of all kinds counted."
 
 
 def _matches(name: str, task: str, strategy: str) -> bool:

@@ -8,7 +8,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
 
-from bench.analysis.convergence import unconverged
+from bench.analysis.convergence import Converged, converged
 from bench.analysis.groups import (
     Group,
     Key,
@@ -18,10 +18,12 @@ from bench.analysis.groups import (
     metric_heading,
     scoring_rule,
 )
+from bench.analysis.rates import at_edge
 from bench.analysis.tables.model import ADAPTED
 from bench.contracts import Recipe
 from bench.runs.load import BUSY
 from bench.runs.record import Record
+from bench.text import counted
 
 SECONDS = (
     "Seconds are cold: the cost of this cell alone (prepare + prefix + compile + train + evaluate), even where "
@@ -182,10 +184,12 @@ def recipe_text(recipe: Recipe, adapter: str = "") -> str:
 
 
 def _tuned(groups: Mapping[Key, Group]) -> str:
-    """The learning-rate scales that each group kept, in how many seeds, and the cost of trying the others."""
+    """The learning-rate scales that each group kept, in how many seeds and how often at an edge, and the cost of
+    trying the others."""
     kept: dict[str, list[str]] = {}
     scales: dict[float, None] = {}
     spent: list[float] = []
+    edges: list[bool] = []
     for key, group in groups.items():
         tuned = [record for record in group.done if record.trials]
         chosen = Counter(trial.scale for record in tuned for trial in record.trials if trial.kept)
@@ -194,13 +198,18 @@ def _tuned(groups: Mapping[Key, Group]) -> str:
             kept.setdefault(key.task, []).append(f"{key.strategy} {key.backbone} {counts}")
         scales.update((trial.scale, None) for record in tuned for trial in record.trials)
         spent += [record.seconds.tune for record in tuned]
+        edges += map(at_edge, tuned)
     if not kept:
         return ""
     tried = ", ".join(f"{scale:g}" for scale in scales)
     text = "; ".join(f"{task}: {', '.join(parts)}" for task, parts in kept.items())
+    edge = ""
+    if any(edges):
+        of = f"{sum(edges)} of {counted(len(edges), 'cell')}"
+        edge = f"In {of} the kept scale is at an edge of the grid: a better one may lie beyond it. "
     return (
         f"Tuned: every cell tried {len(scales)} scales of its learning rates ({tried}) and kept the one with the "
-        f"lowest validation loss. Kept, with the number of seeds: {text}. "
+        f"lowest validation loss. Kept, with the number of seeds: {text}. {edge}"
         f"The others took {sum(spent):,.0f} seconds in all, which no column includes."
     )
 
@@ -263,20 +272,39 @@ def _degenerate(records: Iterable[Record]) -> list[str]:
 
 
 def _unconverged(records: Sequence[Record]) -> list[str]:
-    """Runs whose budget ended too early, as a number by strategy. Baselines of earlier versions have no curves."""
+    """Runs whose budget ended too early, by strategy; those that cannot tell are counted apart. Baselines of earlier
+    versions have no curves."""
     trained = [record for record in records if SOLVED not in record.chosen]
     if trained and not any(record.curve for record in trained):
         return ["Convergence is not known: no record has a learning curve."]
-    late = [record for record in records if unconverged(record)]
-    if not late:
-        return []
-    runs = Counter(record.cell.strategy for record in records)
-    counts = Counter(record.cell.strategy for record in late)
-    named = ", ".join(f"{name} {count} of {runs[name]}" for name, count in counts.most_common())
+    found = converged(records)
+    untold, were = len(found.untold), "was" if len(found.untold) == 1 else "were"
+    rarely = f"{were} validated too rarely to tell"
+    if not found.late:
+        runs = f"{untold} of {len(found.told) + untold} finished runs"
+        return [f"Convergence: {runs} {rarely} whether they had converged."] if untold else []
+    named = "; ".join(_late(name, found) for name in _strategies(found.late))
     return [
-        f"Not converged: {len(late)} of {len(records)} finished runs were still improving on validation when their "
-        f"budget ended ({named}); more epochs may raise their scores."
+        f"Not converged: {len(found.late)} of {len(found.told)} finished runs were still improving on validation "
+        f"when their budget ended ({named}); more epochs may raise their scores."
+        + (f" {untold} more {rarely}." if untold else "")
     ]
+
+
+def _strategies(records: Iterable[Record]) -> list[str]:
+    """The strategies of the records, the most frequent first."""
+    return [name for name, _ in Counter(record.cell.strategy for record in records).most_common()]
+
+
+def _late(strategy: str, found: Converged) -> str:
+    """How many runs of a strategy had not converged; on which tasks, where that is not all of its tasks."""
+    late, told = (
+        [record.cell.task for record in records if record.cell.strategy == strategy]
+        for records in (found.late, found.told)
+    )
+    tasks = list(dict.fromkeys(late))
+    where = f" on {_cells(tasks)}" if len(tasks) < len(set(told)) else ""
+    return f"{strategy} {len(late)} of {len(told)}{where}"
 
 
 def _adaptations(records: Iterable[Record]) -> list[str]:

@@ -105,7 +105,7 @@ def test_the_rules_of_entities() -> None:
 
 def test_tuned_cells_name_what_each_group_kept() -> None:
     def tuned(strategy: str, kept: float, seed: int) -> Record:
-        trials = tuple(Trial(scale=s, loss=0.5, kept=s == kept) for s in (0.3, 1.0))
+        trials = tuple(Trial(scale=s, loss=abs(s - kept), kept=s == kept) for s in (0.3, 1.0))
         return make_record(strategy=strategy, seed=seed, trials=trials, seconds=Seconds(cold=10, tune=21.4))
 
     (note,) = (
@@ -116,8 +116,23 @@ def test_tuned_cells_name_what_each_group_kept() -> None:
     assert note == (
         "Tuned: every cell tried 2 scales of its learning rates (0.3, 1) and kept the one with the lowest "
         "validation loss. Kept, with the number of seeds: reviews: full minilm 0.3 (1), 1 (1), lora minilm 1 (1)."
+        " In 3 of 3 cells the kept scale is at an edge of the grid: a better one may lie beyond it."
         " The others took 64 seconds in all, which no column includes."
     )
+
+
+def test_tuned_cells_at_an_edge_of_the_grid_are_counted() -> None:
+    def tuned(kept: float, seed: int) -> Record:
+        trials = tuple(Trial(scale=s, loss=abs(s - kept), kept=s == kept) for s in (1.0, 0.3, 3.0))
+        return make_record(seed=seed, trials=trials)
+
+    def note(*kept: float) -> str:
+        records = [tuned(scale, seed) for seed, scale in enumerate(kept)]
+        return next(text for text in provenance(gather(records)) if text.startswith("Tuned"))
+
+    said = " In 2 of 3 cells the kept scale is at an edge of the grid: a better one may lie beyond it. "
+    assert said in note(0.3, 1.0, 3.0)
+    assert "edge" not in note(1.0, 1.0)
 
 
 # --------------------------------------------------------------------------------------------------

@@ -1,0 +1,197 @@
+"""`rates` as a user types it, on development runs made by hand."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import pytest
+
+from bench import api
+from bench import suite as suites
+from bench.cli import app as cli
+from bench.contracts import BenchError, Cell
+from bench.planning.grids import Filters
+from bench.protocol import development_run
+from bench.protocol.choice import place_of
+from bench.registry import Registry, discover
+from bench.runs.folder import Store
+from bench.runs.record import Data, Record, Trial
+from tests.protocol.suites import SUITE
+
+TWO_SEEDS = SUITE.replace("train = 100\n", "train = 100\nseeds = 2\n").replace(
+    '"full", "probe"', '"full", "lora"'
+)
+FULL, LORA = "movie-sentiment/minilm/full", "movie-sentiment/minilm/lora"
+BEST = {FULL: 2.0, LORA: 1.0}
+"""The scale with the lowest loss; 1.0 elsewhere."""
+
+Answer = tuple[int, str, str]
+Bench = Callable[..., Answer]
+
+
+@pytest.fixture
+def bench(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Bench:
+    """`python -m bench ...` in this process, in a folder with the suite: exit code, output, errors."""
+    monkeypatch.chdir(tmp_path)
+    Path("ranked.toml").write_text(TWO_SEEDS)
+
+    def run(*arguments: object) -> Answer:
+        monkeypatch.setattr(sys, "argv", ["bench", *map(str, arguments)])
+        with pytest.raises(SystemExit) as ended:
+            cli.main()
+        printed = capsys.readouterr()
+        return int(ended.value.code or 0), printed.out, printed.err
+
+    return run
+
+
+def name_of(cell: Cell) -> str:
+    return "/".join(place_of(cell))
+
+
+def finished(seeds: Mapping[str, int], rows: int = 300, filters: Filters | None = None) -> None:
+    """A development run in which so many seeds have finished of what is named, as `task/encoder/strategy`."""
+    suite = suites.load("ranked.toml")
+    registry, trying, cells = development_run.cells(Registry(discover()), suite, filters or Filters())
+    store = Store(Path("results/runs/ranked-development"))
+    store.begin(trying.name, [cell.id for cell in cells])
+    for cell in cells:
+        if cell.seed < seeds.get(name_of(cell), 0):
+            store.save(record(cell, registry.fingerprint(cell), rows))
+
+
+def record(cell: Cell, fingerprint: str, rows: int) -> Record:
+    best = BEST.get(name_of(cell), 1.0)
+    trials = tuple(
+        Trial(scale=scale, loss=abs(scale - best), kept=scale == best, score=0.5)
+        for scale in cell.recipe.tune
+    )
+    data = Data(fingerprint="f", task_version=1, sizes={"train": 100, "validation": rows, "test": rows})
+    fields = {"headline": "accuracy", "trials": trials, "data": data}
+    return Record(cell=cell, fingerprint=fingerprint, status="done", **fields)
+
+
+def chosen() -> dict[str, float]:
+    rates = suites.load("ranked.toml").rates
+    assert rates is not None
+    return {
+        f"{task}/{backbone}/{strategy}": scale
+        for task, backbones in rates.scales.items()
+        for backbone, strategies in backbones.items()
+        for strategy, scale in strategies.items()
+    }
+
+
+def refused(answer: Answer, *texts: str) -> None:
+    """Exit code 2, one line that has the texts, and the suite's file as it was."""
+    code, out, err = answer
+    assert (code, out) == (2, "")
+    assert len(err.splitlines()) == 1
+    assert all(text in err for text in texts), err
+    assert Path("ranked.toml").read_text() == TWO_SEEDS
+
+
+def test_the_best_scales_are_fixed_and_the_rest_is_named(bench: Bench) -> None:
+    finished({FULL: 2, LORA: 1})
+    code, out, err = bench("rates", "ranked.toml")
+    assert (code, err) == (0, "")
+    assert chosen() == {FULL: 2.0}
+    assert "ranked.toml: 1 rate fixed" in out
+    assert f"a better rate may lie beyond it: {FULL}\n" in out
+    assert f"left out, since not every seed has finished: {LORA}\n" in out
+    assert "no seed has finished: reuters-r8/minilm/full, reuters-r8/minilm/lora\n" in out
+
+
+def test_a_later_run_adds_to_what_was_chosen(bench: Bench) -> None:
+    finished({FULL: 2})
+    bench("rates", "ranked.toml")
+    finished({LORA: 2})
+    code, out, _ = bench("rates", "ranked.toml")
+    assert code == 0
+    assert chosen() == {FULL: 2.0, LORA: 1.0}
+    assert "left out" not in out
+
+
+def test_nothing_is_written_where_no_place_has_all_its_seeds(bench: Bench) -> None:
+    finished({FULL: 1, LORA: 1})
+    refused(bench("rates", "ranked.toml"), FULL, LORA, "--rates development")
+
+
+def test_nor_where_the_run_is_of_another_suite(bench: Bench) -> None:
+    finished({FULL: 2})
+    folder = Path("results/runs/ranked-development")
+    Path("other.toml").write_text(TWO_SEEDS.replace("train = 100", "train = 90"))
+    code, out, err = bench("rates", "other.toml", folder)
+    assert (code, out) == (2, "")
+    assert "no finished cell is one that suite 'other.toml' would run now" in err
+    assert "[rates]" not in Path("other.toml").read_text()
+
+
+def test_nor_where_too_few_rows_decided(bench: Bench) -> None:
+    finished({FULL: 2}, rows=250)
+    refused(bench("rates", "ranked.toml"), "movie-sentiment': 250 validation rows decided", "300")
+
+
+def test_what_a_request_named_beyond_the_grid_can_be_chosen_too(bench: Bench) -> None:
+    beyond = "movie-sentiment@50/minilm/frozen"
+    finished({beyond: 2}, filters=Filters(("movie-sentiment@50",), ("frozen",)))
+    assert bench("rates", "ranked.toml")[0] == 0
+    assert chosen() == {beyond: 1.0}
+
+
+def test_a_fixed_rate_changes_only_on_request(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    finished({FULL: 2})
+    bench("rates", "ranked.toml")
+    before = Path("ranked.toml").read_text()
+    monkeypatch.setitem(BEST, FULL, 0.5)
+    finished({FULL: 2})
+    code, _, err = bench("rates", "ranked.toml")
+    assert code == 2
+    assert "--again" in err
+    assert Path("ranked.toml").read_text() == before
+    assert bench("rates", "ranked.toml", "--again")[0] == 0
+    assert chosen() == {FULL: 0.5}
+
+
+def test_a_suite_with_data_of_its_own_has_a_draw_of_them(bench: Bench) -> None:
+    """Its tasks are files, which the command must read to know them."""
+    lines = [f"{'good' if n % 2 else 'bad'} text {n},{'yes' if n % 2 else 'no'}" for n in range(60)]
+    Path("mine.csv").write_text("\n".join(["text,label", *lines]))
+    Path("ranked.toml").write_text(
+        TWO_SEEDS.replace(
+            "[tasks.reuters-r8]", '[tasks.mine]\ndata = "mine.csv"\ntext = "text"\nlabel = "label"'
+        )
+    )
+    Store(Path("results/runs/ranked-development")).begin("ranked-development", ["a/b/c/seed0"])
+    code, _, err = bench("rates", "ranked.toml")
+    assert code == 2
+    assert "no finished cell is one that suite 'ranked.toml' would run now" in err
+
+
+@pytest.mark.parametrize("command", ["run", "plan"])
+def test_a_request_that_departs_from_the_choice_says_so(
+    bench: Bench, command: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def stopped(*_: object) -> None:
+        raise BenchError("stopped here", code="stopped")
+
+    monkeypatch.setattr("bench.executors.launch.launch", stopped)
+    finished({FULL: 2})
+    bench("rates", "ranked.toml")
+    arguments = (command, "ranked.toml", "-t", "movie-sentiment", "-s", "full", "--set")
+    said = "the rates of suite 'ranked.toml' were chosen without --set recipe.epochs=1"
+    assert said in bench(*arguments, "recipe.epochs=1")[2]
+    assert "chosen without" not in bench(*arguments, "data.local=.")[2]
+    default = bench(*arguments, "recipe.epochs=1", "--rates", "default")
+    assert "chosen without" not in default[2]
+    refused_setting = bench(*arguments, "rates.scales.movie-sentiment.minilm.full=1")
+    assert refused_setting[0] == 2
+    assert "chosen rates are not set by hand" in refused_setting[2]
+
+
+def test_the_python_interface_scores_no_test_row_without_a_chosen_rate(bench: Bench) -> None:
+    with pytest.raises(BenchError) as error:
+        api.run("ranked.toml", tasks=["movie-sentiment"], strategies=["full"])
+    assert error.value.code == "rates-not-chosen"
