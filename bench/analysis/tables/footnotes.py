@@ -272,8 +272,8 @@ def _degenerate(records: Iterable[Record]) -> list[str]:
 
 
 def _unconverged(records: Sequence[Record]) -> list[str]:
-    """Runs whose budget ended too early, by strategy; those that cannot tell are counted apart. Baselines of earlier
-    versions have no curves."""
+    """Runs whose budget ended too early, by strategy; those that cannot tell are counted apart. Earlier versions'
+    baselines have no curves."""
     trained = [record for record in records if SOLVED not in record.chosen]
     if trained and not any(record.curve for record in trained):
         return ["Convergence is not known: no record has a learning curve."]
