@@ -108,10 +108,12 @@ def _launch(
     _begin(work, cells, display)
     done = {record.cell.id for record in finished}
     todo = [cell for cell in cells if cell.id not in done]
+    fitting = [cell for cell in todo if not registry.incompatible(cell)]
     if todo:
         _note_work(work, workload, cells)
+        planned_work.note_again(work.store.path, known.earlier(fitting))
     estimator = _estimator(work, workload)
-    display.begin([cell for cell in todo if not registry.incompatible(cell)], finished, estimator)
+    display.begin(fitting, finished, estimator)
 
     def recount() -> None:
         work.operations.update((cell.id, workload.operations(cell)) for cell in later)
@@ -257,6 +259,11 @@ class _Known:
             if record is not None and record.fingerprint == self._work.fingerprints[cell.id]:
                 return record.status in ("done", "skipped") and not self._work.options.fresh
         return False
+
+    def earlier(self, cells: Sequence[Cell]) -> dict[str, int]:
+        """The cells that have had a record since before this run, by id, and when it was written (ns)."""
+        stamps = {cell.id: self._first_seen.get(cell.id) for cell in cells}
+        return {cell: stamp[1] for cell, stamp in stamps.items() if stamp}
 
     def finished(self, cell: Cell) -> Record | None:
         """The record of a finished run of exactly this cell; of any outcome where it is newer than this run. What

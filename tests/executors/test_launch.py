@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import io
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -62,6 +63,20 @@ def test_a_run_notes_how_much_its_cells_compute(launched: Launch, toy_cell: Call
     launched(full, frozen)
     found = planned_work.read(launched.run)
     assert found.of(full.id)[0] > found.of(frozen.id)[0] > found.of(frozen.id)[1] > 0 == found.of(full.id)[1]
+
+
+def test_a_run_notes_which_cells_it_runs_again(launched: Launch, toy_cell: Callable[..., Cell]) -> None:
+    full, frozen = toy_cell("full"), toy_cell("frozen")
+    launched(frozen)
+    launched(full, frozen)
+    assert planned_work.read(launched.run).again == {}
+    store = Store(launched.run)
+    stamps = {cell.id: store.record_path(cell.id).stat().st_mtime_ns for cell in (full, frozen)}
+    launched(full, frozen, options=replace(INLINE, fresh=True))
+    assert planned_work.read(launched.run).again == stamps
+    launched(full, frozen, toy_cell("top-layers"))
+    assert planned_work.read(launched.run).again == {}
+    assert planned_work.read(launched.run).covers(full.id)
 
 
 @pytest.mark.parametrize("kind", ["record", "predictions", "lost predictions", "plan"])
