@@ -19,7 +19,7 @@ from bench.contracts import BenchError, Cell
 from bench.executors.contract import Options
 from bench.executors.launch import launch
 from bench.runs import processes
-from bench.runs.folder import RUNS, open_run
+from bench.runs.folder import RUNS, Store, open_run
 
 if TYPE_CHECKING:
     from bench.export.folder import Exported
@@ -137,7 +137,7 @@ def run(
     registry, chosen, cells = request(name, list(settings), _files(options), filters, described)
     folder = user_data.run_folder(RUNS / chosen.name, Path(out) if out else None, described, registry)
     options = replace(options, plugin_files=registry.given)
-    return Results(folder, launch(cells, registry, folder, options, _display()))
+    return Results(folder, launch(cells, registry, folder, options, _display(folder)))
 
 
 def recommend(
@@ -178,7 +178,7 @@ def recommend(
     again = "bench.recommend(...), with the same arguments"
     margin = more.get("margin", 100 * MARGIN) / 100
     terms = Terms(chosen, backbone, goal, seconds, again, margin, began)
-    return Recommendation(answer(cell, terms, subject.registry, (folder, options, _display())))
+    return Recommendation(answer(cell, terms, subject.registry, (folder, options, _display(folder))))
 
 
 def export(
@@ -256,7 +256,7 @@ def _files(options: Options) -> list[Path]:
     return [item for item in options.plugin_files if isinstance(item, Path)]
 
 
-def _display() -> Display:
+def _display(folder: Path) -> Display:
     from rich.console import Console
 
-    return Display(Console(file=sys.stderr))
+    return Display(Console(file=sys.stderr), Store(folder))
