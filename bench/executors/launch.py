@@ -27,6 +27,7 @@ from bench.runs import planned_work, run_inputs
 from bench.runs.folder import Damaged, Store
 from bench.runs.integrity import quarantine
 from bench.runs.listeners import Screen, Silent
+from bench.runs.provenance import processor
 from bench.runs.record import Record
 from bench.runs.run_inputs import RunInputs
 from bench.text import counted
@@ -202,14 +203,18 @@ def imports_of(cells: Sequence[Cell], registry: Registry) -> tuple[str, ...]:
 
 
 def _estimator(work: Work, workload: Workload) -> Estimator:
-    """What is known of the run's cells, from records of whatever age in its folder."""
+    """What is known of the run's cells, from records of whatever age in its folder: those of this machine, or of any
+    node of a cluster."""
     estimator = Estimator(workload.operations, assumed_rate(work.options.device), workload.prefix)
+    everywhere, here = work.options.executor == "ray", processor()
     for path in work.store.record_files():
         with suppress(BenchError):  # a damaged one of a cell that was not asked for
             record = work.store.record(
                 path.relative_to(work.store.path / "records").with_suffix("").as_posix()
             )
-            if record and record.cell.task in workload.registry.plugins.tasks:
+            if record is None or record.cell.task not in workload.registry.plugins.tasks:
+                continue
+            if everywhere or (record.machine and record.machine.processor == here):
                 estimator.learn([record])
     return estimator
 

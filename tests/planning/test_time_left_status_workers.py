@@ -15,11 +15,13 @@ LOOKS = 40
 
 
 @pytest.mark.parametrize("in_jobs", [False, True], ids=["processes", "ray"])
-@pytest.mark.parametrize("workers", [1, 2, 3])
+@pytest.mark.parametrize(
+    ("name", "workers"), [("quick", 1), ("quick", 2), ("quick", 3), ("gate", 4), ("reference", 2)]
+)
 def test_status_is_within_two_after_the_first_job_and_1_3_after_a_third(
-    workers: int, in_jobs: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    name: str, workers: int, in_jobs: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    records = baseline(BASELINES / "quick.jsonl", "minilm")
+    records = baseline(BASELINES / f"{name}.jsonl", "minilm")
     events = on_workers(records, REGISTRY, workers, in_jobs)
     jobs, near = max(event.job for event in events), near_of(events, workers)
     for said in on_disk(events, WORKLOAD, Store(tmp_path), monkeypatch, LOOKS):
