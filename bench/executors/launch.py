@@ -203,7 +203,7 @@ def imports_of(cells: Sequence[Cell], registry: Registry) -> tuple[str, ...]:
 
 
 def _estimator(work: Work, workload: Workload) -> Estimator:
-    """What is known of the run's cells, from records of whatever age in its folder: those of this machine, or of any
+    """What is known of the cells, from records of whatever age in the folder: those of this machine, or of any
     node of a cluster."""
     estimator = Estimator(workload.operations, assumed_rate(work.options.device), workload.prefix)
     everywhere, here = work.options.executor == "ray", processor()
