@@ -20,7 +20,7 @@ from bench.contracts import BenchError, Cell
 from bench.executors.contract import Options
 from bench.executors.launch import launch
 from bench.runs import processes
-from bench.runs.folder import RUNS, open_run
+from bench.runs.folder import RUNS, Store, open_run
 
 if TYPE_CHECKING:
     from bench.export.folder import Exported
@@ -140,7 +140,7 @@ def run(
     say_departures(name, settings, chosen)
     folder = user_data.run_folder(RUNS / chosen.name, Path(out) if out else None, described, registry)
     options = replace(options, plugin_files=registry.given)
-    return Results(folder, launch(cells, registry, folder, options, _display()))
+    return Results(folder, launch(cells, registry, folder, options, _display(folder)))
 
 
 def recommend(
@@ -181,7 +181,7 @@ def recommend(
     again = "bench.recommend(...), with the same arguments"
     margin = more.get("margin", 100 * MARGIN) / 100
     terms = Terms(chosen, backbone, goal, seconds, again, margin, began)
-    return Recommendation(answer(cell, terms, subject.registry, (folder, options, _display())))
+    return Recommendation(answer(cell, terms, subject.registry, (folder, options, _display(folder))))
 
 
 def export(
@@ -259,7 +259,7 @@ def _files(options: Options) -> list[Path]:
     return [item for item in options.plugin_files if isinstance(item, Path)]
 
 
-def _display() -> Display:
+def _display(folder: Path) -> Display:
     from rich.console import Console
 
-    return Display(Console(file=sys.stderr))
+    return Display(Console(file=sys.stderr), Store(folder))

@@ -2,8 +2,9 @@
 
 Python runs one thread at a time, so each share of the items has a process of its own: a copy of this one (fork),
 which has in memory whatever the work reads. A result is the same in any process, and results come back in the order
-of their items, so nothing depends on the number of processes. Where a process fails, this one does its share again:
-an error is raised as if there were no other process.
+of their items, so nothing depends on the number of processes. BLAS has one thread everywhere: each process would
+start one a core, and how threads divide a product decides its last bits. Where a process fails, this one does its
+share again: an error is raised as if there were no other process.
 """
 
 from __future__ import annotations
@@ -24,6 +25,8 @@ from multiprocessing.context import ForkProcess
 from pathlib import Path
 from typing import Any, TypeVar
 
+from threadpoolctl import threadpool_limits
+
 T = TypeVar("T")
 R = TypeVar("R")
 
@@ -41,6 +44,11 @@ PR_SET_PDEATHSIG = 1
 def mapped(work: Callable[[T], R], items: Sequence[T], least: int) -> list[R]:
     """The result of `work` for every item, in their order. least: items that are worth a process; where there are
     fewer than two such shares, this process does all of them. Results must be picklable."""
+    with threadpool_limits(1, user_api="blas"):
+        return _mapped(work, items, least)
+
+
+def _mapped(work: Callable[[T], R], items: Sequence[T], least: int) -> list[R]:
     count = min(processors(), len(items) // max(least, 1), MOST)
     if count < 2 or not _may_fork():
         return [work(item) for item in items]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import heapq
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,9 +9,12 @@ from typing import Any
 
 from bench.cli.grid import ProgressGrid, Running
 from bench.contracts import Cell
+from bench.planning.beside import Beside
 from bench.planning.estimates import Estimator
+from bench.planning.time_left import rest, seconds_left
 from bench.runs import load
 from bench.runs.curve import Point
+from bench.runs.folder import Store
 from bench.runs.load import load_per_core
 from bench.runs.record import Record
 from bench.text import counted, duration, printable
@@ -50,10 +52,12 @@ class Display:
     """Hears what happens in a run and shows it on a rich console (a bench.executors.contract.Listener).
 
     Live where the console is a terminal that can move its cursor; in a pipe, a dumb terminal and a notebook a line
-    for each cell."""
+    for each cell. store: the folder of the run, where other processes may run cells too; None: nobody else does."""
 
-    def __init__(self, console: Any) -> None:
+    def __init__(self, console: Any, store: Store | None = None) -> None:
         self._console = console
+        self._store = store
+        self._beside = Beside(store)
         self._lives = console.is_terminal and not console.is_dumb_terminal and not console.is_jupyter
         self._live: Any = None
         self._cells: list[Cell] = []
@@ -73,6 +77,7 @@ class Display:
         self._estimator = estimator or self._estimator
         self._cells = [*(record.cell for record in finished), *cells]
         self._records = {record.cell.id: record for record in finished}
+        self._beside = Beside(self._store)
         self._start = time.monotonic()
         note = f"; {len(finished)} finished before" if finished else ""
         if cells and self._constructed:
@@ -157,24 +162,29 @@ class Display:
         return self._estimator.cell(flight.cell).seconds + shared
 
     def _seconds_left(self) -> float:
-        """Cells not begun, and the rest of those in flight, by as many workers as there have been at once. Each
-        takes the next cell when it is free."""
+        """Cells not begun, and the rest of those in flight, by as many workers as there have been at once, and as
+        many more as other processes have. Each takes the next cell when it is free."""
         flights = list(self._flights.values())
         known = {*self._records, *(flight.cell.id for flight in flights)}
-        waiting = [cell for cell in self._cells if cell.id not in known]
-        rests = [self._rest(flight) for flight in flights]
-        free = [*rests, *[0.0] * max(0, self._workers - len(rests))]
-        heapq.heapify(free)
-        waiting.sort(key=lambda cell: cell.seed)  # in which a group is run
+        waiting = {cell.id: cell for cell in self._cells if cell.id not in known}
+        others = self._beside.look(list(waiting))
+        theirs = [
+            _Flight(waiting[job.cells[0]], others.at - job.elapsed, first=False)
+            for job in others.jobs
+            if job.cells[0] in waiting
+        ]
+        flights += theirs
+        begun = others.finished | {flight.cell.id for flight in theirs}
+        later = sorted(  # by seed, in which a group is run
+            (cell for cell in waiting.values() if cell.id not in begun), key=lambda cell: cell.seed
+        )
         kinds = {(flight.cell.task, flight.cell.backbone, flight.cell.strategy) for flight in flights}
-        for seconds in self._estimator.each(waiting, self._begun | kinds):
-            heapq.heapreplace(free, free[0] + seconds)
-        return max(free)
+        seconds = self._estimator.each(later, self._begun | kinds)
+        return seconds_left([self._rest(flight) for flight in flights], seconds, self._workers + len(theirs))
 
     def _rest(self, flight: _Flight) -> float:
         """The seconds that a cell in flight still takes."""
-        whole = self._whole(flight)
-        return max(whole - (time.monotonic() - flight.began), 0.1 * whole)
+        return rest(self._whole(flight), time.monotonic() - flight.began)
 
     def _left(self) -> str:
         return (

@@ -106,6 +106,8 @@ def _sums(forecast: Forecast) -> list[str]:
     ]
     if forecast.machines:
         lines.append(f"recorded on {'; '.join(forecast.machines)}")
+    if forecast.elsewhere:
+        lines.append(f"left out: records of {'; '.join(forecast.elsewhere)}")
     if counts["assumed"] or counts["scaled"]:
         lines.append(
             f"assumed speed: {forecast.rate / 1e9:,.0f} GFLOP/s (a CPU's is measured with a matrix product)"

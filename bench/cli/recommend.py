@@ -128,12 +128,14 @@ def recommend(
         check_form(first, subject.registry)
     from bench.cli.display import Display
     from bench.executors.contract import Options
+    from bench.runs.folder import Store
 
     options = Options(device=device, threads=threads, plugin_files=subject.registry.given)
     with reading(began, seconds):
         folder = run_folder(Path("results/runs") / f"recommend-{subject.name}", out, own, subject.registry)
     terms = Terms(chosen, backbone, goal.value, seconds, _typed(), margin / 100, began)
-    found = answer(first, terms, subject.registry, (folder, options, Display(console(stderr=True))))
+    screen = Display(console(stderr=True), Store(folder))
+    found = answer(first, terms, subject.registry, (folder, options, screen))
     _show(found)
     if export is None:
         return

@@ -175,6 +175,7 @@ def run(
     from bench.engine.activation_store import ActivationStore
     from bench.executors.contract import Options
     from bench.executors.launch import launch
+    from bench.runs.folder import Store
 
     options = Options(
         device=device,
@@ -193,7 +194,7 @@ def run(
         activations=ActivationStore(cache_dir, int(cache_size * 1e9)) if cache_dir else None,
     )
     begun = datetime.now(UTC).isoformat(timespec="seconds")
-    records = launch(cells, registry, folder, options, Display(screen))
+    records = launch(cells, registry, folder, options, Display(screen, Store(folder)))
     print_scores(folder)
     if own and not part:
         _print_floor(cells, registry, records, folder)

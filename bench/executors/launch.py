@@ -27,6 +27,7 @@ from bench.runs import planned_work, run_inputs
 from bench.runs.folder import Damaged, Store
 from bench.runs.integrity import quarantine
 from bench.runs.listeners import Screen, Silent
+from bench.runs.provenance import processor
 from bench.runs.record import Record
 from bench.runs.run_inputs import RunInputs
 from bench.text import counted
@@ -108,10 +109,12 @@ def _launch(
     _begin(work, cells, display)
     done = {record.cell.id for record in finished}
     todo = [cell for cell in cells if cell.id not in done]
+    fitting = [cell for cell in todo if not registry.incompatible(cell)]
     if todo:
         _note_work(work, workload, cells)
+        planned_work.note_again(work.store.path, known.earlier(fitting))
     estimator = _estimator(work, workload)
-    display.begin([cell for cell in todo if not registry.incompatible(cell)], finished, estimator)
+    display.begin(fitting, finished, estimator)
 
     def recount() -> None:
         work.operations.update((cell.id, workload.operations(cell)) for cell in later)
@@ -200,14 +203,18 @@ def imports_of(cells: Sequence[Cell], registry: Registry) -> tuple[str, ...]:
 
 
 def _estimator(work: Work, workload: Workload) -> Estimator:
-    """What is known of the run's cells, from records of whatever age in its folder."""
+    """What is known of the cells, from records of whatever age in the folder: those of this machine, or of any
+    node of a cluster."""
     estimator = Estimator(workload.operations, assumed_rate(work.options.device), workload.prefix)
+    everywhere, here = work.options.executor == "ray", processor()
     for path in work.store.record_files():
         with suppress(BenchError):  # a damaged one of a cell that was not asked for
             record = work.store.record(
                 path.relative_to(work.store.path / "records").with_suffix("").as_posix()
             )
-            if record and record.cell.task in workload.registry.plugins.tasks:
+            if record is None or record.cell.task not in workload.registry.plugins.tasks:
+                continue
+            if everywhere or (record.machine and record.machine.processor == here):
                 estimator.learn([record])
     return estimator
 
@@ -257,6 +264,11 @@ class _Known:
             if record is not None and record.fingerprint == self._work.fingerprints[cell.id]:
                 return record.status in ("done", "skipped") and not self._work.options.fresh
         return False
+
+    def earlier(self, cells: Sequence[Cell]) -> dict[str, int]:
+        """The cells that have had a record since before this run, by id, and when it was written (ns)."""
+        stamps = {cell.id: self._first_seen.get(cell.id) for cell in cells}
+        return {cell: stamp[1] for cell, stamp in stamps.items() if stamp}
 
     def finished(self, cell: Cell) -> Record | None:
         """The record of a finished run of exactly this cell; of any outcome where it is newer than this run. What

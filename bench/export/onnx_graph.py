@@ -34,6 +34,9 @@ ALONE = 8
 """Rows that are also compared one at a time, without padding."""
 CLOSE = 1e-3
 """By how much a logit may differ, of the largest one: rounding of fp32 in another order."""
+ASLEEP = ("session.intra_op.allow_spinning", "0")
+"""A setting of ONNX Runtime: threads sleep while they wait for each other. Its default, threads that spin, loses
+most of their speed where a core is shared."""
 OUTPUTS: dict[HeadKind, tuple[str, ...]] = {
     "pooled": ("logits",),
     "token": ("logits",),
@@ -100,7 +103,9 @@ def section(graph: Graph) -> list[str]:
         "import onnxruntime, transformers",
         "",
         'tokenizer = transformers.AutoTokenizer.from_pretrained("THIS FOLDER")',
-        f'session = onnxruntime.InferenceSession("THIS FOLDER/{GRAPH}")',
+        "options = onnxruntime.SessionOptions()",
+        f'options.add_session_config_entry("{ASLEEP[0]}", "{ASLEEP[1]}")  # threads sleep while they wait',
+        f'session = onnxruntime.InferenceSession("THIS FOLDER/{GRAPH}", options)',
         f'batch = tokenizer({words}, truncation=True, padding=True{types}, return_tensors="np")',
         f"{', '.join(outputs)}{',' if len(outputs) == 1 else ''} = session.run("
         f"{json.dumps(outputs)}, {{item.name: batch[item.name] for item in session.get_inputs()}})",
@@ -235,6 +240,7 @@ def _compare(model: Any, batches: Batches, folder: Path) -> None:
 
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = torch.get_num_threads()
+    options.add_session_config_entry(*ASLEEP)
     options.log_severity_level = 3  # errors
     session = onnxruntime.InferenceSession(str(folder / GRAPH), options, providers=["CPUExecutionProvider"])
     alike, worst = True, 0.0

@@ -77,7 +77,7 @@ def read(folder: Path = FOLDER) -> list[CompiledCheck]:
 def advice(cells: Sequence[Cell], registry: Registry, device: str, checks: Iterable[CompiledCheck]) -> str:
     """Whether `run --compile` would pay for these cells on the device, in a sentence or two."""
     if device == "cpu":
-        return "compiled layers: on a CPU they are slower; leave --compile off"
+        return "compiled layers: on a CPU they did not pay; leave --compile off"
     here = [check for check in checks if check.device == device]
     check = next((check for check in here if check.steps), None)
     if check is None:

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from bench.analysis.regression.history import Line, read_both
 from bench.contracts import BenchError, Cell, Splits
 from bench.data.hub import SplitRows, without_hub
 from bench.data.packages.members import are_cached
@@ -20,10 +19,11 @@ from bench.models import catalog
 from bench.planning.at_once import AtOnce, at_once
 from bench.planning.estimates import Estimate, Estimator
 from bench.planning.machine_speed import assumed_rate
+from bench.planning.recorded import Place, in_folders, in_history, name_of, this_machine
+from bench.planning.samples import kind_of
 from bench.planning.workload import PROCESS, Workload, stated_sizes
 from bench.registry import Registry
-from bench.runs.folder import Store
-from bench.runs.record import Record, Seconds
+from bench.runs.record import Record
 
 
 @dataclass(frozen=True)
@@ -50,28 +50,32 @@ class Row:
 @dataclass(frozen=True)
 class Forecast:
     """seconds: of everything unfinished, one cell after another. rate: the operations per second that were
-    assumed. machines: where the recorded cells ran."""
+    assumed. machines: where the recorded cells ran. elsewhere: the other machines, or numbers of threads, with
+    records of these cells, which are left out."""
 
     rows: Sequence[Row]
     downloads: Sequence[Download]
     seconds: float
     rate: float
     machines: Sequence[str]
+    elsewhere: Sequence[str] = ()
 
 
 def forecast(cells: Sequence[Cell], registry: Registry, folder: Path, per_device: int = 1) -> Forecast:
-    """The forecast of running `cells` into `folder`, from the records there and in the folders beside it, else from
-    the history, else from operations. per_device: seeds of a cell that may train on a GPU at once. BenchError
+    """The forecast of running `cells` into `folder`: from records of this machine, there and in folders beside it,
+    or in its history; else from operations. per_device: seeds of a cell that may train on a GPU at once. BenchError
     where a task or a backbone does not exist."""
     workload = Workload(registry)
     rate = assumed_rate()
     _read_rows(cells, workload)
     estimator = Estimator(workload.operations, rate, workload.prefix)
-    read = _recorded(folder)
-    recorded = [record for records in read.values() for record in records if _is_known(record, registry)]
+    read = in_folders(folder)
+    here = this_machine(read.get(folder, ()))
+    known = [record for records in read.values() for record in records if _is_known(record, registry)]
+    recorded = [record for record in known if here.has(record.machine)]
     estimator.learn(recorded)
-    known = {_key(record.cell) for record in recorded}
-    past, places = _from_history(folder, [cell for cell in cells if _key(cell) not in known])
+    exact = {kind_of(record.cell) for record in recorded if record.status == "done"}
+    past = in_history(folder, [cell for cell in cells if kind_of(cell) not in exact], here)
     estimator.learn(past)
     finished = _finished(cells, registry, read.get(folder, ()))
     groups: dict[tuple[str, str, str], list[Cell]] = {}
@@ -88,9 +92,11 @@ def forecast(cells: Sequence[Cell], registry: Registry, folder: Path, per_device
         rows.append(Row(members, len(members) - len(left), each, together, registry.incompatible(members[0])))
     incompatible = {cell.id for row in rows if row.reason for cell in row.cells}
     todo = [cell for cell in cells if cell.id not in finished and cell.id not in incompatible]
-    machines = {record.machine.processor for record in recorded if record.machine} | set(places)
+    machines, elsewhere = _machines(known, here, set(groups))
+    if past:
+        machines.add(here.name)
     downloads = _downloads(todo, registry)
-    return Forecast(rows, downloads, estimator.total(todo), rate, sorted(machines))
+    return Forecast(rows, downloads, estimator.total(todo), rate, sorted(machines), sorted(elsewhere))
 
 
 def _key(cell: Cell) -> tuple[str, str, str]:
@@ -101,40 +107,17 @@ def _is_known(record: Record, registry: Registry) -> bool:
     return record.cell.task in registry.plugins.tasks
 
 
-def _recorded(folder: Path) -> dict[Path, list[Record]]:
-    """The readable records of this run and of those beside it, by run. Each file is read once; checksums are
-    verified as in every look at a run."""
-    found: dict[Path, list[Record]] = {}
-    for run in sorted({folder, *(path.parent for path in folder.parent.glob("*/run.json"))}):
-        with suppress(BenchError):  # a neighbour that holds links
-            found[run] = Store(run).readable_records()
-    return found
-
-
-def _from_history(folder: Path, cells: Iterable[Cell]) -> tuple[list[Record], list[str]]:
-    """Cold seconds of the last completed run of the suite that has a cell, as records; and where they ran."""
-    try:
-        lines = read_both(folder.resolve().parent)
-    except BenchError:
-        return [], []
-    found: dict[str, Record] = {}
-    places: list[str] = []
-    for cell in cells:
-        name = "/".join(_key(cell))
-        line = next(
-            (line for line in reversed(lines) if line.suite == cell.suite and name in line.cells), None
-        )
-        seconds = _seconds(line, name)
-        if line and seconds and name not in found:
-            found[name] = Record(
-                cell=cell, fingerprint="", status="done", seconds=Seconds(train=seconds, cold=seconds)
-            )
-            places.append(line.machine)
-    return list(found.values()), places
-
-
-def _seconds(line: Line | None, name: str) -> float | None:
-    return line.cells[name].seconds if line else None
+def _machines(
+    records: Iterable[Record], here: Place, keys: Collection[tuple[str, str, str]]
+) -> tuple[set[str], set[str]]:
+    """The machines whose finished cells count, and those whose cells are left out though they have these keys."""
+    names: tuple[set[str], set[str]] = set(), set()
+    for record in records:
+        if record.machine and record.status == "done":
+            counts = here.has(record.machine)
+            if counts or _key(record.cell) in keys:
+                names[not counts].add(name_of(record.machine))
+    return names
 
 
 def _read_rows(cells: Iterable[Cell], workload: Workload) -> None:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import time
 from dataclasses import dataclass
 from pathlib import Path
+
+import psutil
 
 from bench.runs.record import Machine
 
@@ -66,3 +69,16 @@ def assumed_rate(device: str = "auto") -> float:
         _ = matrix @ matrix
         seconds.append(time.perf_counter() - began)
     return REACHED * 2 * size**3 / min(seconds)
+
+
+def default_threads() -> int:
+    """Threads that torch takes on a CPU where a run names none: as many as MKL allows, one a core at most that this
+    process may use."""
+    every = os.cpu_count() or 1
+    allowed = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else every
+    cores = min(psutil.cpu_count(logical=False) or every, allowed)
+    for name in ("MKL_NUM_THREADS", "OMP_NUM_THREADS"):
+        number = os.environ.get(name, "").partition(",")[0].strip()
+        if number.isdecimal() and int(number):
+            return min(int(number), cores)
+    return cores

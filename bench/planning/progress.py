@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
 from bench.contracts import Cell, Recipe
 from bench.planning.estimates import Estimator
+from bench.planning.time_left import rest, seconds_left
 from bench.runs import planned_work
 from bench.runs.folder import Store
+from bench.runs.leases import Owner
 from bench.runs.planned_work import NOTHING, PlannedWork
 from bench.runs.record import Record
 from bench.text import counted, duration, printable
@@ -46,39 +50,89 @@ class Progress:
         return "\n".join(map(printable, lines))
 
 
+@dataclass(frozen=True)
+class Job:
+    """Cells that a worker runs together, without those that have their record. elapsed: seconds since it began the
+    first of them."""
+
+    cells: Sequence[str]
+    elapsed: float
+
+
 def summarise(store: Store) -> Progress:
-    """The progress of the run in `store`."""
+    """The progress of the run in `store`. A cell that is run again counts as if it had no record."""
     records = store.seen_records()
-    known = {record.cell.id for record in records}
-    missing = [cell for cell in store.planned() if cell not in known]
     running = store.running()
-    seconds = remaining_seconds(missing, records, planned_work.read(store.path))
+    work = planned_work.read(store.path)
+    again = {*running, *_again(store, records, work)} if running else set[str]()
+    known = [record for record in records if record.cell.id not in again]
+    ids = {record.cell.id for record in known}
+    missing = [cell for cell in store.planned() if cell not in ids]
     return Progress(
-        done=[record.cell.id for record in records if record.status == "done"],
+        done=[record.cell.id for record in known if record.status == "done"],
         failed={
-            record.cell.id: f"{record.status}: {record.reason}"
-            for record in records
-            if record.status != "done"
+            record.cell.id: f"{record.status}: {record.reason}" for record in known if record.status != "done"
         },
         missing=missing,
         running=list(running),
-        remaining=seconds and seconds / max(1, len(set(running.values()))),
+        remaining=remaining_seconds(missing, records, work, jobs_of(store, running)),
     )
 
 
+def jobs_of(store: Store, running: Mapping[str, Owner]) -> list[Job]:
+    """What workers are at now. running: the cells in flight, and whose they are."""
+    jobs: dict[Owner, list[str]] = {}
+    for cell, owner in running.items():
+        jobs.setdefault(owner, []).append(cell)
+    return [Job(cells, _elapsed(store, owner, cells)) for owner, cells in jobs.items()]
+
+
+def _elapsed(store: Store, owner: Owner, cells: Sequence[str]) -> float:
+    """Seconds since the job of these cells began, or had its last record; 0 where its lease does not say."""
+    if not owner.since:
+        return 0.0
+    since = owner.since
+    if owner.job not in cells:  # the first of its cells has its record, and those after it may have theirs
+        with suppress(OSError):
+            kind = store.record_path(cells[0]).parent
+            since = max([since, *(path.stat().st_mtime for path in kind.glob("*.json"))])
+    return max(0.0, time.time() - since)
+
+
+def _again(store: Store, records: Sequence[Record], work: PlannedWork) -> list[str]:
+    """The cells that the attempt in progress still runs again: they have the records that they had before."""
+    found = []
+    for record in records if work.again else ():
+        cell = record.cell.id
+        with suppress(OSError):
+            if work.again.get(cell) == store.record_path(cell).stat().st_mtime_ns:
+                found.append(cell)
+    return found
+
+
 def remaining_seconds(
-    missing: Sequence[str], records: Sequence[Record], work: PlannedWork = NOTHING
+    missing: Sequence[str], records: Sequence[Record], work: PlannedWork = NOTHING, jobs: Sequence[Job] = ()
 ) -> float | None:
-    """Seconds for the missing cells one after another, from comparable ones; None where none of them has run:
-    word vectors say nothing about an encoder. work: what the run has planned."""
+    """Seconds until no cell is missing, from comparable ones; None where none of them has run: word vectors say
+    nothing about an encoder. work: what the run has planned. jobs: those of the missing cells that are in flight;
+    as many workers go on with the others, and one where there are none."""
     estimator = _estimator(work, [*missing, *(record.cell.id for record in records)])
     estimator.learn(records)
     names = {_backbone(record.cell.id): record.cell.backbone for record in records}
-    begun = {(record.cell.task, record.cell.backbone) for record in records}
-    cells = [_cell(cell, names) for cell in missing]
-    if not estimator.has_samples or any(estimator.cell(cell).basis == "assumed" for cell in cells):
+    cells = {cell: _cell(cell, names) for cell in missing}
+    if not estimator.has_samples or any(estimator.cell(cell).basis == "assumed" for cell in cells.values()):
         return None
-    return estimator.total(cells, begun)
+    begun: set[tuple[str, ...]] = {(record.cell.task, record.cell.backbone) for record in records}
+    rests: list[float] = []
+    flying: list[Cell] = []
+    for job in jobs:
+        own = [cells.pop(cell) for cell in job.cells if cell in cells]
+        rests.append(rest(estimator.total(own, begun), job.elapsed))
+        flying += own
+    for cell in flying:
+        begun |= {(cell.task, cell.backbone), (cell.task, cell.backbone, cell.strategy)}
+    waiting = sorted(cells.values(), key=lambda cell: cell.seed)  # in which a group is run
+    return seconds_left(rests, estimator.each(waiting, begun), len(jobs))
 
 
 def _estimator(work: PlannedWork, cells: Sequence[str]) -> Estimator:

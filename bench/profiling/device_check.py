@@ -95,7 +95,7 @@ def check(device: str, limit: float, threads: int | None = None) -> Checked:
     with tempfile.TemporaryDirectory(prefix="transferbench-device-") as folder:
         lines = _lines(settings, Path(folder))
         compiled = _compiled_lines(lines, chosen)
-        lacking = missing_compiler(chosen.torch) if compiled else "on a CPU they are slower"
+        lacking = missing_compiler(chosen.torch) if compiled else "on a CPU they did not pay"
         given = tuple(setting.task for setting in settings)
         context = RunContext(Registry(discover(given), Sources(Path(folder, "cache"))), chosen)
         options = Options(device=device, threads=threads, plugin_files=given)

@@ -2,8 +2,8 @@
 
 A lease is a file under `claims/` that its owner holds an exclusive `flock` on. The kernel drops the lock when the
 owner ends, however it ends, so a dead owner never blocks a cell; over a network file system the server does
-the same for a lost machine. The owner is written into the file (host, process id, start time) for people and
-for `status`.
+the same for a lost machine. The owner is written into the file (host, process id, start time, since when it has the
+cell) for people and for `status`.
 """
 
 from __future__ import annotations
@@ -12,9 +12,10 @@ import fcntl
 import json
 import os
 import socket
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 import psutil
@@ -24,6 +25,10 @@ from bench.runs.plain_files import open_plain, opened
 
 LONGEST = 4096
 """Bytes of a lease that are read."""
+
+RECENT = 600.0
+"""Seconds for which a lease of another host is believed though nobody holds its lock: some file systems show a lock
+to its own host alone. The default time limit of a cell is never shorter."""
 
 
 @dataclass(frozen=True)
@@ -35,12 +40,16 @@ class Owner:
     began: float
     job: str = ""
     """Names what one worker of the process runs: cells that train together have the same."""
+    since: float = field(default=0.0, compare=False)
+    """When it got the cell (seconds since 1970); 0 in a lease of an earlier version."""
 
-    def alive(self) -> bool:
-        """Whether it still runs. A process of another host counts as alive, since it cannot be checked from
-        here."""
+    def is_this_process(self) -> bool:
+        return (self.host, self.pid) == (socket.gethostname(), os.getpid())
+
+    def lives(self, descriptor: int) -> bool:
+        """Whether it still runs. descriptor: of the lease; the lock on it tells of a process on another host."""
         if self.host != socket.gethostname():
-            return True
+            return _is_locked(descriptor) or abs(time.time() - self.since) < RECENT
         try:
             return abs(psutil.Process(self.pid).create_time() - self.began) < 1
         except psutil.Error:
@@ -48,7 +57,7 @@ class Owner:
 
 
 def this_process(job: str = "") -> Owner:
-    return Owner(socket.gethostname(), os.getpid(), psutil.Process().create_time(), job)
+    return Owner(socket.gethostname(), os.getpid(), psutil.Process().create_time(), job, time.time())
 
 
 class Lease:
@@ -93,8 +102,14 @@ def owner_of(path: Path) -> Owner | None:
     try:
         with opened(path, os.O_RDONLY) as descriptor:
             found = json.loads(os.read(descriptor, LONGEST))
-        owner = Owner(str(found["host"]), int(found["pid"]), float(found["began"]), str(found.get("job", "")))
-        return owner if owner.alive() else None
+            owner = Owner(
+                host=str(found["host"]),
+                pid=int(found["pid"]),
+                began=float(found["began"]),
+                job=str(found.get("job", "")),
+                since=float(found.get("since", 0.0)),
+            )
+            return owner if owner.lives(descriptor) else None
     except (OSError, ValueError, TypeError, LookupError, AttributeError, OverflowError, RecursionError):
         return None
 
@@ -131,3 +146,14 @@ def _is_file_at(path: Path, descriptor: int) -> bool:
         return False
     own = os.fstat(descriptor)
     return (there.st_ino, there.st_dev) == (own.st_ino, own.st_dev)
+
+
+def _is_locked(descriptor: int) -> bool:
+    """Whether a process is seen to have the lock, on whatever host."""
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    except OSError:  # the file system has no locks
+        return False
+    return False

@@ -1,7 +1,8 @@
 """How much each cell of a run computes, in work.json: operations as they were planned when the run began.
 
-`status` scales the seconds of finished cells by them. A run without the file, or with one that is not what was
-written, is told as if its cells were equal."""
+`status` scales the seconds of finished cells by them. The file also says which cells the last attempt runs again:
+their old records look finished. A run without the file, or with one that is not what was written, is told as if its
+cells were equal."""
 
 from __future__ import annotations
 
@@ -22,10 +23,12 @@ Operations = tuple[float, float]
 
 
 class PlannedWork(BaseModel):
-    """cells: operations by cell id without the seed."""
+    """cells: operations by cell id without the seed. again: ids of cells that run again, each with the time (ns)
+    of the record that it has until then."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
     cells: dict[str, Operations] = {}
+    again: dict[str, int] = {}
 
     def of(self, cell: str) -> Operations:
         """The operations of the cell with this id; (0, 0) where they are not known."""
@@ -45,6 +48,15 @@ def add(folder: Path, cells: Mapping[str, Operations]) -> None:
     )
 
 
+def note_again(folder: Path, records: Mapping[str, int]) -> None:
+    """Note the cells that an attempt runs again, by id, and the times (ns) of their records. Those of an earlier
+    attempt are forgotten."""
+    with exclusive(folder / ".lock"):
+        known = read(folder)
+        if known.again != records:
+            _write(folder, PlannedWork(cells=known.cells, again=dict(records)))
+
+
 def copy(run: Path, folder: Path) -> None:
     """Add the operations that another run has on disk."""
     if found := read(run).cells:
@@ -54,9 +66,13 @@ def copy(run: Path, folder: Path) -> None:
 def _add(folder: Path, new: Mapping[str, Operations]) -> None:
     with exclusive(folder / ".lock"):
         known = read(folder)
-        found = PlannedWork(cells={**known.cells, **new})
+        found = PlannedWork(cells={**known.cells, **new}, again=known.again)
         if found != known:
-            atomic_files.write(folder / NAME, found.model_dump_json().encode())
+            _write(folder, found)
+
+
+def _write(folder: Path, work: PlannedWork) -> None:
+    atomic_files.write(folder / NAME, work.model_dump_json(exclude_defaults=True).encode())
 
 
 def read(folder: Path) -> PlannedWork:

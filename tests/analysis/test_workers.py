@@ -17,6 +17,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from threadpoolctl import threadpool_info, threadpool_limits
 
 from bench.analysis import workers
 from bench.analysis.workers import mapped
@@ -52,6 +53,19 @@ def test_every_process_has_a_share_and_this_one_too(several: int) -> None:
     found = mapped(who, range(9), least=1)
     assert len({process for _, process in found}) == 3
     assert found[0][1] == several
+
+
+def blas_threads(_: int) -> list[int]:
+    return [each["num_threads"] for each in threadpool_info() if each["user_api"] == "blas"]
+
+
+@pytest.mark.parametrize("items", [1, 9])
+def test_blas_has_one_thread_in_every_process(several: int, items: int) -> None:
+    """Also where one process does all, so that the last bits are the same."""
+    with threadpool_limits(3, user_api="blas"):
+        found = mapped(blas_threads, range(items), least=1)
+        assert {count for counts in found for count in counts} == {1}
+        assert set(blas_threads(0)) == {3}
 
 
 @pytest.mark.parametrize(("items", "least"), [(9, 5), (1, 1), (9, 100)])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import io
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,12 +15,15 @@ from rich.console import Console
 from bench.cli.display import Display
 from bench.contracts import BenchError, Cell, Task
 from bench.data.sources import Sources
-from bench.executors.contract import Options
+from bench.executors.contract import Options, Work
+from bench.executors.launch import _estimator as estimator_of
 from bench.executors.launch import launch
+from bench.planning.workload import Workload
 from bench.registry import Plugins, Registry
 from bench.runs import planned_work
 from bench.runs.folder import Store
-from bench.runs.record import Record
+from bench.runs.provenance import processor
+from bench.runs.record import Machine, Record, Seconds
 from tests.support.made_runs import results
 from tests.support.toy_tasks import ToySentiment
 
@@ -62,6 +66,34 @@ def test_a_run_notes_how_much_its_cells_compute(launched: Launch, toy_cell: Call
     launched(full, frozen)
     found = planned_work.read(launched.run)
     assert found.of(full.id)[0] > found.of(frozen.id)[0] > found.of(frozen.id)[1] > 0 == found.of(full.id)[1]
+
+
+def test_a_run_notes_which_cells_it_runs_again(launched: Launch, toy_cell: Callable[..., Cell]) -> None:
+    full, frozen = toy_cell("full"), toy_cell("frozen")
+    launched(frozen)
+    launched(full, frozen)
+    assert planned_work.read(launched.run).again == {}
+    store = Store(launched.run)
+    stamps = {cell.id: store.record_path(cell.id).stat().st_mtime_ns for cell in (full, frozen)}
+    launched(full, frozen, options=replace(INLINE, fresh=True))
+    assert planned_work.read(launched.run).again == stamps
+    launched(full, frozen, toy_cell("top-layers"))
+    assert planned_work.read(launched.run).again == {}
+    assert planned_work.read(launched.run).covers(full.id)
+
+
+@pytest.mark.parametrize(("executor", "learns"), [("process", False), ("ray", True)])
+def test_records_of_another_machine_tell_the_time_of_a_cluster_alone(
+    executor: Any, learns: bool, toy_cell: Callable[..., Cell], plugins: Plugins, tmp_path: Path
+) -> None:
+    cell, store, workload = toy_cell("full"), Store(tmp_path), Workload(Registry(plugins))
+    machine = Machine(device="cpu", dtype="float32", threads=1, processor="abacus", system="Linux")
+    store.save(Record(cell=cell, fingerprint="", status="done", seconds=Seconds(train=9), machine=machine))
+    work = Work(store, Options(executor=executor))
+    assert estimator_of(work, workload).has_samples == learns
+    here = machine.model_copy(update={"processor": processor()})
+    store.save(Record(cell=cell, fingerprint="", status="done", seconds=Seconds(train=9), machine=here))
+    assert estimator_of(work, workload).has_samples
 
 
 @pytest.mark.parametrize("kind", ["record", "predictions", "lost predictions", "plan"])

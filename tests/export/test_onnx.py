@@ -37,7 +37,8 @@ for code, outputs in json.load(sys.stdin):
     try:
         exec(code, names)
         arrays = [names[name.strip()] for name in outputs.split(",")]
-        found.append({"shapes": [array.shape for array in arrays]})
+        setting = names["options"].get_session_config_entry("session.intra_op.allow_spinning")
+        found.append({"shapes": [array.shape for array in arrays], "spins": setting})
     except Exception:
         found.append({"error": traceback.format_exc()})
 print(json.dumps(found))
@@ -93,6 +94,29 @@ def lines(exported: Callable[..., Path], tmp_path_factory: pytest.TempPathFactor
 def test_the_lines_of_the_card_run_without_torch(form: int, lines: list[dict[str, Any]]) -> None:
     assert lines[form].get("error") is None
     assert all(shape[0] == 1 for shape in lines[form]["shapes"])
+
+
+@pytest.mark.parametrize("form", range(len(FORMS)), ids=["-".join(form) for form in FORMS])
+def test_the_lines_of_the_card_let_threads_sleep(form: int, lines: list[dict[str, Any]]) -> None:
+    assert lines[form]["spins"] == "0"
+
+
+def test_threads_sleep_while_the_graph_is_compared(
+    toy_cell: Callable[..., Cell], plugins: Plugins, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import onnxruntime
+
+    begin, spins = onnxruntime.InferenceSession, []
+
+    def session(path: str, options: Any, **more: Any) -> Any:
+        spins.append(options.get_session_config_entry("session.intra_op.allow_spinning"))
+        return begin(path, options, **more)
+
+    monkeypatch.setattr(onnxruntime, "InferenceSession", session)
+    registry = Registry(plugins, Sources(cache=tmp_path / "cache"))
+    cell = toy_cell("frozen", recipe=RECIPE)
+    export(cell, registry, tmp_path / "model", "cpu", Request(onnx=True))
+    assert spins == ["0"]
 
 
 def test_the_graph_gives_the_probabilities_of_the_script(exported: Callable[..., Path]) -> None:

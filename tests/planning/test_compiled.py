@@ -60,7 +60,7 @@ def test_a_slower_step_never_pays(toy_cell: MakeCell, registry: Registry) -> Non
 
 def test_on_a_cpu_nothing_is_to_be_measured(toy_cell: MakeCell, registry: Registry) -> None:
     found = advice(
-        [toy_cell("full")], registry, "cpu", [CompiledCheck("cpu", (), "on a CPU they are slower")]
+        [toy_cell("full")], registry, "cpu", [CompiledCheck("cpu", (), "on a CPU they did not pay")]
     )
     assert "leave --compile off" in found
     assert "gpu-check" not in found

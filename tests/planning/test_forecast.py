@@ -2,30 +2,41 @@
 
 from __future__ import annotations
 
+import io
+import os
+import subprocess
+import sys
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from huggingface_hub import constants
+from rich.console import Console
 
 from bench import suite as suites
 from bench.analysis.regression.history import append
 from bench.cli import completion
-from bench.cli.forecast import as_dict
+from bench.cli.forecast import as_dict, show
 from bench.contracts import Cell, Recipe
 from bench.data.sources import Sources
 from bench.planning.estimates import Estimator
 from bench.planning.forecast import Forecast, Row, forecast
+from bench.planning.machine_speed import default_threads
 from bench.planning.rows_read import Length, RowsRead
 from bench.planning.workload import PROCESS, Workload
 from bench.registry import Plugins, Registry, discover
 from bench.runs.folder import Store
+from bench.runs.provenance import processor
 from bench.runs.record import Machine, Record, Seconds
 
-MACHINE = Machine(device="cpu", dtype="float32", threads=1, processor="abacus", system="Linux")
+MACHINE = Machine(
+    device="cpu", dtype="float32", threads=default_threads(), processor=processor(), system="Linux"
+)
+ELSEWHERE = {"processor": "abacus, 64 cores"}
 
 
 @pytest.fixture
@@ -127,7 +138,106 @@ def test_the_history_counts_where_no_record_is_left(
     append([done(quick[0], 41.0)], tmp_path / "history.jsonl")
     found = forecast(quick[:1], Registry(plugins, Sources(cache=tmp_path)), tmp_path / "runs" / "quick")
     assert found.rows[0].each.seconds == pytest.approx(42.0)
-    assert "abacus" in found.machines[0]
+    assert found.rows[0].each.basis == "recorded"
+    assert processor() in found.machines[0]
+
+
+@pytest.mark.parametrize(
+    ("changed", "machine"),
+    [
+        ({"epochs": 20.0}, {}),
+        ({}, ELSEWHERE),
+        ({}, {"threads": MACHINE.threads + 1}),
+        ({}, {"device": "NVIDIA Abacus"}),
+        ({"tune": (0.3, 3.0)}, {}),  # cold seconds leave out the rates that were tried
+    ],
+    ids=["recipe", "processor", "threads", "gpu", "tuned"],
+)
+def test_the_history_does_not_count(
+    changed: dict[str, Any],
+    machine: dict[str, Any],
+    quick: list[Cell],
+    plugins: Plugins,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Where it holds another recipe or comes from another machine: the speed of this one is measured."""
+    monkeypatch.setattr("bench.planning.forecast.assumed_rate", lambda: 1e11)
+    wanted = replace(quick[0], recipe=replace(quick[0].recipe, **changed))
+    ran = wanted if "tune" in changed else quick[0]
+    record = done(ran, 41.0).model_copy(update={"machine": MACHINE.model_copy(update=machine)})
+    append([record], tmp_path / "history.jsonl")
+    registry = Registry(plugins, Sources(cache=tmp_path))
+    found = forecast([wanted], registry, tmp_path / "runs" / "quick")
+    assert found.rows[0].each.basis == "assumed"
+    planned = Estimator(Workload(registry).operations, 1e11).cell(wanted).seconds
+    assert found.rows[0].each.seconds == pytest.approx(planned)
+    assert not found.machines
+
+
+def test_a_trial_with_another_recipe_does_not_hide_the_history(
+    quick: list[Cell], plugins: Plugins, tmp_path: Path
+) -> None:
+    append([done(quick[0], 41.0)], tmp_path / "history.jsonl")
+    store = Store(tmp_path / "runs" / "quick")
+    store.begin("quick", [quick[0].id])
+    store.save(done(replace(quick[0], recipe=replace(quick[0].recipe, epochs=0.5)), 1.0))
+    found = forecast(quick[:1], Registry(plugins, Sources(cache=tmp_path)), store.path)
+    assert (found.rows[0].each.seconds, found.rows[0].each.basis) == (pytest.approx(42.0), "recorded")
+
+
+@pytest.mark.parametrize("beside", [False, True])
+def test_records_of_another_machine_are_left_out_and_named(
+    beside: bool, quick: list[Cell], plugins: Plugins, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also in the run's own folder, where they count as finished."""
+    monkeypatch.setattr("bench.planning.forecast.assumed_rate", lambda: 1e11)
+    registry = Registry(plugins, Sources(cache=tmp_path))
+    store = Store(tmp_path / "runs" / ("other" if beside else "quick"))
+    store.begin("quick", [quick[0].id])
+    far = MACHINE.model_copy(update={**ELSEWHERE, "threads": 3})
+    record = done(quick[0], 10_000.0, registry.fingerprint(quick[0]))
+    store.save(record.model_copy(update={"machine": far}))
+    found = forecast(quick[:1], registry, tmp_path / "runs" / "quick")
+    (row,) = found.rows
+    assert (row.finished, row.each.basis) == (0 if beside else 1, "assumed")
+    assert row.each.seconds < 1000
+    assert (found.machines, found.elsewhere) == ([], ["abacus, 64 cores, 3 threads"])
+    console = Console(file=io.StringIO(), width=200)
+    show(found, console)
+    assert "left out: records of abacus, 64 cores, 3 threads" in console.file.getvalue()  # pyright: ignore
+
+
+def test_a_run_is_planned_for_the_threads_that_it_has_had(
+    quick: list[Cell], plugins: Plugins, tmp_path: Path
+) -> None:
+    registry = Registry(plugins, Sources(cache=tmp_path))
+    store = Store(tmp_path / "runs" / "quick")
+    store.begin("quick", [cell.id for cell in quick[:2]])
+    for cell, threads, started in zip(quick, (2, 7), ("2026-01-01", "2026-01-02"), strict=False):
+        machine = MACHINE.model_copy(update={"threads": threads})
+        seconds = 10.0 * threads
+        store.save(done(cell, seconds).model_copy(update={"machine": machine, "started": started}))
+    found = forecast(quick[:2], registry, store.path)
+    assert [row.each.seconds for row in found.rows if row.each.basis == "recorded"] == [70.0]
+
+
+@pytest.mark.parametrize("setting", ["", "OMP_NUM_THREADS=1", "MKL_NUM_THREADS=1", "OMP_NUM_THREADS=999"])
+def test_the_default_number_of_threads_is_torchs(setting: str) -> None:
+    environment = {key: value for key, value in os.environ.items() if not key.endswith("_NUM_THREADS")}
+    program = (
+        "import torch; from bench.planning.machine_speed import default_threads\n"
+        "print(torch.get_num_threads(), default_threads())"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        env=environment | dict([setting.split("=")] if setting else []),
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    torchs, ours = done.stdout.split()
+    assert torchs == ours
 
 
 def test_a_strategy_that_does_not_fit_is_said_and_takes_no_time(

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import json
+import os
+import time
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -94,47 +98,148 @@ def test_a_link_is_not_followed(tmp_path: Path) -> None:
     assert planned_work.read(tmp_path) == NOTHING
 
 
-def test_several_jobs_at_once_share_what_is_left(tmp_path: Path) -> None:
-    store, records = Store(tmp_path), baseline(BASELINES / "quick.jsonl", "minilm")
-    store.begin("quick", [record.cell.id for record in records])
-    for record in records[:6]:
+# --------------------------------------------------------------------------------------------------
+# Cells in flight, and cells that run again
+
+QUICK = baseline(BASELINES / "quick.jsonl", "minilm")
+NOW = 2e9
+
+
+@dataclass
+class Clock:
+    now: float = NOW
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    found = Clock()
+    monkeypatch.setattr(time, "time", lambda: found.now)
+    return found
+
+
+def of(strategy: str) -> list[Record]:
+    """The seeds of a strategy on the first task."""
+    return [
+        record
+        for record in QUICK
+        if (record.cell.task, record.cell.strategy) == (QUICK[0].cell.task, strategy)
+    ]
+
+
+def begun(folder: Path, done: Sequence[Record], left: Sequence[Record]) -> Store:
+    store = Store(folder)
+    store.begin("quick", [record.cell.id for record in (*done, *left)])
+    for record in done:
         store.save(record)
-    alone = summarise(store).remaining
-    assert alone
-    names = [record.cell.id for record in records[6:] if record.cell.seed == 0][:2]
-    leases = [store.lease(name, name) for name in names]
-    assert len(set(names)) == 2
-    assert summarise(store).remaining == pytest.approx(alone / 2)
-    for lease in leases:
-        assert lease
-        lease.release()
+    return store
 
 
-def test_seeds_that_train_together_are_one_job(tmp_path: Path) -> None:
-    store, records = Store(tmp_path), baseline(BASELINES / "quick.jsonl", "minilm")
-    store.begin("quick", [record.cell.id for record in records])
-    for record in records[3:6]:
-        store.save(record)
-    alone = summarise(store).remaining
-    leases = [store.lease(record.cell.id, records[0].cell.id) for record in records[:3]]
-    assert {record.cell.strategy for record in records[:3]} == {"frozen"}
-    assert summarise(store).remaining == alone
-    for lease in leases:
-        assert lease
-        lease.release()
+def at_work(store: Store, *jobs: Sequence[Record]) -> None:
+    """Lease the cells of each job, until this process ends."""
+    for job in jobs:
+        assert all(store.lease(record.cell.id, job[0].cell.id) for record in job)
 
 
-def test_seeds_of_one_strategy_on_several_devices_are_as_many_jobs(tmp_path: Path) -> None:
-    store, records = Store(tmp_path), baseline(BASELINES / "quick.jsonl", "minilm")
-    store.begin("quick", [record.cell.id for record in records])
-    for record in records[:3]:
-        store.save(record)
-    alone = summarise(store).remaining
-    assert alone
-    seeds = [record.cell.id for record in records if record.cell.strategy == "full"][:3]
-    assert len({name.rpartition("/")[0] for name in seeds}) == 1
-    leases = [store.lease(name, name) for name in seeds]
-    assert summarise(store).remaining == pytest.approx(alone / 3)
-    for lease in leases:
-        assert lease
-        lease.release()
+def left(store: Store) -> float:
+    remaining = summarise(store).remaining
+    assert remaining is not None
+    return remaining
+
+
+def test_what_a_cell_in_flight_has_taken_is_not_left(tmp_path: Path, clock: Clock) -> None:
+    full = of("full")
+    store = begun(tmp_path, full[:2], full[2:])
+    whole = left(store)
+    at_work(store, full[2:])
+    for elapsed, rest in ((0.0, 1.0), (0.4, 0.6), (0.9, 0.1), (5.0, 0.1)):
+        clock.now = NOW + elapsed * whole
+        assert left(store) == pytest.approx(rest * whole)
+
+
+def test_two_workers_take_as_long_as_the_longer_of_their_last_cells(tmp_path: Path, clock: Clock) -> None:
+    full, top = of("full"), of("top-layers")
+    alone = begun(tmp_path / "alone", [*full[:2], *top[:2]], full[2:])
+    both = begun(tmp_path / "both", [*full[:2], *top[:2]], [full[2], top[2]])
+    at_work(both, [full[2]], [top[2]])
+    assert left(both) == left(alone)
+
+
+def test_seeds_that_train_together_are_one_job(tmp_path: Path, clock: Clock) -> None:
+    frozen, full = of("frozen"), of("full")
+    store = begun(tmp_path, full, frozen)
+    alone = left(store)
+    at_work(store, frozen)
+    assert left(store) == pytest.approx(alone)
+
+
+def test_seeds_on_several_devices_are_as_many_jobs(tmp_path: Path, clock: Clock) -> None:
+    full, top = of("full"), of("top-layers")
+    store = begun(tmp_path, top, full)
+    alone = left(store)
+    at_work(store, *([record] for record in full))
+    assert left(store) == pytest.approx(alone / 3, rel=0.1)  # the first makes what they share
+
+
+def test_seeds_that_train_together_have_taken_time_since_the_last_record(
+    tmp_path: Path, clock: Clock
+) -> None:
+    frozen = of("frozen")
+    store = begun(tmp_path, of("full"), frozen)
+    at_work(store, frozen)
+    clock.now += 1000
+    os.utime(saved(store, frozen[0]), (clock.now, clock.now))
+    release(store, frozen[0])
+    before = left(store)
+    clock.now += 0.1 * before
+    assert left(store) == pytest.approx(0.9 * before)
+
+
+def saved(store: Store, record: Record) -> Path:
+    store.save(record)
+    return store.record_path(record.cell.id)
+
+
+def release(store: Store, record: Record) -> None:
+    (store.path / "claims" / record.cell.id).unlink()
+
+
+def test_a_lease_of_an_earlier_version_has_just_begun(tmp_path: Path, clock: Clock) -> None:
+    full = of("full")
+    store = begun(tmp_path, full[:2], full[2:])
+    whole = left(store)
+    at_work(store, full[2:])
+    path = store.path / "claims" / full[2].cell.id
+    value = json.loads(path.read_text())
+    path.write_text(json.dumps({key: value[key] for key in ("host", "pid", "began")}))
+    clock.now += 0.5 * whole
+    assert left(store) == pytest.approx(whole)
+
+
+def test_a_cell_that_runs_again_is_to_run(tmp_path: Path, clock: Clock) -> None:
+    full = of("full")
+    failed = full[2].model_copy(update={"status": "killed", "reason": "lost"})
+    store = begun(tmp_path, [*full[:2], failed], [])
+    assert (summarise(store).missing, len(summarise(store).failed)) == ([], 1)
+    at_work(store, full[2:])
+    found = summarise(store)
+    assert (found.missing, found.failed, len(found.done)) == ([full[2].cell.id], {}, 2)
+    assert found.remaining
+    assert "2 of 3 cells done, 0 not, 1 to run" in found.text()
+    assert "remaining: about" in found.text()
+
+
+def test_a_fresh_run_runs_all_cells_again(tmp_path: Path, clock: Clock) -> None:
+    """Those that it has not come to yet have the records of the run before."""
+    full = of("full")
+    store = begun(tmp_path, full, [])
+    ids = [record.cell.id for record in full]
+    planned_work.note_again(store.path, {cell: store.record_path(cell).stat().st_mtime_ns for cell in ids})
+    assert summarise(store).missing == []  # nothing runs: the attempt has ended
+    at_work(store, full[:1])
+    assert summarise(store).missing == ids
+    os.utime(saved(store, full[0]), (NOW, NOW))
+    release(store, full[0])
+    at_work(store, full[1:2])
+    found = summarise(store)
+    assert (found.done, found.missing) == (ids[:1], ids[1:])
+    assert found.remaining
