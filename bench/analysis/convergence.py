@@ -16,8 +16,8 @@ from bench.runs.record import Record
 
 SHARES = (0.9, 0.99)
 FALLING = 0.01
-"""By which share of itself the validation loss must fall over the last whole interval for a run to count as
-unconverged. The rate decays to zero, so a smaller step is what every budget ends with."""
+"""By which share of itself the validation loss must fall, in the last interval between validations, for a
+run to count as unconverged. The rate decays to zero, so a smaller step is what every budget ends with."""
 
 
 def reached(curve: Sequence[Point], share: float) -> Point | None:
@@ -69,7 +69,7 @@ def solved(curve: Sequence[Point]) -> bool:
 
 
 def _interval(curve: Sequence[Point]) -> tuple[Point, Point, float] | None:
-    """The last point at least a whole interval between validations before the end, the end, and how many intervals
+    """The last point at least half an interval between validations before the end, the end, and how many intervals
     lie between them. None where there is no such point.
 
     Validations are equally far apart but for the last, which may come a single step after the one before it."""
@@ -78,7 +78,7 @@ def _interval(curve: Sequence[Point]) -> tuple[Point, Point, float] | None:
     gaps = [after.step - before.step for before, after in pairwise(curve)]
     whole = max(gaps) if len(gaps) > 1 else max(curve[0].step, *gaps)
     last = curve[-1]
-    before = [point for point in curve if last.step - point.step >= whole > 0]
+    before = [point for point in curve if 2 * (last.step - point.step) >= whole > 0]
     return (before[-1], last, (last.step - before[-1].step) / whole) if before else None
 
 
