@@ -16,7 +16,7 @@ import numpy as np
 
 from bench.analysis.statistics.familywise import Pair
 from bench.analysis.statistics.floors import Parts, floors
-from bench.analysis.statistics.noise import Noise, total
+from bench.analysis.statistics.noise import MANY, Noise, total
 from bench.analysis.statistics.resampling import Resampled, alike
 from bench.analysis.statistics.variance import shared_variance
 
@@ -75,6 +75,7 @@ class RivalPair:
     floor: float
     spreads: np.ndarray
     exact: float | None = None
+    dof: float = math.inf
 
     @property
     def p(self) -> float:
@@ -84,6 +85,11 @@ class RivalPair:
     def p_by(self, noise: Noise) -> float:
         """As `p`, where the noise is at hand."""
         return Pair(self.difference, noise, np.empty(0), self.exact).p
+
+    @property
+    def few(self) -> bool:
+        """Whether it rests on too few clusters of examples to say how it depends on other pairs."""
+        return self.dof < MANY
 
     @property
     def draws(self) -> int:
@@ -107,7 +113,7 @@ class RivalPair:
     def noise(self) -> Noise:
         """The error of the difference over examples and over the seeds of both groups."""
         errors = [rival.error.scaled(1 / self.seeds) for rival in (self.first, self.second)]
-        return total([Noise.known(self.example), *(errors if self.seeds > 1 else [])])
+        return total([Noise.student(self.example, self.dof), *(errors if self.seeds > 1 else [])])
 
     @property
     def same_seeds(self) -> bool:
@@ -116,7 +122,8 @@ class RivalPair:
 
 
 def rival_pairs(rivals: Sequence[Rival]) -> Iterator[tuple[int, int, RivalPair]]:
-    """Every pair of groups that share examples and seeds, with their places."""
+    """Every pair of groups that share examples and seeds, with their places. Groups with unequal seeds need two in
+    common: on a single one, the noise over seeds that one of them has shown would have no part."""
     variances = _shared_variances(rivals)
     levels = [float(rival.scores.tested().scores.mean()) for rival in rivals]
     for place, first in enumerate(rivals):
@@ -129,7 +136,7 @@ def rival_pairs(rivals: Sequence[Rival]) -> Iterator[tuple[int, int, RivalPair]]
                 found.append((other, len(first.scores.seeds), levels[place] - levels[other], example))
                 continue
             minus = first.scores.tested().minus(second.scores.tested())
-            if minus is not None:
+            if minus is not None and (len(minus.seeds) > 1 or first.scores.seeds == second.scores.seeds):
                 difference, example = float(minus.scores.mean()), shared_variance(minus.draws)
                 found.append((other, len(minus.seeds), difference, example))
         if not found:
@@ -142,7 +149,13 @@ def rival_pairs(rivals: Sequence[Rival]) -> Iterator[tuple[int, int, RivalPair]]
         )
         for number, (other, count, difference, example) in enumerate(found):
             floor, spreads = float(least.p[number]), least.spreads[number]
-            yield place, other, RivalPair(first, rivals[other], difference, example, count, floor, spreads)
+            second, dof = rivals[other], first.scores.dof
+            example = max(example, (first.scores.least * max(first.slope, second.slope)) ** 2)
+            yield (
+                place,
+                other,
+                RivalPair(first, second, difference, example, count, floor, spreads, dof=dof),
+            )
 
 
 def _shared_variances(rivals: Sequence[Rival]) -> np.ndarray:

@@ -18,6 +18,7 @@ import numpy as np
 from bench.analysis.statistics.familywise import (
     GRID,
     Corrected,
+    beside_few,
     concluded,
     corrected,
     deviations,
@@ -40,6 +41,11 @@ T = TypeVar("T")
 
 def corrected_rivals(family: Sequence[RivalPair]) -> Corrected:
     """As `corrected`, which makes the noise and the draws of every pair."""
+    return beside_few(family, _of_many)
+
+
+def _of_many(family: Sequence[RivalPair]) -> Corrected:
+    """Where draws tell how all pairs depend on each other."""
     if not family or all(pair.exact is not None for pair in family):
         return corrected(family)
     aside = _set_aside(family)
