@@ -23,10 +23,13 @@ from typing import Protocol, TypeVar
 import numpy as np
 
 from bench.analysis.statistics.noise import Noise
+from bench.analysis.workers import mapped
 
 LEVEL = 0.05
 SHARES = (0.5, 0.1, 0.02, 0.004)
 """Of the noise of a pair: its tail is at least that of the least variance of such a share, times the share."""
+WORTH = 10_000
+"""Pairs on few clusters that are worth a process."""
 GRID = 64  # points at which a tail is computed; between them its logarithm is interpolated
 
 
@@ -120,7 +123,7 @@ def beside_few(family: Sequence[T], correct: Callable[[Sequence[T]], Corrected])
         return correct(family)
     p = np.ones(len(family))
     own, others = np.flatnonzero(few).tolist(), np.flatnonzero(~few).tolist()
-    p[own] = [family[place].p for place in own]
+    p[own] = mapped(lambda place: family[place].p, own, WORTH)
     among = correct([family[place] for place in others])
     alone = np.array(among.adjusted)
     p[others] = [family[place].p if q < 1 else 1.0 for place, q in zip(others, alone, strict=True)]

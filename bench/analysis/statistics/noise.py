@@ -49,6 +49,14 @@ class Noise:
         factors, weights = _inverse_chi_squared(dof)
         return cls(variance * factors, weights)
 
+    @staticmethod
+    def factors(dof: float) -> tuple[float, float]:
+        """The least and the largest variance of `student`, of one that was estimated as 1."""
+        if dof >= MANY:
+            return 1.0, 1.0
+        variances, _ = _inverse_chi_squared(dof)
+        return float(variances[0]), float(variances[-1])
+
     def scaled(self, factor: float) -> Noise:
         """Its variance multiplied by `factor`."""
         return Noise(self.variances * factor, self.weights)

@@ -205,7 +205,10 @@ def _near_draws(row: Sequence[RivalPair], lowest: _Lowest) -> list[np.ndarray]:
     if 0 < len(pairs) <= FEW * len(row):
         some, own = np.unique(pairs, return_inverse=True)
         found = [row[place] for place in some.tolist()]
-        seeds, examples = (np.array([getattr(pair, name) for pair in found]) for name in ("seeds", "example"))
+        seeds, examples = (
+            np.array([pair.seeds for pair in found]),
+            np.array([pair.examples for pair in found]).T,
+        )
         others = [pair.second.parts for pair in found]
         spreads, weights = mixtures(row[0].first.parts, others, seeds, examples)
         tails = ndtr(-sizes[pairs, draws][:, None] / spreads[own]) * weights[own]

@@ -147,7 +147,7 @@ def test_a_family_on_few_clusters_alone_has_holms_correction() -> None:
     assert corrected([]) == Corrected((), 0.05)
 
 
-@pytest.mark.parametrize("documents", [(3, 3), (0, 5), (12, 0)])
+@pytest.mark.parametrize("documents", [(3, 3), (0, 5), (9, 0), (60, 0), (40, 5), (30, 150)])
 def test_the_quick_correction_is_the_plain_one_with_documents_too(documents: tuple[int, int]) -> None:
     rng = np.random.default_rng(2)
     scores = {}
@@ -155,8 +155,10 @@ def test_the_quick_correction_is_the_plain_one_with_documents_too(documents: tup
         own = table(Design(7, tasks=1, documents=count, advantage=0.8, metrics=(METRIC, F1)), rng)
         scores |= {(key._replace(task=f"task{number}"), metric): item for (key, metric), item in own.items()}
     family = list(all_pairs(scores, seed_noise(scores)).values())
-    assert {pair.few for pair in family} == {count > 0 for count in documents}
+    assert {pair.few for pair in family} == {0 < count < 10 for count in documents}
     assert corrected_rivals(family) == corrected(family)
+    for pair in family:
+        assert pair.few or pair.floor <= pair.p
 
 
 def test_a_table_without_documents_is_as_it_was() -> None:
