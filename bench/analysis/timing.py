@@ -46,6 +46,11 @@ class Timing:
         """The variance of the logarithm of the mean time, in units of that of one measurement."""
         return self.share**2 / len(self.shared) + (1 - self.share) ** 2 / len(self.own)
 
+    @property
+    def mean(self) -> float:
+        """Of the whole, in seconds."""
+        return fmean(self.shared) + fmean(self.own)
+
     def samples(self) -> list[list[float]]:
         """The logarithms of the parts that were measured again and take a notable share of the time."""
         parts = ((self.share, self.shared), (1 - self.share, self.own))
@@ -85,6 +90,20 @@ def timing(records: Sequence[Record]) -> Timing | None:
     own = [max(r.seconds.cold - (r.seconds.prepare + r.seconds.prefix), 0.0) for r in alone]
     trained = [record.seconds.train for record in alone]
     return Timing(tuple(parts), tuple(_distinct(trained, own) if any(trained) else own))
+
+
+def training(records: Sequence[Record]) -> Timing | None:
+    """As `timing`, of the seconds that a strategy can save: frozen blocks run once, compiling and the steps. None
+    where no seed has any of its own."""
+    alone = [
+        r for r in records if not is_charged(r) and r.seconds.prefix + r.seconds.compile + r.seconds.train > 0
+    ]
+    if not alone:
+        return None
+    prefixes, trained = ([getattr(r.seconds, part) for r in alone] for part in ("prefix", "train"))
+    own = [r.seconds.compile + r.seconds.train for r in alone]
+    shared = _distinct(prefixes, prefixes)
+    return Timing(tuple(shared), tuple(_distinct(trained, own) if any(trained) else own))
 
 
 def is_charged(record: Record) -> bool:

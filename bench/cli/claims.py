@@ -78,7 +78,7 @@ def chosen(cell: Cell) -> Tried:
         return Tried()
     recipe = suite.task_recipe(cell.task.partition("@")[0])
     same = math.isclose(recipe.rate_scale * scale, cell.recipe.rate_scale)
-    return Tried(scale, suite.development.scales) if same else Tried()
+    return Tried(scale, suite.development.scales, suite.development.seeds) if same else Tried()
 
 
 @cache

@@ -155,7 +155,12 @@ def _quality(results: PeerResults) -> list[str]:
 
 def _verdict(equality: Equality) -> str:
     if equality.p is None or equality.half is None:
-        return f"{100 * equality.difference:+.1f} points from a single pair, which proves nothing"
+        points = f"{100 * equality.difference:+.1f} points"
+        if equality.pairs == 1:
+            return f"{points} from a single pair, which proves nothing"
+        return (
+            f"not shown to be equivalent ({points} with each of {equality.pairs} seeds: no spread to test by)"
+        )
     verdict = "equivalent" if equality.equivalent else "not shown to be equivalent"
     size = f"{100 * equality.difference:+.1f} ± {100 * equality.half:.1f} points, {equality.pairs} seeds"
     return f"{verdict} ({size}, p = {equality.p:.3f})"

@@ -16,6 +16,7 @@ from bench.analysis.statistics.intervals import Interval, intervals
 from bench.analysis.statistics.noise import Noise, total
 from bench.analysis.statistics.paired import POWER, Comparison, judge_pairs, with_best
 from bench.analysis.statistics.resampling import Resampled, Source, resample
+from bench.analysis.statistics.unequal import one_document
 from bench.analysis.statistics.variance import Components
 from bench.contracts import BenchError
 from bench.runs.record import Record
@@ -137,6 +138,12 @@ def standing(run: Run, task: str, strategies: Collection[str] = ()) -> Standing:
         if key.task == task and (not strategies or key.strategy in strategies)
     }
     if not here:
+        if one_document((group for key, group in groups.items() if key.task == task), source):
+            raise BenchError(
+                f"all rows on which strategies are compared on {task} are of one group: nothing tells how they "
+                "score on other groups; give rows of more groups, or name no column of groups",
+                "one-group",
+            )
         raise BenchError(
             f"no strategy finished on {task}: see the logs in its run folder", "nothing-finished"
         )
@@ -231,5 +238,5 @@ def _by_size(run: Run, view: str, sizes: Sequence[int], line: Key) -> dict[int, 
 def _draws(scores: Resampled, seed: Noise, number: int) -> np.ndarray:
     """Draws of the mean over seeds [resamples], with the noise over examples and over seeds."""
     parts = scores.components()
-    noise = total([Noise.known(parts.example), seed.scaled(1 / parts.seeds)])
+    noise = total([parts.over_examples(), seed.scaled(1 / parts.seeds)])
     return scores.distribution(noise, number)

@@ -84,8 +84,8 @@ def certainty(found: Findings) -> list[str]:
     apart = [name for name in now.undecided if name not in now.against_best]
     if apart:
         lines.append(
-            f"Not compared: {now.best} with {listed(apart)}, since no seed of both finished; see the logs in the "
-            "run folder."
+            f"Not compared: {now.best} with {listed(apart)}, since they share no seed, or one of several; see the "
+            "logs in the run folder."
         )
     if now.seeds < 2 and len(now.means) > 1:
         lines.append(

@@ -14,7 +14,7 @@ from bench.report.reading import REFERENCE, Reading
 from bench.report.times import Time, is_faster, time_of
 from bench.text import counted
 
-Certainty = Literal["clear", "tied", "untested", "nothing"]
+Certainty = Literal["clear", "tied", "partly", "untested", "nothing"]
 NOTHING = "Even the best strategy does not beat chance or the majority label: nothing was learned here."
 
 
@@ -24,6 +24,7 @@ class Choice:
     bounds: where it is not symmetric. relative: cold
     seconds over those of the reference, where both were measured again. p: adjusted, of its difference from the
     best; detectable: the smallest difference that would have been found; None for the best.
+    ahead: whether it scores significantly higher than the best on the seeds that both have, not on all seeds.
     repeated: whether its seconds rest on two measurements or more. time: what they are compared by."""
 
     key: Key
@@ -37,12 +38,14 @@ class Choice:
     repeated: bool = True
     p: float | None = None
     time: Time | None = None
+    ahead: bool = False
 
 
 @dataclass(frozen=True)
 class Answer:
-    """The answer for a task. tied: strategies that cannot be told apart from the best; behind: those that score
-    significantly lower; untested: those without predictions on the same examples and seeds; each ordered by score.
+    """The answer for a task. tied: strategies that cannot be told apart from the best, or that are better on the
+    seeds that both have; behind: those that score significantly lower; untested: those that cannot be tested
+    against it; each ordered by score.
     fastest: of the best and the tied whose time was measured again, where it is known to take less than the others.
     close: else those that may be it. once: one of the best and the tied that took less, measured once; partly:
     whether any of them was."""
@@ -77,8 +80,9 @@ def _answer(reading: Reading, task: str) -> Answer:
         return Answer(task, metric, "nothing", caution="No strategy finished.")
     best = next((item for item in found if tests and item.key == tests[0].first), found[0])
     others = [item for item in found if item is not best]
-    tied = tuple(item for item in others if item.key in compared and compared[item.key].tied)
-    behind = tuple(item for item in others if item.key in compared and not compared[item.key].tied)
+    behind = tuple(item for item in others if item.key in compared and compared[item.key].behind)
+    tied = tuple(item for item in others if item.key in compared and item not in behind)
+    untested = tuple(item for item in others if item.key not in compared)
     timed = sorted((item for item in (best, *tied) if item.seconds), key=lambda item: item.seconds or 0.0)
     again = [item for item in timed if item.repeated]
     fastest, close = _fastest(again)
@@ -87,11 +91,11 @@ def _answer(reading: Reading, task: str) -> Answer:
     return Answer(
         task=task,
         metric=metric,
-        certainty="tied" if tied else "clear" if behind else "untested",
+        certainty=_certainty(tied, behind, untested),
         best=best,
         tied=tied,
         behind=behind,
-        untested=tuple(item for item in others if item.key not in compared),
+        untested=untested,
         fastest=fastest,
         close=close,
         once=timed[0] if again and timed[0] is not again[0] else None,
@@ -116,6 +120,14 @@ def _is_faster(first: Choice, second: Choice) -> bool:
     return first.time is not None and second.time is not None and is_faster([first.time], [second.time])
 
 
+def _certainty(tied: Sequence[Choice], behind: Sequence[Choice], untested: Sequence[Choice]) -> Certainty:
+    if tied:
+        return "tied"
+    if not behind:
+        return "untested"
+    return "partly" if untested else "clear"
+
+
 def _choice(reading: Reading, group: Group, metric: str) -> Choice:
     compared = next((item for item in reading.compared(group.key.task) if item.second == group.key), None)
     relative, shown = reading.entry(group.key, "relative"), reading.entry(group.key, metric)
@@ -132,6 +144,7 @@ def _choice(reading: Reading, group: Group, metric: str) -> Choice:
         group.measurements() > 1,
         compared.adjusted if compared else None,
         time_of(group, reading.time_noise),
+        compared is not None and not compared.tied and not compared.first_leads,
     )
 
 
@@ -195,12 +208,15 @@ def overall(found: Sequence[Answer]) -> str:
 def _doubts(answered: Sequence[Answer]) -> list[str]:
     """Reasons to doubt the whole answer."""
     nothing = sum(answer.caution == NOTHING for answer in answered)
-    untested = sum(answer.certainty == "untested" for answer in answered)
-    doubts = []
-    if untested:
-        doubts.append(f"On {untested} of {counted(len(answered), 'task')} there is nothing to compare with.")
+    alone = sum(answer.certainty == "untested" for answer in answered)
+    partly = sum(answer.certainty != "untested" and bool(answer.untested) for answer in answered)
+    tasks, doubts = counted(len(answered), "task"), []
+    if alone:
+        doubts.append(f"On {alone} of {tasks} there is nothing to compare with.")
+    if partly:
+        doubts.append(f"On {partly} of {tasks} some strategies could not be tested against the best.")
     if nothing:
-        doubts.append(f"On {nothing} of {counted(len(answered), 'task')} nothing was learned.")
+        doubts.append(f"On {nothing} of {tasks} nothing was learned.")
     if all(answer.seeds == 1 for answer in answered):
         doubts.append("Every strategy ran with one seed: a first look, not evidence.")
     return doubts

@@ -101,9 +101,23 @@ def test_one_pair_proves_nothing() -> None:
     assert (found.p, found.half, found.equivalent) == (None, None, False)
 
 
-def test_differences_without_spread_have_an_answer() -> None:
-    assert equality([0.005, 0.005]).equivalent
-    assert not equality([0.05, 0.05]).equivalent
+@pytest.mark.parametrize(
+    "differences", [(0.005, 0.005), (0.0, 0.0, 0.0), (0.05, 0.05), (0.1 + 0.2 - 0.3, 0.0)]
+)
+def test_pairs_that_differ_alike_prove_nothing(differences: tuple[float, ...]) -> None:
+    """Two seeds may differ by exactly as much by chance; rounding is no spread either."""
+    found = equality(differences)
+    assert (found.pairs, found.p, found.half, found.equivalent) == (len(differences), None, None, False)
+
+
+def test_the_table_says_that_pairs_without_spread_are_not_tested() -> None:
+    taken = [measured("engine", seed, 1.0, 0.8) for seed in (0, 1)]
+    taken += [measured("trainer", seed, 1.0, 0.795) for seed in (0, 1)]
+    results = PeerResults(machine=make_record().machine, recipes={}, measurements=tuple(taken))
+    (note,) = (note for note in table.build(results).notes if note.startswith("Quality"))
+    assert note.endswith(
+        "t, Trainer, defaults: not shown to be equivalent (+0.5 points with each of 2 seeds: no spread to test by)."
+    )
 
 
 def test_strategies_of_a_seed_are_no_independent_pairs() -> None:

@@ -11,6 +11,8 @@ import pytest
 from bench.analysis.loading import Run
 from bench.analysis.statistics.ties import equal
 from bench.analysis.tables import pairs
+from bench.analysis.tables.model import Block
+from bench.contracts import BenchError
 from bench.recommend import page
 from bench.recommend.choice import Choice, choose
 from bench.recommend.evidence import Standing, standing
@@ -46,11 +48,21 @@ def random_run(draw: int) -> Run:
     return paced(run, COST if rng.random() < 0.5 else costs)
 
 
+def blocks_of(run: Run) -> tuple[Block, ...]:
+    """The table of pairs; nothing where none can be tested."""
+    try:
+        return pairs.build(run.records, run.predictions).blocks
+    except BenchError as error:
+        if error.code != "nothing-to-compare":
+            raise
+        return ()
+
+
 def verdicts(run: Run) -> dict[tuple[str, str, str], str]:
     """What the table of pairs says, by task, first and second strategy."""
     return {
         (block.title, row.labels[0].split()[0], row.labels[1].split()[0]): str(row.entries[-1].value)
-        for block in pairs.build(run.records, run.predictions).blocks
+        for block in blocks_of(run)
         for row in block.rows
     }
 
@@ -69,12 +81,14 @@ def test_the_table_of_pairs_and_every_line_of_the_answer_agree(draw: int) -> Non
         found = {name: said.get((task, now.best, name), "") for name in now.means if name != now.best}
         better = {name for name, verdict in found.items() if verdict == "first is better"}
         unknown = {name for name, verdict in found.items() if verdict == "not told apart"}
-        assert better | unknown == set(found)
+        apart = {name for name, verdict in found.items() if not verdict}
+        assert better | unknown | apart == set(found)
         for goal in ("accuracy", "cost"):
             made = findings(now, goal=goal, margin=MARGIN)
             text = "\n".join([page.sentence(made), *page.details(made)])
             assert named(text, r"Ahead: \S+ scores higher than (.*) beyond chance") == better
             assert named(text, r"Not known: whether \S+ is better than (.*?); the") == unknown
+            assert named(text, r"Not compared: \S+ with (.*), since they share") == apart
             assert "tied" not in text
             assert page.sentence(made).startswith(f"Use {made.choice} for ")
             for line in text.split("\n"):
@@ -103,7 +117,7 @@ def test_the_cheapest_is_named_by_evidence_alone(goal: str, draw: int) -> None:
     run = random_run(draw)
     table = {
         (block.title, row.labels[1].split()[0]): row.entries[1]
-        for block in pairs.build(run.records, run.predictions).blocks
+        for block in blocks_of(run)
         for row in block.rows
     }
     for now in standings(run):
@@ -135,21 +149,42 @@ def test_random_runs_reach_the_usual_bases() -> None:
     assert {"ahead", "as good", "not known"} <= set(found)
 
 
+def shortened(seeds: int, lucky: float) -> Run:
+    """`frozen` finished the first half of the seeds alone, where it leads; `full` is at `lucky` on the others."""
+    run = rounds({"full": [lucky], "frozen": [0.845]}, seeds=seeds, spread=0)
+    low = rounds({"full": [0.78]}, seeds=seeds, spread=0)
+    early = {record.cell.id for record in low.records if record.cell.seed < seeds / 2}
+    files = {
+        record.cell.id: (low if record.cell.id in early else run).predictions(record.cell.id)
+        for record in run.records
+    }
+    records = [
+        record for record in run.records if record.cell.strategy == "full" or record.cell.seed < seeds / 2
+    ]
+    return paced(Run("reviews", records, files.__getitem__), COST)
+
+
 def test_one_that_is_better_on_the_shared_seeds_is_not_called_behind() -> None:
-    """A mean over more seeds may be higher where the only seed that both have is told apart the other way."""
-    run = rounds({"full": [0.97], "frozen": [0.8]}, spread=0)
-    files = {record.cell.id: run.predictions(record.cell.id) for record in run.records}
-    task = f"{VIEW}@{SIZES[0]}"
-    worst = rounds({"full": [0.6]}, seeds=1, spread=0)
-    files[f"{task}/full/minilm/seed0"] = worst.predictions(worst.records[0].cell.id)
-    records = [record for record in run.records if record.cell.strategy == "full" or not record.cell.seed]
-    run = paced(Run("reviews", records, files.__getitem__), COST)
+    """A mean over more seeds may be higher where the seeds that both have are told apart the other way."""
+    run, task = shortened(20, 0.92), f"{VIEW}@{SIZES[0]}"
     now = standing(run, task)
     assert verdicts(run) == {(task, "full", "frozen"): "second is better"}
     assert now.means["full"] > now.means["frozen"]
     assert (now.best, now.behind) == ("frozen", ["full"])
     assert choose(now, "accuracy", MARGIN) == Choice("frozen", "shared seeds")
     assert "on the seeds that they share" in page.sentence(findings(now))
+
+
+def test_one_seed_of_two_compares_nothing() -> None:
+    """How much the seeds of one vary is known, and a test on the seed that both have would leave it out."""
+    run, task = shortened(2, 0.92), f"{VIEW}@{SIZES[0]}"
+    now = standing(run, task)
+    assert verdicts(run) == {}
+    assert (now.best, now.behind, now.undecided) == ("full", [], ["frozen"])
+    assert choose(now, "accuracy", MARGIN) == Choice("full", "not known")
+    assert "Not compared: full with frozen, since they share no seed, or one of several" in "\n".join(
+        page.details(findings(now))
+    )
 
 
 def with_costly_best(now: Standing) -> Standing:

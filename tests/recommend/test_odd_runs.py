@@ -79,7 +79,7 @@ def test_no_sentence_is_broken_and_none_says_more_than_the_table(draw: int) -> N
             assert verdicts.get((now.best, name), "not told apart") == "not told apart"
         for name in named(text, r"Ahead: \S+ scores higher than (.*) beyond chance"):
             assert verdicts.get((now.best, name), "first is better") == "first is better"
-        for name in named(text, r"Not compared: \S+ with (.*), since no seed of both"):
+        for name in named(text, r"Not compared: \S+ with (.*), since they share no seed"):
             assert (now.best, name) not in verdicts
     table = build(run.records, run.predictions)
     for format in ("md", "csv", "html", "latex", "json"):

@@ -1,15 +1,17 @@
-"""How often intervals hold the truth that `coverage` does not simulate: correlations, errors, macro F1.
+"""How often intervals hold the truth that `coverage` does not simulate: correlations, errors, macro F1, and
+examples of a few documents.
 
-    python -m tests.support.other_coverage [cells]
+    python -m tests.support.other_coverage [cells] > results/statistics/other-coverage.jsonl
 
 Every cell is a new test set with a known truth, read by the program's own functions; seeds differ on examples
 alone. With one seed tables show no interval; that of a model's card is over test examples."""
 
 from __future__ import annotations
 
+import json
 import sys
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
 
 import numpy as np
 
@@ -97,7 +99,37 @@ def labelled(metric: str, shares: list[float], recalls: list[float], examples: i
 
     f1 = np.mean(2 * p * r / (p + p * r + np.roll(p * (1 - r), 1)))
     truth = float(f1 if metric == "f1" else p @ r)
-    return Case(f"{metric} {100 * truth:.0f}, {examples} examples, labels {shares}", metric, make, truth)
+    listed = " : ".join(f"{100 * share:g}" for share in shares)
+    return Case(f"{metric} {100 * truth:.0f}, {examples} examples, labels {listed}", metric, make, truth)
+
+
+def of_documents(count: int, examples: int) -> Case:
+    """Right answers on documents of unequal sizes, some of which are harder than others; all in probits."""
+    from scipy.special import ndtr
+
+    ease, apart = 0.8, 0.35
+
+    def make(rng: np.random.Generator, seeds: int) -> Cells:
+        document = rng.choice(count, examples, p=rng.dirichlet(np.full(count, 4.0)))
+        harder = apart * rng.normal(size=count)
+        cells = []
+        for seed, noise in enumerate(_noise(rng, examples, seeds)):
+            right = noise < ease - harder[document]
+            rows = {
+                "split": np.full(examples, "test", dtype=object),
+                "id": np.arange(examples),
+                "group": document.astype(str).astype(object),
+                "reference": np.full(examples, "yes", dtype=object),
+                "prediction": np.where(right, "yes", "no").astype(object),
+                "correct": right.astype(float),
+            }
+            cells.append((make_record("t", "s", seed), rows))
+        return cells
+
+    truth = float(ndtr(ease / np.hypot(1, apart)))
+    return Case(
+        f"accuracy {100 * truth:.0f}, {examples} examples of {count} documents", "accuracy", make, truth
+    )
 
 
 CASES = (
@@ -109,10 +141,42 @@ CASES = (
     labelled("f1", [0.5, 0.3, 0.2], [0.9, 0.85, 0.8], 200),
     labelled("f1", [0.6, 0.37, 0.03], [0.95, 0.9, 0.6], 200),
     labelled("accuracy", [0.5, 0.5], [0.97, 0.97], 60),
+    *(of_documents(count, 300) for count in (2, 3, 5, 13, 50)),
 )
+SEEDS = (1, 3)
+CELLS = 400
+
+
+@dataclass(frozen=True)
+class Held:
+    """How often the interval of a case held its truth, in so many simulated cells."""
+
+    case: str
+    seeds: int
+    cells: int
+    share: float
+
+
+def as_json(found: Held) -> str:
+    return json.dumps(asdict(found)) + "\n"
+
+
+def read(text: str) -> list[Held]:
+    """What `as_json` wrote."""
+    return [Held(**json.loads(line)) for line in text.splitlines()]
+
+
+def markdown(found: Sequence[Held]) -> str:
+    """The table of the documentation."""
+    shares: dict[str, list[str]] = {}
+    for item in found:
+        shares.setdefault(item.case, []).append(f"{100 * item.share:.0f}%")
+    rows = ["| score | 1 seed | 3 seeds |", "|---|---:|---:|"]
+    return "\n".join([*rows, *(f"| {case} | {' | '.join(own)} |" for case, own in shares.items())]) + "\n"
+
 
 if __name__ == "__main__":
-    count = int(sys.argv[1]) if len(sys.argv) > 1 else 400
+    count = int(sys.argv[1]) if len(sys.argv) > 1 else CELLS
     for case in CASES:
-        shown = ", ".join(f"{seeds} seeds {100 * case.held(count, seeds):.0f}%" for seeds in (1, 3))
-        print(f"{case.name}: {shown}", flush=True)
+        for seeds in SEEDS:
+            print(as_json(Held(case.name, seeds, count, case.held(count, seeds))), end="", flush=True)

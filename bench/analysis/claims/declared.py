@@ -15,10 +15,11 @@ from bench.runs.record import Record
 @dataclass(frozen=True)
 class Tried:
     """The learning-rate scales that a cell tried on validation data, and the one that it kept; None where it tried
-    none."""
+    none. seeds: on how many it was chosen."""
 
     kept: float | None = None
     scales: tuple[float, ...] = ()
+    seeds: int = 1
 
     @property
     def at_edge(self) -> bool:

@@ -30,9 +30,10 @@ from bench.analysis.shift import domains, elsewhere
 from bench.analysis.statistics.intervals import intervals
 from bench.analysis.statistics.over_tasks import Effect, expected_best, student
 from bench.analysis.statistics.resampling import Resampled, resample
-from bench.analysis.timing import is_charged
+from bench.analysis.timing import Timing, noise, training
+from bench.text import counted
 
-UNPAIRED = "no predictions on the same examples and seeds of this test set"
+UNPAIRED = "no predictions on the same examples and seeds of this test set, or all of one document"
 ONE_SEED = "one seed says nothing about other seeds: two are needed"
 
 
@@ -73,7 +74,7 @@ def estimated(found: Mapping[str, tuple[Sides, Resampled | None]], known: Sequen
     of the published score, so that examples add no noise."""
     parts = {place: item.components() for place, (_, item) in found.items() if item is not None}
     kept = {
-        place: replace(part, example=0.0, exact=None) if place in known else part
+        place: replace(part, example=0.0, exact=None, example_dof=math.inf) if place in known else part
         for place, part in parts.items()
         if part.seeds > 1
     }
@@ -147,32 +148,38 @@ def _growth(claim: GrowthClaim, evidence: Evidence) -> list[Part]:
 
 
 def _costs(claim: CostClaim, evidence: Evidence) -> list[Part]:
-    """The logarithm of the ratio of training times, with Student's interval over seeds."""
+    """The logarithm of the ratio of training times, with the interval of a ratio of times in tables: a part that
+    was measured once and copied to all seeds counts as one measurement."""
     parts = []
     for first, second in evidence.pairs(claim, Key("", claim.first, ""), Key("", claim.second, "")):
         learning = [group.done[0].trainable for group in (first, second)]
         above = math.log(learning[0] / learning[1]) if claim.above_parameters and all(learning) else None
         part = Part(name(first), Sides(first, second), above=above)
-        spent, other = _training_seconds(first), _training_seconds(second)
-        seeds = sorted(spent.keys() & other.keys())
+        timings = [(group, training(group.done)) for group in (first, second)]
         if first.machines() != second.machines():
             parts.append(replace(part, reason="the two strategies ran on different machines"))
-        elif len(seeds) < 2:
-            parts.append(replace(part, reason="times need two seeds that both strategies have"))
-        elif once := [group.key.strategy for group in (first, second) if group.measurements() < 2]:
+        elif min(len(group.done) for group, _ in timings) < 2:
+            parts.append(replace(part, reason="times need two seeds of both strategies"))
+        elif once := [group.key.strategy for group, own in timings if own is None or own.measurements < 2]:
             reason = f"the time of {' and '.join(once)} was measured once and copied to all seeds"
             parts.append(replace(part, reason=reason))
         else:
-            parts.append(replace(part, effect=_mean([math.log(spent[s] / other[s]) for s in seeds])))
+            effect = _ratio([own for _, own in timings if own is not None], first, evidence)
+            parts.append(
+                replace(part, effect=effect, reason="" if effect else "the noise of times is not known")
+            )
     return parts
 
 
-def _training_seconds(group: Group) -> dict[int, float]:
-    """By seed, the seconds that a strategy can save: frozen blocks run once, and the steps. Without seeds that are
-    charged another one's."""
-    measured = [record for record in group.done if not is_charged(record)]
-    found = {r.cell.seed: r.seconds.prefix + r.seconds.compile + r.seconds.train for r in measured}
-    return {seed: seconds for seed, seconds in found.items() if seconds > 0}
+def _ratio(timings: Sequence[Timing], group: Group, evidence: Evidence) -> Effect | None:
+    """The logarithm of the ratio of two times on the machine of a group; None where nothing tells their noise."""
+    alike = [other for other in evidence.groups.values() if other.machines() == group.machines()]
+    known = noise(found for other in alike if (found := training(other.done)))
+    half = known.half(*timings)
+    if half is None:
+        return None
+    value = math.log(timings[0].mean / timings[1].mean)
+    return Effect(value, known.variance * sum(item.weight for item in timings), value - half, value + half)
 
 
 def _forgetting(claim: ForgettingClaim, evidence: Evidence) -> list[Part]:
@@ -218,6 +225,7 @@ def _mean(values: Sequence[float], known: float = 0.0) -> Effect:
 
 
 def _rates(claim: RateClaim, evidence: Evidence) -> list[Part]:
+    """The logarithm of the ratio of the best rates, known to within a step of each grid."""
     parts = []
     for first, second in evidence.pairs(claim, Key("", claim.first, ""), Key("", claim.second, "")):
         part = Part(name(first), Sides(first, second))
@@ -230,9 +238,31 @@ def _rates(claim: RateClaim, evidence: Evidence) -> list[Part]:
             parts.append(replace(part, reason="the best learning rates are not known"))
         else:
             logs = [math.log(rates[0][seed] / rates[1][seed]) for seed in seeds]
+            before = [_chosen_before(group, evidence) for group in (first, second)]
+            logs = logs[:1] if all(before) else logs  # one choice, which all seeds carry
             steps = [_grid_step(tried(group.done[0], evidence.declared).scales) for group in (first, second)]
-            parts.append(replace(part, effect=_mean(logs, sum(step**2 / 12 for step in steps))))
+            effect = _mean(logs, sum(step**2 / 12 for step in steps))
+            parts.append(replace(part, effect=effect, reason=_repeated(claim, part.sides, before)))
     return parts
+
+
+def _repeated(claim: RateClaim, sides: Sides, before: Sequence[int]) -> str:
+    """Which rates were chosen on too few seeds, whatever the number of seeds that train with them; '' where none.
+    before: by side, as in `_chosen_before`."""
+    few = [
+        f"the rate of {group.key.strategy} was chosen once, on {counted(seeds, 'seed')} of a development draw"
+        for group, seeds in zip((sides.first, sides.second), before, strict=True)
+        if 0 < seeds < claim.needs.seeds
+    ]
+    return f"{' and '.join(few)}; the claim needs {claim.needs.seeds}" if few else ""
+
+
+def _chosen_before(group: Group, evidence: Evidence) -> int:
+    """The seeds of the development draw on which a suite chose the rate that the group's cells carry; 0 where each
+    cell chose its own."""
+    if all(record.trials for record in group.done):
+        return 0
+    return tried(group.done[0], evidence.declared).seeds
 
 
 def _best_rates(group: Group, evidence: Evidence) -> dict[int, float]:

@@ -16,19 +16,23 @@ from dataclasses import dataclass
 import numpy as np
 
 from bench.analysis.groups import Key
+from bench.analysis.statistics.clusters import Clusters
 from bench.analysis.statistics.familywise import LEVEL
-from bench.analysis.statistics.metrics import DRAWS, resample_counts
+from bench.analysis.statistics.metrics import Ratios, clustered, draw
 from bench.analysis.statistics.paired import Scored, Trio, all_pairs, seed_noise, with_best
-from bench.analysis.statistics.resampling import Resampled
+from bench.analysis.statistics.resampling import Resampled, over_clusters
 from bench.analysis.statistics.stepdown import corrected_rivals
 
 METRIC = "accuracy"
+F1 = "f1"
+EVEN = 4.0  # of Dirichlet's distribution of the sizes of documents: their deviation is about half their mean
 
 
 @dataclass(frozen=True)
 class Design:
     """A simulated table. noise: the standard deviation of seeds, in logits; a logit is about 11 points of score.
-    advantage: of the first strategy over the others, in logits."""
+    advantage: of the first strategy over the others, in logits. documents: how many the examples come from, 0 where
+    they are independent; apart: the standard deviation of a strategy's ability between documents, in logits."""
 
     strategies: int
     tasks: int = 4
@@ -36,6 +40,9 @@ class Design:
     examples: int = 400
     noise: float = 0.06
     advantage: float = 0.0
+    documents: int = 0
+    apart: float = 0.5
+    metrics: tuple[str, ...] = (METRIC,)
 
 
 @dataclass(frozen=True)
@@ -55,7 +62,7 @@ class Rates:
 def simulate(strategies: int, tables: int, advantage: float = 0.4, random: int = 0) -> Rates:
     """The rates over this many tables of each kind; `advantage` is that of the superior strategy, in logits."""
     rng = np.random.default_rng(random)
-    wrong = sum(bool(behind(table(Design(strategies), rng))) for _ in range(tables)) / tables
+    wrong, error = false_differences(Design(strategies), tables, rng)
     design = Design(strategies, advantage=advantage)
     found, points = [], []
     for _ in range(tables):
@@ -64,38 +71,74 @@ def simulate(strategies: int, tables: int, advantage: float = 0.4, random: int =
         found.append(told / (design.tasks * (strategies - 1)))
         means = [float(item.scores.mean()) for item in scores.values()]
         points.append(_advantage(means, strategies))
-    error = math.sqrt(wrong * (1 - wrong) / tables)
     return Rates(strategies, tables, wrong, error, float(np.mean(found)), 100 * float(np.mean(points)))
+
+
+def false_differences(design: Design, tables: int, rng: np.random.Generator) -> tuple[float, float]:
+    """The share of tables of equal strategies that tell any apart from their best, and its standard error."""
+    wrong = sum(bool(behind(table(design, rng))) for _ in range(tables)) / tables
+    return wrong, math.sqrt(wrong * (1 - wrong) / tables)
 
 
 def behind(scores: dict[Scored, Resampled]) -> list[tuple[Key, Key]]:
     """The best of each task and a strategy that is told apart from it, as `compare_pairs` decides."""
     family = all_pairs(scores, seed_noise(scores))
     adjusted = dict(zip(family, corrected_rivals(list(family.values())).adjusted, strict=True))
-    best = [(first, second) for first, second, _ in with_best(scores)]
-    return [pair for pair in best if _of(adjusted, *pair) < LEVEL]
+    best = [trio for trio in with_best(scores) if _of(adjusted, trio) < LEVEL]
+    return list(dict.fromkeys((first, second) for first, second, _ in best))
 
 
-def _of(adjusted: dict[Trio, float], first: Key, second: Key) -> float:
-    place = (first, second, METRIC)
-    return adjusted[place if place in adjusted else (second, first, METRIC)]
+def _of(adjusted: dict[Trio, float], trio: Trio) -> float:
+    first, second, metric = trio
+    return adjusted[trio if trio in adjusted else (second, first, metric)]
 
 
 def table(design: Design, rng: np.random.Generator) -> dict[Scored, Resampled]:
-    """The accuracies of one table, as `resample` would read them."""
+    """The scores of one table, as `resample` would read them."""
     found: dict[Scored, Resampled] = {}
     for task in range(design.tasks):
         difficulty = rng.normal(1.5, 2.5, (design.examples, 1, 1))
         ability = rng.normal(0, design.noise, (1, design.strategies, design.seeds))
         ability[:, 0] += design.advantage
-        right = rng.random((design.examples, *ability.shape[1:])) < 1 / (1 + np.exp(-difficulty - ability))
-        flat = right.reshape(design.examples, -1).astype(float)
-        draws = resample_counts(design.examples, DRAWS, (0, 0)) @ flat / design.examples
-        for strategy, columns in enumerate(np.split(np.arange(flat.shape[1]), design.strategies)):
-            key = Key(f"task{task}", str(strategy), "none")
-            means, ids = flat[:, columns].mean(0), np.arange(design.examples)
-            found[key, METRIC] = Resampled(tuple(range(design.seeds)), means, draws[:, columns], ids)
+        clusters = _documents(design, rng)
+        if clusters is not None:
+            apart = rng.normal(0, design.apart, (clusters.count, design.strategies, 1))
+            ability = ability + apart[clusters.numbers]
+        right = rng.random((design.examples, design.strategies, design.seeds)) < 1 / (
+            1 + np.exp(-difficulty - ability)
+        )
+        labels = (
+            rng.random(design.examples) < 0.5 if F1 in design.metrics else np.zeros(design.examples, bool)
+        )
+        for metric in design.metrics:
+            every = [_ratios(metric, side, labels) for side in right.reshape(design.examples, -1).T]
+            if clusters is not None:
+                every = [clustered(item, clusters.numbers) for item in every]
+            draws, scores = draw(every), np.array([item.score() for item in every])
+            for strategy in range(design.strategies):
+                own = slice(strategy * design.seeds, (strategy + 1) * design.seeds)
+                key, ids = Key(f"task{task}", str(strategy), "none"), np.arange(design.examples)
+                scored = Resampled(tuple(range(design.seeds)), scores[own], draws[:, own], ids)
+                found[key, metric] = over_clusters(scored, clusters)
     return found
+
+
+def _documents(design: Design, rng: np.random.Generator) -> Clusters | None:
+    """The document of each example, of unequal sizes."""
+    if not design.documents:
+        return None
+    sizes = rng.dirichlet(np.full(design.documents, EVEN))
+    _, numbers = np.unique(rng.choice(design.documents, design.examples, p=sizes), return_inverse=True)
+    return Clusters(numbers)
+
+
+def _ratios(metric: str, right: np.ndarray, labels: np.ndarray) -> Ratios:
+    """A score of answers [examples] to questions with one of two labels."""
+    if metric == METRIC:
+        return Ratios(right[:, None].astype(float), np.ones((len(right), 1)))
+    gold = np.stack([labels, ~labels], axis=1)
+    said = np.where(right[:, None], gold, ~gold)
+    return Ratios(2.0 * (gold & said), gold.astype(float) + said, f1=True)
 
 
 def _advantage(means: Sequence[float], strategies: int) -> float:

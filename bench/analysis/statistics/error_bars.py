@@ -50,7 +50,7 @@ def error_bar(found: Interval, scale: Scale = SHARE, points: Sequence[float] = (
     """What may be shown of an interval. scale: of the score. points: of the seeds, where some of them learned
     nothing and others did (`seeds_apart`)."""
     if found.seeds == 1 and found.bounds is None:
-        return ErrorBar("single", found.half, 1, scale=scale)
+        return ErrorBar("single", min(found.half, scale.highest - scale.lowest), 1, scale=scale)
     if points:
         return ErrorBar("seeds", found.half, found.seeds, points=tuple(points), scale=scale)
     if found.bounds is not None:

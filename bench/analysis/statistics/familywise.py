@@ -8,27 +8,35 @@ smallest p value of the pairs with its distribution where nothing differs. That 
 draws of the test examples, which all strategies share, and from draws of the noise over seeds, so the correction is
 weaker than Holm's where comparisons are correlated. Seeds are drawn independently by metric, which can only make it
 stronger (Sidak 1967, Journal of the American Statistical Association 62).
+
+A few documents do not tell how the comparisons on them are correlated: of two documents, all differences would be
+copies of each other. Such comparisons are corrected by Holm's method, and those beside them by Bonferroni's
+inequality (`beside_few`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 import numpy as np
 
 from bench.analysis.statistics.noise import Noise
+from bench.analysis.workers import mapped
 
 LEVEL = 0.05
 SHARES = (0.5, 0.1, 0.02, 0.004)
 """Of the noise of a pair: its tail is at least that of the least variance of such a share, times the share."""
+WORTH = 10_000
+"""Pairs on few clusters that are worth a process."""
 GRID = 64  # points at which a tail is computed; between them its logarithm is interpolated
 
 
 class Tested(Protocol):
     """A comparison of a family. p: two-sided, of this comparison alone. exact: that of an exact test, which decides
-    in place of the error; draws: how many there are of the error where nothing differs."""
+    in place of the error; draws: how many there are of the error where nothing differs. few: whether it rests on so
+    few clusters of examples that its draws do not tell how it depends on others."""
 
     @property
     def p(self) -> float: ...
@@ -36,6 +44,8 @@ class Tested(Protocol):
     def exact(self) -> float | None: ...
     @property
     def draws(self) -> int: ...
+    @property
+    def few(self) -> bool: ...
 
     def null_p(self) -> np.ndarray:
         """The p value of every draw [draws]."""
@@ -45,12 +55,13 @@ class Tested(Protocol):
 @dataclass(frozen=True)
 class Pair:
     """A difference on the scale of the test: its size, its error, and draws of the error where nothing differs.
-    exact: the p value of an exact test, which decides in place of the error."""
+    exact: the p value of an exact test, which decides in place of the error. few: as in Tested."""
 
     difference: float
     noise: Noise
     null: np.ndarray
     exact: float | None = None
+    few: bool = False
 
     @property
     def p(self) -> float:
@@ -74,21 +85,59 @@ class Pair:
 @dataclass(frozen=True)
 class Corrected:
     """adjusted: the p value of every pair over the whole family. critical: a pair is told apart at 5% over the
-    family where its own p value is below this, whatever the other pairs show."""
+    family where its own p value is below this, whatever the other pairs show. few: the same for pairs on few
+    clusters, where there are any."""
 
     adjusted: tuple[float, ...]
     critical: float
+    few: float | None = None
+
+    def level(self, few: bool) -> float:
+        """`critical` of a pair that rests on few clusters, or of another."""
+        return self.few if few and self.few is not None else self.critical
 
     def divided(self, families: int) -> Corrected:
         """Where this is one of several families that share the error (Bonferroni)."""
         adjusted = tuple(min(families * p, 1.0) for p in self.adjusted)
-        return Corrected(adjusted, self.critical / families)
+        few = None if self.few is None else self.few / families
+        return Corrected(adjusted, self.critical / families, few)
 
 
 def corrected(family: Sequence[Tested]) -> Corrected:
     """Step-down min-P over the family; never more than Holm's correction, which resolves smaller values than draws
     can, and never less than a pair's own p value. A family of exact tests alone has Holm's. `stepdown` has the same
     for a hundred thousand pairs."""
+    return beside_few(family, _of_many)
+
+
+T = TypeVar("T", bound=Tested)
+
+
+def beside_few(family: Sequence[T], correct: Callable[[Sequence[T]], Corrected]) -> Corrected:
+    """The correction of a family of which some pairs rest on few clusters. correct: that of the others alone.
+
+    A pair on few clusters has Holm's correction over the whole family. To the chance that one of the others has a p
+    value as small, the chance of each pair on few clusters is added."""
+    few = np.array([pair.few for pair in family], dtype=bool)
+    if not few.any():
+        return correct(family)
+    p = np.ones(len(family))
+    own, others = np.flatnonzero(few).tolist(), np.flatnonzero(~few).tolist()
+    p[own] = mapped(lambda place: family[place].p, own, WORTH)
+    among = correct([family[place] for place in others])
+    alone = np.array(among.adjusted)
+    p[others] = [family[place].p if q < 1 else 1.0 for place, q in zip(others, alone, strict=True)]
+    found = np.array(holm(p.tolist()))
+    as_small = len(own) - np.searchsorted(np.sort(p[own]), p[others])
+    found[others] = np.minimum(found[others], alone + as_small * p[others])
+    order = np.argsort(p, kind="stable")
+    found[order] = np.minimum(np.maximum.accumulate(found[order]), 1.0)
+    critical = LEVEL / (LEVEL / among.critical + len(own))
+    return Corrected(tuple(found.tolist()), critical, LEVEL / len(family))
+
+
+def _of_many(family: Sequence[Tested]) -> Corrected:
+    """Where draws tell how all pairs depend on each other."""
     if not family:
         return Corrected((), LEVEL)
     p = np.array([pair.p for pair in family])

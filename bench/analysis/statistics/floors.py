@@ -50,19 +50,21 @@ def mixtures(
     first: Parts, others: list[Parts], seeds: np.ndarray, examples: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
     """Of the pairs of a group with others: standard deviations that are at most those of the noise, and their
-    weights [pairs, parts]. seeds: how many both have [pairs]; one has no noise over seeds. examples: variances over
-    examples [pairs]."""
+    weights [pairs, parts]. seeds: how many both have [pairs]; one has no noise over seeds. examples: the least and
+    the largest variance over examples [2, pairs]."""
     scale = np.where(seeds > 1, 1 / seeds, 0.0)
     least = np.stack([part.least for part in others])
     weights = np.stack([part.weights for part in others])
     count = len(others)
     variances = scale[:, None, None] * (first.least[:, None] + least[:, None, :])
-    variances = (examples[:, None, None] + variances).reshape(count, -1)
+    variances = (examples[0][:, None, None] + variances).reshape(count, -1)
     joint = (first.weights[:, None] * weights[:, None, :]).reshape(count, -1) * (1 - SAFE)
     low, high = (
-        examples + scale * (first.ends[end] + np.array([part.ends[end] for part in others])) for end in (0, 1)
+        examples[end] + scale * (first.ends[end] + np.array([part.ends[end] for part in others]))
+        for end in (0, 1)
     )
-    shrunk = ((low + TINY) / (high + TINY)) ** (1 / BINS) * (1 - SAFE)
+    thinned = np.where(examples[0] < examples[1], 2, 1)  # times, each by the width of a cell at most
+    shrunk = ((low + TINY) / (high + TINY)) ** (thinned / BINS) * (1 - SAFE)
     return np.sqrt(variances * shrunk[:, None] + TINY), joint
 
 

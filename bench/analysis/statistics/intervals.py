@@ -61,7 +61,7 @@ def intervals(found: Mapping[K, Components]) -> dict[K, Interval]:
 def of_cell(parts: Components, seed: Noise) -> Interval:
     """The interval of one cell; seed: the error of one seed's score, moderated."""
     over_seeds = [seed.scaled(1 / parts.seeds)] if parts.seeds > 1 else []
-    return estimated(parts, total([Noise.known(parts.example), *over_seeds]))
+    return estimated(parts, total([parts.over_examples(), *over_seeds]))
 
 
 def estimated(parts: Components, noise: Noise, level: float = 0.95) -> Interval:

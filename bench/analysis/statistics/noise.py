@@ -1,7 +1,8 @@
 """The error of an estimate whose variance is itself uncertain: a scale mixture of normals.
 
-With an inverse chi-squared distribution of the variance this is Student's t. Here the variance has any distribution
-on a grid: the posterior after moderation across cells (bench.analysis.statistics.dispersion).
+With an inverse chi-squared distribution of the variance this is Student's t, the error over a few documents. In
+general the variance has any distribution on a grid: over seeds it is the posterior after moderation across cells
+(bench.analysis.statistics.dispersion).
 """
 
 from __future__ import annotations
@@ -9,10 +10,14 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 
 BINS = 200
+MANY = 200.0
+"""Degrees of freedom from which on a variance counts as known: Student's interval is then wider by 0.6%."""
+RARE = 1e-9  # probability of the variances beyond either end of the grid
 FLAT = 0.5  # range of logarithms below which cells are too narrow for float32
 NEAR_EDGE = 0.01  # share of a cell within which float32 may be on the wrong side of its edge
 TINY = 1e-30  # so that an error without variance has a tail too
@@ -34,6 +39,23 @@ class Noise:
     def known(cls, variance: float) -> Noise:
         """A normal error."""
         return cls(np.array([variance]), np.ones(1))
+
+    @classmethod
+    def student(cls, variance: float, dof: float) -> Noise:
+        """The error of a mean whose variance was estimated with so many degrees of freedom: Student's t, scaled.
+        Normal from MANY on."""
+        if dof >= MANY:
+            return cls.known(variance)
+        factors, weights = _inverse_chi_squared(dof)
+        return cls(variance * factors, weights)
+
+    @staticmethod
+    def factors(dof: float) -> tuple[float, float]:
+        """The least and the largest variance of `student`, of one that was estimated as 1."""
+        if dof >= MANY:
+            return 1.0, 1.0
+        variances, _ = _inverse_chi_squared(dof)
+        return float(variances[0]), float(variances[-1])
 
     def scaled(self, factor: float) -> Noise:
         """Its variance multiplied by `factor`."""
@@ -77,6 +99,18 @@ class Noise:
             else:
                 high = middle
         return high
+
+
+@lru_cache(maxsize=64)
+def _inverse_chi_squared(dof: float) -> tuple[np.ndarray, np.ndarray]:
+    """The distribution of dof / chi-squared in BINS cells of equal width on the scale of logarithms: their middles,
+    ascending, and their probabilities."""
+    from scipy.special import gammaincc, gammaincinv
+
+    least, most = (dof / (2 * float(gammaincinv(dof / 2, tail))) for tail in (1 - RARE, RARE))
+    edges = np.geomspace(least, most, BINS + 1)
+    weights = np.diff(gammaincc(dof / 2, dof / (2 * edges)))
+    return np.sqrt(edges[:-1] * edges[1:]), weights / weights.sum()
 
 
 @dataclass(frozen=True)

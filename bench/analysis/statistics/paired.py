@@ -24,7 +24,7 @@ import numpy as np
 
 from bench.analysis.groups import Group, Key
 from bench.analysis.statistics.dispersion import moderated
-from bench.analysis.statistics.familywise import LEVEL
+from bench.analysis.statistics.familywise import LEVEL, Corrected
 from bench.analysis.statistics.intervals import Interval, estimated
 from bench.analysis.statistics.noise import Noise, total
 from bench.analysis.statistics.resampling import Resampled, Source, clusters_of, definition
@@ -66,8 +66,14 @@ class Comparison:
 
     @property
     def first_leads(self) -> bool:
-        """Whether `first` has the better score of the two."""
+        """Whether `first` has the better score of the two, on the seeds that both have."""
         return self.difference.mean * self.scale.better > 0
+
+    @property
+    def behind(self) -> bool:
+        """Whether `second` is told apart from `first` as the worse one. The best of a task is so by all its seeds,
+        and may be told apart as the worse one on the seeds that it shares with another."""
+        return not self.tied and self.first_leads
 
 
 Scored = tuple[Key, str]
@@ -103,7 +109,7 @@ def compare_pairs(
     exact: Mapping[Trio, float] = MappingProxyType({}),
     families: int = 1,
 ) -> list[Comparison]:
-    """The comparisons, in the order of the pairs; those without a shared seed or example are left out.
+    """The comparisons, in the order of the pairs; those that cannot be tested (`unequal`) are left out.
 
     Their p values are corrected for every pair of all scores, which are those of one table. exact: the p values of
     pairs that an exact test decides; they stand in the same family. families: how many a table has, on test sets of
@@ -114,30 +120,31 @@ def compare_pairs(
         family[trio] = replace(family[trio], exact=exact[trio])
     found = corrected_rivals(list(family.values())).divided(families)
     adjusted = dict(zip(family, found.adjusted, strict=True))
-    verdicts = _Verdicts(scores, noise, family, adjusted, found.critical)
+    verdicts = _Verdicts(scores, noise, family, adjusted, found)
     return [item for item in mapped(verdicts.of, pairs, WORTH) if item is not None]
 
 
 @dataclass(frozen=True)
 class _Verdicts:
     """What comparisons rest on. noise: of a seed of each group. adjusted: the p value of each pair over the family.
-    critical: as in `Corrected`."""
+    corrected: the levels of the family."""
 
     scores: Mapping[Scored, Resampled]
     noise: Mapping[Scored, Noise]
     family: Mapping[Trio, RivalPair]
     adjusted: Mapping[Trio, float]
-    critical: float
+    corrected: Corrected
 
     def of(self, trio: Trio) -> Comparison | None:
-        """The comparison of a pair; None without a shared seed or example."""
+        """The comparison of a pair; None where it cannot be tested."""
         first, second, metric = trio
-        minus = self.scores[first, metric].minus(self.scores[second, metric])
+        key = trio if trio in self.family else (second, first, metric)
+        minus = self.scores[first, metric].minus(self.scores[second, metric]) if key in self.family else None
         if minus is None:
             return None
-        key = trio if trio in self.family else (second, first, metric)
         pair, difference = self.family[key], _estimated(minus, self.noise, trio)
-        error = difference.noise
+        error, scale = difference.noise, self.scores[first, metric].scale
+        missed = error.quantile(1 - self.corrected.level(pair.few) / 2) + error.quantile(POWER)
         return Comparison(
             first,
             second,
@@ -145,10 +152,10 @@ class _Verdicts:
             difference,
             pair.p,
             self.adjusted[key],
-            detectable=error.quantile(1 - self.critical / 2) + error.quantile(POWER),
+            detectable=min(missed, scale.highest - scale.lowest),
             effect=_cohen_h(self.scores, first, second, metric),
             mcnemar=pair.exact,
-            scale=self.scores[first, metric].scale,
+            scale=scale,
             clusters=minus.clusters,
         )
 
@@ -201,7 +208,7 @@ def _estimated(minus: Resampled, noise: Mapping[Scored, Noise], trio: Trio) -> I
     parts, errors = minus.components(), []
     if parts.seeds > 1:
         errors = [noise[key, metric].scaled(1 / parts.seeds) for key in (first, second)]
-    return estimated(parts, total([Noise.known(parts.example), *errors]))
+    return estimated(parts, total([parts.over_examples(), *errors]))
 
 
 def _cohen_h(scores: Mapping[Scored, Resampled], first: Key, second: Key, metric: str) -> float | None:
@@ -257,10 +264,9 @@ def exact_tests(
 def _of_one_seed(
     runs: Mapping[int, Record], others: Mapping[int, Record], metric: str, source: Source
 ) -> float | None:
-    """McNemar's p of two groups, by seed, that share a single seed; None where they share more or it does not
+    """McNemar's p of two groups, by seed, that have one seed, the same; None where they have more or it does not
     apply."""
-    shared = runs.keys() & others.keys()
-    if len(shared) != 1:
+    if len(runs) != 1 or runs.keys() != others.keys():
         return None
-    (seed,) = shared
+    (seed,) = runs
     return mcnemar(runs[seed], others[seed], metric, source)

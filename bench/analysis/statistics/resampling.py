@@ -11,6 +11,7 @@ import numpy as np
 
 from bench.analysis.groups import Group
 from bench.analysis.loading import Columns, LeftOut, Predictions, Run, Sums, columns
+from bench.analysis.statistics.clusters import Clusters, of_rows
 from bench.analysis.statistics.metrics import Ratios, clustered, draw, exact_interval, ratios_of
 from bench.analysis.statistics.noise import Noise
 from bench.analysis.statistics.scales import SHARE, Scale, scale_of
@@ -53,7 +54,7 @@ class Source:
 class Resampled:
     """A score by seed: scores [seeds], draws [resamples, seeds], on the examples `ids` [examples]. clusters: the
     number of groups that were resampled, 0 where the examples themselves were. exact, unit: as in Components.
-    scale: what the scores are.
+    scale: what the scores are. effective: the degrees of freedom of clusters that are not of one size.
 
     Any two with the same number of examples share their resamples, so their draws may be subtracted."""
 
@@ -65,6 +66,20 @@ class Resampled:
     exact: tuple[float, float] | None = None
     scale: Scale = SHARE
     unit: float = 1.0
+    effective: float | None = None
+
+    @property
+    def dof(self) -> float:
+        """Degrees of freedom of the variance over examples; infinite where they are independent."""
+        if not self.clusters:
+            return math.inf
+        return self.clusters - 1.0 if self.effective is None else self.effective
+
+    @property
+    def least(self) -> float:
+        """The standard deviation over examples, at least: a few clusters may all score alike by chance, but not
+        more alike than one example can tell. 0 where examples are independent."""
+        return self.unit / max(len(self.ids), 1) if self.clusters else 0.0
 
     def components(self) -> Components:
         """The variance components of the mean over seeds."""
@@ -75,7 +90,8 @@ class Resampled:
         """Once: intervals, moderation and pairs read them."""
         covariance = np.atleast_2d(np.cov(self.draws, rowvar=False))
         found = components(self.scores, covariance, len(self.ids))
-        return replace(found, exact=self.exact, unit=self.unit)
+        example = max(found.example, self.least**2)
+        return replace(found, example=example, exact=self.exact, unit=self.unit, example_dof=self.dof)
 
     def distribution(self, noise: Noise, seed: int) -> np.ndarray:
         """Draws of the mean over seeds [resamples]: bootstrap draws over the test examples plus normal noise for
@@ -129,6 +145,7 @@ class Resampled:
             self.clusters,
             scale=self.scale,
             unit=max(self.unit, other.unit),
+            effective=self.effective,
         )
 
 
@@ -143,8 +160,9 @@ def definition(record: Record, metric: str) -> Metric | None:
 
 
 def resample(group: Group, metric: str, source: Source, test: str = "test") -> Resampled | None:
-    """The group's scores over resamples; None where a finished seed lacks the metric or its predictions, or where
-    its seeds were scored on different examples."""
+    """The group's scores over resamples; None where a finished seed lacks the metric or its predictions, where its
+    seeds were scored on different examples, or where all examples are of one document, which tells nothing of
+    others."""
     return resample_metrics(group, (metric,), source, test).get(metric)
 
 
@@ -173,22 +191,18 @@ def resample_metrics(
 @dataclass(frozen=True)
 class _Units:
     """What is resampled: examples, or clusters of them. ids: of the examples, with their clusters if there are
-    any. numbers: the cluster of each example."""
+    any."""
 
     ids: np.ndarray
-    numbers: np.ndarray | None
+    clusters: Clusters | None
 
     @classmethod
     def of(cls, rows: Columns) -> _Units:
-        numbers = clusters_of(rows)
-        return cls(rows["id"] if numbers is None else _with(rows["id"], numbers), numbers)
-
-    @property
-    def clusters(self) -> int:
-        return 0 if self.numbers is None else int(self.numbers.max()) + 1
+        clusters = documents_of(rows)
+        return cls(rows["id"] if clusters is None else _with(rows["id"], clusters.numbers), clusters)
 
     def scores(self, found: Ratios) -> Ratios:
-        return found if self.numbers is None else clustered(found, self.numbers)
+        return found if self.clusters is None else clustered(found, self.clusters.numbers)
 
 
 @dataclass(frozen=True)
@@ -201,18 +215,28 @@ class _OfSeed:
 
 
 def _resampled(seeds: tuple[int, ...], parts: Sequence[_OfSeed]) -> Resampled | None:
-    """From the score of every seed; None without one, or where the seeds were scored on different examples."""
+    """From the score of every seed; None without one, where the seeds were scored on different examples, and where
+    these are of one document."""
     if not parts or not all(alike(parts[0].units.ids, other.units.ids) for other in parts[1:]):
         return None
-    found, clusters = [part.score for part in parts], parts[-1].units.clusters
+    found, units = [part.score for part in parts], parts[-1].units
+    if units.clusters is not None and units.clusters.count < 2:
+        return None
     scores = np.array([item.score() for item in found])
-    draws = draw(found)
-    if clusters > 1:  # the bootstrap of few units is too narrow by (n - 1) / n
-        draws = scores + (draws - scores) * math.sqrt(clusters / (clusters - 1))
     scale = scale_of(parts[-1].kind)
     exact = exact_interval(found) if scale == SHARE else None
     unit = scale.unit(float(scores.mean()))
-    return Resampled(seeds, scores, draws, parts[0].units.ids, clusters, exact, scale, unit)
+    plain = Resampled(seeds, scores, draw(found), parts[0].units.ids, 0, exact, scale, unit)
+    return over_clusters(plain, units.clusters)
+
+
+def over_clusters(found: Resampled, clusters: Clusters | None) -> Resampled:
+    """Scores whose draws are over these clusters: the bootstrap of a few is too narrow. One has no draws that tell
+    anything."""
+    if clusters is None or clusters.count < 2:
+        return found if clusters is None else replace(found, clusters=1)
+    draws = found.scores + (found.draws - found.scores) * math.sqrt(clusters.correction)
+    return replace(found, draws=draws, clusters=clusters.count, effective=clusters.dof)
 
 
 def _with(ids: np.ndarray, clusters: np.ndarray) -> np.ndarray:
@@ -221,12 +245,12 @@ def _with(ids: np.ndarray, clusters: np.ndarray) -> np.ndarray:
 
 
 def clusters_of(rows: Columns) -> np.ndarray | None:
-    """The number of each example's cluster [examples], from the column `group`: examples of one document are not
-    independent, so documents are resampled. An example without a group is a cluster of its own. None where the file
-    has no groups, or only groups of one."""
-    if "group" not in rows:
-        return None
-    groups = rows["group"].astype(str)
-    alone = np.char.add("\0", np.arange(len(groups)).astype(str))
-    _, numbers = np.unique(np.where(groups == "", alone, groups), return_inverse=True)
-    return numbers if len(numbers) and numbers.max() + 1 < len(numbers) else None
+    """The number of each example's cluster [examples], from 0; None where examples are independent."""
+    found = documents_of(rows)
+    return None if found is None else found.numbers
+
+
+def documents_of(rows: Columns) -> Clusters | None:
+    """The clusters by the column `group`: examples of one document are not independent, so documents are resampled.
+    None where the file has no groups, or only groups of one."""
+    return of_rows(rows["group"]) if "group" in rows else None

@@ -16,10 +16,12 @@ import numpy as np
 
 from bench.analysis.statistics.familywise import Pair
 from bench.analysis.statistics.floors import Parts, floors
-from bench.analysis.statistics.noise import Noise, total
+from bench.analysis.statistics.noise import MANY, Noise, total
 from bench.analysis.statistics.resampling import Resampled, alike
 from bench.analysis.statistics.variance import shared_variance
 
+FEW = 10.0
+"""Degrees of freedom below which clusters do not tell how the differences on them depend on each other."""
 CANCELLED = 1e-6  # share of two sums of squares below which their difference is taken draw by draw
 
 
@@ -41,7 +43,7 @@ class Rival:
         slope = scores.slope()
         own = cls(scores, slope, noise.scaled(slope**2), seed, np.empty(0))
         mean = slope * scores.draws.mean(1)
-        centred = mean - mean.mean()
+        centred = (mean - mean.mean()) * own.spread
         if len(scores.seeds) > 1:
             centred = centred + own.errors / math.sqrt(len(scores.seeds))
         return cls(scores, slope, own.error, seed, centred)
@@ -52,6 +54,16 @@ class Rival:
         groups with unequal seeds, which read them again and again."""
         known = self.scores.tested().components().interaction
         return self.error.draws(len(self.scores.draws), np.random.default_rng(self.seed), known)
+
+    @property
+    def spread(self) -> np.ndarray | float:
+        """Draws of the deviation over clusters, by what was estimated [draws]: the same for all groups on the same
+        clusters. 1 where it is known."""
+        dof = self.scores.dof
+        if not FEW <= dof < MANY:
+            return 1.0
+        rng = np.random.default_rng((len(self.scores.ids), self.scores.clusters))
+        return np.sqrt(dof / rng.chisquare(dof, len(self.scores.draws)))
 
     @cached_property
     def parts(self) -> Parts:
@@ -65,7 +77,7 @@ class RivalPair:
 
     example: the variance over examples. seeds: how many both have. floor: what its bootstrapped p value is at
     least. spreads: standard deviations that its noise has with a probability of SHARES or more. exact: the p value
-    of an exact test, which decides in place of the noise."""
+    of an exact test, which decides in place of the noise. dof: degrees of freedom of `example`."""
 
     first: Rival
     second: Rival
@@ -75,6 +87,7 @@ class RivalPair:
     floor: float
     spreads: np.ndarray
     exact: float | None = None
+    dof: float = math.inf
 
     @property
     def p(self) -> float:
@@ -86,6 +99,17 @@ class RivalPair:
         return Pair(self.difference, noise, np.empty(0), self.exact).p
 
     @property
+    def few(self) -> bool:
+        """Whether it rests on too few clusters of examples to say how it depends on other pairs."""
+        return self.dof < FEW
+
+    @property
+    def examples(self) -> tuple[float, float]:
+        """The least and the largest variance over examples that its noise has."""
+        least, most = Noise.factors(self.dof)
+        return self.example * least, self.example * most
+
+    @property
     def draws(self) -> int:
         return len(self.first.centred)
 
@@ -95,7 +119,7 @@ class RivalPair:
             return self.first.centred - self.second.centred
         minus = self.first.scores.tested().minus(self.second.scores.tested())
         assert minus is not None  # such pairs are not made
-        null = minus.draws.mean(1) - minus.draws.mean()
+        null = (minus.draws.mean(1) - minus.draws.mean()) * self.first.spread
         if self.seeds > 1:
             null = null + (self.first.errors - self.second.errors) / math.sqrt(self.seeds)
         return null
@@ -107,7 +131,7 @@ class RivalPair:
     def noise(self) -> Noise:
         """The error of the difference over examples and over the seeds of both groups."""
         errors = [rival.error.scaled(1 / self.seeds) for rival in (self.first, self.second)]
-        return total([Noise.known(self.example), *(errors if self.seeds > 1 else [])])
+        return total([Noise.student(self.example, self.dof), *(errors if self.seeds > 1 else [])])
 
     @property
     def same_seeds(self) -> bool:
@@ -116,7 +140,8 @@ class RivalPair:
 
 
 def rival_pairs(rivals: Sequence[Rival]) -> Iterator[tuple[int, int, RivalPair]]:
-    """Every pair of groups that share examples and seeds, with their places."""
+    """Every pair of groups that share examples and seeds, with their places. Groups with unequal seeds need two in
+    common: on a single one, the noise over seeds that one of them has shown would have no part."""
     variances = _shared_variances(rivals)
     levels = [float(rival.scores.tested().scores.mean()) for rival in rivals]
     for place, first in enumerate(rivals):
@@ -126,23 +151,38 @@ def rival_pairs(rivals: Sequence[Rival]) -> Iterator[tuple[int, int, RivalPair]]
                 continue
             example = float(variances[place, other])
             if not math.isnan(example):
+                example = max(example, _least(first, second) ** 2)
                 found.append((other, len(first.scores.seeds), levels[place] - levels[other], example))
                 continue
             minus = first.scores.tested().minus(second.scores.tested())
-            if minus is not None:
+            if minus is not None and (len(minus.seeds) > 1 or first.scores.seeds == second.scores.seeds):
                 difference, example = float(minus.scores.mean()), shared_variance(minus.draws)
+                example = max(example, _least(first, second) ** 2)
                 found.append((other, len(minus.seeds), difference, example))
         if not found:
             continue
         others, seeds, differences, examples = zip(*found, strict=True)
+        dof, limits = first.scores.dof, Noise.factors(first.scores.dof)
         least = floors(
             first.parts,
             [rivals[other].parts for other in others],
-            *map(np.array, (seeds, examples, differences)),
+            np.array(seeds),
+            np.multiply.outer(limits, examples),
+            np.array(differences),
         )
         for number, (other, count, difference, example) in enumerate(found):
             floor, spreads = float(least.p[number]), least.spreads[number]
-            yield place, other, RivalPair(first, rivals[other], difference, example, count, floor, spreads)
+            second = rivals[other]
+            yield (
+                place,
+                other,
+                RivalPair(first, second, difference, example, count, floor, spreads, dof=dof),
+            )
+
+
+def _least(first: Rival, second: Rival) -> float:
+    """The standard deviation over examples of a difference on the scale of the test, at least."""
+    return first.scores.least * max(first.slope, second.slope)
 
 
 def _shared_variances(rivals: Sequence[Rival]) -> np.ndarray:

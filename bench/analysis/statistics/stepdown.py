@@ -18,6 +18,7 @@ import numpy as np
 from bench.analysis.statistics.familywise import (
     GRID,
     Corrected,
+    beside_few,
     concluded,
     corrected,
     deviations,
@@ -40,6 +41,11 @@ T = TypeVar("T")
 
 def corrected_rivals(family: Sequence[RivalPair]) -> Corrected:
     """As `corrected`, which makes the noise and the draws of every pair."""
+    return beside_few(family, _of_many)
+
+
+def _of_many(family: Sequence[RivalPair]) -> Corrected:
+    """Where draws tell how all pairs depend on each other."""
     if not family or all(pair.exact is not None for pair in family):
         return corrected(family)
     aside = _set_aside(family)
@@ -199,7 +205,10 @@ def _near_draws(row: Sequence[RivalPair], lowest: _Lowest) -> list[np.ndarray]:
     if 0 < len(pairs) <= FEW * len(row):
         some, own = np.unique(pairs, return_inverse=True)
         found = [row[place] for place in some.tolist()]
-        seeds, examples = (np.array([getattr(pair, name) for pair in found]) for name in ("seeds", "example"))
+        seeds, examples = (
+            np.array([pair.seeds for pair in found]),
+            np.array([pair.examples for pair in found]).T,
+        )
         others = [pair.second.parts for pair in found]
         spreads, weights = mixtures(row[0].first.parts, others, seeds, examples)
         tails = ndtr(-sizes[pairs, draws][:, None] / spreads[own]) * weights[own]

@@ -10,6 +10,7 @@ import numpy as np
 
 from bench.analysis.groups import Group, Key, scale
 from bench.analysis.loading import Predictions
+from bench.analysis.statistics import unequal
 from bench.analysis.statistics.error_bars import ErrorBar, error_bar, seeds_apart
 from bench.analysis.statistics.intervals import intervals
 from bench.analysis.statistics.paired import Comparison, Scored, compare_pairs, exact_tests, with_best
@@ -77,15 +78,20 @@ def from_predictions(
     found = resample_all(groups, metrics, source, test)
     bars = _bars(found, groups, test)
     exact = exact_tests(found, groups, source) if test == "test" else {}
-    verdicts = compare_pairs(found, with_best(found), exact, families)
-    tied = frozenset(Shown(item.second, item.metric, test) for item in verdicts if item.tied)
+    pairs = with_best(found)
+    verdicts = compare_pairs(found, pairs, exact, families)
+    tied = frozenset(Shown(item.second, item.metric, test) for item in verdicts if not item.behind)
     where = "" if test == "test" else f" → {test}"
     clusters = {f"{key.task}{where}": scores.clusters for (key, _), scores in found.items()}
     part = Part(tuple(bars.values()), verdicts, clusters)
+    known = {key for key, _ in found}
+    unknown = [group for key, group in groups.items() if key not in known]
+    notes = [*notes_on({"": part}, groups), *unequal.notes(found, pairs, verdicts)]
+    notes += unequal.one_document_notes(unknown, source, test)
     return Uncertainty(
         {shown: bar.spread for shown, bar in bars.items() if bar.spread is not None},
         tied,
-        tuple(notes_on({"": part}, groups)),
+        tuple(notes),
         {shown: bar.bounds for shown, bar in bars.items() if bar.bounds is not None},
         {shown: bar.points for shown, bar in bars.items() if bar.points},
         tuple(verdicts),

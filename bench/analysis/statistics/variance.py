@@ -18,6 +18,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from bench.analysis.statistics.noise import Noise
+
 
 @dataclass(frozen=True)
 class Components:
@@ -29,6 +31,7 @@ class Components:
     one seed it includes the interaction.
     exact: an interval of the mean that replaces the symmetric one, where these variances say too little.
     unit: by how much, times the number of examples, a single example moves the score.
+    example_dof: degrees of freedom of `example`, where it was estimated from a few documents.
     """
 
     mean: float
@@ -39,11 +42,16 @@ class Components:
     example: float
     exact: tuple[float, float] | None = None
     unit: float = 1.0
+    example_dof: float = math.inf
 
     @property
     def dof(self) -> int:
         """Degrees of freedom of `seed`."""
         return self.seeds - 1
+
+    def over_examples(self) -> Noise:
+        """The error of the mean over test examples."""
+        return Noise.student(self.example, self.example_dof)
 
     @property
     def dispersion(self) -> float:

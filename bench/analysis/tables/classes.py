@@ -14,8 +14,9 @@ from bench.analysis.loading import Columns, Predictions
 from bench.analysis.statistics.error_bars import error_bar
 from bench.analysis.statistics.intervals import EXACT, MEANING, POINTS, WIDE, Interval, intervals
 from bench.analysis.statistics.metrics import clustered, draw, exact_interval
-from bench.analysis.statistics.resampling import Resampled, Source, clusters_of
+from bench.analysis.statistics.resampling import Resampled, Source, documents_of, over_clusters
 from bench.analysis.statistics.uncertainty_notes import NO_INTERVAL, TWO_SEEDS, by_document
+from bench.analysis.statistics.unequal import one_document_notes
 from bench.analysis.tables.model import Block, Column, Entry, Row, Table
 from bench.analysis.tables.shown import shown as entry_of
 from bench.contracts import BenchError
@@ -101,7 +102,12 @@ def notes(blocks: Sequence[Block], groups: Mapping[Key, Group], source: Source) 
         POINTS: any(item.points for item in entries),
         IS_RARE: any("rare" in item.note for item in entries),
     }
-    return [*(note for note, is_there in marks.items() if is_there), *by_document(_documents(groups, source))]
+    documents = _documents(groups, source)
+    return [
+        *(note for note, is_there in marks.items() if is_there),
+        *by_document({task: count for task, count in documents.items() if count > 1}),
+        *one_document_notes(groups.values(), source),
+    ]
 
 
 def _documents(groups: Mapping[Key, Group], source: Source) -> dict[str, int]:
@@ -109,9 +115,9 @@ def _documents(groups: Mapping[Key, Group], source: Source) -> dict[str, int]:
     found: dict[str, int] = {}
     for key, group in groups.items():
         rows = source.columns(group.done[0]) if key.task not in found else None
-        numbers = clusters_of(rows) if rows is not None else None
-        if numbers is not None:
-            found[key.task] = int(numbers.max()) + 1
+        clusters = documents_of(rows) if rows is not None else None
+        if clusters is not None:
+            found[key.task] = clusters.count
     return found
 
 
@@ -140,10 +146,10 @@ def scored(
             counted[key, name, kind] = has_units
     entries = {}
     for (name, kind), parts in found.items():
-        around = intervals({key: part.components() for key, part in parts.items()})
+        around = intervals({key: part.components() for key, part in parts.items() if part.clusters != 1})
         for key, part in parts.items():
             has_units = counted[key, name, kind]
-            entries[key, name, kind] = _entry(groups[key], part, around[key]) if has_units else Entry()
+            entries[key, name, kind] = _entry(groups[key], part, around.get(key)) if has_units else Entry()
     return {
         key: [
             ScoredClass(name, int(support[key][place]), tuple(entries[key, name, kind] for kind in KINDS))
@@ -158,29 +164,30 @@ def _resampled(
 ) -> list[tuple[tuple[str, str], Resampled, bool]]:
     """Every score of every class over resamples, all drawn by one matrix product, and whether any seed has units
     for it. Documents are resampled where examples have some."""
-    numbers = [clusters_of(rows) for rows in tables]
+    clusters = [documents_of(rows) for rows in tables]
     asked = [(place, kind) for place in range(len(counts[0].names)) for kind in KINDS]
     scores = [
-        item.ratios(kind, place) if number is None else clustered(item.ratios(kind, place), number)
+        item.ratios(kind, place) if own is None else clustered(item.ratios(kind, place), own.numbers)
         for place, kind in asked
-        for item, number in zip(counts, numbers, strict=True)
+        for item, own in zip(counts, clusters, strict=True)
     ]
     draws, seeds = draw(scores), tuple(record.cell.seed for record in group.done)
-    clusters = 0 if numbers[0] is None else int(numbers[0].max()) + 1
     found = []
     for number, (place, kind) in enumerate(asked):
         part = slice(number * len(counts), (number + 1) * len(counts))
         values = np.array([item.score() for item in scores[part]])
-        own = Resampled(
-            seeds, values, draws[:, part], tables[0]["id"], clusters, exact_interval(scores[part])
-        )
+        plain = Resampled(seeds, values, draws[:, part], tables[0]["id"], 0, exact_interval(scores[part]))
+        own = over_clusters(plain, clusters[0])
         has_units = any(item.denominators.any() for item in scores[part])
         found.append(((counts[0].names[place], kind), own, has_units))
     return found
 
 
-def _entry(group: Group, scores: Resampled, around: Interval) -> Entry:
-    """As tables have it everywhere: no interval of one seed, and seeds in its place where some learned nothing."""
+def _entry(group: Group, scores: Resampled, around: Interval | None) -> Entry:
+    """As tables have it everywhere: no interval of one seed or one document, and seeds in its place where some
+    learned nothing."""
+    if around is None:
+        return Entry(float(scores.scores.mean()))
     points = scores.scores.tolist() if collapsed(group) else ()
     return entry_of(around.mean, error_bar(around, points=points))
 

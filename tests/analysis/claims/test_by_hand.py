@@ -32,7 +32,6 @@ from bench.analysis.claims.measures import (
     _gain,
     _grid_step,
     _mean,
-    _training_seconds,
     estimated,
     minus,
 )
@@ -43,6 +42,7 @@ from bench.analysis.loading import Run
 from bench.analysis.statistics.intervals import intervals
 from bench.analysis.statistics.over_tasks import Effect, random_effects
 from bench.analysis.statistics.resampling import Resampled
+from bench.analysis.timing import Timing, training
 from bench.contracts import Phase, Recipe
 from bench.runs.record import Point, Record, Seconds, Trial
 from tests.analysis.conftest import MACHINE, make_record
@@ -215,7 +215,8 @@ def test_training_seconds_are_those_that_a_strategy_can_save() -> None:
         make_record(seed=1, seconds=Seconds(cold=9)),
         make_record(seed=2, seconds=parts, machine=beside),
     ]
-    assert _training_seconds(group("full", *records)) == {0: 7}
+    assert training(records) == Timing((1,), (6,))
+    assert training(records[1:]) is None
 
 
 # --------------------------------------------------------------------------------------------------

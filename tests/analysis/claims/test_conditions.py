@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import numpy as np
 import pytest
+from scipy import stats
 
 from bench.analysis.claims.conditions import Sides, converged, losers, steps, unfair, unmet
 from bench.analysis.claims.declared import Declared, Tried
 from bench.analysis.claims.evidence import Evidence
+from bench.analysis.claims.findings import TaskFinding
 from bench.analysis.claims.published import CostClaim, DifferenceClaim, GrowthClaim, Needs, RateClaim
 from bench.analysis.claims.verify import verify_runs
 from bench.analysis.groups import Group, Key
@@ -302,3 +305,84 @@ def test_a_time_that_was_measured_once_decides_no_claim() -> None:
     (found,) = verify_runs([claim], [run])
     assert found.verdict == "not testable"
     assert "the time of frozen was measured once" in found.tasks[0].reason
+
+
+# -- What was measured once, or chosen once ------------------------------------------------------------------------
+
+
+def timed(name: str, seconds: list[Seconds]) -> list[Record]:
+    return [make_record(strategy=name, seed=seed, seconds=spent) for seed, spent in enumerate(seconds)]
+
+
+COST = CostClaim(name="c", source="", says="", kind="cost", first="frozen", second="full", below=0.9)
+OTHER = timed("full", [Seconds(train=20.0 + 2 * seed, cold=21.0 + 2 * seed) for seed in range(3)])
+
+
+def cost(first: list[Record]) -> TaskFinding:
+    (found,) = verify_runs([COST], [Run("a run", [*first, *OTHER], {}.__getitem__)])
+    (task,) = found.tasks
+    return task
+
+
+def test_a_prefix_that_was_copied_to_all_seeds_is_one_measurement() -> None:
+    """It takes most of the time that is saved; scoring the test rows, measured again, takes most of the cell."""
+    task = cost(
+        timed("frozen", [Seconds(prefix=8, train=1 + seed / 100, cold=30 + seed) for seed in range(3)])
+    )
+    assert (task.verdict, task.estimate) == ("not testable", None)
+    assert "the time of frozen was measured once" in task.reason
+
+
+def test_a_joint_training_is_one_measurement_whatever_else_was_measured_again() -> None:
+    """Rows were prepared anew for each seed, and that took longer than the training that all seeds share."""
+    task = cost(
+        timed("frozen", [Seconds(prepare=9 + 2 * seed, train=2, cold=11 + 2 * seed) for seed in range(3)])
+    )
+    assert (task.verdict, task.estimate) == ("not testable", None)
+    assert "the time of frozen was measured once" in task.reason
+
+
+def test_the_smaller_part_may_have_been_measured_once_and_widens_the_interval() -> None:
+    """By hand: the pooled variance of the logarithms of the steps, weighted by the parts' shares of the time."""
+    own, other = [6.0, 6.3, 5.8], [20.0, 22.0, 24.0]
+    task = cost(timed("frozen", [Seconds(prefix=4, train=train, cold=train + 5) for train in own]))
+    logs = [np.log(own), np.log(other)]
+    variance = sum(float(((item - item.mean()) ** 2).sum()) for item in logs) / 4
+    share = 4 / (4 + np.mean(own))
+    weight = share**2 + (1 - share) ** 2 / 3 + 1 / 3
+    half = stats.t.ppf(0.975, 4) * np.sqrt(variance * weight)
+    value = np.log((4 + np.mean(own)) / np.mean(other))
+    assert task.estimate is not None
+    assert task.verdict == "confirmed"
+    assert (task.estimate.value, task.estimate.low, task.estimate.high) == pytest.approx(
+        tuple(np.exp([value, value - half, value + half]))
+    )
+
+
+@pytest.mark.parametrize(("seeds", "tested"), [(1, False), (2, False), (3, True)])
+def test_a_rate_that_was_chosen_once_is_one_choice_however_many_seeds_carry_it(
+    seeds: int, tested: bool
+) -> None:
+    declared, groups = of_suite({"lora": 2.0, "full": 1.0})
+    before = declared.chosen
+    declared = replace(declared, chosen=lambda cell: replace(before(cell), seeds=seeds))
+    claim = RATE.model_copy(update={"needs": Needs(seeds=3, rates=3), "tasks": ("reviews",)})
+    run = Run("a run", [record for group in groups for record in group.records], {}.__getitem__)
+    (finding,) = verify_runs([claim], [run], declared)
+    (task,) = finding.tasks
+    assert (task.verdict == "confirmed") is tested
+    if not tested:
+        assert finding.verdict == "not testable"
+        of = f"on {seeds} seed{'s' * (seeds > 1)} of a development draw"
+        assert task.reason == (
+            f"the rate of lora was chosen once, {of} and the rate of full was chosen once, {of}; the claim needs 3"
+        )
+
+
+def test_rates_that_each_seed_chose_are_as_many_choices() -> None:
+    made = Made(Needs(rates=4, seeds=3))
+    made.add("lora", "minilm", "reviews", 0.6, scale=2.0)
+    made.add("full", "minilm", "reviews", 0.6)
+    claim = RATE.model_copy(update={"needs": Needs(seeds=3, rates=4), "tasks": ("reviews",)})
+    (finding,) = verify_runs([claim], [made.run()], DECLARED)
+    assert finding.tasks[0].verdict == "confirmed"

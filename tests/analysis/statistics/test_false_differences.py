@@ -1,0 +1,39 @@
+"""The page shows how often tables call a strategy behind that is not, as it was measured."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.docs.pages import ROOT
+from tests.support.false_differences import KINDS, Line, as_json, markdown, measure, read
+
+MEASURED = ROOT / "results" / "statistics" / "false-differences.jsonl"
+
+
+@pytest.fixture(scope="module")
+def lines() -> list[Line]:
+    return read(MEASURED.read_text(encoding="utf-8"))
+
+
+def test_every_kind_of_table_was_measured(lines: list[Line]) -> None:
+    assert [line.design for line in lines] == list(KINDS.values())
+    assert all(line.tables >= 1000 for line in lines)
+    assert "".join(map(as_json, lines)) == MEASURED.read_text(encoding="utf-8")
+
+
+def test_the_page_shows_what_was_measured(lines: list[Line]) -> None:
+    assert markdown(lines) in (ROOT / "docs" / "statistics.md").read_text(encoding="utf-8")
+
+
+def test_a_false_difference_is_as_rare_as_promised(lines: list[Line]) -> None:
+    """In one table of twenty at most, within two standard errors."""
+    for line in lines:
+        assert line.wrong <= 0.05 + 2 * (0.05 * 0.95 / line.tables) ** 0.5, line.design
+        assert line.error == pytest.approx((line.wrong * (1 - line.wrong) / line.tables) ** 0.5)
+
+
+def test_two_documents_decide_nothing_by_chance() -> None:
+    """With the variance over documents taken for known, three of ten of these tables have a false difference."""
+    number = next(number for number, design in KINDS.items() if design.documents == 2)
+    line = measure(number, 150, 1)
+    assert line.wrong <= 0.05 + 2 * (0.05 * 0.95 / 150) ** 0.5
