@@ -245,3 +245,12 @@ def test_documents_of_a_target_domain_are_named() -> None:
 def test_accuracy_is_called_what_it_is_on_questions(run: Run) -> None:
     records = [record.model_copy(update={"adapter": "qa"}) for record in run.records]
     assert "Accuracy is exact match on reviews." in build(records, run.predictions, "accuracy").notes
+
+
+def test_a_strategy_that_could_not_be_tested_is_named(run: Run) -> None:
+    """It shares one seed of three with the best."""
+    kept = [r for r in run.records if r.cell.strategy != "full" or r.cell.seed == 2]
+    notes = [
+        note for note in build(kept, run.predictions).notes if note.startswith("Not tested against the best")
+    ]
+    assert any("full with minilm on reviews (one seed in common, of several)" in note for note in notes)

@@ -83,15 +83,14 @@ def from_predictions(
     tied = frozenset(Shown(item.second, item.metric, test) for item in verdicts if not item.behind)
     where = "" if test == "test" else f" → {test}"
     clusters = {f"{key.task}{where}": scores.clusters for (key, _), scores in found.items()}
-    part = Part(tuple(bars.values()), verdicts, clusters)
     known = {key for key, _ in found}
     unknown = [group for key, group in groups.items() if key not in known]
-    notes = [*notes_on({"": part}, groups), *unequal.notes(found, pairs, verdicts)]
-    notes += unequal.one_document_notes(unknown, source, test)
+    more = [*unequal.notes(found, pairs, verdicts), *unequal.one_document_notes(unknown, source, test)]
+    part = Part(tuple(bars.values()), verdicts, clusters, more)
     return Uncertainty(
         {shown: bar.spread for shown, bar in bars.items() if bar.spread is not None},
         tied,
-        tuple(notes),
+        tuple(notes_on({"": part}, groups)),
         {shown: bar.bounds for shown, bar in bars.items() if bar.bounds is not None},
         {shown: bar.points for shown, bar in bars.items() if bar.points},
         tuple(verdicts),

@@ -40,11 +40,13 @@ DOCUMENTS = "Test examples are resampled by the document that they come from: {c
 @dataclass(frozen=True)
 class Part:
     """What notes say of the scores on one test set. bars: around them. compared: the tests behind their ties.
-    clusters: how many documents were resampled, by the name of the task."""
+    clusters: how many documents were resampled, by the name of the task.
+    more: notes on what no mark shows."""
 
     bars: Collection[ErrorBar] = ()
     compared: Sequence[Comparison] = ()
     clusters: Mapping[str, int] = field(default_factory=dict)
+    more: Sequence[str] = ()
 
 
 def notes_on(parts: Mapping[str, Part], groups: Mapping[Key, Group], what: str = "its score") -> list[str]:
@@ -57,6 +59,7 @@ def notes_on(parts: Mapping[str, Part], groups: Mapping[Key, Group], what: str =
         *on_marks(bars),
         on_ties({name: part.compared for name, part in parts.items()}),
         *by_document({name: n for part in parts.values() for name, n in part.clusters.items()}),
+        *dict.fromkeys(note for part in parts.values() for note in part.more),
     ]
 
 
