@@ -11,6 +11,7 @@ where it is clearly smaller, so that two runs that share no randomness are compa
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
@@ -20,10 +21,11 @@ from bench.analysis.groups import Group, Key
 from bench.analysis.loading import Columns
 from bench.analysis.regression.outcomes import Outcomes, Predicted, same_outcomes
 from bench.analysis.regression.packing import id_digest
+from bench.analysis.statistics.clusters import Clusters
 from bench.analysis.statistics.dispersion import moderated
 from bench.analysis.statistics.metrics import ratios_of
 from bench.analysis.statistics.noise import Noise, total
-from bench.analysis.statistics.resampling import Source, clusters_of, definition
+from bench.analysis.statistics.resampling import Source, definition, documents_of
 from bench.analysis.statistics.variance import Components, components, linear_covariance
 from bench.runs.record import Record
 
@@ -46,14 +48,15 @@ class Sample:
     scores: np.ndarray
     influences: np.ndarray
     outcomes: tuple[Mapping[str, bytes], ...]
-    clusters: np.ndarray | None = None
+    clusters: Clusters | None = None
     whole: bool = True
 
 
 @dataclass(frozen=True)
 class Matched:
     """What is judged of a cell in both runs. before, after: the components of either. pooled: those of the seeds of
-    both. paired: those of the differences seed by seed; None without the same seeds in both, two at least.
+    both. paired: those of the differences seed by seed; None without the same seeds in both, two at least, and of
+    one document. dof: degrees of freedom of their variance over examples, infinite without documents.
     identical: whether all predictions are the same. unseen: whether all that both runs hold is the same, where one
     does not hold the predictions."""
 
@@ -61,6 +64,7 @@ class Matched:
     after: Components
     pooled: Components
     paired: Components | None
+    dof: float
     same_seeds: bool
     identical: bool
     unseen: bool
@@ -69,13 +73,16 @@ class Matched:
     def of(cls, before: Sample, after: Sample) -> Matched:
         """Reads the predictions for the last time: those of thousands of cells would not fit in memory."""
         same = before.seeds == after.seeds
-        paired = paired_components(before, after) if same and len(before.seeds) > 1 else None
+        documents = before.clusters
+        told = documents is None or documents.count > 1
+        paired = paired_components(before, after) if told and same and len(before.seeds) > 1 else None
         equal, whole = identical(before, after), before.whole and after.whole
         return cls(
             before.parts,
             after.parts,
             pooled(before, after),
             paired,
+            math.inf if documents is None else documents.dof,
             same,
             equal and whole,
             equal and not whole,
@@ -125,7 +132,7 @@ def sample(group: Group, source: Source) -> Sample | None:
         columns = tests.get("test")
         if how is None or columns is None:
             return None
-        clusters = clusters if found else clusters_of(columns)
+        clusters = clusters if found else documents_of(columns)
         found.append(ratios_of(record, how, columns))
         if columns["id"] is not last:
             last = columns["id"]
@@ -180,24 +187,21 @@ def paired_noise(cells: Mapping[Key, Matched]) -> dict[Key, Noise]:
     parts = {key: cell.paired for key, cell in cells.items() if cell.paired is not None}
     noises = moderated(list(parts.values())) if parts else []
     return {
-        key: total([Noise.known(found.example), noise.scaled(1 / found.seeds)])
+        key: total([Noise.student(found.example, cells[key].dof), noise.scaled(1 / found.seeds)])
         for (key, found), noise in zip(parts.items(), noises, strict=True)
     }
 
 
 def paired_components(before: Sample, after: Sample) -> Components:
     """Of the differences, seed by seed; the examples of a cluster count as one."""
-    moved = _by_cluster(after.influences - before.influences, before.clusters)
-    return components(after.scores - before.scores, linear_covariance(moved), len(moved))
-
-
-def _by_cluster(influences: np.ndarray, clusters: np.ndarray | None) -> np.ndarray:
-    """Summed over the examples of each cluster [clusters, seeds]."""
-    if clusters is None:
-        return influences
-    found = np.zeros((int(clusters.max()) + 1, influences.shape[1]))
-    np.add.at(found, clusters, influences)
-    return found
+    moved = after.influences - before.influences
+    if before.clusters is None:
+        covariance, units = linear_covariance(moved), len(moved)
+    else:
+        summed = np.zeros((before.clusters.count, moved.shape[1]))
+        np.add.at(summed, before.clusters.numbers, moved)
+        covariance, units = summed.T @ summed * before.clusters.correction, len(summed)
+    return components(after.scores - before.scores, covariance, units)
 
 
 def pooled(before: Sample, after: Sample) -> Components:

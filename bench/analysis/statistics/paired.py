@@ -27,7 +27,7 @@ from bench.analysis.statistics.dispersion import moderated
 from bench.analysis.statistics.familywise import LEVEL, Corrected
 from bench.analysis.statistics.intervals import Interval, estimated
 from bench.analysis.statistics.noise import Noise, total
-from bench.analysis.statistics.resampling import Resampled, Source, clusters_of, definition
+from bench.analysis.statistics.resampling import Resampled, Source, definition, documents_of
 from bench.analysis.statistics.rivals import Rival, RivalPair, rival_pairs
 from bench.analysis.statistics.scales import SHARE, Scale
 from bench.analysis.statistics.stepdown import corrected_rivals
@@ -229,7 +229,7 @@ def mcnemar(first: Record, second: Record, metric: str, source: Source) -> float
     right, other = (np.asarray(side[how.columns[0]], dtype=float) for side in (rows, others))
     if not np.array_equal(rows["id"], others["id"]) or not np.isin([right, other], (0, 1)).all():
         return None
-    if clusters_of(rows) is not None:
+    if documents_of(rows) is not None:
         return None
     from statsmodels.stats.contingency_tables import mcnemar as exact
 

@@ -244,12 +244,6 @@ def _with(ids: np.ndarray, clusters: np.ndarray) -> np.ndarray:
     return np.char.add(ids.astype(str), np.char.add("\0", clusters.astype(str)))
 
 
-def clusters_of(rows: Columns) -> np.ndarray | None:
-    """The number of each example's cluster [examples], from 0; None where examples are independent."""
-    found = documents_of(rows)
-    return None if found is None else found.numbers
-
-
 def documents_of(rows: Columns) -> Clusters | None:
     """The clusters by the column `group`: examples of one document are not independent, so documents are resampled.
     None where the file has no groups, or only groups of one."""

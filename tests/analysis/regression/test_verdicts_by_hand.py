@@ -26,6 +26,7 @@ from bench.analysis.regression.quality import (
     paired_noise,
     pooled,
 )
+from bench.analysis.statistics.clusters import Clusters
 from bench.analysis.statistics.dispersion import moderated
 from bench.analysis.statistics.noise import Noise, total
 from bench.analysis.statistics.variance import Components
@@ -197,9 +198,11 @@ def test_the_paired_noise_is_that_of_the_differences() -> None:
     parts = replace(parts, interaction=max(parts.interaction, 0.0), example=max(parts.example, 0.0))
     expected = total([Noise.known(parts.example), moderated([parts])[0].scaled(1 / 2)])
     assert found.quantile(0.9) == pytest.approx(expected.quantile(0.9), rel=1e-5)
-    clustered = [replace(item, clusters=np.array([0, 0, 1, 1, 2, 3])) for item in sides]
+    documents = Clusters(np.array([0, 0, 1, 1, 2, 3]))
+    clustered = [replace(item, clusters=documents) for item in sides]
     summed = np.stack([moved[:2].sum(0), moved[2:4].sum(0), moved[4], moved[5]])
-    covariance = summed.T @ summed * 4 / 3
+    squares, cubes = 2 / 9 + 2 / 36, 2 / 27 + 2 / 216  # of the documents' shares
+    covariance = summed.T @ summed / (1 - squares)
     by_document = Components(
         0.0,
         2,
@@ -208,10 +211,15 @@ def test_the_paired_noise_is_that_of_the_differences() -> None:
         max(float(np.trace(covariance) / 2 - covariance[0, 1]), 0.0),
         max(float(covariance[0, 1]), 0.0),
     )
-    expected = total([Noise.known(by_document.example), moderated([by_document])[0].scaled(1 / 2)])
+    dof = (1 - squares) ** 2 / (squares - 2 * cubes + squares**2)
+    of_documents = Noise.student(by_document.example, dof)
+    assert of_documents.quantile(0.9) > 1.1 * Noise.known(by_document.example).quantile(0.9)
+    expected = total([of_documents, moderated([by_document])[0].scaled(1 / 2)])
     found = paired_noise({KEY: Matched.of(*clustered)})[KEY]
     assert found.quantile(0.9) == pytest.approx(expected.quantile(0.9), rel=1e-5)
     assert paired_noise({KEY: Matched.of(sides[0], replace(sides[1], seeds=(0, 2)))}) == {}
+    one = [replace(item, clusters=Clusters(np.zeros(6, int))) for item in sides]
+    assert paired_noise({KEY: Matched.of(*one)}) == {}, "one document says nothing of others"
 
 
 def test_the_same_seeds_with_the_same_outcomes_are_identical() -> None:
