@@ -115,7 +115,9 @@ def weighted(parts: Sequence[tuple[float, Resampled | None]]) -> Resampled | Non
     """The weighted sum of scores on independent test sets, seed by seed; None where one is missing.
 
     Test sets of equal size share their resamples, so the draws of each part are shuffled, in a way that depends on
-    its place alone: two sums over the same test sets stay paired."""
+    its place alone: two sums over the same test sets stay paired. Its degrees of freedom are the fewest of any part:
+    a part on few documents may have most of the variance. They are thus those of the test sets, equal for all
+    groups."""
     found = [(weight, item) for weight, item in parts if item is not None]
     if len(found) < len(parts) or len({item.seeds for _, item in found}) > 1:
         return None
@@ -125,8 +127,11 @@ def weighted(parts: Sequence[tuple[float, Resampled | None]]) -> Resampled | Non
         draws = draws + weight * np.random.default_rng(place).permutation(item.draws)
     ids = np.concatenate([item.ids for _, item in found])
     first, unit = found[0][1], max(item.unit for _, item in found)
-    clusters = sum(item.clusters for _, item in found)
-    return Resampled(first.seeds, scores, draws, ids, clusters, scale=first.scale, unit=unit)
+    clusters, dofs = sum(item.clusters for _, item in found), [item.dof for _, item in found if item.clusters]
+    effective = min(dofs) if dofs else None
+    return Resampled(
+        first.seeds, scores, draws, ids, clusters, scale=first.scale, unit=unit, effective=effective
+    )
 
 
 @dataclass(frozen=True)

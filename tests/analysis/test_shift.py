@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection
 from dataclasses import replace
 
@@ -174,6 +175,35 @@ def test_a_sum_needs_every_test_set_on_the_same_seeds() -> None:
     one = Resampled((0,), np.array([0.8]), np.zeros((9, 1)), np.arange(9))
     assert weighted([(0.5, one), (0.5, None)]) is None
     assert weighted([(0.5, one), (0.5, replace(one, seeds=(1,)))]) is None
+
+
+def on(clusters: int, effective: float | None = None) -> Resampled:
+    """One seed's score on a test set of so many documents."""
+    draws = np.random.default_rng(clusters).normal(size=(99, 1))
+    return Resampled((0,), np.array([0.8]), draws, np.arange(400), clusters, effective=effective)
+
+
+@pytest.mark.parametrize(
+    ("source", "target", "dof"),
+    [
+        (on(150, 120.0), on(2), 1.0),
+        (on(0), on(2), 1.0),
+        (on(30, 7.5), on(60, 20.0), 7.5),
+        (on(0), on(0), math.inf),
+    ],
+)
+def test_a_sum_is_known_no_better_than_its_part_on_the_fewest_documents(
+    source: Resampled, target: Resampled, dof: float
+) -> None:
+    mean = weighted([(1.0, target)])
+    assert mean is not None
+    assert mean.dof == target.dof
+    drop = weighted([(1.0, source), (-1.0, mean)])
+    assert drop is not None
+    assert drop.dof == drop.components().example_dof == dof
+    against = drop.minus(drop)
+    assert against is not None
+    assert against.dof == dof
 
 
 # --------------------------------------------------------------------------------------------------
