@@ -331,9 +331,8 @@ def test_a_resampled_effect_needs_two_seeds_and_common_examples() -> None:
         for part in estimated({"two": (sides, two), "one": (sides, one), "none": (sides, None)})
     }
     interval = intervals({"two": two.components()})["two"]
-    variance = float(interval.noise.weights @ interval.noise.variances)
     assert found["two"].effect == Effect(
-        pytest.approx(0.15), pytest.approx(variance), interval.low, interval.high
+        pytest.approx(0.15), pytest.approx((interval.half / 1.96) ** 2), interval.low, interval.high
     )
     assert found["two"].reason == ""
     assert (found["one"].effect, found["one"].reason) == (None, ONE_SEED)
@@ -342,6 +341,19 @@ def test_a_resampled_effect_needs_two_seeds_and_common_examples() -> None:
     assert known.effect is not None
     alone = replace(two.components(), example=0.0)
     assert known.effect.high == pytest.approx(intervals({0: alone})[0].high)
+
+
+@pytest.mark.parametrize(("clusters", "half"), [(2, 12.71), (3, 4.30)])
+def test_the_variance_of_an_effect_on_few_documents_is_that_of_its_interval(
+    clusters: int, half: float
+) -> None:
+    """Student's t has no variance at one and two degrees of freedom: that of its grid is where the grid ends."""
+    draws = np.random.default_rng(0).normal(0.15, 0.1, size=(5000, 1)).repeat(2, axis=1)
+    scores = Resampled((0, 1), np.array([0.15, 0.15]), draws, np.arange(400), clusters)
+    (part,) = estimated({"few": (Sides(FIRST, SECOND), scores)})
+    assert part.effect is not None
+    assert part.effect.high - part.effect.value == pytest.approx(0.1 * half, rel=0.03)
+    assert part.effect.variance == pytest.approx((0.1 * half / 1.96) ** 2, rel=0.06)
 
 
 def test_a_share_of_the_second_is_taken_off() -> None:
