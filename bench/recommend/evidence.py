@@ -14,11 +14,11 @@ from bench.analysis.statistics.dispersion import moderated
 from bench.analysis.statistics.familywise import holm
 from bench.analysis.statistics.intervals import Interval, intervals
 from bench.analysis.statistics.noise import Noise, total
-from bench.analysis.statistics.paired import POWER, Comparison, judge_pairs, with_best
+from bench.analysis.statistics.paired import POWER, Comparison, Scored, judge_pairs, seed_noise, with_best
 from bench.analysis.statistics.resampling import Resampled, Source, resample
 from bench.analysis.statistics.unequal import one_document
-from bench.analysis.statistics.variance import Components
 from bench.contracts import BenchError
+from bench.recommend.more_rows import Error
 from bench.runs.record import Record
 
 ENOUGH = 3  # sizes that a curve needs before it is continued
@@ -33,8 +33,8 @@ STEP, MOST = (
 @dataclass(frozen=True)
 class Standing:
     """One round: scores and seconds by strategy, and each against the best. metric: the task's headline. rows: how
-    many were compared on; groups of rows where `grouped`. examples: by strategy, the part of the variance of its
-    difference from the best that more rows would lower.
+    many were compared on; groups of rows where `grouped`. errors: by strategy, that of its difference from the
+    best.
 
     A strategy is `behind` where a test tells it apart from the best: on one seed McNemar's, else the paired
     bootstrap. It is `as_good` where its difference is known to be small. All else is `undecided`: not known."""
@@ -49,7 +49,7 @@ class Standing:
     records: Sequence[Record]
     rows: int = 0
     grouped: bool = False
-    examples: Mapping[str, float] = field(default_factory=dict)
+    errors: Mapping[str, Error] = field(default_factory=dict)
 
     @property
     def behind(self) -> list[str]:
@@ -101,12 +101,10 @@ class Standing:
         """The error of a difference on `factor` times the rows. It is never that of no difference at all: of two
         strategies that agree on all n rows, Tango's interval (1998, Statistics in Medicine 17) still reaches
         z^2 / (n + z^2)."""
-        noise = self.against_best[name].difference.noise
-        lowered = np.minimum(self.examples.get(name, 0.0), noise.variances) * (1 - 1 / factor)
-        more = Noise(noise.variances - lowered, noise.weights)
+        error = self.errors.get(name) or Error(self.against_best[name].difference.noise)
         z = Noise.known(1.0).quantile(1 - MISTAKEN)
         unseen = z / (self.rows * factor + z**2) if self.rows else 0.0
-        return total([more, Noise.known(unseen**2)])
+        return total([error.on(factor), Noise.known(unseen**2)])
 
     @property
     def seeds(self) -> int:
@@ -161,7 +159,6 @@ def standing(run: Run, task: str, strategies: Collection[str] = ()) -> Standing:
     if better:  # on the seeds that both have, another is told apart as better
         best = min(better, key=lambda key: compared[key].difference.mean)
         compared = against(best)
-    minus = {key.strategy: here[best].minus(here[key]) for key in compared}
     return Standing(
         metric,
         best.strategy,
@@ -173,13 +170,21 @@ def standing(run: Run, task: str, strategies: Collection[str] = ()) -> Standing:
         tuple(record for key in here for record in groups[key].records),
         here[best].clusters or len(here[best].ids),
         bool(here[best].clusters),
-        {name: _over_examples(item.components()) for name, item in minus.items() if item is not None},
+        _errors(compared, found),
     )
 
 
-def _over_examples(parts: Components) -> float:
-    """The part of the variance of a mean that is in inverse proportion to the number of examples."""
-    return parts.example + (parts.interaction / parts.seeds if parts.seeds > 1 else 0.0)
+def _errors(compared: Mapping[Key, Comparison], found: Mapping[Scored, Resampled]) -> dict[str, Error]:
+    """The error of each difference, by strategy. found: all scores of the run, whose seeds are moderated
+    together."""
+    noise, errors = seed_noise(found), {}
+    for key, item in compared.items():
+        sides = (item.first, item.metric), (key, item.metric)
+        minus = found[sides[0]].minus(found[sides[1]])
+        if minus is not None:
+            seeds = total([noise[side] for side in sides]).scaled(1 / len(minus.seeds))
+            errors[key.strategy] = Error.of(minus, item.difference.noise, seeds)
+    return errors
 
 
 def _against(best: Key, here: Collection[Key], compared: Sequence[Comparison]) -> dict[Key, Comparison]:

@@ -7,8 +7,10 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from scipy.stats import t
 
-from bench.analysis.loading import Run
+from bench.analysis.loading import Predictions, Run
+from bench.analysis.statistics.noise import Noise
 from bench.analysis.statistics.ties import equal
 from bench.analysis.tables import pairs
 from bench.analysis.tables.model import Block
@@ -16,6 +18,7 @@ from bench.contracts import BenchError
 from bench.recommend import page
 from bench.recommend.choice import Choice, choose
 from bench.recommend.evidence import Standing, standing
+from bench.recommend.more_rows import Error
 from bench.recommend.verdict import reasons
 from tests.recommend.test_evidence import EXAMPLES, SIZES, VIEW, paced, rounds
 from tests.recommend.test_page import findings
@@ -226,3 +229,54 @@ def test_the_rows_that_would_be_needed_shrink_with_the_margin_and_suffice() -> N
     assert now.rows_needed(other, 1e-6) is None
     one = standing(rounds({"full": [0.82], "frozen": [0.81]}, seeds=1), f"{VIEW}@{SIZES[0]}")
     assert one.rows_needed(next(iter(one.against_best)), 0.05) is None
+
+
+def of_groups(run: Run, count: int) -> Run:
+    """Its test rows in so many groups."""
+
+    def predictions(cell: str) -> Predictions:
+        rows = run.predictions(cell)
+        assert isinstance(rows, dict)
+        return {**rows, "group": (np.arange(EXAMPLES) * count // EXAMPLES).astype(str).astype(object)}
+
+    return replace(run, predictions=predictions)
+
+
+def test_more_groups_make_their_variance_better_known() -> None:
+    """Four groups that disagree say little of a difference, although seeds agree: more groups would show it."""
+    run, easy = (rounds({"full": [0.82], "frozen": [0.82]}, spread=0.002, draw=draw) for draw in (2, 52))
+    both = replace(
+        run, predictions=lambda cell: (run if "/full/" in cell else easy).predictions(cell)
+    )  # which rows are hard differs between the two
+    now = with_costly_best(standing(of_groups(both, 4), f"{VIEW}@{SIZES[0]}"))
+    (other,) = now.against_best
+    assert (now.rows, now.grouped) == (4, True)
+    wide, narrow = now.rows_needed(other, 0.05), now.rows_needed(other, 0.02)
+    assert wide is not None
+    assert narrow is not None
+    assert 4 < wide < narrow
+    assert now.rows_needed(other, 1e-6) is None
+
+
+def test_on_the_groups_at_hand_the_error_is_that_of_the_comparison() -> None:
+    """Its parts add up to it."""
+    run = rounds({"full": [0.82], "frozen": [0.8]}, spread=0.01)
+    now = standing(of_groups(run, 6), f"{VIEW}@{SIZES[0]}")
+    (other,) = now.against_best
+    error, noise = now.errors[other], now.against_best[other].difference.noise
+    assert error.dof == pytest.approx(5, rel=0.01)
+    for probability in (0.8, 0.95, 0.975):
+        assert error.on(1) is noise
+        assert error.on(1 + 1e-9).quantile(probability) == pytest.approx(
+            noise.quantile(probability), rel=0.01
+        )
+
+
+def test_an_error_of_examples_alone_is_students_t_with_more_degrees_of_freedom() -> None:
+    error = Error(Noise.student(0.01, 1.0), 0.01, 1.0)
+    assert error.on(4).quantile(0.975) == pytest.approx(t.ppf(0.975, 7) * 0.05, rel=0.01)
+
+
+def test_of_independent_rows_the_part_over_them_alone_shrinks() -> None:
+    error = Error(Noise.known(0.05), 0.03, interaction=0.01)
+    assert error.on(10).variances == pytest.approx([0.014])
