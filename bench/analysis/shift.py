@@ -13,9 +13,10 @@ import numpy as np
 
 from bench.analysis.groups import Group, Key, check_metric, collapsed, gather, scale
 from bench.analysis.loading import Predictions
+from bench.analysis.statistics import unequal
 from bench.analysis.statistics.error_bars import ErrorBar, error_bar, of_differences
 from bench.analysis.statistics.intervals import intervals
-from bench.analysis.statistics.paired import compare_pairs, with_best
+from bench.analysis.statistics.paired import Scored, compare_pairs, with_best
 from bench.analysis.statistics.resampling import Resampled, Source, resample
 from bench.analysis.statistics.uncertainty import Uncertainty, from_predictions, from_seeds
 from bench.analysis.statistics.uncertainty_notes import Part, notes_on
@@ -115,9 +116,8 @@ def weighted(parts: Sequence[tuple[float, Resampled | None]]) -> Resampled | Non
     """The weighted sum of scores on independent test sets, seed by seed; None where one is missing.
 
     Test sets of equal size share their resamples, so the draws of each part are shuffled, in a way that depends on
-    its place alone: two sums over the same test sets stay paired. Its degrees of freedom are the fewest of any part:
-    a part on few documents may have most of the variance. They are thus those of the test sets, equal for all
-    groups."""
+    its place alone: two sums over the same test sets stay paired. The degrees of freedom are the fewest of any
+    part, since a part on few documents may have most of the variance; they are the same for all groups."""
     found = [(weight, item) for weight, item in parts if item is not None]
     if len(found) < len(parts) or len({item.seeds for _, item in found}) > 1:
         return None
@@ -162,8 +162,10 @@ def _derived(
         other = drops.get(_reference(key))
         if key.strategy != REFERENCE and other and (less := drop.minus(other)):
             against[key] = less
-    compared = compare_pairs(means, with_best(means), families=families)
-    tied = {pair.second for pair in compared if pair.tied}
+    pairs = with_best(means)
+    compared = compare_pairs(means, pairs, families=families)
+    tied = {pair.second for pair in compared if not pair.behind}
+    shown_means = _means(groups, metric, drops.keys(), source)
     outside = {key for key in drops if _collapsed(groups[key], domains(groups[key].done[0]))}
     anywhere = outside | {key for key in drops if collapsed(groups[key])}
     either = {key for key in against if {key, _reference(key)} & anywhere}
@@ -173,7 +175,8 @@ def _derived(
         AGAINST: _around(against, either, differences=2),
     }
     parts = {name: Part([bar for _, bar in own.values()]) for name, own in found.items()}
-    parts[OUTSIDE] = Part(parts[OUTSIDE].bars, compared)
+    more = unequal.notes(means, pairs, compared, shown_means, f" {OUTSIDE}")
+    parts[OUTSIDE] = Part(parts[OUTSIDE].bars, compared, more=more)
     return Derivation(
         {
             key: Derived(
@@ -185,6 +188,23 @@ def _derived(
         },
         parts,
     )
+
+
+def _means(
+    groups: Mapping[Key, Group], metric: str, known: Collection[Key], source: Source
+) -> dict[Scored, float]:
+    """The means over target domains that the table shows, the higher the better; not of tasks with a test set of
+    one document, which another note names. known: groups with predictions on every test set."""
+    others = [group for key, group in groups.items() if key not in known]
+    tests = dict.fromkeys(name for group in others for name in ("test", *domains(group.done[0])))
+    alone = {task for test in tests for task in unequal.one_document(others, source, test)}
+    found = {}
+    for key, group in groups.items():
+        name = metric or group.headline
+        scores = [fmean(own) for test in domains(group.done[0]) if (own := group.scores(name, test))]
+        if scores and key.task not in alone:
+            found[key, name] = scale([group], name).better * fmean(scores)
+    return found
 
 
 def _reference(key: Key) -> Key:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 
 import numpy as np
@@ -11,7 +11,7 @@ import pytest
 
 from bench.analysis.claims.published import DifferenceClaim
 from bench.analysis.claims.verify import verify
-from bench.analysis.groups import gather
+from bench.analysis.groups import Key, gather
 from bench.analysis.loading import Predictions, Run
 from bench.analysis.shift import build, elsewhere, weighted
 from bench.analysis.statistics.metrics import ratios
@@ -20,6 +20,7 @@ from bench.analysis.tables.formats import render
 from bench.analysis.tables.model import Row, Table
 from bench.contracts import BenchError
 from tests.analysis.conftest import METRICS, make_predictions, make_record
+from tests.analysis.statistics.test_unequal_seeds import LUCKY, run_of
 
 TRUTH = {  # accuracy on the source and on two other domains
     "full": {"test": 0.90, "tweets": 0.70, "news": 0.60},
@@ -277,10 +278,64 @@ def test_accuracy_is_called_what_it_is_on_questions(run: Run) -> None:
     assert "Accuracy is exact match on reviews." in build(records, run.predictions, "accuracy").notes
 
 
-def test_a_strategy_that_could_not_be_tested_is_named(run: Run) -> None:
+def on_both(accuracies: Mapping[str, Mapping[int, float]]) -> Run:
+    """Strategies whose seeds are right on so large a share of the source, and of another domain."""
+    run, records, files = run_of(accuracies), [], {}
+    for record in run.records:
+        rows, tests = run.predictions(record.cell.id), ("test", "tweets")
+        assert isinstance(rows, dict)
+        files[record.cell.id] = joined(
+            {test: {**rows, "split": np.full(len(rows["id"]), test, dtype=object)} for test in tests}
+        )
+        scores = dict.fromkeys(tests, record.scores["test"])
+        records.append(record.model_copy(update={"scores": scores}))
+    return Run("shift", records, files.__getitem__)
+
+
+def test_a_strategy_that_could_not_be_tested_is_named_with_every_column(run: Run) -> None:
     """It shares one seed of three with the best."""
     kept = [r for r in run.records if r.cell.strategy != "full" or r.cell.seed == 2]
     notes = [
         note for note in build(kept, run.predictions).notes if note.startswith("Not tested against the best")
     ]
-    assert any("full with minilm on reviews (one seed in common, of several)" in note for note in notes)
+    named = {
+        where: any(f"full with minilm on reviews{where} (one seed in common, of several)" in n for n in notes)
+        for where in (" out of domain", " → tweets", " → news")
+    }
+    assert named == dict.fromkeys(named, True)
+
+
+def test_out_of_domain_nothing_is_behind_that_is_better_on_the_shared_seeds() -> None:
+    run = on_both(LUCKY)
+    table = build(run.records, run.predictions)
+    (block,) = table.blocks
+    (frozen,) = (row for row in block.rows if row.labels[0] == "frozen")
+    assert [entry.mark for entry in frozen.entries] == ["tied", "tied", "", "", "tied"]
+    notes = [note for note in table.notes if note.startswith("Not called behind: ")]
+    for where in ("", " out of domain", " → tweets"):
+        assert any(note.startswith(f"Not called behind: frozen with minilm on t{where}. ") for note in notes)
+
+
+def test_the_domain_whose_examples_are_of_one_document_is_named(run: Run) -> None:
+    def predictions(cell: str) -> Predictions:
+        rows = run.predictions(cell)
+        assert isinstance(rows, dict)
+        return {**rows, "group": np.where(rows["split"] == "news", "d", "").astype(object)}
+
+    notes = build(run.records, predictions).notes
+    (note,) = (note for note in notes if "come from one document" in note)
+    assert note.startswith("All test examples of reviews → news come")
+    assert not any("not all seeds have predictions" in note for note in notes)
+
+
+def test_out_of_domain_a_strategy_without_predictions_is_named(run: Run) -> None:
+    lost = Key("reviews", "full", "minilm")
+
+    def predictions(cell: str) -> Predictions:
+        if "/full/" in cell:
+            raise KeyError(cell)
+        return run.predictions(cell)
+
+    (note, *_) = (n for n in build(run.records, predictions).notes if "on reviews out of domain" in n)
+    why = "not all seeds have predictions on the same examples"
+    assert f"{lost.strategy} with {lost.backbone} on {lost.task} out of domain ({why})" in note

@@ -85,7 +85,9 @@ def from_predictions(
     clusters = {f"{key.task}{where}": scores.clusters for (key, _), scores in found.items()}
     known = {key for key, _ in found}
     unknown = [group for key, group in groups.items() if key not in known]
-    more = [*unequal.notes(found, pairs, verdicts), *unequal.one_document_notes(unknown, source, test)]
+    alone = unequal.one_document(unknown, source, test)
+    means = _means({key: group for key, group in groups.items() if key.task not in alone}, metrics, test)
+    more = [*unequal.notes(found, pairs, verdicts, means, where), *unequal.one_document_notes(alone, where)]
     part = Part(tuple(bars.values()), verdicts, clusters, more)
     return Uncertainty(
         {shown: bar.spread for shown, bar in bars.items() if bar.spread is not None},
@@ -97,6 +99,18 @@ def from_predictions(
         found,
         part,
     )
+
+
+def _means(
+    groups: Mapping[Key, Group], metrics: Mapping[Key, Iterable[str]], test: str
+) -> dict[Scored, float]:
+    """The means that the table shows, also of groups without predictions; the higher the better."""
+    return {
+        (key, metric): scale([group], metric).better * float(np.mean(values))
+        for key, group in groups.items()
+        for metric in metrics[key]
+        if (values := group.scores(metric, test))
+    }
 
 
 def _bars(found: Mapping[Scored, Resampled], groups: Mapping[Key, Group], test: str) -> dict[Shown, ErrorBar]:

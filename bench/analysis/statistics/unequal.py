@@ -1,4 +1,5 @@
-"""What the marks of a table do not show: groups with unequal seeds or test examples, and test sets of one document.
+"""What the marks of a table do not show: groups with unequal seeds or test examples, those without predictions, and
+test sets of one document.
 
 A table names those that could not be tested against the best, because a score without a mark reads as one that is
 significantly behind.
@@ -6,7 +7,9 @@ significantly behind.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from types import MappingProxyType
 
 from bench.analysis.groups import Group, Key
 from bench.analysis.statistics.paired import Comparison, Scored, Trio
@@ -18,6 +21,11 @@ REVERSED = (
 )
 UNTESTED = (
     "Not tested against the best of their task: {names}. Without a mark they are not known to be behind."
+)
+UNSEEN = "not all seeds have predictions on the same examples"
+BEST_UNSEEN = (
+    f"Bold but not tested: {{names}} ({UNSEEN}). Underlined is there relative to the best of those with "
+    "predictions: {leaders}. Without a mark these are not known to be behind."
 )
 ONE_DOCUMENT = (
     "All test examples of {tasks} come from one document, which tells nothing of other documents: no interval, no "
@@ -37,27 +45,73 @@ def untested(first: Resampled, second: Resampled) -> str:
 
 
 def notes(
-    scores: Mapping[Scored, Resampled], pairs: Sequence[Trio], compared: Sequence[Comparison]
+    scores: Mapping[Scored, Resampled],
+    pairs: Sequence[Trio],
+    compared: Sequence[Comparison],
+    means: Mapping[Scored, float] = MappingProxyType({}),
+    where: str = "",
 ) -> list[str]:
     """What the marks of a table do not show. pairs: of the best of each task and metric with each of the others, of
-    which `compared` could be tested."""
+    which `compared` could be tested. means: all that are shown, the higher the better, also those without `scores`.
+    where: the test set or column, written after the name of a task."""
     found = []
     if turned := [item.second for item in compared if not item.tied and not item.first_leads]:
-        found.append(REVERSED.format(names=_listed(turned)))
+        found.append(REVERSED.format(names=_listed(turned, where)))
     tested = {(item.first, item.second, item.metric) for item in compared}
     reasons: dict[str, list[Key]] = {}
     for first, second, metric in pairs:
         if (first, second, metric) not in tested:
             why = untested(scores[first, metric], scores[second, metric])
             reasons.setdefault(why, []).append(second)
-    if reasons:
-        names = "; ".join(f"{_listed(keys)} ({why})" for why, keys in reasons.items())
-        found.append(UNTESTED.format(names=names))
+    unseen = _unseen(means, scores)
+    names = [f"{_listed(keys, where)} ({why})" for why, keys in reasons.items()]
+    if unseen.others or unseen.tasks:
+        whole = [f"all on {task}{where}" for task in dict.fromkeys(unseen.tasks)]
+        named = [_listed(unseen.others, where)] if unseen.others else []
+        names.append(f"{', '.join([*named, *whole])} ({UNSEEN})")
+    if names:
+        found.append(UNTESTED.format(names="; ".join(names)))
+    if unseen.best:
+        best, leaders = (_listed(keys, where) for keys in (unseen.best, unseen.leaders))
+        found.append(BEST_UNSEEN.format(names=best, leaders=leaders))
     return found
 
 
-def _listed(keys: Iterable[Key]) -> str:
-    return ", ".join(f"{key.strategy} with {key.backbone} on {key.task}" for key in dict.fromkeys(keys))
+@dataclass(frozen=True)
+class _Unseen:
+    """Groups with a score that could not be resampled. best: those with the best mean of their task; leaders: the
+    best of the others there. tasks: those where no group could be resampled."""
+
+    best: list[Key]
+    leaders: list[Key]
+    others: list[Key]
+    tasks: list[str]
+
+
+def _unseen(means: Mapping[Scored, float], scores: Mapping[Scored, Resampled]) -> _Unseen:
+    rivals: dict[tuple[str, str], list[Scored]] = {}
+    for key, metric in means:
+        rivals.setdefault((key.task, metric), []).append((key, metric))
+    found = _Unseen([], [], [], [])
+    for (task, _), members in rivals.items():
+        seen = [item for item in members if item in scores]
+        best, missing = max(members, key=means.__getitem__), [item for item in members if item not in scores]
+        if len(members) < 2 or not missing:
+            continue
+        if not seen:
+            found.tasks.append(task)
+            continue
+        if best in missing:
+            found.best.append(best[0])
+            found.leaders.append(max(seen, key=means.__getitem__)[0])
+        found.others.extend(key for key, _ in missing if key != best[0])
+    return found
+
+
+def _listed(keys: Iterable[Key], where: str) -> str:
+    return ", ".join(
+        f"{key.strategy} with {key.backbone} on {key.task}{where}" for key in dict.fromkeys(keys)
+    )
 
 
 def one_document(groups: Iterable[Group], source: Source, test: str = "test") -> list[str]:
@@ -71,7 +125,6 @@ def one_document(groups: Iterable[Group], source: Source, test: str = "test") ->
     return list(found)
 
 
-def one_document_notes(groups: Iterable[Group], source: Source, test: str = "test") -> list[str]:
-    """What a table says of such tasks."""
-    tasks = one_document(groups, source, test)
-    return [ONE_DOCUMENT.format(tasks=", ".join(tasks))] if tasks else []
+def one_document_notes(tasks: Collection[str], where: str = "") -> list[str]:
+    """What a table says of such tasks. where: as in `notes`."""
+    return [ONE_DOCUMENT.format(tasks=", ".join(f"{task}{where}" for task in tasks))] if tasks else []

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from bench.analysis.groups import Key, gather
-from bench.analysis.loading import Run
+from bench.analysis.loading import Predictions, Run
 from bench.analysis.statistics.metrics import ratios
 from bench.analysis.statistics.paired import compare_pairs, exact_tests, with_best
 from bench.analysis.statistics.resampling import Resampled, Source
@@ -123,6 +123,71 @@ def test_the_page_shows_it_beside_the_best_and_says_why() -> None:
     assert answer.certainty == "tied"
     assert [(item.label, item.ahead) for item in answer.tied] == [("frozen", True)]
     assert answer.behind == ()
+
+
+THREE = {name: dict.fromkeys(range(3), level) for name, level in (("a", 0.92), ("b", 0.9), ("c", 0.895))}
+LOST = "not all seeds have predictions on the same examples"
+
+
+def without(run: Run, *cells: str) -> Run:
+    """The run whose prediction files of these cells are gone; a part of an id stands for all that have it."""
+
+    def predictions(cell: str) -> Predictions:
+        if any(f"/{part}/" in f"{cell}/" for part in cells):
+            raise KeyError(cell)
+        return run.predictions(cell)
+
+    return replace(run, predictions=predictions)
+
+
+def unmarked(run: Run) -> tuple[dict[str, str], list[str]]:
+    """The marks of accuracy, and the notes on what could not be tested."""
+    made = table_of(run)
+    marks = {row.labels[0]: row.entries[0].mark for row in made.blocks[0].rows}
+    return marks, [note for note in made.notes if "not known to be behind" in note]
+
+
+def test_the_best_without_predictions_is_named_and_what_underlined_is_relative_to() -> None:
+    """Its file is gone: `b` has no mark, though it is the best of those that were tested."""
+    assert unmarked(without(run_of(THREE), "a")) == (
+        {"a": "best", "b": "", "c": "tied"},
+        [
+            f"Bold but not tested: a with minilm on t ({LOST}). Underlined is there relative to the best of those "
+            "with predictions: b with minilm on t. Without a mark these are not known to be behind."
+        ],
+    )
+
+
+def test_another_without_predictions_is_named() -> None:
+    assert unmarked(without(run_of(THREE), "c")) == (
+        {"a": "best", "b": "", "c": ""},
+        [
+            f"Not tested against the best of their task: c with minilm on t ({LOST}). Without a mark they are not "
+            "known to be behind."
+        ],
+    )
+
+
+def test_a_task_without_any_predictions_is_named_once() -> None:
+    (note,) = unmarked(without(run_of(THREE), "a", "b", "c"))[1]
+    assert note.startswith(f"Not tested against the best of their task: all on t ({LOST}).")
+
+
+def test_one_strategy_needs_no_test() -> None:
+    assert unmarked(without(run_of({"a": THREE["a"]}), "a"))[1] == []
+
+
+def test_a_metric_that_one_group_cannot_have_over_resamples_is_enough() -> None:
+    """One seed of `c` lacks F1."""
+    run = run_of(THREE)
+    records = [
+        record.model_copy(update={"metrics": [m for m in record.metrics if m.name != "f1"]})
+        if record.cell.strategy == "c" and record.cell.seed == 1
+        else record
+        for record in run.records
+    ]
+    (note,) = unmarked(replace(run, records=records))[1]
+    assert f"c with minilm on t ({LOST})" in note
 
 
 def test_equal_seeds_need_no_note() -> None:
