@@ -15,8 +15,8 @@ from bench.analysis.statistics.paired import SURE, Comparison
 from bench.analysis.statistics.scales import ERROR
 
 TWO_SEEDS = (
-    "Intervals of two seeds that scatter by 5 to 10 points held the truth in 85 to 90% of simulated cells, not in "
-    "95%."
+    "Beside cells that are calm, intervals of two seeds that scatter by 5 to 10 points held the truth in 85 to 90% "
+    "of simulated cells, not in 95%."
 )
 NO_INTERVAL = "One seed has no interval: what another would score is not known."
 OF_EXAMPLES = "The choice of test examples alone moves {what} by {halves}."
