@@ -25,7 +25,8 @@ from bench.runs.record import Record
 
 ADJUSTED = (
     "p values are adjusted for all pairs of strategies in the table (Westfall and Young 1993; Holm, of exact tests "
-    "alone), because the best is chosen from the same data."
+    "alone and of pairs on few documents, which make the correction of the others stricter), because the best is "
+    "chosen from the same data."
 )
 VERDICTS = (
     "Not told apart does not mean equal. On one seed McNemar's exact test decides where it applies. Cohen's h is "

@@ -97,3 +97,10 @@ def test_pairs_and_ranks_say_that_documents_were_resampled(predicted: Run) -> No
 
     table = ranks.build([*run.records, *third], predictions)
     assert table.notes[-1] == told.replace("news (100)", "news (100), third (100)")
+
+
+def test_the_correction_of_pairs_on_few_documents_is_named(predicted: Run) -> None:
+    """They have Holm's, beside which Westfall and Young's of the others is stricter (`familywise.beside_few`)."""
+    assert "of pairs on few documents" in note_of(
+        pairs.build(predicted.records, predicted.predictions), "p values"
+    )
