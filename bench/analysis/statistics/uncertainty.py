@@ -87,7 +87,7 @@ def from_predictions(
     unknown = [group for key, group in groups.items() if key not in known]
     alone = unequal.one_document(unknown, source, test)
     means = _means({key: group for key, group in groups.items() if key.task not in alone}, metrics, test)
-    more = [*unequal.notes(found, pairs, verdicts, means, where), *unequal.one_document_notes(alone, where)]
+    more = [*unequal.notes(found, pairs, verdicts, means, where), *unequal.on_one_document(alone, where)]
     part = Part(tuple(bars.values()), verdicts, clusters, more)
     return Uncertainty(
         {shown: bar.spread for shown, bar in bars.items() if bar.spread is not None},
