@@ -208,8 +208,8 @@ def overall(found: Sequence[Answer]) -> str:
 def _doubts(answered: Sequence[Answer]) -> list[str]:
     """Reasons to doubt the whole answer."""
     nothing = sum(answer.caution == NOTHING for answer in answered)
-    alone = sum(answer.certainty == "untested" for answer in answered)
-    partly = sum(answer.certainty != "untested" and bool(answer.untested) for answer in answered)
+    alone = sum(answer.certainty == "untested" and not answer.untested for answer in answered)
+    partly = sum(bool(answer.untested) for answer in answered)
     tasks, doubts = counted(len(answered), "task"), []
     if alone:
         doubts.append(f"On {alone} of {tasks} there is nothing to compare with.")

@@ -95,6 +95,15 @@ def test_the_page_names_those_that_were_not_tested_beside_those_behind() -> None
     assert "On 1 of 1 task some strategies could not be tested against the best." in overall([answer])
 
 
+def test_others_that_could_not_be_tested_are_not_said_to_be_missing() -> None:
+    text = overall(answers(read(run_of(ONE_OF_THREE))))
+    assert "On 1 of 1 task some strategies could not be tested against the best." in text
+    assert "nothing to compare with" not in text
+    alone = overall(answers(read(run_of({"full": {0: 0.6, 1: 0.97}}))))
+    assert "On 1 of 1 task there is nothing to compare with." in alone
+    assert "could not be tested" not in alone
+
+
 def test_one_seed_each_is_tested_as_before() -> None:
     run = run_of({"full": {0: 0.9}, "frozen": {0: 0.6}})
     scores, groups = scores_of(run), gather(run.records)
