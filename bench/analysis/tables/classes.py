@@ -16,7 +16,7 @@ from bench.analysis.statistics.intervals import EXACT, MEANING, POINTS, WIDE, In
 from bench.analysis.statistics.metrics import clustered, draw, exact_interval
 from bench.analysis.statistics.resampling import Resampled, Source, documents_of, over_clusters
 from bench.analysis.statistics.uncertainty_notes import NO_INTERVAL, TWO_SEEDS, by_document
-from bench.analysis.statistics.unequal import ONE_DOCUMENT, documents
+from bench.analysis.statistics.unequal import documents, one_document_notes
 from bench.analysis.tables.model import Block, Column, Entry, Row, Table
 from bench.analysis.tables.shown import shown as entry_of
 from bench.contracts import BenchError
@@ -103,11 +103,10 @@ def notes(blocks: Sequence[Block], groups: Mapping[Key, Group], counts: Mapping[
         POINTS: any(item.points for item in entries),
         IS_RARE: any("rare" in item.note for item in entries),
     }
-    alone = [task for task, count in counts.items() if count == 1]
     return [
         *(note for note, is_there in marks.items() if is_there),
         *by_document({task: count for task, count in counts.items() if count > 1}),
-        *([ONE_DOCUMENT.format(tasks=", ".join(alone))] if alone else []),
+        *one_document_notes([task for task, count in counts.items() if count == 1]),
     ]
 
 
