@@ -58,7 +58,7 @@ def build(records: Sequence[Record], predictions: Callable[[str], Predictions], 
 
 def table(comparisons: Sequence[Comparison], groups: Mapping[Key, Group] = MappingProxyType({})) -> Table:
     """The comparisons as a table, a block a task. groups: those that are compared, as far as they are known."""
-    units = [unit for unit in UNITS if unit in {_unit(item) for item in comparisons}]
+    units: list[Unit] = [unit for unit in UNITS if unit in {_unit(item) for item in comparisons}]
     bars = [_bar(item, groups) for item in comparisons]
     blocks: dict[str, list[Row]] = {}
     for item, bar in zip(comparisons, bars, strict=True):
@@ -90,7 +90,7 @@ def _unit(item: Comparison) -> Unit:
 def _columns(units: Sequence[Unit]) -> tuple[Column, ...]:
     """The columns of a table with differences in these units. Scores and errors of one table have columns of their
     own, because errors are in units of the labels."""
-    names = {
+    names: dict[Unit, tuple[str, str]] = {
         unit: ("error-", " (error)") if unit == "error" and len(units) > 1 else ("", "") for unit in units
     }
     detectable: dict[Unit, Unit] = {"score": "percent", "error": "error"}

@@ -38,8 +38,11 @@ def counting(run: Run, reads: Counter[str]) -> Run:
 
 def beyond_scores(run: Run, reads: Counter[str]) -> list[int]:
     """How many more times than its last seed the first seed of each strategy was read."""
-    seeds = {(r.cell.task, r.cell.strategy, r.cell.seed): reads[r.cell.id] for r in run.records}
-    return [count - seeds[(*key, SEEDS - 1)] for (*key, seed), count in seeds.items() if seed == 0]
+    first, last = (
+        [reads[record.cell.id] for record in run.records if record.cell.seed == seed]
+        for seed in (0, SEEDS - 1)
+    )
+    return [count - other for count, other in zip(first, last, strict=True)]
 
 
 @pytest.mark.parametrize("documents", [0, 1, 10])
