@@ -65,6 +65,16 @@ class Answer:
     examples: int = 0
     caution: str = ""
 
+    @property
+    def alike(self) -> tuple[Choice, ...]:
+        """Those of `tied` that cannot be told apart from the best."""
+        return tuple(choice for choice in self.tied if not choice.ahead)
+
+    @property
+    def ahead(self) -> tuple[Choice, ...]:
+        """Those of `tied` that are better than the best on the seeds that both have."""
+        return tuple(choice for choice in self.tied if choice.ahead)
+
 
 def answers(reading: Reading) -> list[Answer]:
     """One answer per task, in the order of the tables."""
@@ -208,8 +218,8 @@ def overall(found: Sequence[Answer]) -> str:
 def _doubts(answered: Sequence[Answer]) -> list[str]:
     """Reasons to doubt the whole answer."""
     nothing = sum(answer.caution == NOTHING for answer in answered)
-    alone = sum(answer.certainty == "untested" for answer in answered)
-    partly = sum(answer.certainty != "untested" and bool(answer.untested) for answer in answered)
+    alone = sum(answer.certainty == "untested" and not answer.untested for answer in answered)
+    partly = sum(bool(answer.untested) for answer in answered)
     tasks, doubts = counted(len(answered), "task"), []
     if alone:
         doubts.append(f"On {alone} of {tasks} there is nothing to compare with.")
@@ -232,7 +242,12 @@ def _leading(found: Sequence[Answer]) -> str:
         where = f"On {lead[0].leads} of {tasks} tasks"
         names = " and ".join(filter(None, (", ".join(item.label for item in lead[:-1]), lead[-1].label)))
         each = " each" if len(lead) > 1 else ""
-        text = f"{where} {names}{each} scored best or could not be told apart from the best."
+        labels = {item.label for item in lead}
+        if any(choice.label in labels for answer in found for choice in answer.ahead):
+            how = "scored best, could not be told apart from the best, or scored higher on the seeds that both have"
+        else:
+            how = "scored best or could not be told apart from the best"
+        text = f"{where} {names}{each} {how}."
     return f"{text}{_times(lead)}"
 
 
@@ -267,9 +282,13 @@ def _takes_less(first: Standing, second: Standing) -> bool:
 
 def _of_one_task(answer: Answer) -> str:
     best = answer.best.label if answer.best else ""
-    if not answer.tied:
-        return f"{best} scored best."
-    return f"{best} scored best; these could not be told apart from it: {_listed(answer.tied)}."
+    parts = [f"{best} scored best"]
+    if answer.alike:
+        parts.append(f"these could not be told apart from it: {_listed(answer.alike)}")
+    if answer.ahead:
+        verb = "scores" if len(answer.ahead) == 1 else "score"
+        parts.append(f"{_listed(answer.ahead)} {verb} higher on the seeds that both have")
+    return f"{'; '.join(parts)}."
 
 
 def _listed(choices: Sequence[Choice]) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import lru_cache
 
@@ -14,6 +14,7 @@ from bench.analysis.entities import types
 from bench.analysis.groups import Group, Key
 from bench.analysis.loading import Columns
 from bench.analysis.statistics.resampling import Source
+from bench.analysis.statistics.unequal import documents
 from bench.analysis.tables import classes as tables
 from bench.analysis.tables.classes import MATRIX, ScoredClass
 from bench.analysis.tables.model import Block, Column, Entry, Row, Table
@@ -71,7 +72,10 @@ def by_class(reading: Reading, task: str) -> ByClass | None:
     kind, unit = (
         ("entity type", "entities") if _is_tagged(next(iter(groups.values()))) else ("class", "examples")
     )
-    return ByClass(_compared(reading, found, (kind, unit)), _details(reading, found, (kind, unit)))
+    counts = documents(groups.values(), source)
+    return ByClass(
+        _compared(reading, found, (kind, unit), counts), _details(reading, found, (kind, unit), counts)
+    )
 
 
 def confusions(reading: Reading, task: str) -> list[Confusion]:
@@ -90,7 +94,12 @@ def confusions(reading: Reading, task: str) -> list[Confusion]:
     return found
 
 
-def _compared(reading: Reading, found: dict[Key, list[ScoredClass]], words: tuple[str, str]) -> Table:
+def _compared(
+    reading: Reading,
+    found: dict[Key, list[ScoredClass]],
+    words: tuple[str, str],
+    counts: Mapping[str, int],
+) -> Table:
     """A row a class, a column a strategy."""
     kind, unit = words
     first = next(iter(found.values()))
@@ -102,7 +111,7 @@ def _compared(reading: Reading, found: dict[Key, list[ScoredClass]], words: tupl
     blocks = (Block("", rows),)
     columns = [Column("/".join(key[1:]), reading.label(key), "score") for key in found]
     more = len(first) - len(rows)
-    notes = _notes(reading, found, blocks)
+    notes = tables.notes(blocks, {key: reading.groups[key] for key in found}, counts)
     if more:
         notes.append(
             f"Of {len(first)} classes, the {more} with the fewest examples are in the details alone."
@@ -110,7 +119,12 @@ def _compared(reading: Reading, found: dict[Key, list[ScoredClass]], words: tupl
     return Table(f"F1 by {kind}", (kind,), (_size(unit), *columns), blocks, tuple(notes))
 
 
-def _details(reading: Reading, found: dict[Key, list[ScoredClass]], words: tuple[str, str]) -> Table:
+def _details(
+    reading: Reading,
+    found: dict[Key, list[ScoredClass]],
+    words: tuple[str, str],
+    counts: Mapping[str, int],
+) -> Table:
     kind, unit = words
     notes = []
     if max(map(len, found.values())) > MATRIX and len(found) > 1:
@@ -128,12 +142,8 @@ def _details(reading: Reading, found: dict[Key, list[ScoredClass]], words: tuple
     )
     caption = f"Precision, recall and F1 by {kind}"
     columns = (_size(unit), *tables.SCORES[1:])
-    return Table(caption, (kind,), columns, blocks, (*notes, *_notes(reading, found, blocks)))
-
-
-def _notes(reading: Reading, found: Iterable[Key], blocks: Sequence[Block]) -> list[str]:
-    groups = {key: reading.groups[key] for key in found}
-    return tables.notes(blocks, groups, Source(reading.run.predictions))
+    notes += tables.notes(blocks, {key: reading.groups[key] for key in found}, counts)
+    return Table(caption, (kind,), columns, blocks, tuple(notes))
 
 
 def _size(unit: str) -> Column:

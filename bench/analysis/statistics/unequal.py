@@ -114,15 +114,21 @@ def _listed(keys: Iterable[Key], where: str) -> str:
     )
 
 
-def one_document(groups: Iterable[Group], source: Source, test: str = "test") -> list[str]:
-    """The tasks of the groups whose test examples are all of one document."""
-    found: dict[str, None] = {}
+def documents(groups: Iterable[Group], source: Source, test: str = "test") -> dict[str, int]:
+    """How many documents the test examples of each task come from; 0 where documents are unknown. The groups of a
+    task have the same test examples, so a single file of each task is read."""
+    found: dict[str, int] = {}
     for group in groups:
         rows = source.columns(group.done[0], test) if group.done and group.key.task not in found else None
-        clusters = None if rows is None else documents_of(rows)
-        if clusters is not None and clusters.count == 1:
-            found[group.key.task] = None
-    return list(found)
+        if rows is not None:
+            clusters = documents_of(rows)
+            found[group.key.task] = clusters.count if clusters else 0
+    return found
+
+
+def one_document(groups: Iterable[Group], source: Source, test: str = "test") -> list[str]:
+    """The tasks of the groups whose test examples are all of one document."""
+    return [task for task, count in documents(groups, source, test).items() if count == 1]
 
 
 def one_document_notes(groups: Iterable[Group], source: Source, test: str = "test") -> list[str]:

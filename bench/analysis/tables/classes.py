@@ -16,7 +16,7 @@ from bench.analysis.statistics.intervals import EXACT, MEANING, POINTS, WIDE, In
 from bench.analysis.statistics.metrics import clustered, draw, exact_interval
 from bench.analysis.statistics.resampling import Resampled, Source, documents_of, over_clusters
 from bench.analysis.statistics.uncertainty_notes import NO_INTERVAL, TWO_SEEDS, by_document
-from bench.analysis.statistics.unequal import one_document_notes
+from bench.analysis.statistics.unequal import documents, one_document_notes
 from bench.analysis.tables.model import Block, Column, Entry, Row, Table
 from bench.analysis.tables.shown import shown as entry_of
 from bench.contracts import BenchError
@@ -76,7 +76,7 @@ def build(records: Sequence[Record], predictions: Callable[[str], Predictions]) 
         (*SCORES, *(confusions or [Column("taken for", "most taken for", "text")])),
         tuple(blocks),
         (
-            *notes(blocks, groups, source),
+            *notes(blocks, groups, documents(groups.values(), source)),
             "As: the share of the class's examples that are predicted so, in percent, mean over seeds."
             if confusions
             else "Most taken for: the other class that most of its examples are predicted as, and their share.",
@@ -89,8 +89,9 @@ SCORES = (Column("support", "examples", "count"), *(Column(name, name, "score") 
 """The columns of a class: its size, and its scores."""
 
 
-def notes(blocks: Sequence[Block], groups: Mapping[Key, Group], source: Source) -> list[str]:
-    """What the marks of these rows mean, for those that they have, and what was resampled."""
+def notes(blocks: Sequence[Block], groups: Mapping[Key, Group], counts: Mapping[str, int]) -> list[str]:
+    """What the marks of these rows mean, for those that they have, and what was resampled. counts: the documents of
+    each task (`documents`)."""
     entries = [entry for block in blocks for row in block.rows for entry in row.entries]
     around = any(item.spread is not None and (item.bounds is None or item.cut) for item in entries)
     marks = {
@@ -102,23 +103,11 @@ def notes(blocks: Sequence[Block], groups: Mapping[Key, Group], source: Source) 
         POINTS: any(item.points for item in entries),
         IS_RARE: any("rare" in item.note for item in entries),
     }
-    documents = _documents(groups, source)
     return [
         *(note for note, is_there in marks.items() if is_there),
-        *by_document({task: count for task, count in documents.items() if count > 1}),
-        *one_document_notes(groups.values(), source),
+        *by_document({task: count for task, count in counts.items() if count > 1}),
+        *one_document_notes([task for task, count in counts.items() if count == 1]),
     ]
-
-
-def _documents(groups: Mapping[Key, Group], source: Source) -> dict[str, int]:
-    """How many documents a task's test examples come from, for tasks that have some."""
-    found: dict[str, int] = {}
-    for key, group in groups.items():
-        rows = source.columns(group.done[0]) if key.task not in found else None
-        clusters = documents_of(rows) if rows is not None else None
-        if clusters is not None:
-            found[key.task] = clusters.count
-    return found
 
 
 def has_classes(group: Group, source: Source) -> bool:

@@ -32,6 +32,8 @@ VERDICTS = (
     "Not told apart does not mean equal. On one seed McNemar's exact test decides where it applies. Cohen's h is "
     f"of shares alone. Detectable difference: the smallest that would be found with {SURE}% power."
 )
+UNITS: tuple[Unit, ...] = ("score", "error")
+"""Of differences, in the order of their columns."""
 
 
 def build(records: Sequence[Record], predictions: Callable[[str], Predictions], metric: str = "") -> Table:
@@ -56,25 +58,16 @@ def build(records: Sequence[Record], predictions: Callable[[str], Predictions], 
 
 def table(comparisons: Sequence[Comparison], groups: Mapping[Key, Group] = MappingProxyType({})) -> Table:
     """The comparisons as a table, a block a task. groups: those that are compared, as far as they are known."""
-    unit: Unit = "error" if comparisons[0].scale == ERROR else "score"
-    columns = (
-        Column("metric", "metric", "text"),
-        Column("difference", "difference", unit),
-        Column("effect", "Cohen's h", "effect"),
-        Column("p", "p (adjusted)", "p"),
-        Column("detectable", "detectable difference", "percent" if unit == "score" else unit),
-        Column("mcnemar", "McNemar", "p"),
-        Column("verdict", "verdict", "text"),
-    )
+    units: list[Unit] = [unit for unit in UNITS if unit in {_unit(item) for item in comparisons}]
     bars = [_bar(item, groups) for item in comparisons]
     blocks: dict[str, list[Row]] = {}
     for item, bar in zip(comparisons, bars, strict=True):
         entries = (
             Entry(item.metric, label=_heading(item, groups)),
-            shown(item.difference.mean, bar),
+            *(shown(item.difference.mean, bar) if unit == _unit(item) else Entry() for unit in units),
             Entry(item.effect),
             Entry(item.adjusted),
-            Entry(item.detectable),
+            *(Entry(item.detectable) if unit == _unit(item) else Entry() for unit in units),
             Entry(item.mcnemar),
             Entry(_verdict(item)),
         )
@@ -83,10 +76,35 @@ def table(comparisons: Sequence[Comparison], groups: Mapping[Key, Group] = Mappi
     return Table(
         "Paired comparisons on the same seeds and test examples",
         ("first", "second"),
-        columns,
+        _columns(units),
         tuple(Block(task, tuple(rows)) for task, rows in blocks.items()),
         tuple(_notes(comparisons, bars, groups)),
         "task",
+    )
+
+
+def _unit(item: Comparison) -> Unit:
+    return "error" if item.scale == ERROR else "score"
+
+
+def _columns(units: Sequence[Unit]) -> tuple[Column, ...]:
+    """The columns of a table with differences in these units. Scores and errors of one table have columns of their
+    own, because errors are in units of the labels."""
+    names: dict[Unit, tuple[str, str]] = {
+        unit: ("error-", " (error)") if unit == "error" and len(units) > 1 else ("", "") for unit in units
+    }
+    detectable: dict[Unit, Unit] = {"score": "percent", "error": "error"}
+    return (
+        Column("metric", "metric", "text"),
+        *(Column(f"{name}difference", f"difference{of}", unit) for unit, (name, of) in names.items()),
+        Column("effect", "Cohen's h", "effect"),
+        Column("p", "p (adjusted)", "p"),
+        *(
+            Column(f"{name}detectable", f"detectable difference{of}", detectable[unit])
+            for unit, (name, of) in names.items()
+        ),
+        Column("mcnemar", "McNemar", "p"),
+        Column("verdict", "verdict", "text"),
     )
 
 

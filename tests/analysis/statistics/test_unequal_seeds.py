@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -18,6 +19,7 @@ from bench.analysis.statistics.uncertainty import Shown, from_predictions
 from bench.analysis.statistics.unequal import notes, untested
 from bench.analysis.tables.build import TableOptions, build
 from bench.analysis.tables.model import Table
+from bench.report import html, page
 from bench.report.answer import answers, overall
 from bench.report.reading import read
 from tests.analysis.conftest import METRICS, make_predictions, make_record
@@ -93,6 +95,15 @@ def test_the_page_names_those_that_were_not_tested_beside_those_behind() -> None
     assert answer.certainty == "partly"
     assert [item.label for item in answer.behind] == ["scratch"]
     assert "On 1 of 1 task some strategies could not be tested against the best." in overall([answer])
+
+
+def test_others_that_could_not_be_tested_are_not_said_to_be_missing() -> None:
+    text = overall(answers(read(run_of(ONE_OF_THREE))))
+    assert "On 1 of 1 task some strategies could not be tested against the best." in text
+    assert "nothing to compare with" not in text
+    alone = overall(answers(read(run_of({"full": {0: 0.6, 1: 0.97}}))))
+    assert "On 1 of 1 task there is nothing to compare with." in alone
+    assert "could not be tested" not in alone
 
 
 def test_one_seed_each_is_tested_as_before() -> None:
@@ -188,6 +199,44 @@ def test_a_metric_that_one_group_cannot_have_over_resamples_is_enough() -> None:
     ]
     (note,) = unmarked(replace(run, records=records))[1]
     assert f"c with minilm on t ({LOST})" in note
+
+
+def test_the_page_does_not_say_that_it_cannot_be_told_apart(tmp_path: Path) -> None:
+    run = run_of(LUCKY)
+    found = answers(read(run))
+    assert overall(found).startswith("full scored best; frozen scores higher on the seeds that both have.")
+    text = html.report(page.build(run, tmp_path))
+    assert "Open: 1 other scores higher on the seeds that both have." in text
+    assert "<dt>Higher on shared seeds</dt><dd><bdi>frozen</bdi>" in text
+    assert "<dt>Not told apart</dt>" not in text
+    assert "cannot be told apart from it" not in text
+    assert "(not told apart from the best)" not in text
+
+
+def test_the_page_counts_those_ahead_apart_from_those_alike(tmp_path: Path) -> None:
+    run = run_of({**LUCKY, "probe": {seed: LUCKY["full"][seed] for seed in range(20)}})
+    (answer,) = answers(read(run))
+    assert [item.label for item in answer.ahead] == ["frozen"]
+    (alike,) = answer.alike
+    assert overall([answer]).startswith(
+        f"{answer.best and answer.best.label} scored best; these could not be told apart from it: {alike.label}; "
+        "frozen scores higher on the seeds that both have."
+    )
+    text = html.report(page.build(run, tmp_path))
+    assert (
+        "Open: 1 other cannot be told apart from it; 1 other scores higher on the seeds that both have."
+        in text
+    )
+    assert f"<dt>Not told apart</dt><dd><bdi>{alike.label}</bdi>" in text
+
+
+def test_the_answer_over_tasks_says_how_such_a_strategy_leads() -> None:
+    (answer,) = answers(read(run_of(LUCKY)))
+    text = overall([answer, answer])
+    assert text.startswith(
+        "On 2 of 2 tasks frozen and full each scored best, could not be told apart from the best, or scored higher "
+        "on the seeds that both have."
+    )
 
 
 def test_equal_seeds_need_no_note() -> None:

@@ -92,19 +92,9 @@ def test_a_table_of_pairs_says_which_is_better() -> None:
             **more,
         )
 
-    rows = (
-        pairs.table(
-            [
-                compared(0.1, 0.049),
-                compared(-0.1, 0.01),
-                compared(0.1, 0.05),
-                compared(0.1, 0.01, scale=ERROR),
-            ]
-        )
-        .blocks[0]
-        .rows
-    )
-    assert [row.entries[-1].value for row in rows] == [
+    rows = pairs.table([compared(0.1, 0.049), compared(-0.1, 0.01), compared(0.1, 0.05)]).blocks[0].rows
+    of_error = pairs.table([compared(0.1, 0.01, scale=ERROR)]).blocks[0].rows
+    assert [row.entries[-1].value for row in (*rows, *of_error)] == [
         "first is better",
         "second is better",
         "not told apart",

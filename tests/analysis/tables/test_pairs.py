@@ -6,6 +6,7 @@ import csv
 import io
 import json
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -14,6 +15,8 @@ from bench.analysis.loading import Run
 from bench.analysis.tables import pairs, ranks
 from bench.analysis.tables.formats import render
 from bench.analysis.tables.model import Entry, Table
+from bench.report import page
+from tests.analysis.numeric import numeric_run
 
 
 def of_adapter(run: Run, adapter: str) -> Run:
@@ -104,3 +107,60 @@ def test_the_correction_of_pairs_on_few_documents_is_named(predicted: Run) -> No
     assert "of pairs on few documents" in note_of(
         pairs.build(predicted.records, predicted.predictions), "p values"
     )
+
+
+def by_error_and_by_accuracy(predicted: Run) -> Run:
+    """One task is ranked by an error, in units of its own, and first; the others by accuracy."""
+    numbers = numeric_run({"full": 0.45, "frozen": 1.5}, unit=50.0)
+    records = [record.model_copy(update={"headline": "mae"}) for record in numbers.records]
+    known = {record.cell.id for record in records}
+    return Run(
+        "both",
+        [*records, *predicted.records],
+        lambda cell: (numbers if cell in known else predicted).predictions(cell),
+    )
+
+
+def test_errors_and_scores_of_one_table_have_columns_of_their_own(predicted: Run) -> None:
+    """Differences of accuracy were printed as errors, 0.031 for 3.1 points: the first task has an error."""
+    run = by_error_and_by_accuracy(predicted)
+    table = pairs.build(run.records, run.predictions)
+    units = {column.key: column.unit for column in table.columns}
+    assert (units["difference"], units["detectable"]) == ("score", "percent")
+    assert (units["error-difference"], units["error-detectable"]) == ("error", "error")
+    for block in json.loads(render(table, "json"))["blocks"]:
+        for row in block["rows"]:
+            filled = {name for name, item in row["values"].items() if item.get("value") is not None}
+            prefix = "error-" if block["title"] == "similarity" else ""
+            assert {f"{prefix}difference", f"{prefix}detectable"} <= filled
+            assert len(filled & {"difference", "detectable", "error-difference", "error-detectable"}) == 2
+    alone = pairs.build(predicted.records, predicted.predictions)
+    for block in alone.blocks:
+        (same,) = (other for other in table.blocks if other.title == block.title)
+        assert [row.entries[1].value for row in same.rows] == [row.entries[1].value for row in block.rows]
+
+
+def test_the_page_shows_differences_of_accuracy_in_points_beside_those_of_errors(
+    predicted: Run, tmp_path: Path
+) -> None:
+    run = by_error_and_by_accuracy(predicted)
+    found = page.build(run, tmp_path).pairs
+    assert found is not None
+    alone = pairs.build(predicted.records, predicted.predictions)
+    assert means_of_accuracy(found) == means_of_accuracy(alone)
+    assert {len(column) for column in map(means_of_accuracy, (found, alone))} == {4}
+
+
+def means_of_accuracy(table: Table) -> list[str]:
+    """The differences of accuracy as people read them, without their intervals."""
+    lines = [line.split("|") for line in render(table, "md").splitlines() if "| accuracy" in line]
+    return sorted(cells[4].split("±")[0].strip() for cells in lines)
+
+
+@pytest.mark.parametrize("metric", ["spearman", "mae"])
+def test_a_table_of_one_scale_has_no_columns_of_the_other(metric: str) -> None:
+    run = numeric_run({"full": 0.45, "frozen": 1.5}, tasks=("a", "b"))
+    table = pairs.build(run.records, run.predictions, metric)
+    names = ["metric", "difference", "effect", "p", "detectable", "mcnemar", "verdict"]
+    assert [column.key for column in table.columns] == names
+    assert all(entry.value is not None for entry in differences(table))
