@@ -137,7 +137,7 @@ def _say(choices: Sequence[Choice], least: int) -> None:
         print(f"at the edge of the grid, so that a better rate may lie beyond it: {', '.join(edges)}")
     few = {f"{item.place[0]} ({item.rows})": None for item in choices if 0 < item.rows < least}
     if few:
-        print(f"chosen on fewer than {least} validation rows, since the task is too small: {', '.join(few)}")
+        print(f"chosen on fewer than {least} validation rows, since the task has no more: {', '.join(few)}")
 
 
 def _named(names: Sequence[str]) -> str:
