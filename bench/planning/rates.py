@@ -7,11 +7,12 @@ that was changed afterwards is refused."""
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Annotated, Any
 
 from pydantic import BaseModel, Field
 
-from bench.contracts import BenchError, Strategy, digest
+from bench.contracts import FROZEN, BenchError, Strategy, digest
 from bench.runs.identity import DEPTHS
 
 LEAST_ROWS = 300
@@ -74,14 +75,16 @@ def choice_digest(rates: Mapping[str, Any]) -> str:
 
 
 def default_rates(strategy: Strategy) -> str:
-    """The digest of a strategy's default learning rates at usual depths: a scale without them is no rate."""
-    found: list[Any] = []
+    """The digest of a strategy's default learning rates, of encoders of usual depths: a scale without them is no
+    rate. What learns at them, and when, is no part of it, nor which depths the strategy fits."""
+    rates: set[float] = set()
+    heads: set[float] = set()
     for depth in DEPTHS:
-        try:
-            found.append([[phase.rates, phase.head] for phase in strategy.checked_phases(depth)])
-        except BenchError:
-            found.append(None)
-    return digest(found)
+        with suppress(BenchError):
+            for phase in strategy.checked_phases(depth):
+                rates |= {rate for _, rate in phase.rates if rate != FROZEN}
+                heads.add(phase.head)
+    return digest([sorted(rates), sorted(heads)])
 
 
 def check_unchanged(values: Mapping[str, Any], where: str) -> None:

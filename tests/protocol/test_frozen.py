@@ -126,6 +126,36 @@ def test_the_digest_of_default_rates_follows_every_rate_and_nothing_else(plugins
     assert usual != default_rates(plugins.strategy("full", [("head_rate", 3e-4)]))
 
 
+@pytest.mark.parametrize(
+    ("strategy", "options", "rate"),
+    [
+        ("top-layers", [("layers", 1), ("layers", 3), ("layers", 7)], 3e-4),
+        ("gradual", [("stages", 3), ("stages", 9)], 3e-4),
+        ("lp-ft", [("probe_share", 0.2)], 3e-4),
+    ],
+)
+def test_how_much_learns_and_when_is_no_rate(
+    strategy: str, options: list[tuple[str, object]], rate: float, plugins: Plugins
+) -> None:
+    """Even where fewer encoders have as many layers."""
+    usual = default_rates(plugins.strategy(strategy))
+    for option in options:
+        assert default_rates(plugins.strategy(strategy, [option])) == usual, option
+    assert default_rates(plugins.strategy(strategy, [("rate", rate)])) != usual
+
+
+def test_nor_is_a_run_with_fewer_layers_refused(path: Path, plugins: Plugins) -> None:
+    fixed(path, 1.0, place=("movie-sentiment", "minilm", "top-layers"))
+    suite = suites.load(str(path), ["strategies.top-layers.layers=3"])
+    cells = suites.cells(suite, plugins, Filters(("movie-sentiment",), ("top-layers",)))
+    check_chosen(suite, cells, Registry(plugins))
+
+
+def test_decays_of_rates_from_layer_to_layer_are_rates(plugins: Plugins) -> None:
+    usual, steeper = (default_rates(plugins.strategy("gradual", [("decay", by)])) for by in (0.85, 0.5))
+    assert usual != steeper
+
+
 # --------------------------------------------------------------------------------------------------
 # Settings of a request
 
