@@ -15,7 +15,7 @@ from bench.cli import completion
 from bench.cli.listing import Plugin
 from bench.cli.options import RUN
 from bench.contracts import BenchError, Cell
-from bench.text import counted
+from bench.text import counted, printable
 
 if TYPE_CHECKING:
     from bench.planning.grids import Filters
@@ -184,6 +184,14 @@ def check_chosen(suite: Suite, cells: Sequence[Cell], registry: Registry) -> Non
     if suite.rates:
         known = {cell.strategy: registry.strategy(cell) for place, cell in places.items() if place in fixed}
         check_defaults(suite.rates, known, suite.name)
+
+
+def say_refusal(suite: Suite, cells: Sequence[Cell], registry: Registry) -> None:
+    """One line on stderr where `run` would refuse the cells."""
+    try:
+        check_chosen(suite, cells, registry)
+    except BenchError as error:
+        print(printable(f"note: `run` refuses these cells: {error}"), file=sys.stderr)
 
 
 def say_departures(suite: str, settings: Sequence[str], chosen: Suite) -> None:

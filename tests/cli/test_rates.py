@@ -93,6 +93,10 @@ def refused(answer: Answer, *texts: str) -> None:
     assert Path("ranked.toml").read_text() == TWO_SEEDS
 
 
+def stopped(*_: object) -> None:
+    raise BenchError("stopped here", code="stopped")
+
+
 def test_the_best_scales_are_fixed_and_the_rest_is_named(bench: Bench) -> None:
     finished({FULL: 2, LORA: 1})
     code, out, err = bench("rates", "ranked.toml")
@@ -174,9 +178,6 @@ def test_a_suite_with_data_of_its_own_has_a_draw_of_them(bench: Bench) -> None:
 def test_a_request_that_departs_from_the_choice_says_so(
     bench: Bench, command: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def stopped(*_: object) -> None:
-        raise BenchError("stopped here", code="stopped")
-
     monkeypatch.setattr("bench.executors.launch.launch", stopped)
     finished({FULL: 2})
     bench("rates", "ranked.toml")
@@ -195,3 +196,33 @@ def test_the_python_interface_scores_no_test_row_without_a_chosen_rate(bench: Be
     with pytest.raises(BenchError) as error:
         api.run("ranked.toml", tasks=["movie-sentiment"], strategies=["full"])
     assert error.value.code == "rates-not-chosen"
+
+
+def test_plan_says_what_run_refuses(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    """And goes on: what a suite would take is asked before its rates are chosen."""
+    monkeypatch.setattr("bench.executors.launch.launch", stopped)
+    finished({FULL: 2})
+    bench("rates", "ranked.toml")
+    sentiment = ("ranked.toml", "-t", "movie-sentiment", "-s")
+    changed = (*sentiment, "full", "--set", "strategies.full.rate=1e-3")
+    for arguments, reason in (
+        ((*sentiment, "lora"), f"no rate was chosen for {LORA}"),
+        (changed, "the default rates of full were changed"),
+    ):
+        code, _, err = bench("run", *arguments)
+        assert code == 2
+        (refusal,) = err.splitlines()
+        for as_json in ((), ("--json",)):
+            code, out, err = bench("plan", *arguments, *as_json)
+            assert code == 0
+            assert "cells" in out
+            note = err.splitlines()[0]
+            assert note == refusal.replace("transferbench: ", "note: `run` refuses these cells: ")
+            assert reason in note
+    for arguments in (
+        (*sentiment, "full"),
+        (*changed, "--rates", "default"),
+        (*sentiment, "lora", "--rates", "development"),
+    ):
+        code, _, err = bench("plan", *arguments)
+        assert (code, err) == (0, "")
