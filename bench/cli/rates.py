@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 import sys
 from collections.abc import Sequence
 from enum import StrEnum
@@ -26,8 +27,10 @@ if TYPE_CHECKING:
 
 Request = tuple["Registry", "Suite", list[Cell]]
 NAMED = 3  # cells that a message names
-HARMLESS = ("name", "description", "data")
+HARMLESS = ("name", "description", "data", "seeds", "optional", "grid")
 """Keys of a suite that no choice of a rate rests on."""
+MEASURED = ("test", "shift", "serving", "forgetting", "logits", "calibrate")
+"""Keys of a recipe that no choice of a rate rests on: what is measured of a trained model."""
 
 
 class RatesMode(StrEnum):
@@ -200,18 +203,31 @@ def say_departures(suite: str, settings: Sequence[str], chosen: Suite) -> None:
         return
     from bench import suite as suites
 
-    told = [setting for setting in settings if setting.partition("=")[0].split(".")[0] not in HARMLESS]
-    if told and _held(suites.load(suite)) != _held(suites.load(suite, settings)):
+    before = held = _held(suites.load(suite))
+    told = []
+    for number, setting in enumerate(settings, 1):
+        try:
+            now = _held(suites.load(suite, settings[:number]))
+        except BenchError:  # a later setting completes it
+            now = {}
+        if now != held:
+            told.append(shlex.quote(setting))
+        held = now
+    if held != before:
         print(
             f"note: the rates of suite '{suite}' were chosen without --set {' --set '.join(told)}: others may be "
-            "better with it",
+            f"better with {'them' if len(told) > 1 else 'it'}",
             file=sys.stderr,
         )
 
 
 def _held(suite: Suite) -> dict[str, Any]:
     """What a suite's rates were chosen for."""
-    return suite.model_dump(exclude={*HARMLESS, "rates"})
+    held = suite.model_dump(exclude={*HARMLESS, "rates"})
+    for keys in (held["recipe"], *held["tasks"].values()):
+        for key in MEASURED:
+            keys.pop(key, None)
+    return held
 
 
 def without_missing(found: Request, filters: Filters) -> list[Cell]:

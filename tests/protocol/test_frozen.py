@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import tomllib
 from pathlib import Path
 
@@ -173,21 +174,46 @@ def test_no_setting_replaces_a_chosen_rate(path: Path, setting: str, suite: str)
 
 @pytest.mark.parametrize(
     "setting",
-    ["recipe.epochs=1", "recipe.train=500", "tasks.reuters-r8.max_length=32", "strategies.full.rate=1e-3"],
+    [
+        "recipe.epochs=1",
+        "recipe.train=500",
+        "recipe={epochs=1, test=9}",
+        "tasks.reuters-r8.max_length=32",
+        "strategies.full.rate=1e-3",
+    ],
 )
 def test_a_setting_that_rates_were_not_chosen_for_is_said(
     path: Path, setting: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    settings = ["data.local=somewhere", setting]
+    settings = ["data.local=somewhere", "seeds=5", "recipe.test=9", setting, "tasks.reuters-r8.test=9"]
     say_departures(str(path), settings, suites.load(str(path), settings))
     said = capsys.readouterr()
     assert said.out == ""
     assert len(said.err.splitlines()) == 1
-    assert f"without --set {setting}:" in said.err
+    assert f"without --set {shlex.quote(setting)}:" in said.err
+
+
+def test_all_of_them_are(path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    settings = ["recipe.epochs=1", "seeds=5", "recipe.train=500"]
+    say_departures(str(path), settings, suites.load(str(path), settings))
+    assert "without --set recipe.epochs=1 --set recipe.train=500:" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
-    "settings", [[], ["data.local=somewhere"], ["name=mine"], ["seeds=3"], ["data.local=a", "name=b"]]
+    "settings",
+    [
+        [],
+        ["data.local=somewhere"],
+        ["name=mine"],
+        ["seeds=5"],
+        ["optional=['reuters-r8']"],
+        ["recipe.test=9"],
+        ["recipe.forgetting=true"],
+        ["tasks.movie-sentiment.test=9"],
+        ["data.local=a", "name=b"],
+        ["grid=[]", "grid=[{strategies=['full'], backbones=['minilm'], seeds=9}]"],
+        ["recipe.epochs=1", "recipe={train=2000, validation=80, tune=[5.0]}"],
+    ],
 )
 def test_a_setting_that_no_choice_rests_on_is_not(
     path: Path, settings: list[str], capsys: pytest.CaptureFixture[str]
