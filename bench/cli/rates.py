@@ -120,15 +120,16 @@ def rates(
 
 def _nothing(found: DevelopmentRun, suite: str, where: str) -> BenchError:
     """Why no rate can be chosen."""
+    again = f"`python -m bench run {shlex.quote(suite)} --rates development`"
     if found.partly:
         return BenchError(
-            f"{where}: not every seed of {_named(found.partly)} has finished, and nothing else has: run `bench run "
-            f"{suite} --rates development` to its end",
+            f"{where}: not every seed of {_named(found.partly)} has finished, and nothing else has: run {again} to "
+            "its end",
             code="nothing-to-choose",
         )
     return BenchError(
-        f"{where}: no finished cell is one that suite '{suite}' would run now: run `bench run {suite} --rates "
-        "development`, and give --local as it was given there",
+        f"{where}: no finished cell is one that suite '{suite}' would run now: run {again}, and give "
+        "--local as it was given there",
         code="no-development-run",
     )
 
@@ -165,23 +166,24 @@ def at_rates(mode: RatesMode, found: Request, filters: Filters) -> Request:
     return registry, plain, suites.cells(plain, registry.plugins, filters)
 
 
-def check_chosen(suite: Suite, cells: Sequence[Cell], registry: Registry) -> None:
+def check_chosen(suite: Suite, cells: Sequence[Cell], registry: Registry, asked: str) -> None:
     """BenchError where the suite ranks at chosen rates and a cell has none yet, or none that holds: its test rows
-    stay unseen."""
+    stay unseen. asked: the suite as the request names it."""
     from bench.planning.rates import check_defaults
     from bench.protocol import choice, draw
 
     if suite.development is None and suite.rates is None:
         return
-    asked = [cell for cell in draw.with_rates(cells, registry.plugins) if not registry.incompatible(cell)]
-    places = {choice.place_of(cell): cell for cell in asked}
+    able = [cell for cell in draw.with_rates(cells, registry.plugins) if not registry.incompatible(cell)]
+    places = {choice.place_of(cell): cell for cell in able}
     fixed = choice.flat(suite.rates) if suite.rates else {}
     lacking = ["/".join(place) for place in places if place not in fixed]
     if lacking and suite.development:
+        typed = shlex.quote(asked)
         raise BenchError(
-            f"suite '{suite.name}': no rate was chosen for {_named(lacking)}: run `bench run {suite.name} --rates "
-            f"development` and `bench rates {suite.name}` first, or train at the strategies' defaults with --rates "
-            "default",
+            f"suite '{suite.name}': no rate was chosen for {_named(lacking)}: run `python -m bench run {typed} "
+            f"--rates development` and `python -m bench rates {typed}` first, or train at the strategies' defaults "
+            "with --rates default",
             code="rates-not-chosen",
         )
     if suite.rates:
@@ -189,10 +191,10 @@ def check_chosen(suite: Suite, cells: Sequence[Cell], registry: Registry) -> Non
         check_defaults(suite.rates, known, suite.name)
 
 
-def say_refusal(suite: Suite, cells: Sequence[Cell], registry: Registry) -> None:
+def say_refusal(suite: Suite, cells: Sequence[Cell], registry: Registry, asked: str) -> None:
     """One line on stderr where `run` would refuse the cells."""
     try:
-        check_chosen(suite, cells, registry)
+        check_chosen(suite, cells, registry, asked)
     except BenchError as error:
         print(printable(f"note: `run` refuses these cells: {error}"), file=sys.stderr)
 

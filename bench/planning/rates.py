@@ -97,15 +97,15 @@ def check_unchanged(values: Mapping[str, Any], where: str) -> None:
     if isinstance(of, str) and of != suite_digest(values):
         raise BenchError(
             f"suite {where}: it was changed after its rates were chosen (digest {of[:20]} then, "
-            f"{suite_digest(values)} now): delete its section [rates] and choose them again with `bench rates`, or "
-            "undo the change",
+            f"{suite_digest(values)} now): delete its section [rates] and choose them again with `python -m bench "
+            "rates`, or undo the change",
             code="changed-after-rates",
         )
     if written and rates.get("chosen") != choice_digest(rates):
         raise BenchError(
-            f"suite {where}: its section [rates] is not what `bench rates` wrote (digest "
-            f"{str(rates.get('chosen'))[:20]} then, {choice_digest(rates)} now): undo the change, or delete the "
-            "section and choose the rates again",
+            f"suite {where}: its section [rates] is not what `python -m bench rates` wrote "
+            f"(digest {str(rates.get('chosen'))[:20]} then, {choice_digest(rates)} now): undo the change, or "
+            "delete the section and choose the rates again",
             code="rates-were-edited",
         )
 
@@ -131,7 +131,7 @@ def check_setting(setting: str) -> None:
     key = setting.partition("=")[0]
     if key.split(".")[0].strip() == KEY:
         raise BenchError(
-            f"--set {key[:80]}: chosen rates are not set by hand: choose them with `bench rates`, train at the "
-            "defaults with --rates default, or scale all rates with --set recipe.rate_scale=2",
+            f"--set {key[:80]}: chosen rates are not set by hand: choose them with `python -m bench rates`, "
+            "train at the defaults with --rates default, or scale all rates with --set recipe.rate_scale=2",
             code="rates-are-fixed",
         )

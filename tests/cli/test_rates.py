@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import shlex
 import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -51,11 +53,16 @@ def name_of(cell: Cell) -> str:
     return "/".join(place_of(cell))
 
 
-def finished(seeds: Mapping[str, int], rows: int = 300, filters: Filters | None = None) -> None:
+def finished(
+    seeds: Mapping[str, int],
+    rows: int = 300,
+    filters: Filters | None = None,
+    path: str = "ranked.toml",
+) -> None:
     """A development run in which so many seeds have finished of what is named, as `task/encoder/strategy`."""
-    suite = suites.load("ranked.toml")
+    suite = suites.load(path)
     registry, trying, cells = development_run.cells(Registry(discover()), suite, filters or Filters())
-    store = Store(Path("results/runs/ranked-development"))
+    store = Store(Path("results/runs") / trying.name)
     store.begin(trying.name, [cell.id for cell in cells])
     for cell in cells:
         if cell.seed < seeds.get(name_of(cell), 0):
@@ -196,6 +203,33 @@ def test_the_python_interface_scores_no_test_row_without_a_chosen_rate(bench: Be
     with pytest.raises(BenchError) as error:
         api.run("ranked.toml", tasks=["movie-sentiment"], strategies=["full"])
     assert error.value.code == "rates-not-chosen"
+
+
+@pytest.mark.parametrize("name", ["ranked.toml", "my suites/ranking.toml"])
+def test_the_advice_of_a_refusal_can_be_typed(
+    bench: Bench, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Every command in it, with the suite as it was typed, until test rows may be scored."""
+    monkeypatch.setattr("bench.executors.launch.launch", stopped)
+    Path(name).parent.mkdir(exist_ok=True)
+    Path(name).write_text(TWO_SEEDS)
+    part = ("-t", "movie-sentiment", "-s", "full")
+
+    def typed(command: str, *more: str) -> Answer:
+        program, *arguments = shlex.split(command)
+        assert [program, *arguments[:2]] == ["python", "-m", "bench"]
+        return bench(*arguments[2:], *more)
+
+    refusals = [bench("run", name, *part)[2]]
+    folder = Path("results/runs") / f"{Path(name).stem}-development"
+    Store(folder).begin(folder.name, ["a/b/c/seed0"])
+    refusals.append(bench("rates", name)[2])
+    finished({FULL: 1}, path=name)
+    refusals.append(bench("rates", name)[2])
+    assert [len(re.findall("`(.*?)`", text)) for text in refusals] == [2, 1, 1]
+    for command in re.findall("`(.*?)`", "".join(refusals)):
+        _, _, err = typed(command, *(part if " run " in command else ()))
+        assert "stopped here" in err or "not every seed" in err, command
 
 
 def test_plan_says_what_run_refuses(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:

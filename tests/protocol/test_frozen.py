@@ -43,7 +43,7 @@ def learns_faster(plugins: Plugins, monkeypatch: pytest.MonkeyPatch) -> None:
 def check(path: Path, plugins: Plugins) -> None:
     """What `run` checks before it scores test rows."""
     suite = suites.load(str(path))
-    check_chosen(suite, suites.cells(suite, plugins, FULL), Registry(plugins))
+    check_chosen(suite, suites.cells(suite, plugins, FULL), Registry(plugins), str(path))
 
 
 @pytest.mark.parametrize(
@@ -101,7 +101,7 @@ def test_they_are_no_reason_to_refuse_another_strategy(
     learns_faster(plugins, monkeypatch)
     suite = suites.load(str(path))
     lora = Filters(tasks=("movie-sentiment",), strategies=("lora",))
-    check_chosen(suite, suites.cells(suite, plugins, lora), Registry(plugins))
+    check_chosen(suite, suites.cells(suite, plugins, lora), Registry(plugins), str(path))
 
 
 def test_a_choice_at_other_default_rates_takes_the_place_of_all_of_the_strategys(
@@ -149,7 +149,7 @@ def test_nor_is_a_run_with_fewer_layers_refused(path: Path, plugins: Plugins) ->
     fixed(path, 1.0, place=("movie-sentiment", "minilm", "top-layers"))
     suite = suites.load(str(path), ["strategies.top-layers.layers=3"])
     cells = suites.cells(suite, plugins, Filters(("movie-sentiment",), ("top-layers",)))
-    check_chosen(suite, cells, Registry(plugins))
+    check_chosen(suite, cells, Registry(plugins), str(path))
 
 
 def test_decays_of_rates_from_layer_to_layer_are_rates(plugins: Plugins) -> None:
