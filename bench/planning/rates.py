@@ -17,8 +17,6 @@ from bench.runs.identity import DEPTHS
 
 LEAST_ROWS = 300
 """Validation rows on which a rate may be chosen."""
-SUFFIX = ".development"
-"""How the tasks of a development draw end."""
 KEY = "rates"
 """The section of a suite's file that holds the choice."""
 
@@ -50,18 +48,6 @@ class Rates(BaseModel, extra="forbid", frozen=True):
     def scale(self, task: str, backbone: str, strategy: str) -> float | None:
         """The scale of all learning rates of a strategy; None where none was chosen."""
         return self.scales.get(task, {}).get(backbone, {}).get(strategy)
-
-
-def drawn(task: str) -> str:
-    """The development draw of a task, of the same size: `name.development`, `name.development@8shots`."""
-    name, at, size = task.partition("@")
-    return f"{name}{SUFFIX}{at}{size}"
-
-
-def drawn_from(task: str) -> str:
-    """The task that a development draw is of; any other task as it is."""
-    name, at, size = task.partition("@")
-    return f"{name.removesuffix(SUFFIX)}{at}{size}"
 
 
 def suite_digest(values: Mapping[str, Any]) -> str:

@@ -11,8 +11,9 @@ from pathlib import Path
 from statistics import fmean
 
 from bench.contracts import BenchError, Cell, Strategy
-from bench.planning.rates import Rates, choice_digest, default_rates, drawn_from, suite_digest
+from bench.planning.rates import Rates, choice_digest, default_rates, suite_digest
 from bench.runs import atomic_files
+from bench.runs.drawn import drawn_from
 from bench.runs.record import Record
 
 Place = tuple[str, str, str]

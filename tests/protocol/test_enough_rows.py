@@ -12,9 +12,9 @@ import pytest
 from bench.contracts import BenchError, Cell, Recipe, Splits, TextExample
 from bench.data.sources import Sources
 from bench.data.splits import prepare
-from bench.planning.rates import drawn
 from bench.protocol import choice, development_run, draw
 from bench.registry import Registry, discover
+from bench.runs.drawn import drawn
 from bench.runs.record import Data, Record, Trial
 
 

@@ -10,10 +10,10 @@ from bench import suite as suites
 from bench.cli.rates import RatesMode, at_rates, check_chosen
 from bench.contracts import BenchError, Cell, Recipe
 from bench.planning.grids import Filters
-from bench.planning.rates import drawn, drawn_from
 from bench.protocol import development_run, draw
 from bench.protocol.choice import place_of
 from bench.registry import Plugins, Registry, discover
+from bench.runs.drawn import drawn, drawn_from
 from bench.runs.record import Record
 from tests.protocol.suites import SUITE, fixed
 
