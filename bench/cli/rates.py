@@ -16,7 +16,7 @@ from bench.cli import completion
 from bench.cli.listing import Plugin
 from bench.cli.options import RUN
 from bench.contracts import BenchError, Cell
-from bench.text import counted, printable
+from bench.text import counted, first_of, printable
 
 if TYPE_CHECKING:
     from bench.planning.grids import Filters
@@ -26,7 +26,6 @@ if TYPE_CHECKING:
     from bench.suite import Suite
 
 Request = tuple["Registry", "Suite", list[Cell]]
-NAMED = 3  # cells that a message names
 HARMLESS = ("name", "description", "data", "seeds", "optional", "grid")
 """Keys of a suite that no choice of a rate rests on."""
 MEASURED = ("test", "shift", "serving", "forgetting", "logits", "calibrate")
@@ -115,7 +114,7 @@ def rates(
     if found.partly:
         print(f"left out, since not every seed has finished: {', '.join(found.partly)}")
     if lacking := [name for name in found.missing if name not in map("/".join, fixed)]:
-        print(f"not chosen yet, since no seed has finished: {_named(lacking)}")
+        print(f"not chosen yet, since no seed has finished: {first_of(lacking)}")
 
 
 def _nothing(found: DevelopmentRun, suite: str, where: str) -> BenchError:
@@ -123,8 +122,8 @@ def _nothing(found: DevelopmentRun, suite: str, where: str) -> BenchError:
     again = f"`python -m bench run {shlex.quote(suite)} --rates development`"
     if found.partly:
         return BenchError(
-            f"{where}: not every seed of {_named(found.partly)} has finished, and nothing else has: run {again} to "
-            "its end",
+            f"{where}: not every seed of {first_of(found.partly)} has finished, and nothing else has: run {again} "
+            "to its end",
             code="nothing-to-choose",
         )
     return BenchError(
@@ -142,12 +141,6 @@ def _say(choices: Sequence[Choice], least: int) -> None:
     few = {f"{item.place[0]} ({item.rows})": None for item in choices if 0 < item.rows < least}
     if few:
         print(f"chosen on fewer than {least} validation rows, since the task has no more: {', '.join(few)}")
-
-
-def _named(names: Sequence[str]) -> str:
-    """The first names, and how many more there are."""
-    more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
-    return f"{', '.join(names[:NAMED])}{more}"
 
 
 def at_rates(mode: RatesMode, found: Request, filters: Filters) -> Request:
@@ -181,7 +174,7 @@ def check_chosen(suite: Suite, cells: Sequence[Cell], registry: Registry, asked:
     if lacking and suite.development:
         typed = shlex.quote(asked)
         raise BenchError(
-            f"suite '{suite.name}': no rate was chosen for {_named(lacking)}: run `python -m bench run {typed} "
+            f"suite '{suite.name}': no rate was chosen for {first_of(lacking)}: run `python -m bench run {typed} "
             f"--rates development` and `python -m bench rates {typed}` first, or train at the strategies' defaults "
             "with --rates default",
             code="rates-not-chosen",
