@@ -136,7 +136,7 @@ def run(
     described = _described(more)
     name = user_data.needs_suite(_suite_name(suite), described)
     registry, chosen, cells = request(name, list(settings), _files(options), filters, described)
-    check_chosen(chosen, cells, registry)
+    check_chosen(chosen, cells, registry, name)
     say_departures(name, settings, chosen)
     folder = user_data.run_folder(RUNS / chosen.name, Path(out) if out else None, described, registry)
     options = replace(options, plugin_files=registry.given)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import re
+from collections.abc import Iterable
 from typing import Any
 
 _OBEYED = r"\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff"
@@ -43,6 +44,13 @@ def _finite(value: Any) -> Any:
 def counted(number: int, noun: str, plural: str = "") -> str:
     """`1 text`, `2 texts`, `1,200 classes`: the number and the noun in the form that goes with it."""
     return f"{number:,} {noun if number == 1 else plural or noun + 's'}"
+
+
+def first_of(names: Iterable[object], most: int = 3) -> str:
+    """`a, b, c and 4 more`: the first names, and how many others there are."""
+    every = [str(name) for name in names]
+    others = f" and {len(every) - most:,} more" if len(every) > most else ""
+    return f"{', '.join(every[:most])}{others}"
 
 
 def duration(seconds: float) -> str:

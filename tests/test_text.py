@@ -7,7 +7,7 @@ import math
 
 import pytest
 
-from bench.text import clipped, json_text, printable
+from bench.text import clipped, first_of, json_text, printable
 
 
 @pytest.mark.parametrize(
@@ -38,3 +38,15 @@ def test_a_long_name_is_clipped_in_the_middle() -> None:
     assert len(long) == 48
     assert long.startswith("a reason of many words")
     assert long.endswith(" no")
+
+
+@pytest.mark.parametrize(
+    ("count", "shown"),
+    [(0, ""), (1, "1"), (3, "1, 2, 3"), (4, "1, 2, 3 and 1 more"), (1203, "1, 2, 3 and 1,200 more")],
+)
+def test_of_many_names_the_first_are_shown(count: int, shown: str) -> None:
+    assert first_of(range(1, count + 1)) == shown
+
+
+def test_as_many_as_are_asked_for() -> None:
+    assert first_of(["a", "b", "c"], 1) == "a and 2 more"

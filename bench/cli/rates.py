@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 import sys
 from collections.abc import Sequence
 from enum import StrEnum
@@ -15,7 +16,7 @@ from bench.cli import completion
 from bench.cli.listing import Plugin
 from bench.cli.options import RUN
 from bench.contracts import BenchError, Cell
-from bench.text import counted
+from bench.text import counted, first_of, printable
 
 if TYPE_CHECKING:
     from bench.planning.grids import Filters
@@ -25,9 +26,10 @@ if TYPE_CHECKING:
     from bench.suite import Suite
 
 Request = tuple["Registry", "Suite", list[Cell]]
-NAMED = 3  # cells that a message names
-HARMLESS = ("name", "description", "data")
+HARMLESS = ("name", "description", "data", "seeds", "optional", "grid")
 """Keys of a suite that no choice of a rate rests on."""
+MEASURED = ("test", "shift", "serving", "forgetting", "logits", "calibrate")
+"""Keys of a recipe that no choice of a rate rests on: what is measured of a trained model."""
 
 
 class RatesMode(StrEnum):
@@ -112,20 +114,21 @@ def rates(
     if found.partly:
         print(f"left out, since not every seed has finished: {', '.join(found.partly)}")
     if lacking := [name for name in found.missing if name not in map("/".join, fixed)]:
-        print(f"not chosen yet, since no seed has finished: {_named(lacking)}")
+        print(f"not chosen yet, since no seed has finished: {first_of(lacking)}")
 
 
 def _nothing(found: DevelopmentRun, suite: str, where: str) -> BenchError:
     """Why no rate can be chosen."""
+    again = f"`python -m bench run {shlex.quote(suite)} --rates development`"
     if found.partly:
         return BenchError(
-            f"{where}: not every seed of {_named(found.partly)} has finished, and nothing else has: run `bench run "
-            f"{suite} --rates development` to its end",
+            f"{where}: not every seed of {first_of(found.partly)} has finished, and nothing else has: run {again} "
+            "to its end",
             code="nothing-to-choose",
         )
     return BenchError(
-        f"{where}: no finished cell is one that suite '{suite}' would run now: run `bench run {suite} --rates "
-        "development`, and give --local as it was given there",
+        f"{where}: no finished cell is one that suite '{suite}' would run now: run {again}, and give "
+        "--local as it was given there",
         code="no-development-run",
     )
 
@@ -137,13 +140,7 @@ def _say(choices: Sequence[Choice], least: int) -> None:
         print(f"at the edge of the grid, so that a better rate may lie beyond it: {', '.join(edges)}")
     few = {f"{item.place[0]} ({item.rows})": None for item in choices if 0 < item.rows < least}
     if few:
-        print(f"chosen on fewer than {least} validation rows, since the task is too small: {', '.join(few)}")
-
-
-def _named(names: Sequence[str]) -> str:
-    """The first names, and how many more there are."""
-    more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
-    return f"{', '.join(names[:NAMED])}{more}"
+        print(f"chosen on fewer than {least} validation rows, since the task has no more: {', '.join(few)}")
 
 
 def at_rates(mode: RatesMode, found: Request, filters: Filters) -> Request:
@@ -162,28 +159,37 @@ def at_rates(mode: RatesMode, found: Request, filters: Filters) -> Request:
     return registry, plain, suites.cells(plain, registry.plugins, filters)
 
 
-def check_chosen(suite: Suite, cells: Sequence[Cell], registry: Registry) -> None:
+def check_chosen(suite: Suite, cells: Sequence[Cell], registry: Registry, asked: str) -> None:
     """BenchError where the suite ranks at chosen rates and a cell has none yet, or none that holds: its test rows
-    stay unseen."""
+    stay unseen. asked: the suite as the request names it."""
     from bench.planning.rates import check_defaults
     from bench.protocol import choice, draw
 
     if suite.development is None and suite.rates is None:
         return
-    asked = [cell for cell in draw.with_rates(cells, registry.plugins) if not registry.incompatible(cell)]
-    places = {choice.place_of(cell): cell for cell in asked}
+    able = [cell for cell in draw.with_rates(cells, registry.plugins) if not registry.incompatible(cell)]
+    places = {choice.place_of(cell): cell for cell in able}
     fixed = choice.flat(suite.rates) if suite.rates else {}
     lacking = ["/".join(place) for place in places if place not in fixed]
     if lacking and suite.development:
+        typed = shlex.quote(asked)
         raise BenchError(
-            f"suite '{suite.name}': no rate was chosen for {_named(lacking)}: run `bench run {suite.name} --rates "
-            f"development` and `bench rates {suite.name}` first, or train at the strategies' defaults with --rates "
-            "default",
+            f"suite '{suite.name}': no rate was chosen for {first_of(lacking)}: run `python -m bench run {typed} "
+            f"--rates development` and `python -m bench rates {typed}` first, or train at the strategies' defaults "
+            "with --rates default",
             code="rates-not-chosen",
         )
     if suite.rates:
         known = {cell.strategy: registry.strategy(cell) for place, cell in places.items() if place in fixed}
         check_defaults(suite.rates, known, suite.name)
+
+
+def say_refusal(suite: Suite, cells: Sequence[Cell], registry: Registry, asked: str) -> None:
+    """One line on stderr where `run` would refuse the cells."""
+    try:
+        check_chosen(suite, cells, registry, asked)
+    except BenchError as error:
+        print(printable(f"note: `run` refuses these cells: {error}"), file=sys.stderr)
 
 
 def say_departures(suite: str, settings: Sequence[str], chosen: Suite) -> None:
@@ -192,18 +198,31 @@ def say_departures(suite: str, settings: Sequence[str], chosen: Suite) -> None:
         return
     from bench import suite as suites
 
-    told = [setting for setting in settings if setting.partition("=")[0].split(".")[0] not in HARMLESS]
-    if told and _held(suites.load(suite)) != _held(suites.load(suite, settings)):
+    before = held = _held(suites.load(suite))
+    told = []
+    for number, setting in enumerate(settings, 1):
+        try:
+            now = _held(suites.load(suite, settings[:number]))
+        except BenchError:  # a later setting completes it
+            now = {}
+        if now != held:
+            told.append(shlex.quote(setting))
+        held = now
+    if held != before:
         print(
             f"note: the rates of suite '{suite}' were chosen without --set {' --set '.join(told)}: others may be "
-            "better with it",
+            f"better with {'them' if len(told) > 1 else 'it'}",
             file=sys.stderr,
         )
 
 
 def _held(suite: Suite) -> dict[str, Any]:
     """What a suite's rates were chosen for."""
-    return suite.model_dump(exclude={*HARMLESS, "rates"})
+    held = suite.model_dump(exclude={*HARMLESS, "rates"})
+    for keys in (held["recipe"], *held["tasks"].values()):
+        for key in MEASURED:
+            keys.pop(key, None)
+    return held
 
 
 def without_missing(found: Request, filters: Filters) -> list[Cell]:

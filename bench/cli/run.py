@@ -17,7 +17,15 @@ from bench.cli import completion
 from bench.cli.listing import AsJson, Plugin
 from bench.cli.options import RUN, Threads, number
 from bench.cli.output import console, note_completed, print_scores
-from bench.cli.rates import RatesMode, RatesOption, at_rates, check_chosen, say_departures, without_missing
+from bench.cli.rates import (
+    RatesMode,
+    RatesOption,
+    at_rates,
+    check_chosen,
+    say_departures,
+    say_refusal,
+    without_missing,
+)
 from bench.cli.user_data import needs_suite, read_user_data, run_folder, say_pooling, with_user_data
 from bench.executors.names import MOST_PER_DEVICE, ExecutorName
 from bench.text import counted
@@ -165,7 +173,7 @@ def run(
     asked = request(needs_suite(suite, own), wanted, plugin or [], filters, own)
     registry, chosen, cells = at_rates(rates, asked, filters)
     cells = without_missing((registry, chosen, cells), filters)
-    check_chosen(chosen, cells, registry)
+    check_chosen(chosen, cells, registry, needs_suite(suite, own))
     say_departures(needs_suite(suite, own), settings or (), chosen)
     part = Shard.parse(shard) if shard else None
     usual = Path("results/runs") / (f"{chosen.name}{part.suffix}" if part else chosen.name)
@@ -250,6 +258,7 @@ def plan(
     filters = suites.Filters(tuple(task or ()), tuple(strategy or ()), tuple(backbone or ()), seeds)
     asked = request(needs_suite(suite, own), settings or [], plugin or [], filters, own)
     registry, chosen, cells = at_rates(rates, asked, filters)
+    say_refusal(chosen, cells, registry, needs_suite(suite, own))
     say_departures(needs_suite(suite, own), settings or (), chosen)
     folder = run_folder(Path("results/runs") / chosen.name, out, own, registry)
     found = forecast(cells, registry, folder, per_device)

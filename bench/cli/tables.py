@@ -130,6 +130,6 @@ def _at_default_rates(run: Path, named: str) -> Run:
             raise
         raise BenchError(
             f"the column 'default-rates' needs the same suite at default rates, and {name} is no run: make it with "
-            "`bench run SUITE --rates default`, or name it with --default-rates",
+            "`python -m bench run SUITE --rates default`, or name it with --default-rates",
             code="no-default-rates",
         ) from error

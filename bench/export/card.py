@@ -13,6 +13,7 @@ from bench.export.problem import problem_of, reads_pairs
 from bench.export.scores import Request
 from bench.export.standard import CLASSES
 from bench.models.licences import licence_of
+from bench.text import first_of
 
 PIPELINE = {"pooled": "text-classification", "token": "token-classification", "span": "question-answering"}
 PRINTED = {
@@ -134,9 +135,8 @@ def _of_data(group: CellGroup) -> list[str]:
     counts = Counter(row.label for row in group.rows.train if isinstance(getattr(row, "label", None), str))
     rare = [label for label, count in counts.items() if count < RARE]
     if rare:
-        shown = ", ".join(escaped(label) for label in rare[:MOST])
-        more = f" and {len(rare) - MOST} more" if len(rare) > MOST else ""
-        lines.append(f"- Fewer than {RARE} training rows: {shown}{more}. Expect these to be missed.")
+        shown = first_of(map(escaped, rare), MOST)
+        lines.append(f"- Fewer than {RARE} training rows: {shown}. Expect these to be missed.")
     return lines
 
 

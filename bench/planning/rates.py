@@ -7,17 +7,16 @@ that was changed afterwards is refused."""
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Annotated, Any
 
 from pydantic import BaseModel, Field
 
-from bench.contracts import BenchError, Strategy, digest
+from bench.contracts import FROZEN, BenchError, Strategy, digest
 from bench.runs.identity import DEPTHS
 
 LEAST_ROWS = 300
 """Validation rows on which a rate may be chosen."""
-SUFFIX = ".development"
-"""How the tasks of a development draw end."""
 KEY = "rates"
 """The section of a suite's file that holds the choice."""
 
@@ -51,18 +50,6 @@ class Rates(BaseModel, extra="forbid", frozen=True):
         return self.scales.get(task, {}).get(backbone, {}).get(strategy)
 
 
-def drawn(task: str) -> str:
-    """The development draw of a task, of the same size: `name.development`, `name.development@8shots`."""
-    name, at, size = task.partition("@")
-    return f"{name}{SUFFIX}{at}{size}"
-
-
-def drawn_from(task: str) -> str:
-    """The task that a development draw is of; any other task as it is."""
-    name, at, size = task.partition("@")
-    return f"{name.removesuffix(SUFFIX)}{at}{size}"
-
-
 def suite_digest(values: Mapping[str, Any]) -> str:
     """The digest of a suite's file, without its description and the chosen rates."""
     return digest({key: value for key, value in values.items() if key not in ("description", KEY)})
@@ -74,14 +61,16 @@ def choice_digest(rates: Mapping[str, Any]) -> str:
 
 
 def default_rates(strategy: Strategy) -> str:
-    """The digest of a strategy's default learning rates at usual depths: a scale without them is no rate."""
-    found: list[Any] = []
+    """The digest of a strategy's default learning rates, of encoders of usual depths: a scale without them is no
+    rate. What learns at them, and when, is no part of it, nor which depths the strategy fits."""
+    rates: set[float] = set()
+    heads: set[float] = set()
     for depth in DEPTHS:
-        try:
-            found.append([[phase.rates, phase.head] for phase in strategy.checked_phases(depth)])
-        except BenchError:
-            found.append(None)
-    return digest(found)
+        with suppress(BenchError):
+            for phase in strategy.checked_phases(depth):
+                rates |= {rate for _, rate in phase.rates if rate != FROZEN}
+                heads.add(phase.head)
+    return digest([sorted(rates), sorted(heads)])
 
 
 def check_unchanged(values: Mapping[str, Any], where: str) -> None:
@@ -94,15 +83,15 @@ def check_unchanged(values: Mapping[str, Any], where: str) -> None:
     if isinstance(of, str) and of != suite_digest(values):
         raise BenchError(
             f"suite {where}: it was changed after its rates were chosen (digest {of[:20]} then, "
-            f"{suite_digest(values)} now): delete its section [rates] and choose them again with `bench rates`, or "
-            "undo the change",
+            f"{suite_digest(values)} now): delete its section [rates] and choose them again with `python -m bench "
+            "rates`, or undo the change",
             code="changed-after-rates",
         )
     if written and rates.get("chosen") != choice_digest(rates):
         raise BenchError(
-            f"suite {where}: its section [rates] is not what `bench rates` wrote (digest "
-            f"{str(rates.get('chosen'))[:20]} then, {choice_digest(rates)} now): undo the change, or delete the "
-            "section and choose the rates again",
+            f"suite {where}: its section [rates] is not what `python -m bench rates` wrote "
+            f"(digest {str(rates.get('chosen'))[:20]} then, {choice_digest(rates)} now): undo the change, or "
+            "delete the section and choose the rates again",
             code="rates-were-edited",
         )
 
@@ -128,7 +117,7 @@ def check_setting(setting: str) -> None:
     key = setting.partition("=")[0]
     if key.split(".")[0].strip() == KEY:
         raise BenchError(
-            f"--set {key[:80]}: chosen rates are not set by hand: choose them with `bench rates`, train at the "
-            "defaults with --rates default, or scale all rates with --set recipe.rate_scale=2",
+            f"--set {key[:80]}: chosen rates are not set by hand: choose them with `python -m bench rates`, "
+            "train at the defaults with --rates default, or scale all rates with --set recipe.rate_scale=2",
             code="rates-are-fixed",
         )

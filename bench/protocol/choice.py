@@ -11,8 +11,9 @@ from pathlib import Path
 from statistics import fmean
 
 from bench.contracts import BenchError, Cell, Strategy
-from bench.planning.rates import Rates, choice_digest, default_rates, drawn_from, suite_digest
+from bench.planning.rates import Rates, choice_digest, default_rates, suite_digest
 from bench.runs import atomic_files
+from bench.runs.drawn import drawn_from
 from bench.runs.record import Record
 
 Place = tuple[str, str, str]
@@ -75,17 +76,18 @@ def deciding(record: Record) -> int:
     return record.data.sizes.get("validation", 0) if record.data else 0
 
 
-def check_rows(records: Iterable[Record], validation: int, available: Callable[[str], int]) -> None:
+def check_rows(records: Iterable[Record], validation: int, available: Callable[[Record], int]) -> None:
     """BenchError where fewer than `validation` rows decided although the development draw has more.
 
-    available: the validation rows of a development draw, by its name."""
-    few = {record.cell.task: deciding(record) for record in records if 0 < deciding(record) < validation}
-    for task, rows in few.items():
-        most = min(available(task.partition("@")[0]), validation)
+    available: the validation rows that a record's cell would have now."""
+    few = {record.cell.task: record for record in records if 0 < deciding(record) < validation}
+    for record in few.values():
+        rows, most = deciding(record), min(available(record), validation)
         if rows < most:
+            task = drawn_from(record.cell.task)
             raise BenchError(
-                f"task '{drawn_from(task)}': {rows:,} validation rows decided, and its development draw now has "
-                f"{most:,}: run it again with --rates development --fresh --task {drawn_from(task)}",
+                f"task '{task}': {rows:,} validation rows decided, and its development draw now has {most:,}: run "
+                f"it again with --rates development --fresh --task {task}",
                 code="too-few-rows-decided",
             )
 

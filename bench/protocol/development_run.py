@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 
 from bench import suite as suites
 from bench.contracts import BenchError, Cell
+from bench.data.splits import prepare
 from bench.planning.grids import Filters
 from bench.protocol import draw
 from bench.protocol.choice import Place, place_of
@@ -26,9 +27,11 @@ class DevelopmentRun:
     partly: list[str]
     missing: list[str]
 
-    def rows(self, task: str) -> int:
-        """The validation rows of a development draw."""
-        return len(self.registry.task(task).splits(self.registry.sources).validation)
+    def rows(self, record: Record) -> int:
+        """The validation rows that the record's cell would have now."""
+        cell = record.cell
+        task = self.registry.task(cell.task)
+        return len(prepare(task, self.registry.sources, cell.recipe, cell.draw).validation)
 
 
 def cells(registry: Registry, suite: Suite, filters: Filters) -> tuple[Registry, Suite, list[Cell]]:

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 from bench.contracts import BenchError, Cell, Splits, Task, digest
 from bench.data.splits import drop_duplicates, split_stratified
 from bench.planning.grids import Filters
-from bench.planning.rates import Development, drawn
+from bench.planning.rates import Development
 from bench.registry import unknown
+from bench.runs.drawn import drawn
 from bench.suite import Suite
 
 if TYPE_CHECKING:

@@ -6,10 +6,10 @@ from collections.abc import Sequence
 
 from bench.analysis.groups import Group, gather
 from bench.analysis.rates import Tried, tried
-from bench.planning.rates import drawn_from
 from bench.report.encodings import colour, log_axis, padded, percent, score_axis, shape, shown
 from bench.report.reading import Reading
 from bench.report.vega import Chart, Spec, chart
+from bench.runs.drawn import drawn_from
 from bench.runs.record import Record
 
 

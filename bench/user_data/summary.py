@@ -16,7 +16,7 @@ from bench.data.splits import all_splits, content
 from bench.models.catalog import kind_of, positions
 from bench.models.pooling import own_pooling
 from bench.registry import adapters
-from bench.text import clipped, counted
+from bench.text import clipped, counted, first_of
 from bench.user_data.description import Read
 from bench.user_data.tables import MISSING
 from bench.user_data.token_counts import estimated, token_counter
@@ -176,10 +176,9 @@ def _doubtful(splits: Splits) -> list[str]:
     if rare:
         unit = "training rows" if labelled else "entities in training"
         what = "class" if labelled else "entity type"
-        more = f" and {len(rare) - SHOWN} more" if len(rare) > SHOWN else ""
         found.append(
             f"look: {counted(len(rare), what, 'classes' if labelled else '')} with fewer than {RARE} {unit} "
-            f"({', '.join(rare[:SHOWN])}{more}): too few to learn or to judge"
+            f"({first_of(rare, SHOWN)}): too few to learn or to judge"
         )
     untested = sorted(set(counts) - set(_labels_of(splits.test)))
     if untested and labelled:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import shlex
 import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -51,11 +53,16 @@ def name_of(cell: Cell) -> str:
     return "/".join(place_of(cell))
 
 
-def finished(seeds: Mapping[str, int], rows: int = 300, filters: Filters | None = None) -> None:
+def finished(
+    seeds: Mapping[str, int],
+    rows: int = 300,
+    filters: Filters | None = None,
+    path: str = "ranked.toml",
+) -> None:
     """A development run in which so many seeds have finished of what is named, as `task/encoder/strategy`."""
-    suite = suites.load("ranked.toml")
+    suite = suites.load(path)
     registry, trying, cells = development_run.cells(Registry(discover()), suite, filters or Filters())
-    store = Store(Path("results/runs/ranked-development"))
+    store = Store(Path("results/runs") / trying.name)
     store.begin(trying.name, [cell.id for cell in cells])
     for cell in cells:
         if cell.seed < seeds.get(name_of(cell), 0):
@@ -91,6 +98,10 @@ def refused(answer: Answer, *texts: str) -> None:
     assert len(err.splitlines()) == 1
     assert all(text in err for text in texts), err
     assert Path("ranked.toml").read_text() == TWO_SEEDS
+
+
+def stopped(*_: object) -> None:
+    raise BenchError("stopped here", code="stopped")
 
 
 def test_the_best_scales_are_fixed_and_the_rest_is_named(bench: Bench) -> None:
@@ -174,9 +185,6 @@ def test_a_suite_with_data_of_its_own_has_a_draw_of_them(bench: Bench) -> None:
 def test_a_request_that_departs_from_the_choice_says_so(
     bench: Bench, command: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def stopped(*_: object) -> None:
-        raise BenchError("stopped here", code="stopped")
-
     monkeypatch.setattr("bench.executors.launch.launch", stopped)
     finished({FULL: 2})
     bench("rates", "ranked.toml")
@@ -195,3 +203,60 @@ def test_the_python_interface_scores_no_test_row_without_a_chosen_rate(bench: Be
     with pytest.raises(BenchError) as error:
         api.run("ranked.toml", tasks=["movie-sentiment"], strategies=["full"])
     assert error.value.code == "rates-not-chosen"
+
+
+@pytest.mark.parametrize("name", ["ranked.toml", "my suites/ranking.toml"])
+def test_the_advice_of_a_refusal_can_be_typed(
+    bench: Bench, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Every command in it, with the suite as it was typed, until test rows may be scored."""
+    monkeypatch.setattr("bench.executors.launch.launch", stopped)
+    Path(name).parent.mkdir(exist_ok=True)
+    Path(name).write_text(TWO_SEEDS)
+    part = ("-t", "movie-sentiment", "-s", "full")
+
+    def typed(command: str, *more: str) -> Answer:
+        program, *arguments = shlex.split(command)
+        assert [program, *arguments[:2]] == ["python", "-m", "bench"]
+        return bench(*arguments[2:], *more)
+
+    refusals = [bench("run", name, *part)[2]]
+    folder = Path("results/runs") / f"{Path(name).stem}-development"
+    Store(folder).begin(folder.name, ["a/b/c/seed0"])
+    refusals.append(bench("rates", name)[2])
+    finished({FULL: 1}, path=name)
+    refusals.append(bench("rates", name)[2])
+    assert [len(re.findall("`(.*?)`", text)) for text in refusals] == [2, 1, 1]
+    for command in re.findall("`(.*?)`", "".join(refusals)):
+        _, _, err = typed(command, *(part if " run " in command else ()))
+        assert "stopped here" in err or "not every seed" in err, command
+
+
+def test_plan_says_what_run_refuses(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    """And goes on: what a suite would take is asked before its rates are chosen."""
+    monkeypatch.setattr("bench.executors.launch.launch", stopped)
+    finished({FULL: 2})
+    bench("rates", "ranked.toml")
+    sentiment = ("ranked.toml", "-t", "movie-sentiment", "-s")
+    changed = (*sentiment, "full", "--set", "strategies.full.rate=1e-3")
+    for arguments, reason in (
+        ((*sentiment, "lora"), f"no rate was chosen for {LORA}"),
+        (changed, "the default rates of full were changed"),
+    ):
+        code, _, err = bench("run", *arguments)
+        assert code == 2
+        (refusal,) = err.splitlines()
+        for as_json in ((), ("--json",)):
+            code, out, err = bench("plan", *arguments, *as_json)
+            assert code == 0
+            assert "cells" in out
+            note = err.splitlines()[0]
+            assert note == refusal.replace("transferbench: ", "note: `run` refuses these cells: ")
+            assert reason in note
+    for arguments in (
+        (*sentiment, "full"),
+        (*changed, "--rates", "default"),
+        (*sentiment, "lora", "--rates", "development"),
+    ):
+        code, _, err = bench("plan", *arguments)
+        assert (code, err) == (0, "")

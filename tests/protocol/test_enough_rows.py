@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
 from bench.contracts import BenchError, Cell, Recipe, Splits, TextExample
-from bench.planning.rates import drawn
-from bench.protocol import choice, draw
+from bench.data.sources import Sources
+from bench.data.splits import prepare
+from bench.protocol import choice, development_run, draw
+from bench.registry import Registry, discover
+from bench.runs.drawn import drawn
 from bench.runs.record import Data, Record, Trial
 
 
@@ -72,31 +77,69 @@ def test_groups_that_are_too_large_are_refused_before_anything_is_trained(sizes:
 # Records
 
 
+QUESTIONS = """
+from bench.contracts import QuestionExample, Splits
+from tasks.qa import QA
+
+def rows(split, count, words):
+    return [QuestionExample(f"{split}{i}", f"who {split} {i}", f"Ada {split} {i}" + " word" * words, (("Ada", 0),))
+            for i in range(count)]
+
+class Questions(QA):
+    name = "questions"
+    summary = "short and long contexts"
+
+    def splits(self, sources):
+        held_out = [*rows("short", 60, 1), *rows("long", 20, 300)]
+        return Splits([*rows("learn", 400, 1), *rows("slow", 400, 300)], held_out, rows("test", 9, 1))
+"""
+
+
+def test_rows_that_a_recipe_drops_are_not_rows_that_the_draw_has(tmp_path: Path) -> None:
+    """Long contexts go after the draw is cut: no cell can have them, however often it is run again."""
+    (plugin := tmp_path / "questions.py").write_text(QUESTIONS)
+    plugins = discover([plugin, draw.DevelopmentDraw("questions", 300)])
+    found = development_run.DevelopmentRun(Registry(plugins), [], [], [])
+    for longest, resample in itertools.product((None, 600), ("none", "train")):
+        recipe = Recipe(train=100, validation=300, max_context=longest, resample=resample)
+        cell = Cell("s-development", "questions.development@100", "full", "minilm", 1, recipe)
+        rows = prepare(plugins.task(cell.task), Sources(), recipe, cell.draw).validation
+        assert found.rows(of(cell, 9)) == len(rows)
+        assert len(rows) == 300 if longest is None else 100 < len(rows) < 200
+        choice.check_rows([of(cell, len(rows))], 300, found.rows)
+        with pytest.raises(BenchError) as error:
+            choice.check_rows([of(cell, len(rows) - 1)], 300, found.rows)
+        assert error.value.code == "too-few-rows-decided"
+
+
 def record(rows: int) -> Record:
+    return of(Cell("s-development", drawn("small@500"), "full", "minilm", 0, Recipe()), rows)
+
+
+def of(cell: Cell, rows: int) -> Record:
     trials = tuple(Trial(scale=scale, loss=scale, kept=False) for scale in (0.5, 1.0))
     data = Data(fingerprint="f", task_version=1, sizes={"train": 100, "validation": rows, "test": 9})
-    cell = Cell("s-development", drawn("small@500"), "full", "minilm", 0, Recipe())
     return Record(cell=cell, fingerprint="f", status="done", trials=trials, data=data)
 
 
 def test_a_rate_that_fewer_rows_decided_than_the_draw_has_is_refused() -> None:
-    asked: list[str] = []
+    asked: list[Record] = []
 
-    def available(task: str) -> int:
-        asked.append(task)
+    def available(record: Record) -> int:
+        asked.append(record)
         return 700
 
     with pytest.raises(BenchError, match="task 'small@500': 250 validation rows decided") as error:
         choice.check_rows([record(250)], 300, available)
     assert error.value.code == "too-few-rows-decided"
-    assert asked == ["small.development"]
+    assert asked == [record(250)]
 
 
 def test_a_task_that_has_no_more_rows_is_decided_on_those() -> None:
-    choice.check_rows([record(250)], 300, lambda task: 250)
+    choice.check_rows([record(250)], 300, lambda record: 250)
     (found,) = choice.choose([record(250)])
     assert found.rows == 250
 
 
 def test_rows_are_not_read_where_enough_decided() -> None:
-    choice.check_rows([record(300)], 300, lambda task: pytest.fail("its rows were read"))
+    choice.check_rows([record(300)], 300, lambda record: pytest.fail("its rows were read"))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import tomllib
 from pathlib import Path
 
@@ -42,7 +43,7 @@ def learns_faster(plugins: Plugins, monkeypatch: pytest.MonkeyPatch) -> None:
 def check(path: Path, plugins: Plugins) -> None:
     """What `run` checks before it scores test rows."""
     suite = suites.load(str(path))
-    check_chosen(suite, suites.cells(suite, plugins, FULL), Registry(plugins))
+    check_chosen(suite, suites.cells(suite, plugins, FULL), Registry(plugins), str(path))
 
 
 @pytest.mark.parametrize(
@@ -100,7 +101,7 @@ def test_they_are_no_reason_to_refuse_another_strategy(
     learns_faster(plugins, monkeypatch)
     suite = suites.load(str(path))
     lora = Filters(tasks=("movie-sentiment",), strategies=("lora",))
-    check_chosen(suite, suites.cells(suite, plugins, lora), Registry(plugins))
+    check_chosen(suite, suites.cells(suite, plugins, lora), Registry(plugins), str(path))
 
 
 def test_a_choice_at_other_default_rates_takes_the_place_of_all_of_the_strategys(
@@ -126,6 +127,36 @@ def test_the_digest_of_default_rates_follows_every_rate_and_nothing_else(plugins
     assert usual != default_rates(plugins.strategy("full", [("head_rate", 3e-4)]))
 
 
+@pytest.mark.parametrize(
+    ("strategy", "options", "rate"),
+    [
+        ("top-layers", [("layers", 1), ("layers", 3), ("layers", 7)], 3e-4),
+        ("gradual", [("stages", 3), ("stages", 9)], 3e-4),
+        ("lp-ft", [("probe_share", 0.2)], 3e-4),
+    ],
+)
+def test_how_much_learns_and_when_is_no_rate(
+    strategy: str, options: list[tuple[str, object]], rate: float, plugins: Plugins
+) -> None:
+    """Even where fewer encoders have as many layers."""
+    usual = default_rates(plugins.strategy(strategy))
+    for option in options:
+        assert default_rates(plugins.strategy(strategy, [option])) == usual, option
+    assert default_rates(plugins.strategy(strategy, [("rate", rate)])) != usual
+
+
+def test_nor_is_a_run_with_fewer_layers_refused(path: Path, plugins: Plugins) -> None:
+    fixed(path, 1.0, place=("movie-sentiment", "minilm", "top-layers"))
+    suite = suites.load(str(path), ["strategies.top-layers.layers=3"])
+    cells = suites.cells(suite, plugins, Filters(("movie-sentiment",), ("top-layers",)))
+    check_chosen(suite, cells, Registry(plugins), str(path))
+
+
+def test_decays_of_rates_from_layer_to_layer_are_rates(plugins: Plugins) -> None:
+    usual, steeper = (default_rates(plugins.strategy("gradual", [("decay", by)])) for by in (0.85, 0.5))
+    assert usual != steeper
+
+
 # --------------------------------------------------------------------------------------------------
 # Settings of a request
 
@@ -143,21 +174,46 @@ def test_no_setting_replaces_a_chosen_rate(path: Path, setting: str, suite: str)
 
 @pytest.mark.parametrize(
     "setting",
-    ["recipe.epochs=1", "recipe.train=500", "tasks.reuters-r8.max_length=32", "strategies.full.rate=1e-3"],
+    [
+        "recipe.epochs=1",
+        "recipe.train=500",
+        "recipe={epochs=1, test=9}",
+        "tasks.reuters-r8.max_length=32",
+        "strategies.full.rate=1e-3",
+    ],
 )
 def test_a_setting_that_rates_were_not_chosen_for_is_said(
     path: Path, setting: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    settings = ["data.local=somewhere", setting]
+    settings = ["data.local=somewhere", "seeds=5", "recipe.test=9", setting, "tasks.reuters-r8.test=9"]
     say_departures(str(path), settings, suites.load(str(path), settings))
     said = capsys.readouterr()
     assert said.out == ""
     assert len(said.err.splitlines()) == 1
-    assert f"without --set {setting}:" in said.err
+    assert f"without --set {shlex.quote(setting)}:" in said.err
+
+
+def test_all_of_them_are(path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    settings = ["recipe.epochs=1", "seeds=5", "recipe.train=500"]
+    say_departures(str(path), settings, suites.load(str(path), settings))
+    assert "without --set recipe.epochs=1 --set recipe.train=500:" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
-    "settings", [[], ["data.local=somewhere"], ["name=mine"], ["seeds=3"], ["data.local=a", "name=b"]]
+    "settings",
+    [
+        [],
+        ["data.local=somewhere"],
+        ["name=mine"],
+        ["seeds=5"],
+        ["optional=['reuters-r8']"],
+        ["recipe.test=9"],
+        ["recipe.forgetting=true"],
+        ["tasks.movie-sentiment.test=9"],
+        ["data.local=a", "name=b"],
+        ["grid=[]", "grid=[{strategies=['full'], backbones=['minilm'], seeds=9}]"],
+        ["recipe.epochs=1", "recipe={train=2000, validation=80, tune=[5.0]}"],
+    ],
 )
 def test_a_setting_that_no_choice_rests_on_is_not(
     path: Path, settings: list[str], capsys: pytest.CaptureFixture[str]

@@ -11,9 +11,10 @@ import pytest
 from bench import suite as suites
 from bench.contracts import BenchError, Cell, Recipe, Splits, TextExample
 from bench.planning.grids import Filters
-from bench.planning.rates import drawn, suite_digest
+from bench.planning.rates import suite_digest
 from bench.protocol import choice, draw
 from bench.registry import Plugins, Registry, discover
+from bench.runs.drawn import drawn
 from bench.runs.record import Record, Trial
 from tests.protocol.suites import SUITE, fixed
 

@@ -10,10 +10,10 @@ from bench import suite as suites
 from bench.cli.rates import RatesMode, at_rates, check_chosen
 from bench.contracts import BenchError, Cell, Recipe
 from bench.planning.grids import Filters
-from bench.planning.rates import drawn, drawn_from
 from bench.protocol import development_run, draw
 from bench.protocol.choice import place_of
 from bench.registry import Plugins, Registry, discover
+from bench.runs.drawn import drawn, drawn_from
 from bench.runs.record import Record
 from tests.protocol.suites import SUITE, fixed
 
@@ -58,13 +58,13 @@ def test_a_suite_with_sizes_runs_at_the_rates_of_each(path: Path, plugins: Plugi
     with pytest.raises(
         BenchError, match="no rate was chosen for movie-sentiment@8shots/minilm/full"
     ) as error:
-        check_chosen(suite, suites.cells(suite, plugins, sentiment), registry)
+        check_chosen(suite, suites.cells(suite, plugins, sentiment), registry, str(path))
     assert error.value.code == "rates-not-chosen"
     for place, scale in zip(PLACES, (2.0, 0.5), strict=True):
         fixed(path, scale, place=place)
     suite = suites.load(str(path))
     cells = suites.cells(suite, plugins, sentiment)
-    check_chosen(suite, cells, registry)
+    check_chosen(suite, cells, registry, str(path))
     scales = {cell.task: cell.recipe.rate_scale for cell in cells if cell.strategy == "full"}
     assert scales == {"movie-sentiment@8shots": 2.0, "movie-sentiment@500": 0.5}
 

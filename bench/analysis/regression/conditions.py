@@ -10,7 +10,7 @@ from bench.analysis.regression.matching import THEN_NOW, Words
 from bench.analysis.regression.quality import Change, Matched
 from bench.runs.provenance import VERSIONS
 from bench.runs.record import Record
-from bench.text import counted
+from bench.text import counted, first_of
 
 Condition = Callable[[Record], str]
 
@@ -40,12 +40,11 @@ def differing_conditions(pairs: Sequence[tuple[Group, Group]], words: Words = TH
     found = {name: _differing(pairs, partial(_version, name)) for name in VERSIONS}
     found = {name: [values for values in pair if all(values)] for name, pair in found.items()}
     found |= {name: _differing(pairs, condition) for name, condition in CONDITIONS.items()}
-    return [
-        f"{name} ({first or 'none'} {words[0]}, {second or 'none'} {words[1]}"
-        f"{f' and {len(values) - 1} more' if len(values) > 1 else ''})"
+    shown = {
+        name: [f"{old or 'none'} {words[0]}, {new or 'none'} {words[1]}" for old, new in values]
         for name, values in found.items()
-        for first, second in values[:1]
-    ]
+    }
+    return [f"{name} ({first_of(values, 1)})" for name, values in shown.items() if values]
 
 
 def _version(name: str, record: Record) -> str:

@@ -204,9 +204,10 @@ def trend(lines: Sequence[Line], suite: str, task: str = "", strategy: str = "")
     shown = {name: _same_recipe(name, of_suite) for name in chosen}
     rows = tuple(_row(name, present) for name, present in shown.items())
     others = sum(any(name in item.cells and item not in shown[name] for name in chosen) for item in of_suite)
+    scored = looked([name.split("/", 2)[0] for name in chosen], lines)
     notes = (
         "Steps are changes in mean found by PELT (Killick et al. 2012), with the commit that begins them.",
-        looked([name.split("/", 2)[0] for name in chosen], lines),
+        *([scored] if scored else []),
         *(
             [f"Left out of some rows: {counted(others, 'earlier run')} with another recipe."]
             if others

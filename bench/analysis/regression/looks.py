@@ -8,6 +8,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
+from bench.runs.drawn import SUFFIX
+
 if TYPE_CHECKING:
     from bench.analysis.regression.history import Line, Measured
 
@@ -24,12 +26,16 @@ def looks(task: str, lines: Sequence[Line]) -> dict[str, int]:
 
 
 def looked(tasks: Iterable[str], lines: Sequence[Line]) -> str:
-    """How often the test rows of these tasks were scored, over all suites of the history."""
+    """How often the test rows of these tasks were scored, over all suites of the history; '' where none were. A
+    development draw has no test row."""
     parts = []
     for task in dict.fromkeys(map(_unsized, tasks)):
-        counts = looks(task, lines)
+        counts = {} if task.endswith(SUFFIX) else looks(task, lines)
         suites = ", ".join(f"{suite} {count}" for suite, count in counts.items())
-        parts.append(f"{task} {sum(counts.values())} ({suites})")
+        if counts:
+            parts.append(f"{task} {sum(counts.values())} ({suites})")
+    if not parts:
+        return ""
     return (
         "Test rows were scored in at least so many runs, by suite, recipes of all kinds counted: "
         f"{'; '.join(parts)}. Runs that were not completed, or lie outside a folder `runs`, are not known here."

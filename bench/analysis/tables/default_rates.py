@@ -14,11 +14,10 @@ from bench.analysis.loading import Run
 from bench.analysis.statistics.uncertainty import Uncertainty, from_predictions, from_seeds
 from bench.contracts import BenchError, Recipe
 from bench.runs.record import Record
+from bench.text import first_of
 
 COLUMN = "default-rates"
 WORDS = ("tuned", "at default rates")
-SHOWN = 3
-"""Cells that a note names."""
 
 
 @dataclass(frozen=True)
@@ -93,7 +92,7 @@ def _left_out(reasons: Mapping[Key, str]) -> list[str]:
     for key, reason in reasons.items():
         if reason:
             cells.setdefault(reason, []).append(key)
-    return [f"Not shown at default rates: {_named(keys)}: {reason}." for reason, keys in cells.items()]
+    return [f"Not shown at default rates: {first_of(keys)}: {reason}." for reason, keys in cells.items()]
 
 
 def _other_seeds(tuned: Mapping[Key, Group], found: Mapping[Key, Group]) -> list[str]:
@@ -104,7 +103,7 @@ def _other_seeds(tuned: Mapping[Key, Group], found: Mapping[Key, Group]) -> list
         if group.done and first != second:
             cells.setdefault((first, second), []).append(key)
     return [
-        f"Other seeds at default rates: {_named(keys)} (tuned {first}; at default rates {second})."
+        f"Other seeds at default rates: {first_of(keys)} (tuned {first}; at default rates {second})."
         for (first, second), keys in cells.items()
     ]
 
@@ -120,8 +119,3 @@ def _other_conditions(tuned: Mapping[Key, Group], found: Mapping[Key, Group]) ->
     pairs = [(tuned[key], group) for key, group in found.items() if tuned[key].done and group.done]
     changes = differing_conditions(pairs, WORDS)
     return [f"At default rates under other conditions: {'; '.join(changes)}."] if changes else []
-
-
-def _named(keys: list[Key]) -> str:
-    more = f" and {len(keys) - SHOWN} more" if len(keys) > SHOWN else ""
-    return ", ".join(map(str, keys[:SHOWN])) + more

@@ -23,7 +23,7 @@ from bench.analysis.tables.model import ADAPTED
 from bench.contracts import Recipe
 from bench.runs.load import BUSY
 from bench.runs.record import Record
-from bench.text import counted
+from bench.text import counted, first_of
 
 SECONDS = (
     "Seconds are cold: the cost of this cell alone (prepare + prefix + compile + train + evaluate), even where "
@@ -90,7 +90,7 @@ def rules(groups: Mapping[Key, Group]) -> list[str]:
                 found.setdefault(key.task, {}).setdefault(rule, {})[str(key)] = None
     mixed = [
         f"Not comparable on {task}: entities are counted by the rule of "
-        + " and of ".join(f"{rule} ({_cells(list(cells))})" for rule, cells in by_rule.items())
+        + " and of ".join(f"{rule} ({first_of(cells)})" for rule, cells in by_rule.items())
         + "; run the earlier cells again."
         for task, by_rule in found.items()
         if len(by_rule) > 1
@@ -219,7 +219,7 @@ def _measured_once(groups: Mapping[Key, Group]) -> str:
     once = [group for group in groups.values() if group.seconds() and group.measurements() == 1]
     if not once:
         return ""
-    names = "all rows" if len(once) == len(groups) else _cells([str(group.key) for group in once])
+    names = "all rows" if len(once) == len(groups) else first_of(group.key for group in once)
     return f"Times measured once, which are no evidence that one strategy is faster than another: {names}."
 
 
@@ -250,14 +250,9 @@ def _failures(groups: Mapping[Key, Group]) -> list[str]:
         )
     return [
         f"Not finished: {counts}. "
-        + "; ".join(f"{_cells(ids)} {reason}" for reason, ids in reasons.items())
+        + "; ".join(f"{first_of(ids)} {reason}" for reason, ids in reasons.items())
         + "."
     ]
-
-
-def _cells(ids: list[str]) -> str:
-    shown = ", ".join(ids[:3])
-    return f"{shown} and {len(ids) - 3} more" if len(ids) > 3 else shown
 
 
 def _degenerate(records: Iterable[Record]) -> list[str]:
@@ -267,7 +262,7 @@ def _degenerate(records: Iterable[Record]) -> list[str]:
     score = "scores" if len(ids) == 1 else "score"
     return [
         f"Degenerate: {len(ids)} of the finished runs {score} no better than chance or the majority label "
-        f"({_cells(ids)})."
+        f"({first_of(ids)})."
     ]
 
 
@@ -303,7 +298,7 @@ def _late(strategy: str, found: Converged) -> str:
         for records in (found.late, found.told)
     )
     tasks = list(dict.fromkeys(late))
-    where = f" on {_cells(tasks)}" if len(tasks) < len(set(told)) else ""
+    where = f" on {first_of(tasks)}" if len(tasks) < len(set(told)) else ""
     return f"{strategy} {len(late)} of {len(told)}{where}"
 
 
@@ -312,7 +307,9 @@ def _adaptations(records: Iterable[Record]) -> list[str]:
     for record in records:
         for change in record.adaptations:
             ids.setdefault(change, []).append(record.cell.id)
-    return [f"{ADAPTED} Adapted while running: {change} ({_cells(cells)})." for change, cells in ids.items()]
+    return [
+        f"{ADAPTED} Adapted while running: {change} ({first_of(cells)})." for change, cells in ids.items()
+    ]
 
 
 def _disturbed(records: Iterable[Record]) -> list[str]:
@@ -325,6 +322,6 @@ def _disturbed(records: Iterable[Record]) -> list[str]:
     if not shares:
         return []
     return [
-        f"Busy machine: while {len(shares)} of the cells ran ({_cells(list(shares))}), other processes took up to "
+        f"Busy machine: while {len(shares)} of the cells ran ({first_of(shares)}), other processes took up to "
         f"{100 * max(shares.values()):.0f}% of the cores: their seconds are not those of a quiet machine."
     ]

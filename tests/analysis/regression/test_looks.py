@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from bench.analysis.regression.history import Line, Measured, trend
 from bench.analysis.regression.looks import looked, looks
 
@@ -68,10 +70,22 @@ def test_rows_that_no_finished_cell_scored_were_not_looked_at() -> None:
     assert "at least" in looked(["a"], AGAIN)
 
 
-def test_a_development_draw_has_no_test_row_of_its_task() -> None:
-    drawn = Line(
-        suite="ranked-development",
-        date="2026-01-01",
-        cells={"a.development/full/minilm": Measured(score=0.8, seconds=1.0, seeds=1)},
+UNSEEN = {
+    name: Line(suite=suite, date="2026-01-01", cells={name: Measured(score=score, seconds=1.0, seeds=1)})
+    for name, suite, score in (
+        ("a.development/full/minilm", "ranked-development", 0.8),
+        ("a.development@50/full/minilm", "ranked-development", 0.8),
+        ("c/full/minilm", "ranked", None),
     )
-    assert looks("a", [drawn, *PARTS]) == {"ranked": 1}
+}
+"""Runs that scored no test row: the scores of two are on development draws."""
+
+
+@pytest.mark.parametrize("unseen", UNSEEN.values(), ids=UNSEEN)
+def test_a_run_without_a_score_of_test_rows_is_no_look(unseen: Line) -> None:
+    lines = [unseen, *PARTS]
+    (name,) = unseen.cells
+    assert looks("a", lines) == {"ranked": 1}
+    assert looked([name.partition("/")[0]], lines) == ""
+    assert not [text for text in trend([unseen], unseen.suite).notes if "Test rows" in text or not text]
+    assert ": a 1 (ranked 1); b 1 (ranked 1)." in note(lines)
