@@ -131,11 +131,6 @@ def one_document(groups: Iterable[Group], source: Source, test: str = "test") ->
     return [task for task, count in documents(groups, source, test).items() if count == 1]
 
 
-def one_document_notes(groups: Iterable[Group], source: Source, test: str = "test") -> list[str]:
-    """What a table says of such tasks."""
-    return on_one_document(one_document(groups, source, test))
-
-
 def on_one_document(tasks: Collection[str], where: str = "") -> list[str]:
-    """The same of tasks that are known. where: as in `notes`."""
+    """What a table says of such tasks. where: as in `notes`."""
     return [ONE_DOCUMENT.format(tasks=", ".join(f"{task}{where}" for task in tasks))] if tasks else []

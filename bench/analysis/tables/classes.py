@@ -16,7 +16,7 @@ from bench.analysis.statistics.intervals import EXACT, MEANING, POINTS, WIDE, In
 from bench.analysis.statistics.metrics import clustered, draw, exact_interval
 from bench.analysis.statistics.resampling import Resampled, Source, documents_of, over_clusters
 from bench.analysis.statistics.uncertainty_notes import NO_INTERVAL, TWO_SEEDS, by_document
-from bench.analysis.statistics.unequal import documents, one_document_notes
+from bench.analysis.statistics.unequal import documents, on_one_document
 from bench.analysis.tables.model import Block, Column, Entry, Row, Table
 from bench.analysis.tables.shown import shown as entry_of
 from bench.contracts import BenchError
@@ -106,7 +106,7 @@ def notes(blocks: Sequence[Block], groups: Mapping[Key, Group], counts: Mapping[
     return [
         *(note for note, is_there in marks.items() if is_there),
         *by_document({task: count for task, count in counts.items() if count > 1}),
-        *one_document_notes([task for task, count in counts.items() if count == 1]),
+        *on_one_document([task for task, count in counts.items() if count == 1]),
     ]
 
 
