@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -112,7 +112,7 @@ def _launch(
     fitting = [cell for cell in todo if not registry.incompatible(cell)]
     if todo:
         _note_work(work, workload, cells)
-        planned_work.note_again(work.store.path, known.earlier(fitting))
+        _note_again(work.store, known.earlier(fitting))
     estimator = _estimator(work, workload)
     display.begin(fitting, finished, estimator)
 
@@ -316,6 +316,13 @@ def _note_work(work: Work, workload: Workload, cells: Sequence[Cell]) -> None:
     kinds = {cell.id.rpartition("/")[0]: cell for cell in cells}.values()
     found = {cell.id: (work.operations[cell.id], workload.prefix(cell)) for cell in kinds}
     planned_work.add(work.store.path, found)
+
+
+def _note_again(store: Store, records: Mapping[str, int]) -> None:
+    """Note which cells run again; what another process that is at work here has noted stays."""
+    shared = any(not owner.is_this_process() for owner in store.running().values())
+    note = planned_work.note_more_again if shared else planned_work.note_again
+    note(store.path, records)
 
 
 def _inputs(work: Work) -> RunInputs:

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import importlib
 import io
+import json
+import os
+import socket
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 from rich.console import Console
 
@@ -80,6 +84,30 @@ def test_a_run_notes_which_cells_it_runs_again(launched: Launch, toy_cell: Calla
     launched(full, frozen, toy_cell("top-layers"))
     assert planned_work.read(launched.run).again == {}
     assert planned_work.read(launched.run).covers(full.id)
+
+
+@pytest.mark.parametrize("alive", [True, False])
+def test_what_another_run_still_runs_again_stays_noted_while_it_runs(
+    alive: bool, launched: Launch, toy_cell: Callable[..., Cell]
+) -> None:
+    """A second run in its folder, of a new cell or of those that failed, forgets nothing; a later one does."""
+    theirs = {f"task/full/tiny/seed{seed}": seed for seed in (1, 2)}
+    planned_work.note_again(launched.run, theirs)
+    leased(launched.run, "task/full/tiny/seed0", os.getppid() if alive else os.getpid())
+    launched(toy_cell("frozen"))
+    assert planned_work.read(launched.run).again == (theirs if alive else {})
+    stamp = Store(launched.run).record_path(toy_cell("frozen").id).stat().st_mtime_ns
+    launched(toy_cell("frozen"), options=replace(INLINE, fresh=True))
+    own = {toy_cell("frozen").id: stamp}
+    assert planned_work.read(launched.run).again == (theirs if alive else {}) | own
+
+
+def leased(run: Path, cell: str, process: int) -> None:
+    """A lease of a living process."""
+    path = run / "claims" / cell
+    path.parent.mkdir(parents=True)
+    began = psutil.Process(process).create_time()
+    path.write_text(json.dumps({"host": socket.gethostname(), "pid": process, "began": began}))
 
 
 @pytest.mark.parametrize(("executor", "learns"), [("process", False), ("ray", True)])
