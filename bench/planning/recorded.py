@@ -81,6 +81,12 @@ def _device(asked: str, machines: Sequence[Machine]) -> str:
     return gpus[-1] if gpus else ANY_GPU
 
 
+def of_this_machine(records: Sequence[Record], device: str = "auto") -> list[Record]:
+    """Those of a run's records whose seconds say what its cells take here (see this_machine)."""
+    here = this_machine(records, device)
+    return [record for record in records if here.has(record.machine)]
+
+
 def name_of(machine: Machine) -> str:
     """Of the machine of a record, for people."""
     return Place(machine.processor, machine.threads, machine.device).name
