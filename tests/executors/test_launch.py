@@ -117,11 +117,35 @@ def test_records_of_another_machine_tell_the_time_of_a_cluster_alone(
     cell, store, workload = toy_cell("full"), Store(tmp_path), Workload(Registry(plugins))
     machine = Machine(device="cpu", dtype="float32", threads=1, processor="abacus", system="Linux")
     store.save(Record(cell=cell, fingerprint="", status="done", seconds=Seconds(train=9), machine=machine))
-    work = Work(store, Options(executor=executor))
+    work = Work(store, Options(device="cpu", executor=executor))
     assert estimator_of(work, workload).has_samples == learns
     here = machine.model_copy(update={"processor": processor()})
     store.save(Record(cell=cell, fingerprint="", status="done", seconds=Seconds(train=9), machine=here))
     assert estimator_of(work, workload).has_samples
+
+
+@pytest.mark.parametrize(
+    ("device", "counting"),
+    [
+        ("cpu", {"cpu"}),
+        ("cuda", {"NVIDIA Abacus"}),
+        ("cuda:0,cuda:1", {"NVIDIA Abacus"}),
+        ("cpu,cuda", {"cpu", "NVIDIA Abacus"}),
+    ],
+)
+def test_records_of_a_gpu_do_not_tell_the_time_of_a_cpu_nor_the_reverse(
+    device: str, counting: set[str], toy_cell: Callable[..., Cell], plugins: Plugins, tmp_path: Path
+) -> None:
+    """The time-out of a cell follows from them: 30 times the seconds of a GPU is too short for a CPU."""
+    workload, learns = Workload(Registry(plugins)), set[str]()
+    for ran in ("cpu", "NVIDIA Abacus"):
+        store = Store(tmp_path / ran)
+        machine = Machine(device=ran, dtype="float32", threads=1, processor=processor(), system="Linux")
+        record = Record(cell=toy_cell("full"), fingerprint="", status="done", seconds=Seconds(train=9))
+        store.save(record.model_copy(update={"machine": machine}))
+        if estimator_of(Work(store, Options(device=device)), workload).has_samples:
+            learns.add(ran)
+    assert learns == counting
 
 
 @pytest.mark.parametrize("kind", ["record", "predictions", "lost predictions", "plan"])
