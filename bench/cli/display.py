@@ -169,9 +169,9 @@ class Display:
         waiting = {cell.id: cell for cell in self._cells if cell.id not in known}
         others = self._beside.look(list(waiting))
         theirs = [
-            _Flight(waiting[job.cells[0]], others.at - job.elapsed, first=False)
+            _Flight(waiting[wanted[0]], others.at - job.elapsed, first=False)
             for job in others.jobs
-            if job.cells[0] in waiting
+            if (wanted := [cell for cell in job.cells if cell in waiting])
         ]
         flights += theirs
         begun = others.finished | {flight.cell.id for flight in theirs}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -11,6 +11,7 @@ from bench.data.reading import reading_rows
 from bench.data.splits import prepare
 from bench.executors import unlabelled
 from bench.executors.ahead import Background, divide
+from bench.executors.comparable import comparable
 from bench.executors.contract import Executor, Options, Work
 from bench.executors.inline import Inline
 from bench.executors.process import Processes
@@ -27,7 +28,6 @@ from bench.runs import planned_work, run_inputs
 from bench.runs.folder import Damaged, Store
 from bench.runs.integrity import quarantine
 from bench.runs.listeners import Screen, Silent
-from bench.runs.provenance import processor
 from bench.runs.record import Record
 from bench.runs.run_inputs import RunInputs
 from bench.text import counted
@@ -112,7 +112,7 @@ def _launch(
     fitting = [cell for cell in todo if not registry.incompatible(cell)]
     if todo:
         _note_work(work, workload, cells)
-        planned_work.note_again(work.store.path, known.earlier(fitting))
+        _note_again(work.store, known.earlier(fitting))
     estimator = _estimator(work, workload)
     display.begin(fitting, finished, estimator)
 
@@ -203,10 +203,8 @@ def imports_of(cells: Sequence[Cell], registry: Registry) -> tuple[str, ...]:
 
 
 def _estimator(work: Work, workload: Workload) -> Estimator:
-    """What is known of the cells, from records of whatever age in the folder: those of this machine, or of any
-    node of a cluster."""
+    """What is known of the cells, from comparable records of whatever age in the folder."""
     estimator = Estimator(workload.operations, assumed_rate(work.options.device), workload.prefix)
-    everywhere, here = work.options.executor == "ray", processor()
     for path in work.store.record_files():
         with suppress(BenchError):  # a damaged one of a cell that was not asked for
             record = work.store.record(
@@ -214,7 +212,7 @@ def _estimator(work: Work, workload: Workload) -> Estimator:
             )
             if record is None or record.cell.task not in workload.registry.plugins.tasks:
                 continue
-            if everywhere or (record.machine and record.machine.processor == here):
+            if comparable(record, work.options):
                 estimator.learn([record])
     return estimator
 
@@ -316,6 +314,13 @@ def _note_work(work: Work, workload: Workload, cells: Sequence[Cell]) -> None:
     kinds = {cell.id.rpartition("/")[0]: cell for cell in cells}.values()
     found = {cell.id: (work.operations[cell.id], workload.prefix(cell)) for cell in kinds}
     planned_work.add(work.store.path, found)
+
+
+def _note_again(store: Store, records: Mapping[str, int]) -> None:
+    """Note which cells run again; what another process that is at work here has noted stays."""
+    shared = any(not owner.is_this_process() for owner in store.running().values())
+    note = planned_work.note_more_again if shared else planned_work.note_again
+    note(store.path, records)
 
 
 def _inputs(work: Work) -> RunInputs:

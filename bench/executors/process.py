@@ -15,6 +15,7 @@ from pathlib import Path
 
 from bench.contracts import BenchError, Cell
 from bench.executors import messages
+from bench.executors.comparable import comparable
 from bench.executors.contract import Finished, Work
 from bench.executors.waiting import Waiting
 from bench.executors.worker_handle import STARTUP, Worker, cause
@@ -65,7 +66,11 @@ class Processes:
         """As any executor. adaptations: what was changed before these cells came here."""
         self.ready()
         with suppress(BenchError):  # a damaged record
-            self._estimator.learn(self._work.store.unverified_records())
+            self._estimator.learn(
+                record
+                for record in self._work.store.unverified_records()
+                if record.machine is None or comparable(record, self._work.options)
+            )
         self._adaptations = adaptations
         self._waiting = Waiting(cells, self._work, finished, self._listener)
         if len(self._workers) > 1:

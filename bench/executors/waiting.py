@@ -72,8 +72,12 @@ class Waiting:
         return None
 
     def _leased(self, cells: Sequence[Cell]) -> Held | None:
-        """The cells that can be leased and are not finished; None where none is left."""
-        leases = {cell: lease for cell in cells if (lease := self._lease(cell, cells[0].id))}
+        """The cells that can be leased and are not finished, as a job named by the first of them; None where none
+        is left."""
+        leases: dict[Cell, Lease] = {}
+        for cell in cells:
+            if lease := self._lease(cell, next(iter(leases), cell).id):
+                leases[cell] = lease
         return Held(leases) if leases else None
 
     def _lease(self, cell: Cell, job: str) -> Lease | None:

@@ -1,13 +1,14 @@
 """What cells took on this machine: from their records in run folders, and from the history.
 
-Seconds of another machine, or of another number of threads, are left out. Operations at the speed that this machine
-itself is measured at tell more than they do."""
+Seconds of another machine, of another device or of another number of threads are left out. Operations at the speed
+that this machine itself is measured at tell more than they do."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from operator import itemgetter
 from pathlib import Path
 
 from bench.analysis.regression.history import Line, read_both, recipe_digest
@@ -19,48 +20,76 @@ from bench.runs.provenance import processor
 from bench.runs.record import Machine, Record, Seconds
 from bench.text import counted
 
+ANY_GPU = ""
+"""The device of a machine that uses a GPU whose name is not known."""
+
 
 @dataclass(frozen=True)
 class Place:
-    """A machine, as far as seconds of cells depend on it. threads: of the CPU."""
+    """A machine, as far as seconds of cells depend on it. threads: of the CPU. device: that cells use, "cpu" or the
+    GPU's name, or ANY_GPU."""
 
     processor: str
     threads: int
+    device: str = "cpu"
 
     @property
     def name(self) -> str:
         """For people."""
-        return f"{self.processor}, {counted(self.threads, 'thread')}"
+        on_cpu = self.device == "cpu"
+        return f"{self.processor}, {counted(self.threads, 'thread') if on_cpu else self.device or 'GPU'}"
 
     def has(self, machine: Machine | None) -> bool:
-        """Whether a record is of this machine, and of as many threads if it ran on the CPU."""
+        """Whether a record is of this machine and its device, and of as many threads if that is the CPU. GPUs are
+        told apart only where the name is known."""
         if machine is None or machine.processor != self.processor:
             return False
-        return machine.device != "cpu" or machine.threads == self.threads
+        return self._uses(machine.device, machine.threads == self.threads)
 
     def has_line(self, line: Line) -> bool:
-        """The same of a line of the history. One of a CPU says nothing where a GPU is used, and the reverse."""
+        """The same of a line of the history."""
         device, *parts = line.machine.split(" · ")
-        named = self.processor in parts and f"{self.threads} threads" in parts
-        return named and (device == "cpu") != NVIDIA.exists()
+        return self.processor in parts and self._uses(device, f"{self.threads} threads" in parts)
+
+    def _uses(self, device: str, same_threads: bool) -> bool:
+        if device == "cpu":
+            return self.device == "cpu" and same_threads
+        return self.device in (ANY_GPU, device)
 
 
-def this_machine(records: Iterable[Record] = ()) -> Place:
-    """This machine. records: of a run, which goes on with as many threads as it last had here."""
+def this_machine(records: Iterable[Record] = (), device: str = "auto") -> Place:
+    """This machine. records: of a run, which goes on with the device and as many threads as it last had here.
+    device: as of `--device`; where it is not `auto`, it decides whether that is a GPU."""
     own = processor()
-    machines = ((record.started, record.machine) for record in records if record.machine)
-    threads = [
-        (started, found.threads)
-        for started, found in machines
-        if found.processor == own and found.device == "cpu"
-    ]
-    return Place(own, max(threads)[1] if threads else default_threads())
+    ran = sorted(
+        ((record.started, record.machine) for record in records if record.machine), key=itemgetter(0)
+    )
+    machines = [found for _, found in ran if found.processor == own]
+    threads = [found.threads for found in machines if found.device == "cpu"]
+    return Place(own, threads[-1] if threads else default_threads(), _device(device, machines))
+
+
+def _device(asked: str, machines: Sequence[Machine]) -> str:
+    """What a run uses (see Place). machines: of its earlier cells, the last one last."""
+    if asked == "cpu":
+        return asked
+    if asked == "auto" and machines:
+        return machines[-1].device
+    if asked == "auto":
+        return ANY_GPU if NVIDIA.exists() else "cpu"
+    gpus = [found.device for found in machines if found.device != "cpu"]
+    return gpus[-1] if gpus else ANY_GPU
+
+
+def of_this_machine(records: Sequence[Record], device: str = "auto") -> list[Record]:
+    """Those of a run's records whose seconds say what its cells take here (see this_machine)."""
+    here = this_machine(records, device)
+    return [record for record in records if here.has(record.machine)]
 
 
 def name_of(machine: Machine) -> str:
     """Of the machine of a record, for people."""
-    place = Place(machine.processor, machine.threads).name
-    return place if machine.device == "cpu" else f"{place}, {machine.device}"
+    return Place(machine.processor, machine.threads, machine.device).name
 
 
 def in_folders(folder: Path) -> dict[Path, list[Record]]:

@@ -11,6 +11,7 @@ from pathlib import Path
 from bench.contracts import BenchError, Cell, Splits
 from bench.planning.estimates import SHARED, Estimator
 from bench.planning.machine_speed import assumed_rate
+from bench.planning.recorded import of_this_machine
 from bench.planning.workload import Workload
 from bench.recommend.budget import written
 from bench.recommend.reserve import CLOSING, COMPARED, START, slowness
@@ -129,14 +130,14 @@ def reached(
 def _estimates(
     bracket: Bracket, splits: Splits, registry: Registry, pace: Pace
 ) -> Callable[[str, int], float]:
-    """Seconds of a cell by strategy and training rows. Those of records are of a machine as busy as it was then."""
+    """Seconds of a cell by strategy and training rows. Those of records are of this machine, as busy as it was
+    then."""
     workload = Workload(registry)
     workload.rows.add_lengths(bracket.view, splits.train)
     estimator = Estimator(workload.operations, assumed_rate(pace.device), workload.prefix)
     with suppress(BenchError):  # a damaged record: the run itself will say so
-        estimator.learn(
-            record for record in Store(bracket.folder).unverified_records() if _alike(record.cell, bracket)
-        )
+        records = of_this_machine(Store(bracket.folder).unverified_records(), pace.device)
+        estimator.learn(record for record in records if _alike(record.cell, bracket))
     sizes = {"validation": len(splits.validation), "test": len(splits.test)}
 
     def seconds(name: str, rows: int) -> float:
@@ -160,14 +161,13 @@ def _option(seconds: float) -> str:
 
 def training_seconds(cell: Cell, splits: Splits, registry: Registry, folder: Path, device: str) -> float:
     """What one model on all training rows is expected to take, with reading rows and loading the encoder. The
-    records of a run folder teach how long cells take here; without any, the machine stays as busy as it is."""
+    records of this machine in a run folder teach how long cells take; without any, it stays as busy as it is."""
     workload = Workload(registry)
     cell = replace(cell, recipe=replace(cell.recipe, train=len(splits.train)))
     workload.rows.add(cell.task, cell.recipe, splits)
     estimator = Estimator(workload.operations, assumed_rate(device), workload.prefix)
     with suppress(BenchError):
-        estimator.learn(
-            record for record in Store(folder).unverified_records() if record.cell.backbone == cell.backbone
-        )
+        records = of_this_machine(Store(folder).unverified_records(), device)
+        estimator.learn(record for record in records if record.cell.backbone == cell.backbone)
     seconds = estimator.total([cell])
     return seconds if estimator.has_samples else seconds * slowness()

@@ -1,13 +1,13 @@
 """How much each cell of a run computes, in work.json: operations as they were planned when the run began.
 
-`status` scales the seconds of finished cells by them. The file also says which cells the last attempt runs again:
-their old records look finished. A run without the file, or with one that is not what was written, is told as if its
-cells were equal."""
+`status` scales the seconds of finished cells by them. The file also says which cells the last attempt runs again,
+and those of attempts beside it: their old records look finished. A run without the file, or with one that is not
+what was written, is told as if its cells were equal."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, ValidationError
@@ -51,10 +51,21 @@ def add(folder: Path, cells: Mapping[str, Operations]) -> None:
 def note_again(folder: Path, records: Mapping[str, int]) -> None:
     """Note the cells that an attempt runs again, by id, and the times (ns) of their records. Those of an earlier
     attempt are forgotten."""
+    _note_again(folder, lambda _: dict(records))
+
+
+def note_more_again(folder: Path, records: Mapping[str, int]) -> None:
+    """The same beside an attempt that still runs: its cells stay noted. Those that it has run have newer records,
+    so they no longer count."""
+    _note_again(folder, lambda known: {**known, **records})
+
+
+def _note_again(folder: Path, noted: Callable[[Mapping[str, int]], dict[str, int]]) -> None:
     with exclusive(folder / ".lock"):
         known = read(folder)
-        if known.again != records:
-            _write(folder, PlannedWork(cells=known.cells, again=dict(records)))
+        again = noted(known.again)
+        if known.again != again:
+            _write(folder, PlannedWork(cells=known.cells, again=again))
 
 
 def copy(run: Path, folder: Path) -> None:

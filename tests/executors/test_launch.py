@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import importlib
 import io
+import json
+import os
+import socket
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 from rich.console import Console
 
@@ -82,6 +86,30 @@ def test_a_run_notes_which_cells_it_runs_again(launched: Launch, toy_cell: Calla
     assert planned_work.read(launched.run).covers(full.id)
 
 
+@pytest.mark.parametrize("alive", [True, False])
+def test_what_another_run_still_runs_again_stays_noted_while_it_runs(
+    alive: bool, launched: Launch, toy_cell: Callable[..., Cell]
+) -> None:
+    """A second run in its folder, of a new cell or of those that failed, forgets nothing; a later one does."""
+    theirs = {f"task/full/tiny/seed{seed}": seed for seed in (1, 2)}
+    planned_work.note_again(launched.run, theirs)
+    leased(launched.run, "task/full/tiny/seed0", os.getppid() if alive else os.getpid())
+    launched(toy_cell("frozen"))
+    assert planned_work.read(launched.run).again == (theirs if alive else {})
+    stamp = Store(launched.run).record_path(toy_cell("frozen").id).stat().st_mtime_ns
+    launched(toy_cell("frozen"), options=replace(INLINE, fresh=True))
+    own = {toy_cell("frozen").id: stamp}
+    assert planned_work.read(launched.run).again == (theirs if alive else {}) | own
+
+
+def leased(run: Path, cell: str, process: int) -> None:
+    """A lease of a living process."""
+    path = run / "claims" / cell
+    path.parent.mkdir(parents=True)
+    began = psutil.Process(process).create_time()
+    path.write_text(json.dumps({"host": socket.gethostname(), "pid": process, "began": began}))
+
+
 @pytest.mark.parametrize(("executor", "learns"), [("process", False), ("ray", True)])
 def test_records_of_another_machine_tell_the_time_of_a_cluster_alone(
     executor: Any, learns: bool, toy_cell: Callable[..., Cell], plugins: Plugins, tmp_path: Path
@@ -89,11 +117,35 @@ def test_records_of_another_machine_tell_the_time_of_a_cluster_alone(
     cell, store, workload = toy_cell("full"), Store(tmp_path), Workload(Registry(plugins))
     machine = Machine(device="cpu", dtype="float32", threads=1, processor="abacus", system="Linux")
     store.save(Record(cell=cell, fingerprint="", status="done", seconds=Seconds(train=9), machine=machine))
-    work = Work(store, Options(executor=executor))
+    work = Work(store, Options(device="cpu", executor=executor))
     assert estimator_of(work, workload).has_samples == learns
     here = machine.model_copy(update={"processor": processor()})
     store.save(Record(cell=cell, fingerprint="", status="done", seconds=Seconds(train=9), machine=here))
     assert estimator_of(work, workload).has_samples
+
+
+@pytest.mark.parametrize(
+    ("device", "counting"),
+    [
+        ("cpu", {"cpu"}),
+        ("cuda", {"NVIDIA Abacus"}),
+        ("cuda:0,cuda:1", {"NVIDIA Abacus"}),
+        ("cpu,cuda", {"cpu", "NVIDIA Abacus"}),
+    ],
+)
+def test_records_of_a_gpu_do_not_tell_the_time_of_a_cpu_nor_the_reverse(
+    device: str, counting: set[str], toy_cell: Callable[..., Cell], plugins: Plugins, tmp_path: Path
+) -> None:
+    """The time-out of a cell follows from them: 30 times the seconds of a GPU is too short for a CPU."""
+    workload, learns = Workload(Registry(plugins)), set[str]()
+    for ran in ("cpu", "NVIDIA Abacus"):
+        store = Store(tmp_path / ran)
+        machine = Machine(device=ran, dtype="float32", threads=1, processor=processor(), system="Linux")
+        record = Record(cell=toy_cell("full"), fingerprint="", status="done", seconds=Seconds(train=9))
+        store.save(record.model_copy(update={"machine": machine}))
+        if estimator_of(Work(store, Options(device=device)), workload).has_samples:
+            learns.add(ran)
+    assert learns == counting
 
 
 @pytest.mark.parametrize("kind", ["record", "predictions", "lost predictions", "plan"])

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -11,6 +13,7 @@ from bench.contracts import Cell, Recipe
 from bench.executors.contract import Work
 from bench.executors.groups import Groups
 from bench.executors.waiting import Held, Waiting
+from bench.planning.progress import jobs_of
 from bench.registry import Plugins, Registry
 from bench.runs.folder import Store
 from bench.runs.listeners import Silent
@@ -149,3 +152,32 @@ def test_every_seed_of_a_lost_job_has_its_reason_and_the_rest_goes_on(
     assert {record.cell.seed for record in found["dies-together"]} == set(range(SEEDS))
     assert [record.status for record in found["full"]] == ["done"] * SEEDS
     assert list(Store(run.folder / "lost").running()) == []
+
+
+def test_a_job_is_named_by_a_cell_that_it_has(tmp_path: Path) -> None:
+    """Else the first record of the other process would count as one of this job, and its time would start again."""
+    store, todo = Store(tmp_path), cells("frozen")
+    elsewhere = store.lease(todo[0].id, todo[0].id)
+    assert elsewhere is not None
+    held = taken(todo, store)
+    owners = store.running()
+    assert {owners[cell.id].job for cell in held.cells} == {todo[1].id}
+    held.release()
+    elsewhere.release()
+
+
+def test_the_record_of_another_process_does_not_reset_the_time_of_a_job(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store, todo = Store(tmp_path), cells("frozen")
+    elsewhere = store.lease(todo[0].id, todo[0].id)
+    assert elsewhere is not None
+    held = taken(todo, store)
+    store.save(Record(cell=todo[0], fingerprint="", status="skipped", reason="not wanted"))
+    elsewhere.release()
+    now = time.time()
+    monkeypatch.setattr(time, "time", lambda: now + 100)
+    os.utime(store.record_path(todo[0].id), (now + 90, now + 90))
+    (job,) = jobs_of(store, store.running())
+    assert job.elapsed == pytest.approx(100, abs=5)
+    held.release()

@@ -15,8 +15,10 @@ from bench.executors.contract import Options, Work
 from bench.executors.process import FIRST_TIMEOUT, GENEROUS, LEAST_TIMEOUT, Processes, time_limit
 from bench.planning.estimates import Estimator
 from bench.registry import Plugins, Registry
+from bench.runs.folder import Store
 from bench.runs.listeners import Silent
-from bench.runs.record import Record, Seconds
+from bench.runs.provenance import processor
+from bench.runs.record import Machine, Record, Seconds
 
 HEAVY = 1000.0
 """How many times the operations of a frozen cell every other one has here."""
@@ -44,6 +46,27 @@ def test_a_quick_cell_gets_minutes(toy_cell: Callable[..., Cell]) -> None:
 def test_a_heavy_cell_is_not_held_to_the_time_of_quick_ones(toy_cell: Callable[..., Cell]) -> None:
     known = estimator(done(toy_cell("frozen"), 2.0))
     assert time_limit(toy_cell("full"), known) >= GENEROUS * HEAVY * 2.0
+
+
+@pytest.mark.parametrize(
+    ("elsewhere", "counts"), [({}, True), ({"device": "NVIDIA Abacus"}, False), ({"processor": "x"}, False)]
+)
+def test_a_cell_is_not_held_to_the_time_of_another_device_or_machine(
+    elsewhere: dict[str, str], counts: bool, toy_cell: Callable[..., Cell], tmp_path: Path
+) -> None:
+    class Ready(Processes):
+        def ready(self) -> None: ...
+
+        def _supervise(self) -> None: ...
+
+    cell, store = toy_cell("full"), Store(tmp_path)
+    here = {"device": "cpu", "dtype": "float32", "threads": 1, "processor": processor(), "system": "Linux"}
+    machine = Machine.model_validate({**here, **elsewhere})
+    store.save(done(cell, 2.0).model_copy(update={"machine": machine}))
+    executor = Ready(Work(store, Options(device="cpu"), operations={cell.id: 1e9}), Silent())
+    executor.run([], lambda _: None)
+    executor.stop()
+    assert time_limit(cell, executor._estimator) == (LEAST_TIMEOUT if counts else FIRST_TIMEOUT)
 
 
 def test_workers_know_what_the_plan_expects(

@@ -23,6 +23,7 @@ from bench.cli import completion
 from bench.cli.forecast import as_dict, show
 from bench.contracts import Cell, Recipe
 from bench.data.sources import Sources
+from bench.planning import recorded
 from bench.planning.estimates import Estimator
 from bench.planning.forecast import Forecast, Row, forecast
 from bench.planning.machine_speed import default_threads
@@ -32,11 +33,18 @@ from bench.registry import Plugins, Registry, discover
 from bench.runs.folder import Store
 from bench.runs.provenance import processor
 from bench.runs.record import Machine, Record, Seconds
+from bench.text import counted
 
 MACHINE = Machine(
     device="cpu", dtype="float32", threads=default_threads(), processor=processor(), system="Linux"
 )
 ELSEWHERE = {"processor": "abacus, 64 cores"}
+
+
+@pytest.fixture(autouse=True)
+def without_gpu(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Most of these records are of a CPU."""
+    monkeypatch.setattr(recorded, "NVIDIA", tmp_path / "no-driver")
 
 
 @pytest.fixture
@@ -206,6 +214,78 @@ def test_records_of_another_machine_are_left_out_and_named(
     console = Console(file=io.StringIO(), width=200)
     show(found, console)
     assert "left out: records of abacus, 64 cores, 3 threads" in console.file.getvalue()  # pyright: ignore
+
+
+@pytest.mark.parametrize(
+    ("gpu_here", "device", "threads", "counts"),
+    [
+        (False, "cpu", 0, True),
+        (False, "cpu", 1, False),
+        (False, "NVIDIA Abacus", 0, False),
+        (True, "cpu", 0, False),
+        (True, "NVIDIA Abacus", 0, True),
+        (True, "NVIDIA Abacus", 1, True),
+    ],
+)
+@pytest.mark.parametrize("history", [False, True])
+def test_a_cpu_tells_nothing_of_a_gpu_and_the_reverse(
+    gpu_here: bool,
+    device: str,
+    threads: int,
+    counts: bool,
+    history: bool,
+    quick: list[Cell],
+    plugins: Plugins,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Threads of the CPU count only where it is used."""
+    monkeypatch.setattr(recorded, "NVIDIA", tmp_path if gpu_here else tmp_path / "missing")
+    machine = MACHINE.model_copy(update={"device": device, "threads": MACHINE.threads + threads})
+    record = done(quick[0], 41.0).model_copy(update={"machine": machine})
+    if history:
+        append([record], tmp_path / "history.jsonl")
+    else:
+        other = Store(tmp_path / "runs" / "other")
+        other.begin("quick", [quick[0].id])
+        other.save(record)
+    found = forecast(quick[:1], Registry(plugins, Sources(cache=tmp_path)), tmp_path / "runs" / "quick")
+    assert (found.rows[0].each.basis == "recorded") == counts
+    assert bool(found.machines) == counts
+    assert bool(found.elsewhere) == (not counts and not history)
+
+
+def test_a_run_is_planned_for_the_device_that_it_last_had_here(
+    quick: list[Cell], plugins: Plugins, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With `--device cpu` where there is a GPU, too."""
+    monkeypatch.setattr(recorded, "NVIDIA", tmp_path)
+    registry = Registry(plugins, Sources(cache=tmp_path))
+    names = ("NVIDIA Abacus", "NVIDIA Slide Rule", "cpu")
+    for last in names:
+        own, other = (Store(tmp_path / last / "runs" / name) for name in ("quick", "other"))
+        own.begin("quick", [cell.id for cell in quick[:2]])
+        other.begin("other", [cell.id for cell in quick[:1]])
+        for run, cell, device, started in (
+            (own, quick[0], names[0], "2026-01-01"),
+            (own, quick[1], last, "2026-01-02"),
+            (other, quick[0], "cpu", "2026-01-03"),
+        ):
+            machine = MACHINE.model_copy(update={"device": device})
+            run.save(done(cell, 10.0).model_copy(update={"machine": machine, "started": started}))
+        found = forecast(quick[:2], registry, own.path)
+        expected = processor() + (f", {counted(MACHINE.threads, 'thread')}" if last == "cpu" else f", {last}")
+        assert found.machines == [expected]
+
+
+@pytest.mark.parametrize(
+    ("option", "expected"), [("cpu", "cpu"), ("cuda:1", ""), ("cuda:0,cuda:1", ""), ("auto", "cpu")]
+)
+def test_a_device_that_is_asked_for_is_that_of_the_machine(
+    option: str, expected: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(recorded, "NVIDIA", tmp_path / "missing")
+    assert recorded.this_machine(device=option).device == expected
 
 
 def test_a_run_is_planned_for_the_threads_that_it_has_had(

@@ -9,10 +9,14 @@ import pytest
 
 from bench.contracts import Cell
 from bench.data.sources import Sources
-from bench.recommend.forecast import Pace, Reach, reach, reached
+from bench.planning.machine_speed import default_threads
+from bench.recommend.forecast import Pace, Reach, reach, reached, training_seconds
 from bench.recommend.successive_halving import Bracket
 from bench.recommend.views import Selection
 from bench.registry import Registry, discover
+from bench.runs.folder import Store
+from bench.runs.provenance import processor
+from bench.runs.record import Machine, Record, Seconds
 
 ALL = ("frozen", "lp-ft", "full")
 SIZES = (100, 200, 400)
@@ -65,6 +69,53 @@ def test_a_busy_machine_needs_a_larger_budget(foreseen: Callable[..., Reach]) ->
     assert busy.enough > 2 * idle.enough
     assert foreseen(idle.enough * 1.05).rows == idle.of
     assert foreseen(idle.enough * 1.05, slowness=7.0).rows < idle.of
+
+
+ELSEWHERE = [{"processor": "abacus, 64 cores"}, {"device": "NVIDIA Abacus"}]
+
+
+def saved(cell: Cell, folder: Path, seconds: float, machine: dict[str, str]) -> None:
+    """A record of a cell that has run, here where nothing else is said."""
+    here = {"device": "cpu", "dtype": "float32", "threads": default_threads(), "processor": processor()}
+    where = Machine.model_validate({"system": "Linux", **here, **machine})
+    took = Seconds(train=seconds, cold=seconds)
+    Store(folder).save(Record(cell=cell, fingerprint="", status="done", seconds=took, machine=where))
+
+
+@pytest.mark.parametrize(("machine", "counts"), [({}, True), *((other, False) for other in ELSEWHERE)])
+def test_a_folder_tells_what_cells_take_on_this_machine_alone(
+    machine: dict[str, str],
+    counts: bool,
+    foreseen: Callable[..., Reach],
+    toy_cell: Callable[..., Cell],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("bench.recommend.forecast.assumed_rate", lambda _: 1e11)
+    before = foreseen(3.0)
+    saved(toy_cell("full"), tmp_path / "run", 10_000.0, machine)
+    assert (foreseen(3.0) != before) == counts
+
+
+@pytest.mark.parametrize(("machine", "counts"), [({}, True), *((other, False) for other in ELSEWHERE)])
+def test_training_on_all_rows_takes_what_cells_took_on_this_machine(
+    machine: dict[str, str],
+    counts: bool,
+    toy_cell: Callable[..., Cell],
+    toy_plugin: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("bench.recommend.forecast.assumed_rate", lambda _: 1e11)
+    monkeypatch.setattr("bench.recommend.forecast.slowness", lambda: 1.0)
+    registry = Registry(discover([toy_plugin]), Sources(cache=tmp_path))
+    cell = toy_cell("full")
+    splits = registry.task(cell.task).splits(registry.sources)
+    before = training_seconds(cell, splits, registry, tmp_path / "run", "cpu")
+    saved(cell, tmp_path / "run", 10_000.0, machine)
+    seconds = training_seconds(cell, splits, registry, tmp_path / "run", "cpu")
+    assert (seconds > 2 * before) == counts
+    assert (seconds == before) != counts
 
 
 @pytest.mark.parametrize(
