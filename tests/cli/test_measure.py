@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from bench.analysis.opening import open_source
-from bench.cli.app import main
 from bench.recommend import validation
 from bench.report.ledger import steps
 from tests.support.made_runs import TOYS
@@ -19,21 +17,6 @@ ROOT = Path(__file__).parents[2]
 BASELINE = ROOT / "results" / "baselines" / "quick.jsonl"
 
 Command = Callable[..., tuple[int, str, str]]
-
-
-@pytest.fixture
-def bench(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> Command:
-    """`bench(*arguments)`: exit code, output and error stream of `python -m bench`, in an empty folder."""
-    monkeypatch.chdir(tmp_path)
-
-    def called(*arguments: object) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["bench", *map(str, arguments)])
-        with pytest.raises(SystemExit) as ended:
-            main()
-        shown = capsys.readouterr()
-        return int(ended.value.code or 0), shown.out, shown.err
-
-    return called
 
 
 def refused(answer: tuple[int, str, str], *texts: str) -> None:

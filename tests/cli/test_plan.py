@@ -8,10 +8,8 @@ from pathlib import Path
 import pytest
 
 from bench.cli import run
-from tests.cli.test_measure import Command, bench
+from tests.cli.test_measure import Command
 from tests.support.made_runs import TOYS
-
-__all__ = ["bench"]
 
 
 @pytest.fixture

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import shlex
-import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
@@ -12,7 +11,6 @@ import pytest
 
 from bench import api
 from bench import suite as suites
-from bench.cli import app as cli
 from bench.contracts import BenchError, Cell
 from bench.planning.grids import Filters
 from bench.protocol import development_run
@@ -34,19 +32,10 @@ Bench = Callable[..., Answer]
 
 
 @pytest.fixture
-def bench(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Bench:
-    """`python -m bench ...` in this process, in a folder with the suite: exit code, output, errors."""
-    monkeypatch.chdir(tmp_path)
+def bench(bench: Bench) -> Bench:
+    """`python -m bench` in a folder with the suite."""
     Path("ranked.toml").write_text(TWO_SEEDS)
-
-    def run(*arguments: object) -> Answer:
-        monkeypatch.setattr(sys, "argv", ["bench", *map(str, arguments)])
-        with pytest.raises(SystemExit) as ended:
-            cli.main()
-        printed = capsys.readouterr()
-        return int(ended.value.code or 0), printed.out, printed.err
-
-    return run
+    return bench
 
 
 def name_of(cell: Cell) -> str:

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from bench.cli.app import main
 from bench.runs.folder import Store
 from tests.cli.test_tables import write_run
 
@@ -17,19 +15,10 @@ Command = Callable[..., tuple[int, str, str]]
 
 
 @pytest.fixture
-def bench(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> Command:
-    """`bench(*arguments)`: exit code, output and error stream of `python -m bench`, beside the run `made`."""
-    monkeypatch.chdir(tmp_path)
+def bench(bench: Command, tmp_path: Path) -> Command:
+    """`python -m bench` beside the run `made`."""
     write_run(tmp_path / "made", seeds=1)
-
-    def called(*arguments: object) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["bench", *map(str, arguments)])
-        with pytest.raises(SystemExit) as ended:
-            main()
-        shown = capsys.readouterr()
-        return int(ended.value.code or 0), shown.out, shown.err
-
-    return called
+    return bench
 
 
 @pytest.fixture

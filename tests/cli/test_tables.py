@@ -11,7 +11,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from bench.cli import app as cli
 from bench.runs.folder import Store
 from bench.runs.record import Point, Record
 from tests.analysis.conftest import make_predictions, make_record
@@ -23,21 +22,6 @@ FIXTURE = Path(__file__).parents[1] / "fixtures" / "baseline-v1.jsonl"
 
 Answer = tuple[int, str, str]
 RunContext = Callable[..., Answer]
-
-
-@pytest.fixture
-def bench(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> RunContext:
-    """`python -m bench ...` in this process, in an empty working folder: exit code, output, errors."""
-    monkeypatch.chdir(tmp_path)
-
-    def run(*arguments: object) -> Answer:
-        monkeypatch.setattr(sys, "argv", ["bench", *map(str, arguments)])
-        with pytest.raises(SystemExit) as ended:
-            cli.main()
-        printed = capsys.readouterr()
-        return int(ended.value.code or 0), printed.out, printed.err
-
-    return run
 
 
 def write_run(

@@ -20,7 +20,8 @@ from bench.planning.compiled import CompiledStep, read
 from bench.profiling import at_once, device_check, order
 from bench.profiling.made_up import MadeUp
 from bench.registry import discover
-from tests.cli.test_measure import Command, bench
+from tests.cli.conftest import bench
+from tests.cli.test_measure import Command
 from tests.support import warm
 
 __all__ = ["bench"]

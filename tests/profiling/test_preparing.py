@@ -16,7 +16,8 @@ from bench.profiling import preparing
 from bench.profiling.preparing import PARTS, Line, profile, table
 from bench.profiling.request import Request
 from bench.runs.provenance import ROOT
-from tests.cli.test_measure import Command, bench, refused
+from tests.cli.conftest import bench
+from tests.cli.test_measure import Command, refused
 from tests.support.made_runs import TOYS
 
 __all__ = ["bench"]

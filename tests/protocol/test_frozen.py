@@ -14,7 +14,7 @@ from bench.contracts import BenchError, Phase
 from bench.planning.grids import Filters
 from bench.planning.rates import choice_digest, default_rates, suite_digest
 from bench.protocol import choice
-from bench.registry import Plugins, Registry, discover
+from bench.registry import Plugins, Registry
 from tests.protocol.suites import SUITE, fixed
 
 FULL = Filters(tasks=("movie-sentiment",), strategies=("full",))
@@ -27,11 +27,6 @@ def path(tmp_path: Path) -> Path:
     path.write_text(SUITE)
     fixed(path, 2.0)
     return path
-
-
-@pytest.fixture
-def plugins() -> Plugins:
-    return discover()
 
 
 def learns_faster(plugins: Plugins, monkeypatch: pytest.MonkeyPatch) -> None:

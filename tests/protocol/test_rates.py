@@ -26,11 +26,6 @@ def path(tmp_path: Path) -> Path:
     return path
 
 
-@pytest.fixture(scope="module")
-def plugins() -> Plugins:
-    return discover()
-
-
 def rows(name: str, count: int) -> list[TextExample]:
     return [
         TextExample(f"{name}{i}", f"{name} text {i}", str(i % 3), f"{name}-{i // 2}") for i in range(count)

@@ -28,11 +28,6 @@ def path(tmp_path: Path) -> Path:
     return path
 
 
-@pytest.fixture(scope="module")
-def plugins() -> Plugins:
-    return discover()
-
-
 @pytest.mark.parametrize("task", ["movie-sentiment", "movie-sentiment@8shots", "a.b@500"])
 def test_a_draw_keeps_the_size_of_its_task(task: str) -> None:
     name, at, size = task.partition("@")

@@ -9,6 +9,9 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+import pytest
+
+from bench.contracts import BenchError
 from bench.data.sources import Sources
 from bench.user_data.description import Read, from_values, read, task_name
 
@@ -29,6 +32,27 @@ def opened(path: Path | str, **keys: Any) -> Read:
     """The data of a file, read as a command would."""
     read.cache_clear()
     return read(from_values(task_name(str(path)), {"data": str(path), **keys}, Path()), Sources())
+
+
+def refused(path: Path | str, **keys: Any) -> BenchError:
+    """The error with which the file is refused: one line."""
+    with pytest.raises(BenchError) as error:
+        opened(path, **keys)
+    assert "\n" not in str(error.value)
+    return error.value
+
+
+def said(found: Read, text: str) -> bool:
+    """Whether a note on the file has this text."""
+    return any(text in note for note in found.notes)
+
+
+def written(content: str | bytes, folder: Path, name: str = "a.csv") -> Path:
+    """The path of a new file; text is UTF-8."""
+    path = folder / name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(content if isinstance(content, bytes) else content.encode())
+    return path
 
 
 def delimited(

@@ -8,12 +8,12 @@ from typing import Any
 
 import pytest
 
-from bench.contracts import BenchError, LabelsExample, NumberExample, TextExample
+from bench.contracts import LabelsExample, NumberExample, TextExample
 from bench.data.sources import Sources
 from bench.registry import discover
 from bench.user_data.description import from_values, read
 from bench.user_data.summary import lengths, recipe_for, summarise
-from tests.support.user_files import LABELS, TEXTS, all_rows, delimited, json_lines, opened
+from tests.support.user_files import LABELS, TEXTS, all_rows, delimited, json_lines, opened, refused, said
 
 SECOND = [f"another view of number {n}" for n in range(40)]
 NUMBERS = [round(n * 0.37 % 5, 2) for n in range(40)]
@@ -29,17 +29,6 @@ def written(path: Path, content: str) -> Path:
 
 def table(path: Path, **columns: list[Any]) -> Path:
     return written(path, delimited(list(zip(*columns.values(), strict=True)), header=tuple(columns)))
-
-
-def refused(path: Path, **keys: Any) -> BenchError:
-    with pytest.raises(BenchError) as error:
-        opened(path, **keys)
-    assert "\n" not in str(error.value)
-    return error.value
-
-
-def said(found: Any, text: str) -> bool:
-    return any(text in note for note in found.notes)
 
 
 @pytest.mark.parametrize(

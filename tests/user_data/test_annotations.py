@@ -11,7 +11,8 @@ import pytest
 
 from bench.contracts import BenchError
 from bench.user_data.spans import words_in
-from tests.support.user_files import LABELS, ROWS, TEXTS, all_rows, json_lines, opened
+from tests.support import user_files
+from tests.support.user_files import LABELS, ROWS, TEXTS, all_rows, json_lines, opened, said
 
 NAMES = ["Ann Lee", "Bob"]
 TEXT = [f"{NAMES[n % 2]} ran to Oslo ({n})." for n in range(30)]
@@ -28,15 +29,8 @@ def spans(n: int) -> list[tuple[int, int, str]]:
     return [(0, len(NAMES[n % 2]), "PER"), (place, place + 4, "LOC")]
 
 
-def written(content: str, folder: Path, name: str = "a.jsonl") -> Path:
-    path = folder / name
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(content, encoding="utf-8")
-    return path
-
-
-def said(found: Any, text: str) -> bool:
-    return any(text in note for note in found.notes)
+def written(content: str | bytes, folder: Path, name: str = "a.jsonl") -> Path:
+    return user_files.written(content, folder, name)
 
 
 def rows_of(one: Callable[[int], dict[str, Any]]) -> str:

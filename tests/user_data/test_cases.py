@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from bench.contracts import BenchError, TextExample, WordsExample
+from bench.contracts import TextExample, WordsExample
 from tests.support.user_files import (
     LABELS,
     ROWS,
@@ -21,24 +21,15 @@ from tests.support.user_files import (
     delimited,
     json_lines,
     opened,
+    refused,
+    said,
 )
-
-
-def said(found: Any, text: str) -> bool:
-    return any(text in note for note in found.notes)
 
 
 def words_are_true(found: Any) -> bool:
     return [(row.words, row.tags) for row in all_rows(found)] == [
         tuple(zip(*sentence, strict=True)) for sentence in SENTENCES
     ]
-
-
-def refused(path: Path, **keys: Any) -> BenchError:
-    with pytest.raises(BenchError) as error:
-        opened(path, **keys)
-    assert "\n" not in str(error.value)
-    return error.value
 
 
 def written(path: Path, content: str | bytes) -> Path:

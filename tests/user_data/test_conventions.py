@@ -9,28 +9,23 @@ from typing import Any
 
 import pytest
 
-from bench.contracts import BenchError
-from tests.support.user_files import LABELS, ROWS, SENTENCES, TEXTS, all_rows, conll, delimited, opened
-
-
-def written(content: str | bytes, folder: Path, name: str = "a.csv") -> Path:
-    path = folder / name
-    path.write_bytes(content if isinstance(content, bytes) else content.encode())
-    return path
-
-
-def said(found: Any, text: str) -> bool:
-    return any(text in note for note in found.notes)
+from tests.support.user_files import (
+    LABELS,
+    ROWS,
+    SENTENCES,
+    TEXTS,
+    all_rows,
+    conll,
+    delimited,
+    opened,
+    refused,
+    said,
+    written,
+)
 
 
 def labelled(found: Any) -> list[tuple[str, str]]:
     return [(row.text, row.label) for row in all_rows(found)]
-
-
-def refused(path: Path, **keys: Any) -> BenchError:
-    with pytest.raises(BenchError) as error:
-        opened(path, **keys)
-    return error.value
 
 
 @pytest.mark.parametrize("first", [0, 1, 2])

@@ -11,19 +11,18 @@ import pytest
 from bench.contracts import BenchError
 from bench.user_data.number_format import number_format, plain_number
 from bench.user_data.questions import place_answers
-from tests.support.user_files import LABELS, ROWS, TEXTS, all_rows, conll, delimited, json_lines, opened
-
-
-def written(content: str, folder: Path, name: str = "a.csv") -> Path:
-    path = folder / name
-    path.parent.mkdir(exist_ok=True)
-    path.write_text(content, encoding="utf-8", newline="")
-    return path
-
-
-def said(found: Any, text: str) -> bool:
-    return any(text in note for note in found.notes)
-
+from tests.support.user_files import (
+    LABELS,
+    ROWS,
+    TEXTS,
+    all_rows,
+    conll,
+    delimited,
+    json_lines,
+    opened,
+    said,
+    written,
+)
 
 SAME_ROWS: dict[str, tuple[str, str, str]] = {
     "a mark before each of two files put together": (

@@ -9,19 +9,9 @@ from typing import Any
 import pytest
 
 from bench.contracts import BenchError
-from tests.support.user_files import LABELS, TEXTS, all_rows, delimited, opened
+from tests.support.user_files import LABELS, TEXTS, all_rows, delimited, opened, said, written
 
 WORDS = ["film", "word", "good", "pier", "cold", "word", "sea", "boat"]
-
-
-def written(content: str | bytes, folder: Path, name: str = "a.csv") -> Path:
-    path = folder / name
-    path.write_bytes(content if isinstance(content, bytes) else content.encode())
-    return path
-
-
-def said(found: Any, text: str) -> bool:
-    return any(text in note for note in found.notes)
 
 
 def labelled(path: Path, **keys: Any) -> list[tuple[str, str]]:

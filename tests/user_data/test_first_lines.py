@@ -7,16 +7,9 @@ from typing import Any
 
 import pytest
 
-from bench.contracts import BenchError
-from tests.support.user_files import LABELS, ROWS, TEXTS, all_rows, delimited, opened
+from tests.support.user_files import LABELS, ROWS, TEXTS, all_rows, delimited, opened, refused, written
 
 PLAIN = [text.replace(",", "") for text in TEXTS]
-
-
-def written(content: str, folder: Path, name: str = "a.csv") -> Path:
-    path = folder / name
-    path.write_text(content, encoding="utf-8", newline="")
-    return path
 
 
 def labelled(path: Path, **keys: Any) -> list[tuple[str, str]]:
@@ -25,12 +18,6 @@ def labelled(path: Path, **keys: Any) -> list[tuple[str, str]]:
 
 def said(path: Path, words: str, **keys: Any) -> bool:
     return any(words in note for note in opened(path, **keys).notes)
-
-
-def refused(path: Path, **keys: Any) -> BenchError:
-    with pytest.raises(BenchError) as error:
-        opened(path, **keys)
-    return error.value
 
 
 ABOVE = {

@@ -12,7 +12,7 @@ from bench.contracts import BenchError
 from bench.data.splits import check_leaks
 from bench.registry import adapters
 from bench.user_data.description import Read
-from tests.support.user_files import LABELS, ROWS, TEXTS, delimited, opened
+from tests.support.user_files import LABELS, ROWS, TEXTS, delimited, opened, said
 
 CONTEXT = [f"In {1900 + n} the poet lived in Rome." for n in range(20)]
 
@@ -22,10 +22,6 @@ def table(numbers: range, folder: Path, name: str, authors: int) -> Path:
     path = folder / name
     path.write_text(delimited(rows, header=("text", "label", "author")))
     return path
-
-
-def said(found: Read, text: str) -> bool:
-    return any(text in note for note in found.notes)
 
 
 def is_sound(found: Read) -> bool:

@@ -16,6 +16,7 @@ from bench.data.sources import Sources
 from bench.user_data.description import Read, from_values, read, task_name
 from bench.user_data.tagging import scheme_of, to_iob2
 from bench.user_data.text_files import sample
+from tests.support.user_files import said
 
 TEXTS = [f"film number {n} was {'good' if n % 2 else 'bad'}" for n in range(60)]
 LABELS = ["positive" if n % 2 else "negative" for n in range(60)]
@@ -28,10 +29,6 @@ def opened(path: Path, **keys: Any) -> Read:
 def csv(path: Path, **columns: list[Any]) -> Path:
     pd.DataFrame(columns).to_csv(path, index=False)
     return path
-
-
-def said(found: Read, text: str) -> bool:
-    return any(text in note for note in found.notes)
 
 
 @contextmanager

@@ -11,8 +11,7 @@ from typing import Any
 
 import pytest
 
-from bench.contracts import BenchError
-from tests.support.user_files import LABELS, ROWS, TEXTS, all_rows, json_lines, opened
+from tests.support.user_files import LABELS, ROWS, TEXTS, all_rows, json_lines, opened, refused
 
 MANY = range(len(TEXTS))
 
@@ -25,12 +24,6 @@ def lines(one: Callable[[int], dict[str, Any]], folder: Path, name: str = "a.jso
 
 def labelled(path: Path, **keys: Any) -> list[tuple[str, str]]:
     return [(row.text, row.label) for row in all_rows(opened(path, **keys))]
-
-
-def refused(path: Path, **keys: Any) -> BenchError:
-    with pytest.raises(BenchError) as error:
-        opened(path, **keys)
-    return error.value
 
 
 def nested(number: int) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from bench.contracts import BenchError
+from tests.support import user_files
 from tests.support.user_files import (
     LABELS,
     ROWS,
@@ -20,23 +20,13 @@ from tests.support.user_files import (
     delimited,
     json_lines,
     opened,
+    refused,
+    said,
 )
 
 
 def written(content: str | bytes, folder: Path, name: str = "a.json") -> Path:
-    path = folder / name
-    path.write_bytes(content if isinstance(content, bytes) else content.encode())
-    return path
-
-
-def said(found: Any, text: str) -> bool:
-    return any(text in note for note in found.notes)
-
-
-def refused(path: Path, **keys: Any) -> BenchError:
-    with pytest.raises(BenchError) as error:
-        opened(path, **keys)
-    return error.value
+    return user_files.written(content, folder, name)
 
 
 def tagged(found: Any) -> list[list[tuple[str, str]]]:
