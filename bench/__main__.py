@@ -1,5 +1,18 @@
 """`python -m bench`."""
 
-from bench.cli.app import main
+from __future__ import annotations
 
-main()
+import sys
+
+
+def main() -> None:
+    """The program. Ctrl-C while its libraries are still being imported ends it without a traceback."""
+    try:
+        from bench.cli import app
+    except KeyboardInterrupt:
+        sys.exit(130)
+    app.main()
+
+
+if __name__ == "__main__":
+    main()

@@ -218,7 +218,7 @@ class Registry:
     def fingerprint(self, cell: Cell) -> str:
         """The digest of everything that determines the cell's result."""
         text = passages.digest_of(cell.recipe.unlabelled) if self.reads_unlabelled(cell) else ""
-        return identity.fingerprint(cell, self._resolved(cell)[1], self.task(cell.task), self.sources, text)
+        return identity.fingerprint(cell, self._resolved(cell)[1], self.task(cell.task), text)
 
     def reads_unlabelled(self, cell: Cell) -> bool:
         """Whether the cell learns from the text file that its recipe names."""

@@ -167,7 +167,7 @@ def run_folder(usual: Path, given: Path | None, data: UserData | None, registry:
 
 def _shared_results(folder: Path, registry: Registry) -> tuple[bool, bool]:
     """Whether a run folder holds results of these data, or of none at all; and of other data of the same name."""
-    from bench.data.splits import all_splits, fingerprint, prepare
+    from bench.data.splits import prepare, rows_digest
     from bench.runs.folder import Damaged, Store
 
     tasks = registry.plugins.tasks
@@ -189,8 +189,7 @@ def _shared_results(folder: Path, registry: Registry) -> tuple[bool, bool]:
             except BenchError:  # rows that this recipe cannot use are not those of the record
                 found.add(False)
                 continue
-            rows = fingerprint(row for part in all_splits(splits).values() for row in part)
-            found.add(rows == record.data.fingerprint)
+            found.add(rows_digest(splits) == record.data.fingerprint)
     return not records or True in found, False in found
 
 

@@ -41,12 +41,9 @@ class SplitRows(dict[str, Rows]):
         )
 
 
-def local_rows(folder: Path, name: str, labels: Sequence[str] | None) -> SplitRows | None:
-    """The splits of `<folder>/<name>` that are there, or None if it has none. BenchError for a damaged file,
-    or where the label names of labels.json are not `labels`."""
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
+def local_files(folder: Path, name: str) -> dict[str, Path]:
+    """The Parquet files of `<folder>/<name>` by split, as far as they are there. BenchError where there is no such
+    folder."""
     if not folder.is_dir():
         raise BenchError(
             f"data.local={folder} is not a folder: give the one that holds {name}/train.parquet",
@@ -54,20 +51,32 @@ def local_rows(folder: Path, name: str, labels: Sequence[str] | None) -> SplitRo
         )
     more = sorted(path.stem for path in (folder / name).glob("*.parquet"))  # such as `validation_matched`
     files = {split: folder / name / f"{split}.parquet" for split in dict.fromkeys((*SPLITS, *more))}
+    return {split: path for split, path in files.items() if path.is_file()}
+
+
+def local_labels(folder: Path, name: str) -> list[str] | None:
+    """The label names of data set `name` in the order of their ids, where the folder's labels.json states them."""
+    try:
+        return json.loads((folder / "labels.json").read_text(encoding="utf-8"))[name]["names"]
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
+def local_rows(folder: Path, name: str, labels: Sequence[str] | None) -> SplitRows | None:
+    """The splits of `<folder>/<name>` that are there, or None if it has none. BenchError for a damaged file,
+    or where the label names of labels.json are not `labels`."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
     found = SplitRows(name)
-    for split, path in files.items():
+    for split, path in local_files(folder, name).items():
         try:
-            if path.is_file():
-                found[split] = pq.read_table(path).to_pylist()
+            found[split] = pq.read_table(path).to_pylist()
         except (OSError, pa.ArrowException) as error:
             raise BenchError(
                 f"{path} cannot be read as Parquet ({_first_line(error)}): replace it", code="not-parquet"
             ) from error
-    try:
-        stated = json.loads((folder / "labels.json").read_text())[name]["names"]
-    except (OSError, ValueError, KeyError, TypeError):
-        stated = None
-    _check_names(name, labels, stated)
+    _check_names(name, labels, local_labels(folder, name))
     return found or None
 
 

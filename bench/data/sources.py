@@ -11,12 +11,27 @@ from pathlib import Path
 
 from bench.contracts import Splits
 from bench.data.cache import default_cache
-from bench.data.hub import SPLITS, SplitRows, hub_rows, local_rows
+from bench.data.hub import SPLITS, SplitRows, hub_rows, local_files, local_rows
 from bench.data.packages.members import cached_members
 from bench.data.packages.registries import Package
 from bench.data.rows import cached_splits
 
-__all__ = ["SPLITS", "Package", "Sources"]
+__all__ = ["SPLITS", "HubData", "Package", "Sources"]
+
+
+@dataclass(frozen=True)
+class HubData:
+    """A data set of the hub. labels: the label names by id that the caller relies on; other names are an error."""
+
+    path: str
+    config: str | None = None
+    revision: str | None = None
+    labels: Sequence[str] | None = None
+
+    @property
+    def folder(self) -> str:
+        """The name of a local copy's folder."""
+        return self.config or self.path.rsplit("/", 1)[-1]
 
 
 @dataclass(frozen=True)
@@ -48,8 +63,16 @@ class Sources:
         exists.
 
         labels: the label names by id that the caller relies on; other names are an error."""
+        return self.hub_data(HubData(path, config, revision, labels))
+
+    def hub_data(self, wanted: HubData) -> SplitRows:
+        """The rows of a data set by split: what `hub` returns."""
         if self.local is not None:
-            rows = local_rows(self.local, config or path.rsplit("/", 1)[-1], labels)
+            rows = local_rows(self.local, wanted.folder, wanted.labels)
             if rows is not None:
                 return rows
-        return hub_rows(path, config, revision, labels)
+        return hub_rows(wanted.path, wanted.config, wanted.revision, wanted.labels)
+
+    def local_copy(self, wanted: HubData) -> dict[str, Path]:
+        """The files that are read instead of the hub's data set, by split; none where the hub is read."""
+        return {} if self.local is None else local_files(self.local, wanted.folder)

@@ -53,6 +53,11 @@ def fingerprint(examples: Iterable[Any]) -> str:
     return total.hexdigest()[:16]
 
 
+def rows_digest(splits: Splits) -> str:
+    """The digest of the rows of all splits, as a record has it."""
+    return fingerprint(row for part in all_splits(splits).values() for row in part)
+
+
 def content(example: Any) -> str:
     """The part of an example that a model reads; two examples with equal content are duplicates."""
     return "\n".join(parts(example))

@@ -13,8 +13,7 @@ from bench.data.batches import Split
 from bench.data.class_weights import balanced
 from bench.data.encoding import Encoded
 from bench.data.ladder import EXACT, Ladder
-from bench.data.splits import content, prepare
-from bench.data.splits import fingerprint as rows_fingerprint
+from bench.data.splits import content, prepare, rows_digest
 from bench.engine.activation_store import ActivationStore
 from bench.engine.kept_rows import KeptRows
 from bench.engine.machine import Device
@@ -133,8 +132,6 @@ def prepare_group(cell: Cell, context: RunContext, earlier: KeptRows | None = No
     with watch:
         task, recipe = context.registry.task(cell.task), cell.recipe
         rows = prepare(task, context.registry.sources, recipe, cell.draw)
-        if not recipe.shift:
-            rows = Splits(rows.train, rows.validation, rows.test)
         others = [rows.validation, *rows.scored().values()]
         texts = Texts([content(row) for row in rows.train], [content(row) for part in others for row in part])
         loaded = load(cell.backbone, context.registry.sources, texts)
@@ -223,9 +220,8 @@ def head_of(task: Task, backbone: Backbone, labels: tuple[str, ...], recipe: Rec
 def data_of(task: Task, rows: Splits, labels: tuple[str, ...], truncated: float = 0.0) -> Data:
     """What a record says of its rows. truncated: the share of training sequences that were cut."""
     named = {"train": rows.train, "validation": rows.validation, **rows.scored()}
-    every = [example for examples in named.values() for example in examples]
     return Data(
-        fingerprint=rows_fingerprint(every),
+        fingerprint=rows_digest(rows),
         task_version=task.version,
         sizes={name: len(examples) for name, examples in named.items()},
         labels=labels,

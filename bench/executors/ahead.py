@@ -16,7 +16,7 @@ from bench.contracts import Cell, Splits
 from bench.data.hub import SplitRows
 from bench.data.packages.registries import Package
 from bench.data.rows import rows_file
-from bench.data.sources import Sources
+from bench.data.sources import HubData, Sources
 from bench.planning.forecast import missing_backbone
 from bench.registry import Registry
 
@@ -41,14 +41,8 @@ class _Asking(Sources):
     def cached(self, name: str, version: int, build: Callable[[], Splits]) -> Splits:
         raise _Answered(rows_file(name, version, self.cache).is_file())
 
-    def hub(
-        self,
-        path: str,
-        config: str | None = None,
-        revision: str | None = None,
-        labels: Sequence[str] | None = None,
-    ) -> SplitRows:
-        raise _Answered(self.local is not None)
+    def hub_data(self, wanted: HubData) -> SplitRows:
+        raise _Answered(bool(self.local_copy(wanted)))
 
 
 def are_here(task: str, registry: Registry) -> bool:

@@ -93,7 +93,7 @@ def _launch(
     cells: Sequence[Cell], work: Work, workload: Workload, executor: Executor, display: Screen
 ) -> list[Record]:
     registry = workload.registry
-    known = _Known(work, display)
+    known = _Known(work, workload.rows, display)
     pending = not all(map(known.seems_finished, cells))
     if pending:
         executor.start()  # imports torch while this process checks rows
@@ -228,7 +228,7 @@ def check(cells: Sequence[Cell], registry: Registry, display: Screen, rows: Rows
         with reading_rows(task):
             found = prepare(registry.task(task), registry.sources, recipe, draw)
             if rows is not None:
-                rows.add(task, recipe, found)
+                rows.add(task, recipe, draw, found)
     unlabelled.check(cells, registry, display)
     for name in dict.fromkeys(cell.backbone for cell in cells):
         display.say(f"{name}: checking backbone ...")
@@ -250,10 +250,12 @@ def incompatible(cells: Sequence[Cell], registry: Registry) -> dict[str, str]:
 class _Known:
     """Which cells need not run: those finished before, and those that another process has run since."""
 
-    def __init__(self, work: Work, display: Screen) -> None:
+    def __init__(self, work: Work, rows: RowsRead, display: Screen) -> None:
         self._work = work
+        self._rows = rows
         self._display = display
         self._first_seen: dict[str, tuple[int, int] | None] = {}
+        self._changed: set[str] = set()
 
     def seems_finished(self, cell: Cell) -> bool:
         """Whether the cell will hardly need a worker; only looks: what is damaged stays where it is."""
@@ -284,7 +286,15 @@ class _Known:
         old = seen == first
         if old and (self._work.options.fresh or record.status != "done"):
             return None
+        if self._rows.have_changed(record):
+            self._say_changed(cell.task)
+            return None
         return record
+
+    def _say_changed(self, task: str) -> None:
+        if task not in self._changed:
+            self._changed.add(task)
+            self._display.note(f"{task}: its rows have changed since cells finished, which run again")
 
 
 def _stamp(path: Path) -> tuple[int, int] | None:

@@ -13,7 +13,7 @@ from bench.data.packages.members import are_cached
 from bench.data.packages.registries import Package
 from bench.data.reading import reading_rows
 from bench.data.rows import rows_file
-from bench.data.sources import Sources
+from bench.data.sources import HubData, Sources
 from bench.data.splits import prepare
 from bench.models import catalog
 from bench.planning.at_once import AtOnce, at_once
@@ -77,7 +77,7 @@ def forecast(cells: Sequence[Cell], registry: Registry, folder: Path, per_device
     exact = {kind_of(record.cell) for record in recorded if record.status == "done"}
     past = in_history(folder, [cell for cell in cells if kind_of(cell) not in exact], here)
     estimator.learn(past)
-    finished = _finished(cells, registry, read.get(folder, ()))
+    finished = _finished(cells, workload, read.get(folder, ()))
     groups: dict[tuple[str, str, str], list[Cell]] = {}
     for cell in cells:
         groups.setdefault(_key(cell), []).append(cell)
@@ -121,7 +121,7 @@ def _machines(
 
 
 def _read_rows(cells: Iterable[Cell], workload: Workload) -> None:
-    """Count the rows of user data and of tasks that state no sizes, as far as they are on this machine. The run
+    """Read the rows of user data and of tasks that state no sizes, as far as they are on this machine. The run
     reports what is wrong with them."""
     registry = workload.registry
     looking = _Looking(registry.sources.cache, registry.sources.local)
@@ -139,16 +139,21 @@ def _read_rows(cells: Iterable[Cell], workload: Workload) -> None:
         except Exception:  # _Here; or a plug-in's own
             pass
         with suppress(BenchError, _Missing):  # a task may want more than the first thing that is here
-            workload.rows.add(task, recipe, prepare(plugin, offline, recipe, draw))
+            workload.rows.add(task, recipe, draw, prepare(plugin, offline, recipe, draw))
 
 
-def _finished(cells: Iterable[Cell], registry: Registry, records: Iterable[Record]) -> set[str]:
-    """The ids of the cells that the run has finished as they are now."""
-    done = {record.cell.id: record.fingerprint for record in records if record.status == "done"}
+def _finished(cells: Iterable[Cell], workload: Workload, records: Iterable[Record]) -> set[str]:
+    """The ids of the cells that the run has finished as they are now, on the rows that it has now as far as they
+    have been read."""
+    done = {
+        record.cell.id: record.fingerprint
+        for record in records
+        if record.status == "done" and not workload.rows.have_changed(record)
+    }
     found = set()
     for cell in cells:
         with suppress(BenchError):
-            if cell.id in done and done[cell.id] == registry.fingerprint(cell):
+            if cell.id in done and done[cell.id] == workload.registry.fingerprint(cell):
                 found.add(cell.id)
     return found
 
@@ -178,15 +183,9 @@ class _Offline(Sources):
             raise _Missing(_package(package))
         return super().members(package, names)
 
-    def hub(
-        self,
-        path: str,
-        config: str | None = None,
-        revision: str | None = None,
-        labels: Sequence[str] | None = None,
-    ) -> SplitRows:
+    def hub_data(self, wanted: HubData) -> SplitRows:
         with without_hub():
-            return super().hub(path, config, revision, labels)
+            return super().hub_data(wanted)
 
 
 @dataclass(frozen=True)
@@ -198,17 +197,11 @@ class _Looking(_Offline):
             build()  # raises where its members are not here
         raise _Here
 
-    def hub(
-        self,
-        path: str,
-        config: str | None = None,
-        revision: str | None = None,
-        labels: Sequence[str] | None = None,
-    ) -> SplitRows:
-        local = self.local is not None and (self.local / path.rsplit("/", 1)[-1]).is_dir()
-        if local or (_hub_cache() / f"datasets--{path.replace('/', '--')}").is_dir():
+    def hub_data(self, wanted: HubData) -> SplitRows:
+        kept = _hub_cache() / f"datasets--{wanted.path.replace('/', '--')}"
+        if self.local_copy(wanted) or kept.is_dir():
             raise _Here
-        raise _Missing(Download(path, "Hugging Face hub", None))
+        raise _Missing(Download(wanted.path, "Hugging Face hub", None))
 
 
 def _downloads(cells: Sequence[Cell], registry: Registry) -> list[Download]:

@@ -1,4 +1,5 @@
-"""How many rows a task has, and how long its texts are, where they have been read. Elsewhere a plan guesses."""
+"""What has been read of the rows of a task: how many there are, how long their texts are, and their digest.
+Elsewhere a plan guesses."""
 
 from __future__ import annotations
 
@@ -9,6 +10,8 @@ from statistics import fmean
 from typing import Any
 
 from bench.contracts import Cell, Recipe, Splits
+from bench.data.splits import rows_digest
+from bench.runs.record import Record
 from bench.user_data.token_counts import estimated
 
 SAMPLED = 200
@@ -47,11 +50,19 @@ class RowsRead:
 
     sizes: dict[tuple[str, Recipe], Sizes] = field(default_factory=dict)
     lengths: dict[str, tuple[Length, ...]] = field(default_factory=dict)
+    digests: dict[tuple[str, Recipe, int | None], str] = field(default_factory=dict)
 
-    def add(self, task: str, recipe: Recipe, found: Splits) -> None:
-        """The rows that cells with this recipe use."""
+    def add(self, task: str, recipe: Recipe, draw: int | None, found: Splits) -> None:
+        """The rows that cells with this recipe and draw (`Cell.group_key`) use."""
         self.sizes[task, _of_rows(recipe)] = len(found.train), len(found.validation), len(found.test)
         self.add_lengths(task, found.train)
+        self.digests[task, recipe, draw] = rows_digest(found)
+
+    def have_changed(self, record: Record) -> bool:
+        """Whether a finished cell used other rows than it would now, as far as they have been read."""
+        task, _, recipe, draw = record.cell.group_key
+        now = self.digests.get((task, recipe, draw))
+        return now is not None and record.data is not None and record.data.fingerprint != now
 
     def add_lengths(self, task: str, rows: Sequence[Any]) -> None:
         """How long the texts of a task are, from its training rows."""

@@ -20,7 +20,7 @@ from bench.analysis.tables.build import title
 from bench.analysis.tables.footnotes import provenance, warnings
 from bench.analysis.tables.model import Table
 from bench.report import charts, classes, reproduce
-from bench.report.answer import Answer, answers, overall
+from bench.report.answer import Answer, answers
 from bench.report.classes import ByClass, Confusion
 from bench.report.curves import curves
 from bench.report.examples import Hard, hardest
@@ -28,6 +28,7 @@ from bench.report.forgetting import by_layers
 from bench.report.forgetting import table as forgetting_table
 from bench.report.ledger import ledger
 from bench.report.ledger import table as ledger_table
+from bench.report.overall import overall
 from bench.report.pareto import pareto
 from bench.report.ranks import ranking, ranks
 from bench.report.rates import rates

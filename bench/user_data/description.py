@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bench.contracts import BenchError, Splits, Task, digest
-from bench.data.splits import all_splits, fingerprint
+from bench.data.splits import all_splits, rows_digest
 from bench.registry import unknown
 from bench.user_data.columns import Columns
 
@@ -121,7 +121,7 @@ def read(data: UserData, sources: Sources) -> Read:
 
     adapter, columns, splits, notes = read_files(data, sources)
     sizes = {name: len(rows) for name, rows in all_splits(splits).items()}
-    rows = digest([sizes, fingerprint(row for part in all_splits(splits).values() for row in part)])
+    rows = digest([sizes, rows_digest(splits)])
     counts = (len(splits.train), len(splits.validation), len(splits.test))
     found = dataclasses.replace(data, adapter=adapter, columns=columns, rows=rows, sizes=counts)
     return Read(found, splits, tuple(notes))

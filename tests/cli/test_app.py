@@ -160,6 +160,27 @@ print("imported:", heavy, file=sys.stderr)
     assert done.stderr.splitlines()[-1] == "imported: []", done.stderr
 
 
+def test_ctrl_c_while_libraries_are_imported_shows_no_traceback(here: Path) -> None:
+    code = """
+import os, runpy, signal, sys
+
+class Pressed:
+    def find_spec(self, name, *_):
+        if name == "typer":
+            os.kill(os.getpid(), signal.SIGINT)
+
+sys.meta_path.insert(0, Pressed())
+signal.signal(signal.SIGINT, signal.default_int_handler)
+sys.argv = ["bench", "list"]
+runpy.run_module("bench", run_name="__main__")
+"""
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=here, env=environment, capture_output=True, text=True, timeout=60
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (130, "", "")
+
+
 def test_list_shows_a_plug_in(bench: Command, toy_plugin: Path) -> None:
     done = bench("list", "tasks", "--plugin", toy_plugin)
     assert done.returncode == 0
@@ -188,6 +209,9 @@ WRONG = [
     (["table", "absent", "--format", "pdf"], ["--format", "'pdf' is not one of"]),
     (["table", "absent", "--format"], ["--format", "requires an argument"]),
     (["run", "mine.toml", "--seeds", "many"], ["--seeds", "integer"]),
+    (["run", "mine.toml", "--out", ""], ["--out is empty"]),
+    (["run", "mine.toml", "--out="], ["--out is empty"]),
+    (["report", "absent", "-o", ""], ["-o is empty"]),
     (["status", "absent", "--repair"], ["--repair", "--check"]),
     (["check", "absent", "--repair"], ["python -m bench status --check absent --repair"]),
 ]

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from bench.analysis.groups import Group, Key, gather
-from bench.analysis.loading import Run
+from bench.analysis.loading import Columns, Run
 from bench.report import html, page
-from bench.report.answer import _caution, answers, overall, standings
+from bench.report.answer import _caution, answers
+from bench.report.overall import overall, standings
 from bench.report.reading import Reading, read
 from tests.analysis.conftest import make_record
 from tests.support import report_runs
@@ -67,6 +69,25 @@ def test_a_faster_one_that_was_measured_once_is_named_as_such(
 def test_one_strategy_alone_is_untested():
     answer = answers(read(make_run(Grid(strategies=("full",)))))[0]
     assert answer.certainty == "untested"
+
+
+def test_the_best_is_named_where_its_predictions_are_gone():
+    """The table has it in bold. The tests that are left are against another, and are not shown as its own."""
+    made = make_run(Grid(tasks=("reviews",), strategies=("frozen", "top-layers", "full", "scratch")))
+    whole = answers(read(made))[0]
+    assert whole.best is not None
+
+    def kept(name: str) -> Columns:
+        if f"/{whole.best.label}/" in name:
+            raise FileNotFoundError(name)
+        return made.predictions(name)
+
+    found = answers(read(replace(made, predictions=kept)))[0]
+    assert found.best is not None
+    assert found.best.key == whole.best.key
+    assert (found.certainty, found.tied, found.behind) == ("untested", (), ())
+    assert len(found.untested) == 3
+    assert all(choice.p is None and choice.detectable is None for choice in found.untested)
 
 
 def test_a_winner_by_far_is_clear():

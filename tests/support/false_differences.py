@@ -26,6 +26,8 @@ FEW = Design(2, tasks=1, seeds=1, examples=200)
 KINDS = {
     0: Design(2),
     1: Design(4),
+    2: Design(6),
+    3: Design(8),
     4: Design(2, metrics=BOTH),
     6: replace(FEW, documents=2),
     7: replace(FEW, documents=5),
@@ -34,6 +36,7 @@ KINDS = {
     10: replace(FEW, strategies=6, documents=5, metrics=BOTH),
     11: replace(FEW, seeds=3, documents=2),
     12: replace(FEW, strategies=6, seeds=3, documents=5),
+    13: Design(4, documents=13),
     14: replace(FEW, strategies=6, documents=15, metrics=BOTH),
 }
 """Kinds of tables; the draws of a kind depend on its number, which it keeps."""

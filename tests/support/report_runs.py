@@ -1,6 +1,6 @@
 """Made-up runs for the report: any number of cells, with curves, predictions and cached rows.
 
-`python -m tests.report.made FOLDER --cells 500` writes one as a run folder, to measure the report on."""
+`python -m tests.support.report_runs FOLDER --cells 500` writes one as a run folder, to measure the report on."""
 
 from __future__ import annotations
 

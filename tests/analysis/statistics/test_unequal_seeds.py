@@ -20,7 +20,8 @@ from bench.analysis.statistics.unequal import notes, untested
 from bench.analysis.tables.build import TableOptions, build
 from bench.analysis.tables.model import Table
 from bench.report import html, page
-from bench.report.answer import answers, overall
+from bench.report.answer import answers
+from bench.report.overall import overall
 from bench.report.reading import read
 from tests.analysis.conftest import METRICS, make_predictions, make_record
 
