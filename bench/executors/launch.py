@@ -228,7 +228,8 @@ def check(cells: Sequence[Cell], registry: Registry, display: Screen, rows: Rows
         with reading_rows(task):
             found = prepare(registry.task(task), registry.sources, recipe, draw)
             if rows is not None:
-                rows.add(task, recipe, draw, found)
+                rows.add(task, recipe, found)
+                rows.add_digest(task, recipe, draw, found)
     unlabelled.check(cells, registry, display)
     for name in dict.fromkeys(cell.backbone for cell in cells):
         display.say(f"{name}: checking backbone ...")

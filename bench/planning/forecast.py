@@ -139,7 +139,9 @@ def _read_rows(cells: Iterable[Cell], workload: Workload) -> None:
         except Exception:  # _Here; or a plug-in's own
             pass
         with suppress(BenchError, _Missing):  # a task may want more than the first thing that is here
-            workload.rows.add(task, recipe, draw, prepare(plugin, offline, recipe, draw))
+            found = prepare(plugin, offline, recipe, draw)
+            workload.rows.add(task, recipe, found)
+            workload.rows.add_digest(task, recipe, draw, found)
 
 
 def _finished(cells: Iterable[Cell], workload: Workload, records: Iterable[Record]) -> set[str]:

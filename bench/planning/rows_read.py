@@ -52,10 +52,13 @@ class RowsRead:
     lengths: dict[str, tuple[Length, ...]] = field(default_factory=dict)
     digests: dict[tuple[str, Recipe, int | None], str] = field(default_factory=dict)
 
-    def add(self, task: str, recipe: Recipe, draw: int | None, found: Splits) -> None:
-        """The rows that cells with this recipe and draw (`Cell.group_key`) use."""
+    def add(self, task: str, recipe: Recipe, found: Splits) -> None:
+        """The rows that cells with this recipe use."""
         self.sizes[task, _of_rows(recipe)] = len(found.train), len(found.validation), len(found.test)
         self.add_lengths(task, found.train)
+
+    def add_digest(self, task: str, recipe: Recipe, draw: int | None, found: Splits) -> None:
+        """The rows that cells with this recipe and draw (`Cell.group_key`) use."""
         self.digests[task, recipe, draw] = rows_digest(found)
 
     def have_changed(self, record: Record) -> bool:

@@ -1,6 +1,6 @@
-"""The committed verdicts on published claims are those of the committed baseline. After a new baseline or claim:
+"""The committed verdicts on published claims are those of the committed baselines. After a new baseline or claim:
 
-python -m bench verify results/baselines/quick.jsonl --format md > results/tables/verify.md
+UPDATE_GOLDEN=1 python -m pytest tests/docs/test_claims.py
 """
 
 from __future__ import annotations
@@ -19,13 +19,15 @@ from bench.cli.claims import chosen
 from bench.registry import Registry, discover
 from tests.docs.pages import ROOT
 
-BASELINE = "results/baselines/quick.jsonl"
-PAGE = ROOT / "results" / "tables" / "verify.md"
+TABLES = {"quick": "verify.md", "reference": "verify-reference.md"}
+"""The table of each baseline."""
 
 
-def test_the_verdicts_are_those_of_the_baseline(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("suite", TABLES)
+def test_the_verdicts_are_those_of_the_baseline(suite: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(ROOT)
-    made = render(table(verify(read(), open_source(BASELINE), Declared(Registry(discover()), chosen))), "md")
+    source, page = open_source(f"results/baselines/{suite}.jsonl"), ROOT / "results" / "tables" / TABLES[suite]
+    made = render(table(verify(read(), source, Declared(Registry(discover()), chosen))), "md")
     if os.environ.get("UPDATE_GOLDEN"):
-        PAGE.write_text(made, encoding="utf-8")
-    assert PAGE.read_text(encoding="utf-8") == made
+        page.write_text(made, encoding="utf-8")
+    assert page.read_text(encoding="utf-8") == made

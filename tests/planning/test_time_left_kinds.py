@@ -40,7 +40,7 @@ def workload_of(name: str) -> Workload:
         item.record.cell.task: item.record.cell.recipe for item in recorded_runs.load(name)
     }
     for task, (train, validation, test) in recorded_runs.rows(name).items():
-        rows.add(task, recipes[task], None, Splits([ROW] * train, [ROW] * validation, [ROW] * test))
+        rows.add(task, recipes[task], Splits([ROW] * train, [ROW] * validation, [ROW] * test))
     return Workload(REGISTRY, rows)
 
 

@@ -146,7 +146,7 @@ def test_rows_that_are_read_later_are_counted_then() -> None:
     cell = next(record.cell for record in RECORDS["gate"] if record.cell.task == "squad")
     before = estimator.cell(cell).seconds
     row = QuestionExample("1", "Who came?", "Nobody came.", (("Nobody", 0),))
-    rows.add(cell.task, cell.recipe, None, Splits([row] * 8, [row], [row] * 5))
+    rows.add(cell.task, cell.recipe, Splits([row] * 8, [row], [row] * 5))
     estimator.recount()
     assert estimator.cell(cell).seconds < before / 10
 
