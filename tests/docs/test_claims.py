@@ -26,7 +26,10 @@ TABLES = {"quick": "verify.md", "reference": "verify-reference.md"}
 @pytest.mark.parametrize("suite", TABLES)
 def test_the_verdicts_are_those_of_the_baseline(suite: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(ROOT)
-    source, page = open_source(f"results/baselines/{suite}.jsonl"), ROOT / "results" / "tables" / TABLES[suite]
+    source, page = (
+        open_source(f"results/baselines/{suite}.jsonl"),
+        ROOT / "results" / "tables" / TABLES[suite],
+    )
     made = render(table(verify(read(), source, Declared(Registry(discover()), chosen))), "md")
     if os.environ.get("UPDATE_GOLDEN"):
         page.write_text(made, encoding="utf-8")
