@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -40,11 +40,11 @@ def busy(since: load.Moment) -> str:
 
 @dataclass
 class _Flight:
-    """A cell in flight."""
+    """A cell in flight. made: what it shares with others and need not make itself (`Estimator.makes`)."""
 
     cell: Cell
     began: float
-    first: bool  # of its group: it also makes what the group shares
+    made: Collection[tuple[str, ...]]
     point: Point | None = None
 
 
@@ -63,7 +63,7 @@ class Display:
         self._cells: list[Cell] = []
         self._records: dict[str, Record] = {}
         self._flights: dict[str, _Flight] = {}
-        self._begun: set[tuple[str, str]] = set()
+        self._begun: set[tuple[str, ...]] = set()
         self._workers = 1
         self._estimator = Estimator()
         self._waiting_for = ""
@@ -113,9 +113,10 @@ class Display:
         self._line(text)
 
     def cell_started(self, cell: Cell) -> None:
-        group = (cell.task, cell.backbone)
-        self._flights[cell.id] = _Flight(cell, time.monotonic(), group not in self._begun)
-        self._begun.add(group)
+        makes = self._estimator.makes(cell)
+        before = frozenset(part for part in makes if part in self._begun)
+        self._flights[cell.id] = _Flight(cell, time.monotonic(), before)
+        self._begun.update(makes)
         self._workers = max(self._workers, len(self._flights))
 
     def point(self, cell: Cell, point: Point) -> None:
@@ -130,7 +131,9 @@ class Display:
     def cell_done(self, record: Record) -> None:
         flight = self._flights.pop(record.cell.id, None)
         if flight:
-            self._estimator.observe(record, time.monotonic() - flight.began, flight.first)
+            group, _ = self._estimator.makes(flight.cell)
+            wall = time.monotonic() - flight.began
+            self._estimator.observe(record, wall, first=group not in flight.made)
         self._records[record.cell.id] = record
         self._waiting_for = ""
         changes = "".join(f" [{change}]" for change in record.adaptations)
@@ -158,8 +161,7 @@ class Display:
 
     def _whole(self, flight: _Flight) -> float:
         """The seconds that a cell in flight is expected to take."""
-        shared = self._estimator.shared(flight.cell) if flight.first else 0.0
-        return self._estimator.cell(flight.cell).seconds + shared
+        return self._estimator.total([flight.cell], flight.made)
 
     def _seconds_left(self) -> float:
         """Cells not begun, and the rest of those in flight, by as many workers as there have been at once, and as
@@ -169,7 +171,7 @@ class Display:
         waiting = {cell.id: cell for cell in self._cells if cell.id not in known}
         others = self._beside.look(list(waiting))
         theirs = [
-            _Flight(waiting[wanted[0]], others.at - job.elapsed, first=False)
+            _Flight(cell := waiting[wanted[0]], others.at - job.elapsed, made=self._estimator.makes(cell))
             for job in others.jobs
             if (wanted := [cell for cell in job.cells if cell in waiting])
         ]
@@ -178,8 +180,8 @@ class Display:
         later = sorted(  # by seed, in which a group is run
             (cell for cell in waiting.values() if cell.id not in begun), key=lambda cell: cell.seed
         )
-        kinds = {(flight.cell.task, flight.cell.backbone, flight.cell.strategy) for flight in flights}
-        seconds = self._estimator.each(later, self._begun | kinds)
+        elsewhere = {self._estimator.makes(flight.cell)[1] for flight in theirs}
+        seconds = self._estimator.each(later, self._begun | elsewhere)
         return seconds_left([self._rest(flight) for flight in flights], seconds, self._workers + len(theirs))
 
     def _rest(self, flight: _Flight) -> float:

@@ -140,9 +140,17 @@ class Estimator:
                 return median(found)
         return SHARED
 
+    def makes(self, cell: Cell) -> tuple[tuple[str, ...], tuple[str, ...]]:
+        """What a cell makes that later ones share: what its group prepares, and a frozen prefix. A prefix is shared
+        by the seeds of a strategy; where each seed has rows of its own, by its strategies with as long a prefix."""
+        group = (cell.task, cell.backbone)
+        if cell.draw is None:
+            return group, (*group, cell.strategy)
+        group = (*group, f"draw {cell.draw}")
+        return group, (*group, f"{self._operations_of(cell)[1]:.6g} operations")
+
     def total(self, cells: Iterable[Cell], begun: Iterable[tuple[str, ...]] = ()) -> float:
-        """Seconds of cells one after another; (task, backbone) in `begun` share what is made already, and seeds of
-        (task, backbone, strategy) the frozen prefix."""
+        """Seconds of cells one after another. begun: what cells that have begun make (`makes`)."""
         return sum(self.each(cells, begun))
 
     def each(self, cells: Iterable[Cell], begun: Iterable[tuple[str, ...]] = ()) -> Iterator[float]:
@@ -150,13 +158,13 @@ class Estimator:
         begun = set(begun)
         seen: set[tuple[str, ...]] = set(begun)
         for cell in cells:
-            group, kind = (cell.task, cell.backbone), (cell.task, cell.backbone, cell.strategy)
+            group, prefix = self.makes(cell)
             shared = 0.0 if group in seen else self.shared(cell)
-            yield self._seconds(cell, kind in seen, group in begun) + shared
-            seen |= {group, kind}
+            yield self._seconds(cell, prefix in seen, cell.draw is None and group in begun) + shared
+            seen |= {group, prefix}
 
     def _seconds(self, cell: Cell, again: bool, begun: bool) -> float:
-        """Seconds of one cell in a row. again: another seed of it comes before; begun: its group has begun."""
+        """Seconds of one cell in a row. again: its prefix is made before; begun: all prefixes of its group are."""
         found = self.cell(cell)
         same = self._samples.same(cell)
         if same:

@@ -119,10 +119,11 @@ def remaining_seconds(
     estimator = _estimator(work, [*missing, *(record.cell.id for record in records)])
     estimator.learn(records)
     names = {_backbone(record.cell.id): record.cell.backbone for record in records}
-    cells = {cell: _cell(cell, names) for cell in missing}
+    recipes = {record.cell.task: record.cell.recipe for record in records}
+    cells = {cell: _cell(cell, names, recipes) for cell in missing}
     if not estimator.has_samples or any(estimator.cell(cell).basis == "assumed" for cell in cells.values()):
         return None
-    begun: set[tuple[str, ...]] = {(record.cell.task, record.cell.backbone) for record in records}
+    begun = {part for record in records for part in estimator.makes(record.cell)}
     rests: list[float] = []
     flying: list[Cell] = []
     for job in jobs:
@@ -130,7 +131,7 @@ def remaining_seconds(
         rests.append(rest(estimator.total(own, begun), job.elapsed))
         flying += own
     for cell in flying:
-        begun |= {(cell.task, cell.backbone), (cell.task, cell.backbone, cell.strategy)}
+        begun.update(estimator.makes(cell))
     waiting = sorted(cells.values(), key=lambda cell: cell.seed)  # in which a group is run
     return seconds_left(rests, estimator.each(waiting, begun), len(jobs))
 
@@ -142,11 +143,13 @@ def _estimator(work: PlannedWork, cells: Sequence[str]) -> Estimator:
     return Estimator(lambda cell: work.of(cell.id)[0], prefix=lambda cell: work.of(cell.id)[1])
 
 
-def _cell(cell: str, names: Mapping[str, str]) -> Cell:
-    """A cell of a run's plan, which holds no recipes."""
+def _cell(cell: str, names: Mapping[str, str], recipes: Mapping[str, Recipe]) -> Cell:
+    """A cell of a run's plan, which holds no recipes. From those of other cells it gets which rows its seeds share."""
     task, strategy, backbone, seed = cell.split("/")
     number = int(seed.removeprefix("seed"))
-    return Cell("", task, strategy, names.get(backbone, backbone), number, Recipe())
+    known = recipes.get(task, Recipe())
+    recipe = Recipe(resample=known.resample, shots=known.shots)
+    return Cell("", task, strategy, names.get(backbone, backbone), number, recipe)
 
 
 def _backbone(cell: str) -> str:

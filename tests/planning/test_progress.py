@@ -11,8 +11,8 @@ from bench.runs.record import Record, Seconds
 from tests.cli.test_grid import cell
 
 
-def ran(name: str, seconds: float, prepare: float = 0.0) -> Record:
-    took = Seconds(train=seconds, prepare=prepare)
+def ran(name: str, seconds: float, prepare: float = 0.0, prefix: float = 0.0) -> Record:
+    took = Seconds(train=seconds, prepare=prepare, prefix=prefix)
     return Record(cell=cell(name), fingerprint="", status="done", seconds=took, peak_memory=100)
 
 
@@ -78,3 +78,17 @@ def test_what_a_group_shares_counts_once_and_not_where_it_is_made_already() -> N
 @pytest.mark.parametrize(("seconds", "text"), [(45, "45 s"), (720, "12 min"), (12_000, "3 h 20 min")])
 def test_durations_are_read_at_a_glance(seconds: float, text: str) -> None:
     assert duration(seconds) == text
+
+
+def test_where_each_seed_has_its_own_rows_it_prepares_and_passes_them_itself() -> None:
+    """The frozen prefix of a draw is shared by strategies with as long a prefix, not by seeds."""
+    recipe = Recipe(resample="train")
+    names = [f"a/{strategy}/x/{seed}" for seed in (0, 1) for strategy in ("frozen", "probe", "full")]
+    estimator = Estimator(lambda _: 100.0, prefix=lambda cell: 0.0 if cell.strategy == "full" else 50.0)
+    estimator.learn([ran(names[0], 10, prepare=4, prefix=7), ran(names[1], 10, prepare=4, prefix=7)])
+    estimator.learn([ran(names[2], 10, prepare=4)])
+    cells = [cell(name, recipe) for name in names]
+    assert list(estimator.each(cells)) == [21, 10, 10, 21, 10, 10]
+    assert list(estimator.each(cells[1:], begun=estimator.makes(cells[0]))) == [10, 10, 21, 10, 10]
+    shared = [cell(name) for name in names]
+    assert list(estimator.each(shared)) == [21, 17, 10, 10, 10, 10]

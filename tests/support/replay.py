@@ -86,7 +86,7 @@ def in_order(records: Iterable[Record], registry: Registry, shuffle: int | None 
 def _wall(record: Record, number: int, made: set[object]) -> float:
     """Seconds of a cell that is `number` of its job. made: what its worker has made of what cells share; what the
     cell makes is added."""
-    took, group = record.seconds, (record.cell.task, record.cell.backbone)
+    took, group = record.seconds, record.cell.group_key
     wall = BETWEEN + took.evaluate + (0.0 if number else took.train + took.compile + took.tune)
     shared = {(group, "rows"): took.prepare, (group, round(took.prefix, 4)): took.prefix}
     wall += sum(seconds for part, seconds in shared.items() if part not in made)
@@ -103,9 +103,9 @@ def told(run: Sequence[Ran], plan: Plan, resumed: float = 0.0) -> list[float]:
     estimator.learn(item.record for item in run[:before])
     rest, begun, ratios = run[before:], set(), []
     for number, item in enumerate(rest[:-1], 1):
-        group = item.record.cell.task, item.record.cell.backbone
+        group, prefix = estimator.makes(item.record.cell)
         estimator.observe(item.record, item.wall, group not in begun)
-        begun.add(group)
+        begun |= {group, prefix}
         left = rest[number:]
         ratios.append(estimator.total((later.record.cell for later in left), begun) / _seconds(left))
     return ratios
