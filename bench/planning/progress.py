@@ -144,7 +144,7 @@ def _estimator(work: PlannedWork, cells: Sequence[str]) -> Estimator:
 
 
 def _cell(cell: str, names: Mapping[str, str], recipes: Mapping[str, Recipe]) -> Cell:
-    """A cell of a run's plan, which holds no recipes. From those of other cells it gets which rows its seeds share."""
+    """A cell of a run's plan, which holds no recipes: those of other cells say which rows its seeds share."""
     task, strategy, backbone, seed = cell.split("/")
     number = int(seed.removeprefix("seed"))
     known = recipes.get(task, Recipe())
