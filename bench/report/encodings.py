@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 from bench.analysis.tables.model import Entry
@@ -76,8 +77,10 @@ def padded(low: float, high: float) -> tuple[float, float]:
 
 
 def percent(score: float) -> float:
-    """A score in [0, 1] in percent."""
-    return round(100 * score, 2)
+    """A score in [0, 1] in percent, with the decimals that charts need. One that lies between two tenths is moved
+    by a thousandth, so that page and browser round it to the tenth that the table shows."""
+    found, table = round(100 * score, 2), float(f"{100 * score:.1f}")
+    return found + math.copysign(0.001, table - found) if abs(found - table) > 0.0499 else found
 
 
 def rounded(seconds: float) -> float:

@@ -1,4 +1,4 @@
-"""A picture of a report for the README: `python -m tests.report.screenshot report.html docs/report.png`."""
+"""A picture of a report for the README: `python -m tests.support.screenshot report.html docs/report.png`."""
 
 from __future__ import annotations
 
