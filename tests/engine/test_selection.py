@@ -13,7 +13,7 @@ import torch
 import torch.nn.functional as F
 from safetensors.torch import load_file
 
-from bench.contracts import BenchError, Cell, block_of
+from bench.contracts import BenchError, Cell, Phase, Strategy, block_of
 from bench.data.batches import shuffled
 from bench.engine import selection
 from bench.engine.cell import build, run_cells
@@ -77,6 +77,26 @@ def test_blocks_are_chosen_by_gradients_over_weights_to_the_digit(
     found = select(fresh, plan, group.splits["train"], toy_cell().recipe, 0, table)
     assert found == {0: {0 if chosen else best}}
     assert BATCHES == 8
+
+
+class LateChoice(Strategy):
+    """The head alone, then with the block whose gradient is largest."""
+
+    name = "late-choice"
+    summary = "the head, then one block more"
+
+    def phases(self, depth: int) -> tuple[Phase, ...]:
+        return (Phase(0.5), Phase(0.5, (("*", 1e-4),), select=1))
+
+
+def test_a_phase_that_selects_may_follow_one_that_does_not(
+    toy_cell: MakeCell, group: CellGroup, toy_context: RunContext, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(toy_context.registry.plugins.strategies, "late-choice", LateChoice)
+    _, plan = build(toy_cell("late-choice"), group, toy_context)
+    learning = [{block_of(n) for n in phase.rates if not n.startswith("head.")} for phase in plan.phases]
+    assert [len(blocks) for blocks in learning] == [0, 1]
+    assert all(any(name.startswith("head.") for name in phase.rates) for phase in plan.phases)
 
 
 def test_gradients_are_measured_without_dropout(
