@@ -28,7 +28,9 @@ def raising(error: BaseException) -> Callable[[Cell, RunContext], CellGroup]:
 LINE = raising.__code__.co_firstlineno + 2
 
 
-def tried(cells: list[Cell], context: RunContext, prepare: Any = prepare_group, log: str = "") -> list[Record]:
+def tried(
+    cells: list[Cell], context: RunContext, prepare: Any = prepare_group, log: str = ""
+) -> list[Record]:
     terms = Attempt(prepare, watch=lambda *_: None, log=lambda *_: log)
     return [record for record, _ in attempt(cells, context, terms)]
 

@@ -1,4 +1,4 @@
-"""Building and scoring a cell: what depends on the seed alone, what is read from where, and what its record sums."""
+"""Building and scoring a cell: what depends on the seed alone, what is read, and what its record sums."""
 
 from __future__ import annotations
 
@@ -48,6 +48,11 @@ def scripted(toy_context: RunContext, monkeypatch: pytest.MonkeyPatch) -> RunCon
 def clock_of(context: RunContext) -> Scripted:
     assert isinstance(context.device, Scripted)
     return context.device
+
+
+def prepared(cell: Cell, context: RunContext) -> CellGroup:
+    """The group of a cell, as if it had taken twenty seconds."""
+    return replace(prepare_group(cell, context), seconds=20.0)
 
 
 # --------------------------------------------------------------------------------------------------
@@ -162,7 +167,7 @@ def test_what_comes_before_a_head_that_is_solved_for_is_charged_as_training(
 ) -> None:
     monkeypatch.setattr(cells, "pretrain", clock_of(scripted).after(cells.pretrain, 100.0))
     cell = toy_cell("setfit")
-    record, _ = run_cell(cell, prepare_group(cell, scripted), scripted, ignore)
+    record, _ = run_cell(cell, prepared(cell, scripted), scripted, ignore)
     assert record.seconds.train == 100
 
 
@@ -177,8 +182,7 @@ def test_reading_unlabelled_text_is_charged_as_preparation_alone(
     path.write_text("\n".join(f"emma saw a very dull room {number}" for number in range(12)))
     monkeypatch.setattr(Unlabelled, "_prepared", clock_of(scripted).after(Unlabelled._prepared, 500.0))
     cell = toy_cell("tapt", recipe=replace(toy_recipe, unlabelled=str(path)))
-    group = replace(prepare_group(cell, scripted), seconds=20.0)
-    record, _ = run_cell(cell, group, scripted, ignore)
+    record, _ = run_cell(cell, prepared(cell, scripted), scripted, ignore)
     assert (record.seconds.prepare, record.seconds.train, record.seconds.cold) == (520, 0, 520)
 
 
@@ -203,7 +207,7 @@ def test_compiling_is_counted_apart_wherever_it_happens(
     monkeypatch.setattr(cells, "predict", compiling(cells.predict, 512.0))
     monkeypatch.setattr(Workspace, "prepare", lambda self, stretch: prepare(self, stretch) + 4096.0)
     cell = toy_cell("full", recipe=replace(toy_recipe, evaluations=1))
-    record, _ = run_cell(cell, prepare_group(cell, scripted), scripted, ignore)
+    record, _ = run_cell(cell, prepared(cell, scripted), scripted, ignore)
     assert record.seconds.compile == 2 * (8 + 64 + 4096) + 512
     assert (record.seconds.train, record.seconds.evaluate) == (0, 0)
 
@@ -212,7 +216,7 @@ def test_without_seconds_there_is_no_utilisation(
     toy_cell: MakeCell, scripted: RunContext, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     cell = toy_cell("full")
-    record, _ = run_cell(cell, prepare_group(cell, scripted), scripted, ignore)
+    record, _ = run_cell(cell, prepared(cell, scripted), scripted, ignore)
     assert record.flops > 0 == record.utilisation
 
 
@@ -224,7 +228,11 @@ def test_operations_of_blocks_that_froze_are_in_the_record(
     group = prepare_group(cell, toy_context)
     found = train(cell, 1.0, group, toy_context, ignore)
     record, _ = score(cell, found, group, toy_context)
-    backbone, lengths, boundaries = found.model.backbone, group.splits["train"].lengths, found.fitted.boundaries
+    backbone, lengths, boundaries = (
+        found.model.backbone,
+        group.splits["train"].lengths,
+        found.fitted.boundaries,
+    )
     grown, steps = as_trained(found.plan, found.fitted.phase_steps, boundaries)
     kept = freezing_flops(found.plan, boundaries, backbone, lengths)
     assert kept > 0

@@ -82,7 +82,7 @@ def test_a_cell_run_twice_gives_the_same_record(
 
 
 def test_every_library_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
-    """cuBLAS by a setting of its workspace, which a user's own keeps; cuDNN not to choose kernels by their speed."""
+    """cuBLAS by a setting of its workspace, unless the user has set it; cuDNN chooses no kernel by its speed."""
     monkeypatch.setattr(torch.backends.cudnn, "benchmark", True)
     monkeypatch.delenv(CUBLAS, raising=False)
     make_deterministic()

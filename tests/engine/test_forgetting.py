@@ -177,7 +177,9 @@ def test_blocks_are_read_without_dropout(toy_cell: Callable[..., Cell], toy_cont
     assert all(torch.equal(a, b) for a, b in zip(again, expected, strict=True))
 
 
-def test_the_first_row_of_a_table_is_a_trained_one_too(toy_cell: Callable[..., Cell], toy_context: Any) -> None:
+def test_the_first_row_of_a_table_is_a_trained_one_too(
+    toy_cell: Callable[..., Cell], toy_context: Any
+) -> None:
     group = prepare_group(toy_cell(), toy_context)
     given = load(toy_cell().backbone, toy_context.registry.sources).backbone
     small = given.copy().trim(group.setup.tokens)

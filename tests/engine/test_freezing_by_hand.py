@@ -141,7 +141,14 @@ def test_a_cache_of_other_weights_is_never_read(
 ) -> None:
     monkeypatch.setitem(toy_context.registry.plugins.strategies, strategy.name, strategy)
     recipe = Recipe(
-        epochs=8, batch_size=8, max_length=32, stride=8, evaluations=2, patience=99, dropout=0, encoder_dropout=0
+        epochs=8,
+        batch_size=8,
+        max_length=32,
+        stride=8,
+        evaluations=2,
+        patience=99,
+        dropout=0,
+        encoder_dropout=0,
     )
     cell = toy_cell(strategy.name, recipe=recipe)
     group: CellGroup = prepare_group(cell, toy_context)

@@ -185,9 +185,7 @@ def test_where_chance_masks_no_word_one_is_masked(
     asked: list[torch.Tensor] = []
     real = F.cross_entropy
     monkeypatch.setattr(F, "cross_entropy", lambda logits, words: asked.append(words) or real(logits, words))
-    objective = pretraining._MaskedWords(
-        model, group.splits["train"], group.words, np.random.default_rng(0)
-    )
+    objective = pretraining._MaskedWords(model, group.splits["train"], group.words, np.random.default_rng(0))
     with objective:
         losses = [float(objective.loss(np.arange(rows)).detach()) for _ in range(20)]
     assert np.isfinite(losses).all()

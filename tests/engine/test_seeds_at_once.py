@@ -182,7 +182,10 @@ def test_a_cell_beside_others_is_charged_by_hand(toy_cell: MakeCell) -> None:
     assert found.phase_seconds == [6, 6]
     assert (found.train_seconds, found.evaluate_seconds, found.compile_seconds) == (12.5, 12, 7)
     assert (charged.building, found.curve) == (20, points)
-    assert [said.partition(":")[0] for said in found.adaptations] == ["before", "trained beside 2 other seeds"]
+    assert [said.partition(":")[0] for said in found.adaptations] == [
+        "before",
+        "trained beside 2 other seeds",
+    ]
 
 
 def test_what_came_before_the_phases_takes_no_negative_time(toy_cell: MakeCell) -> None:

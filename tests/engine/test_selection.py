@@ -106,7 +106,9 @@ def test_gradients_are_measured_without_dropout(
     real = selection.accumulate
 
     def noted(model: Model, *given: Any) -> torch.Tensor:
-        modes.extend(module.training for part in (model.head, *model.encoder_modules()) for module in part.modules())
+        modes.extend(
+            module.training for part in (model.head, *model.encoder_modules()) for module in part.modules()
+        )
         return real(model, *given)
 
     monkeypatch.setattr(selection, "accumulate", noted)

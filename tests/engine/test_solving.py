@@ -174,7 +174,9 @@ def test_points_count_iterations_and_passes_over_the_rows(
 
     monkeypatch.setattr(torch.optim, "LBFGS", noted)
     heard: list[Point] = []
-    _, result = solve(toy_cell("probe"), prepare_group(toy_cell("probe"), toy_context), toy_context, heard.append)
+    _, result = solve(
+        toy_cell("probe"), prepare_group(toy_cell("probe"), toy_context), toy_context, heard.append
+    )
     states = [next(iter(optimizer.state.values())) for optimizer in made]
     assert [point.step for point in result.curve] == np.cumsum([state["n_iter"] for state in states]).tolist()
     passes = np.cumsum([state["func_evals"] for state in states]).tolist()

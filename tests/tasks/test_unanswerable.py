@@ -182,9 +182,7 @@ def test_the_null_score_of_a_question_is_the_least_of_its_windows(wordpiece):
 )
 def test_a_question_is_answered_up_to_the_threshold_of_its_null_score(threshold, said, wordpiece):
     """Margins are -0.25 and 0.75; before a threshold is chosen it is zero."""
-    rows = [
-        QuestionExample(str(n), "who", text, ((text, 0),)) for n, text in enumerate(("ada", "paris"))
-    ]
+    rows = [QuestionExample(str(n), "who", text, ((text, 0),)) for n, text in enumerate(("ada", "paris"))]
     encoded = TASK.encode(rows, wordpiece, (), RECIPE)
     logits = np.full((len(encoded.tokens), 2), -10, np.float32)
     for window, null in enumerate((-0.25, 0.75)):
