@@ -154,8 +154,8 @@ def test_the_objective_is_the_mean_loss_and_half_the_penalty_on_matrices(
     mean = F.cross_entropy(F.linear(hidden, *copies), everything.targets)
     expected = mean + 0.3 / 2 * copies[0].square().sum()
     expected.backward()
-    assert float(objective.mean) == pytest.approx(float(mean), rel=1e-5)
-    assert value == pytest.approx(float(expected), rel=1e-5)
+    assert float(objective.mean) == pytest.approx(float(mean.detach()), rel=1e-5)
+    assert value == pytest.approx(float(expected.detach()), rel=1e-5)
     for parameter, copy in zip((weight, bias), copies, strict=True):
         assert parameter.grad is not None
         assert copy.grad is not None
@@ -208,9 +208,10 @@ def test_the_first_of_equal_penalties_is_kept(
     assert all(torch.equal(p, kept) for p, kept in zip(model.head.parameters(), states[1], strict=True))
 
 
-def test_a_loss_that_is_not_finite_is_told_by_its_iteration(
+def test_features_that_are_not_finite_are_a_divergence(
     toy_cell: MakeCell, toy_context: RunContext, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """Not an error of the line search, which multiplies its step until it is no float."""
     real = solving.loss_terms
 
     def broken(*given: Any) -> tuple[torch.Tensor, torch.Tensor]:
@@ -218,7 +219,7 @@ def test_a_loss_that_is_not_finite_is_told_by_its_iteration(
         return total * torch.nan, terms
 
     monkeypatch.setattr(solving, "loss_terms", broken)
-    with pytest.raises(Diverged, match="the training loss is nan at step 1;"):
+    with pytest.raises(Diverged, match="the training loss is nan with penalty 0.1:"):
         solve(toy_cell("probe"), prepare_group(toy_cell("probe"), toy_context), toy_context)
 
 
