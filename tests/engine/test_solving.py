@@ -219,7 +219,7 @@ def test_features_that_are_not_finite_are_a_divergence(
         return total * torch.nan, terms
 
     monkeypatch.setattr(solving, "loss_terms", broken)
-    with pytest.raises(Diverged, match="the training loss is nan with penalty 0.1:"):
+    with pytest.raises(Diverged, match=r"the training loss is nan with penalty 0\.1:"):
         solve(toy_cell("probe"), prepare_group(toy_cell("probe"), toy_context), toy_context)
 
 
