@@ -273,7 +273,8 @@ def test_a_file_that_reads_slower_than_the_blocks_run_is_given_up(
     assert prefix.gather("train", 2, group.splits["train"].batch(np.arange(2))) is None
     assert list(tmp_path.rglob("prefix-*/*")) == []
     prefix.fill("train", (2,))
-    assert prefix.features("train", 2) is None  # once and for all
+    assert prefix.features("train", 2) is None
+    assert prefix._made == 1  # it is not tried again
 
 
 def test_what_is_in_memory_is_kept_however_long_reading_it_takes(
