@@ -149,7 +149,7 @@ def prepare_group(cell: Cell, context: RunContext, earlier: KeptRows | None = No
         ladder = Ladder.up_to(longest) if context.device.pads else EXACT
         mean = encoded["train"].lengths.mean()
         speeds = Speeds(context.device, context.registry.sources.cache)
-        fastest = speeds.attention(ladder.fit(mean) if ladder.fixed else mean)
+        fastest = speeds.attention(mean)
         joined = JOINED[recipe.features]
         pairs = task.head == "pooled" and bool(encoded["train"].segments.any())
         setup = EncoderSetup(

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from bench.contracts import Recipe
 from bench.data.batches import Split
-from bench.engine.divergence import check_finite, check_sound
+from bench.engine.divergence import Diverged, check_finite, check_sound
 from bench.engine.machine import whole_fp32
 from bench.engine.model import Model
 from bench.engine.plan import Plan, PlannedPhase
@@ -97,6 +97,8 @@ class _Objective:
             loss.backward()
             losses.append(loss.detach())
         self.mean = torch.stack(losses).sum()
+        if self.mean.isnan():  # the line search would follow it until a step is no float
+            raise Diverged(f"the training loss is nan with penalty {self.penalty:g}: features are not finite")
         weights = [parameter.square().sum() for parameter in head.parameters() if parameter.dim() > 1]
         penalty = self.penalty / 2 * torch.stack(weights).sum()
         penalty.backward()

@@ -213,7 +213,7 @@ class _Best:
 
     def offer(self, loss: float) -> None:
         """Keep the state if it is the best so far; else count one more evaluation without a better one."""
-        if loss < self._loss or not self.state:
+        if loss < self._loss:
             self._loss = loss
             self.state = self._optimizer.state()
             self.waited = 0

@@ -9,12 +9,15 @@ from dataclasses import replace
 
 import pytest
 import torch
+from torch import nn
 
 from bench.contracts import Cell, Recipe
-from bench.engine.averaging import WEIGHTS
+from bench.engine.averaging import WEIGHTS, Averaging
 from bench.engine.cell import build, run_cell
 from bench.engine.group import CellGroup, RunContext, prepare_group
 from bench.engine.model import Model
+from bench.engine.optimizer import FlatAdamW
+from bench.engine.plan import Plan, PlannedPhase
 from bench.engine.prediction import predict
 from bench.engine.training import Fit, fit
 from bench.runs.curve import Point
@@ -121,6 +124,20 @@ def test_wise_ft_may_choose_less_than_all_that_was_learned(
         assert fitted.averaged is not None
         chosen.add(fitted.averaged.chosen["wise-ft-weight"])
     assert len(chosen) > 1
+
+
+def test_of_equal_mixtures_the_one_with_most_of_the_trained_weights_is_chosen() -> None:
+    rates = {"layers.0.weight": 1e-3, "head.weight": 1e-3}
+    plan = Plan((PlannedPhase(1, rates, 0, shared=False),), average="wise-ft")
+    model = {name: nn.Parameter(torch.zeros(2, 3)) for name in rates}
+    optimizer = FlatAdamW(model, plan, Recipe(), torch.float32)
+    averaging = Averaging(plan, optimizer)
+    trained = [torch.ones_like(state) for state in optimizer.state()]
+    found = averaging.finish(trained, lambda: (0.5, 0.25))
+    assert found is not None
+    assert (found.loss, found.score) == (0.5, 0.25)
+    assert found.chosen == {"wise-ft-weight": 1.0, "wise-ft-loss": 0.5}
+    assert all((parameter == 1).all() for parameter in model.values())
 
 
 @pytest.mark.parametrize(("average", "name"), [("swa", "swa-loss"), ("wise-ft", "wise-ft-loss")])

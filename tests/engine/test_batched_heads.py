@@ -12,13 +12,14 @@ import torch
 
 from bench.contracts import Cell, Recipe
 from bench.engine import cell as engine_cell
-from bench.engine.batched_heads import DRAWN, Heads, _Draws
+from bench.engine.batched_heads import DRAWN, Heads, Member, _Draws
 from bench.engine.cell import Tests, run_cell, run_cells, train, train_heads, trains_together
 from bench.engine.divergence import Diverged
 from bench.engine.group import CellGroup, RunContext, prepare_group
 from bench.engine.machine import Device
 from bench.engine.memory import Memory
 from bench.engine.prediction import predict
+from bench.runs.curve import Point
 from bench.runs.record import Record
 
 MakeCell = Callable[..., Cell]
@@ -70,6 +71,30 @@ def test_each_head_is_the_one_it_would_be_alone(
             predict(t.model, "test", group.splits["test"], t.plan.phases[-1])[0] for t in (batched, single)
         ]
         np.testing.assert_allclose(logits[0], logits[1], rtol=1e-4, atol=1e-5)
+
+
+def test_the_watch_of_a_cell_hears_its_own_curve(toy_cell: MakeCell, toy_context: RunContext) -> None:
+    cell = toy_cell("frozen")
+    context = seeds_in(toy_context, cell)
+    heads = heads_of(cell, prepare_group(cell, context), context)
+    for seed in SEEDS:
+        heard: list[Point] = []
+        trained = heads.trained(seed, 1.0, heard.append)
+        assert heard == trained.fitted.curve == heads.members[seed, 1.0].fit.curve
+        assert heard
+
+
+def test_a_head_waits_for_a_lower_loss_than_any_before() -> None:
+    """An equal one is not better; the state that is kept is the first of equals."""
+    plan: Any = None
+    member = Member(plan, plan, 0, 1.0, 0.0)
+    logits = np.random.default_rng(0).normal(size=(20, 2))
+    waited = []
+    for loss in (0.5, 0.6, 0.5, 0.4, 0.4):
+        better = member.judge(logits, torch.ones(1, 2), loss, 1)
+        member.fit.curve.append(Point(1, 1.0, 0.0, 1, 0.0, loss, 0.0))
+        waited.append((better, member.waited))
+    assert waited == [(True, 0), (False, 1), (False, 2), (True, 0), (False, 1)]
 
 
 def test_every_seed_is_charged_the_whole_batch(toy_cell: MakeCell, toy_context: RunContext) -> None:
@@ -207,3 +232,6 @@ def test_masks_drawn_on_a_device_depend_on_the_seed_of_their_head_alone(device: 
         assert found.unique().tolist() == pytest.approx([0, 4 / 3])
         assert float(found.mean()) == pytest.approx(1, abs=0.05)
     assert together.mask(like[:, :5]).shape == (3, 5, 500)
+    short = _Draws([7, 8, 9], 0.25, where)
+    assert short.mask(like[:, :5]).shape == (3, 5, 500)
+    assert short.mask(like).shape == (3, 8, 500)  # what was drawn for shorter batches does not do

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
@@ -16,9 +17,11 @@ from bench import suite as suites
 from bench.contracts import BenchError, Cell
 from bench.data.sources import Sources
 from bench.data.splits import prepare
+from bench.engine.counts import prepare_counts, run_counts
+from bench.engine.group import RunContext
 from bench.executors.contract import Options
 from bench.executors.launch import launch
-from bench.models.counts import INVERSE_PENALTIES
+from bench.models.counts import INVERSE_PENALTIES, Linear
 from bench.models.loading import load
 from bench.planning.forecast import forecast
 from bench.planning.grids import Filters
@@ -26,6 +29,7 @@ from bench.registry import Plugins, Registry
 from bench.runs.folder import Store
 from bench.runs.listeners import Silent
 from bench.runs.record import Record
+from tests.engine.test_cold_seconds import Scripted
 
 ToyCell = Callable[..., Cell]
 
@@ -91,6 +95,29 @@ def test_its_record_says_what_other_records_say(toy_cell: ToyCell, run: Callable
     seconds = floor.seconds
     assert min(seconds.prepare, seconds.train, seconds.evaluate) > 0
     assert seconds.cold == pytest.approx(seconds.prepare + seconds.train + seconds.evaluate)
+
+
+def test_validating_within_the_fit_is_evaluation_and_no_text_is_cut(
+    toy_cell: ToyCell, registry: Registry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On a clock that moves by a minute wherever a model is asked for logits."""
+    device = Scripted(torch.device("cpu"), torch.float32)
+    context = RunContext(registry, device)
+    cell = counted(toy_cell)
+    group = prepare_counts(cell, context)
+    assert isinstance(group.device, Scripted)
+    resets: list[str] = []
+    monkeypatch.setattr(Scripted, "reset_peak_memory", lambda self: resets.append("reset"))
+    monkeypatch.setattr(Linear, "logits", group.device.after(Linear.logits, 60.0))
+    (found,) = run_counts([cell], replace(group, seconds=7.0), context)
+    assert not isinstance(found, BaseException)
+    record, _ = found
+    tried = len(INVERSE_PENALTIES)  # each on the validation rows; then those once more, and the test rows
+    assert (record.seconds.train, record.seconds.evaluate) == (0, 60 * (tried + 2))
+    assert (record.seconds.prepare, record.seconds.cold) == (7, 7 + 60 * (tried + 2))
+    assert resets == ["reset"]
+    assert record.data is not None
+    assert record.data.truncated == 0
 
 
 def test_seeds_differ_in_nothing_where_rows_are_fixed_and_in_their_rows_where_they_are_drawn(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 
@@ -11,7 +12,7 @@ import torch
 
 from bench.contracts import Cell
 from bench.engine.cell import Tests, run_cell
-from bench.engine.determinism import make_deterministic
+from bench.engine.determinism import CUBLAS, is_deterministic, make_deterministic
 from bench.engine.group import CellGroup, RunContext, prepare_group
 from bench.engine.memory import Memory, cache_budget
 from bench.engine.prefix import Prefix, Storage
@@ -78,3 +79,16 @@ def test_a_cell_run_twice_gives_the_same_record(
     )
     assert first[1] == second[1]
     assert [point.loss for point in first[0].curve] == [point.loss for point in second[0].curve]
+
+
+def test_every_library_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    """cuBLAS by a setting of its workspace, unless the user has set it; cuDNN chooses no kernel by its speed."""
+    monkeypatch.setattr(torch.backends.cudnn, "benchmark", True)
+    monkeypatch.delenv(CUBLAS, raising=False)
+    make_deterministic()
+    assert os.environ[CUBLAS] == ":4096:8"
+    assert not torch.backends.cudnn.benchmark
+    assert is_deterministic()
+    monkeypatch.setenv(CUBLAS, ":16:8")
+    make_deterministic()
+    assert os.environ[CUBLAS] == ":16:8"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -16,10 +17,12 @@ from bench.analysis.regression.matching import differences
 from bench.analysis.tables.build import TableOptions, build
 from bench.contracts import Cell, set_values
 from bench.engine.cell import run_cell, train
-from bench.engine.forgetting import encoded, forgetting, linear_cka
+from bench.engine.forgetting import Sample, encoded, forgetting, linear_cka, mask_of, outputs, with_table
 from bench.engine.group import prepare_group
+from bench.engine.machine import Device
 from bench.engine.neutral import SENTENCES
 from bench.engine.prediction import predict
+from bench.models.loading import load
 from bench.runs.record import Record
 
 
@@ -50,6 +53,16 @@ def test_a_rotation_a_scale_and_a_shift_are_no_change_and_a_constant_has_nothing
     assert linear_cka(x, 3 * x @ rotation + 7) == pytest.approx(1.0)
     assert linear_cka(x, x.clone()) == 1.0
     assert linear_cka(x, torch.ones(60, 8).double()) == 0.0
+
+
+@pytest.mark.parametrize("size", [1e-4, 1e4])
+def test_features_of_any_size_are_compared(size: float) -> None:
+    rng = np.random.default_rng(2)
+    x, y = rng.normal(size=(40, 5)), rng.normal(size=(40, 6))
+    y[:, :5] += x
+    found = linear_cka(torch.from_numpy(size * x), torch.from_numpy(size * y))
+    assert found == pytest.approx(by_kernels(x, y))
+    assert 0.1 < found < 0.9
 
 
 def measured(cell: Cell, context: Any) -> tuple[Record, dict[str, Any]]:
@@ -101,9 +114,6 @@ def test_the_model_stays_as_it_is_and_tokens_of_the_task_have_their_trained_embe
     toy_cell: Callable[..., Cell], toy_context: Any
 ) -> None:
     """The sample has tokens that the task lacks; those of the task alone differ from the given ones."""
-    from bench.engine.forgetting import with_table
-    from bench.models.loading import load
-
     cell = toy_cell("full")
     group = prepare_group(cell, toy_context)
     found = train(cell, 1.0, group, toy_context, lambda _: None)
@@ -131,6 +141,61 @@ def test_the_sample_is_read_to_a_length_and_has_a_mask(
     assert sample.tokens.shape == sample.mask.shape == (4, 6)
     assert set(np.unique(sample.mask)) <= {0, 1}
     assert len(set(SENTENCES)) == len(SENTENCES)
+
+
+def test_an_encoder_of_one_layer_has_two_blocks_and_word_vectors_have_none(
+    toy_cell: Callable[..., Cell], toy_context: Any
+) -> None:
+    cell = toy_cell("frozen", recipe=replace(toy_cell().recipe, layers=1))
+    assert measured(cell, toy_context)[0].forgetting == (1.0, 1.0)
+    pytest.importorskip("gensim")
+    record, _ = measured(toy_cell("frozen", backbone="word2vec:task"), toy_context)
+    assert record.forgetting == ()
+    assert record.language_loss is not None
+    assert record.language_loss.reason == "no LM head: word vectors have no layers"
+
+
+def test_in_bf16_a_frozen_encoder_is_exactly_the_given_one(
+    toy_cell: Callable[..., Cell], toy_context: Any
+) -> None:
+    """Both compute in the precision of training."""
+    low = replace(toy_context, device=Device(torch.device("cpu"), torch.bfloat16))
+    record, _ = measured(toy_cell("frozen"), low)
+    assert set(record.forgetting) == {1.0}
+
+
+def test_blocks_are_read_without_dropout(toy_cell: Callable[..., Cell], toy_context: Any) -> None:
+    group = prepare_group(toy_cell(), toy_context)
+    backbone = group.given.copy()
+    sample = Sample(np.array([[2, 3, 4], [4, 3, 0]]), np.array([[1, 1, 1], [1, 1, 0]]))
+    expected = outputs(backbone, sample, torch.device("cpu"))
+    assert [tuple(block.shape) for block in expected] == [(5, group.given.width)] * (group.given.depth + 1)
+    for block in range(group.given.depth + 1):
+        for module in backbone.modules_of(block):
+            module.train()
+    again = outputs(backbone, sample, torch.device("cpu"))
+    assert all(torch.equal(a, b) for a, b in zip(again, expected, strict=True))
+
+
+def test_the_first_row_of_a_table_is_a_trained_one_too(
+    toy_cell: Callable[..., Cell], toy_context: Any
+) -> None:
+    group = prepare_group(toy_cell(), toy_context)
+    given = load(toy_cell().backbone, toy_context.registry.sources).backbone
+    small = given.copy().trim(group.setup.tokens)
+    trained = group.given.copy()
+    with torch.no_grad():
+        trained.table.weight.add_(1.0)
+    twin = with_table(trained, given, small, np.arange(given.rows))
+    assert 0 in small
+    rows = torch.from_numpy(small >= 0)
+    assert torch.equal(twin.table.weight[rows], given.table.weight[rows] + 1)
+    assert torch.equal(twin.table.weight[~rows], given.table.weight[~rows])
+
+
+@pytest.mark.parametrize(("token", "found"), [(None, None), (0, 0), (4, 4), (5, None)])
+def test_a_mask_that_the_table_lacks_masks_nothing(token: int | None, found: int | None) -> None:
+    assert mask_of(SimpleNamespace(mask_token_id=token), 5) == found
 
 
 def test_the_columns_and_the_figure_show_means_over_seeds(

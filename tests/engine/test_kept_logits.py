@@ -15,9 +15,10 @@ from scipy.special import log_softmax
 
 from bench.contracts import BenchError, Cell, Recipe, Splits
 from bench.data.class_weights import balanced
-from bench.engine.cell import run_cell
+from bench.engine.cell import build, run_cell
 from bench.engine.group import RunContext, prepare_group
-from bench.engine.kept_logits import fitted_temperature
+from bench.engine.kept_logits import fitted_temperature, kept_logits
+from bench.engine.prediction import predict
 from bench.models.losses import pooled_loss, pooled_losses
 from bench.runs.folder import _parquet as parquet
 
@@ -80,6 +81,23 @@ def test_calibration_is_of_texts_and_not_of_their_windows(
     logits = np.stack([tests["test"][f"logit:{label}"] for label in group.labels], 1).astype(float)
     targets = np.array([group.labels.index(row.label) for row in group.rows.validation])
     assert record.chosen["temperature"] == pytest.approx(fitted_temperature(logits, targets), rel=0.02)
+
+
+def test_classes_that_are_weighted_are_calibrated_by_their_labels(
+    toy_cell: Callable[..., Cell], toy_context: RunContext
+) -> None:
+    """Targets are then weights, and a temperature is fitted on classes."""
+    recipe = Recipe(**RECIPE, calibrate=True, class_weights="balanced", train=21)
+    cell = toy_cell("frozen", recipe=recipe)
+    group = prepare_group(cell, toy_context)
+    model, plan = build(cell, group, toy_context)
+    phase = plan.phases[-1]
+    logits, _ = predict(model, "validation", group.splits["validation"], phase)
+    assert group.encoded["validation"].targets.ndim == 2
+    labels = np.array([group.labels.index(row.label) for row in group.rows.validation])
+    assert set(labels) == {0, 1}
+    found = kept_logits(model, phase, group, recipe)
+    assert found.temperature == pytest.approx(fitted_temperature(logits, labels))
 
 
 @pytest.mark.parametrize("true", [0.25, 1.0, 4.0])

@@ -106,6 +106,32 @@ def test_known_rows_are_charged_as_if_they_had_run(rounds: Any) -> None:
     assert plain.splits["train"].tokens > small.splits["train"].tokens
 
 
+def test_rows_that_are_all_known_cost_what_they_cost_before(rounds: Any) -> None:
+    small, knowing, _ = rounds
+    spent = small.prefix._spent["validation"]
+    spent[2], spent[DEPTH + 1] = 100.0, 1000.0
+    knowing.prefix.fill("validation", (2, DEPTH + 1))
+    found = [knowing.prefix.seconds("validation", (boundary,)) for boundary in (2, DEPTH + 1)]
+    assert found == pytest.approx([100, 1000])
+
+
+def test_rows_that_are_known_in_part_cost_their_share_of_the_tokens(
+    rounds: Any, toy_cell: MakeCell, toy_context: RunContext
+) -> None:
+    """Of fewer rows than were kept, each boundary adds what lies between it and the one before."""
+    small, _, _ = rounds
+    spent = small.prefix._spent["train"]
+    spent[2], spent[DEPTH + 1] = 100.0, 1000.0
+    fewer = prepare_group(sized(toy_cell("frozen"), FEW // 2), toy_context).splits["train"]
+    into = {2: torch.empty(fewer.tokens, 32), DEPTH + 1: torch.empty(len(fewer), 32)}
+    found = small.prefix.rows().reuse("train", fewer, 0, into)
+    share = fewer.tokens / small.splits["train"].tokens
+    assert 0 < share < 1
+    assert dict(found.seconds) == pytest.approx({2: 100 * share, DEPTH + 1: 900 * share})
+    assert found.rest is not None
+    assert len(found.rest) == 0
+
+
 def test_a_boundary_that_was_not_kept_runs_for_all_rows(rounds: Any) -> None:
     _, knowing, _ = rounds
     runs = counted(knowing)

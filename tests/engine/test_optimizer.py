@@ -10,7 +10,7 @@ from torch import nn
 
 from bench.contracts import Recipe
 from bench.engine import optimizer
-from bench.engine.optimizer import FlatAdamW
+from bench.engine.optimizer import FlatAdamW, memberships
 from bench.engine.plan import Plan, PlannedPhase
 
 STEPS = 4
@@ -143,3 +143,70 @@ def test_the_norm_of_a_long_gradient_is_added_up_in_parts(monkeypatch: pytest.Mo
     assert found[1] == pytest.approx(found[0], rel=1e-6)
     expected = [g.square().sum() for n, g in gradients(0, parameters()).items() if n in RATES[1]]
     assert found[0] == pytest.approx(float(torch.stack(expected).sum().sqrt()), rel=1e-6)
+
+
+def test_the_sum_of_squares_of_a_long_gradient_is_taken_in_parts(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(optimizer, "LONGEST", 20)
+    assert [len(part) for part in optimizer._countable(torch.zeros(45))] == [20, 20, 5]
+    assert [len(part) for part in optimizer._countable(torch.zeros(20))] == [20]
+
+
+@pytest.mark.parametrize(("clip", "divisor"), [(0.5, 10.0), (5.0, 1.0), (20.0, 1.0)])
+def test_a_gradient_is_divided_only_where_it_is_too_long(clip: float, divisor: float) -> None:
+    """It has 3 and 4 as its only values but zeros."""
+    model = parameters()
+    flat = FlatAdamW(model, planned(RATES[0]), Recipe(clip=clip), torch.float32)
+    flat.enter(0)
+    gradient = torch.zeros(2, 3)
+    gradient[0, 0], gradient[1, 2] = 3.0, 4.0
+    model["head.weight"].grad = gradient
+    assert float(flat.step(1.0)) == pytest.approx(5)
+    assert float(flat._adamw.grad_scale) == pytest.approx(divisor, rel=1e-5)  # pyright: ignore[reportAttributeAccessIssue]
+
+
+def test_a_parameter_that_a_loss_does_not_reach_has_a_gradient_of_zero() -> None:
+    """Not that of the step before: here one of two parameters of a group is left out every other step."""
+    names = ("layers.0.weight", "layers.1.weight")
+    plan, recipe = planned(dict.fromkeys(names, 1e-2)), Recipe(weight_decay=0.0, clip=1e6)
+
+    def fresh() -> dict[str, nn.Parameter]:
+        return {name: nn.Parameter(torch.arange(6.0).view(2, 3) / 6) for name in names}
+
+    ours, plain = fresh(), fresh()
+    flat, theirs = FlatAdamW(ours, plan, recipe, torch.float32), torch.optim.AdamW(plain.values(), lr=1e-2)
+    theirs.param_groups[0]["weight_decay"] = 0.0
+    assert len(flat.groups) == 1
+    flat.enter(0)
+    for step in range(6):
+        for name, gradient in gradients(step, plain).items():
+            reached = name == names[0] or step % 2 == 0
+            ours[name].grad = gradient.clone() if reached else None
+            plain[name].grad = gradient * reached
+        flat.step(1.0)
+        theirs.step()
+    for name, value in plain.items():
+        torch.testing.assert_close(ours[name].detach(), value.detach(), rtol=1e-5, atol=1e-6)
+
+
+def test_in_bf16_buffers_that_begin_anew_are_in_the_parameters() -> None:
+    plan, recipe = planned(LAST), Recipe()
+    flat = by_flat(plan, recipe, torch.bfloat16)
+    start = {name: torch.full_like(value.detach(), 0.3) for name, value in parameters().items()}
+    flat.restart(start, memberships(parameters(), plan, recipe, torch.bfloat16))
+    for name, value in values(flat).items():
+        assert torch.equal(value, start[name].bfloat16()), name
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_steps_that_are_undone_leave_nothing_behind(dtype: torch.dtype) -> None:
+    """Neither in the masters and the parameters, nor in moments and numbers of steps."""
+    flat = by_flat(planned(LAST), Recipe(), dtype)
+    before = [*flat.state(), *copy.deepcopy(list(values(flat).values())), *[t.clone() for t in flat._held()]]
+    with flat.preserved():
+        for group in flat.groups:
+            for parameter, _ in group.parts:
+                parameter.grad = torch.ones_like(parameter)
+        flat.step(1e4)
+        assert not torch.equal(flat.state()[0], before[0])
+    after = [*flat.state(), *values(flat).values(), *flat._held()]
+    assert all(torch.equal(a, b) for a, b in zip(after, before, strict=True))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import itertools
+import os
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -17,7 +18,7 @@ from bench.contracts import Cell
 from bench.engine.activation_store import ActivationStore
 from bench.engine.group import CellGroup, RunContext, prepare_group
 from bench.engine.machine import Device
-from bench.engine.memory import Budget
+from bench.engine.memory import Budget, Tier
 from bench.engine.prefix import TRIALS, Prefix, Storage
 from bench.models.heads import Head
 
@@ -211,6 +212,37 @@ def test_a_mapped_file_holds_the_same_bits_as_memory_and_goes_with_the_cache(
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_folder_that_is_not_there_is_made(
+    group: CellGroup, device: Counting, toy_cell: MakeCell, tmp_path: Path
+) -> None:
+    folder = tmp_path / "cache" / "work"
+    assert 2 in stored(group, toy_cell, device, Storage(Budget({"file": 1e9}), folder), 2)
+    assert folder.is_dir()
+
+
+def test_a_full_disk_keeps_nothing_and_takes_nothing(
+    group: CellGroup, device: Counting, toy_cell: MakeCell, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its blocks are reserved: writing beyond them would end the process."""
+
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    size = group.splits["train"].tokens * group.given.width * 4
+    budget = Budget({"file": size})
+    prefix = Prefix(
+        group.given, group.splits, head_of(group, toy_cell), device, Storage(budget, tmp_path / "work")
+    )
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "posix_fallocate", full)
+        prefix.fill("train", (2,))
+    assert prefix.features("train", 2) is None
+    assert device.layers_run[0] == 0
+    prefix.fill("train", (2,))
+    assert prefix.features("train", 2) is None  # it was refused once
+    assert budget.place(size) == "file"
+
+
 @dataclass(frozen=True)
 class Slow(Device):
     """A device on which running a block takes no time, and a look at the clock a second."""
@@ -222,10 +254,12 @@ class Slow(Device):
         return float(self.looks[0])
 
 
-def on_slow_files(group: CellGroup, toy_cell: MakeCell, folder: Path, spent: float) -> Prefix:
+def on_slow_files(
+    group: CellGroup, toy_cell: MakeCell, folder: Path, spent: float, tier: Tier = "file"
+) -> Prefix:
     """Filled at boundary 2, as if the blocks before it had taken `spent` seconds."""
     slow = Slow(torch.device("cpu"), torch.float32)
-    storage = Storage(Budget({"file": 1e9}), folder)
+    storage = Storage(Budget({tier: 1e9}), folder)
     prefix = Prefix(group.given, group.splits, head_of(group, toy_cell), slow, storage)
     prefix._spent["train"] = {0: spent}
     prefix.fill("train", (2,))
@@ -237,6 +271,24 @@ def test_a_file_that_reads_slower_than_the_blocks_run_is_given_up(
 ) -> None:
     prefix = on_slow_files(group, toy_cell, tmp_path, -1e6)
     assert prefix.gather("train", 2, group.splits["train"].batch(np.arange(2))) is None
+    assert list(tmp_path.rglob("prefix-*/*")) == []
+    prefix.fill("train", (2,))
+    assert prefix.features("train", 2) is None
+    assert prefix._made == 1  # it is not tried again
+
+
+def test_what_is_in_memory_is_kept_however_long_reading_it_takes(
+    group: CellGroup, toy_cell: MakeCell, tmp_path: Path
+) -> None:
+    prefix = on_slow_files(group, toy_cell, tmp_path, -1e6, tier="memory")
+    assert prefix.features("train", 2) is not None
+
+
+def test_a_deterministic_run_keeps_a_file_however_long_reading_it_takes(
+    group: CellGroup, toy_cell: MakeCell, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("bench.engine.prefix.is_deterministic", lambda: True)
+    assert on_slow_files(group, toy_cell, tmp_path, -1e6).features("train", 2) is not None
 
 
 @pytest.mark.parametrize(("times", "kept"), [(1.01, True), (0.99, False)])
@@ -271,3 +323,20 @@ def test_another_run_finds_what_this_one_computed_and_is_charged_for_it(
         assert torch.equal(found, kept)
     stored(group, toy_cell, device, storage("other weights"), 2)
     assert device.layers_run[0] > ran
+
+
+def test_pooled_vectors_are_kept_by_how_they_were_pooled(
+    toy_cell: MakeCell, toy_context: RunContext, tmp_path: Path
+) -> None:
+    """What enters a block is the same for every way to pool."""
+    group = prepare_group(toy_cell(), toy_context)
+    device = Counting(torch.device("cpu"), torch.float32)
+    kept = Storage(Budget({"memory": 1e9}), activations=ActivationStore(tmp_path, 10**9), content="weights")
+    found = {}
+    for pooling in ("mean", "cls"):
+        head = Head("pooled", group.given.width, 2, replace(toy_cell().recipe, pooling=pooling))
+        prefix = Prefix(group.given, group.splits, head, device, kept)
+        prefix.fill("train", (2, DEPTH + 1))
+        found[pooling] = prefix.features("train", DEPTH + 1)
+    assert not torch.equal(found["mean"], found["cls"])
+    assert len(list(tmp_path.glob("*.safetensors"))) == 3

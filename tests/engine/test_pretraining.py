@@ -11,8 +11,9 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from bench.contracts import BenchError, Cell, Recipe
+from bench.contracts import FROZEN, BenchError, Cell, Phase, Recipe, Strategy
 from bench.data.batches import shuffled
+from bench.engine import pretraining
 from bench.engine.cell import build, pretrained, run_cell
 from bench.engine.group import CellGroup, RunContext, prepare_group
 from bench.engine.pretraining import Words, pretrain
@@ -41,7 +42,8 @@ def embeddings(model: Any, split: Any, index: np.ndarray) -> torch.Tensor:
 def test_pairs_are_fitted_as_by_a_plain_loop(
     toy_cell: MakeCell, still: Recipe, toy_context: RunContext
 ) -> None:
-    cell = toy_cell("setfit", recipe=still)
+    """With so much decay that it shows within an epoch."""
+    cell = toy_cell("setfit", recipe=replace(still, weight_decay=5.0))
     group = prepare_group(cell, toy_context)
     model, plan = build(cell, group, toy_context)
     plain = model.backbone.copy().model  # pyright: ignore[reportAttributeAccessIssue]
@@ -52,7 +54,7 @@ def test_pairs_are_fitted_as_by_a_plain_loop(
     matrices = [p for n, p in plain.named_parameters() if p.dim() > 1 and not n.startswith("embeddings.")]
     others = [p for n, p in plain.named_parameters() if p.dim() == 1 or n.startswith("embeddings.")]
     optimizer = torch.optim.AdamW(
-        [{"params": matrices, "weight_decay": 0.01}, {"params": others, "weight_decay": 0.0}], lr=0.0
+        [{"params": matrices, "weight_decay": 5.0}, {"params": others, "weight_decay": 0.0}], lr=0.0
     )
     order = shuffled(split.lengths, 8, derived_seed(0, "order"))
     (phase,) = plan.pretraining
@@ -104,6 +106,109 @@ def test_pairs_bring_texts_of_one_label_together(
         return float(similarity[alike].mean() - similarity[~alike].mean())
 
     assert gap(pretrained(model, plan, cell, group).backbone) > gap(group.given) + 0.2
+
+
+class Upper(Strategy):
+    """Masked words are learnt by the upper layers; then nothing but a head learns."""
+
+    name = "upper"
+    summary = "masked words by the upper layers, then a head"
+
+    def phases(self, depth: int) -> tuple[Phase, ...]:
+        upper = (("layers.2.*", 1e-4), ("layers.3.*", 3e-4), ("*", FROZEN))
+        return (Phase(1.0, upper, objective="masked-lm"), Phase(1.0))
+
+
+@pytest.fixture
+def upper(
+    toy_cell: MakeCell, toy_context: RunContext, monkeypatch: pytest.MonkeyPatch
+) -> tuple[Cell, CellGroup]:
+    monkeypatch.setitem(toy_context.registry.plugins.strategies, "upper", Upper)
+    cell = toy_cell("upper")
+    return cell, prepare_group(cell, toy_context)
+
+
+def test_blocks_that_do_not_learn_run_without_dropout_and_stay_as_they_are(
+    upper: tuple[Cell, CellGroup], toy_context: RunContext, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cell, group = upper
+    model, plan = build(cell, group, toy_context)
+    modes: set[tuple[bool, ...]] = set()
+    real = pretraining._MaskedWords.loss
+
+    def noted(objective: pretraining._MaskedWords, index: np.ndarray) -> torch.Tensor:
+        blocks = [model.backbone.modules_of(block) for block in range(group.given.depth + 1)]
+        modes.add(tuple(any(part.training for part in block) for block in blocks))
+        return real(objective, index)
+
+    monkeypatch.setattr(pretraining._MaskedWords, "loss", noted)
+    found = pretrained(model, plan, cell, group)
+    assert modes == {(False, False, False, True, True)}
+    given = group.given.named_parameters()
+    for name, parameter in found.backbone.named_parameters().items():
+        assert torch.equal(parameter, given[name]) is not name.startswith(("layers.2.", "layers.3.")), name
+    assert not any(part.training for part in model.encoder_modules())
+
+
+def test_the_layers_before_the_output_learn_at_the_largest_rate_and_do_not_decay(
+    upper: tuple[Cell, CellGroup], toy_context: RunContext, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A linear map with its bias, a norm with its bias, and the bias of the words."""
+    made: list[torch.optim.AdamW] = []
+    real = torch.optim.AdamW
+
+    def noted(*given: Any, **options: Any) -> torch.optim.AdamW:
+        made.append(real(*given, **options))
+        return made[-1]
+
+    monkeypatch.setattr(torch.optim, "AdamW", noted)
+    cell, group = upper
+    model, plan = build(cell, group, toy_context)
+    rows = model.backbone.rows
+    pretrained(model, plan, cell, group)
+    *encoder, extra = made[0].param_groups
+    assert {(entry["rate"], entry["weight_decay"]) for entry in encoder} == {
+        (rate, decay) for rate in (1e-4, 3e-4) for decay in (0.0, cell.recipe.weight_decay)
+    }
+    assert (extra["rate"], extra["weight_decay"]) == (3e-4, 0.0)
+    assert [tuple(p.shape) for p in extra["params"]] == [(32, 32), (32,), (32,), (32,), (rows,)]
+    assert all(p.detach().std() > 0 for p in extra["params"])  # none is as it began but the first
+
+
+@pytest.mark.parametrize("rows", [1, 8])
+def test_where_chance_masks_no_word_one_is_masked(
+    rows: int, upper: tuple[Cell, CellGroup], toy_context: RunContext, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cell, group = upper
+    model, _ = build(cell, group, toy_context)
+    monkeypatch.setattr(pretraining, "MASKED", 0.0)
+    asked: list[torch.Tensor] = []
+    real = F.cross_entropy
+    monkeypatch.setattr(F, "cross_entropy", lambda logits, words: asked.append(words) or real(logits, words))
+    objective = pretraining._MaskedWords(model, group.splits["train"], group.words, np.random.default_rng(0))
+    with objective:
+        losses = [float(objective.loss(np.arange(rows)).detach()) for _ in range(20)]
+    assert np.isfinite(losses).all()
+    assert [len(words) for words in asked] == [1] * 20
+    assert not {int(words) for words in asked} & set(group.words.special)
+    assert len({int(words) for words in asked}) > 1
+
+
+def test_random_embeddings_are_as_widely_spread_as_the_table() -> None:
+    table = torch.randn(50, 32, generator=torch.Generator().manual_seed(0)) * 0.02
+    words = Words(torch.ones(32), (0,), torch.ones(40, 32))
+    first, again, other = (words.redrawn(table, seed) for seed in (3, 3, 4))
+    assert first.mask is not None
+    assert first.rows is not None
+    assert other.rows is not None
+    assert (first.mask.shape, first.rows.shape) == ((32,), (40, 32))
+    assert float(first.rows.std()) == pytest.approx(0.02, rel=0.1)
+    assert float(first.mask.std()) == pytest.approx(0.02, rel=0.4)
+    assert again.rows is not None
+    assert torch.equal(first.rows, again.rows)
+    assert not torch.equal(first.rows, other.rows)
+    none = Words(None, (0,)).redrawn(table, 3)
+    assert (none.mask, none.rows, none.special) == (None, None, (0,))
 
 
 class Shown:

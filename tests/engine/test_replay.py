@@ -232,6 +232,118 @@ def test_replayed_steps_count_the_memory_of_their_capture(monkeypatch: pytest.Mo
     assert held.peak == 7
 
 
+@pytest.mark.parametrize(
+    ("where", "reasons"),
+    [
+        ("cpu", ["steps launched one by one: the prefix cache is not on the device"]),
+        ("cuda", []),
+        (None, []),
+    ],
+)
+def test_steps_that_read_a_cache_beside_the_device_are_launched(
+    where: str | None, reasons: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where nothing is kept at all, frozen blocks run within the step."""
+    held = on_a_gpu(monkeypatch, lambda action, *_: replay.Called(action, 1.0))
+    kept = None if where is None else SimpleNamespace(device=SimpleNamespace(type=where))
+    asked: list[tuple[str, int]] = []
+    prefix: Any = SimpleNamespace(
+        highest=lambda split, boundary: boundary - 1,
+        features=lambda *place: asked.append(place) or kept,
+    )
+    held.model = replace(held.model, prefix=prefix)
+    (phase,) = plan_of(held.model, frozen=2).phases
+    held.enter(0, replace(phase, shared=True))
+    assert list(held.adaptations) == reasons
+    assert asked == [("train", 1)]
+    held.adaptations = {}
+    held.enter(0, phase)  # it cannot read what is kept
+    assert not held.adaptations
+
+
+def test_a_step_is_captured_on_rows_that_only_fill_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Real ones may be longer than the shape at hand; and no step is left counted or taken."""
+    seen: list[tuple[bool, int]] = []
+
+    def captured(action: Any, device: Device, pool: Pool, between: Any) -> replay.Called:
+        seen.append((bool((held.buffers.rows < 0).all()), int(held.buffers.at)))
+        action()
+        assert int(held.buffers.at) == 1
+        between()
+        assert int(held.buffers.at) == 0
+        return replay.Called(action, 1.0)
+
+    held = on_a_gpu(monkeypatch, captured)
+    plan = plan_of(held.model)
+    held.enter(0, plan.phases[0])
+    stretch = held.stretch(order(held.split)[:2], factors()[:2])
+    held.buffers.lay(stretch)
+    held.buffers.at.fill_(1)
+    before = {name: p.detach().clone() for name, p in held.parameters.items()}
+    held.prepare(stretch)
+    assert seen
+    assert set(seen) == {(True, 0)}
+    assert all(torch.equal(p, before[name]) for name, p in held.parameters.items())
+
+
+def test_a_capture_takes_its_warm_up_too_and_is_replayed(
+    cuda: SimpleNamespace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    done: list[str] = []
+    monkeypatch.setattr(
+        torch.cuda, "CUDAGraph", lambda: SimpleNamespace(replay=lambda: done.append("replay"))
+    )
+    monkeypatch.setattr(torch.cuda, "device", lambda _: nullcontext())
+    monkeypatch.setattr(torch.cuda, "graph", lambda *_, **__: nullcontext())
+    monkeypatch.setattr(replay, "_warm", lambda *_: done.append("warm"))
+
+    class Scripted(Device):
+        def clock(self) -> float:
+            return 10.0 if not done else 13.5
+
+    found = Captured(
+        lambda: done.append("action"),
+        Scripted(torch.device("cpu"), torch.float32),
+        Pool(_handle=(0, 1), _stream="side"),
+        lambda: None,
+    )
+    assert found.seconds == 3.5
+    found()
+    assert done == ["warm", "action", "replay"]
+    assert not cuda.streams
+
+
+def test_a_pool_has_one_handle(monkeypatch: pytest.MonkeyPatch) -> None:
+    handles = iter([(0, 7), (0, 8)])
+    monkeypatch.setattr(torch.cuda, "graph_pool_handle", lambda: next(handles))
+    pool = Pool()
+    assert [pool.handle(), pool.handle()] == [(0, 7), (0, 7)]
+
+
+@pytest.mark.parametrize("waits", [False, True])
+def test_every_call_of_the_warm_up_starts_from_the_beginning_on_the_side_stream(
+    waits: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The streams wait for each other before and after; what was left half-way runs once more."""
+    log: list[str] = []
+    mode = ["default"]
+    side = SimpleNamespace(wait_stream=lambda other: log.append("side waits"))
+    main = SimpleNamespace(wait_stream=lambda other: log.append("main waits"))
+    monkeypatch.setattr(torch.cuda, "current_stream", lambda: main)
+    monkeypatch.setattr(torch.cuda, "stream", lambda one: nullcontext(log.append("on side")))
+    monkeypatch.setattr(torch.cuda, "get_sync_debug_mode", lambda: mode[-1])
+    monkeypatch.setattr(torch.cuda, "set_sync_debug_mode", mode.append)
+
+    def action() -> None:
+        log.append("action")
+        if waits and mode[-1] == "error":
+            raise RuntimeError("called a synchronizing CUDA operation")
+
+    replay._warm(action, Pool(_stream=side), lambda: log.append("between"))
+    calls = ["between", "action"] * (replay.WARM + waits)
+    assert log == ["side waits", "on side", *calls, "between", "main waits"]
+
+
 @pytest.mark.gpu
 @pytest.mark.parametrize("place", ["before", "within"])
 def test_after_a_failed_capture_the_device_works_as_before(place: str, device: Device) -> None:

@@ -17,6 +17,8 @@ from bench.engine.divergence import Diverged
 from bench.engine.group import CellGroup, RunContext, prepare_group
 from bench.engine.lanes import Lane
 from bench.engine.machine import Device
+from bench.engine.training import Fit
+from bench.engine.tuning import Trained
 from bench.engine.workspace import Workspace
 from bench.engine.workspaces import Workspaces
 from bench.registry import discover
@@ -149,6 +151,48 @@ def test_fewer_steps_are_charged_less(toy_cell: MakeCell) -> None:
     for step, phase in ((4, 1), (6, 2)):
         clock.hear(Point(step, 1.0, 9e9, phase, 0.0, 0.0, 0.0))
     assert [point.seconds for point in heard] == [104.0, 224.0]
+
+
+def test_a_cell_beside_others_is_charged_by_hand(toy_cell: MakeCell) -> None:
+    """The first took 2 s a step in four steps and 3 s in one, 0.5 s for what came before and 6 s for its only
+    validation pass. The second takes three steps and two, and two passes."""
+    model: Any = None
+    first = Fit(
+        curve=[Point(5, 1.0, 0.0, 2, 0.0, 0.0, 0.0)],
+        train_seconds=11.5,
+        evaluate_seconds=6.0,
+        compile_seconds=7.0,
+        phase_steps=[4, 1],
+        phase_seconds=[8.0, 3.0],
+    )
+    cost = seeds_at_once.Cost.of(toy_cell(), Trained(model, model, first, 20.0))
+    assert (cost.step, cost.evaluation, cost.before) == ((2.0, 3.0), 6.0, 0.5)
+    assert (cost.compile, cost.building) == (7.0, 20.0)
+    second = Fit(
+        curve=[Point(5, 1.0, 9e9, 2, 0.0, 0.0, 0.0)] * 2,
+        train_seconds=9e9,
+        evaluate_seconds=9e9,
+        phase_steps=[3, 2],
+        phase_seconds=[9e9, 9e9],
+        adaptations=("before",),
+    )
+    points = [Point(step, 1.0, 0.0, 1, 0.0, 0.0, 0.0) for step in (3, 5)]
+    charged = cost.charge(Trained(model, model, second, 9e9), points, 2)
+    found = charged.fitted
+    assert found.phase_seconds == [6, 6]
+    assert (found.train_seconds, found.evaluate_seconds, found.compile_seconds) == (12.5, 12, 7)
+    assert (charged.building, found.curve) == (20, points)
+    assert [said.partition(":")[0] for said in found.adaptations] == [
+        "before",
+        "trained beside 2 other seeds",
+    ]
+
+
+def test_what_came_before_the_phases_takes_no_negative_time(toy_cell: MakeCell) -> None:
+    """The clock's sums may differ in their last digit."""
+    model: Any = None
+    fitted = Fit(train_seconds=1.0, phase_steps=[1], phase_seconds=[1.0 + 1e-12])
+    assert seeds_at_once.Cost.of(toy_cell(), Trained(model, model, fitted, 0.0)).before == 0
 
 
 def test_one_that_diverges_leaves_the_others_as_they_are(

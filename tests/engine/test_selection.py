@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -12,11 +13,13 @@ import torch
 import torch.nn.functional as F
 from safetensors.torch import load_file
 
-from bench.contracts import BenchError, Cell, block_of
+from bench.contracts import BenchError, Cell, Phase, Strategy, block_of
 from bench.data.batches import shuffled
+from bench.engine import selection
 from bench.engine.cell import build, run_cells
 from bench.engine.group import CellGroup, RunContext, prepare_group
-from bench.engine.selection import BATCHES, selected
+from bench.engine.model import Model
+from bench.engine.selection import BATCHES, select, selected
 from bench.engine.training import derived_seed
 
 MakeCell = Callable[..., Cell]
@@ -27,17 +30,10 @@ def group(toy_cell: MakeCell, toy_context: RunContext) -> CellGroup:
     return prepare_group(toy_cell("surgical"), toy_context)
 
 
-def test_the_block_with_the_largest_relative_gradient_learns(
-    toy_cell: MakeCell, group: CellGroup, toy_context: RunContext, tiny_encoder: Path
-) -> None:
-    model, plan = build(toy_cell("surgical"), group, toy_context)
-    (phase,) = plan.phases
-    learning = {block_of(name) for name in phase.rates if not name.startswith("head.")}
-
+def plainly(group: CellGroup, head: list[torch.Tensor]) -> tuple[np.ndarray, np.ndarray]:
+    """The gradient of each block on the first batches of seed 0, and the weights of each but for the table of
+    words: sums of norms, by the library's own model."""
     plain, split = group.given.copy().model.eval(), group.splits["train"]  # pyright: ignore[reportAttributeAccessIssue]
-    head = [p.detach() for n, p in model.parameters().items() if n.startswith("head.")]
-    table = load_file(tiny_encoder / "model.safetensors")["embeddings.word_embeddings.weight"]
-    assert len(table) > group.given.rows
     order = shuffled(split.lengths, 8, derived_seed(0, "order"))
     norms: dict[str, float] = {}
     for _ in range(BATCHES):
@@ -49,14 +45,90 @@ def test_the_block_with_the_largest_relative_gradient_learns(
         F.cross_entropy(F.linear(pooled, *head), batch.targets).backward()
         for name, parameter in plain.named_parameters():
             norms[name] = norms.get(name, 0.0) + float(parameter.grad.norm())
-    ratios = np.zeros(group.given.depth + 1)
-    for block in range(len(ratios)):
+    found = np.zeros((2, group.given.depth + 1))
+    for block in range(group.given.depth + 1):
         prefix = f"encoder.layer.{block - 1}." if block else "embeddings."
-        own = {n: p for n, p in plain.named_parameters() if n.startswith(prefix)}
-        weights = {n: float(p.detach().norm()) for n, p in own.items()}
-        if block == 0:
-            weights["embeddings.word_embeddings.weight"] = float(table.norm())
-        ratios[block] = sum(norms[n] for n in own) / sum(weights.values())
+        for name, parameter in plain.named_parameters():
+            if name.startswith(prefix):
+                found[0, block] += norms[name]
+                if name != "embeddings.word_embeddings.weight":
+                    found[1, block] += float(parameter.detach().norm())
+    return found[0], found[1]
+
+
+@pytest.mark.parametrize("size", [1.0, 1e-3])
+@pytest.mark.parametrize(("nearly", "chosen"), [(0.999, True), (1.001, False)])
+def test_blocks_are_chosen_by_gradients_over_weights_to_the_digit(
+    size: float, nearly: float, chosen: bool, toy_cell: MakeCell, group: CellGroup, toy_context: RunContext
+) -> None:
+    """With a table of words so heavy that the embeddings come just before or behind the best layer; and with a head
+    of small weights, so that all gradients are small."""
+    model, plan = build(toy_cell("surgical"), group, toy_context)
+    everything = build(toy_cell("full"), group, toy_context)[1].phases[0]
+    with torch.no_grad():
+        for parameter in model.head.parameters():
+            parameter.mul_(size)
+    gradients, weights = plainly(group, [p.detach().clone() for p in model.head.parameters()])
+    best = 1 + int((gradients[1:] / weights[1:]).argmax())
+    table = nearly * gradients[0] * weights[best] / gradients[best] - weights[0]
+    assert table > 0
+    plan = replace(plan, phases=(replace(everything, select=1),))
+    fresh = replace(model, backbone=group.given.copy(), prefix=None)
+    found = select(fresh, plan, group.splits["train"], toy_cell().recipe, 0, table)
+    assert found == {0: {0 if chosen else best}}
+    assert BATCHES == 8
+
+
+class LateChoice(Strategy):
+    """The head alone, then with the block whose gradient is largest."""
+
+    name = "late-choice"
+    summary = "the head, then one block more"
+
+    def phases(self, depth: int) -> tuple[Phase, ...]:
+        return (Phase(0.5), Phase(0.5, (("*", 1e-4),), select=1))
+
+
+def test_a_phase_that_selects_may_follow_one_that_does_not(
+    toy_cell: MakeCell, group: CellGroup, toy_context: RunContext, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(toy_context.registry.plugins.strategies, "late-choice", LateChoice)
+    _, plan = build(toy_cell("late-choice"), group, toy_context)
+    learning = [{block_of(n) for n in phase.rates if not n.startswith("head.")} for phase in plan.phases]
+    assert [len(blocks) for blocks in learning] == [0, 1]
+    assert all(any(name.startswith("head.") for name in phase.rates) for phase in plan.phases)
+
+
+def test_gradients_are_measured_without_dropout(
+    toy_cell: MakeCell, group: CellGroup, toy_context: RunContext, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    modes: list[bool] = []
+    real = selection.accumulate
+
+    def noted(model: Model, *given: Any) -> torch.Tensor:
+        modes.extend(
+            module.training for part in (model.head, *model.encoder_modules()) for module in part.modules()
+        )
+        return real(model, *given)
+
+    monkeypatch.setattr(selection, "accumulate", noted)
+    build(toy_cell("surgical"), group, toy_context)
+    assert modes
+    assert not any(modes)
+
+
+def test_the_block_with_the_largest_relative_gradient_learns(
+    toy_cell: MakeCell, group: CellGroup, toy_context: RunContext, tiny_encoder: Path
+) -> None:
+    model, plan = build(toy_cell("surgical"), group, toy_context)
+    (phase,) = plan.phases
+    learning = {block_of(name) for name in phase.rates if not name.startswith("head.")}
+
+    head = [p.detach() for n, p in model.parameters().items() if n.startswith("head.")]
+    table = load_file(tiny_encoder / "model.safetensors")["embeddings.word_embeddings.weight"]
+    assert len(table) > group.given.rows
+    gradients, weights = plainly(group, head)
+    ratios = gradients / (weights + float(table.norm()) * (np.arange(len(weights)) == 0))
     assert learning == {int(ratios.argmax())}
     assert selected(plan) == {"block": int(ratios.argmax())}
     assert phase.frozen == int(ratios.argmax())

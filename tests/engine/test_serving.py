@@ -17,7 +17,7 @@ from bench.contracts import Cell, set_values
 from bench.engine.cell import run_cell, train
 from bench.engine.group import prepare_group
 from bench.engine.machine import Device
-from bench.engine.serving import Timer, answered, serving, spread
+from bench.engine.serving import LEAST, Timer, _served, answered, serving, spread
 from bench.engine.training import predict
 from bench.runs.record import Served, Serving
 
@@ -121,6 +121,48 @@ def test_rates_are_of_examples_where_an_example_has_several_windows(
     assert half.plain.p50 == pytest.approx(0.01 * windows)
     assert half.plain.best == pytest.approx(one.plain.best / windows)
     assert one.plain.batch == max(size for size in (1, 8, 32, 128) if size <= len(split))
+
+
+def test_latency_is_of_one_text_and_rates_are_of_whole_batches(
+    toy_cell: Callable[..., Cell], toy_context: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found, group = trained(toy_cell("frozen"), toy_context)
+    split, sizes = group.splits["test"], []
+    assert 8 < len(split) < 16
+    batch = split.batch
+    monkeypatch.setattr(split, "batch", lambda index: sizes.append(len(index)) or batch(index))
+    serving(found.model, found.plan, split, len(split), QUICK)
+    alone = 1 + LEAST  # the first warms up
+    assert sizes == [1] * alone + [8] * 2 + [1]  # there is one batch of 8; and the head reads one text
+
+
+def test_a_batch_may_be_all_there_is_and_the_smaller_of_equals_is_said(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    model: Any = None
+    for seconds, best in ((0.124, 8), (0.125, 1)):  # eight texts one by one take 0.125
+        times = {8: np.full(4, 0.125 / 8), 1: np.full(1, seconds)}
+        monkeypatch.setattr(Timer, "times", lambda self, work, most, times=times: times[most])
+        assert _served(model, model, np.arange(8), 1.0, QUICK).batch == best
+
+
+def test_the_head_is_charged_its_median_for_every_window(
+    toy_cell: Callable[..., Cell], toy_context: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found, group = trained(toy_cell("frozen"), toy_context)
+    split = group.splits["test"]
+    monkeypatch.setattr(Timer, "times", lambda self, work, most: np.array([1.0, 2.0, 9.0]))
+    assert serving(found.model, found.plan, split, len(split) // 2).head == 2 * len(split) / (len(split) // 2)
+
+
+def test_a_model_is_measured_without_dropout(toy_cell: Callable[..., Cell], toy_context: Any) -> None:
+    found, group = trained(toy_cell("full"), toy_context)
+    modules = [*found.model.encoder_modules(), found.model.head]
+    for module in modules:
+        module.train()
+    split = group.splits["test"]
+    serving(found.model, found.plan, split, len(split), QUICK)
+    assert not any(part.training for module in modules for part in module.modules())
 
 
 def test_the_order_of_sequences_is_the_same_for_every_model() -> None:

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
+import torch.nn.functional as F
 from sklearn.linear_model import LogisticRegression
 
 from bench.analysis.convergence import solved
 from bench.contracts import BenchError, Cell, Phase, Recipe, Strategy
 from bench.engine import solving
 from bench.engine.cell import build, run_cell
+from bench.engine.divergence import Diverged
 from bench.engine.group import CellGroup, RunContext, prepare_group
 from bench.engine.training import Fit, Model
 from bench.runs.record import Point
@@ -129,3 +132,100 @@ def test_its_curve_is_told_from_that_of_training(
     cell = toy_cell(strategy)
     record, _ = run_cell(cell, prepare_group(cell, toy_context), toy_context, lambda point: None)
     assert solved(record.curve) is expected
+
+
+def test_the_objective_is_the_mean_loss_and_half_the_penalty_on_matrices(
+    toy_cell: MakeCell, toy_context: RunContext
+) -> None:
+    """Biases are free; the gradient is of that sum."""
+    group = prepare_group(toy_cell("probe"), toy_context)
+    model, plan = build(toy_cell("probe"), group, toy_context)
+    split = group.splits["train"]
+    objective = solving._Objective(model, split, plan.phases[0])
+    objective.penalty = 0.3
+    weight, bias = model.head.parameters()
+    value = float(objective())
+    everything = split.batch(np.arange(len(split)))
+    with torch.no_grad():
+        hidden = model.head.pool(
+            group.given.encode(everything.tokens, everything.mask, everything.segments), everything.mask
+        )
+    copies = [parameter.detach().clone().requires_grad_() for parameter in (weight, bias)]
+    mean = F.cross_entropy(F.linear(hidden, *copies), everything.targets)
+    expected = mean + 0.3 / 2 * copies[0].square().sum()
+    expected.backward()
+    assert float(objective.mean) == pytest.approx(float(mean.detach()), rel=1e-5)
+    assert value == pytest.approx(float(expected.detach()), rel=1e-5)
+    for parameter, copy in zip((weight, bias), copies, strict=True):
+        assert parameter.grad is not None
+        assert copy.grad is not None
+        torch.testing.assert_close(parameter.grad, copy.grad, rtol=1e-4, atol=1e-6)
+
+
+def test_points_count_iterations_and_passes_over_the_rows(
+    toy_cell: MakeCell, toy_context: RunContext, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made: list[torch.optim.LBFGS] = []
+    real = torch.optim.LBFGS
+
+    def noted(*given: Any, **options: Any) -> torch.optim.LBFGS:
+        made.append(real(*given, **options))
+        return made[-1]
+
+    monkeypatch.setattr(torch.optim, "LBFGS", noted)
+    heard: list[Point] = []
+    _, result = solve(
+        toy_cell("probe"), prepare_group(toy_cell("probe"), toy_context), toy_context, heard.append
+    )
+    states = [next(iter(optimizer.state.values())) for optimizer in made]
+    assert [point.step for point in result.curve] == np.cumsum([state["n_iter"] for state in states]).tolist()
+    passes = np.cumsum([state["func_evals"] for state in states]).tolist()
+    assert [point.epoch for point in result.curve] == passes
+    assert heard == result.curve
+    assert {point.phase for point in heard} == {1}
+    assert result.phase_steps == [heard[-1].step]
+    assert pytest.approx([10.0**-power for power in range(1, 7)]) == solving.PENALTIES
+
+
+def test_the_first_of_equal_penalties_is_kept(
+    toy_cell: MakeCell, toy_context: RunContext, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    losses = iter([3.0, 1.0, 2.0, 1.0, 4.0, 1.0])
+    monkeypatch.setattr(solving, "predict", lambda *_: (np.arange(24.0).reshape(12, 2), next(losses)))
+    group = prepare_group(toy_cell("probe"), toy_context)
+    model, plan = build(toy_cell("probe"), group, toy_context)
+    states: list[list[torch.Tensor]] = []
+    solving.solve(
+        model,
+        plan,
+        group.splits,
+        toy_cell().recipe,
+        0,
+        lambda _: 0.0,
+        lambda point: states.append([p.detach().clone() for p in model.head.parameters()]),
+    )
+    assert len(states) == 6
+    assert all(torch.equal(p, kept) for p, kept in zip(model.head.parameters(), states[1], strict=True))
+
+
+def test_features_that_are_not_finite_are_a_divergence(
+    toy_cell: MakeCell, toy_context: RunContext, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Not an error of the line search, which multiplies its step until it is no float."""
+    real = solving.loss_terms
+
+    def broken(*given: Any) -> tuple[torch.Tensor, torch.Tensor]:
+        total, terms = real(*given)
+        return total * torch.nan, terms
+
+    monkeypatch.setattr(solving, "loss_terms", broken)
+    with pytest.raises(Diverged, match=r"the training loss is nan with penalty 0\.1:"):
+        solve(toy_cell("probe"), prepare_group(toy_cell("probe"), toy_context), toy_context)
+
+
+def test_a_head_that_says_the_same_of_every_text_has_collapsed(
+    toy_cell: MakeCell, toy_context: RunContext, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(solving, "predict", lambda *_: (np.ones((12, 2)), 0.5))
+    with pytest.raises(Diverged, match="all 12 outputs are the same"):
+        solve(toy_cell("probe"), prepare_group(toy_cell("probe"), toy_context), toy_context)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Any
@@ -15,6 +16,7 @@ from bench.contracts import Cell, Recipe
 from bench.data.batches import Batch, epoch_steps, shuffled
 from bench.engine import training
 from bench.engine.cell import build
+from bench.engine.divergence import Diverged
 from bench.engine.group import CellGroup, RunContext, prepare_group
 from bench.engine.optimizer import FlatAdamW
 from bench.engine.training import Fit, Model, derived_seed, fit, predict
@@ -146,6 +148,36 @@ def test_a_better_loss_restarts_the_patience(
     assert [point.loss for point in result.curve] == [3, 4, 2, 3, 3]
 
 
+def test_an_equal_loss_is_not_better_and_the_first_of_equals_is_kept(
+    toy_cell: MakeCell,
+    group: CellGroup,
+    toy_context: RunContext,
+    toy_recipe: Recipe,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    script(monkeypatch, [2, 2, 2, 2])
+    states: list[torch.Tensor] = []
+    cell = toy_cell("full", recipe=replace(toy_recipe, epochs=4, patience=2))
+    model, plan = build(cell, group, toy_context)
+    weight = model.parameters()["head.map.1.weight"]
+
+    def note(_: Point) -> None:
+        states.append(weight.detach().clone())
+
+    result = fit(model, plan, group.splits, cell.recipe, 0, lambda logits: 0.0, note)
+    assert len(result.curve) == 3
+    assert torch.equal(weight, states[0])
+    assert not torch.equal(weight, states[1])
+
+
+def test_a_model_that_says_the_same_of_every_text_has_collapsed(
+    toy_cell: MakeCell, group: CellGroup, toy_context: RunContext, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(training, "predict", lambda *_: (np.ones((12, 2)), 0.5))
+    with pytest.raises(Diverged, match="after step 5 all 12 outputs are the same"):
+        train(toy_cell("full"), group, toy_context)
+
+
 @pytest.mark.parametrize(("strategy", "best"), [("full", 1), ("lp-ft", 0), ("lp-ft", 3), ("gradual", 2)])
 def test_the_best_validation_state_is_restored(
     strategy: str,
@@ -221,6 +253,11 @@ def test_every_purpose_has_a_seed_of_its_own() -> None:
         derived_seed(seed, name) for seed in range(50) for name in ("head", "encoder", "order", "dropout")
     }
     assert len(seeds) == 200
+
+
+def test_a_derived_seed_is_the_beginning_of_a_hash() -> None:
+    """Another seed would give another run under the same name."""
+    assert derived_seed(3, "order") == int(hashlib.sha256(b"3:order").hexdigest()[:8], 16)
 
 
 @pytest.mark.parametrize(("sequences", "batch_size"), [(1, 4), (7, 4), (8, 4), (700, 4)])

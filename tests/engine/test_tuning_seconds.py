@@ -10,6 +10,7 @@ import pytest
 import torch
 
 from bench.contracts import Cell, Recipe
+from bench.engine import prefix
 from bench.engine.divergence import Diverged
 from bench.engine.group import RunContext, prepare_group
 from bench.engine.machine import Device
@@ -69,6 +70,27 @@ def test_every_scale_but_the_kept_one_is_counted(losses: Sequence[float | None],
     trained, trials = tune(scales, lambda scale: trial(cost[scale], by_scale[scale]))
     assert [each.scale for each in trials if each.kept] == [kept]
     assert trained.others == 2 * (BUILDING + PRETRAINING) + sum(cost.values()) - cost[kept]
+
+
+def test_where_every_scale_diverges_the_last_one_says_so() -> None:
+    with pytest.raises(Diverged, match="the loss is nan") as raised:
+        tune((0.3, 1.0), lambda scale: trial(10 * scale, None))
+    assert raised.value.seconds == BUILDING + PRETRAINING + 10
+
+
+def test_what_diverges_carries_the_seconds_of_compiling(monkeypatch: pytest.MonkeyPatch) -> None:
+    compiled = [0.0]
+    monkeypatch.setattr(prefix, "compile_seconds", lambda: compiled[0])
+
+    def diverging() -> None:
+        with timed(Stopwatch(DEVICE)):
+            DEVICE.now[0] += 7
+            compiled[0] += 5
+            raise Diverged("the loss is nan")
+
+    with pytest.raises(Diverged) as raised:
+        diverging()
+    assert raised.value.seconds == 7
 
 
 def test_what_diverges_before_the_first_phase_carries_its_seconds() -> None:

@@ -63,6 +63,13 @@ def test_long_passages_are_read_to_their_end(cell: Cell, toy_context: RunContext
     assert max(split.lengths) == cell.recipe.max_length
 
 
+@pytest.mark.parametrize("few_shapes", [False, True])
+def test_it_is_padded_as_the_task_is(few_shapes: bool, cell: Cell, toy_context: RunContext) -> None:
+    device = replace(toy_context.device, few_shapes=few_shapes)
+    group = prepare_group(cell, replace(toy_context, device=device))
+    assert group.read_by("masked-lm").ladder.fixed is group.splits["train"].ladder.fixed is few_shapes
+
+
 def test_the_task_is_read_from_a_table_as_before(
     cell: Cell, group: CellGroup, toy_context: RunContext
 ) -> None:

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from bench.contracts import Cell
 from bench.data.sources import Sources
-from bench.engine import warm_up
+from bench.engine import prefix, warm_up
 from bench.engine.attempt import Attempt, attempt
 from bench.engine.cell import run_cell
 from bench.engine.group import CellGroup, RunContext, prepare_group
@@ -213,6 +213,69 @@ def test_lack_of_memory_is_left_to_the_cell(
     group = prepare_group(cell, toy_context)
     monkeypatch.setattr(warm_up, "_suffix", fails)
     WarmUp().group(cell, group, toy_context)
+
+
+@pytest.mark.parametrize(
+    ("longest", "lengths"),
+    [(32, [32]), (33, [32, 64]), (128, [32, 64, 128]), (900, [32, 64, 128, 256, 512])],
+)
+def test_the_machine_is_measured_and_the_encoder_loaded_before_a_group_is(
+    longest: int,
+    lengths: list[int],
+    toy_cell: MakeCell,
+    toy_context: RunContext,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """At each length that a cell may ask for; word vectors need no library that could be loaded before."""
+    done: list[object] = []
+    monkeypatch.setattr(Speeds, "gemm", lambda _: done.append("gemm"))
+    monkeypatch.setattr(Speeds, "attention", lambda _, length: done.append(length))
+    monkeypatch.setattr(warm_up, "load", lambda name, sources: done.append(name))
+    warm, cell = WarmUp(), toy_cell("full", recipe=replace(toy_cell().recipe, max_length=longest))
+    warm.machine(cell, toy_context)
+    assert done == ["gemm", *lengths, cell.backbone]
+    warm.machine(replace(cell, backbone="glove"), toy_context)
+    warm.machine(cell, toy_context)
+    assert done == ["gemm", *lengths, cell.backbone]
+
+
+def test_its_seconds_are_those_of_compiling_too(
+    toy_cell: MakeCell, toy_context: RunContext, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now, compiled = [0.0], [0.0]
+
+    class Scripted(Device):
+        def clock(self) -> float:
+            return now[0]
+
+    def rehearsed(*_: object) -> None:
+        now[0] += 8
+        compiled[0] += 3
+
+    monkeypatch.setattr(prefix, "compile_seconds", lambda: compiled[0])
+    monkeypatch.setattr(warm_up, "rehearse", rehearsed)
+    device = Scripted(torch.device("cpu"), torch.float32)
+    group: Any = None
+    warm = WarmUp()
+    warm.group(toy_cell(), group, replace(toy_context, device=device))
+    assert (warm.take(), warm.take()) == (8, 0)
+
+
+@pytest.mark.parametrize(("tokens", "trains"), [(warm_up.FEW, True), (warm_up.FEW + 1, False)])
+def test_on_a_cpu_the_loop_runs_where_validating_is_short(
+    tokens: int,
+    trains: bool,
+    toy_cell: MakeCell,
+    toy_context: RunContext,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    done: list[str] = []
+    monkeypatch.setattr(warm_up, "_try_shapes", lambda *_: done.append("shapes"))
+    monkeypatch.setattr(warm_up, "_train", lambda *_: done.append("training"))
+    group = prepare_group(toy_cell(), toy_context)
+    monkeypatch.setattr(type(group.splits["validation"]), "tokens", tokens)
+    warm_up.rehearse(group, toy_cell().recipe, toy_context)
+    assert done == ["shapes", *(["training"] if trains else [])]
 
 
 def test_it_is_recorded_once_and_is_in_no_cell_of_the_run(

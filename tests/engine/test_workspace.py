@@ -340,9 +340,21 @@ def test_a_phase_too_short_for_a_capture_is_launched_and_says_so(padding: Device
     ]
 
 
-def test_micro_batches_are_launched_and_give_the_same_steps(padding: Device) -> None:
+def test_a_phase_that_is_just_long_enough_is_captured(padding: Device) -> None:
+    kind, recipe = HEADS["mean"]
+    model = model_with("bert", "mean", padding)
+    plan = plan_of(model, steps=PAYS)
+    workspace = Workspace(model, plan, split_of(kind, padding, LADDER), recipe)
+    workspace.enter(0, plan.phases[0])
+    workspace.prepare(workspace.stretch(order(workspace.split)[:3], factors()[:3]))
+    assert workspace._replays
+    assert not workspace.adaptations
+
+
+@pytest.mark.parametrize("micro_batch", [1, 2])
+def test_micro_batches_are_launched_and_give_the_same_steps(micro_batch: int, padding: Device) -> None:
     kind, recipe = HEADS["token"]
-    whole, parts = model_with("bert", "token", padding), model_with("bert", "token", padding, micro_batch=2)
+    whole, parts = (model_with("bert", "token", padding, size) for size in (0, micro_batch))
     found = []
     for model in (whole, parts):
         workspace = Workspace(model, plan_of(model), split_of(kind, padding, LADDER), recipe)
@@ -367,3 +379,13 @@ def test_a_capture_changes_neither_the_model_nor_the_generator(padding: Device) 
     assert all(replay.seconds > 0 for replay in workspace._replays.values())
     assert all(torch.equal(p, before[name]) for name, p in model.parameters().items())
     assert torch.equal(torch.cuda.get_rng_state(padding.torch), generator)
+
+
+def test_what_is_frozen_computes_in_the_precision_of_the_device() -> None:
+    """Where no cache has its activations, it runs in every step."""
+    device = Device(torch.device("cpu"), torch.bfloat16)
+    model = model_with("bert", "mean", device)
+    plan = plan_of(model, frozen=3)
+    Workspace(model, plan, split_of("pooled", device, EXACT), RECIPE)
+    assert {p.dtype for p in model.backbone.named_parameters().values()} == {torch.bfloat16}
+    assert {p.dtype for p in model.head.parameters()} == {torch.float32}

@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from bench.contracts import Cell
-from bench.engine.cell import run_cell, train
+from bench.engine.cell import build, run_cell, train
 from bench.engine.group import CellGroup, RunContext, prepare_group
 from bench.engine.machine import Device
 from bench.engine.workspaces import Workspaces
@@ -81,6 +81,23 @@ def test_the_second_seed_gives_the_bits_of_the_seed_alone(
         for name, value in by_itself.model.parameters().items():
             assert torch.equal(values[name], value), name
     assert losses(found[0][0].fitted.curve) != losses(found[1][0].fitted.curve)
+
+
+def test_frozen_layers_that_start_anew_are_those_of_the_seed_at_hand(
+    toy_cell: MakeCell, group: CellGroup, context: RunContext
+) -> None:
+    """They never learn, and differ from seed to seed all the same."""
+    options = (("layers", 1), ("reinit", 2))
+    group = replace(group, workspaces=Workspaces())
+    first, second = (
+        train(toy_cell("top-layers", seed=seed, options=options), 1.0, group, context, lambda _: None)
+        for seed in (0, 1)
+    )
+    assert first.model is second.model
+    expected, _ = build(toy_cell("top-layers", seed=1, options=options), group, context)
+    name = "layers.2.output.dense.weight"
+    assert name not in second.plan.learning
+    assert torch.equal(second.model.parameters()[name], expected.parameters()[name])
 
 
 class NoRoom:

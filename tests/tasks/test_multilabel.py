@@ -51,6 +51,21 @@ def test_labels_above_one_half_are_predicted():
     assert found[0].ranked == pytest.approx(tuple(1 / (1 + np.exp(-logits[0]))))
 
 
+def test_a_threshold_is_chosen_where_the_recipe_asks_for_it():
+    """Labels have probabilities of 0.29 and 0.21: 0.25 tells them apart, and one half predicts none."""
+    rows = sets(("a",), ("b",))
+    likely, unlikely = np.log(0.29 / 0.71), np.log(0.21 / 0.79)
+    logits = np.array([[likely, unlikely], [unlikely, likely]], np.float32)
+    chosen = [
+        TASK.fitted(logits, ONE_EACH, rows, ("a", "b"), Recipe(threshold=threshold))
+        for threshold in ("half", "validation")
+    ]
+    assert chosen[0] is TASK
+    assert [dict(task.chosen) for task in chosen] == [{}, {"label_threshold": 0.25}]
+    said = [[found.labels for found in task.decode(logits, ONE_EACH, rows, ("a", "b"))] for task in chosen]
+    assert said == [[(), ()], [("a",), ("b",)]]
+
+
 SETS = st.frozensets(st.sampled_from(LABELS)).map(lambda found: tuple(sorted(found)))
 ROWS = st.lists(
     st.tuples(SETS, st.lists(st.integers(-3, 3), min_size=4, max_size=4)), min_size=1, max_size=40

@@ -176,6 +176,29 @@ def test_the_null_score_of_a_question_is_the_least_of_its_windows(wordpiece):
     assert TASK.chosen == {}
 
 
+@pytest.mark.parametrize(
+    ("threshold", "said"),
+    [(None, ["ada", ""]), (0.0, ["ada", ""]), (0.5, ["ada", ""]), (1.0, ["ada", "paris"]), (-0.5, ["", ""])],
+)
+def test_a_question_is_answered_up_to_the_threshold_of_its_null_score(threshold, said, wordpiece):
+    """Margins are -0.25 and 0.75; before a threshold is chosen it is zero."""
+    rows = [QuestionExample(str(n), "who", text, ((text, 0),)) for n, text in enumerate(("ada", "paris"))]
+    encoded = TASK.encode(rows, wordpiece, (), RECIPE)
+    logits = np.full((len(encoded.tokens), 2), -10, np.float32)
+    for window, null in enumerate((-0.25, 0.75)):
+        first, last = encoded.offsets[window] + encoded.targets[window]
+        logits[first, 0] = logits[last, 1] = 1
+        logits[encoded.offsets[window]] = 1 + null / 2
+    _, margins = null_margins(logits, encoded, rows)
+    assert margins.tolist() == [-0.25, 0.75]
+    assert Questions(threshold).decode(logits, encoded, rows, ()) == said
+
+
+@pytest.mark.parametrize("threshold", [None, 0.0, 2.5])
+def test_a_threshold_is_said_where_there_is_one(threshold):
+    assert Questions(threshold).chosen == ({} if threshold is None else {"null_threshold": threshold})
+
+
 def squad_2(path: Path) -> Path:
     paragraphs = [
         {
