@@ -13,12 +13,13 @@ from sklearn.metrics import f1_score, label_ranking_average_precision_score
 from sklearn.utils.class_weight import compute_class_weight
 
 from bench.contracts import BenchError, LabelsExample, NumberExample, QuestionExample, TextExample
-from bench.data.batches import CPU_TOKENS, MEGABLOCK, Split, epoch_steps, scatter, shuffled
+from bench.data.batches import Split, epoch_steps, scatter, shuffled
 from bench.data.class_weights import balanced
 from bench.data.draws import check_size, few_of_each
 from bench.data.encoding import IGNORED, Encoded
 from bench.data.label_sets import (
     LabelSet,
+    as_list,
     best_threshold,
     check_labels,
     decode_sets,
@@ -104,11 +105,11 @@ def test_what_is_scattered_lies_where_it_was_read() -> None:
 
 def test_evaluation_batches_are_as_large_as_the_caches_hold() -> None:
     parts = list(split([64] * 33).in_order_of_length())
-    assert [len(part) for part in parts] == [CPU_TOKENS // 64, 1]
+    assert [len(part) for part in parts] == [32, 1]
     assert [len(part) for part in split([65] * 33).in_order_of_length()] == [31, 2]
     assert [part.tolist() for part in split([3, 1, 2, 1]).in_order_of_length(2)] == [[1, 3], [2, 0]]
     assert [part.tolist() for part in split([3, 1, 2, 1]).in_order_of_length(of=np.array([0, 2]))] == [[2, 0]]
-    assert [len(part) for part in split([CPU_TOKENS + 1] * 2).in_order_of_length()] == [1, 1]
+    assert [len(part) for part in split([2049] * 2).in_order_of_length()] == [1, 1]
     padded = split([33] * 70, ladder=Ladder((64,)))
     assert [len(part) for part in padded.in_order_of_length()] == [32, 32, 6]
     assert {batch.tokens.shape[1] for batch in padded.in_order()} == {64}
@@ -123,11 +124,11 @@ def test_steps_of_an_epoch(rows: int, size: int, steps: int) -> None:
     )
 
 
-def test_sequences_are_sorted_within_so_many_batches() -> None:
-    lengths = np.random.default_rng(0).permutation(2 * MEGABLOCK * 4)
-    batches = list(itertools.islice(shuffled(lengths, 4, 0), 2 * MEGABLOCK))
+def test_sequences_are_sorted_within_32_batches() -> None:
+    lengths = np.random.default_rng(0).permutation(2 * 32 * 4)
+    batches = list(itertools.islice(shuffled(lengths, 4, 0), 2 * 32))
     order = np.random.default_rng(0).permutation(len(lengths))
-    for half in (order[: MEGABLOCK * 4], order[MEGABLOCK * 4 :]):
+    for half in (order[: 32 * 4], order[32 * 4 :]):
         ordered = half[np.argsort(lengths[half])]
         expected = {tuple(ordered[start : start + 4]) for start in range(0, len(ordered), 4)}
         assert expected <= {tuple(batch) for batch in batches}
@@ -197,6 +198,13 @@ def test_balanced_weights() -> None:
         balanced({"train": encoded([1] * 6, np.zeros(6, np.int64))}, 1, "t")
 
 
+def test_classes_are_balanced_whatever_their_number() -> None:
+    for targets, classes in ((np.array([0, 0, 0, 1]), 2), (np.array([0, 0, 2, 2]), 3)):
+        found = balanced({"train": encoded([1] * 4, targets)}, classes, "t")["train"].targets
+        counts = np.array([(targets == target).sum() for target in targets])
+        assert found.sum(1) == pytest.approx(4 / (classes * counts))
+
+
 def test_labels_in_order() -> None:
     assert label_order(["10", "2", "2"]) == ("2", "10")
     assert label_order(["10", "2", "x"]) == ("10", "2", "x")
@@ -229,6 +237,16 @@ def test_the_threshold_with_the_best_f1_nearest_to_one_half() -> None:
     assert found in {step for step, score in scores.items() if score == pytest.approx(best)}
     assert best_threshold([["a"], []], np.array([[9.0], [-9.0]]), ("a",)) == 0.5
     assert best_threshold([["a"], []], np.array([[-1.0], [-2.0]]), ("a",)) == 0.25
+
+
+@pytest.mark.parametrize(
+    ("right", "wrong", "found"),
+    [(0.07, 0.01, 0.05), (0.97, 0.93, 0.95), (0.5, 0.1, 0.45)],
+    ids=["the least", "the largest", "a probability at a threshold is not above it"],
+)
+def test_thresholds_go_from_a_twentieth_to_nineteen(right: float, wrong: float, found: float) -> None:
+    logits = np.log(np.array([[right], [wrong]]) / (1 - np.array([[right], [wrong]])))
+    assert best_threshold([["a"], []], logits, ("a",)) == found
 
 
 def test_the_labels_of_more_than_half() -> None:
@@ -272,6 +290,9 @@ def test_the_columns_of_sets() -> None:
         "correct": [0, 1],
         "precision": [pytest.approx((1 / 2 + 2 / 3) / 2), 1.0],
     }
+    assert as_list(["b", "ä"]) == '["b", "ä"]'
+    known = LabelSet((), ("a", "b"), (0.2, 0.1))  # labels that neither text nor prediction has
+    assert score_sets([[], []], [known, known]) == {"f1": 0.0, "macro_f1": 0.0, "accuracy": 1.0, "lrap": 1.0}
     assert score_sets([[], []], [LabelSet(()), LabelSet(())]) == {
         "f1": 0.0,
         "macro_f1": 0.0,
@@ -301,6 +322,15 @@ def test_numbers_are_standardised_and_restored() -> None:
     assert [
         is_constant(values) for values in ([1.0, 1.0], [1.0, 1.0 + 1e-13], [1.0, 1.1], [1e-14, 5e-13])
     ] == [True, True, False, True]
+    assert [is_constant(values) for values in ([0.0, 1e-12], [0.0, 1.5e-12], [1e6, 1e6 + 1e-7], [1.0])] == [
+        True,
+        False,
+        True,
+        True,
+    ]
+    small = [NumberExample(str(n), "t", number) for n, number in enumerate((0.125, 0.375))]
+    assert scale_name(small) == "mean 0.25, sd 0.125"
+    assert correlations([1.0, 2.0], [4.0, 5.0])["pearson"] == pytest.approx(1)
     assert correlations([1.0, 2.0], [3.0, 3.0]) == {"spearman": 0.0, "pearson": 0.0, "mae": 1.5}
     assert correlations([1.0], [3.0])["spearman"] == 0
     assert correlations([1.0, 2.0, 4.0], [1.0, 3.0, 2.0])["spearman"] == pytest.approx(0.5)
@@ -366,6 +396,23 @@ def test_the_null_threshold_is_the_best_of_all() -> None:
         if score == pytest.approx(max(candidates.values()))
     ]
     assert found == pytest.approx(min(best))
+
+
+@pytest.mark.parametrize(
+    ("margins", "golds", "found"),
+    [
+        ([0.5], [("c",)], 0.5),
+        ([0.5], [()], np.nextafter(0.5, -np.inf)),
+        ([np.inf], [("c",)], 1e9),
+        ([-np.inf, 2.0], [(), ()], -1e9),
+    ],
+    ids=["answer", "answer none", "a context without a token", "answer none, whatever the margin"],
+)
+def test_the_null_threshold_is_finite(
+    margins: list[float], golds: list[tuple[str, ...]], found: float
+) -> None:
+    rows = [QuestionExample("0", "q", CONTEXT, tuple((text, 4) for text in gold)) for gold in golds]
+    assert best_null(rows, ["c"] * len(rows), np.array(margins)) == found
 
 
 def test_the_columns_and_scores_of_questions_without_an_answer() -> None:
