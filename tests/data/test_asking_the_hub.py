@@ -16,7 +16,9 @@ NAMES = ["negative", "positive"]
 def table() -> Any:
     import datasets
 
-    features = datasets.Features({"text": datasets.Value("string"), "label": datasets.ClassLabel(names=NAMES)})
+    features = datasets.Features(
+        {"text": datasets.Value("string"), "label": datasets.ClassLabel(names=NAMES)}
+    )
     return datasets.Dataset.from_dict({"text": ["bad", "good"], "label": [0, 1]}, features=features)
 
 
@@ -44,9 +46,8 @@ def loads(monkeypatch: pytest.MonkeyPatch) -> list[tuple[Any, ...]]:
 def test_rows_and_names_are_those_of_the_data_set(loads: list[tuple[Any, ...]]) -> None:
     rows = hub_rows("someone/films", "small", "v2", NAMES)
     assert loads == [("someone/films", "small", "v2", False, False)]
-    assert dict(rows) == dict.fromkeys(
-        ("train", "dev"), [{"text": "bad", "label": 0}, {"text": "good", "label": 1}]
-    )
+    expected = [{"text": "bad", "label": 0}, {"text": "good", "label": 1}]
+    assert dict(rows) == {"train": expected, "dev": expected}
     assert rows.names == {"label": NAMES}
 
 

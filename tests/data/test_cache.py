@@ -44,7 +44,9 @@ def test_a_work_folder_is_made_below_a_cache_that_is_not_there(tmp_path: Path) -
     [(OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)), os.strerror(errno.ENOSPC)), (OSError(), "OSError")],
     ids=["with a reason", "without one"],
 )
-def test_an_error_of_the_disk_names_the_cache_and_its_reason(error: OSError, reason: str, tmp_path: Path) -> None:
+def test_an_error_of_the_disk_names_the_cache_and_its_reason(
+    error: OSError, reason: str, tmp_path: Path
+) -> None:
     with pytest.raises(BenchError) as found, cache_errors(tmp_path):
         raise error
     assert found.value.code == "cannot-use-cache"

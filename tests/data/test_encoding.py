@@ -31,7 +31,9 @@ def test_the_room_is_of_one_text_where_nothing_else_is_said() -> None:
     assert text_room(build_wordlevel(), 1) == 1
 
 
-@pytest.mark.parametrize(("unknown", "padding", "token"), [(5, 7, 5), (0, 7, 0), (None, 7, 7), (None, None, 0)])
+@pytest.mark.parametrize(
+    ("unknown", "padding", "token"), [(5, 7, 5), (0, 7, 0), (None, 7, 7), (None, None, 0)]
+)
 def test_a_text_without_a_token_is_unknown_else_padding(
     unknown: int | None, padding: int | None, token: int
 ) -> None:
@@ -39,7 +41,11 @@ def test_a_text_without_a_token_is_unknown_else_padding(
 
 
 def test_columns_and_offsets_count_an_empty_sequence_as_one_token() -> None:
-    encodings = [SimpleNamespace(word_ids=[None, 0, 3]), SimpleNamespace(word_ids=[]), SimpleNamespace(word_ids=[2])]
+    encodings = [
+        SimpleNamespace(word_ids=[None, 0, 3]),
+        SimpleNamespace(word_ids=[]),
+        SimpleNamespace(word_ids=[2]),
+    ]
     assert column(encodings, "word_ids", 9).tolist() == [-1, 0, 3, 9, 2]
     assert offsets_of([[4, 5, 6], [], [7]]).tolist() == [0, 3, 4, 5]
 

@@ -28,9 +28,15 @@ def test_texts_label_and_group_come_from_their_columns() -> None:
 
 
 def test_texts_and_number_come_from_their_columns() -> None:
-    rows = [{"one": "a ", "two": " b", "score": "2.5", "label": 4}, {"one": "c", "two": "", "score": 1, "label": 1}]
+    rows = [
+        {"one": "a ", "two": " b", "score": "2.5", "label": 4},
+        {"one": "c", "two": "", "score": 1, "label": 1},
+    ]
     assert numbered(("one", "two"), "score")(rows, "dev") == [NumberExample("dev-0", "a", 2.5, "", "b")]
-    assert numbered(("one",))(rows, "dev") == [NumberExample("dev-0", "a", 4.0), NumberExample("dev-1", "c", 1.0)]
+    assert numbered(("one",))(rows, "dev") == [
+        NumberExample("dev-0", "a", 4.0),
+        NumberExample("dev-1", "c", 1.0),
+    ]
 
 
 def split_rows(**splits: list[dict[str, Any]]) -> SplitRows:

@@ -53,7 +53,6 @@ def rows_file(cache: Path) -> Path:
 @pytest.mark.parametrize(
     "splits", [TEXT, WORDS, QUESTIONS, Splits(SETS, SETS[1:], SETS), Splits(RATED, RATED[1:], RATED)]
 )
-
 def test_rows_come_back_as_they_were(tmp_path: Path, splits: Splits) -> None:
     cached_splits("t", 1, lambda: splits, tmp_path)
     found = all_splits(cached_splits("t", 1, never, tmp_path))
@@ -181,7 +180,9 @@ class Labelled(Classification):
 
 @pytest.mark.parametrize("max_context", [None, 80, 10])
 @pytest.mark.parametrize("shift", [False, True])
-@pytest.mark.parametrize("sizes", [(100, 20, 50), (None, None, None), (3000, 999, 10**6), (50, None, 600), (120, 40, 80)])
+@pytest.mark.parametrize(
+    "sizes", [(100, 20, 50), (None, None, None), (3000, 999, 10**6), (50, None, 600), (120, 40, 80)]
+)
 def test_cached_rows_give_the_same_samples(
     tmp_path: Path, max_context: int | None, shift: bool, sizes: tuple[int | None, ...]
 ) -> None:

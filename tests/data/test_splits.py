@@ -145,9 +145,14 @@ def test_all_rows_are_in_the_order_of_the_task() -> None:
 
 
 def test_tags_are_labels_that_training_has_to_know() -> None:
-    rows = [*(WordsExample(f"{n}", ("a", "b"), ("O", "O")) for n in range(30)), WordsExample("x", ("a",), ("B-X",))]
+    rows = [
+        *(WordsExample(f"{n}", ("a", "b"), ("O", "O")) for n in range(30)),
+        WordsExample("x", ("a",), ("B-X",)),
+    ]
     assert "x" in {row.id for row in training_subset(rows, 2)}
-    with pytest.raises(BenchError, match=r"label 'B-X' of split 'test'; raise .* \(5 now\) to at least 2") as error:
+    with pytest.raises(
+        BenchError, match=r"label 'B-X' of split 'test'; raise .* \(5 now\) to at least 2"
+    ) as error:
         check_labels(Made(), Splits(rows[:5], rows[:5], rows[-1:]))
     assert error.value.code == "unknown-label"
 

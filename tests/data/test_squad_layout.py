@@ -39,7 +39,11 @@ def test_a_value_of_another_type_is_refused(answer: Any, question: Any) -> None:
 
 
 def test_a_place_may_be_written_as_text_or_left_out() -> None:
-    assert [read({"answer_start": place}).answers[0].answer_start for place in (3, "12", None)] == [3, 12, None]
+    assert [read({"answer_start": place}).answers[0].answer_start for place in (3, "12", None)] == [
+        3,
+        12,
+        None,
+    ]
     assert read(None, {"answers": None, "is_impossible": True}).answers == []
 
 

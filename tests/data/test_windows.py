@@ -1,4 +1,4 @@
-"""Windows of questions and contexts at their edges: how much of a question is kept, where a token's answer begins."""
+"""Windows of questions and contexts at their edges: what is kept of a question, where an answer begins."""
 
 from __future__ import annotations
 
@@ -87,9 +87,7 @@ def test_a_window_without_a_token_is_of_the_first_segment() -> None:
 
 def test_tokens_without_a_character_are_no_part_of_a_context() -> None:
     windows = [
-        SimpleNamespace(
-            offsets=[(0, 0), (0, 3), (0, 0), (3, 3), (3, 5)], sequence_ids=[None, 0, None, 1, 1]
-        ),
+        SimpleNamespace(offsets=[(0, 0), (0, 3), (0, 0), (3, 3), (3, 5)], sequence_ids=[None, 0, None, 1, 1]),
         SimpleNamespace(offsets=[], sequence_ids=[]),
     ]
     assert _context_spans(windows).tolist() == [*[[-1, -1]] * 4, [3, 5], [-1, -1]]
