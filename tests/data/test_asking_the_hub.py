@@ -26,19 +26,20 @@ def table() -> Any:
 def loads(monkeypatch: pytest.MonkeyPatch) -> list[tuple[Any, ...]]:
     """What was asked for, and whether the client was told to ask nobody. The hub answers."""
     import datasets
+    from datasets import config
     from huggingface_hub import constants
 
     asked: list[tuple[Any, ...]] = []
 
     def load(*place: Any, revision: str | None) -> Any:
-        asked.append((*place, revision, datasets.config.HF_HUB_OFFLINE, constants.HF_HUB_OFFLINE))
+        asked.append((*place, revision, config.HF_HUB_OFFLINE, constants.HF_HUB_OFFLINE))
         if place[0] == "nobody/nothing":
             raise RuntimeError("no such data set\nat all")
         return datasets.DatasetDict({"train": table(), "dev": table()})
 
     monkeypatch.setattr(datasets, "load_dataset", load)
     monkeypatch.setattr(hub, "hub_answers", lambda: True)
-    monkeypatch.setattr(datasets.config, "HF_HUB_OFFLINE", False)
+    monkeypatch.setattr(config, "HF_HUB_OFFLINE", False)
     monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
     return asked
 
