@@ -71,8 +71,8 @@ def test_the_tests_that_mirror_a_module_come_first() -> None:
 def test_a_module_without_a_mirror_has_the_tests_that_import_it() -> None:
     first, *_ = stages_of("bench/analysis/statistics/variance.py")
     assert first == ["tests/analysis/statistics/test_variance.py"]
-    named, *_ = stages_of("bench/data/windows.py")
-    assert "tests/tasks/test_qa.py" in named
+    named, *_ = stages_of("bench/data/numbers.py")
+    assert "tests/tasks/test_regression.py" in named
 
 
 @pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: fault.name)

@@ -79,7 +79,6 @@ def locked(cache: Path, name: str) -> Iterator[None]:
     BenchError where the cache folder cannot be written."""
     lock = FileLock(cache / "locks" / f"{name}.lock")
     with cache_errors(cache):
-        Path(lock.lock_file).parent.mkdir(parents=True, exist_ok=True)
         lock.acquire()
     try:
         yield

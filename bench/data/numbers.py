@@ -31,7 +31,7 @@ def scale_name(train: Sequence[NumberExample]) -> str:
     `scale_of` reads them back exactly. BenchError where all numbers are the same."""
     numbers = np.array([example.number for example in train], np.float64)
     mean, deviation = float(numbers.mean()), float(numbers.std())
-    if len(numbers) == 0 or not deviation > 0 or not math.isfinite(deviation):
+    if not 0 < deviation < math.inf:
         raise BenchError(
             f"the {len(train):,} training rows have the same number, {numbers[0] if len(numbers) else 'none'}: "
             "there is nothing to learn; use more rows",
@@ -66,7 +66,7 @@ def correlations(numbers: Sequence[float], predictions: Sequence[float]) -> dict
     from scipy.stats import pearsonr, spearmanr
     from sklearn.metrics import mean_absolute_error
 
-    defined = len(numbers) > 1 and not is_constant(numbers) and not is_constant(predictions)
+    defined = not is_constant(numbers) and not is_constant(predictions)
     spearman: Any = spearmanr(numbers, predictions) if defined else None
     pearson: Any = pearsonr(numbers, predictions) if defined else None
     return {

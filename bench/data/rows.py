@@ -52,8 +52,7 @@ def cached_splits(name: str, version: int, build: Callable[[], Splits], cache: P
             notice(f"the cached rows of '{name}' are damaged: building them again ({path})")
         splits = build()
         with cache_errors(cache):
-            if not _write(path, splits, cache):
-                return splits
+            _write(path, splits, cache)
     return _read(path, cache) or splits
 
 
@@ -76,8 +75,8 @@ def cached_rows(name: str, version: int, ids: Sequence[str], cache: Path) -> dic
         return {}
 
 
-def _write(path: Path, splits: Splits, cache: Path) -> bool:
-    """Whether the rows could be written. Those with a value of another type cannot; the checks will name it."""
+def _write(path: Path, splits: Splits, cache: Path) -> None:
+    """Nothing is written where a row has a value of another type; the checks will name it."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
@@ -85,7 +84,7 @@ def _write(path: Path, splits: Splits, cache: Path) -> bool:
     try:
         tables = {split: _table(split, rows, kind) for split, rows in all_splits(splits).items()}
     except (pa.ArrowException, TypeError, ValueError):
-        return False
+        return
     path.parent.mkdir(parents=True, exist_ok=True)
     with work_folder(cache) as work:
         new = work / "rows.parquet"
@@ -95,7 +94,6 @@ def _write(path: Path, splits: Splits, cache: Path) -> bool:
         sha256 = hashlib.sha256(new.read_bytes()).hexdigest()
         os.replace(new, path)
     _put_seal(path, _Seal(sha256, {split: -(-len(t) // _PART) for split, t in tables.items()}), cache)
-    return True
 
 
 def _table(split: str, rows: Sequence[Any], kind: type) -> pa.Table:

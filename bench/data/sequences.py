@@ -124,8 +124,7 @@ def _ends(encoding: Any, most: int) -> _Ends:
     if len(ids) <= most:
         return _Ends(ids, types, False)
     special = list(encoding.special_tokens_mask)
-    first = next((place for place, mark in enumerate(special) if not mark), 0)
-    last = next((place for place, mark in enumerate(reversed(special)) if not mark), 0)
+    first, last = special.index(0), special[::-1].index(0)  # special tokens before and after the text
     room = most - first - last
     head = first + room // 4
     tail = most - head

@@ -320,7 +320,6 @@ def prepare(task: Task, sources: Sources, recipe: Recipe, draw: int | None = Non
         )
         if stored:
             _check_again(task, chosen)
-            check_leaks(task, chosen)
     check_labels(task, chosen)
     check_recipe(task, chosen, recipe)
     return chosen

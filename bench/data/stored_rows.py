@@ -46,15 +46,14 @@ class StoredRows(Sequence[Any]):
         """The first `size` rows in sampling order; all rows, in the task's order, where there are no more than that
         (None: always). longest: leave out contexts of more characters."""
         taken: list[tuple[int, Any]] = []
-        wanted = None if size is None or (longest is None and size >= self._count) else size
         for part in self._parts:
             rows = self._file.read_row_group(part)
-            if wanted is not None and longest is None:
-                rows = rows.slice(0, wanted + 1 - len(taken))  # one more: there are others
+            if size is not None and longest is None:
+                rows = rows.slice(0, size + 1 - len(taken))  # one more: there are others
             pairs = zip(rows.column(PLACE).to_pylist(), examples(rows), strict=True)
             taken += (pair for pair in pairs if _is_within(pair[1], longest))
-            if wanted is not None and len(taken) > wanted:
-                return [row for _, row in taken[:wanted]]
+            if size is not None and len(taken) > size:
+                return [row for _, row in taken[:size]]
         return [row for _, row in sorted(taken, key=lambda pair: pair[0])]
 
     def __len__(self) -> int:

@@ -1,24 +1,22 @@
-"""Rows, batches and the scores of single examples, against plain loops, scikit-learn and scipy."""
+"""Rows and the scores of single examples, against plain loops, scikit-learn and scipy."""
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import pytest
-import torch
 from sklearn.metrics import f1_score, label_ranking_average_precision_score
 from sklearn.utils.class_weight import compute_class_weight
 
 from bench.contracts import BenchError, LabelsExample, NumberExample, QuestionExample, TextExample
-from bench.data.batches import CPU_TOKENS, MEGABLOCK, Split, epoch_steps, scatter, shuffled
 from bench.data.class_weights import balanced
 from bench.data.draws import check_size, few_of_each
-from bench.data.encoding import IGNORED, Encoded
+from bench.data.encoding import Encoded
 from bench.data.label_sets import (
     LabelSet,
+    as_list,
     best_threshold,
     check_labels,
     decode_sets,
@@ -28,7 +26,6 @@ from bench.data.label_sets import (
     score_sets,
     set_columns,
 )
-from bench.data.ladder import Ladder
 from bench.data.null_answers import answer_columns, answer_scores, answered
 from bench.data.null_answers import best_threshold as best_null
 from bench.data.numbers import check_number, correlations, decode_numbers, is_constant, scale_name, scale_of
@@ -37,8 +34,6 @@ from bench.data.splits import cut_by_group, split_by_group, split_stratified, wi
 from bench.data.squad_metric import overlap_f1_or_none
 from bench.data.texts import label_order, majority_label
 from bench.data.windows import best_answers, null_margins
-
-CPU = torch.device("cpu")
 
 
 def encoded(lengths: Sequence[int], targets: np.ndarray | None = None, **more: Any) -> Encoded:
@@ -53,84 +48,6 @@ def encoded(lengths: Sequence[int], targets: np.ndarray | None = None, **more: A
         np.zeros(len(lengths), np.int64) if targets is None else targets,
         **more,
     )
-
-
-def split(
-    lengths: Sequence[int], targets: np.ndarray | None = None, ladder: Ladder | None = None, **more: Any
-) -> Split:
-    given = encoded(lengths, targets, **more)
-    return Split(given, np.arange(int(given.offsets[-1]) + 1), 0, CPU, ladder or Ladder())
-
-
-# --------------------------------------------------------------------------------------------------
-# Batches
-
-
-def test_a_batch_holds_its_sequences_padded() -> None:
-    rows = split([2, 3, 1], np.array([5, 6, 7]), segments=np.array([0, 1, 0, 0, 1, 1], np.int8))
-    batch = rows.batch(np.array([1, 2]))
-    assert batch.tokens.tolist() == [[3, 4, 5], [6, 0, 0]]
-    assert batch.mask.tolist() == [[1, 1, 1], [1, 0, 0]]
-    assert batch.positions.tolist() == [[2, 3, 4], [5, 5, 5]]
-    assert batch.segments is not None
-    assert batch.segments.tolist() == [[0, 0, 1], [1, 0, 0]]
-    assert (batch.targets.tolist(), batch.index.tolist()) == ([6, 7], [1, 2])
-    assert (len(rows), rows.tokens) == (3, 6)
-    assert rows.places(np.array([2, 0])).tolist() == [5, 0, 1]
-    assert len(set(rows.contents())) == 3
-    assert split([2]).batch(np.array([0])).segments is None
-
-
-def test_rows_that_fill_a_batch_have_no_target() -> None:
-    batch = split([2, 1], np.array([5, 6])).gather(torch.tensor([1, -1]), 2)
-    assert (batch.targets.tolist(), batch.index.tolist()) == ([6, IGNORED], [1, 0])
-    by_token = split([2, 1], np.array([5, 6, 7]), words=np.array([0, 1, 0], np.int32))
-    assert by_token.gather(torch.tensor([1, 0, -1]), 2).targets.tolist() == [
-        [7, IGNORED],
-        [5, 6],
-        [IGNORED, IGNORED],
-    ]
-    several = split([2, 1], np.array([[1, 0], [0, 1]])).gather(torch.tensor([-1, 1]), 2)
-    assert several.targets.tolist() == [[IGNORED, IGNORED], [0, 1]]
-
-
-def test_what_is_scattered_lies_where_it_was_read() -> None:
-    rows = split([2, 3, 1])
-    packed = torch.full((6, 1), -1.0)
-    for batch in rows.in_order():
-        scatter(packed, batch.tokens[..., None].float(), batch)
-    assert packed[:, 0].tolist() == [1, 2, 3, 4, 5, 6]
-
-
-def test_evaluation_batches_are_as_large_as_the_caches_hold() -> None:
-    parts = list(split([64] * 33).in_order_of_length())
-    assert [len(part) for part in parts] == [CPU_TOKENS // 64, 1]
-    assert [len(part) for part in split([65] * 33).in_order_of_length()] == [31, 2]
-    assert [part.tolist() for part in split([3, 1, 2, 1]).in_order_of_length(2)] == [[1, 3], [2, 0]]
-    assert [part.tolist() for part in split([3, 1, 2, 1]).in_order_of_length(of=np.array([0, 2]))] == [[2, 0]]
-    assert [len(part) for part in split([CPU_TOKENS + 1] * 2).in_order_of_length()] == [1, 1]
-    padded = split([33] * 70, ladder=Ladder((64,)))
-    assert [len(part) for part in padded.in_order_of_length()] == [32, 32, 6]
-    assert {batch.tokens.shape[1] for batch in padded.in_order()} == {64}
-    assert list(split([1, 2]).in_order(of=np.array([], np.int64))) == []
-
-
-@pytest.mark.parametrize(("rows", "size", "steps"), [(16, 8, 2), (17, 8, 3), (1, 8, 1)])
-def test_steps_of_an_epoch(rows: int, size: int, steps: int) -> None:
-    assert epoch_steps(rows, size) == steps
-    assert sorted(np.concatenate(list(itertools.islice(shuffled(np.ones(rows), size, 0), steps)))) == list(
-        range(rows)
-    )
-
-
-def test_sequences_are_sorted_within_so_many_batches() -> None:
-    lengths = np.random.default_rng(0).permutation(2 * MEGABLOCK * 4)
-    batches = list(itertools.islice(shuffled(lengths, 4, 0), 2 * MEGABLOCK))
-    order = np.random.default_rng(0).permutation(len(lengths))
-    for half in (order[: MEGABLOCK * 4], order[MEGABLOCK * 4 :]):
-        ordered = half[np.argsort(lengths[half])]
-        expected = {tuple(ordered[start : start + 4]) for start in range(0, len(ordered), 4)}
-        assert expected <= {tuple(batch) for batch in batches}
 
 
 @pytest.mark.parametrize(
@@ -197,6 +114,13 @@ def test_balanced_weights() -> None:
         balanced({"train": encoded([1] * 6, np.zeros(6, np.int64))}, 1, "t")
 
 
+def test_classes_are_balanced_whatever_their_number() -> None:
+    for targets, classes in ((np.array([0, 0, 0, 1]), 2), (np.array([0, 0, 2, 2]), 3)):
+        found = balanced({"train": encoded([1] * 4, targets)}, classes, "t")["train"].targets
+        counts = np.array([(targets == target).sum() for target in targets])
+        assert found.sum(1) == pytest.approx(4 / (classes * counts))
+
+
 def test_labels_in_order() -> None:
     assert label_order(["10", "2", "2"]) == ("2", "10")
     assert label_order(["10", "2", "x"]) == ("10", "2", "x")
@@ -229,6 +153,16 @@ def test_the_threshold_with_the_best_f1_nearest_to_one_half() -> None:
     assert found in {step for step, score in scores.items() if score == pytest.approx(best)}
     assert best_threshold([["a"], []], np.array([[9.0], [-9.0]]), ("a",)) == 0.5
     assert best_threshold([["a"], []], np.array([[-1.0], [-2.0]]), ("a",)) == 0.25
+
+
+@pytest.mark.parametrize(
+    ("right", "wrong", "found"),
+    [(0.07, 0.01, 0.05), (0.97, 0.93, 0.95), (0.5, 0.1, 0.45)],
+    ids=["the least", "the largest", "a probability at a threshold is not above it"],
+)
+def test_thresholds_go_from_a_twentieth_to_nineteen(right: float, wrong: float, found: float) -> None:
+    logits = np.log(np.array([[right], [wrong]]) / (1 - np.array([[right], [wrong]])))
+    assert best_threshold([["a"], []], logits, ("a",)) == found
 
 
 def test_the_labels_of_more_than_half() -> None:
@@ -272,6 +206,9 @@ def test_the_columns_of_sets() -> None:
         "correct": [0, 1],
         "precision": [pytest.approx((1 / 2 + 2 / 3) / 2), 1.0],
     }
+    assert as_list(["b", "ä"]) == '["b", "ä"]'
+    known = LabelSet((), ("a", "b"), (0.2, 0.1))  # labels that neither text nor prediction has
+    assert score_sets([[], []], [known, known]) == {"f1": 0.0, "macro_f1": 0.0, "accuracy": 1.0, "lrap": 1.0}
     assert score_sets([[], []], [LabelSet(()), LabelSet(())]) == {
         "f1": 0.0,
         "macro_f1": 0.0,
@@ -301,6 +238,15 @@ def test_numbers_are_standardised_and_restored() -> None:
     assert [
         is_constant(values) for values in ([1.0, 1.0], [1.0, 1.0 + 1e-13], [1.0, 1.1], [1e-14, 5e-13])
     ] == [True, True, False, True]
+    assert [is_constant(values) for values in ([0.0, 1e-12], [0.0, 1.5e-12], [1e6, 1e6 + 1e-7], [1.0])] == [
+        True,
+        False,
+        True,
+        True,
+    ]
+    small = [NumberExample(str(n), "t", number) for n, number in enumerate((0.125, 0.375))]
+    assert scale_name(small) == "mean 0.25, sd 0.125"
+    assert correlations([1.0, 2.0], [4.0, 5.0])["pearson"] == pytest.approx(1)
     assert correlations([1.0, 2.0], [3.0, 3.0]) == {"spearman": 0.0, "pearson": 0.0, "mae": 1.5}
     assert correlations([1.0], [3.0])["spearman"] == 0
     assert correlations([1.0, 2.0, 4.0], [1.0, 3.0, 2.0])["spearman"] == pytest.approx(0.5)
@@ -366,6 +312,23 @@ def test_the_null_threshold_is_the_best_of_all() -> None:
         if score == pytest.approx(max(candidates.values()))
     ]
     assert found == pytest.approx(min(best))
+
+
+@pytest.mark.parametrize(
+    ("margins", "golds", "found"),
+    [
+        ([0.5], [("c",)], 0.5),
+        ([0.5], [()], np.nextafter(0.5, -np.inf)),
+        ([np.inf], [("c",)], 1e9),
+        ([-np.inf, 2.0], [(), ()], -1e9),
+    ],
+    ids=["answer", "answer none", "a context without a token", "answer none, whatever the margin"],
+)
+def test_the_null_threshold_is_finite(
+    margins: list[float], golds: list[tuple[str, ...]], found: float
+) -> None:
+    rows = [QuestionExample("0", "q", CONTEXT, tuple((text, 4) for text in gold)) for gold in golds]
+    assert best_null(rows, ["c"] * len(rows), np.array(margins)) == found
 
 
 def test_the_columns_and_scores_of_questions_without_an_answer() -> None:

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
+import sys
 import threading
 import time
 
 import pytest
 
 from bench.contracts import BenchError
-from bench.data.foreign import Interruption, contained
+from bench.data.foreign import ENDED, Interruption, contained
 from bench.profiling.device_check import TimeIsUp
 from bench.recommend.budget import BudgetSpent, until
 
@@ -69,6 +71,36 @@ def test_where_the_signal_cannot_be_seen_every_interrupt_is_the_users(beside: bo
             signal.signal(signal.SIGINT, before)
     (error,) = found
     assert type(error) is KeyboardInterrupt
+
+
+EXITS = """
+import os, sys
+from bench.data.foreign import refuse_silent_exits
+refuse_silent_exits()
+if "child" in sys.argv:
+    child = os.fork()
+    if not child:
+        os._exit(int(sys.argv[1]))
+    print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+else:
+    os._exit(int(sys.argv[1]))
+"""
+
+
+@pytest.mark.parametrize(("status", "code"), [("0", 2), ("7", 7)])
+def test_a_silent_exit_is_a_failure_that_says_so(status: str, code: int) -> None:
+    done = subprocess.run([sys.executable, "-c", EXITS, status], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (code, "")
+    assert done.stderr.startswith(f"transferbench: a plug-in ended the program with os._exit({status})")
+    assert ENDED == 2
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no processes are forked here")
+@pytest.mark.parametrize("status", ["0", "7"])
+def test_a_child_ends_as_it_likes(status: str) -> None:
+    command = [sys.executable, "-c", EXITS, status, "child"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (0, f"{status}\n", "")
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 from pathlib import Path
 
@@ -32,6 +33,12 @@ def test_a_tab_file_has_three_header_rows_and_maybe_empty_ones(tmp_path: Path) -
     ]
 
 
+def test_a_text_of_a_tab_file_may_be_long(tmp_path: Path) -> None:
+    csv.field_size_limit(2**17)  # what Python starts with
+    text = "x" * 2**18
+    assert read_tab(written(tmp_path / "a.tab", f"Category\tText\n\n\nx\t{text}\n"), "train")[0].text == text
+
+
 def test_another_header_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(BenchError) as error:
         read_tab(written(tmp_path / "a.tab", "Text\tCategory\n"), "train")
@@ -39,10 +46,11 @@ def test_another_header_is_an_error(tmp_path: Path) -> None:
 
 
 def test_ratings_become_polarities_and_zero_is_left_out(tmp_path: Path) -> None:
-    path = written(tmp_path / "a.txt", '1_1\t-0.9\tbad, "very"\r\n1_2\t0\tso\r\n2\t0.1\tgood')
+    path = written(tmp_path / "a.txt", '1_1\t-0.9\tbad, "very"\r\n1_2\t0\tso\r\n2\t0.1\tgood\n3\t1e-9\ta\tb')
     assert read_ratings(path, "p") == [
         TextExample("p-1_1", 'bad, "very"', "negative", "p-1"),
         TextExample("p-2", "good", "positive"),
+        TextExample("p-3", "a\tb", "positive"),
     ]
 
 
@@ -70,6 +78,18 @@ def test_questions_are_grouped_by_article(tmp_path: Path) -> None:
     paragraphs = [{"context": "Ann ran", "qas": questions}]
     path = written(tmp_path / "a", json.dumps({"data": [{"title": "T", "paragraphs": paragraphs}]}))
     assert read_squad(path) == [QuestionExample("q", "Who?", "Ann ran", (("Ann", 0),), "T")]
+
+
+@pytest.mark.parametrize("key", ["id", "title", "answer_start"])
+def test_a_published_question_has_an_id_a_title_and_a_place(key: str, tmp_path: Path) -> None:
+    answer = {"text": "Ann", "answer_start": 0}
+    question = {"id": "q", "question": "Who?", "answers": [answer]}
+    article = {"title": "T", "paragraphs": [{"context": "Ann ran", "qas": [question]}]}
+    for part in (answer, question, article):
+        part.pop(key, None)
+    with pytest.raises(BenchError, match=f"a question has no {key}") as error:
+        read_squad(written(tmp_path / "a", json.dumps({"data": [article]})))
+    assert error.value.code == "damaged-file"
 
 
 def test_an_offset_that_is_off_moves_to_the_nearest_place() -> None:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 import pytest
 
-from bench.data.ladder import EXACT, RUNGS, Ladder
+from bench.data.ladder import EXACT, PAYS, RUNGS, Ladder
 
 
 def test_a_ladder_ends_at_the_longest_sequence() -> None:
@@ -13,6 +15,12 @@ def test_a_ladder_ends_at_the_longest_sequence() -> None:
     assert Ladder.up_to(64).rungs == (16, 32, 48, 64)
     assert Ladder.up_to(9).rungs == (9,)
     assert list(RUNGS) == sorted(set(RUNGS))
+    assert Ladder.up_to(70).fit(71) == 70
+
+
+def test_rungs_fill_the_tiles_of_a_gpu_and_hold_twice_the_tokens_at_most() -> None:
+    assert all(rung % 16 == 0 for rung in RUNGS)
+    assert all(longer <= 2 * rung for rung, longer in itertools.pairwise(RUNGS))
 
 
 @pytest.mark.parametrize(("length", "rung"), [(1, 16), (16, 16), (17, 32), (65, 70), (70, 70), (26.5, 32)])
@@ -30,5 +38,12 @@ def test_a_rung_of_few_steps_joins_the_next_longer_one() -> None:
     lengths = np.repeat([10, 30, 45, 60, 100], [320, 32, 320, 32, 32])  # batches: 10, 1, 10, 1, 1
     ladder = Ladder.up_to(100)
     assert ladder.thinned(lengths, 32, 23, 10).rungs == (16, 48, 100)
+    assert ladder.thinned(lengths, 32, 23, 10.5).rungs == (32, 64, 100)
     assert ladder.thinned(lengths, 32, 230, 10).rungs == (16, 32, 48, 64, 100)
     assert ladder.thinned(lengths, 32, 10, 16).rungs == (100,)
+
+
+def test_a_shape_of_sixteen_steps_pays_for_its_capture() -> None:
+    lengths = np.repeat([10, 30], [16 * 32, 32])
+    assert Ladder.up_to(30).thinned(lengths, 32, 17, PAYS).rungs == (16, 30)
+    assert Ladder.up_to(30).thinned(lengths, 32, 16, PAYS).rungs == (30,)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import hashlib
 from pathlib import Path
 
 import pytest
@@ -46,10 +47,27 @@ def test_of_a_large_file_an_unbiased_sample_is_kept(tmp_path: Path, monkeypatch:
     path.write_text("\n".join(f"passage {number}" for number in range(1000)))
     found = read(str(path), ROWS)
     numbers = [int(text.split()[1]) for text in found.texts]
-    assert len(numbers) == 50
-    assert numbers == sorted(numbers)
+    order = sorted(range(1000), key=lambda n: hashlib.blake2b(str(n).encode(), digest_size=8).hexdigest())
+    assert numbers == sorted(order[:50])
     assert 300 < sum(numbers) / 50 < 700
     assert found.remarks == ("the unlabelled text: 50 of 1,000 passages kept",)
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        (b"\n \n", "it has no line with text"),
+        (b"a test text\n\n", "all of its passages are validation or test texts"),
+        (b"one\n\ntwo\n\xff\n", "(line 4: "),
+        (b"one\ntw\0\n", "(line 2: a NUL byte)"),
+    ],
+)
+def test_the_reason_and_the_line_are_said(content: bytes, reason: str, tmp_path: Path) -> None:
+    path = tmp_path / "text.txt"
+    path.write_bytes(content)
+    with pytest.raises(BenchError) as error:
+        read(str(path), ROWS)
+    assert reason in str(error.value)
 
 
 def test_a_line_without_end_is_cut(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -96,6 +114,7 @@ def test_a_digest_is_of_the_text_and_follows_it(tmp_path: Path) -> None:
     plain.write_bytes(b"one\ntwo\n")
     packed.write_bytes(gzip.compress(b"one\ntwo\n", mtime=0))
     assert digest_of(str(plain)) == digest_of(str(packed))
+    assert digest_of(str(plain)) == hashlib.sha256(b"one\ntwo\n").hexdigest()[:16]
     before = digest_of(str(plain))
     plain.write_bytes(b"one\nthree\n")
     assert digest_of(str(plain)) != before

@@ -8,7 +8,16 @@ from typing import Any
 import pyarrow.parquet as pq
 import pytest
 
-from bench.contracts import BenchError, QuestionExample, Recipe, Splits, TextExample, WordsExample
+from bench.contracts import (
+    BenchError,
+    LabelsExample,
+    NumberExample,
+    QuestionExample,
+    Recipe,
+    Splits,
+    TextExample,
+    WordsExample,
+)
 from bench.data import splits as splits_module
 from bench.data import stored_rows
 from bench.data.cache import CACHE_VARIABLE, default_cache
@@ -28,6 +37,8 @@ TAGGED = [[WordsExample(f"{n}", ("Ann", "ran"), ("B-PER", "O"))] for n in range(
 WORDS = Splits(TAGGED[0], TAGGED[1], TAGGED[2])
 ASKED = [[QuestionExample(f"{n}", "Who?", "Ann ran", (("Ann", 0), ("ran", 4)))] for n in range(3)]
 QUESTIONS = Splits(ASKED[0], ASKED[1], ASKED[2])
+SETS = [LabelsExample("1", "both", ("b", "a"), "g"), LabelsExample("2", "none", ())]
+RATED = [NumberExample("1", "fine", 0.1), NumberExample("2", "far", -1e30, "g")]
 
 
 def never() -> Splits:
@@ -39,12 +50,22 @@ def rows_file(cache: Path) -> Path:
     return path
 
 
-@pytest.mark.parametrize("splits", [TEXT, WORDS, QUESTIONS])
+@pytest.mark.parametrize(
+    "splits", [TEXT, WORDS, QUESTIONS, Splits(SETS, SETS[1:], SETS), Splits(RATED, RATED[1:], RATED)]
+)
 def test_rows_come_back_as_they_were(tmp_path: Path, splits: Splits) -> None:
     cached_splits("t", 1, lambda: splits, tmp_path)
     found = all_splits(cached_splits("t", 1, never, tmp_path))
     assert found == all_splits(splits)
     assert list(found) == list(all_splits(splits))
+
+
+def test_cached_rows_equal_the_same_rows_alone(tmp_path: Path) -> None:
+    kept = cached_splits("t", 1, lambda: TEXT, tmp_path)
+    assert kept.train == TEXT.train
+    assert kept.train != TEXT.train[::-1]
+    assert kept.train != kept.test
+    assert kept.train != "12"
 
 
 def test_a_new_version_is_built_anew(tmp_path: Path) -> None:
@@ -159,10 +180,13 @@ class Labelled(Classification):
 
 @pytest.mark.parametrize("max_context", [None, 80, 10])
 @pytest.mark.parametrize("shift", [False, True])
-@pytest.mark.parametrize("sizes", [(100, 20, 50), (None, None, None), (3000, 999, 10**6), (50, None, 600)])
+@pytest.mark.parametrize(
+    "sizes", [(100, 20, 50), (None, None, None), (3000, 999, 10**6), (50, None, 600), (120, 40, 80)]
+)
 def test_cached_rows_give_the_same_samples(
     tmp_path: Path, max_context: int | None, shift: bool, sizes: tuple[int | None, ...]
 ) -> None:
+    """The last sizes are exactly what is left where contexts have at most 10 characters."""
     train, validation, test = sizes
     recipe = Recipe(train=train, validation=validation, test=test, max_context=max_context, shift=shift)
     sources = Sources(tmp_path)
@@ -198,6 +222,21 @@ def test_only_rows_in_use_are_read_and_none_is_hashed(
     decoded.clear()
     prepare(Asked(), Sources(tmp_path), Recipe(train=200, validation=30, test=100, max_context=80))
     assert sum(decoded) < 3 * 330  # about half of the contexts are longer
+
+
+class Stricter(Labelled):
+    """The rows that `Labelled` has cached, of which it accepts none."""
+
+    def check(self, example: TextExample) -> str | None:
+        return "it is too short"
+
+
+def test_what_a_task_demands_now_holds_for_rows_that_were_sound_when_they_were_cached(tmp_path: Path) -> None:
+    for _ in range(2):
+        prepare(Labelled(), Sources(tmp_path), Recipe(train=10))
+    with pytest.raises(BenchError, match="it is too short") as error:
+        prepare(Stricter(), Sources(tmp_path), Recipe(train=10))
+    assert error.value.code == "unsound-example"
 
 
 class Twice(Asked):

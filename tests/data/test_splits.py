@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -15,11 +18,13 @@ from bench.data.rows import cached_splits
 from bench.data.sources import Sources
 from bench.data.splits import (
     all_splits,
+    check_labels,
     check_leaks,
     content,
     cut_by_group,
     drop_duplicates,
     fingerprint,
+    identity,
     prepare,
     split_by_group,
     subset,
@@ -112,7 +117,44 @@ def test_training_gets_every_label_however_rare() -> None:
         assert "rare" in {row.label for row in split_by_group(rows, FRACTIONS, salt)["train"]}
 
 
+def test_a_group_goes_where_its_middle_lies() -> None:
+    """The middles of two groups of 4 rows lie at 2 and 6 rows; a middle at the end of a part is beyond it."""
+    rows = [TextExample(f"{n}", f"{n}", "x", f"g{n // 4}") for n in range(8)]
+    for share, size in ((0.25, 0), (0.26, 4), (0.75, 4), (0.76, 8)):
+        assert len(split_by_group(rows, {"train": share, "test": 1 - share})["train"]) == size
+
+
 # Sampling
+
+
+def by_digest(rows: Sequence[Any], salt: str = "") -> list[Any]:
+    return sorted(rows, key=lambda row: hashlib.sha256(f"{salt}\0{row.id}".encode()).hexdigest())
+
+
+def test_a_sample_is_the_start_of_the_order_of_digests() -> None:
+    """Also where the rows after it have labels that it lacks: only training rows are chosen by their labels."""
+    rows = texts(60, labels=30)
+    assert subset(rows, 20) == by_digest(rows)[:20] != training_subset(rows, 20)
+    assert subset(rows, 20, "s") == by_digest(rows, "s")[:20]
+
+
+def test_all_rows_are_in_the_order_of_the_task() -> None:
+    rows = texts(60)
+    assert subset(rows, 60) == training_subset(rows, 60) == rows
+    assert training_subset(rows, 60, draw=3) == training_subset(rows, None, draw=3) == rows
+
+
+def test_tags_are_labels_that_training_has_to_know() -> None:
+    rows = [
+        *(WordsExample(f"{n}", ("a", "b"), ("O", "O")) for n in range(30)),
+        WordsExample("x", ("a",), ("B-X",)),
+    ]
+    assert "x" in {row.id for row in training_subset(rows, 2)}
+    with pytest.raises(
+        BenchError, match=r"label 'B-X' of split 'test'; raise .* \(5 now\) to at least 2"
+    ) as error:
+        check_labels(Made(), Splits(rows[:5], rows[:5], rows[-1:]))
+    assert error.value.code == "unknown-label"
 
 
 @given(st.integers(1, 60), st.integers(1, 60))
@@ -145,6 +187,12 @@ def test_a_fingerprint_sees_content_and_order() -> None:
     rows = texts(5)
     assert fingerprint(rows) == fingerprint(tuple(rows))
     assert len({fingerprint(rows), fingerprint(rows[::-1]), fingerprint(rows[:4])}) == 3
+
+
+def test_a_fingerprint_is_the_digest_of_the_fields_line_by_line() -> None:
+    rows = [TextExample("1", "é", "a", "g"), TextExample("2", "b", "c", pair="d")]
+    lines = '["1", "é", "a", "g"]\n["2", "b", "c", "", "d"]\n'
+    assert fingerprint(rows) == hashlib.sha256(lines.encode()).hexdigest()[:16]
 
 
 # Leaks
@@ -181,6 +229,17 @@ def test_a_group_in_two_splits_is_an_error() -> None:
     assert error.value.code == "leak"
 
 
+@pytest.mark.parametrize("kept", [False, True], ids=["made each time", "cached"])
+def test_a_leak_is_found_among_rows_that_are_not_in_use(kept: bool, tmp_path: Path) -> None:
+    leaking = replace(Made.rows, test=[*Made.rows.test, replace(Made.rows.train[0], id="z", text="another")])
+    rows = cached_splits("made", 1, lambda: leaking, tmp_path) if kept else leaking
+    assert "z" not in {row.id for row in subset(leaking.test, 5)}
+    for _ in range(2):
+        with pytest.raises(BenchError, match="group 'ag0'") as error:
+            prepared(rows, Recipe(train=20, test=5))
+        assert error.value.code == "leak"
+
+
 # Preparing
 
 
@@ -212,6 +271,13 @@ def test_what_a_draw_or_shots_take_comes_from_training_alone() -> None:
         assert {row.id for row in found.train} < training
         assert [row.id for row in found.validation] == [row.id for row in Made.rows.validation]
         assert [row.id for row in found.test] == [row.id for row in Made.rows.test]
+
+
+def test_a_cell_trains_on_every_label_and_is_tested_on_an_unbiased_sample() -> None:
+    found = prepared(Made.rows, Recipe(train=4, validation=7, test=7))
+    assert sorted(row.label for row in found.train) == [f"label{n}" for n in range(4)]
+    for part, rows in ((found.validation, Made.rows.validation), (found.test, Made.rows.test)):
+        assert part == by_digest(rows)[:7]
 
 
 def test_shift_sets_are_left_out_where_the_recipe_does_not_ask_for_them() -> None:
@@ -260,6 +326,17 @@ def test_a_limit_that_leaves_no_context_is_an_error() -> None:
     with pytest.raises(BenchError, match=r"recipe\.max_context=2") as error:
         prepare(Asked(), Sources(Path("unused")), Recipe(max_context=2))
     assert error.value.code == "no-short-context"
+
+
+def test_text_of_any_script_is_sound() -> None:
+    odd = TextExample("x", "naïve 東京 🙂 \ud7ff \ue000", "label1")
+    assert odd in prepared(replace(Made.rows, train=[*Made.rows.train, odd])).train
+
+
+def test_predictions_name_the_document_of_their_rows_where_any_has_one() -> None:
+    rows = [TextExample("1", "a", "x"), TextExample("2", "b", "x", "g")]
+    assert identity(rows) == {"id": ["1", "2"], "group": ["", "g"]}
+    assert identity(rows[:1]) == {"id": ["1"]}
 
 
 def test_words_are_compared_as_text() -> None:

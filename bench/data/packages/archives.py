@@ -70,7 +70,7 @@ def _extract(archive: Path, names: Sequence[str], into: Path) -> dict[str, Path]
             paths[name].parent.mkdir(parents=True, exist_ok=True)
             with paths[name].open("wb") as target:
                 _copy(name, source, target)
-        inner = [full.split("!", 1)[1] for full in names if full.startswith(f"{name}!")]
+        inner = [full.removeprefix(f"{name}!") for full in names if full.startswith(f"{name}!")]
         if inner:
             with tempfile.NamedTemporaryFile(dir=into, suffix=PurePosixPath(name).name) as nested:
                 _copy(name, source, nested)

@@ -17,7 +17,7 @@ from tests.support.packaging import make_zip, tar_bytes
 
 
 @pytest.mark.parametrize(
-    "name", ["/etc/passwd", "../outside", "a/../../outside", "a\\..\\b", "C:/x", "a!../b"]
+    "name", ["/etc/passwd", "../outside", "a/../../outside", "a\\..\\b", "C:/x", "a!../b", "", "."]
 )
 def test_a_member_whose_path_leaves_the_archive_is_refused(tmp_path: Path, name: str) -> None:
     archive = make_zip(tmp_path / "a.whl", {"fine": b"1"})
@@ -83,6 +83,13 @@ def test_a_member_of_an_archive_inside_the_archive_is_found(tmp_path: Path) -> N
     (tmp_path / "into").mkdir()
     paths = extract(archive, names, tmp_path / "into")
     assert [paths[name].read_bytes() for name in names] == [b"rows", b"more"]
+
+
+def test_a_member_has_at_most_512_mebibytes() -> None:
+    archives._admit("model", 536_870_912, False)
+    with pytest.raises(BenchError) as error:
+        archives._admit("model", 536_870_913, False)
+    assert error.value.code == "too-large-member"
 
 
 def test_a_missing_member_is_named(tmp_path: Path) -> None:

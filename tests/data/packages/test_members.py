@@ -17,7 +17,7 @@ from bench.data.packages import registries as registry
 from bench.data.packages.members import cached_members
 from bench.data.packages.pinned import VADER
 from bench.data.packages.registries import Package
-from tests.support.packaging import provided
+from tests.support.packaging import provided, tar_bytes
 
 FILES = {"p/a.txt": b"aaaa", "p/b.txt": b"bbbb"}
 
@@ -46,6 +46,14 @@ def test_a_later_extraction_keeps_earlier_members(tmp_path: Path) -> None:
     assert first.read_bytes() == b"aaaa"
 
 
+def test_a_member_of_an_archive_in_the_archive_is_kept(tmp_path: Path) -> None:
+    name = "p/inner.tar.gz!d/rows.txt"
+    package = provided(tmp_path, {"p/inner.tar.gz": tar_bytes({"d/rows.txt": b"rows"})}, (name,))
+    for _ in range(2):
+        assert cached_members(package, [name], tmp_path)[name].read_bytes() == b"rows"
+        shutil.rmtree(tmp_path / "archives", ignore_errors=True)
+
+
 @pytest.mark.parametrize("damage", [b"aaab", b"a", b""])
 def test_a_damaged_member_is_noticed_and_mended(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], damage: bytes
@@ -58,6 +66,19 @@ def test_a_damaged_member_is_noticed_and_mended(
     assert (
         capsys.readouterr().err == "the cached copy of made-up 1.0 is damaged (p/a.txt): reading it again\n"
     )
+
+
+@pytest.mark.parametrize("content", [None, "", "[]", "{"], ids=["none", "empty", "a list", "cut short"])
+def test_a_folder_without_a_sound_manifest_is_read_again(
+    content: str | None, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    package = provided(tmp_path, FILES)
+    path = cached_members(package, ["p/a.txt"], tmp_path)["p/a.txt"]
+    listed = path.parents[1] / manifest.MANIFEST
+    listed.unlink() if content is None else listed.write_text(content)
+    assert cached_members(package, ["p/a.txt"], tmp_path)["p/a.txt"].read_bytes() == b"aaaa"
+    assert "is damaged (manifest.json): reading it again" in capsys.readouterr().err
+    assert manifest.noted(path.parents[1]) == ["p/a.txt"]
 
 
 def test_a_copied_cache_is_verified_and_kept(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

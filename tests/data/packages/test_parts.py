@@ -46,5 +46,14 @@ def test_parts_in_another_order_are_refused(tmp_path: Path) -> None:
     assert not list((tmp_path / "members").glob("*"))
 
 
+def test_the_pinned_parts_are_counted_from_one() -> None:
+    assert [part.name.removeprefix(MPNET.name) for part in MPNET.parts] == [
+        f"-part-00{n}" for n in range(1, 6)
+    ]
+    assert [part.members for part in MPNET.parts] == [
+        (f"{MPNET.name}-part_00{n}/input/all-mpnet-base-v2.zip.00{n}",) for n in range(1, 6)
+    ]
+
+
 def test_the_size_of_the_pinned_parts_is_what_is_announced() -> None:
     assert abs(sum(part.size for part in MPNET.parts) - MPNET.size) < 0.001 * MPNET.size
