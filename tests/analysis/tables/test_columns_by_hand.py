@@ -70,6 +70,21 @@ def test_the_cost_columns() -> None:
     assert value("memory", [make_record(strategy="frozen", peak_memory=0)]) == Entry()
 
 
+def test_the_costs_of_one_seed() -> None:
+    (record,) = [make_record(strategy="frozen", trainable=30, parameters=1000)]
+    found = {name: value(name, [record]).value for name in ("parameters", "trainable", "adds", "size")}
+    assert found == {"parameters": 30, "trainable": 0.03, "adds": 120, "size": 4000}
+
+
+def test_a_cell_that_failed_says_so_and_a_metric_that_a_task_lacks_does_not() -> None:
+    done = make_record(strategy="frozen", scores={"test": {"accuracy": 0.8}})
+    lost = make_record(strategy="frozen", seed=1, status="oom", scores={})
+    assert value("f1", [done, lost]) == Entry()
+    assert value("accuracy", [done, lost]).value == 0.8
+    assert value("f1", [lost]) == value("accuracy", [lost]) == Entry(note="oom")
+    assert value("of-full", [make_record(), lost]) == value("of-full", [done]) == Entry()
+
+
 def test_the_column_of_seeds() -> None:
     three = [make_record(strategy="full", seed=n) for n in range(3)]
     assert value("seeds", [*three, make_record(strategy="frozen")]) == Entry(1.0, note="1/3")
