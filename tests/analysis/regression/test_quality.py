@@ -13,7 +13,15 @@ from scipy.stats import norm
 
 from bench.analysis.groups import Group, Key, gather
 from bench.analysis.regression import quality
-from bench.analysis.regression.quality import Change, Matched, changes, mean_change, pooled, sample
+from bench.analysis.regression.quality import (
+    Change,
+    Matched,
+    changes,
+    mean_change,
+    paired_components,
+    pooled,
+    sample,
+)
 from bench.analysis.statistics.clusters import Clusters
 from bench.analysis.statistics.noise import Noise
 from bench.analysis.statistics.resampling import Source
@@ -55,6 +63,16 @@ def test_the_noise_of_differences_is_used_below_half_of_that_of_seeds(
     assert found.noise.quantile(0.975) == pytest.approx(
         norm.ppf(0.975) * (share if note else 1) * own, rel=1e-5
     )
+
+
+def test_differences_seed_by_seed_vary_as_they_do_themselves() -> None:
+    """Both seeds of the second run score higher, by one point and by three."""
+    before, after = side(range(2), 0.8, *NOISY), side(range(2), 0.8, *NOISY)
+    before, after = (
+        replace(of, scores=np.array(scores)) for of, scores in ((before, [0.70, 0.80]), (after, [0.71, 0.83]))
+    )
+    found = paired_components(before, after)
+    assert (found.mean, found.seed) == (pytest.approx(0.02), pytest.approx(0.0002))
 
 
 def test_differences_seed_by_seed_need_two_seeds() -> None:
