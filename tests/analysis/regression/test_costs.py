@@ -57,3 +57,18 @@ def test_a_quarter_more_time_is_that_beyond_the_growth_of_the_median_cell(
         **dict.fromkeys(others, False),
         judged: grew,
     }
+
+
+def test_a_seed_that_trained_beside_others_is_in_no_mean() -> None:
+    """Its time and memory are those of another seed."""
+    (pair,) = timed({KEY: 2.0}, 2.0).values()
+    beside = make_record(
+        "reviews",
+        seed=2,
+        machine=MACHINE.model_copy(update={"seeds_at_once": 2}),
+        seconds=Seconds(train=500, cold=500),
+        peak_memory=9 * 10**9,
+    )
+    costs, _ = compare_costs({KEY: (pair[0], Group(KEY, (*pair[1].records, beside)))}, STEADY)
+    after = {item.quantity: item.after for item in costs}
+    assert after == pytest.approx({"seconds": 20.0, "memory": 2e9}, rel=1e-6)

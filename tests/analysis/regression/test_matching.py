@@ -8,9 +8,9 @@ from dataclasses import dataclass, field
 import numpy as np
 import pytest
 
-from bench.analysis.groups import Key, gather
+from bench.analysis.groups import Group, Key, gather
 from bench.analysis.loading import Columns, Run, Sums
-from bench.analysis.regression.matching import Finding, sorted_out, unfinished
+from bench.analysis.regression.matching import Finding, differences, sorted_out, unfinished
 from bench.analysis.regression.quality import Matched
 from bench.analysis.statistics.resampling import Source
 from bench.runs.record import Record
@@ -149,3 +149,9 @@ def test_a_planned_seed_of_an_encoder_in_a_folder_belongs_to_its_cell() -> None:
 def test_a_change_needs_both_scores(before: float | None, after: float | None, change: float | None) -> None:
     found = Finding(KEY, "unchanged", before, after).change
     assert found == (None if change is None else pytest.approx(change))
+
+
+def test_rows_that_one_run_does_not_state_are_not_taken_for_the_same() -> None:
+    stated, unstated = (Group(KEY, (record,)) for record in (make_record(), make_record(data=None)))
+    assert differences(unstated, stated) == ["task version 0 then, 1 now"]
+    assert differences(unstated, unstated) == differences(stated, stated) == []

@@ -18,6 +18,7 @@ from bench.analysis.tables.forgetting import by_layer
 from bench.analysis.tables.model import Column, Entry
 from bench.analysis.tables.serving import for_tasks
 from bench.analysis.timing import Timing, noise
+from bench.contracts import Metric
 from bench.runs.record import LanguageLoss, Record, Seconds, Served, Serving
 from tests.analysis.conftest import make_record
 
@@ -185,6 +186,18 @@ def test_ranks_over_tasks_share_places_where_scores_are_equal() -> None:
     assert ranks == {"frozen": (1 + 2.5) / 2, "lora": (2.5 + 2.5) / 2, "full": (2.5 + 1) / 2}
     lacking = row_of([*records, make_record("a", "probe")], ("rank", "average"), "probe")
     assert [item.value for item in lacking.values()] == [None, None]
+
+
+def test_ranks_go_by_the_scale_of_each_task() -> None:
+    """The higher accuracy of one, and the lower error of the other."""
+    errors = {"headline": "mae", "metrics": (Metric("mae", "error", ("error",)),)}
+    records = [make_record("a", name, accuracy=score) for name, score in (("frozen", 0.9), ("full", 0.8))]
+    records += [
+        make_record("b", name, scores={"test": {"mae": error}}, **errors)
+        for name, error in (("frozen", 1.0), ("full", 2.0))
+    ]
+    ranks = {name: row_of(records, ("rank",), name)["all tasks/rank"].value for name in ("frozen", "full")}
+    assert ranks == {"frozen": 1, "full": 2}
 
 
 def test_means_that_differ_by_rounding_share_a_place_and_the_mark_of_the_best() -> None:
