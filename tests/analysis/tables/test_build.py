@@ -179,7 +179,8 @@ def test_tasks_without_the_usual_metrics_show_all_of_their_own():
     measures = ["seconds", "relative", "trainable", "memory", "seeds"]
     assert names(make_record()) == ["accuracy", "f1", *measures]
     assert names(numbers) == ["mae", "rho", *measures]
-    assert names(make_record(), numbers) == ["accuracy", "f1", "mae", "rho", *measures]
+    for both in ((make_record(), numbers), (numbers, make_record())):
+        assert names(*both) == ["accuracy", "f1", "mae", "rho", *measures]
 
 
 @pytest.mark.parametrize(
