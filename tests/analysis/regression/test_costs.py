@@ -72,3 +72,15 @@ def test_a_seed_that_trained_beside_others_is_in_no_mean() -> None:
     costs, _ = compare_costs({KEY: (pair[0], Group(KEY, (*pair[1].records, beside)))}, STEADY)
     after = {item.quantity: item.after for item in costs}
     assert after == pytest.approx({"seconds": 20.0, "memory": 2e9}, rel=1e-6)
+
+
+@pytest.mark.parametrize("order", [1, -1], ids=["none now", "none then"])
+def test_a_cell_without_seconds_in_one_run_has_no_verdict_on_them(order: int) -> None:
+    known, unknown = (
+        Group(KEY, tuple(make_record(seed=n, seconds=Seconds(train=5.0 + n, cold=cold)) for n in range(2)))
+        for cold in (10.0, 0.0)
+    )
+    first, second = (known, unknown)[::order]
+    costs, notes = compare_costs({KEY: (first, second)}, STEADY)
+    assert [item.quantity for item in costs] == ["memory"]
+    assert notes == ()
