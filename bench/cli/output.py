@@ -17,7 +17,7 @@ def show(table: Table, format: Format) -> None:
     if format is Format.terminal:
         from bench.analysis.tables import terminal
 
-        console().print(terminal.show(table))
+        console().print(terminal.show(table), crop=False)  # a column may be wider than the terminal
         return
     from bench.analysis.tables.formats import render
 

@@ -210,7 +210,7 @@ def pooled(before: Sample, after: Sample) -> Components:
     sides = [side.parts for side in (before, after) if side.parts.seeds > 1]
     if not sides:
         difference = (after.influences.mean(1) - before.influences.mean(1))[:, None]
-        least = 1 / max(len(difference), 1) ** 2  # where they agree on everything: a few examples
+        least = 1 / len(difference) ** 2  # where they agree on everything: a few examples
         return replace(before.parts, interaction=max(float(linear_covariance(difference)[0, 0]) / 2, least))
     dof = sum(side.dof for side in sides)
     interaction = sum(side.dof * side.interaction for side in sides) / dof

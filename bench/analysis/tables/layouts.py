@@ -115,7 +115,7 @@ def _overall(name: str, members: Sequence[Group | None], context: Context, rank:
     half = (
         math.sqrt(sum(value**2 for value in spreads)) / len(members) if len(spreads) == len(members) else None
     )
-    return Entry(fmean(values), half if name == "average" else None)
+    return Entry(fmean(values), half)
 
 
 def _mean_time(groups: Sequence[Group], found: Sequence[Entry], context: Context) -> Entry:

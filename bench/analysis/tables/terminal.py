@@ -133,7 +133,7 @@ def _width(lanes: Sequence[Lane]) -> int:
 def _band(lanes: Sequence[Lane], rows: Sequence[Row], texts: Sequence[Sequence[str]], labels: int) -> Text:
     from rich.text import Text
 
-    shown = Text(no_wrap=True, overflow="ignore", end="")
+    shown = Text(overflow="ignore", end="")
     for line in _head(lanes):
         shown.append(line.rstrip() + "\n")
     shown.append("─" * _width(lanes) + "\n", style="dim")

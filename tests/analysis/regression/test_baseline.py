@@ -123,8 +123,10 @@ def test_a_baseline_of_version_1_is_read_forever():
             lambda line: line.replace('"baseline_version":1', '"baseline_version":0'),
             "older-baseline",
         ),
+        (lambda line: line.replace('"baseline_version":1', '"baseline_version":"1"'), "damaged-baseline"),
+        (lambda line: json.dumps({**json.loads(line), "examples": []}), "damaged-baseline"),
     ],
-    ids=["cut", "other", "newer", "older"],
+    ids=["cut", "other", "newer", "older", "version", "examples"],
 )
 def test_a_line_that_cannot_be_read_is_refused_by_name(predicted, edit, code):
     lines = baseline.dump(predicted).splitlines()
@@ -189,12 +191,19 @@ def test_a_baseline_is_read_from_a_git_revision(predicted, tmp_path, monkeypatch
     monkeypatch.chdir(tmp_path)
     path = Path("results/baselines/quick.jsonl")
     path.parent.mkdir(parents=True)
-    path.write_text(baseline.dump(predicted))
+    text = baseline.dump(predicted)
+    path.write_text(text)
     identity = ["-c", "user.name=t", "-c", "user.email=t@example.org"]
     for command in (["init", "-q"], ["add", "."], [*identity, "commit", "-qm", "baseline"]):
         subprocess.run(["git", *command], check=True)
     path.unlink()
     assert len(baseline.read_revision("HEAD", "quick").records) == 18
+    monkeypatch.setattr(baseline, "LARGEST", len(text))
+    assert len(baseline.read_revision("HEAD", "quick").records) == 18
+    monkeypatch.setattr(baseline, "LARGEST", len(text) - 1)
+    with pytest.raises(BenchError) as error:
+        baseline.read_revision("HEAD", "quick")
+    assert error.value.code == "too-large-baseline"
     with pytest.raises(BenchError, match="git has no"):
         baseline.read_revision("nowhere", "quick")
 

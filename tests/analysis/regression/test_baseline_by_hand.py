@@ -21,6 +21,7 @@ from tests.analysis.conftest import make_record
         ([0, 256], "<u2"),
         ([0, 65536], "<u4"),
         ([0.5, 1], "<f4"),
+        ([0.5], "<f4"),
         ([-1, 0], "<f4"),
         ([], "|u1"),
     ],

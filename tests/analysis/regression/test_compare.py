@@ -12,7 +12,13 @@ import pytest
 from bench.analysis.groups import Key
 from bench.analysis.loading import Run
 from bench.analysis.regression import regression_table
-from bench.analysis.regression.compare import CompareOptions, Finding, RunComparison, compare
+from bench.analysis.regression.compare import (
+    CompareOptions,
+    Finding,
+    RunComparison,
+    _worst_first,
+    compare,
+)
 from bench.analysis.regression.synthetic import outcomes
 from bench.analysis.tables.formats import render
 from bench.contracts import BenchError, Recipe
@@ -353,6 +359,22 @@ def test_more_memory_fails_the_memory_gate():
 def test_the_worst_comes_first():
     found = compare(BASE, run_of(1, {FULL: 0.08, KEYS[0]: 0.2}))
     assert [item.key for item in found.cells[:2]] == [KEYS[0], FULL]
+
+
+def test_cells_without_a_change_stand_between_those_that_fell_and_those_that_rose():
+    after = (0.9, None, 0.7, 0.8)
+    found = _worst_first(
+        [Finding(key, "unchanged", 0.8, score) for key, score in zip(KEYS, after, strict=False)]
+    )
+    assert [item.after for item in found] == [0.7, 0.8, None, 0.9]  # of the two in the middle, by name
+    assert found[1].key < found[2].key
+
+
+def test_a_strategy_on_one_task_has_no_mean_over_tasks():
+    one = edited(BASE, lambda record: record if record.cell.task == "reviews" else None)
+    found = compare(one, one)
+    assert (found.strategies, len(found.cells)) == ((), 3)
+    assert len(compare(BASE, BASE).strategies) == 3
 
 
 def test_the_summary_names_the_worst_in_plain_words():

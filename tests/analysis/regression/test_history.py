@@ -20,8 +20,16 @@ def run_at(commit: str, accuracy: float):
     return [make_record(seed=seed, accuracy=accuracy, machine=machine) for seed in range(3)]
 
 
+def test_a_line_names_its_version_the_commit_and_whether_code_had_changed():
+    changed = MACHINE.model_copy(update={"dirty": True})
+    line = history.line([make_record(machine=changed)])
+    assert (line.history_version, line.commit, line.dirty) == (2, "abc1234", True)
+    unknown = history.line([make_record(machine=None)])
+    assert (unknown.commit, unknown.dirty, unknown.machine) == ("", False, "unknown")
+
+
 def test_a_run_adds_a_line(tmp_path):
-    path = tmp_path / "history.jsonl"
+    path = tmp_path / "results" / "runs" / "history.jsonl"
     history.append(run_at("one", 0.8), path)
     history.append(run_at("two", 0.9), path)
     lines = history.read(path)
@@ -139,6 +147,7 @@ def test_a_history_that_is_a_link_is_not_written_through(tmp_path):
         ("{", "damaged-history"),
         ('{"history_version": 1}', "damaged-history"),
         ("[]", "damaged-history"),
+        ('{"history_version": 3}', "newer-history"),
         ('{"history_version": 7}', "newer-history"),
         ('{"history_version": Infinity}', "newer-history"),
         (f'{{"history_version": {"9" * 5000}}}', "damaged-history"),
@@ -158,6 +167,16 @@ def test_a_line_that_cannot_be_read_is_named(tmp_path, text, code):
     with pytest.raises(BenchError, match="line 1") as error:
         history.read(path)
     assert error.value.code == code
+
+
+def test_a_run_is_not_added_to_a_damaged_file(tmp_path):
+    path = tmp_path / "history.jsonl"
+    path.write_bytes(b"\xff")
+    with pytest.raises(BenchError) as error:
+        history.append(run_at("one", 0.8), path)
+    assert error.value.code == "cannot-write"
+    assert "(the file is damaged)" in str(error.value)
+    assert path.read_bytes() == b"\xff"
 
 
 def test_an_unfinished_run_is_not_added(tmp_path):
@@ -185,6 +204,13 @@ def test_a_constant_series_has_no_step():
 def test_five_runs_are_too_few_for_a_step_and_six_are_enough():
     assert history.steps([0.9, 0.9, 0.1, 0.1, 0.1], 0.002) == []
     assert history.steps([0.9] * 3 + [0.1] * 3, 0.002) == [(3, pytest.approx(0.9), pytest.approx(0.1))]
+
+
+def test_every_step_has_the_means_of_the_levels_on_its_sides():
+    levels = [[0.90, 0.93, 0.90], [0.50, 0.52, 0.50, 0.52], [0.70, 0.72, 0.70, 0.72]]
+    found = history.steps([value for level in levels for value in level], 0.002)
+    means = [pytest.approx(float(np.mean(level))) for level in levels]
+    assert found == [(3, means[0], means[1]), (7, means[1], means[2])]
 
 
 @pytest.mark.parametrize(("size", "found"), [(1.95, True), (1.7, False)])
@@ -216,6 +242,32 @@ def test_the_trend_names_the_commit_that_begins_a_step(tmp_path):
         history.append(run_at(f"c{number}", 0.8 - 0.05 * (number >= 7) + 0.001 * (number % 3)), path)
     text = render(history.trend(history.read(path), "quick", task="reviews"), "md")
     assert "points at c7" in text
+
+
+@pytest.mark.parametrize(
+    ("fall", "growth", "steps"),
+    [
+        (0.004, 1.04, ("-0.4 points at c06456789a", "+4% at c06456789a")),
+        (0.0035, 1.035, ("", "")),
+    ],
+)
+def test_runs_that_agree_have_the_least_noise(fall, growth, steps):
+    """That is 0.2 points, and 2% of the time: a step of six runs must exceed 1.82 times as much."""
+    lines = [
+        history.Line(
+            suite="quick",
+            date=f"2026-01-{place + 1:02}",
+            commit=f"c{place:02}456789abcdef",
+            cells={
+                "t/s/b": history.Measured(
+                    score=0.8 - fall * (place >= 6), seconds=10 * growth ** (place >= 6), seeds=3
+                )
+            },
+        )
+        for place in range(12)
+    ]
+    (row,) = history.trend(lines, "quick").blocks[0].rows
+    assert (row.entries[3].value, row.entries[6].value) == steps
 
 
 def test_times_of_another_machine_are_in_no_trend(tmp_path):

@@ -7,12 +7,12 @@ import typing
 
 import pytest
 
-from bench.analysis.tables.build import ACROSS_TASKS, TableOptions, build
+from bench.analysis.tables.build import ACROSS_TASKS, TableOptions, build, with_uncertainty
 from bench.analysis.tables.footnotes import recipe_text
 from bench.analysis.tables.formats import render
 from bench.analysis.tables.model import Entry, Table
-from bench.contracts import BenchError, Recipe
-from bench.runs.record import Seconds, Trial
+from bench.contracts import BenchError, Metric, Recipe
+from bench.runs.record import Record, Seconds, Trial
 from tests.analysis.conftest import make_record
 
 
@@ -161,6 +161,42 @@ def test_percent_of_full_has_a_form_that_counts_from_the_floor(grid):
 def test_a_metric_can_be_chosen(grid):
     table = build(grid, options=TableOptions(rows=ACROSS_TASKS, metric="f1"))
     assert entry(table, "", ("full", "minilm"), "reviews/headline").value == pytest.approx(0.81)
+
+
+def test_an_unknown_metric_is_called_so(grid):
+    with pytest.raises(BenchError, match="did you mean 'accuracy'") as error:
+        build(grid, options=TableOptions(metric="acuracy"))
+    assert error.value.code == "unknown-metric"
+
+
+def test_tasks_without_the_usual_metrics_show_all_of_their_own():
+    metrics = (Metric("mae", "error", ("error",)), Metric("rho", "spearman", ("gold", "predicted")))
+    numbers = make_record("sts", headline="mae", metrics=metrics, scores={"test": {"mae": 3.0, "rho": 0.5}})
+
+    def names(*records: Record) -> list[str]:
+        return [column.name for column in build(records).columns]
+
+    measures = ["seconds", "relative", "trainable", "memory", "seeds"]
+    assert names(make_record()) == ["accuracy", "f1", *measures]
+    assert names(numbers) == ["mae", "rho", *measures]
+    for both in ((make_record(), numbers), (numbers, make_record())):
+        assert names(*both) == ["accuracy", "f1", "mae", "rho", *measures]
+
+
+@pytest.mark.parametrize(
+    ("columns", "metrics"),
+    [
+        (("f1", "seconds"), {"f1"}),
+        (("headline",), {"accuracy"}),
+        (("f1", "headline"), {"f1", "accuracy"}),
+        (("accuracy", "headline"), {"accuracy"}),
+    ],
+)
+def test_only_the_metrics_that_are_shown_are_tested(predicted, columns, metrics):
+    """Others would widen the family of tests, and with it what is called a tie."""
+    _, found = with_uncertainty(predicted.records, predicted.predictions, TableOptions(columns=columns))
+    assert {shown.metric for shown in found.spread} == metrics
+    assert {item.metric for item in found.comparisons} == metrics
 
 
 def test_an_unknown_column_suggests_the_nearest(grid):

@@ -18,6 +18,7 @@ from bench.analysis.tables.forgetting import by_layer
 from bench.analysis.tables.model import Column, Entry
 from bench.analysis.tables.serving import for_tasks
 from bench.analysis.timing import Timing, noise
+from bench.contracts import Metric
 from bench.runs.record import LanguageLoss, Record, Seconds, Served, Serving
 from tests.analysis.conftest import make_record
 
@@ -68,6 +69,21 @@ def test_the_cost_columns() -> None:
     assert value("parameters", records).value == 30
     assert value("trainable", records).value == 0.03
     assert value("memory", [make_record(strategy="frozen", peak_memory=0)]) == Entry()
+
+
+def test_the_costs_of_one_seed() -> None:
+    (record,) = [make_record(strategy="frozen", trainable=30, parameters=1000)]
+    found = {name: value(name, [record]).value for name in ("parameters", "trainable", "adds", "size")}
+    assert found == {"parameters": 30, "trainable": 0.03, "adds": 120, "size": 4000}
+
+
+def test_a_cell_that_failed_says_so_and_a_metric_that_a_task_lacks_does_not() -> None:
+    done = make_record(strategy="frozen", scores={"test": {"accuracy": 0.8}})
+    lost = make_record(strategy="frozen", seed=1, status="oom", scores={})
+    assert value("f1", [done, lost]) == Entry()
+    assert value("accuracy", [done, lost]).value == 0.8
+    assert value("f1", [lost]) == value("accuracy", [lost]) == Entry(note="oom")
+    assert value("of-full", [make_record(), lost]) == value("of-full", [done]) == Entry()
 
 
 def test_the_column_of_seeds() -> None:
@@ -170,6 +186,18 @@ def test_ranks_over_tasks_share_places_where_scores_are_equal() -> None:
     assert ranks == {"frozen": (1 + 2.5) / 2, "lora": (2.5 + 2.5) / 2, "full": (2.5 + 1) / 2}
     lacking = row_of([*records, make_record("a", "probe")], ("rank", "average"), "probe")
     assert [item.value for item in lacking.values()] == [None, None]
+
+
+def test_ranks_go_by_the_scale_of_each_task() -> None:
+    """The higher accuracy of one, and the lower error of the other."""
+    errors = {"headline": "mae", "metrics": (Metric("mae", "error", ("error",)),)}
+    records = [make_record("a", name, accuracy=score) for name, score in (("frozen", 0.9), ("full", 0.8))]
+    records += [
+        make_record("b", name, scores={"test": {"mae": error}}, **errors)
+        for name, error in (("frozen", 1.0), ("full", 2.0))
+    ]
+    ranks = {name: row_of(records, ("rank",), name)["all tasks/rank"].value for name in ("frozen", "full")}
+    assert ranks == {"frozen": 1, "full": 2}
 
 
 def test_means_that_differ_by_rounding_share_a_place_and_the_mark_of_the_best() -> None:

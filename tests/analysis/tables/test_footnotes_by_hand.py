@@ -68,6 +68,25 @@ def test_the_provenance_of_a_run_in_full() -> None:
     assert "; commit abc1234 (with changes)." in provenance(gather([make_record(machine=changed)]))[5]
 
 
+def test_sizes_are_those_of_the_records_that_state_them() -> None:
+    assert not any(note.startswith("Examples") for note in provenance(gather([make_record(data=None)])))
+    notes = provenance(gather([make_record(data=None), make_record(seed=1)]))
+    assert "Examples: reviews: train 500, validation 100, test 200." in notes
+
+
+def test_a_recipe_names_a_file_without_its_folder() -> None:
+    assert recipe_text(Recipe(unlabelled="/home/me/texts.txt")).endswith(", unlabelled texts.txt")
+
+
+@pytest.mark.parametrize(("poor", "verb"), [(1, "scores"), (2, "score")])
+def test_degenerate_runs_are_counted(poor: int, verb: str) -> None:
+    records = [make_record(seed=seed, accuracy=0.5 if seed < poor else 0.8) for seed in range(3)]
+    names = ", ".join(record.cell.id for record in records[:poor])
+    assert [text for text in warnings(gather(records)) if text.startswith("Degenerate")] == [
+        f"Degenerate: {poor} of the finished runs {verb} no better than chance or the majority label ({names})."
+    ]
+
+
 @pytest.mark.parametrize(
     ("adapter", "windows", "contexts", "pools"),
     [

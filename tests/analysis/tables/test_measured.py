@@ -8,6 +8,9 @@ import numpy as np
 import pytest
 
 from bench.analysis.loading import Run
+from bench.analysis.statistics.intervals import EXACT, POINTS, WIDE
+from bench.analysis.tables import measured
+from bench.analysis.tables.build import build as scores
 from bench.analysis.tables.formats import render
 from bench.analysis.tables.measured import NOT_MEASURED, Only, build
 from bench.analysis.tables.model import Table
@@ -43,6 +46,54 @@ def test_a_strategy_has_a_row_for_each_suite_and_suites_stay_in_the_order_of_the
     table = build(runs, ("full", "frozen"))
     assert shown(table) == [("frozen", "quick"), ("full", "quick"), ("full", "deep")]
     assert table.caption == "What was measured of each strategy on reviews with minilm"
+
+
+def test_strategies_are_in_the_order_of_the_smallest_share_that_they_train() -> None:
+    runs = [run_of("quick", *seeds("full", 1), *seeds("frozen", 50)), run_of("deep", *seeds("full", 100))]
+    assert shown(build(runs, ())) == [("full", "quick"), ("full", "deep"), ("frozen", "quick")]
+
+
+def test_strategies_that_train_the_same_share_are_in_the_order_of_their_names() -> None:
+    runs = [run_of(name, *seeds("lora"), *seeds("bitfit")) for name in ("two", "one")]
+    assert shown(build(runs, ())) == [("bitfit", "two"), ("bitfit", "one"), ("lora", "two"), ("lora", "one")]
+
+
+def test_a_strategy_whose_share_is_not_known_comes_first() -> None:
+    run = run_of("quick", *seeds("alpha"), *seeds("zeta", parameters=0))
+    assert shown(build([run], ())) == [("zeta", "quick"), ("alpha", "quick")]
+
+
+@pytest.mark.parametrize("many", [18, 17])
+def test_scores_have_the_intervals_of_the_suite_s_own_table(
+    many: int, predicted: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of a run of more cells, the deviations over seeds: its predictions are not read."""
+    monkeypatch.setattr(measured, "MANY", many)
+    own = scores(predicted.records, predicted.predictions if many == 18 else None)
+    expected = {(row.labels[0], block.title): row.entries[0] for block in own.blocks for row in block.rows}
+    rows = build([predicted], ()).blocks[0].rows
+    assert len(rows) == len(expected)
+    for row in rows:
+        strategy, _, task = row.labels
+        wanted = expected[strategy, task]
+        assert (row.entries[1].value, row.entries[1].spread) == (wanted.value, wanted.spread)
+
+
+def halves(cell: str) -> dict[str, np.ndarray]:
+    """Every second answer is right."""
+    return make_predictions((np.arange(200) % 2).astype(float))
+
+
+def test_notes_explain_the_marks_of_scores_and_times() -> None:
+    plain = build([run_of("quick", *seeds("full"))], ()).notes
+    assert (EXACT in plain, POINTS in plain) == (True, False)  # every answer is right
+    assert not any("Adapted" in note for note in plain)
+    wrong = Run("quick", [make_record(seed=n, accuracy=0.9 - 0.4 * n) for n in range(2)], halves)
+    assert POINTS in build([wrong], ()).notes
+    calm = Run("quick", [make_record(seed=n) for n in range(2)], halves)
+    assert not {EXACT, WIDE, POINTS} & {*build([calm], ()).notes}
+    adapted = build([run_of("quick", *seeds("full", adaptations=("micro-batch 4",)))], ()).notes
+    assert any(note.startswith("† Adapted while running: micro-batch 4") for note in adapted)
 
 
 def test_a_strategy_that_no_run_holds_is_not_measured() -> None:

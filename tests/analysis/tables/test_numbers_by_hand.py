@@ -81,12 +81,14 @@ def test_errors_beside_the_bounds_of_their_form(number_: float, digits: int, tex
 
 def test_decimals_follow_the_typical_spread() -> None:
     assert decimals([Entry(0.8, 0.001)]) == 1
-    assert decimals([Entry(0.8, 0.00099)]) == 2
+    assert decimals([Entry(0.8, 0.00099)]) == decimals([Entry(0.8, 0.000995)]) == 2
     assert decimals([Entry(0.8, size) for size in (0.0005, 0.0005, 0.02)]) == 2
     assert decimals([Entry(0.8, size) for size in (0.0005, 0.02, 0.02)]) == 1
     assert decimals([Entry(0.8, size) for size in (0.0005, 0.02)]) == 1
     assert decimals([Entry(5.0, size) for size in (0.02, 3.0, 40.0)], "error") == 1
+    assert decimals([Entry(5.0, size) for size in (0.02, 3.0)], "error") == 1
     assert decimals([Entry(5.0, math.inf), Entry(0.04), Entry(0.03)], "error") == 4
+    assert decimals([Entry(0.03), Entry(400.0)], "error") == 0
     assert decimals([Entry(0.0), Entry("x"), Entry(math.nan)], "error") == 1
 
 
@@ -101,6 +103,7 @@ def test_an_entry_with_its_interval() -> None:
     )
     assert interval(Entry(0.8, 0.02, bounds=(0.7, 0.81)), score) == " [70.0, 81.0]"
     assert interval(Entry(0.8, 0.02, bounds=(0.7, 0.81), points=(0.5, 0.9)), score) == " (50.0, 90.0)"
+    assert spread(Entry(0.8, 0.02), score) == "2.0"
     assert spread(Entry(0.5, 0.25), Column("c", "c", "times")) == "0.25"
     assert cell_text(Entry(0.5, 0.25, note="†"), Column("c", "c", "times"), 1) == "0.50× ± 0.25 †"
     assert cell_text(Entry(2.0, note="2/3"), Column("c", "c", "count"), 1) == "2/3"
@@ -133,6 +136,13 @@ def test_the_best_of_a_column_by_its_unit() -> None:
     block = Block("", tuple(Row((str(n),), tuple(map(Entry, row))) for n, row in enumerate(rows)))
     marks = [[item.mark for item in row.entries] for row in marked(block, columns).rows]
     assert marks == [["", "", "", ""], ["best", "best", "", ""], ["best", "", "", ""]]
+
+
+@pytest.mark.parametrize(("scores", "marks"), [((0.8,), [""]), ((0.8, 0.7), ["best", ""])])
+def test_one_score_alone_is_not_the_best(scores: tuple[float, ...], marks: list[str]) -> None:
+    block = Block("", tuple(Row((str(score),), (Entry(score),)) for score in scores))
+    found = marked(block, [Column("s", "s", "score")])
+    assert [row.entries[0].mark for row in found.rows] == marks
 
 
 # --------------------------------------------------------------------------------------------------

@@ -41,6 +41,7 @@ def chose(*found: dict[str, float]) -> list[Record]:
         ([{"block": 3}, {"block": 4}, {"block": 3}], "block 3, 4, 3"),
         ([{"wise-ft-weight": 0.7, "wise-ft-loss": 0.123}], "wise-ft-weight 0.7"),
         ([{"temperature": 1.234, "block": 2}], "temperature 1.23; block 2"),
+        ([{"block": value} for value in (5, 1, 2, 3, 4)], "block 5, 1, 2, 3, 4"),
         ([{"block": value} for value in (5, 1, 2, 3, 4, 6)], "block 1 to 6"),
     ],
 )
@@ -194,6 +195,7 @@ def test_nothing_is_said_where_only_rates_differ():
     assert said(beside(PLAIN, make_record())) == []
     lost = make_record(status="failed", scores={})
     assert by_strategy(beside(PLAIN, lost))["full"]["default-rates"].note == "failed"
+    assert said(beside(PLAIN, lost)) == []
 
 
 def test_a_run_of_other_rows_alone_is_refused_with_its_reason():

@@ -15,6 +15,7 @@ from bench.analysis.loading import Run
 from bench.analysis.tables import pairs, ranks
 from bench.analysis.tables.formats import render
 from bench.analysis.tables.model import Entry, Table
+from bench.contracts import BenchError
 from bench.report import page
 from tests.analysis.numeric import numeric_run
 
@@ -82,6 +83,31 @@ def test_differences_are_by_seed_where_some_learned_nothing(predicted: Run) -> N
     assert shown["frozen"].spread is None
     assert all(entry.spread for name, entry in shown.items() if name != "frozen")
     assert note_of(table, "In parentheses: the seeds")
+
+
+def test_the_points_of_a_difference_are_those_of_the_first_less_those_of_the_second(predicted: Run) -> None:
+    """Of the seeds that both have, in their order."""
+    news = [record for record in predicted.records if record.cell.task == "news"]
+    scores = {"full": (0.82, 0.8, 0.84), "top-layers": (0.78, 0.79, 0.77), "frozen": (0.4, 0.7, 0.71)}
+    records = [
+        record.model_copy(
+            update={"scores": {"test": {"accuracy": scores[record.cell.strategy][record.cell.seed]}}}
+        )
+        for record in news
+        if (record.cell.strategy, record.cell.seed) != ("frozen", 1)
+    ]
+    (block,) = pairs.build(records, predicted.predictions).blocks
+    found = {tuple(label.split()[0] for label in row.labels): row.entries[1].points for row in block.rows}
+    (pair,) = (pair for pair in found if "frozen" in pair)
+    first, second = (scores[name] for name in pair)
+    assert found.pop(pair) == pytest.approx([first[seed] - second[seed] for seed in (0, 2)])
+    assert set(found.values()) == {()}
+
+
+def test_pairs_by_an_unknown_metric_are_refused_by_its_name(predicted: Run) -> None:
+    with pytest.raises(BenchError, match="did you mean 'accuracy'") as error:
+        pairs.build(predicted.records, predicted.predictions, "acuracy")
+    assert error.value.code == "unknown-metric"
 
 
 def test_pairs_and_ranks_say_that_documents_were_resampled(predicted: Run) -> None:
