@@ -157,3 +157,20 @@ def test_runs_that_cannot_tell_are_no_converged_ones():
         "Convergence: 1 of 2 finished runs was validated too rarely to tell whether they had converged."
     )
     assert note([make_record(curve=()), solved]) == ""
+
+
+def test_each_share_has_its_columns():
+    table = convergence.build([make_record(curve=curve(0.5, 0.75, 0.8))])
+    assert [column.name for column in table.columns] == [
+        "best",
+        "epochs-90%",
+        "seconds-90%",
+        "epochs-99%",
+        "seconds-99%",
+    ]
+    assert [entry.value for entry in table.blocks[0].rows[0].entries] == [0.8, 1.0, 20.0, 1.5, 30.0]
+
+
+def test_a_failed_run_tells_nothing_of_convergence():
+    failed = make_record(curve=EARLY, status="failed")
+    assert convergence.converged([failed]) == convergence.Converged((), (), ())
