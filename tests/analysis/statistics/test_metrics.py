@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from sklearn.metrics import f1_score
 
-from bench.analysis.statistics.metrics import Ratios, draw, exact_interval, ratios, resample_counts
+from bench.analysis.statistics.metrics import Ratios, draw, exact_interval, proportion, ratios, resample_counts
 from bench.analysis.statistics.variance import linear_covariance
 from bench.contracts import BenchError, Metric
 from bench.data.label_sets import LabelSet, score_sets
@@ -183,3 +183,7 @@ def test_where_all_is_wrong_an_f1_has_the_bound_of_an_f1(kind, units):
     share = 1 - 0.025 ** (1 / units)
     expected = share if kind == "ratio" else 2 * share / (1 + share)
     assert exact_interval([ratios(metric, rows)]) == pytest.approx((0, expected))
+
+
+def test_a_share_has_the_interval_of_95_percent_unless_another_is_asked_for():
+    assert proportion(3, 10) == proportion(3, 10, 0.95) != proportion(3, 10, 0.9)

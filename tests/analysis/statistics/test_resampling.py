@@ -144,3 +144,15 @@ def test_seeds_that_were_scored_on_different_examples_are_not_resampled(examples
     group = Group(Key("reviews", "full", "minilm"), tuple(records))
     found = resample(group, "accuracy", Source(files.__getitem__))
     assert (found is None) == (len(set(examples)) > 1)
+
+
+def test_the_rows_of_every_test_set_that_has_some() -> None:
+    rows = make_predictions(right(3, 8))
+    rows["split"] = np.repeat(np.array(["test", "tweets"], object), [5, 3])
+    record = make_record(scores={"test": {}, "tweets": {}, "news": {}})
+    found = Source({record.cell.id: rows}.__getitem__).tests(record)
+    assert {test: columns["id"].tolist() for test, columns in found.items()} == {
+        "test": ["0", "1", "2", "3", "4"],
+        "tweets": ["5", "6", "7"],
+    }
+    assert Source({}.__getitem__).tests(record) == {}
