@@ -215,12 +215,15 @@ def test_a_run_without_sizes_is_refused(grid):
 
 
 def test_tasks_of_one_size_and_unfinished_groups_are_on_no_curve(run: Run) -> None:
-    plain, failed = make_record("reviews", "full"), make_record("reviews@50", "full", status="failed", scores={})
+    plain, failed = (
+        make_record("reviews", "full"),
+        make_record("reviews@50", "full", status="failed", scores={}),
+    )
     unknown = make_record("reviews@60", "full", data=None)
     tasks = sized([plain, failed, unknown, *run.records])
-    assert {task: {line: tuple(points) for line, points in lines.items()} for task, lines in tasks.items()} == {
-        "reviews": {FROZEN: SIZES, FULL: SIZES}
-    }
+    assert {
+        task: {line: tuple(points) for line, points in lines.items()} for task, lines in tasks.items()
+    } == {"reviews": {FROZEN: SIZES, FULL: SIZES}}
 
 
 @pytest.mark.parametrize(("sizes", "columns"), [((100,), None), ((100, 800), ["100", "800"])])

@@ -372,9 +372,15 @@ def test_a_target_without_the_metric_is_left_out() -> None:
 def test_the_error_is_divided_among_the_test_sets_and_their_mean(run: Run) -> None:
     """Three test sets and one mean are four families: what ties may hide is that of a quarter of the error."""
     groups, source = gather(run.records), Source(run.predictions)
-    means = {(key, "accuracy"): found for key, group in groups.items() if (found := elsewhere(group, "accuracy", source))}
+    means = {
+        (key, "accuracy"): found
+        for key, group in groups.items()
+        if (found := elsewhere(group, "accuracy", source))
+    }
     outside = compare_pairs(means, with_best(means), families=4)
-    own = from_predictions(groups, dict.fromkeys(groups, ("accuracy",)), run.predictions, families=4).comparisons
+    own = from_predictions(
+        groups, dict.fromkeys(groups, ("accuracy",)), run.predictions, families=4
+    ).comparisons
     note = note_of(build(run.records, run.predictions), "Bold")
     for name, compared in (("source", own), ("out of domain", outside)):
         (hidden,) = missed([item for item in compared if item.tied])

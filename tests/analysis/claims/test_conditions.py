@@ -402,7 +402,9 @@ def own(strategy: str, options: tuple[tuple[str, object], ...], needs: Needs) ->
     return unmet(CLAIM.model_copy(update={"needs": needs}), Sides(group, group), evidence)
 
 
-@pytest.mark.parametrize(("layers", "reason"), [(3, ""), (4, "4 of 6 layers learn, the claim is about at most 50%")])
+@pytest.mark.parametrize(
+    ("layers", "reason"), [(3, ""), (4, "4 of 6 layers learn, the claim is about at most 50%")]
+)
 def test_a_share_of_layers_may_be_reached(layers: int, reason: str) -> None:
     assert own("top-layers", (("layers", layers),), Needs(layers=0.5)) == reason
 
@@ -440,7 +442,9 @@ def test_training_grows_by_rows_or_by_epochs(
     groups = []
     for count, length in zip(rows, epochs, strict=True):
         grown = [
-            record.model_copy(update={"data": record.data.model_copy(update={"sizes": {"train": count, "test": 200}})})
+            record.model_copy(
+                update={"data": record.data.model_copy(update={"sizes": {"train": count, "test": 200}})}
+            )
             for record in records(recipe=Recipe(epochs=length))
             if record.data is not None
         ]
@@ -470,7 +474,9 @@ def test_a_large_drop_that_may_be_noise_is_no_cost_of_the_shift() -> None:
     for seed, share in ((0, 0.1), (1, 0.7)):
         cell = made.records[seed].cell.id
         rows = dict(made.files[cell])  # type: ignore[arg-type]
-        right = np.where(rows["split"] == "test", np.arange(1600) % 800 < 560, np.arange(1600) % 800 < 800 * share)
+        right = np.where(
+            rows["split"] == "test", np.arange(1600) % 800 < 560, np.arange(1600) % 800 < 800 * share
+        )
         made.files[cell] = {**rows, "correct": right.astype(float)}
     run = made.run()
     group = Group(Key("reviews", "full", "minilm"), tuple(run.records))

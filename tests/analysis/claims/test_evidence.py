@@ -90,6 +90,11 @@ def test_what_did_not_finish_is_named(records: list[Record], missing: str) -> No
 
 
 def test_an_unfinished_pair_is_left_out() -> None:
-    records = [failed("c", "full", "x"), cell("c", "frozen", "x"), cell("d", "full", "x"), failed("d", "frozen", "x")]
+    records = [
+        failed("c", "full", "x"),
+        cell("c", "frozen", "x"),
+        cell("d", "full", "x"),
+        failed("d", "frozen", "x"),
+    ]
     found = pairs(evidence(*records, *EVERY[:4]), FULL, FROZEN)
     assert found == [("a/full/x", "a/frozen/x"), ("a/full/y", "a/frozen/y")]

@@ -91,6 +91,12 @@ def test_a_finding_as_plain_values() -> None:
                 "above": 0.0,
                 "reason": "",
             },
-            {"task": "b minilm", "verdict": "not testable", "estimate": None, "above": None, "reason": "too few"},
+            {
+                "task": "b minilm",
+                "verdict": "not testable",
+                "estimate": None,
+                "above": None,
+                "reason": "too few",
+            },
         ],
     }

@@ -96,7 +96,12 @@ def test_seeds_stand_alone_where_some_learned_nothing_on_this_test_set() -> None
 
 
 def test_half_of_what_a_single_seed_may_be_is_no_more_than_its_whole_range() -> None:
-    for scale, half, shown_ in ((SHARE, 0.6, 0.6), (SHARE, 1.5, 1.0), (CORRELATION, 0.6, 0.6), (CORRELATION, 2.5, 2.0)):
+    for scale, half, shown_ in (
+        (SHARE, 0.6, 0.6),
+        (SHARE, 1.5, 1.0),
+        (CORRELATION, 0.6, 0.6),
+        (CORRELATION, 2.5, 2.0),
+    ):
         bar = error_bar(interval(0.2, half, 1), scale)
         assert (bar.kind, bar.half, bar.seeds) == ("single", shown_, 1)
 

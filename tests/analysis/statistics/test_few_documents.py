@@ -308,7 +308,7 @@ def test_draws_over_examples_or_few_documents_have_their_own_deviation(documents
 
 def test_draws_on_unequal_seeds_have_the_deviation_of_their_documents_too() -> None:
     scores = table(Design(2, tasks=1, seeds=3, documents=60), np.random.default_rng(0))
-    (first, own), (second, other) = scores.items()
+    (_, own), (second, other) = scores.items()
     scores[second] = replace(other, seeds=(1, 2), scores=other.scores[1:], draws=other.draws[:, 1:])
     (pair,) = all_pairs(scores, seed_noise(scores)).values()
     minus = own.tested().minus(scores[second].tested())

@@ -6,7 +6,14 @@ import numpy as np
 import pytest
 from sklearn.metrics import f1_score
 
-from bench.analysis.statistics.metrics import Ratios, draw, exact_interval, proportion, ratios, resample_counts
+from bench.analysis.statistics.metrics import (
+    Ratios,
+    draw,
+    exact_interval,
+    proportion,
+    ratios,
+    resample_counts,
+)
 from bench.analysis.statistics.variance import linear_covariance
 from bench.contracts import BenchError, Metric
 from bench.data.label_sets import LabelSet, score_sets

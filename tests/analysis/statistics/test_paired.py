@@ -315,7 +315,10 @@ def test_no_detectable_difference_is_beyond_what_two_scores_can_differ_by():
 
 
 def test_a_pair_may_be_asked_for_in_either_order():
-    scores = {(FIRST, "accuracy"): resampled(right(0.9, 3, 0)), (SECOND, "accuracy"): resampled(right(0.6, 3, 1))}
+    scores = {
+        (FIRST, "accuracy"): resampled(right(0.9, 3, 0)),
+        (SECOND, "accuracy"): resampled(right(0.6, 3, 1)),
+    }
     one, other = compare_pairs(scores, [TRIO, (SECOND, FIRST, "accuracy")])
     assert other.difference.mean == pytest.approx(-one.difference.mean)
     assert other.effect == pytest.approx(-one.effect)
@@ -323,7 +326,9 @@ def test_a_pair_may_be_asked_for_in_either_order():
     assert one.behind
 
 
-@pytest.mark.parametrize(("mean", "scale", "leads"), [(0.0, SHARE, False), (0.1, SHARE, True), (-2.0, ERROR, True)])
+@pytest.mark.parametrize(
+    ("mean", "scale", "leads"), [(0.0, SHARE, False), (0.1, SHARE, True), (-2.0, ERROR, True)]
+)
 def test_the_first_leads_where_its_score_is_better(mean: float, scale: Scale, leads: bool):
     difference = Interval(mean, 0.01, Noise.known(1e-4), 3)
     found = Comparison(FIRST, SECOND, "m", difference, 0.01, 0.01, 0.1, None, scale=scale)
@@ -333,7 +338,9 @@ def test_the_first_leads_where_its_score_is_better(mean: float, scale: Scale, le
 @pytest.mark.parametrize("lacks", ["first", "second", "ids", "halves", "metric"])
 def test_mcnemar_needs_the_same_examples_that_are_right_or_wrong(lacks: str):
     records = [make_record("t", name) for name in ("first", "second")]
-    files = {r.cell.id: make_predictions(rows) for r, rows in zip(records, (np.ones(9), np.eye(9)[0]), strict=True)}
+    files = {
+        r.cell.id: make_predictions(rows) for r, rows in zip(records, (np.ones(9), np.eye(9)[0]), strict=True)
+    }
     source, second = Source(files.__getitem__), records[1].cell.id
     assert mcnemar(*records, "accuracy", source) == pytest.approx(2 * 0.5**8)
     if lacks in ("first", "second"):

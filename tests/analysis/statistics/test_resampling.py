@@ -129,7 +129,9 @@ def test_clusters_are_as_many_units_as_there_are_of_them():
 def test_a_distribution_without_more_noise_is_that_of_the_draws_around_the_mean_score() -> None:
     """Their direction too: strategies that share examples rise and fall together."""
     draws = np.random.default_rng(0).normal(0.7, 0.02, (50, 2))
-    found = Resampled((0, 1), np.array([0.6, 0.7]), draws, np.arange(5)).distribution(Noise.known(0.0), seed=3)
+    found = Resampled((0, 1), np.array([0.6, 0.7]), draws, np.arange(5)).distribution(
+        Noise.known(0.0), seed=3
+    )
     assert found == pytest.approx(0.65 + draws.mean(1) - draws.mean())
 
 

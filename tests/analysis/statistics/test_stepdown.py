@@ -11,7 +11,9 @@ from bench.analysis.statistics.paired import all_pairs, seed_noise
 from bench.analysis.statistics.rivals import RivalPair
 from tests.analysis.statistics.test_rivals import odd_ones
 
-DESIGNS = pytest.mark.parametrize("design", [Design(5, tasks=2), Design(5, tasks=2, seeds=1), Design(4, noise=0.0)])
+DESIGNS = pytest.mark.parametrize(
+    "design", [Design(5, tasks=2), Design(5, tasks=2, seeds=1), Design(4, noise=0.0)]
+)
 
 
 def family_of(design: Design) -> list[RivalPair]:

@@ -52,7 +52,9 @@ def test_a_table_is_one_family_unless_it_says_otherwise() -> None:
     expected = compare_pairs(scores, with_best(scores), exact_tests(scores, groups, source))
     alone, shared = known(run).comparisons, known(run, families=3).comparisons
     assert [item.adjusted for item in alone] == [item.adjusted for item in expected]
-    assert [item.adjusted for item in shared] == pytest.approx([min(3 * item.adjusted, 1) for item in expected])
+    assert [item.adjusted for item in shared] == pytest.approx(
+        [min(3 * item.adjusted, 1) for item in expected]
+    )
     assert 0 < alone[0].adjusted < 0.3
 
 
@@ -67,7 +69,9 @@ def elsewhere(run: Run) -> Run:
         return {name: np.concatenate([right[name], moved[name]]) for name in rows}
 
     records = [
-        record.model_copy(update={"scores": {"test": {"accuracy": 1.0, "f1": 1.0}, "tweets": record.scores["test"]}})
+        record.model_copy(
+            update={"scores": {"test": {"accuracy": 1.0, "f1": 1.0}, "tweets": record.scores["test"]}}
+        )
         for record in run.records
     ]
     return replace(run, records=records, predictions=predictions)
