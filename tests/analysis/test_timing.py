@@ -9,9 +9,9 @@ import pytest
 from scipy.stats import t
 
 from bench.analysis.tables.build import build
-from bench.analysis.timing import Timing, noise, pooled_variance, timing, training
+from bench.analysis.timing import Timing, is_charged, noise, pooled_variance, timing, training
 from bench.runs.record import Record, Seconds
-from tests.analysis.conftest import make_record
+from tests.analysis.conftest import MACHINE, make_record
 
 
 def seed(number: int, prepare: float, prefix: float, train: float, strategy: str = "full") -> Record:
@@ -166,3 +166,14 @@ def test_the_noise_of_times_is_that_of_notable_parts_that_were_measured_again(sh
 def test_the_variance_of_samples_is_within_each():
     assert pooled_variance([[1.0, 3.0], [10.0, 10.0, 13.0], [5.0]]) == (pytest.approx((2 + 6) / 3), 3.0)
     assert pooled_variance([[1.0], [2.0]]) == (0.0, 0.0)
+
+
+@pytest.mark.parametrize(("at_once", "expected"), [(1, False), (2, True), (0, False)])
+def test_the_time_of_seeds_that_train_at_once_is_charged(at_once, expected):
+    machine = MACHINE.model_copy(update={"seeds_at_once": at_once}) if at_once else None
+    assert is_charged(make_record(machine=machine)) is expected
+
+
+def test_what_a_strategy_can_save_is_its_prefix_compiling_and_steps():
+    seconds = Seconds(prepare=64, prefix=1, compile=2, train=4, evaluate=8, tune=16, cold=79)
+    assert training([make_record(seconds=seconds)]) == Timing((1.0,), (6.0,))
