@@ -53,11 +53,13 @@ def timed(strategy: str, seconds: tuple[float, ...], **changes: object) -> list[
 
 
 def test_two_measurements_of_each_time_are_enough() -> None:
-    """By hand: the pooled variance of the logarithms, halved for each of the two means."""
-    (part,) = measure(COST, evidence([*timed("frozen", OWN), *timed("full", OTHER)]))
+    """By hand: the pooled variance of the logarithms, divided by the measurements of each mean."""
+    others = (4.0, 4.8, 4.4)
+    (part,) = measure(COST, evidence([*timed("frozen", OWN), *timed("full", others)]))
     assert part.effect is not None
-    variance = (math.log(1.1) ** 2 / 2 + math.log(1.2) ** 2 / 2) / 2
-    value, half = math.log(1.05 / 4.4), t.ppf(0.975, 2) * math.sqrt(variance)
+    squares = sum(float(((logs - logs.mean()) ** 2).sum()) for logs in (np.log(OWN), np.log(others)))
+    variance = squares / 3 * (1 / 2 + 1 / 3)
+    value, half = math.log(1.05 / 4.4), t.ppf(0.975, 3) * math.sqrt(variance)
     assert (part.effect.value, part.effect.variance) == pytest.approx((value, variance))
     assert (part.effect.low, part.effect.high) == pytest.approx((value - half, value + half))
     assert (part.name, part.above, part.reason) == ("reviews minilm", None, "")
