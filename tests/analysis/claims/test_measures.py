@@ -207,6 +207,7 @@ def test_the_best_rate_of_a_seed_is_its_own_scale_or_the_one_that_its_suite_fixe
 
 def test_a_grid_step_does_not_depend_on_the_unit_of_the_scales() -> None:
     assert _grid_step([2.0, 4.0, 16.0]) == pytest.approx(math.log(8) / 2)
+    assert _grid_step([2.0, 6.0]) == pytest.approx(math.log(3))
 
 
 # --------------------------------------------------------------------------------------------------
