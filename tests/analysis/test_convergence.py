@@ -86,6 +86,7 @@ def test_a_run_is_unconverged_where_its_last_state_is_best_and_still_falls(losse
         ((0.9, 0.6, 0.5999, 0.5998), (3, 6, 9, 10), False),
         ((0.9, 0.6, 0.595, 0.5925), (3, 6, 9, 10), False),  # over 4 steps by 1.25%, over 3 by less than 1%
         ((0.9, 0.6, 0.595, 0.5915), (3, 6, 9, 10), True),  # by 1.42%
+        ((0.9, 0.6, 0.598), (20, 25, 30), False),  # the first came late
         ((0.9, 0.6), (5, 10), True),
         ((0.9, 0.6), (51, 101), True),  # one step short of an interval
         ((0.9, 0.5, 0.4964), (10, 20, 27), True),  # 0.7 of an interval: by 0.72%
