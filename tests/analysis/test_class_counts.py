@@ -22,6 +22,12 @@ def test_a_class_that_is_only_predicted_comes_after_all_that_are_there() -> None
     assert class_names("classification", [rows(["z", "y"], ["z", "y"])]) == ("y", "z")
 
 
+def test_the_support_of_a_class_is_that_of_one_table() -> None:
+    """Further seeds have the same references, however many of their sentences are alike."""
+    table = rows(["B-B"] * 5 + ["B-A B-A B-A B-A"], ["O"] * 5 + ["O O O O"])
+    assert class_names("ner", [table] * 3) == ("B", "A")
+
+
 def test_the_classes_of_several_labels_are_counted_one_by_one() -> None:
     table = rows(['["a", "b"]', '["b"]', "[]"], ['["b"]', '["b", "c"]', '["c"]'])
     assert class_names("multilabel", [table]) == ("b", "a", "c")
