@@ -317,3 +317,11 @@ def test_draws_on_unequal_seeds_have_the_deviation_of_their_documents_too() -> N
     errors = (pair.first.errors - pair.second.errors) / math.sqrt(2)
     assert pair.null() == pytest.approx((means - means.mean()) * pair.first.spread + errors)
     assert pair.example == pytest.approx(shared_variance(minus.draws))
+
+
+def test_draws_over_documents_are_spread_around_the_score_in_their_own_direction() -> None:
+    """Of four equal documents: by 4 / 3 of the variance."""
+    plain = Resampled((0,), np.array([0.5]), np.array([[0.6], [0.3]]), np.arange(8))
+    found = over_clusters(plain, Clusters(np.repeat(np.arange(4), 2)))
+    assert found.draws == pytest.approx(0.5 + np.array([[0.1], [-0.2]]) * math.sqrt(4 / 3))
+    assert (found.clusters, found.dof) == (4, pytest.approx(3.0))

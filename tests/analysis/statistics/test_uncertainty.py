@@ -9,6 +9,7 @@ import pytest
 
 from bench.analysis.groups import Key, gather
 from bench.analysis.loading import Predictions, Run
+from bench.analysis.statistics.intervals import intervals
 from bench.analysis.statistics.paired import compare_pairs, exact_tests, with_best
 from bench.analysis.statistics.resampling import Source
 from bench.analysis.statistics.resampling_all import resample_all
@@ -110,3 +111,15 @@ def test_the_best_error_without_predictions_is_the_lowest() -> None:
     assert note.startswith("Bold but not tested: full with minilm on similarity (")
     assert "relative to the best of those with predictions: lora with minilm on similarity." in note
     assert Shown(Key("similarity", "full", "minilm"), "mae") not in found.spread
+
+
+def test_each_metric_has_its_own_spread() -> None:
+    run = run_of({name: dict.fromkeys(range(3), level) for name, level in (("full", 0.9), ("frozen", 0.8))})
+    groups = gather(run.records)
+    scores = resample_all(groups, dict.fromkeys(groups, METRICS), Source(run.predictions))
+    found = known(run).spread
+    for metric in METRICS:
+        parts = {key: item.components() for (key, name), item in scores.items() if name == metric}
+        for key, item in intervals(parts).items():
+            assert found[Shown(key, metric)] == item.half
+    assert len(set(found.values())) == 4
