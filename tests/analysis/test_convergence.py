@@ -86,6 +86,7 @@ def test_a_run_is_unconverged_where_its_last_state_is_best_and_still_falls(losse
         ((0.9, 0.6, 0.5999, 0.5998), (3, 6, 9, 10), False),
         ((0.9, 0.6, 0.595, 0.5925), (3, 6, 9, 10), False),  # over 4 steps by 1.25%, over 3 by less than 1%
         ((0.9, 0.6, 0.595, 0.5915), (3, 6, 9, 10), True),  # by 1.42%
+        ((0.9, 0.6, 0.598), (20, 25, 30), False),  # the first came late
         ((0.9, 0.6), (5, 10), True),
         ((0.9, 0.6), (51, 101), True),  # one step short of an interval
         ((0.9, 0.5, 0.4964), (10, 20, 27), True),  # 0.7 of an interval: by 0.72%
@@ -157,3 +158,20 @@ def test_runs_that_cannot_tell_are_no_converged_ones():
         "Convergence: 1 of 2 finished runs was validated too rarely to tell whether they had converged."
     )
     assert note([make_record(curve=()), solved]) == ""
+
+
+def test_each_share_has_its_columns():
+    table = convergence.build([make_record(curve=curve(0.5, 0.75, 0.8))])
+    assert [column.name for column in table.columns] == [
+        "best",
+        "epochs-90%",
+        "seconds-90%",
+        "epochs-99%",
+        "seconds-99%",
+    ]
+    assert [entry.value for entry in table.blocks[0].rows[0].entries] == [0.8, 1.0, 20.0, 1.5, 30.0]
+
+
+def test_a_failed_run_tells_nothing_of_convergence():
+    failed = make_record(curve=EARLY, status="failed")
+    assert convergence.converged([failed]) == convergence.Converged((), (), ())

@@ -9,10 +9,12 @@ import pytest
 
 from bench.analysis.crossovers import Crossover, crossing, crossovers, sentences, verdicts_on
 from bench.analysis.curves import build, sized
+from bench.analysis.groups import gather
 from bench.analysis.loading import Run
 from bench.analysis.statistics.metrics import ratios
 from bench.analysis.statistics.resampling import Source
 from bench.analysis.statistics.resampling_all import resample_all
+from bench.analysis.tables.footnotes import provenance
 from bench.contracts import BenchError
 from tests.analysis.conftest import METRICS, make_predictions, make_record
 
@@ -210,3 +212,52 @@ def test_a_run_without_sizes_is_refused(grid):
     with pytest.raises(BenchError) as error:
         build(grid)
     assert error.value.code == "no-sizes"
+
+
+def test_tasks_of_one_size_and_unfinished_groups_are_on_no_curve(run: Run) -> None:
+    plain, failed = (
+        make_record("reviews", "full"),
+        make_record("reviews@50", "full", status="failed", scores={}),
+    )
+    unknown = make_record("reviews@60", "full", data=None)
+    tasks = sized([plain, failed, unknown, *run.records])
+    assert {
+        task: {line: tuple(points) for line, points in lines.items()} for task, lines in tasks.items()
+    } == {"reviews": {FROZEN: SIZES, FULL: SIZES}}
+
+
+@pytest.mark.parametrize(("sizes", "columns"), [((100,), None), ((100, 800), ["100", "800"])])
+def test_a_curve_has_two_sizes_at_least(run: Run, sizes: tuple[int, ...], columns: list[str] | None) -> None:
+    records = [record for record in run.records if int(record.cell.task.partition("@")[2]) in sizes]
+    if columns is None:
+        with pytest.raises(BenchError) as error:
+            build(records, run.predictions)
+        assert error.value.code == "no-sizes"
+    else:
+        assert [column.heading for column in build(records, run.predictions).columns] == columns
+
+
+def test_the_metric_that_is_asked_for_is_shown(run: Run) -> None:
+    for read in (run.predictions, None):
+        (block,) = build(run.records, read, "f1").blocks
+        for row in block.rows:
+            for size, entry in zip(SIZES, row.entries, strict=True):
+                scores = [
+                    record.scores["test"]["f1"]
+                    for record in run.records
+                    if record.cell.task == f"reviews@{size}" and record.cell.strategy == row.labels[0]
+                ]
+                assert entry.value == pytest.approx(sum(scores) / 3)
+                assert entry.spread is not None
+    with pytest.raises(BenchError) as error:
+        build(run.records, run.predictions, "bleu")
+    assert error.value.code == "unknown-metric"
+
+
+def test_the_details_of_a_curve_are_those_of_one_size(run: Run) -> None:
+    """The others differ in the number of examples alone."""
+    one = provenance(gather([record for record in run.records if record.cell.task == "reviews@100"]))
+    assert list(build(run.records, run.predictions).details) == [
+        note for note in one if not note.startswith("Examples:")
+    ]
+    assert sum(note.startswith("Examples:") for note in one) == 1

@@ -88,3 +88,46 @@ def test_records_of_other_tasks_stay_as_they_are() -> None:
     record = make_record(adapter="ner")
     records, _ = with_derived([record], lambda _: predictions(), ["mcc"])
     assert records == [record]
+
+
+def test_what_failed_or_has_the_metric_stays_as_it_is() -> None:
+    failed = make_record(status="failed", scores={"test": {"accuracy": 0.5}})
+    own = make_record(metrics=(*make_record().metrics, DERIVED["mcc"]), scores={"test": {"mcc": 0.123}})
+    lost = make_record(seed=9)
+
+    def read(cell: str) -> dict[str, np.ndarray]:
+        if cell == lost.cell.id:
+            raise KeyError(cell)
+        return predictions()
+
+    records, _ = with_derived([failed, own, lost], read, ["mcc"])
+    assert records == [failed, own, lost]
+
+
+def test_nothing_is_read_where_nothing_is_asked_for() -> None:
+    def read(cell: str) -> dict[str, np.ndarray]:
+        raise AssertionError(cell)
+
+    records, given = with_derived([make_record()], read, ["accuracy"])
+    assert records == [make_record()]
+    assert given is read
+
+
+def test_certain_and_wrong_has_a_finite_loss() -> None:
+    rows = predictions(count=40)
+    wrong = rows["reference"] != "neg"
+    rows |= {f"logit:{name}": np.full(40, 900.0 * (name == "neg")) for name in LABELS}
+    records, read = with_derived([make_record()], lambda _: rows, ["nll", "brier"])
+    assert columns(read("x"))["nll"] == pytest.approx(np.where(wrong, -np.log(1e-12), 0.0))
+    assert records[0].scores["test"]["brier"] == pytest.approx(2 * wrong.mean())
+
+
+def test_each_test_set_has_its_own_calibration_error() -> None:
+    """The bins of each are of its own rows."""
+    first, second = predictions(0, 100), predictions(1, 60)
+    whole = {name: np.concatenate([first[name], second[name]]) for name in first}
+    whole["split"] = np.repeat(np.array(["test", "tweets"], object), [100, 60])
+    record = make_record(scores={"test": {"accuracy": 0.5}, "tweets": {"accuracy": 0.5}})
+    records, _ = with_derived([record], lambda _: whole, ["ece"])
+    expected = {"test": derived(0, count=100)[0]["ece"], "tweets": derived(1, count=60)[0]["ece"]}
+    assert {test: scores["ece"] for test, scores in records[0].scores.items()} == pytest.approx(expected)

@@ -15,7 +15,10 @@ from bench.analysis.groups import Key, gather
 from bench.analysis.loading import Predictions, Run
 from bench.analysis.shift import build, elsewhere, weighted
 from bench.analysis.statistics.metrics import ratios
+from bench.analysis.statistics.paired import compare_pairs, with_best
 from bench.analysis.statistics.resampling import Resampled, Source
+from bench.analysis.statistics.uncertainty import from_predictions
+from bench.analysis.statistics.uncertainty_notes import missed
 from bench.analysis.tables.formats import render
 from bench.analysis.tables.model import Row, Table
 from bench.contracts import BenchError
@@ -339,3 +342,68 @@ def test_out_of_domain_a_strategy_without_predictions_is_named(run: Run) -> None
     (note, *_) = (n for n in build(run.records, predictions).notes if "on reviews out of domain" in n)
     why = "not all seeds have predictions on the same examples"
     assert f"{lost.strategy} with {lost.backbone} on {lost.task} out of domain ({why})" in note
+
+
+def test_the_metric_that_is_asked_for_is_in_every_column(run: Run) -> None:
+    for read in (run.predictions, None):
+        for strategy, row in rows_of(build(run.records, read, "f1")).items():
+            own = [record for record in run.records if record.cell.strategy == strategy]
+            source, tweets, news = (
+                np.mean([record.scores[test]["f1"] for record in own]) for test in ("test", "tweets", "news")
+            )
+            found = [value(row, place) for place in (0, 1, 2, 4, 5)]
+            outside = (tweets + news) / 2
+            assert found == pytest.approx([source, outside, source - outside, tweets, news])
+    with pytest.raises(BenchError) as error:
+        build(run.records, run.predictions, "bleu")
+    assert error.value.code == "unknown-metric"
+
+
+def test_a_target_without_the_metric_is_left_out() -> None:
+    scores = {"test": {"accuracy": 0.8}, "tweets": {"accuracy": 0.6}, "news": {}}
+    (row,) = rows_of(build([make_record(scores=scores)])).values()
+    assert [entry.value for entry in row.entries] == [0.8, 0.6, pytest.approx(0.2), None, 0.6, None]
+    (row,) = rows_of(build([make_record(scores={"test": {"accuracy": 0.8}, "news": {}})])).values()
+    assert [entry.value for entry in row.entries] == [0.8, None, None, None, None]
+    (row,) = rows_of(build([make_record(scores={"test": {}, "news": {"accuracy": 0.8}})])).values()
+    assert [entry.value for entry in row.entries] == [None, None, None, None, 0.8]
+
+
+def test_the_error_is_divided_among_the_test_sets_and_their_mean(run: Run) -> None:
+    """Three test sets and one mean are four families: what ties may hide is that of a quarter of the error."""
+    groups, source = gather(run.records), Source(run.predictions)
+    means = {
+        (key, "accuracy"): found
+        for key, group in groups.items()
+        if (found := elsewhere(group, "accuracy", source))
+    }
+    outside = compare_pairs(means, with_best(means), families=4)
+    own = from_predictions(
+        groups, dict.fromkeys(groups, ("accuracy",)), run.predictions, families=4
+    ).comparisons
+    note = note_of(build(run.records, run.predictions), "Bold")
+    for name, compared in (("source", own), ("out of domain", outside)):
+        (hidden,) = missed([item for item in compared if item.tied])
+        assert f"{hidden} ({name})" in note
+
+
+def test_a_drop_and_a_difference_of_drops_are_cut_to_what_they_can_be() -> None:
+    """Two seeds that trade places: the source's best is the other domain's worst."""
+    accuracies = {"full": ((1.0, 0.2), (0.2, 1.0)), "lora": ((0.2, 1.0), (1.0, 0.2))}
+    records, files = [], {}
+    for strategy, seeds in accuracies.items():
+        for seed, shares in enumerate(seeds):
+            tests = dict(zip(("test", "tweets"), shares, strict=True))
+            parts = {
+                test: {
+                    **make_predictions((np.arange(10) < 10 * share).astype(float)),
+                    "split": np.full(10, test, dtype=object),
+                }
+                for test, share in tests.items()
+            }
+            scores = {test: {"accuracy": share, "f1": share} for test, share in tests.items()}
+            record = make_record("reviews", strategy, seed, scores=scores, data=None)
+            records.append(record)
+            files[record.cell.id] = joined(parts)
+    entries = rows_of(build(records, files.__getitem__))["lora"].entries
+    assert [entry.bounds for entry in entries[:4]] == [(0.0, 1.0), (0.0, 1.0), (-1.0, 1.0), (-2.0, 2.0)]

@@ -9,9 +9,9 @@ import pytest
 from scipy.stats import t
 
 from bench.analysis.tables.build import build
-from bench.analysis.timing import Timing, noise, timing
+from bench.analysis.timing import Timing, is_charged, noise, pooled_variance, timing, training
 from bench.runs.record import Record, Seconds
-from tests.analysis.conftest import make_record
+from tests.analysis.conftest import MACHINE, make_record
 
 
 def seed(number: int, prepare: float, prefix: float, train: float, strategy: str = "full") -> Record:
@@ -106,3 +106,74 @@ def test_seconds_that_are_another_seeds_are_no_measurement_whatever_they_are():
     assert found(*records[1:]).measurements == 1
     assert found(*records, seed(4, 0.1, 0, 4.4)).measurements == 2
     assert not noise([found(*records)]).dof
+
+
+# --------------------------------------------------------------------------------------------------
+# The parts of a time
+
+
+def test_the_parts_of_a_time_are_what_seeds_may_share_and_the_rest():
+    seconds = Seconds(prepare=0.25, prefix=1.5, compile=0.5, train=2.0, evaluate=1.0, cold=5.25)
+    assert found(make_record(seconds=seconds)) == Timing((1.75,), (3.5,))
+    rounded = seconds.model_copy(update={"cold": 1.7})  # below its parts, by rounding
+    assert found(make_record(seconds=rounded)).own == (0.0,)
+
+
+def test_seeds_that_did_not_train_have_each_a_time_of_their_own():
+    """As heads that are solved for; equal training times of zero are no copies."""
+    records = [make_record(seed=n, seconds=Seconds(evaluate=1.0 + n, cold=1.0 + n)) for n in range(3)]
+    assert found(*records).own == (1.0, 2.0, 3.0)
+
+
+def test_compiling_alone_is_a_time_that_a_strategy_can_save():
+    records = [make_record(seed=n, seconds=Seconds(compile=0.5, evaluate=9, cold=9.5)) for n in range(2)]
+    assert training(records) == Timing((0.0,), (0.5, 0.5))
+    assert training([make_record(seconds=Seconds(evaluate=9, cold=9))]) is None
+
+
+@pytest.mark.parametrize(
+    ("shared", "own", "share", "measurements"),
+    [((1.0,), (1.0, 1.0), 0.5, 2), ((1.01,), (1.0, 1.0), 1.01 / 2.01, 1), ((0.0,), (0.0, 0.0), 0.0, 2)],
+)
+def test_measurements_are_those_of_the_larger_part(shared, own, share, measurements):
+    timed = Timing(shared, own)
+    assert (timed.share, timed.measurements) == (pytest.approx(share), measurements)
+
+
+def test_the_weight_and_the_mean_of_both_parts():
+    timed = Timing((1.0, 2.0), (4.0, 5.0, 4.5))
+    assert timed.mean == pytest.approx(6.0)
+    assert timed.weight == pytest.approx(0.25**2 / 2 + 0.75**2 / 3)
+
+
+@pytest.mark.parametrize(
+    ("shared", "own", "parts"),
+    [
+        ((0.1, 0.1), (0.9, 0.9), [[0.1, 0.1], [0.9, 0.9]]),  # a tenth is notable
+        ((0.09, 0.09), (0.91, 0.91), [[0.91, 0.91]]),
+        ((0.91, 0.91), (0.09, 0.09), [[0.91, 0.91]]),
+        ((0.15, 0.15), (0.85, 0.85), [[0.15, 0.15], [0.85, 0.85]]),
+        ((1.0,), (0.0, 5.0), []),  # a part of no time has no logarithm
+        ((1.0, 1.5), (2.0,), [[1.0, 1.5]]),
+    ],
+)
+def test_the_noise_of_times_is_that_of_notable_parts_that_were_measured_again(shared, own, parts):
+    assert Timing(shared, own).samples() == [
+        pytest.approx([math.log(value) for value in values]) for values in parts
+    ]
+
+
+def test_the_variance_of_samples_is_within_each():
+    assert pooled_variance([[1.0, 3.0], [10.0, 10.0, 13.0], [5.0]]) == (pytest.approx((2 + 6) / 3), 3.0)
+    assert pooled_variance([[1.0], [2.0]]) == (0.0, 0.0)
+
+
+@pytest.mark.parametrize(("at_once", "expected"), [(1, False), (2, True), (0, False)])
+def test_the_time_of_seeds_that_train_at_once_is_charged(at_once, expected):
+    machine = MACHINE.model_copy(update={"seeds_at_once": at_once}) if at_once else None
+    assert is_charged(make_record(machine=machine)) is expected
+
+
+def test_what_a_strategy_can_save_is_its_prefix_compiling_and_steps():
+    seconds = Seconds(prepare=64, prefix=1, compile=2, train=4, evaluate=8, tune=16, cold=79)
+    assert training([make_record(seconds=seconds)]) == Timing((1.0,), (6.0,))

@@ -14,6 +14,7 @@ import time
 from collections.abc import Iterator
 from multiprocessing.context import ForkProcess
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -234,3 +235,47 @@ def test_a_program_of_one_thread_has_the_work_done_by_several_processes() -> Non
     found = done.stdout.split()
     assert found == 2 * found[:2]
     assert found[0] != found[1]
+
+
+@pytest.mark.parametrize(
+    ("items", "least", "processes"), [(6, 3, 2), (5, 3, 1), (2, 1, 2), (9, 3, 3), (12, 3, 3), (6, 0, 3)]
+)
+def test_a_process_has_its_least_share_of_the_items(
+    several: int, items: int, least: int, processes: int
+) -> None:
+    found = mapped(who, range(items), least)
+    assert [item for item, _ in found] == list(range(items))
+    assert len({process for _, process in found}) == processes
+
+
+def test_there_are_eight_processes_at_most(several: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(workers, "processors", lambda: 20)
+    assert len({process for _, process in mapped(who, range(20), least=1)}) == 8
+
+
+@pytest.mark.parametrize(("count", "expected"), [(6, 6), (None, 1)])
+def test_without_affinity_all_processors_count(
+    count: int | None, expected: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(workers, "CPU_MAX", tmp_path / "none")
+    monkeypatch.delattr(os, "sched_getaffinity", raising=False)
+    monkeypatch.setattr(os, "cpu_count", lambda: count)
+    assert workers.processors() == expected
+
+
+def test_a_copy_is_safe_on_linux_alone_and_not_in_a_process_that_ends_with_its_parent(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(threading, "active_count", lambda: 1)
+    monkeypatch.setattr(threading, "current_thread", threading.main_thread)
+    assert workers._may_fork() == (sys.platform == "linux")
+    monkeypatch.setattr(sys, "platform", "linux")
+    assert workers._may_fork()
+    with monkeypatch.context() as patch:
+        patch.setattr(multiprocessing, "current_process", lambda: SimpleNamespace(daemon=True))
+        assert not workers._may_fork()
+    monkeypatch.setattr(threading, "current_thread", lambda: None)
+    assert not workers._may_fork()
+    monkeypatch.setattr(threading, "current_thread", threading.main_thread)
+    monkeypatch.setattr(sys, "platform", "darwin")
+    assert not workers._may_fork()

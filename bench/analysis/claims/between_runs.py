@@ -87,7 +87,8 @@ def _growth(claim: GrowthClaim, runs: Sequence[Evidence]) -> list[Part]:
             continue
         (less, more), metric = _most_alike(ends), claim.metric or own[0][0].headline
         first, last = (
-            minus(*(resample(g, metric, e.source) for g, e in pair), share=1.0) for pair in (less, more)
+            minus(resample(one, metric, here.source), resample(two, metric, there.source))
+            for (one, here), (two, there) in (less, more)
         )
         epochs = [_recipe(pair[0][0]).epochs for pair in (less, more)]
         place = f"{task_name(key.task)} {key.backbone} from {epochs[0]:g} to {epochs[1]:g} epochs"

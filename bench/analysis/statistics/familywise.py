@@ -131,7 +131,7 @@ def beside_few(family: Sequence[T], correct: Callable[[Sequence[T]], Corrected])
     as_small = len(own) - np.searchsorted(np.sort(p[own]), p[others])
     found[others] = np.minimum(found[others], alone + as_small * p[others])
     order = np.argsort(p, kind="stable")
-    found[order] = np.minimum(np.maximum.accumulate(found[order]), 1.0)
+    found[order] = np.maximum.accumulate(found[order])
     critical = LEVEL / (LEVEL / among.critical + len(own))
     return Corrected(tuple(found.tolist()), critical, LEVEL / len(family))
 

@@ -75,7 +75,7 @@ class Noise:
 
         return ndtr(-x[:, None] / np.sqrt(self.variances + TINY))
 
-    def draws(self, count: int, rng: np.random.Generator, known: float = 0.0) -> np.ndarray:
+    def draws(self, count: int, rng: np.random.Generator, known: float) -> np.ndarray:
         """Draws of the error [count]. known: a part of its variance to leave out, because it is drawn elsewhere."""
         variances = rng.choice(self.variances, count, p=self.weights / self.weights.sum())
         return np.sqrt(np.maximum(variances - known, 0.0)) * rng.normal(size=count)

@@ -87,7 +87,7 @@ def log_spread(first: Sequence[float], second: Sequence[float]) -> Effect:
     scaled = [sample / deviation for sample, deviation in zip(samples, deviations, strict=True)]
     fourth = sum(float(np.sum((sample - _trimmed(sample)) ** 4)) for sample in scaled)
     kurtosis = sum(counts) * fourth / (sum(counts) - 2) ** 2
-    variance = sum(max(kurtosis - (n - 3) / n, 2 / n) / (n - 1) for n in counts) / 4
+    variance = sum((kurtosis - (n - 3) / n) / (n - 1) for n in counts) / 4
     value, half = math.log(deviations[0] / deviations[1]), 1.96 * math.sqrt(variance)
     return Effect(value, variance, value - half, value + half)
 

@@ -172,8 +172,10 @@ def _null_p(pair: RivalPair, noise: Noise, places: np.ndarray) -> np.ndarray:
     grid = np.linspace(0.0, float(sizes.max(initial=0.0)), GRID)
     chosen = sizes[places]
     after = np.searchsorted(grid, chosen)
-    points = np.unique(np.clip(np.concatenate([after - 1, after, after + 1]), 0, GRID - 1))
-    tails = np.ones((GRID, len(noise.variances)))
+    points = np.unique(np.clip(np.concatenate([after - 1, after]), 0, GRID - 1))
+    tails = np.full(
+        (GRID, len(noise.variances)), 0.5
+    )  # as at 0: where every draw is 0, the last point is read
     tails[points] = noise.parts(grid[points])
     logs = np.log(np.maximum(2 * (tails @ noise.weights), 1e-300))
     return np.exp(np.interp(chosen, grid, logs))

@@ -357,10 +357,10 @@ def test_the_variance_of_an_effect_on_few_documents_is_that_of_its_interval(
 
 
 def test_a_share_of_the_second_is_taken_off() -> None:
-    two = Resampled((0, 1), np.array([0.5, 0.6]), np.ones((3, 2)), np.arange(3))
+    two = Resampled((0, 1), np.array([0.5, 0.6]), np.full((3, 2), 4.0), np.arange(3))
     found = minus(two, replace(two, scores=np.array([0.2, 0.4])), 0.5)
     assert found is not None
     assert found.scores == pytest.approx([0.4, 0.4])
-    assert found.draws == pytest.approx(np.full((3, 2), 0.5))
+    assert found.draws == pytest.approx(np.full((3, 2), 2.0))
     assert minus(two, None) is None
     assert minus(None, two) is None

@@ -386,3 +386,101 @@ def test_rates_that_each_seed_chose_are_as_many_choices() -> None:
     claim = RATE.model_copy(update={"needs": Needs(seeds=3, rates=4), "tasks": ("reviews",)})
     (finding,) = verify_runs([claim], [made.run()], DECLARED)
     assert finding.tasks[0].verdict == "confirmed"
+
+
+# -- On both sides of a bound, continued ---------------------------------------------------------------------------
+
+
+def own(strategy: str, options: tuple[tuple[str, object], ...], needs: Needs) -> str:
+    """What three seeds of a strategy with these options miss."""
+    made = [
+        record.model_copy(update={"cell": replace(record.cell, options=options)})
+        for record in records(strategy=strategy)
+    ]
+    group = Group(Key("reviews", strategy, "minilm"), tuple(made))
+    evidence = Evidence.of(Run("a run", made, {}.__getitem__), DECLARED)
+    return unmet(CLAIM.model_copy(update={"needs": needs}), Sides(group, group), evidence)
+
+
+@pytest.mark.parametrize(
+    ("layers", "reason"), [(3, ""), (4, "4 of 6 layers learn, the claim is about at most 50%")]
+)
+def test_a_share_of_layers_may_be_reached(layers: int, reason: str) -> None:
+    assert own("top-layers", (("layers", layers),), Needs(layers=0.5)) == reason
+
+
+@pytest.mark.parametrize(
+    ("passes", "masked", "reason"),
+    [
+        (1, 48, ""),
+        (1, 49, "48 steps on masked words, the claim needs 49"),
+        (2, 96, ""),
+        (2, 97, "96 steps on masked words, the claim needs 97"),
+    ],
+)
+def test_steps_on_masked_words_are_a_multiple_of_the_tasks(passes: int, masked: int, reason: str) -> None:
+    """500 rows in batches of 32, three epochs: 48 steps."""
+    assert own("tapt", (("passes", passes),), Needs(masked=masked)) == reason
+
+
+def test_what_did_not_grow_needs_no_growth() -> None:
+    assert missed(Needs(growth=4), records()) == ""
+
+
+@pytest.mark.parametrize(
+    ("rows", "epochs", "reason"),
+    [
+        ((500, 500), (3.0, 6.0), ""),
+        ((250, 500), (3.0, 3.0), ""),
+        ((500, 500), (3.0, 5.7), "1.9 times as much training at most, the claim needs 2 times"),
+        ((400, 500), (3.0, 3.0), "1.25 times as much training at most, the claim needs 2 times"),
+    ],
+)
+def test_training_grows_by_rows_or_by_epochs(
+    rows: tuple[int, int], epochs: tuple[float, float], reason: str
+) -> None:
+    groups = []
+    for count, length in zip(rows, epochs, strict=True):
+        grown = [
+            record.model_copy(
+                update={"data": record.data.model_copy(update={"sizes": {"train": count, "test": 200}})}
+            )
+            for record in records(recipe=Recipe(epochs=length))
+            if record.data is not None
+        ]
+        groups.append(Group(Key("reviews", "full", "minilm"), tuple(grown)))
+    less, more = groups
+    claim = CLAIM.model_copy(update={"needs": Needs(growth=2)})
+    evidence = Evidence.of(Run("a run", [], {}.__getitem__))
+    assert unmet(claim, Sides(more, more, (less, less)), evidence) == reason
+
+
+@pytest.mark.parametrize(
+    ("moving", "reason"), [(1, ""), (2, ""), (3, "full had not converged in 3 of 4 seeds")]
+)
+def test_half_of_the_seeds_may_still_move(moving: int, reason: str) -> None:
+    curves = [curve(1.0, 0.5, 0.4) if seed < moving else curve(1.0, 0.4, 0.5) for seed in range(4)]
+    group = Group(
+        Key("reviews", "full", "minilm"),
+        tuple(make_record(seed=seed, curve=item) for seed, item in enumerate(curves)),
+    )
+    assert unfair(Needs(converged=True), [group], Evidence.of(Run("a run", [], {}.__getitem__))) == reason
+
+
+def test_a_large_drop_that_may_be_noise_is_no_cost_of_the_shift() -> None:
+    """Two seeds that lose 60 and nothing: 30 points on average, and none of them for sure."""
+    made = Made(Needs(seeds=2, drop=0.0))
+    made.add("full", "minilm", "reviews", 0.7)
+    for seed, share in ((0, 0.1), (1, 0.7)):
+        cell = made.records[seed].cell.id
+        rows = dict(made.files[cell])  # type: ignore[arg-type]
+        right = np.where(
+            rows["split"] == "test", np.arange(1600) % 800 < 560, np.arange(1600) % 800 < 800 * share
+        )
+        made.files[cell] = {**rows, "correct": right.astype(float)}
+    run = made.run()
+    group = Group(Key("reviews", "full", "minilm"), tuple(run.records))
+    claim = CLAIM.model_copy(update={"needs": Needs(drop=0.05)})
+    found = unmet(claim, Sides(group, group), Evidence.of(run))
+    assert found.startswith("the shift costs full 30.0 ± ")
+    assert found.endswith(" points, the claim needs 5")

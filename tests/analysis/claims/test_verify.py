@@ -247,6 +247,7 @@ def test_the_tasks_that_a_claim_names_have_the_rows_that_it_needs():
         (("above = 0.875\nbelow = 0.895\n", ""), "invalid-claim"),
         (("below = 0.895", "below = 0.875"), "invalid-claim"),
         (("above = 0.55", "above = -0.6"), "invalid-claim"),
+        (("above = 0.55", "above = 0.0"), "invalid-claim"),
         (("train = 78_000", "rows_of_training = 78_000"), "invalid-claim"),
         (('name = "bert-base-sst2"', 'name = "bert-base-squad"'), "duplicate-claim"),
         (('metric = "f1"', 'metrics = "f1"'), "invalid-claim"),

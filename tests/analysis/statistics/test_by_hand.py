@@ -399,7 +399,7 @@ def test_students_quantile() -> None:
     assert [student(dof) for dof in (1, 4, 30)] == pytest.approx(t.ppf(0.975, [1, 4, 30]).tolist())
 
 
-@pytest.mark.parametrize(("sizes", "trimmed"), [((6, 9), (2, 2)), ((4, 20), (1, 2))])
+@pytest.mark.parametrize(("sizes", "trimmed"), [((6, 9), (2, 2)), ((4, 20), (1, 2)), ((5, 30), (2, 2))])
 def test_the_ratio_of_spreads_is_bonetts(sizes: tuple[int, int], trimmed: tuple[int, int]) -> None:
     rng = np.random.default_rng(sum(sizes))
     samples = [factor * rng.gamma(2.0, size=size) for factor, size in zip((1, 3), sizes, strict=True)]
@@ -433,10 +433,10 @@ def test_scores_are_tested_linearised_at_their_mean() -> None:
 
 
 def test_errors_are_turned_round_so_that_higher_is_better() -> None:
-    given = Resampled((0,), np.array([2.0]), np.array([[1.0]]), np.arange(3), scale=ERROR)
-    assert (given.oriented().scores[0], given.oriented().draws[0, 0]) == (-2, -1)
+    given = Resampled((0,), np.array([2.0]), np.array([[4.0]]), np.arange(3), scale=ERROR)
+    assert (given.oriented().scores[0], given.oriented().draws[0, 0]) == (-2, -4)
     plain = replace(given, scale=SHARE).oriented()
-    assert (plain.scores[0], plain.draws[0, 0]) == (2, 1)
+    assert (plain.scores[0], plain.draws[0, 0]) == (2, 4)
 
 
 @pytest.mark.parametrize("others", [(0, 1), (1, 2)])

@@ -93,3 +93,13 @@ def test_values_that_vary_by_rounding_alone_do_not_vary() -> None:
 
 def test_no_examples_have_no_values() -> None:
     assert correlations.pearson(np.array([]), np.array([])).tolist() == []
+
+
+@pytest.mark.parametrize(("width", "varies"), [(0.9e-12, False), (1.5e-12, True)])
+def test_small_values_vary_by_more_than_rounding_or_not(width: float, varies: bool) -> None:
+    found = correlations.pearson(np.array([0.0, width, 0.0, width]), np.arange(4.0))
+    assert found.any() == varies
+
+
+def test_of_no_examples_no_kind_has_values() -> None:
+    assert correlations.spearman(np.array([]), np.array([])).tolist() == []

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
+import math
 
+import numpy as np
 import pytest
+from scipy.stats import norm
 from typer.testing import CliRunner
 
 from bench.analysis.statistics import coverage
@@ -22,6 +25,8 @@ def test_a_cell_whose_seeds_scatter_is_covered_among_calm_ones() -> None:
     found = measure(NOISY, 400)
     assert found.alone >= 0.94
     assert found.table >= 0.89
+    assert found.error == pytest.approx((found.table * (1 - found.table) / 400) ** 0.5)
+    assert found.runs == 400
 
 
 def test_the_prior_of_the_tests_would_not_do(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -75,3 +80,33 @@ def test_the_command_measures_intervals(monkeypatch: pytest.MonkeyPatch) -> None
     line = runner.invoke(app, ["power", "--intervals", "--trials", "5", "--json"]).stdout
     assert json.loads(line)["runs"] == 5
     assert "2 seeds" in runner.invoke(app, ["power", "--intervals", "--trials", "5"]).stdout
+
+
+def test_where_every_seed_learned_nothing_the_truth_is_chance() -> None:
+    """All seeds then have the same chance on each example, so the interval is that of the examples."""
+    nothing = Setting("accuracy", 3, 300, 0.01, collapse=1.0)
+    assert measure(nothing, 60).alone >= 0.9
+    simulated = coverage.cell(Setting("accuracy", 3, 20_000, 0.01, collapse=1.0), np.random.default_rng(0))
+    assert simulated.mean == pytest.approx(0.5, abs=0.01)
+
+
+RIGHT = float(norm.cdf(0.9 / math.hypot(1, 1.4)))
+"""The share of right answers of a steady strategy: 70%."""
+
+
+def test_the_mean_scores_of_the_simulated_cells() -> None:
+    """By the sums that F1 is made of: found entities, and four invented ones for ten that were missed."""
+    assert pytest.approx(0.70, abs=0.005) == RIGHT
+    assert coverage._moments("accuracy", 0.0) == pytest.approx((RIGHT, 0.0), abs=1e-9)
+    f1 = 2 * RIGHT / (RIGHT + 0.4 * (1 - RIGHT) + 1)
+    assert coverage._moments("entity F1", 0.0) == pytest.approx((f1, 0.0), abs=1e-9)
+    for score, mean in (("accuracy", RIGHT), ("entity F1", f1)):
+        found = coverage.cell(Setting(score, 2, 40_000, 0.001), np.random.default_rng(0))
+        assert found.mean == pytest.approx(mean, abs=0.01)
+
+
+@pytest.mark.parametrize(("chance", "right", "units"), [(1.0, 3.0, 3.0), (0.0, 0.0, 1.5 + 0.6)])
+def test_a_sentence_has_one_and_a_half_entities(chance: float, right: float, units: float) -> None:
+    (found,) = coverage._entities(np.full((40_000, 1), chance), np.random.default_rng(0))
+    assert found.numerators.mean() == pytest.approx(right, abs=0.05)
+    assert found.denominators.mean() == pytest.approx(units, abs=0.05)

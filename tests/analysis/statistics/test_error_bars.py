@@ -10,7 +10,7 @@ from bench.analysis.groups import gather
 from bench.analysis.statistics.error_bars import error_bar, of_differences, seeds_apart
 from bench.analysis.statistics.intervals import Interval
 from bench.analysis.statistics.noise import Noise
-from bench.analysis.statistics.scales import CORRELATION, ERROR, SHARE
+from bench.analysis.statistics.scales import CORRELATION, ERROR, SHARE, Scale
 from bench.analysis.tables.shown import in_words, shown
 from tests.analysis.conftest import make_record
 
@@ -93,3 +93,25 @@ def test_seeds_stand_alone_where_some_learned_nothing_on_this_test_set() -> None
     (group,) = gather(records).values()
     assert seeds_apart(group, "accuracy") == ()
     assert seeds_apart(group, "accuracy", "tweets") == (0.8, 0.4)
+
+
+def test_half_of_what_a_single_seed_may_be_is_no_more_than_its_whole_range() -> None:
+    for scale, half, shown_ in (
+        (SHARE, 0.6, 0.6),
+        (SHARE, 1.5, 1.0),
+        (CORRELATION, 0.6, 0.6),
+        (CORRELATION, 2.5, 2.0),
+    ):
+        bar = error_bar(interval(0.2, half, 1), scale)
+        assert (bar.kind, bar.half, bar.seeds) == ("single", shown_, 1)
+
+
+def test_an_interval_as_wide_as_the_range_is_shown_as_it_is() -> None:
+    assert error_bar(interval(0.5, 0.5)).kind == "symmetric"
+    assert error_bar(interval(0.5, 0.5000001)).kind == "wide"
+
+
+@pytest.mark.parametrize(("scale", "width"), [(SHARE, 1.0), (CORRELATION, 2.0)])
+def test_a_difference_may_be_as_large_as_the_range_in_either_direction(scale: Scale, width: float) -> None:
+    assert of_differences(scale) == Scale(-width, width, odds=False)
+    assert of_differences(of_differences(scale)) == Scale(-2 * width, 2 * width, odds=False)

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import itertools
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
-from scipy.stats import t
+from scipy.stats import chi2, t
 
 from bench.analysis.groups import Key, gather
 from bench.analysis.loading import Run
@@ -18,8 +19,10 @@ from bench.analysis.statistics.intervals import intervals
 from bench.analysis.statistics.noise import MANY, Noise, total
 from bench.analysis.statistics.paired import all_pairs, compare_pairs, seed_noise, with_best
 from bench.analysis.statistics.resampling import Resampled, over_clusters
+from bench.analysis.statistics.rivals import Rival
 from bench.analysis.statistics.stepdown import corrected_rivals
 from bench.analysis.statistics.uncertainty import from_predictions
+from bench.analysis.statistics.variance import shared_variance
 from bench.analysis.tables.build import TableOptions, build
 from bench.analysis.tables.classes import build as classes
 from bench.analysis.tables.formats import render
@@ -248,3 +251,77 @@ def test_the_classes_of_few_documents_allow_for_it() -> None:
         halves.append([entry.spread for row in rows for entry in row.entries if entry.spread is not None])
     assert len(halves[0]) == len(halves[1]) > 0
     assert np.mean(halves[1]) > 1.2 * np.mean(halves[0])
+
+
+@pytest.mark.parametrize("other", [[0.6, 0.7], [0.7, 0.8]], ids=["apart", "equal"])
+def test_a_difference_over_documents_varies_by_what_one_example_can_change(other: list[float]) -> None:
+    """On the scale of the test, by the steeper of the two slopes: that of 0.75 in log-odds, of 20 examples."""
+    first, second = made([[0.7, 0.8]]), made([other])
+    scores = {(Key("t", name, "b"), "accuracy"): own for name, own in (("a", first), ("b", second))}
+    for each in (scores, dict(reversed(scores.items()))):
+        (pair,) = all_pairs(each, seed_noise(each)).values()
+        assert pair.example == pytest.approx((1 / (0.75 * 0.25) / 20) ** 2)
+
+
+# --------------------------------------------------------------------------------------------------
+# Draws over documents
+
+
+@pytest.mark.parametrize(("dof", "few"), [(9.99, True), (10.0, False), (math.inf, False)])
+def test_from_ten_degrees_of_freedom_on_clusters_are_no_few(dof: float, few: bool) -> None:
+    scores = table(Design(2, tasks=1, seeds=1), np.random.default_rng(0))
+    (pair,) = all_pairs(scores, seed_noise(scores)).values()
+    assert replace(pair, dof=dof).few is few
+
+
+def test_the_variance_over_examples_lies_between_the_ends_of_students() -> None:
+    scores = table(Design(2, tasks=1, seeds=1), np.random.default_rng(0))
+    (pair,) = all_pairs(scores, seed_noise(scores)).values()
+    least, most = Noise.factors(5.0)
+    assert replace(pair, example=2.0, dof=5.0).examples == (2 * least, 2 * most)
+
+
+def rivals_of(design: Design) -> list[Rival]:
+    scores = table(design, np.random.default_rng(0))
+    noise = seed_noise(scores)
+    return [Rival.of(own, noise[key], place) for place, (key, own) in enumerate(scores.items())]
+
+
+def test_draws_over_documents_have_the_deviation_of_an_estimated_variance() -> None:
+    """The same for all strategies: they are on the same documents."""
+    first, second = rivals_of(Design(2, tasks=1, seeds=3, documents=60))
+    dof, spread = first.scores.dof, np.asarray(first.spread)
+    assert 10 < dof < 59
+    shares = np.array([0.1, 0.5, 0.9])
+    assert np.quantile(spread**2, shares) == pytest.approx(dof / chi2.ppf(1 - shares, dof), rel=0.05)
+    assert np.array_equal(spread, np.asarray(second.spread))
+    means = first.slope * first.scores.draws.mean(1)
+    expected = (means - means.mean()) * spread + first.errors / math.sqrt(3)
+    assert first.centred == pytest.approx(expected)
+
+
+@pytest.mark.parametrize("documents", [0, 5])
+def test_draws_over_examples_or_few_documents_have_their_own_deviation(documents: int) -> None:
+    (first, _) = rivals_of(Design(2, tasks=1, seeds=1, documents=documents))
+    assert first.spread == 1.0
+
+
+def test_draws_on_unequal_seeds_have_the_deviation_of_their_documents_too() -> None:
+    scores = table(Design(2, tasks=1, seeds=3, documents=60), np.random.default_rng(0))
+    (_, own), (second, other) = scores.items()
+    scores[second] = replace(other, seeds=(1, 2), scores=other.scores[1:], draws=other.draws[:, 1:])
+    (pair,) = all_pairs(scores, seed_noise(scores)).values()
+    minus = own.tested().minus(scores[second].tested())
+    assert minus is not None
+    means = minus.draws.mean(1)
+    errors = (pair.first.errors - pair.second.errors) / math.sqrt(2)
+    assert pair.null() == pytest.approx((means - means.mean()) * pair.first.spread + errors)
+    assert pair.example == pytest.approx(shared_variance(minus.draws))
+
+
+def test_draws_over_documents_are_spread_around_the_score_in_their_own_direction() -> None:
+    """Of four equal documents: by 4 / 3 of the variance."""
+    plain = Resampled((0,), np.array([0.5]), np.array([[0.6], [0.3]]), np.arange(8))
+    found = over_clusters(plain, Clusters(np.repeat(np.arange(4), 2)))
+    assert found.draws == pytest.approx(0.5 + np.array([[0.1], [-0.2]]) * math.sqrt(4 / 3))
+    assert (found.clusters, found.dof) == (4, pytest.approx(3.0))

@@ -6,7 +6,14 @@ import numpy as np
 import pytest
 from sklearn.metrics import f1_score
 
-from bench.analysis.statistics.metrics import Ratios, draw, ratios, resample_counts
+from bench.analysis.statistics.metrics import (
+    Ratios,
+    draw,
+    exact_interval,
+    proportion,
+    ratios,
+    resample_counts,
+)
 from bench.analysis.statistics.variance import linear_covariance
 from bench.contracts import BenchError, Metric
 from bench.data.label_sets import LabelSet, score_sets
@@ -128,3 +135,62 @@ def test_labels_are_counted_as_by_comparing_each_with_each(kind):
         assert np.array_equal(
             found.denominators, next(part for end, part in under.items() if kind.endswith(end))
         )
+
+
+def test_an_influence_is_the_slope_of_the_score_in_the_weight_of_its_example():
+    """Of four labels: two of two examples each, one of a single example, and one of none."""
+    gold = np.array([[1, 0, 0, 0], [1, 0, 0, 0], [0, 1, 0, 0], [0, 1, 0, 0], [0, 0, 1, 0]], dtype=float)
+    found = Ratios(gold * np.array([[1], [0], [1], [1], [1]]), gold)
+    assert found.score() == pytest.approx((0.5 + 1 + 1) / 3)
+    step = 1e-6
+    slopes = (found.resampled(1 + step * np.eye(5)) - found.score()) / step
+    assert found.influence() == pytest.approx(slopes, abs=1e-5)
+    assert found.influence()[:2] == pytest.approx([1 / 12, -1 / 12])
+
+
+def test_a_score_without_any_unit_has_no_influences():
+    assert Ratios(np.zeros((3, 2)), np.zeros((3, 2))).influence().tolist() == [0, 0, 0]
+
+
+# --------------------------------------------------------------------------------------------------
+# Exact intervals
+
+
+def test_the_exact_interval_is_that_of_the_seed_with_the_fewest_units():
+    """Precision of two seeds: one says the label five times, the other three times, always rightly."""
+    five, three = ((np.arange(8) < count)[:, None].astype(float) for count in (5, 3))
+    expected = pytest.approx((0.025 ** (1 / 3), 1.0))
+    for seeds in ((five, three), (three, five)):
+        assert exact_interval([Ratios(units, units) for units in seeds]) == expected
+
+
+def test_a_label_that_has_no_unit_leaves_the_exact_interval_as_it_is():
+    """Macro recall, where all nine texts are taken for a label that none of them has."""
+    rows = {"reference": np.array(["a"] * 9, object), "prediction": np.array(["b"] * 9, object)}
+    found = exact_interval([ratios(Metric("recall", "macro_recall"), rows)])
+    assert found == pytest.approx((0, 1 - 0.025 ** (1 / 9)))
+
+
+def test_units_of_two_are_no_share_though_one_of_each_is_right():
+    assert exact_interval([Ratios(np.eye(10)[:, :1], np.full((10, 1), 2.0))]) is None
+
+
+ALL_WRONG = {
+    "f1": {"tp": np.zeros(24), "predicted": np.ones(24), "gold": np.ones(24)},
+    "sets_f1": {"reference": np.array(['["a"]'] * 24), "prediction": np.array(['["b"]'] * 24)},
+    "ratio": {"tp": np.zeros(24), "predicted": np.ones(24)},
+}
+
+
+@pytest.mark.parametrize(("kind", "units"), [("f1", 24), ("sets_f1", 48), ("ratio", 24)])
+def test_where_all_is_wrong_an_f1_has_the_bound_of_an_f1(kind, units):
+    """Sets: 24 units of each of two labels, which share the chance."""
+    rows = ALL_WRONG[kind]
+    metric = Metric("m", kind, () if kind == "sets_f1" else tuple(rows))
+    share = 1 - 0.025 ** (1 / units)
+    expected = share if kind == "ratio" else 2 * share / (1 + share)
+    assert exact_interval([ratios(metric, rows)]) == pytest.approx((0, expected))
+
+
+def test_a_share_has_the_interval_of_95_percent_unless_another_is_asked_for():
+    assert proportion(3, 10) == proportion(3, 10, 0.95) != proportion(3, 10, 0.9)

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
 import pytest
-from scipy.special import ndtr, ndtri
+from scipy.special import ndtr, ndtri, stdtrit
 
 from bench.analysis.statistics.dispersion import DISPERSIONS
-from bench.analysis.statistics.noise import BINS, NARROW, TINY, Noise, _thinned, total
+from bench.analysis.statistics.noise import BINS, MANY, NARROW, TINY, Noise, _cells, _Tails, _thinned, total
 
 RNG = np.random.default_rng(2)
 
@@ -68,3 +69,45 @@ def test_a_sum_that_begins_with_a_known_error_is_that_of_any_two(known: float) -
             assert np.array_equal(found.variances, expected.variances)
             assert np.array_equal(found.weights, expected.weights)
             assert len(found.variances) <= BINS
+
+
+def test_a_quantile_needs_few_tails(monkeypatch: pytest.MonkeyPatch) -> None:
+    """In nine of ten cases ten at most; a plain bisection needs forty."""
+    counts, plain = [0], _Tails.at
+
+    def counted(tails: _Tails, x: float) -> float:
+        counts[-1] += 1
+        return plain(tails, x)
+
+    monkeypatch.setattr(_Tails, "at", counted)
+    for noise in NOISES:
+        for probability in (0.8, 0.975, 1 - 1e-6):
+            noise.quantile(probability)
+            counts.append(0)
+    assert np.quantile(counts[:-1], 0.9) <= 10
+
+
+def test_from_where_a_variance_counts_as_known_students_interval_is_wider_by_little() -> None:
+    assert stdtrit(MANY, 0.975) / ndtri(0.975) - 1 == pytest.approx(0.006, abs=5e-4)
+
+
+def test_the_ends_of_students_variances() -> None:
+    found = Noise.student(1.0, 4.3)
+    assert Noise.factors(4.3) == (found.variances.min(), found.variances.max())
+    assert found.variances.min() < 0.2 < 10 < found.variances.max()
+    for dof in (MANY, math.inf):
+        assert Noise.factors(dof) == (1.0, 1.0)
+
+
+def test_a_sum_of_as_many_variances_as_there_are_cells_is_exact() -> None:
+    estimated = Noise.student(1.0, 5.0)
+    found = total([Noise.known(3.0), estimated])
+    assert len(found.variances) == BINS
+    assert found.variances.tolist() == (3.0 + estimated.variances).tolist()
+
+
+def test_the_cell_of_no_variance_is_the_first() -> None:
+    variances = np.append(0.0, np.geomspace(1e-9, 1.0, 3 * BINS))
+    logs = np.log(variances + TINY)
+    edges = np.linspace(logs[0], logs[-1], BINS + 1)[1:-1]
+    assert np.array_equal(_cells(variances), np.digitize(logs, edges))

@@ -5,17 +5,21 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import pytest
+from scipy.stats import norm
 from statsmodels.stats.multitest import multipletests
 
 from bench.analysis.groups import Key, gather
 from bench.analysis.statistics.calibration import Design, behind, simulate, table
 from bench.analysis.statistics.familywise import Pair, corrected, holm
+from bench.analysis.statistics.intervals import Interval
 from bench.analysis.statistics.noise import Noise
 from bench.analysis.statistics.paired import (
     POWER,
+    Comparison,
     Scored,
     all_pairs,
     compare_pairs,
@@ -25,6 +29,7 @@ from bench.analysis.statistics.paired import (
     with_best,
 )
 from bench.analysis.statistics.resampling import Resampled, Source, resample
+from bench.analysis.statistics.scales import CORRELATION, ERROR, SHARE, Scale
 from bench.analysis.tables.formats import render
 from bench.analysis.tables.pairs import build
 from bench.contracts import BenchError
@@ -268,3 +273,80 @@ def test_a_detectable_difference_is_found_as_often_as_is_said():
     drawn = least + np.random.default_rng(9).normal(size=4000)
     found = np.mean([2 * noise.tail(abs(value)) < critical for value in drawn])
     assert found == pytest.approx(0.8, abs=0.03)
+
+
+# --------------------------------------------------------------------------------------------------
+# Comparisons by hand
+
+TRIO = (FIRST, SECOND, "accuracy")
+
+
+@pytest.mark.parametrize("scale", [SHARE, CORRELATION])
+@pytest.mark.parametrize(("families", "adjusted", "tied"), [(1, 0.03, False), (2, 0.06, True)])
+def test_a_detectable_difference_is_the_sum_of_two_quantiles(
+    scale: Scale, families: int, adjusted: float, tied: bool
+):
+    """Of one seed each, whose error is that of the examples alone; an exact test decides."""
+    scores = {
+        (key, "accuracy"): replace(resampled(right(share, 1, random), (0,)), scale=scale)
+        for key, share, random in ((FIRST, 0.9, 0), (SECOND, 0.6, 1))
+    }
+    (found,) = compare_pairs(scores, [TRIO], {TRIO: 0.03}, families)
+    (variance,) = found.difference.noise.variances
+    level = 0.05 / families
+    assert found.detectable == pytest.approx(
+        math.sqrt(variance) * (norm.ppf(1 - level / 2) + norm.ppf(0.8)), rel=1e-6
+    )
+    assert (found.p, found.mcnemar, found.adjusted, found.tied) == (0.03, 0.03, adjusted, tied)
+
+
+def test_no_detectable_difference_is_beyond_what_two_scores_can_differ_by():
+    """Two examples, of which each has one right: two standard errors are more than all points."""
+    answers = np.array([[1.0], [0.0]])
+    scores = {
+        (FIRST, "accuracy"): resampled(answers, (0,)),
+        (SECOND, "accuracy"): resampled(1 - answers, (0,)),
+    }
+    (found,) = compare_pairs(scores, [TRIO])
+    assert found.detectable == 1.0
+    correlations = {key: replace(item, scale=CORRELATION) for key, item in scores.items()}
+    (found,) = compare_pairs(correlations, [TRIO])
+    assert 1.0 < found.detectable <= 2.0
+
+
+def test_a_pair_may_be_asked_for_in_either_order():
+    scores = {
+        (FIRST, "accuracy"): resampled(right(0.9, 3, 0)),
+        (SECOND, "accuracy"): resampled(right(0.6, 3, 1)),
+    }
+    one, other = compare_pairs(scores, [TRIO, (SECOND, FIRST, "accuracy")])
+    assert other.difference.mean == pytest.approx(-one.difference.mean)
+    assert other.effect == pytest.approx(-one.effect)
+    assert (other.p, other.adjusted, other.behind) == (one.p, one.adjusted, False)
+    assert one.behind
+
+
+@pytest.mark.parametrize(
+    ("mean", "scale", "leads"), [(0.0, SHARE, False), (0.1, SHARE, True), (-2.0, ERROR, True)]
+)
+def test_the_first_leads_where_its_score_is_better(mean: float, scale: Scale, leads: bool):
+    difference = Interval(mean, 0.01, Noise.known(1e-4), 3)
+    found = Comparison(FIRST, SECOND, "m", difference, 0.01, 0.01, 0.1, None, scale=scale)
+    assert (found.first_leads, found.behind) == (leads, leads)
+
+
+@pytest.mark.parametrize("lacks", ["first", "second", "ids", "halves", "metric"])
+def test_mcnemar_needs_the_same_examples_that_are_right_or_wrong(lacks: str):
+    records = [make_record("t", name) for name in ("first", "second")]
+    files = {
+        r.cell.id: make_predictions(rows) for r, rows in zip(records, (np.ones(9), np.eye(9)[0]), strict=True)
+    }
+    source, second = Source(files.__getitem__), records[1].cell.id
+    assert mcnemar(*records, "accuracy", source) == pytest.approx(2 * 0.5**8)
+    if lacks in ("first", "second"):
+        del files[records[lacks == "second"].cell.id]
+    elif lacks == "ids":
+        files[second] |= {"id": files[second]["id"][::-1]}
+    elif lacks == "halves":
+        files[second] |= {"correct": np.full(9, 0.5)}
+    assert mcnemar(*records, "none" if lacks == "metric" else "accuracy", source) is None

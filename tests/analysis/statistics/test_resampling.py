@@ -124,3 +124,37 @@ def test_clusters_are_as_many_units_as_there_are_of_them():
     found = clustered(accuracy(np.array([1.0, 0.0, 1.0, 1.0])), np.array([0, 0, 1, 2]))
     assert found.numerators[:, 0].tolist() == [1, 1, 1]
     assert found.denominators[:, 0].tolist() == [2, 1, 1]
+
+
+def test_a_distribution_without_more_noise_is_that_of_the_draws_around_the_mean_score() -> None:
+    """Their direction too: strategies that share examples rise and fall together."""
+    draws = np.random.default_rng(0).normal(0.7, 0.02, (50, 2))
+    found = Resampled((0, 1), np.array([0.6, 0.7]), draws, np.arange(5)).distribution(
+        Noise.known(0.0), seed=3
+    )
+    assert found == pytest.approx(0.65 + draws.mean(1) - draws.mean())
+
+
+@pytest.mark.parametrize("examples", ["xx", "xy", "xyx", "xyy", "xxy"])
+def test_seeds_that_were_scored_on_different_examples_are_not_resampled(examples: str) -> None:
+    records = [make_record(seed=seed) for seed in range(len(examples))]
+    rows = make_predictions(right(30, 40))
+    files = {
+        record.cell.id: {**rows, "id": np.array([f"{name}{place}" for place in range(40)], object)}
+        for record, name in zip(records, examples, strict=True)
+    }
+    group = Group(Key("reviews", "full", "minilm"), tuple(records))
+    found = resample(group, "accuracy", Source(files.__getitem__))
+    assert (found is None) == (len(set(examples)) > 1)
+
+
+def test_the_rows_of_every_test_set_that_has_some() -> None:
+    rows = make_predictions(right(3, 8))
+    rows["split"] = np.repeat(np.array(["test", "tweets"], object), [5, 3])
+    record = make_record(scores={"test": {}, "tweets": {}, "news": {}})
+    found = Source({record.cell.id: rows}.__getitem__).tests(record)
+    assert {test: columns["id"].tolist() for test, columns in found.items()} == {
+        "test": ["0", "1", "2", "3", "4"],
+        "tweets": ["5", "6", "7"],
+    }
+    assert Source({}.__getitem__).tests(record) == {}

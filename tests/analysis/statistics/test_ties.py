@@ -51,3 +51,21 @@ def test_places_are_those_of_exact_means(counts: list[list[int]]) -> None:
         assert levels(means).tolist() == [order[mean] for mean in exact]
         for one, first in zip(means, exact, strict=True):
             assert [equal(one, other) for other in means] == [first == second for second in exact]
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "same"),
+    [
+        (1.0, 1.0 + 0.9e-9, True),
+        (1.0, 1.0 + 1.1e-9, False),
+        (-100.0, -100.0 - 0.9e-7, True),
+        (-100.0, -100.0 - 1.1e-7, False),
+        (0.0, 0.9e-12, True),
+        (0.0, 1.1e-12, False),
+    ],
+)
+def test_rounding_is_a_billionth_of_a_value_and_less_beside_zero(
+    one: float, other: float, same: bool
+) -> None:
+    assert equal(one, other) is equal(other, one) is same
+    assert bool(levels(np.array([one, other])).max()) is not same

@@ -180,6 +180,12 @@ def test_another_without_predictions_is_named() -> None:
     )
 
 
+def test_of_two_the_one_without_predictions_is_named() -> None:
+    marks, (note,) = unmarked(without(run_of({name: THREE[name] for name in ("a", "b")}), "b"))
+    assert marks == {"a": "best", "b": ""}
+    assert note.startswith(f"Not tested against the best of their task: b with minilm on t ({LOST}).")
+
+
 def test_a_task_without_any_predictions_is_named_once() -> None:
     (note,) = unmarked(without(run_of(THREE), "a", "b", "c"))[1]
     assert note.startswith(f"Not tested against the best of their task: all on t ({LOST}).")
