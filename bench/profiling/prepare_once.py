@@ -17,7 +17,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-PARTS = {"rows": ("prepare",), "hashes": ("rows_fingerprint",), "encoder": ("load",)}
+PARTS = {"rows": ("prepare",), "hashes": ("rows_digest", "rows_fingerprint"), "encoder": ("load",)}
 """The names in `bench.engine.group` that each part calls."""
 
 

@@ -90,7 +90,7 @@ FAULTS = (
     Fault(
         "the worst state is kept",
         "bench/engine/training.py",
-        "if loss < self._loss or not self.state:",
+        "if loss < self._loss:",
         "if loss > self._loss or not self.state:",
     ),
     Fault(
