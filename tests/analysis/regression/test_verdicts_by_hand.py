@@ -201,8 +201,13 @@ def test_the_paired_noise_is_that_of_the_differences() -> None:
     documents = Clusters(np.array([0, 0, 1, 1, 2, 3]))
     clustered = [replace(item, clusters=documents) for item in sides]
     summed = np.stack([moved[:2].sum(0), moved[2:4].sum(0), moved[4], moved[5]])
-    squares, cubes = 2 / 9 + 2 / 36, 2 / 27 + 2 / 216  # of the documents' shares
-    covariance = summed.T @ summed / (1 - squares)
+    sizes = np.array([2, 2, 1, 1])
+    own = np.diag(
+        sizes**2 / 36 * (0.05 + 0.95 / sizes)
+    )  # of documents, a twentieth of whose variance is shared
+    centring = np.eye(4) - np.outer(sizes / 6, np.ones(4))
+    spread = centring @ own @ centring.T
+    covariance = summed.T @ summed * own.trace() / spread.trace()
     by_document = Components(
         0.0,
         2,
@@ -211,7 +216,7 @@ def test_the_paired_noise_is_that_of_the_differences() -> None:
         max(float(np.trace(covariance) / 2 - covariance[0, 1]), 0.0),
         max(float(covariance[0, 1]), 0.0),
     )
-    dof = (1 - squares) ** 2 / (squares - 2 * cubes + squares**2)
+    dof = spread.trace() ** 2 / np.trace(spread @ spread)
     of_documents = Noise.student(by_document.example, dof)
     assert of_documents.quantile(0.9) > 1.1 * Noise.known(by_document.example).quantile(0.9)
     expected = total([of_documents, moderated([by_document])[0].scaled(1 / 2)])
