@@ -171,9 +171,9 @@ class Display:
         waiting = {cell.id: cell for cell in self._cells if cell.id not in known}
         others = self._beside.look(list(waiting))
         theirs = [
-            _Flight(cell := waiting[wanted[0]], others.at - job.elapsed, made=self._estimator.makes(cell))
+            _Flight(waiting[first], others.at - job.elapsed, self._estimator.makes(waiting[first]))
             for job in others.jobs
-            if (wanted := [cell for cell in job.cells if cell in waiting])
+            if (first := next((cell for cell in job.cells if cell in waiting), None))
         ]
         flights += theirs
         begun = others.finished | {flight.cell.id for flight in theirs}

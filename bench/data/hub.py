@@ -54,14 +54,6 @@ def local_files(folder: Path, name: str) -> dict[str, Path]:
     return {split: path for split, path in files.items() if path.is_file()}
 
 
-def local_labels(folder: Path, name: str) -> list[str] | None:
-    """The label names of data set `name` in the order of their ids, where the folder's labels.json states them."""
-    try:
-        return json.loads((folder / "labels.json").read_text(encoding="utf-8"))[name]["names"]
-    except (OSError, ValueError, KeyError, TypeError):
-        return None
-
-
 def local_rows(folder: Path, name: str, labels: Sequence[str] | None) -> SplitRows | None:
     """The splits of `<folder>/<name>` that are there, or None if it has none. BenchError for a damaged file,
     or where the label names of labels.json are not `labels`."""
@@ -76,7 +68,11 @@ def local_rows(folder: Path, name: str, labels: Sequence[str] | None) -> SplitRo
             raise BenchError(
                 f"{path} cannot be read as Parquet ({_first_line(error)}): replace it", code="not-parquet"
             ) from error
-    _check_names(name, labels, local_labels(folder, name))
+    try:
+        stated = json.loads((folder / "labels.json").read_text(encoding="utf-8"))[name]["names"]
+    except (OSError, ValueError, KeyError, TypeError):
+        stated = None
+    _check_names(name, labels, stated)
     return found or None
 
 

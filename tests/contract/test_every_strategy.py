@@ -21,6 +21,7 @@ from bench.engine.solving import solve
 from bench.engine.training import Fit, Model, fit
 from bench.registry import Plugins, discover
 from bench.runs.record import Record
+from tests.support.optimizers import noted
 
 STRATEGIES = sorted(name for name, cls in discover().strategies.items() if not cls.needs)
 OWN = [n for n in STRATEGIES if discover().strategies[n].__module__.startswith("strategies.")]
@@ -243,14 +244,7 @@ def dropouts(model: Model, block: int) -> set[bool]:
 def test_one_optimizer_serves_all_phases_and_keeps_its_moments(
     name: str, toy_cell: MakeCell, group: CellGroup, toy_context: RunContext, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    made: list[torch.optim.AdamW] = []
-    real = torch.optim.AdamW
-
-    def noted(*arguments: Any, **options: Any) -> torch.optim.AdamW:
-        made.append(real(*arguments, **options))
-        return made[-1]
-
-    monkeypatch.setattr(torch.optim, "AdamW", noted)
+    made = noted(monkeypatch, "AdamW")
     run = train(toy_cell(name), group, toy_context)
     optimizer = made[-1]
     assert len(made) == 1 + len(run.plan.pretraining)

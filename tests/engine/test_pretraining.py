@@ -19,6 +19,7 @@ from bench.engine.group import CellGroup, RunContext, prepare_group
 from bench.engine.pretraining import Words, pretrain
 from bench.engine.schedule import rate_factor
 from bench.engine.training import derived_seed
+from tests.support.optimizers import noted
 
 MakeCell = Callable[..., Cell]
 
@@ -154,14 +155,7 @@ def test_the_layers_before_the_output_learn_at_the_largest_rate_and_do_not_decay
     upper: tuple[Cell, CellGroup], toy_context: RunContext, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A linear map with its bias, a norm with its bias, and the bias of the words."""
-    made: list[torch.optim.AdamW] = []
-    real = torch.optim.AdamW
-
-    def noted(*given: Any, **options: Any) -> torch.optim.AdamW:
-        made.append(real(*given, **options))
-        return made[-1]
-
-    monkeypatch.setattr(torch.optim, "AdamW", noted)
+    made = noted(monkeypatch, "AdamW")
     cell, group = upper
     model, plan = build(cell, group, toy_context)
     rows = model.backbone.rows

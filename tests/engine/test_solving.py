@@ -20,6 +20,7 @@ from bench.engine.divergence import Diverged
 from bench.engine.group import CellGroup, RunContext, prepare_group
 from bench.engine.training import Fit, Model
 from bench.runs.record import Point
+from tests.support.optimizers import noted
 
 MakeCell = Callable[..., Cell]
 
@@ -165,14 +166,7 @@ def test_the_objective_is_the_mean_loss_and_half_the_penalty_on_matrices(
 def test_points_count_iterations_and_passes_over_the_rows(
     toy_cell: MakeCell, toy_context: RunContext, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    made: list[torch.optim.LBFGS] = []
-    real = torch.optim.LBFGS
-
-    def noted(*given: Any, **options: Any) -> torch.optim.LBFGS:
-        made.append(real(*given, **options))
-        return made[-1]
-
-    monkeypatch.setattr(torch.optim, "LBFGS", noted)
+    made = noted(monkeypatch, "LBFGS")
     heard: list[Point] = []
     _, result = solve(
         toy_cell("probe"), prepare_group(toy_cell("probe"), toy_context), toy_context, heard.append

@@ -173,9 +173,7 @@ def _null_p(pair: RivalPair, noise: Noise, places: np.ndarray) -> np.ndarray:
     chosen = sizes[places]
     after = np.searchsorted(grid, chosen)
     points = np.unique(np.clip(np.concatenate([after - 1, after]), 0, GRID - 1))
-    tails = np.full(
-        (GRID, len(noise.variances)), 0.5
-    )  # as at 0: where every draw is 0, the last point is read
+    tails = np.full((GRID, len(noise.variances)), 0.5)  # as at 0, where all points are if every draw is 0
     tails[points] = noise.parts(grid[points])
     logs = np.log(np.maximum(2 * (tails @ noise.weights), 1e-300))
     return np.exp(np.interp(chosen, grid, logs))
