@@ -80,6 +80,11 @@ class Group:
         return {machine_fingerprint(record.machine) for record in self.done}
 
 
+def on_one_machine(*groups: Group) -> bool:
+    """Whether all seeds of these groups ran on the same machine, so that their times can be compared."""
+    return len(set().union(*(group.machines() for group in groups))) == 1
+
+
 def gather(records: Iterable[Record]) -> dict[Key, Group]:
     """The groups of a run. Tasks and backbones keep their order of appearance; strategies are ordered from the
     fewest to the most trainable parameters."""
@@ -169,12 +174,14 @@ def machine_fingerprint(machine: Machine | None) -> str:
 
 def floor(record: Record, metric: str) -> float:
     """The score of a model that learned nothing: it predicts the majority label, or the mean number, or, for
-    accuracy, guesses uniformly, whichever scores higher. Of an error that is not known, infinity."""
+    accuracy and its mean over labels, guesses uniformly, whichever scores higher. Of an error that is not known,
+    infinity."""
     if scale_of(kind_of(record, metric)) == ERROR:
         return record.data.majority.get(metric, math.inf) if record.data else math.inf
     if record.data is None:
         return 0.0
-    guessed = metric == "accuracy" and record.adapter != "multilabel" and record.data.labels
+    averaged = kind_of(record, metric) == "macro_recall"  # over labels: as good by chance as by one label
+    guessed = (metric == "accuracy" or averaged) and record.adapter != "multilabel" and record.data.labels
     chance = 1 / len(record.data.labels) if guessed else 0.0
     return max(chance, record.data.majority.get(metric, 0.0))
 

@@ -14,6 +14,7 @@ from bench.executors.ahead import Background, divide
 from bench.executors.comparable import comparable
 from bench.executors.contract import Executor, Options, Work
 from bench.executors.inline import Inline
+from bench.executors.mixed_folder import note_mixture
 from bench.executors.process import Processes
 from bench.executors.ray_cluster import RayCluster
 from bench.models import catalog
@@ -118,6 +119,7 @@ def _launch(
 
     def recount() -> None:
         work.operations.update((cell.id, workload.operations(cell)) for cell in later)
+        done.difference_update(cell.id for cell in later if cell.id in done and not known.finished(cell))
         _note_work(work, workload, later)
         estimator.recount()
 
@@ -318,6 +320,7 @@ def _begin(work: Work, cells: Sequence[Cell], display: Screen) -> None:
         store.begin(cells[0].suite, map(str, earlier))
         store.begin(cells[0].suite, *plan)
     run_inputs.add(store.path, _inputs(work))
+    note_mixture(store, cells, display)
 
 
 def _note_work(work: Work, workload: Workload, cells: Sequence[Cell]) -> None:

@@ -22,9 +22,10 @@ class Time:
     noise: TimeNoise
 
     def half(self, other: Time) -> float | None:
-        """Half of the 95% interval of the logarithm of the ratio of both; None where one was measured once, or they
-        are of different machines."""
-        return self.noise.half(self.timing, other.timing) if self.machines == other.machines else None
+        """Half of the 95% interval of the logarithm of the ratio of both; None where one was measured once, or not
+        all seeds of both ran on one machine."""
+        one = len(self.machines | other.machines) == 1
+        return self.noise.half(self.timing, other.timing) if one else None
 
 
 def time_of(group: Group, noise: TimeNoise) -> Time | None:

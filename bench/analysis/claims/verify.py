@@ -18,7 +18,8 @@ from bench.analysis.claims.conditions import losers, unfair, unit, unmet
 from bench.analysis.claims.declared import Declared
 from bench.analysis.claims.evidence import Evidence, NotTestable
 from bench.analysis.claims.findings import ClaimFinding, Estimate, TaskFinding, Unit, Verdict
-from bench.analysis.claims.measures import Part, measure
+from bench.analysis.claims.measures import measure
+from bench.analysis.claims.part import Part
 from bench.analysis.claims.published import BestClaim, Published, Ratio, ScoreClaim
 from bench.analysis.groups import Group
 from bench.analysis.loading import Run
@@ -61,7 +62,8 @@ def _judge(claim: Published, evidence: Sequence[Evidence]) -> ClaimFinding:
     except NotTestable as error:
         return replace(finding, reason=str(error))
     tasks = tuple(_task(claim, part, evidence[0]) for part in parts)
-    return _over_tasks(replace(finding, tasks=tasks, above=_above(claim, parts)), parts)
+    above = _above(claim, [(task.task, part.above) for task, part in zip(tasks, parts, strict=True)])
+    return _over_tasks(replace(finding, tasks=tasks, above=above), parts)
 
 
 def _unit(claim: Published) -> Unit:
@@ -70,10 +72,14 @@ def _unit(claim: Published) -> Unit:
     return "score" if isinstance(claim, ScoreClaim) else "points"
 
 
-def _above(claim: Published, parts: Sequence[Part]) -> float | None:
-    """The lower bound over tasks: the claim's own or, where each task has one, their geometric mean."""
-    own = [part.above for part in parts if part.above is not None]
-    return math.exp(fmean(own)) if own else claim.above
+def _above(claim: Published, counted: Sequence[tuple[str, float | None]]) -> float | None:
+    """The lower bound over tasks: the claim's own or, where each part has one, the geometric mean over tasks of the
+    means of their encoders. counted: the task and the logarithm of the bound of each part."""
+    own: dict[str, list[float]] = {}
+    for task, above in counted:
+        if above is not None:
+            own.setdefault(task, []).append(above)
+    return math.exp(fmean(map(fmean, own.values()))) if own else claim.above
 
 
 def _task(claim: Published, part: Part, evidence: Evidence) -> TaskFinding:
@@ -112,16 +118,19 @@ def _verdict(found: Estimate, above: float | None, below: float | None) -> Verdi
 def _over_tasks(finding: ClaimFinding, parts: Sequence[Part]) -> ClaimFinding:
     """The verdict over the tasks that can test the claim."""
     counted = [
-        (task, part.effect)
+        (task, part.effect, part.above)
         for task, part in zip(finding.tasks, parts, strict=True)
         if task.verdict != "not testable" and part.effect is not None
     ]
     if not counted:
         return replace(finding, reason=UNMET)
+    finding = replace(
+        finding, above=_above(finding.claim, [(task.task, above) for task, _, above in counted])
+    )
     by_task: dict[str, list[Effect]] = {}
-    for task, effect in counted:
+    for task, effect, _ in counted:
         by_task.setdefault(task.task, []).append(effect)
-    verdicts = {task.verdict for task, _ in counted}
+    verdicts = {task.verdict for task, *_ in counted}
     effects = [_of_encoders(found) for found in by_task.values()]
     whole = effects[0] if len(effects) == 1 else random_effects(effects)
     shown = _estimate(finding.claim, whole)
