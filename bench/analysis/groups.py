@@ -6,6 +6,7 @@ import difflib
 import math
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from functools import cached_property
 from statistics import median
@@ -80,9 +81,9 @@ class Group:
         return {machine_fingerprint(record.machine) for record in self.done}
 
 
-def on_one_machine(*groups: Group) -> bool:
-    """Whether all seeds of these groups ran on the same machine, so that their times can be compared."""
-    return len(set().union(*(group.machines() for group in groups))) == 1
+def is_one_machine(*machines: AbstractSet[str]) -> bool:
+    """Whether all seeds of groups with these machines ran on the same one, so that their times can be compared."""
+    return len(set().union(*machines)) == 1
 
 
 def gather(records: Iterable[Record]) -> dict[Key, Group]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass, replace
+from functools import lru_cache
 from typing import Any
 
 from bench.contracts import BenchError, Recipe
@@ -57,6 +58,7 @@ def _terms(record: Record) -> dict[tuple[str, str], Any]:
     return found
 
 
+@lru_cache(maxsize=64)
 def shared(recipe: Recipe) -> Recipe:
     """A recipe without what may differ between strategies and encoders of a task: scale of rates, pooling."""
     return replace(recipe, rate_scale=1.0, pooling="mean")

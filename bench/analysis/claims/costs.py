@@ -13,7 +13,7 @@ from bench.analysis.claims.conditions import Sides, name
 from bench.analysis.claims.evidence import Evidence
 from bench.analysis.claims.part import ONE_SEED, Part, mean_over_seeds
 from bench.analysis.claims.published import CostClaim, ForgettingClaim
-from bench.analysis.groups import Group, Key, on_one_machine
+from bench.analysis.groups import Group, Key, is_one_machine
 from bench.analysis.statistics.over_tasks import Effect
 from bench.analysis.timing import Timing, noise, training
 
@@ -27,7 +27,7 @@ def costs(claim: CostClaim, evidence: Evidence) -> list[Part]:
         above = math.log(learning[0] / learning[1]) if claim.above_parameters and all(learning) else None
         part = Part(name(first), Sides(first, second), above=above)
         timings = [(group, training(group.done)) for group in (first, second)]
-        if not on_one_machine(first, second):
+        if not is_one_machine(first.machines(), second.machines()):
             parts.append(replace(part, reason="the two strategies ran on different machines"))
         elif min(len(group.done) for group, _ in timings) < 2:
             parts.append(replace(part, reason="times need two seeds of both strategies"))

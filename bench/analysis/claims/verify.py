@@ -62,8 +62,7 @@ def _judge(claim: Published, evidence: Sequence[Evidence]) -> ClaimFinding:
     except NotTestable as error:
         return replace(finding, reason=str(error))
     tasks = tuple(_task(claim, part, evidence[0]) for part in parts)
-    above = _above(claim, [(task.task, part.above) for task, part in zip(tasks, parts, strict=True)])
-    return _over_tasks(replace(finding, tasks=tasks, above=above), parts)
+    return _over_tasks(replace(finding, tasks=tasks), parts)
 
 
 def _unit(claim: Published) -> Unit:
@@ -72,13 +71,13 @@ def _unit(claim: Published) -> Unit:
     return "score" if isinstance(claim, ScoreClaim) else "points"
 
 
-def _above(claim: Published, counted: Sequence[tuple[str, float | None]]) -> float | None:
+def _above(claim: Published, parts: Sequence[tuple[TaskFinding, Part]]) -> float | None:
     """The lower bound over tasks: the claim's own or, where each part has one, the geometric mean over tasks of the
-    means of their encoders. counted: the task and the logarithm of the bound of each part."""
+    means of their encoders."""
     own: dict[str, list[float]] = {}
-    for task, above in counted:
-        if above is not None:
-            own.setdefault(task, []).append(above)
+    for task, part in parts:
+        if part.above is not None:
+            own.setdefault(task.task, []).append(part.above)
     return math.exp(fmean(map(fmean, own.values()))) if own else claim.above
 
 
@@ -117,20 +116,16 @@ def _verdict(found: Estimate, above: float | None, below: float | None) -> Verdi
 
 def _over_tasks(finding: ClaimFinding, parts: Sequence[Part]) -> ClaimFinding:
     """The verdict over the tasks that can test the claim."""
-    counted = [
-        (task, part.effect, part.above)
-        for task, part in zip(finding.tasks, parts, strict=True)
-        if task.verdict != "not testable" and part.effect is not None
-    ]
+    every = list(zip(finding.tasks, parts, strict=True))
+    counted = [(task, part) for task, part in every if task.verdict != "not testable"]
+    finding = replace(finding, above=_above(finding.claim, counted or every))
     if not counted:
         return replace(finding, reason=UNMET)
-    finding = replace(
-        finding, above=_above(finding.claim, [(task.task, above) for task, _, above in counted])
-    )
     by_task: dict[str, list[Effect]] = {}
-    for task, effect, _ in counted:
-        by_task.setdefault(task.task, []).append(effect)
-    verdicts = {task.verdict for task, *_ in counted}
+    for task, part in counted:
+        if part.effect is not None:
+            by_task.setdefault(task.task, []).append(part.effect)
+    verdicts = {task.verdict for task, _ in counted}
     effects = [_of_encoders(found) for found in by_task.values()]
     whole = effects[0] if len(effects) == 1 else random_effects(effects)
     shown = _estimate(finding.claim, whole)

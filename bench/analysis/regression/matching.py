@@ -148,17 +148,16 @@ def _of(record: Record) -> tuple[str, str, str]:
 def without_unfinished(
     settled: list[Finding], samples: Samples, lacking: Mapping[Key, int]
 ) -> tuple[list[Finding], Samples]:
-    """What is settled, and what is to be tested, with cells missing that lack planned seeds; one that
-    failed stays so."""
+    """What is settled, and what is to be tested, with cells missing that lack planned seeds; one that failed
+    stays so."""
+    failed = {item.key for item in settled if item.status == "failed"}
+    lacking = {key: count for key, count in lacking.items() if key not in failed}
     missing = [
         Finding(key, "missing", reason=f"{count} planned seed{'s' * (count > 1)} not run")
         for key, count in lacking.items()
     ]
-    failed = {item.key for item in settled if item.status == "failed"}
-    kept = [item for item in settled if item.key in failed or item.key not in lacking]
-    return [*kept, *(item for item in missing if item.key not in failed)], {
-        key: pair for key, pair in samples.items() if key not in lacking
-    }
+    kept = [item for item in settled if item.key not in lacking]
+    return [*kept, *missing], {key: pair for key, pair in samples.items() if key not in lacking}
 
 
 def differences(old: Group, new: Group, words: Words = THEN_NOW) -> list[str]:

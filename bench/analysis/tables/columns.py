@@ -15,9 +15,9 @@ from bench.analysis.groups import (
     Key,
     floor,
     is_degenerate,
+    is_one_machine,
     metric_heading,
     metric_names,
-    on_one_machine,
     scale,
 )
 from bench.analysis.statistics.scales import ERROR
@@ -92,7 +92,7 @@ def _relative(group: Group, context: Context) -> Entry:
     """Cold seconds over those of the reference, where both ran on the same machine."""
     other = context.counterpart(group)
     own, base = group.seconds(), other.seconds() if other else None
-    if other is None or own is None or not base or not on_one_machine(group, other):
+    if other is None or own is None or not base or not is_one_machine(group.machines(), other.machines()):
         return Entry()
     ratio = own / base
     half = context.time_half(group, other) if group.key != other.key else None
