@@ -43,8 +43,16 @@ def fingerprint(cell: Cell, declares: list[Any], task: Task, unlabelled: str = "
             "backbone": backbone_identity(cell.backbone),
             "local": "",  # was the folder of data sets: left, so that digests stay as they are
             **({"unlabelled": unlabelled} if unlabelled else {}),
+            **_corrected(cell),
         }
     )
+
+
+def _corrected(cell: Cell) -> dict[str, str]:
+    """What has been computed otherwise since ENGINE was raised last, for the cells that it concerns: they alone run
+    again."""
+    weighted = cell.recipe.class_weights == "balanced" and catalog.kind_of(cell.backbone) != "counts"
+    return {"class_weights": "of rows"} if weighted and cell.recipe.windows != "none" else {}
 
 
 def declared(strategy: Strategy) -> list[Any]:
