@@ -120,7 +120,7 @@ def recommend(
         subject.registry.plugins.strategy(name)
     first = Cell(f"recommend-{subject.name}", subject.name, chosen[0], backbone, 0, subject.recipe)
     if export is not None:
-        from bench.export.folder import check_exportable, check_form, check_free
+        from bench.export.checks import check_exportable, check_form, check_free
 
         check_free(export)
         for name in chosen:
@@ -273,7 +273,7 @@ def _export(cell: Cell, subject: Subject, folder: Path, where: tuple[str, Path],
     """Train the strategy of `cell` on all rows and save. where: the device, and the run folder that tells how long
     training takes."""
     from bench.export.card import usage
-    from bench.export.folder import check_fits, check_free
+    from bench.export.checks import check_fits, check_free
     from bench.export.folder import export as save
     from bench.recommend.forecast import training_seconds
     from bench.recommend.views import Everything

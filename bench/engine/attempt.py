@@ -95,20 +95,20 @@ def _descend(cell: Cell, found: Found, rung: _Rung, terms: Attempt) -> tuple[Rec
     """Try the cell by itself on ever lower rungs while it fails for a reason that they may mend."""
     while isinstance(found, _Failure) and (lower := rung.below(found, terms.retry_fp32)):
         rung = lower
-        _make_room()
+        make_room()
         (found,) = _try((cell,), rung.context, terms)
     return _finished(cell, found, rung)
 
 
 def _finished(cell: Cell, found: Found, rung: _Rung) -> tuple[Record, Tests]:
     if isinstance(found, _Failure):
-        _make_room()
+        make_room()
         return _failed(cell, rung.context, found, rung.adaptations), {}
     record, tests = found
     return record.model_copy(update={"adaptations": (*rung.adaptations, *record.adaptations)}), tests
 
 
-def _make_room() -> None:
+def make_room() -> None:
     """Free what a failed model has left."""
     gc.collect()
     with suppress(RuntimeError):  # of a device that a failed kernel has left unusable

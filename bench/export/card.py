@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from importlib.metadata import version
+from pathlib import Path
 from typing import Any
 
 from bench.contracts import Cell, Recipe, set_values
@@ -45,7 +46,7 @@ def card(cell: Cell, group: CellGroup, standard: bool, request: Request, scores:
         f"library_name: {library}",
         f"pipeline_tag: {PIPELINE[kind]}",
         "---",
-        f"Trained by transferbench: strategy `{cell.strategy}` on `{cell.backbone}`, "
+        f"Trained by transferbench: strategy `{cell.strategy}` on `{_name(cell.backbone)}`, "
         f"{len(group.rows.train):,} rows, seed {cell.seed}.",
         "",
         "```",
@@ -57,7 +58,7 @@ def card(cell: Cell, group: CellGroup, standard: bool, request: Request, scores:
         "probabilities, and predicts exactly what was measured: it was compared on all "
         f"{len(group.rows.test):,} test rows.",
         "",
-        *(_standard(cell, kind, rows) if standard else _pooled(cell, rows)),
+        *(_standard(cell, group) if standard else _pooled(cell, rows)),
         *_twin(group),
         "",
         "## Scores",
@@ -103,9 +104,18 @@ def usage(kind: str, rows: Sequence[Any]) -> tuple[str, str]:
     return PAIRS if kind == "pooled" and reads_pairs(rows) else EXAMPLES[kind]
 
 
+def _name(backbone: str) -> str:
+    """Of a local folder its own name: where it lies on one machine is of no use elsewhere."""
+    return Path(backbone).resolve().name if Path(backbone).is_dir() else backbone
+
+
 def _licence(backbone: str) -> str:
     found = licence_of(backbone)
-    return escaped(found) if found else f"the licence of `{backbone}`, which its own page states"
+    if found:
+        return escaped(found)
+    if Path(backbone).is_dir():
+        return f"the licence of `{_name(backbone)}`, which is not stated in its folder"
+    return f"the licence of `{backbone}`, which its own page states"
 
 
 def _scores(compared: str, own: str) -> list[str]:
@@ -169,8 +179,9 @@ def _training(cell: Cell) -> list[str]:
     return [f"Recipe: {recipe}.", "", f"Packages: {packages}."]
 
 
-def _standard(cell: Cell, kind: str, rows: Sequence[Any]) -> list[str]:
-    loaded = f"The model is a standard `{CLASSES[kind]}`."  # pyright: ignore[reportArgumentType]
+def _standard(cell: Cell, group: CellGroup) -> list[str]:
+    kind, rows = group.task.head, group.rows.train
+    loaded = f"The model is a standard `{CLASSES[kind]}`."
     if kind == "pooled" and not _reads_the_start(cell.recipe):
         return [
             f"{loaded} Long texts are read by `predict.py` alone as they were in training: a `pipeline` would cut "
@@ -178,10 +189,11 @@ def _standard(cell: Cell, kind: str, rows: Sequence[Any]) -> list[str]:
         ]
     if kind == "pooled":
         pairs = ' It takes `{"text": …, "text_pair": …}`.' if reads_pairs(rows) else ""
+        several = problem_of(rows) == "multi_label_classification"
+        all_labels, same = (", top_k=None", _above(group)) if several else ("", ", with the same answers.")
         return [
-            f"{loaded} It also works as "
-            '`pipeline("text-classification", model="THIS FOLDER", truncation=True)`, with the same answers.'
-            + pairs
+            f'{loaded} It also works as `pipeline("text-classification", model="THIS FOLDER", truncation=True'
+            f"{all_labels})`{same}{pairs}"
         ]
     if kind == "token":
         return [
@@ -191,6 +203,15 @@ def _standard(cell: Cell, kind: str, rows: Sequence[Any]) -> list[str]:
             "lists of words with `is_split_into_words=True`: in a plain text it finds words of its own."
         ]
     return [f"{loaded} transformers 5 has no pipeline for questions; `predict.py` holds the decoding."]
+
+
+def _above(group: CellGroup) -> str:
+    """How the answers follow from the probabilities of several labels."""
+    threshold = group.task.chosen.get("label_threshold", 0.5)
+    return (
+        ", which gives the probability of every label: the answers are those whose probability is above "
+        f"{threshold:g}."
+    )
 
 
 def _pooled(cell: Cell, rows: Sequence[Any]) -> list[str]:

@@ -7,8 +7,10 @@ import importlib.util
 import os
 import shutil
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -25,16 +27,19 @@ from bench.engine.machine import Device, choose_device
 from bench.engine.model import Model
 from bench.engine.plan import PlannedPhase
 from bench.engine.prediction import predict
+from bench.engine.training import Watch
+from bench.engine.tuning import tune
+from bench.export.attempts import with_less_memory
 from bench.export.card import card
+from bench.export.checks import check_fits, check_free, not_written
 from bench.export.onnx_graph import GRAPH, add_graph, check_packages
 from bench.export.onnx_graph import section as onnx_section
 from bench.export.pooled import plain_encoder, save_head
 from bench.export.problem import are_close, in_units, is_alike, named, problem_of, reads_pairs, shares_of
 from bench.export.problem import inputs as _inputs
 from bench.export.scores import UNSAID, Request, own_scores
-from bench.export.standard import is_standard, standard_model, why_not
+from bench.export.standard import is_standard, standard_model
 from bench.export.twins import twin_of
-from bench.models.catalog import architecture, check_positions, kind_of
 from bench.models.hf_encoder import HuggingFaceEncoder
 from bench.models.loading import load
 from bench.registry import Registry
@@ -63,97 +68,76 @@ class _Expected:
     shares: np.ndarray | None
 
 
-def check_free(folder: Path) -> None:
-    """BenchError where a folder cannot become a model: it is a file, or holds something."""
-    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        raise BenchError(
-            f"--export {folder} is there already and not empty: give a new folder", "export-not-empty"
-        )
+@dataclass(frozen=True)
+class _Learnt:
+    """A trained model without a prefix cache, what was prepared for it, and what the card and the check need: its
+    scores in Markdown, the temperature that calibrates it, and what it says of the test rows."""
 
-
-def check_exportable(cell: Cell, registry: Registry) -> None:
-    """BenchError where no training gives a model to hand over: the strategy starts from random weights, or the
-    backbone is no encoder."""
-    if not registry.strategy(cell).pretrained:
-        raise BenchError(
-            f"strategy '{cell.strategy}' starts from random weights: it is a control, not a model to use",
-            "export-random",
-        )
-    if registry.strategy(cell).needs:
-        raise BenchError(
-            f"cannot export {cell.strategy}: its weights are in four bits, and low-rank updates cannot be merged "
-            "into them; export lora, which learns the same updates",
-            "export-four-bits",
-        )
-    if kind_of(cell.backbone) != "encoder":
-        what = "word vectors have" if kind_of(cell.backbone) == "vectors" else "counts of words have"
-        raise BenchError(
-            f"cannot export {cell.strategy} on {cell.backbone}: {what} no transformers class",
-            "export-no-form",
-        )
-
-
-def check_form(cell: Cell, registry: Registry) -> None:
-    """BenchError where no standard class has the form of the model: its family, the task's head or the recipe."""
-    reason = why_not(
-        architecture(cell.backbone, registry.sources), registry.task(cell.task).head, cell.recipe
-    )
-    if reason:
-        raise BenchError(f"cannot export {cell.strategy} on {cell.backbone}: {reason}", "export-no-form")
-
-
-def check_fits(cell: Cell, registry: Registry) -> None:
-    """BenchError, before anything is trained, where there would be no model to hand over: as `check_exportable`
-    and `check_form`, and where the strategy does not fit the encoder, or texts are longer than its table of
-    positions."""
-    check_exportable(cell, registry)
-    check_form(cell, registry)
-    check_positions(cell.backbone, cell.recipe.max_length, registry.sources)
-    registry.phases(cell)
+    model: Model
+    group: CellGroup
+    scores: str
+    temperature: float | None
+    expected: _Expected
 
 
 def export(
     cell: Cell, registry: Registry, folder: Path, device: str = "auto", request: Request = UNSAID
 ) -> Exported:
     """Train the cell in fp32, write `folder` whole or not at all, and compare its predictions with the
-    harness's own on all test rows. Raises BenchError where the model cannot be handed over, the folder exists, or
-    a prediction differs; and where an ONNX graph was asked for and cannot be had, once the folder is written."""
+    harness's own on all test rows. Raises BenchError where the model cannot be trained or handed over, the folder
+    exists, or a prediction differs; and where an ONNX graph was asked for and cannot be had, once the folder is
+    written."""
     check_free(folder)
     if request.onnx:
         check_packages()
     check_fits(cell, registry)
     context = RunContext(registry, Device(choose_device(device).torch, torch.float32))
-    group = prepare_group(cell, context)
-    trained = train(cell, 1.0, group, context, request.watch)
-    scores = own_scores(cell, trained, group, context)
-    model = replace(trained.model, prefix=None)
-    whole = replace(trained.plan.phases[-1], frozen=0)
-    group = replace(group, task=fitted_task(model, whole, group, cell.recipe))
-    temperature = kept_logits(model, whole, group, cell.recipe).temperature
-    expected = _expected(model, whole, group, temperature)
-    encoder = _whole(model.backbone, cell, group, context)
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    work = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name}-"))
+    found = with_less_memory(cell, context, partial(_learn, cell, request.watch))
+    group = found.group
+    encoder = _whole(found.model.backbone, cell, group, context)
     try:
-        standard = is_standard(encoder, group.task.head, cell.recipe)
-        linear: Any = model.head.map[-1].cpu()
-        head = in_units(linear, group.labels, problem_of(group.rows.train), temperature)
-        _write(encoder, head, cell, group, work)
-        (work / "README.md").write_text(card(cell, group, standard, request, scores), encoding="utf-8")
-        _check(work, group, expected)
-        no_graph = _add_graph(work, group) if request.onnx else None
-        if folder.exists():
-            folder.rmdir()
-        os.replace(work, folder)
+        with _work_beside(folder) as work:
+            standard = is_standard(encoder, group.task.head, cell.recipe)
+            linear: Any = found.model.head.map[-1].cpu()
+            head = in_units(linear, group.labels, problem_of(group.rows.train), found.temperature)
+            _write(encoder, head, cell, group, work)
+            text = card(cell, group, standard, request, found.scores)
+            (work / "README.md").write_text(text, encoding="utf-8")
+            _check(work, group, found.expected)
+            no_graph = _add_graph(work, group) if request.onnx else None
+            if folder.exists():
+                folder.rmdir()
+            os.replace(work, folder)
     except OSError as error:
-        raise BenchError(
-            f"--export {folder} cannot be written ({error.strerror or error})", "cannot-write"
-        ) from error
-    finally:
-        shutil.rmtree(work, ignore_errors=True)
+        raise not_written(folder, error) from error
     if no_graph:
         raise BenchError(f"{folder}/ is written and checked, without {GRAPH}: {no_graph}", no_graph.code)
     return Exported(folder, len(group.rows.train), len(group.rows.test))
+
+
+@contextmanager
+def _work_beside(folder: Path) -> Iterator[Path]:
+    """A new folder beside another one, to be moved there; removed where that did not happen."""
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    work = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name}-"))
+    try:
+        yield work
+    finally:
+        shutil.rmtree(work, ignore_errors=True)
+
+
+def _learn(cell: Cell, watch: Watch, context: RunContext) -> _Learnt:
+    """Train the cell as a run would: where its recipe tries several rates, the one that validation chooses is
+    kept. Raises Diverged."""
+    group = prepare_group(cell, context)
+    trained, _ = tune(cell.recipe.tune, lambda scale: train(cell, scale, group, context, watch))
+    scores = own_scores(cell, trained, group, context)
+    model = replace(trained.model, prefix=None)
+    whole = replace(trained.plan.phases[-1], frozen=0)
+    fitted = replace(group, task=fitted_task(model, whole, group, cell.recipe))
+    temperature = kept_logits(model, whole, fitted, cell.recipe).temperature
+    expected = _expected(model, whole, fitted, temperature)
+    return _Learnt(model, fitted, scores, temperature, expected)
 
 
 def _add_graph(folder: Path, group: CellGroup) -> BenchError | None:
@@ -262,6 +246,7 @@ def _check(folder: Path, group: CellGroup, expected: _Expected) -> None:
     assert spec.loader is not None
     script = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(script)
+    shutil.rmtree(folder / "__pycache__", ignore_errors=True)  # it holds a path of this machine
     found = script.probabilities(str(folder), _inputs(group.rows.test))
     answers = script.answers(str(folder), found)
     alike = [is_alike(a, b, group.labels) for a, b in zip(expected.answers, answers, strict=True)]

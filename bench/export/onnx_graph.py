@@ -47,12 +47,13 @@ OUTPUTS: dict[HeadKind, tuple[str, ...]] = {
 @dataclass(frozen=True)
 class Graph:
     """What was written. inputs: their names. rows: those that it was compared on. cut: whether a long text is read
-    otherwise than by cutting off its end, which is the caller's part."""
+    otherwise than by cutting off its end, which is the caller's part. pairs: whether it reads two texts at once."""
 
     kind: HeadKind
     inputs: tuple[str, ...]
     rows: int
     cut: bool = False
+    pairs: bool = False
 
 
 def check_packages() -> None:
@@ -84,13 +85,14 @@ def add_graph(folder: Path, kind: HeadKind, inputs: Sequence[Any]) -> Graph:
     cut = (
         bool(getattr(config, "text_windows", "") or getattr(config, "text_truncation", "")) or kind == "span"
     )
-    return Graph(kind, tuple(sample), len(inputs), cut)
+    return Graph(kind, tuple(sample), len(inputs), cut, kind == "pooled" and not isinstance(inputs[0], str))
 
 
 def section(graph: Graph) -> list[str]:
     """What the model card says of the graph."""
     words = '[["Two", "words"]], is_split_into_words=True' if graph.kind == "token" else '["a text"]'
     words = '["a question"], ["its context"]' if graph.kind == "span" else words
+    words = '["a text"], ["its second text"]' if graph.pairs else words
     types = ", return_token_type_ids=True" if "token_type_ids" in graph.inputs else ""
     outputs = OUTPUTS[graph.kind]
     return [

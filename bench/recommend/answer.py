@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -13,6 +13,7 @@ from bench.analysis.loading import Run
 from bench.analysis.statistics.error_bars import seeds_apart
 from bench.analysis.statistics.intervals import Interval, intervals
 from bench.analysis.statistics.resampling import Source, resample
+from bench.analysis.statistics.unequal import one_document
 from bench.contracts import LARGEST, BenchError, Cell
 from bench.executors.contract import Options
 from bench.executors.launch import launching
@@ -20,7 +21,7 @@ from bench.models.catalog import kind_of
 from bench.recommend.budget import Budgeted, BudgetSpent, until, written
 from bench.recommend.choice import choose, last_full
 from bench.recommend.evidence import Standing, growth
-from bench.recommend.findings import Findings
+from bench.recommend.findings import TIME_UP, Findings, failures
 from bench.recommend.floor import Floor, floor
 from bench.recommend.forecast import Pace, reach
 from bench.recommend.reserve import Reserve
@@ -47,6 +48,10 @@ MARGIN = 0.02
 SLOW = 1.95
 """From this slowness on, other programs are named as a reason."""
 
+ONE_GROUP = "they are all of one group, which tells nothing of other groups"
+UNSEEN = "not all seeds have predictions of them"
+"""Why test rows give no score."""
+
 
 @dataclass(frozen=True)
 class Terms:
@@ -64,6 +69,32 @@ class Terms:
     def __post_init__(self) -> None:
         if not 0 < self.margin <= LARGEST:
             raise BenchError(f"a margin of {100 * self.margin:g} points: give a positive one", "wrong-margin")
+
+
+@dataclass(frozen=True)
+class OnTestRows:
+    """The choice on the test rows: its score, or why there is none; and the records of its seeds, which say what it
+    costs to use."""
+
+    score: Interval | None = None
+    records: Sequence[Record] = ()
+    why_not: str = TIME_UP
+
+    @classmethod
+    def of(cls, run: Run) -> OnTestRows:
+        """What a run of the choice alone says."""
+        group = next(iter(gather(run.records).values()), None)
+        if group is None:
+            return cls()
+        name = group.key.strategy
+        if not group.done:
+            reason = group.failures[0].reason
+            return cls(why_not=f"the training of {name} on all training rows failed ({reason})")
+        source = Source(run.predictions)
+        scores = resample(group, group.headline, source)
+        if scores is None:
+            return cls(None, group.done, ONE_GROUP if one_document([group], source) else UNSEEN)
+        return cls(intervals({name: scores.components()})[name], group.done)
 
 
 @contextmanager
@@ -105,15 +136,16 @@ def answer(cell: Cell, terms: Terms, registry: Registry, where: tuple[Path, Opti
         advice = reach(bracket, sizes, splits, registry, now).advice(terms.budget)
         spent = f"the budget of {written(terms.budget)} was spent before any strategy finished"
         raise BenchError(f"{spent}{_busy(reserve)}: {advice}", "too-small-budget")
-    last = last_full(run, view, outcome.sizes, min(2, len(strategies)))
+    last = last_full(run, view, outcome.planned, min(2, len(strategies)))
     chosen_by = choose(last, terms.goal, terms.margin)
     choice = chosen_by.strategy
     chosen = [record for record in last.records if record.cell.strategy == choice]
     beside = _floor(last, run, registry, screen, reserve.last_cell())
-    final, scored = None, list[Record]()
+    final = OnTestRows()
     if not last.degenerate:
         used = replace(cell.recipe, serving=True)
-        final, scored = _final(replace(cell, strategy=choice, recipe=used), last, reserve, registry, where)
+        final = _final(replace(cell, strategy=choice, recipe=used), last, reserve, registry, where)
+    scored = final.records
     return Findings(
         task=cell.task,
         goal=terms.goal,
@@ -125,14 +157,16 @@ def answer(cell: Cell, terms: Terms, registry: Registry, where: tuple[Path, Opti
         growth=growth(run, view, outcome.sizes, choice, terms.backbone),
         floor=beside,
         weak=weaknesses(chosen, run.predictions),
-        final=final,
+        final=final.score,
         final_seeds=next((seeds_apart(group, group.headline) for group in gather(scored).values()), ()),
-        test_rows=len(registry.task(cell.task).splits(registry.sources).test),
+        unscored=final.why_not,
+        test_rows=next((record.data.sizes.get("test", 0) for record in scored if record.data), 0),
+        training_rows=len(registry.task(cell.task).splits(registry.sources).train),
         command=terms.command,
         folder=str(folder),
         strategies=strategies,
         measured=frozenset(record.cell.strategy for record in run.records if record.status == "done"),
-        ended=frozenset(record.cell.strategy for record in run.records),
+        failed=failures(run, view, outcome.sizes),
         unfit=unfit,
         all_strategies=tuple(registry.plugins.strategies),
         backbone=terms.backbone,
@@ -187,10 +221,10 @@ def _final(
     reserve: Reserve,
     registry: Registry,
     where: tuple[Path, Options, Screen],
-) -> tuple[Interval | None, list[Record]]:
-    """The choice on the test rows, trained on all training rows, with as many seeds as the time allows; and its
-    records, which say what it costs to use. It stops when only the reserve is left; None and [] where no
-    seed has finished then, or the time allows less than a third of what one takes once a worker has started."""
+) -> OnTestRows:
+    """The choice on the test rows, trained on all training rows, with as many seeds as the time allows. It stops
+    when only the reserve is left; there is no score where no seed has finished then, or the time allows less than a
+    third of what one takes once a worker has started."""
     folder, options, screen = where
     sizes = next((record.data.sizes for record in last.records if record.data), {})
     rows = len(registry.task(cell.task).splits(registry.sources).train)
@@ -198,7 +232,7 @@ def _final(
     left = reserve.last_cell() - reserve.starting() - time.monotonic()
     seeds = max(1 if left > expected / 3 else 0, min(SEEDS, int(left / max(expected, 0.1))))
     if not seeds:
-        return None, []
+        return OnTestRows()
     cells = [replace(cell, seed=seed) for seed in range(seeds)]
     end = reserve.last_cell
     watched = Budgeted(screen, end)
@@ -208,9 +242,4 @@ def _final(
     records = [
         record for record in Store(folder).records() if prints.get(record.cell.id) == record.fingerprint
     ]
-    groups = list(gather(records).values())
-    if not groups or not groups[0].done:
-        return None, []
-    scores = resample(groups[0], groups[0].headline, Source(Store(folder).predictions))
-    found = intervals({cell.strategy: scores.components()})[cell.strategy] if scores is not None else None
-    return found, list(groups[0].done)
+    return OnTestRows.of(Run(cell.suite, records, Store(folder).predictions))

@@ -7,7 +7,7 @@ Naming the cheapest of those not told apart would cost points: `recommend --vali
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -48,8 +48,8 @@ def choose(now: Standing, goal: str, margin: float) -> Choice:
     highest = max(now.means.values())
     if not equal(now.means[now.best], highest):
         return Choice(now.best, "shared seeds")
-    cheapest = min((name for name in now.means if equal(now.means[name], highest)), key=cost)
-    if cost(cheapest) < cost(now.best):
+    cheapest = min((name for name in (now.best, *now.cheaper) if equal(now.means[name], highest)), key=cost)
+    if cheapest != now.best:
         return Choice(cheapest, "equal score")
     return Choice(now.best, "not known" if without_evidence(now, goal, margin) else "ahead")
 
@@ -68,14 +68,17 @@ def without_evidence(now: Standing, goal: str, margin: float) -> list[str]:
     return [name for name in now.cheaper if name not in good and not is_worse(name)]
 
 
-def last_full(run: Run, view: str, sizes: Sequence[int], least: int) -> Standing:
-    """The standing at the largest size at which `least` strategies have FEW seeds, else that of the first round."""
-    for size in reversed(sizes):
-        task = f"{view}@{size}"
-        done = [record for record in run.records if record.cell.task == task and record.status == "done"]
-        whole = [key for key, group in gather(done).items() if len(group.done) >= FEW]
-        if len(whole) >= least:
-            names = {key.strategy for key in whole}
-            found = standing(run, task)
-            return found if set(found.means) == names else standing(run, task, names)
-    return standing(run, f"{view}@{sizes[0]}")
+def last_full(run: Run, view: str, planned: Mapping[int, Sequence[str]], least: int) -> Standing:
+    """The standing at the largest size at which every strategy of its last round ended FEW seeds, and `least` of
+    them finished so many; else one seed; else that of the first round. Of an interrupted round only the cheap ones
+    may have ended, and none must win by being done first. planned: by size, the strategies of its last round."""
+    for seeds in (FEW, 1):
+        for size, strategies in reversed(list(planned.items())):
+            task = f"{view}@{size}"
+            groups = gather(record for record in run.records if record.cell.task == task)
+            ended = {key.strategy for key, group in groups.items() if len(group.records) >= seeds}
+            whole = {key.strategy for key, group in groups.items() if len(group.done) >= seeds}
+            if ended.issuperset(strategies) and len(whole) >= least:
+                found = standing(run, task)
+                return found if set(found.means) == whole else standing(run, task, whole)
+    return standing(run, f"{view}@{min(planned)}")

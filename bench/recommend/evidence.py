@@ -35,7 +35,7 @@ STEP, MOST = (
 class Standing:
     """One round: scores and seconds by strategy, and each against the best. metric: the task's headline. rows: how
     many were compared on; groups of rows where `grouped`. errors: by strategy, that of its difference from the
-    best.
+    best. constant: those not known to have learnt more than the majority answer, where the best did.
 
     A strategy is `behind` where a test tells it apart from the best: on one seed McNemar's, else the paired
     bootstrap. It is `as_good` where its difference is known to be small. All else is `undecided`: not known."""
@@ -51,6 +51,7 @@ class Standing:
     rows: int = 0
     grouped: bool = False
     errors: Mapping[str, Error] = field(default_factory=dict)
+    constant: frozenset[str] = frozenset()
 
     @property
     def behind(self) -> list[str]:
@@ -64,8 +65,9 @@ class Standing:
 
     @property
     def cheaper(self) -> list[str]:
-        """Strategies that train faster than the best, the cheapest first."""
-        names = [name for name in self.means if self.seconds[name] < self.seconds[self.best]]
+        """Strategies that train faster than the best and are known to have learnt something, the cheapest first."""
+        learnt = [name for name in self.means if name not in self.constant]
+        names = [name for name in learnt if self.seconds[name] < self.seconds[self.best]]
         return sorted(names, key=lambda name: self.seconds[name])
 
     def as_good(self, margin: float) -> list[str]:
@@ -160,6 +162,8 @@ def standing(run: Run, task: str, strategies: Collection[str] = ()) -> Standing:
     if better:  # on the seeds that both have, another is told apart as better
         best = min(better, key=lambda key: compared[key].difference.mean)
         compared = against(best)
+    degenerate = _all_degenerate(groups[best])
+    constant = [] if degenerate else [key.strategy for key in here if _all_degenerate(groups[key])]
     return Standing(
         metric,
         best.strategy,
@@ -167,11 +171,12 @@ def standing(run: Run, task: str, strategies: Collection[str] = ()) -> Standing:
         spread,
         {key.strategy: groups[key].seconds() or 0.0 for key in here},
         {key.strategy: item for key, item in compared.items()},
-        _all_degenerate(groups[best]),
+        degenerate,
         tuple(record for key in here for record in groups[key].records),
         here[best].clusters or len(here[best].ids),
         bool(here[best].clusters),
         _errors(compared, found),
+        frozenset(constant),
     )
 
 
@@ -199,12 +204,14 @@ def _all_degenerate(group: Group) -> bool:
 
 @dataclass(frozen=True)
 class Growth:
-    """What twice the rows would add to the score, with a 95% interval; None where that cannot be told, and why."""
+    """What twice as many as `rows`, the most that were measured, would add to the score, with a 95% interval; None
+    where that cannot be told, and why."""
 
     gain: float | None
     low: float = 0.0
     high: float = 0.0
     why_not: str = ""
+    rows: int = 0
 
 
 def growth(run: Run, view: str, sizes: Sequence[int], strategy: str, backbone: str) -> Growth:
@@ -227,7 +234,7 @@ def growth(run: Run, view: str, sizes: Sequence[int], strategy: str, backbone: s
     low, high = np.quantile(gains, [0.025, 0.975])
     if low <= 0 <= high:
         return Growth(None, float(low), float(high), "its curve could as well be flat")
-    return Growth(float(np.median(gains)), float(low), float(high))
+    return Growth(float(np.median(gains)), float(low), float(high), rows=max(found))
 
 
 def _by_size(run: Run, view: str, sizes: Sequence[int], line: Key) -> dict[int, Resampled]:

@@ -11,13 +11,16 @@ from bench.text import clipped, counted, duration
 
 __all__ = ["Findings", "details", "plot", "sentence", "tried"]
 
+KINDS = {"ner": ("tag", "tags"), "multilabel": ("label", "labels")}
+"""What the labels of an adapter's tasks are called, where they are no classes."""
+
 
 def details(found: Findings) -> list[str]:
     """What follows the answer, a line each."""
     now = found.round
     rows = next((record.data.sizes for record in now.records if record.data), {})
     size = rows.get("train", found.outcome.sizes[-1])
-    of_all = f" of {found.outcome.rows:,}" if size < found.outcome.rows else ""
+    of_all = f" of {found.training_rows:,}" if size < found.outcome.rows else ""
     lines = [
         *_asked(found),
         f"Rests on: {size:,}{of_all} training rows, {_seeds(now.seeds)}, compared on "
@@ -30,7 +33,7 @@ def details(found: Findings) -> list[str]:
         return lines
     if found.final is None:
         lines.append(
-            "Test rows: not scored, as the time was up; the scores above chose the strategy and flatter it."
+            f"Test rows: not scored, as {found.unscored}; the scores above chose the strategy and flatter it."
         )
     else:
         lines.append(
@@ -49,17 +52,22 @@ def details(found: Findings) -> list[str]:
     if found.growth.gain is None:
         lines.append(f"More data: not known what it would bring: {found.growth.why_not}.")
     else:
+        rows = found.growth.rows
         lines.append(
-            f"More data: twice the rows would add about {100 * found.growth.gain:.1f} points "
-            f"({100 * found.growth.low:.1f} to {100 * found.growth.high:.1f}), if the curve goes on as it did."
+            f"More data: {2 * rows:,} training rows instead of {rows:,} would add about "
+            f"{100 * found.growth.gain:.1f} points ({100 * found.growth.low:.1f} to "
+            f"{100 * found.growth.high:.1f}), if the curve goes on as it did."
         )
-    stopped = found.outcome.stopped
-    lines.append(
-        f"More time: {stopped}; a larger --budget would go on from here."
-        if stopped
-        else "More time: all rows were used, so a larger --budget brings nothing; more rows or another encoder may."
-    )
-    return lines
+    return [*lines, f"More time: {_more_time(found)}."]
+
+
+def _more_time(found: Findings) -> str:
+    """What a larger budget would bring."""
+    if found.outcome.stopped:
+        return f"{found.outcome.stopped}; a larger --budget would go on from here"
+    if found.unjudged:
+        return f"a larger --budget would compare {listed(found.unjudged)} to the end, too"
+    return "all rows were used, so a larger --budget brings nothing; more rows or another encoder may"
 
 
 def _asked(found: Findings) -> list[str]:
@@ -68,11 +76,11 @@ def _asked(found: Findings) -> list[str]:
     if record is None or record.data is None or record.machine is None:
         return []
     labels = len(record.data.labels)
-    kind = ("tag", "tags") if record.adapter == "ner" else ("class", "classes")
-    kinds = f", {counted(labels, *kind)}" if labels else ""
+    kind = KINDS.get(record.adapter, ("class", "classes"))
+    kinds = f", {counted(labels, *kind)}" if labels and record.adapter != "regression" else ""
     where = "this CPU" if record.machine.device == "cpu" else record.machine.device
     return [
-        f"Asked: {counted(found.outcome.rows, 'training row')}{kinds}, {where}, {written(found.budget)} to find "
+        f"Asked: {counted(found.training_rows, 'training row')}{kinds}, {where}, {written(found.budget)} to find "
         "out."
     ]
 
@@ -81,7 +89,7 @@ def _cost_to_use(found: Findings) -> str:
     """What answers cost once the model is trained."""
     record = found.serving
     if record is None or record.serving is None:
-        return "Cost to use: not measured, as the time was up."
+        return f"Cost to use: not measured, as {found.unscored}."
     used = record.serving.merged or record.serving.plain
     merged = ", its updates merged into the weights" if record.serving.merged else ""
     shared = (
@@ -123,7 +131,8 @@ def _confusion(found: Findings) -> str:
         f"'{clipped(pair.label)}' for '{clipped(pair.taken_for)}' in {pair.answers:,} of {pair.of:,}"
         for pair in found.confused
     ]
-    rows = "test rows" if found.final is not None else "rows that chose the strategy"
+    tested = found.final is not None or found.serving is not None
+    rows = "test rows" if tested else "rows that chose the strategy"
     over = "" if seeds == 1 else f", counted over {seeds} seeds"
     return f"Confuses most: {'; '.join(pairs)} ({rows}{over})."
 
@@ -132,19 +141,23 @@ def tried(found: Findings) -> list[str]:
     """What was and was not tried, and how to do it again."""
     sizes = ", ".join(f"{size:,}" for size in found.outcome.sizes)
     measured = [name for name in found.strategies if name in found.measured]
-    missed = [name for name in found.strategies if name not in found.ended]
+    missed = [name for name in found.strategies if name not in (*found.measured, *found.failed)]
     untried = [name for name in found.all_strategies if name not in (*found.strategies, *found.unfit)]
     return [
         f"Tried: {listed(measured)} on {found.backbone}, at {sizes} training rows, "
         f"in {found.outcome.seconds:,.0f} s.",
         *(f"Left out: {reason}." for reason in found.unfit.values()),
         *([f"Not reached in the time: {listed(missed)}."] if missed else []),
-        *([f"Failed: {listed(found.failed)}; the logs in the run folder say why."] if found.failed else []),
+        *([f"Failed: {_failed(found)}; the logs in the run folder say why."] if found.failed else []),
         *(f"Given up on the way: {name}: {reason}." for name, reason in found.outcome.behind.items()),
         f"Not tried: {listed(untried)}; other encoders (-b); other learning rates.",
         f"Again: {found.command}",
         f"Records and predictions: {found.folder}/",
     ]
+
+
+def _failed(found: Findings) -> str:
+    return listed(f"{name} on {counted(rows, 'row')}" for name, rows in found.failed.items())
 
 
 def plot(found: Findings, width: int = 72) -> str:

@@ -72,7 +72,7 @@ def replay(known: Known, budget: float) -> Replayed:
     if not any(record.status == "done" for record in run.records):
         return Replayed(None, outcome.behind, outcome.stopped, rounds.spent)
     least = min(2, len(known.bracket.strategies))
-    last = last_full(run, known.bracket.view, outcome.sizes, least)
+    last = last_full(run, known.bracket.view, outcome.planned, least)
     return Replayed(last, outcome.behind, outcome.stopped, rounds.spent)
 
 

@@ -70,14 +70,20 @@ class Bracket:
 
 @dataclass(frozen=True)
 class Outcome:
-    """sizes: those of the rounds that were begun. rows: of the last one, had the time allowed it. behind: why a
-    strategy was given up. stopped: why there is no further round, '' where all rows were used."""
+    """planned: by size, ascending, the strategies of the last round that was begun on so many rows. rows: of the
+    last round, had the time allowed it. behind: why a strategy was given up. stopped: why there is no further
+    round, '' where all rows were used."""
 
-    sizes: tuple[int, ...]
+    planned: Mapping[int, tuple[str, ...]]
     rows: int
     behind: dict[str, str]
     stopped: str
     seconds: float
+
+    @property
+    def sizes(self) -> tuple[int, ...]:
+        """Those of the rounds that were begun."""
+        return tuple(self.planned)
 
 
 def sizes_for(rows: int, labels: int) -> list[int]:
@@ -159,24 +165,24 @@ def search(bracket: Bracket, sizes: Sequence[int], rounds: Rounds) -> Outcome:
     `following` says. A strategy that is told apart from the best and did not come closer since fewer rows is given
     up."""
     behind: dict[str, str] = {}
-    begun: list[int] = []
+    planned: dict[int, tuple[str, ...]] = {}
     now, before = None, None
     this: Round | str = Round(sizes[0], 1, bracket.strategies)
     while not isinstance(this, str):
-        if this.size not in begun:
-            begun.append(this.size)
+        if this.size not in planned:
             before = now
+        planned[this.size] = this.strategies
         try:
             rounds.run(bracket.cells(this))
         except BudgetSpent:
             this = f"the time was up in the round of {this.size:,} rows"
             break
         with rounds.judging():
-            now = standing(rounds.measured(begun), f"{bracket.view}@{this.size}")
+            now = standing(rounds.measured(tuple(planned)), f"{bracket.view}@{this.size}")
         behind.update(_hopeless(now, before))
         left = tuple(name for name in this.strategies if name in now.means and name not in behind)
         this = following(replace(this, strategies=left), now, sizes, rounds.left())
-    return Outcome(tuple(begun), sizes[-1], behind, this, 0.0)
+    return Outcome(planned, sizes[-1], behind, this, 0.0)
 
 
 class Paced(Protocol):

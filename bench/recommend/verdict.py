@@ -48,7 +48,8 @@ def _why(found: Findings) -> str:
     if found.basis == "shared seeds":
         return f"it scores higher than the others on the seeds that they share, {score}"
     if not now.cheaper:
-        return f"it is the cheapest and has the highest score, {score}"
+        of = " that is known to have learnt something" if now.constant else ""
+        return f"it is the cheapest{of} and has the highest score, {score}"
     if found.basis == "ahead":
         return f"it has the highest score, {score}; the cheaper ones ({listed(now.cheaper)}) score lower"
     names = listed(without_evidence(now, found.goal, found.margin))
@@ -91,6 +92,12 @@ def certainty(found: Findings) -> list[str]:
         lines.append(
             "One seed: a test compares these models, not the strategies, and how much the scores change with "
             "another seed is not known; a larger --budget runs more."
+        )
+    constant = [name for name in now.means if name in now.constant]
+    if constant:
+        lines.append(
+            f"Not known to have learnt anything: {listed(constant)}, within chance of always giving the majority "
+            "answer."
         )
     if found.unjudged:
         lines.append(f"Not compared to the end, for want of time: {listed(found.unjudged)}.")

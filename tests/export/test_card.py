@@ -85,6 +85,17 @@ def test_the_licence_of_a_folder_is_what_its_own_card_states(
     assert licence_of(str(tmp_path)) == licence
 
 
+def test_an_export_names_no_folder_of_the_machine_that_made_it(
+    tiny_encoder: Path, toy_cell: Callable[..., Cell], plugins: Plugins, tmp_path: Path
+) -> None:
+    card = card_of(toy_cell("probe", recipe=RECIPE), plugins, tmp_path, Request())
+    assert f"Encoder: the licence of `{tiny_encoder.name}`, which is not stated in its folder." in card
+    assert f"strategy `probe` on `{tiny_encoder.name}`" in card
+    for path in (tmp_path / "model").iterdir():
+        for folder in (tiny_encoder, tmp_path):
+            assert str(folder).encode() not in path.read_bytes(), path.name
+
+
 def test_the_licences_of_built_in_encoders_are_known() -> None:
     assert set(KNOWN) == {name for name in BACKBONES if kind_of(name) == "encoder"}
     assert all(licence_of(name) for name in KNOWN)

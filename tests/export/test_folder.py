@@ -14,11 +14,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 
 from bench.contracts import BenchError, Cell, Recipe
 from bench.data.sources import Sources
+from bench.engine.cell import train
+from bench.engine.divergence import Diverged
 from bench.export import folder as exporting
 from bench.export.card import escaped
+from bench.export.checks import check_free
 from bench.export.folder import export
 from bench.registry import Plugins, Registry, discover
 from tests.support import warm
@@ -27,6 +31,11 @@ RECIPE = Recipe(epochs=2, batch_size=8, max_length=32, stride=8, pooling="cls", 
 STRATEGIES = ("probe", "frozen", "top-layers", "gradual", "full", "lp-ft", "lora", "full-mean", "probe-mean")
 """A strategy, on the first token; `-mean`: on the mean of all tokens."""
 TASKS = ("toy-kinds", "toy-sentiment", "toy-ner", "toy-qa")
+FILES = {
+    *("README.md", "config.json", "model.safetensors", "predict.py", "predict_files.py"),
+    *("tokenizer.json", "tokenizer_config.json"),
+}
+"""Of a standard model."""
 WITHOUT_BENCH = """
 import importlib.util, json, sys
 class Blocked:
@@ -126,6 +135,7 @@ def test_a_folder_is_written_whole_and_says_what_it_is(
     found = exported(toy_cell("frozen", recipe=RECIPE), plugins, tmp_path)
     assert found.checked > 5
     assert sorted(path.name for path in tmp_path.glob("*model*")) == ["model"]
+    assert {path.name for path in (tmp_path / "model").iterdir()} == FILES
     card = (tmp_path / "model" / "README.md").read_text()
     assert "pipeline_tag: text-classification" in card
     rows = (
@@ -249,6 +259,88 @@ def test_a_folder_that_is_there_is_not_touched(
     with pytest.raises(BenchError) as error:
         exported(toy_cell("full", recipe=RECIPE), plugins, tmp_path)
     assert error.value.code == "export-not-empty"
+
+
+@pytest.mark.parametrize("name", ["file/model", "file/new/model", "x" * 300])
+def test_a_folder_that_cannot_be_written_is_refused_before_training_and_leaves_nothing(
+    name: str,
+    toy_cell: Callable[..., Cell],
+    plugins: Plugins,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    (tmp_path / "file").write_text("rows")
+    monkeypatch.setattr(exporting, "prepare_group", lambda *_: pytest.fail("rows were encoded"))
+    registry = Registry(plugins, Sources(cache=tmp_path / "cache"))
+    with pytest.raises(BenchError, match="cannot be written") as error:
+        export(toy_cell("full", recipe=RECIPE), registry, tmp_path / name, "cpu")
+    assert error.value.code == "cannot-write"
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]
+
+
+def test_looking_whether_a_folder_can_be_written_leaves_nothing(tmp_path: Path) -> None:
+    check_free(tmp_path / "a" / "b" / "model")
+    assert not list(tmp_path.iterdir())
+
+
+def test_rates_are_tuned_as_in_a_run(
+    toy_cell: Callable[..., Cell], plugins: Plugins, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    losses, kept = {}, []
+
+    def noted(cell: Cell, scale: float, *of: Any) -> Any:
+        found = train(cell, scale, *of)
+        losses[scale] = found.fitted.loss
+        return found
+
+    monkeypatch.setattr(exporting, "train", noted)
+    monkeypatch.setattr(exporting, "own_scores", lambda cell, trained, *_: kept.append(trained) or "")
+    exported(toy_cell("full", recipe=replace(RECIPE, tune=(0.001, 1.0, 0.01))), plugins, tmp_path)
+    assert list(losses) == [0.001, 1.0, 0.01]
+    assert [trained.fitted.loss for trained in kept] == [min(losses.values())]
+
+
+def test_training_that_diverges_is_one_line(
+    toy_cell: Callable[..., Cell], plugins: Plugins, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def diverges(*_: Any) -> None:
+        raise Diverged("the training loss is nan at step 3; try a smaller learning rate")
+
+    monkeypatch.setattr(exporting, "train", diverges)
+    with pytest.raises(BenchError) as error:
+        exported(toy_cell("full", recipe=RECIPE), plugins, tmp_path)
+    assert error.value.code == "export-diverged"
+    assert str(error.value).startswith("cannot export full: the training loss is nan at step 3")
+
+
+@pytest.mark.parametrize("enough", [2, 0])
+def test_where_memory_is_short_batches_are_divided_and_in_the_end_one_line_says_so(
+    enough: int,
+    toy_cell: Callable[..., Cell],
+    plugins: Plugins,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    tried = []
+
+    def short(cell: Cell, scale: float, group: Any, context: Any, watch: Any) -> Any:
+        tried.append(context.memory.micro_batch)
+        if not 0 < tried[-1] <= enough:
+            raise torch.OutOfMemoryError("CUDA out of memory.\nTried to allocate 2 GiB")
+        return train(cell, scale, group, context, watch)
+
+    monkeypatch.setattr(exporting, "train", short)
+    cell = toy_cell("full", recipe=RECIPE)
+    if enough:
+        assert exported(cell, plugins, tmp_path).checked > 5
+        assert tried == [0, 4, 2]  # of a batch of 8; 0: all of it at once
+        return
+    with pytest.raises(BenchError) as error:
+        exported(cell, plugins, tmp_path)
+    assert tried[:4] == [0, 4, 2, 1]
+    assert error.value.code == "export-memory"
+    assert "(CUDA out of memory.)" in str(error.value)
+    assert not (tmp_path / "model").exists()
 
 
 def run_script(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:

@@ -51,7 +51,8 @@ def exported(
     toy_cell: Callable[..., Cell], toy_plugin: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> Callable[..., Path]:
     """`exported(task, pooling)`: a model with its graph, trained once."""
-    plugins = discover([toy_plugin, Path(__file__).parents[1] / "support" / "toy_kinds.py"])
+    support = Path(__file__).parents[1] / "support"
+    plugins = discover([toy_plugin, support / "toy_kinds.py", support / "toy_texts.py"])
     work, made = tmp_path_factory.mktemp("models"), {}
 
     def make(task: str, pooling: str) -> Path:
@@ -65,7 +66,13 @@ def exported(
     return make
 
 
-FORMS = [("toy-kinds", "cls"), ("toy-kinds", "mean"), ("toy-ner", "cls"), ("toy-qa", "cls")]
+FORMS = [
+    ("toy-kinds", "cls"),
+    ("toy-kinds", "mean"),
+    ("toy-pairs", "mean"),
+    ("toy-ner", "cls"),
+    ("toy-qa", "cls"),
+]
 
 
 @pytest.fixture(scope="module")
@@ -94,6 +101,19 @@ def lines(exported: Callable[..., Path], tmp_path_factory: pytest.TempPathFactor
 def test_the_lines_of_the_card_run_without_torch(form: int, lines: list[dict[str, Any]]) -> None:
     assert lines[form].get("error") is None
     assert all(shape[0] == 1 for shape in lines[form]["shapes"])
+
+
+@pytest.mark.parametrize(
+    ("task", "pooling", "given"),
+    [
+        ("toy-pairs", "mean", '["a text"], ["its second text"], truncation'),
+        ("toy-kinds", "mean", '(["a text"], truncation'),
+    ],
+)
+def test_the_lines_of_the_card_give_two_texts_where_pairs_are_read(
+    task: str, pooling: str, given: str, exported: Callable[..., Path]
+) -> None:
+    assert given in (exported(task, pooling) / "README.md").read_text()
 
 
 @pytest.mark.parametrize("form", range(len(FORMS)), ids=["-".join(form) for form in FORMS])

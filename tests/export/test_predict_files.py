@@ -39,6 +39,8 @@ def said(file: Path | str, columns: Sequence[tuple[str, str | None]], encoding: 
         ("rows.txt", "\n \n"),
         ("rows.csv", "review,n\n"),
         ("rows.jsonl", ""),
+        ("rows.json", "[]"),
+        ("rows.jsonl", "[]\n"),
     ],
 )
 def test_a_file_without_rows_says_so(name: str, content: str, tmp_path: Path) -> None:
@@ -135,6 +137,49 @@ def test_csv_has_line_breaks_within_quotes_and_fields_of_any_length(tmp_path: Pa
     long = "x" * 200_000
     (tmp_path / "rows.csv").write_text(f'n;review\n1;"two\nlines"\n2;{long}\n3\n')
     assert read(str(tmp_path / "rows.csv"), REVIEW) == [["two\nlines"], [long], [""]]
+
+
+def test_an_empty_text_in_quotes_is_a_row_of_a_table_of_one_column(tmp_path: Path) -> None:
+    (tmp_path / "rows.csv").write_text('\nreview\ngood\n""\nbad\n""\n')
+    assert read(str(tmp_path / "rows.csv"), TEXT) == [["good"], [""], ["bad"], [""]]
+    (tmp_path / "rows.csv").write_text('review,n\ngood,1\n"",\nbad,2\n')
+    assert read(str(tmp_path / "rows.csv"), REVIEW) == [["good"], ["bad"]]  # training leaves it out, too
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "said"),
+    [
+        ("rows.txt", "one\n\n \ntwo\n\n", "2 blank lines were left out"),
+        ("rows.txt", "\none\r\ntwo\n", "1 blank line was left out"),
+        ("rows.csv", 'review\none\n\n""\n"a\n\nb"\n\n', "1 blank line was left out"),
+        ("rows.txt", "one\ntwo\n\n", ""),
+        ("rows.csv", "review\none\ntwo\n\n", ""),
+        ("rows.csv", 'n,review\n1,one\n2,"two\n\nlines"\n', ""),
+    ],
+)
+def test_blank_lines_that_may_be_empty_texts_are_counted(
+    name: str, content: str, said: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / name
+    path.write_text(content)
+    read(str(path), REVIEW if content.startswith("n,") else TEXT)
+    assert capsys.readouterr().err == (f"{path}: {said}\n" if said else "")
+
+
+def test_the_file_that_is_read_is_not_written_over(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path, link = tmp_path / "rows.csv", tmp_path / "link.csv"
+    path.write_text("review\ngood\n")
+    link.symlink_to(path)
+    for out in (path, link):
+        monkeypatch.setattr(sys, "argv", ["predict.py", "--file", str(path), "--out", str(out)])
+        with pytest.raises(SystemExit) as ended:
+            arguments("Labels.", ["text"])
+        assert ended.value.code == 2
+        assert f"--out {out} is the file that is read" in capsys.readouterr().err
+    monkeypatch.setattr(sys, "argv", ["predict.py", "--file", str(path), "--out", str(tmp_path / "new.csv")])
+    assert arguments("Labels.", ["text"]).file == str(path)
 
 
 def test_the_standard_input_is_a_file_too(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import re
 import subprocess
 from collections.abc import Callable
 from dataclasses import replace
@@ -97,6 +98,24 @@ def test_the_script_reads_a_file_and_writes_csv(
             above = [name for name, share in zip(header[2:], shares, strict=True) if float(share) > 0.5]
             if "0.5000" not in shares:  # rounded, which side it is on cannot be seen
                 assert labels == "; ".join(item[2:-1] for item in above)
+
+
+def test_the_pipeline_of_the_card_gives_the_labels_of_the_script(models: dict[tuple[str, str], Path]) -> None:
+    """With the call and the threshold that the card of several labels states."""
+    from transformers import pipeline
+
+    folder = models["toy-labels", "cls"]
+    card = (folder / "README.md").read_text()
+    ((call, threshold),) = re.findall(r"`(pipeline\(.*?\))`.*?above ([\d.]+)\.", card)
+    texts = [row.text for row in discover([PLUGIN]).task("toy-labels").splits(Sources()).test]
+    said = eval(call.replace("THIS FOLDER", str(folder)), {"pipeline": pipeline})(texts)
+    answers = [sorted(item["label"] for item in found if item["score"] > float(threshold)) for found in said]
+    done = subprocess.run(
+        [warm.python(), str(folder / "predict.py"), *texts], capture_output=True, text=True, check=True
+    )
+    rows = list(csv.DictReader(done.stdout.splitlines()))
+    assert [row["labels"] for row in rows] == ["; ".join(found) for found in answers]
+    assert any(len(found) != 1 for found in answers)
 
 
 def test_one_text_of_a_pair_is_refused_with_the_way_out(models: dict[tuple[str, str], Path]) -> None:

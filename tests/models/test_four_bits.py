@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from bench.contracts import BenchError
-from bench.export.folder import check_exportable
+from bench.export.checks import check_exportable
 from strategies.lora import LoRA
 from strategies.qlora import QLoRA
 from tests.models.test_backbones import encoder_of

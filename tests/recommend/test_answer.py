@@ -16,9 +16,11 @@ from bench.data.sources import Sources
 from bench.executors.contract import Options
 from bench.executors.launch import launch
 from bench.executors.names import ExecutorName
+from bench.recommend import answer as answering
 from bench.recommend import page
 from bench.recommend.answer import Terms, answer
 from bench.recommend.budget import Budgeted, BudgetSpent, until
+from bench.recommend.choice import last_full
 from bench.recommend.findings import Findings
 from bench.recommend.successive_halving import Bracket, Round, measured, sizes_for
 from bench.recommend.views import Everything, Selection, everything, selection
@@ -86,6 +88,19 @@ def test_an_answer_has_a_choice_a_test_score_and_a_page(
     assert "Again: python -m bench recommend" in text
     assert "Floor: a linear model on TF-IDF" in text
     assert found.outcome.stopped == ""
+    assert found.training_rows == len(ToySentiment().splits(Sources()).train)
+
+
+def test_the_test_rows_are_those_that_the_recipe_keeps(
+    toy_cell: Callable[..., Cell], toy_plugin: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of so few rows nothing is learnt, which this ignores."""
+    monkeypatch.setattr(answering, "last_full", lambda *of: replace(last_full(*of), degenerate=False))
+    cell = toy_cell("full")
+    cell = replace(cell, recipe=replace(cell.recipe, test=8))
+    found = found_on(cell, toy_plugin, tmp_path, asked(cell, 600))
+    assert found.final is not None
+    assert "on 8 rows that no choice has seen" in "\n".join(page.details(found))
 
 
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")

@@ -128,6 +128,16 @@ def test_export_of_longer_texts_than_the_encoder_has_positions_for_is_cut_to_the
     assert config["model_max_length"] == 64
 
 
+def test_a_target_that_cannot_be_written_is_refused_before_the_budget_is_spent(
+    bench: Callable[..., Any], reviews: Path, tiny_encoder: Path, tmp_path: Path
+) -> None:
+    data = ["--data", str(reviews), "--text", "review", "--label", "stars", "-b", str(tiny_encoder)]
+    done = bench("recommend", *data, "--export", str(reviews / "model"))
+    assert isinstance(done.exception, BenchError)
+    assert done.exception.code == "cannot-write"
+    assert not (tmp_path / "results").exists()
+
+
 def test_settings_change_the_recipe_of_what_is_exported(
     bench: Callable[..., Any], reviews: Path, tiny_encoder: Path, tmp_path: Path
 ) -> None:

@@ -49,6 +49,7 @@ def test_a_steep_curve_says_what_twice_the_rows_add() -> None:
     truth = 0.5 * 8**-0.5 - 0.5 * 16**-0.5
     assert found.gain == pytest.approx(truth, abs=0.02)
     assert found.low < truth < found.high
+    assert found.rows == 800
 
 
 def test_its_interval_covers_the_truth_where_seeds_vary_and_test_rows_are_few() -> None:

@@ -15,6 +15,7 @@ from bench.analysis.loading import Run
 from bench.analysis.statistics.intervals import Interval
 from bench.analysis.statistics.noise import Noise
 from bench.recommend import page
+from bench.recommend.answer import OnTestRows
 from bench.recommend.choice import choose
 from bench.recommend.evidence import Growth, Standing, standing
 from bench.recommend.findings import Findings
@@ -50,7 +51,7 @@ def findings(now: Standing, **changes: Any) -> Findings:
         "choice": chosen.strategy,
         "basis": chosen.basis,
         "round": now,
-        "outcome": Outcome((100,), 100, {}, "", 60.0),
+        "outcome": Outcome({100: tuple(now.means)}, 100, {}, "", 60.0),
         "growth": Growth(None, why_not="too few sizes"),
         "floor": None,
         "weak": (),
@@ -60,7 +61,7 @@ def findings(now: Standing, **changes: Any) -> Findings:
         "folder": "run",
         "strategies": tuple(now.means),
         "measured": frozenset(now.means),
-        "ended": frozenset(now.means),
+        "training_rows": 100,
         "unfit": {},
         "all_strategies": tuple(SECONDS),
         "backbone": "minilm",
@@ -166,6 +167,81 @@ def test_the_classes_that_are_confused_are_said_with_counts(
     )
 
 
+def of_one_group(rows: int) -> Run:
+    """The choice on test rows of one group."""
+    made = make_predictions(np.ones(rows))
+    return Run(
+        "r", [make_record("reviews", "full")], lambda _: {**made, "group": np.full(rows, "a", dtype=object)}
+    )
+
+
+def test_test_rows_of_one_group_give_no_score_but_costs_and_confusions() -> None:
+    final = OnTestRows.of(of_one_group(20))
+    assert final.score is None
+    confused = (Confusion("spam", "ham", 12, 40, 1),)
+    now = stood(CLEAR)
+    found = findings(now, unscored=final.why_not, serving=final.records[0], confused=confused)
+    assert line(found, "Test rows: not scored, as they are all of one group")
+    assert "(test rows)" in line(found, "Confuses most:")
+
+
+def test_a_choice_that_fails_on_all_rows_is_not_short_of_time() -> None:
+    record = make_record("reviews", "full", status="failed", reason="out of memory")
+    final = OnTestRows.of(Run("r", [record], lambda _: {}))
+    found = findings(stood(CLEAR), unscored=final.why_not)
+    assert (final.score, final.records) == (None, ())
+    for start in ("Test rows: not scored", "Cost to use: not measured"):
+        assert line(found, start).startswith(
+            f"{start}, as the training of full on all training rows failed (out of memory)"
+        )
+
+
+def test_without_a_record_the_time_was_up() -> None:
+    assert OnTestRows.of(Run("r", [], lambda _: {})).why_not == "the time was up"
+
+
+def test_a_larger_budget_is_said_to_compare_what_was_left() -> None:
+    now = stood(CLEAR)
+    whole, cut = findings(now), findings(now, strategies=(*now.means, "lora"))
+    assert line(whole, "More time:").startswith(
+        "More time: all rows were used, so a larger --budget brings nothing"
+    )
+    assert line(cut, "More time:") == "More time: a larger --budget would compare lora to the end, too."
+    assert line(cut, "Not compared to the end, for want of time: lora.")
+
+
+def test_a_failure_is_said_with_its_rows_and_not_called_want_of_time() -> None:
+    now = stood(CLEAR)
+    found = findings(now, strategies=(*now.means, "lora"), failed={"lora": 300})
+    assert "Failed: lora on 300 rows; the logs in the run folder say why." in page.tried(found)
+    assert not line(found, "Not compared to the end")
+    assert line(found, "More time: all rows were used")
+
+
+def test_more_rows_are_named_beside_those_that_were_measured() -> None:
+    found = findings(stood(CLEAR), growth=Growth(0.03, 0.01, 0.05, rows=400))
+    assert line(found, "More data:") == (
+        "More data: 800 training rows instead of 400 would add about 3.0 points (1.0 to 5.0), if the curve goes on "
+        "as it did."
+    )
+
+
+CHANCE = {"full": [0.62], "frozen": [0.52]}
+"""The majority is one half: `frozen` is within chance of it."""
+
+
+@pytest.mark.parametrize("goal", ["accuracy", "cost"])
+def test_what_gives_the_majority_answer_is_not_as_good(goal: str) -> None:
+    now = stood(CHANCE, spread=0.002)
+    assert now.constant == {"frozen"}
+    found = findings(now, goal=goal, margin=0.3)
+    assert page.sentence(found).startswith(
+        "Use full for reviews: it is the cheapest that is known to have learnt something and has the highest score"
+    )
+    assert line(found, "Not known to have learnt anything: frozen, within chance of")
+    assert findings(replace(now, constant=frozenset()), goal="cost", margin=0.3).choice == "frozen"
+
+
 def test_confusions_are_counted_over_all_seeds_the_most_first() -> None:
     rows = make_predictions(np.ones(60))
     rows["reference"] = np.array(["neg"] * 30 + ["pos"] * 30, dtype=object)
@@ -214,13 +290,23 @@ def test_what_was_not_measured_is_not_said() -> None:
     assert "Cost to use: not measured, as the time was up." in page.details(findings(now))
 
 
-def test_the_page_repeats_the_question() -> None:
+@pytest.mark.parametrize(
+    ("adapter", "labels"),
+    [
+        ("classification", ", 3 classes"),
+        ("ner", ", 3 tags"),
+        ("multilabel", ", 3 labels"),
+        ("regression", ""),  # whose one label is the name of its scale
+    ],
+)
+def test_the_page_repeats_the_question(adapter: str, labels: str) -> None:
     now = stood({"frozen": (0.7,), "full": (0.9,)})
     machine = Machine(device="cpu", dtype="float32", threads=1, processor="p", system="s")
     data = Data(fingerprint="f", task_version=1, labels=("a", "b", "c"))
-    records = [record.model_copy(update={"machine": machine, "data": data}) for record in now.records]
-    found = findings(replace(now, records=records), budget=600.0)
-    assert page.details(found)[0] == "Asked: 100 training rows, 3 classes, this CPU, 10 min to find out."
+    changes = {"machine": machine, "data": data, "adapter": adapter}
+    records = [record.model_copy(update=changes) for record in now.records]
+    found = findings(replace(now, records=records), budget=600.0, training_rows=133)
+    assert page.details(found)[0] == f"Asked: 133 training rows{labels}, this CPU, 10 min to find out."
 
 
 # --------------------------------------------------------------------------------------------------

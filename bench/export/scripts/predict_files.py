@@ -4,6 +4,7 @@ import codecs
 import csv
 import gzip
 import json
+import os
 import re
 import sys
 import zlib
@@ -12,7 +13,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import nullcontext
 from io import StringIO, TextIOWrapper
-from itertools import islice
+from itertools import dropwhile, islice
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -85,18 +86,22 @@ def arguments(what: str, columns: Sequence[str]) -> Namespace:
         sys.exit(2)
     if given.out and not Path(given.out).absolute().parent.is_dir():
         parser.error(f"--out {given.out}: there is no folder {Path(given.out).parent}")
+    if given.out and given.file and _is_same(given.out, given.file):
+        parser.error(f"--out {given.out} is the file that is read: give another name")
     given.texts = [_whole(text) for text in given.texts]
     return given
 
 
 def read(file: str, columns: Sequence[tuple[str, str | None]], encoding: str = "utf-8-sig") -> list[list]:
     """The values of the columns, row by row. JSON lines are known by their first line, CSV by its columns' names;
-    any other file is a text a line. Ends with a message where there are no rows, or a column is missing."""
+    any other file is a text a line. Says how many blank lines were left out where each could be an empty text. Ends
+    with a message where there are no rows, or a column is missing."""
     text = _content(file, encoding)
     lines = text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
     suffix = _suffix(file)
     objects = _json_rows(file, text, lines)
     wanted = any(given for _, given in columns) or len(columns) > 1 or suffix in DELIMITED
+    blank = 0
     if objects:
         names = list(dict.fromkeys(name for row in objects for name in row))
         found = [(role, _found(file, role, given, names)) for role, given in columns]
@@ -108,10 +113,17 @@ def read(file: str, columns: Sequence[tuple[str, str | None]], encoding: str = "
         names, *rows = _csv_rows(file, text)
         found = [names.index(_found(file, role, given, names)) for role, given in columns] if names else []
         values = [[row[place] if place < len(row) else "" for place in found] for row in rows]
-    else:
+        blank = _blank_rows(text) if len(names) == 1 else 0
+    elif objects is None:
         values = [[line.strip()] for line in lines if line.strip()]
+        blank = len("\n".join(lines).rstrip().split("\n")) - len(values)
+    else:
+        values = []
     if not values:
         stop(f"{file} has no rows")
+    if blank:
+        said = "1 blank line was" if blank == 1 else f"{blank:,} blank lines were"
+        print(f"{file}: {said} left out", file=sys.stderr)
     return [
         [
             [_whole(word) for word in value] if isinstance(value, list) else _whole(value).strip()
@@ -139,6 +151,11 @@ def write(out: str | None, header: Sequence[str], rows: Iterable[Sequence]) -> N
                 table.writerow([f"{value:.4f}" if isinstance(value, float) else value for value in row])
     except OSError as error:
         stop(f"{out or 'the output'} cannot be written: {error.strerror or error}")
+
+
+def _is_same(out: str, file: str) -> bool:
+    """Whether both names are of one file, which writing would destroy."""
+    return os.path.isfile(out) and os.path.isfile(file) and os.path.samefile(out, file)
 
 
 def _content(file: str, encoding: str) -> str:
@@ -286,13 +303,14 @@ def _has_row_names(text: str, delimiter: str, names: Sequence[str], rows: Sequen
 def _is_rule(row: Sequence[str]) -> bool:
     """Whether a row has dashes alone, as below the header of a table in Markdown."""
     found = [cell.strip() for cell in row if cell.strip()]
-    return (len(found) > 1 or "+" in found[0]) and all(RULE.fullmatch(cell) for cell in found)
+    return (len(found) > 1 or "+" in "".join(found)) and all(RULE.fullmatch(cell) for cell in found)
 
 
 def _cut(
     text: str, delimiter: str, quoting: Any, escape: str | None = None, blanks: bool = False
 ) -> list[list[str]] | None:
-    """The rows that are not blank; None where a quoted text does not end where its cell ends."""
+    """The rows that are not blank, with those of an empty text in quotes where there is one column; None where a
+    quoted text does not end where its cell ends."""
     quotes = quoting == csv.QUOTE_MINIMAL
     reader = csv.reader(
         StringIO(text, newline=""),
@@ -304,9 +322,20 @@ def _cut(
         strict=quotes,
     )
     try:
-        return [row for row in reader if any(cell.strip() for cell in row)]
+        rows = list(dropwhile(_is_blank, reader))
     except csv.Error:
         return None
+    alone = bool(rows) and len(rows[0]) == 1
+    return [row for row in rows if not _is_blank(row) or (alone and row == [""])]
+
+
+def _is_blank(row: Sequence[str]) -> bool:
+    return not any(cell.strip() for cell in row)
+
+
+def _blank_rows(text: str) -> int:
+    """Lines of a table of one column that have no text, nor quotes around none: before its last row."""
+    return sum(_is_blank(row) and row != [""] for row in csv.reader(StringIO(text.strip(), newline="")))
 
 
 def _escaped(text: str, delimiter: str) -> str:

@@ -1,0 +1,71 @@
+"""What is known to stand in the way of a model before anything is trained."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from pathlib import Path
+
+from bench.contracts import BenchError, Cell
+from bench.export.standard import why_not
+from bench.models.catalog import architecture, check_positions, kind_of
+from bench.registry import Registry
+
+
+def check_free(folder: Path) -> None:
+    """BenchError where a folder cannot become a model: it is a file, holds something, or cannot be made. Nothing
+    is left of the attempt."""
+    try:
+        if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+            raise BenchError(
+                f"--export {folder} is there already and not empty: give a new folder", "export-not-empty"
+            )
+        there = next(path for path in folder.absolute().parents if os.path.lexists(path))
+        Path(tempfile.mkdtemp(dir=there, prefix=f".{folder.name}-")).rmdir()
+    except OSError as error:
+        raise not_written(folder, error) from error
+
+
+def not_written(folder: Path, error: OSError) -> BenchError:
+    return BenchError(f"--export {folder} cannot be written ({error.strerror or error})", "cannot-write")
+
+
+def check_exportable(cell: Cell, registry: Registry) -> None:
+    """BenchError where no training gives a model to hand over: the strategy starts from random weights, or the
+    backbone is no encoder."""
+    if not registry.strategy(cell).pretrained:
+        raise BenchError(
+            f"strategy '{cell.strategy}' starts from random weights: it is a control, not a model to use",
+            "export-random",
+        )
+    if registry.strategy(cell).needs:
+        raise BenchError(
+            f"cannot export {cell.strategy}: its weights are in four bits, and low-rank updates cannot be merged "
+            "into them; export lora, which learns the same updates",
+            "export-four-bits",
+        )
+    if kind_of(cell.backbone) != "encoder":
+        what = "word vectors have" if kind_of(cell.backbone) == "vectors" else "counts of words have"
+        raise BenchError(
+            f"cannot export {cell.strategy} on {cell.backbone}: {what} no transformers class",
+            "export-no-form",
+        )
+
+
+def check_form(cell: Cell, registry: Registry) -> None:
+    """BenchError where no standard class has the form of the model: its family, the task's head or the recipe."""
+    reason = why_not(
+        architecture(cell.backbone, registry.sources), registry.task(cell.task).head, cell.recipe
+    )
+    if reason:
+        raise BenchError(f"cannot export {cell.strategy} on {cell.backbone}: {reason}", "export-no-form")
+
+
+def check_fits(cell: Cell, registry: Registry) -> None:
+    """BenchError, before anything is trained, where there would be no model to hand over: as `check_exportable`
+    and `check_form`, and where the strategy does not fit the encoder, or texts are longer than its table of
+    positions."""
+    check_exportable(cell, registry)
+    check_form(cell, registry)
+    check_positions(cell.backbone, cell.recipe.max_length, registry.sources)
+    registry.phases(cell)
