@@ -159,12 +159,13 @@ def test_the_graph_gives_the_probabilities_of_the_script(exported: Callable[...,
     batch = AutoTokenizer.from_pretrained(folder)(
         texts, truncation=True, padding=True, return_token_type_ids=True, return_tensors="np"
     )
-    (logits,) = session.run(["logits"], {item.name: batch[item.name] for item in session.get_inputs()})
+    (found,) = session.run(["logits"], {item.name: batch[item.name] for item in session.get_inputs()})
+    logits = np.asarray(found)
     shares = np.exp(logits) / np.exp(logits).sum(-1, keepdims=True)
     labels = json.loads((folder / "config.json").read_text())["id2label"]
     for row, wanted in zip(shares, expected, strict=True):
-        found = {labels[str(number)]: float(share) for number, share in enumerate(row)}
-        assert found == pytest.approx(wanted, abs=1e-5)
+        named = {labels[str(number)]: float(share) for number, share in enumerate(row)}
+        assert named == pytest.approx(wanted, abs=1e-5)
 
 
 @pytest.mark.parametrize("family", ["distilbert", "roberta", "deberta-v2", "modernbert", "gpt2", "llama"])
