@@ -62,8 +62,8 @@ def _categories(table: RawTable) -> RawTable:
     def rows() -> Iterator[RawRow]:
         for row in table.rows():
             cats = row.get("cats")
-            names = [n for n, s in cats.items() if s >= 0.5] if isinstance(cats, Mapping) else []
-            chosen = {**row, "cats": names[0] if len(names) == 1 else names}
+            names = [n for n, s in cats.items() if s >= 0.5] if isinstance(cats, Mapping) else None
+            chosen = {**row, "cats": names[0] if names and len(names) == 1 else names}
             yield {_renamed(key): value for key, value in chosen.items()}
 
     columns = tuple(map(_renamed, table.columns))

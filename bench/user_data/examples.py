@@ -113,7 +113,7 @@ def _labelled(reading: ReadingRules, row: Mapping[str, Any], id: str) -> Result:
     if not label:
         return f"the label '{value[:30]}' is not on the scale of the training file"
     text, pair, done = texts
-    return TextExample(id, text, label, reading.text(row, "group"), pair), done
+    return TextExample(id, text, label, reading.group(row), pair), done
 
 
 def _numbered(reading: ReadingRules, row: Mapping[str, Any], id: str) -> Result:
@@ -128,7 +128,7 @@ def _numbered(reading: ReadingRules, row: Mapping[str, Any], id: str) -> Result:
     if abs(number) > LARGEST:
         return f"the number is beyond {LARGEST:g}"
     text, pair, done = texts
-    return NumberExample(id, text, float(number), reading.text(row, "group"), pair), done
+    return NumberExample(id, text, float(number), reading.group(row), pair), done
 
 
 def _labelled_often(reading: ReadingRules, row: Mapping[str, Any], id: str) -> Result:
@@ -137,11 +137,18 @@ def _labelled_often(reading: ReadingRules, row: Mapping[str, Any], id: str) -> R
         return texts
     labels = reading.label_set(row)
     if labels is None:
-        return _failed("label", *reading.label_items(row)) or "the labels are no list of labels"
+        return _failed("label", *reading.label_items(row)) or _why_no_labels(reading, row)
     if any(map(_is_broken, labels)):
         return BROKEN
     text, pair, done = texts
-    return LabelsExample(id, text, labels, reading.text(row, "group"), pair), done
+    return LabelsExample(id, text, labels, reading.group(row), pair), done
+
+
+def _why_no_labels(reading: ReadingRules, row: Mapping[str, Any]) -> str:
+    if reading.is_unlabelled(row):
+        return "the label is empty"
+    kind = "of a 0 or 1 for each label" if reading.indicators else "of labels"
+    return f"the labels are no list {kind}"
 
 
 def _texts(reading: ReadingRules, row: Mapping[str, Any]) -> tuple[str, str, Sequence[str]] | str:
@@ -185,7 +192,7 @@ def _words(reading: ReadingRules, item: Mapping[str, Any] | Sentence, id: str) -
     if isinstance(item, Sentence):
         group = f"{id.rsplit('-', 1)[0]}-document-{item.document}" if item.document else ""
     else:
-        group = reading.text(item, "group")
+        group = reading.group(item)
     return WordsExample(id, tuple(words), read, group), ()
 
 
@@ -239,12 +246,12 @@ def _question(reading: ReadingRules, row: Mapping[str, Any], id: str) -> Result:
     if not answers:
         if reading.adapter != "unanswerable":
             return "there is no answer; --adapter unanswerable keeps such rows, as in SQuAD 2.0"
-        group = reading.text(row, "group") or f"{context[:40]} ({digest(context)})"
+        group = reading.group(row) or f"{context[:40]} ({digest(context)})"
         return QuestionExample(id, question, context, (), group), ()
     context, placed, done = place_answers(context, answers)
     if not placed:
         return "the answer is not in the context"
-    group = reading.text(row, "group") or f"{context[:40]} ({digest(context)})"
+    group = reading.group(row) or f"{context[:40]} ({digest(context)})"
     return QuestionExample(id, question, context, placed, group), done
 
 

@@ -15,20 +15,23 @@ from bench.user_data.labels import DISTINCT, as_number, joined_by, labelling, qu
 from bench.user_data.nested import keys
 from bench.user_data.number_format import FORMATS, number_format
 from bench.user_data.questions import answers_of
-from bench.user_data.rules import ReadingRules
+from bench.user_data.rules import FLAGS, ReadingRules
 from bench.user_data.tables import MISSING, PEEK
 from bench.user_data.tagging import learn_tags
-from bench.user_data.values import as_label, as_text, listed
+from bench.user_data.values import as_label, as_text, choices, listed
 from bench.user_data.word_columns import language_mark, refuse_no_words
 
 NO_NUMBERS = (*MISSING, "inf", "-inf", "infinity", "-infinity")
+TEXTS = {"multilabel": ("text", "pair"), "qa": ("question",), "unanswerable": ("question",), "ner": ()}
+"""The roles whose columns must hold plain values, of adapters for which they are not a text, a pair and a label."""
+
 ODD = 0.05  # share of labels that may be no numbers where numbers are predicted: their rows are left out
 
 
 def learn(plain: ReadingRules, rows: Numbered, where: str) -> ReadingRules:
     """How to read the files of a task, from the rows of its training file. BenchError."""
+    refuse_nested(plain, rows, where)
     if plain.adapter == "regression":
-        _refuse_nested(plain, rows, where)
         return _numbers(plain, rows)
     if plain.adapter == "multilabel":
         plain = _label_sets(plain, rows, where)
@@ -36,7 +39,6 @@ def learn(plain: ReadingRules, rows: Numbered, where: str) -> ReadingRules:
         return plain
     refuse_unnamed(plain, rows, where)
     if plain.adapter in ("classification", "sentiment"):
-        _refuse_nested(plain, rows, where)
         if plain.adapter == "sentiment":
             plain = _with_number_format(plain, rows)
         values = [label for _, row in rows if (label := plain.label(row))]
@@ -166,16 +168,17 @@ def _label_sets(plain: ReadingRules, rows: Numbered, where: str) -> ReadingRules
 def _with_indicators(plain: ReadingRules, rows: Numbered, where: str) -> ReadingRules:
     """Where lists hold a 0 or 1 for each label, not labels: with the names of these. BenchError where the names are
     missing or too few."""
-    lists = [items for _, row in rows if len(items := plain.label_items(row)) > 1]
+    labelled = [plain.label_items(row) for _, row in rows if not plain.is_unlabelled(row)]
+    lists = [items for items in labelled if len(items) > 1]
     widths = {len(items) for items in lists}
     values = [[str(item) for item in items] for items in lists]
-    flags = all(set(items) <= {"0", "1", "0.0", "1.0"} for items in values)
-    repeated = any(len(set(items)) < len(items) for items in values) or len(lists) == len(rows)
+    flags = all(set(items) <= FLAGS for items in values)
+    repeated = any(len(set(items)) < len(items) for items in values) or len(lists) == len(labelled)
     if len(widths) != 1 or not flags or not repeated:
         return plain
     column, width = plain.columns["label"], widths.pop()
     names = plain.names.get(column, ())
-    if len(names) != width or len(lists) < len(rows):
+    if len(names) != width or len(lists) < len(labelled):
         raise BenchError(
             f"{where}: '{column}' holds lists of {width} zeros and ones, one for each label, and "
             f"{counted(len(names), 'name is', 'names are')} given: name all in their order, such as --label-names "
@@ -204,6 +207,8 @@ def refuse_unnamed(reading: ReadingRules, rows: Numbered, where: str) -> None:
     seen = used = False
     for _, row in rows:
         for item in _items(reading, row, role):
+            if not as_text(item):
+                continue
             seen = True
             number = as_number(item) if isinstance(item, str) else item
             used |= isinstance(number, (int, float)) or item in names
@@ -224,26 +229,26 @@ def refuse_unnamed(reading: ReadingRules, rows: Numbered, where: str) -> None:
         )
 
 
-def _refuse_nested(reading: ReadingRules, rows: Numbered, where: str) -> None:
+def refuse_nested(reading: ReadingRules, rows: Numbered, where: str) -> None:
     """BenchError where texts or labels are lists or objects."""
-    for role in ("text", "label"):
-        value = next(
-            (
-                found
-                for _, row in rows
-                if isinstance(found := reading.value(row, role), (list, tuple, Mapping, bytes))
-                and not (role == "label" and isinstance(found, (list, tuple)))
-            ),
-            None,
-        )
+    for role in TEXTS.get(reading.adapter, ("text", "pair", "label")):
+        cells = (reading.value(row, role) for _, row in rows) if role in reading.columns else ()
+        value = next((cell for cell in cells if _is_nested(cell, role)), None)
         if value is not None:
             kind = {bytes: "bytes", list: "lists", tuple: "lists"}.get(type(value), "objects")
             column = reading.columns[role]
-            way = "; for tagged words say --adapter ner" if kind == "lists" else ""
+            noun = "second text" if role == "pair" else role
+            way = "; for tagged words say --adapter ner" if kind == "lists" and role == "text" else ""
             inside = keys([{column: value}], column) if kind == "objects" else []
             way = f"; a value in them is named by its path, such as --{role} {inside[0]}" if inside else way
             raise BenchError(
-                f"{where}: column '{column}' holds {kind} ({str(value)[:40]}), not a {role}: choose "
-                f"another column with --{role}, or write the {role} into a column of its own{way}",
+                f"{where}: column '{column}' holds {kind} ({str(value)[:40]}), not a {noun}: choose "
+                f"another column with --{role}, or write the {noun} into a column of its own{way}",
                 code="nested-column",
             )
+
+
+def _is_nested(value: Any, role: str) -> bool:
+    if role == "label":
+        return isinstance(value, (Mapping, bytes)) and choices(value) is None
+    return isinstance(value, (list, tuple, Mapping, bytes))

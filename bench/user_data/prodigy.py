@@ -79,7 +79,9 @@ def _choices(table: RawTable, given: Mapping[str, str]) -> RawTable:
     several = any(_allows_several(row) or len(row.get("accept") or ()) > 1 for row in table.rows())
 
     def label_of(chosen: Any) -> Any:
-        names = [str(name) for name in chosen or ()]
+        if chosen is None:
+            return None
+        names = [str(name) for name in chosen]
         return names if several else names[0] if names else None
 
     note = f"'accept' holds the {'options' if several else 'option'} that an annotator chose: the labels"

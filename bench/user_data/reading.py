@@ -11,17 +11,24 @@ from bench.contracts import BenchError, Splits
 from bench.data.splits import content, drop_duplicates, split_by_group, split_stratified
 from bench.text import counted
 from bench.user_data.adapters import guess_adapter
-from bench.user_data.column_names import header_hint, names_of
+from bench.user_data.column_names import header_hint, names_of, resolve
 from bench.user_data.columns import Columns, choose
 from bench.user_data.examples import Converted, Numbered, convert
 from bench.user_data.files import Source, gathered, open_sources
-from bench.user_data.indicators import joined_labels
+from bench.user_data.held_out import (
+    left_out,
+    refuse_without_groups,
+    unknown_labels,
+    unlabelled,
+    without_labels,
+)
+from bench.user_data.indicators import Indicators, joined_labels, lacks_all, read_indicators
 from bench.user_data.leaks import without_leaks
-from bench.user_data.learning import learn, refuse_unnamed
+from bench.user_data.learning import learn, refuse_nested, refuse_unnamed
 from bench.user_data.rules import ReadingRules
 from bench.user_data.scales import numbers_of, other_scale, spelled_alike
+from bench.user_data.tables import RawTable
 from bench.user_data.text_files import ROWS, sample
-from bench.user_data.values import as_text
 
 if TYPE_CHECKING:
     from bench.data.sources import Sources
@@ -54,9 +61,7 @@ def read_files(data: UserData, sources: Sources) -> tuple[str, Columns, Splits, 
     found: dict[str, Converted] = {}
     for split, source in files.items():
         if split != "train":
-            source = _like(
-                first, source, columns, bool(data.validation if split == "validation" else data.test)
-            )
+            source = _like(first, source, columns, _is_named(data, split))
             notes += [f"{source.where}: {note}" for note in source.notes if note not in first.notes]
         rows, count = sample(_items(source, columns))
         if not count:
@@ -69,19 +74,16 @@ def read_files(data: UserData, sources: Sources) -> tuple[str, Columns, Splits, 
             reading = _learn(_plain(source, adapter, columns, data), rows, source.where, notes)
             trained = numbers_of(reading, rows)
         rules = reading if split == "train" else _with_names(reading, source, data, found["train"])
-        try:
-            if rows and split != "train" and not _without_labels(rules, rows):
-                refuse_unnamed(rules, rows, source.where)
-                notes += filter(None, [other_scale(rules, trained, numbers_of(rules, rows), source.where)])
-            found[split] = convert(rules, rows, split, source.where)
-        except BenchError:
-            if split != "test" or data.test or not _without_labels(rules, rows):
-                raise
-            instead = "the validation rows are" if "validation" in found else "training rows become"
-            notes.append(f"{source.where} has no labels: {instead} the test rows")
-            if "validation" in found:
+        if split != "train" and without_labels(rules, rows):
+            if _is_named(data, split):
+                raise unlabelled(split, source.where, adapter)
+            notes.append(left_out(split, source.where, adapter, "validation" in found))
+            if split == "test" and "validation" in found:
                 found["test"] = found.pop("validation")
             continue
+        if split != "train":
+            notes += _checked(rules, rows, source, data, trained)
+        found[split] = convert(rules, rows, split, source.where)
         notes += found[split].said()
     named = first.table and not first.table.with_first_line  # else numbers stay numbers
     chosen = tuple(columns.items()) if named else data.columns
@@ -90,12 +92,22 @@ def read_files(data: UserData, sources: Sources) -> tuple[str, Columns, Splits, 
     return adapter, chosen, _cut(found, data, adapter, notes), notes
 
 
-def _without_labels(reading: ReadingRules, rows: Numbered) -> bool:
-    """Whether no row says what is to be predicted, as in the test file of a competition."""
-    role = {"ner": "tags", "qa": "answer", "unanswerable": "answer"}.get(reading.adapter, "label")
-    known = role in reading.columns and all(isinstance(row, Mapping) for _, row in rows)
-    names = reading.names.get(reading.columns.get(role, ""))
-    return known and not any(as_text(reading.value(row, role), names) for _, row in rows)
+def _is_named(data: UserData, split: str) -> bool:
+    """Whether the user named the file of a held-out split."""
+    return bool(data.validation if split == "validation" else data.test)
+
+
+def _checked(
+    rules: ReadingRules, rows: Numbered, source: Source, data: UserData, trained: Sequence[float]
+) -> list[str]:
+    """What is said of the rows of a held-out file beside those of training. BenchError where they cannot be held
+    against what was learnt."""
+    refuse_nested(rules, rows, source.where)
+    refuse_unnamed(rules, rows, source.where)
+    if dict(data.columns).get("group"):
+        refuse_without_groups(rules, rows, source)
+    note = other_scale(rules, trained, numbers_of(rules, rows), source.where)
+    return [note] if note else []
 
 
 def _with_names(reading: ReadingRules, source: Source, data: UserData, train: Converted) -> ReadingRules:
@@ -110,7 +122,7 @@ def _with_names(reading: ReadingRules, source: Source, data: UserData, train: Co
 
 
 def _with_joined_labels(data: UserData, files: dict[str, Source]) -> tuple[UserData, dict[str, Source]]:
-    """Several label columns as one, in every file."""
+    """Several label columns as one, in every file that has them; a number is that of a column in the files."""
     if not data.label_columns:
         return data, files
     if data.adapter not in ("", "multilabel"):
@@ -118,16 +130,29 @@ def _with_joined_labels(data: UserData, files: dict[str, Source]) -> tuple[UserD
             f"several --label are for --adapter multilabel, not {data.adapter}: give one",
             code="several-columns",
         )
-    found, name = {}, ""
-    for split, source in files.items():
-        if source.table is None:
-            raise BenchError(
-                f"{source.where} has no columns to choose: leave out --label", code="no-columns-to-choose"
-            )
-        table, name = joined_labels(source.table, data.label_columns)
-        found[split] = replace(source, table=table, items=table.rows)
-    columns = (*data.columns, ("label", name))
-    return replace(data, columns=columns, adapter="multilabel"), found
+    first = _table(files["train"])
+    columns = tuple((role, resolve(first, column, role)) for role, column in data.columns)
+    trained = read_indicators(first, data.label_columns)
+    wanted = data.label_columns if first.with_first_line else trained.columns
+    found = {**files, "train": _joined(files["train"], trained)}
+    for split in files:
+        table = _table(files[split])
+        if split != "train" and (_is_named(data, split) or not lacks_all(table, wanted)):
+            found[split] = _joined(files[split], read_indicators(table, wanted, trained.with_no))
+    return replace(data, columns=(*columns, ("label", trained.name)), adapter="multilabel"), found
+
+
+def _table(source: Source) -> RawTable:
+    if source.table is None:
+        raise BenchError(
+            f"{source.where} has no columns to choose: leave out --label", code="no-columns-to-choose"
+        )
+    return source.table
+
+
+def _joined(source: Source, indicators: Indicators) -> Source:
+    table = joined_labels(_table(source), indicators)
+    return replace(source, table=table, items=table.rows)
 
 
 def _like(first: Source, other: Source, columns: Mapping[str, str], given: bool) -> Source:
@@ -213,6 +238,7 @@ def _learn(plain: ReadingRules, rows: Numbered, where: str, notes: list[str]) ->
             f"'{plain.columns['sentence']}'"
         )
     reading = learn(plain, rows, where)
+    reading = replace(reading, unknown=unknown_labels(reading, rows))
     notes += [note for note in (reading.labels.note, *reading.tagging.notes) if note]
     return reading
 

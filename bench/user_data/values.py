@@ -68,6 +68,9 @@ def listed(value: Any) -> list[Any] | None:
 
 def written_list(value: Any) -> list[Any] | None:
     """The list that a cell holds in any notation, sets among them; None for a text or anything else."""
+    several = choices(value)
+    if several is not None:
+        return several
     if isinstance(value, str):
         start = value.lstrip()
         if start.strip() == EMPTY_SET:
@@ -77,3 +80,12 @@ def written_list(value: Any) -> list[Any] | None:
     if value is None or isinstance(value, (str, Mapping, bytes)) or not isinstance(value, Iterable):
         return None
     return list(value)
+
+
+def choices(value: Any) -> list[Any] | None:
+    """The list in {"choices": […]}, as Label Studio writes several choices beside single ones in plain text; None
+    for anything else."""
+    if isinstance(value, str) and value.lstrip()[:1] == "{" and "choices" in value:
+        value = parse(value)
+    found = value.get("choices") if isinstance(value, Mapping) and len(value) == 1 else None
+    return found if isinstance(found, list) else None
