@@ -45,8 +45,9 @@ def _with_text(table: RawTable, given: Mapping[str, str]) -> RawTable:
     def read() -> Iterator[RawRow]:
         return ({_text(key): value for key, value in row.items()} for row in table.rows())
 
+    short = table.short and replace(table.short, missing=frozenset(map(_text, table.short.missing)))
     notes = (*table.notes, "'data' holds the texts")
-    return replace(table, columns=tuple(map(_text, table.columns)), rows=read, notes=notes)
+    return replace(table, columns=tuple(map(_text, table.columns)), rows=read, notes=notes, short=short)
 
 
 def _text(column: str) -> str:

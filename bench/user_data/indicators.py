@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
 from bench.contracts import BenchError
 from bench.user_data.column_names import resolve
+from bench.user_data.columns import refuse_short
 from bench.user_data.tables import RawRow, RawTable
 
 YES = {"1", "1.0", "true", "yes", "y", "x", "t"}
@@ -18,24 +19,33 @@ class Held(tuple[str, ...]):
     """The labels that a row has by its columns of 0 and 1."""
 
 
-def joined_labels(table: RawTable, columns: Sequence[str]) -> tuple[RawTable, str]:
-    """The table with one column, of lists of labels, in place of these, and its name. BenchError where a column
-    does not exist or a cell is neither 0 nor 1, which names the row."""
+def joined_labels(
+    table: RawTable, columns: Sequence[str], given: Sequence[str] = ()
+) -> tuple[RawTable, str]:
+    """The table with one column, of lists of labels, in place of these, and its name. Labels are named as their
+    columns; where no line names these, as `given`, if that is a name for each, or by their numbers. BenchError where
+    a column does not exist or a cell is neither 0 nor 1, which names the row."""
     found = [resolve(table, column, "label") for column in columns]
-    name = " + ".join(found)
+    refuse_short(table, found)
+    whole = table.with_first_line
+    numbers = [f"column {table.columns.index(column) + 1}" for column in found]
+    names = found if not whole else given if len(given) == len(found) else numbers
+    name = " + ".join(names)
 
-    def rows() -> Iterator[RawRow]:
-        for number, row in enumerate(table.rows(), 1):
+    def joined(rows: Iterable[RawRow]) -> Iterator[RawRow]:
+        for number, row in enumerate(rows, 1):
+            where = f"{table.where}, row {number:,}"
             held = Held(
-                column
-                for column in found
-                if _holds(row.get(column), column, f"{table.where}, row {number:,}")
+                label
+                for column, label in zip(found, names, strict=True)
+                if _holds(row.get(column), column, where)
             )
             rest = {key: value for key, value in row.items() if key not in found}
             yield {**rest, name: held}
 
-    kept = tuple(column for column in table.columns if column not in found)
-    return replace(table, columns=(*kept, name), rows=rows, with_first_line=None), name
+    kept = (*(column for column in table.columns if column not in found), name)
+    first = (lambda: joined(whole())) if whole else None
+    return replace(table, columns=kept, rows=lambda: joined(table.rows()), with_first_line=first), name
 
 
 def _holds(value: Any, column: str, where: str) -> bool:

@@ -11,8 +11,8 @@ from bench.contracts import BenchError, Splits
 from bench.data.splits import content, drop_duplicates, split_by_group, split_stratified
 from bench.text import counted
 from bench.user_data.adapters import guess_adapter
-from bench.user_data.column_names import header_hint, names_of
-from bench.user_data.columns import Columns, choose
+from bench.user_data.column_names import header_hint, names_of, resolve
+from bench.user_data.columns import Columns, choose, refuse_short
 from bench.user_data.examples import Converted, Numbered, convert
 from bench.user_data.files import Source, gathered, open_sources
 from bench.user_data.indicators import joined_labels
@@ -20,6 +20,7 @@ from bench.user_data.leaks import without_leaks
 from bench.user_data.learning import learn, refuse_unnamed
 from bench.user_data.rules import ReadingRules
 from bench.user_data.scales import numbers_of, other_scale, spelled_alike
+from bench.user_data.tables import RawTable
 from bench.user_data.text_files import ROWS, sample
 from bench.user_data.values import as_text
 
@@ -38,11 +39,12 @@ FIXED = {
 SALT = "own data"
 CUT = {"train": 0.7, "validation": 0.1, "test": 0.2}
 DOCUMENTS = 10  # below this many documents of a file, sentences are cut instead
+BY_NUMBER = "labels are named by the numbers of their columns: name them with --label-names"
 
 
 def read_files(data: UserData, sources: Sources) -> tuple[str, Columns, Splits, list[str]]:
     """The adapter, its columns, the splits, and what was done, in words. BenchError."""
-    files = open_sources(data, sources)
+    files, given = open_sources(data, sources), data.columns
     data, files = _with_joined_labels(data, files)
     first = files["train"]
     notes = [f"{first.where}: {note}" for note in first.notes]
@@ -84,7 +86,7 @@ def read_files(data: UserData, sources: Sources) -> tuple[str, Columns, Splits, 
             continue
         notes += found[split].said()
     named = first.table and not first.table.with_first_line  # else numbers stay numbers
-    chosen = tuple(columns.items()) if named else data.columns
+    chosen = tuple(columns.items()) if named else given
     if data.label_columns:  # described by the columns that are in the files
         chosen = tuple((role, column) for role, column in chosen if role != "label")
     return adapter, chosen, _cut(found, data, adapter, notes), notes
@@ -118,16 +120,33 @@ def _with_joined_labels(data: UserData, files: dict[str, Source]) -> tuple[UserD
             f"several --label are for --adapter multilabel, not {data.adapter}: give one",
             code="several-columns",
         )
-    found, name = {}, ""
+    found: dict[str, Source] = {}
     for split, source in files.items():
         if source.table is None:
             raise BenchError(
                 f"{source.where} has no columns to choose: leave out --label", code="no-columns-to-choose"
             )
-        table, name = joined_labels(source.table, data.label_columns)
-        found[split] = replace(source, table=table, items=table.rows)
-    columns = (*data.columns, ("label", name))
-    return replace(data, columns=columns, adapter="multilabel"), found
+        table, name = joined_labels(source.table, data.label_columns, data.label_names)
+        if split == "train":
+            data = replace(data, columns=_beside(source.table, table, name, data), adapter="multilabel")
+        notes = (*source.notes, BY_NUMBER) if table.with_first_line and not data.label_names else source.notes
+        found[split] = replace(source, table=table, items=table.rows, notes=notes)
+    return data, found
+
+
+def _beside(table: RawTable, joined: RawTable, name: str, data: UserData) -> Columns:
+    """The columns of all roles in a table whose label columns were joined into one of this name: by number where no
+    line names them. BenchError where another role has a label column."""
+    found = [(role, resolve(table, column, role)) for role, column in data.columns]
+    for role, column in found:
+        if column not in joined.columns:
+            raise BenchError(
+                f"{table.where}: --label and --{role} are both '{column}': name two columns", code="same-column"
+            )
+    found.append(("label", name))
+    if table.with_first_line:
+        found = [(role, str(joined.columns.index(column) + 1)) for role, column in found]
+    return tuple(found)
 
 
 def _like(first: Source, other: Source, columns: Mapping[str, str], given: bool) -> Source:
@@ -143,6 +162,7 @@ def _like(first: Source, other: Source, columns: Mapping[str, str], given: bool)
     if first.table.with_first_line and other.table.with_first_line:
         names = dict(zip(other.table.columns, first.table.columns, strict=False))
         rows = other.table.with_first_line
+        refuse_short(other.table, [theirs for theirs, ours in names.items() if ours in columns.values()])
         return replace(other, items=lambda: ({names.get(k, k): v for k, v in row.items()} for row in rows()))
     if bool(first.table.with_first_line) and not set(columns.values()) & set(other.table.columns):
         raise BenchError(
@@ -160,6 +180,7 @@ def _like(first: Source, other: Source, columns: Mapping[str, str], given: bool)
             + ("; no header line? give it the same one" if header_hint(other.table) else ""),
             code="different-columns",
         )
+    refuse_short(other.table, columns.values())
     return other
 
 

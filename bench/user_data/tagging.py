@@ -150,7 +150,8 @@ def _check_lengths(sentences: Sequence[Sequence[str]], where: str) -> None:
     if len(sentences) >= 10 and usual == 1:
         raise BenchError(
             f"{where}: most sentences have one word: in a table, name the column that numbers the sentences with "
-            "--sentence; in a file of columns, leave a blank line after each sentence only",
+            "--sentence, or say --adapter classification where each text has one label; in a file of columns, "
+            "leave a blank line after each sentence only",
             code="one-word-sentences",
         )
     if usual > LONGEST or (len(sentences) == 1 and usual > 100):

@@ -13,6 +13,8 @@ from bench.user_data.literals import parse, parse_words, words_of
 INVISIBLE = "\u200b\u200c\u200d\u200e\u200f\u2060\ufeff\u00ad"
 """Characters without a width: around a label they are left-overs of copying."""
 
+AROUND = f"{INVISIBLE} \t\r\n\u00a0"  # what is no part of a label at its ends
+
 EMPTY_SET = "set()"
 
 
@@ -38,8 +40,10 @@ def as_text(value: Any, names: Sequence[str] | None = None) -> str:
         return ""
     if isinstance(value, bool):
         return str(value).lower()
-    if names and isinstance(value, str) and re.fullmatch(r"-?\d{1,9}(\.0)?", value) and value not in names:
-        value = int(float(value))
+    if names and isinstance(value, str):
+        value = value.strip()
+        if value not in names and re.fullmatch(r"-?\d{1,9}(\.0*)?", value):
+            value = int(float(value))
     if names and isinstance(value, int):
         return names[value] if 0 <= value < len(names) else ""
     text = value if isinstance(value, str) else str(value)
@@ -50,7 +54,8 @@ def as_text(value: Any, names: Sequence[str] | None = None) -> str:
 
 def as_label(value: Any, names: Sequence[str] | None = None) -> str:
     """A label as text: composed (NFC), and without blanks or invisible characters around it."""
-    return unicodedata.normalize("NFC", as_text(value, names)).strip(f"{INVISIBLE} \t\r\n\u00a0")
+    value = value.strip(AROUND) if isinstance(value, str) else value
+    return unicodedata.normalize("NFC", as_text(value, names)).strip(AROUND)
 
 
 def listed(value: Any) -> list[Any] | None:
