@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from bench.contracts import BenchError
+from bench.data.class_names import class_names
 from bench.text import counted
 from bench.user_data.encodings import Encoding
 from bench.user_data.text_files import lines_of, whole_text
@@ -117,21 +118,6 @@ def _viewer_names(value: Any) -> dict[str, Sequence[str]]:
     items = [item for item in features if isinstance(item, dict)] if isinstance(features, list) else []
     found = {str(item.get("name")): class_names(item.get("type")) for item in items}
     return {name: names for name, names in found.items() if names}
-
-
-def class_names(feature: Any) -> Sequence[str]:
-    """The names of a feature that is a ClassLabel, or a sequence of them in any version's notation."""
-    while True:
-        if isinstance(feature, list) and len(feature) == 1:
-            feature = feature[0]
-        elif isinstance(feature, dict) and isinstance(feature.get("feature"), (dict, list)):
-            feature = feature["feature"]
-        else:
-            break
-    names = feature.get("names") if isinstance(feature, dict) else None
-    if isinstance(names, dict):
-        names = [names[key] for key in sorted(names, key=int)]
-    return names if isinstance(names, list) and all(isinstance(name, str) for name in names) else ()
 
 
 def parse_json(text: str, where: str) -> Any:
