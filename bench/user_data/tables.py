@@ -38,7 +38,10 @@ class RawTable:
     names: label names by column, where a column holds their numbers. notes: lines for the user.
     repeated: names that several columns have. short: the least width of a row, its line, and what may be wrong with
     it, where one lacks cells.
-    with_first_line: the rows with the line that was taken for the names, where that line looks like a row."""
+    with_first_line: the rows with the line that was taken for the names, where that line looks like a row.
+    document: the key of rows, and no column, that counts the documents of a format that has them.
+    plain_places: places of spans are known to count characters, and ends to be after the last one.
+    ends: where the ends of spans are, a key of `ends_of`; of the training file for one that is not yet read."""
 
     where: str
     columns: tuple[str, ...]
@@ -48,6 +51,9 @@ class RawTable:
     repeated: frozenset[str] = frozenset()
     short: tuple[int, int, str] | None = None
     with_first_line: Callable[[], Iterable[RawRow]] | None = None
+    document: str = ""
+    plain_places: bool = False
+    ends: str = ""
 
     def peek(self) -> list[RawRow]:
         """The first rows."""
