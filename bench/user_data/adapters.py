@@ -15,7 +15,7 @@ from bench.user_data.nested import keys
 from bench.user_data.number_format import number_format, plain_number
 from bench.user_data.questions import answers_of
 from bench.user_data.tables import MISSING, RawTable
-from bench.user_data.values import as_text, listed, written_list
+from bench.user_data.values import as_text, listed, listed_words, written_list
 
 CODES = 10  # different numbers with fractions above which they are no codes of classes
 WHOLE = 0.99  # step from which numbers are no scale with fractions
@@ -29,10 +29,12 @@ def guess_adapter(table: RawTable, given: Mapping[str, str]) -> tuple[str, str]:
         if ROLES[adapter].keys() <= given.keys():
             return _checked(adapter, table, given, f"as {' and '.join(f'--{role}' for role in given)} say")
     names = {column.lower() for column in table.columns}
+    holds_words = isinstance(next(iter(table.peek()), {}).get(given.get("text", "")), list)
     untagged: Mapping[str, str | None] = {}
     for adapter in ("qa", "ner", "classification"):
+        named = {"words": given["text"], **given} if adapter == "ner" and holds_words else given
         chosen = {
-            role: given.get(role) or by_name(table.columns, ROLES[adapter][role]) for role in ROLES[adapter]
+            role: named.get(role) or by_name(table.columns, ROLES[adapter][role]) for role in ROLES[adapter]
         }
         needed = [role for role in ROLES[adapter] if role not in ("words", "text")]
         if not all(given.get(role) or names & set(ROLES[adapter][role]) for role in needed):
@@ -184,7 +186,7 @@ def _are_tagged(table: RawTable, chosen: Mapping[str, str | None]) -> bool:
     if not words or not tags:
         return False
     rows = table.peek()
-    sizes = [(len(listed(row.get(words)) or ()), len(listed(row.get(tags)) or ())) for row in rows]
+    sizes = [_sizes(row.get(words), row.get(tags)) for row in rows]
     fit = sum(a == b for a, b in sizes) >= 0.8 * len(rows)
     several = sum(a > 1 for a, _ in sizes)
     lists = sum(written_list(row.get(words)) is not None for row in rows) > len(rows) / 2
@@ -194,15 +196,21 @@ def _are_tagged(table: RawTable, chosen: Mapping[str, str | None]) -> bool:
     )
 
 
+def _sizes(words: Any, tags: Any) -> tuple[int, int]:
+    """How many words and tags two cells hold."""
+    count = len(listed(tags) or ())
+    return len(listed_words(words, count) or ()), count
+
+
 def _not_tagged(table: RawTable, words: str, tags: str) -> BenchError:
     """Why columns that are named like words and tags hold none."""
     rows = table.peek()
-    sizes = [(len(listed(row.get(words)) or ()), len(listed(row.get(tags)) or ())) for row in rows]
+    sizes = [_sizes(row.get(words), row.get(tags)) for row in rows]
     values = [value for row in rows for value in (row.get(words), row.get(tags))]
     if any(isinstance(value, str) and SHORTENED in value for value in values):
         reason = "numpy shortened the lists with '...': write them whole"
     elif any(isinstance(item, Mapping) for row in rows for item in listed(row.get(tags)) or ()):
-        reason = "the tags are objects: spans are not read; write one tag a word, such as B-PER"
+        reason = "the tags are objects, and no spans with a start, an end and a label; write one tag a word, as B-PER"
     elif sizes.count((1, 1)) > len(sizes) / 2:
         reason = "one word a row, and no column numbers the sentences: name it with --sentence"
     else:

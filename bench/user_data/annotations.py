@@ -23,7 +23,7 @@ def plain_table(table: RawTable, given: Mapping[str, str], adapter: str) -> RawT
     """The table as rows of a text with its label, labels or tags. given: columns by role; adapter: '' where it is
     to be guessed. BenchError as `with_words` raises."""
     if {"data", "annotations"} <= set(table.columns):
-        table = tasks_of(table)
+        table = tasks_of(table, given)
     table = _categories(decided(_with_text(table, given), given))
     return with_words(table, given, adapter) if adapter in ("", "ner") else table
 

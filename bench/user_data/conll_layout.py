@@ -56,7 +56,7 @@ def open_conll(
     statistics = _line_statistics(columns)
     notes: list[str] = [encoding.note] if encoding.note else []
     indexed = columns.width > 2 and statistics.words > 0 and statistics.counting >= 0.95 * statistics.words
-    columns = replace(columns, indexed=indexed, word=1 if indexed else 0, tag=columns.width - 1)
+    columns = replace(columns, indexed=indexed, word=1 if indexed else columns.word, tag=columns.width - 1)
     plus = global_columns(columns)
     names = plus or statistics.first[1]
     if plus:
@@ -169,25 +169,29 @@ def is_divided(path: Path, encoding: Encoding) -> bool:
 
 
 def _column_count(path: Path, encoding: Encoding) -> Columns:
-    """The separator and how many columns most lines have. BenchError where most have one."""
+    """The separator, how many columns most lines have without empty ones at the end, and the first that is not empty.
+    BenchError where most have one."""
     lines = [line for line in itertools.islice(lines_of(path, encoding), PEEK) if line.strip(" \t")]
     plain = [line for line in lines if not line.startswith(("#", DOCUMENT))] or lines
     tabs = sum("\t" in line for line in plain) > len(plain) / 2
     columns = Columns(path, encoding, tabs, WIDEST)
     widths = Counter(len(columns.cut(line)) for line in plain)
     width = widths.most_common(1)[0][0] if widths else 2
-    if tabs and width > 2 and all(not (cells := columns.cut(line))[-1:] or not cells[-1] for line in plain):
-        raise BenchError(
-            f"{path.name}: lines end with a tab, so the last column is empty: choose the tags with --tags",
-            code="implausible-tags",
-        )
+    while tabs and width > 2 and _is_empty(columns, plain, width - 1):
+        width -= 1
     if width < 2:
         number = next(n for n, line in enumerate(lines_of(path, encoding), 1) if len(columns.cut(line)) == 1)
         raise BenchError(
             f"{path.name}, line {number:,}: '{plain[0][:40]}' is no word and its tag with a tab or blank between",
             code="not-a-word-and-tag",
         )
-    return replace(columns, width=width)
+    first = next((place for place in range(width - 1) if not _is_empty(columns, plain, place)), 0)
+    return replace(columns, width=width, word=first)
+
+
+def _is_empty(columns: Columns, lines: Sequence[str], place: int) -> bool:
+    """Whether a column holds nothing, as where every line ends with a tab."""
+    return not any(cells[place] for line in lines if len(cells := columns.cut(line)) > place)
 
 
 def _line_statistics(columns: Columns) -> _LineStatistics:

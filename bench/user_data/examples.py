@@ -24,7 +24,7 @@ from bench.user_data.labels import as_number
 from bench.user_data.questions import answers_of, place_answers
 from bench.user_data.rules import ReadingRules
 from bench.user_data.text_files import CHARACTERS
-from bench.user_data.values import as_text, is_cell_error, listed
+from bench.user_data.values import as_text, is_cell_error, listed, listed_words
 
 WORDS = 2_000
 """Words above which a sentence is left out: no blank line between sentences, most likely."""
@@ -158,7 +158,7 @@ def _texts(reading: ReadingRules, row: Mapping[str, Any]) -> tuple[str, str, Seq
 
 
 def _words(reading: ReadingRules, item: Mapping[str, Any] | Sentence, id: str) -> Result:
-    if not isinstance(item, Sentence) and listed(reading.value(item, "words")) is None:
+    if _word_list(reading, item) is None:
         return "the words are no list, or one that was shortened with '...'"
     if not isinstance(item, Sentence):
         failed = _failed(
@@ -182,10 +182,10 @@ def _words(reading: ReadingRules, item: Mapping[str, Any] | Sentence, id: str) -
     read = reading.tagging.iob2(tags)
     if read is None or not all(tags):
         return "a tag is not of the training file's kind"
-    if isinstance(item, Sentence):
-        group = f"{id.rsplit('-', 1)[0]}-document-{item.document}" if item.document else ""
-    else:
-        group = reading.text(item, "group")
+    group = "" if isinstance(item, Sentence) else reading.text(item, "group")
+    document = item.document if isinstance(item, Sentence) else reading.value(item, "document")
+    if document and not group:
+        group = f"{id.rsplit('-', 1)[0]}-document-{document}"
     return WordsExample(id, tuple(words), read, group), ()
 
 
@@ -196,8 +196,15 @@ def _word(value: Any) -> str:
 
 def words_in(reading: ReadingRules, item: Mapping[str, Any] | Sentence) -> list[str]:
     """The words of a row or sentence; [] where there is no list of them."""
-    words = item.words if isinstance(item, Sentence) else listed(reading.value(item, "words"))
+    words = _word_list(reading, item)
     return [_word(word).removeprefix(reading.mark) for word in words or ()]
+
+
+def _word_list(reading: ReadingRules, item: Mapping[str, Any] | Sentence) -> Sequence[Any] | None:
+    if isinstance(item, Sentence):
+        return item.words
+    value = reading.value(item, "words")
+    return listed_words(value, len(tags_of(reading, item))) if isinstance(value, str) else listed(value)
 
 
 def tags_of(reading: ReadingRules, item: Mapping[str, Any] | Sentence) -> list[str]:

@@ -83,18 +83,22 @@ def open_sources(data: UserData, sources: Sources) -> dict[str, Source]:
             if not Path(given).is_file():
                 raise BenchError(f"--{split} {given}: there is no such file", code="no-file")
             found[split] = open_file(Path(given), data)
-    return {split: _as_plain_table(source, data) for split, source in found.items()}
+    plain: dict[str, Source] = {}
+    for split, source in found.items():
+        train = plain.get("train")
+        plain[split] = _as_plain_table(source, data, train.table.ends if train and train.table else "")
+    return plain
 
 
-def _as_plain_table(source: Source, data: UserData) -> Source:
-    """The source with what an annotation tool wrote as a plain table."""
+def _as_plain_table(source: Source, data: UserData, ends: str) -> Source:
+    """The source with what an annotation tool wrote as a plain table. ends: those of spans in the training file."""
     opened = source.table
     if opened is None:
         return source
     if holds_paragraphs(opened) and data.adapter in ("", "qa", "unanswerable"):
         return replace(source, table=None, items=lambda: paragraph_rows(opened), kind="qa")
     given = [*dict(data.columns).values(), *data.label_columns]
-    table = with_nested(_with_header(opened, given), given)
+    table = with_nested(_with_header(replace(opened, ends=ends), given), given)
     table = plain_table(table, dict(data.columns), data.adapter)
     added = table.notes[len(opened.notes) :]
     return replace(source, table=table, items=table.rows, notes=(*source.notes, *added))

@@ -86,7 +86,7 @@ def read_files(data: UserData, sources: Sources) -> tuple[str, Columns, Splits, 
             continue
         notes += found[split].said()
     named = first.table and not first.table.with_first_line  # else numbers stay numbers
-    chosen = tuple(columns.items()) if named else given
+    chosen = tuple((r, c) for r, c in columns.items() if r != "document") if named else given
     if data.label_columns:  # described by the columns that are in the files
         chosen = tuple((role, column) for role, column in chosen if role != "label")
     return adapter, chosen, _cut(found, data, adapter, notes), notes
@@ -170,12 +170,13 @@ def _like(first: Source, other: Source, columns: Mapping[str, str], given: bool)
             f"({names_of(other.table.columns)[:80]}): give both files one, or neither",
             code="different-columns",
         )
-    needed = [columns[role] for role in columns if role not in ("group", "start", "sentence")]
-    missing = next((column for column in needed if column not in other.table.columns), None)
-    alike = missing and missing.casefold() in map(str.casefold, other.table.columns)
-    if missing and (given or alike):
+    optional = ("group", "start", "document")
+    missing = [c for role, c in columns.items() if role not in optional and c not in other.table.columns]
+    lower = [*map(str.casefold, other.table.columns), columns.get("sentence", "").casefold()]
+    needed = missing if given else [column for column in missing if column.casefold() in lower]
+    if needed:
         raise BenchError(
-            f"{other.where} has no column '{missing}', which {first.where} has: it has "
+            f"{other.where} has no column '{needed[0]}', which {first.where} has: it has "
             f"{names_of(other.table.columns)}"
             + ("; no header line? give it the same one" if header_hint(other.table) else ""),
             code="different-columns",
@@ -248,7 +249,8 @@ def _columns(source: Source, adapter: str, data: UserData, notes: list[str]) -> 
         return source, dict(FIXED[adapter])
     table, chosen, guessed = choose(source.table, adapter, dict(data.columns))
     notes += guessed
-    return replace(source, table=table, items=table.rows), dict(chosen)
+    columns = dict(chosen) | ({"document": table.document} if table.document and adapter == "ner" else {})
+    return replace(source, table=table, items=table.rows), columns
 
 
 def _cut(found: dict[str, Converted], data: UserData, adapter: str, notes: list[str]) -> Splits:
@@ -325,15 +327,21 @@ def _enough_documents(rows: list[Any], notes: list[str]) -> list[Any]:
 
 
 def _refuse_unknown(rows: Mapping[str, Sequence[Any]]) -> None:
-    known = _classes(rows["train"])
+    known = _learnt(rows["train"])
     for split in ("validation", "test"):
-        strange = sorted(_classes(rows.get(split, ())) - known)
+        strange = sorted(_learnt(rows.get(split, ())) - known)
         if strange:
             raise BenchError(
                 f"the {split} file has class '{strange[0]}', which no training row has: "
                 + (spelled_alike(strange[0], known) or "add rows of it to training, or remove it"),
                 code="untrained-class",
             )
+
+
+def _learnt(rows: Sequence[Any]) -> set[str]:
+    """The classes; of tags their types, since a model that learns one of a type has them all."""
+    types = hasattr(rows[0], "tags") if rows else False
+    return {name[2:] for name in _classes(rows) if name != "O"} if types else _classes(rows)
 
 
 def _classes(rows: Iterable[Any]) -> set[str]:
