@@ -15,13 +15,13 @@ from bench.contracts import (
     QuestionExample,
     TextExample,
     WordsExample,
-    digest,
 )
 from bench.data.numbers import LARGEST
 from bench.text import counted
 from bench.user_data.conll import Sentence
+from bench.user_data.contexts import group_of
 from bench.user_data.labels import as_number
-from bench.user_data.questions import answers_of, place_answers
+from bench.user_data.questions import UnclearPlace, answers_of, place_answers
 from bench.user_data.rules import ReadingRules
 from bench.user_data.text_files import CHARACTERS
 from bench.user_data.values import as_text, is_cell_error, listed, listed_words
@@ -74,11 +74,15 @@ DONE = {
 
 
 def convert(reading: ReadingRules, rows: Numbered, prefix: str, where: str) -> Converted:
-    """The examples of one file. Ids are `<prefix>-<number>`. BenchError where most rows cannot be used."""
+    """The examples of one file. Ids are `<prefix>-<number>`. BenchError where most rows cannot be used, or
+    the place of an answer is unclear."""
     found = Converted(where, len(rows))
     turn = TURNS[reading.adapter]
     for number, row in rows:
-        result = turn(reading, row, f"{prefix}-{number}")
+        try:
+            result = turn(reading, row, f"{prefix}-{number}")
+        except UnclearPlace as error:
+            raise BenchError(f"{where}, row {number + 1:,}: {error}", code="unclear-place") from error
         if isinstance(result, str):
             found.left_out[result] += 1
             continue
@@ -225,14 +229,24 @@ def _is_literal(answer: Any, context: str) -> bool:
     return text[:1] in ("[", "{") and len(text) > 2 and text in context
 
 
+def _nested(what: str, value: Any) -> str:
+    """Why a list or an object cannot be read as a text; else ''."""
+    if isinstance(value, Mapping):
+        return f"the {what} is an object: name a text in it by its path, or join its parts into one text"
+    return f"the {what} is a list: join its parts into one text" if isinstance(value, (list, tuple)) else ""
+
+
 def _question(reading: ReadingRules, row: Mapping[str, Any], id: str) -> Result:
     question, context = reading.text(row, "question"), row.get(reading.columns["context"])
     if not question:
         return _failed("question", reading.value(row, "question")) or "the question is empty"
     if is_cell_error(context):
         return _failed("context", context)
+    nested = _nested("question", reading.value(row, "question")) or _nested("context", context)
+    if nested:
+        return nested
     if not isinstance(context, str) or not context.strip():
-        return "the context is empty"
+        return "the context is no text" if as_text(context) else "the context is empty"
     if len(context) > CHARACTERS:
         return f"the context has more than {CHARACTERS:,} characters"
     if _is_broken(context) or _is_broken(row.get(reading.columns["question"])):
@@ -246,12 +260,12 @@ def _question(reading: ReadingRules, row: Mapping[str, Any], id: str) -> Result:
     if not answers:
         if reading.adapter != "unanswerable":
             return "there is no answer; --adapter unanswerable keeps such rows, as in SQuAD 2.0"
-        group = reading.text(row, "group") or f"{context[:40]} ({digest(context)})"
+        group = reading.text(row, "group") or group_of(context)
         return QuestionExample(id, question, context, (), group), ()
     context, placed, done = place_answers(context, answers)
     if not placed:
         return "the answer is not in the context"
-    group = reading.text(row, "group") or f"{context[:40]} ({digest(context)})"
+    group = reading.text(row, "group") or group_of(context)
     return QuestionExample(id, question, context, placed, group), done
 
 

@@ -11,7 +11,7 @@ from typing import Any
 from bench.contracts import BenchError
 from bench.text import counted
 from bench.user_data.column_names import by_name, names_of
-from bench.user_data.columns import TEXTS
+from bench.user_data.columns import ROLES, TEXTS
 from bench.user_data.span_units import UNITS, characters_of
 from bench.user_data.tables import RawRow, RawTable
 
@@ -57,6 +57,42 @@ def tasks_of(table: RawTable, given: Mapping[str, str] = MappingProxyType({})) -
     columns = (*([] if is_named else ["text"]), *kept, *asked.values())
     notes = [*_notes(table, asked), *([f"the text of a task is data.{key}"] if key else [])]
     return replace(table, columns=columns, rows=rows, notes=(*table.notes, *notes))
+
+
+def questions_of(table: RawTable) -> RawTable | None:
+    """The tasks as questions on texts whose spans are the answers; None where a task has no question, and where
+    spans have several labels or tasks say something else, too."""
+    asked: set[tuple[str, str]] = set()
+    names: set[str] = set()
+    for row in table.rows():
+        if not all(isinstance(text, str) for text in _question(row).values()):
+            return None
+        for result in _results(row):
+            value = result.get("value")
+            asked.add((_kind(result), str(result.get("from_name", ""))))
+            names |= set(map(str, _listed(value.get("labels")))) if isinstance(value, Mapping) else set()
+    if len(names) != 1 or len(asked) != 1 or {kind for kind, _ in asked} != {LABELS}:
+        return None
+    answers = dict.fromkeys(asked, "answers")
+
+    def rows() -> Iterator[RawRow]:
+        for row in table.rows():
+            if _annotations(row):
+                yield {**_question(row), **_answers(row, answers)}
+
+    notes = [*_notes(table, answers), "tasks have a question: the spans of the text are its answers"]
+    unread = sum(not row.get("annotations") for row in table.rows())
+    if unread:
+        notes.append(f"{counted(unread, 'task')} left out, because nobody annotated it")
+    columns = ("question", "context", "answers")
+    return replace(table, columns=columns, rows=rows, notes=(*table.notes, *notes))
+
+
+def _question(row: RawRow) -> dict[str, Any]:
+    """The question of a task and its context, None where there is none."""
+    data = row.get("data")
+    data = data if isinstance(data, Mapping) else {}
+    return {role: data.get(by_name(list(data), ROLES["qa"][role]) or "") for role in ("question", "context")}
 
 
 def _answers(row: RawRow, asked: Mapping[tuple[str, str], str]) -> dict[str, Any]:

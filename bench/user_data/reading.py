@@ -13,6 +13,7 @@ from bench.text import counted
 from bench.user_data.adapters import guess_adapter
 from bench.user_data.column_names import header_hint, names_of, resolve
 from bench.user_data.columns import Columns, choose, refuse_short
+from bench.user_data.contexts import apart_if_few, divided, joined
 from bench.user_data.examples import Converted, Numbered, convert
 from bench.user_data.files import Source, gathered, open_sources
 from bench.user_data.indicators import joined_labels
@@ -38,7 +39,7 @@ FIXED = {
 
 SALT = "own data"
 CUT = {"train": 0.7, "validation": 0.1, "test": 0.2}
-DOCUMENTS = 10  # below this many documents of a file, sentences are cut instead
+DOCUMENTS = 10  # below this many documents or articles of a file, sentences or contexts are cut instead
 BY_NUMBER = "labels are named by the numbers of their columns: name them with --label-names"
 
 
@@ -257,10 +258,16 @@ def _cut(found: dict[str, Converted], data: UserData, adapter: str, notes: list[
     rows = {split: part.examples for split, part in found.items()}
     _refuse_unknown(rows)
     rows = without_leaks(rows, data, notes)
+    named = bool(dict(data.columns).get("group"))
+    on_contexts = adapter in ("qa", "unanswerable")
+    if on_contexts and not named:
+        rows = {split: joined(part) for split, part in rows.items()}
     if "test" in rows and "validation" in rows:
         return Splits(rows["train"], rows["validation"], rows["test"])
-    if adapter == "ner" and not dict(data.columns).get("group"):
+    if adapter == "ner" and not named:
         rows["train"] = _enough_documents(rows["train"], notes)
+    elif on_contexts and not named:
+        rows["train"] = apart_if_few(rows["train"], DOCUMENTS, notes)
     if "test" in rows or "validation" in rows:
         given = "test" if "test" in rows else "validation"
         other = "validation" if given == "test" else "test"
@@ -272,6 +279,8 @@ def _cut(found: dict[str, Converted], data: UserData, adapter: str, notes: list[
             "one file: cut into 70% training, 10% validation and 20% test rows"
             + _cut_details(rows["train"], how)
         )
+    if on_contexts and named:
+        notes += divided(made["train"], [row for split in made.keys() - rows.keys() for row in made[split]])
     splits = Splits(made["train"], made["validation"], made["test"])
     apart = drop_duplicates(splits)
     gone = len(splits.train) + len(splits.validation) - len(apart.train) - len(apart.validation)
