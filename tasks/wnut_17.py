@@ -24,8 +24,6 @@ class WNUT17(NER):
     version = 2
 
     def splits(self, sources: Sources) -> Splits:
-        rows = sources.hub(
-            "leondz/wnut_17", revision="refs/convert/parquet", labels=NAMES, column="ner_tags"
-        )
+        rows = sources.hub("leondz/wnut_17", revision="refs/convert/parquet", labels=NAMES, column="ner_tags")
         train, validation, test = (tagged_examples(rows[split], NAMES, split) for split in SPLITS)
         return drop_duplicates(Splits(train, validation, test))

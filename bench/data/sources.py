@@ -21,8 +21,8 @@ __all__ = ["SPLITS", "HubData", "Package", "Sources"]
 
 @dataclass(frozen=True)
 class HubData:
-    """A data set of the hub. labels: the label names by id in `column` that the caller relies on; other names are an
-    error."""
+    """A data set of the hub. labels: the label names by id in `column` that the caller relies on; other names
+    are an error."""
 
     path: str
     config: str | None = None

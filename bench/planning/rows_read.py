@@ -46,7 +46,8 @@ class Length:
 
 @dataclass(frozen=True)
 class UsedRows:
-    """The rows that a cell uses: their digest, which does not see where a split ends, and how many each split has."""
+    """The rows that a cell uses: their digest, which does not see where a split ends, and how many each split
+    has."""
 
     digest: str
     sizes: Mapping[str, int]

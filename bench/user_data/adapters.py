@@ -210,7 +210,9 @@ def _not_tagged(table: RawTable, words: str, tags: str) -> BenchError:
     if any(isinstance(value, str) and SHORTENED in value for value in values):
         reason = "numpy shortened the lists with '...': write them whole"
     elif any(isinstance(item, Mapping) for row in rows for item in listed(row.get(tags)) or ()):
-        reason = "the tags are objects, and no spans with a start, an end and a label; write one tag a word, as B-PER"
+        reason = (
+            "the tags are objects, and no spans with a start, an end and a label; give a tag a word, as B-PER"
+        )
     elif sizes.count((1, 1)) > len(sizes) / 2:
         reason = "one word a row, and no column numbers the sentences: name it with --sentence"
     else:

@@ -29,4 +29,6 @@ def without_others(columns: Sequence[str], kept: Sequence[str]) -> tuple[str, ..
 
 def _fit(words: Any, tags: Any) -> bool:
     found, said = listed(words) or (), listed(tags) or ()
-    return 0 < len(found) == len(said) and not any(isinstance(item, (Mapping, list)) for item in (*found, *said))
+    return 0 < len(found) == len(said) and not any(
+        isinstance(item, (Mapping, list)) for item in (*found, *said)
+    )

@@ -28,8 +28,8 @@ JOINED = re.compile(r".+[|/](O|[BIESLU]-\S+)")
 
 @dataclass(frozen=True)
 class Sentence:
-    """Words and tags as they stand in the file; `line` is that of the first word, `document` counts lines that start
-    one."""
+    """Words and tags as they stand in the file; `line` is that of the first word, `document` counts lines that
+    start one."""
 
     words: tuple[str, ...]
     tags: tuple[str, ...]

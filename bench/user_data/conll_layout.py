@@ -169,8 +169,8 @@ def is_divided(path: Path, encoding: Encoding) -> bool:
 
 
 def _column_count(path: Path, encoding: Encoding) -> Columns:
-    """The separator, how many columns most lines have without empty ones at the end, and the first that is not empty.
-    BenchError where most have one."""
+    """The separator, how many columns most lines have without empty ones at the end, and the first that is not
+    empty. BenchError where most have one."""
     lines = [line for line in itertools.islice(lines_of(path, encoding), PEEK) if line.strip(" \t")]
     plain = [line for line in lines if not line.startswith(("#", DOCUMENT))] or lines
     tabs = sum("\t" in line for line in plain) > len(plain) / 2

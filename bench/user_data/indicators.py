@@ -19,12 +19,10 @@ class Held(tuple[str, ...]):
     """The labels that a row has by its columns of 0 and 1."""
 
 
-def joined_labels(
-    table: RawTable, columns: Sequence[str], given: Sequence[str] = ()
-) -> tuple[RawTable, str]:
+def joined_labels(table: RawTable, columns: Sequence[str], given: Sequence[str] = ()) -> tuple[RawTable, str]:
     """The table with one column, of lists of labels, in place of these, and its name. Labels are named as their
-    columns; where no line names these, as `given`, if that is a name for each, or by their numbers. BenchError where
-    a column does not exist or a cell is neither 0 nor 1, which names the row."""
+    columns; where no line names these, as `given`, if that is a name for each, or by their numbers. BenchError
+    where a column does not exist or a cell is neither 0 nor 1, which names the row."""
     found = [resolve(table, column, "label") for column in columns]
     refuse_short(table, found)
     whole = table.with_first_line

@@ -30,8 +30,8 @@ VALUES = {"choices": "choices", "rating": "rating", "number": "number"}
 def tasks_of(table: RawTable, given: Mapping[str, str] = MappingProxyType({})) -> RawTable:
     """The text of each task, with the choices, ratings or spans of its first annotation: in a column named like
     labels, or one for each question where there are several. The table unchanged where it has none of these. given:
-    columns by role, of which those that are there are kept. BenchError where the text of a task may be any of several
-    values, and none is named."""
+    columns by role, of which those that are there are kept. BenchError where the text of a task may be any of
+    several values, and none is named."""
     questions: dict[tuple[str, str], None] = {}
     for row in table.rows():
         questions |= {(_kind(result), str(result.get("from_name", ""))): None for result in _results(row)}
@@ -44,7 +44,11 @@ def tasks_of(table: RawTable, given: Mapping[str, str] = MappingProxyType({})) -
         taken = {"", "text", *asked.values()}
         own = usual if (kind, name) in alone else name
         asked[kind, name] = f"{own} ({kind})" if own in taken else own
-    kept = [c for c in dict.fromkeys(given.values()) if c in table.columns and c not in ("text", *OWN, *asked.values())]
+    kept = [
+        c
+        for c in dict.fromkeys(given.values())
+        if c in table.columns and c not in ("text", *OWN, *asked.values())
+    ]
     is_named = (given.get("words") or given.get("text")) in kept
     key = "" if is_named else _key_of_text(table)
 
@@ -169,11 +173,16 @@ def _kind(result: Mapping[str, Any]) -> str:
 
 
 def _key_of_text(table: RawTable) -> str:
-    """The key of the text in `data`: where no text has a usual name, or that one does not hold the spans' own texts at
-    their places, the one that does, or the only text. '' for the usual one. BenchError where nothing tells."""
+    """The key of the text in `data`: where no text has a usual name, or that one does not hold the spans' own
+    texts at their places, the one that does, or the only text. '' for the usual one. BenchError where nothing
+    tells."""
     rows = [row for row in table.peek()[:ENOUGH] if isinstance(row.get("data"), Mapping)]
-    keys = list(dict.fromkeys(key for row in rows for key, value in row["data"].items() if isinstance(value, str)))
-    fits = Counter(key for row in rows for key in keys for result in _results(row) if _is_at_place(row, key, result))
+    keys = list(
+        dict.fromkeys(key for row in rows for key, value in row["data"].items() if isinstance(value, str))
+    )
+    fits = Counter(
+        key for row in rows for key in keys for result in _results(row) if _is_at_place(row, key, result)
+    )
     usual, best = by_name(keys, TEXTS), max(keys, key=fits.__getitem__, default="")
     if usual and fits[usual] == fits[best]:
         return ""
@@ -195,7 +204,10 @@ def _is_at_place(row: RawRow, key: str, result: Mapping[str, Any]) -> bool:
     if not isinstance(start, int) or not isinstance(end, int) or not span["text"].strip():
         return False
     ways = [characters_of(text, unit) for unit in ("", *UNITS)]
-    return any(0 <= way(start) < way(end) and text[way(start) : way(end)].strip() == span["text"].strip() for way in ways)
+    return any(
+        0 <= way(start) < way(end) and text[way(start) : way(end)].strip() == span["text"].strip()
+        for way in ways
+    )
 
 
 def _text(data: Any, key: str) -> Any:

@@ -82,7 +82,9 @@ def _refuse_truth_values(plain: ReadingRules, rows: Numbered, where: str) -> Non
     for _, row in rows:
         found = answers_of(plain.value(row, "answer"), plain.value(row, "start")) or ()
         answered += bool(found)
-        truths += bool(found) and all(_is_unplaced_truth(answer, plain.value(row, "context")) for answer in found)
+        truths += bool(found) and all(
+            _is_unplaced_truth(answer, plain.value(row, "context")) for answer in found
+        )
     if answered and truths >= NEARLY_ALL * answered:
         raise BenchError(
             f"{where}: nearly all answers are yes or no, or true or false, and no parts of their contexts: "
@@ -94,7 +96,7 @@ def _refuse_truth_values(plain: ReadingRules, rows: Numbered, where: str) -> Non
 def _is_unplaced_truth(answer: Answer, context: Any) -> bool:
     """Whether an answer is yes or no, and does not stand in its context where its place is given."""
     text, start = answer
-    stands = start is not None and start >= 0 and str(context).startswith(text, start)
+    stands = isinstance(start, int) and start >= 0 and str(context).startswith(text, start)
     return not stands and text.strip(" .!").casefold() in TRUTH_VALUES
 
 

@@ -30,8 +30,8 @@ def decided(table: RawTable, given: Mapping[str, str]) -> RawTable:
 
 
 def _accepted(table: RawTable) -> RawTable:
-    """Without the rows that were not accepted: what they say was found to be wrong. Where tasks are about spans, one
-    that was accepted without any has none."""
+    """Without the rows that were not accepted: what they say was found to be wrong. Where tasks are about
+    spans, one that was accepted without any has none."""
     left_out = sum(row.get("answer") != "accept" for row in table.rows())
     none: RawRow = {"spans": []} if "spans" in table.columns else {}
 

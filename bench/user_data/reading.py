@@ -142,7 +142,8 @@ def _beside(table: RawTable, joined: RawTable, name: str, data: UserData) -> Col
     for role, column in found:
         if column not in joined.columns:
             raise BenchError(
-                f"{table.where}: --label and --{role} are both '{column}': name two columns", code="same-column"
+                f"{table.where}: --label and --{role} are both '{column}': name two columns",
+                code="same-column",
             )
     found.append(("label", name))
     if table.with_first_line:

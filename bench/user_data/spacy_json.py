@@ -22,12 +22,14 @@ def is_spacy(value: Any) -> bool:
 
 
 def spacy_table(value: list[Any], where: str, notes: tuple[str, ...] = ()) -> RawTable:
-    """A row for each sentence, of words and tags, with the number of its document; or, where no token has a tag, a row
-    for each paragraph, of a text and its categories."""
+    """A row for each sentence, of words and tags, with the number of its document; or, where no token has a
+    tag, a row for each paragraph, of a text and its categories."""
     sentences = [
         (number, sentence) for number, paragraph in _paragraphs(value) for sentence in paragraph["sentences"]
     ]
-    rows: list[RawRow] = [{**row, DOCUMENT: number} for number, sentence in sentences if (row := _tagged(sentence))]
+    rows: list[RawRow] = [
+        {**row, DOCUMENT: number} for number, sentence in sentences if (row := _tagged(sentence))
+    ]
     if rows:
         left = len(sentences) - len(rows)
         said = f"{counted(left, 'sentence')} left out, because not all tokens have a tag"

@@ -1,8 +1,8 @@
 """Whether the end of a span is the place after its last character, or that character, as some tools write it.
 
-Where blanks stand between words, an end within a word tells. Each letter of the East Asian scripts is a word, so there
-other things tell: the texts of spans, spans of one character, and what follows. A span is often followed by a comma or
-a full stop, and hardly ever ends with one."""
+Where blanks stand between words, an end within a word tells. Each letter of the East Asian scripts is a word,
+so there other things tell: the texts of spans, spans of one character, and what follows. A span is often
+followed by a comma or a full stop, and hardly ever ends with one."""
 
 from __future__ import annotations
 
@@ -70,8 +70,8 @@ def _fits(text: str, span: Placed, ends: set[int]) -> Iterator[str]:
 
 
 def _is_sign(text: str, place: int, start: int) -> bool:
-    """Whether a sign, a blank or the end of the text is at a place. A bracket that closes one at the start of the span
-    is a part of the span."""
+    """Whether a sign, a blank or the end of the text is at a place. A bracket that closes one at the start of
+    the span is a part of the span."""
     if place >= len(text):
         return True
     opened = 0 <= start < place and unicodedata.category(text[start]) in ("Ps", "Pi")

@@ -37,8 +37,8 @@ DONE = {
 
 ENDS = {
     "last": "the end of a span is its last character, not the one after it, as in '{first}'",
-    "unclear": "look: nothing tells whether the end of a span of '{column}' is its last character: it is read as the "
-    "place after it, as in '{first}'; give each span its own 'text' to be sure",
+    "unclear": "look: nothing tells whether the end of a span of '{column}' is its last character: it is read as "
+    "the place after it, as in '{first}'; give each span its own 'text' to be sure",
 }
 """What is said of ends that are, or may be, last characters. first: the first span as it is read."""
 
@@ -259,9 +259,7 @@ def _beyond_ascii(table: RawTable, text: str) -> Iterator[RawRow]:
     return (row for row in table.rows() if isinstance(found := row.get(text), str) and not found.isascii())
 
 
-def _placed(
-    rows: Iterable[RawRow], text: str, column: str, inclusive: bool = False
-) -> Iterator[PlacedText]:
+def _placed(rows: Iterable[RawRow], text: str, column: str, inclusive: bool = False) -> Iterator[PlacedText]:
     """The texts with spans, each with its spans and the places of its words."""
     for row in rows:
         written, spans = row.get(text), spans_of(row.get(column))

@@ -101,8 +101,8 @@ def _refuse_nested(kinds: Counter[str], where: str) -> None:
     if nested:
         raise BenchError(
             f"{where}: {counted(nested.total(), 'word has', 'words have')} several tags, such as "
-            f"'{nested.most_common(1)[0][0][:40]}': keep one of them, or give those of entities within others a column "
-            "of their own and choose one with --tags",
+            f"'{nested.most_common(1)[0][0][:40]}': keep one of them, or give those of entities within others a "
+            "column of their own and choose one with --tags",
             code="nested-tags",
         )
 

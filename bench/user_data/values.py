@@ -79,8 +79,8 @@ def listed(value: Any) -> list[Any] | None:
 
 
 def listed_words(value: Any, count: int) -> list[Any] | None:
-    """As `listed`, for a cell of words with `count` tags: a sentence in brackets is no list where cutting it at blanks
-    gives as many words, and a list does not."""
+    """As `listed`, for a cell of words with `count` tags: a sentence in brackets is no list where cutting it at
+    blanks gives as many words, and a list does not."""
     found = listed(value)
     is_text = isinstance(value, str) and not QUOTED_LIST.match(value)
     if is_text and len(found or ()) != count and len(words := words_of(value)) == count:

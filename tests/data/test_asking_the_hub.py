@@ -103,7 +103,7 @@ def test_label_names_are_those_of_the_column_that_is_read(
         features = datasets.Features({name: datasets.Sequence(kind) for name, kind in kinds.items()})
         columns = {"tokens": [["Ann", "ran"]], "pos_tags": [[0, 1]], "ner_tags": [[1, 0]]}
         rows = datasets.Dataset.from_dict(columns, features)
-        loaded = datasets.DatasetDict({split: rows for split in SPLITS})
+        loaded = datasets.DatasetDict(dict.fromkeys(SPLITS, rows))
         monkeypatch.setattr(datasets, "load_dataset", lambda *_, **__: loaded)
         return CoNLL2003().splits(Sources(tmp_path)).test[0]
 

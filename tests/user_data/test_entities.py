@@ -65,7 +65,10 @@ def test_ends_of_spans_are_told_where_every_letter_is_a_word(
 ) -> None:
     found = opened(written(chinese(inclusive, quoted=quoted), tmp_path, "a.jsonl"))
     assert entities(found) == [list("王小明北京市")] * 30
-    assert said(found, "the end of a span is its last character, not the one after it, as in '王小明'") == inclusive
+    assert (
+        said(found, "the end of a span is its last character, not the one after it, as in '王小明'")
+        == inclusive
+    )
     assert not said(found, "look: nothing tells")
 
 
@@ -198,7 +201,10 @@ def test_places_of_brat_are_counted_over_the_whole_text(
     texts = [f"Nice {sign if n % 2 else 'x'} {n}\nMs. Lee came." for n in range(6)]
     folder = brat(tmp_path, [(text, lines(text)) for text in texts])
     assert spanned(folder) == [[], ["Lee"]] * 6
-    assert any(f"the places of entities are counted in {says}" in note for note in brat_tables(folder, "")["train"].notes)
+    assert any(
+        f"the places of entities are counted in {says}" in note
+        for note in brat_tables(folder, "")["train"].notes
+    )
 
 
 def test_an_entity_of_brat_that_is_not_where_its_text_is_is_named(tmp_path: Path) -> None:
@@ -206,7 +212,9 @@ def test_an_entity_of_brat_that_is_not_where_its_text_is_is_named(tmp_path: Path
     folder = brat(tmp_path, [sound, sound, ("Ms. Lee came.", ["T1\tPER 4 7\tLee", "T2\tX 8 12\tcome"])])
     notes = brat_tables(folder, "")["train"].notes
     assert spanned(folder) == [["Lee"]] * 3
-    assert any("1 entity left out: their text is another" in note and "2.ann, line 2" in note for note in notes)
+    assert any(
+        "1 entity left out: their text is another" in note and "2.ann, line 2" in note for note in notes
+    )
 
 
 def test_texts_of_brat_that_are_not_those_annotated_are_refused(tmp_path: Path) -> None:
@@ -311,12 +319,17 @@ def test_words_with_tags_come_before_spans(tmp_path: Path) -> None:
     expected = [[("Ann", "B-PER"), ("'s", "O"), (str(n), "O"), ("dogs", "O")] for n in range(30)]
     for keys in ({}, {"adapter": "ner"}, {"words": "tokens", "tags": "ner_tags"}):
         assert tagged(opened(path, **keys)) == expected
-    assert said(opened(path), "'tokens' and 'ner_tags' hold words and their tags: the spans of 'entities' are not read")
+    assert said(
+        opened(path),
+        "'tokens' and 'ner_tags' hold words and their tags: the spans of 'entities' are not read",
+    )
     cut = [("Ann", "B-PER"), ("'", "O"), ("s", "O"), ("3", "O"), ("dogs", "O")]
     assert tagged(opened(path, adapter="ner", text="text", tags="entities"))[3] == cut
 
 
-@pytest.mark.parametrize("more", [{"ner_tags": ["O"]}, {"tokens": ["a"]}, {"tags": ["news"], "tokens": ["a", "b"]}])
+@pytest.mark.parametrize(
+    "more", [{"ner_tags": ["O"]}, {"tokens": ["a"]}, {"tags": ["news"], "tokens": ["a", "b"]}]
+)
 def test_words_without_as_many_tags_leave_the_spans(more: dict[str, Any], tmp_path: Path) -> None:
     path = written(json_lines([both(n, **more) for n in range(30)]), tmp_path, "a.jsonl")
     assert tagged(opened(path))[3] == [("Ann", "B-PER"), ("'", "O"), ("s", "O"), ("3", "O"), ("dogs", "O")]

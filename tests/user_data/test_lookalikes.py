@@ -154,7 +154,9 @@ def test_a_number_beside_columns_of_0_and_1_counts_all_columns(tmp_path: Path) -
     assert refused(path, text="2", label=["1", "2"]).code == "same-column"
 
 
-def test_a_column_that_is_named_as_one_of_its_classes_has_a_name_where_the_user_says_it(tmp_path: Path) -> None:
+def test_a_column_that_is_named_as_one_of_its_classes_has_a_name_where_the_user_says_it(
+    tmp_path: Path,
+) -> None:
     rows = [(text, ["spam", "ham"][n % 2]) for n, text in enumerate(TEXTS)]
     path = written(delimited(rows[:30], header=("text", "spam")), tmp_path)
     other = written(delimited(rows[30:], header=("text", "spam")), tmp_path, "b.csv")
