@@ -85,8 +85,8 @@ class Phase:
     head: learning rate of the head, `head.*`. A head starts from random weights, so it wants a larger
         rate than the encoder.
     patience: end the phase early after so many validation passes without a lower loss; 0: at its last step.
-    solver: `adamw`, or `lbfgs`, which solves for the head alone, to convergence, on frozen features: the only
-        phase of its strategy that trains for the task, without regard to share and rate.
+    solver: `adamw`, or `lbfgs`, which solves for the head alone, to convergence or 100 iterations, on frozen
+        features: the only phase of its strategy that trains for the task, without regard to share and rate.
     objective: what is minimised. `task`: the task's loss. `masked-lm`: masked words are predicted, without a label,
         in the training texts or in the text file that `recipe.unlabelled` names. `contrastive`: pooled vectors of
         texts with one label become similar, those of texts with different labels dissimilar. The last two train
@@ -138,12 +138,17 @@ class Phase:
             return f"solver {_shown(self.solver)} is neither 'adamw' nor 'lbfgs'"
         if self.solver == "lbfgs" and (not alone or any(rate for _, rate in pairs)):
             return "L-BFGS solves for the head alone, in the only phase"
+        if self.solver == "lbfgs" and self.patience:
+            return "L-BFGS takes no patience"
+        if named := next((name for name, _ in pairs if name.startswith("head.")), ""):
+            return f"the pattern {_shown(named)} is of the head, whose rate is `head`: leave it out of rates"
         if type(self.select) is not int or self.select < 0:
             return f"select {_shown(self.select)} is not a whole number >= 0"
         if not _is_number(self.freeze) or not 0 <= self.freeze <= 100:
             return f"freeze {_shown(self.freeze)} is not a percentile in [0, 100]"
-        if self.freeze and not any(rate for _, rate in pairs):
-            return "freeze needs an encoder that learns, and here the head alone does"
+        if (self.freeze or self.select) and not any(rate for _, rate in pairs):
+            which = "freeze" if self.freeze else "select"
+            return f"{which} needs an encoder that learns, and here the head alone does"
         of_task = self.solver != "adamw" or self.patience or self.select or self.freeze
         if self.objective != "task" and of_task:
             return f"the objective {self.objective} takes neither a solver nor patience, select or freeze"

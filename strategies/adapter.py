@@ -23,5 +23,9 @@ class Adapter(Strategy):
     def phases(self, depth: int) -> tuple[Phase, ...]:
         if depth == 0:
             raise ValueError("static word vectors have no layers")
-        learning = (("layers.*.adapter.*", self.rate), ("layers.*[Nn]orm.*", self.rate))
+        learning = (
+            ("layers.*.adapter.*", self.rate),
+            ("layers.*[Nn]orm.*", self.rate),
+            ("layers.*.ln_*", self.rate),
+        )
         return (Phase(1.0, (*learning, ("*", FROZEN)), head=self.head_rate),)

@@ -7,7 +7,6 @@ from typing import Any, ClassVar
 from bench.contracts import FROZEN, Insertable, Phase, Strategy
 
 PREFIXES = {
-    "AdaLoraConfig": "lora_",
     "AdamssConfig": "adamss_",
     "BOFTConfig": "boft_",
     "BeftConfig": "beft_",
@@ -30,12 +29,10 @@ PREFIXES = {
     "OFTConfig": "oft_",
     "OSFConfig": "osf_",
     "PeanutConfig": "peanut_",
-    "PolyConfig": "poly_",
     "PsoftConfig": "psoft_",
     "PveraConfig": "pvera_lambda_",
     "RandLoraConfig": "randlora_",
     "RoadConfig": "road_",
-    "ShadowConfig": "shadow_",
     "ShiraConfig": "shira_",
     "SupertuningConfig": "supertuning_",
     "TinyLoraConfig": "tinylora_",
@@ -44,10 +41,9 @@ PREFIXES = {
     "VBLoRAConfig": "vblora_",
     "VeraConfig": "vera_lambda_",
     "WaveFTConfig": "waveft_",
-    "XLoraConfig": "xlora_",
 }
 """What the names of the parameters that a method inserts begin with. Not here: methods on prompts instead of
-layers."""
+layers, and those that are more than what they insert (bench/models/peft_modules.py)."""
 
 
 @dataclass(frozen=True)
@@ -76,7 +72,8 @@ class Peft(Strategy):
     settings: tuple[tuple[str, Any], ...] = ()
 
     def adapt(self, encoder: Insertable) -> None:
-        encoder.insert_peft(self.peft, self.targets, {**self.preset, **dict(self.settings)})
+        settings = {**self.preset, **dict(self.settings)}
+        encoder.insert_peft(self.peft, self.targets, settings)
 
     def phases(self, depth: int) -> tuple[Phase, ...]:
         if depth == 0:

@@ -22,6 +22,8 @@ class CoNLL2003(NER):
     sizes = "14,041/3,250/3,453 on the hub"
 
     def splits(self, sources: Sources) -> Splits:
-        rows = sources.hub("eriktks/conll2003", revision="refs/convert/parquet", labels=NAMES)
+        rows = sources.hub(
+            "eriktks/conll2003", revision="refs/convert/parquet", labels=NAMES, column="ner_tags"
+        )
         train, validation, test = (tagged_examples(rows[split], NAMES, split) for split in SPLITS)
         return Splits(train, validation, test)

@@ -17,6 +17,7 @@ class QNLI(Classification):
     summary = "Does a sentence hold the answer to a question? (QNLI, from the hub)"
     licence = "CC BY-SA 4.0 (from SQuAD)"
     sizes = "about 94,300/10,480/5,463 on the hub"
+    version = 2
 
     def splits(self, sources: Sources) -> Splits:
         rows = glue_rows(sources, "qnli", NAMES)

@@ -18,6 +18,7 @@ class RTE(Classification):
     summary = "Does a text entail a statement? (RTE, from the hub)"
     licence = "not stated by the source"
     sizes = "about 2,241/249/277 on the hub"
+    version = 2
 
     def splits(self, sources: Sources) -> Splits:
         rows = glue_rows(sources, "rte", NAMES)

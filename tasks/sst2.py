@@ -18,6 +18,10 @@ class SST2(Sentiment):
     name = "sst2"
     summary = "Is a sentence of a film review positive? (SST-2, from the hub)"
     licence = "not stated by the source"
+    caveat = (
+        "in the hub's copy, training and validation rows are phrases of the same sentences, so that the validation "
+        "scores, which choose the best state and the rates, are too good; the test rows are other sentences"
+    )
     sizes = "about 60,600/6,700/872 on the hub"
 
     def splits(self, sources: Sources) -> Splits:

@@ -128,6 +128,10 @@ def test_shares_may_differ_from_one_by_rounding() -> None:
         *(({"patience": patience}, "patience") for patience in (-1, 1.5, "2", True)),
         ({"solver": "sgd"}, "solver"),
         ({"solver": "lbfgs", "rates": (("*", 1e-4),)}, "L-BFGS"),
+        ({"solver": "lbfgs", "patience": 3}, "patience"),
+        ({"select": 1}, "select needs an encoder that learns"),
+        ({"freeze": 50.0}, "freeze needs an encoder that learns"),
+        ({"rates": (("head.*", 5e-3), ("*", FROZEN))}, r"'head.\*' is of the head"),
     ],
 )
 def test_a_phase_says_what_is_wrong_with_it(wrong: dict[str, Any], named: str) -> None:

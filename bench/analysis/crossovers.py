@@ -18,8 +18,9 @@ import numpy as np
 
 from bench.analysis.groups import Group, Key, collapsed
 from bench.analysis.statistics.intervals import intervals
+from bench.analysis.statistics.mcnemar import judge_pairs
 from bench.analysis.statistics.noise import Noise
-from bench.analysis.statistics.paired import Comparison, Scored, judge_pairs
+from bench.analysis.statistics.paired import Comparison, Scored
 from bench.analysis.statistics.resampling import Resampled, Source
 
 Line = tuple[str, str]

@@ -6,6 +6,7 @@ import difflib
 import math
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from functools import cached_property
 from statistics import median
@@ -78,6 +79,11 @@ class Group:
 
     def machines(self) -> set[str]:
         return {machine_fingerprint(record.machine) for record in self.done}
+
+
+def is_one_machine(*machines: AbstractSet[str]) -> bool:
+    """Whether all seeds of groups with these machines ran on the same one, so that their times can be compared."""
+    return len(set().union(*machines)) == 1
 
 
 def gather(records: Iterable[Record]) -> dict[Key, Group]:
@@ -169,12 +175,14 @@ def machine_fingerprint(machine: Machine | None) -> str:
 
 def floor(record: Record, metric: str) -> float:
     """The score of a model that learned nothing: it predicts the majority label, or the mean number, or, for
-    accuracy, guesses uniformly, whichever scores higher. Of an error that is not known, infinity."""
+    accuracy and its mean over labels, guesses uniformly, whichever scores higher. Of an error that is not known,
+    infinity."""
     if scale_of(kind_of(record, metric)) == ERROR:
         return record.data.majority.get(metric, math.inf) if record.data else math.inf
     if record.data is None:
         return 0.0
-    guessed = metric == "accuracy" and record.adapter != "multilabel" and record.data.labels
+    averaged = kind_of(record, metric) == "macro_recall"  # over labels: as good by chance as by one label
+    guessed = (metric == "accuracy" or averaged) and record.adapter != "multilabel" and record.data.labels
     chance = 1 / len(record.data.labels) if guessed else 0.0
     return max(chance, record.data.majority.get(metric, 0.0))
 

@@ -24,7 +24,8 @@ def register(app: typer.Typer) -> None:
 
 def verify(
     runs: Annotated[
-        list[Path], typer.Argument(metavar="RUN", help="Run folders, or names under results/runs.")
+        list[Path],
+        typer.Argument(metavar="RUN", help="Run folders, their names under results/runs, or baseline files."),
     ],
     claims: Annotated[
         Path | None,

@@ -30,7 +30,7 @@ RunPath = Annotated[
     Path,
     typer.Argument(
         metavar="RUN",
-        help="A run folder, or its name under results/runs.",
+        help="A run folder, its name under results/runs, or a baseline file.",
         autocompletion=completion.runs,
     ),
 ]

@@ -74,7 +74,9 @@ def peers(
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """Measure this engine beside Hugging Face Trainer and scikit-learn, on the same cells.
+    """Measure this engine beside its peers on the same cells.
+
+    They are Hugging Face Trainer, scikit-learn, sentence-transformers and setfit.
 
     Each measurement is saved at once: stop and start again as you like.
 

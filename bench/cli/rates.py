@@ -30,6 +30,8 @@ HARMLESS = ("name", "description", "data", "seeds", "optional", "grid")
 """Keys of a suite that no choice of a rate rests on."""
 MEASURED = ("test", "shift", "serving", "forgetting", "logits", "calibrate")
 """Keys of a recipe that no choice of a rate rests on: what is measured of a trained model."""
+ABSENT = ("cannot-reach-hub", "no-folder", "cannot-download", "no-npm")
+"""Codes of errors that say that rows cannot be had. Any other says that something is wrong with them."""
 
 
 class RatesMode(StrEnum):
@@ -227,7 +229,7 @@ def _held(suite: Suite) -> dict[str, Any]:
 
 def without_missing(found: Request, filters: Filters) -> list[Cell]:
     """The cells without those of optional tasks whose rows cannot be had, each said in one line. A task that the
-    request names is not left out."""
+    request names is not left out. BenchError where rows are there and cannot be used."""
     registry, suite, cells = found
     named = {task.partition("@")[0] for task in filters.tasks}
     for task in suite.optional:
@@ -236,6 +238,8 @@ def without_missing(found: Request, filters: Filters) -> list[Cell]:
         try:
             registry.task(task).splits(registry.sources)
         except BenchError as error:
+            if error.code not in ABSENT:
+                raise
             print(f"left out: {task}: {error}", file=sys.stderr)
             cells = [cell for cell in cells if cell.task.partition("@")[0] != task]
     return cells

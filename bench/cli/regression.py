@@ -67,7 +67,15 @@ def compare(
     raise typer.Exit(result.exit_code)
 
 
-def baseline(run: RunPath) -> None:
+def baseline(
+    run: RunPath,
+    add: Annotated[
+        bool,
+        typer.Option(
+            "--add", help="Keep the cells of the baseline that this run lacks: for a suite run in parts."
+        ),
+    ] = False,
+) -> None:
     """Save a run as the baseline of its suite, to commit and to compare with.
 
     It goes to results/baselines/SUITE.jsonl; a line of results/history.jsonl, the committed history, is added.
@@ -75,17 +83,17 @@ def baseline(run: RunPath) -> None:
     Example: python -m bench baseline results/runs/quick
     """
     from bench.analysis.opening import open_source
-    from bench.analysis.regression.baseline import FOLDER, dump
+    from bench.analysis.regression.baseline import FOLDER, dump, read
     from bench.analysis.regression.history import COMMITTED, append, check
     from bench.runs import atomic_files
     from bench.text import counted
 
     source = open_source(str(run))
     path = FOLDER / f"{_suite(source)}.jsonl"
-    text = dump(source)
+    text = dump(read(path), source) if add and path.exists() else dump(source)
     check(COMMITTED)  # else the baseline would be there without its line
     atomic_files.write(path, text.encode())
-    print(f"{path}: {counted(len(source.records), 'cell')}, {len(text) / 1024:.0f} KiB; commit it")
+    print(f"{path}: {counted(len(text.splitlines()), 'cell')}, {len(text) / 1024:.0f} KiB; commit it")
     if any(record.status == "done" for record in source.records):
         append(source.records, COMMITTED)
         print(f"{COMMITTED}: has this run; commit it too")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -46,9 +47,9 @@ def table(
     kind: Annotated[
         TableKind,
         typer.Option(
-            help="Scores; paired tests against the best; epochs to converge; scores on other domains, by training "
-            "size, or on validation rows by learning rate; ranks over tasks; precision, recall and confusions "
-            "by class."
+            help="scores; pairs: tests against the best; convergence: epochs to the best state; shift: scores on "
+            "other domains; curve: scores by training size; classes: precision, recall and confusions; "
+            "rates: validation scores by learning rate; ranks: over tasks."
         ),
     ] = TableKind.scores,
     rows: Annotated[
@@ -77,8 +78,13 @@ def table(
         ),
     ] = "",
     notes: Annotated[
-        bool, typer.Option("--notes", help="Show all notes: data, recipe, machine, versions.")
-    ] = False,
+        bool | None,
+        typer.Option(
+            "--notes/--no-notes",
+            help="All notes (data, recipe, machine, versions), or none.",
+            show_default=False,
+        ),
+    ] = None,
 ) -> None:
     """Print a run as a table: scores with 95% intervals, times, trainable share.
 
@@ -112,10 +118,12 @@ def table(
     else:
         result = convergence.build(source.records)
     result = opening.noted(result, source)
+    if notes is not None:
+        result = result.unfolded() if notes else replace(result, notes=(), details=())
     if into:
         put(result, into)
     else:
-        show(result.unfolded() if notes else result, format)
+        show(result, format)
 
 
 def _at_default_rates(run: Path, named: str) -> Run:

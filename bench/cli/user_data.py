@@ -167,7 +167,8 @@ def run_folder(usual: Path, given: Path | None, data: UserData | None, registry:
 
 def _shared_results(folder: Path, registry: Registry) -> tuple[bool, bool]:
     """Whether a run folder holds results of these data, or of none at all; and of other data of the same name."""
-    from bench.data.splits import prepare, rows_digest
+    from bench.data.splits import prepare
+    from bench.planning.rows_read import UsedRows
     from bench.runs.folder import Damaged, Store
 
     tasks = registry.plugins.tasks
@@ -189,7 +190,7 @@ def _shared_results(folder: Path, registry: Registry) -> tuple[bool, bool]:
             except BenchError:  # rows that this recipe cannot use are not those of the record
                 found.add(False)
                 continue
-            found.add(rows_digest(splits) == record.data.fingerprint)
+            found.add(UsedRows.of(splits).are_those_of(record.data))
     return not records or True in found, False in found
 
 

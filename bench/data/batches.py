@@ -74,6 +74,10 @@ class Split:
         """Real tokens of the split."""
         return int(self.lengths.sum())
 
+    def vocabulary(self) -> np.ndarray:
+        """The ids of the trimmed table that occur in the split, sorted, int64 [words]."""
+        return np.unique(self._tokens.cpu().numpy())
+
     def contents(self) -> list[bytes]:
         """What tells sequences apart, whichever split they are in: their tokens and segments."""
         starts = self._encoded.offsets

@@ -34,13 +34,13 @@ def glue_splits(rows: SplitRows, examples: Examples, salt: str, dev: str = "vali
     cut = with_validation(
         examples(rows["train"], "train"), examples(rows[dev], "dev"), fraction=0.1, salt=salt
     )
-    return replace(cut, test=ungrouped(cut.test))
+    return replace(cut, test=apart(cut.test, "test"))
 
 
-def ungrouped(rows: Sequence[Any]) -> list[Any]:
-    """Official test rows keep no group: some share a text with training rows, and are compared with papers as they
-    are."""
-    return [replace(row, group="") for row in rows]
+def apart(rows: Sequence[Any], split: str) -> list[Any]:
+    """The rows of an official test set in groups of its own: some share a text with training rows, and are compared
+    with papers as they are."""
+    return [replace(row, group=f"{split}: {row.group}") if row.group else row for row in rows]
 
 
 def labelled(

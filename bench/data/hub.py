@@ -20,10 +20,14 @@ from pathlib import Path
 from typing import Any
 
 from bench.contracts import BenchError
+from bench.data.class_names import stored_names
 
 Rows = list[dict[str, Any]]
 SPLITS = ("train", "validation", "test")
 ANSWER_SECONDS = 5.0
+LABELS = "label"
+"""The column of a row's class, in nearly every data set of the hub."""
+
 _WITHOUT = ContextVar("_WITHOUT", default=False)
 
 
@@ -54,20 +58,24 @@ def local_files(folder: Path, name: str) -> dict[str, Path]:
     return {split: path for split, path in files.items() if path.is_file()}
 
 
-def local_rows(folder: Path, name: str, labels: Sequence[str] | None) -> SplitRows | None:
+def local_rows(
+    folder: Path, name: str, labels: Sequence[str] | None, column: str = LABELS
+) -> SplitRows | None:
     """The splits of `<folder>/<name>` that are there, or None if it has none. BenchError for a damaged file,
-    or where the label names of labels.json are not `labels`."""
+    or where the label names of `column`, in a file itself or in labels.json, are not `labels`."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
     found = SplitRows(name)
     for split, path in local_files(folder, name).items():
         try:
-            found[split] = pq.read_table(path).to_pylist()
+            table = pq.read_table(path)
+            found[split] = table.to_pylist()
         except (OSError, pa.ArrowException) as error:
             raise BenchError(
                 f"{path} cannot be read as Parquet ({_first_line(error)}): replace it", code="not-parquet"
             ) from error
+        _check_names(f"{name}/{path.name}", labels, stored_names(table.schema.metadata or {}).get(column))
     try:
         stated = json.loads((folder / "labels.json").read_text(encoding="utf-8"))[name]["names"]
     except (OSError, ValueError, KeyError, TypeError):
@@ -86,9 +94,15 @@ def without_hub() -> Iterator[None]:
         _WITHOUT.reset(before)
 
 
-def hub_rows(path: str, config: str | None, revision: str | None, labels: Sequence[str] | None) -> SplitRows:
+def hub_rows(
+    path: str,
+    config: str | None,
+    revision: str | None,
+    labels: Sequence[str] | None,
+    column: str = LABELS,
+) -> SplitRows:
     """All splits of a hub data set. BenchError within seconds where the hub cannot be reached and
-    `datasets` has no copy of its own, or where the label names are not `labels`."""
+    `datasets` has no copy of its own, or where the label names of `column` are not `labels`."""
     reachable = not _WITHOUT.get() and hub_answers()
     try:
         with _offline(not reachable):
@@ -105,7 +119,7 @@ def hub_rows(path: str, config: str | None, revision: str | None, labels: Sequen
     found = SplitRows(path)
     for split, table in loaded.items():
         found.names = _names(table.features)
-        _check_names(path, labels, next(iter(found.names.values()), None))
+        _check_names(path, labels, found.names.get(column))
         found[str(split)] = [dict(row) for row in table]
     return found
 

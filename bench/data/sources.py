@@ -11,7 +11,7 @@ from pathlib import Path
 
 from bench.contracts import Splits
 from bench.data.cache import default_cache
-from bench.data.hub import SPLITS, SplitRows, hub_rows, local_files, local_rows
+from bench.data.hub import LABELS, SPLITS, SplitRows, hub_rows, local_files, local_rows
 from bench.data.packages.members import cached_members
 from bench.data.packages.registries import Package
 from bench.data.rows import cached_splits
@@ -21,12 +21,14 @@ __all__ = ["SPLITS", "HubData", "Package", "Sources"]
 
 @dataclass(frozen=True)
 class HubData:
-    """A data set of the hub. labels: the label names by id that the caller relies on; other names are an error."""
+    """A data set of the hub. labels: the label names by id in `column` that the caller relies on; other names
+    are an error."""
 
     path: str
     config: str | None = None
     revision: str | None = None
     labels: Sequence[str] | None = None
+    column: str = LABELS
 
     @property
     def folder(self) -> str:
@@ -58,20 +60,21 @@ class Sources:
         config: str | None = None,
         revision: str | None = None,
         labels: Sequence[str] | None = None,
+        column: str = LABELS,
     ) -> SplitRows:
         """The rows of hub data set `path` by split; from `<local>/<config, or last part of path>/` where that
         exists.
 
-        labels: the label names by id that the caller relies on; other names are an error."""
-        return self.hub_data(HubData(path, config, revision, labels))
+        labels: the label names by id in `column` that the caller relies on; other names are an error."""
+        return self.hub_data(HubData(path, config, revision, labels, column))
 
     def hub_data(self, wanted: HubData) -> SplitRows:
         """The rows of a data set by split: what `hub` returns."""
         if self.local is not None:
-            rows = local_rows(self.local, wanted.folder, wanted.labels)
+            rows = local_rows(self.local, wanted.folder, wanted.labels, wanted.column)
             if rows is not None:
                 return rows
-        return hub_rows(wanted.path, wanted.config, wanted.revision, wanted.labels)
+        return hub_rows(wanted.path, wanted.config, wanted.revision, wanted.labels, wanted.column)
 
     def local_copy(self, wanted: HubData) -> dict[str, Path]:
         """The files that are read instead of the hub's data set, by split; none where the hub is read."""

@@ -58,6 +58,12 @@ def rows_digest(splits: Splits) -> str:
     return fingerprint(row for part in all_splits(splits).values() for row in part)
 
 
+def split_sizes(splits: Splits) -> dict[str, int]:
+    """How many rows each split has, as a record has it."""
+    named = {"train": splits.train, "validation": splits.validation, **splits.scored()}
+    return {name: len(rows) for name, rows in named.items()}
+
+
 def content(example: Any) -> str:
     """The part of an example that a model reads; two examples with equal content are duplicates."""
     return "\n".join(parts(example))
@@ -173,11 +179,11 @@ def with_validation(train: Sequence[E], test: Sequence[E], fraction: float, salt
 
 
 def drop_duplicates(splits: Splits) -> Splits:
-    """Without the training and validation rows whose content is in the test set, and the training rows
-    whose content is in the validation set. Test and shift sets are not changed."""
-    test = {content(example) for example in splits.test}
-    validation = [example for example in splits.validation if content(example) not in test]
-    held_out = test | {content(example) for example in validation}
+    """Without the training and validation rows whose content is in the test set or a shift set, and the training
+    rows whose content is in the validation set. Test and shift sets are not changed."""
+    scored = {content(example) for rows in splits.scored().values() for example in rows}
+    validation = [example for example in splits.validation if content(example) not in scored]
+    held_out = scored | {content(example) for example in validation}
     train = [example for example in splits.train if content(example) not in held_out]
     return replace(splits, train=train, validation=validation)
 
@@ -272,28 +278,54 @@ def _not_text(example: Any) -> str | None:
 
 
 def check_leaks(task: Task, splits: Splits) -> None:
-    """BenchError where two of train, validation and test have examples of one group."""
+    """BenchError where two splits have examples of one group. Two test sets may: neither is trained on."""
     owner: dict[str, str] = {}
-    for name in ("train", "validation", "test"):
-        for group in {example.group for example in getattr(splits, name) if example.group}:
-            if owner.setdefault(group, name) != name:
-                both = f"in both '{owner[group]}' and '{name}'"
+    for name, rows in all_splits(splits).items():
+        for group in {example.group for example in rows if example.group}:
+            first = owner.setdefault(group, name)
+            if first != name and first in ("train", "validation"):
                 raise BenchError(
-                    f"task '{task.name}' leaks: group '{group}' is {both}; split by group", code="leak"
+                    f"task '{task.name}' leaks: group '{group}' is in both '{first}' and '{name}'; split by group",
+                    code="leak",
                 )
+
+
+def check_pairs(task: Task, splits: Splits) -> None:
+    """BenchError where some rows have a second text and others have none."""
+    first: dict[bool, str] = {}
+    for name, rows in all_splits(splits).items():
+        for example in rows:
+            paired = bool(getattr(example, "pair", ""))
+            if paired not in first:
+                first[paired] = f"example '{example.id}' of split '{name}'"
+    if len(first) > 1:
+        raise BenchError(
+            f"task '{task.name}': {first[True]} has a second text (pair), and {first[False]} has none: give every "
+            "row one, or none",
+            code="mixed-pairs",
+        )
 
 
 def check_labels(task: Task, splits: Splits) -> None:
     """BenchError where validation or test has a label that training does not."""
-    known = _labels(splits.train)
+    known = _learnt(splits.train)
     for name, rows in all_splits(splits).items():
         missing = sorted(_labels(rows) - known)
         if missing:
+            least = len(_labels(splits.train)) + len(missing)
             raise BenchError(
                 f"task '{task.name}': no training example has label '{missing[0]}' of split '{name}'; "
-                f"raise recipe.train ({len(splits.train)} now) to at least {len(known) + len(missing)}",
+                f"raise recipe.train ({len(splits.train)} now) to at least {least}",
                 code="unknown-label",
             )
+
+
+def _learnt(train: Sequence[Any]) -> set[str]:
+    """The labels that a model of these rows has: of tags O, and both of each entity type."""
+    found = _labels(train)
+    if not isinstance(next(iter(train), None), WordsExample):
+        return found
+    return {"O", *(f"{place}-{tag[2:]}" for tag in found - {"O"} for place in "BI")}
 
 
 def prepare(task: Task, sources: Sources, recipe: Recipe, draw: int | None = None) -> Splits:
@@ -320,6 +352,7 @@ def prepare(task: Task, sources: Sources, recipe: Recipe, draw: int | None = Non
         )
         if stored:
             _check_again(task, chosen)
+    check_pairs(task, chosen)
     check_labels(task, chosen)
     check_recipe(task, chosen, recipe)
     return chosen

@@ -152,7 +152,7 @@ def training(cell: Cell, scale: float, group: CellGroup, watch: Watch, context: 
         with timed(Stopwatch(context.device), building, before):
             fitted = solve(model, plan, group.splits, cell.recipe, cell.seed, measure, watch)
         fitted.train_seconds += before.seconds
-        fitted.adaptations += not_captured(plan.pretraining, context.device)
+        fitted.adaptations += (*not_captured(plan.pretraining, context.device), *plan.over_budget)
         return Trained(model, plan, fitted, building.seconds)
     with building:
         workspace = group.workspaces.of(cell, model, plan, group.splits["train"])
@@ -165,7 +165,7 @@ def training(cell: Cell, scale: float, group: CellGroup, watch: Watch, context: 
         group.workspaces.forget()  # a cell that runs out of memory must leave none behind
         raise
     fitted.train_seconds += before.seconds
-    fitted.adaptations += not_captured(plan.pretraining, context.device)
+    fitted.adaptations += (*not_captured(plan.pretraining, context.device), *plan.over_budget)
     best, fitted.best = fitted.best, []
     revive = partial(workspace.optimizer.restore, best) if group.workspaces.keeps(workspace) else None
     return Trained(workspace.model, plan, fitted, building.seconds, revive=revive)
@@ -180,8 +180,9 @@ def pretrained(model: Model, plan: Plan, cell: Cell, group: CellGroup) -> Model:
         words = replace(words, rows=text.rows)
     if plan.pretraining[0].random:
         words = words.redrawn(model.backbone.table.weight, derived_seed(cell.seed, "words"))
-    for phase in plan.pretraining:
-        pretrain(model, phase, group.read_by(phase.objective), cell.recipe, cell.seed, words)
+    for number, phase in enumerate(plan.pretraining):
+        seed = derived_seed(cell.seed, f"pretraining {number}") if number else cell.seed
+        pretrain(model, phase, group.read_by(phase.objective), cell.recipe, seed, words)
     return replace(model, prefix=group.prefix.of(model.backbone.copy().cast(model.device.dtype)))
 
 
@@ -205,6 +206,8 @@ def build(cell: Cell, group: CellGroup, context: RunContext) -> tuple[Model, Pla
         backbone.reinitialise(strategy.reinit)
         torch.manual_seed(derived_seed(cell.seed, "inserted"))
         strategy.adapt(backbone)
+    if strategy.needs == "cuda" and context.device.torch.type != "cuda":
+        raise BenchError(f"strategy '{cell.strategy}' needs an NVIDIA GPU", code="needs-cuda")
     changed = backbone.blocks_of(set(backbone.named_parameters()) ^ set(given.named_parameters()))
     changed |= set(range(given.depth + 1 - strategy.reinit, given.depth + 1))
     with torch.random.fork_rng(devices=[]):

@@ -13,7 +13,7 @@ from bench.data.batches import Split
 from bench.data.class_weights import balanced
 from bench.data.encoding import Encoded
 from bench.data.ladder import EXACT, Ladder
-from bench.data.splits import content, prepare, rows_digest
+from bench.data.splits import content, prepare, rows_digest, split_sizes
 from bench.engine.activation_store import ActivationStore
 from bench.engine.kept_rows import KeptRows
 from bench.engine.machine import Device
@@ -219,11 +219,10 @@ def head_of(task: Task, backbone: Backbone, labels: tuple[str, ...], recipe: Rec
 
 def data_of(task: Task, rows: Splits, labels: tuple[str, ...], truncated: float = 0.0) -> Data:
     """What a record says of its rows. truncated: the share of training sequences that were cut."""
-    named = {"train": rows.train, "validation": rows.validation, **rows.scored()}
     return Data(
         fingerprint=rows_digest(rows),
         task_version=task.version,
-        sizes={name: len(examples) for name, examples in named.items()},
+        sizes=split_sizes(rows),
         labels=labels,
         truncated=truncated,
         majority=task.score(rows.test, task.trivial(rows.train, rows.test)),

@@ -11,6 +11,7 @@ buffers can serve one cell after another.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -94,9 +95,14 @@ class Membership:
         return tuple(rate > 0 for rate in self.rates)
 
 
+NO_DECAY = re.compile(r"^embeddings\.|\.ia3_|bias$|\.seg_embed$")
+"""Parameters that are no weights, though some have two dimensions: IA3's scales, which start at 1; the biases and
+embeddings in XLNet's attention."""
+
+
 def decays(name: str, parameter: Tensor) -> bool:
-    """Whether weight decay applies: to weight matrices, never to biases, norms and embeddings."""
-    return parameter.dim() > 1 and not name.startswith("embeddings.")
+    """Whether weight decay applies: to weight matrices, never to biases, norms, learnt scales and embeddings."""
+    return parameter.dim() > 1 and not NO_DECAY.search(name)
 
 
 def memberships(

@@ -75,6 +75,7 @@ class Plan:
     pretraining: tuple[Pretraining, ...] = ()
     anchor: float = 0.0
     average: Literal["none", "swa", "wise-ft"] = "none"
+    budget: int = 0  # steps that the recipe gives to the phases for the task
 
     @classmethod
     def of(
@@ -118,12 +119,19 @@ class Plan:
             for phase in declared
             if phase.objective != "task"
         )
-        return cls(tuple(planned), phases[0].solver, before, strategy.anchor, strategy.average)
+        return cls(tuple(planned), phases[0].solver, before, strategy.anchor, strategy.average, budget)
 
     @property
     def steps(self) -> int:
         """Optimizer steps of all phases."""
         return sum(phase.steps for phase in self.phases)
+
+    @property
+    def over_budget(self) -> tuple[str, ...]:
+        """What a table says where there are more phases than steps: each phase takes one."""
+        if not 0 < self.budget < self.steps:
+            return ()
+        return (f"{self.steps} steps, one for each phase, where the recipe gives {self.budget}",)
 
     @property
     def learning(self) -> dict[str, tuple[float, ...]]:

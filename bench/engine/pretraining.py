@@ -71,6 +71,7 @@ def pretrain(model: Model, phase: Pretraining, split: Split, recipe: Recipe, see
     """Take the steps of a phase on the training split; the model's encoder is changed in place.
 
     Raises BenchError where the objective does not fit the model or the task, and Diverged."""
+    model.backbone.cast(torch.float32)  # a decoder may come in bf16, in which small steps are lost
     parameters = model.parameters()
     for name, parameter in parameters.items():
         parameter.requires_grad_(name in phase.rates and not name.startswith("head."))
@@ -83,7 +84,7 @@ def pretrain(model: Model, phase: Pretraining, split: Split, recipe: Recipe, see
     objective = (
         _MaskedWords(model, split, words, rng)
         if phase.objective == "masked-lm"
-        else _Pairs(model, split, rng)
+        else _Pairs(model, split, recipe, rng)
     )
     with objective:
         entries = [
@@ -123,8 +124,10 @@ class _Pairs:
 
     parameters: tuple[nn.Parameter, ...] = ()
 
-    def __init__(self, model: Model, split: Split, rng: np.random.Generator) -> None:
+    def __init__(self, model: Model, split: Split, recipe: Recipe, rng: np.random.Generator) -> None:
         targets = split.targets.cpu().numpy()
+        if recipe.class_weights == "balanced":  # the weight of each row's class, at its place
+            targets = targets.argmax(1)
         if model.head.kind != "pooled" or targets.ndim != 1 or not np.issubdtype(targets.dtype, np.integer):
             raise BenchError("the contrastive objective needs one label for each text", code="needs-labels")
         self._model, self._split, self._rng, self._labels = model, split, rng, targets
@@ -165,9 +168,9 @@ class _Pairs:
 
 
 class _MaskedWords:
-    """The cross-entropy of words that were masked, over the words that occur in the task's texts and in what is
-    read. Their table is also the output layer (Devlin et al. 2019, arXiv 1810.04805). The layers before it start
-    from random weights, because checkpoints of sentence encoders have none."""
+    """The cross-entropy of words that were masked, over the words that occur in what is read: those of held-out
+    texts play no part. Their table is also the output layer (Devlin et al. 2019, arXiv 1810.04805). The layers
+    before it start from random weights, because checkpoints of sentence encoders have none."""
 
     def __init__(self, model: Model, split: Split, words: Words, rng: np.random.Generator) -> None:
         if words.mask is None:
@@ -177,6 +180,8 @@ class _MaskedWords:
             )
         self._model, self._split, self._rng = model, split, rng
         self._special = np.array(words.special, np.int64)
+        self._occurring = split.vocabulary()
+        self._words = torch.from_numpy(self._occurring).to(model.backbone.table.weight.device)
         further = words.mask[None] if words.rows is None else torch.cat([words.rows, words.mask[None]])
         table = model.backbone.table
         device, width = table.weight.device, table.embedding_dim
@@ -187,7 +192,9 @@ class _MaskedWords:
         self._further = further.to(table.weight)
         self._kept = table.num_embeddings
         self._mask_id = self._kept + len(further) - 1
-        self._bias = nn.Parameter(torch.zeros(self._mask_id, device=device))
+        self._class_of = torch.full((self._mask_id,), -1, device=device)
+        self._class_of[self._words] = torch.arange(len(self._words), device=device)
+        self._bias = nn.Parameter(torch.zeros(len(self._words), device=device))
         self.parameters = (*self._transform.parameters(), self._bias)
 
     def __enter__(self) -> None:
@@ -216,14 +223,14 @@ class _MaskedWords:
         draw = self._rng.random(tokens.shape)
         shown = np.where(masked & (draw >= KEPT + RANDOM), self._mask_id, tokens)
         replaced = masked & (draw < RANDOM)
-        shown[replaced] = self._rng.integers(self._mask_id, size=int(replaced.sum()))
+        shown[replaced] = self._rng.choice(self._occurring, size=int(replaced.sum()))
         backbone, where = self._model.backbone, torch.from_numpy(masked).to(batch.tokens.device)
         inputs = torch.from_numpy(shown).to(batch.tokens.device)
         with _precision(self._model):
             hidden = backbone.run(inputs, batch.mask, batch.segments)[where]
-            words = backbone.table.weight[:-1]
+            words = backbone.table.weight[self._words]
             logits = F.linear(self._transform(hidden.to(self._bias.dtype)), words, self._bias)
-        return F.cross_entropy(logits.float(), batch.tokens[where])
+        return F.cross_entropy(logits.float(), self._class_of[batch.tokens[where]])
 
 
 def _precision(model: Model) -> torch.autocast:

@@ -1,13 +1,16 @@
 """The best head on frozen features, by L-BFGS: (multinomial) logistic regression, where a head is linear.
 
-Full-batch, without dropout, to convergence. The L2 penalty is chosen on validation data from a fixed grid, as in
-Kornblith et al. 2019 (arXiv 1805.08974, appendix A), each solution the start of the next.
+Full-batch, without dropout, to convergence or for ITERATIONS. The L2 penalty is chosen on validation data from a
+grid, each solution the start of the next (after Kornblith et al. 2019, arXiv 1805.08974, appendix A). Where the
+largest penalty is the best, as with few rows, larger ones are tried until one is worse.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from bench.contracts import Recipe
 from bench.data.batches import Split
@@ -22,6 +25,7 @@ from bench.models.heads import count_terms, loss_terms
 from bench.runs.curve import Point
 
 PENALTIES = (1e-1, 1e-2, 1e-3, 1e-4, 1e-5, 1e-6)  # times half the weights' squared norm, on the mean loss
+LARGEST = 1e3
 ITERATIONS = 100  # at most, for each penalty
 
 
@@ -42,7 +46,9 @@ def solve(
     passes = 0
     with training:
         objective = _Objective(model, splits["train"], phase)
-    for penalty in PENALTIES:
+    grid, losses = list(PENALTIES), {}
+    while grid:
+        penalty = grid.pop(0)
         with training:
             objective.penalty = penalty
             optimizer = torch.optim.LBFGS(head, max_iter=ITERATIONS, line_search_fn="strong_wolfe")
@@ -54,7 +60,12 @@ def solve(
         with evaluating:
             check_finite(objective.mean.repeat(1, 2), result.steps)
             logits, loss = predict(model, "validation", splits["validation"], phase)
-            check_sound(logits, loss, result.steps)
+            try:
+                check_sound(logits, loss, result.steps)
+            except Diverged:  # so large a penalty leaves nothing of the weights
+                if penalty <= PENALTIES[0]:
+                    raise
+                break
             if not best or loss < result.loss:
                 best = [parameter.detach().clone() for parameter in head]
             point = Point(
@@ -68,11 +79,27 @@ def solve(
             )
         result.curve.append(point)
         watch(point)
-    with torch.no_grad():
-        for parameter, value in zip(head, best, strict=True):
-            parameter.copy_(value)
+        losses[penalty] = loss
+        if not grid and (larger := _larger(losses)):
+            grid.append(larger)
+            _restore(head, best)
+    _restore(head, best)
     result.train_seconds, result.evaluate_seconds = training.seconds, evaluating.seconds
     return result
+
+
+def _larger(losses: Mapping[float, float]) -> float:
+    """The penalty to try next, by the validation losses of those that were tried: a larger one where the largest is
+    the best; 0 where no other is."""
+    largest = max(losses)
+    at_edge = min(losses, key=losses.__getitem__) == largest
+    return 10 * largest if at_edge and largest < LARGEST else 0.0
+
+
+@torch.no_grad()
+def _restore(head: Sequence[nn.Parameter], state: Sequence[Tensor]) -> None:
+    for parameter, value in zip(head, state, strict=True):
+        parameter.copy_(value)
 
 
 class _Objective:

@@ -14,6 +14,7 @@ from bench.executors.ahead import Background, divide
 from bench.executors.comparable import comparable
 from bench.executors.contract import Executor, Options, Work
 from bench.executors.inline import Inline
+from bench.executors.mixed_folder import note_mixture
 from bench.executors.process import Processes
 from bench.executors.ray_cluster import RayCluster
 from bench.models import catalog
@@ -113,11 +114,14 @@ def _launch(
     if todo:
         _note_work(work, workload, cells)
         _note_again(work.store, known.earlier(fitting))
-    estimator = _estimator(work, workload)
+    recorded = work.store.readable_records()
+    note_mixture(work.store.path, recorded, cells, display)
+    estimator = _estimator(work, workload, recorded)
     display.begin(fitting, finished, estimator)
 
     def recount() -> None:
         work.operations.update((cell.id, workload.operations(cell)) for cell in later)
+        done.difference_update(cell.id for cell in later if cell.id in done and not known.finished(cell))
         _note_work(work, workload, later)
         estimator.recount()
 
@@ -202,18 +206,11 @@ def imports_of(cells: Sequence[Cell], registry: Registry) -> tuple[str, ...]:
     )
 
 
-def _estimator(work: Work, workload: Workload) -> Estimator:
+def _estimator(work: Work, workload: Workload, recorded: Sequence[Record]) -> Estimator:
     """What is known of the cells, from comparable records of whatever age in the folder."""
     estimator = Estimator(workload.operations, assumed_rate(work.options.device), workload.prefix)
-    for path in work.store.record_files():
-        with suppress(BenchError):  # a damaged one of a cell that was not asked for
-            record = work.store.record(
-                path.relative_to(work.store.path / "records").with_suffix("").as_posix()
-            )
-            if record is None or record.cell.task not in workload.registry.plugins.tasks:
-                continue
-            if comparable(record, work.options):
-                estimator.learn([record])
+    known = [record for record in recorded if record.cell.task in workload.registry.plugins.tasks]
+    estimator.learn([record for record in known if comparable(record, work.options)])
     return estimator
 
 

@@ -18,7 +18,14 @@ from bench.models import gensim_data
 from bench.models.families import family_knowing, family_of
 from bench.models.local_folders import weights_in
 from bench.models.refusals import refusal
-from bench.models.sentence_modules import PROMPTS, default_prompt, read_json, saved_modules
+from bench.models.sentence_modules import (
+    LOWERING,
+    PROMPTS,
+    default_prompt,
+    lowers_texts,
+    read_json,
+    saved_modules,
+)
 from bench.models.shape import Shape
 
 VECTOR_SUFFIXES = (".kv", ".model", ".bin", ".txt", ".vec", ".gz", ".w2v", ".glove")
@@ -149,6 +156,7 @@ def identity(name: str) -> str:
         digests = "".join(_sha256(p) for p in names if p.is_file())
         others = sorted(p for pattern in TOKENIZER_FILES for p in path.glob(pattern) if p.is_file())
         digests += "".join(f"{p.name}:{_sha256(p)}" for p in others)
+        digests += f"{LOWERING}:lower" if lowers_texts(read_json(path / LOWERING)) else ""
         digests += default_prompt(read_json(Path(name) / PROMPTS))
         return hashlib.sha256(digests.encode()).hexdigest()
     if name.count("/") > 1 or name.startswith((".", "/", "~")) or kind_of(name) == "vectors":

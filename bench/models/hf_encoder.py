@@ -127,7 +127,7 @@ class HuggingFaceEncoder(Backbone):
         self._views = {}
 
     def insert_peft(self, method: str, targets: str, settings: Mapping[str, Any]) -> None:
-        peft_modules.insert(self._layers, method, targets, settings)
+        peft_modules.insert(self._layers, method, targets, settings, self.family.outputs[-1])
         self._views = {}
 
     def reinitialise(self, count: int) -> None:

@@ -27,29 +27,47 @@ NORM_TUNING, SCALING = "LNTuningConfig", "IA3Config"
 """Methods whose targets are not simply linear maps: norms; and maps of which some scale their input."""
 
 
+MORE = {
+    "AdaLoraConfig": "ranks that are cut after each step, and a penalty on its loss",
+    "PolyConfig": "the number of a task with each input",
+    "ShadowConfig": "a model of its own around the layers",
+    "XLoraConfig": "weights that a classifier computes for each input",
+}
+"""Methods that are more than what they insert into layers, and what else they need: inserted alone, each would be
+another method."""
+
+WITHOUT = {"bias": ("none", False), "modules_to_save": (None, [], ()), "use_asa": (False,)}
+"""Settings by which more learns than what is inserted, or which need calls while training; values without that."""
+
+
 def prefix(method: str) -> str:
     """What the names of a method's parameters begin with. BenchError where the library has no such method, or none
     that can be inserted into layers."""
     from peft import mapping
 
     kinds = {cls.__name__: kind for kind, cls in mapping.PEFT_TYPE_TO_CONFIG_MAPPING.items()}
-    usable = sorted(name for name, kind in kinds.items() if _inserts(kind, mapping))
+    usable = sorted(name for name, kind in kinds.items() if name not in MORE and _inserts(kind, mapping))
     if method not in usable:
         state = (
             "works on prompts, not on layers"
             if method in kinds
             else "is no configuration of the PEFT library"
         )
+        if method in MORE:
+            state = f"needs {MORE[method]}, which training here does not give it"
         raise BenchError(
             f"peft '{method}' {state}; choose from {', '.join(usable)}", code="unknown-peft-method"
         )
     return mapping.PEFT_TYPE_TO_PREFIX_MAPPING[kinds[method]]
 
 
-def insert(layers: nn.ModuleList, method: str, targets: str, settings: Mapping[str, Any]) -> None:
-    """Insert a method into the targets of all layers. settings: arguments of its configuration.
+def insert(
+    layers: nn.ModuleList, method: str, targets: str, settings: Mapping[str, Any], inner: str = ""
+) -> None:
+    """Insert a method into the targets of all layers. settings: arguments of its configuration. inner: path within
+    a layer of the linear map that leads out of its feed-forward sublayer, whose hidden values IA3 scales.
 
-    BenchError where the library refuses them."""
+    BenchError where the library refuses them, or where they ask for more than what is inserted."""
     from peft import mapping
 
     prefix(method)
@@ -57,7 +75,7 @@ def insert(layers: nn.ModuleList, method: str, targets: str, settings: Mapping[s
     modules = _targets(layers, method, targets)
     given: dict[str, Any] = {"target_modules": modules, **settings}
     if method == SCALING:
-        given.setdefault("feedforward_modules", [name for name in modules if _is_inner(name)])
+        given.setdefault("feedforward_modules", [name for name in modules if name.partition(".")[2] == inner])
     valid = inspect.signature(cls).parameters
     if "fan_in_fan_out" in valid and isinstance(layers.get_submodule(modules[0]), Conv1D):
         given.setdefault("fan_in_fan_out", True)  # all linear maps of an architecture are of one kind
@@ -66,6 +84,12 @@ def insert(layers: nn.ModuleList, method: str, targets: str, settings: Mapping[s
             f"peft {method} has no setting '{unknown[0]}'; it has {', '.join(sorted(valid))}",
             code="unknown-option",
         )
+    for name, values in WITHOUT.items():
+        if settings.get(name, values[0]) not in values:
+            raise BenchError(
+                f"peft {method}: {name} = {settings[name]!r} is not supported: only what the method inserts learns",
+                code="wrong-option",
+            )
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of the library, about names of classes that it does not know
@@ -119,25 +143,19 @@ def _targets(layers: nn.ModuleList, method: str, targets: str) -> list[str]:
         return [name for name, module in layers.named_modules() if "norm" in type(module).__name__.lower()]
     linear = [name for name, module in layers.named_modules() if isinstance(module, LINEAR)]
     if targets == ALL:
-        return linear
-    if targets == ATTENTION:
-        return [name for name in linear if re.search(r"\battention\b|attn", name)]
-    try:
-        found = [name for name in linear if re.fullmatch(targets, name.partition(".")[2])]
-    except re.error as error:
-        raise BenchError(
-            f"targets {targets!r} is no regular expression: {error}", code="wrong-option"
-        ) from error
+        found = linear
+    elif targets == ATTENTION:
+        found = [name for name in linear if re.search(r"attention|attn", name, re.IGNORECASE)]
+    else:
+        try:
+            found = [name for name in linear if re.fullmatch(targets, name.partition(".")[2])]
+        except re.error as error:
+            raise BenchError(
+                f"targets {targets!r} is no regular expression: {error}", code="wrong-option"
+            ) from error
     if not found:
         some = ", ".join(dict.fromkeys(name.partition(".")[2] for name in linear))
         raise BenchError(
             f"targets {targets!r} matches no linear map of a layer; they are {some}", code="no-target"
         )
     return found
-
-
-def _is_inner(name: str) -> bool:
-    """Whether a linear map leads out of a feed-forward sublayer, whose hidden values IA3 scales."""
-    return not re.search(r"\battention\b|attn", name) and bool(
-        re.search(r"output\.dense|lin2|\bWo\b|down_proj", name)
-    )

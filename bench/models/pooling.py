@@ -12,14 +12,21 @@ from typing import Any, Literal
 
 from bench.models import catalog
 from bench.models.families import family_knowing, family_of
-from bench.models.sentence_modules import MODULES, PROMPTS, default_prompt, modules_in, read_json
+from bench.models.sentence_modules import (
+    LOWERING,
+    MODULES,
+    PROMPTS,
+    default_prompt,
+    lowers_texts,
+    modules_in,
+    read_json,
+)
 
 Kind = Literal["mean", "cls", "last"]
 AVAILABLE: dict[str, Kind] = {"mean": "mean", "cls": "cls", "lasttoken": "last"}
 """Kinds of sentence-transformers, and what they are called here."""
 THEIRS = {ours: theirs for theirs, ours in AVAILABLE.items()}
 
-LOWERING = "sentence_bert_config.json"
 USED = ("Transformer", "Pooling", "Normalize", "Dropout")
 """Modules that are read, or that have no weights."""
 
@@ -89,8 +96,7 @@ def lowers(name: str) -> bool:
     """Whether a sentence encoder reads texts in lower case, whatever its tokenizer does."""
     if catalog.kind_of(name) != "encoder" or name in catalog.BACKBONES:
         return False
-    settings = _read(name, LOWERING)
-    return isinstance(settings, dict) and settings.get("do_lower_case") is True
+    return lowers_texts(_read(name, LOWERING))
 
 
 @functools.cache

@@ -9,6 +9,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 MODULES, PROMPTS = "modules.json", "config_sentence_transformers.json"
+LOWERING = "sentence_bert_config.json"
 
 
 @dataclass(frozen=True)
@@ -40,6 +41,11 @@ def default_prompt(values: Any) -> str:
         return ""
     prompt = values["prompts"].get(values.get("default_prompt_name"))
     return prompt if isinstance(prompt, str) else ""
+
+
+def lowers_texts(values: Any) -> bool:
+    """Whether texts are read in lower case, whatever the tokenizer does."""
+    return isinstance(values, dict) and values.get("do_lower_case") is True
 
 
 def read_json(path: Path) -> Any:

@@ -33,7 +33,7 @@ class Speed:
 
 @dataclass(frozen=True)
 class Equality:
-    """Paired differences, this engine's score minus the peer's: their mean and half of its 90% interval; p of the
+    """Paired differences, this engine's score minus the peer's: their mean and half of its 95% interval; p of the
     test that they are not within MARGIN. Both are None below two pairs, and where all pairs differ alike: by chance
     two may, and a spread of nothing says nothing of other seeds."""
 
@@ -128,7 +128,7 @@ def equality(differences: Sequence[float]) -> Equality:
 
     stats = DescrStatsW(list(differences))
     p, *_ = stats.ttost_mean(-MARGIN, MARGIN)
-    low, high = stats.tconfint_mean(2 * LEVEL)
+    low, high = stats.tconfint_mean(LEVEL)
     return Equality(len(differences), mean, float(high - low) / 2, float(p))
 
 

@@ -13,6 +13,7 @@ from torch import nn
 from transformers import TrainerCallback
 
 from bench.contracts import Recipe
+from bench.engine.optimizer import decays
 from bench.engine.plan import Plan
 from bench.engine.schedule import rate_factor
 
@@ -41,8 +42,8 @@ def optimizer_and_schedule(
     frozen parameter has no gradient, so AdamW leaves it as it is."""
     groups: dict[tuple[tuple[float, ...], float], list[nn.Parameter]] = {}
     for name, rates in plan.learning.items():
-        decays = parameters[name].dim() > 1 and not name.startswith("embeddings.")
-        groups.setdefault((rates, recipe.weight_decay if decays else 0.0), []).append(parameters[name])
+        decay = recipe.weight_decay if decays(name, parameters[name]) else 0.0
+        groups.setdefault((rates, decay), []).append(parameters[name])
     members = [{"params": part, "weight_decay": decay} for (_, decay), part in groups.items()]
     optimizer = torch.optim.AdamW(members, lr=1.0, fused=True)
     schedules: list[Callable[[int], float]] = [partial(_rate, plan, rates, recipe) for rates, _ in groups]

@@ -148,7 +148,8 @@ def _quality(results: PeerResults) -> list[str]:
         return []
     head = (
         "Quality over all strategies, paired by seed; equivalent means within "
-        f"{100 * MARGIN:g} point, a margin that is a choice (two one-sided t tests at 5%)."
+        f"{100 * MARGIN:g} point, a margin that is a choice (two one-sided t tests at 5%). ± is half of a 95% "
+        "interval over seeds."
     )
     return [" ".join([head, *(f"{line}." for line in found)])]
 

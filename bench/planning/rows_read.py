@@ -4,14 +4,14 @@ Elsewhere a plan guesses."""
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from statistics import fmean
 from typing import Any
 
 from bench.contracts import Cell, Recipe, Splits
-from bench.data.splits import rows_digest
-from bench.runs.record import Record
+from bench.data.splits import rows_digest, split_sizes
+from bench.runs.record import Data, Record
 from bench.user_data.token_counts import estimated
 
 SAMPLED = 200
@@ -45,12 +45,28 @@ class Length:
 
 
 @dataclass(frozen=True)
+class UsedRows:
+    """The rows that a cell uses: their digest, which does not see where a split ends, and how many each split
+    has."""
+
+    digest: str
+    sizes: Mapping[str, int]
+
+    @staticmethod
+    def of(splits: Splits) -> UsedRows:
+        return UsedRows(rows_digest(splits), split_sizes(splits))
+
+    def are_those_of(self, data: Data) -> bool:
+        return data.fingerprint == self.digest and data.sizes in ({}, self.sizes)  # {}: not recorded
+
+
+@dataclass(frozen=True)
 class RowsRead:
     """What has been read of each task. Filled while a run prepares; threads may add to it."""
 
     sizes: dict[tuple[str, Recipe], Sizes] = field(default_factory=dict)
     lengths: dict[str, tuple[Length, ...]] = field(default_factory=dict)
-    digests: dict[tuple[str, Recipe, int | None], str] = field(default_factory=dict)
+    used: dict[tuple[str, Recipe, int | None], UsedRows] = field(default_factory=dict)
 
     def add(self, task: str, recipe: Recipe, found: Splits) -> None:
         """The rows that cells with this recipe use."""
@@ -59,13 +75,13 @@ class RowsRead:
 
     def add_digest(self, task: str, recipe: Recipe, draw: int | None, found: Splits) -> None:
         """The rows that cells with this recipe and draw (`Cell.group_key`) use."""
-        self.digests[task, recipe, draw] = rows_digest(found)
+        self.used[task, recipe, draw] = UsedRows.of(found)
 
     def have_changed(self, record: Record) -> bool:
         """Whether a finished cell used other rows than it would now, as far as they have been read."""
         task, _, recipe, draw = record.cell.group_key
-        now = self.digests.get((task, recipe, draw))
-        return now is not None and record.data is not None and record.data.fingerprint != now
+        now = self.used.get((task, recipe, draw))
+        return now is not None and record.data is not None and not now.are_those_of(record.data)
 
     def add_lengths(self, task: str, rows: Sequence[Any]) -> None:
         """How long the texts of a task are, from its training rows."""

@@ -13,8 +13,9 @@ from bench.analysis.loading import Run
 from bench.analysis.statistics.dispersion import moderated
 from bench.analysis.statistics.familywise import holm
 from bench.analysis.statistics.intervals import Interval, intervals
+from bench.analysis.statistics.mcnemar import judge_pairs
 from bench.analysis.statistics.noise import Noise, total
-from bench.analysis.statistics.paired import POWER, Comparison, Scored, judge_pairs, seed_noise, with_best
+from bench.analysis.statistics.paired import POWER, Comparison, Scored, seed_noise, with_best
 from bench.analysis.statistics.resampling import Resampled, Source, resample
 from bench.analysis.statistics.unequal import one_document
 from bench.contracts import BenchError

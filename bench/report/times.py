@@ -8,7 +8,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from bench.analysis.groups import Group
+from bench.analysis.groups import Group, is_one_machine
 from bench.analysis.timing import TimeNoise, Timing
 
 
@@ -22,9 +22,10 @@ class Time:
     noise: TimeNoise
 
     def half(self, other: Time) -> float | None:
-        """Half of the 95% interval of the logarithm of the ratio of both; None where one was measured once, or they
-        are of different machines."""
-        return self.noise.half(self.timing, other.timing) if self.machines == other.machines else None
+        """Half of the 95% interval of the logarithm of the ratio of both; None where one was measured once, or not
+        all seeds of both ran on one machine."""
+        alike = is_one_machine(self.machines, other.machines)
+        return self.noise.half(self.timing, other.timing) if alike else None
 
 
 def time_of(group: Group, noise: TimeNoise) -> Time | None:

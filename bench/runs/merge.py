@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 from bench.contracts import BenchError
@@ -11,6 +11,7 @@ from bench.runs import planned_work, run_inputs
 from bench.runs.cell_files import CellFiles
 from bench.runs.folder import Store
 from bench.runs.record import Record
+from bench.runs.terms import check_terms, contradiction
 
 
 @dataclass(frozen=True)
@@ -38,7 +39,7 @@ def merge(runs: Sequence[Store], into: Store) -> None:
             )
             raise BenchError(f"{suites}: merge runs of one suite", code="other-suite")
     chosen = _chosen(Found(record, run) for run in folders for record in run.records())
-    _check_terms(list(chosen.values()))
+    check_terms((found.record, str(found.store.path)) for found in chosen.values())
     for found in chosen.values():
         found.store.verified(found.cell)
     into.begin(folders[0].suite(), [cell for run in folders for cell in run.grid()])
@@ -71,34 +72,4 @@ def _check_same(one: Found, other: Found) -> None:
     }
     for what, view in views.items():
         if view(one) != view(other):
-            raise _contradiction(f"{one.cell} has other {what}", one, other)
-
-
-def _check_terms(chosen: Sequence[Found]) -> None:
-    """BenchError if cells that a table compares ran with different recipes, rows or weights."""
-    terms: dict[tuple[str, str], tuple[Found, Any]] = {}
-    for found in chosen:
-        record, cell = found.record, found.record.cell
-        seen = {
-            ("recipe", cell.task): replace(cell.recipe, rate_scale=1.0),
-            ("rate", cell.id.rpartition("/")[0]): cell.recipe.rate_scale,
-            ("options", cell.strategy): cell.options,
-        }
-        if record.status == "done" and record.data:
-            rows = cell.task if cell.draw is None else f"{cell.task}/seed{cell.draw}"
-            seen["rows", rows] = record.data.fingerprint, record.data.task_version
-            seen["weights", cell.id.rpartition("/")[0]] = record.parameters, record.trainable
-        for (what, of), value in seen.items():
-            other, expected = terms.setdefault((what, of), (found, value))
-            if value != expected:
-                raise _contradiction(
-                    f"{of} has other {what} (cells {other.cell}, {found.cell})", other, found
-                )
-
-
-def _contradiction(what: str, one: Found, other: Found) -> BenchError:
-    return BenchError(
-        f"{what} in {other.store.path} than in {one.store.path}: these are not parts of one run; "
-        "merge one of them, or run the suite again in one of the two",
-        code="contradiction",
-    )
+            raise contradiction(f"{one.cell} has other {what}", str(one.store.path), str(other.store.path))

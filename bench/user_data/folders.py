@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bench.contracts import BenchError
-from bench.user_data.tables import CHUNK, RawRow, RawTable, apart, class_names
+from bench.data.class_names import stored_names
+from bench.user_data.tables import CHUNK, RawRow, RawTable, apart
 
 if TYPE_CHECKING:
     from bench.data.sources import Sources
@@ -63,18 +64,8 @@ def read_parquet(path: Path) -> RawTable:
 
     columns, repeated = apart(schema.names)
     notes = tuple(f"two columns are named '{name}': choose one by its number" for name in repeated)
-    names = _stored_names(schema.metadata or {})
+    names = stored_names(schema.metadata or {})
     return RawTable(path.name, tuple(columns), rows, names, notes, frozenset(repeated))
-
-
-def _stored_names(metadata: Mapping[bytes, bytes]) -> dict[str, Sequence[str]]:
-    """The class names by column that `datasets` writes into a Parquet file's schema."""
-    try:
-        features = json.loads(metadata[b"huggingface"])["info"]["features"]
-        found = {name: class_names(feature) for name, feature in features.items()}
-    except (KeyError, ValueError, TypeError, AttributeError):
-        return {}
-    return {name: names for name, names in found.items() if names}
 
 
 def inner(folder: Path) -> Path:
@@ -176,7 +167,11 @@ def joined(tables: Sequence[RawTable]) -> RawTable:
         for table in tables:
             yield from table.rows()
 
-    return replace(first, rows=rows) if len(tables) > 1 else first
+    if len(tables) == 1:
+        return first
+    found = (table.short for table in tables if table.short)
+    short = max(found, key=lambda row: len(row.missing), default=None)
+    return replace(first, rows=rows, short=short, with_first_line=None)  # all begin alike: with the names
 
 
 def folder_names(folder: Path) -> dict[str, Sequence[str]]:

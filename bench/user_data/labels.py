@@ -124,17 +124,32 @@ def _mostly_numbers(distinct: Sequence[str]) -> bool:
 
 
 def joined_by(values: Sequence[str]) -> str:
-    """A note where labels are made of others that stand alone, as `food|price` is; else ''."""
+    """A note where labels are made of others, as `food|price` is: these stand alone, or stand in other labels, too;
+    else ''."""
     counts = Counter(values)
-    for sign in ("|", ";", ","):
-        parts = [(label, [part.strip() for part in label.split(sign)]) for label in counts if sign in label]
-        alone = sum(counts[part] > 0 for _, found in parts for part in found)
-        if parts and alone >= max(2, 0.5 * sum(len(found) for _, found in parts)):
+    for sign in ("|", ";", "#", ","):
+        cut = {label: [part.strip() for part in label.split(sign) if part.strip()] for label in counts}
+        joined = {label: parts for label, parts in cut.items() if len(parts) > 1}  # C# has one part
+        alone = sum(counts[part] > 0 for parts in joined.values() for part in parts)
+        often = joined and alone >= max(2, 0.5 * sum(map(len, joined.values())))
+        if often or (sign != "," and _recur(list(cut.values()))):
             return (
-                f"look: labels such as '{parts[0][0][:40]}' are made of others: for several labels a text say "
-                f"--label-separator '{sign}'"
+                f"look: labels such as '{next(iter(joined))[:40]}' are made of others: for several labels a text "
+                f"say --label-separator '{sign}'"
             )
     return ""
+
+
+def _recur(labels: Sequence[Sequence[str]]) -> bool:
+    """Whether most parts of labels are in several of them, and not each in a place of its own, as the parts of
+    `food#quality` and `food#price` are."""
+    joined = [parts for parts in labels if len(parts) > 1]
+    counts = Counter(part for parts in labels for part in set(parts))
+    within = {part for parts in joined for part in parts}
+    recurring = sum(counts[part] > 1 for part in within)
+    places = Counter(part for part, _ in {(part, n) for parts in joined for n, part in enumerate(parts)})
+    free = len(set(map(len, joined))) > 1 or any(count > 1 for count in places.values())
+    return free and recurring >= max(2, 0.5 * len(within))
 
 
 def quoted(values: Sequence[str]) -> str:

@@ -14,11 +14,11 @@ from bench.user_data.indicators import Held
 from bench.user_data.labels import DISTINCT, as_number, joined_by, labelling, quoted, single_label
 from bench.user_data.nested import keys
 from bench.user_data.number_format import FORMATS, number_format
-from bench.user_data.questions import answers_of
+from bench.user_data.questions import Answer, answers_of
 from bench.user_data.rules import FLAGS, ReadingRules
 from bench.user_data.tables import MISSING, PEEK
 from bench.user_data.tagging import learn_tags
-from bench.user_data.values import as_label, as_text, choices, listed
+from bench.user_data.values import AROUND, as_label, as_text, choices, listed
 from bench.user_data.word_columns import language_mark, refuse_no_words
 
 NO_NUMBERS = (*MISSING, "inf", "-inf", "infinity", "-infinity")
@@ -26,6 +26,8 @@ TEXTS = {"multilabel": ("text", "pair"), "qa": ("question",), "unanswerable": ("
 """The roles whose columns must hold plain values, of adapters for which they are not a text, a pair and a label."""
 
 ODD = 0.05  # share of labels that may be no numbers where numbers are predicted: their rows are left out
+TRUTH_VALUES = ("yes", "no", "true", "false")
+NEARLY_ALL = 0.9  # share of answers that are truth values from which they are classes
 
 
 def learn(plain: ReadingRules, rows: Numbered, where: str) -> ReadingRules:
@@ -51,6 +53,8 @@ def learn(plain: ReadingRules, rows: Numbered, where: str) -> ReadingRules:
             quoted(values),
         )
         return replace(plain, labels=replace(labels, note="; ".join(filter(None, said))))
+    if plain.adapter in ("qa", "unanswerable"):
+        _refuse_truth_values(plain, rows[:PEEK], where)
     if plain.adapter == "unanswerable":
         _refuse_unanswered(plain, rows, where)
     if plain.adapter == "ner":
@@ -71,6 +75,31 @@ def _refuse_unanswered(plain: ReadingRules, rows: Numbered, where: str) -> None:
             f"{where}: no question has an answer, so there is nothing to learn: give questions with answers, too",
             code="constant-label",
         )
+
+
+def _refuse_truth_values(plain: ReadingRules, rows: Numbered, where: str) -> None:
+    """BenchError where nearly all answers are yes or no, true or false, and none of them stands where its place is
+    given: what is found of them in the contexts is found by chance."""
+    answered = truths = 0
+    for _, row in rows:
+        found = answers_of(plain.value(row, "answer"), plain.value(row, "start")) or ()
+        answered += bool(found)
+        truths += bool(found) and all(
+            _is_unplaced_truth(answer, plain.value(row, "context")) for answer in found
+        )
+    if answered and truths >= NEARLY_ALL * answered:
+        raise BenchError(
+            f"{where}: nearly all answers are yes or no, or true or false, and no parts of their contexts: "
+            "use --adapter classification, the question as --text, the context as --pair, the answer as --label",
+            code="unusable-rows",
+        )
+
+
+def _is_unplaced_truth(answer: Answer, context: Any) -> bool:
+    """Whether an answer is yes or no, and does not stand in its context where its place is given."""
+    text, start = answer
+    stands = isinstance(start, int) and start >= 0 and str(context).startswith(text, start)
+    return not stands and text.strip(" .!").casefold() in TRUTH_VALUES
 
 
 def _said_of_labels(plain: ReadingRules, rows: Numbered) -> list[str]:
@@ -206,10 +235,11 @@ def refuse_unnamed(reading: ReadingRules, rows: Numbered, where: str) -> None:
         return
     seen = used = False
     for _, row in rows:
-        for item in _items(reading, row, role):
-            if not as_text(item):
+        for found in _items(reading, row, role):
+            if not as_text(found):
                 continue
             seen = True
+            item = found.strip(AROUND) if isinstance(found, str) else found
             number = as_number(item) if isinstance(item, str) else item
             used |= isinstance(number, (int, float)) or item in names
             if not isinstance(number, (int, float)) or item in names or (role == "label" and number < 0):

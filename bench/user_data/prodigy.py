@@ -30,11 +30,15 @@ def decided(table: RawTable, given: Mapping[str, str]) -> RawTable:
 
 
 def _accepted(table: RawTable) -> RawTable:
-    """Without the rows that were not accepted: what they say was found to be wrong."""
+    """Without the rows that were not accepted: what they say was found to be wrong. Where tasks are about
+    spans, one that was accepted without any has none."""
     left_out = sum(row.get("answer") != "accept" for row in table.rows())
+    none: RawRow = {"spans": []} if "spans" in table.columns else {}
 
     def rows() -> Iterator[RawRow]:
-        return (row for row in table.rows() if row.get("answer") == "accept")
+        for row in table.rows():
+            if row.get("answer") == "accept":
+                yield {**row, **none} if row.get("spans") is None else row
 
     notes = [f"{counted(left_out, 'row')} left out, because 'answer' is not accept"] if left_out else []
     columns = tuple(column for column in table.columns if column != "answer")

@@ -12,7 +12,8 @@ from bench.data.splits import content, drop_duplicates, split_by_group, split_st
 from bench.text import counted
 from bench.user_data.adapters import guess_adapter
 from bench.user_data.column_names import header_hint, names_of, resolve
-from bench.user_data.columns import Columns, choose
+from bench.user_data.columns import Columns, choose, refuse_short
+from bench.user_data.contexts import apart_if_few, divided, joined
 from bench.user_data.examples import Converted, Numbered, convert
 from bench.user_data.files import Source, gathered, open_sources
 from bench.user_data.held_out import (
@@ -44,12 +45,13 @@ FIXED = {
 
 SALT = "own data"
 CUT = {"train": 0.7, "validation": 0.1, "test": 0.2}
-DOCUMENTS = 10  # below this many documents of a file, sentences are cut instead
+DOCUMENTS = 10  # below this many documents or articles of a file, sentences or contexts are cut instead
+BY_NUMBER = "labels are named by the numbers of their columns: name them with --label-names"
 
 
 def read_files(data: UserData, sources: Sources) -> tuple[str, Columns, Splits, list[str]]:
     """The adapter, its columns, the splits, and what was done, in words. BenchError."""
-    files = open_sources(data, sources)
+    files, given = open_sources(data, sources), data.columns
     data, files = _with_joined_labels(data, files)
     first = files["train"]
     notes = [f"{first.where}: {note}" for note in first.notes]
@@ -86,7 +88,7 @@ def read_files(data: UserData, sources: Sources) -> tuple[str, Columns, Splits, 
         found[split] = convert(rules, rows, split, source.where)
         notes += found[split].said()
     named = first.table and not first.table.with_first_line  # else numbers stay numbers
-    chosen = tuple(columns.items()) if named else data.columns
+    chosen = tuple((r, c) for r, c in columns.items() if r != "document") if named else given
     if data.label_columns:  # described by the columns that are in the files
         chosen = tuple((role, column) for role, column in chosen if role != "label")
     return adapter, chosen, _cut(found, data, adapter, notes), notes
@@ -131,15 +133,16 @@ def _with_joined_labels(data: UserData, files: dict[str, Source]) -> tuple[UserD
             code="several-columns",
         )
     first = _table(files["train"])
-    columns = tuple((role, resolve(first, column, role)) for role, column in data.columns)
-    trained = read_indicators(first, data.label_columns)
+    trained = read_indicators(first, data.label_columns, data.label_names)
     wanted = data.label_columns if first.with_first_line else trained.columns
-    found = {**files, "train": _joined(files["train"], trained)}
+    found = {**files, "train": _joined(files["train"], trained, data)}
     for split in files:
         table = _table(files[split])
         if split != "train" and (_is_named(data, split) or not lacks_all(table, wanted)):
-            found[split] = _joined(files[split], read_indicators(table, wanted, trained.with_no))
-    return replace(data, columns=(*columns, ("label", trained.name)), adapter="multilabel"), found
+            indicators = read_indicators(table, wanted, data.label_names, trained.with_no)
+            found[split] = _joined(files[split], indicators, data)
+    columns = _beside(first, _table(found["train"]), trained.name, data)
+    return replace(data, columns=columns, adapter="multilabel"), found
 
 
 def _table(source: Source) -> RawTable:
@@ -150,9 +153,26 @@ def _table(source: Source) -> RawTable:
     return source.table
 
 
-def _joined(source: Source, indicators: Indicators) -> Source:
+def _joined(source: Source, indicators: Indicators, data: UserData) -> Source:
     table = joined_labels(_table(source), indicators)
-    return replace(source, table=table, items=table.rows)
+    notes = (*source.notes, BY_NUMBER) if table.with_first_line and not data.label_names else source.notes
+    return replace(source, table=table, items=table.rows, notes=notes)
+
+
+def _beside(table: RawTable, joined: RawTable, name: str, data: UserData) -> Columns:
+    """The columns of all roles in a table whose label columns were joined into one of this name: by number where no
+    line names them. BenchError where another role has a label column."""
+    found = [(role, resolve(table, column, role)) for role, column in data.columns]
+    for role, column in found:
+        if column not in joined.columns:
+            raise BenchError(
+                f"{table.where}: --label and --{role} are both '{column}': name two columns",
+                code="same-column",
+            )
+    found.append(("label", name))
+    if table.with_first_line:
+        found = [(role, str(joined.columns.index(column) + 1)) for role, column in found]
+    return tuple(found)
 
 
 def _like(first: Source, other: Source, columns: Mapping[str, str], given: bool) -> Source:
@@ -168,6 +188,7 @@ def _like(first: Source, other: Source, columns: Mapping[str, str], given: bool)
     if first.table.with_first_line and other.table.with_first_line:
         names = dict(zip(other.table.columns, first.table.columns, strict=False))
         rows = other.table.with_first_line
+        refuse_short(other.table, [theirs for theirs, ours in names.items() if ours in columns.values()])
         return replace(other, items=lambda: ({names.get(k, k): v for k, v in row.items()} for row in rows()))
     if bool(first.table.with_first_line) and not set(columns.values()) & set(other.table.columns):
         raise BenchError(
@@ -175,16 +196,18 @@ def _like(first: Source, other: Source, columns: Mapping[str, str], given: bool)
             f"({names_of(other.table.columns)[:80]}): give both files one, or neither",
             code="different-columns",
         )
-    needed = [columns[role] for role in columns if role not in ("group", "start", "sentence")]
-    missing = next((column for column in needed if column not in other.table.columns), None)
-    alike = missing and missing.casefold() in map(str.casefold, other.table.columns)
-    if missing and (given or alike):
+    optional = ("group", "start", "document")
+    missing = [c for role, c in columns.items() if role not in optional and c not in other.table.columns]
+    lower = [*map(str.casefold, other.table.columns), columns.get("sentence", "").casefold()]
+    needed = missing if given else [column for column in missing if column.casefold() in lower]
+    if needed:
         raise BenchError(
-            f"{other.where} has no column '{missing}', which {first.where} has: it has "
+            f"{other.where} has no column '{needed[0]}', which {first.where} has: it has "
             f"{names_of(other.table.columns)}"
             + ("; no header line? give it the same one" if header_hint(other.table) else ""),
             code="different-columns",
         )
+    refuse_short(other.table, columns.values())
     return other
 
 
@@ -253,17 +276,24 @@ def _columns(source: Source, adapter: str, data: UserData, notes: list[str]) -> 
         return source, dict(FIXED[adapter])
     table, chosen, guessed = choose(source.table, adapter, dict(data.columns))
     notes += guessed
-    return replace(source, table=table, items=table.rows), dict(chosen)
+    columns = dict(chosen) | ({"document": table.document} if table.document and adapter == "ner" else {})
+    return replace(source, table=table, items=table.rows), columns
 
 
 def _cut(found: dict[str, Converted], data: UserData, adapter: str, notes: list[str]) -> Splits:
     rows = {split: part.examples for split, part in found.items()}
     _refuse_unknown(rows)
     rows = without_leaks(rows, data, notes)
+    named = bool(dict(data.columns).get("group"))
+    on_contexts = adapter in ("qa", "unanswerable")
+    if on_contexts and not named:
+        rows = {split: joined(part) for split, part in rows.items()}
     if "test" in rows and "validation" in rows:
         return Splits(rows["train"], rows["validation"], rows["test"])
-    if adapter == "ner" and not dict(data.columns).get("group"):
+    if adapter == "ner" and not named:
         rows["train"] = _enough_documents(rows["train"], notes)
+    elif on_contexts and not named:
+        rows["train"] = apart_if_few(rows["train"], DOCUMENTS, notes)
     if "test" in rows or "validation" in rows:
         given = "test" if "test" in rows else "validation"
         other = "validation" if given == "test" else "test"
@@ -275,6 +305,8 @@ def _cut(found: dict[str, Converted], data: UserData, adapter: str, notes: list[
             "one file: cut into 70% training, 10% validation and 20% test rows"
             + _cut_details(rows["train"], how)
         )
+    if on_contexts and named:
+        notes += divided(made["train"], [row for split in made.keys() - rows.keys() for row in made[split]])
     splits = Splits(made["train"], made["validation"], made["test"])
     apart = drop_duplicates(splits)
     gone = len(splits.train) + len(splits.validation) - len(apart.train) - len(apart.validation)
@@ -330,15 +362,21 @@ def _enough_documents(rows: list[Any], notes: list[str]) -> list[Any]:
 
 
 def _refuse_unknown(rows: Mapping[str, Sequence[Any]]) -> None:
-    known = _classes(rows["train"])
+    known = _learnt(rows["train"])
     for split in ("validation", "test"):
-        strange = sorted(_classes(rows.get(split, ())) - known)
+        strange = sorted(_learnt(rows.get(split, ())) - known)
         if strange:
             raise BenchError(
                 f"the {split} file has class '{strange[0]}', which no training row has: "
                 + (spelled_alike(strange[0], known) or "add rows of it to training, or remove it"),
                 code="untrained-class",
             )
+
+
+def _learnt(rows: Sequence[Any]) -> set[str]:
+    """The classes; of tags their types, since a model that learns one of a type has them all."""
+    types = hasattr(rows[0], "tags") if rows else False
+    return {name[2:] for name in _classes(rows) if name != "O"} if types else _classes(rows)
 
 
 def _classes(rows: Iterable[Any]) -> set[str]:

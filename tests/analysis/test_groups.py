@@ -28,7 +28,7 @@ from bench.analysis.sizes import largest, task_name, train_rows
 from bench.analysis.statistics.scales import CORRELATION, ERROR, SHARE
 from bench.contracts import BenchError, Metric
 from bench.runs.record import Data, Record, Seconds
-from tests.analysis.conftest import MACHINE, make_record
+from tests.analysis.conftest import MACHINE, METRICS, make_record
 
 BOUND = 0.5 + 1.645 * math.sqrt(0.25 / 200)
 """The score of two balanced labels on 200 examples up to which a run is degenerate."""
@@ -64,6 +64,8 @@ def test_the_floor_is_the_majority_or_a_uniform_guess_of_accuracy() -> None:
     assert floor(record, "accuracy") == pytest.approx(1 / 3)
     assert floor(record, "f1") == 0.25
     assert floor(record, "unknown") == 0
+    average = record.model_copy(update={"metrics": (*METRICS, Metric("balanced_accuracy", "macro_recall"))})
+    assert floor(average, "balanced_accuracy") == pytest.approx(1 / 3)
     assert floor(make_record(data=three, adapter="multilabel"), "accuracy") == 0.2
     above = three.model_copy(update={"majority": {"accuracy": 0.6}})
     assert floor(make_record(data=above), "accuracy") == 0.6

@@ -11,6 +11,8 @@ import pytest
 
 from bench import api
 from bench import suite as suites
+from bench.cli.rates import without_missing
+from bench.cli.run import request
 from bench.contracts import BenchError, Cell
 from bench.planning.grids import Filters
 from bench.protocol import development_run
@@ -249,3 +251,32 @@ def test_plan_says_what_run_refuses(bench: Bench, monkeypatch: pytest.MonkeyPatc
     ):
         code, _, err = bench("plan", *arguments)
         assert (code, err) == (0, "")
+
+
+OPTIONAL = """
+optional = ["sst2"]
+[tasks.reuters-r8]
+[tasks.sst2]
+[[grid]]
+strategies = ["full"]
+backbones = ["minilm"]
+seeds = 1
+"""
+
+
+def test_an_optional_task_is_left_out_where_its_rows_cannot_be_had_and_nowhere_else(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "some.toml"
+    path.write_text(OPTIONAL)
+
+    def kept(local: Path) -> set[str]:
+        asked = request(str(path), [f"data.local='{local}'"], [], Filters(), None)
+        return {cell.task for cell in without_missing(asked, Filters())}
+
+    assert kept(tmp_path / "nowhere") == {"reuters-r8"}
+    assert "left out: sst2: data.local=" in capsys.readouterr().err
+    (tmp_path / "labels.json").write_text('{"sst2": {"names": ["positive", "negative"]}}')
+    with pytest.raises(BenchError) as error:
+        kept(tmp_path)
+    assert error.value.code == "other-labels"

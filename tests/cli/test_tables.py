@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -266,6 +267,25 @@ def test_a_baseline_stands_for_its_run(bench, runs):
     assert bench("compare", "results/baselines/quick.jsonl", runs["worse"])[0] == 1
 
 
+def test_a_part_of_a_suite_is_added_to_its_baseline(bench, runs):
+    """Without --add, it takes the place of the baseline."""
+    path = Path("results/baselines/quick.jsonl")
+    shutil.copytree(runs["base"], "results/runs/part")
+    part = Store(Path("results/runs/part"))
+    for record in part.records():
+        if record.cell.task != "news":
+            part.record_path(record.cell.id).unlink()
+    kept = part.records()
+    bench("baseline", runs["base"])
+    before = path.read_text()
+    assert bench("baseline", part.path, "--add")[0] == 0
+    assert path.read_text() == before
+    code, out, _ = bench("baseline", part.path)
+    assert code == 0
+    assert f"{len(kept)} cells" in out
+    assert 0 < len(path.read_text().splitlines()) == len(kept) < len(before.splitlines())
+
+
 def test_no_baseline_is_written_whose_line_the_history_cannot_take(bench, runs, tmp_path):
     """The file may lie elsewhere, as with git-annex; what the link leads to stays as it is."""
     elsewhere = tmp_path / "annex.jsonl"
@@ -422,6 +442,23 @@ def test_a_table_goes_between_the_marks_of_a_file(bench, runs, tmp_path):
     assert text.endswith("<!-- /table -->\nafter\n")
     assert "reviews" in text
     assert "stale" not in text
+
+
+def test_a_table_has_all_its_notes_or_none(bench, runs, tmp_path):
+    """The details are folded away without either; a file has them as the output has."""
+    page = tmp_path / "README.md"
+    shown = {}
+    for option in ("--notes", "--no-notes"):
+        page.write_text("<!-- table -->\n<!-- /table -->\n")
+        assert bench("table", runs["base"], option, "--into", page)[0] == 0
+        shown[option] = bench("table", runs["base"], option, "--format", "md")[1]
+        assert page.read_text() == f"<!-- table -->\n{shown[option]}<!-- /table -->\n"
+    folded = bench("table", runs["base"], "--format", "md")[1]
+    none, every = shown["--no-notes"], shown["--notes"]
+    assert folded.startswith(none)
+    assert every.startswith(none)
+    assert none.splitlines()[-1].startswith("|")
+    assert "± is half" in every
 
 
 def test_a_file_without_marks_is_refused_in_one_line(bench, runs, tmp_path):

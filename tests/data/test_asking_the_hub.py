@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from bench.contracts import BenchError
+from bench.contracts import BenchError, WordsExample
 from bench.data import hub
 from bench.data.hub import hub_rows, without_hub
+from bench.data.sources import SPLITS, Sources
+from tasks.conll2003 import NAMES as ENTITIES
+from tasks.conll2003 import CoNLL2003
 
 NAMES = ["negative", "positive"]
 
@@ -83,6 +88,29 @@ def test_labels_in_another_order_are_refused() -> None:
         assert len(hub_rows("someone/films", None, None, labels)["train"]) == 2
     with pytest.raises(BenchError) as error:
         hub_rows("someone/films", None, None, NAMES[::-1])
+    assert error.value.code == "other-labels"
+
+
+def test_label_names_are_those_of_the_column_that_is_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """CoNLL-2003 has names of parts of speech before those of entities."""
+    import datasets
+
+    def read(names: Sequence[str]) -> WordsExample:
+        tags = [datasets.ClassLabel(names=list(found)) for found in (["NN", "VB"], names)]
+        kinds = {"tokens": datasets.Value("string"), "pos_tags": tags[0], "ner_tags": tags[1]}
+        features = datasets.Features({name: datasets.Sequence(kind) for name, kind in kinds.items()})
+        columns = {"tokens": [["Ann", "ran"]], "pos_tags": [[0, 1]], "ner_tags": [[1, 0]]}
+        rows = datasets.Dataset.from_dict(columns, features)
+        loaded = datasets.DatasetDict(dict.fromkeys(SPLITS, rows))
+        monkeypatch.setattr(datasets, "load_dataset", lambda *_, **__: loaded)
+        return CoNLL2003().splits(Sources(tmp_path)).test[0]
+
+    monkeypatch.setattr(hub, "hub_answers", lambda: True)
+    assert read(ENTITIES).tags == ("B-PER", "O")
+    with pytest.raises(BenchError) as error:
+        read(ENTITIES[::-1])
     assert error.value.code == "other-labels"
 
 

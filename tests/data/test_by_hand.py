@@ -114,6 +114,12 @@ def test_balanced_weights() -> None:
         balanced({"train": encoded([1] * 6, np.zeros(6, np.int64))}, 1, "t")
 
 
+def test_a_text_of_several_windows_counts_once_for_the_balance() -> None:
+    windows = encoded([1] * 6, np.array([0, 0, 0, 0, 1, 1]), example=np.array([0, 0, 0, 1, 2, 3], np.int32))
+    found = balanced({"train": windows}, 2, "t")["train"].targets
+    assert found.max(1).tolist() == [1.0] * 6  # two texts of each class
+
+
 def test_classes_are_balanced_whatever_their_number() -> None:
     for targets, classes in ((np.array([0, 0, 0, 1]), 2), (np.array([0, 0, 2, 2]), 3)):
         found = balanced({"train": encoded([1] * 4, targets)}, classes, "t")["train"].targets

@@ -55,7 +55,7 @@ def test_a_tenth_of_the_training_rows_is_for_validation(dev: str) -> None:
     found = glue_splits(given, read, "s") if dev == "validation" else glue_splits(given, read, "s", dev)
     assert (len(found.train), len(found.validation)) == (54, 6)
     assert [row.text for row in found.test] == [f"{dev} {number}" for number in range(7)]
-    assert {row.group for row in found.test} == {""}
+    assert [row.group for row in found.test] == [f"test: {dev} {number}" for number in range(7)]
     assert "" not in {row.group for row in (*found.train, *found.validation)}
 
 

@@ -13,11 +13,13 @@ import pytest
 
 from bench.contracts import BenchError, QuestionExample, Task, TextExample
 from bench.data.sources import Sources
+from bench.data.splits import all_splits
 from tasks.ag_news import AGNews
 from tasks.conll2003 import NAMES, CoNLL2003
 from tasks.squad_v1 import SquadV1
 from tasks.squad_v2 import SquadV2
 from tasks.sst2 import SST2
+from tasks.wnut_17 import WNUT17
 
 
 def local_sources(folder: Path, name: str, **splits: list[dict[str, Any]]) -> Sources:
@@ -69,6 +71,16 @@ def test_tags_of_a_local_copy(tmp_path: Path) -> None:
     rows = [{"id": "0", "tokens": ["Ann", "Lee", "ran"], "ner_tags": [1, 2, 0]}]
     splits = CoNLL2003().splits(local_sources(tmp_path, "conll2003", train=rows, validation=rows, test=rows))
     assert splits.train[0].tags == ("B-PER", "I-PER", "O")
+
+
+def test_training_sentences_that_wnut_17_tests_on_are_left_out(tmp_path: Path) -> None:
+    train, validation, test = (
+        [{"tokens": [word, "ran"], "ner_tags": [0, 0]} for word in words]
+        for words in (("a", "b", "c", "d"), ("b", "e", "c"), ("c", "a"))
+    )
+    sources = local_sources(tmp_path, "wnut_17", train=train, validation=validation, test=test)
+    found = all_splits(WNUT17().splits(sources))
+    assert ["".join(row.words[0] for row in rows) for rows in found.values()] == ["d", "be", "ca"]
 
 
 def test_questions_of_a_local_copy(tmp_path: Path) -> None:
@@ -125,6 +137,33 @@ def test_other_label_names_than_expected_are_an_error(tmp_path: Path, task: Task
     sources = local_sources(tmp_path, task.name)
     (tmp_path / "labels.json").write_text(json.dumps({task.name: {"names": names}}))
     with pytest.raises(BenchError) as error:
+        task.splits(sources)
+    assert error.value.code == "other-labels"
+
+
+@pytest.mark.parametrize(
+    ("task", "column", "names"),
+    [(SST2(), "label", ["positive", "negative"]), (CoNLL2003(), "ner_tags", [*NAMES[::-1]])],
+)
+def test_other_label_names_in_a_local_file_itself_are_an_error(
+    tmp_path: Path, task: Task, column: str, names: list[str]
+) -> None:
+    """`datasets` writes them into the schema. Those of other columns do not count."""
+    sources = local_sources(tmp_path, task.name)
+
+    def written(**names_of: list[str]) -> None:
+        features = {name: {"feature": {"names": given}} for name, given in names_of.items()}
+        about = json.dumps({"info": {"features": features}})
+        tokens = pa.array([[]], pa.list_(pa.string()))
+        rows = pa.table({"tokens": tokens, "sentence": [""], "label": [0]})
+        for split in ("train", "validation", "test"):
+            table = rows.replace_schema_metadata({"huggingface": about})
+            pq.write_table(table, tmp_path / task.name / f"{split}.parquet")
+
+    written(pos_tags=names)
+    assert task.splits(sources).train == []
+    written(pos_tags=names, **{column: names})
+    with pytest.raises(BenchError, match=f"'{task.name}/train.parquet' has the labels") as error:
         task.splits(sources)
     assert error.value.code == "other-labels"
 

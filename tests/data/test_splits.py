@@ -157,6 +157,14 @@ def test_tags_are_labels_that_training_has_to_know() -> None:
     assert error.value.code == "unknown-label"
 
 
+def test_a_type_of_which_training_has_one_tag_is_learnt() -> None:
+    one, both = (WordsExample("a", ("a", "b"), tags) for tags in (("B-X", "B-X"), ("B-X", "I-X")))
+    check_labels(Made(), Splits([one], [both], [both, WordsExample("b", ("a",), ("O",))]))
+    classes = [TextExample("a", "a", "B-X")], [TextExample("b", "b", "I-X")]
+    with pytest.raises(BenchError, match="label 'I-X' of split 'test'"):
+        check_labels(Made(), Splits(classes[0], classes[0], classes[1]))
+
+
 @given(st.integers(1, 60), st.integers(1, 60))
 def test_samples_are_nested_and_deterministic(few: int, more: int) -> None:
     few, more = sorted((few, more))
@@ -213,6 +221,13 @@ def test_duplicates_of_held_out_rows_leave_training() -> None:
     ]
 
 
+def test_duplicates_of_shift_sets_leave_training_too() -> None:
+    rows = [TextExample(str(number), f"text {number}", "a") for number in range(4)]
+    far = [replace(rows[place], id=f"far {place}") for place in (0, 2)]
+    kept = drop_duplicates(Splits(rows[:2], rows[2:], [], {"far": far}))
+    assert (kept.train, kept.validation, kept.shift) == (rows[1:2], rows[3:], {"far": far})
+
+
 def test_a_given_training_set_is_cut_without_duplicates_of_the_test_set() -> None:
     test = [TextExample(f"t{n}", f"text {n}", "x") for n in range(0, 50, 5)]
     train = [TextExample(f"{n}", f"text {n}", "x") for n in range(100)]
@@ -227,6 +242,16 @@ def test_a_group_in_two_splits_is_an_error() -> None:
     with pytest.raises(BenchError, match="task 'made' leaks: group 'g") as error:
         check_leaks(Made(), Splits(rows[:10], rows[10:], [replace(rows[0], id="z")]))
     assert error.value.code == "leak"
+
+
+def test_a_group_of_training_in_a_shift_set_is_an_error_and_one_of_the_test_set_is_none() -> None:
+    rows = texts(30)
+    splits = Splits(rows[:10], rows[10:20], rows[20:])
+    check_leaks(Made(), replace(splits, shift={"far": [replace(rows[20], id="z")]}))
+    for place, name in ((0, "train"), (10, "validation")):
+        with pytest.raises(BenchError, match=f"is in both '{name}' and 'shift/far'") as error:
+            check_leaks(Made(), replace(splits, shift={"far": [replace(rows[place], id="z")]}))
+        assert error.value.code == "leak"
 
 
 @pytest.mark.parametrize("kept", [False, True], ids=["made each time", "cached"])
@@ -308,6 +333,21 @@ def test_an_id_that_occurs_twice_is_named() -> None:
     with pytest.raises(BenchError, match="two examples have the id '0'") as error:
         prepared(replace(Made.rows, test=[*texts(3), *texts(1)]))
     assert error.value.code == "duplicate-id"
+
+
+@pytest.mark.parametrize("split", ["train", "validation", "test", "shift"])
+def test_a_second_text_in_some_rows_alone_is_refused(split: str) -> None:
+    rows = [replace(row, pair="a second text") for row in texts(40, "e")]
+    mixed = replace(Made.rows, **{split: {"far": rows} if split == "shift" else rows})
+    with pytest.raises(BenchError, match=r"has a second text \(pair\), and .* has none") as error:
+        prepared(mixed, Recipe(shift=True))
+    assert error.value.code == "mixed-pairs"
+
+
+def test_rows_of_which_each_has_a_second_text_are_used() -> None:
+    paired = [[replace(row, pair="more") for row in rows] for rows in all_splits(Made.rows).values()]
+    found = prepared(Splits(*paired[:3], {"far": paired[3]}), Recipe(shift=True))
+    assert {row.pair for rows in all_splits(found).values() for row in rows} == {"more"}
 
 
 def test_a_label_that_is_not_learnt_is_named() -> None:

@@ -44,3 +44,17 @@ def test_any_other_table_says_where_it_is_from(name: str) -> None:
     assert stated
     own = set(re.findall(r"commit ([0-9a-f]{12})", (TABLES / name).read_text(encoding="utf-8")))
     assert not own or own == stated
+
+
+def test_the_page_tells_numbers_of_the_tables_of_reference() -> None:
+    """Each score, interval, ratio and difference of what is said about the suite that ranks."""
+    page = (ROOT / "docs" / "results.md").read_text(encoding="utf-8")
+    section = page.partition("## The reference suite, so far\n")[2].partition("\n## ")[0]
+    said = section.partition(" says:\n")[2].partition("\n[Score against rate]")[0]
+    tables = "".join(
+        (TABLES / f"{name}.md").read_text(encoding="utf-8") for name in ("reference", "verify-reference")
+    )
+    numbers = re.findall(r"\d+\.\d+", said)
+    known = re.findall(r"\d+\.\d+", tables)
+    assert len(numbers) > 40
+    assert {number for number in numbers if float(number) not in map(float, known)} == set()

@@ -13,6 +13,7 @@ from bench.engine.attempt import Attempt, attempt
 from bench.engine.group import CellGroup, RunContext, prepare_group
 from bench.registry import Plugins, Registry
 from bench.runs.record import Record
+from strategies.full import Full
 from tests.engine.test_memory import Greedy
 
 MakeCell = Callable[..., Cell]
@@ -63,6 +64,20 @@ def test_a_refusal_before_the_cell_runs_is_a_failure_and_a_later_one_is_none(
     (record,) = tried([wide], toy_context)
     assert record.status == "skipped"
     assert "needs a frozen encoder" in record.reason
+
+
+class Needy(Full):
+    name = "needy"
+    summary = "full fine-tuning that says it needs a GPU"
+    needs = "cuda"
+
+
+def test_a_strategy_that_needs_a_gpu_has_no_row_of_a_cpu(
+    toy_cell: MakeCell, toy_context: RunContext, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(toy_context.registry.plugins.strategies, "needy", Needy)
+    (record,) = tried([toy_cell("needy")], toy_context)
+    assert (record.status, record.reason) == ("skipped", "strategy 'needy' needs an NVIDIA GPU")
 
 
 def test_every_seed_that_lacks_memory_finishes_in_smaller_parts_in_order(

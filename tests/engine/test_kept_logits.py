@@ -128,7 +128,7 @@ def test_weighted_targets_give_torchs_weighted_loss() -> None:
     assert torch.equal(pooled_loss(logits, targets), F.cross_entropy(logits, targets))
 
 
-@pytest.mark.parametrize("strategy", ["frozen", "probe", "full"])
+@pytest.mark.parametrize("strategy", ["frozen", "probe", "full", "setfit"])
 def test_a_cell_runs_with_class_weights(
     strategy: str, toy_cell: Callable[..., Cell], toy_context: RunContext
 ) -> None:

@@ -178,3 +178,9 @@ def test_an_uncovered_parameter_is_named() -> None:
     with pytest.raises(BenchError, match=r"'given', phase 1: .*embeddings\.word_embeddings\.weight") as error:
         plan(Given((Phase(1.0, (("layers.*", 1e-4),)),)))
     assert error.value.code == "parameter-without-rate"
+
+
+def test_more_phases_than_steps_are_said_and_no_others() -> None:
+    two = Given((Phase(0.5), Phase(0.5)))
+    assert plan(two, steps=1).over_budget == ("2 steps, one for each phase, where the recipe gives 1",)
+    assert plan(two, steps=2).over_budget == plan(two, steps=100).over_budget == ()

@@ -158,14 +158,15 @@ def test_the_layers_before_the_output_learn_at_the_largest_rate_and_do_not_decay
     made = noted(monkeypatch, "AdamW")
     cell, group = upper
     model, plan = build(cell, group, toy_context)
-    rows = model.backbone.rows
+    words = len(group.splits["train"].vocabulary())
+    assert words < model.backbone.rows
     pretrained(model, plan, cell, group)
     *encoder, extra = made[0].param_groups
     assert {(entry["rate"], entry["weight_decay"]) for entry in encoder} == {
         (rate, decay) for rate in (1e-4, 3e-4) for decay in (0.0, cell.recipe.weight_decay)
     }
     assert (extra["rate"], extra["weight_decay"]) == (3e-4, 0.0)
-    assert [tuple(p.shape) for p in extra["params"]] == [(32, 32), (32,), (32,), (32,), (rows,)]
+    assert [tuple(p.shape) for p in extra["params"]] == [(32, 32), (32,), (32,), (32,), (words,)]
     assert all(p.detach().std() > 0 for p in extra["params"])  # none is as it began but the first
 
 
@@ -184,8 +185,10 @@ def test_where_chance_masks_no_word_one_is_masked(
         losses = [float(objective.loss(np.arange(rows)).detach()) for _ in range(20)]
     assert np.isfinite(losses).all()
     assert [len(words) for words in asked] == [1] * 20
-    assert not {int(words) for words in asked} & set(group.words.special)
-    assert len({int(words) for words in asked}) > 1
+    occurring = group.splits["train"].vocabulary()
+    found = {int(occurring[int(word)]) for word in asked}
+    assert not found & set(group.words.special)
+    assert len(found) > 1
 
 
 def test_random_embeddings_are_as_widely_spread_as_the_table() -> None:
@@ -276,6 +279,44 @@ def test_its_seconds_and_operations_are_counted(
     assert longer.flops == pytest.approx(7 * full.flops)
     assert longer.seconds.train > 2 * full.seconds.train
     assert longer.trainable == full.trainable
+
+
+@pytest.mark.parametrize("strategy", ["setfit", "tapt"])
+def test_weights_in_bf16_are_trained_in_fp32(
+    strategy: str, toy_cell: MakeCell, toy_context: RunContext, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = noted(monkeypatch, "AdamW")
+    cell = toy_cell(strategy)
+    group = prepare_group(cell, toy_context)
+    model, plan = build(cell, group, toy_context)
+    model.backbone.cast(torch.bfloat16)
+    found = pretrained(model, plan, cell, group)
+    assert {p.dtype for entry in made[0].param_groups for p in entry["params"]} == {torch.float32}
+    assert {p.dtype for p in found.backbone.named_parameters().values()} == {torch.float32}
+
+
+class Twice(Upper):
+    name = "twice"
+
+    def phases(self, depth: int) -> tuple[Phase, ...]:
+        words, head = super().phases(depth)
+        return (words, words, head)
+
+
+def test_a_second_phase_of_an_objective_draws_anew(
+    toy_cell: MakeCell, toy_context: RunContext, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(toy_context.registry.plugins.strategies, "twice", Twice)
+    cell = toy_cell("twice")
+    group = prepare_group(cell, toy_context)
+    model, plan = build(cell, group, toy_context)
+    shown = Shown(model.backbone)
+    monkeypatch.setattr(model.backbone, "run", shown)
+    pretrained(model, plan, cell, group)
+    half = plan.pretraining[0].steps
+    assert len(shown.inputs) == 2 * half
+    pairs = zip(shown.inputs[:half], shown.inputs[half:], strict=True)
+    assert not any(torch.equal(first, second) for first, second in pairs)
 
 
 @pytest.mark.parametrize(

@@ -39,6 +39,7 @@ def test_it_is_scikit_learns_logistic_regression(
 ) -> None:
     penalty = 1e-2
     monkeypatch.setattr(solving, "PENALTIES", (penalty,))
+    monkeypatch.setattr(solving, "LARGEST", penalty)
     group = prepare_group(toy_cell("probe"), toy_context)
     model, _ = solve(toy_cell("probe"), group, toy_context)
     everything = group.splits["train"].batch(np.arange(len(group.rows.train)))
@@ -64,13 +65,13 @@ def test_the_penalty_with_the_lowest_validation_loss_is_kept(
     (phase,) = build(replace(cell, strategy="probe"), group, toy_context)[1].phases
     _, loss = solving.predict(model, "validation", group.splits["validation"], phase)
     assert loss == pytest.approx(min(point.loss for point in result.curve))
-    assert len(result.curve) == len(solving.PENALTIES)
+    assert len(result.curve) >= len(solving.PENALTIES)
 
 
 def test_a_smaller_penalty_fits_the_training_data_better(toy_cell: MakeCell, toy_context: RunContext) -> None:
     cell = toy_cell("probe")
     _, result = solve(cell, prepare_group(cell, toy_context), toy_context)
-    losses = [point.train_loss for point in result.curve]
+    losses = [point.train_loss for point in result.curve][: len(solving.PENALTIES)]
     assert losses == sorted(losses, reverse=True)
 
 
@@ -179,6 +180,48 @@ def test_points_count_iterations_and_passes_over_the_rows(
     assert {point.phase for point in heard} == {1}
     assert result.phase_steps == [heard[-1].step]
     assert pytest.approx([10.0**-power for power in range(1, 7)]) == solving.PENALTIES
+
+
+@pytest.mark.parametrize(
+    ("losses", "tried", "kept"),
+    [
+        ([1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 1.5], 1, 0),
+        ([3.0, 4.0, 5.0, 6.0, 7.0, 8.0, 2.0, 1.0, 1.5], 3, 7),
+        ([9.0, *[10.0] * 5, 8.0, 7.0, 6.0, 5.0], 4, 9),
+        ([2.0, 1.0, 3.0, 4.0, 5.0, 6.0], 0, 1),
+    ],
+)
+def test_larger_penalties_are_tried_while_the_largest_is_the_best(
+    losses: list[float],
+    tried: int,
+    kept: int,
+    toy_cell: MakeCell,
+    toy_context: RunContext,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Up to 1,000; each from the best state so far."""
+    left = iter(losses)
+    monkeypatch.setattr(solving, "predict", lambda *_: (np.arange(24.0).reshape(12, 2), next(left)))
+    penalties: list[float] = []
+    real = solving._Objective.__call__
+
+    def noted_penalty(objective: solving._Objective) -> torch.Tensor:
+        penalties.append(objective.penalty)
+        return real(objective)
+
+    monkeypatch.setattr(solving._Objective, "__call__", noted_penalty)
+    states: list[list[torch.Tensor]] = []
+    group = prepare_group(toy_cell("probe"), toy_context)
+    model, plan = build(toy_cell("probe"), group, toy_context)
+
+    def keep(_: Point) -> None:
+        states.append([p.detach().clone() for p in model.head.parameters()])
+
+    solving.solve(model, plan, group.splits, toy_cell().recipe, 0, lambda _: 0.0, keep)
+    expected = [*solving.PENALTIES, *(10.0**power for power in range(tried))]
+    assert list(dict.fromkeys(penalties)) == pytest.approx(expected)
+    assert len(states) == len(losses)
+    assert all(torch.equal(p, value) for p, value in zip(model.head.parameters(), states[kept], strict=True))
 
 
 def test_the_first_of_equal_penalties_is_kept(

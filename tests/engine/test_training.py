@@ -18,7 +18,7 @@ from bench.engine import training
 from bench.engine.cell import build
 from bench.engine.divergence import Diverged
 from bench.engine.group import CellGroup, RunContext, prepare_group
-from bench.engine.optimizer import FlatAdamW
+from bench.engine.optimizer import FlatAdamW, decays
 from bench.engine.training import Fit, Model, derived_seed, fit, predict
 from bench.runs.record import Point
 
@@ -104,6 +104,23 @@ def test_matrices_of_layers_and_head_decay_and_nothing_else_does(
     for name, dimensions in shapes.items():
         matrix = dimensions == 2 and not name.startswith("embeddings.")
         assert decays[name] == (0.25 if matrix else 0.0), name
+
+
+@pytest.mark.parametrize(
+    ("name", "shape", "decayed"),
+    [
+        ("layers.0.attention.self.query.ia3_l.default", (32, 1), False),
+        ("layers.0.output.dense.ia3_l.default", (1, 64), False),
+        ("layers.1.rel_attn.r_w_bias", (4, 8), False),
+        ("layers.1.rel_attn.seg_embed", (2, 4, 8), False),
+        ("layers.0.attention.self.query.lora_A.default.weight", (1, 32), True),
+        ("head.map.1.weight", (1, 32), True),
+    ],
+)
+def test_two_dimensions_make_no_weight_of_a_scale_or_a_bias(
+    name: str, shape: tuple[int, ...], decayed: bool
+) -> None:
+    assert decays(name, torch.empty(shape)) == decayed
 
 
 def script(monkeypatch: pytest.MonkeyPatch, losses: list[float]) -> None:

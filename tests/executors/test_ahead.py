@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -88,6 +89,28 @@ def test_rows_of_later_cells_are_fetched_while_the_first_cells_run(
     monkeypatch.setattr(Background, "wait", wait)
     assert [record.status for record in launched(*cells)] == ["done", "done"]
     assert "fetched while the first cells run: what other" in launched.shown
+
+
+def test_finished_cells_run_again_where_what_was_fetched_meanwhile_has_changed(
+    both: Plugins, toy_cell: MakeCell, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    launched = Launch(tmp_path, both)
+    cells = [toy_cell("frozen", task="remote"), toy_cell("frozen", task="other")]
+    first = launched(*cells)
+    for path in (tmp_path / "cache").rglob("other*"):
+        path.unlink()  # on a hub, rows change and are fetched anew
+    real = Other.build
+
+    def changed(task: Other, sources: Sources) -> Splits:
+        found = real(task, sources)
+        return replace(found, train=[replace(row, text=f"{row.text} again") for row in found.train])
+
+    monkeypatch.setattr(Other, "build", changed)
+    again = launched(*cells, toy_cell("full", task="remote"))
+    assert again[0] == first[0]
+    assert again[1].data is not None
+    assert again[1].data != first[1].data
+    assert "other: its rows have changed since cells finished" in launched.shown
 
 
 def test_what_cannot_be_fetched_ends_the_run_after_the_first_cells(

@@ -13,7 +13,7 @@ import pytest
 from rich.console import Console
 
 from bench.cli.display import Display
-from bench.contracts import Cell
+from bench.contracts import Cell, Splits, Task
 from bench.data.sources import Sources
 from bench.executors.ahead import are_here
 from bench.executors.contract import Options
@@ -112,6 +112,29 @@ def test_rows_that_a_recipe_does_not_use_may_change(
     (tmp_path / "lines.txt").write_text("\n".join(changed))
     run([cell], sources)
     assert run.ran == set()
+
+
+def test_cells_run_again_where_a_split_ends_at_another_row(
+    tmp_path: Path, toy_plugin: Path, toy_cell: Callable[..., Cell], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The rows are the same, in the same order: their digest alone does not tell."""
+    (tmp_path / "mine.py").write_text(PLUGIN)
+    (tmp_path / "lines.txt").write_text(lines("the room was good 19"))
+    run = Run(tmp_path, discover([toy_plugin, tmp_path / "mine.py"]))
+    plain = toy_cell("frozen", "mine")
+    cells = [replace(plain, recipe=replace(plain.recipe, train=None, validation=None, test=None))]
+    sources = Sources(tmp_path / "cache")
+    run(cells, sources)
+
+    def moved(task: Task, sources: Sources) -> Splits:
+        found = before(task, sources)
+        return replace(found, validation=[*found.validation, found.test[0]], test=found.test[1:])
+
+    before = run.plugins.tasks["mine"].splits
+    monkeypatch.setattr(run.plugins.tasks["mine"], "splits", moved)
+    run(cells, sources)
+    assert run.ran == {"mine/frozen"}
+    assert "mine: its rows have changed since cells finished, which run again" in run.shown
 
 
 def written(folder: Path, word: str = "film") -> Path:

@@ -118,10 +118,10 @@ def test_records_of_another_machine_tell_the_time_of_a_cluster_alone(
     machine = Machine(device="cpu", dtype="float32", threads=1, processor="abacus", system="Linux")
     store.save(Record(cell=cell, fingerprint="", status="done", seconds=Seconds(train=9), machine=machine))
     work = Work(store, Options(device="cpu", executor=executor))
-    assert estimator_of(work, workload).has_samples == learns
+    assert estimator_of(work, workload, store.readable_records()).has_samples == learns
     here = machine.model_copy(update={"processor": processor()})
     store.save(Record(cell=cell, fingerprint="", status="done", seconds=Seconds(train=9), machine=here))
-    assert estimator_of(work, workload).has_samples
+    assert estimator_of(work, workload, store.readable_records()).has_samples
 
 
 @pytest.mark.parametrize(
@@ -143,7 +143,8 @@ def test_records_of_a_gpu_do_not_tell_the_time_of_a_cpu_nor_the_reverse(
         machine = Machine(device=ran, dtype="float32", threads=1, processor=processor(), system="Linux")
         record = Record(cell=toy_cell("full"), fingerprint="", status="done", seconds=Seconds(train=9))
         store.save(record.model_copy(update={"machine": machine}))
-        if estimator_of(Work(store, Options(device=device)), workload).has_samples:
+        work = Work(store, Options(device=device))
+        if estimator_of(work, workload, store.readable_records()).has_samples:
             learns.add(ran)
     assert learns == counting
 

@@ -134,6 +134,13 @@ def test_a_prompt_is_part_of_the_identity(tmp_path: Path) -> None:
     assert first == catalog.identity(str(plain(tmp_path / "plain")))
 
 
+def test_reading_lower_case_is_part_of_the_identity(tmp_path: Path) -> None:
+    names = [str(sentences(tmp_path / str(lower), lower=lower)) for lower in (False, True)]
+    first, second = map(catalog.identity, names)
+    assert first != second
+    assert first == catalog.identity(str(plain(tmp_path / "plain")))
+
+
 def test_modules_after_the_pooling_are_left_out_with_a_notice(
     tmp_path: Path, toy_context: RunContext
 ) -> None:

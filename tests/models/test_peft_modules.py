@@ -11,9 +11,11 @@ import pytest
 import torch
 
 from bench.contracts import BenchError
+from bench.models.families import families
 from bench.models.hf_encoder import HuggingFaceEncoder
 from bench.models.peft_modules import prefix
 from strategies.peft_method import PREFIXES
+from tests.support.families import small_model
 
 TOKENS, MASK = (
     torch.randint(5, 60, (3, 9), generator=torch.Generator().manual_seed(0)),
@@ -110,6 +112,31 @@ def test_attention_alone_is_half_of_the_maps(encoder: HuggingFaceEncoder) -> Non
     }
 
 
+@pytest.mark.parametrize("family", [family.name for family in families().values()])
+def test_ia3_scales_the_hidden_values_of_every_feed_forward_sublayer(family: str) -> None:
+    """The input of the map that leads out of it, and the outputs of all others."""
+    encoder = HuggingFaceEncoder(small_model(family), family)
+    encoder.insert_peft("IA3Config", "all-linear", {})
+    inner: dict[str, int] = {}
+    for name, module in encoder.model.named_modules():
+        if getattr(module, "is_feedforward", False):
+            layer = name.partition(encoder.family.layers)[2].split(".")[1]
+            inner[layer] = inner.get(layer, 0) + 1
+            assert name.endswith(encoder.family.outputs[-1])
+    assert set(inner.values()) == {1}
+    assert len(inner) == len(encoder.model.get_submodule(encoder.family.layers))
+
+
+def test_attention_is_found_under_any_name_or_missed_in_one_line() -> None:
+    encoder = HuggingFaceEncoder(small_model("t5"), "t5")
+    encoder.insert_peft("LoraConfig", "attention", {"r": 2})
+    changed = {n.split(".lora_")[0].split(".")[-1] for n in encoder.named_parameters() if ".lora_A." in n}
+    assert changed == {"q", "k", "v", "o"}
+    with pytest.raises(BenchError) as error:  # its attention has no linear maps
+        HuggingFaceEncoder(small_model("xlnet"), "xlnet").insert_peft("LoraConfig", "attention", {"r": 2})
+    assert error.value.code == "no-target"
+
+
 def test_targets_may_be_a_pattern(encoder: HuggingFaceEncoder) -> None:
     encoder.insert_peft("LoraConfig", r"attention\.self\.(query|value)", {"r": 2})
     changed = {n.split(".lora_")[0].split(".")[-1] for n in encoder.named_parameters() if ".lora_A." in n}
@@ -122,6 +149,10 @@ def test_targets_may_be_a_pattern(encoder: HuggingFaceEncoder) -> None:
         ("LoraConfg", "all-linear", {}, "unknown-peft-method"),
         ("PromptTuningConfig", "all-linear", {}, "unknown-peft-method"),
         ("PrefixTuningConfig", "all-linear", {}, "unknown-peft-method"),
+        ("AdaLoraConfig", "all-linear", {"total_step": 10}, "unknown-peft-method"),
+        ("LoraConfig", "all-linear", {"bias": "all"}, "wrong-option"),
+        ("LoraConfig", "all-linear", {"modules_to_save": ["x"]}, "wrong-option"),
+        ("AdamssConfig", "all-linear", {"use_asa": True}, "wrong-option"),
         ("LoraConfig", "all-linear", {"rank": 4}, "unknown-option"),
         ("LoraConfig", "all-linear", {"r": 0}, "peft-refused"),
         ("LoraConfig", "all-linear", {"r": "four"}, "peft-refused"),

@@ -87,7 +87,7 @@ def test_equality_is_two_one_sided_t_tests() -> None:
     high = stats.ttest_1samp(differences, MARGIN, alternative="less").pvalue
     assert found.p == pytest.approx(max(low, high))
     assert found.half == pytest.approx(
-        stats.t.ppf(0.95, 4) * stats.tstd(differences) / math.sqrt(len(differences))
+        stats.t.ppf(0.975, 4) * stats.tstd(differences) / math.sqrt(len(differences))
     )
     assert found.equivalent
 

@@ -38,7 +38,7 @@ def test_the_loss_of_a_batch_is_that_of_sentence_transformers(
     cell = toy_cell("setfit", recipe=replace(toy_recipe, encoder_dropout=0.0))
     group = prepare_group(cell, toy_context)
     model, _ = build(cell, group, toy_context)
-    pairs = _Pairs(model, group.splits["train"], np.random.default_rng(0))
+    pairs = _Pairs(model, group.splits["train"], cell.recipe, np.random.default_rng(0))
     seen: list[np.ndarray] = []
     real = pairs._vectors
 

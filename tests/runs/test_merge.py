@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import re
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +33,7 @@ OTHER = {"test": {**TESTS["test"], "prediction": ["y", "y"]}}
 
 
 def record(seed: int = 0, suite: str = "s", recipe: Recipe | None = None, **changes: Any) -> Record:
-    cell = Cell(suite, "task", "full", "tiny", seed, recipe or Recipe())
+    cell = changes.pop("cell", Cell(suite, "task", "full", "tiny", seed, recipe or Recipe()))
     data = Data(fingerprint="rows", task_version=1)
     return Record(cell=cell, **{"fingerprint": f"f{seed}", "status": "done", "data": data, **changes})
 
@@ -151,6 +152,23 @@ def test_a_finished_record_wins_over_a_failed_one(tmp_path: Path) -> None:
 def test_the_same_result_in_other_seconds_is_no_contradiction(tmp_path: Path) -> None:
     slow = run(tmp_path / "slow", record(0, seconds=Seconds(cold=9.0)))
     merge([run(tmp_path / "fast", record(0)), slow], Store(tmp_path / "into"))
+
+
+def test_each_encoder_has_its_own_pooling(tmp_path: Path) -> None:
+    one = record(0)
+    cell = replace(one.cell, backbone="other", recipe=replace(one.cell.recipe, pooling="last"))
+    runs = [run(tmp_path / "one", one), run(tmp_path / "two", record(0, cell=cell))]
+    merge(runs, Store(tmp_path / "into"))
+    assert len(Store(tmp_path / "into").records()) == 2
+
+
+def test_models_of_other_rows_may_be_larger(tmp_path: Path) -> None:
+    """Counts of words have as many weights as the rows of a draw have words."""
+    drawn = Recipe(resample="train")
+    rows = [Data(fingerprint=f"rows {seed}", task_version=1) for seed in range(2)]
+    parts = [record(seed, recipe=drawn, parameters=90 + seed, data=rows[seed]) for seed in range(2)]
+    merge([run(tmp_path / f"{n}", part) for n, part in enumerate(parts)], Store(tmp_path / "into"))
+    assert len(Store(tmp_path / "into").records()) == 2
 
 
 @pytest.mark.parametrize(

@@ -20,6 +20,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from bench.text import counted
 from tests.support.mutants import ROOT, Mutant, Trial, copied
 
 NO_FAULT = "none: the same code again"
@@ -196,9 +197,9 @@ def _shown(item: Answer | None) -> str:
         return verdict
     changed = item.cells - item.identical
     if not changed:
-        return f"{verdict}: no prediction of {item.cells} cells changed"
+        return f"{verdict}: no prediction of {counted(item.cells, 'cell')} changed"
     cells = sum(not name.startswith("all tasks/") for name in item.where)
-    return f"{verdict}: {cells} of {item.cells} cells regressed, {changed} changed"
+    return f"{verdict}: {cells} of {counted(item.cells, 'cell')} regressed, {changed} changed"
 
 
 def read(path: Path) -> list[Answer]:

@@ -16,6 +16,7 @@ from dataclasses import asdict, dataclass
 import numpy as np
 
 from bench.analysis.groups import gather
+from bench.analysis.statistics.coverage import HOLDS
 from bench.analysis.statistics.intervals import intervals
 from bench.analysis.statistics.resampling import Source, resample
 from bench.runs.record import Record
@@ -170,7 +171,8 @@ def markdown(found: Sequence[Held]) -> str:
     """The table of the documentation."""
     shares: dict[str, list[str]] = {}
     for item in found:
-        shares.setdefault(item.case, []).append(f"{100 * item.share:.0f}%")
+        shown = f"{100 * item.share:.0f}%"
+        shares.setdefault(item.case, []).append(shown if item.share >= HOLDS else f"**{shown}**")
     rows = ["| score | 1 seed | 3 seeds |", "|---|---:|---:|"]
     return "\n".join([*rows, *(f"| {case} | {' | '.join(own)} |" for case, own in shares.items())]) + "\n"
 

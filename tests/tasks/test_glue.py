@@ -69,6 +69,22 @@ def test_rows_of_one_text_stay_on_one_side(task: type[Task], tmp_path: Path) -> 
     assert not held & {row.group for row in splits.train}
 
 
+@pytest.mark.parametrize(("task", "column"), [(MNLI, "premise"), (QNLI, "sentence"), (RTE, "sentence1")])
+def test_test_rows_of_one_text_are_a_group_of_their_set(
+    task: type[Task], column: str, tmp_path: Path
+) -> None:
+    """Intervals resample them together. An official test set may share a text with training rows."""
+    sources, shared = saved(task, tmp_path), f"train {column} 3"
+    for path in (tmp_path / task.name).glob("validation*.parquet"):
+        rows = [{**row, column: shared} for row in pq.read_table(path).to_pylist()]
+        pq.write_table(pa.Table.from_pylist(rows), path)
+    splits = task().splits(sources)
+    assert shared in {row.group for row in (*splits.train, *splits.validation)}
+    for name, rows in splits.scored().items():
+        assert {row.group for row in rows} == {f"{name}: {shared}"}
+    check_leaks(task(), splits)
+
+
 @EVERY
 @pytest.mark.parametrize("value", [None, "x"], ids=str)
 def test_a_row_that_is_not_as_published_is_named(task: type[Task], value: Any, tmp_path: Path) -> None:

@@ -78,7 +78,12 @@ HIDDEN: dict[str, tuple[str, str, str, dict[str, Any]]] = {
     ),
     "classes, -1": ("csv", delimited(CODES), delimited([(t, -1) for t in NEW]), {}),
     "classes, ?": ("csv", delimited(CODES), delimited([(t, "?") for t in NEW]), {}),
-    "classes with names, -1": ("csv", delimited(CODES), delimited([(t, -1) for t in NEW]), {"label_names": "a,b"}),
+    "classes with names, -1": (
+        "csv",
+        delimited(CODES),
+        delimited([(t, -1) for t in NEW]),
+        {"label_names": "a,b"},
+    ),
     "ratings, -1": ("csv", delimited(RATED), delimited([(t, -1) for t in NEW]), {"adapter": "sentiment"}),
     "numbers, -1": ("csv", delimited(RATED), delimited([(t, -1.0) for t in NEW]), {"adapter": "regression"}),
     "questions, no column": (
@@ -95,7 +100,12 @@ HIDDEN: dict[str, tuple[str, str, str, dict[str, Any]]] = {
         {},
     ),
     "SQuAD without answers": ("json", squad(range(40), half), squad(range(40, 52), lambda n: {}), {}),
-    "SQuAD with empty lists": ("json", squad(range(40), half), squad(range(40, 52), lambda n: {"answers": []}), {}),
+    "SQuAD with empty lists": (
+        "json",
+        squad(range(40), half),
+        squad(range(40, 52), lambda n: {"answers": []}),
+        {},
+    ),
     "tags that are all O": ("conll", columns("Ann", ("B-PER", "O")), columns("Bob", ("O", "O")), {}),
     "tags that are all _": ("conll", columns("Ann", ("B-PER", "O")), columns("Bob", ("_", "_")), {}),
     "tagged words, no column": (
@@ -115,7 +125,9 @@ HIDDEN: dict[str, tuple[str, str, str, dict[str, Any]]] = {
 
 @pytest.mark.parametrize("split", ["test", "validation"])
 @pytest.mark.parametrize("case", HIDDEN)
-def test_a_held_out_file_of_a_folder_without_labels_is_left_out(case: str, split: str, tmp_path: Path) -> None:
+def test_a_held_out_file_of_a_folder_without_labels_is_left_out(
+    case: str, split: str, tmp_path: Path
+) -> None:
     suffix, train, hidden, keys = HIDDEN[case]
     written(train, tmp_path / "films", f"train.{suffix}")
     written(hidden, tmp_path / "films", f"{split}.{suffix}")
@@ -131,7 +143,9 @@ def rows_of(found: Read) -> list[Any]:
 
 @pytest.mark.parametrize("split", ["test", "validation"])
 @pytest.mark.parametrize("case", HIDDEN)
-def test_a_held_out_file_without_labels_that_is_named_is_refused(case: str, split: str, tmp_path: Path) -> None:
+def test_a_held_out_file_without_labels_that_is_named_is_refused(
+    case: str, split: str, tmp_path: Path
+) -> None:
     suffix, train, hidden, keys = HIDDEN[case]
     path = written(train, tmp_path, f"a.{suffix}")
     other = written(hidden, tmp_path, f"b.{suffix}")

@@ -33,7 +33,10 @@ def test_a_row_that_lacks_its_list_of_labels_is_left_out(missing: str, tmp_path:
     if missing == "Parquet":
         path = parquet(values, tmp_path / "a.parquet")
     elif missing == "an empty cell":
-        cells = [(text, "" if found is None else json.dumps(found)) for text, found in zip(TEXTS, values, strict=True)]
+        cells = [
+            (text, "" if found is None else json.dumps(found))
+            for text, found in zip(TEXTS, values, strict=True)
+        ]
         path = written(delimited(cells, header=("text", "labels")), tmp_path)
     else:
         path = written(json_lines(rows), tmp_path, "a.jsonl")
@@ -49,7 +52,8 @@ def test_lists_of_0_and_1_may_be_missing_in_some_rows(tmp_path: Path) -> None:
 
 
 def flags(says: Sequence[Any], name: str, folder: Path, other: Sequence[Any] = ()) -> Path:
-    """A table whose rows 0 to 39 hold food in odd ones and price in those that 3 divides; says: how 0 is written."""
+    """A table whose rows 0 to 39 hold food in odd ones and price in those that 3 divides; says: how 0 is
+    written."""
     rows = [
         [text, 1 if n % 2 else says[n % len(says)], 1 if n % 3 == 0 else says[n % len(says)]]
         for n, text in enumerate(TEXTS)
@@ -118,7 +122,9 @@ def test_choices_of_label_studios_short_exports_are_one_column_of_labels(kind: s
     assert refused(path, label="topic", adapter="classification").code == "several-labels"
 
 
-@pytest.mark.parametrize("value", [["1. A film.", "2. It ends."], {"en": "A film."}], ids=["lists", "objects"])
+@pytest.mark.parametrize(
+    "value", [["1. A film.", "2. It ends."], {"en": "A film."}], ids=["lists", "objects"]
+)
 @pytest.mark.parametrize("adapter", ["multilabel", "classification", "regression"])
 @pytest.mark.parametrize("role", ["text", "pair"])
 def test_texts_that_are_lists_or_objects_are_refused(
@@ -126,7 +132,8 @@ def test_texts_that_are_lists_or_objects_are_refused(
 ) -> None:
     label = {"multilabel": SETS, "classification": list("ab") * 20, "regression": [n / 7 for n in range(40)]}
     rows = [
-        {"text": text, "second": f"other {n}", "y": label[adapter][n], "odd": value} for n, text in enumerate(TEXTS)
+        {"text": text, "second": f"other {n}", "y": label[adapter][n], "odd": value}
+        for n, text in enumerate(TEXTS)
     ]
     keys = {"text": "text", "pair": "second", "label": "y"} | {role: "odd"}
     error = refused(written(json_lines(rows), tmp_path, "a.jsonl"), adapter=adapter, **keys)

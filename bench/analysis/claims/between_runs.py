@@ -9,13 +9,16 @@ from typing import TypeGuard
 
 from bench.analysis.claims.conditions import Sides
 from bench.analysis.claims.evidence import Evidence, NotTestable, fits, where
-from bench.analysis.claims.measures import Part, estimated, minus
+from bench.analysis.claims.part import Part, estimated, minus
 from bench.analysis.claims.published import CorrectionClaim, GrowthClaim, SpreadClaim
 from bench.analysis.groups import Group, Key
+from bench.analysis.regression.matching import Words, data_differences
 from bench.analysis.sizes import task_name
 from bench.analysis.statistics.over_tasks import log_spread
 from bench.analysis.statistics.resampling import resample
 from bench.contracts import Recipe
+
+RUNS: Words = ("in one", "in the other")
 
 Between = GrowthClaim | SpreadClaim | CorrectionClaim
 Found = tuple[Group, Evidence]
@@ -60,9 +63,9 @@ def _recipe(group: Group) -> Recipe:
 
 
 def differing(first: Group, second: Group, free: set[str]) -> str:
-    """What else differs between the recipes and options of two groups, in words; '' where nothing does. free: keys
-    that may differ."""
-    found = _keys(first, second, free)
+    """What else differs between the recipes, options and rows of two groups, in words; '' where nothing does. free:
+    keys that may differ."""
+    found = [*_keys(first, second, free), *data_differences(first, second, RUNS)]
     if dict(first.done[0].cell.options) != dict(second.done[0].cell.options):
         found.append("the strategy's options")
     return f"the runs also differ in {', '.join(found)}" if found else ""

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from bench.analysis.claims.declared import tried
 from bench.analysis.claims.evidence import Evidence
-from bench.analysis.claims.published import DifferenceClaim, Needs, Published
+from bench.analysis.claims.published import DifferenceClaim, GrowthClaim, Needs, Published
 from bench.analysis.groups import Group, scale
 from bench.analysis.shift import domains, elsewhere, weighted
 from bench.analysis.sizes import task_name, train_rows
@@ -37,7 +37,7 @@ def unmet(claim: Published, sides: Sides, evidence: Evidence) -> str:
     needs = claim.needs
     rules = (
         _metric(claim, sides),
-        _seeds(needs, sides),
+        _seeds(claim, sides),
         _rows(needs, sides),
         _train(needs, sides),
         _steps(needs, sides),
@@ -93,8 +93,13 @@ def _metric(claim: Published, sides: Sides) -> str:
     return f"{metric} is an error in the units of the labels, and the bounds of a claim are shares"
 
 
-def _seeds(needs: Needs, sides: Sides) -> str:
-    least = min(len(group.done) for group in sides.groups)
+def _seeds(claim: Published, sides: Sides) -> str:
+    """The seeds that the effect rests on: those that both sides have, where it is a difference."""
+    needs = claim.needs
+    seeds = [{record.cell.seed for record in group.done} for group in sides.groups]
+    if isinstance(claim, DifferenceClaim | GrowthClaim):
+        seeds = [one & other for one, other in zip(seeds[::2], seeds[1::2], strict=True)]
+    least = min(map(len, seeds))
     return f"{counted(least, 'seed')}, the claim needs {needs.seeds}" if least < needs.seeds else ""
 
 

@@ -18,7 +18,8 @@ from bench.analysis.claims.conditions import losers, unfair, unit, unmet
 from bench.analysis.claims.declared import Declared
 from bench.analysis.claims.evidence import Evidence, NotTestable
 from bench.analysis.claims.findings import ClaimFinding, Estimate, TaskFinding, Unit, Verdict
-from bench.analysis.claims.measures import Part, measure
+from bench.analysis.claims.measures import measure
+from bench.analysis.claims.part import Part
 from bench.analysis.claims.published import BestClaim, Published, Ratio, ScoreClaim
 from bench.analysis.groups import Group
 from bench.analysis.loading import Run
@@ -61,7 +62,7 @@ def _judge(claim: Published, evidence: Sequence[Evidence]) -> ClaimFinding:
     except NotTestable as error:
         return replace(finding, reason=str(error))
     tasks = tuple(_task(claim, part, evidence[0]) for part in parts)
-    return _over_tasks(replace(finding, tasks=tasks, above=_above(claim, parts)), parts)
+    return _over_tasks(replace(finding, tasks=tasks), parts)
 
 
 def _unit(claim: Published) -> Unit:
@@ -70,10 +71,14 @@ def _unit(claim: Published) -> Unit:
     return "score" if isinstance(claim, ScoreClaim) else "points"
 
 
-def _above(claim: Published, parts: Sequence[Part]) -> float | None:
-    """The lower bound over tasks: the claim's own or, where each task has one, their geometric mean."""
-    own = [part.above for part in parts if part.above is not None]
-    return math.exp(fmean(own)) if own else claim.above
+def _above(claim: Published, parts: Sequence[tuple[TaskFinding, Part]]) -> float | None:
+    """The lower bound over tasks: the claim's own or, where each part has one, the geometric mean over tasks of the
+    means of their encoders."""
+    own: dict[str, list[float]] = {}
+    for task, part in parts:
+        if part.above is not None:
+            own.setdefault(task.task, []).append(part.above)
+    return math.exp(fmean(map(fmean, own.values()))) if own else claim.above
 
 
 def _task(claim: Published, part: Part, evidence: Evidence) -> TaskFinding:
@@ -111,16 +116,15 @@ def _verdict(found: Estimate, above: float | None, below: float | None) -> Verdi
 
 def _over_tasks(finding: ClaimFinding, parts: Sequence[Part]) -> ClaimFinding:
     """The verdict over the tasks that can test the claim."""
-    counted = [
-        (task, part.effect)
-        for task, part in zip(finding.tasks, parts, strict=True)
-        if task.verdict != "not testable" and part.effect is not None
-    ]
+    every = list(zip(finding.tasks, parts, strict=True))
+    counted = [(task, part) for task, part in every if task.verdict != "not testable"]
+    finding = replace(finding, above=_above(finding.claim, counted or every))
     if not counted:
         return replace(finding, reason=UNMET)
     by_task: dict[str, list[Effect]] = {}
-    for task, effect in counted:
-        by_task.setdefault(task.task, []).append(effect)
+    for task, part in counted:
+        if part.effect is not None:
+            by_task.setdefault(task.task, []).append(part.effect)
     verdicts = {task.verdict for task, _ in counted}
     effects = [_of_encoders(found) for found in by_task.values()]
     whole = effects[0] if len(effects) == 1 else random_effects(effects)

@@ -24,6 +24,7 @@ from bench.analysis.regression.packing import decoded, encoded, left_out
 from bench.contracts import BenchError
 from bench.runs.names import is_name
 from bench.runs.record import Record, record_of
+from bench.runs.terms import check_terms
 
 VERSION = 1
 REVISION = re.compile(r"[^-\s:\x00-\x1f][^\s:\x00-\x1f]{0,199}")
@@ -35,10 +36,20 @@ LARGEST = 256 * 2**20
 FOLDER = Path("results/baselines")
 
 
-def dump(run: Run) -> str:
-    """The run as a baseline; unfinished cells are kept without examples."""
-    lines = [_line(record, run) for record in sorted(run.records, key=lambda record: record.cell.id)]
-    return "".join(line + "\n" for line in lines)
+def dump(*runs: Run) -> str:
+    """Runs, parts of one, as a baseline; unfinished cells are kept without examples. Of a cell in several the last
+    record is kept, but a finished one before one that did not finish.
+
+    BenchError where the parts ran with different recipes, rows or weights."""
+    chosen: dict[str, tuple[Record, Run]] = {}
+    for run in runs:
+        for record in run.records:
+            before = chosen.get(record.cell.id)
+            if before is None or record.status == "done" or before[0].status != "done":
+                chosen[record.cell.id] = record, run
+    if len(runs) > 1:
+        check_terms((record, run.name) for record, run in chosen.values())
+    return "".join(_line(*chosen[cell]) + "\n" for cell in sorted(chosen))
 
 
 def load(text: str, where: str) -> Run:

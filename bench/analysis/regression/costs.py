@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from statistics import fmean, median
 from typing import Literal, Protocol
 
-from bench.analysis.groups import Group, Key
+from bench.analysis.groups import Group, Key, is_one_machine
 from bench.analysis.statistics.familywise import holm
 from bench.analysis.statistics.intervals import student_tail
 from bench.analysis.timing import TimeNoise, is_charged, pooled_variance
@@ -64,7 +64,9 @@ def compare_costs(
     pairs: Mapping[Key, tuple[Group, Group]], options: CostOptions
 ) -> tuple[tuple[Cost, ...], tuple[str, ...]]:
     """The costs of the cells that ran on equal machines, the most grown first; and notes on the others."""
-    known = {key: pair for key, pair in pairs.items() if pair[0].machines() == pair[1].machines()}
+    known = {
+        key: pair for key, pair in pairs.items() if is_one_machine(*(group.machines() for group in pair))
+    }
     notes = []
     if len(known) < len(pairs):
         others = counted(len(pairs) - len(known), "cell")

@@ -148,7 +148,10 @@ def _of(record: Record) -> tuple[str, str, str]:
 def without_unfinished(
     settled: list[Finding], samples: Samples, lacking: Mapping[Key, int]
 ) -> tuple[list[Finding], Samples]:
-    """What is settled, and what is to be tested, with cells missing that lack planned seeds."""
+    """What is settled, and what is to be tested, with cells missing that lack planned seeds; one that failed
+    stays so."""
+    failed = {item.key for item in settled if item.status == "failed"}
+    lacking = {key: count for key, count in lacking.items() if key not in failed}
     missing = [
         Finding(key, "missing", reason=f"{count} planned seed{'s' * (count > 1)} not run")
         for key, count in lacking.items()
@@ -160,12 +163,7 @@ def without_unfinished(
 def differences(old: Group, new: Group, words: Words = THEN_NOW) -> list[str]:
     """The differences that make two groups incomparable, in words: rows, task version, recipe, options, metric."""
     first, second = old.done[0], new.done[0]
-    versions = [side.data.task_version if side.data else 0 for side in (first, second)]
-    found = []
-    if versions[0] != versions[1]:
-        found.append(f"task version {_values(versions, words)}")
-    elif _other_rows(old, new):
-        found.append("other data (the fingerprint of the rows differs)")
+    found = data_differences(old, new, words)
     same = first.cell.recipe == second.cell.recipe
     recipes = [{} if same else dataclasses.asdict(side.cell.recipe) for side in (first, second)]
     options = [dict(side.cell.options) for side in (first, second)]
@@ -174,6 +172,21 @@ def differences(old: Group, new: Group, words: Words = THEN_NOW) -> list[str]:
             values = then.get(name), now.get(name)
             if name not in NO_SCORE and values[0] != values[1]:
                 found.append(f"{kind}.{name} {_values(values, words)}")
+    for side, when in zip((old, new), words, strict=True):
+        if len({(record.cell.recipe, record.cell.options) for record in side.done}) > 1:
+            found.append(f"seeds with different recipes {when}")
+    return found
+
+
+def data_differences(old: Group, new: Group, words: Words = THEN_NOW) -> list[str]:
+    """The differences in what two groups learned and how they were scored, in words: rows, task version, metric."""
+    first, second = old.done[0], new.done[0]
+    versions = [side.data.task_version if side.data else 0 for side in (first, second)]
+    found = []
+    if versions[0] != versions[1]:
+        found.append(f"task version {_values(versions, words)}")
+    elif _other_rows(old, new):
+        found.append("other data (the fingerprint of the rows differs)")
     if first.scorer != second.scorer:
         rules = [f"of {scoring_rule(side) or 'an earlier version'}" for side in (first, second)]
         found.append(f"{first.headline} by the rule {_values(rules, words)}")

@@ -10,16 +10,19 @@ one strategy is better than the others on every task, and the table should tell 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import combinations
+from types import MappingProxyType
 
 import numpy as np
 
 from bench.analysis.groups import Key
 from bench.analysis.statistics.clusters import Clusters
 from bench.analysis.statistics.familywise import LEVEL
+from bench.analysis.statistics.mcnemar import p_value
 from bench.analysis.statistics.metrics import Ratios, clustered, draw
-from bench.analysis.statistics.paired import Scored, Trio, all_pairs, seed_noise, with_best
+from bench.analysis.statistics.paired import Scored, Trio, seed_noise, tested_pairs, with_best
 from bench.analysis.statistics.resampling import Resampled, over_clusters
 from bench.analysis.statistics.stepdown import corrected_rivals
 
@@ -66,8 +69,8 @@ def simulate(strategies: int, tables: int, advantage: float = 0.4, random: int =
     design = Design(strategies, advantage=advantage)
     found, points = [], []
     for _ in range(tables):
-        scores = table(design, rng)
-        told = sum(first.strategy == "0" for first, _ in behind(scores))
+        scores, exact = drawn(design, rng)
+        told = sum(first.strategy == "0" for first, _ in behind(scores, exact))
         found.append(told / (design.tasks * (strategies - 1)))
         means = [float(item.scores.mean()) for item in scores.values()]
         points.append(_advantage(means, strategies))
@@ -76,13 +79,15 @@ def simulate(strategies: int, tables: int, advantage: float = 0.4, random: int =
 
 def false_differences(design: Design, tables: int, rng: np.random.Generator) -> tuple[float, float]:
     """The share of tables of equal strategies that tell any apart from their best, and its standard error."""
-    wrong = sum(bool(behind(table(design, rng))) for _ in range(tables)) / tables
+    wrong = sum(bool(behind(*drawn(design, rng))) for _ in range(tables)) / tables
     return wrong, math.sqrt(wrong * (1 - wrong) / tables)
 
 
-def behind(scores: dict[Scored, Resampled]) -> list[tuple[Key, Key]]:
+def behind(
+    scores: Mapping[Scored, Resampled], exact: Mapping[Trio, float] = MappingProxyType({})
+) -> list[tuple[Key, Key]]:
     """The best of each task and a strategy that is told apart from it, as `compare_pairs` decides."""
-    family = all_pairs(scores, seed_noise(scores))
+    family = tested_pairs(scores, seed_noise(scores), exact)
     adjusted = dict(zip(family, corrected_rivals(list(family.values())).adjusted, strict=True))
     best = [trio for trio in with_best(scores) if _of(adjusted, trio) < LEVEL]
     return list(dict.fromkeys((first, second) for first, second, _ in best))
@@ -95,7 +100,14 @@ def _of(adjusted: dict[Trio, float], trio: Trio) -> float:
 
 def table(design: Design, rng: np.random.Generator) -> dict[Scored, Resampled]:
     """The scores of one table, as `resample` would read them."""
+    return drawn(design, rng)[0]
+
+
+def drawn(design: Design, rng: np.random.Generator) -> tuple[dict[Scored, Resampled], dict[Trio, float]]:
+    """The scores of one table and the p values of its pairs that McNemar's test decides, as `resample` and
+    `exact_tests` would read them."""
     found: dict[Scored, Resampled] = {}
+    exact: dict[Trio, float] = {}
     for task in range(design.tasks):
         difficulty = rng.normal(1.5, 2.5, (design.examples, 1, 1))
         ability = rng.normal(0, design.noise, (1, design.strategies, design.seeds))
@@ -107,6 +119,13 @@ def table(design: Design, rng: np.random.Generator) -> dict[Scored, Resampled]:
         right = rng.random((design.examples, design.strategies, design.seeds)) < 1 / (
             1 + np.exp(-difficulty - ability)
         )
+        keys = [Key(f"task{task}", str(strategy), "none") for strategy in range(design.strategies)]
+        if design.seeds == 1 and clusters is None and METRIC in design.metrics:
+            answers = zip(keys, right[:, :, 0].T, strict=True)
+            exact |= {
+                (one, two, METRIC): p_value(first, second)
+                for (one, first), (two, second) in combinations(answers, 2)
+            }
         labels = (
             rng.random(design.examples) < 0.5 if F1 in design.metrics else np.zeros(design.examples, bool)
         )
@@ -115,12 +134,12 @@ def table(design: Design, rng: np.random.Generator) -> dict[Scored, Resampled]:
             if clusters is not None:
                 every = [clustered(item, clusters.numbers) for item in every]
             draws, scores = draw(every), np.array([item.score() for item in every])
-            for strategy in range(design.strategies):
+            for strategy, key in enumerate(keys):
                 own = slice(strategy * design.seeds, (strategy + 1) * design.seeds)
-                key, ids = Key(f"task{task}", str(strategy), "none"), np.arange(design.examples)
+                ids = np.arange(design.examples)
                 scored = Resampled(tuple(range(design.seeds)), scores[own], draws[:, own], ids)
                 found[key, metric] = over_clusters(scored, clusters)
-    return found
+    return found, exact
 
 
 def _documents(design: Design, rng: np.random.Generator) -> Clusters | None:

@@ -155,7 +155,7 @@ def markdown(found: Sequence[Coverage]) -> str:
     rows: dict[str, dict[int, str]] = {}
     for item in found:
         setting = item.setting
-        name = f"{setting.score}, {setting.examples} examples, {100 * setting.deviation:g} points"
+        name = f"{setting.score}, {setting.examples} examples, {_points(100 * setting.deviation)}"
         name += ", one seed in three learns nothing" if setting.collapse else ""
         shown = f"{100 * item.alone:.0f} / {100 * item.table:.0f}%"
         rows.setdefault(name, {})[setting.seeds] = shown if item.holds else f"**{shown}**"
@@ -164,6 +164,10 @@ def markdown(found: Sequence[Coverage]) -> str:
     lines = [" | ".join(head), "|".join(["---", *(["---:"] * len(counts))])]
     lines += [" | ".join([name, *(by.get(count, "") for count in counts)]) for name, by in rows.items()]
     return "\n".join(f"| {line} |" if "---" not in line else f"|{line}|" for line in lines) + "\n"
+
+
+def _points(value: float) -> str:
+    return "1 point" if value == 1 else f"{value:g} points"
 
 
 def as_json(found: Sequence[Coverage]) -> str:

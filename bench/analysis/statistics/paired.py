@@ -6,33 +6,27 @@ intervals, so a difference that other seeds would not show is not significant (D
 NLP; Bouthillier et al. 2021, MLSys, on seeds). Mean scores are tested as log-odds: a strategy whose seeds scatter
 about 60 is less likely to reach 90 than 30 (Brown, Cai & DasGupta 2001, Statistical Science 16, on the logit
 interval; `scales` has other metrics); intervals are of the scores themselves. P values hold over all pairs of a
-table, because the best is chosen from the same data (`familywise`). McNemar's exact test decides where it applies:
-one seed, independent examples, and a metric that averages right and wrong. The effect size is Cohen's h (1988,
-chapter 6): about 0.2 is small, 0.5 medium, 0.8 large.
+table, because the best is chosen from the same data (`familywise`). Where McNemar's exact test applies it decides
+(`mcnemar`). The effect size is Cohen's h (1988, chapter 6): about 0.2 is small, 0.5 medium, 0.8 large.
 """
 
 from __future__ import annotations
 
-import itertools
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import cache
 from types import MappingProxyType
 
-import numpy as np
-
-from bench.analysis.groups import Group, Key
+from bench.analysis.groups import Key
 from bench.analysis.statistics.dispersion import moderated
 from bench.analysis.statistics.familywise import LEVEL, Corrected
 from bench.analysis.statistics.intervals import Interval, estimated
 from bench.analysis.statistics.noise import Noise, total
-from bench.analysis.statistics.resampling import Resampled, Source, definition, documents_of
+from bench.analysis.statistics.resampling import Resampled
 from bench.analysis.statistics.rivals import Rival, RivalPair, rival_pairs
 from bench.analysis.statistics.scales import SHARE, Scale
 from bench.analysis.statistics.stepdown import corrected_rivals
 from bench.analysis.workers import mapped
-from bench.runs.record import Record
 
 SURE = 80
 POWER = SURE / 100  # with which a detectable difference would be found
@@ -115,9 +109,7 @@ def compare_pairs(
     pairs that an exact test decides; they stand in the same family. families: how many a table has, on test sets of
     their own, among which the error is divided."""
     noise = seed_noise(scores)
-    family = all_pairs(scores, noise)
-    for trio in exact.keys() & family.keys():
-        family[trio] = replace(family[trio], exact=exact[trio])
+    family = tested_pairs(scores, noise, exact)
     found = corrected_rivals(list(family.values())).divided(families)
     adjusted = dict(zip(family, found.adjusted, strict=True))
     verdicts = _Verdicts(scores, noise, family, adjusted, found)
@@ -160,7 +152,7 @@ class _Verdicts:
         )
 
 
-def _rivals(scores: Mapping[Scored, Resampled]) -> dict[tuple[str, str], list[Scored]]:
+def by_task_and_metric(scores: Mapping[Scored, Resampled]) -> dict[tuple[str, str], list[Scored]]:
     """The groups of every task and metric."""
     found: dict[tuple[str, str], list[Scored]] = {}
     for key, metric in scores:
@@ -172,12 +164,20 @@ def all_pairs(scores: Mapping[Scored, Resampled], noise: Mapping[Scored, Noise])
     """Every pair of groups of a task, by each metric, on the scale of its test. noise: of a seed of each group."""
     places = {scored: place for place, scored in enumerate(scores)}
     family: dict[Trio, RivalPair] = {}
-    for members in _rivals(
-        scores
-    ).values():  # one task at a time: a second copy of all would double the memory
+    for members in by_task_and_metric(scores).values():  # one task at a time: two copies of all are too large
         family.update(_pairs_of_task({scored: scores[scored] for scored in members}, noise, places))
     ordered = sorted(family, key=lambda trio: (places[trio[0], trio[2]], places[trio[1], trio[2]]))
     return {trio: family[trio] for trio in ordered}
+
+
+def tested_pairs(
+    scores: Mapping[Scored, Resampled], noise: Mapping[Scored, Noise], exact: Mapping[Trio, float]
+) -> dict[Trio, RivalPair]:
+    """Every pair as `all_pairs`, with the p values of those that an exact test decides."""
+    family = all_pairs(scores, noise)
+    for trio in exact.keys() & family.keys():
+        family[trio] = replace(family[trio], exact=exact[trio])
+    return family
 
 
 def _pairs_of_task(
@@ -217,56 +217,3 @@ def _cohen_h(scores: Mapping[Scored, Resampled], first: Key, second: Key, metric
     means = [float(scores[key, metric].scores.mean()) for key in (first, second)]
     angles = [2 * math.asin(math.sqrt(min(max(mean, 0.0), 1.0))) for mean in means]
     return angles[0] - angles[1]
-
-
-def mcnemar(first: Record, second: Record, metric: str, source: Source) -> float | None:
-    """McNemar's exact p of two single runs on the same examples (statsmodels); None where it does not apply:
-    another kind of metric, a column that is not 0 or 1, other examples, or examples in clusters."""
-    how = definition(first, metric)
-    rows, others = source.columns(first), source.columns(second)
-    if how is None or how.kind != "mean" or rows is None or others is None:
-        return None
-    right, other = (np.asarray(side[how.columns[0]], dtype=float) for side in (rows, others))
-    if not np.array_equal(rows["id"], others["id"]) or not np.isin([right, other], (0, 1)).all():
-        return None
-    if documents_of(rows) is not None:
-        return None
-    from statsmodels.stats.contingency_tables import mcnemar as exact
-
-    table = [[int(((right == a) & (other == b)).sum()) for b in (1, 0)] for a in (1, 0)]
-    return float(exact(table, exact=True).pvalue)  # pyright: ignore[reportAttributeAccessIssue]
-
-
-def judge_pairs(
-    scores: Mapping[Scored, Resampled], pairs: Pairs, groups: Mapping[Key, Group], source: Source
-) -> list[Comparison]:
-    """The comparisons, decided by the test that applies: the paired bootstrap, or McNemar's on a single seed."""
-    return compare_pairs(scores, pairs, exact_tests(scores, groups, source))
-
-
-def exact_tests(
-    scores: Mapping[Scored, Resampled], groups: Mapping[Key, Group], source: Source
-) -> dict[Trio, float]:
-    """McNemar's p of every pair of groups of a task that rests on a single seed, where the test applies. What
-    another seed would change is not known."""
-    runs = {key: {record.cell.seed: record for record in group.done} for key, group in groups.items()}
-    found, known, own = {}, "", source
-    for (task, _), members in _rivals(scores).items():
-        if task != known:  # the predictions of one task at a time are held
-            known, own = task, Source(cache(source.predictions))
-        for (first, metric), (second, _) in itertools.combinations(members, 2):
-            p = _of_one_seed(runs[first], runs[second], metric, own)
-            if p is not None:
-                found[first, second, metric] = p
-    return found
-
-
-def _of_one_seed(
-    runs: Mapping[int, Record], others: Mapping[int, Record], metric: str, source: Source
-) -> float | None:
-    """McNemar's p of two groups, by seed, that have one seed, the same; None where they have more or it does not
-    apply."""
-    if len(runs) != 1 or runs.keys() != others.keys():
-        return None
-    (seed,) = runs
-    return mcnemar(runs[seed], others[seed], metric, source)

@@ -13,7 +13,8 @@ from bench.analysis.loading import Predictions
 from bench.analysis.statistics import unequal
 from bench.analysis.statistics.error_bars import ErrorBar, error_bar, seeds_apart
 from bench.analysis.statistics.intervals import intervals
-from bench.analysis.statistics.paired import Comparison, Scored, compare_pairs, exact_tests, with_best
+from bench.analysis.statistics.mcnemar import exact_tests
+from bench.analysis.statistics.paired import Comparison, Scored, compare_pairs, with_best
 from bench.analysis.statistics.resampling import Resampled, Source
 from bench.analysis.statistics.resampling_all import resample_all
 from bench.analysis.statistics.uncertainty_notes import Part, notes_on

@@ -11,7 +11,15 @@ from bench.analysis.loading import Predictions, Run
 from bench.analysis.statistics.uncertainty import Uncertainty, from_predictions, from_seeds
 from bench.analysis.tables import default_rates
 from bench.analysis.tables.columns import HEADLINE, MEASURES, OVERALL, Context, checked
-from bench.analysis.tables.footnotes import SECONDS, accuracies, caveats, provenance, rules, warnings
+from bench.analysis.tables.footnotes import (
+    SECONDS,
+    accuracies,
+    caveats,
+    mixtures,
+    provenance,
+    rules,
+    warnings,
+)
 from bench.analysis.tables.layouts import across_tasks, by_task, marked
 from bench.analysis.tables.model import Table
 from bench.contracts import BenchError
@@ -99,6 +107,7 @@ def with_uncertainty(
             *uncertainty.notes,
             *accuracies(groups, shown),
             *rules(groups),
+            *mixtures(groups),
             *warnings(groups),
             *(at_default.warnings if at_default else ()),
             *caveats(groups),

@@ -10,7 +10,16 @@ from functools import cached_property
 from statistics import fmean
 
 from bench.analysis.derived import DERIVED
-from bench.analysis.groups import Group, Key, floor, is_degenerate, metric_heading, metric_names, scale
+from bench.analysis.groups import (
+    Group,
+    Key,
+    floor,
+    is_degenerate,
+    is_one_machine,
+    metric_heading,
+    metric_names,
+    scale,
+)
 from bench.analysis.statistics.scales import ERROR
 from bench.analysis.statistics.uncertainty import Shown, Uncertainty
 from bench.analysis.tables import chosen, default_rates, forgetting, serving
@@ -83,7 +92,7 @@ def _relative(group: Group, context: Context) -> Entry:
     """Cold seconds over those of the reference, where both ran on the same machine."""
     other = context.counterpart(group)
     own, base = group.seconds(), other.seconds() if other else None
-    if other is None or own is None or not base or group.machines() != other.machines():
+    if other is None or own is None or not base or not is_one_machine(group.machines(), other.machines()):
         return Entry()
     ratio = own / base
     half = context.time_half(group, other) if group.key != other.key else None

@@ -23,6 +23,7 @@ from bench.analysis.tables.model import ADAPTED
 from bench.contracts import Recipe
 from bench.runs.load import BUSY
 from bench.runs.record import Record
+from bench.runs.terms import Conflict, conflicts
 from bench.text import counted, first_of
 
 SECONDS = (
@@ -39,6 +40,17 @@ SELECTION = (
 )
 SOLVED = "inverse_penalty"
 """What a model chose that has no learning curve: it is solved, not trained."""
+
+
+TERMS = {
+    "recipe": "recipes",
+    "pooling": "pooling",
+    "rate": "scales of their rates",
+    "options": "options",
+    "rows": "rows",
+    "weights": "numbers of parameters",
+}
+"""What conflicts are about."""
 
 
 def provenance(groups: Mapping[Key, Group]) -> list[str]:
@@ -105,6 +117,20 @@ def rules(groups: Mapping[Key, Group]) -> list[str]:
     ]
 
 
+def mixtures(groups: Mapping[Key, Group]) -> list[str]:
+    """Where finished cells that the table compares ran on other terms, as where a changed request went on in a run
+    folder: what differs, and two such cells."""
+    found: dict[tuple[str, str], Conflict] = {}
+    for conflict in conflicts((record, "") for group in groups.values() for record in group.done):
+        found.setdefault((conflict.what, conflict.of), conflict)
+    return [
+        f"Not comparable on {of}: cells ran with different {TERMS[what]}"
+        + (f" ({first_of(conflict.keys)})" if conflict.keys else "")
+        + f", such as {' and '.join(conflict.cells)}: run the earlier again, or keep each in its own run folder."
+        for (what, of), conflict in found.items()
+    ]
+
+
 def warnings(groups: Mapping[Key, Group]) -> list[str]:
     """Runs that failed, that learned nothing, that had not converged, or that were adapted."""
     done = [record for group in groups.values() for record in group.done]
@@ -153,7 +179,7 @@ def recipe_text(recipe: Recipe, adapter: str = "") -> str:
     """A recipe in one line, without sizes (they are listed with the examples), settings that this adapter does not
     read, and switches that are off."""
     parts = [
-        f"{recipe.epochs:g} epochs",
+        "1 epoch" if recipe.epochs == 1 else f"{recipe.epochs:g} epochs",
         f"batches of {recipe.batch_size}",
         f"up to {recipe.max_length} tokens",
     ]

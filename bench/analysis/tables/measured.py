@@ -10,6 +10,7 @@ from bench.analysis.groups import Group, Key, gather
 from bench.analysis.loading import Run
 from bench.analysis.sizes import task_name, train_rows
 from bench.analysis.statistics.intervals import EXACT, POINTS, WIDE
+from bench.analysis.statistics.uncertainty import STANDARD_DEVIATION
 from bench.analysis.tables.build import TableOptions
 from bench.analysis.tables.build import build as scores
 from bench.analysis.tables.columns import HEADLINE
@@ -23,9 +24,10 @@ NOT_MEASURED = "not measured"
 MEASURES = ("seconds", "relative", "trainable", "p50")
 HEADINGS = ("strategy", "suite", "task", "backbone")
 
+INTERVALS = "± is half of a 95% interval over seeds and test examples."
 RULES = (
-    "± is half of a 95% interval over seeds and test examples. Only rows of one suite have the same training rows, "
-    "rates and seeds: the table ranks no strategies across suites, and one seed ranks none.",
+    "Only rows of one suite have the same training rows, rates and seeds: the table ranks no strategies across "
+    "suites, and one seed ranks none.",
     "Seconds are cold: reading rows, loading, training and scoring of one cell. Time / full is within a suite.",
 )
 
@@ -56,7 +58,7 @@ def build(runs: Sequence[Run], strategies: Collection[str], only: Only = Only())
             if groups:
                 rows, columns, marks = _rows(suite, groups, replace(run, records=records))
                 found += rows
-                notes |= dict.fromkeys([*marks, *warnings(groups)])
+                notes |= dict.fromkeys([*marks, *(f"Suite {suite}: {note}" for note in warnings(groups))])
     if not found:
         raise _nothing(runs, only)
     order: dict[str, float] = {}
@@ -101,6 +103,7 @@ def _rows(
     train, seeds = Column("train", "training rows", "count"), Column("seeds", "seeds", "count")
     odd = any(entry.bounds or entry.points for _, row in found for entry in row.entries)
     marks = [note for note in table.notes if note in (EXACT, WIDE, POINTS)] if odd else []
+    marks += [f"Suite {suite}: {STANDARD_DEVIATION}" if STANDARD_DEVIATION in table.notes else INTERVALS]
     return found, (train, score, *table.columns[1:], seeds), marks
 
 

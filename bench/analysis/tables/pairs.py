@@ -8,7 +8,8 @@ from types import MappingProxyType
 from bench.analysis.groups import Group, Key, check_metric, collapsed, gather, metric_heading
 from bench.analysis.loading import Predictions
 from bench.analysis.statistics.error_bars import ErrorBar, error_bar, of_differences
-from bench.analysis.statistics.paired import SURE, Comparison, judge_pairs, with_best
+from bench.analysis.statistics.mcnemar import judge_pairs
+from bench.analysis.statistics.paired import SURE, Comparison, with_best
 from bench.analysis.statistics.resampling import Source, resample
 from bench.analysis.statistics.scales import ERROR
 from bench.analysis.statistics.uncertainty_notes import (

@@ -11,7 +11,7 @@ import pytest
 
 from bench.analysis.claims.between_runs import differing, measure_between
 from bench.analysis.claims.evidence import Evidence, NotTestable
-from bench.analysis.claims.measures import Part
+from bench.analysis.claims.part import Part
 from bench.analysis.claims.published import Claim, CorrectionClaim, GrowthClaim, Needs, SpreadClaim
 from bench.analysis.groups import Group, Key
 from bench.analysis.loading import Run
@@ -156,6 +156,17 @@ def test_strategies_with_other_options_are_not_the_same() -> None:
     both = scored((0.7, 0.75), Recipe(bias_correction=False, batch_size=64), (("layers", 3),))
     (part,) = parts(CORRECTION, [runs[0], both])
     assert part.reason == "the runs also differ in batch_size, the strategy's options"
+
+
+def test_runs_on_other_rows_are_not_the_same() -> None:
+    long = scored((0.7, 0.75, 0.8), LONG)
+    data = long.records[0].data
+    assert data is not None
+    other = data.model_copy(update={"fingerprint": "rows of today"})
+    moved = replace(long, records=[record.model_copy(update={"data": other}) for record in long.records])
+    (part,) = parts(SPREAD, [scored((0.6, 0.8), SHORT), moved])
+    assert part.effect is None
+    assert part.reason == "the runs also differ in other data (the fingerprint of the rows differs)"
 
 
 def test_the_order_of_options_does_not_matter() -> None:

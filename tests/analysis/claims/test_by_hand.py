@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from scipy.stats import t
 
+from bench.analysis.claims.best_rates import _at_edge, _grid_step
 from bench.analysis.claims.conditions import Sides, budget, converged, losers, steps
 from bench.analysis.claims.declared import Tried, _learns, tried
 from bench.analysis.claims.evidence import Evidence, fits, where
@@ -24,17 +25,8 @@ from bench.analysis.claims.findings import (
     report,
     table,
 )
-from bench.analysis.claims.measures import (
-    ONE_SEED,
-    UNPAIRED,
-    Part,
-    _at_edge,
-    _gain,
-    _grid_step,
-    _mean,
-    estimated,
-    minus,
-)
+from bench.analysis.claims.measures import _gain
+from bench.analysis.claims.part import ONE_SEED, UNPAIRED, Part, estimated, mean_over_seeds, minus
 from bench.analysis.claims.published import DifferenceClaim
 from bench.analysis.claims.verify import _of_encoders, _over_tasks, _verdict
 from bench.analysis.groups import Group, Key
@@ -155,14 +147,16 @@ def test_a_mean_over_seeds_has_students_interval() -> None:
     values = [0.1, 0.4, 0.3]
     error = np.std(values, ddof=1) / math.sqrt(3)
     half = t.ppf(0.975, 2) * error
-    found = _mean(values)
+    found = mean_over_seeds(values)
     assert (found.value, found.variance) == pytest.approx((np.mean(values), error**2))
     assert (found.low, found.high) == pytest.approx((found.value - half, found.value + half))
-    more = _mean(values, known=0.04)
+    more = mean_over_seeds(values, known=0.04)
     assert more.variance == pytest.approx(error**2 + 0.04)
     assert more.high - more.value == pytest.approx(math.sqrt(half**2 + (1.96 * 0.2) ** 2))
-    assert _mean([0.2, 0.2]) == Effect(pytest.approx(0.2), 0, pytest.approx(0.2), pytest.approx(0.2))
-    assert _mean([0.2], known=0.01).high == pytest.approx(0.2 + 0.196)
+    assert mean_over_seeds([0.2, 0.2]) == Effect(
+        pytest.approx(0.2), 0, pytest.approx(0.2), pytest.approx(0.2)
+    )
+    assert mean_over_seeds([0.2], known=0.01).high == pytest.approx(0.2 + 0.196)
 
 
 def test_the_gain_of_the_best_of_two_seeds() -> None:

@@ -10,9 +10,11 @@ import numpy as np
 import pytest
 from scipy.stats import t
 
+from bench.analysis.claims.best_rates import _by_seed, _grid_step
 from bench.analysis.claims.declared import Declared, Tried
 from bench.analysis.claims.evidence import Evidence, NotTestable
-from bench.analysis.claims.measures import ONE_SEED, _best_rates, _gain, _grid_step, _mean, measure
+from bench.analysis.claims.measures import _gain, measure
+from bench.analysis.claims.part import ONE_SEED, mean_over_seeds
 from bench.analysis.claims.published import (
     BestClaim,
     Claim,
@@ -199,7 +201,7 @@ def test_the_best_rate_of_a_seed_is_its_own_scale_or_the_one_that_its_suite_fixe
         tried_by("lora", 2, 9, (1, 2, 4)),
     ]
     group = Group(next(iter(evidence(records).groups)), tuple(records))
-    assert _best_rates(group, evidence(records, declared)) == {
+    assert _by_seed(group, evidence(records, declared)) == {
         0: pytest.approx(default * 6),
         1: pytest.approx(default * 3),
     }
@@ -215,7 +217,7 @@ def test_a_grid_step_does_not_depend_on_the_unit_of_the_scales() -> None:
 
 
 def test_the_mean_of_two_seeds_has_students_interval_of_one_degree_of_freedom() -> None:
-    found = _mean([0.1, 0.3])
+    found = mean_over_seeds([0.1, 0.3])
     half = t.ppf(0.975, 1) * 0.1
     assert (found.low, found.high, found.variance) == pytest.approx((0.2 - half, 0.2 + half, 0.01))
 

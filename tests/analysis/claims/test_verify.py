@@ -129,6 +129,41 @@ def test_time_is_set_against_the_parameters_that_learn(seconds: float, expected:
     assert (finding.above, finding.tasks[0].above) == pytest.approx((0.01, 0.01))
 
 
+def test_the_bound_over_tasks_is_that_of_the_tasks_that_count():
+    """A task with one seed tests nothing, and its share of parameters has no part in the bound."""
+    run = run_of({(task, who): 0.8 for task in ("reviews", "news") for who in ("full", "frozen")})
+    records = [
+        record.model_copy(update={"seconds": Seconds(train=10.0 * (1 + record.cell.seed / 100))})
+        for record in run.records
+    ]
+    kept = [
+        record.model_copy(update={"trainable": 1}) if record.cell.strategy == "frozen" else record
+        for record in records
+        if record.cell.task == "news" and record.cell.seed == 0
+    ]
+    records = [record for record in records if record.cell.task == "reviews"] + kept
+    claim = CostClaim(
+        name="c", source="", says="", kind="cost", first="frozen", second="full", above_parameters=True
+    )
+    (finding,) = verify([claim], Run("timed", records, run.predictions))
+    assert {task.task: task.verdict for task in finding.tasks} == {
+        "reviews": "confirmed",
+        "news": "not testable",
+    }
+    assert finding.above == pytest.approx(0.01)
+
+
+def test_seeds_that_only_one_side_has_do_not_count():
+    run = run_of({("reviews", "full"): 0.85, ("reviews", "frozen"): 0.75})
+    lacking = {"full": 2, "frozen": 0}
+    records = [record for record in run.records if record.cell.seed != lacking[record.cell.strategy]]
+    claim = BETTER.model_copy(update={"needs": BETTER.needs.model_copy(update={"seeds": 2})})
+    (finding,) = verify([claim], Run("two apart", records, run.predictions))
+    (task,) = finding.tasks
+    assert {len([r for r in records if r.cell.strategy == who]) for who in lacking} == {2}
+    assert task.reason.startswith("1 seed, the claim needs 2")
+
+
 def test_forgetting_is_a_ratio_of_perplexities_where_both_have_a_head():
     claim = ForgettingClaim(
         name="c",

@@ -35,6 +35,38 @@ def test_what_is_written_scores_the_same_when_read(predicted):
             )
 
 
+def test_parts_of_a_run_are_the_baseline_of_the_whole(predicted):
+    """Also where one of them is a baseline itself."""
+    tasks = list(dict.fromkeys(record.cell.task for record in predicted.records))
+    assert len(tasks) > 1
+    first, *others = (
+        replace(predicted, records=[record for record in predicted.records if record.cell.task == task])
+        for task in tasks
+    )
+    earlier = baseline.load(baseline.dump(first), "here")
+    assert baseline.dump(earlier, *others) == baseline.dump(predicted)
+
+
+def test_of_a_cell_in_two_parts_the_later_record_is_kept_unless_it_did_not_finish(predicted):
+    one, two, *_ = predicted.records
+    slower = one.model_copy(update={"seconds": one.seconds.model_copy(update={"cold": 99.0})})
+    failed = two.model_copy(update={"status": "failed", "reason": "no disk"})
+    later = replace(predicted, records=[slower, failed])
+    found = {record.cell.id: record for record in baseline.load(baseline.dump(predicted, later), "x").records}
+    assert found == {record.cell.id: record for record in predicted.records} | {one.cell.id: slower}
+    found = {record.cell.id: record for record in baseline.load(baseline.dump(later, predicted), "x").records}
+    assert found[two.cell.id] == two
+
+
+def test_parts_with_other_recipes_are_refused(predicted):
+    one, *_ = predicted.records
+    longer = replace(one.cell, seed=9, recipe=replace(one.cell.recipe, epochs=9))
+    other = replace(predicted, name="there", records=[one.model_copy(update={"cell": longer})])
+    with pytest.raises(BenchError, match=f"{one.cell.task} has other recipe .* in there than in") as refused:
+        baseline.dump(predicted, other)
+    assert refused.value.code == "contradiction"
+
+
 def test_a_run_is_unchanged_against_its_own_baseline(predicted):
     found = compare(baseline.load(baseline.dump(predicted), "here"), predicted)
     assert (found.exit_code, found.count("identical")) == (0, 6)

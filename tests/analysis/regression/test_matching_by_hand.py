@@ -52,6 +52,12 @@ def test_planned_seeds_without_a_record_are_counted_by_cell() -> None:
     assert samples == {}
 
 
+def test_a_failure_is_not_hidden_by_seeds_that_did_not_run() -> None:
+    found = Finding(KEY, "failed", reason="no seed finished")
+    settled, _ = without_unfinished([found], {}, {KEY: 1})
+    assert settled == [found]
+
+
 def test_conditions_that_differ_in_several_ways_are_counted() -> None:
     def group(threads: int) -> Group:
         machine = MACHINE.model_copy(update={"threads": threads})

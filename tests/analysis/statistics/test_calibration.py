@@ -6,8 +6,17 @@ import numpy as np
 import pytest
 
 from bench.analysis.statistics import calibration
-from bench.analysis.statistics.calibration import F1, METRIC, Design, _documents, simulate, table
-from bench.analysis.statistics.paired import Scored
+from bench.analysis.statistics.calibration import (
+    F1,
+    METRIC,
+    Design,
+    _documents,
+    behind,
+    drawn,
+    simulate,
+    table,
+)
+from bench.analysis.statistics.paired import Scored, Trio
 from bench.analysis.statistics.resampling import Resampled
 
 
@@ -50,13 +59,33 @@ def test_f1_is_of_two_labels_that_are_as_frequent() -> None:
 
 def test_the_superior_strategy_is_ahead_by_four_tenths_of_a_logit(monkeypatch: pytest.MonkeyPatch) -> None:
     designs: list[Design] = []
-    plain = calibration.table
+    plain = calibration.drawn
 
-    def noted(design: Design, rng: np.random.Generator) -> dict[Scored, Resampled]:
+    def noted(design: Design, rng: np.random.Generator) -> tuple[dict[Scored, Resampled], dict[Trio, float]]:
         designs.append(design)
         return plain(design, rng)
 
-    monkeypatch.setattr(calibration, "table", noted)
+    monkeypatch.setattr(calibration, "drawn", noted)
     found = simulate(2, 2)
     assert designs == [Design(2)] * 2 + [Design(2, advantage=0.4)] * 2
     assert 0 < found.points < 10
+
+
+@pytest.mark.parametrize(("seeds", "documents", "tested"), [(1, 0, True), (2, 0, False), (1, 13, False)])
+def test_mcnemar_tests_the_answers_of_one_seed_to_independent_questions(
+    seeds: int, documents: int, tested: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(calibration, "p_value", lambda one, two: float(one.mean() - two.mean()))
+    design = Design(3, tasks=2, seeds=seeds, examples=50, documents=documents, metrics=(METRIC, F1))
+    scores, exact = drawn(design, np.random.default_rng(0))
+    assert len(exact) == (2 * 3 if tested else 0)
+    for (first, second, metric), difference in exact.items():
+        assert metric == METRIC
+        assert first.task == second.task
+        assert difference == pytest.approx(*(scores[first, METRIC].scores - scores[second, METRIC].scores))
+
+
+def test_what_mcnemar_decides_is_told_apart_by_its_p() -> None:
+    scores, exact = drawn(Design(2, tasks=1, seeds=1, examples=50), np.random.default_rng(0))
+    assert behind(scores, dict.fromkeys(exact, 0.04))
+    assert behind(scores, dict.fromkeys(exact, 0.06)) == []

@@ -28,14 +28,14 @@ def test_the_rates_of_four_tables_of_each_kind(monkeypatch: pytest.MonkeyPatch) 
         def __init__(self, score: float) -> None:
             self.scores = np.array([score, score + 0.02])
 
-    def tables(design: Design, _rng: object) -> dict[int, Item]:
+    def tables(design: Design, _rng: object) -> tuple[dict[int, Item], dict]:
         advantages.append(design.advantage)
-        return dict(enumerate(map(Item, [0.8, 0.7, 0.66] * design.tasks)))
+        return dict(enumerate(map(Item, [0.8, 0.7, 0.66] * design.tasks))), {}
 
-    def behind(_scores: object) -> Any:
+    def behind(_scores: object, _exact: object) -> Any:
         return next(told if advantages[-1] == 0 else found)
 
-    monkeypatch.setattr(calibration, "table", tables)
+    monkeypatch.setattr(calibration, "drawn", tables)
     monkeypatch.setattr(calibration, "behind", behind)
     rates = simulate(3, 4, advantage=0.5)
     assert advantages == [0] * 4 + [0.5] * 4

@@ -8,8 +8,8 @@ from scipy.stats import binomtest
 
 from bench.analysis.groups import gather
 from bench.analysis.statistics.intervals import intervals
+from bench.analysis.statistics.mcnemar import of_records
 from bench.analysis.statistics.metrics import Ratios, exact_interval
-from bench.analysis.statistics.paired import mcnemar
 from bench.analysis.statistics.resampling import Resampled, Source, resample
 from bench.analysis.tables.build import TableOptions, build
 from bench.analysis.tables.formats import render
@@ -121,7 +121,7 @@ def test_mcnemar_does_not_apply_to_clusters():
         **make_predictions(np.tile([0.0, 1.0], 20)),
         "group": np.repeat(np.arange(10), 4).astype(str).astype(object),
     }
-    assert mcnemar(*records, "accuracy", Source(lambda _: rows)) is None
+    assert of_records(*records, "accuracy", Source(lambda _: rows)) is None
 
 
 def test_the_footnote_says_what_was_resampled():

@@ -16,6 +16,7 @@ from bench.analysis.groups import Key, gather
 from bench.analysis.statistics.calibration import Design, behind, simulate, table
 from bench.analysis.statistics.familywise import Pair, corrected, holm
 from bench.analysis.statistics.intervals import Interval
+from bench.analysis.statistics.mcnemar import judge_pairs, of_records
 from bench.analysis.statistics.noise import Noise
 from bench.analysis.statistics.paired import (
     POWER,
@@ -23,8 +24,6 @@ from bench.analysis.statistics.paired import (
     Scored,
     all_pairs,
     compare_pairs,
-    judge_pairs,
-    mcnemar,
     seed_noise,
     with_best,
 )
@@ -157,13 +156,15 @@ def test_mcnemar_is_the_exact_test_of_the_discordant_pairs():
     first, second = np.array([1.0] * 8 + [0.0] * 2), np.array([0.0] * 6 + [1.0] * 2 + [0.0] * 2)
     records = [make_record("t", name) for name in ("first", "second")]
     files = {r.cell.id: make_predictions(rows) for r, rows in zip(records, (first, second), strict=True)}
-    assert mcnemar(records[0], records[1], "accuracy", Source(files.__getitem__)) == pytest.approx(2 * 0.5**6)
+    assert of_records(records[0], records[1], "accuracy", Source(files.__getitem__)) == pytest.approx(
+        2 * 0.5**6
+    )
 
 
 def test_mcnemar_does_not_apply_to_f1():
     records = [make_record("t", name) for name in ("first", "second")]
     files = {r.cell.id: make_predictions(np.ones(4)) for r in records}
-    assert mcnemar(records[0], records[1], "f1", Source(files.__getitem__)) is None
+    assert of_records(records[0], records[1], "f1", Source(files.__getitem__)) is None
 
 
 def test_mcnemar_decides_where_there_is_one_seed(predicted):
@@ -176,7 +177,7 @@ def test_mcnemar_decides_where_there_is_one_seed(predicted):
     }
     found = judge_pairs(scores, with_best(scores), groups, source)
     every = [
-        mcnemar(groups[first].done[0], groups[second].done[0], "accuracy", source)
+        of_records(groups[first].done[0], groups[second].done[0], "accuracy", source)
         for first, second in itertools.combinations(groups, 2)
         if first.task == second.task
     ]
@@ -342,11 +343,11 @@ def test_mcnemar_needs_the_same_examples_that_are_right_or_wrong(lacks: str):
         r.cell.id: make_predictions(rows) for r, rows in zip(records, (np.ones(9), np.eye(9)[0]), strict=True)
     }
     source, second = Source(files.__getitem__), records[1].cell.id
-    assert mcnemar(*records, "accuracy", source) == pytest.approx(2 * 0.5**8)
+    assert of_records(*records, "accuracy", source) == pytest.approx(2 * 0.5**8)
     if lacks in ("first", "second"):
         del files[records[lacks == "second"].cell.id]
     elif lacks == "ids":
         files[second] |= {"id": files[second]["id"][::-1]}
     elif lacks == "halves":
         files[second] |= {"correct": np.full(9, 0.5)}
-    assert mcnemar(*records, "none" if lacks == "metric" else "accuracy", source) is None
+    assert of_records(*records, "none" if lacks == "metric" else "accuracy", source) is None

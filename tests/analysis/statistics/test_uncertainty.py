@@ -10,7 +10,8 @@ import pytest
 from bench.analysis.groups import Key, gather
 from bench.analysis.loading import Predictions, Run
 from bench.analysis.statistics.intervals import intervals
-from bench.analysis.statistics.paired import compare_pairs, exact_tests, with_best
+from bench.analysis.statistics.mcnemar import exact_tests
+from bench.analysis.statistics.paired import compare_pairs, with_best
 from bench.analysis.statistics.resampling import Source
 from bench.analysis.statistics.resampling_all import resample_all
 from bench.analysis.statistics.uncertainty import Shown, Uncertainty, from_predictions, from_seeds

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import typing
+from dataclasses import replace
 
 import pytest
 
@@ -45,6 +46,39 @@ def test_time_is_not_related_to_another_machine(grid):
     machine = grid[0].machine.model_copy(update={"threads": 64})
     moved = [r.model_copy(update={"machine": machine}) if r.cell.strategy == "frozen" else r for r in grid]
     assert entry(build(moved), "reviews", ("frozen", "minilm"), "relative").value is None
+
+
+def test_time_is_not_related_where_seeds_of_both_ran_on_two_machines(grid):
+    """Interrupted on one and resumed on the other: which seeds ran where differs between strategies."""
+    slow = grid[0].machine.model_copy(update={"processor": "Slow CPU"})
+    last = {"full": (2,), "frozen": (1, 2)}
+    moved = [
+        r.model_copy(update={"machine": slow}) if r.cell.seed in last.get(r.cell.strategy, ()) else r
+        for r in grid
+    ]
+    assert entry(build(moved), "reviews", ("frozen", "minilm"), "relative").value is None
+
+
+def test_cells_with_another_recipe_are_named_first(grid):
+    """As where a run folder was finished with one setting and begun again with another."""
+    assert not [note for note in build(grid).notes if note.startswith("Not comparable")]
+    cell = grid[0].cell
+    longer = replace(cell, recipe=replace(cell.recipe, epochs=9.0))
+    (note,) = [
+        note
+        for note in build([grid[0].model_copy(update={"cell": longer}), *grid[1:]]).notes
+        if note.startswith("Not comparable")
+    ]
+    assert note.startswith(
+        f"Not comparable on {cell.task}: cells ran with different recipes (epochs), such as "
+    )
+    assert cell.id in note
+
+
+def test_cells_on_other_rows_are_named(grid):
+    data = grid[0].data.model_copy(update={"fingerprint": "other"})
+    notes = build([grid[0].model_copy(update={"data": data}), *grid[1:]]).notes
+    assert any(note.startswith("Not comparable on reviews: cells ran with different rows") for note in notes)
 
 
 def test_a_failed_seed_is_seen_in_the_row_and_explained_below(grid):

@@ -9,10 +9,11 @@ import pytest
 
 from bench.analysis.loading import Run
 from bench.analysis.statistics.intervals import EXACT, POINTS, WIDE
+from bench.analysis.statistics.uncertainty import STANDARD_DEVIATION
 from bench.analysis.tables import measured
 from bench.analysis.tables.build import build as scores
 from bench.analysis.tables.formats import render
-from bench.analysis.tables.measured import NOT_MEASURED, Only, build
+from bench.analysis.tables.measured import INTERVALS, NOT_MEASURED, Only, build
 from bench.analysis.tables.model import Table
 from bench.contracts import BenchError
 from bench.runs.record import Record, Served, Serving
@@ -71,7 +72,10 @@ def test_scores_have_the_intervals_of_the_suite_s_own_table(
     monkeypatch.setattr(measured, "MANY", many)
     own = scores(predicted.records, predicted.predictions if many == 18 else None)
     expected = {(row.labels[0], block.title): row.entries[0] for block in own.blocks for row in block.rows}
-    rows = build([predicted], ()).blocks[0].rows
+    table = build([predicted], ())
+    assert (INTERVALS in table.notes) == (many == 18)
+    assert (f"Suite quick: {STANDARD_DEVIATION}" in table.notes) == (many == 17)
+    rows = table.blocks[0].rows
     assert len(rows) == len(expected)
     for row in rows:
         strategy, _, task = row.labels
@@ -93,7 +97,7 @@ def test_notes_explain_the_marks_of_scores_and_times() -> None:
     calm = Run("quick", [make_record(seed=n) for n in range(2)], halves)
     assert not {EXACT, WIDE, POINTS} & {*build([calm], ()).notes}
     adapted = build([run_of("quick", *seeds("full", adaptations=("micro-batch 4",)))], ()).notes
-    assert any(note.startswith("† Adapted while running: micro-batch 4") for note in adapted)
+    assert any(note.startswith("Suite quick: † Adapted while running: micro-batch 4") for note in adapted)
 
 
 def test_a_strategy_that_no_run_holds_is_not_measured() -> None:
