@@ -29,7 +29,7 @@ def guess_adapter(table: RawTable, given: Mapping[str, str]) -> tuple[str, str]:
         if ROLES[adapter].keys() <= given.keys():
             return _checked(adapter, table, given, f"as {' and '.join(f'--{role}' for role in given)} say")
     names = {column.lower() for column in table.columns}
-    holds_words = isinstance(next(iter(table.peek()), {}).get(given.get("text", "")), list)
+    holds_words = "text" in given and isinstance(next(iter(table.peek()), {}).get(given["text"]), list)
     untagged: Mapping[str, str | None] = {}
     for adapter in ("qa", "ner", "classification"):
         named = {"words": given["text"], **given} if adapter == "ner" and holds_words else given

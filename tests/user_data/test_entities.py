@@ -378,7 +378,7 @@ def exported(folder: Path, quoted: bool = True, **more: Any) -> Path:
 
 @pytest.mark.parametrize("more", [{}, {"text": "a title"}], ids=["no usual name", "a usual name"])
 def test_the_text_of_a_task_is_the_one_that_holds_the_spans(more: dict[str, str], tmp_path: Path) -> None:
-    found = opened(exported(tmp_path, **more))
+    found = opened(exported(tmp_path, quoted=True, **more))
     assert tagged(found) == [[("Ann", "B-PER"), (str(n), "O"), ("ran", "O")] for n in range(30)]
     assert said(found, "the text of a task is data.utterance")
 
