@@ -139,8 +139,3 @@ def test_texts_that_are_lists_or_objects_are_refused(
     error = refused(written(json_lines(rows), tmp_path, "a.jsonl"), adapter=adapter, **keys)
     assert error.code == "nested-column"
     assert f"choose another column with --{role}" in str(error)
-
-
-def test_questions_that_are_lists_are_refused(tmp_path: Path) -> None:
-    rows = [{"question": ["Who?", "Where?"], "context": f"Ann {n}", "answers": "Ann"} for n in range(12)]
-    assert refused(written(json_lines(rows), tmp_path, "a.jsonl")).code == "nested-column"
