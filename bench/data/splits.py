@@ -308,15 +308,24 @@ def check_pairs(task: Task, splits: Splits) -> None:
 
 def check_labels(task: Task, splits: Splits) -> None:
     """BenchError where validation or test has a label that training does not."""
-    known = _labels(splits.train)
+    known = _learnt(splits.train)
     for name, rows in all_splits(splits).items():
         missing = sorted(_labels(rows) - known)
         if missing:
+            least = len(_labels(splits.train)) + len(missing)
             raise BenchError(
                 f"task '{task.name}': no training example has label '{missing[0]}' of split '{name}'; "
-                f"raise recipe.train ({len(splits.train)} now) to at least {len(known) + len(missing)}",
+                f"raise recipe.train ({len(splits.train)} now) to at least {least}",
                 code="unknown-label",
             )
+
+
+def _learnt(train: Sequence[Any]) -> set[str]:
+    """The labels that a model of these rows has: of tags O, and both of each entity type."""
+    found = _labels(train)
+    if not isinstance(next(iter(train), None), WordsExample):
+        return found
+    return {"O", *(f"{place}-{tag[2:]}" for tag in found - {"O"} for place in "BI")}
 
 
 def prepare(task: Task, sources: Sources, recipe: Recipe, draw: int | None = None) -> Splits:

@@ -1,18 +1,45 @@
 """SQuAD's JSON layout (1.1 and 2.0; Rajpurkar et al. 2016, 2018): articles of paragraphs of questions.
 
-Users' own files may lack titles, ids or answers; every value that is present must have its type."""
+Users' own files may lack titles, ids or answers, and may write answers as the hub does; every value that is present
+must have its type."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Annotated, Any
 
 from pydantic import BaseModel, BeforeValidator, TypeAdapter
+
+STARTS = ("answer_start", "start")
+"""The keys under which an answer has its first character."""
 
 
 def _as_number(value: Any) -> Any:
     """A number that was written as text."""
     return int(value) if isinstance(value, str) and value.isdecimal() else value
+
+
+def start_of(answer: Mapping[str, Any]) -> Any:
+    """The first character of an answer, or those of a list of answers; None where it is not stated."""
+    return next((answer[key] for key in STARTS if answer.get(key) not in (None, [])), None)
+
+
+def _as_answers(found: Any) -> Any:
+    """A list of objects, where the hub has one object of lists, and others have bare texts. ValueError."""
+    if isinstance(found, dict) and isinstance(texts := found.get("text"), list):
+        stated = start_of(found)
+        starts = [None] * len(texts) if stated is None else stated
+        if not isinstance(starts, list) or len(starts) != len(texts):
+            raise ValueError("there must be as many places as texts")
+        return [{"text": text, "answer_start": start} for text, start in zip(texts, starts, strict=True)]
+    items = found if isinstance(found, list) else [found] if found else []
+    return [_as_answer(item) for item in items]
+
+
+def _as_answer(item: Any) -> Any:
+    if isinstance(item, str):
+        return {"text": item}
+    return {**item, "answer_start": start_of(item)} if isinstance(item, dict) else item
 
 
 class Answer(BaseModel, strict=True):
@@ -23,7 +50,7 @@ class Answer(BaseModel, strict=True):
 class Question(BaseModel, strict=True):
     id: str | int = ""
     question: str
-    answers: Annotated[list[Answer], BeforeValidator(lambda found: found or [])] = []
+    answers: Annotated[list[Answer], BeforeValidator(_as_answers)] = []
     is_impossible: bool = False
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import itertools
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from bench.contracts import BenchError
@@ -13,8 +14,12 @@ from bench.user_data.literals import SHORTENED
 from bench.user_data.nested import keys
 from bench.user_data.number_format import number_format, plain_number
 from bench.user_data.questions import answers_of
-from bench.user_data.tables import FEW, MISSING, RawTable
-from bench.user_data.values import as_text, listed, written_list
+from bench.user_data.tables import MISSING, RawTable
+from bench.user_data.values import as_text, listed, listed_words, written_list
+
+CODES = 10  # different numbers with fractions above which they are no codes of classes
+WHOLE = 0.99  # step from which numbers are no scale with fractions
+ROUNDED = 0.02  # by which steps of means may differ, such as 0.33 and 0.34
 
 
 def guess_adapter(table: RawTable, given: Mapping[str, str]) -> tuple[str, str]:
@@ -24,10 +29,12 @@ def guess_adapter(table: RawTable, given: Mapping[str, str]) -> tuple[str, str]:
         if ROLES[adapter].keys() <= given.keys():
             return _checked(adapter, table, given, f"as {' and '.join(f'--{role}' for role in given)} say")
     names = {column.lower() for column in table.columns}
+    holds_words = "text" in given and isinstance(next(iter(table.peek()), {}).get(given["text"]), list)
     untagged: Mapping[str, str | None] = {}
     for adapter in ("qa", "ner", "classification"):
+        named = {"words": given["text"], **given} if adapter == "ner" and holds_words else given
         chosen = {
-            role: given.get(role) or by_name(table.columns, ROLES[adapter][role]) for role in ROLES[adapter]
+            role: named.get(role) or by_name(table.columns, ROLES[adapter][role]) for role in ROLES[adapter]
         }
         needed = [role for role in ROLES[adapter] if role not in ("words", "text")]
         if not all(given.get(role) or names & set(ROLES[adapter][role]) for role in needed):
@@ -144,20 +151,26 @@ def _several(table: RawTable, column: str) -> str:
 
 
 def _fractions(table: RawTable, column: str, explicit: bool) -> str:
-    """Some of the column's numbers, where all are numbers and some have fractions; '' elsewhere, and where the user
-    named the column and it has few different ones: these may be codes of classes."""
+    """Some of the column's numbers with fractions, where all are numbers; '' where none has one, and where the user
+    named the column and they may be codes of classes."""
     texts = [text for row in table.peek() if (text := as_text(row.get(column)))]
     texts = [text for text in texts if text.casefold() not in MISSING]
-    if number_format(texts) == "comma" and sum("," in text for text in texts) > len(texts) / 2:
+    often = sum("," in text for text in texts) > len(texts) / 2
+    if number_format(texts) == "comma" and (often or table.delimiter != ","):
         texts = [plain_number(text, "comma") for text in texts]
-    numbers = [as_number(text) for text in texts]
-    if not texts or any(number is None for number in numbers):
+    numbers = {text: number for text in texts if (number := as_number(text)) is not None}
+    if len(numbers) < len(set(texts)):
         return ""
-    fractions = [
-        text for text, number in zip(texts, numbers, strict=True) if number is not None and number % 1
-    ]
-    few = len(set(texts)) <= min(FEW, DISTINCT * len(texts))
-    return "" if not fractions or (explicit and few) else ", ".join(dict.fromkeys(fractions[:3]))
+    codes = explicit and len(numbers) <= DISTINCT * len(texts) and _are_codes(sorted(set(numbers.values())))
+    return "" if codes else ", ".join([text for text, number in numbers.items() if number % 1][:3])
+
+
+def _are_codes(numbers: Sequence[float]) -> bool:
+    """Whether different numbers in their order may be codes of classes: few, and no scale in equal steps, of which
+    some may be missing."""
+    steps = [after - before for before, after in itertools.pairwise(numbers)]
+    scale = len(steps) > 1 and min(steps) < WHOLE and max(steps) <= 2 * min(steps) + ROUNDED
+    return len(numbers) <= CODES and not scale
 
 
 def _are_lists(table: RawTable, column: str) -> bool:
@@ -167,33 +180,46 @@ def _are_lists(table: RawTable, column: str) -> bool:
 
 
 def _are_tagged(table: RawTable, chosen: Mapping[str, str | None]) -> bool:
-    """Whether most rows have as many tags as words, and not every row just one of each without a sentence."""
+    """Whether nearly all rows have as many tags as words: lists, texts of which most have several words, or words
+    beside a column that numbers the sentences."""
     words, tags = chosen.get("words"), chosen.get("tags")
     if not words or not tags:
         return False
     rows = table.peek()
-    sizes = [(len(listed(row.get(words)) or ()), len(listed(row.get(tags)) or ())) for row in rows]
+    sizes = [_sizes(row.get(words), row.get(tags)) for row in rows]
     fit = sum(a == b for a, b in sizes) >= 0.8 * len(rows)
-    several = any(a > 1 for a, _ in sizes)
-    return fit and (several or bool(by_name(table.columns, OPTIONAL["ner"]["sentence"])))
+    several = sum(a > 1 for a, _ in sizes)
+    lists = sum(written_list(row.get(words)) is not None for row in rows) > len(rows) / 2
+    beside = [column for column in table.columns if column not in (words, tags)]
+    return fit and (
+        several > (0 if lists else len(rows) / 2) or bool(by_name(beside, OPTIONAL["ner"]["sentence"]))
+    )
+
+
+def _sizes(words: Any, tags: Any) -> tuple[int, int]:
+    """How many words and tags two cells hold."""
+    count = len(listed(tags) or ())
+    return len(listed_words(words, count) or ()), count
 
 
 def _not_tagged(table: RawTable, words: str, tags: str) -> BenchError:
     """Why columns that are named like words and tags hold none."""
     rows = table.peek()
-    sizes = [(len(listed(row.get(words)) or ()), len(listed(row.get(tags)) or ())) for row in rows]
+    sizes = [_sizes(row.get(words), row.get(tags)) for row in rows]
     values = [value for row in rows for value in (row.get(words), row.get(tags))]
     if any(isinstance(value, str) and SHORTENED in value for value in values):
         reason = "numpy shortened the lists with '...': write them whole"
     elif any(isinstance(item, Mapping) for row in rows for item in listed(row.get(tags)) or ()):
-        reason = "the tags are objects: spans are not read; write one tag a word, such as B-PER"
-    elif all(size == (1, 1) for size in sizes):
+        reason = (
+            "the tags are objects, and no spans with a start, an end and a label; give a tag a word, as B-PER"
+        )
+    elif sizes.count((1, 1)) > len(sizes) / 2:
         reason = "one word a row, and no column numbers the sentences: name it with --sentence"
     else:
         odd = next(((a, b) for a, b in sizes if a != b), (0, 0))
         reason = f"a row has {odd[0]} words and {odd[1]} tags: give one tag a word"
     return BenchError(
         f"{table.where}: '{words}' and '{tags}' are named like words and tags ({reason}); for other data say "
-        "--adapter",
+        "--adapter, such as --adapter classification for a label of each text",
         code="not-tagged-words",
     )

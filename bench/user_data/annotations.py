@@ -8,7 +8,7 @@ from typing import Any
 
 from bench.user_data.column_names import by_name
 from bench.user_data.columns import TEXTS, are_no_text, mean_length
-from bench.user_data.label_studio import tasks_of
+from bench.user_data.label_studio import questions_of, tasks_of
 from bench.user_data.prodigy import decided
 from bench.user_data.spans import with_words
 from bench.user_data.tables import RawRow, RawTable
@@ -23,7 +23,8 @@ def plain_table(table: RawTable, given: Mapping[str, str], adapter: str) -> RawT
     """The table as rows of a text with its label, labels or tags. given: columns by role; adapter: '' where it is
     to be guessed. BenchError as `with_words` raises."""
     if {"data", "annotations"} <= set(table.columns):
-        table = tasks_of(table)
+        asks = adapter in ("qa", "unanswerable") or not (adapter or given)
+        table = (questions_of(table) if asks else None) or tasks_of(table, given)
     table = _categories(decided(_with_text(table, given), given))
     return with_words(table, given, adapter) if adapter in ("", "ner") else table
 
@@ -45,8 +46,9 @@ def _with_text(table: RawTable, given: Mapping[str, str]) -> RawTable:
     def read() -> Iterator[RawRow]:
         return ({_text(key): value for key, value in row.items()} for row in table.rows())
 
+    short = table.short and replace(table.short, missing=frozenset(map(_text, table.short.missing)))
     notes = (*table.notes, "'data' holds the texts")
-    return replace(table, columns=tuple(map(_text, table.columns)), rows=read, notes=notes)
+    return replace(table, columns=tuple(map(_text, table.columns)), rows=read, notes=notes, short=short)
 
 
 def _text(column: str) -> str:
@@ -62,8 +64,8 @@ def _categories(table: RawTable) -> RawTable:
     def rows() -> Iterator[RawRow]:
         for row in table.rows():
             cats = row.get("cats")
-            names = [n for n, s in cats.items() if s >= 0.5] if isinstance(cats, Mapping) else []
-            chosen = {**row, "cats": names[0] if len(names) == 1 else names}
+            names = [n for n, s in cats.items() if s >= 0.5] if isinstance(cats, Mapping) else None
+            chosen = {**row, "cats": names[0] if names and len(names) == 1 else names}
             yield {_renamed(key): value for key, value in chosen.items()}
 
     columns = tuple(map(_renamed, table.columns))

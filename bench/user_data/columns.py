@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -123,13 +123,7 @@ def choose(
         notes.append("no line names the columns: the first line is a row")
     guessed = _guess(table, adapter, chosen)
     notes += [f"columns guessed: {', '.join(guessed)}"] if guessed else []
-    needed = [table.columns.index(column) for column in chosen.values()]
-    if table.short and max(needed) >= table.short[0]:
-        raise BenchError(
-            f"{table.where} is not well-formed, line {table.short[1]:,} (it has {table.short[0]} of "
-            f"{len(table.columns)} columns): {table.short[2]}",
-            code="malformed-rows",
-        )
+    refuse_short(table, chosen.values())
     unread = [column for column in table.columns if column not in chosen.values()]
     if unread:
         notes.append(f"columns not read: {names_of(unread)}")
@@ -140,6 +134,12 @@ def choose(
             "part a file of its own, with --test and --validation"
         )
     return table, tuple(chosen.items()), tuple(notes)
+
+
+def refuse_short(table: RawTable, columns: Iterable[str]) -> None:
+    """BenchError where a row ends before one of these columns."""
+    if table.short and not table.short.missing.isdisjoint(columns):
+        raise BenchError(table.short.said, code="malformed-rows")
 
 
 def _check_apart(table: RawTable, chosen: Mapping[str, str]) -> None:

@@ -13,6 +13,12 @@ from bench.user_data.literals import words_of
 from bench.user_data.text_files import lines_of
 
 DOCUMENT = "-DOCSTART-"
+START = re.compile(rf"{DOCUMENT}|# newdoc\b|#begin document\b")
+"""What starts a document in CoNLL-2003, CoNLL-U and CoNLL-2012."""
+
+PART = re.compile(r"; part \d+\s*$")
+"""What CoNLL-2012 writes after the name of a document, of which each part has a line of its own."""
+
 PLACED = re.compile(r"[BIESLUMWbieslumw][-_]\S+")
 """A tag of a place and a type."""
 
@@ -22,7 +28,8 @@ JOINED = re.compile(r".+[|/](O|[BIESLU]-\S+)")
 
 @dataclass(frozen=True)
 class Sentence:
-    """Words and tags as they stand in the file; `line` is that of the first word, `document` counts -DOCSTART-."""
+    """Words and tags as they stand in the file; `line` is that of the first word, `document` counts lines that
+    start one."""
 
     words: tuple[str, ...]
     tags: tuple[str, ...]
@@ -69,15 +76,18 @@ class Columns:
         words: list[str] = []
         tags: list[str] = []
         first = document = 0
+        begun = ""
         for number, line in enumerate(lines_of(self.path, self.encoding), 1):
-            fields = self.cut(line)
-            if line.startswith(DOCUMENT):
-                document += 1
-                fields = []
+            starts = bool(START.match(line))
+            fields = [] if starts else self.cut(line)
             if not fields:
                 if words:
                     yield Sentence(tuple(words), tuple(tags), first, document)
                 words, tags = [], []
+                if starts:
+                    name = PART.sub("", line)
+                    document += name != begun or name == line
+                    begun = name
                 continue
             if number == self.header or self.is_comment(line, fields):
                 continue

@@ -8,12 +8,13 @@ from __future__ import annotations
 import itertools
 import re
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from bench.contracts import BenchError
 from bench.text import counted
+from bench.user_data.columns import ROLES, TEXT_ADAPTERS, TEXTS
 from bench.user_data.conll import DOCUMENT, Columns, Sentence
 from bench.user_data.conll_columns import global_columns, named_columns, other_tags
 from bench.user_data.encodings import Encoding, encoding_of
@@ -26,6 +27,7 @@ PEEK = 1_000  # lines from which the separator is guessed
 TAG = re.compile(r"O|[BIESLUMWbieslumw]([-_:].+)?|.+[-_:][BIESLUM]")
 HEADER = re.compile(r"(ne|pos|.*(tag|label|ner|entity|entities|iob|bio).*)", re.IGNORECASE)
 INDEX = re.compile(r"\d+([-.]\d+)?")
+LABEL_NAMES = {name for adapter in TEXT_ADAPTERS for name in ROLES[adapter]["label"]}
 KEPT = 10_000  # distinct tags that are remembered
 
 
@@ -54,7 +56,7 @@ def open_conll(
     statistics = _line_statistics(columns)
     notes: list[str] = [encoding.note] if encoding.note else []
     indexed = columns.width > 2 and statistics.words > 0 and statistics.counting >= 0.95 * statistics.words
-    columns = replace(columns, indexed=indexed, word=1 if indexed else 0, tag=columns.width - 1)
+    columns = replace(columns, indexed=indexed, word=1 if indexed else columns.word, tag=columns.width - 1)
     plus = global_columns(columns)
     names = plus or statistics.first[1]
     if plus:
@@ -117,14 +119,38 @@ def _notes(columns: Columns, statistics: _LineStatistics, given: Mapping[str, st
     return notes
 
 
-def looks_tagged(path: Path, encoding: Encoding) -> bool:
-    """Whether a file whose name says nothing has a word and its tag a line, and blank lines between sentences."""
+def looks_tagged(path: Path, encoding: Encoding, named: Iterable[str] = ()) -> bool:
+    """Whether a file whose name says nothing has a word and its tag a line, and blank lines between sentences, and
+    is no table of texts. named: columns that the user names."""
     lines = list(itertools.islice(lines_of(path, encoding), PEEK))
     rows = [line for line in lines if line.strip() and not line.startswith(("#", DOCUMENT))]
     blank = sum(not line.strip() for line in lines[:-1])
+    if not blank or not rows or _have_blanks(rows, 1) or _vary(rows):
+        return False
+    texts = _names_texts(rows[0], named) or _have_blanks(rows, WIDEST)
     last = [fields[-1] for line in rows if len(fields := words_of(line)) > 1]
-    tagged = sum(bool(TAG.fullmatch(tag)) or tag in OUTSIDES for tag in last)
-    return bool(blank and rows) and len(last) >= 0.9 * len(rows) and tagged >= 0.5 * len(rows)
+    tagged = sum(bool(TAG.fullmatch(tag)) or (tag in OUTSIDES and not texts) for tag in last)
+    return len(last) >= 0.9 * len(rows) and tagged >= 0.5 * len(rows)
+
+
+def _names_texts(line: str, named: Iterable[str]) -> bool:
+    """Whether a line names a column of texts and one of their labels, as usual or as the user does."""
+    names = {cell.strip().strip('"') for cell in re.split(r"[,;|\t]", line)}
+    usual = {name.casefold() for name in names}
+    return bool(usual & set(TEXTS) and usual & LABEL_NAMES) or len(names.intersection(named)) > 1
+
+
+def _have_blanks(rows: Sequence[str], count: int) -> bool:
+    """Whether most lines have tabs, and blanks within one of the first cells, as texts have."""
+    cells = [row.split("\t") for row in rows]
+    blanks = (len(found) > 1 and any(" " in cell.strip(" ") for cell in found[:count]) for found in cells)
+    return sum(blanks) > len(rows) / 2
+
+
+def _vary(rows: Sequence[str]) -> bool:
+    """Whether no number of words is that of most lines."""
+    widths = Counter(len(words_of(row)) for row in rows)
+    return max(widths.values()) < len(rows) / 2
 
 
 def is_divided(path: Path, encoding: Encoding) -> bool:
@@ -143,25 +169,29 @@ def is_divided(path: Path, encoding: Encoding) -> bool:
 
 
 def _column_count(path: Path, encoding: Encoding) -> Columns:
-    """The separator and how many columns most lines have. BenchError where most have one."""
+    """The separator, how many columns most lines have without empty ones at the end, and the first that is not
+    empty. BenchError where most have one."""
     lines = [line for line in itertools.islice(lines_of(path, encoding), PEEK) if line.strip(" \t")]
     plain = [line for line in lines if not line.startswith(("#", DOCUMENT))] or lines
     tabs = sum("\t" in line for line in plain) > len(plain) / 2
     columns = Columns(path, encoding, tabs, WIDEST)
     widths = Counter(len(columns.cut(line)) for line in plain)
     width = widths.most_common(1)[0][0] if widths else 2
-    if tabs and width > 2 and all(not (cells := columns.cut(line))[-1:] or not cells[-1] for line in plain):
-        raise BenchError(
-            f"{path.name}: lines end with a tab, so the last column is empty: choose the tags with --tags",
-            code="implausible-tags",
-        )
+    while tabs and width > 2 and _is_empty(columns, plain, width - 1):
+        width -= 1
     if width < 2:
         number = next(n for n, line in enumerate(lines_of(path, encoding), 1) if len(columns.cut(line)) == 1)
         raise BenchError(
             f"{path.name}, line {number:,}: '{plain[0][:40]}' is no word and its tag with a tab or blank between",
             code="not-a-word-and-tag",
         )
-    return replace(columns, width=width)
+    first = next((place for place in range(width - 1) if not _is_empty(columns, plain, place)), 0)
+    return replace(columns, width=width, word=first)
+
+
+def _is_empty(columns: Columns, lines: Sequence[str], place: int) -> bool:
+    """Whether a column holds nothing, as where every line ends with a tab."""
+    return not any(cells[place] for line in lines if len(cells := columns.cut(line)) > place)
 
 
 def _line_statistics(columns: Columns) -> _LineStatistics:

@@ -13,7 +13,7 @@ from bench.user_data.column_values import ColumnValues
 from bench.user_data.encodings import Encoding
 from bench.user_data.first_lines import describing, has_row_names, is_row, refuse_title
 from bench.user_data.quoting import Layout, MalformedRows, layout_of
-from bench.user_data.tables import RawRow, RawTable, apart
+from bench.user_data.tables import RawRow, RawTable, ShortRow, apart
 
 RULE = re.compile(r":?-{2,}:?|:-:?|-:|-+(\+-+)+")
 ESCAPE = re.compile(r"""\\[\\"'nrt]""")
@@ -88,9 +88,18 @@ def read_delimited(path: Path, encoding: Encoding) -> RawTable:
         rows,
         notes=(*notes, *([encoding.note] if encoding.note else [])),
         repeated=frozenset(repeated),
-        short=(*scan.short, FOOTER if scan.short[1] == scan.last else BREAK) if scan.short else None,
+        short=_short_row(path, scan, columns),
         with_first_line=(lambda: rows(whole=True)) if headless else None,
+        delimiter=layout.delimiter,
     )
+
+
+def _short_row(path: Path, scan: Scan, columns: Sequence[str]) -> ShortRow | None:
+    if scan.short is None:
+        return None
+    cells, line = scan.short
+    said = f"{path.name} is not well-formed, line {line:,} (it has {cells} of {len(columns)} columns)"
+    return ShortRow(frozenset(columns[cells:]), f"{said}: {FOOTER if line == scan.last else BREAK}")
 
 
 def _notes(scan: Scan) -> list[str]:

@@ -15,16 +15,16 @@ from bench.contracts import (
     QuestionExample,
     TextExample,
     WordsExample,
-    digest,
 )
 from bench.data.numbers import LARGEST
 from bench.text import counted
 from bench.user_data.conll import Sentence
+from bench.user_data.contexts import group_of
 from bench.user_data.labels import as_number
-from bench.user_data.questions import answers_of, place_answers
+from bench.user_data.questions import UnclearPlace, answers_of, place_answers
 from bench.user_data.rules import ReadingRules
 from bench.user_data.text_files import CHARACTERS
-from bench.user_data.values import as_text, is_cell_error, listed
+from bench.user_data.values import as_text, is_cell_error, listed, listed_words
 
 WORDS = 2_000
 """Words above which a sentence is left out: no blank line between sentences, most likely."""
@@ -74,11 +74,15 @@ DONE = {
 
 
 def convert(reading: ReadingRules, rows: Numbered, prefix: str, where: str) -> Converted:
-    """The examples of one file. Ids are `<prefix>-<number>`. BenchError where most rows cannot be used."""
+    """The examples of one file. Ids are `<prefix>-<number>`. BenchError where most rows cannot be used, or
+    the place of an answer is unclear."""
     found = Converted(where, len(rows))
     turn = TURNS[reading.adapter]
     for number, row in rows:
-        result = turn(reading, row, f"{prefix}-{number}")
+        try:
+            result = turn(reading, row, f"{prefix}-{number}")
+        except UnclearPlace as error:
+            raise BenchError(f"{where}, row {number + 1:,}: {error}", code="unclear-place") from error
         if isinstance(result, str):
             found.left_out[result] += 1
             continue
@@ -113,7 +117,7 @@ def _labelled(reading: ReadingRules, row: Mapping[str, Any], id: str) -> Result:
     if not label:
         return f"the label '{value[:30]}' is not on the scale of the training file"
     text, pair, done = texts
-    return TextExample(id, text, label, reading.text(row, "group"), pair), done
+    return TextExample(id, text, label, reading.group(row), pair), done
 
 
 def _numbered(reading: ReadingRules, row: Mapping[str, Any], id: str) -> Result:
@@ -128,7 +132,7 @@ def _numbered(reading: ReadingRules, row: Mapping[str, Any], id: str) -> Result:
     if abs(number) > LARGEST:
         return f"the number is beyond {LARGEST:g}"
     text, pair, done = texts
-    return NumberExample(id, text, float(number), reading.text(row, "group"), pair), done
+    return NumberExample(id, text, float(number), reading.group(row), pair), done
 
 
 def _labelled_often(reading: ReadingRules, row: Mapping[str, Any], id: str) -> Result:
@@ -137,11 +141,18 @@ def _labelled_often(reading: ReadingRules, row: Mapping[str, Any], id: str) -> R
         return texts
     labels = reading.label_set(row)
     if labels is None:
-        return _failed("label", *reading.label_items(row)) or "the labels are no list of labels"
+        return _failed("label", *reading.label_items(row)) or _why_no_labels(reading, row)
     if any(map(_is_broken, labels)):
         return BROKEN
     text, pair, done = texts
-    return LabelsExample(id, text, labels, reading.text(row, "group"), pair), done
+    return LabelsExample(id, text, labels, reading.group(row), pair), done
+
+
+def _why_no_labels(reading: ReadingRules, row: Mapping[str, Any]) -> str:
+    if reading.is_unlabelled(row):
+        return "the label is empty"
+    kind = "of a 0 or 1 for each label" if reading.indicators else "of labels"
+    return f"the labels are no list {kind}"
 
 
 def _texts(reading: ReadingRules, row: Mapping[str, Any]) -> tuple[str, str, Sequence[str]] | str:
@@ -158,7 +169,7 @@ def _texts(reading: ReadingRules, row: Mapping[str, Any]) -> tuple[str, str, Seq
 
 
 def _words(reading: ReadingRules, item: Mapping[str, Any] | Sentence, id: str) -> Result:
-    if not isinstance(item, Sentence) and listed(reading.value(item, "words")) is None:
+    if _word_list(reading, item) is None:
         return "the words are no list, or one that was shortened with '...'"
     if not isinstance(item, Sentence):
         failed = _failed(
@@ -182,10 +193,10 @@ def _words(reading: ReadingRules, item: Mapping[str, Any] | Sentence, id: str) -
     read = reading.tagging.iob2(tags)
     if read is None or not all(tags):
         return "a tag is not of the training file's kind"
-    if isinstance(item, Sentence):
-        group = f"{id.rsplit('-', 1)[0]}-document-{item.document}" if item.document else ""
-    else:
-        group = reading.text(item, "group")
+    group = "" if isinstance(item, Sentence) else reading.group(item)
+    document = item.document if isinstance(item, Sentence) else reading.value(item, "document")
+    if document and not group:
+        group = f"{id.rsplit('-', 1)[0]}-document-{document}"
     return WordsExample(id, tuple(words), read, group), ()
 
 
@@ -196,8 +207,15 @@ def _word(value: Any) -> str:
 
 def words_in(reading: ReadingRules, item: Mapping[str, Any] | Sentence) -> list[str]:
     """The words of a row or sentence; [] where there is no list of them."""
-    words = item.words if isinstance(item, Sentence) else listed(reading.value(item, "words"))
+    words = _word_list(reading, item)
     return [_word(word).removeprefix(reading.mark) for word in words or ()]
+
+
+def _word_list(reading: ReadingRules, item: Mapping[str, Any] | Sentence) -> Sequence[Any] | None:
+    if isinstance(item, Sentence):
+        return item.words
+    value = reading.value(item, "words")
+    return listed_words(value, len(tags_of(reading, item))) if isinstance(value, str) else listed(value)
 
 
 def tags_of(reading: ReadingRules, item: Mapping[str, Any] | Sentence) -> list[str]:
@@ -218,14 +236,24 @@ def _is_literal(answer: Any, context: str) -> bool:
     return text[:1] in ("[", "{") and len(text) > 2 and text in context
 
 
+def _nested(what: str, value: Any) -> str:
+    """Why a list or an object cannot be read as a text; else ''."""
+    if isinstance(value, Mapping):
+        return f"the {what} is an object: name a text in it by its path, or join its parts into one text"
+    return f"the {what} is a list: join its parts into one text" if isinstance(value, (list, tuple)) else ""
+
+
 def _question(reading: ReadingRules, row: Mapping[str, Any], id: str) -> Result:
     question, context = reading.text(row, "question"), row.get(reading.columns["context"])
     if not question:
         return _failed("question", reading.value(row, "question")) or "the question is empty"
     if is_cell_error(context):
         return _failed("context", context)
+    nested = _nested("question", reading.value(row, "question")) or _nested("context", context)
+    if nested:
+        return nested
     if not isinstance(context, str) or not context.strip():
-        return "the context is empty"
+        return "the context is no text" if as_text(context) else "the context is empty"
     if len(context) > CHARACTERS:
         return f"the context has more than {CHARACTERS:,} characters"
     if _is_broken(context) or _is_broken(row.get(reading.columns["question"])):
@@ -239,12 +267,12 @@ def _question(reading: ReadingRules, row: Mapping[str, Any], id: str) -> Result:
     if not answers:
         if reading.adapter != "unanswerable":
             return "there is no answer; --adapter unanswerable keeps such rows, as in SQuAD 2.0"
-        group = reading.text(row, "group") or f"{context[:40]} ({digest(context)})"
+        group = reading.group(row) or group_of(context)
         return QuestionExample(id, question, context, (), group), ()
     context, placed, done = place_answers(context, answers)
     if not placed:
         return "the answer is not in the context"
-    group = reading.text(row, "group") or f"{context[:40]} ({digest(context)})"
+    group = reading.group(row) or group_of(context)
     return QuestionExample(id, question, context, placed, group), done
 
 

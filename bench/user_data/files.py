@@ -17,6 +17,7 @@ from bench.user_data import folders, tables
 from bench.user_data.annotations import plain_table
 from bench.user_data.brat import brat_tables
 from bench.user_data.class_folders import class_tables
+from bench.user_data.column_names import is_number
 from bench.user_data.conll_layout import is_divided, looks_tagged, open_conll
 from bench.user_data.delimited import read_delimited
 from bench.user_data.encodings import Encoding, encoding_of, start_of
@@ -82,20 +83,31 @@ def open_sources(data: UserData, sources: Sources) -> dict[str, Source]:
             if not Path(given).is_file():
                 raise BenchError(f"--{split} {given}: there is no such file", code="no-file")
             found[split] = open_file(Path(given), data)
-    return {split: _as_plain_table(source, data) for split, source in found.items()}
+    plain: dict[str, Source] = {}
+    for split, source in found.items():
+        train = plain.get("train")
+        plain[split] = _as_plain_table(source, data, train.table.ends if train and train.table else "")
+    return plain
 
 
-def _as_plain_table(source: Source, data: UserData) -> Source:
-    """The source with what an annotation tool wrote as a plain table."""
+def _as_plain_table(source: Source, data: UserData, ends: str) -> Source:
+    """The source with what an annotation tool wrote as a plain table. ends: those of spans in the training file."""
     opened = source.table
     if opened is None:
         return source
     if holds_paragraphs(opened) and data.adapter in ("", "qa", "unanswerable"):
         return replace(source, table=None, items=lambda: paragraph_rows(opened), kind="qa")
-    table = with_nested(opened, [*dict(data.columns).values(), *data.label_columns])
+    given = [*dict(data.columns).values(), *data.label_columns]
+    table = with_nested(_with_header(replace(opened, ends=ends), given), given)
     table = plain_table(table, dict(data.columns), data.adapter)
     added = table.notes[len(opened.notes) :]
     return replace(source, table=table, items=table.rows, notes=(*source.notes, *added))
+
+
+def _with_header(table: RawTable, given: Sequence[str]) -> RawTable:
+    """The table; where the user names columns as the first line does, that line is no row."""
+    named = any(column in table.columns and not is_number(table, column) for column in given)
+    return replace(table, with_first_line=None) if named else table
 
 
 def _hub(name: str, sources: Sources) -> dict[str, Source]:
@@ -148,9 +160,10 @@ def open_file(path: Path, data: UserData) -> Source:
         return _of_table(_labelled_lines(path, encoding))
     if suffix in JSON or (JSON_START.match(first) and suffix not in COLUMNS):
         return _json(path, encoding, suffix)
+    texts = data.adapter not in ("", "ner") and any(delimiter in first for delimiter in DELIMITERS)
     if (
         suffix in COLUMNS
-        or looks_tagged(path, encoding)
+        or (not texts and looks_tagged(path, encoding, dict(data.columns).values()))
         or (data.adapter == "ner" and is_divided(path, encoding))
     ):
         return _columns(path, encoding, data)

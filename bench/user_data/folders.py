@@ -167,7 +167,11 @@ def joined(tables: Sequence[RawTable]) -> RawTable:
         for table in tables:
             yield from table.rows()
 
-    return replace(first, rows=rows) if len(tables) > 1 else first
+    if len(tables) == 1:
+        return first
+    found = (table.short for table in tables if table.short)
+    short = max(found, key=lambda row: len(row.missing), default=None)
+    return replace(first, rows=rows, short=short, with_first_line=None)  # all begin alike: with the names
 
 
 def folder_names(folder: Path) -> dict[str, Sequence[str]]:

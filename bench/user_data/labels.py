@@ -13,6 +13,7 @@ from bench.contracts import BenchError
 from bench.text import counted
 from bench.user_data.literals import parse
 from bench.user_data.tables import FEW
+from bench.user_data.values import choices
 
 POLARITY = {
     "negative": ("negative", "neg", "bad", "-1", "false", "no"),
@@ -23,6 +24,7 @@ POLARITY = {
 
 WHOLE_FLOAT = r"([-+]?\d{1,20})\.0*"
 DISTINCT = 0.5  # distinct values per row above which a column does not hold labels
+RARE = 0.05  # share of rows that may hold no rating, although a number
 
 
 @dataclass(frozen=True)
@@ -47,8 +49,7 @@ class Labelling:
             return self.words.get(value.lower())
         if self.spellings:
             return self.spellings.get(value.lower(), value)
-        whole = re.fullmatch(WHOLE_FLOAT, value, re.ASCII) if self.whole else None
-        return str(int(whole[1])) if whole else value
+        return as_whole(value) if self.whole else value
 
 
 def labelling(values: Sequence[str], adapter: str, column: str, explicit: bool = False) -> Labelling:
@@ -68,7 +69,9 @@ def labelling(values: Sequence[str], adapter: str, column: str, explicit: bool =
     numbers = [as_number(value) for value in distinct]
     numeric = all(number is not None for number in numbers)
     if adapter == "sentiment":
-        return _polarities(distinct, column) if not numeric else _scale([n for n in numbers if n is not None])
+        if not numeric:
+            return _polarities(distinct, column)
+        return _scale([n for value in values if (n := as_number(value)) is not None], column)
     whole = numeric and all(number is not None and number.is_integer() for number in numbers)
     few = len(distinct) <= min(FEW, DISTINCT * len(values))
     if numeric and not whole and not (explicit and few):
@@ -121,17 +124,32 @@ def _mostly_numbers(distinct: Sequence[str]) -> bool:
 
 
 def joined_by(values: Sequence[str]) -> str:
-    """A note where labels are made of others that stand alone, as `food|price` is; else ''."""
+    """A note where labels are made of others, as `food|price` is: these stand alone, or stand in other labels, too;
+    else ''."""
     counts = Counter(values)
-    for sign in ("|", ";", ","):
-        parts = [(label, [part.strip() for part in label.split(sign)]) for label in counts if sign in label]
-        alone = sum(counts[part] > 0 for _, found in parts for part in found)
-        if parts and alone >= max(2, 0.5 * sum(len(found) for _, found in parts)):
+    for sign in ("|", ";", "#", ","):
+        cut = {label: [part.strip() for part in label.split(sign) if part.strip()] for label in counts}
+        joined = {label: parts for label, parts in cut.items() if len(parts) > 1}  # C# has one part
+        alone = sum(counts[part] > 0 for parts in joined.values() for part in parts)
+        often = joined and alone >= max(2, 0.5 * sum(map(len, joined.values())))
+        if often or (sign != "," and _recur(list(cut.values()))):
             return (
-                f"look: labels such as '{parts[0][0][:40]}' are made of others: for several labels a text say "
-                f"--label-separator '{sign}'"
+                f"look: labels such as '{next(iter(joined))[:40]}' are made of others: for several labels a text "
+                f"say --label-separator '{sign}'"
             )
     return ""
+
+
+def _recur(labels: Sequence[Sequence[str]]) -> bool:
+    """Whether most parts of labels are in several of them, and not each in a place of its own, as the parts of
+    `food#quality` and `food#price` are."""
+    joined = [parts for parts in labels if len(parts) > 1]
+    counts = Counter(part for parts in labels for part in set(parts))
+    within = {part for parts in joined for part in parts}
+    recurring = sum(counts[part] > 1 for part in within)
+    places = Counter(part for part, _ in {(part, n) for parts in joined for n, part in enumerate(parts)})
+    free = len(set(map(len, joined))) > 1 or any(count > 1 for count in places.values())
+    return free and recurring >= max(2, 0.5 * len(within))
 
 
 def quoted(values: Sequence[str]) -> str:
@@ -148,7 +166,9 @@ def quoted(values: Sequence[str]) -> str:
 
 def single_label(value: Any) -> Any:
     """The label in a list of one, bare or written out in the cell. BenchError for a list of several."""
-    found = value
+    found = choices(value)
+    if found is None:
+        found = value
     if isinstance(value, str) and value[:1] == "[" and value[-1:] == "]":
         found = parse(value)
     if not isinstance(found, (list, tuple)):
@@ -160,6 +180,12 @@ def single_label(value: Any) -> Any:
             code="several-labels",
         )
     return found[0] if found else None
+
+
+def as_whole(value: str) -> str:
+    """A whole number that is written as a float without its point: 1.0 is 1; any other value as it is."""
+    whole = re.fullmatch(WHOLE_FLOAT, value, re.ASCII)
+    return str(int(whole[1])) if whole else value
 
 
 def as_number(value: str) -> float | None:
@@ -184,10 +210,41 @@ def _polarities(distinct: Sequence[str], column: str) -> Labelling:
     return Labelling(words, note="" if plain else f"labels read as polarities: {', '.join(distinct)}")
 
 
-def _scale(numbers: Sequence[float]) -> Labelling:
+def _scale(numbers: Sequence[float], column: str) -> Labelling:
+    """Ratings by their side of the middle of the scale. BenchError where a few that are far off set the middle."""
     low, high = min(numbers), max(numbers)
     middle = (low + high) / 2
     note = f"ratings from {low:g} to {high:g}: below {middle:g} is negative, above is positive" + (
         f", {middle:g} is neutral" if middle in numbers else ""
     )
-    return Labelling(middle=middle, note=note)
+    far = _far_off(set(numbers), middle)
+    if not far:
+        return Labelling(middle=middle, note=note)
+    rows = sum(number in far for number in numbers)
+    others = [number for number in numbers if number not in far]
+    ratings = " or ".join(f"{number:g}" for number in far)
+    said = (
+        f"{counted(rows, 'row has', 'rows have')} the rating {ratings}, and all others are from {min(others):g} to "
+        f"{max(others):g}"
+    )
+    if rows <= max(1, RARE * len(numbers)):
+        raise BenchError(
+            f"column '{column}': {said}, so the middle of the scale would be {middle:g}: leave such rows out if "
+            "they hold no ratings, or write negative and positive instead of numbers",
+            code="far-rating",
+        )
+    return Labelling(middle=middle, note=f"look: {said}: are they ratings, too? {note}")
+
+
+def _far_off(ratings: set[float], middle: float) -> list[float]:
+    """The one or two ratings of a side of the middle that are further from the others than these are from each
+    other, such as 99 for no answer; [] where there are none. Fewer than three others may be the ends of a scale."""
+    below = {rating for rating in ratings if rating < middle}
+    for side in (below, ratings - below - {middle}):
+        others = ratings - side
+        if not 0 < len(side) <= 2 or len(others) < 3:
+            continue
+        gap = max(min(side) - max(others), min(others) - max(side))
+        if gap > len(side) * (max(others) - min(others)):
+            return sorted(side)
+    return []

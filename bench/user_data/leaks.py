@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from bench.contracts import BenchError
 from bench.data.splits import content
 from bench.text import counted
+from bench.user_data.contexts import composed
 
 if TYPE_CHECKING:
     from bench.user_data.description import UserData
@@ -36,8 +37,10 @@ def without_leaks(rows: Mapping[str, list[Any]], data: UserData, notes: list[str
         found["train"] = _without(("train", found["train"]), (split, found[split]), TEXT, data, notes)
         if named:
             found["train"] = _without(("train", found["train"]), (split, found[split]), GROUP, data, notes)
-        else:
-            found[split] = _renamed(found["train"], (split, found[split]), notes)
+        notes += _common(found["train"], (split, found[split]))
+        if not named:
+            groups = {row.group for row in found["train"] if row.group}
+            found[split] = _told_apart(split, found[split], groups)
     if "validation" in found and "test" in found:
         found["validation"] = _of_validation(found["validation"], found["test"], data, notes)
     empty = next((split for split, left in found.items() if not left), None)
@@ -131,18 +134,23 @@ def _are(count: int) -> str:
     return "is" if count == 1 else "are"
 
 
-def _renamed(train: Sequence[Any], other: Part, notes: list[str]) -> list[Any]:
-    """The held-out rows. Contexts and articles that both files have are pointed out and told apart: who made two
-    files divided them so."""
+def _common(train: Sequence[Any], other: Part) -> list[str]:
+    """A note on contexts and articles that both files have: who made two files divided them so."""
     split, rows = other
-    shared = {row.group for row in train if row.group} & {row.group for row in rows}
-    count = sum(row.group in shared and not UNTITLED.fullmatch(row.group) for row in train)
-    if count:
-        notes.append(
-            f"look: {counted(count, 'training row is', 'training rows are')} on a context, article or document "
-            f"that the {split} file has, too: a mild leak"
-        )
-    return _told_apart(split, rows, shared)
+    held_out = {mark for row in rows for mark in _marks(row)}
+    count = sum(not held_out.isdisjoint(_marks(row)) for row in train)
+    if not count:
+        return []
+    return [
+        f"look: {counted(count, 'training row is', 'training rows are')} on a context, article or document that "
+        f"the {split} file has, too: a mild leak"
+    ]
+
+
+def _marks(row: Any) -> set[str]:
+    """What rows of two files may have in common: the group, unless it is a mere number, and the context."""
+    marks = {row.group} if row.group and not UNTITLED.fullmatch(row.group) else set[str]()
+    return marks | ({composed(row.context)} if hasattr(row, "context") else set())
 
 
 def _of_validation(validation: list[Any], test: Sequence[Any], data: UserData, notes: list[str]) -> list[Any]:

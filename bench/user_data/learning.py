@@ -14,21 +14,27 @@ from bench.user_data.indicators import Held
 from bench.user_data.labels import DISTINCT, as_number, joined_by, labelling, quoted, single_label
 from bench.user_data.nested import keys
 from bench.user_data.number_format import FORMATS, number_format
-from bench.user_data.questions import answers_of
-from bench.user_data.rules import ReadingRules
+from bench.user_data.questions import Answer, answers_of
+from bench.user_data.rules import FLAGS, ReadingRules
 from bench.user_data.tables import MISSING, PEEK
 from bench.user_data.tagging import learn_tags
-from bench.user_data.values import as_label, as_text, listed
+from bench.user_data.values import AROUND, as_label, as_text, choices, listed
 from bench.user_data.word_columns import language_mark, refuse_no_words
 
 NO_NUMBERS = (*MISSING, "inf", "-inf", "infinity", "-infinity")
+TEXTS = {"multilabel": ("text", "pair"), "qa": (), "unanswerable": (), "ner": ()}
+"""The roles whose columns must hold plain values, of adapters for which they are not a text, a pair and a label. Rows
+of questions are judged one by one."""
+
 ODD = 0.05  # share of labels that may be no numbers where numbers are predicted: their rows are left out
+TRUTH_VALUES = ("yes", "no", "true", "false")
+NEARLY_ALL = 0.9  # share of answers that are truth values from which they are classes
 
 
 def learn(plain: ReadingRules, rows: Numbered, where: str) -> ReadingRules:
     """How to read the files of a task, from the rows of its training file. BenchError."""
+    refuse_nested(plain, rows, where)
     if plain.adapter == "regression":
-        _refuse_nested(plain, rows, where)
         return _numbers(plain, rows)
     if plain.adapter == "multilabel":
         plain = _label_sets(plain, rows, where)
@@ -36,7 +42,6 @@ def learn(plain: ReadingRules, rows: Numbered, where: str) -> ReadingRules:
         return plain
     refuse_unnamed(plain, rows, where)
     if plain.adapter in ("classification", "sentiment"):
-        _refuse_nested(plain, rows, where)
         if plain.adapter == "sentiment":
             plain = _with_number_format(plain, rows)
         values = [label for _, row in rows if (label := plain.label(row))]
@@ -49,6 +54,8 @@ def learn(plain: ReadingRules, rows: Numbered, where: str) -> ReadingRules:
             quoted(values),
         )
         return replace(plain, labels=replace(labels, note="; ".join(filter(None, said))))
+    if plain.adapter in ("qa", "unanswerable"):
+        _refuse_truth_values(plain, rows[:PEEK], where)
     if plain.adapter == "unanswerable":
         _refuse_unanswered(plain, rows, where)
     if plain.adapter == "ner":
@@ -69,6 +76,31 @@ def _refuse_unanswered(plain: ReadingRules, rows: Numbered, where: str) -> None:
             f"{where}: no question has an answer, so there is nothing to learn: give questions with answers, too",
             code="constant-label",
         )
+
+
+def _refuse_truth_values(plain: ReadingRules, rows: Numbered, where: str) -> None:
+    """BenchError where nearly all answers are yes or no, true or false, and none of them stands where its place is
+    given: what is found of them in the contexts is found by chance."""
+    answered = truths = 0
+    for _, row in rows:
+        found = answers_of(plain.value(row, "answer"), plain.value(row, "start")) or ()
+        answered += bool(found)
+        truths += bool(found) and all(
+            _is_unplaced_truth(answer, plain.value(row, "context")) for answer in found
+        )
+    if answered and truths >= NEARLY_ALL * answered:
+        raise BenchError(
+            f"{where}: nearly all answers are yes or no, or true or false, and no parts of their contexts: "
+            "use --adapter classification, the question as --text, the context as --pair, the answer as --label",
+            code="unusable-rows",
+        )
+
+
+def _is_unplaced_truth(answer: Answer, context: Any) -> bool:
+    """Whether an answer is yes or no, and does not stand in its context where its place is given."""
+    text, start = answer
+    stands = isinstance(start, int) and start >= 0 and str(context).startswith(text, start)
+    return not stands and text.strip(" .!").casefold() in TRUTH_VALUES
 
 
 def _said_of_labels(plain: ReadingRules, rows: Numbered) -> list[str]:
@@ -166,16 +198,17 @@ def _label_sets(plain: ReadingRules, rows: Numbered, where: str) -> ReadingRules
 def _with_indicators(plain: ReadingRules, rows: Numbered, where: str) -> ReadingRules:
     """Where lists hold a 0 or 1 for each label, not labels: with the names of these. BenchError where the names are
     missing or too few."""
-    lists = [items for _, row in rows if len(items := plain.label_items(row)) > 1]
+    labelled = [plain.label_items(row) for _, row in rows if not plain.is_unlabelled(row)]
+    lists = [items for items in labelled if len(items) > 1]
     widths = {len(items) for items in lists}
     values = [[str(item) for item in items] for items in lists]
-    flags = all(set(items) <= {"0", "1", "0.0", "1.0"} for items in values)
-    repeated = any(len(set(items)) < len(items) for items in values) or len(lists) == len(rows)
+    flags = all(set(items) <= FLAGS for items in values)
+    repeated = any(len(set(items)) < len(items) for items in values) or len(lists) == len(labelled)
     if len(widths) != 1 or not flags or not repeated:
         return plain
     column, width = plain.columns["label"], widths.pop()
     names = plain.names.get(column, ())
-    if len(names) != width or len(lists) < len(rows):
+    if len(names) != width or len(lists) < len(labelled):
         raise BenchError(
             f"{where}: '{column}' holds lists of {width} zeros and ones, one for each label, and "
             f"{counted(len(names), 'name is', 'names are')} given: name all in their order, such as --label-names "
@@ -203,8 +236,11 @@ def refuse_unnamed(reading: ReadingRules, rows: Numbered, where: str) -> None:
         return
     seen = used = False
     for _, row in rows:
-        for item in _items(reading, row, role):
+        for found in _items(reading, row, role):
+            if not as_text(found):
+                continue
             seen = True
+            item = found.strip(AROUND) if isinstance(found, str) else found
             number = as_number(item) if isinstance(item, str) else item
             used |= isinstance(number, (int, float)) or item in names
             if not isinstance(number, (int, float)) or item in names or (role == "label" and number < 0):
@@ -224,26 +260,26 @@ def refuse_unnamed(reading: ReadingRules, rows: Numbered, where: str) -> None:
         )
 
 
-def _refuse_nested(reading: ReadingRules, rows: Numbered, where: str) -> None:
+def refuse_nested(reading: ReadingRules, rows: Numbered, where: str) -> None:
     """BenchError where texts or labels are lists or objects."""
-    for role in ("text", "label"):
-        value = next(
-            (
-                found
-                for _, row in rows
-                if isinstance(found := reading.value(row, role), (list, tuple, Mapping, bytes))
-                and not (role == "label" and isinstance(found, (list, tuple)))
-            ),
-            None,
-        )
+    for role in TEXTS.get(reading.adapter, ("text", "pair", "label")):
+        cells = (reading.value(row, role) for _, row in rows) if role in reading.columns else ()
+        value = next((cell for cell in cells if _is_nested(cell, role)), None)
         if value is not None:
             kind = {bytes: "bytes", list: "lists", tuple: "lists"}.get(type(value), "objects")
             column = reading.columns[role]
-            way = "; for tagged words say --adapter ner" if kind == "lists" else ""
+            noun = "second text" if role == "pair" else role
+            way = "; for tagged words say --adapter ner" if kind == "lists" and role == "text" else ""
             inside = keys([{column: value}], column) if kind == "objects" else []
             way = f"; a value in them is named by its path, such as --{role} {inside[0]}" if inside else way
             raise BenchError(
-                f"{where}: column '{column}' holds {kind} ({str(value)[:40]}), not a {role}: choose "
-                f"another column with --{role}, or write the {role} into a column of its own{way}",
+                f"{where}: column '{column}' holds {kind} ({str(value)[:40]}), not a {noun}: choose "
+                f"another column with --{role}, or write the {noun} into a column of its own{way}",
                 code="nested-column",
             )
+
+
+def _is_nested(value: Any, role: str) -> bool:
+    if role == "label":
+        return isinstance(value, (Mapping, bytes)) and choices(value) is None
+    return isinstance(value, (list, tuple, Mapping, bytes))

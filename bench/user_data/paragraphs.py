@@ -33,12 +33,20 @@ def _question(item: Mapping[str, Any]) -> dict[str, Any]:
     found = {"id": item.get("id") or item.get("qid") or "", "question": item.get("question")}
     found["is_impossible"] = item.get("is_impossible") or False
     detected = item.get("detected_answers")
-    if detected:
+    if isinstance(detected, list) and detected:
         return {**found, "answers": [answer for one in detected for answer in _places(one)]}
-    answers = [{"text": a} if isinstance(a, str) else a for a in item.get("answers") or ()]
-    return {**found, "answers": answers}
+    return {**found, "answers": item.get("answers")}
 
 
-def _places(answer: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
-    for start, _ in answer.get("char_spans") or [(None, None)]:
-        yield {"text": answer.get("text"), "answer_start": start}
+def _places(answer: Any) -> Iterator[Any]:
+    """An answer of MRQA, once for each place of it, which has a start and an end."""
+    spans = answer.get("char_spans") if isinstance(answer, Mapping) else None
+    if not spans:
+        yield answer
+        return
+    several = isinstance(spans, list) and isinstance(spans[0], list)
+    for span in spans if several else [spans]:
+        yield {
+            "text": answer.get("text"),
+            "answer_start": span[0] if isinstance(span, list) and span else span,
+        }

@@ -30,11 +30,15 @@ def decided(table: RawTable, given: Mapping[str, str]) -> RawTable:
 
 
 def _accepted(table: RawTable) -> RawTable:
-    """Without the rows that were not accepted: what they say was found to be wrong."""
+    """Without the rows that were not accepted: what they say was found to be wrong. Where tasks are about
+    spans, one that was accepted without any has none."""
     left_out = sum(row.get("answer") != "accept" for row in table.rows())
+    none: RawRow = {"spans": []} if "spans" in table.columns else {}
 
     def rows() -> Iterator[RawRow]:
-        return (row for row in table.rows() if row.get("answer") == "accept")
+        for row in table.rows():
+            if row.get("answer") == "accept":
+                yield {**row, **none} if row.get("spans") is None else row
 
     notes = [f"{counted(left_out, 'row')} left out, because 'answer' is not accept"] if left_out else []
     columns = tuple(column for column in table.columns if column != "answer")
@@ -79,7 +83,9 @@ def _choices(table: RawTable, given: Mapping[str, str]) -> RawTable:
     several = any(_allows_several(row) or len(row.get("accept") or ()) > 1 for row in table.rows())
 
     def label_of(chosen: Any) -> Any:
-        names = [str(name) for name in chosen or ()]
+        if chosen is None:
+            return None
+        names = [str(name) for name in chosen]
         return names if several else names[0] if names else None
 
     note = f"'accept' holds the {'options' if several else 'option'} that an annotator chose: the labels"

@@ -4,18 +4,29 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from pydantic import ValidationError
 
 from bench.contracts import BenchError
-from bench.data.squad_layout import articles_of, questions_of
+from bench.data.squad_layout import articles_of, questions_of, start_of
+from bench.text import counted
 from bench.user_data.literals import parse
+from bench.user_data.tables import MISSING
 from bench.user_data.values import as_text, is_cell_error
 
-Answer = tuple[str, int | None]
-"""A text, and its first character in the context where that is known."""
+Place = int | str | None
+"""The first character of an answer in its context; None where none is stated; why it cannot be read, in words."""
+
+Answer = tuple[str, Place]
+
+WHOLE = re.compile(r"[-+]?\d{1,18}(\.0{0,2}|,0{1,2})?")
+"""A whole number, also as a float; `1,000` and `1.000` may be a thousand."""
+
+
+class UnclearPlace(ValueError):
+    """The place of an answer that is in its context several times cannot be read."""
 
 
 def squad_rows(value: Any, where: str) -> Iterator[dict[str, Any]]:
@@ -52,22 +63,23 @@ def answers_of(value: Any, start: Any) -> list[Answer] | None:
     if isinstance(value, str) and (value.lstrip()[:1] in ("[", "{") or value.startswith("array(")):
         found = parse(value)
         value = value if found is None else found
-    if isinstance(start, str) and start.lstrip()[:1] == "[":
-        start = parse(start)
+    if isinstance(start, str) and (start.lstrip()[:1] == "[" or start.startswith("array(")):
+        found = parse(start)
+        start = start if found is None else found
     value = _written(value)
     if isinstance(value, str):
-        start = start[0] if isinstance(start, list) and start else start
-        return [(value, _whole(start))] if value.strip() else []
-    if isinstance(value, Mapping) and isinstance(value.get("text"), list):
-        starts = value.get("answer_start")
-        starts = starts if isinstance(starts, list) else [starts]
-        return _paired(value["text"], starts)
-    if isinstance(value, Mapping) and isinstance(value.get("text"), str):
-        return _pairs([(value["text"], value.get("answer_start"))])
+        return _paired([value], start)
+    if isinstance(value, Mapping):
+        texts, stated = value.get("text"), start_of(value)
+        return _paired(texts if isinstance(texts, list) else [texts], start if stated is None else stated)
     if isinstance(value, list) and all(isinstance(item, str) for item in value):
-        return _paired(value, start if isinstance(start, list) else [start])
+        return _paired(value, start)
     if isinstance(value, list):
-        found = [answers_of(item, None) if not _is_pair(item) else _pairs([item]) for item in value]
+        starts = start if isinstance(start, list) and len(start) == len(value) else [start] * len(value)
+        found = [
+            _paired(item[:1], item[1]) if _is_pair(item) else answers_of(item, own)
+            for item, own in zip(value, starts, strict=True)
+        ]
         return None if None in found else [pair for pairs in found for pair in pairs or ()]
     return [] if value is None else None
 
@@ -78,13 +90,13 @@ def place_answers(
     """The context, each distinct answer once with its place in it, and what was done on the way (keys of
     `examples.DONE`). A stated place counts characters, or bytes or units of UTF-16 if only that fits; else the
     nearest place that has the answer is used. A place within a word, as Rome in Romeo, is used only where it is
-    stated, or where there is no other."""
+    stated, or where there is no other. UnclearPlace."""
     answers = list(answers)
     done: dict[str, None] = {}
     placed: dict[tuple[str, int], None] = {}
     if not any(text.strip() in context for text, _ in answers if text.strip()):
         composed = unicodedata.normalize("NFC", context)
-        answers = [(unicodedata.normalize("NFC", text), None) for text, _ in answers]
+        answers = [(unicodedata.normalize("NFC", text), _composed(context, place)) for text, place in answers]
         if any(text.strip() in composed for text, _ in answers if text.strip()):
             context = composed
             done["composed"] = None
@@ -94,17 +106,32 @@ def place_answers(
         if not places:
             continue
         whole = [place for place in places if not _cuts_word(context, place, place + len(text))] or places
-        if start is None:
-            if len(whole) > 1:
-                done["twice"] = None
-            placed[text, whole[0]] = None
-            continue
-        exact = start + len(given) - len(given.lstrip())
-        place, how = _nearest(context, exact, places, whole)
+        if isinstance(start, int):
+            place, how = _nearest(context, start + len(given) - len(given.lstrip()), places, whole)
+        else:
+            place, how = _first(text, start, whole)
         if how:
             done[how] = None
         placed[text, place] = None
     return context, tuple(placed), list(done)
+
+
+def _composed(context: str, place: Place) -> Place:
+    """A place in a context as it is once its accents are composed."""
+    if not isinstance(place, int) or place <= 0:
+        return place
+    return len(unicodedata.normalize("NFC", context[:place]))
+
+
+def _first(text: str, unread: str | None, places: list[int]) -> tuple[int, str]:
+    """The first place of an answer of which none is stated, or one that cannot be read; and a key of
+    `examples.DONE`. UnclearPlace where it may be another."""
+    if unread and len(places) > 1:
+        raise UnclearPlace(
+            f"the answer '{text[:40]}' is in the context {len(places)} times, and its place cannot be read "
+            f"({unread}): give the number of its first character, or leave it empty"
+        )
+    return places[0], "moved" if unread else "twice" if len(places) > 1 else ""
 
 
 def _nearest(context: str, stated: int, places: list[int], whole: list[int]) -> tuple[int, str]:
@@ -139,18 +166,23 @@ def character_at(context: str, byte: int, code: str) -> int | None:
 
 
 def _is_pair(item: Any) -> bool:
-    return isinstance(item, (list, tuple)) and len(item) == 2 and isinstance(item[0], str)
+    """Whether an answer is a list of its text and place."""
+    if not isinstance(item, (list, tuple)) or len(item) != 2 or not isinstance(item[0], str):
+        return False
+    return not (isinstance(item[1], str) and isinstance(_place(item[1]), str))
 
 
-def _paired(texts: list[Any], starts: list[Any]) -> list[Answer] | None:
-    if len(starts) != len(texts):
-        starts = [None] * len(texts)
-    return _pairs(zip(texts, starts, strict=True))
-
-
-def _pairs(pairs: Any) -> list[Answer] | None:
-    found = [(_written(text), _whole(start)) for text, start in pairs]
-    return [pair for pair in found if pair[0].strip()] if all(isinstance(t, str) for t, _ in found) else None
+def _paired(texts: Sequence[Any], start: Any) -> list[Answer] | None:
+    """The answers, each with its place; None where one is no text."""
+    places = [_place(item) for item in (start if isinstance(start, list) else [start])]
+    if len(texts) == 1:
+        places = places[:1]  # further ones are where it stands again, or its end
+    if all(place is None for place in places):
+        places = [None] * len(texts)
+    if len(places) != len(texts):
+        places = [f"{counted(len(places), 'place')} for {counted(len(texts), 'answer')}"] * len(texts)
+    pairs = [(_written(text), place) for text, place in zip(texts, places, strict=True)]
+    return [pair for pair in pairs if pair[0].strip()] if all(isinstance(t, str) for t, _ in pairs) else None
 
 
 def _written(value: Any) -> Any:
@@ -158,10 +190,8 @@ def _written(value: Any) -> Any:
     return as_text(value) if isinstance(value, (int, float)) and not isinstance(value, bool) else value
 
 
-def _whole(value: Any) -> int | None:
-    if isinstance(value, bool):
+def _place(value: Any) -> Place:
+    text = as_text(value)
+    if not text or text.casefold() in MISSING or is_cell_error(text):
         return None
-    try:
-        return int(value)
-    except (ValueError, TypeError, OverflowError):
-        return None
+    return int(re.split("[.,]", text)[0]) if WHOLE.fullmatch(text) else f"'{text[:30]}' is no whole number"

@@ -11,17 +11,25 @@ from bench.contracts import BenchError, Splits
 from bench.data.splits import content, drop_duplicates, split_by_group, split_stratified
 from bench.text import counted
 from bench.user_data.adapters import guess_adapter
-from bench.user_data.column_names import header_hint, names_of
-from bench.user_data.columns import Columns, choose
+from bench.user_data.column_names import header_hint, names_of, resolve
+from bench.user_data.columns import Columns, choose, refuse_short
+from bench.user_data.contexts import apart_if_few, divided, joined
 from bench.user_data.examples import Converted, Numbered, convert
 from bench.user_data.files import Source, gathered, open_sources
-from bench.user_data.indicators import joined_labels
+from bench.user_data.held_out import (
+    left_out,
+    refuse_without_groups,
+    unknown_labels,
+    unlabelled,
+    without_labels,
+)
+from bench.user_data.indicators import Indicators, joined_labels, lacks_all, read_indicators
 from bench.user_data.leaks import without_leaks
-from bench.user_data.learning import learn, refuse_unnamed
+from bench.user_data.learning import learn, refuse_nested, refuse_unnamed
 from bench.user_data.rules import ReadingRules
 from bench.user_data.scales import numbers_of, other_scale, spelled_alike
+from bench.user_data.tables import RawTable
 from bench.user_data.text_files import ROWS, sample
-from bench.user_data.values import as_text
 
 if TYPE_CHECKING:
     from bench.data.sources import Sources
@@ -37,12 +45,13 @@ FIXED = {
 
 SALT = "own data"
 CUT = {"train": 0.7, "validation": 0.1, "test": 0.2}
-DOCUMENTS = 10  # below this many documents of a file, sentences are cut instead
+DOCUMENTS = 10  # below this many documents or articles of a file, sentences or contexts are cut instead
+BY_NUMBER = "labels are named by the numbers of their columns: name them with --label-names"
 
 
 def read_files(data: UserData, sources: Sources) -> tuple[str, Columns, Splits, list[str]]:
     """The adapter, its columns, the splits, and what was done, in words. BenchError."""
-    files = open_sources(data, sources)
+    files, given = open_sources(data, sources), data.columns
     data, files = _with_joined_labels(data, files)
     first = files["train"]
     notes = [f"{first.where}: {note}" for note in first.notes]
@@ -54,9 +63,7 @@ def read_files(data: UserData, sources: Sources) -> tuple[str, Columns, Splits, 
     found: dict[str, Converted] = {}
     for split, source in files.items():
         if split != "train":
-            source = _like(
-                first, source, columns, bool(data.validation if split == "validation" else data.test)
-            )
+            source = _like(first, source, columns, _is_named(data, split))
             notes += [f"{source.where}: {note}" for note in source.notes if note not in first.notes]
         rows, count = sample(_items(source, columns))
         if not count:
@@ -69,33 +76,40 @@ def read_files(data: UserData, sources: Sources) -> tuple[str, Columns, Splits, 
             reading = _learn(_plain(source, adapter, columns, data), rows, source.where, notes)
             trained = numbers_of(reading, rows)
         rules = reading if split == "train" else _with_names(reading, source, data, found["train"])
-        try:
-            if rows and split != "train" and not _without_labels(rules, rows):
-                refuse_unnamed(rules, rows, source.where)
-                notes += filter(None, [other_scale(rules, trained, numbers_of(rules, rows), source.where)])
-            found[split] = convert(rules, rows, split, source.where)
-        except BenchError:
-            if split != "test" or data.test or not _without_labels(rules, rows):
-                raise
-            instead = "the validation rows are" if "validation" in found else "training rows become"
-            notes.append(f"{source.where} has no labels: {instead} the test rows")
-            if "validation" in found:
+        if split != "train" and without_labels(rules, rows):
+            if _is_named(data, split):
+                raise unlabelled(split, source.where, adapter)
+            notes.append(left_out(split, source.where, adapter, "validation" in found))
+            if split == "test" and "validation" in found:
                 found["test"] = found.pop("validation")
             continue
+        if split != "train":
+            notes += _checked(rules, rows, source, data, trained)
+        found[split] = convert(rules, rows, split, source.where)
         notes += found[split].said()
     named = first.table and not first.table.with_first_line  # else numbers stay numbers
-    chosen = tuple(columns.items()) if named else data.columns
+    chosen = tuple((r, c) for r, c in columns.items() if r != "document") if named else given
     if data.label_columns:  # described by the columns that are in the files
         chosen = tuple((role, column) for role, column in chosen if role != "label")
     return adapter, chosen, _cut(found, data, adapter, notes), notes
 
 
-def _without_labels(reading: ReadingRules, rows: Numbered) -> bool:
-    """Whether no row says what is to be predicted, as in the test file of a competition."""
-    role = {"ner": "tags", "qa": "answer", "unanswerable": "answer"}.get(reading.adapter, "label")
-    known = role in reading.columns and all(isinstance(row, Mapping) for _, row in rows)
-    names = reading.names.get(reading.columns.get(role, ""))
-    return known and not any(as_text(reading.value(row, role), names) for _, row in rows)
+def _is_named(data: UserData, split: str) -> bool:
+    """Whether the user named the file of a held-out split."""
+    return bool(data.validation if split == "validation" else data.test)
+
+
+def _checked(
+    rules: ReadingRules, rows: Numbered, source: Source, data: UserData, trained: Sequence[float]
+) -> list[str]:
+    """What is said of the rows of a held-out file beside those of training. BenchError where they cannot be held
+    against what was learnt."""
+    refuse_nested(rules, rows, source.where)
+    refuse_unnamed(rules, rows, source.where)
+    if dict(data.columns).get("group"):
+        refuse_without_groups(rules, rows, source)
+    note = other_scale(rules, trained, numbers_of(rules, rows), source.where)
+    return [note] if note else []
 
 
 def _with_names(reading: ReadingRules, source: Source, data: UserData, train: Converted) -> ReadingRules:
@@ -110,7 +124,7 @@ def _with_names(reading: ReadingRules, source: Source, data: UserData, train: Co
 
 
 def _with_joined_labels(data: UserData, files: dict[str, Source]) -> tuple[UserData, dict[str, Source]]:
-    """Several label columns as one, in every file."""
+    """Several label columns as one, in every file that has them; a number is that of a column in the files."""
     if not data.label_columns:
         return data, files
     if data.adapter not in ("", "multilabel"):
@@ -118,16 +132,47 @@ def _with_joined_labels(data: UserData, files: dict[str, Source]) -> tuple[UserD
             f"several --label are for --adapter multilabel, not {data.adapter}: give one",
             code="several-columns",
         )
-    found, name = {}, ""
-    for split, source in files.items():
-        if source.table is None:
-            raise BenchError(
-                f"{source.where} has no columns to choose: leave out --label", code="no-columns-to-choose"
-            )
-        table, name = joined_labels(source.table, data.label_columns)
-        found[split] = replace(source, table=table, items=table.rows)
-    columns = (*data.columns, ("label", name))
+    first = _table(files["train"])
+    trained = read_indicators(first, data.label_columns, data.label_names)
+    wanted = data.label_columns if first.with_first_line else trained.columns
+    found = {**files, "train": _joined(files["train"], trained, data)}
+    for split in files:
+        table = _table(files[split])
+        if split != "train" and (_is_named(data, split) or not lacks_all(table, wanted)):
+            indicators = read_indicators(table, wanted, data.label_names, trained.with_no)
+            found[split] = _joined(files[split], indicators, data)
+    columns = _beside(first, _table(found["train"]), trained.name, data)
     return replace(data, columns=columns, adapter="multilabel"), found
+
+
+def _table(source: Source) -> RawTable:
+    if source.table is None:
+        raise BenchError(
+            f"{source.where} has no columns to choose: leave out --label", code="no-columns-to-choose"
+        )
+    return source.table
+
+
+def _joined(source: Source, indicators: Indicators, data: UserData) -> Source:
+    table = joined_labels(_table(source), indicators)
+    notes = (*source.notes, BY_NUMBER) if table.with_first_line and not data.label_names else source.notes
+    return replace(source, table=table, items=table.rows, notes=notes)
+
+
+def _beside(table: RawTable, joined: RawTable, name: str, data: UserData) -> Columns:
+    """The columns of all roles in a table whose label columns were joined into one of this name: by number where no
+    line names them. BenchError where another role has a label column."""
+    found = [(role, resolve(table, column, role)) for role, column in data.columns]
+    for role, column in found:
+        if column not in joined.columns:
+            raise BenchError(
+                f"{table.where}: --label and --{role} are both '{column}': name two columns",
+                code="same-column",
+            )
+    found.append(("label", name))
+    if table.with_first_line:
+        found = [(role, str(joined.columns.index(column) + 1)) for role, column in found]
+    return tuple(found)
 
 
 def _like(first: Source, other: Source, columns: Mapping[str, str], given: bool) -> Source:
@@ -143,6 +188,7 @@ def _like(first: Source, other: Source, columns: Mapping[str, str], given: bool)
     if first.table.with_first_line and other.table.with_first_line:
         names = dict(zip(other.table.columns, first.table.columns, strict=False))
         rows = other.table.with_first_line
+        refuse_short(other.table, [theirs for theirs, ours in names.items() if ours in columns.values()])
         return replace(other, items=lambda: ({names.get(k, k): v for k, v in row.items()} for row in rows()))
     if bool(first.table.with_first_line) and not set(columns.values()) & set(other.table.columns):
         raise BenchError(
@@ -150,16 +196,18 @@ def _like(first: Source, other: Source, columns: Mapping[str, str], given: bool)
             f"({names_of(other.table.columns)[:80]}): give both files one, or neither",
             code="different-columns",
         )
-    needed = [columns[role] for role in columns if role not in ("group", "start", "sentence")]
-    missing = next((column for column in needed if column not in other.table.columns), None)
-    alike = missing and missing.casefold() in map(str.casefold, other.table.columns)
-    if missing and (given or alike):
+    optional = ("group", "start", "document")
+    missing = [c for role, c in columns.items() if role not in optional and c not in other.table.columns]
+    lower = [*map(str.casefold, other.table.columns), columns.get("sentence", "").casefold()]
+    needed = missing if given else [column for column in missing if column.casefold() in lower]
+    if needed:
         raise BenchError(
-            f"{other.where} has no column '{missing}', which {first.where} has: it has "
+            f"{other.where} has no column '{needed[0]}', which {first.where} has: it has "
             f"{names_of(other.table.columns)}"
             + ("; no header line? give it the same one" if header_hint(other.table) else ""),
             code="different-columns",
         )
+    refuse_short(other.table, columns.values())
     return other
 
 
@@ -213,6 +261,7 @@ def _learn(plain: ReadingRules, rows: Numbered, where: str, notes: list[str]) ->
             f"'{plain.columns['sentence']}'"
         )
     reading = learn(plain, rows, where)
+    reading = replace(reading, unknown=unknown_labels(reading, rows))
     notes += [note for note in (reading.labels.note, *reading.tagging.notes) if note]
     return reading
 
@@ -227,17 +276,24 @@ def _columns(source: Source, adapter: str, data: UserData, notes: list[str]) -> 
         return source, dict(FIXED[adapter])
     table, chosen, guessed = choose(source.table, adapter, dict(data.columns))
     notes += guessed
-    return replace(source, table=table, items=table.rows), dict(chosen)
+    columns = dict(chosen) | ({"document": table.document} if table.document and adapter == "ner" else {})
+    return replace(source, table=table, items=table.rows), columns
 
 
 def _cut(found: dict[str, Converted], data: UserData, adapter: str, notes: list[str]) -> Splits:
     rows = {split: part.examples for split, part in found.items()}
     _refuse_unknown(rows)
     rows = without_leaks(rows, data, notes)
+    named = bool(dict(data.columns).get("group"))
+    on_contexts = adapter in ("qa", "unanswerable")
+    if on_contexts and not named:
+        rows = {split: joined(part) for split, part in rows.items()}
     if "test" in rows and "validation" in rows:
         return Splits(rows["train"], rows["validation"], rows["test"])
-    if adapter == "ner" and not dict(data.columns).get("group"):
+    if adapter == "ner" and not named:
         rows["train"] = _enough_documents(rows["train"], notes)
+    elif on_contexts and not named:
+        rows["train"] = apart_if_few(rows["train"], DOCUMENTS, notes)
     if "test" in rows or "validation" in rows:
         given = "test" if "test" in rows else "validation"
         other = "validation" if given == "test" else "test"
@@ -249,6 +305,8 @@ def _cut(found: dict[str, Converted], data: UserData, adapter: str, notes: list[
             "one file: cut into 70% training, 10% validation and 20% test rows"
             + _cut_details(rows["train"], how)
         )
+    if on_contexts and named:
+        notes += divided(made["train"], [row for split in made.keys() - rows.keys() for row in made[split]])
     splits = Splits(made["train"], made["validation"], made["test"])
     apart = drop_duplicates(splits)
     gone = len(splits.train) + len(splits.validation) - len(apart.train) - len(apart.validation)
@@ -304,15 +362,21 @@ def _enough_documents(rows: list[Any], notes: list[str]) -> list[Any]:
 
 
 def _refuse_unknown(rows: Mapping[str, Sequence[Any]]) -> None:
-    known = _classes(rows["train"])
+    known = _learnt(rows["train"])
     for split in ("validation", "test"):
-        strange = sorted(_classes(rows.get(split, ())) - known)
+        strange = sorted(_learnt(rows.get(split, ())) - known)
         if strange:
             raise BenchError(
                 f"the {split} file has class '{strange[0]}', which no training row has: "
                 + (spelled_alike(strange[0], known) or "add rows of it to training, or remove it"),
                 code="untrained-class",
             )
+
+
+def _learnt(rows: Sequence[Any]) -> set[str]:
+    """The classes; of tags their types, since a model that learns one of a type has them all."""
+    types = hasattr(rows[0], "tags") if rows else False
+    return {name[2:] for name in _classes(rows) if name != "O"} if types else _classes(rows)
 
 
 def _classes(rows: Iterable[Any]) -> set[str]:

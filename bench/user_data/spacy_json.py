@@ -10,6 +10,8 @@ from typing import Any
 from bench.text import counted
 from bench.user_data.tables import RawRow, RawTable
 
+DOCUMENT = "document"
+
 UNKNOWN = (None, "", "-")
 """The tag of a token that was not annotated."""
 
@@ -20,27 +22,31 @@ def is_spacy(value: Any) -> bool:
 
 
 def spacy_table(value: list[Any], where: str, notes: tuple[str, ...] = ()) -> RawTable:
-    """A row for each sentence, of words and tags; or, where no token has a tag, a row for each paragraph, of a text
-    and its categories."""
-    sentences = [sentence for paragraph in _paragraphs(value) for sentence in paragraph["sentences"]]
-    rows: list[RawRow] = [row for sentence in sentences if (row := _tagged(sentence))]
-    said = ["spaCy's training format: a row for each sentence"]
-    if not rows:
-        rows = [_categorised(paragraph) for paragraph in _paragraphs(value)]
-        said = ["spaCy's training format: a row for each paragraph"]
-    elif len(rows) < len(sentences):
-        left = counted(len(sentences) - len(rows), "sentence")
-        said.append(f"{left} left out, because not all tokens have a tag")
-    columns = tuple(rows[0]) if rows else ()
-    return RawTable(where, columns, lambda: rows, notes=(*said, *notes))
+    """A row for each sentence, of words and tags, with the number of its document; or, where no token has a
+    tag, a row for each paragraph, of a text and its categories."""
+    sentences = [
+        (number, sentence) for number, paragraph in _paragraphs(value) for sentence in paragraph["sentences"]
+    ]
+    rows: list[RawRow] = [
+        {**row, DOCUMENT: number} for number, sentence in sentences if (row := _tagged(sentence))
+    ]
+    if rows:
+        left = len(sentences) - len(rows)
+        said = f"{counted(left, 'sentence')} left out, because not all tokens have a tag"
+        notes = ("spaCy's training format: a row for each sentence", *([said] if left else []), *notes)
+        return RawTable(where, ("words", "tags"), lambda: rows, notes=notes, document=DOCUMENT)
+    rows = [_categorised(paragraph) for _, paragraph in _paragraphs(value)]
+    notes = ("spaCy's training format: a row for each paragraph", *notes)
+    return RawTable(where, tuple(rows[0]) if rows else (), lambda: rows, notes=notes)
 
 
-def _paragraphs(value: list[Any]) -> Iterator[Mapping[str, Any]]:
-    for document in value:
+def _paragraphs(value: list[Any]) -> Iterator[tuple[int, Mapping[str, Any]]]:
+    """The paragraphs, each with the number of its document."""
+    for number, document in enumerate(value, 1):
         found = document.get("paragraphs") if isinstance(document, Mapping) else None
         for paragraph in found if isinstance(found, list) else ():
             if isinstance(paragraph, Mapping) and isinstance(paragraph.get("sentences"), list):
-                yield paragraph
+                yield number, paragraph
 
 
 def _tagged(sentence: Any) -> RawRow | None:

@@ -6,16 +6,18 @@ import itertools
 import re
 import unicodedata
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 from bench.contracts import BenchError
 from bench.text import counted
+from bench.user_data.beside_spans import own_tags, without_others
 from bench.user_data.column_names import by_name
 from bench.user_data.columns import ROLES, TEXTS
 from bench.user_data.literals import parse
-from bench.user_data.span_units import UNITS, Placed, characters_of, unit_of
+from bench.user_data.span_ends import PlacedText, ends_of
+from bench.user_data.span_units import UNITS, characters_of, unit_of
 from bench.user_data.tables import RawRow, RawTable
 
 COLUMNS = ("entities", "spans", "label", "labels", "ner", "annotations", "tags")
@@ -32,6 +34,13 @@ DONE = {
     "overlapping": ("span overlaps", "spans overlap", "a longer one: left out"),
     "broken": ("row is", "rows are", "left out, because a span is not where its text is"),
 }
+
+ENDS = {
+    "last": "the end of a span is its last character, not the one after it, as in '{first}'",
+    "unclear": "look: nothing tells whether the end of a span of '{column}' is its last character: it is read as "
+    "the place after it, as in '{first}'; give each span its own 'text' to be sure",
+}
+"""What is said of ends that are, or may be, last characters. first: the first span as it is read."""
 
 
 @dataclass(frozen=True)
@@ -53,20 +62,53 @@ def with_words(table: RawTable, given: Mapping[str, str], adapter: str) -> RawTa
     rows = table.peek()
     columns = [named] if named else [c for n in COLUMNS for c in table.columns if c.lower() == n]
     column = next((column for column in columns if _holds_spans(rows, column)), None)
-    if column is None or text not in table.columns or not all(isinstance(row.get(text), str) for row in rows):
+    if column is None or text not in table.columns or not _holds_texts(rows, text):
         return table
+    unnamed = not named and not given.keys() & {"words", "text"}
+    if unnamed and (own := own_tags(rows, table.columns)):
+        note = f"'{own[0]}' and '{own[1]}' hold words and their tags: the spans of '{column}' are not read"
+        return replace(table, columns=without_others(table.columns, own), notes=(*table.notes, note))
     if not adapter and not named and (label := _other_labels(rows, table.columns, column)):
         raise BenchError(
             f"{table.where}: '{column}' holds spans of characters and '{label}' labels of texts: say --adapter "
             "ner for the spans, or --adapter classification for the labels",
             code="spans-and-labels",
         )
-    inclusive = _ends_are_inclusive(rows, text, column)
-    reader = _Reader(text, column, inclusive, unit_of(_beyond_ascii(table, text, column, inclusive)))
+    reader, ends = _reader(table, text, column)
     done: Counter[str] = Counter()
     for row in table.rows():
         reader.read(row, done)
         done["rows"] += 1
+    _check(table, reader, done)
+    notes = [f"'{column}' holds spans of characters: they are read as tags of words and punctuation marks"]
+    if ends != "after":
+        notes.append(ENDS[ends].format(first=reader.first(rows), column=column))
+    if reader.unit:
+        notes.append(f"the places of spans are counted in {UNITS[reader.unit]}: they are read so")
+    notes += [
+        f"{counted(done[what], one, more)} {said}" for what, (one, more, said) in DONE.items() if done[what]
+    ]
+    kept = without_others(table.columns, (text, column, *given.values()))
+    return replace(
+        table, columns=kept, rows=lambda: reader.rows(table), notes=(*table.notes, *notes), ends=ends
+    )
+
+
+def _reader(table: RawTable, text: str, column: str) -> tuple[_Reader, str]:
+    """How spans are read, and where their ends are, as `ends_of` has it."""
+    if table.plain_places:
+        return _Reader(text, column), "after"
+    ends = ends_of(_placed(table.peek(), text, column))
+    if ends == "unclear":
+        ends = table.ends or ends
+    inclusive = ends == "last"
+    unit = unit_of(_placed(_beyond_ascii(table, text), text, column, inclusive))
+    return _Reader(text, column, inclusive, unit), ends
+
+
+def _check(table: RawTable, reader: _Reader, done: Mapping[str, int]) -> None:
+    """BenchError where most spans are elsewhere, or many end within words."""
+    text, column = reader.text, reader.column
     if done["broken"] > done["rows"] / 2:
         raise BenchError(
             f"{table.where}: in {done['broken']:,} of {counted(done['rows'], 'row')} a span of '{column}' is not "
@@ -79,28 +121,24 @@ def with_words(table: RawTable, given: Mapping[str, str], adapter: str) -> RawTa
             f"inside words of '{text}': are they counted in characters from 0? give one tag a word instead",
             code="spans-within-words",
         )
-    notes = [f"'{column}' holds spans of characters: they are read as tags of words and punctuation marks"]
-    if reader.inclusive:
-        notes.append("the end of a span is its last character, not the one after it")
-    if reader.unit:
-        notes.append(f"the places of spans are counted in {UNITS[reader.unit]}: they are read so")
-    notes += [
-        f"{counted(done[what], one, more)} {said}" for what, (one, more, said) in DONE.items() if done[what]
-    ]
-    kept = tuple(
-        c
-        for c in table.columns
-        if c in (text, column) or c.lower() not in ("tokens", "words", "label", "labels")
-    )
-    return replace(table, columns=kept, rows=lambda: reader.rows(table), notes=(*table.notes, *notes))
 
 
 @dataclass(frozen=True)
 class _Reader:
     text: str
     column: str
-    inclusive: bool
-    unit: str  # that places count, a key of UNITS or ''
+    inclusive: bool = False
+    unit: str = ""  # that places count, a key of UNITS or ''
+
+    def first(self, rows: Sequence[RawRow]) -> str:
+        """The characters of the first span."""
+        for row in rows:
+            for span in spans_of(row.get(self.column)) or ():
+                text = str(row.get(self.text))
+                characters = characters_of(text, self.unit)
+                found = text[characters(span.start) : characters(span.end + self.inclusive)]
+                return " ".join(found.split())[:40]
+        return ""
 
     def rows(self, table: RawTable) -> Iterator[RawRow]:
         for row in table.rows():
@@ -206,30 +244,25 @@ def _holds_spans(rows: Sequence[RawRow], column: str) -> bool:
     return bool(found) and None not in found and any(found)
 
 
+def _holds_texts(rows: Sequence[RawRow], column: str) -> bool:
+    found = [value for row in rows if (value := row.get(column)) is not None]
+    return bool(found) and all(isinstance(value, str) for value in found)
+
+
 def _other_labels(rows: Sequence[RawRow], columns: Sequence[str], spans: str) -> str:
     """A column that is named like labels and has a value in every row; '' where there is none."""
     names = [c for c in columns if c != spans and c.lower() in ROLES["classification"]["label"]]
     return next((c for c in names if all(row.get(c) not in (None, "", []) for row in rows)), "")
 
 
-def _beyond_ascii(
-    table: RawTable, text: str, column: str, inclusive: bool
-) -> Iterator[tuple[str, list[Placed], list[tuple[int, int]]]]:
-    """The texts beyond ASCII, each with its spans and the places of its words."""
-    for row in table.rows():
+def _beyond_ascii(table: RawTable, text: str) -> Iterator[RawRow]:
+    return (row for row in table.rows() if isinstance(found := row.get(text), str) and not found.isascii())
+
+
+def _placed(rows: Iterable[RawRow], text: str, column: str, inclusive: bool = False) -> Iterator[PlacedText]:
+    """The texts with spans, each with its spans and the places of its words."""
+    for row in rows:
         written, spans = row.get(text), spans_of(row.get(column))
-        if spans and isinstance(written, str) and not written.isascii():
+        if spans and isinstance(written, str):
             placed = [(span.start, span.end + inclusive, span.text) for span in spans]
             yield written, placed, words_in(written)
-
-
-def _ends_are_inclusive(rows: Sequence[RawRow], text: str, column: str) -> bool:
-    """Whether ends are last characters: nearly all then end with a word, and most do not otherwise."""
-    usual = inclusive = total = 0
-    for row in rows:
-        ends = {end for _, end in words_in(str(row.get(text)))}
-        for span in spans_of(row.get(column)) or ():
-            total += 1
-            usual += span.end in ends
-            inclusive += span.end + 1 in ends
-    return inclusive >= 0.9 * total and usual < 0.5 * total

@@ -13,6 +13,7 @@ import numpy as np
 
 from bench.contracts import BenchError, Recipe, Splits
 from bench.data.splits import all_splits, content
+from bench.data.windows import MAX_ANSWER_TOKENS
 from bench.models.catalog import kind_of, positions
 from bench.models.pooling import own_pooling
 from bench.registry import adapters
@@ -75,6 +76,7 @@ def summarise(read: Read, measured: Lengths) -> list[str]:
         *_contradictions(splits),
         *_doubtful(splits),
         *_missing(splits),
+        *_too_long(splits),
     ]
 
 
@@ -220,6 +222,20 @@ def _missing(splits: Splits) -> list[str]:
     return [
         f"look: the text of {counted(count, 'training row')} is '{text}', which looks like a missing value: leave "
         "those rows out if it is"
+    ]
+
+
+def _too_long(splits: Splits) -> list[str]:
+    """Questions whose answers all have more words than an answer may have tokens."""
+    rows = [row for part in all_splits(splits).values() for row in part if getattr(row, "answers", ())]
+    long = sum(min(len(text.split()) for text, _ in row.answers) > MAX_ANSWER_TOKENS for row in rows)
+    if not long:
+        return []
+    share = f"{100 * long / len(rows):.0f}%" if long >= len(rows) / 200 else "fewer than 1%"
+    return [
+        f"look: {long:,} of {counted(len(rows), 'question')} with an answer ({share}) cannot be answered: the "
+        f"answer has more than {MAX_ANSWER_TOKENS} words, and none of more than {MAX_ANSWER_TOKENS} tokens is "
+        "predicted"
     ]
 
 

@@ -33,13 +33,25 @@ RawRow = Mapping[str, Any]
 
 
 @dataclass(frozen=True)
+class ShortRow:
+    """A row that has fewer cells than there are columns. missing: the columns that it lacks; said: what is wrong
+    where one of them is needed."""
+
+    missing: frozenset[str]
+    said: str
+
+
+@dataclass(frozen=True)
 class RawTable:
     """Rows with named columns; they can be read repeatedly.
 
     names: label names by column, where a column holds their numbers. notes: lines for the user.
-    repeated: names that several columns have. short: the least width of a row, its line, and what may be wrong with
-    it, where one lacks cells.
-    with_first_line: the rows with the line that was taken for the names, where that line looks like a row."""
+    repeated: names that several columns have. short: the row that lacks most cells, where one lacks any.
+    delimiter: what separates the cells of a line.
+    with_first_line: the rows with the line that was taken for the names, where that line looks like a row.
+    document: the key of rows, and no column, that counts the documents of a format that has them.
+    plain_places: places of spans are known to count characters, and ends to be after the last one.
+    ends: where the ends of spans are, a key of `ends_of`; of the training file for one that is not yet read."""
 
     where: str
     columns: tuple[str, ...]
@@ -47,8 +59,12 @@ class RawTable:
     names: Mapping[str, Sequence[str]] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
     repeated: frozenset[str] = frozenset()
-    short: tuple[int, int, str] | None = None
+    short: ShortRow | None = None
     with_first_line: Callable[[], Iterable[RawRow]] | None = None
+    delimiter: str = ""
+    document: str = ""
+    plain_places: bool = False
+    ends: str = ""
 
     def peek(self) -> list[RawRow]:
         """The first rows."""

@@ -32,6 +32,9 @@ FORMS = {
 }
 """How a place and a type are written, the usual way first."""
 
+NESTED = re.compile(r"(?:O|[BIESLUMW][-_].+?)[|,;][BIESLUMW][-_].+|(?:o|[bieslumw]-.+?)\|[bieslumw]-.+")
+"""Several tags of a word in one: an entity within another."""
+
 UNNAMED = "ENTITY"
 FEW = 0.01  # share of tags that may be of another kind: their sentences are left out
 TYPES = 100  # entity types above which a column does not hold tags
@@ -69,6 +72,7 @@ def learn_tags(sentences: Sequence[Sequence[str]], where: str) -> Tagging:
             f"{where}: every word has the tag '{outside}', so there is no entity to find; {WAY_OUT}",
             code="no-entities",
         )
+    _refuse_nested(kinds, where)
     form = _form(kinds, where)
     notes: list[str] = []
     if outside != "O":
@@ -89,6 +93,18 @@ def learn_tags(sentences: Sequence[Sequence[str]], where: str) -> Tagging:
     if scheme != "IOB2":
         notes.append(_scheme_note(scheme, plain))
     return Tagging(form, outside, scheme, tuple(notes))
+
+
+def _refuse_nested(kinds: Counter[str], where: str) -> None:
+    """BenchError where words have several tags in one, of entities within others."""
+    nested = Counter({tag: count for tag, count in kinds.items() if NESTED.fullmatch(tag)})
+    if nested:
+        raise BenchError(
+            f"{where}: {counted(nested.total(), 'word has', 'words have')} several tags, such as "
+            f"'{nested.most_common(1)[0][0][:40]}': keep one of them, or give those of entities within others a "
+            "column of their own and choose one with --tags",
+            code="nested-tags",
+        )
 
 
 def _outside(counts: Counter[str]) -> str:
@@ -150,7 +166,8 @@ def _check_lengths(sentences: Sequence[Sequence[str]], where: str) -> None:
     if len(sentences) >= 10 and usual == 1:
         raise BenchError(
             f"{where}: most sentences have one word: in a table, name the column that numbers the sentences with "
-            "--sentence; in a file of columns, leave a blank line after each sentence only",
+            "--sentence, or say --adapter classification where each text has one label; in a file of columns, "
+            "leave a blank line after each sentence only",
             code="one-word-sentences",
         )
     if usual > LONGEST or (len(sentences) == 1 and usual > 100):

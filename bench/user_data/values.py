@@ -13,7 +13,16 @@ from bench.user_data.literals import parse, parse_words, words_of
 INVISIBLE = "\u200b\u200c\u200d\u200e\u200f\u2060\ufeff\u00ad"
 """Characters without a width: around a label they are left-overs of copying."""
 
+AROUND = f"{INVISIBLE} \t\r\n\u00a0"  # what is no part of a label at its ends
+
 EMPTY_SET = "set()"
+
+START_OF_LIST = re.compile(r"\s*[\[(]|array\(")
+QUOTED_LIST = re.compile(r"\s*[\[(]['\"]|array\(")
+"""The start of what can only be a list."""
+
+SHORT_LIST = re.compile(r"\s*\[.*\.\.\..*\]\s*", re.DOTALL)
+"""A list that numpy shortened, or a sentence."""
 
 
 CELL_ERROR = re.compile(
@@ -38,8 +47,10 @@ def as_text(value: Any, names: Sequence[str] | None = None) -> str:
         return ""
     if isinstance(value, bool):
         return str(value).lower()
-    if names and isinstance(value, str) and re.fullmatch(r"-?\d{1,9}(\.0)?", value) and value not in names:
-        value = int(float(value))
+    if names and isinstance(value, str):
+        value = value.strip()
+        if value not in names and re.fullmatch(r"-?\d{1,9}(\.0*)?", value):
+            value = int(float(value))
     if names and isinstance(value, int):
         return names[value] if 0 <= value < len(names) else ""
     text = value if isinstance(value, str) else str(value)
@@ -50,24 +61,38 @@ def as_text(value: Any, names: Sequence[str] | None = None) -> str:
 
 def as_label(value: Any, names: Sequence[str] | None = None) -> str:
     """A label as text: composed (NFC), and without blanks or invisible characters around it."""
-    return unicodedata.normalize("NFC", as_text(value, names)).strip(f"{INVISIBLE} \t\r\n\u00a0")
+    value = value.strip(AROUND) if isinstance(value, str) else value
+    return unicodedata.normalize("NFC", as_text(value, names)).strip(AROUND)
 
 
 def listed(value: Any) -> list[Any] | None:
-    """A list, a list written out in a cell, or text cut at blanks; None for anything else."""
+    """A list, a list written out in a cell, or text cut at blanks; None for anything else, such as a list that was
+    shortened."""
     if isinstance(value, str):
-        value = (
-            parse_words(value)
-            if value.lstrip()[:1] in "[(" or value.startswith("array(")
-            else words_of(value)
-        )
-    if isinstance(value, str) or not isinstance(value, Iterable) or isinstance(value, (Mapping, bytes)):
+        found = parse_words(value) if START_OF_LIST.match(value) else None
+        if not isinstance(found, list):
+            return None if QUOTED_LIST.match(value) or SHORT_LIST.fullmatch(value) else words_of(value)
+        value = found
+    if not isinstance(value, Iterable) or isinstance(value, (Mapping, bytes)):
         return None
     return list(value)
 
 
+def listed_words(value: Any, count: int) -> list[Any] | None:
+    """As `listed`, for a cell of words with `count` tags: a sentence in brackets is no list where cutting it at
+    blanks gives as many words, and a list does not."""
+    found = listed(value)
+    is_text = isinstance(value, str) and not QUOTED_LIST.match(value)
+    if is_text and len(found or ()) != count and len(words := words_of(value)) == count:
+        return words
+    return found
+
+
 def written_list(value: Any) -> list[Any] | None:
     """The list that a cell holds in any notation, sets among them; None for a text or anything else."""
+    several = choices(value)
+    if several is not None:
+        return several
     if isinstance(value, str):
         start = value.lstrip()
         if start.strip() == EMPTY_SET:
@@ -77,3 +102,12 @@ def written_list(value: Any) -> list[Any] | None:
     if value is None or isinstance(value, (str, Mapping, bytes)) or not isinstance(value, Iterable):
         return None
     return list(value)
+
+
+def choices(value: Any) -> list[Any] | None:
+    """The list in {"choices": […]}, as Label Studio writes several choices beside single ones in plain text; None
+    for anything else."""
+    if isinstance(value, str) and value.lstrip()[:1] == "{" and "choices" in value:
+        value = parse(value)
+    found = value.get("choices") if isinstance(value, Mapping) and len(value) == 1 else None
+    return found if isinstance(found, list) else None

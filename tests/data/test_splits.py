@@ -157,6 +157,14 @@ def test_tags_are_labels_that_training_has_to_know() -> None:
     assert error.value.code == "unknown-label"
 
 
+def test_a_type_of_which_training_has_one_tag_is_learnt() -> None:
+    one, both = (WordsExample("a", ("a", "b"), tags) for tags in (("B-X", "B-X"), ("B-X", "I-X")))
+    check_labels(Made(), Splits([one], [both], [both, WordsExample("b", ("a",), ("O",))]))
+    classes = [TextExample("a", "a", "B-X")], [TextExample("b", "b", "I-X")]
+    with pytest.raises(BenchError, match="label 'I-X' of split 'test'"):
+        check_labels(Made(), Splits(classes[0], classes[0], classes[1]))
+
+
 @given(st.integers(1, 60), st.integers(1, 60))
 def test_samples_are_nested_and_deterministic(few: int, more: int) -> None:
     few, more = sorted((few, more))

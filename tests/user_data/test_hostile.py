@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from bench.contracts import BenchError
@@ -90,6 +90,7 @@ SQUAD: dict[str, Any] = {
 
 
 @fuzz
+@example(value={"data": [{"": []}]})
 @given(value=edited(SQUAD))
 def test_any_squad_json_is_read_or_refused(value: Any, tmp_path: Path) -> None:
     reads_or_refuses(tmp_path / "squad.json", json.dumps(value).encode())

@@ -14,7 +14,7 @@ from bench.registry import adapters
 from bench.user_data.description import Read
 from tests.support.user_files import LABELS, ROWS, TEXTS, delimited, opened, said
 
-CONTEXT = [f"In {1900 + n} the poet lived in Rome." for n in range(20)]
+CONTEXT = [f"In {1900 + n} the poet lived in Rome." for n in range(30)]
 
 
 def table(numbers: range, folder: Path, name: str, authors: int) -> Path:
@@ -60,7 +60,7 @@ def test_a_group_that_validation_and_the_test_file_have_is_refused(tmp_path: Pat
 def squad(numbers: range, folder: Path, name: str, title: str | None) -> Path:
     articles = []
     for n in numbers:
-        context = CONTEXT[n % 20]
+        context = CONTEXT[n]
         answer = {"text": "Rome", "answer_start": context.index("Rome")}
         question = {"id": str(n), "question": f"Where, {n}?", "answers": [answer]}
         articles.append({"title": title, "paragraphs": [{"context": context, "qas": [question]}]})

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from bench.contracts import BenchError
-from tests.support.user_files import opened
+from tests.support.user_files import opened, refused, said
 
 FIVE = [str(1 + n % 5) for n in range(40)]
 
@@ -173,3 +173,37 @@ def test_a_test_file_that_is_the_training_file_is_a_leak(tmp_path: Path) -> None
     with pytest.raises(BenchError) as error:
         opened(first, adapter="classification", test_data=str(first))
     assert error.value.code == "leak"
+
+
+FAR: dict[str, list[str]] = {
+    "99 for no answer": [*FIVE, "99"],
+    "-99 for no answer": [*FIVE, "-99"],
+    "98 and 99": [*FIVE, "98", "99"],
+    "a sum": [*FIVE, str(sum(map(int, FIVE)))],
+}
+
+
+@pytest.mark.parametrize("case", FAR)
+def test_a_few_ratings_that_are_far_from_all_others_are_refused(case: str, tmp_path: Path) -> None:
+    """They would move the middle of the scale, and with it the polarity of every row."""
+    first, _ = files(tmp_path, FAR[case], FIVE)
+    error = refused(first, adapter="sentiment")
+    assert error.code == "far-rating"
+    assert "and all others are from 1 to 5" in str(error)
+
+
+def test_many_ratings_that_are_far_from_all_others_are_pointed_out(tmp_path: Path) -> None:
+    first, _ = files(tmp_path, ["1", "4", "4.5", "5"] * 10, FIVE)
+    found = opened(first, adapter="sentiment")
+    assert said(found, "look: 10 rows have the rating 1, and all others are from 4 to 5")
+    assert len(found.splits.train) + len(found.splits.validation) + len(found.splits.test) == 40
+
+
+@pytest.mark.parametrize(
+    "ratings",
+    [["0", "1"], ["1", "3", "5"], ["1", "2", "5"], ["1", "2", "3", "5"], ["1", "2", "3", "4", "9", "10"]],
+    ids=str,
+)
+def test_the_ends_of_a_scale_are_not_far_off(ratings: list[str], tmp_path: Path) -> None:
+    first, _ = files(tmp_path, ratings * 12, FIVE)
+    assert not said(opened(first, adapter="sentiment"), "look:")
