@@ -23,8 +23,8 @@ from bench.user_data.word_columns import language_mark, refuse_no_words
 
 NO_NUMBERS = (*MISSING, "inf", "-inf", "infinity", "-infinity")
 TEXTS = {"multilabel": ("text", "pair"), "qa": (), "unanswerable": (), "ner": ()}
-"""The roles whose columns must hold plain values, of adapters for which they are not a text, a pair and a label. Rows
-of questions are judged one by one."""
+"""The roles whose columns must hold plain values, of adapters for which they are not a text, a pair and a
+label. Rows of questions are judged one by one."""
 
 ODD = 0.05  # share of labels that may be no numbers where numbers are predicted: their rows are left out
 TRUTH_VALUES = ("yes", "no", "true", "false")
