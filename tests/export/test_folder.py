@@ -300,6 +300,31 @@ def test_rates_are_tuned_as_in_a_run(
     assert [trained.fitted.loss for trained in kept] == [min(losses.values())]
 
 
+def test_what_is_compared_is_computed_in_whole_fp32(
+    toy_cell: Callable[..., Cell], plugins: Plugins, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A GPU's rounded products would make the script and the harness differ."""
+    rounded: dict[str, bool] = {}
+
+    def watched(name: str, does: Callable[..., Any]) -> None:
+        def noted(*given: Any) -> Any:
+            rounded[name] = torch.backends.cuda.matmul.allow_tf32
+            return does(*given)
+
+        monkeypatch.setattr(exporting, name, noted)
+
+    watched("train", train)
+    watched("predict", exporting.predict)
+    watched("is_alike", exporting.is_alike)
+    products = torch.backends.cuda.matmul
+    before, products.allow_tf32 = products.allow_tf32, True
+    try:
+        exported(toy_cell("frozen", recipe=RECIPE), plugins, tmp_path)
+    finally:
+        products.allow_tf32 = before
+    assert rounded == {"train": True, "predict": False, "is_alike": False}
+
+
 def test_training_that_diverges_is_one_line(
     toy_cell: Callable[..., Cell], plugins: Plugins, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

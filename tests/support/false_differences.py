@@ -2,8 +2,9 @@
 
     python -m tests.support.false_differences > results/statistics/false-differences.jsonl
 
-A strategy is as good as the others where it is so on average over documents, or over endless examples. The tables
-of a line are drawn from a generator of its own, so each can be made again alone:
+A strategy is as good as the others where it is so on average over seeds, over documents, or over endless examples.
+With one seed a table compares models: where seeds scatter, those of equal strategies do differ (`ONE_MODEL`). The
+tables of a line are drawn from a generator of its own, so each can be made again alone:
 
     python -m tests.support.false_differences 0 6
 """
@@ -22,7 +23,11 @@ from bench.analysis.statistics.calibration import F1, METRIC, Design, behind, fa
 TABLES, BETTER = 1000, 100
 ADVANTAGE = 0.4  # of the better strategy, in logits: 4.5 points
 BOTH = (METRIC, F1)
+LOGIT = 11.0  # points of score
+WIDE = 0.11  # scatter of seeds, in logits
 FEW = Design(2, tasks=1, seeds=1, examples=200)
+SAME = replace(FEW, noise=0.0)
+SCATTERED = Design(2, tasks=1, examples=250, noise=WIDE)
 KINDS = {
     0: Design(2),
     1: Design(4),
@@ -38,8 +43,20 @@ KINDS = {
     12: replace(FEW, strategies=6, seeds=3, documents=5),
     13: Design(4, documents=13),
     14: replace(FEW, strategies=6, documents=15, metrics=BOTH),
+    15: replace(SAME, examples=60),
+    16: SAME,
+    17: replace(SAME, strategies=6, examples=60, metrics=BOTH),
+    18: replace(SAME, strategies=6, metrics=BOTH),
+    19: replace(FEW, noise=WIDE),
+    20: replace(FEW, strategies=4, noise=WIDE),
+    21: SCATTERED,
+    22: replace(SCATTERED, seeds=5),
+    23: replace(SCATTERED, strategies=4),
 }
 """Kinds of tables; the draws of a kind depend on its number, which it keeps."""
+
+ONE_MODEL = (KINDS[19], KINDS[20])
+"""Equal strategies whose single models differ: what the test finds may be true of the models."""
 
 
 @dataclass(frozen=True)
@@ -82,16 +99,18 @@ def _design(value: dict) -> Design:
 def markdown(lines: Sequence[Line]) -> str:
     """The table of the documentation."""
     head = (
-        "| strategies | tasks | seeds | examples of each | metrics | false differences | worse ones found |"
+        "| strategies | tasks | seeds | they scatter by | examples of each | metrics | false differences "
+        "| worse ones found |"
     )
-    rows = [head, "|---:|---:|---:|---|---|---:|---:|"]
+    rows = [head, "|---:|---:|---:|---:|---|---|---:|---:|"]
     for line in lines:
         design = line.design
         examples = f"{design.examples}" + (f" of {design.documents} documents" if design.documents else "")
         names = " and ".join(name.replace("f1", "F1") for name in design.metrics)
         shares = f"{100 * line.wrong:.1f}% | {100 * line.found:.0f}%"
         rows.append(
-            f"| {design.strategies} | {design.tasks} | {design.seeds} | {examples} | {names} | {shares} |"
+            f"| {design.strategies} | {design.tasks} | {design.seeds} | {LOGIT * design.noise:.1f} | {examples} "
+            f"| {names} | {shares} |"
         )
     return "\n".join(rows) + "\n"
 
