@@ -126,7 +126,7 @@ class Registry:
 
     plugins: Plugins
     sources: Sources = field(default_factory=Sources)
-    _strategies: dict[tuple[str, str], tuple[Strategy, list[Any]]] = dataclasses.field(
+    _strategies: dict[tuple[str, type[Strategy] | None, str], tuple[Strategy, list[Any]]] = dataclasses.field(
         default_factory=dict, repr=False
     )
     _tasks: dict[str, Task] = field(default_factory=dict, repr=False)
@@ -228,7 +228,8 @@ class Registry:
 
     def _resolved(self, cell: Cell) -> tuple[Strategy, list[Any]]:
         """The strategy, and what it declares for the fingerprint."""
-        key = cell.strategy, repr(cell.options)  # True is not 1
+        # another class may have taken the name since; True is not 1
+        key = cell.strategy, self.plugins.strategies.get(cell.strategy), repr(cell.options)
         if key not in self._strategies:
             found = self.plugins.strategy(cell.strategy, cell.options)
             self._strategies[key] = found, identity.declared(found)

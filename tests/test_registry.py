@@ -9,8 +9,8 @@ from types import ModuleType
 
 import pytest
 
-from bench.contracts import BenchError
-from bench.registry import Plugins, discover
+from bench.contracts import BenchError, Cell, Recipe
+from bench.registry import Plugins, Registry, discover
 
 STRATEGY = """
 from dataclasses import dataclass
@@ -286,6 +286,18 @@ def test_an_unknown_strategy_suggests_the_nearest_and_lists_all() -> None:
     ) as error:
         discover().strategy("gradul")
     assert error.value.code == "unknown-strategy"
+
+
+def test_a_class_that_takes_the_name_of_another_is_used(tmp_path: Path, mine: Plugins) -> None:
+    """As where a notebook defines a strategy again."""
+    again = write(tmp_path / "again.py", STRATEGY.format(name="mine").replace("1e-4", "1e-5"))
+    cell, registry = Cell("suite", "sst2", "mine", "minilm", 0, Recipe()), Registry(mine)
+    rates = []
+    for plugins in (mine, discover([again])):
+        mine.strategies["mine"] = plugins.strategies["mine"]
+        (phase,) = registry.phases(cell)
+        rates.append(dict(phase.rates))
+    assert rates == [{"*": 1e-4}, {"*": 1e-5}]
 
 
 def test_an_unknown_task_suggests_the_nearest() -> None:
