@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from bench.user_data.column_names import by_name
-from bench.user_data.columns import TEXTS, are_no_text, mean_length
+from bench.user_data.columns import QUESTIONS, TEXTS, are_no_text, mean_length
 from bench.user_data.label_studio import questions_of, tasks_of
 from bench.user_data.prodigy import decided
 from bench.user_data.spans import with_words
@@ -23,7 +23,7 @@ def plain_table(table: RawTable, given: Mapping[str, str], adapter: str) -> RawT
     """The table as rows of a text with its label, labels or tags. given: columns by role; adapter: '' where it is
     to be guessed. BenchError as `with_words` raises."""
     if {"data", "annotations"} <= set(table.columns):
-        asks = adapter in ("qa", "unanswerable") or not (adapter or given)
+        asks = adapter in QUESTIONS or not (adapter or given)
         table = (questions_of(table) if asks else None) or tasks_of(table, given)
     table = _categories(decided(_with_text(table, given), given))
     return with_words(table, given, adapter) if adapter in ("", "ner") else table

@@ -61,6 +61,9 @@ LABELS = ROLES["classification"]["label"]
 TEXT_ADAPTERS = ("classification", "sentiment", "regression", "multilabel")
 """The adapters of a text, or of two texts (role `pair`), with what is said of it in role `label`."""
 
+QUESTIONS = ("qa", "unanswerable")
+"""The adapters of questions on contexts."""
+
 OPTIONAL = {
     "qa": {"start": ("answer_start", "start", "offset")},
     "unanswerable": {"start": ("answer_start", "start", "offset")},

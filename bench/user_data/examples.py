@@ -169,7 +169,8 @@ def _texts(reading: ReadingRules, row: Mapping[str, Any]) -> tuple[str, str, Seq
 
 
 def _words(reading: ReadingRules, item: Mapping[str, Any] | Sentence, id: str) -> Result:
-    if _word_list(reading, item) is None:
+    listing = _word_list(reading, item)
+    if listing is None:
         return "the words are no list, or one that was shortened with '...'"
     if not isinstance(item, Sentence):
         failed = _failed(
@@ -177,7 +178,7 @@ def _words(reading: ReadingRules, item: Mapping[str, Any] | Sentence, id: str) -
         )
         if failed:
             return failed
-    words, tags = words_in(reading, item), tags_of(reading, item)
+    words, tags = _spelled(reading, listing), tags_of(reading, item)
     if not words:
         return "there are no words"
     if len(words) != len(tags):
@@ -207,8 +208,11 @@ def _word(value: Any) -> str:
 
 def words_in(reading: ReadingRules, item: Mapping[str, Any] | Sentence) -> list[str]:
     """The words of a row or sentence; [] where there is no list of them."""
-    words = _word_list(reading, item)
-    return [_word(word).removeprefix(reading.mark) for word in words or ()]
+    return _spelled(reading, _word_list(reading, item) or ())
+
+
+def _spelled(reading: ReadingRules, words: Sequence[Any]) -> list[str]:
+    return [_word(word).removeprefix(reading.mark) for word in words]
 
 
 def _word_list(reading: ReadingRules, item: Mapping[str, Any] | Sentence) -> Sequence[Any] | None:

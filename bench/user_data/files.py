@@ -18,6 +18,7 @@ from bench.user_data.annotations import plain_table
 from bench.user_data.brat import brat_tables
 from bench.user_data.class_folders import class_tables
 from bench.user_data.column_names import is_number
+from bench.user_data.columns import QUESTIONS
 from bench.user_data.conll_layout import is_divided, looks_tagged, open_conll
 from bench.user_data.delimited import read_delimited
 from bench.user_data.encodings import Encoding, encoding_of, start_of
@@ -95,7 +96,7 @@ def _as_plain_table(source: Source, data: UserData, ends: str) -> Source:
     opened = source.table
     if opened is None:
         return source
-    if holds_paragraphs(opened) and data.adapter in ("", "qa", "unanswerable"):
+    if holds_paragraphs(opened) and data.adapter in ("", *QUESTIONS):
         return replace(source, table=None, items=lambda: paragraph_rows(opened), kind="qa")
     given = [*dict(data.columns).values(), *data.label_columns]
     table = with_nested(_with_header(replace(opened, ends=ends), given), given)

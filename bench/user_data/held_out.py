@@ -7,6 +7,7 @@ from typing import Any
 
 from bench.contracts import BenchError
 from bench.user_data.column_names import names_of
+from bench.user_data.columns import QUESTIONS
 from bench.user_data.conll import Sentence
 from bench.user_data.examples import Numbered
 from bench.user_data.files import Source
@@ -17,7 +18,6 @@ from bench.user_data.tables import MISSING
 from bench.user_data.tagging import OUTSIDES
 from bench.user_data.values import as_text, is_cell_error, listed
 
-QUESTIONS = ("qa", "unanswerable")
 NOUNS = {"ner": "entities", "qa": "answers", "unanswerable": "answers"}
 UNKNOWN = frozenset({"-1", "-100", *MISSING})
 """What stands for a label that is not told, where training has no such label."""

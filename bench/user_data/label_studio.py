@@ -12,7 +12,7 @@ from bench.contracts import BenchError
 from bench.text import counted
 from bench.user_data.column_names import by_name, names_of
 from bench.user_data.columns import ROLES, TEXTS
-from bench.user_data.span_units import UNITS, characters_of
+from bench.user_data.span_units import is_at_place, ways_of
 from bench.user_data.tables import RawRow, RawTable
 
 ENOUGH = 100  # tasks from which the text is told
@@ -203,11 +203,7 @@ def _is_at_place(row: RawRow, key: str, result: Mapping[str, Any]) -> bool:
     start, end = span.get("start"), span.get("end")
     if not isinstance(start, int) or not isinstance(end, int) or not span["text"].strip():
         return False
-    ways = [characters_of(text, unit) for unit in ("", *UNITS)]
-    return any(
-        0 <= way(start) < way(end) and text[way(start) : way(end)].strip() == span["text"].strip()
-        for way in ways
-    )
+    return is_at_place(text, (start, end, span["text"]), ways_of(text))
 
 
 def _text(data: Any, key: str) -> Any:

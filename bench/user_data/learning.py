@@ -8,6 +8,7 @@ from typing import Any
 
 from bench.contracts import BenchError
 from bench.text import counted
+from bench.user_data.columns import QUESTIONS
 from bench.user_data.conll import Sentence
 from bench.user_data.examples import Numbered, tags_of
 from bench.user_data.indicators import Held
@@ -22,7 +23,7 @@ from bench.user_data.values import AROUND, as_label, as_text, choices, listed
 from bench.user_data.word_columns import language_mark, refuse_no_words
 
 NO_NUMBERS = (*MISSING, "inf", "-inf", "infinity", "-infinity")
-TEXTS = {"multilabel": ("text", "pair"), "qa": (), "unanswerable": (), "ner": ()}
+PLAIN = {"multilabel": ("text", "pair"), "qa": (), "unanswerable": (), "ner": ()}
 """The roles whose columns must hold plain values, of adapters for which they are not a text, a pair and a
 label. Rows of questions are judged one by one."""
 
@@ -54,7 +55,7 @@ def learn(plain: ReadingRules, rows: Numbered, where: str) -> ReadingRules:
             quoted(values),
         )
         return replace(plain, labels=replace(labels, note="; ".join(filter(None, said))))
-    if plain.adapter in ("qa", "unanswerable"):
+    if plain.adapter in QUESTIONS:
         _refuse_truth_values(plain, rows[:PEEK], where)
     if plain.adapter == "unanswerable":
         _refuse_unanswered(plain, rows, where)
@@ -262,7 +263,7 @@ def refuse_unnamed(reading: ReadingRules, rows: Numbered, where: str) -> None:
 
 def refuse_nested(reading: ReadingRules, rows: Numbered, where: str) -> None:
     """BenchError where texts or labels are lists or objects."""
-    for role in TEXTS.get(reading.adapter, ("text", "pair", "label")):
+    for role in PLAIN.get(reading.adapter, ("text", "pair", "label")):
         cells = (reading.value(row, role) for _, row in rows) if role in reading.columns else ()
         value = next((cell for cell in cells if _is_nested(cell, role)), None)
         if value is not None:

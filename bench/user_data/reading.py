@@ -12,7 +12,7 @@ from bench.data.splits import content, drop_duplicates, split_by_group, split_st
 from bench.text import counted
 from bench.user_data.adapters import guess_adapter
 from bench.user_data.column_names import header_hint, names_of, resolve
-from bench.user_data.columns import Columns, choose, refuse_short
+from bench.user_data.columns import QUESTIONS, Columns, choose, refuse_short
 from bench.user_data.contexts import apart_if_few, divided, joined
 from bench.user_data.examples import Converted, Numbered, convert
 from bench.user_data.files import Source, gathered, open_sources
@@ -213,7 +213,7 @@ def _like(first: Source, other: Source, columns: Mapping[str, str], given: bool)
 
 def _adapter(source: Source, data: UserData, notes: list[str]) -> str:
     """The adapter that is named, that the format is for, or that the columns make obvious. BenchError."""
-    kinds = {"qa": ("qa", "unanswerable")}.get(source.kind, (source.kind,))
+    kinds = {"qa": QUESTIONS}.get(source.kind, (source.kind,))
     if source.kind and data.adapter not in ("", *kinds):
         raise BenchError(
             f"{source.where} is a file for adapter {source.kind}, not {data.adapter}", code="wrong-adapter"
@@ -285,7 +285,7 @@ def _cut(found: dict[str, Converted], data: UserData, adapter: str, notes: list[
     _refuse_unknown(rows)
     rows = without_leaks(rows, data, notes)
     named = bool(dict(data.columns).get("group"))
-    on_contexts = adapter in ("qa", "unanswerable")
+    on_contexts = adapter in QUESTIONS
     if on_contexts and not named:
         rows = {split: joined(part) for split, part in rows.items()}
     if "test" in rows and "validation" in rows:

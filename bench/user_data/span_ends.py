@@ -10,7 +10,7 @@ import unicodedata
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
-from bench.user_data.span_units import UNITS, Placed, characters_of
+from bench.user_data.span_units import Placed, is_at_place, ways_of
 
 FITTING = 0.9  # share of the spans that must end with a word
 RARE = 0.02  # share of the spans that may end with a sign, such as a comma
@@ -28,7 +28,7 @@ def ends_of(texts: Iterable[PlacedText]) -> str:
     for text, spans, words in texts:
         ends = {end for _, end in words}
         quoted = any(written.strip() for _, _, written in spans)
-        ways = [characters_of(text, unit) for unit in ("", *UNITS)] if quoted else []
+        ways = ways_of(text) if quoted else []
         for start, end, written in spans:
             if written.strip():
                 seen[_quoted(text, (start, end, written), ways)] += 1
@@ -50,10 +50,8 @@ def _quoted(text: str, span: Placed, ways: Sequence[Callable[[int], int]]) -> st
     """Where the end of a span is by its own text, in any way of counting; '' where the text is not there."""
     start, end, written = span
     for name, last in (("written after", end), ("written last", end + 1)):
-        for way in ways:
-            a, b = way(start), way(last)
-            if 0 <= a < b and text[a:b].strip() == written.strip():
-                return name
+        if is_at_place(text, (start, last, written), ways):
+            return name
     return ""
 
 

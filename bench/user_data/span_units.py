@@ -45,6 +45,18 @@ def unit_of(texts: Iterable[tuple[str, Sequence[Placed], Sequence[tuple[int, int
     return ""
 
 
+def ways_of(text: str) -> list[Callable[[int], int]]:
+    """`characters_of` a text in every way of counting."""
+    return [characters_of(text, unit) for unit in ("", *UNITS)]
+
+
+def is_at_place(text: str, span: Placed, ways: Iterable[Callable[[int], int]]) -> bool:
+    """Whether what the file says of a span is at its place in the text, in one of these ways of counting."""
+    start, end, written = span
+    places = ((way(start), way(end)) for way in ways)
+    return any(0 <= a < b and text[a:b].strip() == written.strip() for a, b in places)
+
+
 def characters_of(text: str, unit: str) -> Callable[[int], int]:
     """What turns a place in a text into a number of characters, -1 within a character and beyond the text."""
     if not unit or text.isascii():

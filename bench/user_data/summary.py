@@ -18,6 +18,7 @@ from bench.models.catalog import kind_of, positions
 from bench.models.pooling import own_pooling
 from bench.registry import adapters
 from bench.text import clipped, counted, first_of
+from bench.user_data.columns import QUESTIONS
 from bench.user_data.description import Read
 from bench.user_data.tables import MISSING
 from bench.user_data.token_counts import estimated, token_counter
@@ -25,7 +26,6 @@ from bench.user_data.token_counts import estimated, token_counter
 if TYPE_CHECKING:
     from bench.data.sources import Sources
 
-QUESTIONS = ("qa", "unanswerable")
 SHOWN = 8  # classes that are listed
 RARE = 5  # training rows below which a class is rare
 LENGTHS = (32, 48, 64, 96, 128, 192, 256)
