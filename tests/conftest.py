@@ -79,8 +79,10 @@ def word_piece_tokenizer(words: Sequence[str] = WORDS) -> Any:
     return PreTrainedTokenizerFast(tokenizer_object=tokenizer, mask_token="[MASK]", **names)
 
 
-def save_tiny_encoder(folder: Path, positions: int = 64, words: Sequence[str] = WORDS) -> Path:
-    """Write a random BERT of 4 layers and width 32, and its tokenizer, to a folder."""
+def save_tiny_encoder(
+    folder: Path, positions: int = 64, words: Sequence[str] = WORDS, layers: int = 4
+) -> Path:
+    """Write a random BERT of width 32, and its tokenizer, to a folder."""
     import torch
     from transformers import BertConfig, BertModel
 
@@ -88,7 +90,7 @@ def save_tiny_encoder(folder: Path, positions: int = 64, words: Sequence[str] = 
     config = BertConfig(
         vocab_size=len(tokenizer),
         hidden_size=32,
-        num_hidden_layers=4,
+        num_hidden_layers=layers,
         num_attention_heads=2,
         intermediate_size=64,
         max_position_embeddings=positions,

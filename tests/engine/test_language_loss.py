@@ -40,13 +40,13 @@ HEADS = {
 }
 
 
-def checkpoint(family: str, kind: str, folder: Path) -> Any:
+def checkpoint(family: str, kind: str, folder: Path, **changes: Any) -> Any:
     """A small random checkpoint of a class of the library, with a tokenizer; its model."""
     import transformers
 
     tokenizer = of_family(family)
     torch.manual_seed(0)
-    config = small_config(family, vocab_size=len(tokenizer))
+    config = small_config(family, vocab_size=len(tokenizer), **changes)
     model = getattr(transformers, f"AutoModelFor{kind}" if kind else "AutoModel").from_config(config).eval()
     model.save_pretrained(folder)
     tokenizer.save_pretrained(folder)

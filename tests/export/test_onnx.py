@@ -21,6 +21,7 @@ from bench.export.folder import export
 from bench.export.onnx_graph import GRAPH, Batches
 from bench.export.scores import Request
 from bench.registry import Plugins, Registry, discover
+from tests.conftest import save_tiny_encoder
 from tests.engine.test_language_loss import checkpoint
 
 for package in ("onnx", "onnxruntime", "onnxscript"):
@@ -44,6 +45,17 @@ for code, outputs in json.load(sys.stdin):
 print(json.dumps(found))
 """
 """The lines of model cards, each in its own namespace, where neither this project nor torch can be imported."""
+
+
+@pytest.fixture(scope="module")
+def toy_cell(toy_cell: Callable[..., Cell], tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Cell]:
+    """Cells on an encoder of one layer: a trace takes seconds for each."""
+    folder = save_tiny_encoder(tmp_path_factory.mktemp("encoders") / "one-layer", layers=1)
+
+    def make(strategy: str = "full", **changes: Any) -> Cell:
+        return toy_cell(strategy, **{"backbone": str(folder), **changes})
+
+    return make
 
 
 @pytest.fixture(scope="module")
@@ -172,7 +184,7 @@ def test_the_graph_gives_the_probabilities_of_the_script(exported: Callable[...,
 def test_other_families_have_graphs_too(
     family: str, toy_cell: Callable[..., Cell], plugins: Plugins, tmp_path: Path
 ) -> None:
-    checkpoint(family, "", tmp_path / "encoder")
+    checkpoint(family, "", tmp_path / "encoder", num_hidden_layers=2)
     pooling = "last" if family in ("gpt2", "llama") else "mean"
     cell = toy_cell("frozen", backbone=str(tmp_path / "encoder"), recipe=replace(RECIPE, pooling=pooling))
     registry = Registry(plugins, Sources(cache=tmp_path / "cache"))
