@@ -35,8 +35,9 @@ setup-test: $(READY)test
 $(READY)%: pyproject.toml constraints.txt | $(PY)
 	@echo "setup: installing into $(VENV) what '$*' needs: $(SIZE_$*) with torch for CPUs"
 	@echo "setup: this takes 2 to 10 minutes the first time, depending on your connection, and pip prints nothing meanwhile"
-	@$(PY) -m pip install --quiet --disable-pip-version-check --constraint constraints.txt \
+	@$(PY) -m pip install --quiet --disable-pip-version-check --no-compile --constraint constraints.txt \
 	--editable ".$(addprefix [,$(addsuffix ],$(EXTRAS_$*)))"
+	@$(PY) -m compileall -qq -j 0 $(VENV)/lib || true  # on all cores; pip uses one. Some packages hold files of Python 2
 	@touch $(READY)run $@ $(if $(filter test,$*),$(READY)report $(READY)peers)
 	@echo "setup: done"
 
