@@ -51,7 +51,7 @@ $(PY):
 # Running and reading
 
 TAKES_smoke := : four tasks on tiny slices, a few minutes on 2 cores
-TAKES_gate := : 9 minutes on 2 cores in fp32
+TAKES_gate := : 9 to 15 minutes on 2 cores in fp32
 TAKES_quick := : 8 minutes on 2 cores with AMX, 19 in fp32, after downloading 650 MB of data and weights the first time
 
 .PHONY: bench smoke curve shift ledger table readme report

@@ -5,8 +5,9 @@ of a run, pooled over all cells, and between repeated runs, which the seeds of o
 2013, ISMM, on levels of repetition). The second is an option, 5% unless measured.
 
 A machine that is busy, or slower, slows every cell. So a cell's seconds are judged by how much more they grew than
-those of the median cell; a note says how much that one grew. A cell whose time was measured once in either run gets
-no verdict: seeds that share a prefix copy its time, which is then one measurement, whatever their number.
+those of the median cell; a note says how much that one grew. A cell whose time was measured once in either run
+counts for the median, and gets no verdict: seeds that share a prefix copy its time, which is then one measurement,
+whatever their number.
 """
 
 from __future__ import annotations
@@ -77,7 +78,7 @@ def compare_costs(
             f"No verdict on the time of {counted(len(known) - len(timed), 'cell')}: it was measured once in one of "
             "the runs."
         )
-    slowdown = _typical_growth(timed)
+    slowdown = _typical_growth(known)
     if abs(math.expm1(slowdown)) >= NOTABLE:
         notes.append(
             f"The median cell takes {math.exp(slowdown):.2f} times as long as in the baseline: another load of the "

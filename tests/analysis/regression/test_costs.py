@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
-from bench.analysis.groups import Group
+from bench.analysis.groups import Group, Key, gather
+from bench.analysis.regression import baseline
+from bench.analysis.regression.compare import CompareOptions
 from bench.analysis.regression.costs import Cost, compare_costs
-from bench.runs.record import Seconds
+from bench.runs.record import Record, Seconds
 from tests.analysis.conftest import MACHINE, make_record
 from tests.analysis.regression.test_costs_by_hand import KEY, STEADY, keys, timed
+
+GATE = Path(__file__).parents[3] / "results" / "baselines" / "gate.jsonl"
 
 
 def costs_of(quantity: str, costs: tuple[Cost, ...]) -> list[Cost]:
@@ -57,6 +63,24 @@ def test_a_quarter_more_time_is_that_beyond_the_growth_of_the_median_cell(
         **dict.fromkeys(others, False),
         judged: grew,
     }
+
+
+@pytest.mark.parametrize(("own", "grown"), [(1.0, 0), (1.3, 1)])
+def test_a_slower_machine_slows_no_cell_of_the_gate(own: float, grown: int) -> None:
+    """Most of its cells share a prefix, and so have one measurement each."""
+    groups = gather(baseline.read(GATE).records)
+    slowed = max(groups, key=lambda key: groups[key].measurements())
+
+    def now(key: Key, record: Record) -> Record:
+        factor = 1.6 * (own if key == slowed else 1)
+        parts = {name: seconds * factor for name, seconds in record.seconds.model_dump().items()}
+        return record.model_copy(update={"seconds": Seconds(**parts)})
+
+    after = {key: Group(key, tuple(now(key, r) for r in group.records)) for key, group in groups.items()}
+    pairs = {key: (group, after[key]) for key, group in groups.items()}
+    costs, notes = compare_costs(pairs, CompareOptions())
+    assert [item.key for item in costs if item.quantity == "seconds" and item.grew] == [slowed] * grown
+    assert any("takes 1.60 times as long" in note for note in notes)
 
 
 def test_a_seed_that_trained_beside_others_is_in_no_mean() -> None:
