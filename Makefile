@@ -111,7 +111,8 @@ test: $(READY)test
 	PYTHONDONTWRITEBYTECODE= $(PY) -m pytest -n auto --dist loadfile
 
 test-extras: $(READY)test
-	$(PY) -m pytest -m "ray or mlflow or compiler"
+	$(PY) -m pytest -n auto --dist loadfile -m "ray or mlflow or compiler" \
+	$$(grep -rlE --include='*.py' 'mark\.(ray|mlflow|compiler)\b' tests)
 
 test-browser: $(READY)test
 	$(PY) -m pytest -m browser tests/report

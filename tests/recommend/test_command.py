@@ -33,7 +33,7 @@ def reviews(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def bench(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Any]:
+def bench(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, warm_workers: None) -> Callable[..., Any]:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("TRANSFERBENCH_CACHE", str(tmp_path / "cache"))
 
