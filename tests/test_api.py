@@ -82,7 +82,7 @@ ROWS = pandas.DataFrame(
 
 
 @pytest.fixture
-def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, warm_workers: None) -> Path:
     """An empty working folder with a cache of its own."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("TRANSFERBENCH_CACHE", str(tmp_path / "cache"))

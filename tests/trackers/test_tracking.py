@@ -106,6 +106,6 @@ def test_what_was_measured_beside_the_scores_is_logged_too() -> None:
 def test_run_logs_to_tensorboard(tiny_encoder: Path, tmp_path: Path) -> None:
     pytest.importorskip("tensorboard")
     suite = ToySuite.write(tmp_path / "grid.toml", tiny_encoder, ("frozen",))
-    done = suite.finish(tmp_path / "run", "--executor", "inline", "--track", "tensorboard")
+    done = suite.finish_warm(tmp_path / "run", "--executor", "inline", "--track", "tensorboard")
     assert done.returncode == 0, done.stderr
     assert len(list((tmp_path / "run" / "tensorboard").rglob("events.*"))) == 1
