@@ -15,7 +15,7 @@ from bench.user_data.nested import keys
 from bench.user_data.number_format import number_format, plain_number
 from bench.user_data.questions import answers_of
 from bench.user_data.tables import MISSING, RawTable
-from bench.user_data.values import as_text, listed, listed_words, written_list
+from bench.user_data.values import as_text, listed, listed_words, written_labels, written_list
 
 CODES = 10  # different numbers with fractions above which they are no codes of classes
 WHOLE = 0.99  # step from which numbers are no scale with fractions
@@ -144,7 +144,7 @@ def _is_empty(value: Any) -> bool:
 def _several(table: RawTable, column: str) -> str:
     """A list of several labels in the column, in words; '' where no row has one."""
     for row in table.peek():
-        found = written_list(row.get(column))
+        found = written_labels(row.get(column))
         if found is not None and len(found) > 1 and not any(isinstance(item, Mapping) for item in found):
             return ", ".join(map(str, found))[:60]
     return ""
@@ -185,14 +185,16 @@ def _are_tagged(table: RawTable, chosen: Mapping[str, str | None]) -> bool:
     words, tags = chosen.get("words"), chosen.get("tags")
     if not words or not tags:
         return False
-    rows = table.peek()
+    rows = [row for row in table.peek() if row.get(tags) is not None]
     sizes = [_sizes(row.get(words), row.get(tags)) for row in rows]
     fit = sum(a == b for a, b in sizes) >= 0.8 * len(rows)
     several = sum(a > 1 for a, _ in sizes)
     lists = sum(written_list(row.get(words)) is not None for row in rows) > len(rows) / 2
     beside = [column for column in table.columns if column not in (words, tags)]
-    return fit and (
-        several > (0 if lists else len(rows) / 2) or bool(by_name(beside, OPTIONAL["ner"]["sentence"]))
+    return (
+        bool(rows)
+        and fit
+        and (several > (0 if lists else len(rows) / 2) or bool(by_name(beside, OPTIONAL["ner"]["sentence"])))
     )
 
 
@@ -207,7 +209,7 @@ def _not_tagged(table: RawTable, words: str, tags: str) -> BenchError:
     rows = table.peek()
     sizes = [_sizes(row.get(words), row.get(tags)) for row in rows]
     values = [value for row in rows for value in (row.get(words), row.get(tags))]
-    if any(isinstance(value, str) and SHORTENED in value for value in values):
+    if any(isinstance(value, str) and "[" in value and SHORTENED in value for value in values):
         reason = "numpy shortened the lists with '...': write them whole"
     elif any(isinstance(item, Mapping) for row in rows for item in listed(row.get(tags)) or ()):
         reason = (

@@ -21,6 +21,7 @@ ROLES: dict[str, dict[str, tuple[str, ...]]] = {
             "labels",
             "class",
             "category",
+            "stance",
             "target",
             "topic",
             "sentiment",
@@ -44,7 +45,10 @@ ROLES: dict[str, dict[str, tuple[str, ...]]] = {
     },
     "ner": {
         "words": ("words", "tokens", "word", "token", "sentence", "text"),
-        "tags": ("tags", "ner_tags", "labels", "entities", "spans", "ner", "tag", "ner_tag", "label"),
+        "tags": (
+            *("tags", "ner_tags", "labels", "entities", "spans", "ner", "tag", "ner_tag", "label"),
+            *("ents", "annotations"),
+        ),
     },
     "qa": {
         "question": ("question", "query"),
@@ -64,9 +68,14 @@ TEXT_ADAPTERS = ("classification", "sentiment", "regression", "multilabel")
 QUESTIONS = ("qa", "unanswerable")
 """The adapters of questions on contexts."""
 
+STARTS = (
+    *("answer_start", "start", "offset", "start_char", "char_start", "start_position", "start_index"),
+    *("answer_offset", "answer_start_char"),
+)
+
 OPTIONAL = {
-    "qa": {"start": ("answer_start", "start", "offset")},
-    "unanswerable": {"start": ("answer_start", "start", "offset")},
+    "qa": {"start": STARTS},
+    "unanswerable": {"start": STARTS},
     "ner": {"sentence": ("sentence_id", "sent_id", "sentence #", "sentence_no", "sentence", "sent", "sid")},
 }
 """Roles that are used if there is such a column."""
@@ -89,6 +98,14 @@ PAIRS = (
 )
 """Columns of tasks with two texts a row: both are read."""
 
+PAIRS_ALONE = (
+    ("question", "passage"),
+    ("question", "context"),
+    ("question", "answer"),
+    ("claim", "evidence"),
+)
+"""As PAIRS, where no other column is named like a text."""
+
 READ = ("text", "question", "context")
 """Roles whose column holds texts."""
 
@@ -101,7 +118,11 @@ MARK = re.compile(r"(?=[^\s\d]*\d)[\w.:#/-]{3,}", re.ASCII)
 NEARLY_ALL = 0.9
 LONGEST = 300  # characters of a mark or an address
 
-PARTS = {"train", "training", "validation", "valid", "val", "dev", "test", "testing", "eval"}
+TRAINING = {"train", "training", "trn"}
+PARTS = TRAINING | {
+    *("validation", "valid", "val", "dev", "devel", "development"),
+    *("test", "testing", "tst", "eval", "evaluation", "holdout", "held-out"),
+}
 """What a column says that names the split of each row."""
 
 Columns = tuple[tuple[str, str], ...]
@@ -224,8 +245,8 @@ def are_no_text(values: Sequence[Any]) -> bool:
 
 def _names_parts(table: RawTable, column: str) -> bool:
     """Whether a column holds the names of splits alone, two at least."""
-    found = {str(row.get(column)).lower() for row in table.peek()}
-    return len(found) > 1 and "train" in found and found <= PARTS
+    found = {str(row.get(column)).strip().lower() for row in table.peek()}
+    return len(found) > 1 and bool(found & TRAINING) and found <= PARTS
 
 
 def _is_single(table: RawTable, column: str) -> bool:
@@ -236,7 +257,8 @@ def _is_single(table: RawTable, column: str) -> bool:
 def pair_of(table: RawTable) -> tuple[str, str] | None:
     """The columns of two texts a row, by their usual names."""
     lower = {column.lower(): column for column in table.columns}
-    return next(((lower[a], lower[b]) for a, b in PAIRS if a in lower and b in lower), None)
+    pairs = PAIRS if by_name(table.columns, TEXTS) else (*PAIRS, *PAIRS_ALONE)
+    return next(((lower[a], lower[b]) for a, b in pairs if a in lower and b in lower), None)
 
 
 def _by_content(rows: Sequence[RawRow], columns: Sequence[str], role: str) -> str | None:

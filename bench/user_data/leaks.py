@@ -16,6 +16,12 @@ from bench.user_data.contexts import composed
 if TYPE_CHECKING:
     from bench.user_data.description import UserData
 
+
+def plain(row: Any) -> str:
+    """What a model reads of a row, whatever its case and blanks."""
+    return " ".join(content(row).casefold().split())
+
+
 UNTITLED = re.compile(r"article \d+")
 """The group of an article without a title: each file counts its own."""
 

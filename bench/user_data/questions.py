@@ -102,6 +102,8 @@ def place_answers(
             done["composed"] = None
     for given, start in answers:
         text = given.strip()
+        if start is None and _is_missing(text, context):
+            continue
         places = [match.start() for match in re.finditer(re.escape(text), context)] if text else []
         if not places:
             continue
@@ -114,6 +116,13 @@ def place_answers(
             done[how] = None
         placed[text, place] = None
     return context, tuple(placed), list(done)
+
+
+def _is_missing(text: str, context: str) -> bool:
+    """Whether an answer without a place stands for none, as `nan` and `-` do: it is no word of its context."""
+    if text.casefold() not in MISSING:
+        return False
+    return not text.isalpha() or not re.search(rf"\b{re.escape(text)}\b", context)
 
 
 def _composed(context: str, place: Place) -> Place:

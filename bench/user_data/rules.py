@@ -10,7 +10,7 @@ from typing import Any
 from bench.user_data.labels import Labelling, as_whole, single_label
 from bench.user_data.number_format import plain_number
 from bench.user_data.tagging import Tagging
-from bench.user_data.values import as_label, as_text, is_cell_error, written_list
+from bench.user_data.values import as_label, as_text, is_cell_error, written_labels
 
 PLAIN = Labelling()
 IOB2 = Tagging()
@@ -78,7 +78,7 @@ class ReadingRules:
     def label_items(self, row: Mapping[str, Any]) -> list[Any]:
         """What the cell of labels holds, one by one."""
         value: Any = row.get(self.columns["label"])
-        found = written_list(value)
+        found = written_labels(value)
         if found is not None:
             return found
         if isinstance(value, str):

@@ -20,13 +20,15 @@ from bench.user_data.span_ends import PlacedText, ends_of
 from bench.user_data.span_units import UNITS, characters_of, unit_of
 from bench.user_data.tables import RawRow, RawTable
 
-COLUMNS = ("entities", "spans", "label", "labels", "ner", "annotations", "tags")
+COLUMNS = ("entities", "spans", "ents", "label", "labels", "ner", "annotations", "tags")
 """Columns that may hold spans, likeliest first."""
 
 START = ("start", "start_offset", "start_char", "begin")
 END = ("end", "end_offset", "end_char", "stop")
 LABEL = ("label", "labels", "type", "entity", "entity_group", "tag", "name", "class")
 WITHIN = 0.1  # share of spans that may begin or end inside a word
+WIDE_SIGNS = frozenset("，。、；：！？")
+"""Commas and stops of scripts without blanks: an entity hardly ever ends with one."""
 
 DONE = {
     "trimmed": ("span begins or ends", "spans begin or end", "with a blank: read without"),
@@ -121,6 +123,12 @@ def _check(table: RawTable, reader: _Reader, done: Mapping[str, int]) -> None:
             f"inside words of '{text}': are they counted in characters from 0? give one tag a word instead",
             code="spans-within-words",
         )
+    if done["signs"] > WITHIN * max(done["spans"], 1):
+        raise BenchError(
+            f"{table.where}: {done['signs']:,} of {counted(done['spans'], 'span')} in '{column}' begin or end with "
+            f"a comma or full stop of '{text}': are they counted in characters from 0? give spans their own 'text'",
+            code="spans-elsewhere",
+        )
 
 
 @dataclass(frozen=True)
@@ -177,6 +185,7 @@ class _Reader:
         written, start, label = span
         inner = written.strip()
         done["spans"] += 1
+        done["signs"] += not WIDE_SIGNS.isdisjoint(inner[:1] + inner[-1:])
         done["trimmed"] += inner != written
         start += len(written) - len(written.lstrip())
         end = start + len(inner)
@@ -194,11 +203,27 @@ def spans_of(value: Any) -> list[Span] | None:
     if isinstance(value, str):
         value = parse(value) if value.lstrip()[:1] in ("[", "{") else None
     if isinstance(value, Mapping):
-        value = value.get("entities")
+        value = value["entities"] if "entities" in value else _in_columns(value)
     if not isinstance(value, (list, tuple)):
         return None
     found = [_span(item) for item in value]
     return None if None in found else [span for span in found if span]
+
+
+def _in_columns(spans: Mapping[str, Any]) -> list[Mapping[str, Any]] | None:
+    """The spans in lists of one length, one of starts, one of ends and so on, as `datasets` keeps lists of objects;
+    None for anything else."""
+    lists = [value for value in spans.values() if isinstance(value, list)]
+    if not lists or len(lists) < len(spans) or len(set(map(len, lists))) > 1:
+        return None
+    return [dict(zip(spans, values, strict=True)) for values in zip(*lists, strict=True)]
+
+
+def _place(value: Any) -> Any:
+    """A place as a whole number, where a program wrote it as 5.0 or as text; any other value as it is."""
+    if isinstance(value, float) and value.is_integer():
+        return int(value)
+    return int(value) if isinstance(value, str) and re.fullmatch(r"\d{1,9}", value, re.ASCII) else value
 
 
 def _span(item: Any) -> Span | None:
@@ -210,6 +235,7 @@ def _span(item: Any) -> Span | None:
         (start, end, label), text = item, ""
     else:
         return None
+    start, end = _place(start), _place(end)
     if not isinstance(start, int) or not isinstance(end, int) or isinstance(start, bool):
         return None
     if not isinstance(label, str) or not label.strip():

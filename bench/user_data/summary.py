@@ -20,6 +20,7 @@ from bench.registry import adapters
 from bench.text import clipped, counted, first_of
 from bench.user_data.columns import QUESTIONS
 from bench.user_data.description import Read
+from bench.user_data.leaks import plain
 from bench.user_data.tables import MISSING
 from bench.user_data.token_counts import estimated, token_counter
 
@@ -135,8 +136,8 @@ def _classes(splits: Splits) -> list[str]:
 
 def _repeated(splits: Splits) -> list[str]:
     """Near duplicates: texts that differ in case and blanks only. Equal ones were dealt with on reading."""
-    held_out = {_plain(row) for row in (*splits.validation, *splits.test)}
-    near = sum(_plain(row) in held_out for row in splits.train)
+    held_out = {plain(row) for row in (*splits.validation, *splits.test)}
+    near = sum(plain(row) in held_out for row in splits.train)
     twins = sum(count - 1 for count in Counter(map(content, splits.train)).values())
     found = []
     if near:
@@ -152,7 +153,7 @@ def _repeated(splits: Splits) -> list[str]:
 def _contradictions(splits: Splits) -> list[str]:
     labels: dict[str, set[Any]] = defaultdict(set)
     for row in splits.train:
-        labels[_plain(row)].add(_said(row))
+        labels[plain(row)].add(_said(row))
     torn = [text for text, found in labels.items() if len(found) > 1]
     if not torn:
         return []
@@ -246,10 +247,6 @@ def _labels_of(rows: Sequence[Any]) -> list[str]:
     if hasattr(rows[0], "labels"):
         return [label for row in rows for label in row.labels]
     return [tag[2:] for row in rows for tag in row.tags if tag[0] == "B"]
-
-
-def _plain(row: Any) -> str:
-    return " ".join(content(row).casefold().split())
 
 
 def _read_by_model(example: Any) -> str:
