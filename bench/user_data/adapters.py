@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from typing import Any
 
 from bench.contracts import BenchError
 from bench.user_data.column_names import by_name, header_hint, names_of, resolve
 from bench.user_data.columns import OPTIONAL, ROLES
+from bench.user_data.conll import PLACED
 from bench.user_data.labels import DISTINCT, as_number
 from bench.user_data.literals import SHORTENED
 from bench.user_data.nested import keys
@@ -39,7 +40,7 @@ def guess_adapter(table: RawTable, given: Mapping[str, str]) -> tuple[str, str]:
         needed = [role for role in ROLES[adapter] if role not in ("words", "text")]
         if not all(given.get(role) or names & set(ROLES[adapter][role]) for role in needed):
             continue
-        if adapter == "ner" and not _are_tagged(table, chosen):
+        if adapter == "ner" and not _are_tagged(table, chosen, "sentence" in given):
             untagged = chosen
             continue
         return _checked(adapter, table, given, f"by the {_noun(adapter, chosen)}")
@@ -131,8 +132,21 @@ def _checked(
             "for negative and positive --adapter sentiment",
         )
     texts = {value.strip() for row in table.peek() if isinstance(value := row.get(label), str)}
+    _refuse_tags(table, label, texts - {""})
     polar = texts <= {"negative", "neutral", "positive", ""} and texts >= {"negative", "positive"}
     return ("sentiment" if polar else "classification"), why
+
+
+def _refuse_tags(table: RawTable, label: str, values: Set[str]) -> None:
+    """BenchError where labels are tags of words: a row of a table is then a word, and no text of its own."""
+    placed = {value for value in values if PLACED.fullmatch(value)}
+    if placed and values - placed == {"O"}:
+        raise BenchError(
+            f"{table.where}: '{label}' holds tags of words (O, {', '.join(sorted(placed)[:2])}), a word a row: "
+            "name the column that numbers the sentences with --sentence; if they label texts, say --adapter "
+            "classification",
+            code="one-word-sentences",
+        )
 
 
 def _is_empty(value: Any) -> bool:
@@ -179,9 +193,9 @@ def _are_lists(table: RawTable, column: str) -> bool:
     )
 
 
-def _are_tagged(table: RawTable, chosen: Mapping[str, str | None]) -> bool:
+def _are_tagged(table: RawTable, chosen: Mapping[str, str | None], numbered: bool = False) -> bool:
     """Whether nearly all rows have as many tags as words: lists, texts of which most have several words, or words
-    beside a column that numbers the sentences."""
+    beside a column that numbers the sentences. numbered: the user names that column."""
     words, tags = chosen.get("words"), chosen.get("tags")
     if not words or not tags:
         return False
@@ -190,12 +204,9 @@ def _are_tagged(table: RawTable, chosen: Mapping[str, str | None]) -> bool:
     fit = sum(a == b for a, b in sizes) >= 0.8 * len(rows)
     several = sum(a > 1 for a, _ in sizes)
     lists = sum(written_list(row.get(words)) is not None for row in rows) > len(rows) / 2
-    beside = [column for column in table.columns if column not in (words, tags)]
-    return (
-        bool(rows)
-        and fit
-        and (several > (0 if lists else len(rows) / 2) or bool(by_name(beside, OPTIONAL["ner"]["sentence"])))
-    )
+    others = [column for column in table.columns if column not in (words, tags)]
+    numbered = numbered or bool(by_name(others, OPTIONAL["ner"]["sentence"]))
+    return bool(rows) and fit and (numbered or several > (0 if lists else len(rows) / 2))
 
 
 def _sizes(words: Any, tags: Any) -> tuple[int, int]:

@@ -221,6 +221,22 @@ def test_spans_that_take_in_the_signs_after_them_are_counted_in_another_way(tmp_
     assert first.tags[:8] == ("B-X", "I-X", "I-X", "O", "O", "B-X", "I-X", "O")
 
 
+@pytest.mark.parametrize("names", [("text", "label"), ("sentence", "class")])
+def test_words_with_tags_and_no_sentences_are_no_texts(names: tuple[str, str], tmp_path: Path) -> None:
+    words = [pair for n in range(30) for pair in ((f"Ann{n}", "B-PER"), (f"ran{n}", "O"), (f"off{n}", "O"))]
+    path = written(delimited(words, header=names), tmp_path)
+    assert refused(path).code == "one-word-sentences"
+    assert len(all_rows(opened(path, adapter="classification"))) == 90
+
+
+def test_words_are_told_by_the_column_of_their_sentences_whatever_its_name(tmp_path: Path) -> None:
+    words = [
+        (n, *pair) for n in range(30) for pair in ((f"Ann{n}", "B-PER"), (f"ran{n}", "O"), (f"off{n}", "O"))
+    ]
+    path = written(delimited(words, header=("no", "text", "label")), tmp_path)
+    assert [row.tags for row in all_rows(opened(path, sentence="no"))] == [("B-PER", "O", "O")] * 30
+
+
 # --------------------------------------------------------------------------------------------------
 # Texts that are one
 
