@@ -143,8 +143,8 @@ def _refuse_tags(table: RawTable, label: str, values: Set[str]) -> None:
     if placed and values - placed == {"O"}:
         raise BenchError(
             f"{table.where}: '{label}' holds tags of words (O, {', '.join(sorted(placed)[:2])}), a word a row: "
-            "name the column that numbers the sentences with --sentence; if they label texts, say --adapter "
-            "classification",
+            "name the column that numbers the sentences with --sentence; where blank lines divide them, separate "
+            "words and tags by tabs; if they label texts, say --adapter classification",
             code="one-word-sentences",
         )
 

@@ -21,7 +21,8 @@ def without_plausible(table: RawTable, given: Mapping[str, str], adapter: str) -
     said = by_name(table.columns, NAMES)
     answers = {given.get("answer"), *(c for c in table.columns if c.lower() in ROLES["qa"]["answer"])}
     columns = [column for column in table.columns if column in answers]
-    asks = adapter in QUESTIONS or (not adapter and by_name(table.columns, ROLES["qa"]["question"]))
+    question = given.get("question") or by_name(table.columns, ROLES["qa"]["question"])
+    asks = adapter in QUESTIONS or (not adapter and question)
     if not said or said in given.values() or not columns or not asks:
         return table
     values = [_said(row, said) for row in table.rows()]

@@ -227,8 +227,14 @@ def _polarities(distinct: Sequence[str], column: str) -> Labelling:
 
 
 def _scale(numbers: Sequence[float], column: str) -> Labelling:
-    """Ratings by their side of the middle of the scale. BenchError where a few that are far off set the middle."""
+    """Ratings by their side of the middle of the scale. BenchError where all are one,
+    and where a few that are far off set the middle."""
     low, high = min(numbers), max(numbers)
+    if low == high:
+        raise BenchError(
+            f"column '{column}': every rating is {low:g}, so there is nothing to learn: give rows of two at least",
+            code="constant-label",
+        )
     middle = (low + high) / 2
     note = f"ratings from {low:g} to {high:g}: below {middle:g} is negative, above is positive" + (
         f", {middle:g} is neutral" if middle in numbers else ""

@@ -165,7 +165,7 @@ def _numbers(plain: ReadingRules, rows: Numbered) -> ReadingRules:
 def _label_sets(plain: ReadingRules, rows: Numbered, where: str) -> ReadingRules:
     """BenchError where all rows have the same labels, or labels are nearly as many as rows."""
     _refuse_shares(plain, rows, where)
-    plain = _with_indicators(plain, rows, where)
+    plain = _with_whole_labels(_with_indicators(plain, rows, where), rows)
     sets = [found for _, row in rows if (found := plain.label_set(row)) is not None]
     different = {frozenset(found) for found in sets}
     column = plain.columns["label"]
@@ -197,6 +197,14 @@ def _label_sets(plain: ReadingRules, rows: Numbered, where: str) -> ReadingRules
     none = sum(not found for found in sets)
     note = f"{counted(several, 'row has', 'rows have')} several labels in '{column}', {none:,} none"
     return replace(plain, labels=replace(plain.labels, note=note))
+
+
+def _with_whole_labels(plain: ReadingRules, rows: Numbered) -> ReadingRules:
+    """With 1.0 as the label 1, where all labels are whole numbers."""
+    names = {label for _, row in rows for label in plain.label_set(row) or ()}
+    numbers = [as_number(name) for name in names]
+    whole = all(number is not None and number.is_integer() for number in numbers)
+    return replace(plain, labels=replace(plain.labels, whole=whole))
 
 
 def _refuse_shares(plain: ReadingRules, rows: Numbered, where: str) -> None:

@@ -326,12 +326,14 @@ def _divided(rows: Sequence[Any], fractions: Mapping[str, float]) -> tuple[dict[
 
 def _with_twins(rows: Sequence[Any]) -> list[Any]:
     """The rows; those without a group whose texts differ in case and blanks alone get a common one."""
+    found = ["" if row.group else plain(row) for row in rows]
     spellings: dict[str, set[str]] = defaultdict(set)
-    for row in rows:
-        spellings[plain(row)].add(content(row))
+    for row, same in zip(rows, found, strict=True):
+        if same:
+            spellings[same].add(content(row))
     return [
-        replace(row, group=same) if not row.group and len(spellings[same := plain(row)]) > 1 else row
-        for row in rows
+        replace(row, group=same) if len(spellings[same]) > 1 else row
+        for row, same in zip(rows, found, strict=True)
     ]
 
 

@@ -67,7 +67,8 @@ class ReadingRules:
         names = self.names.get(self.columns["label"])
         if self.indicators and names:
             return _flagged(names, items)
-        return tuple(dict.fromkeys(text for item in items if (text := as_label(item, names))))
+        found = [text for item in items if (text := as_label(item, names))]
+        return tuple(dict.fromkeys(self.labels.label(text) or text for text in found))
 
     def is_unlabelled(self, row: Mapping[str, Any]) -> bool:
         """Whether the cell of several labels is empty. Where a separator divides them, an empty text says none."""

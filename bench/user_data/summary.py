@@ -21,7 +21,7 @@ from bench.text import clipped, counted, first_of
 from bench.user_data.columns import QUESTIONS
 from bench.user_data.description import Read
 from bench.user_data.leaks import plain
-from bench.user_data.tables import MISSING
+from bench.user_data.tables import FEW, MISSING
 from bench.user_data.token_counts import estimated, token_counter
 
 if TYPE_CHECKING:
@@ -34,6 +34,7 @@ LENGTHS = (32, 48, 64, 96, 128, 192, 256)
 WINDOW = 96  # tokens of a question and its context, at least
 COVERED = 0.95  # share of the training texts that must be within the limit
 MANY = 0.01  # share of cut texts from which it is said how to read them
+SHARED = 0.05  # share of held-out pairs from which texts that training has, too, are pointed out
 SAMPLE = 2_000  # texts that are measured
 
 
@@ -74,6 +75,7 @@ def summarise(read: Read, measured: Lengths) -> list[str]:
         f"{measured.unit}; {_truncation(read.data.adapter, splits, measured)}",
         *read.notes,
         *_repeated(splits),
+        *_shared_halves(splits),
         *_contradictions(splits),
         *_doubtful(splits),
         *_missing(splits),
@@ -150,6 +152,23 @@ def _repeated(splits: Splits) -> list[str]:
     return found
 
 
+def _shared_halves(splits: Splits) -> list[str]:
+    """Held-out pairs of which training has one text, too, beside another; a text that is one of few is no half."""
+    held_out = [row for row in (*splits.validation, *splits.test) if getattr(row, "pair", "")]
+    if not held_out:
+        return []
+    found = []
+    for name, which in (("text", "first"), ("pair", "second")):
+        known = {getattr(row, name, "") for row in splits.train}
+        shared = sum(getattr(row, name) in known for row in held_out)
+        if len(known) > FEW and shared > SHARED * len(held_out):
+            found.append(
+                f"look: {shared:,} of {counted(len(held_out), 'held-out pair')} share their {which} text with "
+                "training pairs: if it tells the label, name its column with --group"
+            )
+    return found
+
+
 def _contradictions(splits: Splits) -> list[str]:
     labels: dict[str, set[Any]] = defaultdict(set)
     for row in splits.train:
@@ -214,9 +233,8 @@ def _doubtful(splits: Splits) -> list[str]:
 
 def _missing(splits: Splits) -> list[str]:
     """Texts that look like a missing value."""
-    found = Counter(
-        row.text for row in splits.train if hasattr(row, "text") and row.text.casefold() in MISSING
-    )
+    texts = (getattr(row, name, "") for row in splits.train for name in ("text", "pair", "question"))
+    found = Counter(text for text in texts if text.casefold() in MISSING)
     if not found:
         return []
     (text, count), *_ = found.most_common()

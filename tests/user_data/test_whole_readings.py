@@ -68,6 +68,11 @@ def test_a_missing_rating_leaves_its_row_out(tmp_path: Path) -> None:
     assert {row.label for row in all_rows(found)} == {"negative", "positive"}
 
 
+def test_ratings_that_are_all_one_are_refused(tmp_path: Path) -> None:
+    path = written(delimited([(text, ("5", "nan")[n % 2]) for n, text in enumerate(TEXTS)]), tmp_path)
+    assert refused(path, adapter="sentiment").code == "constant-label"
+
+
 def test_whole_numbers_as_an_array_writes_them_are_whole(tmp_path: Path) -> None:
     labels = ["1.000000e+00", "0.000000e+00", "1.100000e+01"]
     found = opened(written(delimited([(text, labels[n % 3]) for n, text in enumerate(TEXTS)]), tmp_path))
@@ -86,6 +91,13 @@ def test_lists_of_labels_need_no_quotes(cells: Sequence[str], tmp_path: Path) ->
     found = opened(written(delimited(rows, header=("text", "labels")), tmp_path))
     assert found.data.adapter == "multilabel"
     assert {row.labels for row in all_rows(found)} == {("a",), ("b", "a"), ()}
+
+
+def test_a_whole_number_is_one_of_several_labels_however_it_is_written(tmp_path: Path) -> None:
+    cells = ["1", "2.0", "1;2", "3;1.0"]
+    rows = [(text, cells[n % 4]) for n, text in enumerate(TEXTS)]
+    found = opened(written(delimited(rows, header=("text", "labels")), tmp_path), label_separator=";")
+    assert {row.labels for row in all_rows(found)} == {("1",), ("2",), ("1", "2"), ("3", "1")}
 
 
 def test_shares_of_labels_are_no_labels(tmp_path: Path) -> None:
@@ -294,6 +306,16 @@ def test_the_place_of_an_answer_has_other_names(name: str, tmp_path: Path) -> No
     assert all(row.answers[0][1] == row.context.rindex("Oslo") for row in all_rows(found))
 
 
+def test_places_that_count_something_else_are_refused(tmp_path: Path) -> None:
+    rows = [{**row, "answer_start": len(row["context"].split()) - 3} for row in questions()]  # in words
+    assert refused(written(json_lines(rows), tmp_path, "a.jsonl")).code == "answers-elsewhere"
+
+
+def test_a_place_below_0_is_none(tmp_path: Path) -> None:
+    found = opened(written(json_lines(questions(answer_start=(-1,))), tmp_path, "a.jsonl"))
+    assert said(found, "no place is given, in 30 contexts")
+
+
 @pytest.mark.parametrize("none", ["nan", "-", "N/A"])
 def test_what_stands_for_no_answer_is_none_within_a_word(none: str, tmp_path: Path) -> None:
     found = opened(written(json_lines(questions(answer=("Oslo", none, "Oslo"))), tmp_path, "a.jsonl"))
@@ -313,3 +335,16 @@ def test_a_context_is_one_however_its_blanks_are_written(tmp_path: Path) -> None
     ]
     assert not contexts[0] & contexts[2]
     assert not contexts[0] & contexts[1]
+
+
+# --------------------------------------------------------------------------------------------------
+# Folders
+
+
+def test_splits_may_have_folders_of_their_own(tmp_path: Path) -> None:
+    for split, rows in (("train", ROWS[:24]), ("test", ROWS[24:])):
+        for shard, part in enumerate((rows[::2], rows[1::2])):
+            written(delimited(part), tmp_path / "default" / split, f"{shard:04}.csv")
+    found = opened(tmp_path).splits
+    assert {row.text for row in found.test} == {text for text, _ in ROWS[24:]}
+    assert {row.text for row in (*found.train, *found.validation)} == {text for text, _ in ROWS[:24]}
