@@ -72,10 +72,11 @@ STARTS = (
     *("answer_start", "start", "offset", "start_char", "char_start", "start_position", "start_index"),
     *("answer_offset", "answer_start_char"),
 )
+"""Names of the column that says where an answer starts."""
 
 OPTIONAL = {
-    "qa": {"start": STARTS},
-    "unanswerable": {"start": STARTS},
+    "qa": {"start": STARTS, "group": ("title",)},
+    "unanswerable": {"start": STARTS, "group": ("title",)},
     "ner": {"sentence": ("sentence_id", "sent_id", "sentence #", "sentence_no", "sentence", "sent", "sid")},
 }
 """Roles that are used if there is such a column."""

@@ -91,6 +91,8 @@ def read_files(data: UserData, sources: Sources) -> tuple[str, Columns, Splits, 
     chosen = tuple((r, c) for r, c in columns.items() if r != "document") if named else given
     if data.label_columns:  # described by the columns that are in the files
         chosen = tuple((role, column) for role, column in chosen if role != "label")
+    if not dict(given).get("group"):  # one that is guessed is guessed again, and never named
+        chosen = tuple((role, column) for role, column in chosen if role != "group")
     return adapter, chosen, _cut(found, data, adapter, notes), notes
 
 

@@ -10,6 +10,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from bench.data.sources import Sources
+from bench.data.splits import rows_digest
 from tests.support.user_files import (
     LABELS,
     ROWS,
@@ -314,6 +316,18 @@ def test_places_that_count_something_else_are_refused(tmp_path: Path) -> None:
 def test_a_place_below_0_is_none(tmp_path: Path) -> None:
     found = opened(written(json_lines(questions(answer_start=(-1,))), tmp_path, "a.jsonl"))
     assert said(found, "no place is given, in 30 contexts")
+
+
+def test_questions_on_an_article_with_a_title_stay_in_one_part_in_a_table_too(tmp_path: Path) -> None:
+    rows = [{**row, "title": f"t{n // 4}"} for n, row in enumerate(questions(80))]
+    found = opened(written(json_lines(rows), tmp_path, "a.jsonl"))
+    parts = [
+        {row.group for row in part}
+        for part in (found.splits.train, found.splits.validation, found.splits.test)
+    ]
+    assert set.union(*parts) == {f"t{n}" for n in range(20)}
+    assert sum(map(len, parts)) == 20
+    assert rows_digest(found.data.splits(Sources())) == rows_digest(found.splits)
 
 
 @pytest.mark.parametrize("none", ["nan", "-", "N/A"])
