@@ -26,6 +26,9 @@ COLUMNS = ("entities", "spans", "ents", "label", "labels", "ner", "annotations",
 START = ("start", "start_offset", "start_char", "begin")
 END = ("end", "end_offset", "end_char", "stop")
 LABEL = ("label", "labels", "type", "entity", "entity_group", "tag", "name", "class")
+OUTSIDE = "O"  # the label of what is no entity
+PLACED = re.compile(r"[BIESLUMW]-\S+")
+
 WITHIN = 0.1  # share of spans that may begin or end inside a word
 WIDE_SIGNS = frozenset("，。、；：！？")
 """Commas and stops of scripts without blanks: an entity hardly ever ends with one."""
@@ -98,14 +101,22 @@ def with_words(table: RawTable, given: Mapping[str, str], adapter: str) -> RawTa
 
 def _reader(table: RawTable, text: str, column: str) -> tuple[_Reader, str]:
     """How spans are read, and where their ends are, as `ends_of` has it."""
+    placed = _are_placed(table.peek(), column)
     if table.plain_places:
-        return _Reader(text, column), "after"
+        return _Reader(text, column, placed=placed), "after"
     ends = ends_of(_placed(table.peek(), text, column))
     if ends == "unclear":
         ends = table.ends or ends
     inclusive = ends == "last"
     unit = unit_of(_placed(_beyond_ascii(table, text), text, column, inclusive))
-    return _Reader(text, column, inclusive, unit), ends
+    return _Reader(text, column, inclusive, unit, placed), ends
+
+
+def _are_placed(rows: Sequence[RawRow], column: str) -> bool:
+    """Whether the labels of spans are tags, such as B-PER and I-PER, which programs give each word alone."""
+    labels = {span.label for row in rows for span in spans_of(row.get(column)) or ()}
+    types = Counter(label[2:] for label in labels)
+    return all(PLACED.fullmatch(label) for label in labels) and max(types.values(), default=0) > 1
 
 
 def _check(table: RawTable, reader: _Reader, done: Mapping[str, int]) -> None:
@@ -137,6 +148,7 @@ class _Reader:
     column: str
     inclusive: bool = False
     unit: str = ""  # that places count, a key of UNITS or ''
+    placed: bool = False  # labels are tags
 
     def first(self, rows: Sequence[RawRow]) -> str:
         """The characters of the first span."""
@@ -194,8 +206,10 @@ class _Reader:
             done["overlapping"] += bool(inside)
             return
         done["widened"] += words[inside[0]][0] != start or words[inside[-1]][1] != end
+        kind = label[2:] if self.placed else label
         for n in inside:
-            tags[n] = f"{'B' if n == inside[0] else 'I'}-{label}"
+            tags[n] = f"I-{kind}"
+        tags[inside[0]] = label if self.placed else f"B-{kind}"
 
 
 def spans_of(value: Any) -> list[Span] | None:
@@ -207,7 +221,7 @@ def spans_of(value: Any) -> list[Span] | None:
     if not isinstance(value, (list, tuple)):
         return None
     found = [_span(item) for item in value]
-    return None if None in found else [span for span in found if span]
+    return None if None in found else [span for span in found if span and span.label != OUTSIDE]
 
 
 def _in_columns(spans: Mapping[str, Any]) -> list[Mapping[str, Any]] | None:

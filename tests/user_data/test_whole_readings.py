@@ -196,6 +196,23 @@ def test_places_of_spans_may_be_floats_or_texts(kind: type, column: str, tmp_pat
     assert tags_of(all_rows(found)) == set(TAGS)
 
 
+def test_spans_of_single_words_may_have_tags_as_labels(tmp_path: Path) -> None:
+    rows = []
+    for text, spans in annotated():
+        found = [{"start": text.rindex(" "), "end": len(text), "entity": "O"}]
+        for start, end, label in spans:
+            words = text[start:end].split()
+            places = [text.index(word) for word in words]
+            tags = [f"{'I' if n else 'B'}-{label}" for n in range(len(words))]
+            found += [
+                {"start": place, "end": place + len(word), "entity": tag}
+                for place, word, tag in zip(places, words, tags, strict=True)
+            ]
+        rows.append({"text": text, "entities": found})
+    found = opened(written(json_lines(rows), tmp_path, "a.jsonl"))
+    assert tags_of(all_rows(found)) == set(TAGS)
+
+
 def test_spans_may_be_an_object_of_lists(tmp_path: Path) -> None:
     rows = annotated()
     columns = [
