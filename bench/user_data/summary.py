@@ -203,10 +203,11 @@ def _doubtful(splits: Splits) -> list[str]:
             f"({first_of(rare, SHOWN)}): too few to learn or to judge"
         )
     untested = sorted(set(counts) - set(_labels_of(splits.test)))
-    if untested and labelled:
+    if untested:
+        what = "row has class" if labelled else "sentence has an entity of type"
         found.append(
-            f"look: no test row has class '{clipped(untested[0])}' ({counts[untested[0]]} in training): it is "
-            "learnt, never tested"
+            f"look: no test {what} '{clipped(untested[0])}' ({counts[untested[0]]} in training): it is learnt, "
+            "never tested"
         )
     missing = next((name for name in counts if name.casefold() in MISSING), None)
     if missing and labelled:

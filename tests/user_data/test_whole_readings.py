@@ -12,6 +12,7 @@ import pytest
 
 from bench.data.sources import Sources
 from bench.data.splits import rows_digest
+from bench.user_data.summary import lengths, summarise
 from tests.support.user_files import (
     LABELS,
     ROWS,
@@ -268,6 +269,22 @@ def test_words_are_told_by_the_column_of_their_sentences_whatever_its_name(tmp_p
     assert [row.tags for row in all_rows(opened(path, sentence="no"))] == [("B-PER", "O", "O")] * 30
 
 
+def test_a_type_that_no_test_sentence_has_is_pointed_out(tmp_path: Path) -> None:
+    def path(name: str, types: set[str], count: range) -> Path:
+        rows = [
+            {"text": f"{SENTENCES[0]} {n}", "entities": [s for s in SPANS[0] if s[2] in types]} for n in count
+        ]
+        return written(json_lines(rows), tmp_path, name)
+
+    train = path("a.jsonl", {"PER", "LOC"}, range(30))
+    for types in ({"PER"}, {"PER", "LOC"}):
+        found = opened(train, test_data=str(path("b.jsonl", types, range(30, 40))))
+        lines = summarise(found, lengths(found.splits, "words.kv", Sources()))
+        assert any("no test sentence has an entity of type 'LOC'" in line for line in lines) == (
+            len(types) == 1
+        )
+
+
 # --------------------------------------------------------------------------------------------------
 # Texts that are one
 
@@ -347,7 +364,7 @@ def test_questions_on_an_article_with_a_title_stay_in_one_part_in_a_table_too(tm
     assert rows_digest(found.data.splits(Sources())) == rows_digest(found.splits)
 
 
-@pytest.mark.parametrize("none", ["nan", "-", "N/A"])
+@pytest.mark.parametrize("none", ["nan", "-"])
 def test_what_stands_for_no_answer_is_none_within_a_word(none: str, tmp_path: Path) -> None:
     found = opened(written(json_lines(questions(answer=("Oslo", none, "Oslo"))), tmp_path, "a.jsonl"))
     assert {text for row in all_rows(found) for text, _ in row.answers} == {"Oslo"}
