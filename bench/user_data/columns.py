@@ -104,6 +104,7 @@ PAIRS_ALONE = (
     ("question", "context"),
     ("question", "answer"),
     ("claim", "evidence"),
+    ("context", "hypothesis"),
 )
 """As PAIRS, where no other column is named like a text."""
 
@@ -117,6 +118,7 @@ MARK = re.compile(r"(?=[^\s\d]*\d)[\w.:#/-]{3,}", re.ASCII)
 """One word with a digit in it, as ids and file names are."""
 
 NEARLY_ALL = 0.9
+SEVERAL = 3  # words of a text, on average
 LONGEST = 300  # characters of a mark or an address
 
 TRAINING = {"train", "training", "trn"}
@@ -152,6 +154,13 @@ def choose(
     unread = [column for column in table.columns if column not in chosen.values()]
     if unread:
         notes.append(f"columns not read: {names_of(unread)}")
+    if adapter in TEXT_ADAPTERS and "text" not in given and "pair" not in chosen:
+        others = [column for column in unread if _holds_sentences(table.peek(), column)]
+        if others:
+            notes.append(
+                f"look: {names_of(others)} {'hold' if len(others) > 1 else 'holds'} texts, too: for two texts a "
+                f"row say --text '{chosen['text']}' --pair '{others[0]}'"
+            )
     parts = next((column for column in unread if _names_parts(table, column)), None)
     if parts:
         notes.append(
@@ -226,6 +235,15 @@ def _by_name(table: RawTable, free: Sequence[str], names: Sequence[str], role: s
         or (_by_content(rows, others, role) if len(others) < len(free) else None)
         or by_name(texts, names)
     )
+
+
+def _holds_sentences(rows: Sequence[RawRow], column: str) -> bool:
+    """Whether a column holds texts of several words, most of them different, and no dates in words."""
+    found = [value for row in rows if isinstance(value := row.get(column), str) and value.strip()]
+    words = [word for value in found for word in value.split()]
+    plain = sum(not re.search(r"\d", word) for word in words)
+    several = len(words) >= SEVERAL * len(found) and plain > len(words) / 2
+    return several and len(found) > len(rows) / 2 and len(set(found)) > len(found) / 2
 
 
 def _are(values: Sequence[Any], pattern: re.Pattern[str]) -> bool:

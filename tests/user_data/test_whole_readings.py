@@ -139,7 +139,14 @@ def test_a_column_of_parts_is_pointed_out_whatever_its_words(words: Sequence[str
 
 
 @pytest.mark.parametrize(
-    "names", [("question", "passage"), ("question", "context"), ("question", "answer"), ("claim", "evidence")]
+    "names",
+    [
+        ("question", "passage"),
+        ("question", "context"),
+        ("question", "answer"),
+        ("claim", "evidence"),
+        ("context", "hypothesis"),
+    ],
 )
 def test_both_texts_of_a_pair_are_read(names: tuple[str, str], tmp_path: Path) -> None:
     rows = [
@@ -148,6 +155,16 @@ def test_both_texts_of_a_pair_are_read(names: tuple[str, str], tmp_path: Path) -
     found = opened(written(json_lines(rows), tmp_path, "a.jsonl"))
     assert all_rows(found)[3].text == "is it 3?"
     assert all_rows(found)[3].pair == TEXTS[3] * 5
+
+
+@pytest.mark.parametrize("keys", [{}, {"text": "text"}])
+def test_another_column_of_texts_is_pointed_out(keys: dict[str, str], tmp_path: Path) -> None:
+    rows = [
+        (text, f"what {n} says", f"Mon Apr {n} 22:19:45 PDT 2009", label)
+        for n, (text, label) in enumerate(ROWS)
+    ]
+    found = opened(written(delimited(rows, header=("text", "headline", "date", "label")), tmp_path), **keys)
+    assert said(found, "look: 'headline' holds texts, too") == (not keys)
 
 
 def test_a_claim_and_its_evidence_are_not_read_for_the_text_beside_them(tmp_path: Path) -> None:
