@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from typing import Any
 
 from bench.contracts import BenchError
 from bench.user_data.column_names import by_name, header_hint, names_of, resolve
 from bench.user_data.columns import OPTIONAL, ROLES
+from bench.user_data.conll import PLACED
 from bench.user_data.labels import DISTINCT, as_number
 from bench.user_data.literals import SHORTENED
 from bench.user_data.nested import keys
 from bench.user_data.number_format import number_format, plain_number
 from bench.user_data.questions import answers_of
 from bench.user_data.tables import MISSING, RawTable
-from bench.user_data.values import as_text, listed, listed_words, written_list
+from bench.user_data.values import as_text, listed, listed_words, written_labels, written_list
 
 CODES = 10  # different numbers with fractions above which they are no codes of classes
 WHOLE = 0.99  # step from which numbers are no scale with fractions
@@ -39,7 +40,7 @@ def guess_adapter(table: RawTable, given: Mapping[str, str]) -> tuple[str, str]:
         needed = [role for role in ROLES[adapter] if role not in ("words", "text")]
         if not all(given.get(role) or names & set(ROLES[adapter][role]) for role in needed):
             continue
-        if adapter == "ner" and not _are_tagged(table, chosen):
+        if adapter == "ner" and not _are_tagged(table, chosen, "sentence" in given):
             untagged = chosen
             continue
         return _checked(adapter, table, given, f"by the {_noun(adapter, chosen)}")
@@ -131,8 +132,21 @@ def _checked(
             "for negative and positive --adapter sentiment",
         )
     texts = {value.strip() for row in table.peek() if isinstance(value := row.get(label), str)}
+    _refuse_tags(table, label, texts - {""})
     polar = texts <= {"negative", "neutral", "positive", ""} and texts >= {"negative", "positive"}
     return ("sentiment" if polar else "classification"), why
+
+
+def _refuse_tags(table: RawTable, label: str, values: Set[str]) -> None:
+    """BenchError where labels are tags of words: a row of a table is then a word, and no text of its own."""
+    placed = {value for value in values if PLACED.fullmatch(value)}
+    if placed and values - placed == {"O"}:
+        raise BenchError(
+            f"{table.where}: '{label}' holds tags of words (O, {', '.join(sorted(placed)[:2])}), a word a row: "
+            "name the column that numbers the sentences with --sentence; where blank lines divide them, separate "
+            "words and tags by tabs; if they label texts, say --adapter classification",
+            code="one-word-sentences",
+        )
 
 
 def _is_empty(value: Any) -> bool:
@@ -144,7 +158,7 @@ def _is_empty(value: Any) -> bool:
 def _several(table: RawTable, column: str) -> str:
     """A list of several labels in the column, in words; '' where no row has one."""
     for row in table.peek():
-        found = written_list(row.get(column))
+        found = written_labels(row.get(column))
         if found is not None and len(found) > 1 and not any(isinstance(item, Mapping) for item in found):
             return ", ".join(map(str, found))[:60]
     return ""
@@ -179,21 +193,20 @@ def _are_lists(table: RawTable, column: str) -> bool:
     )
 
 
-def _are_tagged(table: RawTable, chosen: Mapping[str, str | None]) -> bool:
+def _are_tagged(table: RawTable, chosen: Mapping[str, str | None], numbered: bool = False) -> bool:
     """Whether nearly all rows have as many tags as words: lists, texts of which most have several words, or words
-    beside a column that numbers the sentences."""
+    beside a column that numbers the sentences. numbered: the user names that column."""
     words, tags = chosen.get("words"), chosen.get("tags")
     if not words or not tags:
         return False
-    rows = table.peek()
+    rows = [row for row in table.peek() if row.get(tags) is not None]
     sizes = [_sizes(row.get(words), row.get(tags)) for row in rows]
     fit = sum(a == b for a, b in sizes) >= 0.8 * len(rows)
     several = sum(a > 1 for a, _ in sizes)
     lists = sum(written_list(row.get(words)) is not None for row in rows) > len(rows) / 2
-    beside = [column for column in table.columns if column not in (words, tags)]
-    return fit and (
-        several > (0 if lists else len(rows) / 2) or bool(by_name(beside, OPTIONAL["ner"]["sentence"]))
-    )
+    others = [column for column in table.columns if column not in (words, tags)]
+    numbered = numbered or bool(by_name(others, OPTIONAL["ner"]["sentence"]))
+    return bool(rows) and fit and (numbered or several > (0 if lists else len(rows) / 2))
 
 
 def _sizes(words: Any, tags: Any) -> tuple[int, int]:
@@ -207,7 +220,7 @@ def _not_tagged(table: RawTable, words: str, tags: str) -> BenchError:
     rows = table.peek()
     sizes = [_sizes(row.get(words), row.get(tags)) for row in rows]
     values = [value for row in rows for value in (row.get(words), row.get(tags))]
-    if any(isinstance(value, str) and SHORTENED in value for value in values):
+    if any(isinstance(value, str) and "[" in value and SHORTENED in value for value in values):
         reason = "numpy shortened the lists with '...': write them whole"
     elif any(isinstance(item, Mapping) for row in rows for item in listed(row.get(tags)) or ()):
         reason = (

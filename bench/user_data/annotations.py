@@ -8,8 +8,10 @@ from typing import Any
 
 from bench.user_data.column_names import by_name
 from bench.user_data.columns import QUESTIONS, TEXTS, are_no_text, mean_length
+from bench.user_data.impossible import without_plausible
 from bench.user_data.label_studio import questions_of, tasks_of
 from bench.user_data.prodigy import decided
+from bench.user_data.span_rows import refuse_span_rows
 from bench.user_data.spans import with_words
 from bench.user_data.tables import RawRow, RawTable
 
@@ -26,6 +28,8 @@ def plain_table(table: RawTable, given: Mapping[str, str], adapter: str) -> RawT
         asks = adapter in QUESTIONS or not (adapter or given)
         table = (questions_of(table) if asks else None) or tasks_of(table, given)
     table = _categories(decided(_with_text(table, given), given))
+    refuse_span_rows(table, given, adapter)
+    table = without_plausible(table, given, adapter)
     return with_words(table, given, adapter) if adapter in ("", "ner") else table
 
 

@@ -21,6 +21,7 @@ ROLES: dict[str, dict[str, tuple[str, ...]]] = {
             "labels",
             "class",
             "category",
+            "stance",
             "target",
             "topic",
             "sentiment",
@@ -44,7 +45,10 @@ ROLES: dict[str, dict[str, tuple[str, ...]]] = {
     },
     "ner": {
         "words": ("words", "tokens", "word", "token", "sentence", "text"),
-        "tags": ("tags", "ner_tags", "labels", "entities", "spans", "ner", "tag", "ner_tag", "label"),
+        "tags": (
+            *("tags", "ner_tags", "labels", "entities", "spans", "ner", "tag", "ner_tag", "label"),
+            *("ents", "annotations"),
+        ),
     },
     "qa": {
         "question": ("question", "query"),
@@ -64,9 +68,15 @@ TEXT_ADAPTERS = ("classification", "sentiment", "regression", "multilabel")
 QUESTIONS = ("qa", "unanswerable")
 """The adapters of questions on contexts."""
 
+STARTS = (
+    *("answer_start", "start", "offset", "start_char", "char_start", "start_position", "start_index"),
+    *("answer_offset", "answer_start_char"),
+)
+"""Names of the column that says where an answer starts."""
+
 OPTIONAL = {
-    "qa": {"start": ("answer_start", "start", "offset")},
-    "unanswerable": {"start": ("answer_start", "start", "offset")},
+    "qa": {"start": STARTS, "group": ("title",)},
+    "unanswerable": {"start": STARTS, "group": ("title",)},
     "ner": {"sentence": ("sentence_id", "sent_id", "sentence #", "sentence_no", "sentence", "sent", "sid")},
 }
 """Roles that are used if there is such a column."""
@@ -89,6 +99,15 @@ PAIRS = (
 )
 """Columns of tasks with two texts a row: both are read."""
 
+PAIRS_ALONE = (
+    ("question", "passage"),
+    ("question", "context"),
+    ("question", "answer"),
+    ("claim", "evidence"),
+    ("context", "hypothesis"),
+)
+"""As PAIRS, where no other column is named like a text."""
+
 READ = ("text", "question", "context")
 """Roles whose column holds texts."""
 
@@ -99,9 +118,14 @@ MARK = re.compile(r"(?=[^\s\d]*\d)[\w.:#/-]{3,}", re.ASCII)
 """One word with a digit in it, as ids and file names are."""
 
 NEARLY_ALL = 0.9
+SEVERAL = 3  # words of a text, on average
 LONGEST = 300  # characters of a mark or an address
 
-PARTS = {"train", "training", "validation", "valid", "val", "dev", "test", "testing", "eval"}
+TRAINING = {"train", "training", "trn"}
+PARTS = TRAINING | {
+    *("validation", "valid", "val", "dev", "devel", "development"),
+    *("test", "testing", "tst", "eval", "evaluation", "holdout", "held-out"),
+}
 """What a column says that names the split of each row."""
 
 Columns = tuple[tuple[str, str], ...]
@@ -130,6 +154,13 @@ def choose(
     unread = [column for column in table.columns if column not in chosen.values()]
     if unread:
         notes.append(f"columns not read: {names_of(unread)}")
+    if adapter in TEXT_ADAPTERS and "text" not in given and "pair" not in chosen:
+        others = [column for column in unread if _holds_sentences(table.peek(), column)]
+        if others:
+            notes.append(
+                f"look: {names_of(others)} {'hold' if len(others) > 1 else 'holds'} texts, too: for two texts a "
+                f"row say --text '{chosen['text']}' --pair '{others[0]}'"
+            )
     parts = next((column for column in unread if _names_parts(table, column)), None)
     if parts:
         notes.append(
@@ -206,6 +237,15 @@ def _by_name(table: RawTable, free: Sequence[str], names: Sequence[str], role: s
     )
 
 
+def _holds_sentences(rows: Sequence[RawRow], column: str) -> bool:
+    """Whether a column holds texts of several words, most of them different, and no dates in words."""
+    found = [value for row in rows if isinstance(value := row.get(column), str) and value.strip()]
+    words = [word for value in found for word in value.split()]
+    plain = sum(not re.search(r"\d", word) for word in words)
+    several = len(words) >= SEVERAL * len(found) and plain > len(words) / 2
+    return several and len(found) > len(rows) / 2 and len(set(found)) > len(found) / 2
+
+
 def _are(values: Sequence[Any], pattern: re.Pattern[str]) -> bool:
     """Whether nearly all values that are not missing look so."""
     found = [
@@ -224,8 +264,8 @@ def are_no_text(values: Sequence[Any]) -> bool:
 
 def _names_parts(table: RawTable, column: str) -> bool:
     """Whether a column holds the names of splits alone, two at least."""
-    found = {str(row.get(column)).lower() for row in table.peek()}
-    return len(found) > 1 and "train" in found and found <= PARTS
+    found = {str(row.get(column)).strip().lower() for row in table.peek()}
+    return len(found) > 1 and bool(found & TRAINING) and found <= PARTS
 
 
 def _is_single(table: RawTable, column: str) -> bool:
@@ -236,7 +276,8 @@ def _is_single(table: RawTable, column: str) -> bool:
 def pair_of(table: RawTable) -> tuple[str, str] | None:
     """The columns of two texts a row, by their usual names."""
     lower = {column.lower(): column for column in table.columns}
-    return next(((lower[a], lower[b]) for a, b in PAIRS if a in lower and b in lower), None)
+    pairs = PAIRS if by_name(table.columns, TEXTS) else (*PAIRS, *PAIRS_ALONE)
+    return next(((lower[a], lower[b]) for a, b in pairs if a in lower and b in lower), None)
 
 
 def _by_content(rows: Sequence[RawRow], columns: Sequence[str], role: str) -> str | None:

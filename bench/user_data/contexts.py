@@ -11,8 +11,9 @@ from bench.text import counted
 
 
 def composed(context: str) -> str:
-    """A context with its accents written in one way (NFC): what is the same for a reader is one context."""
-    return unicodedata.normalize("NFC", context)
+    """A context with its accents (NFC) and blanks written in one way: what is the same for a reader is one
+    context."""
+    return " ".join(unicodedata.normalize("NFC", context).split())
 
 
 def group_of(context: str) -> str:

@@ -29,6 +29,8 @@ from bench.user_data.values import as_text, is_cell_error, listed, listed_words
 WORDS = 2_000
 """Words above which a sentence is left out: no blank line between sentences, most likely."""
 
+ELSEWHERE = 0.1  # share of rows whose answer may be far from its place, and may be another
+
 Numbered = Sequence[tuple[int, Any]]
 """Rows or sentences, each with its number in its file."""
 
@@ -66,6 +68,8 @@ DONE = {
     "cut": f"texts with more than {CHARACTERS:,} characters are cut there: {{count:,}}",
     "twice": "the answer occurs more than once and no place is given, in {count:,} contexts: the first is taken",
     "moved": "an answer is not at the place given, in {count:,} contexts: the nearest place that has it is taken",
+    "far": "an answer is far from the place given, in {count:,} contexts that have it more than once: the nearest "
+    "place that has it is taken",
     "units": "the place of an answer is counted in units of UTF-16, in {count:,} contexts: it is read so",
     "bytes": "the place of an answer is counted in bytes, in {count:,} contexts: it is read so",
     "composed": "context and answer differ in how accents are written, in {count:,} rows: both are read as NFC",
@@ -75,7 +79,7 @@ DONE = {
 
 def convert(reading: ReadingRules, rows: Numbered, prefix: str, where: str) -> Converted:
     """The examples of one file. Ids are `<prefix>-<number>`. BenchError where most rows cannot be used, or
-    the place of an answer is unclear."""
+    the places of answers are unclear."""
     found = Converted(where, len(rows))
     turn = TURNS[reading.adapter]
     for number, row in rows:
@@ -89,6 +93,13 @@ def convert(reading: ReadingRules, rows: Numbered, prefix: str, where: str) -> C
         example, done = result
         found.done.update(done)
         found.examples.append(example)
+    if found.done["far"] > ELSEWHERE * len(rows):
+        raise BenchError(
+            f"{where}: {found.done['far']:,} of {counted(len(rows), 'answer')} are far from their place, and their "
+            "contexts have them more than once: count places in characters of the context, from 0; without places "
+            "the first is taken",
+            code="answers-elsewhere",
+        )
     return found.checked()
 
 

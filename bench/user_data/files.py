@@ -44,6 +44,8 @@ JSON_START = re.compile(r"""\s*(\[\s*($|[\[{"\]])|\{\s*($|["'}]))""")
 DELIMITED = (".csv", ".tsv", ".tab")
 LABEL = re.compile(r"(?:^|(?<=[ \t]))__label__(\S+)[ \t]*")
 """A label as fastText has it: a word of its own, at the start or the end of a line."""
+CELL = re.compile(r"""\s*"?__label__[^\s,;|"]+"?[ \t]*[,;|]""")
+"""A label that is the first cell of a table: fastText itself has blanks or tabs after its labels."""
 MARKED = 20  # lines of which nearly all must have one
 LABELLED = 0.8
 
@@ -180,8 +182,11 @@ def open_file(path: Path, data: UserData) -> Source:
 
 
 def _are_labelled(lines: list[str]) -> bool:
-    """Whether nearly all lines have a label as fastText has it; one without says that none fits."""
-    return bool(lines) and sum(bool(LABEL.search(line)) for line in lines) >= LABELLED * len(lines)
+    """Whether nearly all lines have a label as fastText has it, and not as a cell of a table; a line without says
+    that none fits."""
+    labelled = [line for line in lines if LABEL.search(line)]
+    cells = sum(bool(CELL.match(line)) for line in labelled)
+    return bool(lines) and len(labelled) >= LABELLED * len(lines) and cells <= len(labelled) / 2
 
 
 def _labelled_lines(path: Path, encoding: Encoding) -> RawTable:

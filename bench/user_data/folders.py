@@ -34,6 +34,9 @@ SUFFIXES = (
 )
 """Suffixes of files that are read, best first."""
 
+TABLES = tuple(suffix for suffix in SUFFIXES if suffix != ".txt")
+"""Those of files that are read wherever they are in the folder of a split; texts there may be anything."""
+
 DATA = (*SUFFIXES, ".gz", ".ann")
 """What tells a folder of data."""
 
@@ -111,12 +114,30 @@ def split_files(folder: Path) -> dict[str, list[Path]]:
             "to_parquet(), as train.parquet and test.parquet",
             code="no-train-split",
         )
+    found = _files_in_folders(folder)
+    if "train" in found:
+        return found
     names = sorted(path.name for path in folder.iterdir())[:8] if folder.is_dir() else []
     raise BenchError(
         f"{folder} has no split 'train' (it has: {', '.join(names) or 'nothing'}): name its files train, "
         "validation and test, such as train.parquet or train.csv, or give one file with --data",
         code="no-train-split",
     )
+
+
+def _files_in_folders(folder: Path) -> dict[str, list[Path]]:
+    """The files of each split that has a folder of its own, such as `train/0000.parquet`. BenchError where a shard
+    is missing."""
+    found: dict[str, list[Path]] = {}
+    inner = sorted(path for path in folder.iterdir() if path.is_dir()) if folder.is_dir() else []
+    for split, words in SPLITS.items():
+        place = next((path for word in words for path in inner if path.name.lower() == word), None)
+        files = sorted(place.iterdir()) if place else []
+        files = [path for path in files if path.name.lower().removesuffix(".gz").endswith(TABLES)]
+        if files:
+            found[split] = _one_format(files)
+            _refuse_missing(found[split])
+    return found
 
 
 def _refuse_missing(files: Sequence[Path]) -> None:

@@ -12,7 +12,7 @@ from typing import Any
 from bench.contracts import BenchError
 from bench.text import counted
 from bench.user_data.literals import parse
-from bench.user_data.tables import FEW
+from bench.user_data.tables import FEW, MISSING
 from bench.user_data.values import choices
 
 POLARITY = {
@@ -23,6 +23,7 @@ POLARITY = {
 """Words that name a polarity, in lower case."""
 
 WHOLE_FLOAT = r"([-+]?\d{1,20})\.0*"
+EXPONENT = r"[-+]?\d(\.\d*)?[eE][-+]?\d\d?"
 DISTINCT = 0.5  # distinct values per row above which a column does not hold labels
 RARE = 0.05  # share of rows that may hold no rating, although a number
 
@@ -49,7 +50,7 @@ class Labelling:
             return self.words.get(value.lower())
         if self.spellings:
             return self.spellings.get(value.lower(), value)
-        return as_whole(value) if self.whole else value
+        return _as_class(value) if self.whole else value
 
 
 def labelling(values: Sequence[str], adapter: str, column: str, explicit: bool = False) -> Labelling:
@@ -66,8 +67,8 @@ def labelling(values: Sequence[str], adapter: str, column: str, explicit: bool =
         )
     if truth.spellings:
         return truth
-    numbers = [as_number(value) for value in distinct]
-    numeric = all(number is not None for number in numbers)
+    numbers = [as_number(value) for value in distinct if value.casefold() not in MISSING]
+    numeric = bool(numbers) and all(number is not None for number in numbers)
     if adapter == "sentiment":
         if not numeric:
             return _polarities(distinct, column)
@@ -89,7 +90,7 @@ def labelling(values: Sequence[str], adapter: str, column: str, explicit: bool =
             + ("; for numbers to predict say --adapter regression" if _mostly_numbers(distinct) else ""),
             code="no-labels",
         )
-    floats = whole and any("." in value for value in distinct)
+    floats = whole and any(_as_class(value) != value for value in distinct)
     if floats and len({Labelling(whole=True).label(value) for value in distinct}) < 2:
         raise BenchError(
             f"column '{column}': '{distinct[0]}' and '{distinct[1]}' are one number, so there is nothing to learn: "
@@ -133,11 +134,20 @@ def joined_by(values: Sequence[str]) -> str:
         alone = sum(counts[part] > 0 for parts in joined.values() for part in parts)
         often = joined and alone >= max(2, 0.5 * sum(map(len, joined.values())))
         if often or (sign != "," and _recur(list(cut.values()))):
-            return (
-                f"look: labels such as '{next(iter(joined))[:40]}' are made of others: for several labels a text "
-                f"say --label-separator '{sign}'"
-            )
+            return _made_of_others(joined, sign)
+    for sign in ("/", "+", "&", " "):  # also within names: here each part stands alone
+        cut = {label: [part.strip() for part in label.split(sign) if part.strip()] for label in counts}
+        joined = {label: parts for label, parts in cut.items() if len(parts) > 1}
+        if joined and all(counts[part] for parts in joined.values() for part in parts):
+            return _made_of_others(joined, sign)
     return ""
+
+
+def _made_of_others(joined: Mapping[str, Sequence[str]], sign: str) -> str:
+    return (
+        f"look: labels such as '{next(iter(joined))[:40]}' are made of others: for several labels a text "
+        f"say --label-separator '{sign}'"
+    )
 
 
 def _recur(labels: Sequence[Sequence[str]]) -> bool:
@@ -188,6 +198,12 @@ def as_whole(value: str) -> str:
     return str(int(whole[1])) if whole else value
 
 
+def _as_class(value: str) -> str:
+    """A whole number as its digits, also where an array wrote it as 1.000000e+00; any other value as it is."""
+    number = as_number(value) if re.fullmatch(EXPONENT, value, re.ASCII) else None
+    return str(int(number)) if number is not None and number.is_integer() else as_whole(value)
+
+
 def as_number(value: str) -> float | None:
     """The finite number that a value is, in digits alone, or None."""
     value = value.replace("\u2212", "-")  # a typographer's minus
@@ -211,8 +227,14 @@ def _polarities(distinct: Sequence[str], column: str) -> Labelling:
 
 
 def _scale(numbers: Sequence[float], column: str) -> Labelling:
-    """Ratings by their side of the middle of the scale. BenchError where a few that are far off set the middle."""
+    """Ratings by their side of the middle of the scale. BenchError where all are one,
+    and where a few that are far off set the middle."""
     low, high = min(numbers), max(numbers)
+    if low == high:
+        raise BenchError(
+            f"column '{column}': every rating is {low:g}, so there is nothing to learn: give rows of two at least",
+            code="constant-label",
+        )
     middle = (low + high) / 2
     note = f"ratings from {low:g} to {high:g}: below {middle:g} is negative, above is positive" + (
         f", {middle:g} is neutral" if middle in numbers else ""

@@ -172,3 +172,8 @@ def _of_validation(validation: list[Any], test: Sequence[Any], data: UserData, n
 def _told_apart(split: str, rows: Sequence[Any], shared: Collection[str]) -> list[Any]:
     """The rows; those of shared groups are of groups of this split."""
     return [replace(row, group=f"{split}: {row.group}") if row.group in shared else row for row in rows]
+
+
+def plain(row: Any) -> str:
+    """What a model reads of a row, whatever its case and blanks."""
+    return " ".join(content(row).casefold().split())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
@@ -13,6 +14,7 @@ from bench.user_data.conll import Sentence
 from bench.user_data.examples import Numbered, tags_of
 from bench.user_data.indicators import Held
 from bench.user_data.labels import DISTINCT, as_number, joined_by, labelling, quoted, single_label
+from bench.user_data.literals import parse
 from bench.user_data.nested import keys
 from bench.user_data.number_format import FORMATS, number_format
 from bench.user_data.questions import Answer, answers_of
@@ -162,7 +164,8 @@ def _numbers(plain: ReadingRules, rows: Numbered) -> ReadingRules:
 
 def _label_sets(plain: ReadingRules, rows: Numbered, where: str) -> ReadingRules:
     """BenchError where all rows have the same labels, or labels are nearly as many as rows."""
-    plain = _with_indicators(plain, rows, where)
+    _refuse_shares(plain, rows, where)
+    plain = _with_whole_labels(_with_indicators(plain, rows, where), rows)
     sets = [found for _, row in rows if (found := plain.label_set(row)) is not None]
     different = {frozenset(found) for found in sets}
     column = plain.columns["label"]
@@ -196,6 +199,27 @@ def _label_sets(plain: ReadingRules, rows: Numbered, where: str) -> ReadingRules
     return replace(plain, labels=replace(plain.labels, note=note))
 
 
+def _with_whole_labels(plain: ReadingRules, rows: Numbered) -> ReadingRules:
+    """With 1.0 as the label 1, where all labels are whole numbers."""
+    names = {label for _, row in rows for label in plain.label_set(row) or ()}
+    numbers = [as_number(name) for name in names]
+    whole = all(number is not None and number.is_integer() for number in numbers)
+    return replace(plain, labels=replace(plain.labels, whole=whole))
+
+
+def _refuse_shares(plain: ReadingRules, rows: Numbered, where: str) -> None:
+    """BenchError where lists hold a share for each label, as several annotators or a model give them."""
+    for _, row in rows:
+        items = plain.label_items(row)
+        if any(isinstance(item, float) and math.isfinite(item) and item % 1 for item in items):
+            raise BenchError(
+                f"{where}: '{plain.columns['label']}' holds lists of numbers with fractions "
+                f"({str(items)[:40]}), and no labels: write the label that has the largest share, or a list of 0 "
+                "and 1 for each label",
+                code="shares-of-labels",
+            )
+
+
 def _with_indicators(plain: ReadingRules, rows: Numbered, where: str) -> ReadingRules:
     """Where lists hold a 0 or 1 for each label, not labels: with the names of these. BenchError where the names are
     missing or too few."""
@@ -217,6 +241,16 @@ def _with_indicators(plain: ReadingRules, rows: Numbered, where: str) -> Reading
             code="indicators-without-names",
         )
     return replace(plain, indicators=True)
+
+
+def _written(value: Any) -> Any:
+    """What a cell holds that is written out as an object or a list; any other value as it is."""
+    found = parse(value) if isinstance(value, str) and value.lstrip()[:1] in ("{", "[") else None
+    return value if found is None else found
+
+
+def _in_list_of_one(value: Any) -> Any:
+    return value[0] if isinstance(value, (list, tuple)) and len(value) == 1 else value
 
 
 def _items(reading: ReadingRules, row: Mapping[str, Any] | Sentence, role: str) -> Sequence[Any]:
@@ -271,7 +305,7 @@ def refuse_nested(reading: ReadingRules, rows: Numbered, where: str) -> None:
             column = reading.columns[role]
             noun = "second text" if role == "pair" else role
             way = "; for tagged words say --adapter ner" if kind == "lists" and role == "text" else ""
-            inside = keys([{column: value}], column) if kind == "objects" else []
+            inside = keys([{column: value}], column) if isinstance(value, Mapping) else []
             way = f"; a value in them is named by its path, such as --{role} {inside[0]}" if inside else way
             raise BenchError(
                 f"{where}: column '{column}' holds {kind} ({str(value)[:40]}), not a {noun}: choose "
@@ -282,5 +316,8 @@ def refuse_nested(reading: ReadingRules, rows: Numbered, where: str) -> None:
 
 def _is_nested(value: Any, role: str) -> bool:
     if role == "label":
-        return isinstance(value, (Mapping, bytes)) and choices(value) is None
+        found = _in_list_of_one(_written(value))
+        return isinstance(found, bytes) or (
+            isinstance(found, Mapping) and bool(found) and choices(found) is None
+        )
     return isinstance(value, (list, tuple, Mapping, bytes))

@@ -17,6 +17,7 @@ BINARY = {
     b"%PDF": "a PDF: give the text as CSV or JSON lines",
     b"SQLite format 3": "an SQLite database: export the table as CSV",
     b"ARROW1": "an Arrow file: save it as Parquet",
+    b"FEA1": "a Feather file: save it as Parquet",
     b"\xff\xff\xff\xff": "an Arrow stream: save it as Parquet",
     b"ORC": "an ORC file: save it as Parquet",
     b"Obj\x01": "an Avro file: save it as Parquet",

@@ -9,6 +9,7 @@ from typing import Any
 from bench.text import counted
 from bench.user_data.column_names import by_name
 from bench.user_data.columns import ROLES
+from bench.user_data.span_rows import joined_spans
 from bench.user_data.tables import RawRow, RawTable
 
 DECISIONS = {"accept", "reject", "ignore"}
@@ -25,7 +26,7 @@ def decided(table: RawTable, given: Mapping[str, str]) -> RawTable:
         return table
     answers = [row.get("answer") for row in table.peek()] if "answer" in table.columns else []
     if answers and all(isinstance(answer, str) and answer in DECISIONS for answer in answers):
-        table = _binary(table, given) or _accepted(table)
+        table = _binary(table, given) or joined_spans(_accepted(table))
     return _choices(table, given)
 
 

@@ -16,6 +16,8 @@ from bench.user_data.literals import parse
 from bench.user_data.tables import MISSING
 from bench.user_data.values import as_text, is_cell_error
 
+FAR = 10  # characters from its stated place beyond which an answer that stands elsewhere, too, may be another
+
 Place = int | str | None
 """The first character of an answer in its context; None where none is stated; why it cannot be read, in words."""
 
@@ -100,8 +102,11 @@ def place_answers(
         if any(text.strip() in composed for text, _ in answers if text.strip()):
             context = composed
             done["composed"] = None
-    for given, start in answers:
+    for given, stated in answers:
         text = given.strip()
+        start = None if isinstance(stated, int) and stated < 0 else stated  # -1 stands for none
+        if start is None and _is_missing(text, context):
+            continue
         places = [match.start() for match in re.finditer(re.escape(text), context)] if text else []
         if not places:
             continue
@@ -114,6 +119,13 @@ def place_answers(
             done[how] = None
         placed[text, place] = None
     return context, tuple(placed), list(done)
+
+
+def _is_missing(text: str, context: str) -> bool:
+    """Whether an answer without a place stands for none, as `nan` and `-` do: it is no word of its context."""
+    if text.casefold() not in MISSING:
+        return False
+    return not text.isalpha() or not re.search(rf"\b{re.escape(text)}\b", context)
 
 
 def _composed(context: str, place: Place) -> Place:
@@ -142,7 +154,9 @@ def _nearest(context: str, stated: int, places: list[int], whole: list[int]) -> 
         found = character_at(context, stated * (2 if how == "units" else 1), code)
         if found in places:
             return found, how
-    return min(whole, key=lambda place: abs(place - stated)), "moved"
+    nearest = min(whole, key=lambda place: abs(place - stated))
+    is_far = len(whole) > 1 and abs(nearest - stated) > FAR
+    return nearest, "far" if is_far else "moved"
 
 
 def _cuts_word(text: str, start: int, end: int) -> bool:

@@ -118,8 +118,10 @@ def layout_of(path: Path, encoding: Encoding) -> tuple[Layout, list[str]]:
         notes.append("blanks stand between separators and quotation marks: they are no part of a cell")
     layout, notes = _with_quotes_as_text(layout, notes)
     if _is_divided(layout):
+        tabs = "" if layout.delimiter == "\t" else ", and separate them by tabs"
         notes.append(
             "look: blank lines divide the rows: if these are the words and tags of sentences, say --adapter ner"
+            + tabs
         )
     return layout, notes
 

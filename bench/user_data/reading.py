@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -24,7 +24,7 @@ from bench.user_data.held_out import (
     without_labels,
 )
 from bench.user_data.indicators import Indicators, joined_labels, lacks_all, read_indicators
-from bench.user_data.leaks import without_leaks
+from bench.user_data.leaks import plain, without_leaks
 from bench.user_data.learning import learn, refuse_nested, refuse_unnamed
 from bench.user_data.rules import ReadingRules
 from bench.user_data.scales import numbers_of, other_scale, spelled_alike
@@ -91,6 +91,8 @@ def read_files(data: UserData, sources: Sources) -> tuple[str, Columns, Splits, 
     chosen = tuple((r, c) for r, c in columns.items() if r != "document") if named else given
     if data.label_columns:  # described by the columns that are in the files
         chosen = tuple((role, column) for role, column in chosen if role != "label")
+    if not dict(given).get("group"):  # one that is guessed is guessed again, and never named
+        chosen = tuple((role, column) for role, column in chosen if role != "group")
     return adapter, chosen, _cut(found, data, adapter, notes), notes
 
 
@@ -318,6 +320,26 @@ def _cut(found: dict[str, Converted], data: UserData, adapter: str, notes: list[
 
 
 def _divided(rows: Sequence[Any], fractions: Mapping[str, float]) -> tuple[dict[str, list[Any]], str]:
+    """As `_parts`, with rows that differ in case and blanks alone in one part."""
+    found, how = _parts(_with_twins(rows), fractions)
+    given = {row.id: row for row in rows}
+    return {split: [given[row.id] for row in part] for split, part in found.items()}, how
+
+
+def _with_twins(rows: Sequence[Any]) -> list[Any]:
+    """The rows; those without a group whose texts differ in case and blanks alone get a common one."""
+    found = ["" if row.group else plain(row) for row in rows]
+    spellings: dict[str, set[str]] = defaultdict(set)
+    for row, same in zip(rows, found, strict=True):
+        if same:
+            spellings[same].add(content(row))
+    return [
+        replace(row, group=same) if len(spellings[same]) > 1 else row
+        for row, same in zip(rows, found, strict=True)
+    ]
+
+
+def _parts(rows: Sequence[Any], fractions: Mapping[str, float]) -> tuple[dict[str, list[Any]], str]:
     """The parts, and how they were cut: by label; where that leaves no validation rows, as with eight rows a label,
     they come out of the training rows of all labels; else without regard to labels. BenchError."""
     cut = split_stratified(rows, fractions, SALT)
@@ -341,7 +363,7 @@ def _divided(rows: Sequence[Any], fractions: Mapping[str, float]) -> tuple[dict[
 
 def _cut_details(rows: Sequence[Any], how: str) -> str:
     kinds = [how] if hasattr(rows[0], "label") else []
-    twins = sum(count - 1 for count in Counter(map(content, rows)).values())
+    twins = sum(count - 1 for count in Counter(map(plain, rows)).values())
     if any(row.group for row in rows):
         kinds.append("a group stays in one part")
     if twins:

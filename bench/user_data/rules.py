@@ -10,7 +10,7 @@ from typing import Any
 from bench.user_data.labels import Labelling, as_whole, single_label
 from bench.user_data.number_format import plain_number
 from bench.user_data.tagging import Tagging
-from bench.user_data.values import as_label, as_text, is_cell_error, written_list
+from bench.user_data.values import as_label, as_text, is_cell_error, written_labels
 
 PLAIN = Labelling()
 IOB2 = Tagging()
@@ -67,7 +67,8 @@ class ReadingRules:
         names = self.names.get(self.columns["label"])
         if self.indicators and names:
             return _flagged(names, items)
-        return tuple(dict.fromkeys(text for item in items if (text := as_label(item, names))))
+        found = [text for item in items if (text := as_label(item, names))]
+        return tuple(dict.fromkeys(self.labels.label(text) or text for text in found))
 
     def is_unlabelled(self, row: Mapping[str, Any]) -> bool:
         """Whether the cell of several labels is empty. Where a separator divides them, an empty text says none."""
@@ -78,7 +79,7 @@ class ReadingRules:
     def label_items(self, row: Mapping[str, Any]) -> list[Any]:
         """What the cell of labels holds, one by one."""
         value: Any = row.get(self.columns["label"])
-        found = written_list(value)
+        found = written_labels(value)
         if found is not None:
             return found
         if isinstance(value, str):

@@ -20,13 +20,18 @@ from bench.user_data.span_ends import PlacedText, ends_of
 from bench.user_data.span_units import UNITS, characters_of, unit_of
 from bench.user_data.tables import RawRow, RawTable
 
-COLUMNS = ("entities", "spans", "label", "labels", "ner", "annotations", "tags")
+COLUMNS = ("entities", "spans", "ents", "label", "labels", "ner", "annotations", "tags")
 """Columns that may hold spans, likeliest first."""
 
 START = ("start", "start_offset", "start_char", "begin")
 END = ("end", "end_offset", "end_char", "stop")
 LABEL = ("label", "labels", "type", "entity", "entity_group", "tag", "name", "class")
+OUTSIDE = "O"  # the label of what is no entity
+PLACED = re.compile(r"[BIESLUMW]-\S+")
+
 WITHIN = 0.1  # share of spans that may begin or end inside a word
+WIDE_SIGNS = frozenset("，。、；：！？")
+"""Commas and stops of scripts without blanks: an entity hardly ever ends with one."""
 
 DONE = {
     "trimmed": ("span begins or ends", "spans begin or end", "with a blank: read without"),
@@ -96,14 +101,22 @@ def with_words(table: RawTable, given: Mapping[str, str], adapter: str) -> RawTa
 
 def _reader(table: RawTable, text: str, column: str) -> tuple[_Reader, str]:
     """How spans are read, and where their ends are, as `ends_of` has it."""
+    placed = _are_placed(table.peek(), column)
     if table.plain_places:
-        return _Reader(text, column), "after"
+        return _Reader(text, column, placed=placed), "after"
     ends = ends_of(_placed(table.peek(), text, column))
     if ends == "unclear":
         ends = table.ends or ends
     inclusive = ends == "last"
     unit = unit_of(_placed(_beyond_ascii(table, text), text, column, inclusive))
-    return _Reader(text, column, inclusive, unit), ends
+    return _Reader(text, column, inclusive, unit, placed), ends
+
+
+def _are_placed(rows: Sequence[RawRow], column: str) -> bool:
+    """Whether the labels of spans are tags, such as B-PER and I-PER, which programs give each word alone."""
+    labels = {span.label for row in rows for span in spans_of(row.get(column)) or ()}
+    types = Counter(label[2:] for label in labels)
+    return all(PLACED.fullmatch(label) for label in labels) and max(types.values(), default=0) > 1
 
 
 def _check(table: RawTable, reader: _Reader, done: Mapping[str, int]) -> None:
@@ -121,6 +134,12 @@ def _check(table: RawTable, reader: _Reader, done: Mapping[str, int]) -> None:
             f"inside words of '{text}': are they counted in characters from 0? give one tag a word instead",
             code="spans-within-words",
         )
+    if done["signs"] > WITHIN * max(done["spans"], 1):
+        raise BenchError(
+            f"{table.where}: {done['signs']:,} of {counted(done['spans'], 'span')} in '{column}' begin or end with "
+            f"a comma or full stop of '{text}': are they counted in characters from 0? give spans their own 'text'",
+            code="spans-elsewhere",
+        )
 
 
 @dataclass(frozen=True)
@@ -129,6 +148,7 @@ class _Reader:
     column: str
     inclusive: bool = False
     unit: str = ""  # that places count, a key of UNITS or ''
+    placed: bool = False  # labels are tags
 
     def first(self, rows: Sequence[RawRow]) -> str:
         """The characters of the first span."""
@@ -177,6 +197,7 @@ class _Reader:
         written, start, label = span
         inner = written.strip()
         done["spans"] += 1
+        done["signs"] += not WIDE_SIGNS.isdisjoint(inner[:1] + inner[-1:])
         done["trimmed"] += inner != written
         start += len(written) - len(written.lstrip())
         end = start + len(inner)
@@ -185,8 +206,10 @@ class _Reader:
             done["overlapping"] += bool(inside)
             return
         done["widened"] += words[inside[0]][0] != start or words[inside[-1]][1] != end
+        kind = label[2:] if self.placed else label
         for n in inside:
-            tags[n] = f"{'B' if n == inside[0] else 'I'}-{label}"
+            tags[n] = f"I-{kind}"
+        tags[inside[0]] = label if self.placed else f"B-{kind}"
 
 
 def spans_of(value: Any) -> list[Span] | None:
@@ -194,11 +217,27 @@ def spans_of(value: Any) -> list[Span] | None:
     if isinstance(value, str):
         value = parse(value) if value.lstrip()[:1] in ("[", "{") else None
     if isinstance(value, Mapping):
-        value = value.get("entities")
+        value = value["entities"] if "entities" in value else _in_columns(value)
     if not isinstance(value, (list, tuple)):
         return None
     found = [_span(item) for item in value]
-    return None if None in found else [span for span in found if span]
+    return None if None in found else [span for span in found if span and span.label != OUTSIDE]
+
+
+def _in_columns(spans: Mapping[str, Any]) -> list[Mapping[str, Any]] | None:
+    """The spans in lists of one length, one of starts, one of ends and so on, as `datasets` keeps lists of objects;
+    None for anything else."""
+    lists = [value for value in spans.values() if isinstance(value, list)]
+    if not lists or len(lists) < len(spans) or len(set(map(len, lists))) > 1:
+        return None
+    return [dict(zip(spans, values, strict=True)) for values in zip(*lists, strict=True)]
+
+
+def _place(value: Any) -> Any:
+    """A place as a whole number, where a program wrote it as 5.0 or as text; any other value as it is."""
+    if isinstance(value, float) and value.is_integer():
+        return int(value)
+    return int(value) if isinstance(value, str) and re.fullmatch(r"\d{1,9}", value, re.ASCII) else value
 
 
 def _span(item: Any) -> Span | None:
@@ -210,6 +249,7 @@ def _span(item: Any) -> Span | None:
         (start, end, label), text = item, ""
     else:
         return None
+    start, end = _place(start), _place(end)
     if not isinstance(start, int) or not isinstance(end, int) or isinstance(start, bool):
         return None
     if not isinstance(label, str) or not label.strip():

@@ -20,7 +20,8 @@ from bench.registry import adapters
 from bench.text import clipped, counted, first_of
 from bench.user_data.columns import QUESTIONS
 from bench.user_data.description import Read
-from bench.user_data.tables import MISSING
+from bench.user_data.leaks import plain
+from bench.user_data.tables import FEW, MISSING
 from bench.user_data.token_counts import estimated, token_counter
 
 if TYPE_CHECKING:
@@ -33,6 +34,7 @@ LENGTHS = (32, 48, 64, 96, 128, 192, 256)
 WINDOW = 96  # tokens of a question and its context, at least
 COVERED = 0.95  # share of the training texts that must be within the limit
 MANY = 0.01  # share of cut texts from which it is said how to read them
+SHARED = 0.05  # share of held-out pairs from which texts that training has, too, are pointed out
 SAMPLE = 2_000  # texts that are measured
 
 
@@ -73,6 +75,7 @@ def summarise(read: Read, measured: Lengths) -> list[str]:
         f"{measured.unit}; {_truncation(read.data.adapter, splits, measured)}",
         *read.notes,
         *_repeated(splits),
+        *_shared_halves(splits),
         *_contradictions(splits),
         *_doubtful(splits),
         *_missing(splits),
@@ -135,8 +138,8 @@ def _classes(splits: Splits) -> list[str]:
 
 def _repeated(splits: Splits) -> list[str]:
     """Near duplicates: texts that differ in case and blanks only. Equal ones were dealt with on reading."""
-    held_out = {_plain(row) for row in (*splits.validation, *splits.test)}
-    near = sum(_plain(row) in held_out for row in splits.train)
+    held_out = {plain(row) for row in (*splits.validation, *splits.test)}
+    near = sum(plain(row) in held_out for row in splits.train)
     twins = sum(count - 1 for count in Counter(map(content, splits.train)).values())
     found = []
     if near:
@@ -149,10 +152,27 @@ def _repeated(splits: Splits) -> list[str]:
     return found
 
 
+def _shared_halves(splits: Splits) -> list[str]:
+    """Held-out pairs of which training has one text, too, beside another; a text that is one of few is no half."""
+    held_out = [row for row in (*splits.validation, *splits.test) if getattr(row, "pair", "")]
+    if not held_out:
+        return []
+    found = []
+    for name, which in (("text", "first"), ("pair", "second")):
+        known = {getattr(row, name, "") for row in splits.train}
+        shared = sum(getattr(row, name) in known for row in held_out)
+        if len(known) > FEW and shared > SHARED * len(held_out):
+            found.append(
+                f"look: {shared:,} of {counted(len(held_out), 'held-out pair')} share their {which} text with "
+                "training pairs: if it tells the label, name its column with --group"
+            )
+    return found
+
+
 def _contradictions(splits: Splits) -> list[str]:
     labels: dict[str, set[Any]] = defaultdict(set)
     for row in splits.train:
-        labels[_plain(row)].add(_said(row))
+        labels[plain(row)].add(_said(row))
     torn = [text for text, found in labels.items() if len(found) > 1]
     if not torn:
         return []
@@ -183,10 +203,11 @@ def _doubtful(splits: Splits) -> list[str]:
             f"({first_of(rare, SHOWN)}): too few to learn or to judge"
         )
     untested = sorted(set(counts) - set(_labels_of(splits.test)))
-    if untested and labelled:
+    if untested:
+        what = "row has class" if labelled else "sentence has an entity of type"
         found.append(
-            f"look: no test row has class '{clipped(untested[0])}' ({counts[untested[0]]} in training): it is "
-            "learnt, never tested"
+            f"look: no test {what} '{clipped(untested[0])}' ({counts[untested[0]]} in training): it is learnt, "
+            "never tested"
         )
     missing = next((name for name in counts if name.casefold() in MISSING), None)
     if missing and labelled:
@@ -213,9 +234,8 @@ def _doubtful(splits: Splits) -> list[str]:
 
 def _missing(splits: Splits) -> list[str]:
     """Texts that look like a missing value."""
-    found = Counter(
-        row.text for row in splits.train if hasattr(row, "text") and row.text.casefold() in MISSING
-    )
+    texts = (getattr(row, name, "") for row in splits.train for name in ("text", "pair", "question"))
+    found = Counter(text for text in texts if text.casefold() in MISSING)
     if not found:
         return []
     (text, count), *_ = found.most_common()
@@ -246,10 +266,6 @@ def _labels_of(rows: Sequence[Any]) -> list[str]:
     if hasattr(rows[0], "labels"):
         return [label for row in rows for label in row.labels]
     return [tag[2:] for row in rows for tag in row.tags if tag[0] == "B"]
-
-
-def _plain(row: Any) -> str:
-    return " ".join(content(row).casefold().split())
 
 
 def _read_by_model(example: Any) -> str:

@@ -24,7 +24,7 @@ CHUNK = 5_000  # rows read at once
 PEEK = 1_000  # rows from which columns are guessed
 NAMED = {"text", "label", "tokens", "question", "sentence"}  # keys that tell a row from a column
 FEW = 50  # distinct values of a column that may be labels
-MISSING = ("nan", "none", "null", "n/a", "na", "-", "?", "\\n")
+MISSING = ("nan", "none", "null", "n/a", "na", "-", "?", "\\n", "unsup", "unlabeled", "unlabelled")
 """Spellings of a missing value, in lower case (`\\N` is that of databases); suspicious as a label."""
 
 BLANKS = re.compile(r"\s*")

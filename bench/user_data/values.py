@@ -17,6 +17,8 @@ AROUND = f"{INVISIBLE} \t\r\n\u00a0"  # what is no part of a label at its ends
 
 EMPTY_SET = "set()"
 
+BARE_LABELS = re.compile(r"""\[([^\[\]{}'"]*)\]|\{([^\[\]{}'":]*)\}""")
+
 START_OF_LIST = re.compile(r"\s*[\[(]|array\(")
 QUOTED_LIST = re.compile(r"\s*[\[(]['\"]|array\(")
 """The start of what can only be a list."""
@@ -102,6 +104,16 @@ def written_list(value: Any) -> list[Any] | None:
     if value is None or isinstance(value, (str, Mapping, bytes)) or not isinstance(value, Iterable):
         return None
     return list(value)
+
+
+def written_labels(value: Any) -> list[Any] | None:
+    """As `written_list`, for a cell of labels: also a list without quotes, as `[food, price]` and the arrays of
+    databases, `{food,price}`."""
+    found = written_list(value)
+    bare = BARE_LABELS.fullmatch(value.strip()) if found is None and isinstance(value, str) else None
+    if bare is None:
+        return found
+    return [label.strip() for label in (bare[1] or bare[2] or "").split(",") if label.strip()]
 
 
 def choices(value: Any) -> list[Any] | None:

@@ -93,8 +93,10 @@ def test_paragraphs_within_cells_do_not_divide_rows(tmp_path: Path) -> None:
     plain = delimited([(TEXTS[n], LABELS[n]) for n in range(32)])
     assert not said(opened(written(plain + "\n" * 9, tmp_path, "b.csv")), "blank lines divide")
     words = "".join(f"{w},{'O' if n else 'B-X'}\n" for n, w in enumerate(WORDS))
-    found = opened(written("text,label\n" + (words + "\n") * 9, tmp_path, "c.csv"))
-    assert said(found, "blank lines divide")
+    path = written("text,label\n" + (words + "\n") * 9, tmp_path, "c.csv")
+    assert said(opened(path, adapter="classification"), "blank lines divide")
+    with pytest.raises(BenchError, match="separate words and tags by tabs"):
+        opened(path)
 
 
 def task(n: int, *results: dict[str, Any]) -> dict[str, Any]:

@@ -88,3 +88,25 @@ def test_one_of_a_thing_is_singular(tmp_path: Path) -> None:
     rows = [*ROWS, ("word " * 30_000, "good"), ("", "good")]
     lines = lines_of(tmp_path, rows, "words.kv")
     assert not any(f" 1 {noun}" in f" {line}" for noun in ("texts", "rows", "classes") for line in lines)
+
+
+@pytest.mark.parametrize(("candidates", "keys"), [(4, {}), (4, {"group": "question"}), (1, {})])
+def test_pairs_that_share_a_text_with_training_are_pointed_out(
+    candidates: int, keys: dict[str, str], tmp_path: Path
+) -> None:
+    pairs = [(n, m) for n in range(120) for m in range(candidates)]
+    rows = [(f"what is {n}?", f"it is {n} or {m}.", ("yes", "no")[(n + m) % 2]) for n, m in pairs]
+    path = tmp_path / "a.csv"
+    path.write_text(delimited(rows, header=("question", "answer", "label")))
+    found = opened(path, **keys)
+    lines = summarise(found, lengths(found.splits, "words.kv", Sources()))
+    assert any("share their first text" in line for line in lines) == (candidates > 1 and not keys)
+
+
+def test_a_second_text_that_looks_missing_is_pointed_out(tmp_path: Path) -> None:
+    rows = [(text, "nan" if n % 9 == 0 else f"so {n}", label) for n, (text, label) in enumerate(ROWS)]
+    path = tmp_path / "a.csv"
+    path.write_text(delimited(rows, header=("premise", "hypothesis", "label")))
+    found = opened(path)
+    lines = summarise(found, lengths(found.splits, "words.kv", Sources()))
+    assert any("is 'nan', which looks" in line for line in lines)
