@@ -1,11 +1,11 @@
 """How far the best of several runs lies above their mean, from as many runs or more.
 
 The estimate is unbiased: the mean of the best of every choice of so many runs. Its bootstrap is not: a resample has
-few distinct runs, so that the best of it is lower, and intervals by its quantiles lie below the truth in half of all
-cases with 20 runs of 20. So its lower quantile alone is an end of the interval. The other end is the largest gain
-that scores of a standard deviation can have at all (Hartley & David 1954, Annals of Mathematical Statistics 25), at
-the upper limit of the standard deviation of normal scores. That end is far out, so the variance is that of a normal
-error with the lower one.
+few distinct runs, so that the best of it is lower. Intervals by its quantiles lie below the truth in nearly half of
+all cases with 20 runs of 20. So its lower quantile alone is an end of the interval. The other end is the largest
+gain that scores of a standard deviation can have at all (Hartley & David 1954, Annals of Mathematical Statistics
+25), at the upper limit of the standard deviation of normal scores. That end is far out, so the variance is that of
+a normal error with the lower one.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ DRAWS = 2000
 
 
 def best_gain(scores: Sequence[float], runs: int) -> Effect:
-    """The expected best of `runs` runs less the mean, from the scores of as many or more; they are not all equal."""
+    """The expected best of `runs` runs less the mean, from scores of as many or more, which are not all equal."""
     sample = np.array(scores)
     picked = np.random.default_rng(0).integers(len(sample), size=(DRAWS, len(sample)))
     gains = [expected_best(drawn, runs) - drawn.mean() for drawn in sample[picked]]
