@@ -76,8 +76,8 @@ def nemenyi(strategies: int, tasks: int) -> float:
 def log_spread(first: Sequence[float], second: Sequence[float]) -> Effect:
     """The logarithm of the ratio of two standard deviations, with an interval that holds without normal scores
     (Bonett 2006, Computational Statistics & Data Analysis 50: by the pooled kurtosis). Seeds that collapse make
-    scores far from normal, where the F test is wrong. It is no narrower than the interval of normal scores: two to
-    five seeds say little of their kurtosis.
+    scores far from normal, where the F test is wrong. It is no narrower than the interval of normal scores: few
+    seeds say little of their kurtosis.
 
     ValueError where one of the two has no spread."""
     samples = [np.asarray(scores, dtype=float) for scores in (first, second)]

@@ -73,7 +73,7 @@ def test_the_ratio_of_spreads_is_covered_where_seeds_collapse_too(collapse: bool
     assert hits / repeats >= 0.92
 
 
-@pytest.mark.parametrize("seeds", [2, 3, 5])
+@pytest.mark.parametrize("seeds", [2, 3])
 def test_the_ratio_of_spreads_of_few_seeds_is_covered(seeds: int) -> None:
     """By the kurtosis alone 77% of pairs of two seeds were."""
     rng, repeats = np.random.default_rng(2), 1000
