@@ -13,6 +13,8 @@ import pytest
 
 import bench
 from bench import Table, load, run
+from bench.analysis.tables import model
+from bench.analysis.tables.model import Block, Column, Entry, Row
 from bench.api import DataArguments, Results
 from bench.contracts import BenchError
 from bench.executors.contract import Options
@@ -49,6 +51,15 @@ def test_a_table_is_markdown_html_and_a_frame(results: Results) -> None:
     frame = table.frame()
     assert list(frame["strategy"]) == ["frozen", "full"]
     assert "accuracy ±" in frame.columns
+
+
+def test_a_frame_has_the_ends_of_an_interval_that_is_not_symmetric(results: Results) -> None:
+    table, entry = Table(results), Entry(1.0, 0.02, bounds=(0.98, 1.0))
+    table.table = model.Table(
+        "", ("h",), (Column("f1", "f1", "score"),), (Block("", (Row(("a",), (entry,)),)),)
+    )
+    (row,) = table.frame().to_dict("records")
+    assert row == {"h": "a", "f1": 1.0, "f1 ±": None, "f1 low": 0.98, "f1 high": 1.0}
 
 
 def test_progress_is_on_stderr(results: Results, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:

@@ -75,7 +75,8 @@ class Table:
         self.table: model.Table = tables.build(results.records, Store(results.path).predictions, options)
 
     def frame(self) -> pandas.DataFrame:
-        """A row a row; a column a measure, scores in [0, 1], and `<measure> ±` for half an interval."""
+        """A row a row; a column a measure, scores in [0, 1], and `<measure> ±` for half an interval; of one that is
+        not symmetric `<measure> low` and `<measure> high`."""
         import pandas
 
         rows = []
@@ -85,8 +86,10 @@ class Table:
                 values |= dict(zip(self.table.headings, row.labels, strict=True))
                 for column, entry in zip(self.table.columns, row.entries, strict=True):
                     values[column.key] = entry.value
-                    if column.unit in ("score", "error"):
-                        values[f"{column.key} ±"] = entry.spread
+                    if column.unit in ("score", "error") or entry.spread is not None:
+                        values[f"{column.key} ±"] = None if entry.bounds else entry.spread
+                    if entry.bounds:
+                        values[f"{column.key} low"], values[f"{column.key} high"] = entry.bounds
                 rows.append(values)
         return pandas.DataFrame(rows)
 

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 
 import numpy as np
@@ -66,7 +66,7 @@ class Ranked:
 class Ranking:
     """rows: from the best mean rank. critical: the difference of mean ranks from which two are told apart.
     friedman: the p value of no difference at all; None for two strategies. absent: rows that lack a task. seeds:
-    the least of any row."""
+    the least of any row. untested: tasks with scores of which none can be resampled."""
 
     tasks: tuple[str, ...]
     rows: tuple[Ranked, ...]
@@ -74,6 +74,7 @@ class Ranking:
     friedman: float | None
     seeds: int
     absent: tuple[Row, ...] = ()
+    untested: tuple[str, ...] = ()
 
     def groups(self) -> list[tuple[int, int]]:
         """The longest runs of rows (first, last) that cannot be told apart: the bars of Demšar's diagram."""
@@ -105,19 +106,26 @@ def rank(
         if (scores := made.get((key, name := metric or group.headline)) or resample(group, name, source))
     }
     found = {key: scores.oriented() for key, scores in found.items()}
-    tasks, rows, absent = _complete(found)
+    scored = [key.task for key, group in groups.items() if group.scores(metric or group.headline)]
+    known = {key.task for key in found}
+    untested = list(dict.fromkeys(task_name(task) for task in scored if task not in known))
+    tasks, rows, absent = _complete(found, untested)
     table = [[found[key] for key in line] for line in _keys(found, tasks, rows)]
-    return _ranking(table, tasks, rows, absent, _draws(found, table, _keys(found, tasks, rows)))
+    ranking = _ranking(table, tasks, rows, absent, _draws(found, table, _keys(found, tasks, rows)))
+    return replace(ranking, untested=tuple(untested))
 
 
-def _complete(found: Mapping[Key, Resampled]) -> tuple[list[str], list[Row], list[Row]]:
+def _complete(
+    found: Mapping[Key, Resampled], untested: Sequence[str]
+) -> tuple[list[str], list[Row], list[Row]]:
     """The tasks, the rows that have all of them, and the others."""
     tasks = list(dict.fromkeys(key.task for key in found))
     names = ", ".join(tasks)
     if len(tasks) < TASKS:
+        without = f", and {', '.join(untested)} without scores that can be resampled" if untested else ""
         raise BenchError(
             f"ranks over tasks need at least {TASKS} tasks; this run has finished {len(tasks)}"
-            f"{f' ({names})' if tasks else ''}: run more tasks",
+            f"{f' ({names})' if tasks else ''}{without}: run more tasks",
             code="too-few-tasks",
         )
     rows = list(dict.fromkeys((key.strategy, key.backbone) for key in found))

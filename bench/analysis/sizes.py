@@ -19,13 +19,17 @@ def train_rows(record: Record) -> int:
 
 
 def largest(groups: Mapping[Key, Group]) -> dict[Key, Group]:
-    """The groups without the smaller sizes of tasks that ran at several sizes."""
-    sizes: dict[str, int] = {}
+    """The groups without the smaller sizes of tasks that ran at several sizes. A size beyond the rows of a task is
+    the whole of them, as another such size is: of equal ones the one with the most finished groups stays, so that
+    no task counts twice."""
+    found: dict[str, dict[str, list[int]]] = {}  # training examples of the groups, by task and by its size
     for key, group in groups.items():
-        task = task_name(key.task)
-        sizes[task] = max([sizes.get(task, 0), *(train_rows(record) for record in group.done)])
+        if group.done:
+            rows = max(map(train_rows, group.done))
+            found.setdefault(task_name(key.task), {}).setdefault(key.task, []).append(rows)
+    kept = {max(own, key=lambda size: (max(own[size]), len(own[size]))) for own in found.values()}
     return {
         key: group
         for key, group in groups.items()
-        if "@" not in key.task or {train_rows(r) for r in group.done} == {sizes[task_name(key.task)]}
+        if key.task in kept or ("@" not in key.task and key.task not in found)
     }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -48,7 +49,7 @@ def compare(
 
     Example: python -m bench compare results/baselines/quick.jsonl results/runs/quick
     """
-    from bench.analysis.opening import noted, open_source
+    from bench.analysis.opening import UNVERIFIED, open_source
     from bench.analysis.regression import compare as comparing
     from bench.analysis.regression import regression_table
     from bench.runs import collection
@@ -58,12 +59,14 @@ def compare(
     new = open_source(run)
     old = open_source(baseline, suite=_suite(new))
     result = comparing.compare(old, new, options)
+    if not (old.verified and new.verified):
+        result = replace(result, notes=(*result.notes, UNVERIFIED))
     if as_json or format is CompareFormat.json:
         print(result.to_json(), end="")
     elif format is CompareFormat.md:
         print(regression_table.pull_request(result))
     else:
-        show(noted(regression_table.table(result), old, new), Format.terminal)
+        show(regression_table.table(result), Format.terminal)
     raise typer.Exit(result.exit_code)
 
 

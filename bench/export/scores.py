@@ -52,8 +52,10 @@ def own_scores(cell: Cell, trained: Trained, group: CellGroup, context: RunConte
     for metric in record.metrics:
         drawn = resample(found, metric.name, Source(lambda _: columns))
         shown = partial(_shown, error=metric.kind == "error")
-        around = intervals({"": drawn.components()})[""] if drawn is not None else None
-        bounds = f"{shown(around.low)} to {shown(around.high)}" if around else ""
+        bounds = ""
+        if drawn is not None:
+            around = intervals({"": drawn.components()})[""]
+            bounds = " to ".join(shown(drawn.scale.within(end)) for end in (around.low, around.high))
         lines.append(f"| {metric.name} | {shown(record.scores['test'][metric.name])} | {bounds} |")
     note = "Intervals are over test examples: this is one model, and another seed would score differently."
     return "\n".join([*lines, "", note])

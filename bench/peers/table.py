@@ -80,14 +80,14 @@ def as_json(results: PeerResults) -> str:
 
 
 def _row(comparison: SideComparison, results: PeerResults, limited: bool) -> Row:
-    case, engine = comparison.case, comparison.side == "engine"
+    case = comparison.case
     strategy = case.strategy or _suite_name(comparison, results)
     note = comparison.reason if not comparison.whole else ""
     entries = (
         _seconds(comparison.learn, note),
-        Entry(_times(comparison.learn, engine)),
+        Entry(_times(comparison.learn, comparison)),
         _seconds(comparison.whole, ""),
-        Entry(_times(comparison.whole, engine)),
+        Entry(_times(comparison.whole, comparison)),
         Entry(comparison.score),
         Entry(_difference(comparison.equality)),
         Entry(float(comparison.repeats)),
@@ -111,14 +111,18 @@ def _seconds(speed: Speed | None, note: str) -> Entry:
     return Entry(speed.seconds) if speed else Entry(note=note)
 
 
-def _times(speed: Speed | None, engine: bool) -> str:
+def _times(speed: Speed | None, comparison: SideComparison) -> str:
     if speed is None:
         return ABSENT
-    return "1" if engine else f"{speed.ratio:.1f} ({speed.lowest:.1f} to {speed.highest:.1f})"
+    if comparison.side == "engine":
+        return "1"
+    if comparison.repeats == 1:
+        return f"{speed.ratio:.1f} (measured once)"
+    return f"{speed.ratio:.1f} ({speed.lowest:.1f} to {speed.highest:.1f})"
 
 
 def _difference(equality: Equality | None) -> str:
-    """Points, with half of the 90% interval: where that lies within the margin, scores are equivalent."""
+    """Points, with half of the 95% interval over seeds; the notes say whether scores are equivalent."""
     if equality is None:
         return ABSENT
     points = f"{100 * equality.difference:+.1f}"

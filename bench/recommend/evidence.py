@@ -216,14 +216,19 @@ class Growth:
 
 def growth(run: Run, view: str, sizes: Sequence[int], strategy: str, backbone: str) -> Growth:
     """From a power law of the error over sizes (Hestness et al. 2017, arXiv 1712.00409), fitted to every
-    resample of the test examples, which all sizes share, with the noise over seeds. Two sizes or fewer, or an
-    interval on both sides of zero, tell nothing."""
+    resample of the test examples, which all sizes share, with the noise over seeds. Two sizes or fewer, one seed at
+    every size, or an interval on both sides of zero, tell nothing."""
     found = _by_size(run, view, sizes, Key(view, strategy, backbone))
     if len(found) < ENOUGH:
         return Growth(
             None,
             why_not=f"{strategy} was measured at {len(found)} size{'s' * (len(found) != 1)}, "
             f"and a curve needs {ENOUGH}",
+        )
+    if max(len(scores.seeds) for scores in found.values()) < 2:
+        return Growth(
+            None,
+            why_not=f"{strategy} was measured with one seed at every size, and another may curve otherwise",
         )
     noises = moderated([scores.components() for scores in found.values()])
     pairs = zip(found.values(), noises, strict=True)

@@ -21,8 +21,8 @@ def sentence(found: Findings) -> str:
     now, choice = found.round, found.choice
     if now.degenerate:
         return (
-            f"No recommendation: no strategy learnt more than always giving the majority answer on {found.task}; "
-            "check the labels, or give more rows."
+            f"No recommendation: no strategy is known to have learnt more on {found.task} than to give the "
+            "majority answer; check the labels, or give more rows."
         )
     return f"Use {choice} for {found.task}: {_why(found)}."
 

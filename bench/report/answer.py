@@ -17,7 +17,10 @@ from bench.report.times import Time, is_faster, time_of
 from bench.text import counted
 
 Certainty = Literal["clear", "tied", "partly", "untested", "nothing"]
-NOTHING = "Even the best strategy does not beat chance or the majority label: nothing was learned here."
+NOTHING = (
+    "Even the best strategy scores within noise of chance or of the majority label: that anything was learned is "
+    "not shown."
+)
 
 
 @dataclass(frozen=True)
@@ -177,7 +180,7 @@ def _caution(group: Group) -> str:
         return "One seed: the effect of another seed is not known."
     if low:
         seeds, score = counted(len(group.done), "seed"), "scores" if low == 1 else "score"
-        return f"{low} of its {seeds} {score} no better than chance or the majority label."
+        return f"{low} of its {seeds} {score} within noise of chance or of the majority label."
     if group.failures:
         return f"{len(group.failures)} of its {counted(len(group.records), 'seed')} did not finish."
     return ""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
+from bench.analysis.statistics.scales import SHARE, Scale
 from bench.analysis.tables.model import Entry
 from bench.report import palette
 from bench.report.reading import Reading
@@ -62,18 +63,18 @@ def shown(field: str, title: str) -> Spec:
     return {"field": field, "title": title}
 
 
-def ends(mean: float, entry: Entry) -> tuple[float, float]:
-    """The ends of the interval around a mean, as a table has it, within [0, 1]; the mean twice where there is
-    none."""
+def ends(mean: float, entry: Entry, scale: Scale = SHARE) -> tuple[float, float]:
+    """The ends of the interval around a mean, as a table has it, within what a score may be; the mean twice where
+    there is none."""
     half = entry.spread or 0.0
     low, high = entry.bounds or (mean - half, mean + half)
-    return max(0.0, low), min(1.0, high)
+    return scale.within(low), scale.within(high)
 
 
 def padded(low: float, high: float) -> tuple[float, float]:
-    """The range of percentages, a little wider, within 0 and 100."""
+    """The range of percentages, a little wider, within 0 and 100; from -100 on where correlations lie below 0."""
     margin = max(0.06 * (high - low), 1.0)
-    return max(0.0, low - margin), min(100.0, high + margin)
+    return max(0.0 if low >= 0 else -100.0, low - margin), min(100.0, high + margin)
 
 
 def percent(score: float) -> float:

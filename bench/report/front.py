@@ -9,7 +9,7 @@ from typing import Literal
 
 import numpy as np
 
-from bench.analysis.groups import Key
+from bench.analysis.groups import Key, scale
 from bench.analysis.statistics.ties import equal
 from bench.report.encodings import ends
 from bench.report.reading import Reading
@@ -36,7 +36,8 @@ def options(reading: Reading, task: str) -> list[Option]:
     for group in reading.of_task(task):
         entry, seconds = reading.entry(group.key, reading.headline(task)), group.seconds()
         if isinstance(entry.value, float) and seconds:
-            found.append((group.key, seconds, entry.value, *ends(entry.value, entry)))
+            whole = scale([group], reading.headline(task))
+            found.append((group.key, seconds, entry.value, *ends(entry.value, entry, whole)))
     found.sort(key=lambda item: (item[1], -item[2]))
     best, result = -math.inf, []
     for key, seconds, score, low, high in found:

@@ -12,7 +12,7 @@ from bench.analysis import curves as analysis_curves
 from bench.analysis.groups import is_degenerate
 from bench.analysis.loading import Run
 from bench.analysis.regression import history
-from bench.analysis.sizes import task_name
+from bench.analysis.sizes import largest, task_name
 from bench.analysis.statistics.uncertainty_notes import by_document
 from bench.analysis.tables import pairs
 from bench.analysis.tables import ranks as ranks_table
@@ -39,6 +39,8 @@ from bench.report.sizes import sizes
 from bench.report.vega import Chart
 from bench.runs.folder import MANY
 from bench.runs.record import Record
+
+OF_SIZES = "Of a task that ran at several sizes this is the largest."
 
 
 @dataclass(frozen=True)
@@ -132,7 +134,7 @@ def build(
         title=title(records),
         made=datetime.now(UTC).isoformat(timespec="minutes"),
         strategies=reading.strategies,
-        overall=overall(found),
+        overall=_overall(found, reading),
         answers=found,
         pareto=_present([pareto(reading, task) for task in tasks]),
         scores=reading.table,
@@ -161,6 +163,13 @@ def build(
         history=_history(past, reading),
         reproduction=_reproduction(reading),
     )
+
+
+def _overall(found: Sequence[Answer], reading: Reading) -> str:
+    """The answer over all tasks, as ranks are: the sizes of one task are not several tasks."""
+    whole = {key.task for key in largest(reading.groups)}
+    kept = [answer for answer in found if answer.task in whole] or found
+    return f"{overall(kept)} {OF_SIZES}" if len(kept) < len(found) else overall(kept)
 
 
 def _present(found: Sequence[Chart | None]) -> tuple[Chart, ...]:

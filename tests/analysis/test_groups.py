@@ -256,4 +256,22 @@ def test_the_largest_size_of_a_task_stands_for_it() -> None:
         ("c", "full"),
     }
     assert (task_name("a@200"), task_name("b")) == ("a", "b")
+
+
+def test_sizes_beyond_the_rows_of_a_task_are_one_task() -> None:
+    """Three times the same rows would be three tasks of a ranking."""
+    records = [
+        *(sized("a@1000", 800, strategy=name) for name in ("full", "frozen")),
+        sized("a@2000", 800),
+        sized("a", 800),
+        sized("b", 300),
+        sized("b@500", 500),
+        make_record("c", status="failed", scores={}),
+        make_record("c@100", status="failed", scores={}),
+    ]
+    assert {key.task for key in largest(gather(records))} == {"a@1000", "b@500", "c"}
+
+
+def test_the_rows_of_a_record_are_known_by_its_data() -> None:
+    records = [sized("a@100", 100), sized("a@200", 200)]
     assert (train_rows(records[1]), train_rows(make_record(data=None))) == (200, 0)

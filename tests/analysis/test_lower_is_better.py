@@ -94,8 +94,9 @@ def test_curves_of_an_error_lead_where_they_are_lower():
     ]
 
 
-def test_an_error_that_grows_in_other_domains_has_a_drop_above_zero():
-    source, target = numeric_run({"full": 0.3}), numeric_run({"full": 0.9})
+def on_two_domains(near: dict[str, float], far: dict[str, float]) -> Run:
+    """Strategies whose predictions have this noise on the source domain and on another."""
+    source, target = numeric_run(near), numeric_run(far)
     records, files = [], {}
     for record, other in zip(source.records, target.records, strict=True):
         scores = {"test": record.scores["test"], "far": other.scores["test"]}
@@ -103,11 +104,29 @@ def test_an_error_that_grows_in_other_domains_has_a_drop_above_zero():
         rows, more = source.predictions(record.cell.id), target.predictions(other.cell.id)
         more = {**more, "split": np.full(len(more["split"]), "far", dtype=object)}
         files[record.cell.id] = {name: np.concatenate([rows[name], more[name]]) for name in rows}
-    for read in (files.__getitem__, None):
-        table = shift.build(records, read, "mae")
+    return Run("two domains", records, files.__getitem__)
+
+
+def test_an_error_that_grows_in_other_domains_has_a_drop_above_zero():
+    run = on_two_domains({"full": 0.3}, {"full": 0.9})
+    for read in (run.predictions, None):
+        table = shift.build(run.records, read, "mae")
         entries = dict(zip(table.columns, table.blocks[0].rows[0].entries, strict=True))
         drop = next(entry for column, entry in entries.items() if column.name == "drop")
         assert drop.value == pytest.approx(0.48, abs=0.1)
+
+
+@pytest.mark.parametrize("metric", ["mae", "spearman"])
+def test_no_drop_is_marked_as_the_best(metric):
+    """Drops are not tested against each other, and one without a mark would read as one that is larger."""
+    run = on_two_domains({"frozen": 0.3, "full": 0.4}, {"frozen": 0.8, "full": 0.9})
+    table = shift.build(run.records, run.predictions, metric)
+    marks = {
+        column.name: {row.entries[place].mark for row in table.blocks[0].rows}
+        for place, column in enumerate(table.columns)
+    }
+    assert marks["drop"] == marks["against"] == {""}
+    assert "best" in marks["elsewhere"]
 
 
 def test_a_run_is_degenerate_whose_error_is_no_lower_than_that_of_the_mean():

@@ -145,6 +145,24 @@ def test_a_task_in_several_sizes_is_one_task() -> None:
     assert error.value.code == "too-few-tasks"
 
 
+def test_a_task_without_predictions_is_left_out_and_named(run: Run) -> None:
+    def read(cell: str) -> object:
+        if cell.startswith("c/"):
+            raise KeyError(cell)
+        return run.predictions(cell)
+
+    found = rank(run.records, read)
+    assert (found.tasks, found.untested) == (tuple("abdefgh"), ("c",))
+    assert any(
+        note.startswith("Left out: c, where no strategy has predictions") for note in table(found).notes
+    )
+    few = [record for record in run.records if record.cell.task in "abc"]
+    with pytest.raises(
+        BenchError, match=r"has finished 2 \(a, b\), and c without scores that can be resampled"
+    ):
+        rank(few, read)
+
+
 def refused(records: list[Record], run: Run) -> BenchError:
     with pytest.raises(BenchError) as error:
         build(records, run.predictions)

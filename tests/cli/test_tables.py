@@ -231,6 +231,13 @@ def test_the_form_for_a_pull_request(bench, runs):
     assert "<details>" in out
 
 
+@pytest.mark.parametrize("format", ["terminal", "md", "json"])
+def test_every_form_says_that_checksums_were_not_verified(bench, runs, monkeypatch, format):
+    monkeypatch.setattr("bench.analysis.opening.MANY", 5)
+    _, out, _ = bench("compare", runs["base"], runs["again"], "--format", format)
+    assert "checksums were not verified" in out
+
+
 def test_gates_are_chosen(bench, runs):
     assert bench("compare", runs["base"], runs["worse"], "--fail-on", "time,missing")[0] == 0
 

@@ -136,6 +136,16 @@ def test_strategies_of_a_seed_are_no_independent_pairs() -> None:
     ).equivalent  # what pairs of both would say
 
 
+@pytest.mark.parametrize(("repeats", "said"), [(1, "3.0 (measured once)"), (2, "3.0 (3.0 to 3.0)")])
+def test_a_ratio_that_was_measured_once_has_no_range(repeats: int, said: str) -> None:
+    taken = [measured("engine", seed, 10.0) for seed in range(repeats)]
+    taken += [measured("trainer", seed, 30.0) for seed in range(repeats)]
+    results = PeerResults(machine=make_record().machine, recipes={}, measurements=tuple(taken))
+    own, peer = table.build(results).blocks[0].rows
+    place = [column.name for column in table.COLUMNS].index("learn_ratio")
+    assert (own.entries[place].value, peer.entries[place].value) == ("1", said)
+
+
 def test_a_row_says_what_share_of_its_limit_it_reaches() -> None:
     """Products of 2 s at the measured rate and bytes of 1 s at the measured bandwidth, of 10 s and of 30 s."""
     limit = Limit(flops=2e11, moved=4e10, rate=1e11, bandwidth=4e10)

@@ -75,6 +75,19 @@ def test_two_sizes_are_no_curve() -> None:
     assert found.why_not == "full was measured at 2 sizes, and a curve needs 3"
 
 
+def test_one_seed_at_every_size_is_no_curve() -> None:
+    """One seed has no interval, so that no gain has one either."""
+    run = rounds({"full": power_law(0.5, 0.5)})
+    single = [record for record in run.records if record.cell.seed == 0]
+    found = growth(Run(run.name, single, run.predictions), VIEW, SIZES, "full", "minilm")
+    assert (found.gain, found.why_not) == (
+        None,
+        "full was measured with one seed at every size, and another may curve otherwise",
+    )
+    some = [record for record in run.records if record.cell.seed == 0 or record.cell.task.endswith("@800")]
+    assert growth(Run(run.name, some, run.predictions), VIEW, SIZES, "full", "minilm").gain
+
+
 def test_a_strategy_that_is_far_behind_is_told_apart() -> None:
     now = standing(rounds({"full": [0.85], "top-layers": [0.85], "frozen": [0.6]}), f"{VIEW}@100")
     assert now.behind == ["frozen"]

@@ -101,7 +101,8 @@ def test_one_seed_is_a_caution():
 
 
 @pytest.mark.parametrize(
-    ("low", "expected"), [(1, "1 of its 3 seeds scores no"), (2, "2 of its 3 seeds score no")]
+    ("low", "expected"),
+    [(1, "1 of its 3 seeds scores within noise"), (2, "2 of its 3 seeds score within noise")],
 )
 def test_seeds_that_learned_nothing_are_a_caution(low: int, expected: str):
     records = [make_record(seed=seed, accuracy=0.4 if seed < low else 0.8) for seed in range(3)]
@@ -168,7 +169,7 @@ def test_one_seed_is_said_in_the_overall_answer_and_more_are_not(reading: Readin
 
 def test_the_overall_answer_says_where_nothing_was_learned():
     text = overall(answers(read(make_run(Grid(strategies=("scratch",))))))
-    assert "On 2 of 2 tasks nothing was learned." in text
+    assert "On 2 of 2 tasks it is not shown that anything was learned." in text
 
 
 def test_a_strategy_alone_on_a_task_does_not_lead_it(run: Run):
@@ -202,3 +203,18 @@ def test_the_answer_for_one_task_names_its_best(run: Run):
     kept = [record for record in run.records if record.cell.task == "news"]
     text = overall(answers(read(Run("part", kept, run.predictions))))
     assert " scored best; these could not be told apart from it: " in text.split(".")[0]
+
+
+def test_the_sizes_of_a_task_are_not_counted_as_tasks():
+    run = make_run(Grid(tasks=("reviews@100", "reviews@400", "news")))
+    records = []
+    for record in run.records:
+        assert record.data is not None
+        sizes = {**record.data.sizes, "train": int(record.cell.task.partition("@")[2] or 800)}
+        records.append(record.model_copy(update={"data": record.data.model_copy(update={"sizes": sizes})}))
+    reading = read(Run("sizes", records, run.predictions))
+    text = page._overall(answers(reading), reading)
+    assert " of 2 tasks " in text
+    assert text.endswith("Of a task that ran at several sizes this is the largest.")
+    plain = read(make_run())
+    assert page._overall(answers(plain), plain) == overall(answers(plain))

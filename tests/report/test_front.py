@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
 from bench.analysis.tables.model import Entry
-from bench.report import charts
-from bench.report.encodings import ends, percent
+from bench.report import charts, figures
+from bench.report.encodings import ends, padded, percent
 from bench.report.front import FAR, NEAR, Place, _box, options, places
+from bench.report.pareto import domains
 from bench.report.reading import Reading, read
+from tests.analysis.numeric import numeric_run
 from tests.support import report_runs
 
 
@@ -113,3 +117,23 @@ def test_the_ends_of_an_interval_are_those_of_the_table(monkeypatch: pytest.Monk
 def test_the_ends_of_every_kind_of_interval(entry: Entry, expected: tuple[float, float]):
     assert isinstance(entry.value, float)
     assert ends(entry.value, entry) == pytest.approx(expected)
+
+
+def test_a_correlation_below_zero_has_its_interval_and_its_place(tmp_path: Path):
+    """Cut to what a share may be, the whole interval lay above the mean, which no figure can draw."""
+    known = read(numeric_run({"bad": -0.5, "full": 0.5}))
+    (found,) = (item for item in options(known, "similarity") if item.key.strategy == "bad")
+    assert -1 <= found.low < found.score < found.high < 0
+    seconds, scores = domains(options(known, "similarity"))
+    assert seconds[0] < found.seconds
+    assert scores[0] < 100 * found.low
+    figures.save(known, "pareto", tmp_path / "figure.svg")
+    mean = charts._mean(known, known.groups[found.key])
+    assert mean["low"] < mean["score"] < mean["high"] < 0
+
+
+@pytest.mark.parametrize(
+    ("edges", "expected"), [((50, 70), (48.8, 71.2)), ((0.5, 99.5), (0, 100)), ((-99.5, 2), (-100, 8.09))]
+)
+def test_an_axis_ends_where_scores_do(edges: tuple[float, float], expected: tuple[float, float]):
+    assert padded(*edges) == pytest.approx(expected)

@@ -5,10 +5,6 @@ Differences and scores get the interval over seeds and test examples that tables
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import replace
-from statistics import fmean
-
 from bench.analysis.claims.best_rates import best_rates
 from bench.analysis.claims.conditions import Sides, name
 from bench.analysis.claims.costs import costs, forgetting
@@ -27,8 +23,9 @@ from bench.analysis.claims.published import (
 from bench.analysis.curves import sized
 from bench.analysis.groups import Key
 from bench.analysis.shift import domains, elsewhere
-from bench.analysis.statistics.over_tasks import Effect, expected_best
+from bench.analysis.statistics.best_of import best_gain
 from bench.analysis.statistics.resampling import resample
+from bench.text import counted
 
 
 def measure(claim: Published, evidence: Evidence) -> list[Part]:
@@ -103,24 +100,16 @@ def _growth(claim: GrowthClaim, evidence: Evidence) -> list[Part]:
 
 
 def _best(claim: BestClaim, evidence: Evidence) -> list[Part]:
-    """The gain of the best of many seeds, with a bootstrap interval over seeds."""
+    """The gain of the best of many seeds."""
     key = Key("", claim.strategy, "")
     parts = []
     for group, _ in evidence.pairs(claim, key, key):
         scores = group.scores(claim.metric or group.headline)
-        part = Part(name(group), Sides(group, group))
-        spread = len(set(scores)) > 1
-        reason = "" if spread else "all seeds have the same score"
-        parts.append(replace(part, effect=_gain(scores, claim.runs) if spread else None, reason=reason))
+        reason = ""
+        if len(scores) < claim.runs:
+            reason = f"the best of {claim.runs} seeds is not known from {counted(len(scores), 'seed')}"
+        elif len(set(scores)) == 1:
+            reason = "all seeds have the same score"
+        effect = None if reason else best_gain(scores, claim.runs)
+        parts.append(Part(name(group), Sides(group, group), effect, reason))
     return parts
-
-
-def _gain(scores: Sequence[float], runs: int) -> Effect:
-    import numpy as np
-
-    sample = np.array(scores)
-    rng = np.random.default_rng(0)
-    draws = [sample[rng.integers(len(sample), size=len(sample))] for _ in range(2000)]
-    gains = np.array([expected_best(draw, runs) - draw.mean() for draw in draws])
-    low, high = np.quantile(gains, [0.025, 0.975])
-    return Effect(expected_best(sample, runs) - fmean(scores), float(gains.var()), float(low), float(high))

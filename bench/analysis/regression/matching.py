@@ -124,8 +124,15 @@ def _without_test(key: Key, old: Group | None, new: Group | None) -> Finding | N
     if len(new.done) < len(old.done):
         reason = f"{len(new.done)} of the baseline's {counted(len(old.done), 'seed')}"
         return Finding(key, "missing", reason=reason)
-    differing = differences(old, new)
+    differing = [*differences(old, new), *_lost_tests(old, new)]
     return Finding(key, "incomparable", reason="; ".join(differing)) if differing else None
+
+
+def _lost_tests(old: Group, new: Group) -> list[str]:
+    """The test sets of the baseline on which a seed of the run has no scores, in words: they would pass unseen."""
+    known = {test for record in old.done for test in record.scores}
+    lost = sorted(test for test in known if any(test not in record.scores for record in new.done))
+    return [f"no scores on {', '.join(lost)}, which the baseline has"] if lost else []
 
 
 def unfinished(run: Run) -> dict[Key, int]:

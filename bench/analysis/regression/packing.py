@@ -60,8 +60,8 @@ def _known(names: Iterable[str], rows: Columns) -> list[str]:
 
 
 def id_digest(ids: Sequence[Any] | np.ndarray) -> str:
-    """A short digest of the ids in order. A baseline holds the digest in place of the ids."""
-    if len(ids) and str(ids[0]).startswith("sha256:"):
+    """A short digest of the ids in order. A baseline holds the digest in place of the ids, on every row."""
+    if len(ids) and str(ids[0]).startswith("sha256:") and all(name == ids[0] for name in ids):
         return str(ids[0])
     text = "\n".join(map(str, ids))
     return "sha256:" + hashlib.sha256(text.encode()).hexdigest()[:16]

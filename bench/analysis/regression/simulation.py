@@ -29,6 +29,9 @@ from bench.analysis.statistics.variance import Components
 from bench.contracts import BenchError, Metric
 from bench.runs.record import Record
 
+CORRELATED = ("pearson", "spearman")
+"""The kinds of metrics of two columns of numbers: those that are right, and those that were said."""
+
 
 @dataclass(frozen=True)
 class Pool:
@@ -125,15 +128,41 @@ def shifted(rows: Columns, metric: Metric, by: float, order: np.ndarray) -> dict
     effect = np.abs(_gain(rows, changed, metric))
     sequence = np.lexsort((order, effect.round(12)))
     sequence = sequence[effect[sequence] > 0]
-    taken = sequence[: np.searchsorted(np.cumsum(effect[sequence]), abs(by) + 1e-12)]
+    if metric.kind in (*LABELLED, *CORRELATED):
+        taken = _reaching(rows, changed, metric, by, sequence)
+    else:
+        taken = sequence[: np.searchsorted(np.cumsum(effect[sequence]), abs(by) + 1e-12)]
+    return _with(rows, changed, taken)
+
+
+def _with(rows: Columns, changed: Columns, taken: np.ndarray) -> dict[str, np.ndarray]:
+    """The rows with what changes in these examples."""
     result = {name: np.array(values) for name, values in rows.items()}
     for name, values in changed.items():
         result[name][taken] = values[taken]
     return result
 
 
+def _reaching(rows: Columns, changed: Columns, metric: Metric, by: float, sequence: np.ndarray) -> np.ndarray:
+    """The first of the sequence, as many as move the score so far; all where it cannot be moved so far. What an
+    example adds to a correlation, or to a mean over labels, depends on the others."""
+    before, (least, most) = ratios(metric, rows).score(), (0, len(sequence) if by else 0)
+    while least < most:
+        middle = (least + most) // 2
+        moved = ratios(metric, _with(rows, changed, sequence[:middle])).score() - before
+        if abs(moved) >= abs(by) - 1e-12 and moved * by > 0:
+            most = middle
+        else:
+            least = middle + 1
+    return sequence[:least]
+
+
 def _gain(rows: Columns, changed: Columns, metric: Metric) -> np.ndarray:
-    """What changing each example adds to the score [examples], to first order."""
+    """What changing each example adds to the score [examples], to first order; of a label, whether it is right, and
+    of a number in a correlation, whether it changes at all."""
+    if metric.kind in CORRELATED:
+        (name,) = changed
+        return (rows[name] != changed[name]).astype(float)
     if metric.kind in LABELLED:
         right = [side["prediction"] == side["reference"] for side in (rows, {**rows, **changed})]
         return (right[1].astype(float) - right[0]) / len(right[0])
@@ -147,6 +176,8 @@ def _mended(rows: Columns, metric: Metric) -> dict[str, np.ndarray]:
     """The columns that change where every example is right."""
     if metric.kind in LABELLED:
         return {"prediction": rows["reference"]}
+    if metric.kind in CORRELATED:
+        return {metric.columns[1]: rows[metric.columns[0]]}
     names = metric.columns
     best = np.ones(len(rows[names[0]])) if metric.kind == "mean" else rows[names[-1]]
     return dict.fromkeys(names[: 2 if metric.kind == "f1" else 1], best)
@@ -154,6 +185,8 @@ def _mended(rows: Columns, metric: Metric) -> dict[str, np.ndarray]:
 
 def _spoilt(rows: Columns, metric: Metric, order: np.ndarray) -> dict[str, np.ndarray]:
     """The columns that change where every example is wrong; `order` draws the wrong label."""
+    if metric.kind in CORRELATED:  # each has the answer to another example
+        return {metric.columns[1]: rows[metric.columns[1]][np.argsort(order)]}
     if metric.kind not in LABELLED:
         return {metric.columns[0]: np.zeros(len(order))}
     labels, places = np.unique(rows["reference"].astype(str), return_inverse=True)

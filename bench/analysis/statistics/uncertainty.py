@@ -84,10 +84,8 @@ def from_predictions(
     tied = frozenset(Shown(item.second, item.metric, test) for item in verdicts if not item.behind)
     where = "" if test == "test" else f" → {test}"
     clusters = {f"{key.task}{where}": scores.clusters for (key, _), scores in found.items()}
-    known = {key for key, _ in found}
-    unknown = [group for key, group in groups.items() if key not in known]
-    alone = unequal.one_document(unknown, source, test)
-    means = _means({key: group for key, group in groups.items() if key.task not in alone}, metrics, test)
+    alone = alone_in(found, groups, source, test)
+    means = shown_means({key: g for key, g in groups.items() if key.task not in alone}, metrics, test)
     more = [*unequal.notes(found, pairs, verdicts, means, where), *unequal.on_one_document(alone, where)]
     part = Part(tuple(bars.values()), verdicts, clusters, more)
     return Uncertainty(
@@ -102,8 +100,16 @@ def from_predictions(
     )
 
 
-def _means(
-    groups: Mapping[Key, Group], metrics: Mapping[Key, Iterable[str]], test: str
+def alone_in(
+    found: Iterable[Scored], groups: Mapping[Key, Group], source: Source, test: str = "test"
+) -> list[str]:
+    """The tasks that could not be resampled because all of their test examples are of one document."""
+    known = {key for key, _ in found}
+    return unequal.one_document((group for key, group in groups.items() if key not in known), source, test)
+
+
+def shown_means(
+    groups: Mapping[Key, Group], metrics: Mapping[Key, Iterable[str]], test: str = "test"
 ) -> dict[Scored, float]:
     """The means that the table shows, also of groups without predictions; the higher the better."""
     return {

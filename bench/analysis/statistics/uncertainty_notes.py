@@ -29,10 +29,9 @@ TIED = (
     "tasks and metrics of this table), which does not mean equal: {missed} would be missed more than {odds} "
     "times in 100."
 )
-OVER_SEEDS = "paired bootstrap on the same examples, log-odds, noise over seeds"
 ONE_SEED_TESTS = (
     "{of} this compares models, not strategies: another seed may reverse it. Where seeds scatter by 1.2 points, "
-    "9 to 13% of simulated tables of two to four equal strategies told some apart."
+    "6 to 8% of simulated tables of two to four equal strategies told some apart."
 )
 DOCUMENTS = "Test examples are resampled by the document that they come from: {counts} documents."
 
@@ -106,8 +105,9 @@ def on_ties(parts: Mapping[str, Sequence[Comparison]]) -> str:
     """What bold and underlined mean, by which tests, and which differences ties may hide."""
     compared = [item for part in parts.values() for item in part]
     single = [item for item in compared if item.difference.seeds == 1]
-    several = len(single) < len(compared) or not compared
-    tests = [OVER_SEEDS] if several else []
+    over_seeds = [item for item in compared if item.difference.seeds > 1]
+    several = bool(over_seeds) or not compared
+    tests = [f"{_bootstrap(over_seeds)}, noise over seeds"] if several else []
     if single:
         tests.append(f"{'of one seed ' if several else ''}{_on_one_seed(single)}, without noise over seeds")
     found = by_part({name: missed([item for item in part if item.tied]) for name, part in parts.items()})
@@ -120,11 +120,19 @@ def on_ties(parts: Mapping[str, Sequence[Comparison]]) -> str:
 
 def _on_one_seed(compared: Sequence[Comparison]) -> str:
     """The tests that decide between single seeds."""
-    exact = [item.mcnemar is not None for item in compared]
-    bootstrap = "paired bootstrap on the same examples, log-odds"
-    if all(exact):
+    others = [item for item in compared if item.mcnemar is None]
+    if not others:
         return "McNemar's exact test on the same examples"
-    return f"McNemar's exact test or, where it does not apply, {bootstrap}" if any(exact) else bootstrap
+    bootstrap = _bootstrap(others)
+    several = len(others) < len(compared)
+    return f"McNemar's exact test or, where it does not apply, {bootstrap}" if several else bootstrap
+
+
+def _bootstrap(compared: Sequence[Comparison]) -> str:
+    """The paired bootstrap, with the scales on which it tests."""
+    odds = {item.scale.odds for item in compared} or {True}
+    scales = [name for own, name in ((True, "log-odds"), (False, "errors in their own units")) if own in odds]
+    return ", ".join(["paired bootstrap on the same examples", *scales])
 
 
 def missed(tied: Sequence[Comparison]) -> list[str]:

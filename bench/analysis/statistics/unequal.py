@@ -27,6 +27,11 @@ BEST_UNSEEN = (
     f"Bold but not tested: {{names}} ({UNSEEN}). Underlined is there relative to the best of those with "
     "predictions: {leaders}. Without a mark these are not known to be behind."
 )
+LEFT_OUT = "Without a row, because not tested against the best of their task: {names}."
+BEST_LEFT_OUT = (
+    f"Without a row, though it has the best mean: {{names}} ({UNSEEN}). The rows of its task are tests against the "
+    "best of those with predictions: {leaders}."
+)
 ONE_DOCUMENT = (
     "All test examples of {tasks} come from one document, which tells nothing of other documents: no interval, no "
     "test."
@@ -57,24 +62,51 @@ def notes(
     found = []
     if turned := [item.second for item in compared if not item.tied and not item.first_leads]:
         found.append(REVERSED.format(names=_listed(turned, where)))
+    unseen = _unseen(means, scores)
+    if names := _not_tested(scores, pairs, compared, unseen, where):
+        found.append(UNTESTED.format(names=names))
+    if unseen.best:
+        best, leaders = (_listed(keys, where) for keys in (unseen.best, unseen.leaders))
+        found.append(BEST_UNSEEN.format(names=best, leaders=leaders))
+    return found
+
+
+def left_out(
+    scores: Mapping[Scored, Resampled],
+    pairs: Sequence[Trio],
+    compared: Sequence[Comparison],
+    means: Mapping[Scored, float],
+) -> list[str]:
+    """What a table of the comparisons has no row for. The arguments are those of `notes`."""
+    unseen = _unseen(means, scores)
+    names = _not_tested(scores, pairs, compared, unseen, "")
+    found = [LEFT_OUT.format(names=names)] if names else []
+    if unseen.best:
+        best, leaders = (_listed(keys, "") for keys in (unseen.best, unseen.leaders))
+        found.append(BEST_LEFT_OUT.format(names=best, leaders=leaders))
+    return found
+
+
+def _not_tested(
+    scores: Mapping[Scored, Resampled],
+    pairs: Sequence[Trio],
+    compared: Sequence[Comparison],
+    unseen: _Unseen,
+    where: str,
+) -> str:
+    """The groups that are not tested against the best of their task, each with the reason; '' without one."""
     tested = {(item.first, item.second, item.metric) for item in compared}
     reasons: dict[str, list[Key]] = {}
     for first, second, metric in pairs:
         if (first, second, metric) not in tested:
             why = untested(scores[first, metric], scores[second, metric])
             reasons.setdefault(why, []).append(second)
-    unseen = _unseen(means, scores)
     names = [f"{_listed(keys, where)} ({why})" for why, keys in reasons.items()]
     if unseen.others or unseen.tasks:
         whole = [f"all on {task}{where}" for task in dict.fromkeys(unseen.tasks)]
         named = [_listed(unseen.others, where)] if unseen.others else []
         names.append(f"{', '.join([*named, *whole])} ({UNSEEN})")
-    if names:
-        found.append(UNTESTED.format(names="; ".join(names)))
-    if unseen.best:
-        best, leaders = (_listed(keys, where) for keys in (unseen.best, unseen.leaders))
-        found.append(BEST_UNSEEN.format(names=best, leaders=leaders))
-    return found
+    return "; ".join(names)
 
 
 @dataclass(frozen=True)

@@ -92,7 +92,7 @@ def _relative(group: Group, context: Context) -> Entry:
     """Cold seconds over those of the reference, where both ran on the same machine."""
     other = context.counterpart(group)
     own, base = group.seconds(), other.seconds() if other else None
-    if other is None or own is None or not base or not is_one_machine(group.machines(), other.machines()):
+    if other is None or not own or not base or not is_one_machine(group.machines(), other.machines()):
         return Entry()
     ratio = own / base
     half = context.time_half(group, other) if group.key != other.key else None

@@ -287,7 +287,7 @@ def _degenerate(records: Iterable[Record]) -> list[str]:
         return []
     score = "scores" if len(ids) == 1 else "score"
     return [
-        f"Degenerate: {len(ids)} of the finished runs {score} no better than chance or the majority label "
+        f"Degenerate: {len(ids)} of the finished runs {score} within noise of chance or of the majority label "
         f"({first_of(ids)})."
     ]
 

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import csv
 import html
-import io
 import re
 from typing import Any, Literal
 
-from bench.analysis.tables import latex, number_format
-from bench.analysis.tables.model import ADAPTED, Column, Entry, Table
+from bench.analysis.tables import comma_separated, latex, number_format
+from bench.analysis.tables.model import Column, Entry, Table
 from bench.contracts import BenchError
 from bench.text import json_text, printable
 
@@ -18,8 +16,6 @@ _ACTIVE = re.compile(
     re.IGNORECASE,
 )
 """Where GitHub would make a mention, a reference to an issue, or a link."""
-NOTED = ("seconds", "times", "count")
-"""Units whose numbers may carry a note, which is a separate column in CSV."""
 Format = Literal["md", "latex", "csv", "html", "json"]
 
 
@@ -94,48 +90,6 @@ def escape_markdown(text: str) -> str:
     text = re.sub(r"([\\`*_\[\]|~])", r"\\\1", printable(text))
     text = text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
     return _ACTIVE.sub(lambda found: f"{found[0]}&#8203;", text)
-
-
-# --------------------------------------------------------------------------------------------------
-# CSV: one row a row, numbers in full
-
-
-def _csv(table: Table) -> str:
-    lines = io.StringIO()
-    writer = csv.writer(lines, lineterminator="\n")
-    names = [name for column in table.columns for name in (column.key, *_extra_names(column))]
-    title = [table.title] if table.title else []
-    writer.writerow(map(_csv_text, [*title, *table.headings, *names]))
-    for block in table.blocks:
-        for row in block.rows:
-            labels = [*([block.title] if table.title else []), *row.labels]
-            values = [
-                value for pair in zip(row.entries, table.columns, strict=True) for value in _csv_values(*pair)
-            ]
-            writer.writerow([*(_csv_text(label) for label in labels), *values])
-    return lines.getvalue()
-
-
-def _extra_names(column: Column) -> list[str]:
-    if column.unit in ("score", "error"):
-        return [f"{column.key} ±", f"{column.key} mark"]
-    return [f"{column.key} mark"] if column.unit in NOTED else []
-
-
-def _csv_values(entry: Entry, column: Column) -> list[str]:
-    value = entry.value
-    shown = _csv_text(value) if isinstance(value, str) else "" if value is None else f"{value:.6g}"
-    note = _csv_text("adapted" if entry.note == ADAPTED else entry.note)
-    if column.unit in ("score", "error"):
-        spread = f"{entry.spread:.6g}" if entry.spread is not None else ""
-        return [shown, spread, entry.mark or note]
-    return [shown, note] if column.unit in NOTED else [shown or note]
-
-
-def _csv_text(text: str) -> str:
-    """Text that a spreadsheet does not take for a formula (OWASP, CSV injection)."""
-    text = printable(text)
-    return f"'{text}" if text[:1] in ("=", "+", "-", "@") and text != "-" else text
 
 
 # --------------------------------------------------------------------------------------------------
@@ -234,4 +188,10 @@ def _json_entry(entry: Entry) -> dict[str, Any]:
     return {name: value for name, value in fields.items() if name == "value" or value not in (None, "")}
 
 
-RENDERERS = {"md": _markdown, "latex": latex.render, "csv": _csv, "html": _html, "json": _json}
+RENDERERS = {
+    "md": _markdown,
+    "latex": latex.render,
+    "csv": comma_separated.render,
+    "html": _html,
+    "json": _json,
+}

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from types import MappingProxyType
 
 from bench.analysis.groups import Group, Key, check_metric, collapsed, gather, metric_heading
 from bench.analysis.loading import Predictions
+from bench.analysis.statistics import unequal
 from bench.analysis.statistics.error_bars import ErrorBar, error_bar, of_differences
 from bench.analysis.statistics.mcnemar import judge_pairs
 from bench.analysis.statistics.paired import SURE, Comparison, with_best
 from bench.analysis.statistics.resampling import Source, resample
 from bench.analysis.statistics.scales import ERROR
+from bench.analysis.statistics.uncertainty import alone_in, shown_means
 from bench.analysis.statistics.uncertainty_notes import (
     ONE_SEED_TESTS,
     by_document,
@@ -43,18 +46,25 @@ def build(records: Sequence[Record], predictions: Callable[[str], Predictions], 
     BenchError where there are no two groups of a task with predictions on the same examples and seeds."""
     groups, source = gather(records), Source(predictions)
     check_metric(metric, groups.values())
+    metrics = {key: (metric or group.headline,) for key, group in groups.items()}
     scores = {
         (key, name): found
         for key, group in groups.items()
-        if (found := resample(group, name := metric or group.headline, source)) is not None
+        for name in metrics[key]
+        if (found := resample(group, name, source)) is not None
     }
-    compared = judge_pairs(scores, with_best(scores), groups, source)
+    tried = with_best(scores)
+    compared = judge_pairs(scores, tried, groups, source)
     if not compared:
         raise BenchError(
             "there are no two strategies with predictions on the same task, seeds and examples",
             code="nothing-to-compare",
         )
-    return table(compared, groups)
+    alone = alone_in(scores, groups, source)
+    means = shown_means({key: group for key, group in groups.items() if key.task not in alone}, metrics)
+    more = (*unequal.left_out(scores, tried, compared, means), *unequal.on_one_document(alone))
+    made = table(compared, groups)
+    return replace(made, notes=(*made.notes, *more))
 
 
 def table(comparisons: Sequence[Comparison], groups: Mapping[Key, Group] = MappingProxyType({})) -> Table:

@@ -9,6 +9,7 @@ from bench.analysis.loading import Predictions
 from bench.analysis.ranking import REFERENCE, SEEDS, Estimated, Ranked, Ranking, Row, rank
 from bench.analysis.sizes import largest, task_name
 from bench.analysis.statistics.resampling import Source, resample
+from bench.analysis.statistics.ties import equal
 from bench.analysis.statistics.uncertainty_notes import by_document
 from bench.analysis.tables import model
 from bench.analysis.tables.footnotes import accuracies
@@ -46,8 +47,10 @@ def table(ranking: Ranking, notes: Sequence[str] = ()) -> Table:
     )
     best = ranking.rows[0].rank.value
     rows = tuple(
-        model.Row(item.row, _entries(item, item.rank.value - best < ranking.critical, place == 0))
-        for place, item in enumerate(ranking.rows)
+        model.Row(
+            item.row, _entries(item, item.rank.value - best < ranking.critical, equal(item.rank.value, best))
+        )
+        for item in ranking.rows
     )
     caption = f"Strategies over {len(ranking.tasks)} tasks: {', '.join(ranking.tasks)}"
     return Table(caption, ("strategy", "backbone"), columns, (Block("", rows),), (*_notes(ranking), *notes))
@@ -100,6 +103,11 @@ def _notes(ranking: Ranking) -> list[str]:
     if ranking.seeds == 1:
         notes.append(
             "One seed: no interval here holds what another would score, which may rank them in another way."
+        )
+    if ranking.untested:
+        notes.append(
+            f"Left out: {', '.join(ranking.untested)}, where no strategy has predictions on the same examples with "
+            "all of its seeds, or all examples are of one document."
         )
     if ranking.absent:
         notes.append(f"Left out, because a task is missing: {', '.join(map(label, ranking.absent))}.")

@@ -267,6 +267,23 @@ def test_what_differs_makes_a_cell_incomparable_by_name(change, reason):
     assert found.exit_code == 2
 
 
+def test_a_run_that_lost_a_test_set_is_incomparable():
+    """All that both runs hold is the same: the cells would be identical."""
+
+    def with_domain(record: Record) -> Record:
+        return record.model_copy(update={"scores": {**record.scores, "tweets": {"accuracy": 0.7}}})
+
+    def lose(record: Record) -> Record:
+        return record if is_full(record) and record.cell.seed == 1 else with_domain(record)
+
+    before = edited(BASE, with_domain)
+    found = compare(before, edited(BASE, lose))
+    assert finding(found, FULL).status == "incomparable"
+    assert finding(found, FULL).reason == "no scores on tweets, which the baseline has"
+    assert (found.count("identical"), found.exit_code) == (5, 2)
+    assert compare(BASE, before).exit_code == 0
+
+
 def test_predictions_of_other_examples_are_incomparable():
     def predictions(cell: str):
         return {**BASE.predictions(cell), "id": np.arange(1000)[::-1].astype(str).astype(object)}

@@ -43,6 +43,12 @@ def test_one_example_of_a_baseline_keeps_the_digest_of_its_id() -> None:
     assert packing.id_digest([digest]) == digest
 
 
+def test_ids_that_begin_like_a_digest_are_told_apart() -> None:
+    """A data set may name its examples by their digests: only the first of these would count."""
+    first, second = (["sha256:a", name] for name in ("sha256:b", "sha256:c"))
+    assert len({packing.id_digest(first), packing.id_digest(second), "sha256:a"}) == 3
+
+
 def test_a_test_set_without_examples_is_read() -> None:
     empty = {"examples": 0, "ids": "x", "columns": {"correct": packing._packed(np.array([]))}}
     full = {**empty, "examples": 1, "columns": {"correct": packing._packed(np.array([0.5]))}}

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 
 from bench.analysis.regression.simulation import Pool, Simulator, shifted
+from bench.analysis.statistics.metrics import ratios
 from bench.analysis.statistics.variance import Components
 from bench.contracts import Metric
 from tests.analysis.conftest import make_record
 
 ACCURACY = Metric("accuracy", "mean", ("correct",))
+SIDES = {"reference": "gold", "prediction": "predicted"}
 
 
 @pytest.mark.parametrize("score", [0.0, 1.0])
@@ -54,3 +58,19 @@ def test_what_an_entity_that_was_said_too_often_adds_to_f1() -> None:
         "said": [1, 3, 4],
         "gold": [1, 2, 4],
     }
+
+
+@pytest.mark.parametrize("by", [-0.06, 0.04])
+@pytest.mark.parametrize("kind", ["mcc", "macro_f1", "spearman", "pearson"])
+def test_a_score_that_is_no_mean_of_examples_moves_as_far_as_asked(kind: Any, by: float) -> None:
+    """Six points of accuracy are some twelve of Matthews' correlation, and an example has no part of a rank
+    correlation of its own."""
+    rng, columns = np.random.default_rng(0), ("gold", "predicted") if kind in ("spearman", "pearson") else ()
+    gold = rng.normal(size=1000)
+    said = gold + 0.5 * rng.normal(size=1000)
+    rows = {"gold": gold, "predicted": said}
+    rows |= {name: np.where(rows[side] > 0, "y", "n").astype(object) for name, side in SIDES.items()}
+    metric = Metric("m", kind, columns)
+    found = shifted(rows, metric, by, rng.random(1000))
+    assert ratios(metric, found).score() - ratios(metric, rows).score() == pytest.approx(by, abs=0.006)
+    assert np.array_equal(found["gold"], gold)

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from scipy.optimize import brentq
 from scipy.stats import binomtest, chi2, norm, t
+from scipy.stats import f as ratio_of_variances
 
 from bench.analysis.groups import Key
 from bench.analysis.statistics.dispersion import INTERVALS, moderated
@@ -400,7 +401,9 @@ def test_students_quantile() -> None:
 
 
 @pytest.mark.parametrize(("sizes", "trimmed"), [((6, 9), (2, 2)), ((4, 20), (1, 2)), ((5, 30), (2, 2))])
-def test_the_ratio_of_spreads_is_bonetts(sizes: tuple[int, int], trimmed: tuple[int, int]) -> None:
+def test_the_ratio_of_spreads_is_bonetts_but_no_narrower_than_of_normal_scores(
+    sizes: tuple[int, int], trimmed: tuple[int, int]
+) -> None:
     rng = np.random.default_rng(sum(sizes))
     samples = [factor * rng.gamma(2.0, size=size) for factor, size in zip((1, 3), sizes, strict=True)]
     fourths, deviations_ = [], []
@@ -411,12 +414,14 @@ def test_the_ratio_of_spreads_is_bonetts(sizes: tuple[int, int], trimmed: tuple[
         deviations_.append(spread)
     kurtosis = sum(sizes) * sum(fourths) / (sum(sizes) - 2) ** 2
     variance = sum((kurtosis - (size - 3) / size) / (4 * (size - 1)) for size in sizes)
-    found = log_spread(*samples)
+    found, half = log_spread(*samples), 1.96 * math.sqrt(variance)
+    normal = [
+        math.log(ratio_of_variances.ppf(0.975, one - 1, other - 1)) / 2 for one, other in (sizes, sizes[::-1])
+    ]
+    down, up = (max(half, least) for least in normal)
     assert found.value == pytest.approx(math.log(deviations_[0] / deviations_[1]))
-    assert found.variance == pytest.approx(variance)
-    assert (found.low, found.high) == pytest.approx(
-        (found.value - 1.96 * math.sqrt(variance), found.value + 1.96 * math.sqrt(variance))
-    )
+    assert (found.low, found.high) == pytest.approx((found.value - down, found.value + up))
+    assert found.variance == pytest.approx(((down + up) / 2 / 1.96) ** 2)
 
 
 # --------------------------------------------------------------------------------------------------

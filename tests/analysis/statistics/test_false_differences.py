@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from bench.analysis.statistics.uncertainty_notes import ONE_SEED_TESTS
 from tests.docs.pages import ROOT
 from tests.support.false_differences import KINDS, ONE_MODEL, Line, as_json, markdown, measure, read
 
@@ -38,3 +39,8 @@ def test_two_documents_decide_nothing_by_chance() -> None:
     number = next(number for number, design in KINDS.items() if design.documents == 2)
     line = measure(number, 150, 1)
     assert line.wrong <= 0.05 + 2 * (0.05 * 0.95 / 150) ** 0.5
+
+
+def test_the_note_on_one_seed_says_what_was_measured(lines: list[Line]) -> None:
+    shares = [round(100 * line.wrong) for line in lines if line.design in ONE_MODEL]
+    assert f"{min(shares)} to {max(shares)}% of simulated tables of two to four equal" in ONE_SEED_TESTS

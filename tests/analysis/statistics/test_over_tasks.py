@@ -73,6 +73,16 @@ def test_the_ratio_of_spreads_is_covered_where_seeds_collapse_too(collapse: bool
     assert hits / repeats >= 0.92
 
 
+@pytest.mark.parametrize("seeds", [2, 3])
+def test_the_ratio_of_spreads_of_few_seeds_is_covered(seeds: int) -> None:
+    """By the kurtosis alone 77% of pairs of two seeds were."""
+    rng, repeats = np.random.default_rng(2), 1000
+    found = [
+        log_spread(rng.normal(size=seeds).tolist(), rng.normal(size=seeds).tolist()) for _ in range(repeats)
+    ]
+    assert sum(item.low <= 0 <= item.high for item in found) / repeats >= 0.93
+
+
 def _scores(rng: np.random.Generator, collapse: bool) -> np.ndarray:
     scores = 0.01 * rng.normal(size=20)
     return scores - (0.3 * (rng.random(20) < 0.3) if collapse else 0.0)

@@ -98,11 +98,18 @@ def test_ties_on_one_seed_are_between_models() -> None:
     text = on_ties({"": [compared(0.05, 1, 0.3)]})
     assert "(McNemar's exact test on the same examples, without noise over seeds; 5% over" in text
     assert "On one seed this compares models, not strategies: another seed may reverse it." in text
-    assert "9 to 13% of simulated tables" in text
+    assert "6 to 8% of simulated tables" in text
     both = on_ties({"": [compared(0.05, 1, 0.3), compared(0.05, 1)]})
     assert "(McNemar's exact test or, where it does not apply, paired bootstrap on the same examples" in both
     none = on_ties({"": [compared(0.05, 1)]})
     assert "(paired bootstrap on the same examples, log-odds, without noise over seeds;" in none
+
+
+def test_ties_of_errors_are_not_said_to_be_tested_as_log_odds() -> None:
+    error = compared(0.02, scale=ERROR)
+    alone, both = on_ties({"": [error]}), on_ties({"": [error, compared(0.02)]})
+    assert "(paired bootstrap on the same examples, errors in their own units, noise over seeds;" in alone
+    assert "(paired bootstrap on the same examples, log-odds, errors in their own units, noise over" in both
 
 
 def test_a_table_may_have_both_kinds_of_ties() -> None:

@@ -42,6 +42,16 @@ def test_time_is_relative_to_full_on_the_same_task_and_backbone(grid):
     assert entry(build(grid), "reviews", ("frozen", "minilm"), "relative").value == pytest.approx(2.1 / 10.1)
 
 
+def test_a_time_of_zero_has_no_ratio(grid):
+    """The geometric mean over tasks has no place for it."""
+    unknown = [
+        r.model_copy(update={"seconds": Seconds()}) if r.cell.strategy == "frozen" else r for r in grid
+    ]
+    assert entry(build(unknown), "reviews", ("frozen", "minilm"), "relative").value is None
+    across = build(unknown, None, TableOptions(rows=ACROSS_TASKS))
+    assert entry(across, "", ("frozen", "minilm"), "all tasks/relative").value is None
+
+
 def test_time_is_not_related_to_another_machine(grid):
     machine = grid[0].machine.model_copy(update={"threads": 64})
     moved = [r.model_copy(update={"machine": machine}) if r.cell.strategy == "frozen" else r for r in grid]

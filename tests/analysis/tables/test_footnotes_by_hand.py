@@ -83,7 +83,7 @@ def test_degenerate_runs_are_counted(poor: int, verb: str) -> None:
     records = [make_record(seed=seed, accuracy=0.5 if seed < poor else 0.8) for seed in range(3)]
     names = ", ".join(record.cell.id for record in records[:poor])
     assert [text for text in warnings(gather(records)) if text.startswith("Degenerate")] == [
-        f"Degenerate: {poor} of the finished runs {verb} no better than chance or the majority label ({names})."
+        f"Degenerate: {poor} of the finished runs {verb} within noise of chance or of the majority label ({names})."
     ]
 
 

@@ -149,6 +149,26 @@ def test_csv_reads_back(grid):
     assert (float(full["accuracy"]), full["accuracy mark"]) == (0.82, "best")
 
 
+def test_csv_has_the_ends_of_intervals_that_are_not_symmetric():
+    """Half of [0.98, 1] beside 1 would say that the score may be 1.02."""
+    entries = (Entry(1.0, 0.02, bounds=(0.98, 1.0)), Entry(0.9, 0.05), Entry(0.8))
+    rows = tuple(Row((str(place),), (entry,)) for place, entry in enumerate(entries))
+    table = Table("", ("h",), (Column("f1", "f1", "score"),), (Block("", rows),))
+    assert formats.render(table, "csv").splitlines() == [
+        "h,f1,f1 ±,f1 low,f1 high,f1 mark",
+        "0,1,,0.98,1,",
+        "1,0.9,0.05,0.85,0.95,",
+        "2,0.8,,,,",
+    ]
+
+
+def test_csv_has_the_intervals_of_whatever_has_one():
+    columns = (Column("relative", "time / full", "times"), Column("drop", "drop", "percent"))
+    row = Row(("a",), (Entry(0.5, 0.06, note="once"), Entry(0.1, 0.04)))
+    lines = formats.render(Table("", ("h",), columns, (Block("", (row,)),)), "csv").splitlines()
+    assert lines == ["h,relative,relative ±,relative mark,drop,drop ±", "a,0.5,0.06,once,0.1,0.04"]
+
+
 def test_csv_labels_are_not_formulas():
     table = Table("", ("h",), (Column("a", "a", "text"),), (Block("", (Row(("=1+1",), (Entry("@x"),)),)),))
     assert formats.render(table, "csv").splitlines()[1] == "'=1+1,'@x"

@@ -190,3 +190,37 @@ def test_a_table_of_one_scale_has_no_columns_of_the_other(metric: str) -> None:
     names = ["metric", "difference", "effect", "p", "detectable", "mcnemar", "verdict"]
     assert [column.key for column in table.columns] == names
     assert all(entry.value is not None for entry in differences(table))
+
+
+def test_what_could_not_be_tested_has_no_row_and_a_note(predicted: Run) -> None:
+    """Without one, a reader takes the table for all strategies of the run."""
+    moved = {"top-layers": 3, "frozen": 0, "full": 0}
+    records, files = [], {}
+    for record in predicted.records:
+        cell = replace(record.cell, seed=record.cell.seed + moved[record.cell.strategy])
+        records.append(record.model_copy(update={"cell": cell}))
+        files[cell.id] = predicted.predictions(record.cell.id)
+    note = note_of(pairs.build(records, files.__getitem__), "Without a row, because not tested")
+    assert "top-layers with minilm on reviews, top-layers with minilm on news (no seed in common)" in note
+
+
+def test_a_best_strategy_without_predictions_is_named(predicted: Run) -> None:
+    def read(cell: str) -> dict[str, np.ndarray]:
+        if "/full/" in cell:
+            raise KeyError(cell)
+        return predicted.predictions(cell)
+
+    note = note_of(pairs.build(predicted.records, read), "Without a row, though it has the best mean")
+    assert "full with minilm on reviews" in note
+    assert "those with predictions: top-layers with minilm on reviews" in note
+
+
+def test_a_task_of_one_document_has_no_row_and_a_note(predicted: Run) -> None:
+    def read(cell: str) -> dict[str, np.ndarray]:
+        rows = predicted.predictions(cell)
+        return {**rows, "group": np.full(400, "d", dtype=object)} if cell.startswith("news/") else rows
+
+    table = pairs.build(predicted.records, read)
+    assert [block.title for block in table.blocks] == ["reviews"]
+    assert note_of(table, "All test examples of news come from one document")
+    assert not any("Without a row" in note for note in table.notes)

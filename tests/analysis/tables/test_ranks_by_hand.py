@@ -33,6 +33,12 @@ def test_a_row_is_tied_with_the_best_below_the_critical_difference() -> None:
     assert table(RANKING).caption == "Strategies over 3 tasks: a, b, c"
 
 
+def test_rows_of_one_mean_rank_are_both_the_best() -> None:
+    """Which of the two is listed first says nothing of them."""
+    even = replace(RANKING, rows=(row("lora", 1.5), row("full", 1.5), row("probe", 3.0)))
+    assert [line.entries[0].mark for line in table(even).blocks[0].rows] == ["best", "best", ""]
+
+
 def test_an_interval_is_shown_by_its_longer_half() -> None:
     first, second, _ = table(RANKING).blocks[0].rows
     entries = first.entries
