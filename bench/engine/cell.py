@@ -38,6 +38,7 @@ from bench.engine.training import Course, Watch, derived_seed, fitting
 from bench.engine.tuning import Trained, Tuned, timed, tune
 from bench.engine.turns import ANYTHING, Turns, finish
 from bench.engine.unlabelled import Text
+from bench.models.backbone import values
 from bench.runs.curve import Point
 from bench.runs.record import Record, Seconds
 
@@ -320,7 +321,7 @@ def values_of(name: str, parameters: dict[str, Any], group: CellGroup) -> int:
     parameter = parameters[name]
     if name.startswith("embeddings.") and parameter.dim() == 2 and len(parameter) == group.given.rows:
         return group.loaded.vocabulary * parameter.shape[1]
-    return parameter.numel()
+    return values(parameter)
 
 
 def _scaled(cell: Cell, scale: float) -> Cell:

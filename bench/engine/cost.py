@@ -24,7 +24,7 @@ from bench.contracts import Recipe
 from bench.data.batches import epoch_steps
 from bench.engine.freezing import Boundary
 from bench.engine.plan import Plan, PlannedPhase, Pretraining
-from bench.models.backbone import Backbone
+from bench.models.backbone import Backbone, values
 
 
 def training_flops(
@@ -50,7 +50,7 @@ def pretraining_flops(phase: Pretraining, backbone: Backbone, lengths: np.ndarra
 
 def prefix_flops(plan: Plan, backbone: Backbone, lengths: np.ndarray) -> float:
     """Operations of the single pass over a split that fills every boundary of the plan."""
-    matrices = {name: p.numel() for name, p in backbone.named_parameters().items() if p.dim() == 2}
+    matrices = _matrices(backbone)
     blocks = range(1, max(plan.boundaries, default=0))
     return backbone.runs * sum(_forward(block, matrices, backbone.width, lengths) for block in blocks)
 
@@ -60,7 +60,7 @@ def freezing_flops(
 ) -> float:
     """Operations of keeping what leaves the blocks that froze while phases ran: of each phase one pass over the
     training split, from the boundary that it began with to the last one that was kept."""
-    matrices = {name: p.numel() for name, p in backbone.named_parameters().items() if p.dim() == 2}
+    matrices = _matrices(backbone)
     blocks = [
         block
         for number, phase in enumerate(plan.phases)
@@ -72,16 +72,21 @@ def freezing_flops(
     return backbone.runs * sum(_forward(block, matrices, backbone.width, lengths) for block in blocks)
 
 
+def _matrices(backbone: Backbone) -> dict[str, int]:
+    """The values of every weight matrix, by name."""
+    return {name: values(p) for name, p in backbone.named_parameters().items() if p.dim() == 2}
+
+
 def _forward(block: int, matrices: dict[str, int], width: int, lengths: np.ndarray) -> float:
     """One pass of one layer over a split."""
-    values = sum(size for name, size in matrices.items() if name.startswith(f"layers.{block - 1}."))
+    weights = sum(size for name, size in matrices.items() if name.startswith(f"layers.{block - 1}."))
     attention = 4.0 * width * float((lengths.astype(np.float64) ** 2).sum())
-    return 2.0 * values * float(lengths.sum()) + attention
+    return 2.0 * weights * float(lengths.sum()) + attention
 
 
 def _steps(phase: PlannedPhase, backbone: Backbone, lengths: np.ndarray, epochs: float) -> float:
     """So many epochs of a phase."""
-    matrices = {name: p.numel() for name, p in backbone.named_parameters().items() if p.dim() == 2}
+    matrices = _matrices(backbone)
     blocks = range(1, backbone.depth + 1)
     once = sum(_layer(phase, block, matrices, backbone.width, lengths) for block in blocks)
     return backbone.runs * epochs * once

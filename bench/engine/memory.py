@@ -20,7 +20,8 @@ import torch
 from bench.engine.determinism import is_deterministic
 from bench.engine.machine import Device, free_memory, total_memory
 
-_CPU_ALLOCATOR = ("can't allocate memory", "not enough memory", "CUDA out of memory", "out of memory")
+_NO_ROOM = ("can't allocate memory", "not enough memory", "out of memory", "STATUS_ALLOC_FAILED")
+"""What a plain RuntimeError says: of the CPU's allocator, of CUDA, and of its libraries, such as cuBLAS."""
 
 Tier = Literal["device", "memory", "file"]
 """Where activations are kept: the GPU's memory, main memory, a memory-mapped file."""
@@ -75,10 +76,10 @@ WHOLE = Memory()
 
 
 def is_out_of_memory(error: BaseException) -> bool:
-    """Whether torch, Python or the CPU allocator (a plain RuntimeError) ran out of memory."""
+    """Whether torch, Python, the CPU allocator or a library of CUDA ran out of memory."""
     if isinstance(error, (torch.OutOfMemoryError, MemoryError)):
         return True
-    return isinstance(error, RuntimeError) and any(text in str(error) for text in _CPU_ALLOCATOR)
+    return isinstance(error, RuntimeError) and any(text in str(error) for text in _NO_ROOM)
 
 
 class Budget:

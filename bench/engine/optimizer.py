@@ -223,11 +223,14 @@ class FlatAdamW:
 
     @contextmanager
     def preserved(self) -> Iterator[None]:
-        """Undo the steps that are taken in the block."""
+        """Undo the steps that are taken in the block, also one that fails half-way."""
         masters, held = self.state(), [tensor.clone() for tensor in self._held()]
         try:
             yield
         finally:
+            for group in self.groups:
+                for parameter, _ in group.parts:
+                    parameter.grad = None
             self.restore(masters)
             for tensor, before in zip(self._held(), held, strict=True):
                 tensor.copy_(before)

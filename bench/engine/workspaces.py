@@ -7,6 +7,7 @@ On a GPU they follow one another (bench.executors.groups).
 
 from __future__ import annotations
 
+import gc
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -38,17 +39,19 @@ class Workspaces:
         """Free what this cell cannot use, before its memory is measured."""
         if self._kept and self._kept.terms[0] != _strategy(cell):
             self.forget()
+            gc.collect()  # compiled layers refer to themselves
 
     def of(self, cell: Cell, model: Model, plan: Plan, split: Split) -> Workspace:
         """A workspace that holds this model's initial values: the kept one, or else a new one, which is kept where
-        the device pads batches to a few shapes."""
+        the device pads batches to a few shapes. A cell that was pretrained has a prefix of its own, which no other
+        one reads: what it left would only take memory."""
         terms = (_strategy(cell), *_structure(model, plan, split, cell.recipe))
         if self._kept and self._kept.terms == terms:
             self._kept.workspace.restart(model, plan)
             return self._kept.workspace
         self.forget()
         workspace = Workspace(model, plan, split, cell.recipe, self._lane)
-        if model.device.pads:
+        if model.device.pads and not plan.pretraining:
             self._kept = _Kept(terms, workspace)
         return workspace
 

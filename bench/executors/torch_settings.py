@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import Any
 
 import torch
-from torch.backends import cudnn
+from torch.backends import cuda, cudnn
 
 
 def _attribute(name: str) -> tuple[Callable[[], Any], Callable[[Any], None]]:
@@ -21,6 +21,10 @@ _SETTINGS: tuple[tuple[Callable[[], Any], Callable[[Any], object]], ...] = (
     (torch.are_deterministic_algorithms_enabled, torch.use_deterministic_algorithms),
     (torch.get_float32_matmul_precision, torch.set_float32_matmul_precision),
     *map(_attribute, ("enabled", "benchmark", "deterministic", "allow_tf32")),
+    (cuda.flash_sdp_enabled, cuda.enable_flash_sdp),
+    (cuda.mem_efficient_sdp_enabled, cuda.enable_mem_efficient_sdp),
+    (cuda.math_sdp_enabled, cuda.enable_math_sdp),
+    (cuda.cudnn_sdp_enabled, cuda.enable_cudnn_sdp),
 )
 """How each is read and set. One that has not changed is not set: that alone may change which kernels run."""
 
@@ -29,7 +33,7 @@ Settings = tuple[Any, ...]
 
 def noted() -> Settings:
     """The settings as they are now."""
-    return tuple(read() for read, _ in _SETTINGS)
+    return tuple(_value(read) for read, _ in _SETTINGS)
 
 
 def restore(settings: Settings) -> None:
@@ -38,5 +42,14 @@ def restore(settings: Settings) -> None:
     torch.set_default_device(None)
     torch.set_grad_enabled(True)
     for (read, write), value in zip(_SETTINGS, settings, strict=True):
-        if read() != value:
+        if value is not None and _value(read) != value:
             write(value)
+
+
+def _value(read: Callable[[], Any]) -> Any:
+    """Of a setting; None where torch refuses to say: of TF32, once it was set by its newer names too
+    (`fp32_precision`), as transformers does. Setting it makes both agree."""
+    try:
+        return read()
+    except RuntimeError:
+        return None

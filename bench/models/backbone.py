@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import copy
 import hashlib
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -172,6 +173,12 @@ class Backbone(ABC):
     def copy(self) -> Backbone:
         """A copy whose training does not touch this one."""
         return copy.deepcopy(self)
+
+
+def values(parameter: Tensor) -> int:
+    """How many values a parameter stands for: of one that is packed into four bits, those that were packed."""
+    packed = getattr(parameter, "quant_state", None)
+    return parameter.numel() if packed is None else math.prod(packed.shape)
 
 
 def trimmed(table: Any, keep: np.ndarray) -> tuple[nn.Embedding, np.ndarray]:

@@ -26,12 +26,12 @@ from bench.profiling.step_ledger import StrategySteps, lines_of
 
 WARM = 10  # steps before those that count
 KINDS = {
-    "matrix products": ("addmm", "::mm", "gemm"),
-    "attention": ("bmm", "softmax", "scaled_dot", "attention"),
-    "layer norms": ("layer_norm",),
+    "matrix products": ("addmm", "::mm", "gemm", "nvjet"),
+    "attention": ("bmm", "softmax", "scaled_dot", "attention", "fmha"),
+    "layer norms": ("layer_norm", "gammabeta"),
     "activations": ("gelu", "silu", "relu", "tanh"),
-    "AdamW and gradient norm": ("adamw", "aten::dot", "foreach"),
-    "copies and casts": ("copy", "clone", "::cat"),
+    "AdamW and gradient norm": ("adam", "aten::dot", "dot_kernel", "foreach", "multi_tensor"),
+    "copies and casts": ("copy", "memcpy", "clone", "::cat"),
     "sums and elementwise": ("add", "mul", "sum", "div", "where"),
     "embeddings and indexing": ("embedding", "index", "gather", "scatter"),
 }

@@ -8,15 +8,19 @@ embeddings), and DeBERTa's products of relative positions.
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 import torch
+from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 from transformers import BertConfig, BertModel
 
 from bench.contracts import FROZEN, Phase, Recipe, Strategy
 from bench.engine.cost import prefix_flops, training_flops
 from bench.engine.plan import Parameters, Plan, PlannedPhase
+from bench.models.backbone import values
 from bench.models.hf_encoder import HuggingFaceEncoder
 from strategies.bitfit import BitFit
 from strategies.frozen import Frozen
@@ -152,3 +156,23 @@ def test_each_phase_is_counted_with_what_learns_in_it(encoder: HuggingFaceEncode
     lengths = np.full(SEQUENCES, LENGTH)
     two = training_flops(planned(Two(), encoder, steps=2), encoder, lengths, RECIPE, steps=[1, 1])
     assert two == pytest.approx(formula(TopLayers(layers=1), encoder))
+
+
+def test_weights_that_are_packed_into_four_bits_count_as_they_were(encoder: HuggingFaceEncoder) -> None:
+    """bitsandbytes keeps two of them in a byte: half as many values, in a column."""
+    packed, lengths = encoder.copy(), np.full(SEQUENCES, LENGTH)
+    for block in range(1, DEPTH + 1):
+        for module in packed.modules_of(block)[0].modules():
+            if isinstance(module, nn.Linear):
+                weight = nn.Parameter(
+                    torch.zeros((module.weight.numel() // 2, 1), dtype=torch.uint8), requires_grad=False
+                )
+                weight.quant_state = SimpleNamespace(shape=module.weight.shape)  # pyright: ignore
+                module.weight = weight
+    for strategy in (TopLayers(layers=1), Full()):
+        plan = planned(strategy, encoder)
+        assert prefix_flops(plan, packed, lengths) == prefix_flops(plan, encoder, lengths)
+        learnt = [training_flops(plan, one, lengths, RECIPE, [1]) for one in (packed, encoder)]
+        assert learnt[0] == learnt[1]
+    sizes = [{name: values(p) for name, p in one.named_parameters().items()} for one in (packed, encoder)]
+    assert sizes[0] == sizes[1]

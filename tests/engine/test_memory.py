@@ -149,6 +149,7 @@ def test_what_does_not_fit_goes_to_the_next_tier() -> None:
         torch.OutOfMemoryError("x"),
         MemoryError(),
         RuntimeError("[enforce fail at alloc_cpu.cpp:117] DefaultCPUAllocator: can't allocate memory"),
+        RuntimeError("CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate(handle)`"),
     ],
 )
 def test_every_way_to_run_out_of_memory_is_known(error: Exception) -> None:

@@ -224,6 +224,23 @@ def test_after_one_failed_capture_all_steps_are_launched_and_every_cell_says_why
     assert len(tries) == 2
 
 
+def test_a_capture_that_failed_half_way_leaves_no_gradient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It lies in memory that nothing was ever written to; the next step would add to it."""
+
+    def fails_after_its_backward_pass(*_: object) -> replay.Called:
+        for parameter in held.parameters.values():
+            parameter.grad = torch.full_like(parameter, torch.nan)
+        raise CaptureFailed("it looked at a value")
+
+    held = on_a_gpu(monkeypatch, fails_after_its_backward_pass)
+    plan = plan_of(held.model)
+    held.enter(0, plan.phases[0])
+    stretch = held.stretch(order(held.split)[:2], factors()[:2])
+    held.prepare(stretch)
+    held.run(stretch, 0)
+    assert held.buffers.history[:2].isfinite().all()
+
+
 def test_replayed_steps_count_the_memory_of_their_capture(monkeypatch: pytest.MonkeyPatch) -> None:
     held = on_a_gpu(monkeypatch, lambda action, *_: replay.Called(action, 1.0))
     plan = plan_of(held.model)

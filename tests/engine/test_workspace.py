@@ -26,6 +26,7 @@ from bench.data.encoding import IGNORED, Encoded
 from bench.data.ladder import EXACT, PAYS, Ladder
 from bench.engine.machine import Device
 from bench.engine.model import Model, set_modes
+from bench.engine.optimizer import FlatAdamW
 from bench.engine.plan import Plan, PlannedPhase
 from bench.engine.replay import Captured
 from bench.engine.schedule import rate_factor
@@ -379,6 +380,29 @@ def test_a_capture_changes_neither_the_model_nor_the_generator(padding: Device) 
     assert all(replay.seconds > 0 for replay in workspace._replays.values())
     assert all(torch.equal(p, before[name]) for name, p in model.parameters().items())
     assert torch.equal(torch.cuda.get_rng_state(padding.torch), generator)
+
+
+def test_steps_after_a_capture_that_fails_half_way_are_those_of_a_plain_loop(
+    padding: Device, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The gradients that it leaves lie in memory that nothing was ever written to."""
+    if padding.torch.type != "cuda":
+        pytest.skip("a CPU captures nothing")
+    real = FlatAdamW.step
+
+    def waits(optimizer: FlatAdamW, factor: torch.Tensor | float) -> torch.Tensor:
+        if torch.cuda.is_current_stream_capturing():
+            torch.cuda.synchronize()
+        return real(optimizer, factor)
+
+    kind, recipe = HEADS["mean"]
+    model = model_with("bert", "mean", padding)
+    plan, plain = plan_of(model), copy.deepcopy(model)
+    expected = by_a_plain_loop(plain, plan, split_of(kind, padding, EXACT))
+    monkeypatch.setattr(FlatAdamW, "step", waits)
+    workspace = Workspace(model, plan, split_of(kind, padding, LADDER), recipe)
+    assert_close(trained(workspace, plan), expected)
+    assert any("a capture failed" in said for said in workspace.adaptations)
 
 
 def test_what_is_frozen_computes_in_the_precision_of_the_device() -> None:

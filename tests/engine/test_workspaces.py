@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+import weakref
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -13,7 +15,7 @@ from bench.contracts import Cell
 from bench.engine.cell import build, run_cell, train
 from bench.engine.group import CellGroup, RunContext, prepare_group
 from bench.engine.machine import Device
-from bench.engine.workspaces import Workspaces
+from bench.engine.workspaces import Workspaces, _Kept
 from bench.registry import discover
 from bench.runs.record import Record
 
@@ -204,6 +206,36 @@ def test_what_another_strategy_left_is_gone_before_the_peak_is_measured(
     run_cell(toy_cell("frozen"), group, context, lambda _: None)
     assert kept[0] is not None
     assert kept[1] is None
+
+
+class Itself:
+    """What refers to itself."""
+
+    itself: Itself
+
+
+def test_what_refers_to_itself_is_gone_too(toy_cell: MakeCell) -> None:
+    """As a compiled layer does."""
+    kept: Any = Itself()
+    kept.itself = kept
+    workspaces, seen = Workspaces(), weakref.ref(kept)
+    workspaces._kept = _Kept((("another strategy", ()),), kept)
+    del kept
+    gc.disable()
+    try:
+        workspaces.make_room(toy_cell("full"))
+        assert seen() is None
+    finally:
+        gc.enable()
+
+
+def test_after_pretraining_no_buffers_wait_for_the_next_seed(
+    toy_cell: MakeCell, group: CellGroup, context: RunContext
+) -> None:
+    """It has other activations of its own; its peak would count what nobody uses."""
+    group = replace(group, workspaces=Workspaces())
+    train(toy_cell("tapt"), 1.0, group, context, lambda _: None)
+    assert group.workspaces._kept is None
 
 
 def test_compiled_layers_have_buffers_of_their_own(

@@ -28,6 +28,7 @@ def undone() -> Iterator[None]:
         (torch.get_float32_matmul_precision, lambda: torch.set_float32_matmul_precision("medium")),
         (lambda: torch.backends.cudnn.benchmark, lambda: setattr(torch.backends.cudnn, "benchmark", True)),
         (lambda: torch.backends.cudnn.enabled, lambda: setattr(torch.backends.cudnn, "enabled", False)),
+        (torch.backends.cuda.math_sdp_enabled, lambda: torch.backends.cuda.enable_math_sdp(False)),
     ],
 )
 def test_a_setting_is_what_it_was(read: Callable[[], object], change: Callable[[], None]) -> None:
@@ -47,3 +48,17 @@ def test_what_has_not_changed_is_not_set(monkeypatch: pytest.MonkeyPatch) -> Non
     settings = tuple((read, refused) for read, _ in torch_settings._SETTINGS)
     monkeypatch.setattr(torch_settings, "_SETTINGS", settings)
     torch_settings.restore(torch_settings.noted())
+
+
+def test_tf32_that_was_set_by_its_newer_names_is_set_back() -> None:
+    """transformers' Trainer does; torch then refuses to tell what the older names say."""
+    settings, before = torch_settings.noted(), torch.backends.fp32_precision
+    try:
+        torch.backends.fp32_precision = "ieee"
+        with pytest.raises(RuntimeError):
+            _ = torch.backends.cudnn.allow_tf32
+        assert None in torch_settings.noted()  # such a setting is left alone
+        torch_settings.restore(settings)
+        assert torch_settings.noted() == settings
+    finally:
+        torch.backends.fp32_precision = before

@@ -22,6 +22,10 @@ MakeCell = Callable[..., Cell]
         ("aten::native_layer_norm_backward", "layer norms"),
         ("aten::_fused_adamw_", "AdamW and gradient norm"),
         ("aten::copy_", "copies and casts"),
+        ("nvjet_tst_128x64_64x9_1x2_h_bz_coopA_TNT", "matrix products"),
+        ("fmha_cutlassF_bf16_aligned_64x64_rf_sm80", "attention"),
+        ("void multi_tensor_apply_kernel<FusedAdamMathFunctor<float, 4>>", "AdamW and gradient norm"),
+        ("Memcpy DtoD (Device -> Device)", "copies and casts"),
         ("autograd::engine::evaluate_function: AddmmBackward0", step_profile.REST),
     ],
 )
