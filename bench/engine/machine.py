@@ -93,11 +93,12 @@ def total_memory() -> int:
 
 def choose_device(name: str = "auto", threads: int | None = None) -> Device:
     """The device named `auto`, `cpu`, `cuda` or `cuda:1`, in bf16 where the processor or GPU supports it in
-    hardware, else in fp32. Raises BenchError where the device does not exist."""
+    hardware, else in fp32. Raises BenchError where the device does not exist, or is a GPU of AMD, which torch calls
+    `cuda`, too."""
     if threads:
         torch.set_num_threads(threads)
     if name == "auto":
-        name = "cuda" if torch.cuda.is_available() else "cpu"
+        name = "cuda" if torch.cuda.is_available() and not torch.version.hip else "cpu"
     try:
         device = torch.device(name)
     except RuntimeError as error:
@@ -109,6 +110,11 @@ def choose_device(name: str = "auto", threads: int | None = None) -> Device:
         return Device(device, torch.bfloat16 if _cpu_has_bf16() else torch.float32)
     if device.type != "cuda":
         raise BenchError(f"--device {name}: choose auto, cpu, cuda or cuda:<number>", code="unknown-device")
+    if torch.version.hip:
+        raise BenchError(
+            f"--device {name}: this torch is for GPUs of AMD, which have not been tried; use --device cpu",
+            code="unknown-device",
+        )
     count = torch.cuda.device_count()
     if (device.index or 0) >= count:
         raise BenchError(

@@ -113,6 +113,16 @@ def test_a_device_that_is_not_there_is_refused(name: str, code: str) -> None:
     assert error.value.code == code
 
 
+@pytest.mark.usefixtures("made_up_gpu")
+def test_a_gpu_of_amd_is_no_cuda_device(monkeypatch: pytest.MonkeyPatch) -> None:
+    """torch for them calls it `cuda`."""
+    monkeypatch.setattr(torch.version, "hip", "6.4")
+    assert choose_device("auto").torch.type == "cpu"
+    with pytest.raises(BenchError, match="GPUs of AMD") as error:
+        choose_device("cuda")
+    assert error.value.code == "unknown-device"
+
+
 # --------------------------------------------------------------------------------------------------
 # A CPU
 
