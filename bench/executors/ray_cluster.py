@@ -1,9 +1,9 @@
 """Runs cells on a Ray cluster (Moritz et al. 2018, arXiv:1712.05889).
 
-Each worker is an actor that asks for what its cells need: a GPU; a part of one where only heads learn; CPUs for
-word vectors. Cells go to the worker that has their rows, weights and prefix ready. Their files come back to this
-process, which alone writes the run folder, so that nodes need not share one. A lost node costs the cells in flight,
-which run again elsewhere. This process imports no torch."""
+Each worker is an actor that asks for what its cells need: a GPU of its own, since a part of one would share its
+seconds with others; CPUs for word vectors. Cells go to the worker that has their rows, weights and prefix ready.
+Their files come back to this process, which alone writes the run folder, so that nodes need not share one. A lost
+node costs the cells in flight, which run again elsewhere. This process imports no torch."""
 
 from __future__ import annotations
 
@@ -23,7 +23,6 @@ from bench.executors.ray_node import Hello, NodeSetup, Outcome, Runner, code
 from bench.executors.ray_pool import ActorHandle, Pool, Share
 from bench.executors.waiting import Held, Waiting
 from bench.extras import missing
-from bench.planning.workload import only_head_learns
 from bench.registry import Registry
 from bench.runs.listeners import Listener
 from bench.runs.record import Record
@@ -34,7 +33,6 @@ ATTEMPTS = 3  # of a cell whose node or worker is lost
 FALSE_STARTS = 3  # workers in a row that are lost before they are ready
 ANSWER = 10.0  # seconds for a cluster to answer
 CLOSING = 5.0  # seconds for a worker to put its things away
-HEAD_SHARE = 0.25  # of a GPU, for cells whose encoder is frozen
 
 
 class RayCluster:
@@ -119,10 +117,7 @@ class RayCluster:
     def _share(self, group: Sequence[Cell], gpus: bool) -> Share:
         """What the cells of one group need."""
         cpus = self._work.options.threads or 1
-        if not gpus or self._registry.depth(group[0].backbone) == 0:
-            return Share(cpus, 0)
-        heads = all(only_head_learns(cell, self._registry) for cell in group)
-        return Share(cpus, HEAD_SHARE if heads else 1)
+        return Share(cpus, 1 if gpus and self._registry.depth(group[0].backbone) else 0)
 
     def _nodes(self) -> list[dict[str, float]]:
         """The resources of the living nodes."""

@@ -14,10 +14,10 @@ class Share:
     """What a worker asks of its node."""
 
     cpus: int
-    gpus: float
+    gpus: int
 
     def __str__(self) -> str:
-        return f"{self.cpus} CPU" + (f" and {self.gpus:g} GPU" if self.gpus else "")
+        return f"{self.cpus} CPU" + (f" and {self.gpus} GPU" if self.gpus else "")
 
     def fits(self, resources: dict[str, float]) -> int:
         """How many such workers a node with these resources holds."""

@@ -144,14 +144,6 @@ def frozen_layers(phases: Sequence[Phase], depth: int) -> list[int]:
     return [max(0, _frozen_blocks(phase, depth) - 1) for phase in phases]
 
 
-def only_head_learns(cell: Cell, registry: Registry) -> bool:
-    """Whether the encoder is frozen in every phase; also where the strategy does not fit the encoder at all."""
-    if registry.incompatible(cell):
-        return True
-    depth = registry.layers(cell)
-    return all(_frozen_blocks(phase, depth) > depth for phase in registry.phases(cell))
-
-
 def _frozen_blocks(phase: Phase, depth: int) -> int:
     names = [f"embeddings.{name}" for name in EMBEDDINGS]
     inserted = [pattern[8:].replace("*", "x") for pattern, _ in phase.rates if pattern.startswith("layers.*")]

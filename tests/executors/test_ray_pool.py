@@ -13,7 +13,7 @@ import pytest
 from bench.contracts import BenchError, Cell
 from bench.data.sources import Sources
 from bench.executors.contract import Options, Work
-from bench.executors.ray_cluster import HEAD_SHARE, RayCluster
+from bench.executors.ray_cluster import RayCluster
 from bench.executors.ray_pool import ActorHandle, Pool, Share
 from bench.executors.waiting import Waiting
 from bench.registry import Plugins, Registry
@@ -26,14 +26,12 @@ def share(cells: list[Cell], plugins: Plugins, tmp_path: Path, gpus: bool = True
     return RayCluster(work, Registry(plugins, work.sources), Silent())._share(cells, gpus)
 
 
-def test_fine_tuning_asks_for_a_gpu(plugins: Plugins, toy_cell: Callable[..., Cell], tmp_path: Path) -> None:
-    assert share([toy_cell("frozen"), toy_cell("full")], plugins, tmp_path) == Share(2, 1)
-
-
-def test_heads_alone_ask_for_a_part_of_one(
-    plugins: Plugins, toy_cell: Callable[..., Cell], tmp_path: Path
+@pytest.mark.parametrize("strategies", [("frozen",), ("frozen", "full")])
+def test_every_encoder_asks_for_a_gpu_of_its_own(
+    strategies: tuple[str, ...], plugins: Plugins, toy_cell: Callable[..., Cell], tmp_path: Path
 ) -> None:
-    assert share([toy_cell("frozen")], plugins, tmp_path) == Share(2, HEAD_SHARE)
+    """Beside others the seconds of a head alone would be theirs, too."""
+    assert share([toy_cell(name) for name in strategies], plugins, tmp_path) == Share(2, 1)
 
 
 def test_word_vectors_and_clusters_without_gpus_ask_for_cpus(
@@ -48,7 +46,7 @@ def test_word_vectors_and_clusters_without_gpus_ask_for_cpus(
     [
         (Share(1, 1), {"CPU": 16.0, "GPU": 8.0}, 8),
         (Share(4, 1), {"CPU": 16.0, "GPU": 8.0}, 4),
-        (Share(1, 0.25), {"CPU": 16.0, "GPU": 2.0}, 8),
+        (Share(1, 1), {"CPU": 16.0, "GPU": 2.0}, 2),
         (Share(1, 1), {"CPU": 16.0}, 0),
         (Share(1, 0), {"CPU": 3.0, "GPU": 8.0}, 3),
         (Share(1, 0), {"memory": 1.0}, 0),
