@@ -45,7 +45,7 @@ def compare(
 ) -> None:
     """Say what regressed between two runs.
 
-    Exit code 0: nothing; 1: something; 2: the runs cannot be compared.
+    Exit code 0: nothing; 1: something; 2: the runs cannot be compared, or a gate could judge no cell.
 
     Example: python -m bench compare results/baselines/quick.jsonl results/runs/quick
     """

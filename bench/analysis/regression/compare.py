@@ -116,7 +116,11 @@ class RunComparison:
             for item in self.cells
         )
         unasked = self.unasked and "changed" in self.options.fail_on
-        return 2 if self.count("incomparable") or unasked or not compared else 0
+        blind = any(
+            gate in self.options.fail_on and all(item.quantity != quantity for item in self.costs)
+            for gate, quantity in (("time", "seconds"), ("memory", "memory"))
+        )  # a gate that judged no cell; a note says why
+        return 2 if self.count("incomparable") or unasked or blind or not compared else 0
 
     def to_json(self) -> str:
         """Everything, for machines."""

@@ -358,9 +358,10 @@ def test_a_little_slower_is_noise():
     assert compare(BASE, slower(1.2), CompareOptions(fail_on=("time",))).exit_code == 0
 
 
-def test_times_of_other_machines_are_not_compared():
-    found = compare(BASE, slower(3, threads=64), CompareOptions(fail_on=("time",)))
-    assert (found.exit_code, found.costs) == (0, ())
+@pytest.mark.parametrize(("gate", "code"), [("time", 2), ("memory", 2), ("quality", 0)])
+def test_times_of_other_machines_are_not_compared_and_their_gate_cannot_be_asked(gate: str, code: int):
+    found = compare(BASE, slower(3, threads=64), CompareOptions(fail_on=(gate,)))
+    assert (found.exit_code, found.costs) == (code, ())
     assert any("other machines" in note for note in found.notes)
 
 

@@ -90,8 +90,15 @@ def test_the_detectable_drop_shares_the_budget_among_all_tests() -> None:
     assert (same.status, same.detectable, same.p) == ("identical", 0, 1)
 
 
+SECONDS = Cost(KEY, "seconds", 1, 2, 0.9, False)
+MEMORY = Cost(KEY, "memory", 1, 2, 0.9, False)
+
+
 def comparison(
-    cells: Sequence[Finding] = (), strategies: Sequence[Finding] = (), costs: Sequence[Cost] = (), **more: Any
+    cells: Sequence[Finding] = (),
+    strategies: Sequence[Finding] = (),
+    costs: Sequence[Cost] = (SECONDS, MEMORY),
+    **more: Any,
 ) -> RunComparison:
     options = CompareOptions(fail_on=("quality", "time", "memory", "missing", "changed"))
     return RunComparison("then", "now", tuple(strategies), tuple(cells), tuple(costs), options, **more)
@@ -117,8 +124,8 @@ def of(status: Any, before: float | None = 0.8) -> Finding:
         (comparison([of("unchanged"), of("new", None)]), (), 0),
         (comparison([of("unchanged")], costs=[Cost(KEY, "seconds", 1, 2, 0.0, True)]), ("time",), 1),
         (comparison([of("unchanged")], costs=[Cost(KEY, "memory", 1, 2, 0.0, True)]), ("memory",), 1),
-        (comparison([of("unchanged")], costs=[Cost(KEY, "seconds", 1, 2, 0.9, False)]), (), 0),
-        (comparison([of("unchanged")], costs=[Cost(KEY, "memory", 1, 2, 0.9, False)]), (), 0),
+        (comparison([of("unchanged")], costs=[SECONDS]), (), 2),
+        (comparison([of("unchanged")], costs=[MEMORY]), (), 2),
         (comparison([of("unchanged")], changed=1), ("changed",), 1),
         (comparison([of("unchanged")], unasked=1), (), 2),
     ],
