@@ -52,13 +52,15 @@ def test_what_has_not_changed_is_not_set(monkeypatch: pytest.MonkeyPatch) -> Non
 
 def test_tf32_that_was_set_by_its_newer_names_is_set_back() -> None:
     """transformers' Trainer does; torch then refuses to tell what the older names say."""
-    settings, before = torch_settings.noted(), torch.backends.fp32_precision
+    given = torch_settings.noted()
+    torch.backends.cudnn.allow_tf32 = True  # whatever ran before
+    settings = torch_settings.noted()
     try:
-        torch.backends.fp32_precision = "ieee"
+        torch.backends.cudnn.conv.fp32_precision = "ieee"  # pyright: ignore[reportAttributeAccessIssue]
         with pytest.raises(RuntimeError):
             _ = torch.backends.cudnn.allow_tf32
         assert None in torch_settings.noted()  # such a setting is left alone
         torch_settings.restore(settings)
         assert torch_settings.noted() == settings
     finally:
-        torch.backends.fp32_precision = before
+        torch_settings.restore(given)
