@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from statistics import fmean
 from typing import Any
 
-from bench.analysis.groups import Group, floor, scale
+from bench.analysis.groups import Group, floor
 from bench.report import palette
-from bench.report.encodings import colour, ends, padded, percent, rounded, rows, score_axis, shown
+from bench.report.encodings import colour, interval, padded, percent, rounded, rows, score_axis, shown
 from bench.report.ledger import Ledger
 from bench.report.reading import Reading
 from bench.report.vega import Chart, Spec, chart
@@ -84,8 +84,7 @@ def _seeds(reading: Reading, group: Group) -> list[Spec]:
 
 def _mean(reading: Reading, group: Group) -> dict[str, Any]:
     mean = fmean(group.scores(group.headline))
-    whole = scale([group], group.headline)
-    low, high = ends(mean, reading.entry(group.key, group.headline), whole)
+    low, high = interval(reading, group, group.headline)
     named = {"strategy": group.key.strategy, "name": reading.label(group.key)}
     return {**named, "score": percent(mean), "low": percent(low), "high": percent(high)}
 

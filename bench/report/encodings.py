@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from statistics import fmean
 
+from bench.analysis.groups import Group, scale
 from bench.analysis.statistics.scales import SHARE, Scale
 from bench.analysis.tables.model import Entry
 from bench.report import palette
@@ -69,6 +71,11 @@ def ends(mean: float, entry: Entry, scale: Scale = SHARE) -> tuple[float, float]
     half = entry.spread or 0.0
     low, high = entry.bounds or (mean - half, mean + half)
     return scale.within(low), scale.within(high)
+
+
+def interval(reading: Reading, group: Group, metric: str) -> tuple[float, float]:
+    """`ends` of what the table of scores has of a group."""
+    return ends(fmean(group.scores(metric)), reading.entry(group.key, metric), scale([group], metric))
 
 
 def padded(low: float, high: float) -> tuple[float, float]:

@@ -9,9 +9,9 @@ from typing import Literal
 
 import numpy as np
 
-from bench.analysis.groups import Key, scale
+from bench.analysis.groups import Key
 from bench.analysis.statistics.ties import equal
-from bench.report.encodings import ends
+from bench.report.encodings import interval
 from bench.report.reading import Reading
 
 Align = Literal["left", "right", "center"]
@@ -34,10 +34,10 @@ def options(reading: Reading, task: str) -> list[Option]:
     """The finished strategies of a task with a known time, cheapest first."""
     found = []
     for group in reading.of_task(task):
-        entry, seconds = reading.entry(group.key, reading.headline(task)), group.seconds()
-        if isinstance(entry.value, float) and seconds:
-            whole = scale([group], reading.headline(task))
-            found.append((group.key, seconds, entry.value, *ends(entry.value, entry, whole)))
+        metric, seconds = reading.headline(task), group.seconds()
+        score = reading.entry(group.key, metric).value
+        if isinstance(score, float) and seconds:
+            found.append((group.key, seconds, score, *interval(reading, group, metric)))
     found.sort(key=lambda item: (item[1], -item[2]))
     best, result = -math.inf, []
     for key, seconds, score, low, high in found:

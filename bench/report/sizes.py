@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from statistics import fmean
 
 from bench.analysis.curves import Line, sized
-from bench.analysis.groups import Group, scale
-from bench.report.encodings import colour, ends, log_axis, padded, percent, score_axis, shape, shown
+from bench.analysis.groups import Group
+from bench.report.encodings import colour, interval, log_axis, padded, percent, score_axis, shape, shown
 from bench.report.reading import Reading
 from bench.report.vega import Chart, Spec, chart
 
@@ -60,6 +60,6 @@ def _chart(reading: Reading, task: str, lines: Mapping[Line, Mapping[int, Group]
 
 def _value(reading: Reading, group: Group, metric: str, size: int) -> Spec:
     mean = fmean(group.scores(metric))
-    low, high = ends(mean, reading.entry(group.key, metric), scale([group], metric))
+    low, high = interval(reading, group, metric)
     named = {"strategy": group.key.strategy, "name": reading.label(group.key), "size": size}
     return {**named, "score": percent(mean), "low": percent(low), "high": percent(high)}

@@ -227,8 +227,8 @@ def _polarities(distinct: Sequence[str], column: str) -> Labelling:
 
 
 def _scale(numbers: Sequence[float], column: str) -> Labelling:
-    """Ratings by their side of the middle of the scale. BenchError where all are one,
-    and where a few that are far off set the middle."""
+    """Ratings by their side of the middle of the scale. BenchError where all are one rating, or a few that are far
+    off set the middle."""
     low, high = min(numbers), max(numbers)
     if low == high:
         raise BenchError(

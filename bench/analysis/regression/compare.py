@@ -38,6 +38,8 @@ from bench.contracts import BenchError
 from bench.text import json_text
 
 Gate = Literal["quality", "time", "memory", "missing", "changed"]
+COSTS = {"time": "seconds", "memory": "memory"}
+"""The gates on costs, each with the quantity that it judges."""
 ALL_TASKS = "all tasks"
 WORTH = 20
 """Strategies whose mean changes are worth a process."""
@@ -99,8 +101,7 @@ class RunComparison:
                 item.status in ("regressed", "failed") for item in (*self.strategies, *self.cells)
             ),
             "missing": any(item.status == "missing" for item in self.cells),
-            "time": any(item.quantity == "seconds" and item.grew for item in self.costs),
-            "memory": any(item.quantity == "memory" and item.grew for item in self.costs),
+            **{gate: any(item.grew for item in self._judged(gate)) for gate in COSTS},
             "changed": self.changed > 0,
         }
         return tuple(gate for gate in self.options.fail_on if found[gate])
@@ -117,10 +118,13 @@ class RunComparison:
         )
         unasked = self.unasked and "changed" in self.options.fail_on
         blind = any(
-            gate in self.options.fail_on and all(item.quantity != quantity for item in self.costs)
-            for gate, quantity in (("time", "seconds"), ("memory", "memory"))
-        )  # a gate that judged no cell; a note says why
+            gate in self.options.fail_on and not self._judged(gate) for gate in COSTS
+        )  # a note says why
         return 2 if self.count("incomparable") or unasked or blind or not compared else 0
+
+    def _judged(self, gate: str) -> list[Cost]:
+        """What a gate of COSTS judged."""
+        return [item for item in self.costs if item.quantity == COSTS[gate]]
 
     def to_json(self) -> str:
         """Everything, for machines."""

@@ -63,12 +63,8 @@ def notes(
     if turned := [item.second for item in compared if not item.tied and not item.first_leads]:
         found.append(REVERSED.format(names=_listed(turned, where)))
     unseen = _unseen(means, scores)
-    if names := _not_tested(scores, pairs, compared, unseen, where):
-        found.append(UNTESTED.format(names=names))
-    if unseen.best:
-        best, leaders = (_listed(keys, where) for keys in (unseen.best, unseen.leaders))
-        found.append(BEST_UNSEEN.format(names=best, leaders=leaders))
-    return found
+    names = _not_tested(scores, pairs, compared, unseen, where)
+    return [*found, *_told(names, unseen, where, UNTESTED, BEST_UNSEEN)]
 
 
 def left_out(
@@ -80,10 +76,15 @@ def left_out(
     """What a table of the comparisons has no row for. The arguments are those of `notes`."""
     unseen = _unseen(means, scores)
     names = _not_tested(scores, pairs, compared, unseen, "")
-    found = [LEFT_OUT.format(names=names)] if names else []
+    return _told(names, unseen, "", LEFT_OUT, BEST_LEFT_OUT)
+
+
+def _told(names: str, unseen: _Unseen, where: str, untested: str, best: str) -> list[str]:
+    """Notes in these words on the groups that are not tested, and on those with a best mean that cannot be."""
+    found = [untested.format(names=names)] if names else []
     if unseen.best:
-        best, leaders = (_listed(keys, "") for keys in (unseen.best, unseen.leaders))
-        found.append(BEST_LEFT_OUT.format(names=best, leaders=leaders))
+        leaders = _listed(unseen.leaders, where)
+        found.append(best.format(names=_listed(unseen.best, where), leaders=leaders))
     return found
 
 
