@@ -48,6 +48,7 @@ class DataArguments(TypedDict, total=False):
     answer: str
     start: str
     group: str
+    split: str
     label_names: str
     label_separator: str
     encoding: str

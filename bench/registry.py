@@ -23,7 +23,7 @@ from types import ModuleType
 from typing import Any, Protocol, TypeVar
 
 import bench
-from bench.contracts import BenchError, Cell, Metric, Phase, Strategy, Task, said
+from bench.contracts import BenchError, Cell, Metric, Phase, Strategy, Task, digest, said
 from bench.data import passages
 from bench.data.foreign import contained
 from bench.data.sources import Sources
@@ -132,6 +132,7 @@ class Registry:
     _tasks: dict[str, Task] = field(default_factory=dict, repr=False)
     _shapes: dict[str, Shape] = field(default_factory=dict, repr=False)
     _depths: dict[str, int] = field(default_factory=dict, repr=False)
+    _identities: dict[str, str] = field(default_factory=dict, repr=False)
 
     @property
     def given(self) -> tuple[Given, ...]:
@@ -218,7 +219,26 @@ class Registry:
     def fingerprint(self, cell: Cell) -> str:
         """The digest of everything that determines the cell's result."""
         text = passages.digest_of(cell.recipe.unlabelled) if self.reads_unlabelled(cell) else ""
-        return identity.fingerprint(cell, self._resolved(cell)[1], self.task(cell.task), text)
+        weights = self._identity(cell.backbone)
+        return identity.fingerprint(cell, self._resolved(cell)[1], self.task(cell.task), weights, text)
+
+    def _identity(self, backbone: str) -> str:
+        """Of the weights, as they were when they were first asked for."""
+        if backbone not in self._identities:
+            self._identities[backbone] = catalog.identity(backbone)
+        return self._identities[backbone]
+
+    def has_changed(self, backbone: str) -> bool:
+        """Whether the files of a backbone are others than when they were first asked for."""
+        return catalog.identity(backbone) != self._identity(backbone)
+
+    def weights(self, backbone: str) -> str:
+        """What a record says of the weights that it used: the start of a digest, or of the commit of the hub; ''
+        where that is unknown. BenchError where there is no such backbone."""
+        known = self._identity(backbone)
+        if known.startswith("hub:"):
+            return catalog.commit(backbone, self.sources.cache)[:12]
+        return digest(known)[:12]
 
     def reads_unlabelled(self, cell: Cell) -> bool:
         """Whether the cell learns from the text file that its recipe names."""

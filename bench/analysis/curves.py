@@ -13,7 +13,7 @@ from bench.analysis.loading import Predictions
 from bench.analysis.statistics.resampling import Source
 from bench.analysis.statistics.uncertainty import from_predictions, from_seeds
 from bench.analysis.tables.columns import Context, score, score_unit
-from bench.analysis.tables.footnotes import accuracies, provenance, warnings
+from bench.analysis.tables.footnotes import accuracies, mixtures, provenance, warnings
 from bench.analysis.tables.layouts import marked
 from bench.analysis.tables.model import Block, Column, Entry, Row, Table
 from bench.contracts import BenchError
@@ -67,7 +67,7 @@ def build(
         blocks.append(marked(Block(task, tuple(rows)), columns))
         if table:
             crossings += sentences(task, crossovers(lines, table))
-    notes = (*spread.notes, *crossings, *_accuracies(tasks, metrics), *warnings(groups))
+    notes = (*spread.notes, *crossings, *_accuracies(tasks, metrics), *mixtures(groups), *warnings(groups))
     return Table(
         "Scores against the number of training examples",
         ("strategy", "backbone"),

@@ -21,7 +21,7 @@ from bench.analysis.statistics.resampling import Resampled, Source, resample
 from bench.analysis.statistics.uncertainty import Uncertainty, from_predictions, from_seeds
 from bench.analysis.statistics.uncertainty_notes import Part, notes_on
 from bench.analysis.tables.columns import Context, score, score_unit
-from bench.analysis.tables.footnotes import accuracies, provenance, warnings
+from bench.analysis.tables.footnotes import accuracies, mixtures, provenance, warnings
 from bench.analysis.tables.layouts import marked
 from bench.analysis.tables.model import Block, Column, Entry, Row, Table, Unit
 from bench.analysis.tables.shown import shown
@@ -85,7 +85,13 @@ def build(
         ("strategy", "backbone"),
         tuple(columns),
         tuple(marked(Block(task, tuple(rows)), _marked(columns)) for task, rows in blocks.items()),
-        (*_notes(parts, derived, groups), ELSEWHERE, *accuracies(groups, metrics), *warnings(groups)),
+        (
+            *_notes(parts, derived, groups),
+            ELSEWHERE,
+            *accuracies(groups, metrics),
+            *mixtures(groups),
+            *warnings(groups),
+        ),
         "task",
         tuple(provenance(groups)),
     )

@@ -217,7 +217,7 @@ def subject_of(
     sources = Sources(local=suites.load("own", settings).data.local)
     described = [read.data for read in read_user_data([own], backbone, sources)] if own else []
     name = own.name if own else task
-    own_test = bool(own) and not own.test and Path(own.data).is_file()
+    own_test = bool(own) and not own.names_test_rows and Path(own.data).is_file()
     plain = discover([*plugin, *described])
     splits = plain.task(name).splits(sources)
     plugins = discover([*plugin, *described, Selection(name), Everything(name, own_test)])

@@ -30,6 +30,7 @@ ROLES = {
     "answer": "Column of the answers (qa).",
     "start": "Column of the answers' first characters (qa).",
     "group": "Group column, such as an author or a document: a group never spans splits.",
+    "split": "Column that says which rows are for training, validation and testing.",
 }
 
 

@@ -289,6 +289,7 @@ def score(cell: Cell, trained: Trained, group: CellGroup, context: RunContext) -
         peak_memory=max(device.peak_memory(), fitted.peak_memory),
         trainable=sum(values_of(name, parameters, group) for name in plan.changing),
         parameters=sum(values_of(name, parameters, group) for name in parameters),
+        weights=context.registry.weights(cell.backbone),
         flops=flops,
         utilisation=flops / learning / rate if learning else 0.0,
         data=group.data.model_copy(update={"padding": fitted.padding}),

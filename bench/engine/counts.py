@@ -108,6 +108,7 @@ def _run(cell: Cell, group: CountsGroup, context: RunContext) -> tuple[Record, T
         peak_memory=group.device.peak_memory(),
         trainable=model.parameters,
         parameters=model.parameters,
+        weights=context.registry.weights(cell.backbone),
         data=group.data,
         machine=describe(group.device),
         chosen={"inverse_penalty": model.inverse_penalty, **task.chosen, **kept.chosen},

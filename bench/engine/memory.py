@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import shutil
 import weakref
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
@@ -89,11 +89,11 @@ class Budget:
         self._left = dict(left)
         self._shared = shared
 
-    def place(self, size: int) -> Tier | None:
+    def place(self, size: int, full: Collection[Tier] = ()) -> Tier | None:
         """The first tier with room for a part of `size` bytes, which is then counted there; None where no tier
-        has room."""
+        has room. full: tiers that turned out to have none."""
         for tier, left in self._left.items():
-            if size <= left:
+            if size <= left and tier not in full:
                 if self._shared:
                     self._left[tier] = left - size
                 return tier
@@ -113,9 +113,9 @@ class Share:
         self._taken: dict[tuple[str, int], tuple[Tier, int]] = {}
         weakref.finalize(self, _release_all, budget, self._taken)
 
-    def place(self, part: tuple[str, int], size: int) -> Tier | None:
+    def place(self, part: tuple[str, int], size: int, full: Collection[Tier] = ()) -> Tier | None:
         """What the budget says, for a part of the cache."""
-        tier = self._budget.place(size)
+        tier = self._budget.place(size, full)
         if tier is not None:
             self._taken[part] = tier, size
         return tier

@@ -27,7 +27,7 @@ from bench.engine.determinism import is_deterministic
 from bench.engine.kept_rows import KeptRows, Reused
 from bench.engine.laps import Laps
 from bench.engine.machine import Device
-from bench.engine.memory import Budget, Share
+from bench.engine.memory import Budget, Share, Tier, is_out_of_memory
 from bench.models.backbone import Backbone
 from bench.models.heads import Head
 from bench.runs.leases import exclusive
@@ -181,18 +181,26 @@ class Prefix:
         return torch.float32 if self.pools(boundary) else computed
 
     def _make_room(self, split: str, boundary: int) -> bool:
-        """An empty tensor for a boundary, in the first tier that has room; False where there is none."""
+        """An empty tensor for a boundary, in the first tier that has room; False where there is none. A tier that
+        cannot give what its budget promised, as where another process has taken it since, is passed over: smaller
+        batches would not help."""
         shape, dtype = self._shape(split, boundary), self._dtype(boundary)
         size = shape[0] * shape[1] * dtype.itemsize
-        tier = self._share.place((split, boundary), size)
-        if tier is None:
-            self._refused.add((split, boundary))
-            return False
-        if tier == "file":
-            return self._map_file(split, boundary, size)
-        where = self._device.torch if tier == "device" else torch.device("cpu")
-        self._kept[split, boundary] = torch.empty(shape, dtype=dtype, device=where)
-        return True
+        full: set[Tier] = set()
+        while tier := self._share.place((split, boundary), size, full):
+            if tier == "file":
+                return self._map_file(split, boundary, size)
+            where = self._device.torch if tier == "device" else torch.device("cpu")
+            try:
+                self._kept[split, boundary] = torch.empty(shape, dtype=dtype, device=where)
+                return True
+            except (RuntimeError, MemoryError) as error:
+                if not is_out_of_memory(error):
+                    raise
+                self._share.release((split, boundary))
+                full.add(tier)
+        self._refused.add((split, boundary))
+        return False
 
     def _map_file(self, split: str, boundary: int, size: int) -> bool:
         """A tensor in a memory-mapped file, whose blocks are reserved: a full disk would kill the process."""

@@ -10,7 +10,7 @@ of a batch can be replayed.
 from __future__ import annotations
 
 import gc
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -108,6 +108,7 @@ class Workspace:
         self._ladder = split.ladder
         self._captures = False
         self._failure = ""  # of the first capture that failed; no other one is tried
+        self._lost = self._owed = 0.0  # seconds of it, and what of them the cell at hand was not charged yet
 
     @property
     def captures(self) -> int:
@@ -123,6 +124,7 @@ class Workspace:
                 if name not in plan.learning:
                     parameter.copy_(values[name])
         self._used = set()
+        self._owed = self._lost
         self.adaptations = {}
 
     def enter(self, number: int, phase: PlannedPhase) -> None:
@@ -155,17 +157,18 @@ class Workspace:
 
     def prepare(self, stretch: Stretch) -> float:
         """Capture what the stretch needs. Returns the seconds of those captures that the cell has not used before,
-        whether they were made for it or for a cell before it."""
+        whether they were made for it or for a cell before it; of one that failed, too."""
         keys = dict.fromkeys(map(self._key, stretch.shapes))
         new = [key for key in keys if key not in self._replays] if self._captures else []
         if new and self.model.device.torch.type == "cuda":
             gc.collect()  # of earlier models: nothing is collected during a capture
         for key in new:
             if self._captures:
-                self._capture(key)
+                self._capture(key, keys)
         unused = [key for key in keys if key in self._replays and key not in self._used]
         self._used.update(unused)
-        return sum(self._replays[key].seconds for key in unused)
+        owed, self._owed = self._owed, 0.0
+        return sum((self._replays[key].seconds for key in unused), owed)
 
     def run(self, stretch: Stretch, taken: int) -> None:
         """Take the steps of a stretch, after `taken` others. Raises Diverged: on a CPU at once, where looking at a
@@ -216,16 +219,21 @@ class Workspace:
             return f"a phase has fewer than {PAYS} steps, and a capture takes as long as {PAYS}"
         return ""
 
-    def _capture(self, key: Key) -> None:
+    def _capture(self, key: Key, stretch: Iterable[Key]) -> None:
+        """Capture a step, one of those that a stretch needs."""
         action = partial(self._step, key[-1])
         if self.model.device.torch.type != "cuda":
             self._replays[key] = Called(action)
             return
         self.buffers.clear()  # rows of this shape; real ones may be longer
+        began = self.model.device.clock()
         try:
             with self.optimizer.preserved():
                 self._replays[key] = Captured(action, self.model.device, self._pool, self.buffers.rewind)
         except CaptureFailed as error:
+            in_vain = [other for other in stretch if other in self._replays and other not in self._used]
+            took = self.model.device.clock() - began
+            self._lost = self._owed = took + sum(self._replays[other].seconds for other in in_vain)
             self._replays, self._pool = {}, Pool(self._lane)  # the generator that they follow was replaced
             self._failure = str(error)[:120]
             self._give_up(self._why_not())

@@ -122,7 +122,15 @@ class Series:
     def _prepare(
         self, cell: Cell, context: RunContext, earlier: KeptRows | None = None
     ) -> CellGroup | CountsGroup:
-        """What the cell's group shares, and everything used once, so that no cell is charged for a first use."""
+        """What the cell's group shares, and everything used once, so that no cell is charged for a first use.
+        BenchError where the cell is not the one that the run began with any more."""
+        registry, planned = context.registry, self._work.fingerprints.get(cell.id)
+        if planned not in (None, registry.fingerprint(cell)) or registry.has_changed(cell.backbone):
+            raise BenchError(
+                f"files of {cell.backbone}, {cell.strategy} or {cell.task} have changed since this run began: "
+                "start it again",
+                code="changed-files",
+            )
         if kind_of(cell.backbone) == "counts":
             return prepare_counts(cell, context)
         self._warm_up.machine(cell, context)

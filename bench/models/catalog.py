@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from bench.contracts import LARGEST, BenchError
+from bench.data.file_state import while_unchanged
 from bench.data.hub import hub_answers
 from bench.data.packages.pinned import GLOVE, MINILM, MPNET
 from bench.data.packages.registries import Package
@@ -136,6 +137,7 @@ def reads(name: str, head: str) -> bool:
     return kind_of(name) != "counts" or head == "pooled"
 
 
+@while_unchanged
 def identity(name: str) -> str:
     """What identifies the weights: a pinned digest, a digest of local files, or a hub name.
 
@@ -162,6 +164,12 @@ def identity(name: str) -> str:
     if name.count("/") > 1 or name.startswith((".", "/", "~")) or kind_of(name) == "vectors":
         raise BenchError(f"backbone {name}: there is no such file or folder", code="no-backbone")
     return f"hub:{name}"
+
+
+def commit(name: str, cache: Path) -> str:
+    """The commit of the hub whose files are here, of a name of the hub; '' where none is."""
+    snapshot = _local_config(name, cache).parent
+    return snapshot.name if snapshot.parent.name == "snapshots" else ""
 
 
 def depth(name: str, sources: Sources) -> int:

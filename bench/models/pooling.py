@@ -5,11 +5,11 @@ A sentence encoder declares it in the layout of sentence-transformers (Reimers &
 
 from __future__ import annotations
 
-import functools
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+from bench.data.file_state import while_unchanged
 from bench.models import catalog
 from bench.models.families import family_knowing, family_of
 from bench.models.sentence_modules import (
@@ -52,7 +52,7 @@ class Pooling:
     why: str
 
 
-@functools.cache
+@while_unchanged
 def own_pooling(name: str) -> Pooling:
     """The pooling of the backbone called `name`: the same for every strategy, in every command."""
     if catalog.kind_of(name) != "encoder":
@@ -70,7 +70,7 @@ def own_pooling(name: str) -> Pooling:
     return Pooling(default, "the default, as the encoder names none")
 
 
-@functools.cache
+@while_unchanged
 def family_pooling(name: str) -> Kind:
     """What the family of a backbone reads a text at: its last token where the model reads from left to right."""
     if catalog.kind_of(name) != "encoder" or name in catalog.BACKBONES:
@@ -83,7 +83,7 @@ def family_pooling(name: str) -> Kind:
     return family.pooling if family else DEFAULT
 
 
-@functools.cache
+@while_unchanged
 def prompt_of(name: str) -> str:
     """What a sentence encoder puts before every text by default; '' for any other backbone."""
     if catalog.kind_of(name) != "encoder" or name in catalog.BACKBONES:
@@ -91,7 +91,7 @@ def prompt_of(name: str) -> str:
     return default_prompt(_read(name, PROMPTS))
 
 
-@functools.cache
+@while_unchanged
 def lowers(name: str) -> bool:
     """Whether a sentence encoder reads texts in lower case, whatever its tokenizer does."""
     if catalog.kind_of(name) != "encoder" or name in catalog.BACKBONES:
@@ -99,7 +99,7 @@ def lowers(name: str) -> bool:
     return lowers_texts(_read(name, LOWERING))
 
 
-@functools.cache
+@while_unchanged
 def unused_modules(name: str) -> tuple[str, ...]:
     """The modules with weights that a sentence encoder has after its pooling, by kind; () for any other."""
     if catalog.kind_of(name) != "encoder" or name in catalog.BACKBONES:

@@ -4,7 +4,6 @@ digest or that of its rows changes."""
 from __future__ import annotations
 
 import dataclasses
-import functools
 import inspect
 from collections.abc import Mapping
 from contextlib import suppress
@@ -21,13 +20,11 @@ COMPUTES = {"masked-lm": "words of what is read", "lbfgs": "larger penalties whi
 
 DEPTHS = (0, 1, 2, 4, 6, 8, 12, 16, 24, 32)
 
-backbone_identity = functools.cache(catalog.identity)
 
-
-def fingerprint(cell: Cell, declares: list[Any], task: Task, unlabelled: str = "") -> str:
+def fingerprint(cell: Cell, declares: list[Any], task: Task, weights: str, unlabelled: str = "") -> str:
     """The digest of the cell, of what its strategy declares (see `declared`), of its task's version and of the
-    weights; not of the rows, whose own digest is in the record. unlabelled: a digest of the text that the strategy
-    reads besides the task's; '' where it reads none."""
+    weights; not of the rows, whose own digest is in the record. weights: their identity. unlabelled: a digest of
+    the text that the strategy reads besides the task's; '' where it reads none."""
     return digest(
         {
             "engine": ENGINE,
@@ -40,7 +37,7 @@ def fingerprint(cell: Cell, declares: list[Any], task: Task, unlabelled: str = "
             "recipe": dataclasses.replace(cell.recipe, unlabelled=""),
             "seed": cell.seed,
             "strategy": [cell.strategy, declares],
-            "backbone": backbone_identity(cell.backbone),
+            "backbone": weights,
             "local": "",  # was the folder of data sets: left, so that digests stay as they are
             **({"unlabelled": unlabelled} if unlabelled else {}),
             **_corrected(cell),

@@ -20,12 +20,13 @@ from bench.contracts import BenchError, Cell, Metric
 from bench.runs.curve import Point
 from bench.runs.names import check_cell
 
-SCHEMA_VERSION = 3
+SCHEMA_VERSION = 4
 """Raised when a field is added, removed or renamed; MIGRATIONS upgrades older records."""
 
 MIGRATIONS: dict[int, Callable[[dict[str, Any]], dict[str, Any]]] = {
     1: lambda value: value,  # newer fields have defaults
     2: lambda value: value,
+    3: lambda value: value,
 }
 """From the version that is the key to the next."""
 
@@ -206,6 +207,7 @@ class Record(Frozen):
     peak_memory: Count = 0  # bytes: of the device on a GPU, resident memory of the process on a CPU
     trainable: Count = 0  # parameters that learn in any phase, the head included
     parameters: Count = 0
+    weights: str = ""  # of the backbone: the start of their digest, or of the hub's commit; '' where unknown
     attention: str = ""  # its implementation
     chosen: dict[str, float] = Field(
         default_factory=dict

@@ -9,6 +9,7 @@ from typing import Any
 
 from bench.contracts import BenchError
 from bench.user_data.column_names import by_name, header_hint, is_number, names_of, resolve
+from bench.user_data.split_column import names_splits
 from bench.user_data.tables import FEW, RawRow, RawTable
 from bench.user_data.values import listed
 
@@ -121,13 +122,6 @@ NEARLY_ALL = 0.9
 SEVERAL = 3  # words of a text, on average
 LONGEST = 300  # characters of a mark or an address
 
-TRAINING = {"train", "training", "trn"}
-PARTS = TRAINING | {
-    *("validation", "valid", "val", "dev", "devel", "development"),
-    *("test", "testing", "tst", "eval", "evaluation", "holdout", "held-out"),
-}
-"""What a column says that names the split of each row."""
-
 Columns = tuple[tuple[str, str], ...]
 """(role, column) pairs."""
 
@@ -161,11 +155,11 @@ def choose(
                 f"look: {names_of(others)} {'hold' if len(others) > 1 else 'holds'} texts, too: for two texts a "
                 f"row say --text '{chosen['text']}' --pair '{others[0]}'"
             )
-    parts = next((column for column in unread if _names_parts(table, column)), None)
-    if parts:
+    parts = next((c for c in unread if names_splits(row.get(c) for row in table.peek())), None)
+    if parts and "split" not in chosen:
         notes.append(
-            f"look: '{parts}' says which rows are for training and which for testing, and is not used: give each "
-            "part a file of its own, with --test and --validation"
+            f"look: '{parts}' says which rows are for training and which for testing, and is not used: say "
+            f"--split '{parts}'"
         )
     return table, tuple(chosen.items()), tuple(notes)
 
@@ -260,12 +254,6 @@ def _are(values: Sequence[Any], pattern: re.Pattern[str]) -> bool:
 def are_no_text(values: Sequence[Any]) -> bool:
     """Whether nearly all values are numbers, dates or addresses."""
     return _are(values, NO_TEXT)
-
-
-def _names_parts(table: RawTable, column: str) -> bool:
-    """Whether a column holds the names of splits alone, two at least."""
-    found = {str(row.get(column)).strip().lower() for row in table.peek()}
-    return len(found) > 1 and bool(found & TRAINING) and found <= PARTS
 
 
 def _is_single(table: RawTable, column: str) -> bool:

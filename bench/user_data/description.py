@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bench.contracts import BenchError, Splits, Task, digest
+from bench.data.file_state import State, state
 from bench.data.splits import all_splits, rows_digest
 from bench.registry import unknown
 from bench.user_data.columns import Columns
@@ -34,6 +35,7 @@ ROLES = (
     "answer",
     "start",
     "group",
+    "split",
 )
 
 
@@ -67,6 +69,11 @@ class UserData:
     def __post_init__(self) -> None:
         if self.adapter and self.adapter not in ADAPTERS:
             raise BenchError(str(unknown("adapter", self.adapter, ADAPTERS)), code="unknown-adapter")
+
+    @property
+    def names_test_rows(self) -> bool:
+        """Whether the user says which rows are for testing, by a file or by a column."""
+        return bool(self.test or dict(self.columns).get("split"))
 
     def as_values(self) -> dict[str, Any]:
         """The keys of a suite's `[tasks.NAME]` from which `from_values` makes this description again."""
@@ -114,9 +121,15 @@ class Read:
     notes: tuple[str, ...]
 
 
-@functools.lru_cache(maxsize=4)
 def read(data: UserData, sources: Sources) -> Read:
-    """Read all files of a description. BenchError if they cannot be used."""
+    """Read all files of a description, once while they stay as they are. BenchError if they cannot be used."""
+    return _read(
+        data, sources, tuple(state(path) for path in (data.data, data.test, data.validation) if path)
+    )
+
+
+@functools.lru_cache(maxsize=4)
+def _read(data: UserData, sources: Sources, _: tuple[State, ...]) -> Read:
     from bench.user_data.reading import read_files
 
     adapter, columns, splits, notes = read_files(data, sources)

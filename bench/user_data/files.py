@@ -27,6 +27,7 @@ from bench.user_data.paragraphs import holds_paragraphs, paragraph_rows
 from bench.user_data.questions import squad_rows
 from bench.user_data.quoting import DELIMITERS
 from bench.user_data.spacy_json import is_spacy, spacy_table
+from bench.user_data.split_column import divided
 from bench.user_data.tables import RawTable, read_json, read_json_lines
 from bench.user_data.text_files import lines_of
 
@@ -90,7 +91,8 @@ def open_sources(data: UserData, sources: Sources) -> dict[str, Source]:
     for split, source in found.items():
         train = plain.get("train")
         plain[split] = _as_plain_table(source, data, train.table.ends if train and train.table else "")
-    return plain
+    column = dict(data.columns).get("split")
+    return divided(plain, column) if column else plain
 
 
 def _as_plain_table(source: Source, data: UserData, ends: str) -> Source:

@@ -93,6 +93,7 @@ def test_the_record_counts_what_learns(
     whole = encoder_size(group)
     assert record.trainable == (whole if name in EVERYTHING else PARTS[name]) + HEAD
     assert record.parameters == whole + INSERTED.get(name, 0) + HEAD
+    assert record.weights == toy_context.registry.weights(record.cell.backbone) != ""
 
 
 @pytest.mark.parametrize("block", [0, 1, -1])

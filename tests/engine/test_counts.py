@@ -92,6 +92,7 @@ def test_its_record_says_what_other_records_say(toy_cell: ToyCell, run: Callable
     assert floor.headline == encoder.headline
     assert floor.machine.processor == encoder.machine.processor
     assert floor.started
+    assert floor.weights not in ("", encoder.weights)
     seconds = floor.seconds
     assert min(seconds.prepare, seconds.train, seconds.evaluate) > 0
     assert seconds.cold == pytest.approx(seconds.prepare + seconds.train + seconds.evaluate)

@@ -165,7 +165,7 @@ def test_only_a_run_that_grows_keeps_rows(
 ) -> None:
     cells = [sized(toy_cell("probe"), rows) for rows in (FEW, MANY)]
     cells.append(replace(cells[1], recipe=replace(cells[1].recipe, max_length=16)))
-    work = Work(Store(tmp_path / "run"), options, fingerprints={cell.id: "print" for cell in cells})
+    work = Work(Store(tmp_path / "run"), options, grid=tuple(cell.id for cell in cells))
     given: list[Any] = []
     prepare = grouping.prepare_group
 

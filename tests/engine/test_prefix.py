@@ -77,6 +77,41 @@ def test_one_pass_fills_several_boundaries(group: CellGroup, device: Counting, t
     assert prefix.gather("test", 2, batch) is None
 
 
+@pytest.mark.parametrize("error", [torch.OutOfMemoryError("CUDA out of memory"), RuntimeError("other")])
+def test_a_tier_without_the_memory_that_it_promised_is_passed_over(
+    error: RuntimeError,
+    group: CellGroup,
+    device: Counting,
+    toy_cell: MakeCell,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """As where another process has taken the GPU's memory since it was asked. Nothing has to run in smaller batches
+    for it."""
+    budget, allocate = Budget({"device": 1e9, "memory": 1e9}), torch.empty
+    failures = [error]
+
+    def empty(*shape: Any, **kind: Any) -> torch.Tensor:
+        if failures:
+            raise failures.pop()
+        return allocate(*shape, **kind)
+
+    prefix = Prefix(group.given, group.splits, head_of(group, toy_cell), device, Storage(budget))
+    monkeypatch.setattr(torch, "empty", empty)
+    if not isinstance(error, torch.OutOfMemoryError):
+        with pytest.raises(RuntimeError, match="other"):
+            prefix.fill("train", (2,))
+        return
+    prefix.fill("train", (2,))
+    plain = prefix_of(group, device, toy_cell)
+    plain.fill("train", (2,))
+    kept, expected = prefix.features("train", 2), plain.features("train", 2)
+    assert kept is not None
+    assert expected is not None
+    assert torch.equal(kept, expected)
+    assert budget.place(int(1e9)) == "device"  # it was given back
+    assert budget.place(int(1e9)) is None  # the part is in main memory
+
+
 def test_what_is_kept_is_not_computed_again(group: CellGroup, device: Counting, toy_cell: MakeCell) -> None:
     prefix = prefix_of(group, device, toy_cell)
     prefix.fill("train", (3,))

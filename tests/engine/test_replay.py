@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import gc
+from collections.abc import Iterator
 from contextlib import nullcontext
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from itertools import count
 from types import SimpleNamespace
 from typing import Any
 
@@ -176,10 +178,16 @@ def test_an_error_of_the_program_is_no_failed_capture() -> None:
 
 @dataclass(frozen=True)
 class MadeUpGPU(Device):
-    """Says that it is a GPU with a peak of 7 bytes; what lies on it lies on the CPU."""
+    """Says that it is a GPU with a peak of 7 bytes and a clock that is a second later whenever it is read; what
+    lies on it lies on the CPU."""
+
+    read: Iterator[int] = field(default_factory=count)
 
     def peak_memory(self) -> int:
         return 7
+
+    def clock(self) -> float:
+        return float(next(self.read))
 
 
 def on_a_gpu(monkeypatch: pytest.MonkeyPatch, captured: Any) -> Workspace:
@@ -196,7 +204,8 @@ def on_a_gpu(monkeypatch: pytest.MonkeyPatch, captured: Any) -> Workspace:
 def test_after_one_failed_capture_all_steps_are_launched_and_every_cell_says_why(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """Graphs that were captured before follow the old generator: none of them is kept."""
+    """Graphs that were captured before follow the old generator: none of them is kept. Every cell is charged what
+    they and the failed one took, once: alone, it would have tried them, too."""
     tries: list[object] = []
 
     def fails_the_second_time(action: Any, *_: object) -> replay.Called:
@@ -211,6 +220,7 @@ def test_after_one_failed_capture_all_steps_are_launched_and_every_cell_says_why
     by_length = np.argsort(held.split.lengths)
     stretch = held.stretch([by_length[:2], by_length[-5:]], factors()[:2])
     assert len(set(stretch.shapes)) > 1
+    assert held.prepare(stretch) == 1 + 1
     assert held.prepare(stretch) == 0
     assert not held._replays
     assert len(tries) == 2
@@ -219,7 +229,7 @@ def test_after_one_failed_capture_all_steps_are_launched_and_every_cell_says_why
     assert list(held.adaptations) == [reason]
     held.restart(model_with("bert", "mean", Device(torch.device("cpu"), torch.float32)), plan)
     held.enter(0, plan.phases[0])
-    held.prepare(stretch)
+    assert held.prepare(stretch) == 1 + 1
     assert list(held.adaptations) == [reason]
     assert len(tries) == 2
 

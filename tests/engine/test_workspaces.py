@@ -109,7 +109,7 @@ def test_frozen_layers_that_start_anew_are_those_of_the_seed_at_hand(
 class NoRoom:
     """A budget of nothing."""
 
-    def place(self, size: int) -> None:
+    def place(self, size: int, full: object = ()) -> None:
         return None
 
 

@@ -31,6 +31,12 @@ RECIPE = Recipe(epochs=2, batch_size=8, max_length=32, stride=8, pooling="cls", 
 STRATEGIES = ("probe", "frozen", "top-layers", "gradual", "full", "lp-ft", "lora", "full-mean", "probe-mean")
 """A strategy, on the first token; `-mean`: on the mean of all tokens."""
 TASKS = ("toy-kinds", "toy-sentiment", "toy-ner", "toy-qa")
+CASES = [
+    *(("toy-kinds", strategy) for strategy in STRATEGIES),
+    *(("toy-sentiment", strategy) for strategy in ("probe", "full", "lora")),
+    *((task, name) for task in ("toy-ner", "toy-qa") for name in STRATEGIES if not name.endswith("-mean")),
+]
+"""Tags and answers are read from single tokens, whatever the pooling."""
 FILES = {
     *("README.md", "config.json", "model.safetensors", "predict.py", "predict_files.py"),
     *("tokenizer.json", "tokenizer_config.json"),
@@ -97,18 +103,16 @@ def pairs(
             check(folder, group, expected)
 
         patch.setattr(exporting, "_check", noted)
-        for task in TASKS:
-            for strategy in STRATEGIES:
-                name = strategy.removesuffix("-mean")
-                recipe = replace(RECIPE, pooling="mean" if name != strategy else "cls")
-                cell = toy_cell(name, task=task, recipe=recipe)
-                export(cell, Registry(plugins, Sources(cache=work)), work / f"{task}_{strategy}_model", "cpu")
+        for task, strategy in CASES:
+            name = strategy.removesuffix("-mean")
+            recipe = replace(RECIPE, pooling="mean" if name != strategy else "cls")
+            cell = toy_cell(name, task=task, recipe=recipe)
+            export(cell, Registry(plugins, Sources(cache=work)), work / f"{task}_{strategy}_model", "cpu")
     found = elsewhere(list(models.values()), work)
     return {key: (model, said) for (key, model), said in zip(models.items(), found, strict=True)}
 
 
-@pytest.mark.parametrize("strategy", STRATEGIES)
-@pytest.mark.parametrize("task", TASKS)
+@pytest.mark.parametrize(("task", "strategy"), CASES)
 def test_without_this_project_a_model_predicts_what_the_harness_predicts(
     task: str, strategy: str, pairs: dict[tuple[str, str], tuple[Model, list[Any]]]
 ) -> None:
@@ -121,8 +125,8 @@ def test_the_models_have_learnt_something_to_compare(
     pairs: dict[tuple[str, str], tuple[Model, list[Any]]],
 ) -> None:
     """Equal predictions of models that always say the same would show little."""
-    for task in TASKS:
-        assert any(len({str(item) for item in pairs[task, name][1]}) > 1 for name in STRATEGIES), task
+    different = {task for (task, _), (_, said) in pairs.items() if len({str(item) for item in said}) > 1}
+    assert different == set(TASKS)
 
 
 def exported(cell: Cell, plugins: Plugins, folder: Path) -> Any:

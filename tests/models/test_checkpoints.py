@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
-from huggingface_hub import errors
+from huggingface_hub import constants, errors
 from transformers import AutoModelForCausalLM, BertForSequenceClassification, BertModel
 
 from bench.contracts import BenchError
@@ -18,6 +19,7 @@ from bench.data.sources import Sources
 from bench.models import catalog, refusals
 from bench.models.loading import load
 from bench.models.pooling import own_pooling
+from bench.registry import Registry, discover
 from tests.conftest import word_piece_tokenizer
 from tests.support.families import small_config, small_model
 from tests.support.tokenizers import of_family
@@ -90,6 +92,29 @@ def test_a_folder_may_have_blanks_and_a_slash_at_its_end(folder: Path, sources: 
     assert load(f"{odd}/", sources).backbone.depth == 4
     assert catalog.depth(f"{odd}/", sources) == 4
     assert catalog.identity(f"{odd}/") == catalog.identity(str(odd))
+
+
+def test_a_record_names_the_weights_of_a_folder_and_the_commit_of_a_name_of_the_hub(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def known(name: str) -> str:
+        return Registry(discover(), Sources(cache=tmp_path)).weights(name)
+
+    before = known(str(folder))
+    assert re.fullmatch("[0-9a-f]{12}", before)
+    weights = folder / "model.safetensors"
+    weights.write_bytes(weights.read_bytes()[:-1] + b"\x01")  # in the same process, as in a notebook
+    assert known(str(folder)) not in ("", before)
+
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "hub"))
+    assert known("some/encoder") == ""
+    commit = "0123456789abcdef" * 2 + "01234567"
+    stored = tmp_path / "hub" / "models--some--encoder"
+    (stored / "refs").mkdir(parents=True)
+    (stored / "refs" / "main").write_text(commit)
+    (stored / "snapshots" / commit).mkdir(parents=True)
+    (stored / "snapshots" / commit / "config.json").write_text("{}")
+    assert known("some/encoder") == commit[:12]
 
 
 def test_a_revision_is_part_of_the_identity() -> None:

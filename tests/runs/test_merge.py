@@ -35,7 +35,8 @@ OTHER = {"test": {**TESTS["test"], "prediction": ["y", "y"]}}
 def record(seed: int = 0, suite: str = "s", recipe: Recipe | None = None, **changes: Any) -> Record:
     cell = changes.pop("cell", Cell(suite, "task", "full", "tiny", seed, recipe or Recipe()))
     data = Data(fingerprint="rows", task_version=1)
-    return Record(cell=cell, **{"fingerprint": f"f{seed}", "status": "done", "data": data, **changes})
+    known = {"fingerprint": f"f{seed}", "status": "done", "data": data, "weights": "0a"}
+    return Record(cell=cell, **{**known, **changes})
 
 
 def run(folder: Path, *records: Record, tests: Any = TESTS) -> Store:
@@ -179,7 +180,8 @@ def test_models_of_other_rows_may_be_larger(tmp_path: Path) -> None:
         (record(0), OTHER, "has other predictions"),
         (record(1, recipe=Recipe(epochs=9)), TESTS, "task has other recipe"),
         (record(1, data=Data(fingerprint="new", task_version=1)), TESTS, "task has other rows"),
-        (record(1, parameters=7), TESTS, "task/full/tiny has other weights"),
+        (record(1, parameters=7), TESTS, "task/full/tiny has other parameters"),
+        (record(1, weights="0b"), TESTS, "tiny has other weights"),
         (record(1, suite="t"), TESTS, "of 't': merge runs of one suite"),
     ],
 )

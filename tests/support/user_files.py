@@ -13,6 +13,7 @@ import pytest
 
 from bench.contracts import BenchError
 from bench.data.sources import Sources
+from bench.user_data import description
 from bench.user_data.description import Read, from_values, read, task_name
 
 TEXTS = [f"film number {n} was {'good' if n % 2 else 'bad'}, really" for n in range(40)]
@@ -30,7 +31,7 @@ SENTENCES: list[Sentence] = [
 
 def opened(path: Path | str, **keys: Any) -> Read:
     """The data of a file, read as a command would."""
-    read.cache_clear()
+    description._read.cache_clear()  # it may be rewritten within one tick of the clock
     return read(from_values(task_name(str(path)), {"data": str(path), **keys}, Path()), Sources())
 
 

@@ -212,6 +212,7 @@ def test_a_column_that_names_the_parts_is_pointed_out(tmp_path: Path) -> None:
     rows = [(text, label, "test" if n > 30 else "train") for n, (text, label) in enumerate(ROWS)]
     found = opened(written(delimited(rows, header=("text", "label", "split")), tmp_path))
     assert said(found, "look: 'split' says which rows are for training")
+    assert said(found, "say --split 'split'")
 
 
 def test_minus_one_among_classes_is_pointed_out(tmp_path: Path) -> None:

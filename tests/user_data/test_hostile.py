@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from bench.contracts import BenchError
 from bench.data.sources import Sources
+from bench.user_data import description
 from bench.user_data.description import from_values, read
 from tests.data import test_hostile_files as hostile
 from tests.data.test_hostile_files import DEEP, JSON, edited
@@ -36,7 +37,7 @@ KEYS: dict[str, dict[str, str]] = {
 
 def reads_or_refuses(path: Path, content: bytes) -> None:
     path.write_bytes(content)
-    read.cache_clear()
+    description._read.cache_clear()  # it may be rewritten within one tick of the clock
     with suppress(BenchError):
         read(from_values("mine", {"data": str(path), **KEYS.get(path.suffix, {})}, path.parent), Sources())
 

@@ -3,7 +3,7 @@ correction. Each is another run, and the two may differ in nothing else."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import fields
 from typing import TypeGuard
 
@@ -17,6 +17,8 @@ from bench.analysis.sizes import task_name
 from bench.analysis.statistics.over_tasks import log_spread
 from bench.analysis.statistics.resampling import resample
 from bench.contracts import Recipe
+from bench.runs.record import Record
+from bench.runs.terms import MEASURED
 
 RUNS: Words = ("in one", "in the other")
 
@@ -26,12 +28,17 @@ Pair = tuple[Found, Found]
 Ends = tuple[Pair, Pair]
 """Two strategies after short and after long training."""
 
-MEASURED = {"serving", "forgetting", "logits"}
-"""Keys of a recipe that change what is measured and not what is learnt."""
 LENGTH = {"epochs", "warmup", "evaluations", "patience", *MEASURED}
 """What longer training may change besides."""
 OWN = {"rate_scale", "tune", *MEASURED}
 """What two strategies may have of their own: each learns best at another rate."""
+
+
+CONDITIONS: dict[str, Callable[[Record], str]] = {
+    "weights of the encoder": lambda record: record.weights,
+    "precision": lambda record: record.machine.dtype if record.machine else "",
+}
+"""What changes scores beside recipe and rows."""
 
 
 def measure_between(claim: Between, runs: Sequence[Evidence]) -> list[Part]:
@@ -68,7 +75,14 @@ def differing(first: Group, second: Group, free: set[str]) -> str:
     found = [*_keys(first, second, free), *data_differences(first, second, RUNS)]
     if dict(first.done[0].cell.options) != dict(second.done[0].cell.options):
         found.append("the strategy's options")
+    found += [name for name, of in CONDITIONS.items() if _apart(first, second, of)]
     return f"the runs also differ in {', '.join(found)}" if found else ""
+
+
+def _apart(first: Group, second: Group, condition: Callable[[Record], str]) -> bool:
+    """Whether a condition is known of both groups, and not the same."""
+    one, other = ({condition(record) for record in group.done} - {""} for group in (first, second))
+    return bool(one and other and one != other)
 
 
 def _keys(first: Group, second: Group, free: set[str]) -> list[str]:
@@ -118,7 +132,7 @@ def _ends(first: Sequence[Found], second: Sequence[Found]) -> list[Ends]:
 
 def _most_alike(ends: Sequence[Ends]) -> Ends:
     """The first whose four groups differ in nothing else, else in the rates of the strategies; else the first."""
-    for free in (MEASURED, OWN):
+    for free in ({*MEASURED}, OWN):
         found = next((item for item in ends if not _why_unlike(item, free)), None)
         if found:
             return found

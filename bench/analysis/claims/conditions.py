@@ -16,6 +16,7 @@ from bench.analysis.statistics.intervals import intervals
 from bench.analysis.statistics.resampling import resample
 from bench.analysis.statistics.scales import ERROR
 from bench.runs.record import Record
+from bench.runs.terms import conflicts
 from bench.text import counted
 
 
@@ -49,6 +50,14 @@ def unmet(claim: Published, sides: Sides, evidence: Evidence) -> str:
         _drop(claim, sides, evidence),
     )
     return "; ".join(rule for rule in rules if rule)
+
+
+def mixed(sides: Sides) -> str:
+    """In what the cells of one run differ that the claim compares, as where a changed request went on in a run
+    folder; '' where they ran on the same terms."""
+    records = [(record, "") for group in sides.groups for record in group.done]
+    found = dict.fromkeys(conflict.words for conflict in conflicts(records))
+    return f"cells ran with different {' and '.join(found)}" if found else ""
 
 
 def unfair(needs: Needs, losers: Iterable[Group], evidence: Evidence) -> str:

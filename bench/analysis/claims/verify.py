@@ -14,7 +14,7 @@ from dataclasses import replace
 from statistics import fmean
 
 from bench.analysis.claims.between_runs import is_between, measure_between
-from bench.analysis.claims.conditions import losers, unfair, unit, unmet
+from bench.analysis.claims.conditions import losers, mixed, unfair, unit, unmet
 from bench.analysis.claims.declared import Declared
 from bench.analysis.claims.evidence import Evidence, NotTestable
 from bench.analysis.claims.findings import ClaimFinding, Estimate, TaskFinding, Unit, Verdict
@@ -86,6 +86,7 @@ def _task(claim: Published, part: Part, evidence: Evidence) -> TaskFinding:
     above = claim.above if part.above is None else math.exp(part.above)
     finding = TaskFinding(unit(part.sides.first), part.name, "not testable", shown, above=above)
     reasons = [unmet(claim, part.sides, evidence), part.reason]
+    reasons += [] if is_between(claim) else [mixed(part.sides)]
     reasons.append(unfair(claim.needs, _losers(claim, part, shown), evidence))
     reason = "; ".join(filter(None, reasons))
     if shown is None or reason:

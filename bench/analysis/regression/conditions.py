@@ -35,9 +35,10 @@ def changed_conditions(pairs: Iterable[tuple[Group, Group]]) -> tuple[str, ...]:
 
 
 def differing_conditions(pairs: Sequence[tuple[Group, Group]], words: Words = THEN_NOW) -> list[str]:
-    """The conditions that differ, with their values on both sides. Libraries come first; of a library that one side
-    does not name, nothing is known."""
+    """The conditions that differ, with their values on both sides. Libraries come first; of a library or of weights
+    that one side does not name, nothing is known."""
     found = {name: _differing(pairs, partial(_version, name)) for name in VERSIONS}
+    found["weights of the encoder"] = _differing(pairs, lambda record: record.weights)
     found = {name: [values for values in pair if all(values)] for name, pair in found.items()}
     found |= {name: _differing(pairs, condition) for name, condition in CONDITIONS.items()}
     shown = {

@@ -3,10 +3,11 @@
 A run is added to results/runs/history.jsonl, which stays on this machine. Promoting it to a baseline also adds it
 to results/history.jsonl, which is committed. Readers take both.
 
-A trend never mixes recipes: it follows the runs with the recipe of the last one. Steps are changes in mean found by
-PELT (Killick, Fearnhead & Eckley 2012, JASA 107), through `ruptures` (Truong, Oudre & Vayatis 2020, Signal
-Processing 167). The penalty is 4 s^2 log n, twice that of BIC (Yao 1988), because the noise from run to run, s, is
-itself estimated: by the median absolute difference of neighbours, which steps hardly move.
+A trend never mixes recipes, rows, rules of scoring or weights: it follows the runs with those of the last one.
+Steps are changes in mean found by PELT (Killick, Fearnhead & Eckley 2012, JASA 107), through `ruptures` (Truong,
+Oudre & Vayatis 2020, Signal Processing 167). The penalty is 4 s^2 log n, twice that of BIC (Yao 1988), because the
+noise from run to run, s, is itself estimated: by the median absolute difference of neighbours, which steps hardly
+move.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from statistics import fmean
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
-from bench.analysis.groups import gather, machine_fingerprint
+from bench.analysis.groups import Group, gather, machine_fingerprint
 from bench.analysis.regression.looks import looked
 from bench.analysis.tables.model import Block, Column, Entry, Row, Table
 from bench.contracts import BenchError, digest
@@ -29,8 +30,9 @@ from bench.runs import plain_files
 from bench.runs.record import Count, Duration, Record, Score
 from bench.text import counted
 
-VERSION = 2
-"""Lines of version 1 have no recipes; they are read as they are."""
+VERSION = 3
+"""Lines of version 1 have no recipes, those of version 2 do not say on what a cell ran; both are read as they
+are."""
 NAME = "history.jsonl"
 COMMITTED = Path("results") / NAME
 BARS = "▁▂▃▄▅▆▇█"
@@ -39,13 +41,15 @@ LEAST_NOISE = {"score": 0.002, "seconds": 0.02}  # of a score; of the logarithm 
 
 class Measured(BaseModel):
     """A cell of one run, over its seeds: mean headline score in [0, 1] and median cold seconds. recipe: the digest
-    of its recipe and of the strategy's options; '' in lines of version 1."""
+    of its recipe and of the strategy's options; '' in lines of version 1. terms: the digest of rows, scoring and
+    weights; '' in earlier lines."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
     score: Score | None
     seconds: Duration | None
     seeds: Count
     recipe: str = ""
+    terms: str = ""
 
 
 class Line(BaseModel):
@@ -85,6 +89,7 @@ def line(records: Sequence[Record]) -> Line:
             seconds=group.seconds(),
             seeds=len(group.done),
             recipe=recipe_digest(group.records[-1]),
+            terms=_terms(group),
         )
     machine = done[0].machine
     return Line(
@@ -100,6 +105,15 @@ def line(records: Sequence[Record]) -> Line:
 def recipe_digest(record: Record) -> str:
     """The same for two records that may stand in one trend."""
     return digest([record.cell.recipe, record.cell.options])
+
+
+def _terms(group: Group) -> str:
+    """The digest of what a group learned from and how it was scored, by its first seed: each may draw its rows."""
+    record = next(iter(group.done), None)
+    if record is None or record.data is None:
+        return ""
+    rows = [record.data.fingerprint, record.data.task_version]
+    return digest([*rows, record.headline, record.scorer, record.weights])
 
 
 def check(path: Path) -> None:
@@ -184,7 +198,7 @@ def _version(text: str) -> float:
 
 def trend(lines: Sequence[Line], suite: str, task: str = "", strategy: str = "") -> Table:
     """The history of a suite, one row per cell: scores of all machines, seconds of the last run's machine, and in
-    each row only runs with the recipe of the last run that has the cell.
+    each row only runs on the terms of the last run that has the cell.
 
     BenchError where nothing matches."""
     of_suite = [item for item in lines if item.suite == suite]
@@ -201,7 +215,7 @@ def trend(lines: Sequence[Line], suite: str, task: str = "", strategy: str = "")
         Column("times", "trend of seconds", "text"),
         Column("time-steps", "steps of seconds", "text"),
     )
-    shown = {name: _same_recipe(name, of_suite) for name in chosen}
+    shown = {name: _on_the_same_terms(name, of_suite) for name in chosen}
     rows = tuple(_row(name, present) for name, present in shown.items())
     others = sum(any(name in item.cells and item not in shown[name] for name in chosen) for item in of_suite)
     scored = looked([name.split("/", 2)[0] for name in chosen], lines)
@@ -209,7 +223,10 @@ def trend(lines: Sequence[Line], suite: str, task: str = "", strategy: str = "")
         "Steps are changes in mean found by PELT (Killick et al. 2012), with the commit that begins them.",
         *([scored] if scored else []),
         *(
-            [f"Left out of some rows: {counted(others, 'earlier run')} with another recipe."]
+            [
+                f"Left out of some rows: {counted(others, 'earlier run')} with another recipe, on other rows, or "
+                "of another encoder or rule of scoring."
+            ]
             if others
             else []
         ),
@@ -223,10 +240,12 @@ def _matches(name: str, task: str, strategy: str) -> bool:
     return (not task or parts[0] == task) and (not strategy or parts[1] == strategy)
 
 
-def _same_recipe(name: str, lines: Sequence[Line]) -> list[Line]:
-    """The runs that have the cell with the recipe of the last of them."""
+def _on_the_same_terms(name: str, lines: Sequence[Line]) -> list[Line]:
+    """The runs that have the cell on the terms of the last of them, as far as they are known."""
     present = [item for item in lines if name in item.cells]
-    return [item for item in present if item.cells[name].recipe == present[-1].cells[name].recipe]
+    last = present[-1].cells[name]
+    alike = [item for item in present if item.cells[name].recipe == last.recipe]
+    return [item for item in alike if not last.terms or item.cells[name].terms in ("", last.terms)]
 
 
 def _row(name: str, present: Sequence[Line]) -> Row:

@@ -13,6 +13,7 @@ from bench.analysis.regression.quality import Matched, sample
 from bench.analysis.statistics.resampling import Source
 from bench.analysis.workers import mapped
 from bench.runs.record import Record
+from bench.runs.terms import MEASURED
 from bench.text import counted
 
 Status = Literal[
@@ -24,8 +25,6 @@ Samples = dict[Key, Matched]
 Words = tuple[str, str]
 """What the two sides of a comparison are called."""
 THEN_NOW: Words = ("then", "now")
-NO_SCORE = ("serving", "forgetting")
-"""Settings that no score depends on."""
 WORTH = 2000
 """Prediction files that are worth a process."""
 
@@ -177,7 +176,7 @@ def differences(old: Group, new: Group, words: Words = THEN_NOW) -> list[str]:
     for kind, (then, now) in (("recipe", recipes), ("option", options)):
         for name in dict.fromkeys([*then, *now]):
             values = then.get(name), now.get(name)
-            if name not in NO_SCORE and values[0] != values[1]:
+            if name not in MEASURED and values[0] != values[1]:
                 found.append(f"{kind}.{name} {_values(values, words)}")
     for side, when in zip((old, new), words, strict=True):
         if len({(record.cell.recipe, record.cell.options) for record in side.done}) > 1:

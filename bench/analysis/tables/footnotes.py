@@ -42,17 +42,6 @@ SOLVED = "inverse_penalty"
 """What a model chose that has no learning curve: it is solved, not trained."""
 
 
-TERMS = {
-    "recipe": "recipes",
-    "pooling": "pooling",
-    "rate": "scales of their rates",
-    "options": "options",
-    "rows": "rows",
-    "weights": "numbers of parameters",
-}
-"""What conflicts are about."""
-
-
 def provenance(groups: Mapping[Key, Group]) -> list[str]:
     """Seeds, sizes, recipe, selection rule, encoders, machine and versions."""
     records = [record for group in groups.values() for record in group.records]
@@ -63,11 +52,25 @@ def provenance(groups: Mapping[Key, Group]) -> list[str]:
         *_recipes(records),
         SELECTION,
         _tuned(groups),
-        "Backbones: " + ", ".join(dict.fromkeys(key.backbone for key in groups)) + ".",
+        _backbones(groups),
         *_machines(done),
         _measured_once(groups),
     ]
     return [note for note in notes if note]
+
+
+def _backbones(groups: Mapping[Key, Group]) -> str:
+    """The backbones; of those that this project does not pin, with what records say of their weights."""
+    from bench.models import catalog
+
+    pinned = {*catalog.BACKBONES, *catalog.TRAINED, *catalog.COUNTS}
+    found: dict[str, dict[str, None]] = {}
+    for key, group in groups.items():
+        known = found.setdefault(key.backbone, {})
+        if key.backbone not in pinned:
+            known.update(dict.fromkeys(record.weights for record in group.done if record.weights))
+    named = [f"{name} (weights {first_of(known)})" if known else name for name, known in found.items()]
+    return f"Backbones: {', '.join(named)}."
 
 
 def accuracies(groups: Mapping[Key, Group], shown: Mapping[Key, Collection[str]]) -> list[str]:
@@ -93,28 +96,16 @@ def caveats(groups: Mapping[Key, Group]) -> list[str]:
 
 
 def rules(groups: Mapping[Key, Group]) -> list[str]:
-    """By which rule scores were counted on tasks where there have been several; where a task mixes them, which
-    cells have which."""
-    found: dict[str, dict[str, dict[str, None]]] = {}
+    """By which rule scores were counted on tasks where there have been several; `mixtures` names those that mix
+    them."""
+    found: dict[str, set[str]] = {}
     for key, group in groups.items():
-        for record in group.done:
-            if rule := scoring_rule(record):
-                found.setdefault(key.task, {}).setdefault(rule, {})[str(key)] = None
-    mixed = [
-        f"Not comparable on {task}: entities are counted by the rule of "
-        + " and of ".join(f"{rule} ({first_of(cells)})" for rule, cells in by_rule.items())
-        + "; run the earlier cells again."
-        for task, by_rule in found.items()
-        if len(by_rule) > 1
-    ]
-    single: dict[str, list[str]] = {}
-    for task, by_rule in found.items():
-        if len(by_rule) == 1:
-            single.setdefault(next(iter(by_rule)), []).append(task)
-    return [
-        *mixed,
-        *(f"{RULES[rule]} ({', '.join(names)})." for rule, names in single.items() if rule in RULES),
-    ]
+        found.setdefault(key.task, set()).update(map(scoring_rule, group.done))
+    tasks: dict[str, list[str]] = {}
+    for task, (rule, *others) in ((task, sorted(by_rule)) for task, by_rule in found.items() if by_rule):
+        if rule in RULES and not others:
+            tasks.setdefault(rule, []).append(task)
+    return [f"{RULES[rule]} ({', '.join(names)})." for rule, names in tasks.items()]
 
 
 def mixtures(groups: Mapping[Key, Group]) -> list[str]:
@@ -124,10 +115,9 @@ def mixtures(groups: Mapping[Key, Group]) -> list[str]:
     for conflict in conflicts((record, "") for group in groups.values() for record in group.done):
         found.setdefault((conflict.what, conflict.of), conflict)
     return [
-        f"Not comparable on {of}: cells ran with different {TERMS[what]}"
-        + (f" ({first_of(conflict.keys)})" if conflict.keys else "")
-        + f", such as {' and '.join(conflict.cells)}: run the earlier again, or keep each in its own run folder."
-        for (what, of), conflict in found.items()
+        f"Not comparable on {conflict.of}: cells ran with different {conflict.words}, such as "
+        f"{' and '.join(conflict.cells)}: run the earlier again, or keep each in its own run folder."
+        for conflict in found.values()
     ]
 
 
@@ -250,18 +240,19 @@ def _measured_once(groups: Mapping[Key, Group]) -> str:
 
 
 def _machines(records: Iterable[Record]) -> list[str]:
-    notes: dict[str, None] = {}
+    """A note for each machine with its versions; what ran there at several commits has all of them."""
+    commits: dict[str, dict[str, None]] = {}
     for record in records:
         if machine := record.machine:
             versions = ", ".join(f"{name} {version}" for name, version in machine.versions.items())
-            commit = (
-                f"commit {machine.commit}{' (with changes)' if machine.dirty else ''}"
-                if machine.commit
-                else ""
-            )
-            parts = [machine_fingerprint(machine), versions, commit]
-            notes["Machine: " + "; ".join(part for part in parts if part) + "."] = None
-    return list(notes)
+            here = commits.setdefault("; ".join(filter(None, (machine_fingerprint(machine), versions))), {})
+            if machine.commit:
+                here[f"{machine.commit}{' (with changes)' if machine.dirty else ''}"] = None
+    notes = []
+    for here, found in commits.items():
+        made = f"; commit{'s' * (len(found) > 1)} {', '.join(found)}" if found else ""
+        notes.append(f"Machine: {here}{made}.")
+    return notes
 
 
 def _failures(groups: Mapping[Key, Group]) -> list[str]:

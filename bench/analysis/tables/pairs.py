@@ -22,6 +22,7 @@ from bench.analysis.statistics.uncertainty_notes import (
     on_marks,
     on_one_seed,
 )
+from bench.analysis.tables.footnotes import mixtures
 from bench.analysis.tables.model import Block, Column, Entry, Row, Table, Unit
 from bench.analysis.tables.shown import shown
 from bench.contracts import BenchError
@@ -62,7 +63,11 @@ def build(records: Sequence[Record], predictions: Callable[[str], Predictions], 
         )
     alone = alone_in(scores, groups, source)
     means = shown_means({key: group for key, group in groups.items() if key.task not in alone}, metrics)
-    more = (*unequal.left_out(scores, tried, compared, means), *unequal.on_one_document(alone))
+    more = (
+        *mixtures(groups),
+        *unequal.left_out(scores, tried, compared, means),
+        *unequal.on_one_document(alone),
+    )
     made = table(compared, groups)
     return replace(made, notes=(*made.notes, *more))
 

@@ -12,7 +12,7 @@ from bench.analysis.statistics.resampling import Source, resample
 from bench.analysis.statistics.ties import equal
 from bench.analysis.statistics.uncertainty_notes import by_document
 from bench.analysis.tables import model
-from bench.analysis.tables.footnotes import accuracies
+from bench.analysis.tables.footnotes import accuracies, mixtures
 from bench.analysis.tables.model import Block, Column, Entry, Table
 from bench.runs.record import Record
 from bench.text import counted
@@ -28,6 +28,7 @@ def build(records: Sequence[Record], predictions: Callable[[str], Predictions], 
         if (found := resample(group, metrics[key], source)) is not None
     }
     notes = [
+        *mixtures(groups),
         *accuracies(groups, {key: (name,) for key, name in metrics.items()}),
         *by_document({task_name(key.task): found.clusters for (key, _), found in made.items()}),
     ]

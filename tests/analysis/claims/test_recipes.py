@@ -82,6 +82,21 @@ def test_runs_that_differ_in_something_else_cannot_test_it() -> None:
     assert finding(CORRECTION, [with_it, measured]).verdict == "confirmed"
 
 
+@pytest.mark.parametrize(("change", "what"), [("weights", "weights of the encoder"), ("dtype", "precision")])
+def test_runs_on_other_weights_or_in_another_precision_cannot_test_it(change: str, what: str) -> None:
+    def changed(record: Record, value: str) -> Record:
+        if change == "weights":
+            return record.model_copy(update={"weights": value})
+        assert record.machine is not None
+        return record.model_copy(update={"machine": record.machine.model_copy(update={"dtype": value})})
+
+    pair = [
+        replace(run, records=[changed(record, value) for record in run.records])
+        for run, value in zip(runs_with(CORRECTION, 4.0), ("bfloat16", "float32"), strict=True)
+    ]
+    assert reasons(finding(CORRECTION, pair)) == {f"the runs also differ in {what}"}
+
+
 def test_of_several_runs_those_that_differ_in_nothing_else_are_compared() -> None:
     with_it, without = runs_with(CORRECTION, 4.0)
     other = replace(with_recipe(with_it, epochs=1.0), name="one epoch")

@@ -25,7 +25,7 @@ from bench.analysis.loading import Run
 from bench.analysis.tables.formats import render
 from bench.contracts import BenchError, Recipe
 from bench.registry import discover
-from bench.runs.record import LanguageLoss, Seconds
+from bench.runs.record import LanguageLoss, Record, Seconds
 from tests.analysis.claims.made import runs_with
 from tests.analysis.claims.measured import BETTER, over, run_of
 
@@ -50,6 +50,33 @@ def test_an_interval_that_holds_the_bound_decides_nothing():
     assert (task.verdict, finding.verdict) == ("undecided", "undecided")
     assert task.estimate is not None
     assert "too few seeds or examples" in task.reason
+
+
+@pytest.mark.parametrize(
+    ("keys", "reason"),
+    [
+        ({"max_length": 64}, "different recipes (max_length)"),
+        ({"weights": "0b"}, "different weights of the encoder"),
+    ],
+    ids=["recipe", "weights"],
+)
+def test_cells_of_a_run_folder_that_ran_on_other_terms_test_nothing(keys, reason):
+    """As where a changed request went on in it: the table says that they are not comparable."""
+
+    def changed(record: Record) -> Record:
+        recipe = {name: value for name, value in keys.items() if name != "weights"}
+        weights = keys.get("weights", "0a") if record.cell.strategy == "frozen" else "0a"
+        record = record.model_copy(update={"weights": weights})
+        if record.cell.strategy != "frozen" or not recipe:
+            return record
+        cell = replace(record.cell, recipe=replace(record.cell.recipe, **recipe))
+        return record.model_copy(update={"cell": cell})
+
+    run = run_of({("reviews", "full"): 0.85, ("reviews", "frozen"): 0.75})
+    (finding,) = verify([BETTER], replace(run, records=[changed(record) for record in run.records]))
+    (task,) = finding.tasks
+    assert (task.verdict, finding.verdict) == ("not testable", "not testable")
+    assert reason in task.reason
 
 
 def test_equal_within_a_margin_is_a_claim_too():

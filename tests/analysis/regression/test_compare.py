@@ -207,8 +207,9 @@ def test_planned_seeds_that_never_ran_make_a_cell_missing():
         ({"machine": {"system": "Other"}}, "differ in system (Linux then, Other now)"),
         ({"machine": {"threads": 16}}, "threads (2 then, 16 now)"),
         ({"parameters": 2000}, "encoder (1,000 parameters then, 2,000 parameters now)"),
+        ({"weights": "0b"}, "weights of the encoder (0a then, 0b now)"),
     ],
-    ids=["precision", "torch", "system", "threads", "encoder"],
+    ids=["precision", "torch", "system", "threads", "encoder", "weights"],
 )
 def test_other_conditions_are_named_before_code_is_blamed(change, said):
     def edit(record: Record) -> Record:
@@ -217,7 +218,8 @@ def test_other_conditions_are_named_before_code_is_blamed(change, said):
         own = {name: value for name, value in change.items() if name != "machine"}
         return record.model_copy(update={"machine": machine, **own})
 
-    found = compare(BASE, edited(run_of(1, {FULL: 0.2}), edit))
+    base = edited(BASE, lambda record: record.model_copy(update={"weights": "0a"}))
+    found = compare(base, edited(run_of(1, {FULL: 0.2}), edit))
     assert found.exit_code == 1
     assert said in found.notes[0]
     assert said in regression_table.summary(found)

@@ -11,7 +11,7 @@ import pytest
 from bench.analysis.regression import history
 from bench.analysis.tables.formats import render
 from bench.contracts import BenchError, Recipe
-from bench.runs.record import Seconds
+from bench.runs.record import Data, Seconds
 from tests.analysis.conftest import MACHINE, make_record
 
 
@@ -23,7 +23,7 @@ def run_at(commit: str, accuracy: float):
 def test_a_line_names_its_version_the_commit_and_whether_code_had_changed():
     changed = MACHINE.model_copy(update={"dirty": True})
     line = history.line([make_record(machine=changed)])
-    assert (line.history_version, line.commit, line.dirty) == (2, "abc1234", True)
+    assert (line.history_version, line.commit, line.dirty) == (3, "abc1234", True)
     unknown = history.line([make_record(machine=None)])
     assert (unknown.commit, unknown.dirty, unknown.machine) == ("", False, "unknown")
 
@@ -147,7 +147,7 @@ def test_a_history_that_is_a_link_is_not_written_through(tmp_path):
         ("{", "damaged-history"),
         ('{"history_version": 1}', "damaged-history"),
         ("[]", "damaged-history"),
-        ('{"history_version": 3}', "newer-history"),
+        ('{"history_version": 4}', "newer-history"),
         ('{"history_version": 7}', "newer-history"),
         ('{"history_version": Infinity}', "newer-history"),
         (f'{{"history_version": {"9" * 5000}}}', "damaged-history"),
@@ -294,8 +294,45 @@ def test_a_trend_never_mixes_recipes():
     lines = [line("a", 0.5, 1.0), line("b", 0.8, 3.0), line("c", 0.81, 3.0)]
     found = history.trend(lines, "quick")
     assert found.blocks[0].rows[0].entries[0].value == 2
-    assert found.notes[-1] == "Left out of some rows: 1 earlier run with another recipe."
+    assert found.notes[-1].startswith("Left out of some rows: 1 earlier run with another recipe, ")
     assert len(history.trend(lines[1:], "quick").notes) == 2
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"data": Data(fingerprint="other", task_version=1)},
+        {"data": Data(fingerprint="rows", task_version=2)},
+        {"scorer": "conlleval"},
+        {"weights": "0b"},
+        {"headline": "f1"},
+    ],
+    ids=["rows", "version", "scorer", "weights", "headline"],
+)
+def test_a_trend_never_mixes_what_cells_ran_on(change):
+    """A file of data that has grown is no step of a commit."""
+
+    def line(commit: str, **changes: object):
+        rows = Data(fingerprint="rows", task_version=1)
+        record = make_record(machine=MACHINE, **{"data": rows, "weights": "0a", **changes})
+        return history.line([record]).model_copy(update={"commit": commit})
+
+    lines = [line("a"), line("b", **change), line("c", **change)]
+    found = history.trend(lines, "quick")
+    assert found.blocks[0].rows[0].entries[0].value == 2
+    assert "on other rows" in found.notes[-1]
+    assert history.trend([*lines, line("d")], "quick").blocks[0].rows[0].entries[0].value == 2
+
+
+def test_lines_that_do_not_say_what_they_ran_on_stay():
+    known = history.line(run_at("new", 0.8))
+    earlier = known.model_copy(
+        update={
+            "commit": "old",
+            "cells": {name: cell.model_copy(update={"terms": ""}) for name, cell in known.cells.items()},
+        }
+    )
+    assert history.trend([earlier, known], "quick").blocks[0].rows[0].entries[0].value == 2
 
 
 def test_lines_without_recipes_are_read_and_not_mixed_with_others(tmp_path):

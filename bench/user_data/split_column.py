@@ -1,0 +1,88 @@
+"""One table whose rows say to which split they belong."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from bench.contracts import BenchError
+from bench.text import clipped, counted
+from bench.user_data.column_names import resolve
+from bench.user_data.tables import RawRow
+
+if TYPE_CHECKING:
+    from bench.user_data.files import Source
+
+NAMES = {
+    "train": ("train", "training", "trn"),
+    "validation": ("validation", "valid", "val", "dev", "devel", "development"),
+    "test": ("test", "testing", "tst", "eval", "evaluation", "holdout", "held-out"),
+}
+"""What a row says of its split, in lower case."""
+
+_SPLITS = {name: split for split, names in NAMES.items() for name in names}
+
+
+def split_of(value: Any) -> str:
+    """The split that a cell names; '' where it names none."""
+    return _SPLITS.get(str(value).strip().lower(), "")
+
+
+def names_splits(values: Iterable[Any]) -> bool:
+    """Whether values are names of splits alone, of training and of another one."""
+    found = {split_of(value) for value in values}
+    return len(found) > 1 and "train" in found and "" not in found
+
+
+def divided(found: Mapping[str, Source], column: str) -> dict[str, Source]:
+    """The one source of `found` as a source for each split that the column names. BenchError where the rows cannot
+    be divided so."""
+    source, *others = found.values()
+    if others:
+        given = " and ".join(split for split in found if split != "train")
+        raise BenchError(
+            f"--split {column} divides the rows of one file, and {given} rows are in a file of their own: leave "
+            "--split out, or give the one file",
+            code="two-ways-to-split",
+        )
+    table = source.table
+    if table is None:
+        raise BenchError(
+            f"{source.where} has no columns to choose: leave out --split", code="no-columns-to-choose"
+        )
+    name = resolve(table, column, "split")
+    counts: Counter[str] = Counter()
+    for number, row in enumerate((table.with_first_line or table.rows)(), 1):
+        split = split_of(row.get(name))
+        if not split:
+            raise BenchError(
+                f"{table.where}, row {number:,}: '{clipped(name)}' is '{clipped(str(row.get(name)))}', and --split "
+                "needs train, validation or test there (or dev, eval ...)",
+                code="unknown-split",
+            )
+        counts[split] += 1
+    if not counts["train"] or len(counts) == 1:
+        only = next(iter(counts), "nothing")
+        what = f"is {only} in every row" if len(counts) < 2 else "names no row for training"
+        raise BenchError(f"{table.where}: '{clipped(name)}' {what}: leave out --split", code="undivided")
+    kept = [split for split in NAMES if counts[split]]
+    said = ", ".join(f"{counted(counts[split], 'row')} for {split}" for split in kept)
+    note = f"rows are divided by '{name}': {said}"
+
+    def of(split: str) -> Source:
+        def only(rows: Callable[[], Iterable[RawRow]]) -> Callable[[], Iterator[RawRow]]:
+            return lambda: (row for row in rows() if split_of(row.get(name)) == split)
+
+        first = table.with_first_line
+        part = replace(
+            table,
+            where=f"{table.where} ({split})",
+            rows=only(table.rows),
+            with_first_line=only(first) if first else None,
+        )
+        notes = (*source.notes, note) if split == "train" else source.notes
+        return replace(source, where=part.where, table=part, items=part.rows, notes=notes)
+
+    return {split: of(split) for split in kept}
