@@ -28,7 +28,8 @@ def guess_adapter(table: RawTable, given: Mapping[str, str]) -> tuple[str, str]:
     BenchError where there is none."""
     for adapter in ("qa", "ner", "classification"):
         if ROLES[adapter].keys() <= given.keys():
-            return _checked(adapter, table, given, f"as {' and '.join(f'--{role}' for role in given)} say")
+            named = " and ".join(f"--{role}" for role in given if role in ROLES[adapter])
+            return _checked(adapter, table, given, f"as {named} say")
     names = {column.lower() for column in table.columns}
     holds_words = "text" in given and isinstance(next(iter(table.peek()), {}).get(given["text"]), list)
     untagged: Mapping[str, str | None] = {}

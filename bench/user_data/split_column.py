@@ -63,9 +63,10 @@ def divided(found: Mapping[str, Source], column: str) -> dict[str, Source]:
                 code="unknown-split",
             )
         counts[split] += 1
-    if not counts["train"] or len(counts) == 1:
-        only = next(iter(counts), "nothing")
-        what = f"is {only} in every row" if len(counts) < 2 else "names no row for training"
+    if not counts:  # a table without rows, which is refused for that
+        return dict(found)
+    if len(counts) == 1 or not counts["train"]:
+        what = f"is {next(iter(counts))} in every row" if len(counts) == 1 else "names no row for training"
         raise BenchError(f"{table.where}: '{clipped(name)}' {what}: leave out --split", code="undivided")
     kept = [split for split in NAMES if counts[split]]
     said = ", ".join(f"{counted(counts[split], 'row')} for {split}" for split in kept)
