@@ -23,7 +23,7 @@ from types import ModuleType
 from typing import Any, Protocol, TypeVar
 
 import bench
-from bench.contracts import BenchError, Cell, Metric, Phase, Strategy, Task, digest, said
+from bench.contracts import BenchError, Cell, Metric, Phase, Strategy, Task, said
 from bench.data import passages
 from bench.data.foreign import contained
 from bench.data.sources import Sources
@@ -233,12 +233,8 @@ class Registry:
         return catalog.identity(backbone) != self._identity(backbone)
 
     def weights(self, backbone: str) -> str:
-        """What a record says of the weights that it used: the start of a digest, or of the commit of the hub; ''
-        where that is unknown. BenchError where there is no such backbone."""
-        known = self._identity(backbone)
-        if known.startswith("hub:"):
-            return catalog.commit(backbone, self.sources.cache)[:12]
-        return digest(known)[:12]
+        """What a record says of the weights of a backbone. BenchError where there is no such backbone."""
+        return catalog.weights(self._identity(backbone), self.sources.cache)
 
     def reads_unlabelled(self, cell: Cell) -> bool:
         """Whether the cell learns from the text file that its recipe names."""

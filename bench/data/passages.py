@@ -4,7 +4,6 @@ With such a file, `tapt` is domain-adaptive pretraining (DAPT: Gururangan et al.
 
 from __future__ import annotations
 
-import functools
 import hashlib
 import stat
 import zlib
@@ -13,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bench.contracts import BenchError, Splits
+from bench.data.file_state import while_unchanged
 from bench.data.splits import parts
 from bench.data.unpacked import opened
 from bench.text import counted
@@ -62,11 +62,11 @@ def digest_of(path: str) -> str:
         raise _unreadable(path, error) from error
     if not stat.S_ISREG(found.st_mode):
         raise _unreadable(path, ValueError("it is not a regular file"))
-    return _digest(path, found.st_mtime_ns, found.st_size)
+    return _digest(path)
 
 
-@functools.lru_cache(maxsize=64)
-def _digest(path: str, changed: int, size: int) -> str:
+@while_unchanged
+def _digest(path: str) -> str:
     found = hashlib.sha256()
     try:
         with opened(Path(path)) as file:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from bench.contracts import LARGEST, BenchError
+from bench.contracts import LARGEST, BenchError, digest
 from bench.data.file_state import while_unchanged
 from bench.data.hub import hub_answers
 from bench.data.packages.pinned import GLOVE, MINILM, MPNET
@@ -52,6 +52,9 @@ VECTORS = Shape(0, 300, 0, 1_000_000)
 
 COUNTED = Shape(0, 2, 0, 200_000)
 """The assumed shape of counts: two outputs for each word and pair of words."""
+
+HUB = "hub:"
+"""Before a name of the hub, as its identity."""
 
 MOST_LAYERS = 1000
 """Of an encoder that a configuration describes."""
@@ -163,13 +166,16 @@ def identity(name: str) -> str:
         return hashlib.sha256(digests.encode()).hexdigest()
     if name.count("/") > 1 or name.startswith((".", "/", "~")) or kind_of(name) == "vectors":
         raise BenchError(f"backbone {name}: there is no such file or folder", code="no-backbone")
-    return f"hub:{name}"
+    return f"{HUB}{name}"
 
 
-def commit(name: str, cache: Path) -> str:
-    """The commit of the hub whose files are here, of a name of the hub; '' where none is."""
-    snapshot = _local_config(name, cache).parent
-    return snapshot.name if snapshot.parent.name == "snapshots" else ""
+def weights(known: str, cache: Path) -> str:
+    """What a record says of weights with this identity: the start of a digest; of a name of the hub, of the commit
+    whose files are here, and '' where none are."""
+    if not known.startswith(HUB):
+        return digest(known)[:12]
+    snapshot = _local_config(known.removeprefix(HUB), cache).parent
+    return snapshot.name[:12] if snapshot.parent.name == "snapshots" else ""
 
 
 def depth(name: str, sources: Sources) -> int:

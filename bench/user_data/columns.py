@@ -146,16 +146,17 @@ def choose(
     notes += [f"columns guessed: {', '.join(guessed)}"] if guessed else []
     refuse_short(table, chosen.values())
     unread = [column for column in table.columns if column not in chosen.values()]
+    rows = table.peek() if unread else []
     if unread:
         notes.append(f"columns not read: {names_of(unread)}")
     if adapter in TEXT_ADAPTERS and "text" not in given and "pair" not in chosen:
-        others = [column for column in unread if _holds_sentences(table.peek(), column)]
+        others = [column for column in unread if _holds_sentences(rows, column)]
         if others:
             notes.append(
                 f"look: {names_of(others)} {'hold' if len(others) > 1 else 'holds'} texts, too: for two texts a "
                 f"row say --text '{chosen['text']}' --pair '{others[0]}'"
             )
-    parts = next((c for c in unread if names_splits(row.get(c) for row in table.peek())), None)
+    parts = next((c for c in unread if names_splits(row.get(c) for row in rows)), None)
     if parts and "split" not in chosen:
         notes.append(
             f"look: '{parts}' says which rows are for training and which for testing, and is not used: say "

@@ -10,19 +10,16 @@ from typing import TYPE_CHECKING, Any
 from bench.contracts import BenchError
 from bench.text import clipped, counted
 from bench.user_data.column_names import resolve
+from bench.user_data.folders import SPLITS
 from bench.user_data.tables import RawRow
 
 if TYPE_CHECKING:
     from bench.user_data.files import Source
 
-NAMES = {
-    "train": ("train", "training", "trn"),
-    "validation": ("validation", "valid", "val", "dev", "devel", "development"),
-    "test": ("test", "testing", "tst", "eval", "evaluation", "holdout", "held-out"),
-}
-"""What a row says of its split, in lower case."""
+ALSO = {"train": ("trn",), "validation": ("devel",), "test": ("tst", "evaluation", "holdout", "held-out")}
+"""What a row says of its split, in lower case, besides the names of files."""
 
-_SPLITS = {name: split for split, names in NAMES.items() for name in names}
+_SPLITS = {name: split for split, names in SPLITS.items() for name in (*names, *ALSO[split])}
 
 
 def split_of(value: Any) -> str:
@@ -68,7 +65,7 @@ def divided(found: Mapping[str, Source], column: str) -> dict[str, Source]:
     if len(counts) == 1 or not counts["train"]:
         what = f"is {next(iter(counts))} in every row" if len(counts) == 1 else "names no row for training"
         raise BenchError(f"{table.where}: '{clipped(name)}' {what}: leave out --split", code="undivided")
-    kept = [split for split in NAMES if counts[split]]
+    kept = [split for split in SPLITS if counts[split]]
     said = ", ".join(f"{counted(counts[split], 'row')} for {split}" for split in kept)
     note = f"rows are divided by '{name}': {said}"
 

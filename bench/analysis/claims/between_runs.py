@@ -3,7 +3,7 @@ correction. Each is another run, and the two may differ in nothing else."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import fields
 from typing import TypeGuard
 
@@ -12,12 +12,12 @@ from bench.analysis.claims.evidence import Evidence, NotTestable, fits, where
 from bench.analysis.claims.part import Part, estimated, minus
 from bench.analysis.claims.published import CorrectionClaim, GrowthClaim, SpreadClaim
 from bench.analysis.groups import Group, Key
+from bench.analysis.regression.conditions import known_to_differ
 from bench.analysis.regression.matching import Words, data_differences
 from bench.analysis.sizes import task_name
 from bench.analysis.statistics.over_tasks import log_spread
 from bench.analysis.statistics.resampling import resample
 from bench.contracts import Recipe
-from bench.runs.record import Record
 from bench.runs.terms import MEASURED
 
 RUNS: Words = ("in one", "in the other")
@@ -33,11 +33,7 @@ LENGTH = {"epochs", "warmup", "evaluations", "patience", *MEASURED}
 OWN = {"rate_scale", "tune", *MEASURED}
 """What two strategies may have of their own: each learns best at another rate."""
 
-
-CONDITIONS: dict[str, Callable[[Record], str]] = {
-    "weights of the encoder": lambda record: record.weights,
-    "precision": lambda record: record.machine.dtype if record.machine else "",
-}
+CONDITIONS = ("weights of the encoder", "precision")
 """What changes scores beside recipe and rows."""
 
 
@@ -75,14 +71,8 @@ def differing(first: Group, second: Group, free: set[str]) -> str:
     found = [*_keys(first, second, free), *data_differences(first, second, RUNS)]
     if dict(first.done[0].cell.options) != dict(second.done[0].cell.options):
         found.append("the strategy's options")
-    found += [name for name, of in CONDITIONS.items() if _apart(first, second, of)]
+    found += known_to_differ(first, second, CONDITIONS)
     return f"the runs also differ in {', '.join(found)}" if found else ""
-
-
-def _apart(first: Group, second: Group, condition: Callable[[Record], str]) -> bool:
-    """Whether a condition is known of both groups, and not the same."""
-    one, other = ({condition(record) for record in group.done} - {""} for group in (first, second))
-    return bool(one and other and one != other)
 
 
 def _keys(first: Group, second: Group, free: set[str]) -> list[str]:

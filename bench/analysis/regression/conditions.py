@@ -14,6 +14,17 @@ from bench.text import counted, first_of
 
 Condition = Callable[[Record], str]
 
+
+def _version(name: str, record: Record) -> str:
+    return record.machine.versions.get(name, "") if record.machine else ""
+
+
+NAMED: dict[str, Condition] = {
+    **{name: partial(_version, name) for name in VERSIONS},
+    "weights of the encoder": lambda record: record.weights,
+}
+"""Where a record does not name its own, nothing is known."""
+
 CONDITIONS: dict[str, Condition] = {
     "system": lambda record: record.machine.system if record.machine else "",
     "precision": lambda record: record.machine.dtype if record.machine else "",
@@ -35,11 +46,11 @@ def changed_conditions(pairs: Iterable[tuple[Group, Group]]) -> tuple[str, ...]:
 
 
 def differing_conditions(pairs: Sequence[tuple[Group, Group]], words: Words = THEN_NOW) -> list[str]:
-    """The conditions that differ, with their values on both sides. Libraries come first; of a library or of weights
-    that one side does not name, nothing is known."""
-    found = {name: _differing(pairs, partial(_version, name)) for name in VERSIONS}
-    found["weights of the encoder"] = _differing(pairs, lambda record: record.weights)
-    found = {name: [values for values in pair if all(values)] for name, pair in found.items()}
+    """The conditions that differ, with their values on both sides; those of NAMED first."""
+    found = {
+        name: [values for values in _differing(pairs, condition) if all(values)]
+        for name, condition in NAMED.items()
+    }
     found |= {name: _differing(pairs, condition) for name, condition in CONDITIONS.items()}
     shown = {
         name: [f"{old or 'none'} {words[0]}, {new or 'none'} {words[1]}" for old, new in values]
@@ -48,8 +59,11 @@ def differing_conditions(pairs: Sequence[tuple[Group, Group]], words: Words = TH
     return [f"{name} ({first_of(values, 1)})" for name, values in shown.items() if values]
 
 
-def _version(name: str, record: Record) -> str:
-    return record.machine.versions.get(name, "") if record.machine else ""
+def known_to_differ(one: Group, other: Group, names: Sequence[str]) -> list[str]:
+    """Those of the named conditions of which both groups have a value, and not the same."""
+    every = {**NAMED, **CONDITIONS}
+    values = {name: (_values(one, every[name]), _values(other, every[name])) for name in names}
+    return [name for name, (first, second) in values.items() if first and second and first != second]
 
 
 def _differing(pairs: Iterable[tuple[Group, Group]], condition: Condition) -> list[tuple[str, str]]:
