@@ -48,10 +48,10 @@ def put(table: Table, path: Path, mark: str = "table") -> None:
 def print_scores(run: Path) -> None:
     """The table of scores, for the end of `run`."""
     from bench.analysis.opening import open_source
-    from bench.analysis.tables.build import build
+    from bench.analysis.tables.build import TableOptions, build
 
     source = open_source(str(run))
-    show(build(source.records, source.predictions), Format.terminal)
+    show(build(source.records, source.predictions, TableOptions(planned=source.planned)), Format.terminal)
 
 
 def note_completed(folder: Path, begun: str) -> None:

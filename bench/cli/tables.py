@@ -101,7 +101,9 @@ def table(
     predictions = source.predictions if intervals or len(source.records) <= opening.MANY else None
     if kind is TableKind.scores:
         beside = _at_default_rates(run, default_rates) if COLUMN in names(columns) else None
-        options = tables.TableOptions(names(rows), names(columns), metric, caption, at_default=beside)
+        options = tables.TableOptions(
+            names(rows), names(columns), metric, caption, at_default=beside, planned=source.planned
+        )
         result = tables.build(source.records, predictions, options)
     elif kind is TableKind.pairs:
         result = pairs.build(source.records, source.predictions, metric)

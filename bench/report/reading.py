@@ -161,7 +161,7 @@ def read(run: Run) -> Reading:
     groups, once = gather(run.records), run.predictions
     run = replace(run, predictions=held(once))
     many = sum(len(group.done) for group in groups.values()) > MANY  # of which the other sections read a few
-    options = tables.TableOptions(columns=_columns(groups.values()))
+    options = tables.TableOptions(columns=_columns(groups.values()), planned=run.planned)
     table, known = tables.with_uncertainty(run.records, once if many else run.predictions, options)
     headline = {
         scored: found for scored, found in known.resampled.items() if scored[1] == groups[scored[0]].headline

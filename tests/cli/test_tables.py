@@ -199,6 +199,17 @@ def test_neither_torch_nor_pandas_is_imported(runs, command):
     assert shown.stdout.splitlines()[-1] == "[]"
 
 
+def test_seeds_that_are_planned_and_not_there_are_counted(bench, tmp_path):
+    """A run that is going on, or was stopped: the last seed of each cell has no record yet."""
+    Store(write_run(tmp_path / "two", seeds=2)).begin(
+        "quick", [f"news/full/minilm/seed{n}" for n in range(3)]
+    )
+    code, out, _ = bench("table", tmp_path / "two", "--columns", "seeds", "--format", "csv")
+    assert code == 0
+    notes = {tuple(line.split(",")[:2]): line.rpartition(",")[2] for line in out.splitlines()}
+    assert (notes["news", "full"], notes["news", "frozen"]) == ("2/3", "")
+
+
 def test_one_seed_is_said_below_the_table(bench, runs):
     assert "One seed has no interval" in bench("table", runs["one-seed"])[1]
 

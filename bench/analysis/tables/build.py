@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -46,6 +47,7 @@ class TableOptions:
     columns: names of metrics and measures (bench.analysis.tables.columns); empty: the default of this layout.
     metric: shown and ranked by in place of each task's headline metric.
     at_default: the run at default rates that the column `default-rates` reads.
+    planned: the ids of all cells that the run is to have, which the column `seeds` reads; empty: not known.
     """
 
     rows: tuple[str, ...] = BY_TASK
@@ -54,6 +56,7 @@ class TableOptions:
     caption: str = ""
     reference: str = "full"
     at_default: Run | None = None
+    planned: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if self.rows not in DEFAULT_COLUMNS:
@@ -95,7 +98,8 @@ def with_uncertainty(
     )
     other = options.at_default
     at_default = None if other is None else default_rates.matched(other, groups, predictions is not None)
-    context = Context(groups, uncertainty, options.reference, at_default)
+    planned = Counter(cell.rpartition("/")[0] for cell in options.planned)
+    context = Context(groups, uncertainty, options.reference, at_default, planned)
     form = by_task if options.rows == BY_TASK else across_tasks
     columns, blocks = form(names, context)
     table = Table(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import math
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from statistics import fmean
 
@@ -36,6 +36,9 @@ class Context:
     uncertainty: Uncertainty
     reference: str  # the strategy that others are compared with: full
     at_default: default_rates.DefaultRates | None = None
+    planned: Mapping[str, int] = field(
+        default_factory=dict
+    )  # how many seeds, by a cell's id without its seed
 
     def counterpart(self, group: Group) -> Group | None:
         """The reference strategy on the same task and backbone."""
@@ -50,10 +53,11 @@ class Context:
         sides = group.timing(), other.timing()
         return self._time_noise.half(*sides) if all(sides) else None  # type: ignore[arg-type]
 
-    @cached_property
-    def seeds(self) -> int:
-        """The number of seeds that a complete group has."""
-        return max((len(group.records) for group in self.groups.values()), default=0)
+    def seeds(self, group: Group) -> int:
+        """The seeds of a complete group: as planned, or without a plan up to the last that has a record."""
+        cells = {record.cell.id.rpartition("/")[0] for record in group.records}
+        known = 1 + max(record.cell.seed for record in group.records)
+        return max(known, sum(self.planned.get(cell, 0) for cell in cells))
 
 
 @dataclass(frozen=True)
@@ -115,7 +119,7 @@ def _memory(group: Group, context: Context) -> Entry:
 
 def _seeds(group: Group, context: Context) -> Entry:
     """The finished seeds, out of how many where some did not finish, and how many of them are degenerate."""
-    done, expected = len(group.done), context.seeds
+    done, expected = len(group.done), context.seeds(group)
     note = "" if done == expected else f"{done}/{expected}"
     if degenerate := sum(map(is_degenerate, group.done)):
         note = f"{note or done} ({degenerate} degenerate)"

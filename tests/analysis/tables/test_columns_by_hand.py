@@ -87,12 +87,24 @@ def test_a_cell_that_failed_says_so_and_a_metric_that_a_task_lacks_does_not() ->
 
 
 def test_the_column_of_seeds() -> None:
+    """Strategies may be planned with different numbers of seeds: one is complete by the plan, not beside others."""
     three = [make_record(strategy="full", seed=n) for n in range(3)]
-    assert value("seeds", [*three, make_record(strategy="frozen")]) == Entry(1.0, note="1/3")
+    one, poor = (
+        make_record(strategy="frozen"),
+        [make_record(strategy="frozen", seed=n, accuracy=0.5 if n else 0.9) for n in range(3)],
+    )
+    assert value("seeds", [*three, one]) == Entry(1.0)
     assert value("seeds", three, "full") == Entry(3.0)
-    poor = [make_record(strategy="frozen", seed=n, accuracy=0.5 if n else 0.9) for n in range(3)]
     assert value("seeds", [*three, *poor]) == Entry(3.0, note="3 (2 degenerate)")
-    assert value("seeds", [*three, *poor[:2]]) == Entry(2.0, note="2/3 (1 degenerate)")
+    assert value("seeds", [*three, poor[0], poor[2]]) == Entry(2.0, note="2/3 (1 degenerate)")
+    planned = tuple(record.cell.id for record in [*three, *poor])
+    assert seeds([*three, one], planned) == {"full": Entry(3.0), "frozen": Entry(1.0, note="1/3")}
+    assert seeds([*three, one], planned[:4]) == {"full": Entry(3.0), "frozen": Entry(1.0)}
+
+
+def seeds(records: list[Record], planned: tuple[str, ...]) -> dict[str, Entry]:
+    table = build(records, options=TableOptions(columns=("seeds",), planned=planned))
+    return {row.labels[0]: row.entries[0] for row in table.blocks[0].rows}
 
 
 @pytest.mark.parametrize(("full", "share"), [(0.506, 0.2 / 0.006), (0.5049, None)])
