@@ -28,6 +28,7 @@ STEPPING = [
     and all(p.solver == "adamw" and p.objective == "task" for p in KNOWN.strategy(name).checked_phases(6))
 ]
 Outcome = tuple[list[Any], dict[str, Any]]
+Trained = tuple[Any, dict[str, torch.Tensor]]
 
 
 @pytest.fixture(scope="module")
@@ -75,18 +76,20 @@ def test_the_second_seed_gives_the_bits_of_the_seed_alone(
     for cell in cells:
         trained = train(cell, 1.0, group, context, lambda _: None)
         found.append((trained, {n: p.detach().clone() for n, p in trained.model.parameters().items()}))
-    assert found[0][0].model is found[1][0].model
-    by_themselves = {
-        cell.seed: train(cell, 1.0, replace(group, workspaces=Workspaces()), context, lambda _: None)
-        for cell in cells[:2]
-    }
-    for cell, (one, values) in zip(cells, found, strict=True):
-        by_itself = by_themselves[cell.seed]
-        assert by_itself.model is not one.model
-        assert losses(one.fitted.curve) == losses(by_itself.fitted.curve)
-        for name, value in by_itself.model.parameters().items():
-            assert torch.equal(values[name], value), name
-    assert losses(found[0][0].fitted.curve) != losses(found[1][0].fitted.curve)
+    first, second, again = found
+    assert first[0].model is second[0].model is again[0].model
+    by_itself = train(cells[1], 1.0, replace(group, workspaces=Workspaces()), context, lambda _: None)
+    assert by_itself.model is not second[0].model
+    same(second, (by_itself, by_itself.model.parameters()))
+    same(again, first)  # the first was by itself: its buffers were new
+    assert losses(first[0].fitted.curve) != losses(second[0].fitted.curve)
+
+
+def same(one: Trained, other: Trained) -> None:
+    assert losses(one[0].fitted.curve) == losses(other[0].fitted.curve)
+    assert one[1].keys() == other[1].keys()
+    for name, value in other[1].items():
+        assert torch.equal(one[1][name], value), name
 
 
 def test_frozen_layers_that_start_anew_are_those_of_the_seed_at_hand(
