@@ -10,8 +10,11 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, BeforeValidator, TypeAdapter
 
-STARTS = ("answer_start", "start")
-"""The keys under which an answer has its first character."""
+STARTS = (
+    *("answer_start", "start", "offset", "start_char", "char_start", "start_position", "start_index"),
+    *("answer_offset", "answer_start_char", "start_offset", "span_start", "begin"),
+)
+"""The keys, and names of columns, under which an answer has its first character."""
 
 
 def _as_number(value: Any) -> Any:

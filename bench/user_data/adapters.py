@@ -8,18 +8,33 @@ from typing import Any
 
 from bench.contracts import BenchError
 from bench.user_data.column_names import by_name, header_hint, names_of, resolve
-from bench.user_data.columns import OPTIONAL, ROLES
+from bench.user_data.columns import OPTIONAL, ROLES, is_single, refuse_divided
 from bench.user_data.conll import PLACED
 from bench.user_data.labels import DISTINCT, as_number
 from bench.user_data.literals import SHORTENED
 from bench.user_data.nested import keys
-from bench.user_data.number_format import number_format, plain_number
+from bench.user_data.number_format import list_of_ids, number_format, plain_number
 from bench.user_data.questions import answers_of
 from bench.user_data.tables import MISSING, RawTable
 from bench.user_data.values import as_text, listed, listed_words, written_labels, written_list
 
 CODES = 10  # different numbers with fractions above which they are no codes of classes
 WHOLE = 0.99  # step from which numbers are no scale with fractions
+JUDGED = (
+    *("label", "labels", "correct", "is_correct", "gold", "gold_label", "target", "relevance", "relevant"),
+    *(
+        "is_answer",
+        "answer_label",
+        "correct_answer",
+        "correct_option",
+        "answer_index",
+        "answer_idx",
+        "judgment",
+    ),
+)
+"""Columns beside answers that say whether they are right, or the number of the right one."""
+
+JUDGEMENTS = ("true", "false", "yes", "no", "right", "wrong", "correct", "incorrect", *"abcdefgh")
 ROUNDED = 0.02  # by which steps of means may differ, such as 0.33 and 0.34
 
 
@@ -46,6 +61,8 @@ def guess_adapter(table: RawTable, given: Mapping[str, str]) -> tuple[str, str]:
             continue
         return _checked(adapter, table, given, f"by the {_noun(adapter, chosen)}")
     if untagged.get("words") and untagged.get("tags"):
+        if is_single(table, untagged["words"] or ""):
+            refuse_divided(table)
         raise _not_tagged(table, untagged["words"] or "", untagged["tags"] or "")
     for adapter in ("regression", "multilabel"):
         label = given.get("label") or by_name(table.columns, ROLES[adapter]["label"])
@@ -109,6 +126,7 @@ def _checked(
     explicit = "label" in given if explicit is None else explicit
     if adapter == "qa":
         column = given.get("answer") or by_name(table.columns, ROLES["qa"]["answer"])
+        _refuse_judged(table, {*given.values(), column})
         without = any(_is_empty(row.get(column or "")) for row in table.peek())
         if without:
             return "unanswerable", f"{why}, and '{column}' holds empty lists of answers"
@@ -124,6 +142,7 @@ def _checked(
     several = _several(table, label)
     if several:
         return "multilabel", f"{why}, and '{label}' holds lists of labels ({several})"
+    _refuse_ids(table, label)
     numbers = _fractions(table, label, explicit=explicit)
     if numbers:
         return (
@@ -136,6 +155,32 @@ def _checked(
     _refuse_tags(table, label, texts - {""})
     polar = texts <= {"negative", "neutral", "positive", ""} and texts >= {"negative", "positive"}
     return ("sentiment" if polar else "classification"), why
+
+
+def _refuse_judged(table: RawTable, read: Set[str | None]) -> None:
+    """BenchError where a column that is not read says of each answer whether it is right, or which one is."""
+    for column in table.columns:
+        if column in read or column.lower() not in JUDGED:
+            continue
+        values = {as_text(row.get(column)).lower() for row in table.peek()} - {""}
+        if len(values) > 1 and all(value in JUDGEMENTS or value.isdecimal() for value in values):
+            raise BenchError(
+                f"{table.where}: '{column}' ({', '.join(sorted(values)[:4])}) seems to say which answers are "
+                "right: keep the rows that are; or use --adapter classification, the answer as --text, the "
+                "question as --pair; if all are right say --adapter qa",
+                code="judged-answers",
+            )
+
+
+def _refuse_ids(table: RawTable, label: str) -> None:
+    """BenchError where labels are lists of ids, such as `2,27`, which are no numbers with decimal commas."""
+    several = list_of_ids([as_text(row.get(label)) for row in table.peek()], label)
+    if several:
+        raise BenchError(
+            f"{table.where}: '{label}' holds cells such as '{several[:30]}': for several labels a text say "
+            "--label-separator ','; for numbers with decimal commas say --adapter regression",
+            code="unclear-numbers",
+        )
 
 
 def _refuse_tags(table: RawTable, label: str, values: Set[str]) -> None:
@@ -170,9 +215,10 @@ def _fractions(table: RawTable, column: str, explicit: bool) -> str:
     named the column and they may be codes of classes."""
     texts = [text for row in table.peek() if (text := as_text(row.get(column)))]
     texts = [text for text in texts if text.casefold() not in MISSING]
+    written = number_format(texts)
     often = sum("," in text for text in texts) > len(texts) / 2
-    if number_format(texts) == "comma" and (often or table.delimiter != ","):
-        texts = [plain_number(text, "comma") for text in texts]
+    if written == "points" or (written == "comma" and (often or table.delimiter != ",")):
+        texts = [plain_number(text, written) for text in texts]
     numbers = {text: number for text in texts if (number := as_number(text)) is not None}
     if len(numbers) < len(set(texts)):
         return ""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -16,6 +17,7 @@ from bench.user_data.tables import RawRow, RawTable
 from bench.user_data.text_files import lines_of
 
 SUFFIXES = (".txt", "")
+DIGEST = re.compile(r"\.[0-9a-f]{16,}")
 FEWEST = 2  # classes
 UNLABELLED = ("unsup", "unlabeled", "unlabelled")
 TABLES = (*(suffix for suffix in READ if suffix not in SUFFIXES), ".gz")
@@ -59,13 +61,22 @@ def _files(folder: Path) -> dict[str, list[Path]]:
     found: dict[str, list[Path]] = {}
     for path in sorted(folder.iterdir()):
         inside = sorted(path.iterdir()) if path.is_dir() and not path.name.startswith(".") else []
-        files = [file for file in inside if file.is_file() and file.suffix.lower() in SUFFIXES]
-        files = [file for file in files if not file.name.startswith(".")]
+        files = [file for file in inside if file.is_file() and not file.name.startswith(".")]
+        kinds = Counter(kind for file in files if (kind := _kind(file)) is not None)
+        usual = max(kinds, key=lambda kind: (kinds[kind], kind), default=None)
+        files = [file for file in files if usual is not None and _kind(file) == usual]
         if files and path.name.lower() not in UNLABELLED:
             found[path.name] = files
     texts = [file for files in found.values() for file in files]
     parts = sum(_names_part(file.stem.lower()) for file in texts)
     return found if len(found) >= FEWEST and parts < len(texts) / 2 else {}
+
+
+def _kind(file: Path) -> str | None:
+    """The suffix of a text file, a digest as `digest`; None for a file of another kind. In a folder of texts, those
+    of another kind than most are no texts, as README is none beside `1.txt`."""
+    suffix = file.suffix.lower()
+    return "digest" if DIGEST.fullmatch(suffix) else suffix if suffix in SUFFIXES else None
 
 
 def _names_part(stem: str) -> bool:

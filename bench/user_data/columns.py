@@ -8,7 +8,9 @@ from dataclasses import replace
 from typing import Any
 
 from bench.contracts import BenchError
+from bench.data.squad_layout import STARTS
 from bench.user_data.column_names import by_name, header_hint, is_number, names_of, resolve
+from bench.user_data.quoting import DIVIDED
 from bench.user_data.split_column import names_splits
 from bench.user_data.tables import FEW, RawRow, RawTable
 from bench.user_data.values import listed
@@ -60,6 +62,9 @@ ROLES: dict[str, dict[str, tuple[str, ...]]] = {
 ROLES["unanswerable"] = ROLES["qa"]
 """The roles that an adapter needs, each with its usual column names, likeliest first."""
 
+KNOWN = {name for roles in ROLES.values() for names in roles.values() for name in names}
+"""Usual names of columns."""
+
 LABELS = ROLES["classification"]["label"]
 """Names of columns that are never guessed to hold the texts, long as the names of classes may be."""
 
@@ -68,12 +73,6 @@ TEXT_ADAPTERS = ("classification", "sentiment", "regression", "multilabel")
 
 QUESTIONS = ("qa", "unanswerable")
 """The adapters of questions on contexts."""
-
-STARTS = (
-    *("answer_start", "start", "offset", "start_char", "char_start", "start_position", "start_index"),
-    *("answer_offset", "answer_start_char"),
-)
-"""Names of the column that says where an answer starts."""
 
 OPTIONAL = {
     "qa": {"start": STARTS, "group": ("title",)},
@@ -119,6 +118,7 @@ MARK = re.compile(r"(?=[^\s\d]*\d)[\w.:#/-]{3,}", re.ASCII)
 """One word with a digit in it, as ids and file names are."""
 
 NEARLY_ALL = 0.9
+REPEATED = 0.5  # different values a row up to which they are no texts of their own
 SEVERAL = 3  # words of a text, on average
 LONGEST = 300  # characters of a mark or an address
 
@@ -142,7 +142,11 @@ def choose(
             raise BenchError(f"{table.where}{header_hint(table)}", code="no-header")
         table = replace(table, rows=table.with_first_line)
         notes.append("no line names the columns: the first line is a row")
+    elif numbers and table.delimiter and not KNOWN & {name.casefold() for name in table.columns}:
+        notes.append(f"the first line names the columns ({names_of(table.columns)[:80]}) and is no row")
     guessed = _guess(table, adapter, chosen)
+    if adapter == "ner" and "sentence" not in chosen and is_single(table, chosen["words"]):
+        refuse_divided(table)
     notes += [f"columns guessed: {', '.join(guessed)}"] if guessed else []
     refuse_short(table, chosen.values())
     unread = [column for column in table.columns if column not in chosen.values()]
@@ -155,6 +159,13 @@ def choose(
             notes.append(
                 f"look: {names_of(others)} {'hold' if len(others) > 1 else 'holds'} texts, too: for two texts a "
                 f"row say --text '{chosen['text']}' --pair '{others[0]}'"
+            )
+    if adapter in TEXT_ADAPTERS and "label" not in given:
+        others = [column for column in unread if column.lower() in LABELS and _holds_classes(rows, column)]
+        if others:
+            notes.append(
+                f"look: {names_of(others)} may be {'labels' if len(others) > 1 else 'the label'}, too: choose with "
+                f"--label, such as --label '{others[0]}'"
             )
     parts = next((c for c in unread if names_splits(row.get(c) for row in rows)), None)
     if parts and "split" not in chosen:
@@ -169,6 +180,16 @@ def refuse_short(table: RawTable, columns: Iterable[str]) -> None:
     """BenchError where a row ends before one of these columns."""
     if table.short and not table.short.missing.isdisjoint(columns):
         raise BenchError(table.short.said, code="malformed-rows")
+
+
+def refuse_divided(table: RawTable) -> None:
+    """BenchError where blank lines divide the sentences of a table with a word a row: it is read without them."""
+    if table.delimiter not in ("", "\t") and any(note.startswith(DIVIDED) for note in table.notes):
+        raise BenchError(
+            f"{table.where}: one word a row, and blank lines divide the sentences: separate words and tags by "
+            "tabs, or number the sentences in a column and name it with --sentence",
+            code="one-word-sentences",
+        )
 
 
 def _check_apart(table: RawTable, chosen: Mapping[str, str]) -> None:
@@ -191,7 +212,8 @@ def _guess(table: RawTable, adapter: str, chosen: dict[str, str]) -> list[str]:
     guessed = []
     for role, names in ROLES[adapter].items():
         if role not in chosen:
-            free = [column for column in table.columns if column not in chosen.values()]
+            taken = [column for other, column in chosen.items() if other != "group"]
+            free = [column for column in table.columns if column not in taken]
             if role == "text" and "label" not in chosen and adapter in TEXT_ADAPTERS:
                 free = [column for column in free if column.lower() not in LABELS]
             if role == "text" and "pair" not in chosen and (both := pair_of(table)):
@@ -210,7 +232,7 @@ def _guess(table: RawTable, adapter: str, chosen: dict[str, str]) -> list[str]:
     for role, names in OPTIONAL.get(adapter, {}).items():
         free = [column for column in table.columns if column not in chosen.values()]
         column = by_name(free, names)
-        if column and role not in chosen and (role != "sentence" or _is_single(table, chosen["words"])):
+        if column and role not in chosen and (role != "sentence" or is_single(table, chosen["words"])):
             chosen[role] = column
             guessed.append(f"{role} is '{column}'")
     return guessed
@@ -225,11 +247,29 @@ def _by_name(table: RawTable, free: Sequence[str], names: Sequence[str], role: s
     texts = [column for column in free if not _are([row.get(column) for row in rows], NO_TEXT)]
     marks = [column for column in texts if _are([row.get(column) for row in rows], MARK)]
     others = [column for column in texts if column not in marks]
+    if role == "text" and (other := _rather(rows, others, by_name(others, names))):
+        return other
     return (
         by_name(others, names)
         or (_by_content(rows, others, role) if len(others) < len(free) else None)
         or by_name(texts, names)
     )
+
+
+def _rather(rows: Sequence[RawRow], columns: Sequence[str], named: str | None) -> str | None:
+    """The one column that holds longer and different texts, where the one that is named like a text holds a few
+    again and again, such as titles or yes and no, or is blank in most rows."""
+    if not named:
+        return None
+    values = [value for row in rows if (value := row.get(named)) not in (None, "") and isinstance(value, str)]
+    if not values or (len(set(values)) > REPEATED * len(values) and len(values) > len(rows) / 2):
+        return None
+    length = mean_length(values)
+    found = [c for c in columns if c != named and _holds_sentences(rows, c)]
+    found = [
+        c for c in found if mean_length([row.get(c) for row in rows]) > length or len(values) < len(rows) / 2
+    ]
+    return found[0] if len(found) == 1 else None
 
 
 def _holds_sentences(rows: Sequence[RawRow], column: str) -> bool:
@@ -239,6 +279,12 @@ def _holds_sentences(rows: Sequence[RawRow], column: str) -> bool:
     plain = sum(not re.search(r"\d", word) for word in words)
     several = len(words) >= SEVERAL * len(found) and plain > len(words) / 2
     return several and len(found) > len(rows) / 2 and len(set(found)) > len(found) / 2
+
+
+def _holds_classes(rows: Sequence[RawRow], column: str) -> bool:
+    """Whether a column has few different values, and more than one."""
+    values = {str(value) for row in rows if (value := row.get(column)) not in (None, "")}
+    return 1 < len(values) <= min(FEW, len(rows) // 2)
 
 
 def _are(values: Sequence[Any], pattern: re.Pattern[str]) -> bool:
@@ -257,7 +303,7 @@ def are_no_text(values: Sequence[Any]) -> bool:
     return _are(values, NO_TEXT)
 
 
-def _is_single(table: RawTable, column: str) -> bool:
+def is_single(table: RawTable, column: str) -> bool:
     """Whether rows hold one word each."""
     return all(len(listed(row.get(column)) or "x") == 1 for row in table.peek())
 

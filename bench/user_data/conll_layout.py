@@ -15,7 +15,7 @@ from pathlib import Path
 from bench.contracts import BenchError
 from bench.text import counted
 from bench.user_data.columns import ROLES, TEXT_ADAPTERS, TEXTS
-from bench.user_data.conll import DOCUMENT, Columns, Sentence
+from bench.user_data.conll import DOCUMENT, PLACED, Columns, Sentence
 from bench.user_data.conll_columns import global_columns, named_columns, other_tags
 from bench.user_data.encodings import Encoding, encoding_of
 from bench.user_data.literals import words_of
@@ -28,6 +28,7 @@ TAG = re.compile(r"O|[BIESLUMWbieslumw]([-_:].+)?|.+[-_:][BIESLUM]")
 HEADER = re.compile(r"(ne|pos|.*(tag|label|ner|entity|entities|iob|bio).*)", re.IGNORECASE)
 INDEX = re.compile(r"\d+([-.]\d+)?")
 LABEL_NAMES = {name for adapter in TEXT_ADAPTERS for name in ROLES[adapter]["label"]}
+NEARLY_ALL = 0.95  # lines that have a tag before the word, where tags come first
 KEPT = 10_000  # distinct tags that are remembered
 
 
@@ -66,6 +67,10 @@ def open_conll(
             columns = replace(columns, **{place: _column_index(given[role], role, columns, names)})
     columns = _apart(columns, given)
     tags = _tags(columns)
+    if not given and not plus and _come_first(columns, tags):
+        columns = replace(columns, word=1, tag=0)
+        tags = _tags(columns)
+        notes.append("tags are column 1, words are column 2")
     head = not plus and _is_header(names, columns, tags)
     if head:
         columns = replace(columns, header=statistics.first[0])
@@ -87,6 +92,15 @@ def open_conll(
     if not given.get("tags"):
         notes += other_tags(columns)
     return columns, notes, +tags
+
+
+def _come_first(columns: Columns, last: Counter[str]) -> bool:
+    """Whether tags stand before their words. last: how often what stands in the last column."""
+    if columns.width != 2 or any(PLACED.fullmatch(tag) for tag in last):
+        return False
+    lines = itertools.islice(lines_of(columns.path, columns.encoding), PEEK)
+    cells = [columns.cut(line) for line in lines if not line.startswith(("#", DOCUMENT))]
+    return _tags_come_first([fields for fields in cells if fields])
 
 
 def _apart(columns: Columns, given: Mapping[str, str]) -> Columns:
@@ -128,9 +142,21 @@ def looks_tagged(path: Path, encoding: Encoding, named: Iterable[str] = ()) -> b
     if not blank or not rows or _have_blanks(rows, 1) or _vary(rows):
         return False
     texts = _names_texts(rows[0], named) or _have_blanks(rows, WIDEST)
-    last = [fields[-1] for line in rows if len(fields := words_of(line)) > 1]
+    cells = [fields for line in rows if len(fields := words_of(line)) > 1]
+    last = [fields[-1] for fields in cells]
     tagged = sum(bool(TAG.fullmatch(tag)) or (tag in OUTSIDES and not texts) for tag in last)
-    return len(last) >= 0.9 * len(rows) and tagged >= 0.5 * len(rows)
+    usual = tagged >= 0.5 * len(rows) or _tags_come_first(cells)
+    return len(last) >= 0.9 * len(rows) and usual
+
+
+def _tags_come_first(cells: Sequence[Sequence[str]]) -> bool:
+    """Whether nearly all lines have a tag, such as B-PER and O, and then a word."""
+    if any(len(fields) != 2 for fields in cells):
+        return False
+    first = Counter(tag for tag, _ in cells)
+    placed = sum(count for tag, count in first.items() if PLACED.fullmatch(tag))
+    tags = first["O"] + placed
+    return bool(placed and first["O"]) and tags >= NEARLY_ALL * len(cells)
 
 
 def _names_texts(line: str, named: Iterable[str]) -> bool:

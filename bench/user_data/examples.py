@@ -72,6 +72,7 @@ DONE = {
     "place that has it is taken",
     "units": "the place of an answer is counted in units of UTF-16, in {count:,} contexts: it is read so",
     "bytes": "the place of an answer is counted in bytes, in {count:,} contexts: it is read so",
+    "ungrouped": "{count:,} rows have a missing value as their group, such as nan: they are in no group",
     "composed": "context and answer differ in how accents are written, in {count:,} rows: both are read as NFC",
 }
 """The changes that a row may undergo, in words."""
@@ -92,6 +93,7 @@ def convert(reading: ReadingRules, rows: Numbered, prefix: str, where: str) -> C
             continue
         example, done = result
         found.done.update(done)
+        found.done.update(["ungrouped"] if not isinstance(row, Sentence) and reading.lacks_group(row) else ())
         found.examples.append(example)
     if found.done["far"] > ELSEWHERE * len(rows):
         raise BenchError(

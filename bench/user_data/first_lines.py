@@ -9,16 +9,14 @@ from collections.abc import Sequence
 from bench.contracts import BenchError
 from bench.text import counted
 from bench.user_data.column_values import LONGEST, ColumnValues, is_number
-from bench.user_data.columns import ROLES
+from bench.user_data.columns import KNOWN
 from bench.user_data.quoting import Layout
 from bench.user_data.tables import MISSING
-
-KNOWN = {name for roles in ROLES.values() for names in roles.values() for name in names}
-"""Usual names of columns."""
 
 ABOVE = 10  # lines among which one may name the columns
 ENOUGH = 10  # numbers of a column from which a word in its first row is odd
 FRACTION = re.compile(r"[-+]?\d+[.,]\d+")
+YEAR = re.compile(r"(19|20)\d\d")
 
 
 def refuse_title(layout: Layout, header: Sequence[str]) -> None:
@@ -64,9 +62,9 @@ def has_row_names(layout: Layout, header: Sequence[str]) -> bool:
 
 def is_row(header: Sequence[str], values: Sequence[ColumnValues]) -> bool:
     """Whether the first line looks like a row: a cell is as long as a text, a class of its column, or a number
-    with a fraction as all others of its column. A text may be the name of its column: a line that names two
-    columns as usual, or has a cell that is none of the few classes of its column, is no row. Columns that count
-    from 0 are those of a frame without names. values: of the other lines, by column."""
+    where all others of its column are numbers, some with fractions. A text may be the name of its column: a line
+    that names two columns as usual, or has a cell that is none of the few classes of its column, is no row. Columns
+    that count from 0 are those of a frame without names. values: of the other lines, by column."""
     named = [name for name in header if name]
     if len(named) > 1 and named == [str(number) for number in range(len(named))]:
         return False
@@ -80,9 +78,17 @@ def is_row(header: Sequence[str], values: Sequence[ColumnValues]) -> bool:
     if known:
         return False
     return any(
-        len(name) > LONGEST or (column.scores and FRACTION.fullmatch(name))
-        for name, column in zip(header, values, strict=True)
+        len(name) > LONGEST or (column.scores and _is_score(name, place))
+        for place, (name, column) in enumerate(zip(header, values, strict=True))
     )
+
+
+def _is_score(name: str, place: int) -> bool:
+    """Whether what stands in the place of a column's name is a number, and neither that of the column, counted from
+    0 or 1, nor a year."""
+    if FRACTION.fullmatch(name):
+        return True
+    return name.isdecimal() and name not in (str(place), str(place + 1)) and not YEAR.fullmatch(name)
 
 
 def describing(

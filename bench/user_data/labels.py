@@ -12,6 +12,7 @@ from typing import Any
 from bench.contracts import BenchError
 from bench.text import counted
 from bench.user_data.literals import parse
+from bench.user_data.number_format import list_of_ids
 from bench.user_data.tables import FEW, MISSING
 from bench.user_data.values import choices
 
@@ -22,8 +23,10 @@ POLARITY = {
 }
 """Words that name a polarity, in lower case."""
 
-WHOLE_FLOAT = r"([-+]?\d{1,20})\.0*"
+WHOLE_FLOAT = r"([-+]?\d{1,20})(\.0*|,00?)"
 EXPONENT = r"[-+]?\d(\.\d*)?[eE][-+]?\d\d?"
+BYTES = re.compile(r"b'.*'|b\".*\"", re.DOTALL)
+MOSTLY = 0.9
 DISTINCT = 0.5  # distinct values per row above which a column does not hold labels
 RARE = 0.05  # share of rows that may hold no rating, although a number
 
@@ -124,10 +127,12 @@ def _mostly_numbers(distinct: Sequence[str]) -> bool:
     return sum(as_number(value.replace(",", ".")) is not None for value in distinct) >= 0.8 * len(distinct)
 
 
-def joined_by(values: Sequence[str]) -> str:
+def joined_by(values: Sequence[str], column: str) -> str:
     """A note where labels are made of others, as `food|price` is: these stand alone, or stand in other labels, too;
     else ''."""
     counts = Counter(values)
+    if several := list_of_ids(values, column):
+        return _made_of_others({several: ()}, ",")
     for sign in ("|", ";", "#", ","):
         cut = {label: [part.strip() for part in label.split(sign) if part.strip()] for label in counts}
         joined = {label: parts for label, parts in cut.items() if len(parts) > 1}  # C# has one part
@@ -174,6 +179,14 @@ def quoted(values: Sequence[str]) -> str:
     )
 
 
+def bytes_written(texts: Sequence[str]) -> str:
+    """A note where nearly all texts are written as Python writes bytes, `b'so'`; else ''."""
+    marked = [text for text in texts if BYTES.fullmatch(text)]
+    if not marked or len(marked) < MOSTLY * len(texts):
+        return ""
+    return f"look: texts are written as Python's bytes, such as {marked[0][:40]}: decode them when writing the file"
+
+
 def single_label(value: Any) -> Any:
     """The label in a list of one, bare or written out in the cell. BenchError for a list of several."""
     found = choices(value)
@@ -193,7 +206,7 @@ def single_label(value: Any) -> Any:
 
 
 def as_whole(value: str) -> str:
-    """A whole number that is written as a float without its point: 1.0 is 1; any other value as it is."""
+    """A whole number that is written as a float without its point or comma: 1.0 is 1; any other value as it is."""
     whole = re.fullmatch(WHOLE_FLOAT, value, re.ASCII)
     return str(int(whole[1])) if whole else value
 

@@ -175,5 +175,5 @@ def _told_apart(split: str, rows: Sequence[Any], shared: Collection[str]) -> lis
 
 
 def plain(row: Any) -> str:
-    """What a model reads of a row, whatever its case and blanks."""
-    return " ".join(content(row).casefold().split())
+    """What a model reads of a row, whatever its case and blanks, and how its accents are written."""
+    return " ".join(composed(content(row)).casefold().split())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
@@ -16,8 +17,8 @@ from bench.user_data.indicators import Held
 from bench.user_data.labels import DISTINCT, as_number, joined_by, labelling, quoted, single_label
 from bench.user_data.literals import parse
 from bench.user_data.nested import keys
-from bench.user_data.number_format import FORMATS, number_format
-from bench.user_data.questions import Answer, answers_of
+from bench.user_data.number_format import FORMATS, are_whole, number_format
+from bench.user_data.questions import answers_of
 from bench.user_data.rules import FLAGS, ReadingRules
 from bench.user_data.tables import MISSING, PEEK
 from bench.user_data.tagging import learn_tags
@@ -31,6 +32,7 @@ label. Rows of questions are judged one by one."""
 
 ODD = 0.05  # share of labels that may be no numbers where numbers are predicted: their rows are left out
 TRUTH_VALUES = ("yes", "no", "true", "false")
+OPTION = re.compile(r"\(?[A-Ha-h]\)?")
 NEARLY_ALL = 0.9  # share of answers that are truth values from which they are classes
 
 
@@ -45,15 +47,16 @@ def learn(plain: ReadingRules, rows: Numbered, where: str) -> ReadingRules:
         return plain
     refuse_unnamed(plain, rows, where)
     if plain.adapter in ("classification", "sentiment"):
-        if plain.adapter == "sentiment":
-            plain = _with_number_format(plain, rows)
         values = [label for _, row in rows if (label := plain.label(row))]
+        if plain.adapter == "sentiment" or are_whole(values):
+            plain = _with_number_format(plain, rows)
+            values = [label for _, row in rows if (label := plain.label(row))]
         labels = labelling(values, plain.adapter, plain.columns["label"], plain.explicit)
         said = (
             *_said_of_labels(plain, rows),
             labels.note,
             FORMATS.get(plain.numbers, ""),
-            joined_by(values),
+            joined_by(values, plain.columns["label"]),
             quoted(values),
         )
         return replace(plain, labels=replace(labels, note="; ".join(filter(None, said))))
@@ -82,28 +85,33 @@ def _refuse_unanswered(plain: ReadingRules, rows: Numbered, where: str) -> None:
 
 
 def _refuse_truth_values(plain: ReadingRules, rows: Numbered, where: str) -> None:
-    """BenchError where nearly all answers are yes or no, true or false, and none of them stands where its place is
-    given: what is found of them in the contexts is found by chance."""
-    answered = truths = 0
+    """BenchError where nearly all answers are yes or no, true or false, or letters of options, and none of them
+    stands where its place is given: what is found of them in the contexts is found by chance."""
+    answered = truths = options = 0
     for _, row in rows:
         found = answers_of(plain.value(row, "answer"), plain.value(row, "start")) or ()
+        unplaced = [text for text, place in found if not _stands(text, place, plain.value(row, "context"))]
         answered += bool(found)
-        truths += bool(found) and all(
-            _is_unplaced_truth(answer, plain.value(row, "context")) for answer in found
-        )
+        if found and len(unplaced) == len(found):
+            truths += all(text.strip(" .!").casefold() in TRUTH_VALUES for text in unplaced)
+            options += all(OPTION.fullmatch(text.strip(" .")) for text in unplaced)
     if answered and truths >= NEARLY_ALL * answered:
         raise BenchError(
             f"{where}: nearly all answers are yes or no, or true or false, and no parts of their contexts: "
             "use --adapter classification, the question as --text, the context as --pair, the answer as --label",
             code="unusable-rows",
         )
+    if answered and options >= NEARLY_ALL * answered:
+        raise BenchError(
+            f"{where}: nearly all answers are letters of options, such as A and B, and no parts of their contexts: "
+            "write the text of the right option in place of its letter",
+            code="unusable-rows",
+        )
 
 
-def _is_unplaced_truth(answer: Answer, context: Any) -> bool:
-    """Whether an answer is yes or no, and does not stand in its context where its place is given."""
-    text, start = answer
-    stands = isinstance(start, int) and start >= 0 and str(context).startswith(text, start)
-    return not stands and text.strip(" .!").casefold() in TRUTH_VALUES
+def _stands(text: str, start: Any, context: Any) -> bool:
+    """Whether an answer stands in its context where its place is given."""
+    return isinstance(start, int) and start >= 0 and str(context).startswith(text, start)
 
 
 def _said_of_labels(plain: ReadingRules, rows: Numbered) -> list[str]:
@@ -126,10 +134,12 @@ def _with_number_format(plain: ReadingRules, rows: Numbered) -> ReadingRules:
     values = [plain.label(row) for _, row in rows]
     written = number_format(values)
     if written == "unclear":
-        example = next(value for value in values if "," in value)
+        example = next((value for value in values if "," in value), "")
+        example = example or next(value for value in values if "." in value)
+        ways = f"{example.replace(',', '.')} or {example.replace(',', '').replace('.', '')}"
         raise BenchError(
-            f"column '{plain.columns['label']}': '{example}' may be {example.replace(',', '.')} or "
-            f"{example.replace(',', '')}: write numbers with a decimal point, and nothing between thousands",
+            f"column '{plain.columns['label']}': '{example}' may be {ways}: write numbers with a decimal point, "
+            "and nothing between thousands",
             code="unclear-numbers",
         )
     return replace(plain, numbers=written)

@@ -1,43 +1,99 @@
-"""How a column of numbers is written: with decimal points, decimal commas, or commas between thousands."""
+"""How a column of numbers is written: with decimal points or commas, or either between thousands. Or whether its
+cells are lists of whole numbers, which look like numbers with decimal commas."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
 from bench.user_data.tables import MISSING
 
 POINT = r"[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?"
 DECIMAL_COMMA = r"[-+]?(\d{1,3}(\.\d{3})+|\d*),\d+"
 THOUSANDS = r"[-+]?\d{1,3}(,\d{3})+(\.\d+)?"
+POINTED = r"[-+]?[1-9]\d{0,2}(\.\d{3})+"
+BELOW_THOUSAND = r"[-+]?\d{1,3}"
+WHOLE_COMMA = r"[-+]?\d+,00?"
+IDS = r"(0|[1-9]\d*)(,(0|[1-9]\d*))+"
 FORMATS = {
     "comma": "numbers are written with decimal commas: 1,5 is 1.5",
     "thousands": "commas separate thousands: 1,500 is 1500",
+    "points": "points separate thousands: 1.500 is 1500",
     "unclear": "",
 }
 """What is said of a format."""
 
+PLURAL = frozenset(("labels", "categories", "topics", "tags", "classes", "emotions", "intents", "genres"))
+"""Names of columns that hold several labels."""
+
+ALONE = 0.8  # share of the parts of cells that must be cells of their own, too, where they are ids
+
 
 def number_format(values: Iterable[str]) -> str:
     """A key of FORMATS; '' where numbers are written with points, or not all values are numbers. `unclear` where
-    commas may be either: `1,500` alone."""
+    commas or points may be either: `1,500` alone, or `1.234` beside `850`."""
     written = {value.strip() for value in values} - {""}
     commas = {value for value in written if "," in value}
-    rest = [v for v in written - commas if v.casefold() not in MISSING]
-    if not commas or not all(re.fullmatch(POINT, value, re.ASCII) for value in rest):
-        return ""
+    rest = {value for value in written - commas if value.casefold() not in MISSING}
+    if not commas:
+        return _points(rest)
     decimal = all(re.fullmatch(DECIMAL_COMMA, value, re.ASCII) for value in commas)
+    pointed = [value for value in rest if "." in value]
+    if decimal and all(re.fullmatch(POINTED, value, re.ASCII) for value in pointed):
+        rest -= set(pointed)
+        pointed = []
+    if not all(re.fullmatch(POINT, value, re.ASCII) for value in rest):
+        return ""
     thousands = all(re.fullmatch(THOUSANDS, value, re.ASCII) for value in commas)
     if decimal and thousands:
         return "comma" if any(value.lstrip("+-").startswith("0") for value in commas) else "unclear"
-    if decimal and not any("." in value for value in rest):
+    if decimal and not pointed:
         return "comma"
     return "thousands" if thousands else ""
 
 
+def _points(written: Collection[str]) -> str:
+    """The format of numbers without commas. Three digits after every point and whole numbers below a thousand are
+    thousands; a program that writes numbers as short as it can leaves no 0 at their end."""
+    pointed = [value for value in written if "." in value]
+    whole = [value for value in written if "." not in value]
+    if not pointed or not whole or not all(re.fullmatch(POINTED, value, re.ASCII) for value in pointed):
+        return ""
+    if not all(re.fullmatch(BELOW_THOUSAND, value, re.ASCII) for value in whole):
+        return ""
+    sure = any(value.endswith("0") or value.count(".") > 1 for value in pointed)
+    return "points" if sure else "unclear"
+
+
 def plain_number(value: str, written: str) -> str:
     """A number with a decimal point alone; any other value as it is."""
-    pattern = {"comma": DECIMAL_COMMA, "thousands": THOUSANDS}.get(written, "")
+    patterns = {"comma": f"{DECIMAL_COMMA}|{POINTED}", "thousands": THOUSANDS, "points": POINTED}
+    pattern = patterns.get(written, "")
     if not pattern or not re.fullmatch(pattern, value, re.ASCII):
         return value
-    return value.replace(".", "").replace(",", ".") if written == "comma" else value.replace(",", "")
+    return value.replace(",", "") if written == "thousands" else value.replace(".", "").replace(",", ".")
+
+
+def are_whole(values: Iterable[str]) -> bool:
+    """Whether all numbers with commas are whole, as `1,0` is."""
+    commas = {value for value in map(str.strip, values) if "," in value}
+    return bool(commas) and all(re.fullmatch(WHOLE_COMMA, value, re.ASCII) for value in commas)
+
+
+def list_of_ids(values: Iterable[str], column: str) -> str:
+    """A cell such as `2,27` where cells hold ids of labels, one or several; '' where they may be numbers with
+    decimal commas. They are ids in ascending order, or of several digits, and the column's name says that it holds
+    several, or most of them stand alone in other cells."""
+    written = {value.strip() for value in values} - {""}
+    written = {value for value in written if value.casefold() not in MISSING}
+    lists = {value: value.split(",") for value in written if re.fullmatch(IDS, value, re.ASCII)}
+    alone = {value for value in written if value.isdecimal()}
+    if not lists or not alone or written - lists.keys() - alone:
+        return ""
+    if len({second for _, second, *_ in lists.values()}) < 2:  # as in 1,5 and 2,5
+        return ""
+    ids = [id for found in lists.values() for id in found]
+    ascending = all(found == sorted(found, key=int) for found in lists.values())
+    often = sum(id in alone for id in ids) >= ALONE * len(ids)
+    long = any(len(id) > 1 and (id in alone or not often) for _, *others in lists.values() for id in others)
+    return min(lists) if (often or column.lower() in PLURAL) and (ascending or long) else ""

@@ -92,7 +92,8 @@ def place_answers(
     """The context, each distinct answer once with its place in it, and what was done on the way (keys of
     `examples.DONE`). A stated place counts characters, or bytes or units of UTF-16 if only that fits; else the
     nearest place that has the answer is used. A place within a word, as Rome in Romeo, is used only where it is
-    stated, or where there is no other. UnclearPlace."""
+    stated, or where there is no other; a number within another one, or a letter within a word, only where it is
+    stated. UnclearPlace."""
     answers = list(answers)
     done: dict[str, None] = {}
     placed: dict[tuple[str, int], None] = {}
@@ -110,7 +111,11 @@ def place_answers(
         places = [match.start() for match in re.finditer(re.escape(text), context)] if text else []
         if not places:
             continue
-        whole = [place for place in places if not _cuts_word(context, place, place + len(text))] or places
+        whole = [place for place in places if not _cuts_word(context, place, place + len(text))]
+        if not whole and not (text.isdecimal() or len(text) == 1):
+            whole = places
+        if not whole and start not in places:
+            continue
         if isinstance(start, int):
             place, how = _nearest(context, start + len(given) - len(given.lstrip()), places, whole)
         else:

@@ -26,6 +26,7 @@ PEEK = 500  # lines from which the separator is guessed
 RARE = 0.1  # cells per row that start with a quotation mark, where it hardly quotes
 DIVIDING = 0.4  # share of blank lines below which they divide rows, not each from the next
 TOLD = 0.5  # share of rows that must have as many cells as the header where another separator cuts them alike
+DIVIDED = "look: blank lines divide the rows"
 WAY_OUT = "a text with the separator, a line break or a quotation mark needs quotes around it"
 
 
@@ -119,10 +120,7 @@ def layout_of(path: Path, encoding: Encoding) -> tuple[Layout, list[str]]:
     layout, notes = _with_quotes_as_text(layout, notes)
     if _is_divided(layout):
         tabs = "" if layout.delimiter == "\t" else ", and separate them by tabs"
-        notes.append(
-            "look: blank lines divide the rows: if these are the words and tags of sentences, say --adapter ner"
-            + tabs
-        )
+        notes.append(f"{DIVIDED}: if these are the words and tags of sentences, say --adapter ner{tabs}")
     return layout, notes
 
 

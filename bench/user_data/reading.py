@@ -12,7 +12,7 @@ from bench.data.splits import content, drop_duplicates, split_by_group, split_st
 from bench.text import counted
 from bench.user_data.adapters import guess_adapter
 from bench.user_data.column_names import header_hint, names_of, resolve
-from bench.user_data.columns import QUESTIONS, Columns, choose, refuse_short
+from bench.user_data.columns import QUESTIONS, READ, Columns, choose, refuse_short
 from bench.user_data.contexts import apart_if_few, divided, joined
 from bench.user_data.examples import Converted, Numbered, convert
 from bench.user_data.files import Source, gathered, open_sources
@@ -24,11 +24,12 @@ from bench.user_data.held_out import (
     without_labels,
 )
 from bench.user_data.indicators import Indicators, joined_labels, lacks_all, read_indicators
+from bench.user_data.labels import bytes_written
 from bench.user_data.leaks import plain, without_leaks
 from bench.user_data.learning import learn, refuse_nested, refuse_unnamed
 from bench.user_data.rules import ReadingRules
 from bench.user_data.scales import numbers_of, other_scale, spelled_alike
-from bench.user_data.tables import RawTable
+from bench.user_data.tables import PEEK, RawTable
 from bench.user_data.text_files import ROWS, sample
 
 if TYPE_CHECKING:
@@ -188,6 +189,7 @@ def _like(first: Source, other: Source, columns: Mapping[str, str], given: bool)
     if first.table is None or other.table is None:
         return other
     if first.table.with_first_line and other.table.with_first_line:
+        _check_widths(first.table, other.table, columns, given)
         names = dict(zip(other.table.columns, first.table.columns, strict=False))
         rows = other.table.with_first_line
         refuse_short(other.table, [theirs for theirs, ours in names.items() if ours in columns.values()])
@@ -211,6 +213,19 @@ def _like(first: Source, other: Source, columns: Mapping[str, str], given: bool)
         )
     refuse_short(other.table, columns.values())
     return other
+
+
+def _check_widths(first: RawTable, other: RawTable, columns: Mapping[str, str], given: bool) -> None:
+    """BenchError where columns without names are more or fewer than those of the training file: which is which is
+    not known. A file that nobody named may end before the label."""
+    numbers = [first.columns.index(column) for column in columns.values() if column in first.columns]
+    wide, narrow = len(first.columns), len(other.columns)
+    if wide != narrow and (given or narrow > max(numbers, default=0)):
+        raise BenchError(
+            f"no line names the columns, and {first.where} has {wide} of them, {other.where} {narrow}: give both "
+            "the same columns, or a line that names them",
+            code="different-columns",
+        )
 
 
 def _adapter(source: Source, data: UserData, notes: list[str]) -> str:
@@ -264,7 +279,8 @@ def _learn(plain: ReadingRules, rows: Numbered, where: str, notes: list[str]) ->
         )
     reading = learn(plain, rows, where)
     reading = replace(reading, unknown=unknown_labels(reading, rows))
-    notes += [note for note in (reading.labels.note, *reading.tagging.notes) if note]
+    texts = [reading.text(row, role) for role in READ if role in plain.columns for _, row in rows[:PEEK]]
+    notes += [note for note in (reading.labels.note, *reading.tagging.notes, bytes_written(texts)) if note]
     return reading
 
 

@@ -15,6 +15,8 @@ from bench.user_data.values import as_label, as_text, is_cell_error, written_lab
 PLAIN = Labelling()
 IOB2 = Tagging()
 FLAGS = {"0", "1", "0.0", "1.0"}
+MISSING_GROUPS = frozenset(("nan", "none", "null", "n/a", "na", "<na>", "-", "?", "\\n"))
+"""Spellings of a missing group, in lower case."""
 
 
 @dataclass(frozen=True)
@@ -53,8 +55,14 @@ class ReadingRules:
         return plain_number(found, self.numbers) if self.numbers else found
 
     def group(self, row: Mapping[str, Any]) -> str:
-        """The group of a row; a whole number is one group, whether it is written as 9 or as 9.0."""
-        return as_whole(self.text(row, "group"))
+        """The group of a row, '' where it has none; a whole number is one group, whether it is written as 9 or as
+        9.0, and so is a name, however its accents are."""
+        found = as_whole(as_label(self.text(row, "group")))
+        return "" if found.casefold() in MISSING_GROUPS else found
+
+    def lacks_group(self, row: Mapping[str, Any]) -> bool:
+        """Whether what the row has as its group stands for none."""
+        return bool(self.text(row, "group")) and not self.group(row)
 
     def label_set(self, row: Mapping[str, Any]) -> tuple[str, ...] | None:
         """Each of the row's labels once, as they come; None where the cell holds no labels: it is empty, an object

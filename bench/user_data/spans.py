@@ -26,6 +26,7 @@ COLUMNS = ("entities", "spans", "ents", "label", "labels", "ner", "annotations",
 START = ("start", "start_offset", "start_char", "begin")
 END = ("end", "end_offset", "end_char", "stop")
 LABEL = ("label", "labels", "type", "entity", "entity_group", "tag", "name", "class")
+NUMBERED = "has a number as its label"
 OUTSIDE = "O"  # the label of what is no entity
 PLACED = re.compile(r"[BIESLUMW]-\S+")
 
@@ -67,6 +68,9 @@ def with_words(table: RawTable, given: Mapping[str, str], adapter: str) -> RawTa
     rows = table.peek()
     columns = [named] if named else [c for n in COLUMNS for c in table.columns if c.lower() == n]
     column = next((column for column in columns if _holds_spans(rows, column)), None)
+    if column is None and adapter in ("", "ner") and text in table.columns:
+        for name in columns:
+            _refuse_odd(table, name)
     if column is None or text not in table.columns or not _holds_texts(rows, text):
         return table
     unnamed = not named and not given.keys() & {"words", "text"}
@@ -97,6 +101,42 @@ def with_words(table: RawTable, given: Mapping[str, str], adapter: str) -> RawTa
     return replace(
         table, columns=kept, rows=lambda: reader.rows(table), notes=(*table.notes, *notes), ends=ends
     )
+
+
+def _refuse_odd(table: RawTable, column: str) -> None:
+    """BenchError where most cells of a column hold spans, and one of them lacks a label."""
+    rows = table.peek()
+    whole = sum(bool(spans_of(row.get(column))) for row in rows)
+    for number, row in enumerate(rows, 1):
+        wrong = next((said for item in _items(row.get(column)) or () if (said := _odd(item))), "")
+        numbers = wrong == NUMBERED
+        if wrong and (numbers or whole > len(rows) / 2):
+            raise BenchError(
+                f"{table.where}, row {number:,}: a span of '{column}' {wrong}: give each span a start, an end and "
+                "one label in words",
+                code="spans-without-labels",
+            )
+
+
+def _odd(item: Any) -> str:
+    """What is wrong with the label of a span that has a start and an end, in words; '' for anything else."""
+    if not isinstance(item, Mapping) or _is_relation(item):
+        return ""
+    start, end, label = (next((item[k] for k in keys if k in item), None) for keys in (START, END, LABEL))
+    if start is None or end is None or _span(item):
+        return ""
+    if isinstance(label, (int, float)) and not isinstance(label, bool):
+        return NUMBERED
+    return (
+        f"has several labels ({', '.join(map(str, label))[:40]})"
+        if isinstance(label, list)
+        else "has no label"
+    )
+
+
+def _is_relation(item: Mapping[str, Any]) -> bool:
+    """Whether an object links two spans, as Label Studio keeps it among them."""
+    return item.get("type") == "relation" and {"from_id", "to_id"} <= item.keys()
 
 
 def _reader(table: RawTable, text: str, column: str) -> tuple[_Reader, str]:
@@ -214,14 +254,20 @@ class _Reader:
 
 def spans_of(value: Any) -> list[Span] | None:
     """The spans in a cell: lists of start, end and label, or objects with these; None for anything else."""
+    items = _items(value)
+    if items is None:
+        return None
+    found = [_span(item) for item in items if not (isinstance(item, Mapping) and _is_relation(item))]
+    return None if None in found else [span for span in found if span and span.label != OUTSIDE]
+
+
+def _items(value: Any) -> Sequence[Any] | None:
+    """What a cell of spans holds; None for anything else."""
     if isinstance(value, str):
         value = parse(value) if value.lstrip()[:1] in ("[", "{") else None
     if isinstance(value, Mapping):
         value = value["entities"] if "entities" in value else _in_columns(value)
-    if not isinstance(value, (list, tuple)):
-        return None
-    found = [_span(item) for item in value]
-    return None if None in found else [span for span in found if span and span.label != OUTSIDE]
+    return value if isinstance(value, (list, tuple)) else None
 
 
 def _in_columns(spans: Mapping[str, Any]) -> list[Mapping[str, Any]] | None:

@@ -33,9 +33,9 @@ def names_splits(values: Iterable[Any]) -> bool:
     return len(found) > 1 and "train" in found and "" not in found
 
 
-def divided(found: Mapping[str, Source], column: str) -> dict[str, Source]:
+def divided(found: Mapping[str, Source], column: str, sentences: str = "") -> dict[str, Source]:
     """The one source of `found` as a source for each split that the column names. BenchError where the rows cannot
-    be divided so."""
+    be divided so, or the words of one sentence would be. sentences: the column that numbers these."""
     source, *others = found.values()
     if others:
         given = " and ".join(split for split in found if split != "train")
@@ -51,6 +51,7 @@ def divided(found: Mapping[str, Source], column: str) -> dict[str, Source]:
         )
     name = resolve(table, column, "split")
     counts: Counter[str] = Counter()
+    before: tuple[Any, str] = None, ""
     for number, row in enumerate((table.with_first_line or table.rows)(), 1):
         split = split_of(row.get(name))
         if not split:
@@ -60,6 +61,14 @@ def divided(found: Mapping[str, Source], column: str) -> dict[str, Source]:
                 code="unknown-split",
             )
         counts[split] += 1
+        sentence = row.get(sentences) or before[0]
+        if sentences and before[1] not in ("", split) and sentence == before[0]:
+            raise BenchError(
+                f"{table.where}, row {number:,}: a word of sentence '{clipped(str(sentence))}' is for {split}, and "
+                f"the one before it for {before[1]}: give all words of a sentence one value of '{clipped(name)}'",
+                code="divided-sentence",
+            )
+        before = sentence, split
     if not counts:  # a table without rows, which is refused for that
         return dict(found)
     if len(counts) == 1 or not counts["train"]:

@@ -137,7 +137,8 @@ def _classes(splits: Splits) -> list[str]:
 
 
 def _repeated(splits: Splits) -> list[str]:
-    """Near duplicates: texts that differ in case and blanks only. Equal ones were dealt with on reading."""
+    """Near duplicates: texts that differ in case, blanks and the form of accents only. Equal ones were dealt with
+    on reading."""
     held_out = {plain(row) for row in (*splits.validation, *splits.test)}
     near = sum(plain(row) in held_out for row in splits.train)
     twins = sum(count - 1 for count in Counter(map(content, splits.train)).values())
@@ -145,7 +146,7 @@ def _repeated(splits: Splits) -> list[str]:
     if near:
         found.append(
             f"look: {counted(near, 'training text is', 'training texts are')} in the validation or test rows but "
-            "for case and blanks: a mild leak"
+            "for case, blanks and how accents are written: a mild leak"
         )
     if twins:
         found.append(f"look: {counted(twins, 'training row repeats', 'training rows repeat')} another one")

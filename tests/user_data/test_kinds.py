@@ -412,7 +412,6 @@ REFUSED: dict[str, tuple[File, str]] = {
     "no entity": (File(conll(tag=lambda tag: "O"), "a.conll"), "no-entities"),
     "parts of speech": (File(conll(tag=lambda tag: f"NN{tag[2:]}"), "a.conll"), "implausible-tags"),
     "lemmas": (File(conll(lambda w, t: f"{w} {t} {w.lower()}"), "a.conll"), "implausible-tags"),
-    "tags before words": (File(conll(lambda w, t: f"{t} {w}"), "a.conll"), "implausible-tags"),
     "CoNLL-U": (
         File(conll(lambda w, t: f"1\t{w}\t_\tX\t_\t_\t_\t_\t_\t_", between="\n\n"), "a.conllu"),
         "no-entities",

@@ -266,7 +266,7 @@ def test_labels_of_recurring_parts_are_pointed_out(sets: list[list[str]], sign: 
     ids=str,
 )
 def test_a_sign_within_a_name_is_not_pointed_out(labels: list[str]) -> None:
-    assert joined_by(labels * 10) == ""
+    assert joined_by(labels * 10, "label") == ""
 
 
 # --------------------------------------------------------------------------------------------------

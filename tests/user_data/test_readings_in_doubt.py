@@ -1,0 +1,414 @@
+"""Files that can be read in two ways, or in a way that is wrong without a sign of it: each with its true rows, the
+right refusal, or a note that says what was done."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bench.data.sources import Sources
+from bench.user_data.number_format import list_of_ids, number_format, plain_number
+from bench.user_data.questions import place_answers
+from bench.user_data.summary import lengths, summarise
+from tests.support.user_files import TEXTS, all_rows, delimited, json_lines, opened, refused, said, written
+
+NFC, NFD = "José", "Jose\u0301"
+LONG = "the board of the company number {} decided to go on with it and so on"
+
+
+def table(
+    folder: Path, header: Sequence[str], rows: Sequence[Sequence[Any]], name: str = "a.csv", **how: Any
+) -> Path:
+    return written(delimited(rows, header=header, **how), folder, name)
+
+
+# --------------------------------------------------------------------------------------------------
+# Numbers
+
+
+@pytest.mark.parametrize(
+    ("values", "column", "expected"),
+    [
+        (("27", "2,27", "10", "3,18", "0"), "labels", "2,27"),
+        (("2", "3", "2,27", "27", "3,18", "18"), "label", "2,27"),
+        (("1", "2", "3", "1,2,3", "2,3"), "label", "1,2,3"),
+        (("27", "10", "2,27", "18,3"), "emotions", "18,3"),
+        (("1", "2", "4", "1,5", "2,5", "3,5", "5", "3"), "label", ""),
+        (("1", "2", "3", "4", "5", "3,2", "4,7", "1,4"), "rating", ""),
+        (("0", "1", "0,5", "0,25"), "score", ""),
+        (("1,5", "2,75"), "labels", ""),
+        (("2,27", "much", "2"), "labels", ""),
+        (("3,05", "3", "5"), "labels", ""),
+    ],
+)
+def test_lists_of_ids_are_no_numbers_with_decimal_commas(
+    values: Sequence[str], column: str, expected: str
+) -> None:
+    assert list_of_ids(values, column) == expected
+
+
+@pytest.mark.parametrize("column", ["labels", "label"])
+@pytest.mark.parametrize("more", [{}, {"label": "named"}, {"adapter": "classification"}])
+def test_several_ids_in_a_cell_are_no_number(column: str, more: dict[str, str], tmp_path: Path) -> None:
+    """As GoEmotions is published: `2,27` has two emotions."""
+    labels = ["27", "2,27", "10", "3,18", "2", "18", "3"]
+    rows = [(text, labels[n % 7]) for n, text in enumerate(TEXTS)]
+    path = table(tmp_path, ("text", column), rows, "a.tsv", delimiter="\t")
+    keys = {**more, **({"label": column} if "label" in more else {})}
+    way = "for several labels a text say --label-separator ','"
+    if "adapter" in more:
+        assert said(opened(path, **keys), way)
+    else:
+        error = refused(path, **keys)
+        assert error.code == "unclear-numbers"
+        assert way in str(error)
+    found = all_rows(opened(path, label_separator=","))
+    assert [set(row.labels) for row in found] == [set(label.split(",")) for _, label in rows]
+
+
+@pytest.mark.parametrize(
+    ("values", "written_as", "numbers"),
+    [
+        (("1.200", "850", "3.500", "99"), "points", ("1200", "850", "3500", "99")),
+        (("1.234.567", "850"), "points", ("1234567", "850")),
+        (("1.234", "850"), "unclear", ()),
+        (("1.200", "850", "99,5"), "comma", ("1200", "850", "99.5")),
+        (("1.234,50", "850", "3.500", "99,00"), "comma", ("1234.50", "850", "3500", "99.00")),
+        (("1.250", "0.125", "3"), "", ("1.250", "0.125", "3")),
+        (("1.25", "1.125", "3"), "", ("1.25", "1.125", "3")),
+        (("1.200", "3.500"), "", ("1.200", "3.500")),
+        (("1.200", "3500"), "", ("1.200", "3500")),
+        (("1.5", "2,5"), "", ("1.5", "2,5")),
+    ],
+)
+def test_points_between_thousands(values: Sequence[str], written_as: str, numbers: Sequence[str]) -> None:
+    """As in German. `1.234` beside whole numbers below a thousand may be either; with a 0 at its end, no program
+    that leaves `850` without a point wrote it as a fraction."""
+    assert number_format(values) == written_as
+    if numbers:
+        assert tuple(plain_number(value, written_as) for value in values) == tuple(numbers)
+
+
+def test_scores_with_points_between_thousands_are_read_so(tmp_path: Path) -> None:
+    scores = ("1.200", "850", "3.500", "99,5")
+    path = table(
+        tmp_path, ("text", "score"), [(text, scores[n % 4]) for n, text in enumerate(TEXTS)], delimiter=";"
+    )
+    assert [row.number for row in all_rows(opened(path))[:4]] == [1200, 850, 3500, 99.5]
+    whole = path.read_text().replace("99,5", "99")
+    found = opened(written(whole, tmp_path, "whole.csv"), adapter="regression")
+    assert [row.number for row in all_rows(found)[:4]] == [1200, 850, 3500, 99]
+    assert said(found, "points separate thousands: 1.500 is 1500")
+    error = refused(written(whole.replace("00", "34"), tmp_path, "unclear.csv"), adapter="regression")
+    assert "'1.234' may be 1.234 or 1234" in str(error)
+
+
+@pytest.mark.parametrize(("train", "test"), [("{},0", "{}"), ("{}", "{},0"), ("{},0", "{},0")])
+def test_whole_numbers_with_a_decimal_comma_are_classes(train: str, test: str, tmp_path: Path) -> None:
+    files = [
+        table(
+            tmp_path,
+            ("text", "rating"),
+            [(f"{text} {name}", form.format(1 + n % 4)) for n, text in enumerate(TEXTS)],
+            f"{name}.csv",
+            delimiter=";",
+        )
+        for name, form in (("train", train), ("test", test))
+    ]
+    found = opened(files[0], test_data=str(files[1]))
+    assert {row.label for row in all_rows(found)} == {"1", "2", "3", "4"}
+
+
+# --------------------------------------------------------------------------------------------------
+# Columns and lines
+
+
+def test_files_without_names_have_the_same_columns(tmp_path: Path) -> None:
+    """Else the id of one would be read as the text of the other."""
+    rows = [(f"this is text {n}", ("pos", "neg")[n % 2]) for n in range(60)]
+    train = table(tmp_path, (), rows[:40], "train.csv")
+    test = table(tmp_path, (), [(n, *row) for n, row in enumerate(rows[40:])], "test.csv")
+    for files in ({"data": train, "test_data": test}, {"data": test, "test_data": train}):
+        text, label = (1, 2) if files["data"] == train else (2, 3)
+        error = refused(files["data"], test_data=str(files["test_data"]), text=str(text), label=str(label))
+        assert error.code == "different-columns"
+    assert refused(tmp_path, text="1", label="2").code == "different-columns"
+
+
+def test_a_first_line_that_is_taken_for_names_is_said(tmp_path: Path) -> None:
+    rows = [("first row here", "zz"), *((f"this is text {n}", ("pos", "neg")[n % 2]) for n in range(40))]
+    found = opened(table(tmp_path, (), rows), text="1", label="2")
+    assert said(found, "the first line names the columns ('first row here', 'zz') and is no row")
+
+
+def test_a_whole_number_above_numbers_with_fractions_is_a_row(tmp_path: Path) -> None:
+    """But not where it is the number of its column, as pandas names them, or a year."""
+    rows = [("first row here", "5"), *((f"this is text {n}", n / 8) for n in range(1, 40))]
+    found = opened(table(tmp_path, (), rows), text="1", label="2")
+    assert all_rows(found)[0].number == 5
+    for name in ("2", "2019"):
+        named = opened(table(tmp_path, (), [("words", name), *rows[1:]], f"{name}.csv"), text="1", label="2")
+        assert len(all_rows(named)) == 39
+
+
+@pytest.mark.parametrize("named", ["document", "review", "comment"])
+def test_a_column_that_repeats_is_no_text_beside_one_of_different_texts(named: str, tmp_path: Path) -> None:
+    values = {"document": "Annual Report of Acme {}", "review": "yes {}", "comment": "{}"}
+    rows = [
+        ("" if named == "comment" and n % 3 else values[named].format(n % 2), LONG.format(n), "ab"[n % 2])
+        for n in range(60)
+    ]
+    found = opened(table(tmp_path, (named, "utterance", "label"), rows))
+    assert [row.text for row in all_rows(found)] == [LONG.format(n) for n in range(60)]
+    assert said(found, "text is 'utterance'")
+
+
+def test_long_texts_that_repeat_are_texts_still(tmp_path: Path) -> None:
+    rows = [(LONG.format(n // 3) * 2, f"a claim that is short {n}", "ab"[n % 2]) for n in range(60)]
+    found = opened(table(tmp_path, ("text", "claim", "label"), rows))
+    assert said(found, "text is 'text'")
+    assert said(found, "--text 'text' --pair 'claim'")
+
+
+def test_another_column_of_labels_is_pointed_out(tmp_path: Path) -> None:
+    rows = [
+        (text, ("art", "law")[n % 2], ("positive", "negative")[n % 3 % 2]) for n, text in enumerate(TEXTS)
+    ]
+    path = table(tmp_path, ("text", "topic", "sentiment"), rows)
+    assert said(opened(path), "look: 'sentiment' may be the label, too: choose with --label")
+    assert not said(opened(path, label="topic"), "may be the label, too")
+
+
+@pytest.mark.parametrize("role", ["question", "context"])
+def test_a_group_may_be_a_column_that_is_read(role: str, tmp_path: Path) -> None:
+    rows = [(f"Where is it {n // 2}?", f"Bob {n // 2} met Carl in Oslo.", "Oslo") for n in range(40)]
+    found = opened(table(tmp_path, ("question", "context", "answer"), rows), group=role)
+    assert {row.group for row in all_rows(found)} == {row[role == "context"] for row in rows}
+
+
+def test_a_group_may_be_the_text(tmp_path: Path) -> None:
+    rows = [(f"this is text {n // 2}", n % 2) for n in range(40)]
+    found = opened(table(tmp_path, ("sentence", "label"), rows), group="sentence")
+    assert {row.group for row in all_rows(found)} == {text for text, _ in rows}
+
+
+def test_texts_that_python_wrote_as_bytes_are_pointed_out(tmp_path: Path) -> None:
+    path = table(tmp_path, ("text", "label"), [(repr(text.encode()), n % 2) for n, text in enumerate(TEXTS)])
+    assert said(opened(path), "look: texts are written as Python's bytes, such as b'film number 0")
+    assert not said(
+        opened(table(tmp_path, ("text", "label"), [(t, n % 2) for n, t in enumerate(TEXTS)])), "bytes"
+    )
+
+
+# --------------------------------------------------------------------------------------------------
+# Groups
+
+
+def test_groups_that_differ_in_how_accents_are_written_are_one(tmp_path: Path) -> None:
+    rows = [(f"this is text {n}", n % 2, f"{(NFC, NFD)[n % 2]} {n // 4}") for n in range(80)]
+    splits = opened(table(tmp_path, ("text", "label", "author"), rows), group="author").splits
+    groups = [{row.group for row in part} for part in (splits.train, splits.validation, splits.test)]
+    assert len(set.union(*groups)) == 20 == sum(map(len, groups))
+
+
+def test_texts_that_differ_in_how_accents_are_written_are_pointed_out(tmp_path: Path) -> None:
+    train = table(
+        tmp_path, ("text", "label"), [(f"caf\u00e9 number {n}", n % 2) for n in range(40)], "train.csv"
+    )
+    test = table(
+        tmp_path, ("text", "label"), [(f"cafe\u0301 number {n}", n % 2) for n in range(30, 50)], "test.csv"
+    )
+    found = opened(train, test_data=str(test))
+    lines = summarise(found, lengths(found.splits, "glove", Sources()))
+    assert any("rows but for case, blanks and how accents are written" in line for line in lines)
+
+
+@pytest.mark.parametrize("missing", ["nan", "None", "-", "NULL"])
+def test_a_missing_group_is_no_group(missing: str, tmp_path: Path) -> None:
+    """Else all rows without one would be of one group, in both files."""
+    rows = [(f"this is text {n}", n % 2, missing if n % 3 else f"a{n}") for n in range(60)]
+    header = ("text", "label", "author")
+    train, test = (
+        table(tmp_path, header, rows[:40], "train.csv"),
+        table(tmp_path, header, rows[40:], "test.csv"),
+    )
+    found = opened(train, test_data=str(test), group="author")
+    assert len(all_rows(found)) == 60
+    assert said(found, "26 rows have a missing value as their group")
+    assert {row.group for row in all_rows(found)} == {"", *(f"a{n}" for n in range(0, 60, 3))}
+
+
+# --------------------------------------------------------------------------------------------------
+# Questions
+
+QUESTION = ("question", "context", "answer")
+
+
+def asked(n: int, answer: str = "Carl") -> tuple[str, str, str]:
+    return f"Who was met in {1900 + n}?", f"In {1900 + n} Bob met Carl in Oslo.", answer
+
+
+@pytest.mark.parametrize(
+    ("name", "values"),
+    [("label", "01"), ("is_correct", ("true", "false")), ("correct", ("yes", "no")), ("label", "0123")],
+)
+def test_answers_that_a_column_calls_wrong_are_no_answers(
+    name: str, values: Sequence[str], tmp_path: Path
+) -> None:
+    """As in MultiRC, where each row is a candidate; the user may say that all are right."""
+    rows = [(*asked(n, ("Carl", "Bob", "Oslo")[n % 3]), values[n % len(values)]) for n in range(40)]
+    path = table(tmp_path, (*QUESTION, name), rows)
+    error = refused(path)
+    assert error.code == "judged-answers"
+    assert f"'{name}' (" in str(error)
+    assert len(all_rows(opened(path, adapter="qa"))) == 40
+
+
+def test_a_column_of_one_value_judges_no_answer(tmp_path: Path) -> None:
+    rows = [(*asked(n), "1") for n in range(40)]
+    assert len(all_rows(opened(table(tmp_path, (*QUESTION, "label"), rows)))) == 40
+
+
+@pytest.mark.parametrize("letter", ["{}", "({})", "{}."])
+@pytest.mark.parametrize("adapter", ["", "qa"])
+def test_letters_of_options_are_no_answers(letter: str, adapter: str, tmp_path: Path) -> None:
+    rows = [
+        (f"Who came {n}?", "A man met Bob, Carl and Dora.", letter.format("ABCD"[n % 4]), "Ann", "Bob")
+        for n in range(40)
+    ]
+    error = refused(table(tmp_path, (*QUESTION, "A", "B"), rows), **({"adapter": adapter} if adapter else {}))
+    assert "nearly all answers are letters of options" in str(error)
+
+
+@pytest.mark.parametrize(
+    ("context", "answer", "place"),
+    [("In 1901 he left.", "1", None), ("A man met Bob.", "B", None), ("In 1901, 1 man left.", "1", 9)],
+)
+def test_a_number_within_another_is_no_answer(context: str, answer: str, place: int | None) -> None:
+    _, placed, _ = place_answers(context, [(answer, None)])
+    assert placed == (() if place is None else ((answer, place),))
+    inside = context.index(answer)
+    assert place_answers(context, [(answer, inside)])[1] == ((answer, inside),)
+    assert place_answers("Romeo", [("Rome", None)])[1] == (("Rome", 0),)
+
+
+@pytest.mark.parametrize("key", ["start_char", "offset", "span_start", "answer_start", "begin"])
+def test_the_place_of_an_answer_is_read_by_any_usual_name(key: str, tmp_path: Path) -> None:
+    context = "Ann was born in Oslo and died in Oslo."
+    objects = [{"text": "Oslo", key: 33}], {"text": ["Oslo"], key: [33]}
+    for number, answers in enumerate(objects):
+        rows = [
+            {"question": f"Where did Ann die, {n}?", "context": f"{context} {n}", "answers": answers}
+            for n in range(40)
+        ]
+        found = all_rows(opened(written(json_lines(rows), tmp_path, f"{number}.jsonl")))
+        assert {row.answers for row in found} == {(("Oslo", 33),)}
+    flat = table(
+        tmp_path, (*QUESTION, key), [(f"Where {n}?", f"{context} {n}", "Oslo", 33) for n in range(40)]
+    )
+    assert {row.answers for row in all_rows(opened(flat))} == {(("Oslo", 33),)}
+
+
+@pytest.mark.parametrize("name", ["answerable", "has_answer"])
+def test_questions_that_are_not_answerable_have_no_answer(name: str, tmp_path: Path) -> None:
+    rows = [(*asked(n), bool(n % 2)) for n in range(40)]
+    found = opened(table(tmp_path, (*QUESTION, name), rows))
+    assert found.data.adapter == "unanswerable"
+    assert [bool(row.answers) for row in all_rows(found)] == [bool(n % 2) for n in range(40)]
+
+
+# --------------------------------------------------------------------------------------------------
+# Words, spans and folders
+
+
+def test_a_split_divides_no_sentence(tmp_path: Path) -> None:
+    words = (("Ann", "B-PER"), ("met", "O"), ("Bob", "B-PER"))
+    rows = [
+        (n, f"{word}{n}", tag, "test" if n > 30 or word == "Bob" else "train")
+        for n in range(40)
+        for word, tag in words
+    ]
+    header = ("sentence_id", "word", "tag", "split")
+    error = refused(table(tmp_path, header, rows), split="split")
+    assert error.code == "divided-sentence"
+    assert "row 3: a word of sentence '0' is for test" in str(error)
+    whole = [(*row[:3], "test" if row[0] > 30 else "train") for row in rows]
+    assert len(opened(table(tmp_path, header, whole, "whole.csv"), split="split").splits.test) == 9
+
+
+@pytest.mark.parametrize("options", [{}, {"text": "2", "label": "1"}, {"words": "2", "tags": "1"}])
+@pytest.mark.parametrize("name", ["mit.txt", "mit.bio"])
+def test_tags_may_stand_before_their_words(options: dict[str, str], name: str, tmp_path: Path) -> None:
+    """As in the MIT corpora of films and restaurants."""
+    content = "".join(f"O\tshow\nB-TITLE\tAlien\nI-TITLE\t{n}\nO\tplease\n\n" for n in range(40))
+    found = all_rows(opened(written(content, tmp_path, name), **options))
+    assert [row.words for row in found] == [("show", "Alien", str(n), "please") for n in range(40)]
+    assert {row.tags for row in found} == {("O", "B-TITLE", "I-TITLE", "O")}
+
+
+@pytest.mark.parametrize("adapter", ["", "ner"])
+def test_blank_lines_between_rows_of_commas_are_explained(adapter: str, tmp_path: Path) -> None:
+    content = "word,tag\n" + "".join(f"Ann,B-PER\nmet,O\nnumber{n},O\n\n" for n in range(40))
+    error = refused(written(content, tmp_path), **({"adapter": adapter} if adapter else {}))
+    assert "blank lines divide the sentences: separate words and tags by tabs" in str(error)
+
+
+@pytest.mark.parametrize(
+    ("label", "wrong"),
+    [
+        (None, "row 8: a span of 'entities' has no label"),
+        (["PER", "VIP"], "row 8: a span of 'entities' has several labels (PER, VIP)"),
+        (1, "row 8: a span of 'entities' has a number as its label"),
+    ],
+)
+def test_the_row_of_a_span_without_a_label_is_named(label: Any, wrong: str, tmp_path: Path) -> None:
+    rows = [
+        {
+            "text": f"Ann {n} met Bob.",
+            "entities": [{"start": 0, "end": 3, "label": label if n == 7 else "PER"}],
+        }
+        for n in range(40)
+    ]
+    assert wrong in str(refused(written(json_lines(rows), tmp_path, "a.jsonl")))
+
+
+def test_a_relation_among_spans_is_no_span(tmp_path: Path) -> None:
+    relation = {"type": "relation", "from_id": "a", "to_id": "b"}
+    rows = [
+        {
+            "text": f"Ann {n} met Bob.",
+            "label": [
+                {"start": 0, "end": 3, "text": "Ann", "labels": ["PER"]},
+                *([relation] if n == 7 else []),
+            ],
+        }
+        for n in range(40)
+    ]
+    found = all_rows(opened(written(json_lines(rows), tmp_path, "a.jsonl")))
+    assert {row.tags for row in found} == {("B-PER", "O", "O", "O", "O")}
+
+
+def test_a_readme_among_texts_is_no_text(tmp_path: Path) -> None:
+    for label in "ab":
+        written(f"{label}: downloaded from a site", tmp_path, f"{label}/README")
+        for n in range(20):
+            written(f"{label} text {n}", tmp_path, f"{label}/{n}.txt")
+    found = opened(tmp_path)
+    assert sorted(row.text for row in all_rows(found)) == sorted(
+        f"{c} text {n}" for c in "ab" for n in range(20)
+    )
+    assert said(found, "2 other files of the folder not read, such as README")
+
+
+def test_mails_named_by_digests_are_texts(tmp_path: Path) -> None:
+    """As in SpamAssassin's corpus, which has a file of commands in each folder."""
+    for label in ("ham", "spam"):
+        written("mv 1 2", tmp_path, f"{label}/cmds")
+        for n in range(20):
+            written(f"{label} mail {n}", tmp_path, f"{label}/{n:05}.{n:032x}")
+    assert {row.text for row in all_rows(opened(tmp_path))} == {
+        f"{c} mail {n}" for c in ("ham", "spam") for n in range(20)
+    }
