@@ -127,6 +127,9 @@ def run(
     options of the command line describe user data. Raises BenchError where the request is wrong, TypeError for an
     unknown argument; a cell that cannot be run is a record with its reason."""
     _check_names("run", more, RunArguments)
+    if suite is None and "data" in more and more["data"] is None:
+        raise BenchError("data is None: give a file or a frame, or name a suite", code="no-data")
+    _check_number("seeds", more.get("seeds"), int)
     options = options or Options()
     filters = suites.Filters(
         _several(more.get("tasks")),
@@ -136,7 +139,7 @@ def run(
     )
     described = _described(more)
     name = user_data.needs_suite(_suite_name(suite), described)
-    registry, chosen, cells = request(name, list(settings), _files(options), filters, described)
+    registry, chosen, cells = request(name, list(_several(settings)), _files(options), filters, described)
     check_chosen(chosen, cells, registry, name)
     say_departures(name, settings, chosen)
     folder = user_data.run_folder(RUNS / chosen.name, Path(out) if out else None, described, registry)
@@ -158,6 +161,7 @@ def recommend(
     `label` ... Raises BenchError where the request is wrong, TypeError for an unknown argument."""
     began = time.monotonic()
     _check_names("recommend", more, RecommendArguments)
+    _check_number("margin", more.get("margin"), float)
     processes.wait_passively()
     from bench.cli import recommend as command
     from bench.recommend.answer import MARGIN, STRATEGIES, Terms, answer, reading
@@ -227,6 +231,13 @@ def _check_names(function: str, given: Iterable[str], known: type) -> None:
             near = difflib.get_close_matches(name, valid, n=1)
             hint = f"did you mean '{near[0]}'? " if near else ""
             raise TypeError(f"{function}() has no argument '{name}': {hint}it takes {', '.join(valid)}")
+
+
+def _check_number(name: str, value: Any, kind: type[int] | type[float]) -> None:
+    """BenchError where an argument is no number; a whole number is one of both kinds."""
+    if value is not None and (isinstance(value, bool) or not isinstance(value, (int, kind))):
+        what = "a whole number" if kind is int else "a number"
+        raise BenchError(f"{name} must be {what}, not {value!r:.80}", code="not-a-number")
 
 
 def _several(names: Sequence[str] | str | None) -> tuple[str, ...]:

@@ -142,6 +142,8 @@ class Phase:
             return "L-BFGS takes no patience"
         if named := next((name for name, _ in pairs if name.startswith("head.")), ""):
             return f"the pattern {_shown(named)} is of the head, whose rate is `head`: leave it out of rates"
+        if odd := next((name for name, _ in pairs if not _may_match(name)), ""):
+            return f"the pattern {_shown(odd)} matches no name of a parameter (embeddings.*, layers.0.* and so on)"
         if type(self.select) is not int or self.select < 0:
             return f"select {_shown(self.select)} is not a whole number >= 0"
         if not _is_number(self.freeze) or not 0 <= self.freeze <= 100:
@@ -155,6 +157,16 @@ class Phase:
         if self.objective != "task" and not any(rate for _, rate in pairs):
             return f"the objective {self.objective} trains the encoder alone, and no rate lets it learn"
         return ""
+
+
+def _may_match(pattern: str) -> bool:
+    """Whether a pattern of parameters can match a name below `embeddings.` or `layers.<i>.`."""
+    plain = re.split(r"[*?[]", pattern, maxsplit=1)[0]
+    if plain == pattern:
+        return bool(re.fullmatch(r"(embeddings|layers\.\d+)\..+", pattern))
+    return any(root.startswith(plain) for root in ("embeddings.", "layers.")) or bool(
+        re.match(r"embeddings\.|layers\.\d+(\.|$)", plain)
+    )
 
 
 def _is_number(value: Any) -> bool:

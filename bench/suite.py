@@ -160,6 +160,14 @@ def _examples(task: str, size: Any) -> int | None:
 
 
 def _reason(error: Any) -> str:
+    if error["type"] == "tuple_type":
+        is_table = isinstance(error["input"], dict)
+        way = (
+            f"begin each part of it with [[{error['loc'][-1]}]]"
+            if is_table
+            else "write it as a list, in brackets"
+        )
+        return f"{way} (got {_shortened(error['input'])})"
     message = str(error["msg"]).removeprefix("Value error, ")
     return f"{message} (got {_shortened(error['input'])})" if error["type"] != "value_error" else message
 
@@ -252,8 +260,9 @@ def validate(values: dict[str, Any], where: str) -> Suite:
                 code="unsafe-name",
             )
         return suite
-    except ValidationError as error:
-        first = error.errors()[0]
+    except ValidationError as error:  # a key that is missing may be there, misspelt
+        found = error.errors()
+        first = next((item for item in found if item["type"] == "extra_forbidden"), found[0])
         location = ".".join(map(str, first["loc"]))
         if first["type"] == "extra_forbidden":
             sections = {"grid": Grid, "data": DataOptions, "development": Development, "rates": Rates}

@@ -248,6 +248,20 @@ def test_a_wrong_recommendation_is_a_bench_error(arguments: dict[str, Any], says
         bench.recommend(**arguments)
 
 
+@pytest.mark.parametrize(
+    ("call", "says"),
+    [
+        (lambda: bench.run("quick", seeds="2"), "seeds must be a whole number, not '2'"),
+        (lambda: bench.run(data=None), "data is None"),
+        (lambda: bench.run("quick", settings="recipe.epochs"), "--set recipe.epochs: write it as key=value"),
+        (lambda: bench.recommend(task="sst2", margin="two"), "margin must be a number, not 'two'"),
+    ],
+)
+def test_an_argument_of_another_kind_is_a_bench_error(call: Any, says: str, here: Path) -> None:
+    with pytest.raises(BenchError, match=says):
+        call()
+
+
 def test_the_package_is_cheap_to_import() -> None:
     program = "import sys, bench; print([n for n in ('torch', 'pandas', 'rich') if n in sys.modules])"
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)

@@ -102,7 +102,8 @@ def build(records: Sequence[Record]) -> Table:
         tuple(Block(task, tuple(rows)) for task, rows in blocks.items()),
         (
             "Each column gives the first evaluation that reaches this share of the strategy's best score, as a "
-            "median over seeds. Seconds count training and validation, not the preparation before them.",
+            "median over seeds. Seconds count training and validation, not what comes before them: preparing, and "
+            "the frozen prefix, in which features take most of their time.",
         ),
         "task",
     )

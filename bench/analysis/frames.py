@@ -71,8 +71,9 @@ class Table:
     rows: `task,strategy,backbone`, or `strategy,backbone` for tasks side by side."""
 
     def __init__(self, results: Results, rows: str = "task,strategy,backbone", metric: str = "") -> None:
-        options = tables.TableOptions(tuple(rows.split(",")), (), metric, "")
-        self.table: model.Table = tables.build(results.records, Store(results.path).predictions, options)
+        store = Store(results.path)
+        options = tables.TableOptions(tuple(rows.split(",")), (), metric, planned=tuple(store.planned()))
+        self.table: model.Table = tables.build(results.records, store.predictions, options)
 
     def frame(self) -> pandas.DataFrame:
         """A row a row; a column a measure, scores in [0, 1], and `<measure> ±` for half an interval; of one that is

@@ -37,6 +37,7 @@ from bench.data.foreign import refuse_silent_exits
 from bench.runs import processes
 
 INTERRUPTED = 130
+CLOSED = 141  # as a shell has it of SIGPIPE
 LONGEST = 2000
 """Characters of a refusal that are shown."""
 
@@ -95,6 +96,9 @@ def main() -> None:
     except BenchError as error:
         _refuse(str(error), debug)
     except SystemExit as end:
+        if isinstance(end.__context__, BrokenPipeError):  # which is 1 for typer: here that is an answer
+            _abandon_output()
+            sys.exit(CLOSED)
         if end.code == INTERRUPTED:  # typer has seen Ctrl-C
             print(
                 "\ntransferbench: stopped; finished cells are kept: the same command goes on", file=sys.stderr
@@ -104,7 +108,7 @@ def main() -> None:
         raise
     except BrokenPipeError:
         _abandon_output()
-        sys.exit(141)
+        sys.exit(CLOSED)
     except OSError as error:
         _abandon_output()
         _refuse(f"{error.filename or 'the output'}: {error.strerror or type(error).__name__}", debug)

@@ -101,9 +101,12 @@ def _sums(forecast: Forecast) -> list[str]:
         "",
         f"{counted(cells - finished, 'cell')} to run, {finished} finished; about {duration(forecast.seconds)} "
         "one after another, what cells share included",
-        "times are "
-        + ", ".join(f"{BASIS[basis]} ({counted(count, 'cell')})" for basis, count in counts.items()),
     ]
+    if counts:
+        bases = ", ".join(f"{BASIS[basis]} ({counted(count, 'cell')})" for basis, count in counts.items())
+        lines.append(f"times are {bases}")
+    if any(row.each.basis == "assumed" for row in rows):
+        lines.append("memory is assumed for a process on a CPU; cells take 0.6 to 1.6 of it")
     if forecast.machines:
         lines.append(f"recorded on {'; '.join(forecast.machines)}")
     if forecast.elsewhere:

@@ -34,6 +34,12 @@ RunPath = Annotated[
         autocompletion=completion.runs,
     ),
 ]
+RunFolder = Annotated[
+    Path,
+    typer.Argument(
+        metavar="RUN", help="A run folder, or its name under results/runs.", autocompletion=completion.runs
+    ),
+]
 FormatOption = Annotated[Format, typer.Option("--format", "-f", help="How to print it.")]
 
 

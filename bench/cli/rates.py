@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from bench.protocol.choice import Choice
     from bench.protocol.development_run import DevelopmentRun
     from bench.registry import Registry
+    from bench.runs.folder import Store
     from bench.suite import Suite
 
 Request = tuple["Registry", "Suite", list[Cell]]
@@ -53,6 +54,21 @@ RatesOption = Annotated[
 def register(app: typer.Typer) -> None:
     """Add this command to the program."""
     app.command(rich_help_panel=RUN)(rates)
+
+
+def _opened(folder: Path, suite: str) -> Store:
+    """A development run. BenchError says how to make it."""
+    from bench.runs.folder import open_run
+
+    try:
+        return open_run(folder)
+    except BenchError as error:
+        if error.code != "no-run":
+            raise
+        raise BenchError(
+            f"{folder} is no run: make it with `python -m bench run {suite} --rates development`",
+            code="no-run",
+        ) from error
 
 
 def rates(
@@ -91,13 +107,12 @@ def rates(
     from bench.planning.grids import Filters
     from bench.protocol import choice, draw
     from bench.protocol.development_run import sorted_out
-    from bench.runs.folder import open_run
 
     settings = [f"data.local={json.dumps(str(local), ensure_ascii=False)}"] if local else []
     registry, chosen, _ = request(suite, settings, list(plugin or ()), Filters(), None)
     least = draw.development(chosen).validation
     folders = run or [Path("results/runs") / f"{chosen.name}-development"]
-    records = [record for folder in folders for record in open_run(folder).records()]
+    records = [record for folder in folders for record in _opened(folder, suite).records()]
     found = sorted_out(registry, chosen, records)
     if not found.whole:
         raise _nothing(found, suite, f"{', '.join(map(str, folders))} ({counted(len(records), 'record')})")

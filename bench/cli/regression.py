@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, get_args
 
 import typer
 
@@ -55,7 +55,11 @@ def compare(
     from bench.runs import collection
 
     collection.seldom()
-    options = comparing.CompareOptions(fail_on=names(fail_on))
+    gates = names(fail_on)
+    if not gates:
+        known = ", ".join(get_args(comparing.Gate))
+        raise BenchError(f"--fail-on names no gate, so nothing could fail (gates: {known})", code="no-gate")
+    options = comparing.CompareOptions(fail_on=gates)
     new = open_source(run)
     old = open_source(baseline, suite=_suite(new))
     result = comparing.compare(old, new, options)

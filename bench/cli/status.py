@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from bench.cli.listing import AsJson
-from bench.cli.options import RUN, RunPath
+from bench.cli.options import RUN, RunFolder
 from bench.contracts import BenchError
 
 
@@ -22,7 +22,7 @@ def register(app: typer.Typer) -> None:
 
 
 def status(
-    run: RunPath,
+    run: RunFolder,
     check: Annotated[
         bool, typer.Option("--check", help="Compare every file of the run with its checksum.")
     ] = False,
@@ -63,7 +63,7 @@ def check(context: typer.Context) -> None:
     )
 
 
-def _check(run: RunPath, repair: bool, as_json: bool) -> None:
+def _check(run: RunFolder, repair: bool, as_json: bool) -> None:
     """Print what is damaged, and set it aside where that was asked for; else exit with 1."""
     from bench.runs.folder import open_run
     from bench.runs.integrity import repair as set_aside

@@ -8,7 +8,7 @@ import json
 import math
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import fields, replace
+from dataclasses import fields, is_dataclass, replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from bench.contracts import (
@@ -26,6 +26,7 @@ from bench.data.draws import check_size, few_of_each, shuffled
 from bench.data.foreign import contained
 from bench.data.recipe_rules import check_recipe
 from bench.data.stored_rows import StoredRows
+from bench.text import counted
 
 if TYPE_CHECKING:
     from bench.data.sources import Sources
@@ -223,6 +224,29 @@ def _covering(ordered: Iterable[T], labels: Callable[[T], set[str]]) -> list[T]:
 # Checking
 
 
+def check_shape(task: Task, splits: Any) -> None:
+    """BenchError where a task gives anything but Splits whose parts are lists of examples."""
+    if not isinstance(splits, Splits):
+        raise BenchError(
+            f"task '{task.name}': splits() gave a {type(splits).__name__}; it must give Splits(train, "
+            "validation, test)",
+            code="no-splits",
+        )
+    for name, rows in all_splits(splits).items():
+        if not isinstance(rows, Sequence) or isinstance(rows, str):
+            raise BenchError(
+                f"task '{task.name}', split '{name}' is a {type(rows).__name__}: give a list of examples",
+                code="no-splits",
+            )
+        first = None if isinstance(rows, StoredRows) else next(iter(rows), None)
+        if first is not None and not is_dataclass(first):
+            raise BenchError(
+                f"task '{task.name}', split '{name}': its first row is a {type(first).__name__}: give examples, "
+                "such as TextExample(id, text, label)",
+                code="no-splits",
+            )
+
+
 def check_examples(task: Task, splits: Splits) -> None:
     """BenchError where a split is empty, an id occurs twice in it, or an example is not sound."""
     for name, rows in all_splits(splits).items():
@@ -312,10 +336,10 @@ def check_labels(task: Task, splits: Splits) -> None:
     for name, rows in all_splits(splits).items():
         missing = sorted(_labels(rows) - known)
         if missing:
-            least = len(_labels(splits.train)) + len(missing)
             raise BenchError(
-                f"task '{task.name}': no training example has label '{missing[0]}' of split '{name}'; "
-                f"raise recipe.train ({len(splits.train)} now) to at least {least}",
+                f"task '{task.name}': none of {counted(len(splits.train), 'training example')} has label "
+                f"'{missing[0]}' of split '{name}': raise recipe.train where it takes a part of them, else give "
+                "training examples of it, or leave it out",
                 code="unknown-label",
             )
 
@@ -336,6 +360,7 @@ def prepare(task: Task, sources: Sources, recipe: Recipe, draw: int | None = Non
     Of rows that are cached, all are checked once, and from then on only those in use are read."""
     with contained(f"task '{task.name}': reading its rows"):
         full = task.splits(sources)
+        check_shape(task, full)
         every = all_splits(full).values()
         stored = [rows for rows in every if isinstance(rows, StoredRows)]
         if len(stored) < len(every) or not all(rows.checked for rows in stored):

@@ -69,13 +69,17 @@ class _Rung:
         return None
 
 
+FAULTS = ("parameter-without-rate",)
+"""Codes of what is wrong with a strategy, whatever encoder it meets."""
+
+
 def attempt(cells: Sequence[Cell], context: RunContext, terms: Attempt) -> Iterator[tuple[Record, Tests]]:
     """Run one cell, or several seeds of one whose heads train together; a record of each, in order.
 
     On lack of memory a cell runs again with less, by itself; on divergence in bf16 again in fp32 where that was
     asked for. A cell that cannot be run gives a record with a status and a reason. A BenchError while it runs says
-    that it does not apply: `skipped`, which is no failure of the run. A BenchError while its rows and backbone are
-    prepared is `failed`."""
+    that it does not apply: `skipped`, which is no failure of the run, unless its code is one of FAULTS. A
+    BenchError while its rows and backbone are prepared is `failed`."""
     left = list(cells)
     while left:
         tries = _try(tuple(left), context, terms)
@@ -140,7 +144,7 @@ def _try(cells: Sequence[Cell], context: RunContext, terms: Attempt) -> Generato
 
 def _judged(cell: Cell, error: BaseException, context: RunContext, terms: Attempt) -> _Failure:
     """What it means that a cell raised this while it ran."""
-    if isinstance(error, BenchError):
+    if isinstance(error, BenchError) and error.code not in FAULTS:
         return _Failure("skipped", str(error))
     if isinstance(error, Diverged):
         dtype = context.device.dtype

@@ -141,7 +141,7 @@ def lower_bound(costs: Mapping[Cell, SimulatedCost], gpus: int) -> float:
 def markdown(outcomes: Sequence[Simulation]) -> str:
     """A table with a row for each number of GPUs."""
     lines = [
-        "| GPUs | makespan | over the bound | utilisation | prefixes a group | weights fetched | rows fetched |",
+        "| GPUs | makespan | over the bound | utilisation | prefixes per group | weights fetched | rows fetched |",
         "|---:|---:|---:|---:|---:|---:|---:|",
     ]
     lines += [

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import functools
 import hashlib
 import json
@@ -118,6 +119,7 @@ COUNTS: dict[str, str] = {
 }
 """Counts of words instead of an encoder: a model of scikit-learn reads them."""
 
+LIKE = 0.8  # likeness to a name of ours from which one without an owner is misspelt
 COUNTS_VERSION = 1
 """Raised when the same texts give other counts or another model of them."""
 
@@ -166,6 +168,12 @@ def identity(name: str) -> str:
         return hashlib.sha256(digests.encode()).hexdigest()
     if name.count("/") > 1 or name.startswith((".", "/", "~")) or kind_of(name) == "vectors":
         raise BenchError(f"backbone {name}: there is no such file or folder", code="no-backbone")
+    near = difflib.get_close_matches(name, [*BACKBONES, *TRAINED, *COUNTS], n=1, cutoff=LIKE)
+    if near and "/" not in name:
+        raise BenchError(
+            f"backbone {name}: did you mean '{near[0]}'? (a model of the hub is written owner/name)",
+            code="no-backbone",
+        )
     return f"{HUB}{name}"
 
 

@@ -84,11 +84,12 @@ def forecast(cells: Sequence[Cell], registry: Registry, folder: Path, per_device
     rows = []
     for members in groups.values():
         each = estimator.cell(members[0])
+        alone = each.memory or workload.memory(members[0])
         if not each.memory:
-            each = Estimate(each.seconds, workload.memory(members[0]), each.basis)
+            each = Estimate(each.seconds, workload.resident(members[0]), each.basis)
         left = [cell for cell in members if cell.id not in finished]
         process = 0 if each.on_gpu else PROCESS
-        together = at_once(left or members[:1], each.memory, workload, per_device, process)
+        together = at_once(left or members[:1], alone, workload, per_device, process)
         rows.append(Row(members, len(members) - len(left), each, together, registry.incompatible(members[0])))
     incompatible = {cell.id for row in rows if row.reason for cell in row.cells}
     todo = [cell for cell in cells if cell.id not in finished and cell.id not in incompatible]

@@ -14,6 +14,7 @@ Reading it imports no torch, so that `table` and `compare` start at once.
 
 from __future__ import annotations
 
+import difflib
 import hashlib
 import json
 import os
@@ -315,10 +316,19 @@ def open_run(path: Path) -> Store:
         with suppress(OSError, ValueError):  # a path that no file can have
             if os.path.lexists(candidate / "run.json"):
                 return Store(candidate)
+    near = difflib.get_close_matches(path.name, _known_runs(), n=1)
+    hint = f"did you mean '{near[0]}'? " if near else ""
     raise BenchError(
-        f"{str(path)[:300]} is not a run folder (no run.json): make one with `python -m bench run SUITE`",
+        f"{str(path)[:300]} is not a run folder (no run.json): {hint}make one with `python -m bench run SUITE`",
         code="no-run",
     )
+
+
+def _known_runs() -> list[str]:
+    """The names of the runs under results/runs."""
+    with suppress(OSError):
+        return sorted(folder.name for folder in RUNS.iterdir() if os.path.lexists(folder / "run.json"))
+    return []
 
 
 @contextmanager

@@ -132,9 +132,9 @@ def choose(
     """The table (with its first line where that is a row), the columns of an adapter's parts, and what was guessed,
     in words. BenchError where a column that is named does not exist, or a part is not obvious."""
     aliases = ALIASES.get(adapter, {})
+    _check_apart(table, {role: resolve(table, column, role) for role, column in given.items()})
     given = {aliases.get(role, role): column for role, column in given.items()}
     chosen = {role: resolve(table, column, role) for role, column in given.items()}
-    _check_apart(table, chosen)
     numbers = [c for c in given.values() if c not in table.columns or is_number(table, c)]
     notes: list[str] = []
     if table.with_first_line is not None:

@@ -160,8 +160,13 @@ def _numbers(plain: ReadingRules, rows: Numbered) -> ReadingRules:
         )
     if len(set(found)) < 2:
         odd = next(iter(labels), "")
+        if odd and not found:
+            raise BenchError(
+                f"column '{plain.columns['label']}': no label is a number, such as '{odd[:30]}': write digits and "
+                "a decimal point alone, or choose another column with --label",
+                code="not-numbers",
+            )
         only = f"every row has the number {found[0]:g}" if found else "it has no numbers"
-        only += f", such as '{odd[:30]}'; write digits and a decimal point alone" if odd and not found else ""
         raise BenchError(
             f"column '{plain.columns['label']}': {only}, so there is nothing to learn: choose another column with "
             "--label",

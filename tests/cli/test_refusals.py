@@ -233,6 +233,60 @@ def test_an_option_as_a_revision_writes_nothing(program: Program, run_folder: St
 
 
 # --------------------------------------------------------------------------------------------------
+# Names that are nearly right, and options of other things
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("plan", "quick", "-b", "minlm"), "backbone minlm: did you mean 'minilm'?"),
+        (("table", "runn"), "did you mean 'run'?"),
+        (("rates", "reference"), "make it with `python -m bench run reference --rates development`"),
+        (("table", "RUN", "--default-rates", "x"), "--default-rates is for the column 'default-rates'"),
+        (("table", "HISTORY"), "line 1 is of a history, which has no scores of examples"),
+        (("plan", "LIST"), "key 'grid.0.strategies': write it as a list, in brackets (got 'frozen')"),
+        (("plan", "SECTION"), "key 'grid': begin each part of it with [[grid]]"),
+        (("plan", "NAME"), "unknown key 'grid.0.strategy': did you mean 'strategies'?"),
+        (
+            ("plan", "--data", "ROWS", "--text", "ticket", "--label", "ticket"),
+            "--text and --label are both 'ticket'",
+        ),
+        (("plan", "--data", "ROWS", "--adapter", "regression"), "no label is a number, such as 'billing'"),
+    ],
+)
+def test_the_way_out_is_named(
+    program: Program, tmp_path: Path, run_folder: Store, arguments: tuple[str, ...], said: str
+) -> None:
+    rows = "".join(f"ticket number {n},{('billing', 'other')[n % 2]}\n" for n in range(40))
+    grid = GRID.replace("BACKBONE", "minilm").replace("toy-sentiment", "movie-sentiment")
+    Path("results/runs").mkdir(parents=True, exist_ok=True)
+    Path("results/runs/run").symlink_to(run_folder.path)
+    files = {
+        "RUN": run_folder.path,
+        "HISTORY": write(tmp_path / "history.jsonl", '{"history_version":3,"suite":"quick","date":"x"}\n'),
+        "LIST": write(tmp_path / "list.toml", grid.replace('["frozen"]', '"frozen"')),
+        "SECTION": write(tmp_path / "section.toml", grid.replace("[[grid]]", "[grid]")),
+        "NAME": write(tmp_path / "name.toml", grid.replace("strategies", "strategy")),
+        "ROWS": write(tmp_path / "rows.csv", f"ticket,label\n{rows}"),
+    }
+    outcome = program(*(files.get(argument, argument) for argument in arguments))
+    outcome.is_one_line()
+    assert said in outcome.err
+
+
+@pytest.mark.parametrize("command", ["list", "--help", "table results/baselines/gate.jsonl --notes"])
+def test_a_reader_that_closes_the_pipe_is_no_answer(command: str) -> None:
+    """141, as `head` leaves a program: 1 would say that a run regressed."""
+    program = [sys.executable, "-m", "bench", *command.split()]
+    with subprocess.Popen(program, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        assert process.stdout
+        assert process.stderr
+        process.stdout.close()
+        assert process.stderr.read() == b""
+    assert process.returncode == 141
+
+
+# --------------------------------------------------------------------------------------------------
 # Plug-ins
 
 
@@ -253,6 +307,9 @@ def test_an_option_as_a_revision_writes_nothing(program: Program, run_folder: St
         ("Phase(1.0)", 'Phase(1.0, head="1")'),
         ("Phase(1.0)", 'Phase(1.0, patience="1")'),
         ("Phase(1.0)", 'Phase(1.0, solver="sgd")'),
+        ("Phase(1.0)", 'Phase(1.0, rates=(("layer.5.*", 1e-4), ("*", FROZEN)))'),
+        ("Phase(1.0)", 'Phase(1.0, rates=(("layers.1", 1e-4), ("*", FROZEN)))'),
+        ("Phase(1.0)", 'Phase(1.0, rates=(("*", 1e-4), ("embedding.*", FROZEN)))'),
         ("return (Phase(1.0),)", "raise SystemExit(0)"),
         ("return (Phase(1.0),)", "raise type('E', (Exception,), {'__str__': lambda self: 1 / 0})"),
         ("return (Phase(1.0),)", "raise type('E', (ValueError,), {'__str__': lambda self: 1 / 0})"),
@@ -271,6 +328,40 @@ def test_a_strategy_that_is_wrong(
     suite = write(tmp_path / "suite.toml", GRID.replace("BACKBONE", str(tiny_encoder)))
     arguments = (suite, "--plugin", plugin, "--plugin", toy_plugin, "--strategy", "mine")
     program("run", *arguments, "--executor", "inline", "--device", "cpu").is_one_line()
+
+
+@pytest.mark.parametrize(
+    ("good", "bad", "said"),
+    [
+        (
+            "Splits([*rows[:40], BAD], rows[40:50], rows[50:])",
+            "(rows[:40], rows[40:50], rows[50:])",
+            "gave a tuple",
+        ),
+        ("[*rows[:40], BAD]", "(row for row in rows[:40])", "split 'train' is a generator"),
+        ("rows[40:50]", '[{"text": "x", "label": "odd"}]', "split 'validation': its first row is a dict"),
+        (
+            "rows[50:]",
+            '[TextExample("x", "a text", "strange")]',
+            "none of 40 training examples has label 'strange'",
+        ),
+    ],
+    ids=["a tuple", "a generator", "dicts", "a new label"],
+)
+def test_splits_that_are_none_are_named(
+    program: Program, tmp_path: Path, tiny_encoder: Path, good: str, bad: str, said: str
+) -> None:
+    content = TASK.replace(good, bad).replace(", BAD", "")
+    assert content != TASK
+    suite = write(
+        tmp_path / "suite.toml",
+        GRID.replace("BACKBONE", str(tiny_encoder)).replace("toy-sentiment", "rows"),
+    )
+    arguments = ("run", suite, "--plugin", write(tmp_path / "rows.py", content), "--executor", "inline")
+    outcome = program(*arguments, "--device", "cpu")
+    assert outcome.code in (1, 2)
+    assert "Traceback" not in outcome.err
+    assert said in " ".join((outcome.out + outcome.err).split())
 
 
 @pytest.mark.parametrize(

@@ -235,6 +235,14 @@ def test_a_drop_exits_1_and_names_the_cells(bench, runs):
     }
 
 
+@pytest.mark.parametrize("gates", ["", ",", " "])
+def test_no_gate_at_all_is_refused(bench, runs, gates):
+    """As where a variable of CI is not set: it would pass whatever regressed."""
+    code, _, err = bench("compare", runs["base"], runs["worse"], "--fail-on", gates)
+    assert (code, err.count("\n")) == (2, 1)
+    assert "--fail-on names no gate" in err
+
+
 def test_the_form_for_a_pull_request(bench, runs):
     code, out, _ = bench("compare", runs["base"], runs["worse"], "--format", "md")
     assert code == 1

@@ -151,7 +151,8 @@ def test_tags_are_labels_that_training_has_to_know() -> None:
     ]
     assert "x" in {row.id for row in training_subset(rows, 2)}
     with pytest.raises(
-        BenchError, match=r"label 'B-X' of split 'test'; raise .* \(5 now\) to at least 2"
+        BenchError,
+        match=r"none of 5 training examples has label 'B-X' of split 'test': raise recipe.train where",
     ) as error:
         check_labels(Made(), Splits(rows[:5], rows[:5], rows[-1:]))
     assert error.value.code == "unknown-label"

@@ -17,6 +17,7 @@ from bench.analysis import opening
 from bench.analysis.tables.build import build
 from bench.cli import app
 from bench.cli.output import put
+from bench.executors import simulate
 from tests.docs.pages import ROOT
 
 QUICK = ROOT / "results" / "baselines" / "quick.jsonl"
@@ -53,6 +54,15 @@ def test_the_front_page_shows_the_table_that_make_readme_writes(
         app.main()
     assert not ended.value.code
     compare(path, copy)
+
+
+def test_the_simulated_cluster_is_that_of_the_baseline() -> None:
+    """Its last row: the others take as long each, and rest on the same costs."""
+    costs = simulate.grid(simulate.costs_of(opening.open_source(str(QUICK)).records), 10_000)
+    heading, _, row = simulate.markdown([simulate.simulate(costs, 512)]).splitlines()
+    page = (ROOT / "docs" / "scaling.md").read_text(encoding="utf-8").splitlines()
+    assert heading in page
+    assert row in page
 
 
 def test_the_front_page_shows_only_what_was_run() -> None:

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from bench.contracts import BenchError, Cell
+from bench.contracts import BenchError, Cell, Phase
 from bench.engine.attempt import Attempt, attempt
 from bench.engine.group import CellGroup, RunContext, prepare_group
 from bench.registry import Plugins, Registry
@@ -64,6 +64,24 @@ def test_a_refusal_before_the_cell_runs_is_a_failure_and_a_later_one_is_none(
     (record,) = tried([wide], toy_context)
     assert record.status == "skipped"
     assert "needs a frozen encoder" in record.reason
+
+
+class Partly(Full):
+    name = "partly"
+    summary = "full fine-tuning that leaves the embeddings without a rate"
+
+    def phases(self, depth: int) -> tuple[Phase, ...]:
+        return (Phase(1.0, (("layers.*", 1e-4),)),)
+
+
+def test_a_strategy_that_leaves_out_a_parameter_has_failed(
+    toy_cell: MakeCell, toy_context: RunContext, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On any encoder: `skipped` would end the run with 0."""
+    monkeypatch.setitem(toy_context.registry.plugins.strategies, "partly", Partly)
+    (record,) = tried([toy_cell("partly")], toy_context)
+    assert record.status == "failed"
+    assert record.reason.endswith("end its rates with ('*', FROZEN)")
 
 
 class Needy(Full):

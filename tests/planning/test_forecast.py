@@ -18,6 +18,8 @@ from huggingface_hub import constants
 from rich.console import Console
 
 from bench import suite as suites
+from bench.analysis.groups import gather
+from bench.analysis.regression.baseline import read
 from bench.analysis.regression.history import append
 from bench.cli import completion
 from bench.cli.forecast import as_dict, show
@@ -38,6 +40,7 @@ from bench.text import counted
 MACHINE = Machine(
     device="cpu", dtype="float32", threads=default_threads(), processor=processor(), system="Linux"
 )
+ROOT = Path(__file__).parents[2]
 ELSEWHERE = {"processor": "abacus, 64 cores"}
 
 
@@ -434,6 +437,17 @@ def test_a_forecast_downloads_nothing_where_one_of_two_hub_sets_is_here(
     [row] = forecast([Cell("s", "two", "full", "minilm", 0, Recipe())], registry, tmp_path / "run").rows
     assert row.each.seconds
     assert asked == [("made/elsewhere", True)]
+
+
+@pytest.mark.parametrize("baseline", ["gate", "quick", "reference", "ladder"])
+def test_memory_on_a_cpu_is_about_what_baselines_recorded(baseline: str) -> None:
+    """As `plan` says below its table."""
+    workload = Workload(Registry(discover()))
+    records = read(ROOT / "results" / "baselines" / f"{baseline}.jsonl").records
+    for group in gather(records).values():
+        if group.done and (memory := workload.resident(group.done[0].cell)):
+            peak = max(record.peak_memory for record in group.done)
+            assert 0.6 < peak / memory < 1.6, group.key
 
 
 @pytest.mark.parametrize("tokens", [8, 20, 5_000])

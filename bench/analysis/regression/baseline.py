@@ -169,6 +169,11 @@ def _parsed(line: str, place: str) -> dict[str, Any]:
             raise TypeError("not a baseline line")
         value["record"]
     except (ValueError, KeyError, TypeError, RecursionError) as error:
+        if '"history_version"' in line:
+            raise BenchError(
+                f"{place} is of a history, which has no scores of examples: `python -m bench history` shows it",
+                code="not-a-baseline",
+            ) from error
         raise BenchError(
             f"{place} is damaged: restore it from version control or make a new baseline",
             code="damaged-baseline",

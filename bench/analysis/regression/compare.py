@@ -75,9 +75,9 @@ class CompareOptions:
 class RunComparison:
     """The findings, worst first: strategies, then cells; and the costs where machines are the same.
 
-    changed: cells whose predictions differ although seeds and conditions do not. unasked: cells with other seeds or
-    under other conditions, whose predictions say nothing of the code, or whose predictions one of the runs does not
-    hold."""
+    changed: cells whose predictions differ although seeds and conditions do not. unasked: cells with other seeds,
+    or other predictions under other conditions, which say nothing of the code, or whose predictions one of the runs
+    does not hold."""
 
     baseline: str
     run: str
@@ -167,7 +167,7 @@ def compare(baseline: Run, run: Run, options: CompareOptions | None = None) -> R
     pairs = {key: (old[key], new[key]) for key in samples}
     costs, notes = compare_costs(pairs, options)
     conditions = changed_conditions(pairs.values())
-    repeated = [] if conditions else repeatable(cells.values(), samples)
+    repeated = repeatable(cells.values(), samples, pairs)
     unasked = len(cells) - len(repeated)
     if "changed" in options.fail_on:
         notes = (*not_asked(unasked, len(cells)), *notes)
@@ -178,7 +178,7 @@ def compare(baseline: Run, run: Run, options: CompareOptions | None = None) -> R
         _worst_first([*findings[len(strategies) :], *settled]),
         costs,
         options,
-        (*(conditions or changed_predictions(repeated)), *notes),
+        (*conditions, *changed_predictions(repeated), *notes),
         changed=sum(not item.identical for item in repeated),
         unasked=unasked,
     )

@@ -72,10 +72,15 @@ def _differing(pairs: Iterable[tuple[Group, Group]], condition: Condition) -> li
     return sorted((first, second) for first, second in both if first != second)
 
 
-def repeatable(cells: Iterable[Change], samples: Mapping[Key, Matched]) -> list[Change]:
+def repeatable(
+    cells: Iterable[Change],
+    samples: Mapping[Key, Matched],
+    pairs: Mapping[Key, tuple[Group, Group]],
+) -> list[Change]:
     """The cells that have the same seeds in both runs, which both hold their predictions: under the same conditions
-    the same code repeats them."""
-    return [item for item in cells if samples[item.key].same_seeds and not item.unseen]
+    the same code repeats them. Those that are repeated under others are among them."""
+    seen = [item for item in cells if samples[item.key].same_seeds and not item.unseen]
+    return [item for item in seen if item.identical or not differing_conditions([pairs[item.key]])]
 
 
 def not_asked(count: int, compared: int) -> tuple[str, ...]:

@@ -11,6 +11,7 @@ from bench.analysis.tables.formats import render
 from bench.analysis.tables.model import Block, Column, Entry, Row, Table
 
 QUIET = ("unchanged", "identical")
+WORSE = ("regressed", "failed", "missing")
 COLUMNS = (
     Column("status", "status", "text"),
     Column("before", "before", "percent"),
@@ -64,9 +65,13 @@ def summary(comparison: RunComparison) -> str:
     counts = ", ".join(
         f"{comparison.count(status)} {status}" for status in STATUSES if comparison.count(status)
     )
-    verdict = {0: "Nothing regressed", 2: "Cannot be compared in full"}.get(comparison.exit_code, "")
-    if not verdict:
-        verdict = f"Does not hold: {', '.join(comparison.failures)}"
+    worse = any(item.status in WORSE for item in (*comparison.cells, *comparison.strategies))
+    verdict = f"Does not hold: {', '.join(comparison.failures)}"
+    if comparison.exit_code == 2:
+        verdict = "Cannot be compared in full"
+    elif comparison.exit_code == 0:
+        asked = ", ".join(comparison.options.fail_on)
+        verdict = f"Got worse where no gate looks (asked: {asked})" if worse else "Nothing regressed"
     text = f"{verdict} ({comparison.run} against {comparison.baseline}; cells: {counts})."
     worst = next(
         (item for item in (*comparison.cells, *comparison.strategies) if item.status == "regressed"), None
@@ -83,7 +88,7 @@ def _rows(findings: Sequence[Finding]) -> tuple[Row, ...]:
         Row(
             tuple(item.key),
             (
-                Entry(item.status, mark="best" if item.status in ("regressed", "failed", "missing") else ""),
+                Entry(item.status, mark="loud" if item.status in WORSE else ""),
                 Entry(item.before),
                 Entry(item.after),
                 Entry(item.change),

@@ -5,6 +5,7 @@ of its part, and a single part has no name ('')."""
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -52,11 +53,13 @@ def notes_on(parts: Mapping[str, Part], groups: Mapping[Key, Group], what: str =
     """Everything that these parts need, in the order of a table's notes. what: is moved by the choice of
     examples."""
     bars = [bar for part in parts.values() for bar in part.bars]
+    tasks = Counter(key.task for key, group in groups.items() if group.done)
+    rivals = any(part.compared for part in parts.values()) or (bars and max(tasks.values(), default=0) > 1)
     return [
         *on_intervals(bars, groups),
         *on_one_seed({name: part.bars for name, part in parts.items()}, what),
         *on_marks(bars),
-        on_ties({name: part.compared for name, part in parts.items()}),
+        *([on_ties({name: part.compared for name, part in parts.items()})] if rivals else []),
         *by_document({name: n for part in parts.values() for name, n in part.clusters.items()}),
         *dict.fromkeys(note for part in parts.values() for note in part.more),
     ]

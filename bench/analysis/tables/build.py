@@ -19,6 +19,7 @@ from bench.analysis.tables.footnotes import (
     mixtures,
     provenance,
     rules,
+    unmeasured,
     warnings,
 )
 from bench.analysis.tables.layouts import across_tasks, by_task, marked
@@ -111,6 +112,7 @@ def with_uncertainty(
             *uncertainty.notes,
             *accuracies(groups, shown),
             *rules(groups),
+            *unmeasured(names, groups),
             *mixtures(groups),
             *warnings(groups),
             *(at_default.warnings if at_default else ()),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -12,6 +13,7 @@ from bench.text import printable
 
 SCORES = ("score", "error")
 """Units that have a column for half of an interval, whatever their entries have."""
+SIGNED = re.compile(r"[+-]?\d+(\.\d+)?")
 NOTED = ("seconds", "times", "count")
 """Units whose numbers may carry a note, which is a separate column."""
 
@@ -40,28 +42,30 @@ def render(table: Table) -> str:
 @dataclass(frozen=True)
 class _CsvColumn:
     """A column with those beside it. halves: of intervals, where it has any; ends: of all its intervals, where some
-    are not symmetric, so that half of one would say nothing."""
+    are not symmetric, so that half of one would say nothing. marks: of scores, and where others have any."""
 
     column: Column
     halves: bool
     ends: bool
+    marks: bool
 
     @classmethod
     def of(cls, column: Column, entries: Sequence[Entry]) -> _CsvColumn:
         halves = column.unit in SCORES or any(entry.spread is not None for entry in entries)
-        return cls(column, halves, any(entry.bounds is not None for entry in entries))
+        ends = any(entry.bounds is not None for entry in entries)
+        return cls(column, halves, ends, column.unit in SCORES or any(entry.mark for entry in entries))
 
     @property
     def names(self) -> list[str]:
         more = [*(["±"] if self.halves else []), *(["low", "high"] if self.ends else [])]
-        more += ["mark"] if self.column.unit in (*SCORES, *NOTED) else []
+        more += ["mark"] if self.marks or self.column.unit in NOTED else []
         return [self.column.key, *(f"{self.column.key} {name}" for name in more)]
 
     def values(self, entry: Entry) -> list[str]:
         value, unit = entry.value, self.column.unit
         shown = _csv_text(value) if isinstance(value, str) else "" if value is None else f"{value:.6g}"
         note = _csv_text("adapted" if entry.note == ADAPTED else entry.note)
-        if unit in SCORES:
+        if self.marks:
             return [shown, *self._around(entry), entry.mark or note]
         return [shown, *self._around(entry), note] if unit in NOTED else [shown or note, *self._around(entry)]
 
@@ -78,4 +82,6 @@ class _CsvColumn:
 def _csv_text(text: str) -> str:
     """Text that a spreadsheet does not take for a formula (OWASP, CSV injection)."""
     text = printable(text)
+    if SIGNED.fullmatch(text):
+        return text
     return f"'{text}" if text[:1] in ("=", "+", "-", "@") and text != "-" else text

@@ -19,6 +19,7 @@ from bench.analysis.groups import (
     scoring_rule,
 )
 from bench.analysis.rates import at_edge
+from bench.analysis.tables import forgetting, serving
 from bench.analysis.tables.model import ADAPTED
 from bench.contracts import Recipe
 from bench.runs.load import BUSY
@@ -118,6 +119,21 @@ def mixtures(groups: Mapping[Key, Group]) -> list[str]:
         f"Not comparable on {conflict.of}: cells ran with different {conflict.words}, such as "
         f"{' and '.join(conflict.cells)}: run the earlier again, or keep each in its own run folder."
         for conflict in found.values()
+    ]
+
+
+def unmeasured(columns: Collection[str], groups: Mapping[Key, Group]) -> list[str]:
+    """Which setting of the recipe measures columns that no run of the table has."""
+    done = [record for group in groups.values() for record in group.done]
+    missing = {
+        "serving": not any(record.serving for record in done) and serving.MEASURED,
+        "forgetting": not any(record.forgetting or record.language_loss for record in done)
+        and forgetting.COLUMNS,
+    }
+    return [
+        f"No cell has measured {', '.join(found)}: run with --set recipe.{setting}=true."
+        for setting, names in missing.items()
+        if (found := [name for name in columns if names and name in names])
     ]
 
 

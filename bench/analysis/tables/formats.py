@@ -80,7 +80,7 @@ def _markdown(table: Table) -> str:
 
 def _markdown_entry(entry: Entry, column: Column, digits: int) -> str:
     text = escape_markdown(cell_text(entry, column, digits))
-    return {"best": f"**{text}**", "tied": f"<ins>{text}</ins>"}.get(entry.mark, text)
+    return {"best": f"**{text}**", "loud": f"**{text}**", "tied": f"<ins>{text}</ins>"}.get(entry.mark, text)
 
 
 def escape_markdown(text: str) -> str:
@@ -138,7 +138,8 @@ def _html_head(table: Table) -> list[str]:
 
 def _html_entry(entry: Entry, column: Column, digits: int) -> str:
     text = _escape_html(cell_text(entry, column, digits))
-    marked = {"best": f"<strong>{text}</strong>", "tied": f"<u>{text}</u>"}.get(entry.mark, text)
+    bold = f"<strong>{text}</strong>"
+    marked = {"best": bold, "loud": bold, "tied": f"<u>{text}</u>"}.get(entry.mark, text)
     return f"<td>{marked}</td>"
 
 

@@ -92,7 +92,8 @@ def _entry(entry: Entry, column: Column, digits: int) -> str:
     if column.unit == "count" and entry.note:
         return escape(entry.note)
     value = escape(number_format.number(entry, column, digits))
-    value = {"best": rf"\textbf{{{value}}}", "tied": rf"\underline{{{value}}}"}.get(entry.mark, value)
+    bold = rf"\textbf{{{value}}}"
+    value = {"best": bold, "loud": bold, "tied": rf"\underline{{{value}}}"}.get(entry.mark, value)
     if entry.bounds is not None or entry.points:
         value += rf" {{\scriptsize{escape(number_format.interval(entry, column, digits).strip())}}}"
     elif spread := number_format.spread(entry, column, digits):

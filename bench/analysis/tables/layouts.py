@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from statistics import fmean, geometric_mean
@@ -134,21 +135,23 @@ def _mean_time(groups: Sequence[Group], found: Sequence[Entry], context: Context
 
 
 def _mean_ranks(context: Context, tasks: Sequence[str]) -> dict[tuple[str, str], float]:
-    """The mean over tasks of a row's rank by headline score, for the rows that have every task (Demsar 2006, JMLR
+    """The mean over tasks of a row's rank by headline score, among the rows that have every task (Demsar 2006, JMLR
     7). 1 is the highest score, or the lowest error; ties share the mean of their ranks."""
     places: dict[tuple[str, str], list[float]] = {}
+    scored = Counter(key[1:] for key, group in context.groups.items() if group.scores(group.headline))
+    whole = {pair for pair, count in scored.items() if count == len(tasks)}
     for task in tasks:
         better = scale([group for key, group in context.groups.items() if key.task == task], "").better
         means = {
             (key.strategy, key.backbone): better * fmean(values)
             for key, group in context.groups.items()
-            if key.task == task and (values := group.scores(group.headline))
+            if key.task == task and key[1:] in whole and (values := group.scores(group.headline))
         }
         heights = levels(np.array(list(means.values())))
         for pair, height in zip(means, heights, strict=True):
             above, ties = int((heights > height).sum()), int((heights == height).sum())
             places.setdefault(pair, []).append(above + (ties + 1) / 2)
-    return {pair: fmean(ranks) for pair, ranks in places.items() if len(ranks) == len(tasks)}
+    return {pair: fmean(ranks) for pair, ranks in places.items()}
 
 
 def marked(block: Block, columns: Sequence[Column]) -> Block:
@@ -157,7 +160,7 @@ def marked(block: Block, columns: Sequence[Column]) -> Block:
     for place, item in enumerate(columns):
         values = [row[place].value for row in rows]
         scores = [value for value in values if isinstance(value, float)]
-        if item.unit not in BEST or len(scores) < 2:
+        if item.unit not in BEST or len(scores) < 2 or item.name in OVERALL:  # averages are not tested
             continue
         best = BEST[item.unit](scores)
         for row, value in zip(rows, values, strict=True):

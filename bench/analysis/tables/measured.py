@@ -26,7 +26,7 @@ HEADINGS = ("strategy", "suite", "task", "backbone")
 
 INTERVALS = "± is half of a 95% interval over seeds and test examples."
 RULES = (
-    "Only rows of one suite have the same training rows, rates and seeds: the table ranks no strategies across "
+    "Suites differ in training rows, in how rates were chosen and in seeds: the table ranks no strategies across "
     "suites, and one seed ranks none.",
     "Seconds are cold: reading rows, loading, training and scoring of one cell. Time / full is within a suite.",
 )

@@ -20,7 +20,7 @@ Unit = Literal[
     "effect",
     "error",
 ]
-Mark = Literal["", "best", "tied"]
+Mark = Literal["", "best", "tied", "loud"]
 ADAPTED = "†"
 """The note of a value whose run was adapted."""
 
@@ -35,7 +35,7 @@ class Entry:
     bounds: of an interval that is not symmetric; `spread` is then its longer side. cut: whether they are those of a
     wider interval, cut to what the value can be.
     points: the values of single seeds, in place of an interval that would not hold.
-    mark: the best of its column within a block, or not distinguishable from it.
+    mark: the best of its column within a block, or not distinguishable from it; or a word to be seen first.
     note: a few words shown with the value ("2/3") or in place of it ("failed").
     label: what people read in place of a text, which machines are given.
     """

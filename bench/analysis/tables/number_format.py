@@ -125,7 +125,12 @@ def _share(value: float) -> str:
 
 def compact(value: float) -> str:
     """A count with three significant digits and a suffix: 66.4M; small whole numbers are unchanged."""
-    for least, size, suffix in ((999.5e6, 1e9, "B"), (999.5e3, 1e6, "M"), (1e4, 1e3, "k")):
+    for least, size, suffix in (
+        (999.5e9, 1e12, "T"),
+        (999.5e6, 1e9, "B"),
+        (999.5e3, 1e6, "M"),
+        (1e4, 1e3, "k"),
+    ):
         if abs(value) >= least:
             return f"{value / size:.3g}{suffix}"
     if value == round(value):

@@ -61,3 +61,6 @@ COLUMNS: Mapping[str, tuple[str, Unit, Callable[[Group], Entry]]] = {
     "size": ("size", "bytes", _stored(lambda record: record.parameters)),
 }
 """By name: heading, unit, and the entry of a group."""
+
+MEASURED = tuple(name for name in COLUMNS if name not in ("adds", "size"))
+"""Those that `recipe.serving` measures; the others are counted."""

@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from rich.console import Console, ConsoleOptions, RenderResult
     from rich.text import Text
 
-STYLES = {"best": "bold", "tied": "underline", "": ""}
-SIGNS = {"best": "*", "tied": "=", "": ""}
+STYLES = {"best": "bold", "loud": "bold", "tied": "underline", "": ""}
+SIGNS = {"best": "*", "loud": "", "tied": "=", "": ""}
 """Signs that replace the styles in files and pipes."""
 PLAIN = "In plain text * stands for bold and = for underlined."
 FOLDED = "{notes}, on data, recipe and machine: add --notes to `table`."
@@ -62,7 +62,9 @@ class RenderedTable:
                     yield Text()
                 yield _band(band, block.rows, rows, len(labels))
         yield Text()
-        marked = any(entry.mark for block in table.blocks for row in block.rows for entry in row.entries)
+        marked = any(
+            SIGNS[entry.mark] for block in table.blocks for row in block.rows for entry in row.entries
+        )
         folded = [FOLDED.format(notes=counted(len(table.details), "more note"))] if table.details else []
         for note in (*table.notes, *([PLAIN] if plain and marked else []), *folded):
             yield Text(printable(note), style="dim")

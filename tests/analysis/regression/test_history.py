@@ -294,7 +294,9 @@ def test_a_trend_never_mixes_recipes():
     lines = [line("a", 0.5, 1.0), line("b", 0.8, 3.0), line("c", 0.81, 3.0)]
     found = history.trend(lines, "quick")
     assert found.blocks[0].rows[0].entries[0].value == 2
-    assert found.notes[-1].startswith("Left out of some rows: 1 earlier run with another recipe, ")
+    assert found.notes[-1].startswith(
+        "Left out of some rows: 1 earlier run with another recipe or number of "
+    )
     assert len(history.trend(lines[1:], "quick").notes) == 2
 
 
@@ -322,6 +324,19 @@ def test_a_trend_never_mixes_what_cells_ran_on(change):
     assert found.blocks[0].rows[0].entries[0].value == 2
     assert "on other rows" in found.notes[-1]
     assert history.trend([*lines, line("d")], "quick").blocks[0].rows[0].entries[0].value == 2
+
+
+def test_a_trend_never_mixes_numbers_of_seeds():
+    """The mean over two seeds more is another number of the same code."""
+
+    def line(commit: str, seeds: int):
+        records = [
+            make_record(seed=seed, accuracy=0.8 - 0.01 * seed, machine=MACHINE) for seed in range(seeds)
+        ]
+        return history.line(records).model_copy(update={"commit": commit})
+
+    entries = history.trend([line("a", 3), line("b", 5), line("c", 5)], "quick").blocks[0].rows[0].entries
+    assert (entries[0].value, entries[2].value) == (2, "▁▁")
 
 
 def test_lines_that_do_not_say_what_they_ran_on_stay():

@@ -42,6 +42,17 @@ def comparison(*cells: Finding, **more: object) -> RunComparison:
         ),
         (comparison(SAME), "Nothing regressed (now against then; cells: 1 unchanged)."),
         (
+            comparison(FELL, SAME, options=CompareOptions(fail_on=("missing",))),
+            "Got worse where no gate looks (asked: missing) (now against then; cells: 1 regressed, 1 unchanged). "
+            "Worst: reviews/full/minilm fell by 5.0 points.",
+        ),
+        (
+            comparison(
+                SAME, Finding(FULL, "missing", reason="x"), options=CompareOptions(fail_on=("quality",))
+            ),
+            "Got worse where no gate looks (asked: quality) (now against then; cells: 1 missing, 1 unchanged).",
+        ),
+        (
             comparison(SAME, Finding(FULL, "incomparable", reason="x")),
             "Cannot be compared in full (now against then; cells: 1 incomparable, 1 unchanged).",
         ),
@@ -83,7 +94,7 @@ def test_the_table_has_what_regressed_and_what_grew() -> None:
         0.02,
         "compared seed by seed",
     ]
-    assert (fell.entries[0].mark, same.entries[0].mark) == ("best", "")
+    assert (fell.entries[0].mark, same.entries[0].mark) == ("loud", "")
     seconds, memory = found.blocks[2].rows
     assert [item.value for item in seconds.entries] == [
         "grew",
@@ -107,7 +118,7 @@ def test_the_table_has_what_regressed_and_what_grew() -> None:
 )
 def test_what_fails_a_gate_is_marked(status: str, marked: bool) -> None:
     (row,) = table(comparison(Finding(FULL, status, reason="x"))).blocks[0].rows  # type: ignore[arg-type]
-    assert (row.entries[0].mark == "best") is marked
+    assert (row.entries[0].mark == "loud") is marked
 
 
 def test_a_comment_shows_what_changed_and_folds_the_rest() -> None:

@@ -140,6 +140,21 @@ def test_documents_are_named_where_they_were_resampled() -> None:
     assert by_document({"movies": 0}) == []
 
 
+def test_ties_are_explained_where_there_may_be_some() -> None:
+    """Not below one strategy, one that has not finished, or costs alone."""
+    rivals = gather([make_record(), make_record(strategy="frozen")])
+    unfinished = gather([make_record(), make_record(strategy="frozen", status="oom", scores={})])
+    one = {"": Part([bar("symmetric")])}
+    assert [
+        any(note.startswith("Bold") for note in notes_on(one, g)) for g in (GROUPS, unfinished, rivals)
+    ] == [
+        False,
+        False,
+        True,
+    ]
+    assert notes_on({"": Part()}, rivals) == []
+
+
 def test_the_notes_of_several_test_sets_are_united() -> None:
     parts = {
         "source": Part([bar("single", 1)], [compared(0.02, 1, 0.5)], {"t": 0}),

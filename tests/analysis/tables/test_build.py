@@ -5,9 +5,12 @@ from __future__ import annotations
 import dataclasses
 import typing
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
+from bench.analysis import ranking
+from bench.analysis.opening import open_source
 from bench.analysis.tables.build import ACROSS_TASKS, TableOptions, build, with_uncertainty
 from bench.analysis.tables.footnotes import recipe_text
 from bench.analysis.tables.formats import render
@@ -186,6 +189,29 @@ def test_across_tasks_time_is_the_geometric_mean_of_its_ratios(grid):
     ]
     found = entry(table, "", ("frozen", "minilm"), "all tasks/relative").value
     assert found == pytest.approx((ratios[0] * ratios[1]) ** 0.5)
+
+
+def test_averages_are_not_tested_and_so_not_marked(grid):
+    """Bold beside plain would say that a test told them apart."""
+    table = build(grid, options=TableOptions(rows=ACROSS_TASKS))
+    names = [column.key for column in table.columns]
+    marks = {
+        name: {row.entries[names.index(name)].mark for row in table.blocks[0].rows}
+        for name in ("all tasks/average", "all tasks/rank", names[0])
+    }
+    assert marks == {"all tasks/average": {""}, "all tasks/rank": {""}, names[0]: {"", "best"}}
+
+
+@pytest.mark.parametrize("suite", ["quick", "reference"])
+def test_mean_ranks_are_those_of_the_table_of_ranks(suite):
+    """A row that lacks a task has no rank, and takes none from others."""
+    source = open_source(str(Path(__file__).parents[3] / "results" / "baselines" / f"{suite}.jsonl"))
+    table = build(source.records, options=TableOptions(rows=ACROSS_TASKS, columns=("rank",)))
+    found = {row.labels: row.entries[0].value for row in table.blocks[0].rows}
+    ranks = ranking.rank(source.records, source.predictions)
+    assert {row: rank for row, rank in found.items() if rank} == {
+        tuple(item.row): pytest.approx(item.rank.value) for item in ranks.rows
+    }
 
 
 def test_there_is_no_average_over_fewer_tasks(grid):

@@ -169,6 +169,35 @@ def test_csv_has_the_intervals_of_whatever_has_one():
     assert lines == ["h,relative,relative ±,relative mark,drop,drop ±", "a,0.5,0.06,once,0.1,0.04"]
 
 
+def test_csv_has_the_marks_of_whatever_has_one():
+    columns = (Column("rank", "mean rank", "rank"), Column("low", "from", "rank"))
+    rows = tuple(Row((mark,), (Entry(1.5, mark=mark), Entry(1.0))) for mark in ("best", "tied", ""))
+    table = Table("", ("h",), columns, (Block("", rows),))
+    assert formats.render(table, "csv").splitlines() == [
+        "h,rank,rank mark,low",
+        "best,1.5,best,1",
+        "tied,1.5,tied,1",
+        ",1.5,,1",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "written"), [("+12.2", "+12.2"), ("-9", "-9"), ("-9.0 to +3", "'-9.0 to +3"), ("+a", "'+a")]
+)
+def test_csv_has_numbers_with_a_sign_as_they_are(text, written):
+    table = Table("", ("h",), (Column("a", "a", "text"),), (Block("", (Row(("x",), (Entry(text),)),)),))
+    assert formats.render(table, "csv").splitlines()[1] == f"x,{written}"
+
+
+@pytest.mark.parametrize("format", ["md", "html", "latex"])
+def test_a_word_to_be_seen_first_is_bold(format):
+    table = Table(
+        "", ("h",), (Column("a", "a", "text"),), (Block("", (Row(("x",), (Entry("lost", mark="loud"),)),)),)
+    )
+    bold = {"md": "**lost**", "html": "<strong>lost</strong>", "latex": r"\textbf{lost}"}
+    assert bold[format] in formats.render(table, format)
+
+
 def test_csv_labels_are_not_formulas():
     table = Table("", ("h",), (Column("a", "a", "text"),), (Block("", (Row(("=1+1",), (Entry("@x"),)),)),))
     assert formats.render(table, "csv").splitlines()[1] == "'=1+1,'@x"

@@ -44,6 +44,7 @@ def test_a_number_in_its_unit(value, unit, text):
 @pytest.mark.parametrize(
     ("value", "text"),
     [
+        (1.48e12, "1.48T"),
         (66_362_880, "66.4M"),
         (1.5e9, "1.5B"),
         (23_552, "23.6k"),

@@ -203,3 +203,23 @@ def test_a_run_of_other_rows_alone_is_refused_with_its_reason():
     with pytest.raises(BenchError, match="task version 1 tuned, 2 at default rates") as error:
         beside(other)
     assert error.value.code == "other-cells"
+
+
+# --------------------------------------------------------------------------------------------------
+# What no cell measured
+
+
+@pytest.mark.parametrize(
+    ("columns", "said"),
+    [
+        (("p50", "adds"), "No cell has measured p50: run with --set recipe.serving=true."),
+        (
+            ("forgetting",),
+            "No cell has measured cka, cka-last, lm-loss, lm-rise: run with --set recipe.forgetting=true.",
+        ),
+        (("adds", "seconds"), ""),
+    ],
+)
+def test_what_would_measure_an_empty_column_is_said(columns: tuple[str, ...], said: str) -> None:
+    notes = build([make_record()], options=TableOptions(columns=columns)).notes
+    assert [note for note in notes if note.startswith("No cell has measured")] == [said] * bool(said)
