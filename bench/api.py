@@ -7,6 +7,7 @@ import sys
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from numbers import Integral, Real
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypedDict, Unpack
 
@@ -235,14 +236,19 @@ def _check_names(function: str, given: Iterable[str], known: type) -> None:
 
 def _check_number(name: str, value: Any, kind: type[int] | type[float]) -> None:
     """BenchError where an argument is no number; a whole number is one of both kinds."""
-    if value is not None and (isinstance(value, bool) or not isinstance(value, (int, kind))):
+    if value is not None and (
+        isinstance(value, bool) or not isinstance(value, Integral if kind is int else Real)
+    ):
         what = "a whole number" if kind is int else "a number"
         raise BenchError(f"{name} must be {what}, not {value!r:.80}", code="not-a-number")
 
 
 def _several(names: Sequence[str] | str | None) -> tuple[str, ...]:
     """The names; one name may stand alone."""
-    return (names,) if isinstance(names, str) else tuple(names or ())
+    found = (names,) if isinstance(names, str) else names or ()
+    if not isinstance(found, Iterable) or not all(isinstance(name, str) for name in found):
+        raise BenchError(f"{names!r:.80} is neither a name nor a list of names", code="no-names")
+    return tuple(found)
 
 
 def _suite_name(suite: str | Path | None) -> str | None:

@@ -160,13 +160,13 @@ def _examples(task: str, size: Any) -> int | None:
 
 
 def _reason(error: Any) -> str:
-    if error["type"] == "tuple_type":
-        is_table = isinstance(error["input"], dict)
-        way = (
-            f"begin each part of it with [[{error['loc'][-1]}]]"
-            if is_table
-            else "write it as a list, in brackets"
-        )
+    if error["type"] == "missing":
+        return "it is missing"
+    if error["type"] == "too_short":
+        return "give one at least"
+    if error["type"] in ("tuple_type", "dict_type"):
+        way = "write it as a list, in brackets" if error["type"] == "tuple_type" else "write it as a table"
+        way = "begin each part of it with [[grid]]" if error["loc"] == ("grid",) else way
         return f"{way} (got {_shortened(error['input'])})"
     message = str(error["msg"]).removeprefix("Value error, ")
     return f"{message} (got {_shortened(error['input'])})" if error["type"] != "value_error" else message

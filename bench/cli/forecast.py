@@ -105,7 +105,7 @@ def _sums(forecast: Forecast) -> list[str]:
     if counts:
         bases = ", ".join(f"{BASIS[basis]} ({counted(count, 'cell')})" for basis, count in counts.items())
         lines.append(f"times are {bases}")
-    if any(row.each.basis == "assumed" for row in rows):
+    if any(row.each.basis == "assumed" for row in rows) and all(row.at_once.seeds == 1 for row in rows):
         lines.append("memory is assumed for a process on a CPU; cells take 0.6 to 1.6 of it")
     if forecast.machines:
         lines.append(f"recorded on {'; '.join(forecast.machines)}")

@@ -98,12 +98,12 @@ def table(
 
     collection.seldom()
     source = opening.open_source(str(run))
+    if default_rates and (COLUMN not in names(columns) or kind is not TableKind.scores):
+        raise BenchError(
+            f"--default-rates is for the column '{COLUMN}': name it with --columns", code="needs-a-column"
+        )
     predictions = source.predictions if intervals or len(source.records) <= opening.MANY else None
     if kind is TableKind.scores:
-        if default_rates and COLUMN not in names(columns):
-            raise BenchError(
-                f"--default-rates is for the column '{COLUMN}': name it with --columns", code="needs-a-column"
-            )
         beside = _at_default_rates(run, default_rates) if COLUMN in names(columns) else None
         options = tables.TableOptions(
             names(rows), names(columns), metric, caption, at_default=beside, planned=source.planned
@@ -136,9 +136,11 @@ def _at_default_rates(run: Path, named: str) -> Run:
     """The run that the column `default-rates` reads: the one that is named, or the one beside the table's."""
     from bench.analysis.opening import open_source
 
-    name = named or f"{run.name.removesuffix('.jsonl') if run.suffix == '.jsonl' else run}-default-rates"
+    beside = run.with_suffix("") if run.suffix == ".jsonl" else run
+    name = named or f"{beside}-default-rates"
     try:
-        return open_source(name)
+        kept = Path(f"{name}.jsonl")
+        return open_source(str(kept) if not named and kept.is_file() else name)
     except BenchError as error:
         if named or error.code != "no-run":
             raise

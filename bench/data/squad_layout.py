@@ -8,13 +8,30 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Annotated, Any
 
-from pydantic import BaseModel, BeforeValidator, TypeAdapter
+from pydantic import BaseModel, BeforeValidator, TypeAdapter, model_validator
 
 STARTS = (
     *("answer_start", "start", "offset", "start_char", "char_start", "start_position", "start_index"),
     *("answer_offset", "answer_start_char", "start_offset", "span_start", "begin"),
 )
 """The keys, and names of columns, under which an answer has its first character."""
+
+
+IMPOSSIBLE = ("is_impossible", "impossible", "is_unanswerable", "unanswerable", "no_answer")
+ANSWERABLE = ("answerable", "is_answerable", "has_answer", "has_answers", "is_possible")
+"""The keys, and names of columns, that say whether a question has no answer, or one."""
+
+JUDGING = ("correct", "is_correct", "isCorrect", "isAnswer", "is_answer", "is_right", "label")
+"""The keys of an answer that say whether it is right."""
+
+
+def is_wrong(answer: Mapping[str, Any]) -> bool:
+    """Whether an answer says of itself that it is not right, as candidates do."""
+    return any(
+        answer.get(key) in (False, 0, "0", "false", "False", "no", "wrong")
+        for key in JUDGING
+        if key in answer
+    )
 
 
 def _as_number(value: Any) -> Any:
@@ -36,7 +53,7 @@ def _as_answers(found: Any) -> Any:
             raise ValueError("there must be as many places as texts")
         return [{"text": text, "answer_start": start} for text, start in zip(texts, starts, strict=True)]
     items = found if isinstance(found, list) else [found] if found else []
-    return [_as_answer(item) for item in items]
+    return [_as_answer(item) for item in items if not (isinstance(item, dict) and is_wrong(item))]
 
 
 def _as_answer(item: Any) -> Any:
@@ -55,6 +72,16 @@ class Question(BaseModel, strict=True):
     question: str
     answers: Annotated[list[Answer], BeforeValidator(_as_answers)] = []
     is_impossible: bool = False
+
+    @model_validator(mode="before")
+    @classmethod
+    def _one_name(cls, given: Any) -> Any:
+        """`is_impossible`, by whatever name."""
+        if not isinstance(given, dict) or "is_impossible" in given:
+            return given
+        found = [given[key] for key in IMPOSSIBLE if key in given]
+        found += [not given[key] for key in ANSWERABLE if isinstance(given.get(key), bool)]
+        return {**given, "is_impossible": found[0]} if found and isinstance(found[0], bool) else given
 
 
 class Paragraph(BaseModel, strict=True):

@@ -168,7 +168,7 @@ def identity(name: str) -> str:
         return hashlib.sha256(digests.encode()).hexdigest()
     if name.count("/") > 1 or name.startswith((".", "/", "~")) or kind_of(name) == "vectors":
         raise BenchError(f"backbone {name}: there is no such file or folder", code="no-backbone")
-    near = difflib.get_close_matches(name, [*BACKBONES, *TRAINED, *COUNTS], n=1, cutoff=LIKE)
+    near = difflib.get_close_matches(name.lower(), [*BACKBONES, *TRAINED, *COUNTS], n=1, cutoff=LIKE)
     if near and "/" not in name:
         raise BenchError(
             f"backbone {name}: did you mean '{near[0]}'? (a model of the hub is written owner/name)",

@@ -86,7 +86,8 @@ def forecast(cells: Sequence[Cell], registry: Registry, folder: Path, per_device
         each = estimator.cell(members[0])
         alone = each.memory or workload.memory(members[0])
         if not each.memory:
-            each = Estimate(each.seconds, workload.resident(members[0]), each.basis)
+            memory = alone if per_device > 1 else workload.resident(members[0])  # several train on a GPU
+            each = Estimate(each.seconds, memory, each.basis)
         left = [cell for cell in members if cell.id not in finished]
         process = 0 if each.on_gpu else PROCESS
         together = at_once(left or members[:1], alone, workload, per_device, process)

@@ -37,7 +37,7 @@ baselines recorded of encoders."""
 
 KEPT_ON_CPU = 70
 """As ACTIVATIONS, of the longest batch on a CPU: with what is computed on the way, and what the system does not
-take back. From the same fit: of 102 recorded cells eight in ten take 0.8 to 1.2 of what it says, all 0.6 to 1.6."""
+take back. From the same fit: of 102 recorded cells seven in ten take 0.8 to 1.2 of what it says, all 0.6 to 1.6."""
 
 CLASSES = 5
 """Classes of a task that is run on so many rows of each."""

@@ -317,6 +317,8 @@ def open_run(path: Path) -> Store:
             if os.path.lexists(candidate / "run.json"):
                 return Store(candidate)
     near = difflib.get_close_matches(path.name, _known_runs(), n=1)
+    kept = Path("results", "baselines", f"{path.name}.jsonl")
+    near = [str(kept)] if not near and kept.is_file() else near
     hint = f"did you mean '{near[0]}'? " if near else ""
     raise BenchError(
         f"{str(path)[:300]} is not a run folder (no run.json): {hint}make one with `python -m bench run SUITE`",

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import itertools
+from collections import Counter
 from collections.abc import Mapping, Sequence, Set
 from typing import Any
 
 from bench.contracts import BenchError
+from bench.data.squad_layout import STARTS
 from bench.user_data.column_names import by_name, header_hint, names_of, resolve
 from bench.user_data.columns import OPTIONAL, ROLES, is_single, refuse_divided
 from bench.user_data.conll import PLACED
 from bench.user_data.labels import DISTINCT, as_number
 from bench.user_data.literals import SHORTENED
 from bench.user_data.nested import keys
-from bench.user_data.number_format import list_of_ids, number_format, plain_number
+from bench.user_data.number_format import PLURAL, list_of_ids, number_format, plain_number
 from bench.user_data.questions import answers_of
 from bench.user_data.tables import MISSING, RawTable
 from bench.user_data.values import as_text, listed, listed_words, written_labels, written_list
@@ -22,19 +24,32 @@ CODES = 10  # different numbers with fractions above which they are no codes of 
 WHOLE = 0.99  # step from which numbers are no scale with fractions
 JUDGED = (
     *("label", "labels", "correct", "is_correct", "gold", "gold_label", "target", "relevance", "relevant"),
-    *(
-        "is_answer",
-        "answer_label",
-        "correct_answer",
-        "correct_option",
-        "answer_index",
-        "answer_idx",
-        "judgment",
-    ),
+    *("is_answer", "isanswer", "is_right", "is_true", "answer_label", "correct_answer", "correct_option"),
+    *("answer_index", "answer_idx", "judgment"),
 )
 """Columns beside answers that say whether they are right, or the number of the right one."""
 
-JUDGEMENTS = ("true", "false", "yes", "no", "right", "wrong", "correct", "incorrect", *"abcdefgh")
+JUDGEMENTS = {
+    *(
+        "0",
+        "1",
+        "0.0",
+        "1.0",
+        "-1",
+        "true",
+        "false",
+        "t",
+        "f",
+        "yes",
+        "no",
+        "y",
+        "n",
+        "right",
+        "wrong",
+        "correct",
+    ),
+    *("incorrect", "positive", "negative"),
+}
 ROUNDED = 0.02  # by which steps of means may differ, such as 0.33 and 0.34
 
 
@@ -126,7 +141,10 @@ def _checked(
     explicit = "label" in given if explicit is None else explicit
     if adapter == "qa":
         column = given.get("answer") or by_name(table.columns, ROLES["qa"]["answer"])
-        _refuse_judged(table, {*given.values(), column})
+        roles = {
+            role: given.get(role) or by_name(table.columns, names) for role, names in ROLES["qa"].items()
+        }
+        refuse_judged(table, {**given, **roles})
         without = any(_is_empty(row.get(column or "")) for row in table.peek())
         if without:
             return "unanswerable", f"{why}, and '{column}' holds empty lists of answers"
@@ -157,13 +175,26 @@ def _checked(
     return ("sentiment" if polar else "classification"), why
 
 
-def _refuse_judged(table: RawTable, read: Set[str | None]) -> None:
-    """BenchError where a column that is not read says of each answer whether it is right, or which one is."""
+def refuse_judged(table: RawTable, read: Mapping[str, str | None]) -> None:
+    """BenchError where a column that is not read says of each answer whether it is right, or of several which one.
+    read: columns by role. Other numbers are judgements only where rows share a question, or hold lists of answers;
+    where places are given, answers are parts of their contexts."""
+    rows = table.peek()
+    asked = Counter(
+        (as_text(row.get(read["question"] or "")), as_text(row.get(read["context"] or ""))) for row in rows
+    )
+    shared = len(asked) < len(rows) / 2 or any(
+        len(found) > 1
+        for row in rows
+        if isinstance(found := written_list(row.get(read["answer"] or "")), list)
+    )
+    placed = bool(read.get("start") or by_name(table.columns, STARTS))
     for column in table.columns:
-        if column in read or column.lower() not in JUDGED:
+        if column in read.values() or column.lower() not in JUDGED:
             continue
-        values = {as_text(row.get(column)).lower() for row in table.peek()} - {""}
-        if len(values) > 1 and all(value in JUDGEMENTS or value.isdecimal() for value in values):
+        values = {as_text(row.get(column)).lower() for row in rows} - {""}
+        says = values <= JUDGEMENTS if not shared else all(v in JUDGEMENTS or v.isdecimal() for v in values)
+        if len(values) > 1 and says and (shared or not placed):
             raise BenchError(
                 f"{table.where}: '{column}' ({', '.join(sorted(values)[:4])}) seems to say which answers are "
                 "right: keep the rows that are; or use --adapter classification, the answer as --text, the "
@@ -174,6 +205,8 @@ def _refuse_judged(table: RawTable, read: Set[str | None]) -> None:
 
 def _refuse_ids(table: RawTable, label: str) -> None:
     """BenchError where labels are lists of ids, such as `2,27`, which are no numbers with decimal commas."""
+    if table.delimiter == ";" and label.lower() not in PLURAL:  # programs write decimal commas there
+        return
     several = list_of_ids([as_text(row.get(label)) for row in table.peek()], label)
     if several:
         raise BenchError(
@@ -213,9 +246,9 @@ def _several(table: RawTable, column: str) -> str:
 def _fractions(table: RawTable, column: str, explicit: bool) -> str:
     """Some of the column's numbers with fractions, where all are numbers; '' where none has one, and where the user
     named the column and they may be codes of classes."""
-    texts = [text for row in table.peek() if (text := as_text(row.get(column)))]
-    texts = [text for text in texts if text.casefold() not in MISSING]
-    written = number_format(texts)
+    cells = [row.get(column) for row in table.peek()]
+    texts = [text for cell in cells if (text := as_text(cell)) and text.casefold() not in MISSING]
+    written = number_format([cell for cell in cells if isinstance(cell, str)])
     often = sum("," in text for text in texts) > len(texts) / 2
     if written == "points" or (written == "comma" and (often or table.delimiter != ",")):
         texts = [plain_number(text, written) for text in texts]

@@ -19,6 +19,10 @@ from bench.user_data.text_files import lines_of
 SUFFIXES = (".txt", "")
 DIGEST = re.compile(r"\.[0-9a-f]{16,}")
 FEWEST = 2  # classes
+FEW = 0.1  # share of the files of a class up to which those of another kind are no texts
+ABOUT = ("readme", "license", "licence", "copying", "changelog", "changes", "notice", "contributing")
+"""Files that are about the others."""
+
 UNLABELLED = ("unsup", "unlabeled", "unlabelled")
 TABLES = (*(suffix for suffix in READ if suffix not in SUFFIXES), ".gz")
 
@@ -62,9 +66,10 @@ def _files(folder: Path) -> dict[str, list[Path]]:
     for path in sorted(folder.iterdir()):
         inside = sorted(path.iterdir()) if path.is_dir() and not path.name.startswith(".") else []
         files = [file for file in inside if file.is_file() and not file.name.startswith(".")]
+        files = [file for file in files if file.stem.lower() not in ABOUT]
         kinds = Counter(kind for file in files if (kind := _kind(file)) is not None)
-        usual = max(kinds, key=lambda kind: (kinds[kind], kind), default=None)
-        files = [file for file in files if usual is not None and _kind(file) == usual]
+        kept = {kind for kind, count in kinds.items() if count > FEW * kinds.total()}
+        files = [file for file in files if _kind(file) in kept]
         if files and path.name.lower() not in UNLABELLED:
             found[path.name] = files
     texts = [file for files in found.values() for file in files]
@@ -73,8 +78,8 @@ def _files(folder: Path) -> dict[str, list[Path]]:
 
 
 def _kind(file: Path) -> str | None:
-    """The suffix of a text file, a digest as `digest`; None for a file of another kind. In a folder of texts, those
-    of another kind than most are no texts, as README is none beside `1.txt`."""
+    """The suffix of a text file, a digest as `digest`; None for a file of another kind. In a folder of texts, a few
+    of another kind are no texts, as `cmds` is none beside `1.txt`."""
     suffix = file.suffix.lower()
     return "digest" if DIGEST.fullmatch(suffix) else suffix if suffix in SUFFIXES else None
 

@@ -9,6 +9,7 @@ from typing import Any
 
 from bench.contracts import BenchError
 from bench.data.squad_layout import STARTS
+from bench.text import counted
 from bench.user_data.column_names import by_name, header_hint, is_number, names_of, resolve
 from bench.user_data.quoting import DIVIDED
 from bench.user_data.split_column import names_splits
@@ -118,7 +119,8 @@ MARK = re.compile(r"(?=[^\s\d]*\d)[\w.:#/-]{3,}", re.ASCII)
 """One word with a digit in it, as ids and file names are."""
 
 NEARLY_ALL = 0.9
-REPEATED = 0.5  # different values a row up to which they are no texts of their own
+REPEATED = 0.5  # different values a row up to which they may be no texts of their own
+KINDS = 5  # single words up to which they are no texts
 SEVERAL = 3  # words of a text, on average
 LONGEST = 300  # characters of a mark or an address
 
@@ -155,7 +157,16 @@ def choose(
         notes.append(f"columns not read: {names_of(unread)}")
     if adapter in TEXT_ADAPTERS and "text" not in given and "pair" not in chosen:
         others = [column for column in unread if _holds_sentences(rows, column)]
-        if others:
+        different, count = _repeats(rows, chosen["text"])
+        short = mean_length([row.get(chosen["text"]) for row in rows])
+        longer = [c for c in others if mean_length([row.get(c) for row in rows]) > short]
+        if different and longer:
+            notes.append(
+                f"look: '{chosen['text']}' has {different:,} different values in {counted(count, 'row')}, and "
+                f"{names_of(longer)} {'hold' if len(longer) > 1 else 'holds'} longer texts: if these are to be "
+                f"classified say --text '{longer[0]}'"
+            )
+        elif others:
             notes.append(
                 f"look: {names_of(others)} {'hold' if len(others) > 1 else 'holds'} texts, too: for two texts a "
                 f"row say --text '{chosen['text']}' --pair '{others[0]}'"
@@ -212,8 +223,7 @@ def _guess(table: RawTable, adapter: str, chosen: dict[str, str]) -> list[str]:
     guessed = []
     for role, names in ROLES[adapter].items():
         if role not in chosen:
-            taken = [column for other, column in chosen.items() if other != "group"]
-            free = [column for column in table.columns if column not in taken]
+            free = [column for column in table.columns if column not in chosen.values()]
             if role == "text" and "label" not in chosen and adapter in TEXT_ADAPTERS:
                 free = [column for column in free if column.lower() not in LABELS]
             if role == "text" and "pair" not in chosen and (both := pair_of(table)):
@@ -221,6 +231,7 @@ def _guess(table: RawTable, adapter: str, chosen: dict[str, str]) -> list[str]:
                 guessed.append(f"two texts a row, '{both[0]}' and '{both[1]}'; --text alone reads one")
                 continue
             column = _by_name(table, free, names, role) or _by_content(table.peek(), free, role)
+            column = column or by_name([chosen[other] for other in chosen if other == "group"], names)
             if column is None:
                 raise BenchError(
                     f"{table.where}: which column is the {role}? say --{role} COLUMN ({names_of(free)})"
@@ -228,7 +239,9 @@ def _guess(table: RawTable, adapter: str, chosen: dict[str, str]) -> list[str]:
                     code="unclear-column",
                 )
             chosen[role] = column
-            guessed.append(f"{role} is '{column}'")
+            passed = by_name(free, names) if role == "text" else column
+            instead = f" ('{passed}' holds hardly a text)" if passed not in (None, column) else ""
+            guessed.append(f"{role} is '{column}'{instead}")
     for role, names in OPTIONAL.get(adapter, {}).items():
         free = [column for column in table.columns if column not in chosen.values()]
         column = by_name(free, names)
@@ -257,19 +270,25 @@ def _by_name(table: RawTable, free: Sequence[str], names: Sequence[str], role: s
 
 
 def _rather(rows: Sequence[RawRow], columns: Sequence[str], named: str | None) -> str | None:
-    """The one column that holds longer and different texts, where the one that is named like a text holds a few
-    again and again, such as titles or yes and no, or is blank in most rows."""
+    """The one column that holds different texts, where the one that is named like a text holds a few single words,
+    such as yes and no, or is blank in most rows."""
     if not named:
         return None
     values = [value for row in rows if (value := row.get(named)) not in (None, "") and isinstance(value, str)]
-    if not values or (len(set(values)) > REPEATED * len(values) and len(values) > len(rows) / 2):
+    words = {value.strip() for value in values}
+    single = len(words) <= KINDS and not any(" " in word for word in words)
+    if not values or (len(values) > len(rows) / 2 and not single):
         return None
-    length = mean_length(values)
-    found = [c for c in columns if c != named and _holds_sentences(rows, c)]
-    found = [
-        c for c in found if mean_length([row.get(c) for row in rows]) > length or len(values) < len(rows) / 2
-    ]
+    found = [column for column in columns if column != named and _holds_sentences(rows, column)]
     return found[0] if len(found) == 1 else None
+
+
+def _repeats(rows: Sequence[RawRow], column: str) -> tuple[int, int]:
+    """How many different values a column has, and how many rows have one, where it holds a few again and again,
+    such as titles; else (0, 0)."""
+    values = [value for row in rows if isinstance(value := row.get(column), str) and value.strip()]
+    different = len(set(values))
+    return (different, len(values)) if different <= REPEATED * len(values) else (0, 0)
 
 
 def _holds_sentences(rows: Sequence[RawRow], column: str) -> bool:

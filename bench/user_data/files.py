@@ -17,8 +17,8 @@ from bench.user_data import folders, tables
 from bench.user_data.annotations import plain_table
 from bench.user_data.brat import brat_tables
 from bench.user_data.class_folders import class_tables
-from bench.user_data.column_names import by_name, is_number
-from bench.user_data.columns import OPTIONAL, QUESTIONS, ROLES, Columns, is_single
+from bench.user_data.column_names import by_name, is_number, resolve
+from bench.user_data.columns import ALIASES, OPTIONAL, QUESTIONS, ROLES, is_single
 from bench.user_data.conll_layout import is_divided, looks_tagged, open_conll
 from bench.user_data.delimited import read_delimited
 from bench.user_data.encodings import Encoding, encoding_of, start_of
@@ -92,19 +92,29 @@ def open_sources(data: UserData, sources: Sources) -> dict[str, Source]:
         train = plain.get("train")
         plain[split] = _as_plain_table(source, data, train.table.ends if train and train.table else "")
     column = dict(data.columns).get("split")
-    return divided(plain, column, _sentences(plain["train"].table, data)) if column else plain
+    return divided(plain, column, _together(plain["train"].table, data)) if column else plain
 
 
-def _sentences(table: RawTable | None, data: UserData) -> str:
-    """The column that numbers the sentences of a table with a word a row; '' where it is another table."""
+def _together(table: RawTable | None, data: UserData) -> tuple[str, ...]:
+    """The columns that number the sentences of a table with a word a row, and their documents; () where it is
+    another table."""
     given = dict(data.columns)
-    if table is None or data.adapter not in ("", "ner") or "sentence" in given:
-        return given.get("sentence", "")
+    if data.adapter == "ner":
+        given = {ALIASES["ner"].get(role, role): column for role, column in given.items()}
+    if table is None or data.adapter not in ("", "ner") or given.keys() & {"text", "label"}:
+        return ()
     words, tags = (
         given.get(role) or by_name(table.columns, ROLES["ner"][role]) for role in ("words", "tags")
     )
-    numbers = by_name([c for c in table.columns if c not in (words, tags)], OPTIONAL["ner"]["sentence"])
-    return numbers if words and tags and numbers and is_single(table, words) else ""
+    if not words or not tags:
+        return ()
+    named = given.get("sentence") or by_name(
+        [column for column in table.columns if column not in (words, tags)], OPTIONAL["ner"]["sentence"]
+    )
+    if not named or not is_single(table, resolve(table, words, "words")):
+        return ()
+    groups = [resolve(table, given["group"], "group")] if "group" in given else []
+    return (resolve(table, named, "sentence"), *groups)
 
 
 def _as_plain_table(source: Source, data: UserData, ends: str) -> Source:
@@ -181,7 +191,7 @@ def open_file(path: Path, data: UserData) -> Source:
     if (
         suffix in COLUMNS
         or (not texts and looks_tagged(path, encoding, dict(data.columns).values()))
-        or ((data.adapter == "ner" or _are_numbers(data.columns)) and is_divided(path, encoding))
+        or (data.adapter == "ner" and is_divided(path, encoding))
     ):
         return _columns(path, encoding, data)
     if suffix in DELIMITED or any(delimiter in first for delimiter in DELIMITERS):
@@ -193,12 +203,6 @@ def open_file(path: Path, data: UserData) -> Source:
         "Parquet, SQuAD's JSON, or CoNLL columns with a blank line after each sentence",
         code="unknown-format",
     )
-
-
-def _are_numbers(columns: Columns) -> bool:
-    """Whether the user names words and tags, each by the number of its column."""
-    given = dict(columns)
-    return all(given.get(role, "").isdecimal() for role in ("words", "tags"))
 
 
 def _are_labelled(lines: list[str]) -> bool:

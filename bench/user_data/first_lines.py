@@ -66,7 +66,7 @@ def is_row(header: Sequence[str], values: Sequence[ColumnValues]) -> bool:
     that names two columns as usual, or has a cell that is none of the few classes of its column, is no row. Columns
     that count from 0 are those of a frame without names. values: of the other lines, by column."""
     named = [name for name in header if name]
-    if len(named) > 1 and named == [str(number) for number in range(len(named))]:
+    if len(named) > 1 and any(named == [str(n + least) for n in range(len(named))] for least in (0, 1)):
         return False
     known = len(KNOWN & {name.casefold() for name in named})
     repeating = [
@@ -78,17 +78,14 @@ def is_row(header: Sequence[str], values: Sequence[ColumnValues]) -> bool:
     if known:
         return False
     return any(
-        len(name) > LONGEST or (column.scores and _is_score(name, place))
-        for place, (name, column) in enumerate(zip(header, values, strict=True))
+        len(name) > LONGEST or (column.scores and _is_score(name))
+        for name, column in zip(header, values, strict=True)
     )
 
 
-def _is_score(name: str, place: int) -> bool:
-    """Whether what stands in the place of a column's name is a number, and neither that of the column, counted from
-    0 or 1, nor a year."""
-    if FRACTION.fullmatch(name):
-        return True
-    return name.isdecimal() and name not in (str(place), str(place + 1)) and not YEAR.fullmatch(name)
+def _is_score(name: str) -> bool:
+    """Whether what stands in the place of a column's name is a number, and no year."""
+    return bool(FRACTION.fullmatch(name)) or (name.isdecimal() and not YEAR.fullmatch(name))
 
 
 def describing(

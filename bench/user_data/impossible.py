@@ -6,15 +6,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
+from bench.data.squad_layout import ANSWERABLE, IMPOSSIBLE
 from bench.text import counted
 from bench.user_data.column_names import by_name
 from bench.user_data.columns import QUESTIONS, ROLES
 from bench.user_data.indicators import BLANK, NO, YES
 from bench.user_data.tables import RawRow, RawTable
 from bench.user_data.values import as_text
-
-IMPOSSIBLE = ("is_impossible", "impossible", "is_unanswerable", "unanswerable", "no_answer")
-ANSWERABLE = ("answerable", "is_answerable", "has_answer", "has_answers", "is_possible")
 
 
 def without_plausible(table: RawTable, given: Mapping[str, str], adapter: str) -> RawTable:

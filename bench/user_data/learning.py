@@ -9,6 +9,7 @@ from dataclasses import replace
 from typing import Any
 
 from bench.contracts import BenchError
+from bench.data.squad_layout import is_wrong
 from bench.text import counted
 from bench.user_data.columns import QUESTIONS
 from bench.user_data.conll import Sentence
@@ -62,6 +63,7 @@ def learn(plain: ReadingRules, rows: Numbered, where: str) -> ReadingRules:
         return replace(plain, labels=replace(labels, note="; ".join(filter(None, said))))
     if plain.adapter in QUESTIONS:
         _refuse_truth_values(plain, rows[:PEEK], where)
+        plain = _with_wrong_answers(plain, rows)
     if plain.adapter == "unanswerable":
         _refuse_unanswered(plain, rows, where)
     if plain.adapter == "ner":
@@ -73,6 +75,17 @@ def learn(plain: ReadingRules, rows: Numbered, where: str) -> ReadingRules:
             tagging = replace(tagging, notes=(*tagging.notes, said))
         return replace(plain, tagging=tagging, mark=mark)
     return plain
+
+
+def _with_wrong_answers(plain: ReadingRules, rows: Numbered) -> ReadingRules:
+    """With a note on answers that say of themselves that they are wrong, which are left out."""
+    cells = (plain.value(row, "answer") for _, row in rows)
+    items = (item for cell in cells if isinstance(cell, list) for item in cell if isinstance(item, Mapping))
+    count = sum(map(is_wrong, items))
+    if not count:
+        return plain
+    note = f"{counted(count, 'answer is', 'answers are')} left out, because they say that they are wrong"
+    return replace(plain, labels=replace(plain.labels, note=note))
 
 
 def _refuse_unanswered(plain: ReadingRules, rows: Numbered, where: str) -> None:
@@ -87,26 +100,32 @@ def _refuse_unanswered(plain: ReadingRules, rows: Numbered, where: str) -> None:
 def _refuse_truth_values(plain: ReadingRules, rows: Numbered, where: str) -> None:
     """BenchError where nearly all answers are yes or no, true or false, or letters of options, and none of them
     stands where its place is given: what is found of them in the contexts is found by chance."""
-    answered = truths = options = 0
+    answered = truths = options = letters = 0
     for _, row in rows:
         found = answers_of(plain.value(row, "answer"), plain.value(row, "start")) or ()
         unplaced = [text for text, place in found if not _stands(text, place, plain.value(row, "context"))]
         answered += bool(found)
         if found and len(unplaced) == len(found):
             truths += all(text.strip(" .!").casefold() in TRUTH_VALUES for text in unplaced)
-            options += all(OPTION.fullmatch(text.strip(" .")) for text in unplaced)
+            options += all(_is_option(text.strip(" ."), plain.value(row, "context")) for text in unplaced)
+            letters += all(OPTION.fullmatch(text.strip(" .")) for text in unplaced)
     if answered and truths >= NEARLY_ALL * answered:
         raise BenchError(
             f"{where}: nearly all answers are yes or no, or true or false, and no parts of their contexts: "
             "use --adapter classification, the question as --text, the context as --pair, the answer as --label",
             code="unusable-rows",
         )
-    if answered and options >= NEARLY_ALL * answered:
+    if answered and letters >= NEARLY_ALL * answered and options >= letters / 2:
         raise BenchError(
             f"{where}: nearly all answers are letters of options, such as A and B, and no parts of their contexts: "
             "write the text of the right option in place of its letter",
             code="unusable-rows",
         )
+
+
+def _is_option(text: str, context: Any) -> bool:
+    """Whether an answer is the letter of an option, and no word of its context, as a grade or a blood type is."""
+    return bool(OPTION.fullmatch(text)) and not re.search(rf"\b{text.strip('()')}\b", str(context))
 
 
 def _stands(text: str, start: Any, context: Any) -> bool:
@@ -131,7 +150,7 @@ def _said_of_labels(plain: ReadingRules, rows: Numbered) -> list[str]:
 
 def _with_number_format(plain: ReadingRules, rows: Numbered) -> ReadingRules:
     """With the way in which numbers are written. BenchError where commas may mean two things."""
-    values = [plain.label(row) for _, row in rows]
+    values = [plain.label(row) for _, row in rows if isinstance(plain.value(row, "label"), str)]
     written = number_format(values)
     if written == "unclear":
         example = next((value for value in values if "," in value), "")
@@ -143,6 +162,22 @@ def _with_number_format(plain: ReadingRules, rows: Numbered) -> ReadingRules:
             code="unclear-numbers",
         )
     return replace(plain, numbers=written)
+
+
+def refuse_other_format(rules: ReadingRules, rows: Numbered, where: str) -> None:
+    """BenchError where a held-out file writes numbers otherwise than the training file."""
+    if rules.adapter not in ("regression", "sentiment") or rules.numbers:
+        return
+    column = rules.columns.get("label", "")
+    values = [value for _, row in rows if isinstance(value := row.get(column), str)]
+    if number_format(values):
+        odd = next((value for value in values if "," in value), "")
+        odd = odd or next(value for value in values if "." in value)
+        raise BenchError(
+            f"{where}: column '{column}' writes numbers otherwise than the training file, such as '{odd[:30]}': "
+            "write them in one way in both, with a decimal point",
+            code="unclear-numbers",
+        )
 
 
 def _numbers(plain: ReadingRules, rows: Numbered) -> ReadingRules:

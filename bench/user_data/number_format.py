@@ -26,17 +26,24 @@ FORMATS = {
 PLURAL = frozenset(("labels", "categories", "topics", "tags", "classes", "emotions", "intents", "genres"))
 """Names of columns that hold several labels."""
 
+NUMBERS = frozenset(("score", "rating", "similarity", "stars", "value", "number", "price"))
+"""Names of columns that hold a number."""
+
+ODD = 0.05  # share of different values that may be no numbers
+
 ALONE = 0.8  # share of the parts of cells that must be cells of their own, too, where they are ids
 
 
 def number_format(values: Iterable[str]) -> str:
-    """A key of FORMATS; '' where numbers are written with points, or not all values are numbers. `unclear` where
+    """A key of FORMATS; '' where numbers are written with points, or too many values are none. `unclear` where
     commas or points may be either: `1,500` alone, or `1.234` beside `850`."""
     written = {value.strip() for value in values} - {""}
+    written = {value for value in written if value.casefold() not in MISSING}
     commas = {value for value in written if "," in value}
-    rest = {value for value in written - commas if value.casefold() not in MISSING}
+    rest = written - commas
     if not commas:
-        return _points(rest)
+        odd = {value for value in rest if not re.fullmatch(f"{POINT}|{POINTED}", value, re.ASCII)}
+        return _points(rest - odd) if len(odd) <= ODD * len(written) else ""
     decimal = all(re.fullmatch(DECIMAL_COMMA, value, re.ASCII) for value in commas)
     pointed = [value for value in rest if "." in value]
     if decimal and all(re.fullmatch(POINTED, value, re.ASCII) for value in pointed):
@@ -53,16 +60,27 @@ def number_format(values: Iterable[str]) -> str:
 
 
 def _points(written: Collection[str]) -> str:
-    """The format of numbers without commas. Three digits after every point and whole numbers below a thousand are
-    thousands; a program that writes numbers as short as it can leaves no 0 at their end."""
+    """The format of numbers without commas. Three digits after every point are thousands where numbers are then
+    nearer to one another, as 1200 and 850 are, and 1.333 and 2 are not. A program that writes numbers as short as
+    it can leaves no 0 at their end."""
     pointed = [value for value in written if "." in value]
     whole = [value for value in written if "." not in value]
     if not pointed or not whole or not all(re.fullmatch(POINTED, value, re.ASCII) for value in pointed):
         return ""
     if not all(re.fullmatch(BELOW_THOUSAND, value, re.ASCII) for value in whole):
         return ""
-    sure = any(value.endswith("0") or value.count(".") > 1 for value in pointed)
-    return "points" if sure else "unclear"
+    if any(value.count(".") > 1 for value in pointed):
+        return "points"
+    decimals, thousands = (_range(values) for values in (written, [v.replace(".", "") for v in written]))
+    if thousands >= decimals:
+        return ""
+    return "points" if any(value.endswith("0") for value in pointed) else "unclear"
+
+
+def _range(values: Collection[str]) -> float:
+    """The largest number over the smallest, without regard to signs and zeros."""
+    sizes = [size for value in values if (size := abs(float(value)))]
+    return max(sizes) / min(sizes) if sizes else 1.0
 
 
 def plain_number(value: str, written: str) -> str:
@@ -75,9 +93,10 @@ def plain_number(value: str, written: str) -> str:
 
 
 def are_whole(values: Iterable[str]) -> bool:
-    """Whether all numbers with commas are whole, as `1,0` is."""
-    commas = {value for value in map(str.strip, values) if "," in value}
-    return bool(commas) and all(re.fullmatch(WHOLE_COMMA, value, re.ASCII) for value in commas)
+    """Whether all are whole numbers with a decimal comma, as `1,0` is."""
+    written = {value.strip() for value in values}
+    written = {value for value in written if value and value.casefold() not in MISSING}
+    return bool(written) and all(re.fullmatch(WHOLE_COMMA, value, re.ASCII) for value in written)
 
 
 def list_of_ids(values: Iterable[str], column: str) -> str:
@@ -90,7 +109,9 @@ def list_of_ids(values: Iterable[str], column: str) -> str:
     alone = {value for value in written if value.isdecimal()}
     if not lists or not alone or written - lists.keys() - alone:
         return ""
-    if len({second for _, second, *_ in lists.values()}) < 2:  # as in 1,5 and 2,5
+    if (
+        column.lower() in NUMBERS or len({second for _, second, *_ in lists.values()}) < 2
+    ):  # as in 1,5 and 2,5
         return ""
     ids = [id for found in lists.values() for id in found]
     ascending = all(found == sorted(found, key=int) for found in lists.values())

@@ -10,7 +10,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from bench.contracts import BenchError
-from bench.data.squad_layout import articles_of, questions_of, start_of
+from bench.data.squad_layout import articles_of, is_wrong, questions_of, start_of
 from bench.text import counted
 from bench.user_data.literals import parse
 from bench.user_data.tables import MISSING
@@ -25,6 +25,10 @@ Answer = tuple[str, Place]
 
 WHOLE = re.compile(r"[-+]?\d{1,18}(\.0{0,2}|,0{1,2})?")
 """A whole number, also as a float; `1,000` and `1.000` may be a thousand."""
+
+
+BEFORE = re.compile(r"(\d|\d[.,])$")
+AFTER = re.compile(r"\d|[.,]\d")
 
 
 class UnclearPlace(ValueError):
@@ -81,6 +85,7 @@ def answers_of(value: Any, start: Any) -> list[Answer] | None:
         found = [
             _paired(item[:1], item[1]) if _is_pair(item) else answers_of(item, own)
             for item, own in zip(value, starts, strict=True)
+            if not (isinstance(item, Mapping) and is_wrong(item))
         ]
         return None if None in found else [pair for pairs in found for pair in pairs or ()]
     return [] if value is None else None
@@ -92,8 +97,8 @@ def place_answers(
     """The context, each distinct answer once with its place in it, and what was done on the way (keys of
     `examples.DONE`). A stated place counts characters, or bytes or units of UTF-16 if only that fits; else the
     nearest place that has the answer is used. A place within a word, as Rome in Romeo, is used only where it is
-    stated, or where there is no other; a number within another one, or a letter within a word, only where it is
-    stated. UnclearPlace."""
+    stated, or where there is no other; a part of a number, or the first letter of a word, only where it is stated.
+    UnclearPlace."""
     answers = list(answers)
     done: dict[str, None] = {}
     placed: dict[tuple[str, int], None] = {}
@@ -111,15 +116,16 @@ def place_answers(
         places = [match.start() for match in re.finditer(re.escape(text), context)] if text else []
         if not places:
             continue
-        whole = [place for place in places if not _cuts_word(context, place, place + len(text))]
-        if not whole and not (text.isdecimal() or len(text) == 1):
-            whole = places
-        if not whole and start not in places:
-            continue
+        strict = [place for place in places if not _cuts_number(context, place, place + len(text))]
+        whole = [place for place in strict if not _cuts_word(context, place, place + len(text))]
+        whole = whole or [place for place in strict if len(text) > 1 or not _goes_on(context, place)]
         if isinstance(start, int):
-            place, how = _nearest(context, start + len(given) - len(given.lstrip()), places, whole)
+            found = _nearest(context, start + len(given) - len(given.lstrip()), places, whole)
         else:
-            place, how = _first(text, start, whole)
+            found = _first(text, start, whole) if whole else None
+        if found is None:
+            continue
+        place, how = found
         if how:
             done[how] = None
         placed[text, place] = None
@@ -151,14 +157,17 @@ def _first(text: str, unread: str | None, places: list[int]) -> tuple[int, str]:
     return places[0], "moved" if unread else "twice" if len(places) > 1 else ""
 
 
-def _nearest(context: str, stated: int, places: list[int], whole: list[int]) -> tuple[int, str]:
-    """The place that is meant by a stated one, and how it was found: a key of `examples.DONE`, '' where it fits."""
+def _nearest(context: str, stated: int, places: list[int], whole: list[int]) -> tuple[int, str] | None:
+    """The place that is meant by a stated one, and how it was found: a key of `examples.DONE`, '' where it fits.
+    None where it is at none, and each would be a part of a number or a word."""
     if stated in places:
         return stated, ""
     for how, code in (("bytes", "utf-8"), ("units", "utf-16-le")):
         found = character_at(context, stated * (2 if how == "units" else 1), code)
         if found in places:
             return found, how
+    if not whole:
+        return None
     nearest = min(whole, key=lambda place: abs(place - stated))
     is_far = len(whole) > 1 and abs(nearest - stated) > FAR
     return nearest, "far" if is_far else "moved"
@@ -168,6 +177,19 @@ def _cuts_word(text: str, start: int, end: int) -> bool:
     """Whether a letter or digit before or after belongs to the same word. Scripts without case count no words."""
     before = start > 0 and _is_letter(text[start - 1]) and _is_letter(text[start])
     return before or (end < len(text) and _is_letter(text[end - 1]) and _is_letter(text[end]))
+
+
+def _cuts_number(text: str, start: int, end: int) -> bool:
+    """Whether a number goes on before or after, as 1 does in 11, in 1.14 and in 1,000."""
+    return bool(
+        (text[start].isdecimal() and BEFORE.search(text[max(0, start - 2) : start]))
+        or (text[end - 1].isdecimal() and AFTER.match(text[end : end + 2]))
+    )
+
+
+def _goes_on(text: str, place: int) -> bool:
+    """Whether a word goes on after its letter at this place."""
+    return place + 1 < len(text) and _is_letter(text[place + 1])
 
 
 def _is_letter(sign: str) -> bool:

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 from bench.contracts import BenchError, Splits
 from bench.data.splits import content, drop_duplicates, split_by_group, split_stratified
 from bench.text import counted
-from bench.user_data.adapters import guess_adapter
+from bench.user_data.adapters import guess_adapter, refuse_judged
 from bench.user_data.column_names import header_hint, names_of, resolve
-from bench.user_data.columns import QUESTIONS, READ, Columns, choose, refuse_short
+from bench.user_data.columns import QUESTIONS, READ, ROLES, Columns, choose, refuse_short
 from bench.user_data.contexts import apart_if_few, divided, joined
 from bench.user_data.examples import Converted, Numbered, convert
 from bench.user_data.files import Source, gathered, open_sources
@@ -26,7 +26,7 @@ from bench.user_data.held_out import (
 from bench.user_data.indicators import Indicators, joined_labels, lacks_all, read_indicators
 from bench.user_data.labels import bytes_written
 from bench.user_data.leaks import plain, without_leaks
-from bench.user_data.learning import learn, refuse_nested, refuse_unnamed
+from bench.user_data.learning import learn, refuse_nested, refuse_other_format, refuse_unnamed
 from bench.user_data.rules import ReadingRules
 from bench.user_data.scales import numbers_of, other_scale, spelled_alike
 from bench.user_data.tables import PEEK, RawTable
@@ -65,6 +65,7 @@ def read_files(data: UserData, sources: Sources) -> tuple[str, Columns, Splits, 
     for split, source in files.items():
         if split != "train":
             source = _like(first, source, columns, _is_named(data, split))
+            _refuse_judged(source, adapter, columns, data)
             notes += [f"{source.where}: {note}" for note in source.notes if note not in first.notes]
         rows, count = sample(_items(source, columns))
         if not count:
@@ -109,6 +110,7 @@ def _checked(
     against what was learnt."""
     refuse_nested(rules, rows, source.where)
     refuse_unnamed(rules, rows, source.where)
+    refuse_other_format(rules, rows, source.where)
     if dict(data.columns).get("group"):
         refuse_without_groups(rules, rows, source)
     note = other_scale(rules, trained, numbers_of(rules, rows), source.where)
@@ -213,6 +215,12 @@ def _like(first: Source, other: Source, columns: Mapping[str, str], given: bool)
         )
     refuse_short(other.table, columns.values())
     return other
+
+
+def _refuse_judged(source: Source, adapter: str, columns: Mapping[str, str], data: UserData) -> None:
+    """BenchError where a held-out file alone says which answers are right."""
+    if source.table is not None and adapter in QUESTIONS and not data.adapter:
+        refuse_judged(source.table, {**dict.fromkeys(ROLES["qa"]), **columns})
 
 
 def _check_widths(first: RawTable, other: RawTable, columns: Mapping[str, str], given: bool) -> None:

@@ -9,13 +9,14 @@ from typing import Any
 
 from bench.user_data.labels import Labelling, as_whole, single_label
 from bench.user_data.number_format import plain_number
+from bench.user_data.tables import MISSING
 from bench.user_data.tagging import Tagging
 from bench.user_data.values import as_label, as_text, is_cell_error, written_labels
 
 PLAIN = Labelling()
 IOB2 = Tagging()
 FLAGS = {"0", "1", "0.0", "1.0"}
-MISSING_GROUPS = frozenset(("nan", "none", "null", "n/a", "na", "<na>", "-", "?", "\\n"))
+MISSING_GROUPS = {*MISSING, "<na>"}
 """Spellings of a missing group, in lower case."""
 
 

@@ -68,9 +68,15 @@ def with_words(table: RawTable, given: Mapping[str, str], adapter: str) -> RawTa
     rows = table.peek()
     columns = [named] if named else [c for n in COLUMNS for c in table.columns if c.lower() == n]
     column = next((column for column in columns if _holds_spans(rows, column)), None)
-    if column is None and adapter in ("", "ner") and text in table.columns:
+    if (
+        column is None
+        and adapter in ("", "ner")
+        and text in table.columns
+        and not own_tags(rows, table.columns)
+    ):
         for name in columns:
-            _refuse_odd(table, name)
+            if adapter or named or not _other_labels(rows, table.columns, name):
+                _refuse_odd(table, name)
     if column is None or text not in table.columns or not _holds_texts(rows, text):
         return table
     unnamed = not named and not given.keys() & {"words", "text"}
@@ -125,6 +131,8 @@ def _odd(item: Any) -> str:
     start, end, label = (next((item[k] for k in keys if k in item), None) for keys in (START, END, LABEL))
     if start is None or end is None or _span(item):
         return ""
+    if isinstance(label, str) and label.strip():
+        return f"begins at {str(start)[:20]!r} and ends at {str(end)[:20]!r}, which are no places"
     if isinstance(label, (int, float)) and not isinstance(label, bool):
         return NUMBERED
     return (

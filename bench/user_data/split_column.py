@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -33,9 +33,10 @@ def names_splits(values: Iterable[Any]) -> bool:
     return len(found) > 1 and "train" in found and "" not in found
 
 
-def divided(found: Mapping[str, Source], column: str, sentences: str = "") -> dict[str, Source]:
+def divided(found: Mapping[str, Source], column: str, together: Sequence[str] = ()) -> dict[str, Source]:
     """The one source of `found` as a source for each split that the column names. BenchError where the rows cannot
-    be divided so, or the words of one sentence would be. sentences: the column that numbers these."""
+    be divided so, or the words of one sentence would be. together: the column that numbers these, and that of their
+    documents."""
     source, *others = found.values()
     if others:
         given = " and ".join(split for split in found if split != "train")
@@ -51,7 +52,7 @@ def divided(found: Mapping[str, Source], column: str, sentences: str = "") -> di
         )
     name = resolve(table, column, "split")
     counts: Counter[str] = Counter()
-    before: tuple[Any, str] = None, ""
+    before: tuple[tuple[Any, ...], str] = (None,), ""
     for number, row in enumerate((table.with_first_line or table.rows)(), 1):
         split = split_of(row.get(name))
         if not split:
@@ -61,11 +62,13 @@ def divided(found: Mapping[str, Source], column: str, sentences: str = "") -> di
                 code="unknown-split",
             )
         counts[split] += 1
-        sentence = row.get(sentences) or before[0]
-        if sentences and before[1] not in ("", split) and sentence == before[0]:
+        known = together and row.get(together[0]) not in (None, "")  # else it goes on
+        sentence = tuple(row.get(column) for column in together) if known else before[0]
+        if together and before[1] not in ("", split) and sentence == before[0]:
             raise BenchError(
-                f"{table.where}, row {number:,}: a word of sentence '{clipped(str(sentence))}' is for {split}, and "
-                f"the one before it for {before[1]}: give all words of a sentence one value of '{clipped(name)}'",
+                f"{table.where}, row {number:,}: a word of sentence '{clipped(str(sentence[0]))}' is for {split}, "
+                f"and the one before it for {before[1]}: give all words of a sentence one value of "
+                f"'{clipped(name)}'; if the rows are texts of their own, say --adapter classification",
                 code="divided-sentence",
             )
         before = sentence, split

@@ -439,15 +439,17 @@ def test_a_forecast_downloads_nothing_where_one_of_two_hub_sets_is_here(
     assert asked == [("made/elsewhere", True)]
 
 
-@pytest.mark.parametrize("baseline", ["gate", "quick", "reference", "ladder"])
-def test_memory_on_a_cpu_is_about_what_baselines_recorded(baseline: str) -> None:
+def test_memory_on_a_cpu_is_about_what_baselines_recorded() -> None:
     """As `plan` says below its table."""
-    workload = Workload(Registry(discover()))
-    records = read(ROOT / "results" / "baselines" / f"{baseline}.jsonl").records
-    for group in gather(records).values():
-        if group.done and (memory := workload.resident(group.done[0].cell)):
-            peak = max(record.peak_memory for record in group.done)
-            assert 0.6 < peak / memory < 1.6, group.key
+    workload, found = Workload(Registry(discover())), []
+    for name in ("gate", "quick", "reference", "ladder"):
+        groups = gather(read(ROOT / "results" / "baselines" / f"{name}.jsonl").records)
+        done = [group.done for group in groups.values() if group.done]
+        planned = [(records, workload.resident(records[0].cell)) for records in done]
+        found += [max(r.peak_memory for r in records) / memory for records, memory in planned if memory]
+    assert len(found) > 90
+    assert 0.6 < min(found) <= max(found) < 1.6
+    assert sum(0.8 < share < 1.2 for share in found) > 0.7 * len(found)
 
 
 @pytest.mark.parametrize("tokens", [8, 20, 5_000])

@@ -85,7 +85,7 @@ def test_a_row_whose_number_is_none_is_left_out(bad: str, tmp_path: Path) -> Non
 
 def test_words_are_no_numbers(tmp_path: Path) -> None:
     path = table(tmp_path / "a.csv", text=TEXTS, label=LABELS)
-    assert refused(path, adapter="regression").code == "constant-label"
+    assert refused(path, adapter="regression").code == "not-numbers"
     path = table(tmp_path / "b.csv", text=TEXTS, label=[*LABELS[:38], 1, 2])
     assert refused(path, adapter="regression").code == "not-numbers"
     path = table(tmp_path / "c.csv", text=TEXTS, label=[2.5] * 40)

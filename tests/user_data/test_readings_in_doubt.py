@@ -3,6 +3,7 @@ right refusal, or a note that says what was done."""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -42,6 +43,7 @@ def table(
         (("1,5", "2,75"), "labels", ""),
         (("2,27", "much", "2"), "labels", ""),
         (("3,05", "3", "5"), "labels", ""),
+        (("1,5", "2,5", "2,7", "3,5", "1", "2", "3", "5", "7"), "score", ""),
     ],
 )
 def test_lists_of_ids_are_no_numbers_with_decimal_commas(
@@ -75,6 +77,10 @@ def test_several_ids_in_a_cell_are_no_number(column: str, more: dict[str, str], 
         (("1.200", "850", "3.500", "99"), "points", ("1200", "850", "3500", "99")),
         (("1.234.567", "850"), "points", ("1234567", "850")),
         (("1.234", "850"), "unclear", ()),
+        (("1.200", "2.500", "850", *map(str, range(100, 140)), "n.v."), "points", ()),
+        (("1.333", "1.667", "2", "2.333", "3"), "", ("1.333", "1.667", "2", "2.333", "3")),
+        (("1.250", "3", "2.500"), "", ("1.250", "3", "2.500")),
+        (("1.125", "2", "3.875"), "", ("1.125", "2", "3.875")),
         (("1.200", "850", "99,5"), "comma", ("1200", "850", "99.5")),
         (("1.234,50", "850", "3.500", "99,00"), "comma", ("1234.50", "850", "3500", "99.00")),
         (("1.250", "0.125", "3"), "", ("1.250", "0.125", "3")),
@@ -104,6 +110,31 @@ def test_scores_with_points_between_thousands_are_read_so(tmp_path: Path) -> Non
     assert said(found, "points separate thousands: 1.500 is 1500")
     error = refused(written(whole.replace("00", "34"), tmp_path, "unclear.csv"), adapter="regression")
     assert "'1.234' may be 1.234 or 1234" in str(error)
+
+
+@pytest.mark.parametrize("stored", ["jsonl", "csv"])
+def test_means_of_three_annotators_are_no_thousands(stored: str, tmp_path: Path) -> None:
+    """As stored numbers, and as programs write them who drop `.0`."""
+    scores = [1.0, 1.333, 1.667, 2.0, 2.333, 2.667, 3.0, 850.0]
+    rows = [
+        {"text": text, "score": scores[n % (8 if stored == "jsonl" else 7)]} for n, text in enumerate(TEXTS)
+    ]
+    content = json_lines(rows)
+    if stored == "csv":
+        content = delimited([(r["text"], f"{r['score']:g}") for r in rows], header=("text", "score"))
+    found = all_rows(opened(written(content, tmp_path, f"a.{stored}"), adapter="regression"))
+    assert [row.number for row in found] == [row["score"] for row in rows]
+
+
+@pytest.mark.parametrize("values", [("1.200", "850"), ("1,5", "2"), ("1,500", "2")])
+def test_numbers_of_a_test_file_are_written_as_those_of_training(
+    values: Sequence[str], tmp_path: Path
+) -> None:
+    train = table(tmp_path, ("text", "score"), [(t, 1 + n / 8) for n, t in enumerate(TEXTS)], "train.csv")
+    rows = [(f"another {text}", values[n % 2]) for n, text in enumerate(TEXTS)]
+    test = table(tmp_path, ("text", "score"), rows, "test.csv", delimiter=";")
+    error = refused(train, test_data=str(test), adapter="regression")
+    assert "test.csv: column 'score' writes numbers otherwise than the training file" in str(error)
 
 
 @pytest.mark.parametrize(("train", "test"), [("{},0", "{}"), ("{}", "{},0"), ("{},0", "{},0")])
@@ -154,16 +185,37 @@ def test_a_whole_number_above_numbers_with_fractions_is_a_row(tmp_path: Path) ->
         assert len(all_rows(named)) == 39
 
 
-@pytest.mark.parametrize("named", ["document", "review", "comment"])
-def test_a_column_that_repeats_is_no_text_beside_one_of_different_texts(named: str, tmp_path: Path) -> None:
-    values = {"document": "Annual Report of Acme {}", "review": "yes {}", "comment": "{}"}
-    rows = [
-        ("" if named == "comment" and n % 3 else values[named].format(n % 2), LONG.format(n), "ab"[n % 2])
-        for n in range(60)
-    ]
+@pytest.mark.parametrize(
+    ("named", "values"), [("review", "yes no"), ("content", "video image post"), ("comment", "")]
+)
+def test_a_column_of_single_words_or_blanks_is_no_text_beside_texts(
+    named: str, values: str, tmp_path: Path
+) -> None:
+    words = values.split() or ["", "", "see there"]
+    rows = [(words[n % len(words)], LONG.format(n), "ab"[n % 2]) for n in range(60)]
     found = opened(table(tmp_path, (named, "utterance", "label"), rows))
     assert [row.text for row in all_rows(found)] == [LONG.format(n) for n in range(60)]
-    assert said(found, "text is 'utterance'")
+    assert said(found, f"text is 'utterance' ('{named}' holds hardly a text)")
+
+
+@pytest.mark.parametrize(
+    ("text", "other", "value"),
+    [
+        ("turn the lights {}", "explanation", LONG),
+        ("Annual Report of Acme {}", "passage", LONG),
+        ("good film {}", "bio", LONG),
+        ("turn the lights {}", "date", "Monday the fifth of March in the year of grace {}"),
+    ],
+)
+def test_a_text_that_repeats_is_read_and_a_longer_one_is_pointed_out(
+    text: str, other: str, value: str, tmp_path: Path
+) -> None:
+    """The titles of documents, or short commands beside an explanation that gives the label away: only the user
+    knows which."""
+    rows = [(text.format(n % 12), value.format(n), "ab"[n % 2]) for n in range(60)]
+    found = opened(table(tmp_path, ("text", other, "label"), rows))
+    assert [row.text for row in all_rows(found)] == [row[0] for row in rows]
+    assert said(found, f"'text' has 12 different values in 60 rows, and '{other}' holds longer texts")
 
 
 def test_long_texts_that_repeat_are_texts_still(tmp_path: Path) -> None:
@@ -171,6 +223,26 @@ def test_long_texts_that_repeat_are_texts_still(tmp_path: Path) -> None:
     found = opened(table(tmp_path, ("text", "claim", "label"), rows))
     assert said(found, "text is 'text'")
     assert said(found, "--text 'text' --pair 'claim'")
+
+
+@pytest.mark.parametrize(
+    ("header", "group", "expected"),
+    [
+        (("text", "topic", "sentiment"), "topic", "label is 'sentiment'"),
+        (("review", "category", "stars"), "category", "label is 'stars'"),
+        (("sentence", "phrase", "label"), "sentence", "text is 'phrase'"),
+    ],
+)
+def test_a_group_is_guessed_as_another_part_where_nothing_else_is(
+    header: Sequence[str], group: str, expected: str, tmp_path: Path
+) -> None:
+    middle = [LONG.format(n) if "phrase" in header else f"topic{n % 12}" for n in range(60)]
+    rows = [
+        (f"{LONG.format(n // 5 if 'phrase' in header else n)} and more", middle[n], ("a", "b")[n % 2])
+        for n in range(60)
+    ]
+    found = opened(table(tmp_path, header, rows), group=group, adapter="classification")
+    assert said(found, expected)
 
 
 def test_another_column_of_labels_is_pointed_out(tmp_path: Path) -> None:
@@ -253,7 +325,14 @@ def asked(n: int, answer: str = "Carl") -> tuple[str, str, str]:
 
 @pytest.mark.parametrize(
     ("name", "values"),
-    [("label", "01"), ("is_correct", ("true", "false")), ("correct", ("yes", "no")), ("label", "0123")],
+    [
+        ("label", "01"),
+        ("is_correct", ("true", "false")),
+        ("correct", ("yes", "no")),
+        ("label", ("1.0", "0.0")),
+        ("is_true", "TF"),
+        ("label", ("1", "-1")),
+    ],
 )
 def test_answers_that_a_column_calls_wrong_are_no_answers(
     name: str, values: Sequence[str], tmp_path: Path
@@ -265,6 +344,83 @@ def test_answers_that_a_column_calls_wrong_are_no_answers(
     assert error.code == "judged-answers"
     assert f"'{name}' (" in str(error)
     assert len(all_rows(opened(path, adapter="qa"))) == 40
+
+
+@pytest.mark.parametrize("shared", [True, False])
+def test_other_numbers_judge_answers_only_where_rows_share_a_question(shared: bool, tmp_path: Path) -> None:
+    rows = [(*asked(n // 4 if shared else n, ("Carl", "Bob")[n % 2]), n % 4) for n in range(40)]
+    path = table(tmp_path, (*QUESTION, "label"), rows)
+    if shared:
+        assert refused(path).code == "judged-answers"
+    else:
+        assert len(all_rows(opened(path))) == 40
+
+
+@pytest.mark.parametrize(("name", "value"), [("answer_index", 15), ("target", 1990), ("relevance", 3)])
+def test_other_numbers_beside_answers_are_no_judgements(name: str, value: int, tmp_path: Path) -> None:
+    rows = [(*asked(n), value + n % 3) for n in range(40)]
+    assert len(all_rows(opened(table(tmp_path, (*QUESTION, name), rows)))) == 40
+
+
+def test_answers_with_places_are_not_judged_by_a_label(tmp_path: Path) -> None:
+    rows = [(*asked(n), 17, n % 2) for n in range(40)]
+    assert len(all_rows(opened(table(tmp_path, (*QUESTION, "answer_start", "label"), rows)))) == 40
+
+
+def test_a_test_file_alone_may_judge_answers(tmp_path: Path) -> None:
+    train = table(tmp_path, QUESTION, [asked(n) for n in range(40)], "train.csv")
+    rows = [(*asked(n, ("Carl", "Bob")[n % 2]), n % 2) for n in range(50, 90)]
+    test = table(tmp_path, (*QUESTION, "label"), rows, "test.csv")
+    assert refused(train, test_data=str(test)).code == "judged-answers"
+
+
+@pytest.mark.parametrize("layout", ["table", "SQuAD"])
+@pytest.mark.parametrize(
+    ("key", "right", "wrong"), [("label", 1, 0), ("isAnswer", True, False), ("correct", True, False)]
+)
+def test_an_answer_that_calls_itself_wrong_is_left_out(
+    key: str, right: Any, wrong: Any, layout: str, tmp_path: Path
+) -> None:
+    def answers(name: str) -> list[dict[str, Any]]:
+        return [
+            {"text": "Carl", "answer_start": -1, key: right},
+            {"text": name, "answer_start": -1, key: wrong},
+        ]
+
+    rows = [
+        {"id": str(n), "question": f"Who, {n}?", "context": f"Bob met Carl {n}.", "answers": answers("Bob")}
+        for n in range(40)
+    ]
+    value: Any = rows
+    if layout == "SQuAD":
+        value = {"data": [{"paragraphs": [{"context": row["context"], "qas": [row]}]} for row in rows]}
+    found = opened(written(json.dumps(value), tmp_path, "a.json"))
+    assert {answer for row in all_rows(found) for answer, _ in row.answers} == {"Carl"}
+    assert layout == "SQuAD" or said(found, "40 answers are left out, because they say that they are wrong")
+
+
+@pytest.mark.parametrize(("key", "none"), [("answerable", False), ("has_answer", False), ("no_answer", True)])
+def test_questions_of_squads_layout_say_in_several_ways_that_they_have_no_answer(
+    key: str, none: bool, tmp_path: Path
+) -> None:
+    paragraphs = [
+        {
+            "context": f"Bob met Carl {n}.",
+            "qas": [{"question": "Who?", "answers": [{"text": "Carl"}], key: none if n % 2 else not none}],
+        }
+        for n in range(40)
+    ]
+    value = {"data": [{"title": str(n), "paragraphs": [p]} for n, p in enumerate(paragraphs)]}
+    found = all_rows(opened(written(json.dumps(value), tmp_path, "a.json")))
+    assert [bool(row.answers) for row in found] == [n % 2 == 0 for n in range(40)]
+
+
+@pytest.mark.parametrize("adapter", ["", "qa"])
+def test_letters_that_are_words_of_their_contexts_are_answers(adapter: str, tmp_path: Path) -> None:
+    """Grades, groups and types of blood."""
+    rows = [(f"Which grade, {n}?", f"Student {n} got the grade {g}.", g) for n, g in enumerate("ABCDF" * 8)]
+    found = opened(table(tmp_path, QUESTION, rows), **({"adapter": adapter} if adapter else {}))
+    assert len(all_rows(found)) == 40
 
 
 def test_a_column_of_one_value_judges_no_answer(tmp_path: Path) -> None:
@@ -284,15 +440,45 @@ def test_letters_of_options_are_no_answers(letter: str, adapter: str, tmp_path: 
 
 
 @pytest.mark.parametrize(
-    ("context", "answer", "place"),
-    [("In 1901 he left.", "1", None), ("A man met Bob.", "B", None), ("In 1901, 1 man left.", "1", 9)],
+    ("context", "answer"),
+    [
+        ("In 1901 he left.", "1"),
+        ("A man met Bob.", "B"),
+        ("It was 11.14 then.", "1.14"),
+        ("It was 1.14 then.", "1"),
+        ("All 20,000 came.", "20"),
+        ("It cost $10.", "$1"),
+        ("All 11% came.", "1%"),
+        ("All 21,000 came.", "1,000"),
+    ],
 )
-def test_a_number_within_another_is_no_answer(context: str, answer: str, place: int | None) -> None:
-    _, placed, _ = place_answers(context, [(answer, None)])
-    assert placed == (() if place is None else ((answer, place),))
+def test_a_part_of_a_number_is_no_answer_where_no_place_is_stated(context: str, answer: str) -> None:
+    assert place_answers(context, [(answer, None)])[1] == ()
     inside = context.index(answer)
     assert place_answers(context, [(answer, inside)])[1] == ((answer, inside),)
-    assert place_answers("Romeo", [("Rome", None)])[1] == (("Rome", 0),)
+    assert place_answers(context, [(f" {answer}", inside - 1)])[1] == ((answer, inside),)
+    assert place_answers(context, [(f" {answer}", inside)])[1] == ()
+
+
+@pytest.mark.parametrize(
+    ("context", "answer", "stated", "place"),
+    [
+        ("The bridge is 20m long.", "20", None, 14),
+        ("Built in the 1920s.", "1920", None, 13),
+        ("He came 20th.", "20", None, 8),
+        ("Take bus A20.", "20", None, 10),
+        ("It has 20GB.", "20", 6, 7),
+        ("März: 20GB.", "20", 7, 6),
+        ("A lack of vitaminA.", "A", 17, 17),
+        ("In 1901, 1 man left.", "1", None, 9),
+        ("On 5, 6 and 7 May.", "5", None, 3),
+        ("Romeo", "Rome", None, 0),
+    ],
+)
+def test_a_number_beside_letters_is_an_answer(
+    context: str, answer: str, stated: int | None, place: int
+) -> None:
+    assert place_answers(context, [(answer, stated)])[1] == ((answer, place),)
 
 
 @pytest.mark.parametrize("key", ["start_char", "offset", "span_start", "answer_start", "begin"])
@@ -339,6 +525,51 @@ def test_a_split_divides_no_sentence(tmp_path: Path) -> None:
     assert len(opened(table(tmp_path, header, whole, "whole.csv"), split="split").splits.test) == 9
 
 
+@pytest.mark.parametrize("named", ["", "nr", "1"])
+@pytest.mark.parametrize("stored", ["csv", "jsonl"])
+def test_whole_sentences_may_be_numbered_anew_in_each_document(
+    named: str, stored: str, tmp_path: Path
+) -> None:
+    """Neighbours of two documents have one number; 0 is a number, and a column may be named by its own."""
+    header = ("nr" if named else "sent_id", "word", "tag", "doc", "split")
+    rows = [
+        (sentence, f"w{doc}x{sentence}x{n}", "B-X" if n else "O", f"d{doc}", ("train", "test")[doc % 2])
+        for doc in range(24)
+        for sentence in range(1 + doc % 2)
+        for n in range(3)
+    ]
+    content = delimited(rows, header=header)
+    if stored == "jsonl":
+        content = json_lines([dict(zip(header, row, strict=True)) for row in rows])
+    path = written(content, tmp_path, f"a.{stored}")
+    found = opened(path, group="doc", split="split", adapter="ner", **({"sentence": named} if named else {}))
+    assert len(all_rows(found)) == 36
+
+
+def test_words_of_one_sentence_may_be_texts_of_their_own(tmp_path: Path) -> None:
+    rows = [
+        (LONG.format(n // 4), f"word{n}", "ab"[n % 2], ("train", "train", "test")[n % 3]) for n in range(120)
+    ]
+    path = table(tmp_path, ("sentence", "token", "label", "split"), rows)
+    assert len(all_rows(opened(path, text="token", pair="sentence", label="label", split="split"))) == 120
+
+
+def test_names_of_other_roles_divide_no_sentence_either(tmp_path: Path) -> None:
+    rows = [(n // 3, f"w{n}", "B-X" if n % 3 else "O", ("train", "test")[n % 2]) for n in range(120)]
+    path = table(tmp_path, ("sentence_id", "form", "ne", "split"), rows)
+    error = refused(path, adapter="ner", text="form", label="ne", split="split")
+    assert error.code == "divided-sentence"
+
+
+@pytest.mark.parametrize(("words", "tags"), [("2", "3"), ("form", "ne")])
+def test_a_table_with_blank_lines_keeps_its_columns(words: str, tags: str, tmp_path: Path) -> None:
+    content = "sid\tform\tne\tpos\n" + "".join(
+        f"{n}\tAnn\tB-PER\tNNP\n{n}\tmet\tO\tVBD\n{n}\tx{n}\tO\tNN\n\n" for n in range(40)
+    )
+    found = all_rows(opened(written(content, tmp_path, "a.tsv"), words=words, tags=tags, sentence="sid"))
+    assert len(found) == 40
+
+
 @pytest.mark.parametrize("options", [{}, {"text": "2", "label": "1"}, {"words": "2", "tags": "1"}])
 @pytest.mark.parametrize("name", ["mit.txt", "mit.bio"])
 def test_tags_may_stand_before_their_words(options: dict[str, str], name: str, tmp_path: Path) -> None:
@@ -375,6 +606,26 @@ def test_the_row_of_a_span_without_a_label_is_named(label: Any, wrong: str, tmp_
     assert wrong in str(refused(written(json_lines(rows), tmp_path, "a.jsonl")))
 
 
+@pytest.mark.parametrize("label", [2, 0.5])
+def test_spans_with_numbers_are_not_read_beside_labels_or_tags(label: Any, tmp_path: Path) -> None:
+    spans = [{"start": 0, "end": 3, "label": label}]
+    texts = [{"text": f"Ann {n} met Bob.", "sentiment": "ab"[n % 2], "spans": spans} for n in range(40)]
+    found = opened(written(json_lines(texts), tmp_path, "a.jsonl"))
+    assert found.data.adapter == "classification"
+    words = [{**row, "tokens": ["Ann", str(n)], "ner_tags": ["B-X", "O"]} for n, row in enumerate(texts)]
+    assert opened(written(json_lines(words), tmp_path, "b.jsonl")).data.adapter == "ner"
+
+
+def test_a_span_without_a_place_is_named(tmp_path: Path) -> None:
+    rows = [
+        {"text": f"Ann {n} met Bob.", "entities": [{"start": 0 if n != 7 else "x", "end": 3, "label": "PER"}]}
+        for n in range(40)
+    ]
+    assert "row 8: a span of 'entities' begins at 'x' and ends at '3'" in str(
+        refused(written(json_lines(rows), tmp_path, "a.jsonl"))
+    )
+
+
 def test_a_relation_among_spans_is_no_span(tmp_path: Path) -> None:
     relation = {"type": "relation", "from_id": "a", "to_id": "b"}
     rows = [
@@ -401,6 +652,19 @@ def test_a_readme_among_texts_is_no_text(tmp_path: Path) -> None:
         f"{c} text {n}" for c in "ab" for n in range(20)
     )
     assert said(found, "2 other files of the folder not read, such as README")
+
+
+@pytest.mark.parametrize(("kinds", "left_out"), [((".txt", ""), 0), (("",), 4), ((".txt",), 4)])
+def test_texts_of_two_kinds_are_texts(kinds: Sequence[str], left_out: int, tmp_path: Path) -> None:
+    """All but what is about the others."""
+    for label in "ab":
+        for n in range(20):
+            written(f"{label} text {n}", tmp_path, f"{label}/{n}{kinds[n % 5 > 2 and -1]}")
+        for name in ("README", "LICENSE.txt") if left_out else ():
+            written("about these", tmp_path, f"{label}/{name}")
+    found = opened(tmp_path)
+    assert len(all_rows(found)) == 40
+    assert said(found, "4 other files") == bool(left_out)
 
 
 def test_mails_named_by_digests_are_texts(tmp_path: Path) -> None:

@@ -94,14 +94,15 @@ def not_asked(count: int, compared: int) -> tuple[str, ...]:
 
 
 def changed_predictions(same: Sequence[Change]) -> tuple[str, ...]:
-    """A note on the cells whose predictions differ although seeds and conditions do not."""
+    """A note on the cells whose predictions differ although seeds and conditions do not. same: those, and the ones
+    that are repeated."""
     count = sum(not item.identical for item in same)
     if not count:
         return ()
     return (
-        f"Predictions differ in {count} of {counted(len(same), 'cell')} with the same seeds on the same kind of "
-        "machine: the code computes something else, or is not deterministic there, whether or not a score fell "
-        "(--fail-on changed).",
+        f"Predictions differ in {count} of {counted(len(same), 'cell')} with the same seeds, and no condition does "
+        "there: the code computes something else, or is not deterministic, whether or not a score fell (--fail-on "
+        "changed).",
     )
 
 

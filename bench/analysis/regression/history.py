@@ -3,8 +3,8 @@
 A run is added to results/runs/history.jsonl, which stays on this machine. Promoting it to a baseline also adds it
 to results/history.jsonl, which is committed. Readers take both.
 
-A trend never mixes recipes, numbers of seeds, rows, rules of scoring or weights: it follows the runs with those of
-the last one.
+A trend never mixes recipes, numbers of finished seeds, rows, rules of scoring or weights: it follows the runs with
+those of the last one.
 Steps are changes in mean found by PELT (Killick, Fearnhead & Eckley 2012, JASA 107), through `ruptures` (Truong,
 Oudre & Vayatis 2020, Signal Processing 167). The penalty is 4 s^2 log n, twice that of BIC (Yao 1988), because the
 noise from run to run, s, is itself estimated: by the median absolute difference of neighbours, which steps hardly
@@ -225,8 +225,8 @@ def trend(lines: Sequence[Line], suite: str, task: str = "", strategy: str = "")
         *([scored] if scored else []),
         *(
             [
-                f"Left out of some rows: {counted(others, 'earlier run')} with another recipe or number of seeds, "
-                "on other rows, or of another encoder or rule of scoring."
+                f"Left out of some rows: {counted(others, 'earlier run')} with another recipe or number of "
+                "finished seeds, on other rows, or of another encoder or rule of scoring."
             ]
             if others
             else []
@@ -242,10 +242,11 @@ def _matches(name: str, task: str, strategy: str) -> bool:
 
 
 def _on_the_same_terms(name: str, lines: Sequence[Line]) -> list[Line]:
-    """The runs that have the cell on the terms of the last of them, as far as they are known, and with as many
-    seeds: a mean over others moves by itself."""
+    """The runs that have the cell on the terms of the last that has a score, as far as they are known, and with as
+    many finished seeds: a mean over others moves by itself."""
     present = [item for item in lines if name in item.cells]
-    last = present[-1].cells[name]
+    scored = [item for item in present if item.cells[name].score is not None]
+    last = (scored or present)[-1].cells[name]
     alike = [item for item in present if item.cells[name].recipe == last.recipe]
     alike = [item for item in alike if item.cells[name].seeds == last.seeds]
     return [item for item in alike if not last.terms or item.cells[name].terms in ("", last.terms)]

@@ -66,9 +66,10 @@ def summary(comparison: RunComparison) -> str:
         f"{comparison.count(status)} {status}" for status in STATUSES if comparison.count(status)
     )
     worse = any(item.status in WORSE for item in (*comparison.cells, *comparison.strategies))
+    worse = worse or any(item.grew for item in comparison.costs)
     verdict = f"Does not hold: {', '.join(comparison.failures)}"
     if comparison.exit_code == 2:
-        verdict = "Cannot be compared in full"
+        verdict = f"Cannot be compared in full{', and some of it got worse' if worse else ''}"
     elif comparison.exit_code == 0:
         asked = ", ".join(comparison.options.fail_on)
         verdict = f"Got worse where no gate looks (asked: {asked})" if worse else "Nothing regressed"

@@ -124,16 +124,15 @@ def mixtures(groups: Mapping[Key, Group]) -> list[str]:
 
 def unmeasured(columns: Collection[str], groups: Mapping[Key, Group]) -> list[str]:
     """Which setting of the recipe measures columns that no run of the table has."""
-    done = [record for group in groups.values() for record in group.done]
+    recipes = [record.cell.recipe for group in groups.values() for record in group.records]
     missing = {
-        "serving": not any(record.serving for record in done) and serving.MEASURED,
-        "forgetting": not any(record.forgetting or record.language_loss for record in done)
-        and forgetting.COLUMNS,
+        "serving": () if any(recipe.serving for recipe in recipes) else serving.MEASURED,
+        "forgetting": () if any(recipe.forgetting for recipe in recipes) else tuple(forgetting.COLUMNS),
     }
     return [
         f"No cell has measured {', '.join(found)}: run with --set recipe.{setting}=true."
         for setting, names in missing.items()
-        if (found := [name for name in columns if names and name in names])
+        if (found := [name for name in columns if name in names])
     ]
 
 

@@ -339,6 +339,16 @@ def test_a_trend_never_mixes_numbers_of_seeds():
     assert (entries[0].value, entries[2].value) == (2, "▁▁")
 
 
+def test_a_run_in_which_all_seeds_failed_ends_no_trend():
+    def line(commit: str, status: str = "done"):
+        records = [make_record(seed=seed, status=status, machine=MACHINE) for seed in range(3)]
+        made = history.line([*records, make_record(strategy="frozen", machine=MACHINE)])
+        return made.model_copy(update={"commit": commit})
+
+    found = history.trend([line("a"), line("b"), line("c", "oom")], "quick", strategy="full")
+    assert found.blocks[0].rows[0].entries[2].value == "▁▁"
+
+
 def test_lines_that_do_not_say_what_they_ran_on_stay():
     known = history.line(run_at("new", 0.8))
     earlier = known.model_copy(
