@@ -297,7 +297,10 @@ def test_an_unknown_strategy_suggests_the_nearest(suite: Suite, plugins: Plugins
         ("tasks = 3", r"key 'tasks': .*got 3"),
         ("grid = []", r"key 'grid': give one at least"),
         ('grid = [{strategies = ["full"]}]', r"key 'grid\.0\.backbones': it is missing"),
-        ('grid = [{strategies = [], backbones = ["minilm"]}]', r"key 'grid\.0\.strategies': give one at least"),
+        (
+            'grid = [{strategies = [], backbones = ["minilm"]}]',
+            r"key 'grid\.0\.strategies': give one at least",
+        ),
         (
             'grid = [{strategys = ["full"], strategies = ["full"], backbones = ["b"]}]',
             r".*did you mean 'strategies'",
