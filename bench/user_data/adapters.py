@@ -179,7 +179,7 @@ def refuse_judged(table: RawTable, read: Mapping[str, str | None]) -> None:
     """BenchError where a column that is not read says of each answer whether it is right, or of several which one.
     read: columns by role. Other numbers are judgements only where rows share a question, or hold lists of answers;
     where places are given, answers are parts of their contexts."""
-    rows = table.peek()
+    rows = [row for row in table.peek() if as_text(row.get(read["answer"] or "")) not in ("", "[]")]
     asked = Counter(
         (as_text(row.get(read["question"] or "")), as_text(row.get(read["context"] or ""))) for row in rows
     )

@@ -156,6 +156,12 @@ def choose(
     if unread:
         notes.append(f"columns not read: {names_of(unread)}")
     if adapter in TEXT_ADAPTERS and "text" not in given and "pair" not in chosen:
+        passed = by_name(unread, ROLES[adapter]["text"])
+        if passed and by_name([passed, chosen["text"]], ROLES[adapter]["text"]) == passed:
+            notes.append(
+                f"look: '{passed}' is named like the text, and holds hardly one: '{chosen['text']}' is read in its "
+                "place; choose with --text"
+            )
         others = [column for column in unread if _holds_sentences(rows, column)]
         different, count = _repeats(rows, chosen["text"])
         short = mean_length([row.get(chosen["text"]) for row in rows])
@@ -239,9 +245,7 @@ def _guess(table: RawTable, adapter: str, chosen: dict[str, str]) -> list[str]:
                     code="unclear-column",
                 )
             chosen[role] = column
-            passed = by_name(free, names) if role == "text" else column
-            instead = f" ('{passed}' holds hardly a text)" if passed not in (None, column) else ""
-            guessed.append(f"{role} is '{column}'{instead}")
+            guessed.append(f"{role} is '{column}'")
     for role, names in OPTIONAL.get(adapter, {}).items():
         free = [column for column in table.columns if column not in chosen.values()]
         column = by_name(free, names)

@@ -74,7 +74,10 @@ def _points(written: Collection[str]) -> str:
     decimals, thousands = (_range(values) for values in (written, [v.replace(".", "") for v in written]))
     if thousands >= decimals:
         return ""
-    return "points" if any(value.endswith("0") for value in pointed) else "unclear"
+    sure = len(whole) > 1 and any(
+        value.endswith("0") for value in pointed
+    )  # one may stand for a missing number
+    return "points" if sure else "unclear"
 
 
 def _range(values: Collection[str]) -> float:

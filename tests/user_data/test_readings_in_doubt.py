@@ -77,6 +77,7 @@ def test_several_ids_in_a_cell_are_no_number(column: str, more: dict[str, str], 
         (("1.200", "850", "3.500", "99"), "points", ("1200", "850", "3500", "99")),
         (("1.234.567", "850"), "points", ("1234567", "850")),
         (("1.234", "850"), "unclear", ()),
+        (("1.250", "2.980", "99"), "unclear", ()),
         (("1.200", "2.500", "850", *map(str, range(100, 140)), "n.v."), "points", ()),
         (("1.333", "1.667", "2", "2.333", "3"), "", ("1.333", "1.667", "2", "2.333", "3")),
         (("1.250", "3", "2.500"), "", ("1.250", "3", "2.500")),
@@ -195,7 +196,7 @@ def test_a_column_of_single_words_or_blanks_is_no_text_beside_texts(
     rows = [(words[n % len(words)], LONG.format(n), "ab"[n % 2]) for n in range(60)]
     found = opened(table(tmp_path, (named, "utterance", "label"), rows))
     assert [row.text for row in all_rows(found)] == [LONG.format(n) for n in range(60)]
-    assert said(found, f"text is 'utterance' ('{named}' holds hardly a text)")
+    assert said(found, f"look: '{named}' is named like the text, and holds hardly one: 'utterance' is read")
 
 
 @pytest.mark.parametrize(
@@ -360,6 +361,11 @@ def test_other_numbers_judge_answers_only_where_rows_share_a_question(shared: bo
 def test_other_numbers_beside_answers_are_no_judgements(name: str, value: int, tmp_path: Path) -> None:
     rows = [(*asked(n), value + n % 3) for n in range(40)]
     assert len(all_rows(opened(table(tmp_path, (*QUESTION, name), rows)))) == 40
+
+
+def test_a_label_that_says_which_questions_have_answers_judges_none(tmp_path: Path) -> None:
+    rows = [(*asked(n, "Carl" if n % 2 else ""), ("no", "yes")[n % 2]) for n in range(40)]
+    assert len(all_rows(opened(table(tmp_path, (*QUESTION, "label"), rows)))) == 20
 
 
 def test_answers_with_places_are_not_judged_by_a_label(tmp_path: Path) -> None:
