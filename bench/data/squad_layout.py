@@ -12,7 +12,7 @@ from pydantic import BaseModel, BeforeValidator, TypeAdapter, model_validator
 
 STARTS = (
     *("answer_start", "start", "offset", "start_char", "char_start", "start_position", "start_index"),
-    *("answer_offset", "answer_start_char", "start_offset", "span_start", "begin"),
+    *("answer_offset", "answer_start_char", "start_offset", "span_start"),
 )
 """The keys, and names of columns, under which an answer has its first character."""
 
