@@ -70,8 +70,14 @@ def test_the_column_says_which_run_it_lacks(tuned: Path) -> None:
     assert error.value.code == "no-run"
 
 
-def test_the_column_alone_asks_for_that_run(tuned: Path) -> None:
-    assert "±" in invoke("table", tuned, "--columns", "accuracy", "--default-rates", "nowhere")
+@pytest.mark.parametrize(
+    "columns", [("--columns", "accuracy"), ("--columns", "default-rates", "--kind", "pairs")]
+)
+def test_the_run_is_for_the_column_alone(columns: tuple[str, ...], tuned: Path) -> None:
+    with pytest.raises(BenchError) as error:
+        invoke("table", tuned, *columns, "--default-rates", tuned)
+    assert error.value.code == "needs-a-column"
+    assert "±" in invoke("table", tuned, "--columns", "accuracy")
 
 
 def test_a_page_and_a_figure_have_the_rates_of_the_development_run(tuned: Path, tmp_path: Path) -> None:
