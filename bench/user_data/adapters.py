@@ -22,6 +22,7 @@ from bench.user_data.values import as_text, listed, listed_words, written_labels
 
 CODES = 10  # different numbers with fractions above which they are no codes of classes
 WHOLE = 0.99  # step from which numbers are no scale with fractions
+ROUNDED = 0.02  # by which steps of means may differ, such as 0.33 and 0.34
 JUDGED = (
     *("label", "labels", "correct", "is_correct", "gold", "gold_label", "target", "relevance", "relevant"),
     *("is_answer", "isanswer", "is_right", "is_true", "answer_label", "correct_answer", "correct_option"),
@@ -30,27 +31,10 @@ JUDGED = (
 """Columns beside answers that say whether they are right, or the number of the right one."""
 
 JUDGEMENTS = {
-    *(
-        "0",
-        "1",
-        "0.0",
-        "1.0",
-        "-1",
-        "true",
-        "false",
-        "t",
-        "f",
-        "yes",
-        "no",
-        "y",
-        "n",
-        "right",
-        "wrong",
-        "correct",
-    ),
-    *("incorrect", "positive", "negative"),
+    *("0", "1", "0.0", "1.0", "-1", "true", "false", "t", "f", "yes", "no", "y", "n"),
+    *("right", "wrong", "correct", "incorrect", "positive", "negative"),
 }
-ROUNDED = 0.02  # by which steps of means may differ, such as 0.33 and 0.34
+"""What they hold, in lower case, where they hold no number of an answer."""
 
 
 def guess_adapter(table: RawTable, given: Mapping[str, str]) -> tuple[str, str]:
