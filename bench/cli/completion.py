@@ -10,7 +10,6 @@ from pathlib import Path
 
 from bench.contracts import BenchError
 
-RUNS = Path("results/runs")
 Entry = tuple[str, str]
 
 
@@ -49,11 +48,12 @@ def settings(incomplete: str) -> Iterator[Entry]:
 
 def runs(incomplete: str) -> Iterator[Entry]:
     """The runs under results/runs by name; paths where one is typed."""
-    names = sorted(path.parent.name for path in RUNS.glob("*/run.json"))
+    from bench.runs.folder import known_runs
+
     paths = (
         sorted(f"{path}/" for path in Path().glob(f"{incomplete}*") if path.is_dir()) if incomplete else []
     )
-    return _matching([*((name, "") for name in names), *((path, "") for path in paths)], incomplete)
+    return _matching([*((name, "") for name in known_runs()), *((path, "") for path in paths)], incomplete)
 
 
 def _plugins(kind: str, incomplete: str) -> Iterator[Entry]:

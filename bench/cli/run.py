@@ -313,8 +313,8 @@ def _next(folder: Path, suite: str, records: Sequence[Record]) -> list[tuple[str
     baseline = FOLDER / f"{suite}.jsonl"
     where = shlex.quote(str(folder))
     last = f"compare {shlex.quote(str(baseline))} {where}" if baseline.is_file() else f"baseline {where}"
-    more = f"table {where}" if not several else f"table {where} --kind pairs"
-    more = more if seeds > 1 else shlex.join([*sys.argv[1:], "--seeds", "3"])
+    shown = f"table {where} --kind pairs" if several else f"table {where}"
+    more = shown if seeds > 1 else shlex.join([*sys.argv[1:], "--seeds", "3"])
     return [
         ("next:", f"python -m bench report {where}"),
         ("", f"python -m bench {more}"),

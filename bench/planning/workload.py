@@ -108,35 +108,50 @@ class Workload:
     def memory(self, cell: Cell, seeds: int = 1) -> int:
         """Bytes at the peak: weights, their gradients, moments and best state, and a batch's activations. seeds: of
         the cell that train at once; they share rows and given weights."""
-        shape, depth = self.registry.shape(cell.backbone), self.registry.layers(cell)
-        try:
-            phases = self.registry.phases(cell)
-        except BenchError:
+        given, learning, frozen = self._held(cell)
+        if not frozen:
             return 0
-        below = min(frozen_layers(phases, depth))
-        learning = (depth - below) * shape.layer
-        if any(_is_covered(phase, TABLE) and phase.rate(TABLE) for phase in phases):
-            learning = shape.parameters
-        length = min(math.ceil(self._tokens(cell)), cell.recipe.max_length)  # windows are examples of a batch
-        tokens = length * cell.recipe.batch_size
-        activations = tokens * shape.width * ACTIVATIONS * max(1, depth - below) * shape.runs
-        more = (seeds - 1) * (shape.parameters + 4 * learning + activations)
-        return PROCESS + 4 * (shape.parameters + 4 * learning + activations + more)
+        activations = self._activations(cell, frozen)
+        more = (seeds - 1) * (given + learning + activations)
+        return PROCESS + 4 * (given + learning + activations + more)
 
     def resident(self, cell: Cell) -> int:
         """Bytes of a process on a CPU at its peak: as `memory`, with the activations of the frozen prefix, and the
         longest batch in place of the usual one. 0 where the strategy does not fit."""
-        shape, depth, recipe = self.registry.shape(cell.backbone), self.registry.layers(cell), cell.recipe
-        whole = self.memory(cell)
-        if not whole or not depth:  # word vectors run no layer
-            return whole and whole - PROCESS + ON_CPU
-        frozen = frozen_layers(self.registry.phases(cell), depth)
+        given, learning, frozen = self._held(cell)
+        if not frozen:
+            return 0
+        depth, recipe = self.registry.layers(cell), cell.recipe
+        if not depth:  # word vectors run no layer
+            return ON_CPU + 4 * (given + learning + self._activations(cell, frozen))
+        shape = self.registry.shape(cell.backbone)
         examples = sum(self.sizes(cell)) if frozen[-1] else sum(self.sizes(cell)[:2])
         prefix = examples * self._tokens(cell) * shape.width if max(frozen) else 0
-        length = min(math.ceil(self._tokens(cell)), recipe.max_length)
-        counted = length * recipe.batch_size * shape.width * ACTIVATIONS * max(1, depth - min(frozen))
-        longest = recipe.max_length * recipe.batch_size * shape.width * KEPT_ON_CPU * (depth - min(frozen))
-        return int(whole - PROCESS + ON_CPU + 4 * (prefix + shape.runs * (longest - counted)))
+        longest = recipe.max_length * recipe.batch_size * shape.width * shape.runs
+        return int(ON_CPU + 4 * (given + learning + prefix + longest * KEPT_ON_CPU * (depth - min(frozen))))
+
+    def _held(self, cell: Cell) -> tuple[int, int, list[int]]:
+        """Values of the weights; of the gradients, moments and best state of those that learn; and how many leading
+        layers are frozen, by phase: none where the strategy does not fit."""
+        shape, depth = self.registry.shape(cell.backbone), self.registry.layers(cell)
+        try:
+            phases = self.registry.phases(cell)
+        except BenchError:
+            return shape.parameters, 0, []
+        frozen = frozen_layers(phases, depth)
+        table = any(_is_covered(phase, TABLE) and phase.rate(TABLE) for phase in phases)
+        return (
+            shape.parameters,
+            4 * (shape.parameters if table else (depth - min(frozen)) * shape.layer),
+            frozen,
+        )
+
+    def _activations(self, cell: Cell, frozen: Sequence[int]) -> int:
+        """Values that the layers which learn keep of a usual batch; its windows are examples."""
+        shape, depth = self.registry.shape(cell.backbone), self.registry.layers(cell)
+        length = min(math.ceil(self._tokens(cell)), cell.recipe.max_length)
+        tokens = length * cell.recipe.batch_size
+        return tokens * shape.width * ACTIVATIONS * max(1, depth - min(frozen)) * shape.runs
 
 
 def sizes(task: type[Task], cell: Cell) -> Sizes:

@@ -316,7 +316,7 @@ def open_run(path: Path) -> Store:
         with suppress(OSError, ValueError):  # a path that no file can have
             if os.path.lexists(candidate / "run.json"):
                 return Store(candidate)
-    near = difflib.get_close_matches(path.name, _known_runs(), n=1)
+    near = difflib.get_close_matches(path.name, known_runs(), n=1)
     kept = Path("results", "baselines", f"{path.name}.jsonl")
     near = [str(kept)] if not near and kept.is_file() else near
     hint = f"did you mean '{near[0]}'? " if near else ""
@@ -326,11 +326,9 @@ def open_run(path: Path) -> Store:
     )
 
 
-def _known_runs() -> list[str]:
+def known_runs() -> list[str]:
     """The names of the runs under results/runs."""
-    with suppress(OSError):
-        return sorted(folder.name for folder in RUNS.iterdir() if os.path.lexists(folder / "run.json"))
-    return []
+    return sorted(path.parent.name for path in RUNS.glob("*/run.json"))
 
 
 @contextmanager

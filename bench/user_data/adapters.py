@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-from collections import Counter
 from collections.abc import Mapping, Sequence, Set
 from typing import Any
 
@@ -124,10 +123,10 @@ def _checked(
     regression where they are numbers with fractions, sentiment where they are polarities."""
     explicit = "label" in given if explicit is None else explicit
     if adapter == "qa":
-        column = given.get("answer") or by_name(table.columns, ROLES["qa"]["answer"])
         roles = {
             role: given.get(role) or by_name(table.columns, names) for role, names in ROLES["qa"].items()
         }
+        column = roles["answer"]
         refuse_judged(table, {**given, **roles})
         without = any(_is_empty(row.get(column or "")) for row in table.peek())
         if without:
@@ -164,14 +163,9 @@ def refuse_judged(table: RawTable, read: Mapping[str, str | None]) -> None:
     read: columns by role. Other numbers are judgements only where rows share a question, or hold lists of answers;
     where places are given, answers are parts of their contexts."""
     rows = [row for row in table.peek() if as_text(row.get(read["answer"] or "")) not in ("", "[]")]
-    asked = Counter(
-        (as_text(row.get(read["question"] or "")), as_text(row.get(read["context"] or ""))) for row in rows
-    )
-    shared = len(asked) < len(rows) / 2 or any(
-        len(found) > 1
-        for row in rows
-        if isinstance(found := written_list(row.get(read["answer"] or "")), list)
-    )
+    asked = {tuple(as_text(row.get(read[role] or "")) for role in ("question", "context")) for row in rows}
+    several = any(len(written_list(row.get(read["answer"] or "")) or ()) > 1 for row in rows)
+    shared = several or len(asked) < len(rows) / 2
     placed = bool(read.get("start") or by_name(table.columns, STARTS))
     for column in table.columns:
         if column in read.values() or column.lower() not in JUDGED:

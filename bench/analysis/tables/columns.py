@@ -36,9 +36,7 @@ class Context:
     uncertainty: Uncertainty
     reference: str  # the strategy that others are compared with: full
     at_default: default_rates.DefaultRates | None = None
-    planned: Mapping[str, int] = field(
-        default_factory=dict
-    )  # how many seeds, by a cell's id without its seed
+    planned: Mapping[str, int] = field(default_factory=dict)  # seeds, by a cell's id without its seed
 
     def counterpart(self, group: Group) -> Group | None:
         """The reference strategy on the same task and backbone."""
