@@ -15,7 +15,7 @@ from bench import suite as suites
 from bench.analysis.frames import Results, Table
 from bench.cli import user_data
 from bench.cli.display import Display
-from bench.cli.rates import check_chosen, say_departures
+from bench.cli.rates import check_chosen, say_departures, without_missing
 from bench.cli.run import request
 from bench.contracts import BenchError, Cell
 from bench.executors.contract import Options
@@ -140,7 +140,10 @@ def run(
     )
     described = _described(more)
     name = user_data.needs_suite(_suite_name(suite), described)
-    registry, chosen, cells = request(name, list(_several(settings)), _files(options), filters, described)
+    asked = request(name, list(_several(settings)), _files(options), filters, described)
+    registry, chosen, cells = asked
+    if not options.shard:
+        cells = without_missing(asked, filters)
     check_chosen(chosen, cells, registry, name)
     say_departures(name, settings, chosen)
     folder = user_data.run_folder(RUNS / chosen.name, Path(out) if out else None, described, registry)

@@ -30,6 +30,19 @@ def results(tiny_encoder: Path, tmp_path_factory: pytest.TempPathFactory) -> Res
     return run(str(suite.path), folder / "run", options=options, strategies=["frozen", "full"])
 
 
+def test_optional_tasks_whose_rows_cannot_be_had_are_left_out(
+    tiny_encoder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    suite = ToySuite.write(tmp_path / "mine.toml", tiny_encoder, ("frozen",))
+    text = suite.path.read_text().replace("[recipe]", 'optional = ["sst2"]\n[recipe]')
+    suite.path.write_text(text.replace("[tasks.toy-sentiment]", "[tasks.toy-sentiment]\n[tasks.sst2]"))
+    options = Options(device="cpu", threads=1, executor="inline", plugin_files=(TOYS,))
+    nowhere = f"data.local='{tmp_path / 'nowhere'}'"
+    found = run(str(suite.path), tmp_path / "run", [nowhere], options)
+    assert list(found.frame()["task"]) == ["toy-sentiment"]
+    assert "left out: sst2: data.local=" in capsys.readouterr().err
+
+
 def test_a_frame_has_a_row_a_cell(results: Results) -> None:
     frame = results.frame()
     assert list(frame["strategy"]) == ["frozen", "full"]

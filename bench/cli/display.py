@@ -49,7 +49,7 @@ class _Flight:
 
 
 class Display:
-    """Hears what happens in a run and shows it on a rich console (a bench.executors.contract.Listener).
+    """Hears what happens in a run and shows it on a rich console (a bench.runs.listeners.Screen).
 
     Live where the console is a terminal that can move its cursor; in a pipe, a dumb terminal and a notebook a line
     for each cell. store: the folder of the run, where other processes may run cells too; None: nobody else does."""

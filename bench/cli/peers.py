@@ -121,6 +121,7 @@ def _measure(request: _Request, path: Path, fresh: bool) -> PeerResults:
     from bench.data.sources import Sources
     from bench.executors import launch
     from bench.peers import measuring
+    from bench.planning.rows_read import RowsRead
     from bench.registry import Registry, discover
 
     screen = console(stderr=True)
@@ -133,14 +134,15 @@ def _measure(request: _Request, path: Path, fresh: bool) -> PeerResults:
     cells = suite.cells(chosen, plugins, request.filters)
     measuring.check(cells, request.sides)
     registry = Registry(plugins, Sources(local=chosen.data.local))
-    launch.check(cells, registry, Display(screen))
+    rows = RowsRead()
+    launch.check(cells, registry, Display(screen), rows)
     incompatible = launch.incompatible(cells, registry)
     if incompatible:
         raise BenchError(next(iter(incompatible.values())), code="strategy-does-not-fit")
     if fresh:
         atomic_files.remove(path)
     machine = _machine(request.job)
-    results = measuring.begin(path, machine, cells, say)
+    results = measuring.begin(path, machine, cells, measuring.terms_of(cells, registry, rows), say)
     job = request.job.model_copy(update={"local": chosen.data.local, "dtype": machine.dtype})
     return measuring.measure(measuring.jobs(cells, request.sides, job), results, path, say)
 

@@ -257,4 +257,8 @@ def without_missing(found: Request, filters: Filters) -> list[Cell]:
                 raise
             print(f"left out: {task}: {error}", file=sys.stderr)
             cells = [cell for cell in cells if cell.task.partition("@")[0] != task]
+    if not cells:
+        raise BenchError(
+            f"suite '{suite.name}': the rows of none of its tasks can be had", code="nothing-to-run"
+        )
     return cells

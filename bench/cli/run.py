@@ -171,8 +171,9 @@ def run(
     filters = suites.Filters(tuple(task or ()), tuple(strategy or ()), tuple(backbone or ()), seeds)
     wanted = [*(settings or []), *(["recipe.calibrate=true"] if calibrate else [])]
     asked = request(needs_suite(suite, own), wanted, plugin or [], filters, own)
-    registry, chosen, cells = at_rates(rates, asked, filters)
-    cells = without_missing((registry, chosen, cells), filters)
+    registry, chosen, cells = at_rates(rates, asked, only_data(filters, own))
+    if not shard:  # a shard's cells follow from the request alone, so that all machines divide the same ones
+        cells = without_missing((registry, chosen, cells), filters)
     check_chosen(chosen, cells, registry, needs_suite(suite, own))
     say_departures(needs_suite(suite, own), settings or (), chosen)
     part = Shard.parse(shard) if shard else None
@@ -257,7 +258,7 @@ def plan(
 
     filters = suites.Filters(tuple(task or ()), tuple(strategy or ()), tuple(backbone or ()), seeds)
     asked = request(needs_suite(suite, own), settings or [], plugin or [], filters, own)
-    registry, chosen, cells = at_rates(rates, asked, filters)
+    registry, chosen, cells = at_rates(rates, asked, only_data(filters, own))
     say_refusal(chosen, cells, registry, needs_suite(suite, own))
     say_departures(needs_suite(suite, own), settings or (), chosen)
     folder = run_folder(Path("results/runs") / chosen.name, out, own, registry)
@@ -390,11 +391,15 @@ def request(
         chosen = suites.load(suite, settings, keys)
         if suite == "own":
             chosen = chosen.model_copy(update={"name": own.name})
-        filters = dataclasses.replace(filters, tasks=(own.name,))
     given: list[Given] = [*plugin, *(read.data for read in reads)]
     registry = Registry(discover(given), Sources(local=chosen.data.local))
-    cells = suites.cells(chosen, registry.plugins, filters)
+    cells = suites.cells(chosen, registry.plugins, only_data(filters, own))
     for read in reads:
         if chosen.pools_as_backbone(read.data.name):
             say_pooling(read.data.adapter, (cell.backbone for cell in cells))
     return registry, chosen, cells
+
+
+def only_data(filters: Filters, own: UserData | None) -> Filters:
+    """What is chosen of a suite: with --data, its task alone."""
+    return dataclasses.replace(filters, tasks=(own.name,)) if own else filters

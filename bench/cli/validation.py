@@ -17,6 +17,8 @@ from bench.contracts import BenchError
 PANEL = "Is recommend right? (minutes to hours)"
 SETTINGS = ("rows", "test_rows", "share", "local")
 HONOURED = ("task", "strategy", "backbone", "plugin", "device", "threads", "out")
+FLAGS = {"settings": "set"}
+"""Options whose name is not that of their argument."""
 
 
 def _option(kind: Any, help: str, *names: str, **more: Any) -> Any:
@@ -112,7 +114,7 @@ def _refuse_others(given: Mapping[str, Any]) -> None:
     for name in given:
         if name not in HONOURED:
             raise BenchError(
-                f"--{name.replace('_', '-')} does not go with --validate: leave one of them out",
+                f"--{FLAGS.get(name, name).replace('_', '-')} does not go with --validate: leave one of them out",
                 code="option-beside-validate",
             )
 

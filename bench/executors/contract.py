@@ -1,4 +1,4 @@
-"""What an executor is given and whom it tells."""
+"""What an executor is given, and what it can do."""
 
 from __future__ import annotations
 

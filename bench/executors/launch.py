@@ -62,6 +62,7 @@ def launching(
     them that it is given."""
     grid = tuple(cell.id for cell in cells) if options.shard else ()
     if options.shard:
+        incompatible(cells, registry)
         cells = part(cells, options.shard, registry)
     prints = {cell.id: registry.fingerprint(cell) for cell in cells}
     workload = Workload(registry)
@@ -103,7 +104,7 @@ def _launch(
     work.operations.update((cell.id, workload.operations(cell)) for cell in cells)
     unlabelled.note_unread(cells, registry, display)
     if not later:
-        incompatible(cells, registry)
+        _check_fit(cells, work, registry)
     if pending:
         executor.ready()
     finished = [record for cell in cells if (record := known.finished(cell))]
@@ -126,7 +127,7 @@ def _launch(
         estimator.recount()
 
     try:
-        for wave in _waves((now, later), workload, display, recount):
+        for wave in _waves((now, later), work, workload, display, recount):
             some = _fitting([cell for cell in wave if cell.id not in done], work, registry)
             if some:
                 executor.run(some, known.finished)
@@ -144,6 +145,7 @@ def _launch(
 
 def _waves(
     cells: tuple[Sequence[Cell], Sequence[Cell]],
+    work: Work,
     workload: Workload,
     display: Screen,
     recount: Callable[[], None],
@@ -162,7 +164,7 @@ def _waves(
     fetching.wait()
     recount()
     unlabelled.check(later, registry, display)  # its remarks; it is sound, else the wait would have raised
-    incompatible([*now, *later], registry)
+    _check_fit([*now, *later], work, registry)
     yield later
 
 
@@ -243,6 +245,12 @@ def incompatible(cells: Sequence[Cell], registry: Registry) -> dict[str, str]:
         if all(reasons):
             raise BenchError(str(reasons[0]), code="strategy-does-not-fit")
     return found
+
+
+def _check_fit(cells: Sequence[Cell], work: Work, registry: Registry) -> None:
+    """BenchError where a strategy fits none of the backbones. What a shard is part of was asked as a whole."""
+    if not work.options.shard:
+        incompatible(cells, registry)
 
 
 class _Known:

@@ -105,7 +105,13 @@ class RayCluster:
 
     def _shared_out(self, cells: Sequence[Cell]) -> dict[Share, list[Cell]]:
         """The cells by what they ask for, the largest share first."""
-        gpus = self._work.options.device != "cpu" and any(node.get("GPU") for node in self._nodes())
+        asked = self._work.options.device
+        gpus = asked != "cpu" and any(node.get("GPU") for node in self._nodes())
+        if not gpus and asked not in ("auto", "cpu"):
+            raise BenchError(
+                f"--device {asked}: no node of the Ray cluster has a GPU; use --device auto or cpu",
+                code="unknown-device",
+            )
         groups: dict[Key, list[Cell]] = {}
         for cell in cells:
             groups.setdefault(cell.group_key, []).append(cell)

@@ -63,7 +63,7 @@ class Runner:
     def __init__(self, setup: NodeSetup, device: str) -> None:
         with suppress(OSError):  # relative paths mean the same where the nodes share a folder
             os.chdir(setup.folder)
-        self._check(setup.paths)
+        self._paths = setup.paths
         self._scratch = tempfile.TemporaryDirectory(prefix="transferbench-", ignore_cleanup_errors=True)
         work = setup.work
         described = [item for item in work.options.plugin_files if not isinstance(item, Path)]
@@ -78,6 +78,7 @@ class Runner:
 
     def hello(self) -> Hello:
         """Start the worker process and wait for it. BenchError where it cannot run cells."""
+        self._check(self._paths)
         self._processes.ready()
         return Hello(platform.node(), code())
 

@@ -13,21 +13,30 @@ from bench.registry import Registry
 
 
 def check_free(folder: Path) -> None:
-    """BenchError where a folder cannot become a model: it is a file, holds something, or cannot be made. Nothing
-    is left of the attempt."""
+    """BenchError where a folder cannot become a model: it is a file, holds something, cannot be made, or cannot be
+    replaced by the finished one. Nothing is left of the attempt."""
+    place = place_of(folder)
     try:
         if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
             raise BenchError(
-                f"--export {folder} is there already and not empty: give a new folder", "export-not-empty"
+                f"the folder {folder} is there already and not empty: give a new one", "export-not-empty"
             )
-        there = next(path for path in folder.absolute().parents if os.path.lexists(path))
-        Path(tempfile.mkdtemp(dir=there, prefix=f".{folder.name}-")).rmdir()
+        if os.path.ismount(place) or place == Path.cwd():
+            what = "a mount point" if os.path.ismount(place) else "the current folder"
+            raise BenchError(f"{folder} is {what}: give a new folder in it", "export-in-use")
+        there = next(path for path in place.parents if os.path.lexists(path))
+        Path(tempfile.mkdtemp(dir=there, prefix=f".{place.name}-")).rmdir()
     except OSError as error:
         raise not_written(folder, error) from error
 
 
+def place_of(folder: Path) -> Path:
+    """Where a model is written: what a link leads to."""
+    return Path(os.path.realpath(folder))
+
+
 def not_written(folder: Path, error: OSError) -> BenchError:
-    return BenchError(f"--export {folder} cannot be written ({error.strerror or error})", "cannot-write")
+    return BenchError(f"the folder {folder} cannot be written ({error.strerror or error})", "cannot-write")
 
 
 def check_exportable(cell: Cell, registry: Registry) -> None:

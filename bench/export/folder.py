@@ -31,7 +31,7 @@ from bench.engine.training import Watch
 from bench.engine.tuning import tune
 from bench.export.attempts import with_less_memory
 from bench.export.card import card
-from bench.export.checks import check_fits, check_free, not_written
+from bench.export.checks import check_fits, check_free, not_written, place_of
 from bench.export.onnx_graph import GRAPH, add_graph, check_packages
 from bench.export.onnx_graph import section as onnx_section
 from bench.export.pooled import plain_encoder, save_head
@@ -96,7 +96,7 @@ def export(
     group = found.group
     encoder = _whole(found.model.backbone, cell, group, context)
     try:
-        with _work_beside(folder) as work:
+        with _work_beside(place := place_of(folder)) as work:
             standard = is_standard(encoder, group.task.head, cell.recipe)
             linear: Any = found.model.head.map[-1].cpu()
             head = in_units(linear, group.labels, problem_of(group.rows.train), found.temperature)
@@ -108,9 +108,9 @@ def export(
             ):  # products of other shapes, rounded, would differ by more than the check allows
                 _check(work, group, found.expected)
             no_graph = _add_graph(work, group) if request.onnx else None
-            if folder.exists():
-                folder.rmdir()
-            os.replace(work, folder)
+            if place.exists():
+                place.rmdir()
+            os.replace(work, place)
     except OSError as error:
         raise not_written(folder, error) from error
     if no_graph:

@@ -18,6 +18,6 @@ and there this engine also pays for the validation passes that it selects its fi
 state, as it does unless asked. The suite's clock is `whole` for all its cells in one process, records written and
 prefixes shared, against the sum of the peer's cells.
 
-Trainer leaves dropout on in frozen layers; this engine does not (README, "The rules"). Everything else that differs
+Trainer leaves dropout on in frozen layers; this engine does not. Everything else that differs
 between the sides is what is measured.
 """

@@ -49,11 +49,13 @@ class Equality:
 
 @dataclass(frozen=True)
 class Case:
-    """What is compared: a strategy on a task with a backbone; a suite of cells where `strategy` is empty."""
+    """What is compared: a strategy on a task with a backbone; a suite where `strategy` is empty. suite: the
+    strategy of each of its cells."""
 
     task: str
     strategy: str
     backbone: str
+    suite: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -82,7 +84,7 @@ def compare(measurements: Sequence[Measurement]) -> list[SideComparison]:
     """Every side of every case, this engine's first; a suite is compared with the sum of a peer's cells."""
     cases: dict[Case, dict[Side, dict[int, Measurement]]] = {}
     for m in measurements:
-        case = Case(m.task, m.strategy, m.backbone)
+        case = Case(m.task, m.strategy, m.backbone, () if m.strategy else m.strategies)
         cases.setdefault(case, {}).setdefault(m.side, {})[m.seed] = m
     found = []
     for case, sides in cases.items():
@@ -186,8 +188,8 @@ def _suite(case: Case, cases: dict[Case, dict[Side, dict[int, Measurement]]]) ->
         reason = next((m.reason for m in repeats.values()), "")
         return [SideComparison(case, "engine", reason=reason)]
     found = []
-    strategies = {cell.split("/")[1] for m in repeats.values() for cell in m.cells}
-    each = len(next(iter(repeats.values())).cells) // len(strategies)
+    strategies = set(case.suite)
+    each = len(case.suite) // len(strategies)
     for side in SIDES:
         parts = [
             _outcomes(cases.get(Case(case.task, strategy, case.backbone), {}).get(side, {}).values())

@@ -110,16 +110,34 @@ class Measurement(Frozen):
     outcome: SideOutcome | None = None
     reason: str = ""  # why there is no outcome
 
+    @property
+    def strategies(self) -> tuple[str, ...]:
+        """Of each cell, in one order."""
+        return tuple(sorted(cell.split("/")[1] for cell in self.cells))
+
+    @property
+    def kinds(self) -> set[str]:
+        """The ids of the cells without their seeds."""
+        return {cell.rpartition("/")[0] for cell in self.cells}
+
 
 class PeerResults(Frozen):
-    """A file of measurements taken on one machine."""
+    """A file of measurements taken on one machine. terms: what the measured cells rest on, a digest by cell id
+    without the seed."""
 
     machine: Machine
     recipes: dict[str, Recipe]  # by task
     measurements: tuple[Measurement, ...] = ()
+    terms: dict[str, str] = Field(default_factory=dict)
 
     def outcome_of(self, key: str) -> SideOutcome | None:
         return next((m.outcome for m in self.measurements if m.key == key), None)
+
+    def without_changed(self, terms: dict[str, str]) -> PeerResults:
+        """Without measurements of cells whose terms are others now."""
+        changed = {kind for kind, found in terms.items() if self.terms.get(kind) != found}
+        kept = tuple(m for m in self.measurements if changed.isdisjoint(m.kinds))
+        return self.model_copy(update={"measurements": kept, "terms": {**self.terms, **terms}})
 
     def with_measurement(self, measurement: Measurement) -> PeerResults:
         kept = tuple(m for m in self.measurements if m.key != measurement.key)

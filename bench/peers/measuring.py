@@ -11,7 +11,7 @@ from importlib.util import find_spec
 from itertools import groupby
 from pathlib import Path
 
-from bench.contracts import BenchError, Cell
+from bench.contracts import BenchError, Cell, digest
 from bench.extras import missing
 from bench.models.catalog import kind_of
 from bench.peers.measurement import (
@@ -27,8 +27,11 @@ from bench.peers.measurement import (
     read,
     save,
 )
+from bench.planning.rows_read import RowsRead
+from bench.registry import Registry
 from bench.runs import processes
 from bench.runs.record import Machine
+from bench.text import counted
 
 SUITE_SEEDS = 3
 """Seeds of the suite whose wall-clock is compared with the sum of a peer's cells."""
@@ -131,17 +134,37 @@ def peer_versions(side: Side) -> dict[str, str]:
     return found
 
 
-def begin(path: Path, machine: Machine, cells: Sequence[Cell], say: Callable[[str], None]) -> PeerResults:
-    """The measurements of the file, to be continued; none where machine, software, commit or recipe differ."""
+def begin(
+    path: Path, machine: Machine, cells: Sequence[Cell], terms: dict[str, str], say: Callable[[str], None]
+) -> PeerResults:
+    """The measurements of the file, to be continued; none where machine, software, commit or recipe differ, and
+    none of cells whose terms do. terms: as `terms_of` gives them."""
     recipes = {cell.task: cell.recipe for cell in cells}
-    empty = PeerResults(machine=machine, recipes=recipes)
+    empty = PeerResults(machine=machine, recipes=recipes, terms=terms)
     if not path.exists():
         return empty
     found = read(path)
     if found.machine != machine or any(found.recipes.get(task, r) != r for task, r in recipes.items()):
         say(f"{path} was measured on another machine, commit or recipe: measuring anew")
         return empty
-    return found.model_copy(update={"recipes": found.recipes | recipes})
+    kept = found.without_changed(terms)
+    if lost := len(found.measurements) - len(kept.measurements):
+        say(
+            f"{path}: {counted(lost, 'measurement')} of strategies, rows or weights that have changed since: "
+            "measuring anew"
+        )
+    return kept.model_copy(update={"recipes": found.recipes | recipes})
+
+
+def terms_of(cells: Sequence[Cell], registry: Registry, rows: RowsRead) -> dict[str, str]:
+    """A digest of what cells declare, their weights and their rows, by cell id without the seed."""
+    found: dict[str, str] = {}
+    for cell in sorted(cells, key=lambda cell: cell.seed):
+        task, _, recipe, draw = cell.group_key
+        used = rows.used[task, recipe, draw]
+        kind = cell.id.rpartition("/")[0]
+        found.setdefault(kind, digest([registry.fingerprint(cell), used.digest, dict(used.sizes)]))
+    return found
 
 
 def _job(template: MeasurementJob, side: Side, cells: tuple[Cell, ...]) -> MeasurementJob:

@@ -10,7 +10,7 @@ from typing import Any
 from bench.analysis.tables.model import Block, Column, Entry, Row, Table
 from bench.analysis.tables.number_format import ABSENT
 from bench.contracts import Recipe
-from bench.peers.comparing import MARGIN, Equality, SideComparison, Speed, compare, pooled
+from bench.peers.comparing import MARGIN, Case, Equality, SideComparison, Speed, compare, pooled
 from bench.peers.measurement import CLASSIFIERS, SIDES, PeerResults, Side
 
 COLUMNS = (
@@ -81,7 +81,7 @@ def as_json(results: PeerResults) -> str:
 
 def _row(comparison: SideComparison, results: PeerResults, limited: bool) -> Row:
     case = comparison.case
-    strategy = case.strategy or _suite_name(comparison, results)
+    strategy = case.strategy or _suite_name(case)
     note = comparison.reason if not comparison.whole else ""
     entries = (
         _seconds(comparison.learn, note),
@@ -97,14 +97,9 @@ def _row(comparison: SideComparison, results: PeerResults, limited: bool) -> Row
     return Row((strategy, SIDES[comparison.side]), entries + limits if limited else entries)
 
 
-def _suite_name(comparison: SideComparison, results: PeerResults) -> str:
-    cells = next(
-        m.cells
-        for m in results.measurements
-        if not m.strategy and (m.task, m.backbone) == (comparison.case.task, comparison.case.backbone)
-    )
-    strategies = len({cell.split("/")[1] for cell in cells})
-    return f"all {strategies} × {len(cells) // strategies} seeds"
+def _suite_name(case: Case) -> str:
+    strategies = len(set(case.suite))
+    return f"all {strategies} × {len(case.suite) // strategies} seeds"
 
 
 def _seconds(speed: Speed | None, note: str) -> Entry:

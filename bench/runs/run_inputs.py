@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from bench.contracts import BenchError
 from bench.runs import atomic_files
+from bench.runs.leases import exclusive
 
 NAME = "given.json"
 
@@ -29,11 +30,12 @@ NOTHING = RunInputs()
 
 def add(folder: Path, new: RunInputs) -> None:
     """Add to the inputs on disk; nothing is written if nothing is new."""
-    known = read(folder)
-    plugins = tuple(dict.fromkeys([*known.plugins, *new.plugins]))
-    found = RunInputs(tasks={**known.tasks, **new.tasks}, plugins=plugins, local=new.local or known.local)
-    if found != known:
-        atomic_files.write(folder / NAME, found.model_dump_json(indent=1).encode())
+    with exclusive(folder / ".lock"):
+        known = read(folder)
+        plugins = tuple(dict.fromkeys([*known.plugins, *new.plugins]))
+        found = RunInputs(tasks={**known.tasks, **new.tasks}, plugins=plugins, local=new.local or known.local)
+        if found != known:
+            atomic_files.write(folder / NAME, found.model_dump_json(indent=1).encode())
 
 
 def read(folder: Path) -> RunInputs:

@@ -77,13 +77,11 @@ class Tracking:
             with contextlib.suppress(OSError):
                 follower.stdin.close()
         until = time.monotonic() + (0 if sys.exception() else PATIENCE)
+        state = "" if sys.exception() else "the run itself is complete, and "
         for name, follower in self._followers.items():
             reason = self._failure(name, follower, until)
             if reason:
-                self._screen.note(
-                    f"--track {name}: {reason}; the run itself is complete, and the same command logs "
-                    "what is missing"
-                )
+                self._screen.note(f"--track {name}: {reason}; {state}the same command logs what is missing")
 
     def _failure(self, name: str, follower: subprocess.Popen[bytes], until: float) -> str:
         """Why the tracker did not finish; '' where it did."""

@@ -160,6 +160,7 @@ def test_validate_takes_all_data_sets_at_hand(
         (["--test-rows", "50"], ["--test-rows", "--validate"]),
         (["-t", "sst2", "-t", "reuters-r8"], ["--task", "one task"]),
         (["--validate", "--budget", "5m"], ["--budget", "--validate"]),
+        (["--validate", "--set", "recipe.epochs=1"], ["--set does", "--validate"]),
         (["--validate", "--export", "model"], ["--export", "--validate"]),
         (["--validate", "--data", "rows.csv"], ["--data", "--validate"]),
         (["--validate", "--share", "0"], ["--share 0"]),

@@ -31,7 +31,7 @@ def measured(toy_cell: MakeCell, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     todo = measuring.jobs(
         cells, ("engine", "trainer-tuned", "scikit-learn"), MeasurementJob(side="engine", cells=())
     )
-    save(measuring.measure(todo, measuring.begin(path, MACHINE, cells, print), path, print), path)
+    save(measuring.measure(todo, measuring.begin(path, MACHINE, cells, {}, print), path, print), path)
     return path
 
 

@@ -276,6 +276,11 @@ def test_an_optional_task_is_left_out_where_its_rows_cannot_be_had_and_nowhere_e
 
     assert kept(tmp_path / "nowhere") == {"reuters-r8"}
     assert "left out: sst2: data.local=" in capsys.readouterr().err
+    path.write_text(OPTIONAL.replace("[tasks.reuters-r8]\n", ""))
+    with pytest.raises(BenchError) as error:
+        kept(tmp_path / "nowhere")
+    assert error.value.code == "nothing-to-run"
+    path.write_text(OPTIONAL)
     (tmp_path / "labels.json").write_text('{"sst2": {"names": ["positive", "negative"]}}')
     with pytest.raises(BenchError) as error:
         kept(tmp_path)

@@ -12,8 +12,10 @@ import pandas as pd
 import pytest
 
 from bench.cli.app import main
+from bench.runs.drawn import drawn
 from bench.runs.folder import Store
 from bench.user_data import text_files
+from tests.protocol.suites import SUITE
 
 TEXTS = [f"film number {n} was {'good' if n % 2 else 'bad'}" for n in range(100)]
 LABELS = ["positive" if n % 2 else "negative" for n in range(100)]
@@ -265,6 +267,18 @@ def test_a_file_may_be_described_in_a_suite(bench: Command, tmp_path: Path) -> N
     code, _, said = bench("plan", "suite.toml")
     assert code == 0, said
     assert said.startswith("films: sentiment; rows: 70 train, 10 validation, 20 test")
+
+
+@pytest.mark.parametrize("rates", ["default", "development"])
+def test_beside_a_suite_that_ranks_the_users_data_are_the_only_task(
+    rates: str, bench: Command, tiny_encoder: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "ranked.toml").write_text(SUITE.replace('"minilm"', f'"{tiny_encoder}"'))
+    data = ("--data", str(written(tmp_path / "films.csv")))
+    code, shown, said = bench("plan", "ranked.toml", *data, "--rates", rates, "--json")
+    assert code == 0, said
+    tasks = {cell["id"].split("/")[0].partition("@")[0] for cell in json.loads(shown)["cells"]}
+    assert tasks == {"films" if rates == "default" else drawn("films")}
 
 
 def test_a_file_is_run_and_exported(bench: Command, tiny_encoder: Path, tmp_path: Path) -> None:

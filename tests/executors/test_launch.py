@@ -22,6 +22,7 @@ from bench.data.sources import Sources
 from bench.executors.contract import Options, Work
 from bench.executors.launch import _estimator as estimator_of
 from bench.executors.launch import launch
+from bench.planning.shards import Shard
 from bench.planning.workload import Workload
 from bench.registry import Plugins, Registry
 from bench.runs import planned_work
@@ -70,6 +71,18 @@ def test_a_run_notes_how_much_its_cells_compute(launched: Launch, toy_cell: Call
     launched(full, frozen)
     found = planned_work.read(launched.run)
     assert found.of(full.id)[0] > found.of(frozen.id)[0] > found.of(frozen.id)[1] > 0 == found.of(full.id)[1]
+
+
+def test_a_shard_with_nothing_but_misfits_says_so_in_records(
+    launched: Launch, toy_cell: Callable[..., Cell]
+) -> None:
+    """The strategy fits another backbone of the request."""
+    cells = [toy_cell("top-layers"), toy_cell("top-layers", backbone="tfidf")]
+    [record] = launched(*cells, options=replace(INLINE, shard=Shard(2, 2)))
+    assert (record.cell, record.status) == (cells[1], "skipped")
+    with pytest.raises(BenchError) as error:
+        launched(cells[1], options=replace(INLINE, shard=Shard(1, 1)))
+    assert error.value.code == "strategy-does-not-fit"
 
 
 def test_a_run_notes_which_cells_it_runs_again(launched: Launch, toy_cell: Callable[..., Cell]) -> None:

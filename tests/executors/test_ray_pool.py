@@ -14,6 +14,7 @@ from bench.contracts import BenchError, Cell
 from bench.data.sources import Sources
 from bench.executors.contract import Options, Work
 from bench.executors.ray_cluster import RayCluster
+from bench.executors.ray_node import NodeSetup, Runner
 from bench.executors.ray_pool import ActorHandle, Pool, Share
 from bench.executors.waiting import Waiting
 from bench.registry import Plugins, Registry
@@ -117,3 +118,39 @@ def test_options_that_contradict_each_other_are_refused(wrong: dict[str, Any], c
     with pytest.raises(BenchError) as error:
         Options(**wrong)
     assert error.value.code == code
+
+
+@pytest.mark.parametrize(
+    ("device", "refused"), [("cuda", True), ("cuda:0", True), ("auto", False), ("cpu", False)]
+)
+def test_a_gpu_that_no_node_has_is_refused(
+    device: str,
+    refused: bool,
+    plugins: Plugins,
+    toy_cell: Callable[..., Cell],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    work = Work(Store(tmp_path), Options(executor="ray", device=device), Sources(cache=tmp_path))
+    cluster = RayCluster(work, Registry(plugins, work.sources), Silent())
+    monkeypatch.setattr(cluster, "_nodes", lambda: [{"CPU": 4.0}])
+    if refused:
+        with pytest.raises(BenchError, match="no node of the Ray cluster has a GPU"):
+            cluster._shared_out([toy_cell("full")])
+    else:
+        assert list(cluster._shared_out([toy_cell("full")])) == [Share(1, 0)]
+
+
+def test_a_path_that_a_node_lacks_is_said_when_its_worker_answers(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An error while an actor is made reaches the driver as a lost worker."""
+    monkeypatch.chdir(tmp_path)
+    work = Work(Store(tmp_path), Options(), Sources(cache=tmp_path))
+    runner = Runner(NodeSetup(work, str(tmp_path), {}, ["/nowhere/encoder"], False), "cpu")
+    try:
+        with pytest.raises(BenchError, match="has no /nowhere/encoder") as error:
+            runner.hello()
+    finally:
+        runner.close()
+    assert error.value.code == "node-lacks-path"

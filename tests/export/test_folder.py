@@ -264,6 +264,29 @@ def test_a_folder_that_is_there_is_not_touched(
     assert error.value.code == "export-not-empty"
 
 
+def test_a_link_to_an_empty_folder_leads_to_the_model(
+    toy_cell: Callable[..., Cell], plugins: Plugins, tmp_path: Path
+) -> None:
+    (tmp_path / "disk").mkdir()
+    (tmp_path / "model").symlink_to(tmp_path / "disk")
+    exported(toy_cell("frozen", recipe=RECIPE), plugins, tmp_path)
+    assert (tmp_path / "model").is_symlink()
+    assert (tmp_path / "disk" / "predict.py").is_file()
+    assert {path.name for path in tmp_path.iterdir()} == {"cache", "disk", "model"}
+
+
+def test_a_folder_that_cannot_be_replaced_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(BenchError, match="the current folder") as error:
+        check_free(Path())
+    assert error.value.code == "export-in-use"
+    (tmp_path / "mounted").mkdir()
+    monkeypatch.setattr("os.path.ismount", lambda path: path == tmp_path / "mounted")
+    with pytest.raises(BenchError, match="mounted is a mount point"):
+        check_free(Path("mounted"))
+    check_free(Path("mounted/model"))
+
+
 @pytest.mark.parametrize("name", ["file/model", "file/new/model", "x" * 300])
 def test_a_folder_that_cannot_be_written_is_refused_before_training_and_leaves_nothing(
     name: str,

@@ -74,6 +74,20 @@ def test_a_suite_stands_against_the_sum_of_the_peers_cells_at_their_medians() ->
     assert whole.ratio == 75 / 10
 
 
+def test_suites_of_other_strategies_are_rows_of_their_own() -> None:
+    small, large = (
+        tuple(f"t/{strategy}/b/seed{seed}" for strategy in names for seed in range(3))
+        for names in (("full", "frozen"), ("full", "frozen", "lora"))
+    )
+    measurements = [
+        measured("engine", 0, 9.0, strategy="").model_copy(update={"cells": small}),
+        measured("engine", 3, 29.0, strategy="").model_copy(update={"cells": large}),
+        *(measured("trainer", 0, 19.0, strategy=name) for name in ("full", "frozen", "lora")),
+    ]
+    found = [c for c in compare(measurements) if not c.case.strategy and c.side == "trainer"]
+    assert [(c.whole.seconds, c.whole.ratio) for c in found if c.whole] == [(6 * 20, 12.0), (9 * 20, 6.0)]
+
+
 def test_a_side_without_all_strategies_has_no_suite() -> None:
     cells = tuple(f"t/{strategy}/b/seed{seed}" for strategy in ("full", "frozen") for seed in range(3))
     suite = measured("engine", 0, 9.0, strategy="").model_copy(update={"cells": cells})

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from bench.contracts import BenchError, Cell
+from bench.engine.group import RunContext
+from bench.executors.launch import check
 from bench.peers import measuring
 from bench.peers.measurement import SIDES, Clock, MeasurementJob, SideOutcome, job_key, read
+from bench.planning.rows_read import RowsRead
+from bench.runs.listeners import Silent
 from bench.runs.record import Machine
 
 MACHINE = Machine(device="cpu", dtype="float32", threads=1, processor="p", system="s")
@@ -70,7 +75,7 @@ def test_a_measurement_is_saved_when_it_is_taken_and_not_taken_again(
 
     monkeypatch.setattr(measuring, "run", run)
     for _ in range(2):
-        start = measuring.begin(path, MACHINE, cells, print)
+        start = measuring.begin(path, MACHINE, cells, {}, print)
         try:
             measuring.measure(todo, start, path, print)
         except KeyboardInterrupt:
@@ -85,7 +90,7 @@ def test_a_failed_side_is_tried_again(
     cells = [toy_cell("full")]
     todo = measuring.jobs(cells, ("engine",), JOB)
     path = tmp_path / "peers.json"
-    results = measuring.begin(path, MACHINE, cells, print)
+    results = measuring.begin(path, MACHINE, cells, {}, print)
     monkeypatch.setattr(measuring, "run", lambda job: (None, "failed: no memory"))
     failed = measuring.measure(todo, results, path, print)
     monkeypatch.setattr(measuring, "run", lambda job: (OUTCOME, ""))
@@ -101,9 +106,40 @@ def test_measurements_of_another_machine_or_commit_are_not_mixed_in(
     path = tmp_path / "peers.json"
     monkeypatch.setattr(measuring, "run", lambda job: (OUTCOME, ""))
     todo = measuring.jobs(cells, ("engine",), JOB)
-    measuring.measure(todo, measuring.begin(path, MACHINE, cells, print), path, print)
-    assert len(measuring.begin(path, MACHINE, cells, print).measurements) == 1
-    assert not measuring.begin(path, MACHINE.model_copy(update=change), cells, print).measurements
+    measuring.measure(todo, measuring.begin(path, MACHINE, cells, {}, print), path, print)
+    assert len(measuring.begin(path, MACHINE, cells, {}, print).measurements) == 1
+    assert not measuring.begin(path, MACHINE.model_copy(update=change), cells, {}, print).measurements
+
+
+def test_measurements_of_what_has_changed_are_taken_again_and_others_are_kept(
+    toy_cell: MakeCell, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cells = [toy_cell(strategy, seed=seed) for strategy in ("full", "frozen") for seed in (0, 1)]
+    kinds = [cell.id.rpartition("/")[0] for cell in cells]
+    path, terms = tmp_path / "peers.json", dict.fromkeys(kinds, "1")
+    monkeypatch.setattr(measuring, "run", lambda job: (OUTCOME, ""))
+    measuring.measure(
+        measuring.jobs(cells, ("engine",), JOB),
+        measuring.begin(path, MACHINE, cells, terms, print),
+        path,
+        print,
+    )
+    found = measuring.begin(path, MACHINE, cells, {**terms, kinds[0]: "2"}, print)
+    assert {m.strategy for m in found.measurements} == {"frozen"}  # the suite has `full` in it
+    assert len(measuring.begin(path, MACHINE, cells, terms, print).measurements) == 6
+
+
+def test_terms_are_what_a_strategy_declares_and_the_rows(toy_cell: MakeCell, toy_context: RunContext) -> None:
+    def terms(cell: Cell) -> dict[str, str]:
+        rows = RowsRead()
+        check([cell], toy_context.registry, Silent(), rows)
+        return measuring.terms_of([cell], toy_context.registry, rows)
+
+    cell = toy_cell("lora")
+    fewer = replace(cell, recipe=replace(cell.recipe, train=8))
+    assert terms(cell) == terms(toy_cell("lora"))
+    assert len({*terms(cell).values(), *terms(replace(cell, options=(("rank", 2),))).values()}) == 2
+    assert len({*terms(cell).values(), *terms(fewer).values()}) == 2
 
 
 def test_a_job_is_known_by_side_cell_and_software(toy_cell: MakeCell) -> None:

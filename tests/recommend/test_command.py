@@ -211,6 +211,27 @@ def test_a_wrong_setting_is_refused_in_the_users_words(
     assert "'own'" not in str(done.exception)
 
 
+@pytest.mark.parametrize("out", ["model", "model/run"])
+def test_no_model_is_asked_for_where_the_run_is_kept(
+    out: str, bench: Callable[..., Any], reviews: Path, tiny_encoder: Path, tmp_path: Path
+) -> None:
+    words = [
+        "recommend",
+        "--data",
+        str(reviews),
+        "--text",
+        "review",
+        "--label",
+        "stars",
+        "-b",
+        str(tiny_encoder),
+    ]
+    done = bench(*words, "--out", str(tmp_path / out), "--export", str(tmp_path / "model"))
+    assert isinstance(done.exception, BenchError)
+    assert done.exception.code == "export-in-use"
+    assert not (tmp_path / "model").exists()
+
+
 @pytest.mark.parametrize("setting", ["wrongkey=1", "seeds=0", "recipe.epoch=1", "recipe.epochs=x"])
 def test_run_on_data_names_no_suite_that_was_not_asked_for(
     setting: str, bench: Callable[..., Any], reviews: Path, tiny_encoder: Path

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 import sys
+import threading
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ from bench.registry import Plugins, discover
 from bench.report import page
 from bench.report.reproduce import commands, suite_file
 from bench.runs import run_inputs
+from bench.runs.leases import exclusive
 from bench.runs.record import Machine, Record
 from bench.runs.run_inputs import RunInputs
 
@@ -125,6 +127,20 @@ def test_the_commands_begin_with_the_code_of_the_run(ran_at: dict[str, Any], fir
     machine = Machine(device="cpu", dtype="float32", threads=1, processor="", system="", **ran_at)
     ran = record(Cell("quick", "toy-sentiment", "full", "minilm", 0, Recipe()))
     assert commands([ran.model_copy(update={"machine": machine})], "quick")[:-2] == first
+
+
+def test_of_two_runs_that_begin_in_one_folder_both_are_noted(tmp_path: Path):
+    one, other = (RunInputs(plugins=(f"/code/{name}.py",)) for name in ("one", "other"))
+    beside = threading.Thread(target=run_inputs.add, args=(tmp_path, other))
+    with exclusive(tmp_path / ".lock"):
+        known = run_inputs.read(tmp_path)
+        beside.start()
+        beside.join(0.2)
+        assert beside.is_alive()
+        assert run_inputs.read(tmp_path) == known
+    beside.join()
+    run_inputs.add(tmp_path, one)
+    assert run_inputs.read(tmp_path).plugins == ("/code/other.py", "/code/one.py")
 
 
 def test_what_a_run_was_given_adds_up_and_damage_is_named(tmp_path: Path):

@@ -70,6 +70,18 @@ def test_a_tracker_that_hangs_neither_blocks_a_cell_nor_the_end(
     assert time.monotonic() - began < 30  # it sleeps for a minute
 
 
+def test_a_run_that_was_interrupted_is_not_called_complete(
+    store: Store, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "sitecustomize.py").write_text("import time\ntime.sleep(60)\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    try:
+        raise KeyboardInterrupt
+    except KeyboardInterrupt:
+        [note] = followed(store, "tensorboard")
+    assert note.endswith("it did not finish in time; the same command logs what is missing")
+
+
 def test_an_unknown_tracker_is_refused(store: Store) -> None:
     with pytest.raises(BenchError, match="did you mean 'mlflow'") as error:
         Tracking(store, ["mlfow"], Noting())
