@@ -187,17 +187,17 @@ def floor(record: Record, metric: str) -> float:
     return max(chance, record.data.majority.get(metric, 0.0))
 
 
-def is_degenerate(record: Record, test: str = "test") -> bool:
-    """Whether a finished run's headline score is within noise of its floor: at most 1.64 standard errors above it
-    (binomial; of a correlation: of no correlation), a one-sided 95% bound. An error, whose noise is not known, must
-    be no lower than its floor."""
-    score = record.scores.get(test, {}).get(record.headline)
+def is_degenerate(record: Record) -> bool:
+    """Whether a finished run's headline score on its test set is within noise of its floor: at most 1.64 standard
+    errors above it (binomial; of a correlation: of no correlation), a one-sided 95% bound. An error, whose noise is
+    not known, must be no lower than its floor."""
+    score = record.scores.get("test", {}).get(record.headline)
     if record.status != "done" or score is None:
         return False
     base = floor(record, record.headline)
     if scale_of(kind_of(record, record.headline)) == ERROR:
         return score >= base
-    size = record.data.sizes.get(test, 0) if record.data else 0
+    size = record.data.sizes.get("test", 0) if record.data else 0
     variance = 1.0 if kind_of(record, record.headline) in CORRELATIONS else base * (1 - base)
     noise = 1.645 * math.sqrt(variance / size) if size else 0.0
     return score <= base + noise
@@ -217,9 +217,9 @@ def scale(groups: Iterable[Group], metric: str) -> Scale:
     return scale_of("")
 
 
-def collapsed(group: Group, test: str = "test") -> bool:
+def collapsed(group: Group) -> bool:
     """Whether some of its seeds learned nothing and others did: few seeds cannot say how often that happens."""
-    return 0 < sum(is_degenerate(record, test) for record in group.done) < len(group.done)
+    return 0 < sum(map(is_degenerate, group.done)) < len(group.done)
 
 
 def failure_counts(records: Sequence[Record]) -> dict[str, int]:

@@ -178,7 +178,8 @@ def _ranking(
     firsts = (drawn == drawn.min(1, keepdims=True)) / (drawn == drawn.min(1, keepdims=True)).sum(
         1, keepdims=True
     )
-    seeds = min(len(item.seeds) for line in table for item in line)
+    counts = {len(item.seeds) for line in table for item in line}
+    seeds, runs = min(counts), math.lcm(*counts)
     shares = all(item.scale != ERROR for line in table for item in line)
     ranked = []
     for place, row in enumerate(rows):
@@ -188,7 +189,7 @@ def _ranking(
             Ranked(
                 row,
                 over.expanded(float(observed[place]), drawn[:, place], 1.0, float(len(rows))),
-                _aggregate(column) if seeds >= SEEDS and shares else None,
+                _aggregate(column, runs) if seeds >= SEEDS and shares else None,
                 None
                 if beats is None
                 else over.expanded(float(beats.mean()), over.mean(np.tile(beats, (len(draws), 1)))),
@@ -258,11 +259,10 @@ def _beats(draws: np.ndarray, rows: Sequence[Row], place: int) -> np.ndarray | N
     return ((1 + both[..., 1] - both[..., 0]) / 2).mean(0)
 
 
-def _aggregate(column: Sequence[Resampled]) -> Estimated:
-    """The interquartile mean over tasks and seeds. As in rliable, every draw has the same tasks, and seeds are
-    drawn within tasks; the bootstrap of few seeds is too narrow by (n - 1) / n."""
-    from scipy.stats import trim_mean
-
+def _aggregate(column: Sequence[Resampled], runs: int) -> Estimated:
+    """The interquartile mean over tasks and seeds. As in rliable, all tasks have the same weight, every draw has
+    the same tasks, and seeds are drawn within tasks; the bootstrap of few seeds is too narrow by (n - 1) / n. runs:
+    the number of scores for which every task counts, a multiple of its seeds."""
     rng = np.random.default_rng(1)
     drawn = []
     for item in column:
@@ -270,8 +270,9 @@ def _aggregate(column: Sequence[Resampled]) -> Estimated:
         picked = rng.integers(count, size=item.draws.shape)
         scores = np.take_along_axis(item.draws, picked, axis=1)
         drawn.append(scores.mean() + (scores - scores.mean()) * math.sqrt(count / (count - 1)))
-    value = interquartile_mean(np.concatenate([item.scores for item in column]))
-    draws = trim_mean(np.concatenate(drawn, axis=1), 0.25, axis=1)
+    counts = np.concatenate([np.full(len(item.seeds), runs // len(item.seeds)) for item in column])
+    value = float(interquartile_mean(np.concatenate([item.scores for item in column]), counts))
+    draws = interquartile_mean(np.concatenate(drawn, axis=1), counts)
     low, high = np.quantile(draws - draws.mean(), [0.025, 0.975])
     lowest = min(item.scale.lowest for item in column)
     return Estimated(value, max(lowest, value + float(low)), min(1.0, value + float(high)))

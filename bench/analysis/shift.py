@@ -16,7 +16,8 @@ from bench.analysis.loading import Predictions
 from bench.analysis.statistics import unequal
 from bench.analysis.statistics.error_bars import ErrorBar, error_bar, of_differences
 from bench.analysis.statistics.intervals import intervals
-from bench.analysis.statistics.paired import Scored, compare_pairs, with_best
+from bench.analysis.statistics.mcnemar import exact_tests
+from bench.analysis.statistics.paired import Scored, Trio, compare_pairs, with_best
 from bench.analysis.statistics.resampling import Resampled, Source, resample
 from bench.analysis.statistics.uncertainty import Uncertainty, from_predictions, from_seeds
 from bench.analysis.statistics.uncertainty_notes import Part, notes_on
@@ -175,15 +176,14 @@ def _derived(
         if key.strategy != REFERENCE and other and (less := drop.minus(other)):
             against[key] = less
     pairs = with_best(means)
-    compared = compare_pairs(means, pairs, families=families)
+    compared = compare_pairs(means, pairs, _exact_tests(means, groups, source), families)
     tied = {pair.second for pair in compared if not pair.behind}
     shown_means = _means(groups, metric, drops.keys(), source)
-    outside = {key for key in drops if _collapsed(groups[key], domains(groups[key].done[0]))}
-    anywhere = outside | {key for key in drops if collapsed(groups[key])}
-    either = {key for key in against if {key, _reference(key)} & anywhere}
+    apart = {key for key in drops if collapsed(groups[key])}
+    either = {key for key in against if {key, _reference(key)} & apart}
     found = {
-        OUTSIDE: _around({key: mean for (key, _), mean in means.items()}, outside),
-        DROP: _around(drops, anywhere, differences=1),
+        OUTSIDE: _around({key: mean for (key, _), mean in means.items()}, apart),
+        DROP: _around(drops, apart, differences=1),
         AGAINST: _around(against, either, differences=2),
     }
     parts = {name: Part([bar for _, bar in own.values()]) for name, own in found.items()}
@@ -200,6 +200,21 @@ def _derived(
         },
         parts,
     )
+
+
+def _exact_tests(
+    means: Mapping[Scored, Resampled], groups: Mapping[Key, Group], source: Source
+) -> dict[Trio, float]:
+    """The exact p of every pair of means that rest on a single seed and a single target domain."""
+    alone: dict[str, dict[Scored, Resampled]] = {}
+    for (key, name), mean in means.items():
+        target, *others = domains(groups[key].done[0])
+        if not others:
+            alone.setdefault(target, {})[key, name] = mean
+    found: dict[Trio, float] = {}
+    for target, own in alone.items():
+        found |= exact_tests(own, groups, source, target)
+    return found
 
 
 def _means(
@@ -221,11 +236,6 @@ def _means(
 
 def _reference(key: Key) -> Key:
     return key._replace(strategy=REFERENCE)
-
-
-def _collapsed(group: Group, tests: Sequence[str]) -> bool:
-    """Whether on any of these test sets some seeds learned nothing and others did."""
-    return any(collapsed(group, test) for test in tests)
 
 
 def _around(

@@ -96,7 +96,7 @@ def test_an_error_no_lower_than_its_floor_is_degenerate(score: float, nothing: b
 
 def test_what_was_not_scored_or_not_finished_is_not_degenerate() -> None:
     assert not is_degenerate(scored(0.1, majority=0.5, status="failed"))
-    assert not is_degenerate(scored(0.1, majority=0.5), test="elsewhere")
+    assert not is_degenerate(scored(0.1, majority=0.5, scores={"elsewhere": {"m": 0.1}}))
     assert not is_degenerate(scored(0.1, majority=0.5, headline="other"))
     assert is_degenerate(scored(0.0, data=None))
     assert not is_degenerate(scored(0.1, data=None))

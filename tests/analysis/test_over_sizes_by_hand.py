@@ -80,12 +80,12 @@ def test_friedmans_test_needs_three_strategies_that_differ_somewhere() -> None:
 
 def test_the_aggregate_of_steady_seeds_is_their_interquartile_mean() -> None:
     column = [scores(0.7, 0.7, 0.7), scores(0.9, 0.9, 0.9)]
-    assert _aggregate(column) == Estimated(pytest.approx(0.8), pytest.approx(0.8), pytest.approx(0.8))
-    wide = _aggregate([scores(0.01, 0.5, 0.99, draws=4000)])
+    assert _aggregate(column, 3) == Estimated(pytest.approx(0.8), pytest.approx(0.8), pytest.approx(0.8))
+    wide = _aggregate([scores(0.01, 0.5, 0.99, draws=4000)], 3)
     assert wide.value == pytest.approx(0.5)
     assert wide.low == 0
     assert wide.high == 1
-    negative = _aggregate([scores(-0.9, -0.5, 0.2, draws=4000, scale=CORRELATION)])
+    negative = _aggregate([scores(-0.9, -0.5, 0.2, draws=4000, scale=CORRELATION)], 3)
     assert -1 <= negative.low < -0.6
 
 
@@ -93,7 +93,7 @@ def test_the_aggregate_draws_seeds_with_their_whole_variance() -> None:
     """Of four tasks of three seeds each. A draw's mean over seeds is widened by n / (n - 1)."""
     rng = np.random.default_rng(3)
     values = rng.normal(0.6, 0.05, (4, 3))
-    found = _aggregate([scores(*row, draws=20_000) for row in values])
+    found = _aggregate([scores(*row, draws=20_000) for row in values], 3)
     picked = values[np.arange(4)[None, :, None], rng.integers(3, size=(20_000, 4, 3))]
     means = picked.mean((0, 2), keepdims=True)
     widened = (means + (picked - means) * math.sqrt(3 / 2)).reshape(20_000, -1)
@@ -101,6 +101,19 @@ def test_the_aggregate_draws_seeds_with_their_whole_variance() -> None:
     low, high = np.quantile(draws - draws.mean(), [0.025, 0.975])
     assert found.low == pytest.approx(found.value + low, abs=2e-3)
     assert found.high == pytest.approx(found.value + high, abs=2e-3)
+
+
+def test_a_task_has_the_same_weight_whatever_its_seeds() -> None:
+    """Three seeds stand for five scores each, and five seeds for three: 11 of 45 are left out on each side."""
+    means = np.array([[0.9, 0.9], [0.8, 0.8], [0.5, 0.5]])
+    seeds = np.array([[3, 3], [3, 3], [3, 5]])
+    table = [
+        [scores(*[mean] * count) for mean, count in zip(*row, strict=True)]
+        for row in zip(means.tolist(), seeds.tolist(), strict=True)
+    ]
+    found = _ranking(table, list("abc"), [FULL, LORA], [], np.repeat(means[None], 50, axis=0))
+    expected = pytest.approx((4 * 0.5 + 15 * 0.8 + 4 * 0.9) / 23)
+    assert [item.score for item in found.rows] == [Estimated(expected, expected, expected)] * 2
 
 
 def test_a_ranking_of_known_scores() -> None:

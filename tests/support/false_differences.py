@@ -18,7 +18,7 @@ from dataclasses import asdict, dataclass, replace
 
 import numpy as np
 
-from bench.analysis.statistics.calibration import F1, METRIC, Design, behind, false_differences, table
+from bench.analysis.statistics.calibration import F1, METRIC, Design, differences_found, false_differences
 
 TABLES, BETTER = 1000, 100
 ADVANTAGE = 0.4  # of the better strategy, in logits: 4.5 points
@@ -76,9 +76,7 @@ def measure(number: int, tables: int = TABLES, better: int = BETTER) -> Line:
     """The line of a kind of table."""
     design, rng = KINDS[number], np.random.default_rng([number, 1])
     wrong, error = false_differences(design, tables, rng)
-    uneven = replace(design, advantage=ADVANTAGE)
-    told = [sum(first.strategy == "0" for first, _ in behind(table(uneven, rng))) for _ in range(better)]
-    found = sum(told) / (better * design.tasks * (design.strategies - 1))
+    found = differences_found(replace(design, advantage=ADVANTAGE), better, rng)
     return Line(design, tables, wrong, error, better, found)
 
 

@@ -3,14 +3,12 @@
 Tables are simulated: tasks with test examples of different difficulty, strategies whose seeds differ in ability. In
 the first kind all strategies are equal, and any that the table tells apart from its best is an error. In the second
 one strategy is better than the others on every task, and the table should tell the others apart from it.
-
-    python -c "from bench.analysis.statistics.calibration import simulate; print(simulate(6, 1000))"
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import combinations
 from types import MappingProxyType
@@ -48,39 +46,16 @@ class Design:
     metrics: tuple[str, ...] = (METRIC,)
 
 
-@dataclass(frozen=True)
-class Rates:
-    """wrong: the share of tables of equal strategies that tell any of them apart from their best, with its standard
-    error. found: the share of inferior strategies, each on one task, that are told apart from the superior one;
-    points: by how much it was better."""
-
-    strategies: int
-    tables: int
-    wrong: float
-    error: float
-    found: float
-    points: float
-
-
-def simulate(strategies: int, tables: int, advantage: float = 0.4, random: int = 0) -> Rates:
-    """The rates over this many tables of each kind; `advantage` is that of the superior strategy, in logits."""
-    rng = np.random.default_rng(random)
-    wrong, error = false_differences(Design(strategies), tables, rng)
-    design = Design(strategies, advantage=advantage)
-    found, points = [], []
-    for _ in range(tables):
-        scores, exact = drawn(design, rng)
-        told = sum(first.strategy == "0" for first, _ in behind(scores, exact))
-        found.append(told / (design.tasks * (strategies - 1)))
-        means = [float(item.scores.mean()) for item in scores.values()]
-        points.append(_advantage(means, strategies))
-    return Rates(strategies, tables, wrong, error, float(np.mean(found)), 100 * float(np.mean(points)))
-
-
 def false_differences(design: Design, tables: int, rng: np.random.Generator) -> tuple[float, float]:
     """The share of tables of equal strategies that tell any apart from their best, and its standard error."""
     wrong = sum(bool(behind(*drawn(design, rng))) for _ in range(tables)) / tables
     return wrong, math.sqrt(wrong * (1 - wrong) / tables)
+
+
+def differences_found(design: Design, tables: int, rng: np.random.Generator) -> float:
+    """The share of inferior strategies, each on one task, that tables tell apart from the superior one."""
+    told = sum(first.strategy == "0" for _ in range(tables) for first, _ in behind(*drawn(design, rng)))
+    return told / (tables * design.tasks * (design.strategies - 1))
 
 
 def behind(
@@ -158,9 +133,3 @@ def _ratios(metric: str, right: np.ndarray, labels: np.ndarray) -> Ratios:
     gold = np.stack([labels, ~labels], axis=1)
     said = np.where(right[:, None], gold, ~gold)
     return Ratios(2.0 * (gold & said), gold.astype(float) + said, f1=True)
-
-
-def _advantage(means: Sequence[float], strategies: int) -> float:
-    """Of the first strategy over the mean of the others."""
-    by_task = np.reshape(means, (-1, strategies))
-    return float((by_task[:, 0] - by_task[:, 1:].mean(1)).mean())

@@ -62,8 +62,9 @@ def error_bar(found: Interval, scale: Scale = SHARE, points: Sequence[float] = (
 
 
 def seeds_apart(group: Group, metric: str, test: str = "test") -> tuple[float, ...]:
-    """The scores of a group's seeds where some of them learned nothing and others did; else none."""
-    return tuple(group.scores(metric, test)) if collapsed(group, test) else ()
+    """The scores of a group's seeds on a test set where some of them learned nothing and others did; else none.
+    What a seed learned shows on the test set of its own domain, on which its floor is known."""
+    return tuple(group.scores(metric, test)) if collapsed(group) else ()
 
 
 def of_differences(scale: Scale) -> Scale:

@@ -33,11 +33,13 @@ def p_value(right: np.ndarray, other: np.ndarray) -> float:
     return float(mcnemar(table, exact=True).pvalue)  # pyright: ignore[reportAttributeAccessIssue]
 
 
-def of_records(first: Record, second: Record, metric: str, source: Source) -> float | None:
+def of_records(
+    first: Record, second: Record, metric: str, source: Source, test: str = "test"
+) -> float | None:
     """The exact p of two runs; None where the test does not apply: another kind of metric, a column that is not 0
     or 1, other examples, or examples in clusters."""
     how = definition(first, metric)
-    rows, others = source.columns(first), source.columns(second)
+    rows, others = source.columns(first, test), source.columns(second, test)
     if how is None or how.kind != "mean" or rows is None or others is None:
         return None
     right, other = (np.asarray(side[how.columns[0]], dtype=float) for side in (rows, others))
@@ -54,7 +56,7 @@ def judge_pairs(
 
 
 def exact_tests(
-    scores: Mapping[Scored, Resampled], groups: Mapping[Key, Group], source: Source
+    scores: Mapping[Scored, Resampled], groups: Mapping[Key, Group], source: Source, test: str = "test"
 ) -> dict[Trio, float]:
     """The exact p of every pair of groups of a task that rests on a single seed, where the test applies."""
     runs = {key: {record.cell.seed: record for record in group.done} for key, group in groups.items()}
@@ -63,18 +65,18 @@ def exact_tests(
         if task != known:  # the predictions of one task at a time are held
             known, own = task, Source(cache(source.predictions))
         for (first, metric), (second, _) in itertools.combinations(members, 2):
-            p = _of_one_seed(runs[first], runs[second], metric, own)
+            p = _of_one_seed(runs[first], runs[second], metric, own, test)
             if p is not None:
                 found[first, second, metric] = p
     return found
 
 
 def _of_one_seed(
-    runs: Mapping[int, Record], others: Mapping[int, Record], metric: str, source: Source
+    runs: Mapping[int, Record], others: Mapping[int, Record], metric: str, source: Source, test: str
 ) -> float | None:
     """The exact p of two groups, by seed, that have one seed, the same; None where they have more or it does not
     apply."""
     if len(runs) != 1 or runs.keys() != others.keys():
         return None
     (seed,) = runs
-    return of_records(runs[seed], others[seed], metric, source)
+    return of_records(runs[seed], others[seed], metric, source, test)

@@ -49,10 +49,6 @@ class Ratios:
         """The score, in [0, 1]; 0 where every denominator is zero, as scikit-learn's zero_division=0."""
         return float(_mean_ratio(self.numerators.sum(0), self.denominators.sum(0)))
 
-    def resampled(self, counts: np.ndarray) -> np.ndarray:
-        """The score of each resample [resamples]; counts [resamples, examples] say how often each is drawn."""
-        return _resampled([self], counts)[:, 0]
-
     def influence(self) -> np.ndarray:
         """The derivative of the score in the weight of each example [examples]; sums to zero."""
         totals = self.denominators.sum(0)
@@ -246,7 +242,8 @@ def draw(scores: Sequence[Ratios], draws: int = DRAWS, seed: int = 0) -> np.ndar
 
 
 def _resampled(scores: Sequence[Ratios], counts: np.ndarray) -> np.ndarray:
-    """Each score [resamples, scores], by one matrix product, which reads the large counts once."""
+    """Each score [resamples, scores], by one matrix product, which reads the large counts once. counts: how often
+    each example is drawn [resamples, examples]."""
     sides = [side for score in scores for side in (score.numerators, score.denominators)]
     sums = counts @ np.concatenate(sides, axis=1).astype(counts.dtype)
     parts = np.split(sums, np.cumsum([side.shape[1] for side in sides])[:-1], axis=1)

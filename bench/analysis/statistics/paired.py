@@ -17,6 +17,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from types import MappingProxyType
 
+import numpy as np
+
 from bench.analysis.groups import Key
 from bench.analysis.statistics.dispersion import moderated
 from bench.analysis.statistics.familywise import LEVEL, Corrected
@@ -37,9 +39,9 @@ WORTH = 1000
 @dataclass(frozen=True)
 class Comparison:
     """`first` minus `second`, in units of the score. p: two-sided, of this pair alone; adjusted: over all pairs of
-    the table. detectable: the smallest true difference that would be found with POWER. effect: Cohen's h, of shares
-    alone. mcnemar: the exact p, or None where the test does not apply. scale: of the metric. clusters: the
-    number of documents that were resampled, 0 where the examples themselves were."""
+    the table. detectable: the smallest true difference that would be found with POWER. effect: Cohen's h on the
+    seeds of the difference, of shares alone. mcnemar: the exact p, or None where the test does not apply. scale: of
+    the metric. clusters: the number of documents that were resampled, 0 where the examples themselves were."""
 
     first: Key
     second: Key
@@ -145,7 +147,7 @@ class _Verdicts:
             pair.p,
             self.adjusted[key],
             detectable=min(missed, scale.highest - scale.lowest),
-            effect=_cohen_h(self.scores, first, second, metric),
+            effect=_cohen_h(self.scores[first, metric], self.scores[second, metric], minus.seeds),
             mcnemar=pair.exact,
             scale=scale,
             clusters=minus.clusters,
@@ -211,9 +213,10 @@ def _estimated(minus: Resampled, noise: Mapping[Scored, Noise], trio: Trio) -> I
     return estimated(parts, total([parts.over_examples(), *errors]))
 
 
-def _cohen_h(scores: Mapping[Scored, Resampled], first: Key, second: Key, metric: str) -> float | None:
-    if scores[first, metric].scale != SHARE:
+def _cohen_h(first: Resampled, second: Resampled, seeds: Sequence[int]) -> float | None:
+    """Of the mean scores on these seeds; None where they are no shares."""
+    if first.scale != SHARE:
         return None
-    means = [float(scores[key, metric].scores.mean()) for key in (first, second)]
+    means = [float(side.scores[np.isin(side.seeds, seeds)].mean()) for side in (first, second)]
     angles = [2 * math.asin(math.sqrt(min(max(mean, 0.0), 1.0))) for mean in means]
     return angles[0] - angles[1]

@@ -78,9 +78,8 @@ def from_predictions(
     source = Source(predictions)
     found = resample_all(groups, metrics, source, test)
     bars = _bars(found, groups, test)
-    exact = exact_tests(found, groups, source) if test == "test" else {}
     pairs = with_best(found)
-    verdicts = compare_pairs(found, pairs, exact, families)
+    verdicts = compare_pairs(found, pairs, exact_tests(found, groups, source, test), families)
     tied = frozenset(Shown(item.second, item.metric, test) for item in verdicts if not item.behind)
     where = "" if test == "test" else f" → {test}"
     clusters = {f"{key.task}{where}": scores.clusters for (key, _), scores in found.items()}

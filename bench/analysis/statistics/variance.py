@@ -53,11 +53,6 @@ class Components:
         """The error of the mean over test examples."""
         return Noise.student(self.example, self.example_dof)
 
-    @property
-    def dispersion(self) -> float:
-        """The variance over seeds in units of the interaction; NaN with one seed and where seeds never disagree."""
-        return self.seed / self.interaction if self.interaction > 0 else math.nan
-
 
 def components(scores: np.ndarray, covariance: np.ndarray, examples: int) -> Components:
     """From the scores [seeds] and their covariance over resamples of the examples [seeds, seeds]."""

@@ -40,7 +40,6 @@ def test_the_components_of_three_seeds() -> None:
     assert (found.seeds, found.examples, found.dof, found.unit, found.exact) == (3, 50, 2, 1.0, None)
     assert (found.mean, found.seed) == pytest.approx((0.7, 0.01))
     assert (found.interaction, found.example) == pytest.approx((3 - 1, 1))
-    assert found.dispersion == pytest.approx(0.005)
 
 
 def test_a_variance_is_not_negative() -> None:
@@ -48,7 +47,6 @@ def test_a_variance_is_not_negative() -> None:
     assert (apart.example, apart.interaction) == (0, 4)
     together = components(np.array([0.6, 0.8]), np.array([[1.0, 2.0], [2.0, 1.0]]), 50)
     assert (together.example, together.interaction) == (2, 0)
-    assert math.isnan(together.dispersion)
     assert shared_variance(np.array([[1.0, -1.0], [-1.0, 1.0], [0.5, -0.5]])) == 0
 
 

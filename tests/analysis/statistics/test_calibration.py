@@ -13,11 +13,8 @@ from bench.analysis.statistics.calibration import (
     _documents,
     behind,
     drawn,
-    simulate,
     table,
 )
-from bench.analysis.statistics.paired import Scored, Trio
-from bench.analysis.statistics.resampling import Resampled
 
 
 def test_the_sizes_of_documents_deviate_by_about_half_their_mean() -> None:
@@ -55,20 +52,6 @@ def test_f1_is_of_two_labels_that_are_as_frequent() -> None:
     }
     assert by_metric[F1] == pytest.approx(by_metric[METRIC], abs=5e-3)
     assert by_metric[F1] != by_metric[METRIC]
-
-
-def test_the_superior_strategy_is_ahead_by_four_tenths_of_a_logit(monkeypatch: pytest.MonkeyPatch) -> None:
-    designs: list[Design] = []
-    plain = calibration.drawn
-
-    def noted(design: Design, rng: np.random.Generator) -> tuple[dict[Scored, Resampled], dict[Trio, float]]:
-        designs.append(design)
-        return plain(design, rng)
-
-    monkeypatch.setattr(calibration, "drawn", noted)
-    found = simulate(2, 2)
-    assert designs == [Design(2)] * 2 + [Design(2, advantage=0.4)] * 2
-    assert 0 < found.points < 10
 
 
 @pytest.mark.parametrize(("seeds", "documents", "tested"), [(1, 0, True), (2, 0, False), (1, 13, False)])

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import math
-from typing import Any
 
 import numpy as np
 import pytest
 
 from bench.analysis.groups import Key
 from bench.analysis.statistics import calibration
-from bench.analysis.statistics.calibration import Design, Rates, _advantage, simulate, table
+from bench.analysis.statistics.calibration import Design, differences_found, false_differences, table
 
 FIRST, SECOND, THIRD = (Key("task0", str(n), "none") for n in range(3))
 
@@ -22,29 +21,18 @@ def test_the_rates_of_four_tables_of_each_kind(monkeypatch: pytest.MonkeyPatch) 
     found = iter(
         [[(FIRST, SECOND), (SECOND, FIRST)], [], [(FIRST, SECOND), (FIRST, THIRD)], [(FIRST, THIRD)]]
     )
-    advantages = []
 
-    class Item:
-        def __init__(self, score: float) -> None:
-            self.scores = np.array([score, score + 0.02])
+    def tables(design: Design, _rng: object) -> tuple[Design, dict]:
+        return design, {}
 
-    def tables(design: Design, _rng: object) -> tuple[dict[int, Item], dict]:
-        advantages.append(design.advantage)
-        return dict(enumerate(map(Item, [0.8, 0.7, 0.66] * design.tasks))), {}
-
-    def behind(_scores: object, _exact: object) -> Any:
-        return next(told if advantages[-1] == 0 else found)
+    def behind(design: Design, _exact: object) -> list[tuple[Key, Key]]:
+        return next(found if design.advantage else told)
 
     monkeypatch.setattr(calibration, "drawn", tables)
     monkeypatch.setattr(calibration, "behind", behind)
-    rates = simulate(3, 4, advantage=0.5)
-    assert advantages == [0] * 4 + [0.5] * 4
-    expected = Rates(3, 4, 1 / 4, math.sqrt(0.25 * 0.75 / 4), 4 / 8 / 4, pytest.approx(12))  # type: ignore[arg-type]
-    assert rates == expected
-
-
-def test_the_advantage_is_over_the_mean_of_the_others() -> None:
-    assert _advantage([0.8, 0.6, 0.7, 0.9, 0.5, 0.5], 3) == pytest.approx((0.15 + 0.4) / 2)
+    rng = np.random.default_rng(0)
+    assert false_differences(Design(3), 4, rng) == (1 / 4, math.sqrt(0.25 * 0.75 / 4))
+    assert differences_found(Design(3, advantage=0.5), 4, rng) == 4 / 8 / 4
 
 
 def test_a_simulated_table_has_the_scores_that_its_design_says() -> None:

@@ -83,8 +83,8 @@ def test_f1_without_predicted_or_gold_is_zero():
 
 @pytest.mark.parametrize("metric", METRICS, ids=lambda metric: metric.kind)
 def test_a_resample_scores_as_if_its_rows_were_repeated(metric):
-    counts = resample_counts(300, 3, (1,))
-    found = ratios(metric, ROWS).resampled(counts)
+    counts = resample_counts(300, 3, (1, 0))
+    found = draw([ratios(metric, ROWS)], draws=3, seed=1)[:, 0]
     for score, count in zip(found, counts, strict=True):
         rows = {name: np.repeat(values, count.astype(int)) for name, values in ROWS.items()}
         assert score == pytest.approx(ratios(metric, rows).score(), abs=1e-5)
@@ -143,7 +143,11 @@ def test_an_influence_is_the_slope_of_the_score_in_the_weight_of_its_example():
     found = Ratios(gold * np.array([[1], [0], [1], [1], [1]]), gold)
     assert found.score() == pytest.approx((0.5 + 1 + 1) / 3)
     step = 1e-6
-    slopes = (found.resampled(1 + step * np.eye(5)) - found.score()) / step
+    moved = [
+        Ratios(weights * found.numerators, weights * found.denominators).score()
+        for weights in (1 + step * np.eye(5))[..., None]
+    ]
+    slopes = (np.array(moved) - found.score()) / step
     assert found.influence() == pytest.approx(slopes, abs=1e-5)
     assert found.influence()[:2] == pytest.approx([1 / 12, -1 / 12])
 

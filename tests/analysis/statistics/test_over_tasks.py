@@ -6,6 +6,7 @@ import itertools
 
 import numpy as np
 import pytest
+from scipy.stats import trim_mean
 
 from bench.analysis.statistics.over_tasks import (
     Effect,
@@ -34,7 +35,16 @@ def test_the_expected_best_is_the_mean_over_all_draws() -> None:
 
 
 def test_the_interquartile_mean_leaves_out_a_quarter_on_each_side() -> None:
-    assert interquartile_mean(np.array([[0.0, 0.5], [0.7, 1.0]])) == pytest.approx(0.6)
+    assert interquartile_mean(np.array([0.0, 0.7, 0.5, 1.0]), np.ones(4, int)) == pytest.approx(0.6)
+
+
+@pytest.mark.parametrize("most", [1, 5])
+@pytest.mark.parametrize("scores", [1, 2, 3, 4, 9, 21, 24])
+def test_the_interquartile_mean_is_scipys_of_scores_that_are_repeated(scores: int, most: int) -> None:
+    rng = np.random.default_rng(scores)
+    values, counts = rng.random((6, scores)), rng.integers(1, most, scores, endpoint=True)
+    expected = trim_mean(np.repeat(values, counts, axis=1), 0.25, axis=1)
+    assert interquartile_mean(values, counts) == pytest.approx(expected)
 
 
 def effects(values: np.ndarray, error: float) -> list[Effect]:
