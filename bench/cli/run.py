@@ -248,7 +248,7 @@ def plan(
     as_json: AsJson = False,
     own: Any = None,  # UserData or None
 ) -> None:
-    """Show what `run` with the same arguments would take: cells, time, memory, downloads.
+    """Show what `run` of the same cells would take: cells, time, memory, downloads.
 
     Example: python -m bench plan quick --task squad --seeds 5
     """

@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from bench.cli import completion
-from bench.cli.options import READ, Format, FormatOption, names
+from bench.cli.options import READ, Format, FormatOption, RunPath, names
 from bench.cli.output import put, show
 from bench.contracts import BenchError
 
@@ -35,14 +34,7 @@ def register(app: typer.Typer) -> None:
 
 
 def table(
-    run: Annotated[
-        Path,
-        typer.Argument(
-            metavar="RUN",
-            help="A run folder, its name under results/runs, or a baseline file.",
-            autocompletion=completion.runs,
-        ),
-    ],
+    run: RunPath,
     format: FormatOption = Format.terminal,
     kind: Annotated[
         TableKind,

@@ -44,8 +44,8 @@ def launch(
     display: Screen,
 ) -> list[Record]:
     """Run the cells into `folder`; the records of all of them, in order. A finished cell runs again only if its
-    fingerprint changed or its files are damaged. Raises BenchError, before anything is written, where the request
-    cannot be run."""
+    fingerprint changed or its files are damaged. Raises BenchError where the request cannot be run: before anything
+    is written, but for what has to be fetched, which is checked while the first cells run."""
     with launching(cells, registry, folder, options, display) as run:
         return run(cells)
 

@@ -53,7 +53,7 @@ class Answer:
     against it; each ordered by score.
     fastest: of the best and the tied whose time was measured again, where it is known to take less than the others.
     close: else those that may be it. once: one of the best and the tied that took less, measured once; partly:
-    whether any of them was."""
+    whether any of them was. seeds: of the best; most_seeds: of any strategy."""
 
     task: str
     metric: str
@@ -67,6 +67,7 @@ class Answer:
     once: Choice | None = None
     partly: bool = False
     seeds: int = 0
+    most_seeds: int = 0
     examples: int = 0
     caution: str = ""
 
@@ -117,6 +118,7 @@ def _answer(reading: Reading, task: str) -> Answer:
         once=timed[0] if again and timed[0] is not again[0] else None,
         partly=len(again) < len(timed),
         seeds=len(leading.done),
+        most_seeds=max(len(group.done) for group in groups),
         examples=data.sizes.get("test", 0) if data else 0,
         caution=_caution(leading),
     )

@@ -25,6 +25,7 @@ def seeds(reading: Reading, task: str) -> Chart | None:
     means = [_mean(reading, group) for group in groups]
     points = [point for group in groups for point in _seeds(reading, group)]
     edges = [item[end] for item in means for end in ("low", "high", "score")]
+    edges += [point["score"] for point in points]
     low, high = padded(min(edges), max(edges))
     base = percent(max(floor(group.done[0], metric) for group in groups))
     if low - (high - low) / 2 <= base < low:  # near enough to draw
@@ -121,7 +122,7 @@ def ledger(found: Ledger, reading: Reading, task: str) -> Chart | None:
 def shift(reading: Reading, task: str) -> Chart | None:
     """The headline score on the source's test set and on those of other domains."""
     groups, metric = reading.of_task(task), reading.headline(task)
-    tests = list(dict.fromkeys(test for group in groups for record in group.done for test in record.scores))
+    tests = reading.tests(task)
     if len(tests) < 2:
         return None
     domains = ["source" if test == "test" else test for test in tests]
@@ -144,6 +145,7 @@ def shift(reading: Reading, task: str) -> Chart | None:
             "y": rows(names),
             "x": score_axis("score", metric, padded(min(scores), max(scores))),
             "color": colour(reading),
+            "detail": {"field": "name"},
         },
         "layer": [
             {"mark": {"type": "line", "opacity": 0.35, "strokeWidth": 2}},

@@ -142,15 +142,15 @@ def _plain(text: str) -> str:
 def _draw_pareto(panel: Any, reading: Reading, task: str) -> None:
     found = options(reading, task)
     front = [item for item in found if item.front]
-    last = max(item.seconds for item in found)
-    panel.step(
-        [*(item.seconds for item in front), last],
-        [100 * item.score for item in (*front, front[-1])],
-        where="post",
-        color="#9aa1ac",
-        linewidth=0.9,
-        zorder=1,
-    )
+    if front:
+        panel.step(
+            [*(item.seconds for item in front), max(item.seconds for item in found)],
+            [100 * item.score for item in (*front, front[-1])],
+            where="post",
+            color="#9aa1ac",
+            linewidth=0.9,
+            zorder=1,
+        )
     for item in found:
         style = _style(reading, reading.groups[item.key])
         panel.errorbar(
@@ -204,7 +204,7 @@ def _draw_lines(panel: Any, reading: Reading, task: str, place: Callable[[Any], 
 
 
 def _draw_shift(panel: Any, reading: Reading, task: str) -> None:
-    tests = _tests(reading, task)
+    tests = reading.tests(task)
     for group in reading.of_task(task):
         style, metric = _style(reading, group), reading.headline(task)
         scores = [group.scores(metric, test) for test in tests]
@@ -269,12 +269,6 @@ def _plain_seconds(panel: Any) -> None:
     panel.xaxis.set_minor_formatter(NullFormatter())
 
 
-def _tests(reading: Reading, task: str) -> list[str]:
-    return list(
-        dict.fromkeys(test for group in reading.of_task(task) for r in group.done for test in r.scores)
-    )
-
-
 @dataclass(frozen=True)
 class _Drawn:
     """A kind of figure: how a panel is drawn, whether a task has one, and the message where no task has."""
@@ -292,9 +286,7 @@ DRAWN: dict[str, _Drawn] = {
     "pareto": _Drawn(_draw_pareto, lambda r, t: bool(options(r, t)), "no cell finished"),
     "curves": _Drawn(_draw_curves, _has_curves, "no record has a learning curve"),
     "convergence": _Drawn(_draw_convergence, _has_curves, "no record has a learning curve"),
-    "shift": _Drawn(
-        _draw_shift, lambda r, t: len(_tests(r, t)) > 1, "no task has test sets of other domains"
-    ),
+    "shift": _Drawn(_draw_shift, lambda r, t: len(r.tests(t)) > 1, "no task has test sets of other domains"),
     "forgetting": _Drawn(
         _draw_forgetting,
         lambda r, t: any(by_layer(group) for group in r.of_task(t)),

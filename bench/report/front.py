@@ -9,7 +9,7 @@ from typing import Literal
 
 import numpy as np
 
-from bench.analysis.groups import Key
+from bench.analysis.groups import Key, is_one_machine
 from bench.analysis.statistics.ties import equal
 from bench.report.encodings import interval
 from bench.report.reading import Reading
@@ -20,7 +20,8 @@ Align = Literal["left", "right", "center"]
 @dataclass(frozen=True)
 class Option:
     """A strategy as a choice: median cold seconds, mean headline score in [0, 1] with the ends of its
-    interval (the mean twice where there is none). front: no other is at least as cheap and as good."""
+    interval (the mean twice where there is none). front: no other is at least as cheap and as good,
+    which is known where all ran on one machine."""
 
     key: Key
     seconds: float
@@ -39,9 +40,10 @@ def options(reading: Reading, task: str) -> list[Option]:
         if isinstance(score, float) and seconds:
             found.append((group.key, seconds, score, *interval(reading, group, metric)))
     found.sort(key=lambda item: (item[1], -item[2]))
+    comparable = is_one_machine(*(group.machines() for group in reading.of_task(task)))
     best, result = -math.inf, []
     for key, seconds, score, low, high in found:
-        ahead = score > best and not equal(score, best)
+        ahead = comparable and score > best and not equal(score, best)
         result.append(Option(key, seconds, score, low, high, ahead))
         best = max(best, score)
     return result

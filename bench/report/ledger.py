@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
 from pydantic import TypeAdapter, ValidationError
 
-from bench.analysis.groups import Group, Key
+from bench.analysis.groups import Group, Key, is_one_machine
 from bench.analysis.tables.model import Block, Column, Entry, Row, Table
 from bench.contracts import BenchError
+from bench.report.palette import PARTS
 from bench.report.reading import REFERENCE, Reading
 from bench.runs.record import Record
 
-PARTS = ("prepare", "prefix", "compile", "train", "evaluate")
 STEPS = "ledger.json"  # in a run's folder, written by `make ledger`
 NOTE = (
     "Each row shows the seed with the median cold seconds, so that its parts add up. prepare: read rows, tokenise, "
@@ -26,11 +27,12 @@ NOTE = (
 
 @dataclass(frozen=True)
 class LedgerEntry:
-    """The seconds of one seed: parts sum to cold."""
+    """The seconds of one seed: parts sum to cold. machines: those that ran any seed of the group."""
 
     key: Key
     cold: float
     parts: Mapping[str, float]
+    machines: AbstractSet[str] = frozenset()
 
 
 @dataclass(frozen=True)
@@ -40,9 +42,12 @@ class Ledger:
     entries: tuple[LedgerEntry, ...]
 
     def reference(self, entry: LedgerEntry) -> LedgerEntry | None:
-        """The reference strategy on the same task and backbone; None for the reference itself."""
-        key = entry.key._replace(strategy=REFERENCE)
-        return self._by_key.get(key) if key != entry.key else None
+        """The reference strategy on the same task and backbone; None for the reference itself, and where the two
+        ran on several machines."""
+        found = self._by_key.get(entry.key._replace(strategy=REFERENCE))
+        if found is None or found.key == entry.key or not is_one_machine(entry.machines, found.machines):
+            return None
+        return found
 
     def of_task(self, task: str) -> list[LedgerEntry]:
         return self._by_task.get(task, [])
@@ -61,17 +66,18 @@ class Ledger:
 
 def ledger(reading: Reading) -> Ledger:
     """The ledger of a run, without parts in which no cell spent time."""
-    records = [(group.key, _median(group)) for group in reading.groups.values() if group.done]
-    records = [(key, record) for key, record in records if record.seconds.cold > 0]
-    parts = [name for name in PARTS if any(getattr(record.seconds, name) for _, record in records)]
+    found = [(group, _median(group)) for group in reading.groups.values() if group.done]
+    found = [(group, record) for group, record in found if record.seconds.cold > 0]
+    parts = [name for name in PARTS if any(getattr(record.seconds, name) for _, record in found)]
     return Ledger(
         tuple(
             LedgerEntry(
-                key,
+                group.key,
                 record.seconds.cold,
                 {name: getattr(record.seconds, name) for name in parts},
+                group.machines(),
             )
-            for key, record in records
+            for group, record in found
         )
     )
 

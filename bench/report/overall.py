@@ -62,7 +62,7 @@ def _doubts(answered: Sequence[Answer]) -> list[str]:
         doubts.append(f"On {partly} of {tasks} some strategies could not be tested against the best.")
     if nothing:
         doubts.append(f"On {nothing} of {tasks} it is not shown that anything was learned.")
-    if all(answer.seeds == 1 for answer in answered):
+    if all(answer.most_seeds == 1 for answer in answered):
         doubts.append("Every strategy ran with one seed: a first look, not evidence.")
     return doubts
 

@@ -108,6 +108,7 @@ class Page:
     errors: tuple[Errors, ...]
     selection: str  # what the section on errors leaves out of a large run, and how to get it
     problems: tuple[Problem, ...]
+    missing: tuple[str, ...]  # ids of planned cells without a record
     history: Table | None
     reproduction: Reproduction
 
@@ -160,6 +161,7 @@ def build(
         errors=tuple(item for task in tasks if (item := _errors(reading, task, cache))),
         selection=_selection(reading),
         problems=tuple(_problems(records)),
+        missing=_missing(reading.run),
         history=_history(past, reading),
         reproduction=_reproduction(reading),
     )
@@ -234,13 +236,18 @@ def _problems(records: Sequence[Record]) -> list[Problem]:
     return found
 
 
+def _missing(run: Run) -> tuple[str, ...]:
+    known = {record.cell.id for record in run.records}
+    return tuple(cell for cell in run.planned if cell not in known)
+
+
 def _history(past: Sequence[history.Line], reading: Reading) -> Table | None:
     """The trend over runs of this suite with the recipes of this run, where there are at least two."""
     recipes = {str(key): history.recipe_digest(group.records[-1]) for key, group in reading.groups.items()}
     lines = [line for line in past if line.suite == reading.suite]
     alike = [line.model_copy(update={"cells": _alike(line.cells, recipes)}) for line in lines]
     kept = [line for line in alike if line.cells]
-    return history.trend(kept, reading.suite) if len(kept) > 1 else None
+    return history.trend(kept, reading.suite, every=past) if len(kept) > 1 else None
 
 
 def _alike(cells: Mapping[str, history.Measured], recipes: Mapping[str, str]) -> dict[str, history.Measured]:

@@ -22,7 +22,7 @@ PARTS = {
     "train": "#d98a3d",
     "evaluate": "#3d9c7c",
 }
-"""The parts of the time ledger."""
+"""The parts of the time ledger, in the order in which a cell spends them."""
 
 
 @dataclass(frozen=True)

@@ -23,9 +23,9 @@ def sweeps(records: Sequence[Record]) -> dict[str, list[Group]]:
 
 
 def rates(reading: Reading, records: Sequence[Record]) -> list[Chart]:
-    """One chart for each task of which a strategy of the page tried several scales."""
+    """One chart for each task of which a row of the page tried several scales."""
     known = {
-        task: [group for group in groups if group.key.strategy in reading.strategies]
+        task: [group for group in groups if group.key._replace(task=task) in reading.groups]
         for task, groups in sweeps(records).items()
     }
     return [_chart(reading, task, groups) for task, groups in known.items() if groups]

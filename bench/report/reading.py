@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
@@ -56,6 +56,12 @@ class Reading:
     def of_task(self, task: str) -> list[Group]:
         """The groups of a task that have a finished seed."""
         return list(self._finished.get(task, ()))
+
+    def tests(self, task: str) -> list[str]:
+        """The test sets on which a task's strategies were scored, that of the source first."""
+        return list(
+            dict.fromkeys(test for group in self.of_task(task) for r in group.done for test in r.scores)
+        )
 
     def examined(self, task: str) -> list[Group]:
         """The groups of a task whose errors are shown. A run of more than MANY finished cells has thousands of
@@ -113,7 +119,11 @@ class Reading:
     def label(self, key: Key) -> str:
         """The strategy, and the backbone where the run has the strategy with more than one."""
         several = len(self._backbones.get(key.strategy, ())) > 1
-        return f"{key.strategy} {short(key.backbone)}" if several else key.strategy
+        return f"{key.strategy} {self._short[key.backbone]}" if several else key.strategy
+
+    @cached_property
+    def _short(self) -> dict[str, str]:
+        return short_names(self.backbones)
 
     @cached_property
     def _backbones(self) -> dict[str, set[str]]:
@@ -169,9 +179,16 @@ def read(run: Run) -> Reading:
     return Reading(run, groups, table, known.comparisons, headline)
 
 
-def short(backbone: str) -> str:
-    """The last part of a backbone's path."""
-    return Path(backbone.rstrip("/")).name or backbone
+def short(path: str) -> str:
+    """The last part of a path."""
+    return Path(path.rstrip("/")).name or path
+
+
+def short_names(backbones: Iterable[str]) -> dict[str, str]:
+    """The last part of each backbone's path; the whole path where another ends alike."""
+    ends = {backbone: short(backbone) for backbone in backbones}
+    alike = Counter(ends.values())
+    return {backbone: end if alike[end] == 1 else backbone for backbone, end in ends.items()}
 
 
 def _columns(groups: Collection[Group]) -> tuple[str, ...]:

@@ -13,7 +13,7 @@ from bench.analysis.regression.compare import STATUSES, Finding, compare
 from bench.analysis.tables.footnotes import provenance, warnings
 from bench.analysis.tables.model import Table
 from bench.report.encodings import rows, shown
-from bench.report.reading import short
+from bench.report.reading import short, short_names
 from bench.report.vega import Chart, Spec, chart
 
 COLOURS = {
@@ -77,10 +77,11 @@ def _chart(task: str, found: Sequence[Finding]) -> Chart | None:
     tested = [item for item in found if item.change is not None]
     if not tested:
         return None
+    named = short_names(dict.fromkeys(item.key.backbone for item in tested))
     values = [
         {
             "strategy": item.key.strategy,
-            "name": f"{item.key.strategy} {short(item.key.backbone)}",
+            "name": f"{item.key.strategy} {named[item.key.backbone]}",
             "change": round(100 * (item.change or 0.0), 2),
             "least": round(-100 * (item.detectable or 0.0), 2),
             "status": item.status,

@@ -167,6 +167,11 @@ def test_one_seed_is_said_in_the_overall_answer_and_more_are_not(reading: Readin
     assert "a first look" not in overall(answers(reading))
 
 
+def test_one_seed_of_the_best_alone_is_not_one_of_every_strategy(run: Run):
+    kept = [record for record in run.records if record.cell.strategy == "frozen" or record.cell.seed == 0]
+    assert "a first look" not in overall(answers(read(Run("part", kept, run.predictions))))
+
+
 def test_the_overall_answer_says_where_nothing_was_learned():
     text = overall(answers(read(make_run(Grid(strategies=("scratch",))))))
     assert "On 2 of 2 tasks it is not shown that anything was learned." in text

@@ -19,6 +19,7 @@ from bench.analysis.tables.model import Block, Table
 from bench.contracts import BenchError
 from bench.report import html, page, regression
 from bench.report.reading import read
+from bench.runs.record import Record
 from tests.support.report_runs import HOSTILE, Grid, make_run
 
 
@@ -133,6 +134,16 @@ def test_what_did_not_finish_is_listed_with_its_reason(run: Run):
     ]
 
 
+def test_planned_cells_that_have_not_run_are_counted(run: Run):
+    planned = (*(record.cell.id for record in run.records), "news/lora/minilm/seed0")
+    found = page.build(Run("x", run.records, run.predictions, planned=planned), Path("none"))
+    assert found.missing == ("news/lora/minilm/seed0",)
+    text = html.report(found)
+    assert f"all {len(run.records)} cells that ran finished as requested" in text
+    assert "1 of the cells of this run has not run yet" in text
+    assert "not run yet" not in html.report(page.build(run, Path("none")))
+
+
 def test_a_run_where_nothing_finished_still_has_a_page(run: Run):
     failed = [
         record.model_copy(update={"status": "oom", "scores": {}, "curve": ()}) for record in run.records
@@ -204,6 +215,26 @@ def test_the_history_on_the_page_never_mixes_recipes(run: Run):
     found = page.build(run, Path("none"), [at(1, own), at(2, 9), at(3, own)]).history
     assert found is not None
     assert {row.entries[0].value for row in found.blocks[0].rows} == {2}
+
+
+def test_the_history_on_the_page_counts_looks_of_all_recipes_and_suites(run: Run):
+    def at(day: int, epochs: float, suite: str) -> Line:
+        def changed(record: Record) -> Record:
+            recipe = replace(record.cell.recipe, epochs=epochs)
+            update = {
+                "started": f"2026-01-0{day}T00:00:00Z",
+                "cell": replace(record.cell, recipe=recipe, suite=suite),
+                "seconds": record.seconds.model_copy(update={"cold": record.seconds.cold + day}),
+            }
+            return record.model_copy(update=update)
+
+        return line(list(map(changed, run.records)))
+
+    own = run.records[0].cell.recipe.epochs
+    past = [at(1, own, "made"), at(2, 9, "made"), at(3, own, "made"), at(4, own, "other")]
+    found = page.build(run, Path("none"), past).history
+    assert found is not None
+    assert any("reviews 4 (made 3, other 1)" in note for note in found.notes)
 
 
 def test_the_words_and_the_table_are_those_of_the_command_table(run: Run):

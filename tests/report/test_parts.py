@@ -18,11 +18,13 @@ from bench.analysis.statistics.uncertainty import Shown, from_predictions
 from bench.analysis.tables.classes import IS_RARE
 from bench.analysis.tables.model import Column, Table
 from bench.contracts import BenchError, Cell, Metric, Recipe
-from bench.report import classes, page, palette
+from bench.report import charts, classes, page, palette
 from bench.report import curves as curves_module
 from bench.report.curves import cold_curve, curves, mean_curve, thinned
 from bench.report.encodings import letters
+from bench.report.front import options
 from bench.report.ledger import explain, ledger, steps
+from bench.report.pareto import pareto
 from bench.report.reading import Reading, read
 from bench.runs.record import Record
 from tests.support.report_runs import Grid, make_run
@@ -47,6 +49,53 @@ def test_the_ledger_says_which_parts_make_the_difference(reading: Reading):
     reference = found.reference(frozen)
     assert reference is not None
     assert explain(frozen, reference).startswith(f"{reference.cold - frozen.cold:.1f} s less: train -")
+
+
+def test_every_seed_is_on_the_axis():
+    """One of three learned nothing, so that the group has no interval."""
+    run = make_run(Grid(tasks=("reviews",), strategies=("frozen", "full")))
+    records = [
+        record.model_copy(update={"scores": {"test": {"accuracy": 0.3, "f1": 0.2}}})
+        if (record.cell.strategy, record.cell.seed) == ("full", 2)
+        else record
+        for record in run.records
+    ]
+    chart = charts.seeds(read(Run("x", records, run.predictions)), "reviews")
+    assert chart is not None
+    *_, strokes, points = chart.spec["layer"]
+    low, high = strokes["encoding"]["x"]["scale"]["domain"]
+    scores = [point["score"] for point in points["data"]["values"]]
+    assert min(scores) == 30
+    assert all(low <= score <= high for score in scores)
+
+
+def test_on_other_domains_every_row_has_a_line_of_its_own():
+    grid = Grid(tasks=("reviews",), strategies=("frozen", "full"), backbones=("a", "b"), domains=("tweets",))
+    chart = charts.shift(read(make_run(grid)), "reviews")
+    assert chart is not None
+    assert chart.svg().count('aria-roledescription="line mark"') == 4
+
+
+def test_seconds_of_several_machines_are_not_compared():
+    run = make_run(Grid(tasks=("reviews",)))
+    moved = [
+        record.model_copy(update={"machine": record.machine.model_copy(update={"processor": "Another"})})
+        if record.cell.strategy == "full" and record.machine
+        else record
+        for record in run.records
+    ]
+    reading = read(Run("moved", moved, run.predictions))
+    found = ledger(reading)
+    assert {found.reference(entry) for entry in found.entries} == {None}
+    assert not any(item.front for item in options(reading, "reviews"))
+    chart = pareto(reading, "reviews")
+    assert chart is not None
+    assert chart.description.endswith("ran on several machines, whose seconds cannot be compared.")
+
+
+def test_encoders_whose_paths_end_alike_have_their_whole_names():
+    reading = read(make_run(Grid(strategies=("full",), backbones=("a/model", "b/model", "c/other"))))
+    assert {reading.label(key) for key in reading.groups} == {"full a/model", "full b/model", "full other"}
 
 
 def test_the_parts_of_a_step_are_read_from_the_run_s_folder(tmp_path: Path):

@@ -82,6 +82,18 @@ def test_strategies_that_the_page_lacks_are_not_drawn(run: Run, tmp_path: Path) 
     assert {value["strategy"] for value in chart.spec["data"]["values"]} == {"full"}
 
 
+def test_tasks_and_encoders_that_the_page_lacks_are_not_drawn(tmp_path: Path) -> None:
+    whole = make_run(Grid(strategies=("frozen", "full"), seeds=1, backbones=("minilm", "mpnet")))
+    part = [r for r in whole.records if (r.cell.task, r.cell.backbone) == ("reviews", "minilm")]
+    built = page.build(
+        Run("x", part, whole.predictions), tmp_path, development=swept(whole.records, ".development")
+    )
+    (chart,) = built.rates
+    drawn = [(value["name"], value["scale"]) for value in chart.spec["data"]["values"]]
+    assert chart.title == "reviews"
+    assert len(drawn) == len(set(drawn)) > 0
+
+
 def test_a_run_that_tried_one_rate_has_no_such_section(run: Run, tmp_path: Path) -> None:
     assert "#rates" not in html.report(page.build(run, tmp_path))
 

@@ -197,9 +197,12 @@ def _version(text: str) -> float:
         return 0.0
 
 
-def trend(lines: Sequence[Line], suite: str, task: str = "", strategy: str = "") -> Table:
+def trend(
+    lines: Sequence[Line], suite: str, task: str = "", strategy: str = "", every: Sequence[Line] = ()
+) -> Table:
     """The history of a suite, one row per cell: scores of all machines, seconds of the last run's machine, and in
-    each row only runs on the terms of the last run that has the cell.
+    each row only runs on the terms of the last run that has the cell. every: the whole history, where `lines` are
+    a part of it.
 
     BenchError where nothing matches."""
     of_suite = [item for item in lines if item.suite == suite]
@@ -219,7 +222,7 @@ def trend(lines: Sequence[Line], suite: str, task: str = "", strategy: str = "")
     shown = {name: _on_the_same_terms(name, of_suite) for name in chosen}
     rows = tuple(_row(name, present) for name, present in shown.items())
     others = sum(any(name in item.cells and item not in shown[name] for name in chosen) for item in of_suite)
-    scored = looked([name.split("/", 2)[0] for name in chosen], lines)
+    scored = looked([name.split("/", 2)[0] for name in chosen], every or lines)
     notes = (
         "Steps are changes in mean found by PELT (Killick et al. 2012), with the commit that begins them.",
         *([scored] if scored else []),
