@@ -69,8 +69,8 @@ class _Rung:
         return None
 
 
-FAULTS = ("parameter-without-rate",)
-"""Codes of what is wrong with a strategy, whatever encoder it meets."""
+FAULTS = ("parameter-without-rate", "no-extra")
+"""Codes of what is wrong whatever encoder a strategy meets: with the strategy, or with the installation."""
 
 
 def attempt(cells: Sequence[Cell], context: RunContext, terms: Attempt) -> Iterator[tuple[Record, Tests]]:

@@ -159,7 +159,8 @@ class _Batch:
             Masks(torch.Generator().manual_seed(derived_seed(one.seed, "dropout"))) for one in members
         ]
         seeds = [derived_seed(one.seed, "dropout") for one in members]
-        self._draws = _Draws(seeds, recipe.dropout, train.targets.device)
+        most = min(recipe.batch_size, len(train))
+        self._draws = _Draws(seeds, recipe.dropout, most, train.targets.device)
 
     def lay(self, steps: int) -> None:
         """Put what so many steps need onto the device: nothing comes from the host within them."""
@@ -212,18 +213,20 @@ class _Batch:
 
 class _Draws:
     """Dropout masks that are drawn on the device: for each head from a generator of its own, for several steps at a
-    time, as each draw is one launch."""
+    time, as each draw is one launch. Each has the `rows` of a whole batch, so that a head's masks do not depend on
+    the sizes of the other heads' batches."""
 
-    def __init__(self, seeds: Sequence[int], rate: float, device: torch.device) -> None:
+    def __init__(self, seeds: Sequence[int], rate: float, rows: int, device: torch.device) -> None:
         self._generators = [torch.Generator(device).manual_seed(seed) for seed in seeds]
         self._rate = rate
+        self._rows = rows
         self._left: list[Tensor] = []
 
     def mask(self, like: Tensor) -> Tensor:
         """A mask of the shape of `like`, [heads, B, width]: 0 with probability `rate`, else 1 / (1 - rate)."""
         _, rows, width = like.shape
-        if not self._left or self._left[-1].shape[1] < rows:
-            shape = (DRAWN, rows, width)
+        if not self._left:
+            shape = (DRAWN, self._rows, width)
             drawn = [torch.rand(shape, generator=one, device=like.device) for one in self._generators]
             kept = torch.stack([one >= self._rate for one in drawn], 1)
             self._left = list(kept.to(like.dtype).div_(1 - self._rate))

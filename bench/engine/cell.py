@@ -196,6 +196,8 @@ def read_by(plan: Plan, group: CellGroup) -> Text | None:
 def build(cell: Cell, group: CellGroup, context: RunContext) -> tuple[Model, Plan]:
     """The model of a cell and its plan; BenchError where the strategy does not fit the backbone."""
     strategy, given, recipe = context.registry.strategy(cell), group.given, cell.recipe
+    if strategy.needs == "cuda" and context.device.torch.type != "cuda":
+        raise BenchError(f"strategy '{cell.strategy}' needs an NVIDIA GPU", code="needs-cuda")
     changes = type(strategy).adapt is not Strategy.adapt or strategy.reinit
     if not strategy.pretrained:
         backbone = group.loaded.random(derived_seed(cell.seed, "encoder"))
@@ -207,8 +209,6 @@ def build(cell: Cell, group: CellGroup, context: RunContext) -> tuple[Model, Pla
         backbone.reinitialise(strategy.reinit)
         torch.manual_seed(derived_seed(cell.seed, "inserted"))
         strategy.adapt(backbone)
-    if strategy.needs == "cuda" and context.device.torch.type != "cuda":
-        raise BenchError(f"strategy '{cell.strategy}' needs an NVIDIA GPU", code="needs-cuda")
     changed = backbone.blocks_of(set(backbone.named_parameters()) ^ set(given.named_parameters()))
     changed |= set(range(given.depth + 1 - strategy.reinit, given.depth + 1))
     with torch.random.fork_rng(devices=[]):
@@ -294,7 +294,7 @@ def score(cell: Cell, trained: Trained, group: CellGroup, context: RunContext) -
         utilisation=flops / learning / rate if learning else 0.0,
         data=group.data.model_copy(update={"padding": fitted.padding}),
         machine=describe(device),
-        attention=group.setup.attention,
+        attention=group.given.attention,
         chosen={**selected(plan), **frozen, **task.chosen, **kept.chosen, **averaged},
         adaptations=fitted.adaptations,
     )

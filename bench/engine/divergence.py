@@ -13,9 +13,11 @@ COLLAPSE = 8  # outputs; fewer may be the same by chance
 
 
 class Diverged(Exception):
-    """Training has diverged; the message says at which step and how it shows. seconds: what was spent on it."""
+    """Training has diverged; the message says at which step and how it shows. seconds: what was spent on it.
+    phase_steps: the steps taken in each phase for the task that was begun, in whole stretches."""
 
     seconds: float = 0.0
+    phase_steps: tuple[int, ...] = ()
 
 
 def check_finite(steps: Tensor, last: int) -> None:

@@ -100,8 +100,8 @@ class Freezing:
         self.workspace.optimizer.take_totals()  # a phase starts from zero
 
     def advance(self, step: int) -> None:
-        """Freeze what has settled, after a validation pass, `step` steps into the phase."""
-        if not self._phase.freeze or step >= self._phase.steps:
+        """Freeze what has settled, after a validation pass, `step` steps into a phase whose blocks may freeze."""
+        if step >= self._phase.steps:
             return
         totals = self.workspace.optimizer.take_totals()
         # of a step: the first interval of a phase may be shorter

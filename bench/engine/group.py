@@ -62,9 +62,9 @@ class RunContext:
 class EncoderSetup:
     """How the backbones of a group are set up, with given or with random weights.
 
-    tokens: the ids of the vocabulary that occur. attention: the implementation. layers: how many are kept; None:
-    all. joined: how many of the last blocks' outputs the head reads. both_ways: a decoder attends to later tokens,
-    too. pairs: one vector stands for two texts."""
+    tokens: the ids of the vocabulary that occur. attention: the implementation that is asked for; an encoder may
+    run another one. layers: how many are kept; None: all. joined: how many of the last blocks' outputs the head
+    reads. both_ways: a decoder attends to later tokens, too. pairs: one vector stands for two texts."""
 
     tokens: np.ndarray
     attention: str

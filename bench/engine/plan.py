@@ -75,7 +75,7 @@ class Plan:
     pretraining: tuple[Pretraining, ...] = ()
     anchor: float = 0.0
     average: Literal["none", "swa", "wise-ft"] = "none"
-    budget: int = 0  # steps that the recipe gives to the phases for the task
+    budget: int | None = None  # steps that the recipe gives to the phases for the task
 
     @classmethod
     def of(
@@ -128,8 +128,9 @@ class Plan:
 
     @property
     def over_budget(self) -> tuple[str, ...]:
-        """What a table says where there are more phases than steps: each phase takes one."""
-        if not 0 < self.budget < self.steps:
+        """What a table says where there are more phases than steps: each phase takes one. A single step, the least
+        that any strategy takes, is not mentioned."""
+        if self.budget is None or self.steps <= max(self.budget, 1):
             return ()
         return (f"{self.steps} steps, one for each phase, where the recipe gives {self.budget}",)
 

@@ -30,7 +30,6 @@ from bench.engine.machine import Device
 from bench.engine.memory import Budget, Share, Tier, is_out_of_memory
 from bench.models.backbone import Backbone
 from bench.models.heads import Head
-from bench.runs.leases import exclusive
 
 TRIALS = 4  # batches on which reading from a file is timed
 
@@ -53,7 +52,7 @@ class Storage:
         """Processes that share the store fill a split one at a time, and the next finds what the last one left."""
         if self.activations is None:
             return nullcontext()
-        return exclusive(self.activations.folder / "locks" / digest([self.content, split]))
+        return self.activations.turn(digest([self.content, split]))
 
 
 class Prefix:
@@ -89,10 +88,15 @@ class Prefix:
         wanted = [b for b in boundaries if (split, b) not in self._kept and (split, b) not in self._refused]
         if not wanted:
             return
-        with self._storage.turn(self._splits[split].digest):
-            missing = [b for b in wanted if not self._fetch(split, b) and self._make_room(split, b)]
-            if missing:
-                self._compute(split, missing)
+        try:
+            with self._storage.turn(self._splits[split].digest):
+                missing = [b for b in wanted if not self._fetch(split, b) and self._make_room(split, b)]
+                if missing:
+                    self._compute(split, missing)
+        except BaseException:
+            for boundary in wanted:  # tensors that were not filled would pass for activations
+                self.drop(split, boundary)
+            raise
 
     def _compute(self, split: str, missing: list[int]) -> None:
         """One pass that keeps the activations at boundaries that have room; without the rows that are known."""
@@ -116,6 +120,7 @@ class Prefix:
         for boundary in missing:
             spent[boundary] = spent[source] + seconds.get(boundary, 0.0) + known.seconds.get(boundary, 0.0)
             source = boundary
+        for boundary in missing:
             if self._storage.activations:
                 self._storage.activations.save(
                     self._key(split, boundary), self._kept[split, boundary], spent[boundary]

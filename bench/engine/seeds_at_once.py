@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import gc
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
 import torch
 
@@ -35,7 +35,7 @@ class Cost:
     """What a cell that trained alone took, in seconds.
 
     step: of a step in each phase. evaluation: of a validation pass. before: of what came before the first phase.
-    compile, building: as in its record. peak: bytes."""
+    compile, building: as in its record. finish: of what came after the last validation pass. peak: bytes."""
 
     cell: Cell
     step: tuple[float, ...]
@@ -43,6 +43,7 @@ class Cost:
     before: float
     compile: float
     building: float
+    finish: float = 0.0
     peak: int = 0
 
     @classmethod
@@ -52,21 +53,23 @@ class Cost:
         return cls(
             cell,
             step=tuple(seconds / max(steps, 1) for seconds, steps in pairs),
-            evaluation=fitted.evaluate_seconds / max(len(fitted.curve), 1),
+            evaluation=(fitted.evaluate_seconds - fitted.finish_seconds) / max(len(fitted.curve), 1),
             before=max(fitted.train_seconds - sum(fitted.phase_seconds), 0.0),
             compile=fitted.compile_seconds,
             building=trained.building,
+            finish=fitted.finish_seconds,
         )
 
-    def charge(self, trained: Trained, curve: Sequence[Point], others: int) -> Trained:
+    def charge(self, trained: Trained, others: int) -> Trained:
         """The same model with these seconds in place of those that `others` more cells had a part in."""
         fitted = trained.fitted
-        fitted.curve = list(curve)
+        fitted.curve = self.curve(fitted.curve, fitted.phase_steps)
         fitted.phase_seconds = [
             each * steps for each, steps in zip(self.step, fitted.phase_steps, strict=True)
         ]
         fitted.train_seconds = self.before + sum(fitted.phase_seconds)
-        fitted.evaluate_seconds = self.evaluation * len(curve)
+        fitted.finish_seconds = self.finish
+        fitted.evaluate_seconds = self.evaluation * len(fitted.curve) + self.finish
         fitted.compile_seconds = self.compile
         fitted.adaptations += (
             f"trained beside {others} other seeds: its training seconds are those of seed {self.cell.seed}, by the "
@@ -74,28 +77,26 @@ class Cost:
         )
         return replace(trained, building=self.building)
 
+    def curve(self, points: Sequence[Point], phase_steps: Sequence[int]) -> list[Point]:
+        """The points with the seconds that they would have had alone: of training and of the validation passes
+        before each. phase_steps: taken in each phase."""
+        return [
+            replace(point, seconds=self._training(point.step, phase_steps) + passes * self.evaluation)
+            for passes, point in enumerate(points)
+        ]
 
-@dataclass
-class _Clock:
-    """Gives the points of a curve the seconds that they would have had alone."""
+    def until(self, diverged: Diverged, passes: int) -> float:
+        """What a cell that diverged after so many validation passes would have taken alone, its set-up included."""
+        steps = diverged.phase_steps
+        return self.building + self.before + self._training(sum(steps), steps) + passes * self.evaluation
 
-    cost: Cost
-    watch: Watch
-    points: list[Point] = field(default_factory=list)
-    _step: int = 0
-    _seconds: float = 0.0
-
-    def hear(self, point: Point) -> None:
-        step = self.cost.step[point.phase - 1]
-        self._seconds += step * (point.step - self._step) + self.cost.evaluation
-        self._step = point.step
-        self.points.append(replace(point, seconds=self._seconds))
-        self.watch(self.points[-1])
-
-    @property
-    def total(self) -> float:
-        """What the cell would have taken alone until its last validation, its set-up included."""
-        return self.cost.building + self.cost.before + self._seconds
+    def _training(self, steps: int, phase_steps: Sequence[int]) -> float:
+        """Of the first so many steps."""
+        seconds, left = 0.0, steps
+        for each, taken in zip(self.step, phase_steps, strict=False):
+            seconds += each * min(left, taken)
+            left -= min(left, taken)
+        return seconds
 
 
 @dataclass
@@ -155,6 +156,9 @@ class Seeds:
         """The cell's model. Raises what training it raises."""
         if self._cost and (cells := self._at_once(cell)):
             self._train(cells, self._cost)
+            if cell not in self._found:  # memory did not suffice; the peak is to be that of one alone
+                self._leave_lanes()
+                self._context.device.reset_peak_memory()
         run = self._found.pop(cell, None)
         if run is None:
             return self._alone(cell, watch)
@@ -221,13 +225,16 @@ class Seeds:
         group = replace(self._group, workspaces=lane.workspaces)
 
         def training(scale: float) -> Turns[Trained]:
-            clock = _Clock(cost, heard.append)
+            points: list[Point] = []
             try:
-                trained = yield from self._training(cell, scale, group, clock.hear)
+                trained = yield from self._training(cell, scale, group, points.append)
             except Diverged as error:
-                error.seconds = clock.total
+                heard.extend(cost.curve(points, error.phase_steps))
+                error.seconds = cost.until(error, len(points))
                 raise
-            return cost.charge(trained, clock.points, others)
+            trained = cost.charge(trained, others)
+            heard.extend(trained.fitted.curve)
+            return trained
 
         return _Run(cell, lane, tuning(cell.recipe.tune, training), heard)
 
@@ -237,7 +244,6 @@ class Seeds:
             run.found = None
         self._most = 1
         self._group.workspaces.forget()
-        self._leave_lanes()
 
     def _leave_lanes(self) -> None:
         """Free the memory of all lanes but that of the process."""

@@ -16,7 +16,7 @@ from torch import Tensor
 from bench.contracts import Recipe
 from bench.data.batches import Split, epoch_steps, shuffled
 from bench.engine.averaging import Averaged, Averaging
-from bench.engine.divergence import check_finite, check_sound
+from bench.engine.divergence import Diverged, check_finite, check_sound
 from bench.engine.freezing import Boundary, Freezing
 from bench.engine.model import Model
 from bench.engine.optimizer import FlatAdamW
@@ -41,6 +41,7 @@ class Fit:
     curve: list[Point] = field(default_factory=list)
     train_seconds: float = 0.0
     evaluate_seconds: float = 0.0
+    finish_seconds: float = 0.0  # of evaluating: after the last pass, to restore the best state or to average
     compile_seconds: float = 0.0
     padding: float = 0.0  # share of the tokens of the training batches
     phase_steps: list[int] = field(default_factory=list)  # steps taken in each phase
@@ -111,12 +112,23 @@ def fit_in(workspace: Workspace, course: Course, watch: Watch) -> Fit:
 
 def fitting(workspace: Workspace, course: Course, watch: Watch) -> Turns[Fit]:
     """`fit_in`, with a pause after every step."""
-    result, plan, every = Fit(), course.plan, course.every
+    result = Fit()
+    try:
+        yield from _train(workspace, course, watch, result)
+    except Diverged as error:
+        error.phase_steps = tuple(result.phase_steps)
+        raise
+    return result
+
+
+def _train(workspace: Workspace, course: Course, watch: Watch, result: Fit) -> Turns[None]:
+    """`fitting`, with what it leaves behind in `result`."""
+    plan, every = course.plan, course.every
     device = workspace.model.device
     batches = shuffled(
         course.splits["train"].lengths, course.recipe.batch_size, derived_seed(course.seed, "order")
     )
-    training, evaluating = Stopwatch(device), Stopwatch(device)
+    training, evaluating, finishing = Stopwatch(device), Stopwatch(device), Stopwatch(device)
     best, averaging = _Best(workspace.optimizer), Averaging(plan, workspace.optimizer)
     freezing = Freezing(workspace, course.epoch, result.boundaries)
     tokens = padded = 0
@@ -166,19 +178,20 @@ def fitting(workspace: Workspace, course: Course, watch: Watch) -> Turns[Fit]:
             watch(point)
             if phase.patience and best.waited >= phase.patience:
                 break
-            with training:
-                freezing.advance(stop)
+            if phase.freeze:
+                with training:
+                    freezing.advance(stop)
         result.phase_seconds.append(training.seconds - before)
     freezing.finish()
-    with evaluating:
+    with finishing:
         best.restore()
         result.averaged = averaging.finish(best.state, partial(_judge, workspace.model, course))
-    result.train_seconds, result.evaluate_seconds = training.seconds, evaluating.seconds
-    result.compile_seconds += training.compiling + evaluating.compiling
+    result.train_seconds, result.finish_seconds = training.seconds, finishing.seconds
+    result.evaluate_seconds = evaluating.seconds + finishing.seconds
+    result.compile_seconds += training.compiling + evaluating.compiling + finishing.compiling
     result.padding = 1 - tokens / padded
     result.adaptations, result.peak_memory = tuple(workspace.adaptations), workspace.peak
     result.best = result.averaged.state if result.averaged else best.state
-    return result
 
 
 def _judge(model: Model, course: Course) -> tuple[float, float]:

@@ -59,6 +59,7 @@ class Series:
         )
         self._settings = torch_settings.noted()
         self._warm_up = WarmUp()
+        self._refusal = ""  # of the store of activations, once it was noted
         self._key: Key | None = None
         self._group: CellGroup | CountsGroup | None = None
 
@@ -83,6 +84,7 @@ class Series:
         for record, tests in attempt(cells, self._context, terms):
             if record.status == "oom":
                 self._forget()
+            self._note_refusal(listener)
             after = load.now()
             measured = load.between(before, after)
             if found is None or measured.others is not None:
@@ -147,6 +149,13 @@ class Series:
         update = {"rate": rate, "warm_up": self._warm_up.take(), "load": found}
         machine = record.machine.model_copy(update=update)
         return record.model_copy(update={"machine": machine})
+
+    def _note_refusal(self, listener: Listener) -> None:
+        """Say once that activations are no longer kept for other runs."""
+        store = self._context.activations
+        if store and store.refusal != self._refusal:
+            self._refusal = store.refusal
+            listener.note(store.refusal)
 
     def _forget(self) -> None:
         self._group, self._key = None, None

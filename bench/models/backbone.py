@@ -89,6 +89,11 @@ class Backbone(ABC):
     def use_attention(self, name: str) -> None:
         """Compute attention with this implementation (`plain`, `sdpa`) where the architecture has the choice."""
 
+    @property
+    @abstractmethod
+    def attention(self) -> str:
+        """The implementation that computes attention: `plain`, `sdpa` or the library's `eager`; '' without any."""
+
     def attend_both_ways(self) -> None:  # noqa: B027  (empty on purpose: most attend so already)
         """Let every token see all others, also those after it: a decoder becomes an encoder. Nothing to do where it
         is one already."""

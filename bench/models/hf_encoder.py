@@ -164,6 +164,10 @@ class HuggingFaceEncoder(Backbone):
             self.model.set_attn_implementation(self._fitting(name))
             self._views = {}
 
+    @property
+    def attention(self) -> str:
+        return self.model.config._attn_implementation or ""
+
     def _fitting(self, name: str) -> str:
         """`name`, or the library's `eager` where the named one would leave something out."""
         config = self.model.config

@@ -85,6 +85,10 @@ class StaticVectors(Backbone):
     def use_attention(self, name: str) -> None:
         """Nothing: word vectors have no attention."""
 
+    @property
+    def attention(self) -> str:
+        return ""
+
     def cast(self, dtype: torch.dtype) -> Backbone:
         """Nothing: looking a vector up is as fast in fp32."""
         return self

@@ -45,8 +45,8 @@ def at_once(
 def _train_in_turns(cell: Cell, registry: Registry) -> bool:
     """Whether seeds of the cell share rows and take steps of their own."""
     with suppress(BenchError):  # the strategy does not fit
-        phases = registry.phases(cell)
-        steps = phases[0].solver == "adamw" and not registry.trains_together(cell)
+        last = registry.phases(cell)[-1]  # the first may come before the task
+        steps = last.solver == "adamw" and not registry.trains_together(cell)
         return steps and cell.draw is None and not registry.incompatible(cell)
     return False
 

@@ -208,7 +208,7 @@ class Record(Frozen):
     trainable: Count = 0  # parameters that learn in any phase, the head included
     parameters: Count = 0
     weights: str = ""  # of the backbone: the start of their digest, or of the hub's commit; '' where unknown
-    attention: str = ""  # its implementation
+    attention: str = ""  # the implementation that ran; '' in word vectors, which have none
     chosen: dict[str, float] = Field(
         default_factory=dict
     )  # on the validation rows: thresholds, a temperature, a mixing weight

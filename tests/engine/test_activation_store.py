@@ -8,7 +8,6 @@ from pathlib import Path
 import pytest
 import torch
 
-from bench.contracts import BenchError
 from bench.engine.activation_store import ActivationStore
 
 
@@ -47,8 +46,25 @@ def test_what_was_not_used_for_longest_makes_room(tmp_path: Path) -> None:
     assert sorted(path.stem for path in tmp_path.iterdir()) == ["a", "c", "d"]
 
 
-def test_a_folder_that_cannot_be_written_is_named(tmp_path: Path) -> None:
+def test_a_folder_that_cannot_be_written_is_named_and_not_written_again(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    with pytest.raises(BenchError) as error:
-        ActivationStore(tmp_path / "file", 10**6).save("a", torch.zeros(3), 1.0)
-    assert error.value.code == "cannot-write"
+    activations = ActivationStore(tmp_path / "file", 10**6)
+    activations.save("a", torch.zeros(3), 1.0)
+    assert activations.refusal.startswith(f"--cache-dir {tmp_path / 'file'} cannot be written (")
+    (tmp_path / "file").unlink()
+    activations.save("a", torch.zeros(3), 1.0)
+    with activations.turn("a"):
+        assert list(tmp_path.iterdir()) == []
+
+
+def test_a_folder_that_is_read_alone_is_used(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def read_only(path: Path) -> None:
+        raise OSError(30, "Read-only file system")
+
+    activations, tensor = ActivationStore(tmp_path, 10**6), torch.randn(5, 3)
+    activations.save("a", tensor, 1.5)
+    monkeypatch.setattr(os, "utime", read_only)
+    found = activations.load("a")
+    assert found is not None
+    assert torch.equal(found[0], tensor)
+    assert (tmp_path / "a.safetensors").exists()

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
 import pytest
 
-from bench.contracts import BenchError, Cell, Phase
+from bench.contracts import BenchError, Cell, Insertable, Phase
 from bench.engine.attempt import Attempt, attempt
 from bench.engine.group import CellGroup, RunContext, prepare_group
+from bench.extras import missing
 from bench.registry import Plugins, Registry
 from bench.runs.record import Record
 from strategies.full import Full
@@ -86,8 +88,11 @@ def test_a_strategy_that_leaves_out_a_parameter_has_failed(
 
 class Needy(Full):
     name = "needy"
-    summary = "full fine-tuning that says it needs a GPU"
+    summary = "full fine-tuning that says it needs a GPU, and uses it"
     needs = "cuda"
+
+    def adapt(self, encoder: Insertable) -> None:
+        raise AssertionError("Torch not compiled with CUDA enabled")
 
 
 def test_a_strategy_that_needs_a_gpu_has_no_row_of_a_cpu(
@@ -96,6 +101,48 @@ def test_a_strategy_that_needs_a_gpu_has_no_row_of_a_cpu(
     monkeypatch.setitem(toy_context.registry.plugins.strategies, "needy", Needy)
     (record,) = tried([toy_cell("needy")], toy_context)
     assert (record.status, record.reason) == ("skipped", "strategy 'needy' needs an NVIDIA GPU")
+
+
+class Lacking(Full):
+    name = "lacking"
+    summary = "full fine-tuning with a package that is not installed"
+
+    def adapt(self, encoder: Insertable) -> None:
+        raise missing("strategy lacking", "qlora", ImportError("No module named 'bitsandbytes'"))
+
+
+def test_a_package_that_is_not_installed_is_a_failure(
+    toy_cell: MakeCell, toy_context: RunContext, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`skipped` would end the run with 0, though the strategy fits."""
+    monkeypatch.setitem(toy_context.registry.plugins.strategies, "lacking", Lacking)
+    (record,) = tried([toy_cell("lacking")], toy_context)
+    assert record.status == "failed"
+    assert "pip install 'transferbench[qlora]'" in record.reason
+
+
+def test_the_cell_after_one_whose_frozen_layers_failed_is_as_it_is_by_itself(
+    toy_cell: MakeCell, toy_context: RunContext
+) -> None:
+    """In the same group: nothing that the failed pass left is taken for features."""
+    passes = itertools.count()
+
+    def fail(*_: object) -> None:
+        if not next(passes):
+            raise RuntimeError("a batch that cannot be encoded")
+
+    def prepare(cell: Cell, context: RunContext) -> CellGroup:
+        group = prepare_group(cell, context)
+        (layer,) = group.frozen.modules_of(1)
+        layer.register_forward_hook(fail)
+        return group
+
+    cells = [toy_cell("top-layers", seed=seed) for seed in range(2)]
+    broken, found = tried(cells, toy_context, prepare)
+    (expected,) = tried(cells[1:], toy_context)
+    assert (broken.status, found.status) == ("failed", "done")
+    assert [point.loss for point in found.curve] == [point.loss for point in expected.curve]
+    assert found.scores == expected.scores
 
 
 def test_every_seed_that_lacks_memory_finishes_in_smaller_parts_in_order(

@@ -12,7 +12,7 @@ from bench.engine.cell import build
 from bench.engine.group import RunContext, prepare_group
 from bench.engine.machine import Device
 from bench.engine.training import fit
-from tests.support.capture import count_captures
+from tests.support.capture import LOOKS, count_captures
 
 
 @dataclass(frozen=True)
@@ -53,7 +53,19 @@ def test_training_looks_at_the_clock_as_often_whatever_the_number_of_steps(
         recipe = Recipe(epochs=2, batch_size=size, max_length=32, stride=8, evaluations=1, patience=99)
         captures.clear()
         looks, steps = looks_and_steps(toy_cell(strategy, recipe=recipe), toy_context, device)
-        found.append((looks - 2 * len(captures), steps))
+        found.append((looks - LOOKS * len(captures), steps))
     (many_looks, many), (few_looks, few) = found
     assert many >= 3 * few
     assert many_looks == few_looks
+
+
+def test_training_looks_at_the_clock_four_times_from_one_validation_pass_to_the_next(
+    toy_cell: Callable[..., Cell], toy_context: RunContext
+) -> None:
+    """And validation twice."""
+    found = []
+    for epochs in (1, 3):
+        recipe = Recipe(epochs=epochs, batch_size=8, max_length=32, stride=8, patience=99)
+        looks, _ = looks_and_steps(toy_cell("full", recipe=recipe), toy_context, toy_context.device)
+        found.append(looks)
+    assert found[1] - found[0] == 2 * (4 + 2)

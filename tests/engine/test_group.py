@@ -22,6 +22,7 @@ from bench.engine.memory import Budget, Memory
 from bench.engine.speeds import Speeds
 from bench.models.hf_encoder import HuggingFaceEncoder
 from bench.models.loading import Loaded, load
+from bench.models.vector_backbone import StaticVectors
 from bench.registry import Registry, discover
 from tests.conftest import save_tiny_encoder, word_piece_tokenizer
 from tests.engine.test_cold_seconds import Scripted
@@ -57,7 +58,37 @@ def applied(family: str, **changes: Any) -> HuggingFaceEncoder:
 
 @pytest.mark.parametrize("attention", ["plain", "sdpa"])
 def test_the_encoder_computes_attention_as_the_group_says(attention: str) -> None:
-    assert applied("bert", attention=attention).model.config._attn_implementation == attention
+    assert applied("bert", attention=attention).attention == attention
+
+
+@pytest.mark.parametrize(
+    ("family", "changes", "runs"),
+    [
+        ("bert", {}, ["plain", "sdpa"]),
+        ("t5", {}, ["eager", "eager"]),  # its scores have a term for positions
+        ("llama", {"num_key_value_heads": 1}, ["eager", "sdpa"]),
+    ],
+)
+def test_an_encoder_knows_the_attention_that_it_runs(
+    family: str, changes: dict[str, int], runs: list[str]
+) -> None:
+    """The library's own where the one that is asked for would leave something out."""
+    encoder, found = HuggingFaceEncoder(small_model(family, **changes), family), []
+    for name in ("plain", "sdpa"):
+        encoder.use_attention(name)
+        found.append(encoder.attention)
+    assert found == runs
+    assert StaticVectors(torch.randn(3, 2)).attention == ""
+
+
+def test_a_record_names_the_attention_that_ran(
+    toy_cell: MakeCell, toy_context: RunContext, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Speeds, "attention", lambda self, length: "plain")
+    monkeypatch.setattr(HuggingFaceEncoder, "_fitting", lambda self, name: "eager")
+    cell = toy_cell("frozen")
+    record, _ = run_cell(cell, prepare_group(cell, toy_context), toy_context, lambda _: None)
+    assert record.attention == "eager"
 
 
 @pytest.mark.parametrize("both_ways", [False, True])

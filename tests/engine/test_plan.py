@@ -184,3 +184,11 @@ def test_more_phases_than_steps_are_said_and_no_others() -> None:
     two = Given((Phase(0.5), Phase(0.5)))
     assert plan(two, steps=1).over_budget == ("2 steps, one for each phase, where the recipe gives 1",)
     assert plan(two, steps=2).over_budget == plan(two, steps=100).over_budget == ()
+
+
+def test_so_they_are_where_the_recipe_gives_less_than_half_a_step() -> None:
+    two = Given((Phase(0.5), Phase(0.5)))
+    given = plan(two, epochs=0.5, steps=1)
+    assert given.over_budget == ("2 steps, one for each phase, where the recipe gives 0",)
+    assert plan(Full(), epochs=0.5, steps=1).over_budget == ()  # no strategy takes less than one
+    assert Plan(given.phases).over_budget == ()  # without a recipe

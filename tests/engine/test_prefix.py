@@ -112,6 +112,44 @@ def test_a_tier_without_the_memory_that_it_promised_is_passed_over(
     assert budget.place(int(1e9)) is None  # the part is in main memory
 
 
+@pytest.mark.parametrize("tier", ["memory", "file"])
+def test_a_pass_that_fails_leaves_nothing_that_passes_for_activations(
+    tier: Tier,
+    group: CellGroup,
+    device: Counting,
+    toy_cell: MakeCell,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The next cell that needs them fills the cache anew."""
+    monkeypatch.setattr("bench.data.batches.CPU_TOKENS", 100)
+    passes = itertools.count(1)
+
+    def fail(*_: Any) -> None:
+        if next(passes) == 2:
+            raise RuntimeError("the second batch")
+
+    budget = Budget({tier: 1e9})
+    prefix = Prefix(group.given, group.splits, head_of(group, toy_cell), device, Storage(budget, tmp_path))
+    (layer,) = group.given.modules_of(2)
+    hook = layer.register_forward_hook(fail)
+    with pytest.raises(RuntimeError, match="the second batch"):
+        prefix.fill("train", (2, 3))
+    hook.remove()
+    assert prefix.features("train", 2) is prefix.features("train", 3) is None
+    assert list(tmp_path.rglob("prefix-*/*")) == []
+    assert budget.place(int(1e9)) == tier  # all of it was given back
+    budget.release(tier, int(1e9))
+    prefix.fill("train", (2, 3))
+    plain = prefix_of(group, device, toy_cell)
+    plain.fill("train", (2, 3))
+    for boundary in (2, 3):
+        kept, expected = (one.features("train", boundary) for one in (prefix, plain))
+        assert kept is not None
+        assert expected is not None
+        assert torch.equal(kept, expected)
+
+
 def test_what_is_kept_is_not_computed_again(group: CellGroup, device: Counting, toy_cell: MakeCell) -> None:
     prefix = prefix_of(group, device, toy_cell)
     prefix.fill("train", (3,))
@@ -358,6 +396,43 @@ def test_another_run_finds_what_this_one_computed_and_is_charged_for_it(
         assert torch.equal(found, kept)
     stored(group, toy_cell, device, storage("other weights"), 2)
     assert device.layers_run[0] > ran
+
+
+def test_a_folder_that_cannot_be_locked_changes_nothing_that_is_computed(
+    group: CellGroup, device: Counting, toy_cell: MakeCell, tmp_path: Path
+) -> None:
+    (tmp_path / "kept").write_text("")
+    store = ActivationStore(tmp_path / "kept", 10**9)
+    storage = Storage(Budget({"memory": 1e9}), activations=store, content="weights")
+    found = stored(group, toy_cell, device, storage, 2, DEPTH + 1)
+    expected = stored(group, toy_cell, device, Storage(Budget({"memory": 1e9})), 2, DEPTH + 1)
+    assert found.keys() == expected.keys() == {2, DEPTH + 1}
+    assert all(torch.equal(kept, expected[boundary]) for boundary, kept in found.items())
+    assert store.refusal == (
+        f"--cache-dir {tmp_path / 'kept'} cannot be written (Not a directory): nothing more is kept there"
+    )
+
+
+def test_where_the_disk_of_the_folder_is_full_every_boundary_is_there_and_charged(
+    group: CellGroup, device: Counting, toy_cell: MakeCell, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    writes: list[int] = []
+
+    def full(descriptor: int) -> None:
+        writes.append(descriptor)
+        raise OSError(28, "No space left on device")
+
+    store = ActivationStore(tmp_path, 10**9)
+    storage = Storage(Budget({"memory": 1e9}), activations=store, content="weights")
+    prefix = Prefix(group.given, group.splits, head_of(group, toy_cell), device, storage)
+    monkeypatch.setattr(os, "fsync", full)
+    prefix.fill("train", (2, DEPTH + 1))
+    assert prefix.features("train", 2) is not None
+    assert prefix.features("train", DEPTH + 1) is not None
+    assert prefix.seconds("train", (2, DEPTH + 1)) == DEPTH * batches(group)
+    assert len(writes) == 1  # what would fail again is not tried again
+    assert "(No space left on device)" in store.refusal
+    assert list(tmp_path.glob("*.safetensors")) == []
 
 
 def test_pooled_vectors_are_kept_by_how_they_were_pooled(

@@ -11,12 +11,13 @@ import pytest
 import torch
 
 from bench.contracts import Cell
-from bench.engine import seeds_at_once
+from bench.engine import seeds_at_once, training
 from bench.engine.cell import run_cell, run_cells
 from bench.engine.divergence import Diverged
 from bench.engine.group import CellGroup, RunContext, prepare_group
 from bench.engine.lanes import Lane
 from bench.engine.machine import Device
+from bench.engine.speeds import Speeds
 from bench.engine.training import Fit
 from bench.engine.tuning import Trained
 from bench.engine.workspace import Workspace
@@ -24,6 +25,7 @@ from bench.engine.workspaces import Workspaces
 from bench.registry import discover
 from bench.runs.curve import Point
 from bench.runs.record import Record
+from tests.engine.test_cold_seconds import Scripted
 
 MakeCell = Callable[..., Cell]
 KNOWN = discover()
@@ -144,44 +146,87 @@ def test_seeds_at_once_are_charged_what_the_first_took_by_the_step(
         assert seconds[-1] <= found.train + found.evaluate
 
 
-def test_fewer_steps_are_charged_less(toy_cell: MakeCell) -> None:
-    cost = seeds_at_once.Cost(toy_cell(), (1.0, 10.0), 100.0, 0.5, 0.0, 0.0)
-    heard: list[Point] = []
-    clock = seeds_at_once._Clock(cost, heard.append)
-    for step, phase in ((4, 1), (6, 2)):
-        clock.hear(Point(step, 1.0, 9e9, phase, 0.0, 0.0, 0.0))
-    assert [point.seconds for point in heard] == [104.0, 224.0]
+@pytest.mark.parametrize(
+    ("phase_steps", "seconds"),
+    [
+        ([4, 4], [4.0, 124.0, 244.0]),
+        ([5, 3], [4.0, 115.0, 235.0]),  # the first phase ends between two validation passes
+        ([3, 1, 4], [13.0, 2113.0, 4213.0]),
+    ],
+)
+def test_every_step_is_charged_at_the_rate_of_its_phase(
+    phase_steps: list[int], seconds: list[float], toy_cell: MakeCell
+) -> None:
+    """A point has the validation passes before it, too."""
+    cost = seeds_at_once.Cost(toy_cell(), (1.0, 10.0, 1000.0), 100.0, 0.5, 0.0, 0.0)
+    points = [Point(step, 1.0, 9e9, 1, 0.0, 0.0, 0.0) for step in (4, 6, 8)]
+    assert [point.seconds for point in cost.curve(points, phase_steps)] == seconds
+
+
+@pytest.mark.parametrize(
+    ("strategy", "options"), [("lp-ft", ()), ("full", (("average", "wise-ft"),))], ids=["lp-ft", "wise-ft"]
+)
+def test_a_seed_beside_others_has_the_seconds_that_it_has_alone(
+    strategy: str,
+    options: Any,
+    toy_cell: MakeCell,
+    context: RunContext,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """On a clock that moves by the step, further in the second phase, and by the validation pass."""
+    monkeypatch.setattr(Speeds, "gemm", lambda self: 1e9)
+    monkeypatch.setattr(Speeds, "attention", lambda self, length: "plain")
+    device = Scripted(context.device.torch, context.device.dtype, few_shapes=True)
+    context, step = replace(context, device=device), Workspace._step
+
+    def timed(workspace: Workspace, shape: Any) -> None:
+        device.now[0] += 64.0 if workspace._number else 1.0
+        step(workspace, shape)
+
+    monkeypatch.setattr(Workspace, "_step", timed)
+    monkeypatch.setattr(training, "predict", device.after(training.predict, 1024.0))
+    recipe = replace(toy_cell().recipe, epochs=3, patience=9)
+    cells = [toy_cell(strategy, seed=seed, recipe=recipe, options=options) for seed in range(3)]
+    group = prepare_group(cells[0], context)
+    (expected, _), (_, (found, _), _) = alone(cells[1], group, context), together(cells, group, context)
+    assert found.machine.seeds_at_once == 2
+    assert [point.seconds for point in found.curve] == [point.seconds for point in expected.curve]
+    assert (found.seconds.train, found.seconds.evaluate) == (
+        expected.seconds.train,
+        expected.seconds.evaluate,
+    )
+    assert found.curve[-1].seconds <= found.seconds.train + found.seconds.evaluate
 
 
 def test_a_cell_beside_others_is_charged_by_hand(toy_cell: MakeCell) -> None:
-    """The first took 2 s a step in four steps and 3 s in one, 0.5 s for what came before and 6 s for its only
-    validation pass. The second takes three steps and two, and two passes."""
+    """The first took 2 s a step in four steps and 3 s in one, 0.5 s for what came before, 6 s for its only
+    validation pass and 9 s for an average. The second takes three steps and two, and two passes."""
     model: Any = None
     first = Fit(
         curve=[Point(5, 1.0, 0.0, 2, 0.0, 0.0, 0.0)],
         train_seconds=11.5,
-        evaluate_seconds=6.0,
+        evaluate_seconds=15.0,
+        finish_seconds=9.0,
         compile_seconds=7.0,
         phase_steps=[4, 1],
         phase_seconds=[8.0, 3.0],
     )
     cost = seeds_at_once.Cost.of(toy_cell(), Trained(model, model, first, 20.0))
-    assert (cost.step, cost.evaluation, cost.before) == ((2.0, 3.0), 6.0, 0.5)
+    assert (cost.step, cost.evaluation, cost.before, cost.finish) == ((2.0, 3.0), 6.0, 0.5, 9.0)
     assert (cost.compile, cost.building) == (7.0, 20.0)
     second = Fit(
-        curve=[Point(5, 1.0, 9e9, 2, 0.0, 0.0, 0.0)] * 2,
+        curve=[Point(step, 1.0, 9e9, phase, 0.0, 0.0, 0.0) for step, phase in ((3, 1), (5, 2))],
         train_seconds=9e9,
         evaluate_seconds=9e9,
         phase_steps=[3, 2],
         phase_seconds=[9e9, 9e9],
         adaptations=("before",),
     )
-    points = [Point(step, 1.0, 0.0, 1, 0.0, 0.0, 0.0) for step in (3, 5)]
-    charged = cost.charge(Trained(model, model, second, 9e9), points, 2)
+    charged = cost.charge(Trained(model, model, second, 9e9), 2)
     found = charged.fitted
     assert found.phase_seconds == [6, 6]
-    assert (found.train_seconds, found.evaluate_seconds, found.compile_seconds) == (12.5, 12, 7)
-    assert (charged.building, found.curve) == (20, points)
+    assert (found.train_seconds, found.evaluate_seconds, found.compile_seconds) == (12.5, 12 + 9, 7)
+    assert (charged.building, [point.seconds for point in found.curve]) == (20, [6, 12 + 6])
     assert [said.partition(":")[0] for said in found.adaptations] == [
         "before",
         "trained beside 2 other seeds",
@@ -229,6 +274,35 @@ def test_without_the_memory_for_several_each_trains_alone(
     assert list(map(outcome, found)) == expected
     assert all(record.machine.seeds_at_once == 1 for record, _ in found)
     assert not any("beside" in said for record, _ in found for said in record.adaptations)
+
+
+def test_a_seed_that_trains_alone_for_lack_of_memory_has_the_peak_of_one_alone(
+    cells: list[Cell], group: CellGroup, context: RunContext, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Here a byte for each workspace: those that it was tried beside are gone before it begins anew."""
+    start, steps = Workspace.__init__, Workspace.steps
+    living: weakref.WeakSet[Workspace] = weakref.WeakSet()
+    peak = [0]
+
+    def noted(workspace: Workspace, *terms: Any) -> None:
+        start(workspace, *terms)
+        living.add(workspace)
+        peak[0] = max(peak[0], len(living))
+
+    def short(workspace: Workspace, stretch: Any, taken: int) -> Any:
+        if workspace._lane == 2:
+            raise torch.OutOfMemoryError
+        yield from steps(workspace, stretch, taken)
+
+    def reset(_: Device) -> None:
+        peak[0] = len(living)
+
+    monkeypatch.setattr(Workspace, "__init__", noted)
+    monkeypatch.setattr(Workspace, "steps", short)
+    monkeypatch.setattr(Device, "reset_peak_memory", reset)
+    monkeypatch.setattr(Device, "peak_memory", lambda _: peak[0])
+    found = together(cells, group, context)
+    assert [(record.machine.seeds_at_once, record.peak_memory) for record, _ in found] == [(1, 1)] * 4
 
 
 @pytest.mark.parametrize("lane", [0, 1, 2])

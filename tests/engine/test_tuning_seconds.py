@@ -10,13 +10,15 @@ import pytest
 import torch
 
 from bench.contracts import Cell, Recipe
+from bench.data.batches import epoch_steps
 from bench.engine import prefix
+from bench.engine.cell import build
 from bench.engine.divergence import Diverged
 from bench.engine.group import RunContext, prepare_group
 from bench.engine.machine import Device
 from bench.engine.prefix import Stopwatch
-from bench.engine.seeds_at_once import Cost, _Clock
-from bench.engine.training import Fit
+from bench.engine.seeds_at_once import Cost
+from bench.engine.training import Fit, fit
 from bench.engine.tuning import Trained, timed, tune
 from bench.runs.curve import Point
 from tests.engine.test_batched_heads import heads_of
@@ -138,7 +140,30 @@ def test_a_seed_that_diverges_beside_others_is_charged_what_it_would_take_alone(
     toy_cell: Callable[..., Cell],
 ) -> None:
     cost = Cost(toy_cell(), (1.0, 10.0), 100.0, 0.5, 0.0, 2000.0)
-    clock = _Clock(cost, lambda point: None)
-    assert clock.total == 2000.5
-    clock.hear(Point(4, 1.0, 9e9, 1, 0.0, 0.0, 0.0))
-    assert clock.total == 2104.5
+    error = Diverged("the loss is nan")
+    assert cost.until(error, 0) == 2000.5
+    error.phase_steps = (4,)
+    assert cost.until(error, 1) == 2104.5
+    error.phase_steps = (5, 3)
+    assert cost.until(error, 2) == 2235.5
+
+
+def test_what_diverges_carries_the_steps_of_each_phase(
+    toy_cell: Callable[..., Cell], toy_context: RunContext, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """At its second validation pass, in the second of two phases."""
+    cell = toy_cell("lp-ft", recipe=replace(toy_cell().recipe, epochs=3))
+    group = prepare_group(cell, toy_context)
+    model, plan = build(cell, group, toy_context)
+    heard: list[Point] = []
+
+    def sound(*_: object) -> None:
+        if heard:
+            raise Diverged("the loss is nan")
+
+    monkeypatch.setattr("bench.engine.training.check_sound", sound)
+    with pytest.raises(Diverged) as raised:
+        fit(model, plan, group.splits, cell.recipe, 0, lambda _: 0.0, heard.append)
+    epoch, first = epoch_steps(len(group.splits["train"]), cell.recipe.batch_size), plan.phases[0].steps
+    assert epoch < first < 2 * epoch
+    assert raised.value.phase_steps == (first, 2 * epoch - first)

@@ -1,4 +1,5 @@
-"""Workers of one node that share a folder of activations compute each prefix once between them."""
+"""Workers of one node that share a folder of activations compute each prefix once between them, and lose no cell
+where it cannot be written."""
 
 from __future__ import annotations
 
@@ -8,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pytest
 import torch
 
 from bench.contracts import Cell
@@ -15,7 +17,11 @@ from bench.engine.activation_store import ActivationStore
 from bench.engine.group import RunContext, prepare_group
 from bench.engine.memory import Budget
 from bench.engine.prefix import Prefix, Storage
+from bench.executors.contract import Options, Work
+from bench.executors.series import Series
 from bench.models.heads import Head
+from bench.runs.folder import Store
+from bench.runs.listeners import Silent
 
 
 def test_of_two_workers_at_the_same_prefix_one_computes_it(
@@ -54,3 +60,28 @@ def test_of_two_workers_at_the_same_prefix_one_computes_it(
     features = [prefix.features("train", 2) for prefix, _ in workers]
     assert all(kept is not None for kept in features)
     assert torch.equal(*features)  # pyright: ignore[reportCallIssue, reportArgumentType]
+
+
+class Noting(Silent):
+    """Keeps the lines that stay on the screen."""
+
+    def __init__(self) -> None:
+        self.notes: list[str] = []
+
+    def note(self, text: str) -> None:
+        self.notes.append(text)
+
+
+def test_a_folder_that_cannot_be_written_is_one_note_and_no_cell_is_lost(
+    toy_cell: Callable[..., Cell], toy_context: RunContext, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It saves time alone: a cell that was skipped for it would be missing from a run that ends with 0."""
+    monkeypatch.setattr("bench.engine.warm_up.rehearse", lambda *_: None)
+    (tmp_path / "kept").write_text("")
+    options = Options(device="cpu", executor="inline", activations=ActivationStore(tmp_path / "kept", 10**9))
+    work = Work(Store(tmp_path / "run"), options, toy_context.registry.sources)
+    series, listener = Series(work, toy_context.registry, "cpu"), Noting()
+    cells = [toy_cell("probe"), toy_cell("probe", "toy-ner")]
+    assert [record.status for cell in cells for record in series.run([cell], listener)] == ["done", "done"]
+    (note,) = listener.notes
+    assert note.startswith(f"--cache-dir {tmp_path / 'kept'} cannot be written (")

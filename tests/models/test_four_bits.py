@@ -28,14 +28,16 @@ def test_without_a_gpu_it_is_refused_before_anything_changes() -> None:
     assert list(encoder.named_parameters()) == names
 
 
-def test_a_cell_without_a_gpu_fails_with_that_line(toy_cell: Any, toy_context: Any) -> None:
+def test_a_cell_without_a_gpu_is_refused_before_the_strategy_is_asked(
+    toy_cell: Any, toy_context: Any
+) -> None:
     from bench.engine.cell import run_cell
     from bench.engine.group import prepare_group
 
     cell = toy_cell("qlora")
     with pytest.raises(BenchError) as error:
         run_cell(cell, prepare_group(cell, toy_context), toy_context, lambda point: None)
-    assert error.value.code == "four-bits-need-cuda"
+    assert error.value.code == "needs-cuda"
 
 
 def test_it_is_not_exported(toy_cell: Any, toy_context: Any) -> None:

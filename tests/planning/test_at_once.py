@@ -46,6 +46,8 @@ def test_each_further_seed_takes_what_the_first_takes_but_the_process(
         ("gradual", 9, 4, 4),
         ("frozen", 5, 4, 1),  # its heads train in one computation
         ("probe", 5, 4, 1),  # its head is solved for
+        ("setfit", 5, 4, 1),  # so is its, after steps on pairs
+        ("tapt", 5, 4, 4),
     ],
 )
 def test_as_many_seeds_train_at_once_as_the_run_would_train(

@@ -47,9 +47,13 @@ WITHOUT_META = {ATEN._fused_adamw_.tensor_lr}
 """Operations in place that torch has for a GPU and not for `meta`."""
 
 
+LOOKS = 3
+"""How often the clock is read for a captured step: by the workspace before it, and where it begins and ends."""
+
+
 def count_captures(monkeypatch: pytest.MonkeyPatch) -> list[object]:
-    """The steps that workspaces capture from now on. Each reads the clock where it begins and where it ends.
-    How many there are depends on the number of steps; on a CPU there are none."""
+    """The steps that workspaces capture from now on. The clock is read LOOKS times for each. How many there are
+    depends on the number of steps; on a CPU there are none."""
     found: list[object] = []
     real = workspace.Captured
 

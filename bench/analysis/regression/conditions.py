@@ -22,8 +22,10 @@ def _version(name: str, record: Record) -> str:
 NAMED: dict[str, Condition] = {
     **{name: partial(_version, name) for name in VERSIONS},
     "weights of the encoder": lambda record: record.weights,
+    "attention": lambda record: record.attention,
 }
-"""Where a record does not name its own, nothing is known."""
+"""Where a record does not name its own, nothing is known. Word vectors have no attention, but earlier versions
+recorded what their group had chosen."""
 
 CONDITIONS: dict[str, Condition] = {
     "system": lambda record: record.machine.system if record.machine else "",
@@ -32,7 +34,6 @@ CONDITIONS: dict[str, Condition] = {
     "device": lambda record: record.machine.device if record.machine else "",
     "processor": lambda record: record.machine.processor if record.machine else "",
     "encoder": lambda record: f"{record.parameters:,} parameters" if record.parameters else "",
-    "attention": lambda record: record.attention,
     "adaptations": lambda record: ", ".join(record.adaptations),
 }
 

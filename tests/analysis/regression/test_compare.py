@@ -516,21 +516,24 @@ def test_the_gate_is_not_asked_of_another_machine() -> None:
 
 def test_what_repeats_elsewhere_has_not_changed() -> None:
     """Attention is chosen by its measured speed, and may be another one where every prediction is the same."""
-    found = compare(BASE, edited(BASE, with_attention), CompareOptions(fail_on=("changed",)))
+    then, now = (edited(BASE, with_attention(name)) for name in ("plain", "sdpa"))
+    found = compare(then, now, CompareOptions(fail_on=("changed",)))
     assert (found.failures, found.exit_code, found.changed, found.unasked) == ((), 0, 0, 0)
     assert any(note.startswith("The runs differ in attention") for note in found.notes)
 
 
 def test_a_condition_of_one_cell_is_none_of_another() -> None:
     def of_one(record: Record) -> Record:
-        return with_attention(record) if Key(*record.cell.id.split("/")[:3]) == FULL else record
+        own = Key(*record.cell.id.split("/")[:3]) == FULL
+        return with_attention("sdpa" if own else "plain")(record)
 
-    found = compare(BASE, edited(run_of(1), of_one), CompareOptions(fail_on=("changed",)))
+    then, now = edited(BASE, with_attention("plain")), edited(run_of(1), of_one)
+    found = compare(then, now, CompareOptions(fail_on=("changed",)))
     assert (found.failures, found.exit_code, found.changed, found.unasked) == (("changed",), 1, 5, 1)
 
 
-def with_attention(record: Record) -> Record:
-    return record.model_copy(update={"attention": "sdpa"})
+def with_attention(name: str) -> Callable[[Record], Record]:
+    return lambda record: record.model_copy(update={"attention": name})
 
 
 def test_predictions_of_other_seeds_or_conditions_are_expected_to_differ() -> None:

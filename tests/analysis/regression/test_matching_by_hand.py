@@ -84,7 +84,6 @@ def test_conditions_that_differ_in_several_ways_are_counted() -> None:
         ({"machine": {"device": "NVIDIA H200"}}, "device (cpu then, NVIDIA H200 now)"),
         ({"machine": {"processor": "Other CPU"}}, "processor (Example CPU then, Other CPU now)"),
         ({"parameters": 2000}, "encoder (1,000 parameters then, 2,000 parameters now)"),
-        ({"attention": "sdpa"}, "attention (none then, sdpa now)"),
         ({"adaptations": ("micro-batch 4", "x")}, "adaptations (none then, micro-batch 4, x now)"),
     ],
 )
@@ -110,6 +109,20 @@ def test_the_library_is_named_before_what_else_differs() -> None:
         "tokenizers (0.23 then, 0.24 now)",
         "precision (float32 then, bfloat16 now)",
     ]
+
+
+@pytest.mark.parametrize(
+    ("attention", "said"),
+    [
+        (("plain", "sdpa"), ["attention (plain then, sdpa now)"]),
+        (("plain", "plain"), []),
+        (("sdpa", ""), []),  # word vectors, in a record of an earlier version and in a new one
+        (("", "sdpa"), []),
+    ],
+)
+def test_attention_differs_where_both_sides_have_any(attention: tuple[str, str], said: list[str]) -> None:
+    then, now = (Group(KEY, (make_record(attention=name),)) for name in attention)
+    assert differing_conditions([(then, now)]) == said
 
 
 def test_a_library_that_one_side_does_not_name_cannot_differ() -> None:
