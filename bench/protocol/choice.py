@@ -145,11 +145,15 @@ def write(path: Path, rates: Mapping[Place, float], defaults: Mapping[str, str])
     text = path.read_text(encoding="utf-8")
     before = text.partition(MARK)[0].rstrip("\n")
     _check_kept(path, before, tomllib.loads(text))
+    atomic_files.write(path, f"{before}\n\n{MARK}{section(before, rates, defaults)}".encode())
+
+
+def section(before: str, rates: Mapping[Place, float], defaults: Mapping[str, str]) -> str:
+    """The section [rates] of a suite's file, of which `before` is the rest. defaults: see `Rates`."""
     of = suite_digest(tomllib.loads(before))
     tables = _tables(rates, defaults)
-    chosen = choice_digest(tomllib.loads(tables)["rates"])
-    text = f'{before}\n\n{MARK}[rates]\nof = "{of}"\nchosen = "{chosen}"\n{tables}'
-    atomic_files.write(path, text.encode())
+    chosen = choice_digest(tomllib.loads(tables)[KEY])
+    return f'[{KEY}]\nof = "{of}"\nchosen = "{chosen}"\n{tables}'
 
 
 def _check_kept(path: Path, before: str, whole: Mapping[str, Any]) -> None:
@@ -175,7 +179,7 @@ def _check_kept(path: Path, before: str, whole: Mapping[str, Any]) -> None:
 
 
 def _tables(rates: Mapping[Place, float], defaults: Mapping[str, str]) -> str:
-    lines = ["", "[rates.defaults]"]
+    lines = ["", "[rates.defaults]"] if defaults else []
     lines += [f'{_key(strategy)} = "{found}"' for strategy, found in sorted(defaults.items())]
     tables: dict[tuple[str, str], list[str]] = {}
     for (task, backbone, strategy), scale in sorted(rates.items()):
