@@ -65,8 +65,9 @@ class Ranked:
 @dataclass(frozen=True)
 class Ranking:
     """rows: from the best mean rank. critical: the difference of mean ranks from which two are told apart.
-    friedman: the p value of no difference at all; None for two strategies. absent: rows that lack a task. seeds:
-    the least of any row. untested: tasks with scores of which none can be resampled."""
+    friedman: the p value of no difference at all; None for two strategies. absent: rows without scores on some task
+    that can be resampled. seeds: the least of any row. untested: tasks with scores of which none can be resampled.
+    errors: whether the scores of a task are errors."""
 
     tasks: tuple[str, ...]
     rows: tuple[Ranked, ...]
@@ -75,6 +76,7 @@ class Ranking:
     seeds: int
     absent: tuple[Row, ...] = ()
     untested: tuple[str, ...] = ()
+    errors: bool = False
 
     def groups(self) -> list[tuple[int, int]]:
         """The longest runs of rows (first, last) that cannot be told apart: the bars of Demšar's diagram."""
@@ -109,16 +111,17 @@ def rank(
     scored = [key.task for key, group in groups.items() if group.scores(metric or group.headline)]
     known = {key.task for key in found}
     untested = list(dict.fromkeys(task_name(task) for task in scored if task not in known))
-    tasks, rows, absent = _complete(found, untested)
+    rows = list(dict.fromkeys((key.strategy, key.backbone) for key in groups))
+    tasks, rows, absent = _complete(found, rows, untested)
     table = [[found[key] for key in line] for line in _keys(found, tasks, rows)]
     ranking = _ranking(table, tasks, rows, absent, _draws(found, table, _keys(found, tasks, rows)))
     return replace(ranking, untested=tuple(untested))
 
 
 def _complete(
-    found: Mapping[Key, Resampled], untested: Sequence[str]
+    found: Mapping[Key, Resampled], rows: Sequence[Row], untested: Sequence[str]
 ) -> tuple[list[str], list[Row], list[Row]]:
-    """The tasks, the rows that have all of them, and the others."""
+    """The tasks, those of the rows that have all of them, and the others."""
     tasks = list(dict.fromkeys(key.task for key in found))
     names = ", ".join(tasks)
     if len(tasks) < TASKS:
@@ -128,7 +131,6 @@ def _complete(
             f"{f' ({names})' if tasks else ''}{without}: run more tasks",
             code="too-few-tasks",
         )
-    rows = list(dict.fromkeys((key.strategy, key.backbone) for key in found))
     complete = [row for row in rows if all(Key(task, *row) in found for task in tasks)]
     if len(complete) < STRATEGIES:
         raise BenchError(
@@ -180,7 +182,7 @@ def _ranking(
     )
     counts = {len(item.seeds) for line in table for item in line}
     seeds, runs = min(counts), math.lcm(*counts)
-    shares = all(item.scale != ERROR for line in table for item in line)
+    errors = any(item.scale == ERROR for line in table for item in line)
     ranked = []
     for place, row in enumerate(rows):
         column = [line[place] for line in table]
@@ -189,13 +191,13 @@ def _ranking(
             Ranked(
                 row,
                 over.expanded(float(observed[place]), drawn[:, place], 1.0, float(len(rows))),
-                _aggregate(column, runs) if seeds >= SEEDS and shares else None,
+                _aggregate(column, runs) if seeds >= SEEDS and not errors else None,
                 None
                 if beats is None
                 else over.expanded(float(beats.mean()), over.mean(np.tile(beats, (len(draws), 1)))),
                 float(firsts[:, place].mean()),
                 float(np.mean([expected_best(item.scores, seeds) for item in column]))
-                if seeds > 1 and shares
+                if seeds > 1 and not errors
                 else None,
             )
         )
@@ -207,6 +209,7 @@ def _ranking(
         _friedman(means),
         seeds,
         tuple(absent),
+        errors=errors,
     )
 
 

@@ -73,13 +73,20 @@ def build(records: Sequence[Record]) -> Table:
         tuple(columns),
         tuple(Block(task, tuple(rows)) for task, rows in blocks.items()),
         (
-            "Each strategy tried the same scales of its own default rates. The columns hold the headline score on "
-            "validation rows, as a mean over seeds; no test row was read for them.",
+            f"{_tried(groups)} The columns hold the headline score on validation rows, as a mean over seeds; no "
+            "test row was read for them.",
             "Kept: the scale with the lowest validation loss, with the number of seeds where seeds differ.",
             *_edges(groups),
         ),
         "task",
     )
+
+
+def _tried(groups: Sequence[Group]) -> str:
+    """Whether all strategies had the same grid."""
+    if len({tuple(scales_of(group.done)) for group in groups}) == 1:
+        return "Each strategy tried the same scales of its own default rates."
+    return "Each strategy tried scales of its own default rates, those at which it has an entry."
 
 
 def _entry(group: Group, scale: float) -> Entry:

@@ -236,8 +236,7 @@ def subject_of(
 
 def _show(found: Findings) -> None:
     from bench.analysis.tables import terminal
-    from bench.analysis.tables.build import TableOptions, with_uncertainty
-    from bench.recommend import page
+    from bench.recommend import last_round, page
     from bench.runs.folder import Store
 
     screen = console()
@@ -246,11 +245,10 @@ def _show(found: Findings) -> None:
     for line in page.details(found):
         screen.print(line, **plain)
     columns = (found.round.metric, "seconds", "trainable", "seeds")
-    options = TableOptions(columns=columns, caption="Compared on the selection rows, in the last round")
-    predictions = Store(Path(found.folder)).predictions
-    table, known = with_uncertainty(found.round.records, predictions, options)
+    caption = "Compared on the selection rows, in the last round"
+    table = last_round.table(found.round, Store(Path(found.folder)).predictions, columns, caption)
     screen.print()
-    screen.print(terminal.show(replace(table, notes=known.notes, details=())))
+    screen.print(terminal.show(table))
     screen.print(page.plot(found), **plain)
     screen.print()
     for line in page.tried(found):
@@ -264,14 +262,16 @@ def _typed() -> str:
 
 def _compared(found: Findings) -> str:
     """The comparison that chose the strategy, in Markdown, why it did, and the choice's score on the test rows."""
-    from bench.export.scores import markdown
-    from bench.recommend import page, verdict
+    from bench.analysis.tables.formats import render
+    from bench.recommend import last_round, page, verdict
     from bench.runs.folder import Store
 
+    metrics = next(record.metrics for record in found.round.records if record.metrics)
+    columns = (*(metric.name for metric in metrics), "seconds", "trainable", "seeds")
     caption = "Strategies compared on rows that none of them learnt from, in the last round"
-    table = markdown(found.round.records, Store(Path(found.folder)).predictions, caption)
+    table = last_round.table(found.round, Store(Path(found.folder)).predictions, columns, caption)
     scored = [line for line in page.details(found) if line.startswith("Test rows:")]
-    return "\n\n".join([table, *verdict.reasons(found), *scored])
+    return "\n\n".join([render(table).strip(), *verdict.reasons(found), *scored])
 
 
 def _export(cell: Cell, subject: Subject, folder: Path, where: tuple[str, Path], request: Request) -> None:

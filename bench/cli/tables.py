@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from enum import StrEnum
 from pathlib import Path
@@ -28,6 +29,11 @@ class TableKind(StrEnum):
     ranks = "ranks"
 
 
+ROWS = "task,strategy,backbone"
+RANKED = (TableKind.scores, TableKind.pairs, TableKind.shift, TableKind.curve, TableKind.ranks)
+"""The kinds of scores by one metric."""
+
+
 def register(app: typer.Typer) -> None:
     """Add these commands to the program."""
     app.command(rich_help_panel=READ)(table)
@@ -46,7 +52,7 @@ def table(
     ] = TableKind.scores,
     rows: Annotated[
         str, typer.Option(help="`task,strategy,backbone`, or `strategy,backbone` for tasks side by side.")
-    ] = "task,strategy,backbone",
+    ] = ROWS,
     columns: Annotated[
         str, typer.Option(help="Metrics and measures, separated by commas; a wrong one lists them all.")
     ] = "",
@@ -94,6 +100,9 @@ def table(
         raise BenchError(
             f"--default-rates is for the column '{COLUMN}': name it with --columns", code="needs-a-column"
         )
+    of_scores = {"--rows": rows != ROWS, "--columns": bool(columns), "--caption": bool(caption)}
+    _check_read(kind, (TableKind.scores,), [name for name, given in of_scores.items() if given])
+    _check_read(kind, RANKED, ["--metric"] if metric else [])
     predictions = source.predictions if intervals or len(source.records) <= opening.MANY else None
     if kind is TableKind.scores:
         beside = _at_default_rates(run, default_rates) if COLUMN in names(columns) else None
@@ -122,6 +131,15 @@ def table(
         put(result, into)
     else:
         show(result, format)
+
+
+def _check_read(kind: TableKind, readers: Sequence[TableKind], given: Sequence[str]) -> None:
+    """BenchError where options are given that this kind of table does not read. readers: the kinds that do."""
+    if given and kind not in readers:
+        raise BenchError(
+            f"{', '.join(given)}: --kind {kind.value} does not read it (kinds that do: {', '.join(readers)})",
+            code="not-for-this-kind",
+        )
 
 
 def _at_default_rates(run: Path, named: str) -> Run:

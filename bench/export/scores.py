@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -12,14 +12,11 @@ import numpy as np
 from bench.analysis.groups import gather
 from bench.analysis.statistics.intervals import intervals
 from bench.analysis.statistics.resampling import Source, resample
-from bench.analysis.tables.build import TableOptions, with_uncertainty
-from bench.analysis.tables.formats import render
 from bench.contracts import Cell
 from bench.engine.cell import score
 from bench.engine.group import CellGroup, RunContext
 from bench.engine.training import Watch
 from bench.engine.tuning import Trained
-from bench.runs.record import Record
 
 
 @dataclass(frozen=True)
@@ -64,14 +61,6 @@ def own_scores(cell: Cell, trained: Trained, group: CellGroup, context: RunConte
 def _shown(value: float, error: bool) -> str:
     """In percent; an error in the units of the labels."""
     return f"{value:.3g}" if error else f"{100 * value:.1f}"
-
-
-def markdown(records: Sequence[Record], predictions: Callable[[str], Any], caption: str = "") -> str:
-    """A table of scores with intervals: one row a strategy. Its notes say what intervals and marks are."""
-    metrics = tuple(metric.name for metric in next(record for record in records if record.metrics).metrics)
-    options = TableOptions(columns=(*metrics, "seconds", "trainable", "seeds"), caption=caption)
-    table, known = with_uncertainty(records, predictions, options)
-    return render(replace(table, notes=known.notes, details=())).strip()
 
 
 def _columns(rows: Mapping[str, Sequence[Any]]) -> dict[str, np.ndarray]:

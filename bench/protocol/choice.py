@@ -9,9 +9,10 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import fmean
+from typing import Any
 
 from bench.contracts import BenchError, Cell, Strategy
-from bench.planning.rates import Rates, choice_digest, default_rates, suite_digest
+from bench.planning.rates import KEY, Rates, choice_digest, default_rates, suite_digest
 from bench.runs import atomic_files
 from bench.runs.drawn import drawn_from
 from bench.runs.record import Record
@@ -139,17 +140,46 @@ def flat(rates: Rates) -> dict[Place, float]:
 
 
 def write(path: Path, rates: Mapping[Place, float], defaults: Mapping[str, str]) -> None:
-    """Put the rates at the end of a suite's file, in place of those that are there. defaults: see `Rates`."""
-    before = path.read_text(encoding="utf-8").partition(MARK)[0].rstrip("\n")
+    """Put the rates at the end of a suite's file, in place of those that are there. defaults: see `Rates`.
+    BenchError where something else would be lost, or the rates would stand twice."""
+    text = path.read_text(encoding="utf-8")
+    before = text.partition(MARK)[0].rstrip("\n")
+    _check_kept(path, before, tomllib.loads(text))
+    atomic_files.write(path, f"{before}\n\n{MARK}{section(before, rates, defaults)}".encode())
+
+
+def section(before: str, rates: Mapping[Place, float], defaults: Mapping[str, str]) -> str:
+    """The section [rates] of a suite's file, of which `before` is the rest. defaults: see `Rates`."""
     of = suite_digest(tomllib.loads(before))
     tables = _tables(rates, defaults)
-    chosen = choice_digest(tomllib.loads(tables)["rates"])
-    text = f'{before}\n\n{MARK}[rates]\nof = "{of}"\nchosen = "{chosen}"\n{tables}'
-    atomic_files.write(path, text.encode())
+    chosen = choice_digest(tomllib.loads(tables)[KEY])
+    return f'[{KEY}]\nof = "{of}"\nchosen = "{chosen}"\n{tables}'
+
+
+def _check_kept(path: Path, before: str, whole: Mapping[str, Any]) -> None:
+    """BenchError unless what stands before the rates is all of a suite's file but the rates."""
+    try:
+        kept = tomllib.loads(before)
+    except tomllib.TOMLDecodeError:
+        kept = {}
+    line = MARK.strip()
+    if KEY in kept:
+        raise BenchError(
+            f"{path}: its section [{KEY}] does not follow the line '{line}', so that it would stand twice: put "
+            "this line back above it, or delete the section and choose all rates again",
+            code="rates-out-of-place",
+        )
+    lost = [name for name, value in whole.items() if name != KEY and kept.get(name) != value]
+    if lost:
+        raise BenchError(
+            f"{path}: what follows the line '{line}' is replaced by the new rates, and {', '.join(lost)} would be "
+            "lost: move it above this line, or delete the line",
+            code="rates-out-of-place",
+        )
 
 
 def _tables(rates: Mapping[Place, float], defaults: Mapping[str, str]) -> str:
-    lines = ["", "[rates.defaults]"]
+    lines = ["", "[rates.defaults]"] if defaults else []
     lines += [f'{_key(strategy)} = "{found}"' for strategy, found in sorted(defaults.items())]
     tables: dict[tuple[str, str], list[str]] = {}
     for (task, backbone, strategy), scale in sorted(rates.items()):

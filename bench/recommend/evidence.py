@@ -35,7 +35,9 @@ STEP, MOST = (
 class Standing:
     """One round: scores and seconds by strategy, and each against the best. metric: the task's headline. rows: how
     many were compared on; groups of rows where `grouped`. errors: by strategy, that of its difference from the
-    best. constant: those not known to have learnt more than the majority answer, where the best did.
+    best. constant: those not known to have learnt more than the majority answer, where the best did. by_mean: the
+    one with the highest mean against each of the others, which a table marks; it is the best unless another is told
+    apart as better on the seeds that both have.
 
     A strategy is `behind` where a test tells it apart from the best: on one seed McNemar's, else the paired
     bootstrap. It is `as_good` where its difference is known to be small. All else is `undecided`: not known."""
@@ -52,6 +54,7 @@ class Standing:
     grouped: bool = False
     errors: Mapping[str, Error] = field(default_factory=dict)
     constant: frozenset[str] = frozenset()
+    by_mean: Sequence[Comparison] = ()
 
     @property
     def behind(self) -> list[str]:
@@ -157,7 +160,7 @@ def standing(run: Run, task: str, strategies: Collection[str] = ()) -> Standing:
         pairs = dict.fromkeys((*with_best(found), *((key, other, metric) for other in here if other != key)))
         return _against(key, here, judge_pairs(found, list(pairs), groups, source))
 
-    compared = against(best)
+    compared = by_mean = against(best)
     better = [key for key, item in compared.items() if not item.tied and item.difference.mean < 0]
     if better:  # on the seeds that both have, another is told apart as better
         best = min(better, key=lambda key: compared[key].difference.mean)
@@ -177,6 +180,7 @@ def standing(run: Run, task: str, strategies: Collection[str] = ()) -> Standing:
         bool(here[best].clusters),
         _errors(compared, found),
         frozenset(constant),
+        tuple(by_mean.values()),
     )
 
 

@@ -65,10 +65,11 @@ class ByClass:
 def by_class(reading: Reading, task: str) -> ByClass | None:
     """The scores of a task by class, with intervals; None where it has no classes."""
     source = Source(reading.run.predictions)
-    groups = {group.key: group for group in reading.examined(task) if tables.has_classes(group, source)}
-    if not groups:
+    names = tables.classes_of(reading.examined(task), source)
+    if not names:
         return None
-    found = tables.scored(groups, source)
+    groups = {key: reading.groups[key] for key in names}
+    found = tables.scored(groups, source, names)
     kind, unit = (
         ("entity type", "entities") if _is_tagged(next(iter(groups.values()))) else ("class", "examples")
     )

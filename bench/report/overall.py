@@ -14,30 +14,41 @@ from bench.text import counted
 
 @dataclass(frozen=True)
 class Standing:
-    """A strategy over all tasks. leads: the number of tasks on which it is the best or tied with it. relative: the
-    geometric mean over its tasks of its time over that of the reference; None where one is unknown. times: by
-    task."""
+    """A strategy with its encoder over all tasks. leads: the number of tasks on which it is the best or tied with
+    it. relative: the geometric mean over its tasks of its time over that of the reference with the same encoder;
+    None where one is unknown. times: by task."""
 
+    strategy: str
+    backbone: str
     label: str
     leads: int
     tasks: int
     relative: float | None
     times: Mapping[str, Time] = field(default_factory=dict)
 
+    @property
+    def is_measured_again(self) -> bool:
+        """Whether its time was measured twice at least on each of its tasks."""
+        return len(self.times) == self.tasks and all(
+            time.timing.measurements > 1 for time in self.times.values()
+        )
+
 
 def standings(found: Sequence[Answer]) -> list[Standing]:
     """The strategies, ordered by how often they lead, then by their time."""
-    members: dict[str, list[tuple[bool, Choice]]] = {}
+    members: dict[tuple[str, str], list[tuple[bool, Choice]]] = {}
     for answer in found:
         leading = [*([answer.best] if answer.best else []), *answer.tied]
         for choice in (*leading, *answer.behind, *answer.untested):
-            members.setdefault(choice.label, []).append((choice in leading, choice))
+            row = choice.key.strategy, choice.key.backbone
+            members.setdefault(row, []).append((choice in leading, choice))
     standing = []
-    for label, ranked in members.items():
+    for row, ranked in members.items():
         known = [choice.relative for _, choice in ranked if choice.relative]
         times = {choice.key.task: choice.time for _, choice in ranked if choice.time}
         relative = geometric_mean(known) if len(known) == len(ranked) else None
-        standing.append(Standing(label, sum(leads for leads, _ in ranked), len(ranked), relative, times))
+        leads, label = sum(leads for leads, _ in ranked), ranked[0][1].label
+        standing.append(Standing(*row, label, leads, len(ranked), relative, times))
     return sorted(standing, key=lambda item: (-item.leads, item.relative or 1e9))
 
 
@@ -89,24 +100,45 @@ def _leading(found: Sequence[Answer]) -> str:
 def _times(lead: Sequence[Standing]) -> str:
     """Their times over those of the reference, as far as both were measured again, and which of them is the
     fastest, if that is known."""
-    timed = sorted((item.relative, item.label, item) for item in lead if item.relative is not None)
-    if not timed or timed[0][1] == REFERENCE:
+    if len({item.backbone for item in lead}) > 1:
+        return _fastest(lead)
+    timed = sorted(
+        ((item.relative, item) for item in lead if item.relative is not None),
+        key=lambda pair: (pair[0], pair[1].label),
+    )
+    if not timed or timed[0][1].strategy == REFERENCE:
         return ""
-    relative, label, first = timed[0]
-    close = [(ratio, other) for ratio, other, item in timed[1:] if not _takes_less(first, item)]
+    relative, first = timed[0]
+    close = [(ratio, item) for ratio, item in timed[1:] if not _takes_less(first, item)]
     mean = "" if first.tasks == 1 else " (geometric mean over its tasks)"
     if close:
-        ratios = ", ".join(f"{other} {ratio:.2f}×" for ratio, other in [(relative, label), *close])
+        ratios = ", ".join(f"{item.label} {ratio:.2f}×" for ratio, item in [timed[0], *close])
         return f" Times over that of {REFERENCE}{mean}: {ratios}; which of these is the fastest is not known."
     if len(lead) == 1:
         subject = "It took"
     elif len(timed) == 1:
-        subject = f"Of them {label} took"
+        subject = f"Of them {first.label} took"
     else:
-        subject = (
-            f"The fastest of {'them' if len(timed) == len(lead) else 'those measured again'}, {label}, took"
-        )
+        subject = f"The fastest of {_measured(timed, lead)}, {first.label}, took"
     return f" {subject} {relative:.2f}× the time of {REFERENCE}{mean}."
+
+
+def _fastest(lead: Sequence[Standing]) -> str:
+    """Which of several encoders' strategies takes the least time. Each encoder has a reference of its own, so that
+    times over it do not tell."""
+    timed = [item for item in lead if item.is_measured_again]
+    shared = [task for task in lead[0].times if all(task in item.times for item in timed)]
+    if len(timed) < 2 or not shared:
+        return ""
+    first = min(timed, key=lambda item: geometric_mean([item.times[task].seconds for task in shared]))
+    close = [item.label for item in timed if item is not first and not _takes_less(first, item)]
+    if close:
+        return f" Which of {', '.join([first.label, *close])} is the fastest is not known."
+    return f" The fastest of {_measured(timed, lead)} is {first.label}."
+
+
+def _measured(timed: Sequence[object], lead: Sequence[Standing]) -> str:
+    return "them" if len(timed) == len(lead) else "those measured again"
 
 
 def _takes_less(first: Standing, second: Standing) -> bool:

@@ -66,9 +66,11 @@ class Problem:
 
 @dataclass(frozen=True)
 class Reproduction:
-    """suite: a suite file with exactly these cells. notes: recipe, data, machines and versions, one line each."""
+    """suite: a suite file with these cells. departures: what of them it cannot say. notes: recipe, data, machines
+    and versions, one line each."""
 
     suite: str
+    departures: tuple[str, ...]
     commands: tuple[str, ...]
     notes: tuple[str, ...]
     records: tuple[Record, ...]
@@ -260,6 +262,7 @@ def _reproduction(reading: Reading) -> Reproduction:
     suite = records[0].cell.suite
     return Reproduction(
         suite=reproduce.suite_file(records, reading.run.given),
+        departures=tuple(reproduce.departures(records)),
         commands=tuple(reproduce.commands(records, suite, reading.run.given)),
         notes=(*provenance(reading.groups), *warnings(reading.groups)),
         records=records,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from bench.analysis.groups import Key
 from bench.analysis.ranking import Ranked, Ranking, rank
+from bench.analysis.tables.ranks import over
 from bench.contracts import BenchError
 from bench.report.encodings import colour, rows, shown
 from bench.report.reading import Reading
@@ -92,10 +93,8 @@ def _bars(found: Ranking, names: list[str]) -> Spec:
 
 
 def _description(found: Ranking, names: list[str]) -> str:
-    text = (
-        f"Mean rank over {len(found.tasks)} tasks ({', '.join(found.tasks)}) with a 95% interval over tasks, seeds "
-        "and test examples. "
-    )
+    tasks = f"{len(found.tasks)} tasks ({', '.join(found.tasks)})"
+    text = f"Mean rank over {tasks} with a 95% interval over {over(found)}. "
     bars = [", ".join(names[first : last + 1]) for first, last in found.groups()]
     if not bars:
         return text + "All strategies are told apart."

@@ -110,6 +110,17 @@ def check_terms(records: Iterable[Placed]) -> None:
         raise contradiction(cells, found.one[1], found.other[1])
 
 
+def suite_of(records: Iterable[Record], where: str) -> str:
+    """The suite of all records; '' without one. BenchError where they are of several."""
+    suites = list(dict.fromkeys(record.cell.suite for record in records))
+    if len(suites) > 1:
+        raise BenchError(
+            f"{where}: cells of several suites ({', '.join(suites)}): run each suite in a folder of its own",
+            code="other-suite",
+        )
+    return suites[0] if suites else ""
+
+
 def contradiction(what: str, one: str, other: str) -> BenchError:
     """What is other in the second run than in the first."""
     return BenchError(

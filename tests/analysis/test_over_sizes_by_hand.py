@@ -151,6 +151,7 @@ def test_a_ranking_of_known_scores() -> None:
     errors = [[replace(item, scale=ERROR) for item in row] for row in table]
     none = _ranking(errors, list("abc"), [FULL, LORA, FROZEN], [], draws)
     assert {(item.score, item.best) for item in none.rows} == {(None, None)}
+    assert (two.errors, none.errors) == (False, True)
 
 
 def test_the_table_of_a_ranking_marks_what_is_within_the_critical_difference() -> None:
@@ -170,7 +171,7 @@ def test_the_table_of_a_ranking_marks_what_is_within_the_critical_difference() -
     assert "p < 0.001" in text
     assert "An interquartile mean needs 3 seeds of every strategy; here are 2 seeds." in text
     assert "Best of 2 seeds: the mean over tasks of the expected best score of 2 runs" in text
-    other = " ".join(ranks.table(ranking.Ranking(("x",), rows, 2.0, 0.001, 3)).notes)
+    other = " ".join(ranks.table(ranking.Ranking(("x",), rows, 2.0, 0.001, 3, errors=True)).notes)
     assert "p = 0.001" in other
     assert "Errors have the units of their tasks" in other
 

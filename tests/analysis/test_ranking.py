@@ -12,7 +12,7 @@ from bench.analysis.loading import Run
 from bench.analysis.ranking import Estimated, Ranked, Ranking, _beats, _ranks, rank
 from bench.analysis.statistics.over_tasks import expected_best, nemenyi
 from bench.analysis.tables.formats import render
-from bench.analysis.tables.ranks import build, table
+from bench.analysis.tables.ranks import ABSENT, build, table
 from bench.contracts import BenchError
 from bench.runs.record import Record
 from tests.analysis.claims.measured import run_of
@@ -127,12 +127,28 @@ def test_few_seeds_have_no_interquartile_mean(run: Run) -> None:
     assert {item.best for item in one.rows} == {None}
 
 
-def test_a_strategy_that_lacks_a_task_is_left_out_and_named(run: Run) -> None:
-    fewer = [r for r in run.records if (r.cell.task, r.cell.strategy) != ("a", "frozen")]
-    found = rank(fewer, run.predictions)
+@pytest.mark.parametrize("lacks", ["a task", "every task", "a file", "every file"])
+def test_a_strategy_without_scores_on_some_task_is_left_out_and_named(run: Run, lacks: str) -> None:
+    """Its cells are missing or failed, or their prediction files are gone."""
+
+    def is_lost(cell: str) -> bool:
+        return "/frozen/" in cell and (lacks.startswith("every") or cell == "a/frozen/minilm/seed1")
+
+    def read(cell: str) -> object:
+        if lacks.endswith("file") and is_lost(cell):
+            raise KeyError(cell)
+        return run.predictions(cell)
+
+    records = [r for r in run.records if r.cell.task in "abc"]
+    if lacks == "a task":
+        records = [r for r in records if not r.cell.id.startswith("a/frozen/")]
+    if lacks == "every task":
+        failed = {"status": "failed", "scores": {}, "reason": "no disk"}
+        records = [r.model_copy(update=failed) if is_lost(r.cell.id) else r for r in records]
+    found = rank(records, read)
     assert [item.row[0] for item in found.rows] == ["full", "top-layers"]
     assert found.absent == (("frozen", "minilm"),)
-    assert table(found).notes[-1] == "Left out, because a task is missing: frozen minilm."
+    assert table(found).notes[-1] == f"{ABSENT}: frozen minilm."
 
 
 def test_a_task_in_several_sizes_is_one_task() -> None:

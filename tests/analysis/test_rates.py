@@ -52,6 +52,12 @@ def test_a_scale_that_a_strategy_did_not_try_is_empty_there() -> None:
     assert found["full"].entries[1].note == ""
 
 
+@pytest.mark.parametrize(("other", "same"), [({0.3: 0.5, 1.0: 0.6}, True), ({1.0: 0.6}, False)])
+def test_other_scales_are_not_called_the_same(other: dict[float, float | None], same: bool) -> None:
+    table = rates.build([sweep("full", {0.3: 0.7, 1.0: 0.8}, kept=1.0), sweep("frozen", other, kept=1.0)])
+    assert table.notes[0].startswith("Each strategy tried the same scales") == same
+
+
 def test_scales_are_in_order_whatever_the_order_in_which_they_were_tried() -> None:
     (group,) = gather([sweep("full", {3.0: 0.7, 0.3: 0.6, 1.0: 0.8}, kept=1.0)]).values()
     assert [(point.scale, point.kept) for point in rates.tried(group)] == [(0.3, 0), (1.0, 1), (3.0, 0)]

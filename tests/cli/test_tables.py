@@ -133,6 +133,21 @@ def test_a_metric_that_the_records_lack_is_refused(bench, runs, kind):
     refused(bench("table", runs["base"], "--kind", kind, "--metric", "bleu"), "bleu")
 
 
+@pytest.mark.parametrize(
+    ("kind", "options"),
+    [
+        *((kind, ["--columns", "accuracy"]) for kind in KINDS if kind != "scores"),
+        ("pairs", ["--rows", "strategy,backbone"]),
+        ("classes", ["--caption", "Mine"]),
+        *((kind, ["--metric", "accuracy"]) for kind in ("classes", "rates", "convergence")),
+    ],
+)
+def test_an_option_that_a_kind_does_not_read_is_refused(bench, runs, kind, options):
+    refused(
+        bench("table", runs["base"], "--kind", kind, *options), options[0], f"--kind {kind} does not read it"
+    )
+
+
 def test_a_table_of_nothing_is_refused(bench):
     refused(bench("table", "nowhere"), "nowhere is not a run folder")
 

@@ -79,6 +79,38 @@ def test_a_choice_of_an_earlier_version_has_no_digest_and_is_read(path: Path, pl
     assert 'chosen = "' in path.read_text()
 
 
+MORE = "[tasks.sst2]\ntrain = 50\n"
+
+
+@pytest.mark.parametrize("rates", ["kept", "deleted"])
+def test_a_section_below_the_rates_is_not_lost_at_the_next_choice(path: Path, rates: str) -> None:
+    before, mark, section = path.read_text().partition(choice.MARK)
+    path.write_text(f"{before}{mark}{section if rates == 'kept' else ''}\n{MORE}")
+    text = path.read_text()
+    with pytest.raises(BenchError, match="tasks would be lost") as error:
+        choice.write(path, {("movie-sentiment", "minilm", "full"): 1.0}, {})
+    assert error.value.code == "rates-out-of-place"
+    assert path.read_text() == text
+
+
+def test_rates_whose_comment_was_deleted_do_not_stand_twice(path: Path) -> None:
+    text = path.read_text().replace(choice.MARK, "")
+    path.write_text(text)
+    with pytest.raises(BenchError, match="would stand twice") as error:
+        fixed(path, 1.0, again=True)
+    assert error.value.code == "rates-out-of-place"
+    assert path.read_text() == text
+
+
+@pytest.mark.parametrize("more", ["", f"\n{MORE}"])
+def test_a_suite_whose_rates_were_deleted_is_written_as_a_new_one(path: Path, more: str) -> None:
+    before, mark, _ = path.read_text().partition(choice.MARK)
+    path.write_text(f"{before}{more}{mark}")
+    fixed(path, 1.0)
+    assert path.read_text().count("[rates]") == 1
+    assert choice.flat(suites.load(str(path)).rates) == {("movie-sentiment", "minilm", "full"): 1.0}
+
+
 def test_default_rates_that_were_changed_are_refused_before_test_rows_are_scored(
     path: Path, plugins: Plugins, monkeypatch: pytest.MonkeyPatch
 ) -> None:

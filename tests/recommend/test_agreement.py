@@ -1,25 +1,30 @@
-"""The sentence, the page, the README of an export and `table --kind pairs` never disagree, on random runs."""
+"""The sentence, the page, its table, the README of an export and `table --kind pairs` never disagree, on random
+runs."""
 
 from __future__ import annotations
 
+import io
 import re
 from dataclasses import replace
 
 import numpy as np
 import pytest
+from rich.console import Console
 from scipy.stats import t
 
 from bench.analysis.loading import Predictions, Run
+from bench.analysis.statistics.metrics import ratios
 from bench.analysis.statistics.noise import Noise
 from bench.analysis.statistics.ties import equal
-from bench.analysis.tables import pairs
+from bench.analysis.tables import pairs, terminal
 from bench.analysis.tables.model import Block
 from bench.contracts import BenchError
-from bench.recommend import page
+from bench.recommend import last_round, page
 from bench.recommend.choice import Choice, choose
 from bench.recommend.evidence import Standing, standing
 from bench.recommend.more_rows import Error
 from bench.recommend.verdict import reasons
+from tests.analysis.conftest import METRICS, make_predictions, make_record
 from tests.recommend.test_evidence import EXAMPLES, SIZES, VIEW, paced, rounds
 from tests.recommend.test_page import findings
 
@@ -104,6 +109,57 @@ def test_the_table_of_pairs_and_every_line_of_the_answer_agree(draw: int) -> Non
             assert not named(page.sentence(made), r"the cheaper ones \((.*)\) are not known") & (
                 better if goal == "accuracy" else set()
             )
+        if now.best == max(now.means, key=now.means.__getitem__):
+            marks = marks_of(now, run)
+            highest = {name for name in now.means if equal(now.means[name], now.means[now.best])}
+            assert {name for name, mark in marks.items() if mark == "best"} == highest
+            assert {name for name, mark in marks.items() if mark == "tied"} == unknown - highest
+            assert {name for name, mark in marks.items() if not mark} == (better | apart) - highest
+
+
+def marks_of(now: Standing, run: Run) -> dict[str, str]:
+    """The marks of the table beside the answer."""
+    (block,) = last_round.table(now, run.predictions, [now.metric]).blocks
+    return {row.labels[0]: row.entries[0].mark for row in block.rows}
+
+
+def differing_in_the_last_of_three() -> Run:
+    """Two strategies with one seed. They predict the same but for nine rows of the last round, of which `full` has
+    eight right: McNemar's p is 0.039, and 0.117 over three rounds."""
+    right = np.arange(200) % 5 > 0
+    better = right.copy()
+    better[np.flatnonzero(~right)[:8]], better[np.flatnonzero(right)[0]] = True, False
+    records, files = [], {}
+    for size in SIZES[:3]:
+        for name in ("frozen", "full"):
+            rows = make_predictions((better if (name, size) == ("full", SIZES[2]) else right).astype(float))
+            scores = {item.name: ratios(item, rows).score() for item in METRICS}
+            records.append(make_record(f"{VIEW}@{size}", name, scores={"test": scores}))
+            files[records[-1].cell.id] = rows
+    return Run("reviews", records, files.__getitem__)
+
+
+def test_the_printed_table_says_what_the_sentences_say_over_all_rounds() -> None:
+    run = differing_in_the_last_of_three()
+    now = standing(run, f"{VIEW}@{SIZES[2]}")
+    assert any(
+        "Not known: whether full is better than frozen" in line for line in page.details(findings(now))
+    )
+    screen = Console(file=io.StringIO(), width=160)
+    screen.print(terminal.show(last_round.table(now, run.predictions, ["accuracy", "seconds"])))
+    printed = screen.file.getvalue()
+    assert re.search(r"^full +minilm +\*83\.5 ", printed, re.MULTILINE)
+    assert re.search(r"^frozen +minilm +=80\.0 ", printed, re.MULTILINE)
+    assert "5% over all pairs of strategies in all rounds" in " ".join(printed.split())
+
+
+def test_a_metric_that_chooses_nothing_has_no_marks() -> None:
+    run = differing_in_the_last_of_three()
+    now = standing(run, f"{VIEW}@{SIZES[2]}")
+    table = last_round.table(now, run.predictions, ["accuracy", "f1"])
+    marks = {row.labels[0]: [entry.mark for entry in row.entries] for row in table.blocks[0].rows}
+    assert marks == {"frozen": ["tied", ""], "full": ["best", ""]}
+    assert table.notes[-1].startswith("Marks are of accuracy alone")
 
 
 def named(text: str, pattern: str) -> set[str]:

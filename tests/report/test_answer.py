@@ -10,10 +10,11 @@ import pytest
 from bench.analysis.groups import Group, Key, gather
 from bench.analysis.loading import Columns, Run
 from bench.report import html, page
-from bench.report.answer import _caution, answers
+from bench.report.answer import Answer, Choice, _caution, answers
 from bench.report.overall import overall, standings
 from bench.report.reading import Reading, read
 from tests.analysis.conftest import make_record
+from tests.report.test_times import time
 from tests.support import report_runs
 from tests.support.report_runs import Grid, make_run
 
@@ -202,6 +203,41 @@ def test_the_overall_answer_names_the_fastest_of_the_leading(reading: Reading):
     text = overall(answers(reading))
     assert text.startswith("On 2 of 2 tasks top-layers and full each scored best or could not be told apart")
     assert "The fastest of them, top-layers, took 0." in text
+
+
+def led_by(*leaders: tuple[str, str, float, float]) -> str:
+    """The answer over one task that these lead: strategy, encoder, seconds, and seconds over those of `full` with
+    the same encoder."""
+    best, *tied = (
+        Choice(
+            Key("t", strategy, backbone),
+            f"{strategy} {backbone}",
+            0.8,
+            0.01,
+            seconds,
+            relative,
+            time=time(seconds),
+        )
+        for strategy, backbone, seconds, relative in leaders
+    )
+    return overall([Answer("t", "accuracy", "tied", best, tuple(tied), seeds=3)])
+
+
+def test_the_fastest_of_several_encoders_is_known_by_seconds_not_by_ratios():
+    """`full` of the large encoder takes ten times that of the small one."""
+    small, large = ("lp-ft", "small", 6.5, 0.65), ("lp-ft", "large", 60.0, 0.6)
+    text = led_by(("full", "large", 100.0, 1.0), large, small, ("full", "small", 10.0, 1.0))
+    assert text.endswith(" The fastest of them is lp-ft small.")
+    assert led_by(large, ("full", "small", 10.0, 1.0)).endswith(" The fastest of them is full small.")
+    assert led_by(small, ("full", "tiny", 6.6, 1.0)).endswith(
+        " Which of lp-ft small, full tiny is the fastest is not known."
+    )
+
+
+def test_the_reference_is_not_compared_with_itself_under_the_name_of_its_encoder():
+    text = led_by(("full", "small", 10.0, 1.0))
+    assert "1.00×" not in text
+    assert led_by(("lp-ft", "small", 6.5, 0.65)).endswith(" It took 0.65× the time of full.")
 
 
 def test_the_answer_for_one_task_names_its_best(run: Run):

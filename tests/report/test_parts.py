@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -239,6 +240,13 @@ def test_entities_are_scored_whole_and_confused_by_word():
     }
     assert counts["O", "LOC"] == 1
     assert counts["LOC", "LOC"] == 1
+
+
+def test_a_task_whose_test_rows_hold_no_entity_has_no_scores_by_class():
+    run = tagged_run()
+    texts = np.array(["O O", "O O O"], dtype=object)
+    rows = {**run.predictions("people"), "reference": texts, "prediction": texts}
+    assert classes.by_class(read(replace(run, predictions=lambda cell: rows)), "people") is None
 
 
 def test_spans_are_those_that_the_scores_count():

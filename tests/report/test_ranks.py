@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from bench.analysis.tables.ranks import table
 from bench.contracts import BenchError
 from bench.report import figures, html, page
 from bench.report.ranks import ranking, ranks
@@ -40,6 +42,16 @@ def test_the_description_says_what_the_bars_say(reading: Reading) -> None:
     first, last = found.groups()[0]
     assert "Mean rank over 3 tasks (reviews, $news_1$, films)" in text
     assert ", ".join(item.row[0] for item in found.rows[first : last + 1]) in text
+
+
+@pytest.mark.parametrize("seeds", [1, 2])
+def test_the_chart_and_the_table_say_the_same_of_their_intervals(seeds: int) -> None:
+    reading = read(make_run(replace(OVER, seeds=seeds)))
+    found = ranking(reading)
+    assert found is not None
+    over = "over tasks and test examples" if seeds == 1 else "over tasks, seeds and test examples"
+    assert f"with a 95% interval {over}. " in ranks(reading, found).description
+    assert f"are 95% intervals {over} " in table(found).notes[0]
 
 
 def test_the_page_has_a_section_over_tasks(tmp_path: Path) -> None:

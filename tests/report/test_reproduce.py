@@ -16,12 +16,15 @@ from bench.analysis.opening import open_source
 from bench.cli import app
 from bench.contracts import BenchError, Cell, Recipe
 from bench.registry import Plugins, discover
-from bench.report import page
-from bench.report.reproduce import commands, suite_file
+from bench.report import html, page
+from bench.report.reproduce import commands, departures, suite_file
 from bench.runs import run_inputs
 from bench.runs.leases import exclusive
 from bench.runs.record import Machine, Record
 from bench.runs.run_inputs import RunInputs
+from tests.support.report_runs import Grid, make_run
+
+REFERENCE = Path(__file__).parents[2] / "results" / "baselines" / "reference.jsonl"
 
 
 def record(cell: Cell) -> Record:
@@ -57,6 +60,93 @@ def test_the_suite_file_gives_the_same_cells(toy_plugin: Path, tmp_path: Path):
     path = tmp_path / "again.toml"
     path.write_text(suite_file([record(cell) for cell in cells]))
     assert set(suite.cells(suite.load(str(path)), plugins)) == set(cells)
+
+
+def test_the_suite_file_of_the_reference_gives_its_cells_at_their_rates_and_seeds(
+    plugins: Plugins, tmp_path: Path
+):
+    """Rates were chosen for every strategy; some have five seeds, and some three."""
+    records = open_source(str(REFERENCE)).records
+    assert len({cell.recipe.rate_scale for cell in (record.cell for record in records)}) > 2
+    path = tmp_path / "reference.toml"
+    path.write_text(suite_file(records))
+    assert departures(records) == []
+    found = suite.cells(suite.load(str(path)), plugins)
+    assert {cell.id for cell in found} == {record.cell.id for record in records}
+    assert set(found) == {record.cell for record in records}
+
+
+FULL = Cell("mine", "toy-sentiment", "full", "minilm", 0, Recipe())
+
+
+@pytest.mark.parametrize(
+    "cells",
+    [
+        [FULL, replace(FULL, strategy="frozen", recipe=Recipe(rate_scale=3.0))],
+        [replace(FULL, recipe=Recipe(rate_scale=0.3)), replace(FULL, seed=1, recipe=Recipe(rate_scale=0.3))],
+        [FULL, replace(FULL, backbone="glove", recipe=Recipe(rate_scale=0.1))],
+        [FULL, replace(FULL, strategy="frozen"), replace(FULL, strategy="frozen", seed=1)],
+        [FULL, replace(FULL, seed=1), replace(FULL, task="toy-qa")],
+        [replace(FULL, recipe=Recipe(pooling="cls"))],
+        [replace(FULL, backbone="some/folder"), FULL],
+        [
+            replace(FULL, task="toy-kinds@20", recipe=Recipe(train=20)),
+            replace(FULL, task="toy-kinds@30", recipe=Recipe(train=30, rate_scale=2.0)),
+        ],
+    ],
+    ids=["strategies", "one-rate", "encoders", "seeds", "tasks", "pooling", "folder", "sizes"],
+)
+def test_what_differs_within_a_task_is_said_where_a_suite_can_say_it(
+    cells: list[Cell], toy_plugin: Path, tmp_path: Path
+):
+    plugins = discover([toy_plugin, toy_plugin.with_name("toy_kinds.py")])
+    path = tmp_path / "again.toml"
+    path.write_text(suite_file([record(cell) for cell in cells]))
+    assert departures([record(cell) for cell in cells]) == []
+    assert set(suite.cells(suite.load(str(path)), plugins)) == set(cells)
+
+
+@pytest.mark.parametrize(
+    ("other", "said"),
+    [
+        (replace(FULL, strategy="frozen", recipe=Recipe(epochs=1)), "cells with different epochs"),
+        (replace(FULL, seed=1, recipe=Recipe(rate_scale=2)), "cells with different rate_scale"),
+        (replace(FULL, strategy="frozen", recipe=Recipe(pooling="cls")), "cells with different pooling"),
+        (replace(FULL, backbone="glove", recipe=Recipe(pooling="cls")), "cells with different pooling"),
+        (replace(FULL, task="toy-sentiment@20"), "cells with a size and without"),
+    ],
+)
+def test_what_differs_within_a_task_is_named_where_no_suite_file_can_say_it(other: Cell, said: str):
+    assert f"toy-sentiment: {said}" in departures([record(FULL), record(other)])
+
+
+@pytest.mark.parametrize(
+    ("other", "said"),
+    [
+        (replace(FULL, task="toy-qa", options=(("anchor", 0.1),)), "full: cells with different options"),
+        (replace(FULL, suite="other", task="toy-qa"), "cells of several suites (mine, other)"),
+        (replace(FULL, seed=2), "seeds with gaps, or not as many at every size (toy-sentiment/full/minilm)"),
+    ],
+)
+def test_what_no_suite_file_can_say_is_named(other: Cell, said: str):
+    assert said in departures([record(FULL), record(other)])
+
+
+def test_strategies_at_some_sizes_alone_are_named():
+    sized = [replace(FULL, task=f"toy-kinds@{size}") for size in (20, 30)]
+    found = departures([record(cell) for cell in (*sized, replace(sized[0], strategy="frozen"))])
+    assert found == ["some of a task's sizes alone (toy-kinds/frozen/minilm)"]
+
+
+def test_the_page_claims_no_exactness_that_its_suite_file_lacks(tmp_path: Path):
+    run = make_run(Grid(tasks=("reviews",), strategies=("frozen", "full"), seeds=1))
+    last = run.records[-1]
+    longer = replace(last.cell, recipe=replace(last.cell.recipe, epochs=9))
+    changed = [*run.records[:-1], last.model_copy(update={"cell": longer})]
+    for records, exact in ((run.records, True), (changed, False)):
+        text = html.report(page.build(replace(run, records=records), tmp_path))
+        assert ("it has exactly the cells of this run" in text) == exact
+        assert (f"{last.cell.task}: cells with different epochs" in text) != exact
 
 
 def test_the_commands_end_with_the_report(plugins: Plugins):

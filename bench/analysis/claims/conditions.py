@@ -214,21 +214,30 @@ def _drop(claim: Published, sides: Sides, evidence: Evidence) -> str:
 
 
 def _chance(needs: Needs, group: Group, evidence: Evidence) -> Sequence[str]:
-    if evidence.declared and all(evidence.declared.solved(record.cell) for record in group.done):
-        return ()
-    least = min(len(tried(record, evidence.declared).scales) for record in group.done)
-    moving = sum(not converged(record) for record in group.done)
-    name = group.key.strategy
-    return (
-        f"{name} tried {counted(least, 'learning rate')} on validation data, the claim needs {needs.rates}"
-        if least < needs.rates
-        else "",
-        f"{name} had not converged in {moving} of {counted(len(group.done), 'seed')}"
-        if needs.converged and 2 * moving > len(group.done) and any(r.curve for r in group.done)
-        else f"no learning curve shows that {name} converged"
-        if needs.converged and not any(r.curve for r in group.done)
-        else "",
-    )
+    return _tuned(needs, group, evidence), _converged(needs, group, evidence)
+
+
+def _tuned(needs: Needs, group: Group, evidence: Evidence) -> str:
+    declared = evidence.declared
+    if declared and all(declared.without_rates(record.cell) for record in group.done):
+        return ""
+    least = min(len(tried(record, declared).scales) for record in group.done)
+    if least >= needs.rates:
+        return ""
+    rates = counted(least, "learning rate")
+    return f"{group.key.strategy} tried {rates} on validation data, the claim needs {needs.rates}"
+
+
+def _converged(needs: Needs, group: Group, evidence: Evidence) -> str:
+    declared = evidence.declared
+    if not needs.converged or (declared and all(declared.solved(record.cell) for record in group.done)):
+        return ""
+    name, moving = group.key.strategy, sum(not converged(record) for record in group.done)
+    if not any(record.curve for record in group.done):
+        return f"no learning curve shows that {name} converged"
+    if 2 * moving <= len(group.done):
+        return ""
+    return f"{name} had not converged in {moving} of {counted(len(group.done), 'seed')}"
 
 
 def name(group: Group) -> str:

@@ -54,8 +54,13 @@ class Declared:
         return max(rates, default=0.0) or None
 
     def solved(self, cell: Cell) -> bool:
-        """Whether a solver finds the optimum, so that there is no rate to choose and no budget to converge in."""
-        return any(phase.solver == "lbfgs" for phase in self._phases(cell))
+        """Whether a solver finds the optimum of some phase, so that there is no budget to converge in."""
+        return any(map(_is_solved, self._phases(cell)))
+
+    def without_rates(self, cell: Cell) -> bool:
+        """Whether a solver finds the optimum of every phase, so that there is no rate to choose."""
+        phases = self._phases(cell)
+        return bool(phases) and all(map(_is_solved, phases))
 
     def masked(self, cell: Cell) -> float | None:
         """The steps on masked words, as a multiple of the task's; None where the phases are not known."""
@@ -76,6 +81,10 @@ def tried(record: Record, declared: Declared | None) -> Tried:
         kept = [trial.scale for trial in record.trials if trial.kept]
         return Tried(kept[0] if kept else None, tuple(trial.scale for trial in record.trials))
     return declared.chosen(record.cell) if declared else Tried()
+
+
+def _is_solved(phase: Phase) -> bool:
+    return phase.solver == "lbfgs"
 
 
 def _learns(phase: Phase, layer: int) -> bool:

@@ -86,8 +86,8 @@ ORDER: tuple[Verdict, ...] = ("confirmed", "contradicted", "tasks disagree", "un
 
 
 def _strongest(verdicts: Sequence[Verdict]) -> Verdict:
-    """What the runs say together: runs that contradict each other disagree."""
-    if {"confirmed", "contradicted"} <= set(verdicts):
+    """What the runs say together: runs that contradict each other disagree, as do all with one whose tasks do."""
+    if "tasks disagree" in verdicts or {"confirmed", "contradicted"} <= set(verdicts):
         return "tasks disagree"
     return min(verdicts, key=ORDER.index)
 

@@ -55,7 +55,7 @@ def _scores(claim: ScoreClaim, evidence: Evidence) -> list[Part]:
         for group in groups
     }
     whole = [name(group) for group in groups if all(r.cell.recipe.test is None for r in group.done)]
-    return estimated(found, whole)
+    return estimated(found, whole if claim.needs.rows else ())
 
 
 def _differences(claim: DifferenceClaim, evidence: Evidence) -> list[Part]:

@@ -27,7 +27,8 @@ class Needs(BaseModel):
     converged: whether the loser must have converged: its lowest validation loss is not its last.
     layers: the largest share of the encoder's layers in which `first` learns.
     drop: the least loss of score, in [0, 1], that the shift to other domains must cause `second`.
-    rows: the examples of the test set on which the score was published, no more and no fewer.
+    rows: the examples of the test set on which the score was published, no more and no fewer (0: any
+        test set, whose examples are then a sample).
     domains: the other test sets on which the claim was made.
     growth: the least ratio of the largest to the smallest size, or number of epochs.
     unlabelled: in which texts `first` predicts masked words: the task's own, or a file of the domain.

@@ -24,7 +24,7 @@ from bench.analysis.regression.packing import decoded, encoded, left_out
 from bench.contracts import BenchError
 from bench.runs.names import is_name
 from bench.runs.record import Record, record_of
-from bench.runs.terms import check_terms
+from bench.runs.terms import check_terms, suite_of
 
 VERSION = 1
 REVISION = re.compile(r"[^-\s:\x00-\x1f][^\s:\x00-\x1f]{0,199}")
@@ -40,13 +40,14 @@ def dump(*runs: Run) -> str:
     """Runs, parts of one, as a baseline; unfinished cells are kept without examples. Of a cell in several the last
     record is kept, but a finished one before one that did not finish.
 
-    BenchError where the parts ran with different recipes, rows or weights."""
+    BenchError where cells are of several suites, or the parts ran with different recipes, rows or weights."""
     chosen: dict[str, tuple[Record, Run]] = {}
     for run in runs:
         for record in run.records:
             before = chosen.get(record.cell.id)
             if before is None or record.status == "done" or before[0].status != "done":
                 chosen[record.cell.id] = record, run
+    suite_of((record for record, _ in chosen.values()), ", ".join(run.name for run in runs))
     if len(runs) > 1:
         check_terms((record, run.name) for record, run in chosen.values())
     return "".join(_line(*chosen[cell]) + "\n" for cell in sorted(chosen))

@@ -156,7 +156,7 @@ def compare(baseline: Run, run: Run, options: CompareOptions | None = None) -> R
     old, new = gather(baseline.records), gather(run.records)
     sources = [Source.of(side) for side in (baseline, run)]
     settled, samples = sorted_out(old, new, *sources)
-    settled, samples = without_unfinished(settled, samples, unfinished(run))
+    settled, samples = without_unfinished(settled, samples, unfinished(run, baseline.records))
     cells = changes(samples)
     by_strategy: dict[Key, list[Change]] = {}
     for item in cells.values():

@@ -29,6 +29,7 @@ from bench.analysis.tables.model import Block, Column, Entry, Row, Table
 from bench.contracts import BenchError, digest
 from bench.runs import plain_files
 from bench.runs.record import Count, Duration, Record, Score
+from bench.runs.terms import suite_of
 from bench.text import counted
 
 VERSION = 3
@@ -75,7 +76,7 @@ class Line(BaseModel):
 
 
 def line(records: Sequence[Record]) -> Line:
-    """What a run adds to the history. BenchError where nothing finished."""
+    """What a run adds to the history. BenchError where nothing finished, or cells are of several suites."""
     groups = gather(records)
     done = [record for group in groups.values() for record in group.done]
     if not done:
@@ -94,7 +95,7 @@ def line(records: Sequence[Record]) -> Line:
         )
     machine = done[0].machine
     return Line(
-        suite=done[0].cell.suite,
+        suite=suite_of(records, "the run"),
         date=max(record.started for record in done),
         commit=machine.commit if machine else "",
         dirty=machine.dirty if machine else False,
@@ -131,8 +132,8 @@ def check(path: Path) -> None:
 
 
 def append(records: Sequence[Record], path: Path) -> None:
-    """Add a run to a history where it does not have that run yet. BenchError where nothing finished, or where the
-    file cannot be written."""
+    """Add a run to a history where it does not have that run yet. BenchError as `line`, or where the file cannot be
+    written."""
     new = line(records).model_dump_json()
     check(path)
     try:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
@@ -134,10 +134,11 @@ def _lost_tests(old: Group, new: Group) -> list[str]:
     return [f"no scores on {', '.join(lost)}, which the baseline has"] if lost else []
 
 
-def unfinished(run: Run) -> dict[Key, int]:
-    """How many planned seeds of a cell have no record."""
-    recorded = {record.cell.id: Key(*_of(record)) for record in run.records}
-    keys = {cell.rpartition("/")[0]: key for cell, key in recorded.items()}
+def unfinished(run: Run, baseline: Iterable[Record] = ()) -> dict[Key, int]:
+    """How many planned seeds of a cell have no record. baseline: its records, which give a cell that never ran its
+    key: an id holds another form of an encoder's name."""
+    recorded = {record.cell.id for record in run.records}
+    keys = {record.cell.id.rpartition("/")[0]: Key(*_of(record)) for record in (*baseline, *run.records)}
     found: dict[Key, int] = {}
     for cell in run.planned:
         if cell not in recorded:

@@ -154,6 +154,12 @@ def alike(ids: np.ndarray, others: np.ndarray) -> bool:
     return ids is others or np.array_equal(ids, others)
 
 
+def same_units(tables: Sequence[Columns]) -> bool:
+    """Whether these rows are of the same examples, in the same documents: scores on them are paired."""
+    first, *others = (_Units.of(rows).ids for rows in tables)
+    return all(alike(first, other) for other in others)
+
+
 def definition(record: Record, metric: str) -> Metric | None:
     """The definition of this record's metric over its prediction columns."""
     return next((item for item in record.metrics if item.name == metric), None)

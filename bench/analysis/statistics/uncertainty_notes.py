@@ -26,10 +26,10 @@ DRAWN_ROWS = (
     "Each seed draws its training rows anew, so intervals speak of the task, not of one training set."
 )
 TIED = (
-    "Bold: the best mean of its task. Underlined: not told apart from it ({test}; 5% over all pairs of strategies, "
-    "tasks and metrics of this table), which does not mean equal: {missed} would be missed more than {odds} "
-    "times in 100."
+    "Bold: the best mean of its task. Underlined: not told apart from it ({test}; 5% over all pairs of {family}), "
+    "which does not mean equal: {missed} would be missed more than {odds} times in 100."
 )
+OF_TABLE = "strategies, tasks and metrics of this table"
 ONE_SEED_TESTS = (
     "{of} this compares models, not strategies: another seed may reverse it. Where seeds scatter by 1.2 points, "
     "6 to 8% of simulated tables of two to four equal strategies told some apart."
@@ -49,9 +49,11 @@ class Part:
     more: Sequence[str] = ()
 
 
-def notes_on(parts: Mapping[str, Part], groups: Mapping[Key, Group], what: str = "its score") -> list[str]:
+def notes_on(
+    parts: Mapping[str, Part], groups: Mapping[Key, Group], what: str = "its score", family: str = OF_TABLE
+) -> list[str]:
     """Everything that these parts need, in the order of a table's notes. what: is moved by the choice of
-    examples."""
+    examples. family: as in `on_ties`."""
     bars = [bar for part in parts.values() for bar in part.bars]
     tasks = Counter(key.task for key, group in groups.items() if group.done)
     rivals = any(part.compared for part in parts.values()) or (bars and max(tasks.values(), default=0) > 1)
@@ -59,7 +61,7 @@ def notes_on(parts: Mapping[str, Part], groups: Mapping[Key, Group], what: str =
         *on_intervals(bars, groups),
         *on_one_seed({name: part.bars for name, part in parts.items()}, what),
         *on_marks(bars),
-        *([on_ties({name: part.compared for name, part in parts.items()})] if rivals else []),
+        *([on_ties({name: part.compared for name, part in parts.items()}, family)] if rivals else []),
         *by_document({name: n for part in parts.values() for name, n in part.clusters.items()}),
         *dict.fromkeys(note for part in parts.values() for note in part.more),
     ]
@@ -104,8 +106,9 @@ def on_marks(bars: Iterable[ErrorBar]) -> list[str]:
     return [note for kind, note in notes.items() if kind in kinds]
 
 
-def on_ties(parts: Mapping[str, Sequence[Comparison]]) -> str:
-    """What bold and underlined mean, by which tests, and which differences ties may hide."""
+def on_ties(parts: Mapping[str, Sequence[Comparison]], family: str = OF_TABLE) -> str:
+    """What bold and underlined mean, by which tests, and which differences ties may hide. family: whose pairs the
+    tests are corrected over."""
     compared = [item for part in parts.values() for item in part]
     single = [item for item in compared if item.difference.seeds == 1]
     over_seeds = [item for item in compared if item.difference.seeds > 1]
@@ -115,7 +118,7 @@ def on_ties(parts: Mapping[str, Sequence[Comparison]]) -> str:
         tests.append(f"{'of one seed ' if several else ''}{_on_one_seed(single)}, without noise over seeds")
     found = by_part({name: missed([item for item in part if item.tied]) for name, part in parts.items()})
     which = f"differences below {found or 'a detectable one'}"
-    text = TIED.format(test="; ".join(tests), missed=which, odds=100 - SURE)
+    text = TIED.format(test="; ".join(tests), family=family, missed=which, odds=100 - SURE)
     return (
         f"{text} {ONE_SEED_TESTS.format(of='Of one seed' if several else 'On one seed')}" if single else text
     )

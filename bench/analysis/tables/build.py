@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from bench.analysis.derived import with_derived
 from bench.analysis.groups import Group, Key, check_metric, gather
@@ -83,9 +83,11 @@ def with_uncertainty(
     options: TableOptions = TableOptions(),
 ) -> tuple[Table, Uncertainty]:
     """The table of a run as `build` makes it, and what its intervals and ties rest on."""
+    other = options.at_default
     if predictions is not None:
         wanted = (*options.columns, options.metric)
         records, predictions = with_derived(records, predictions, wanted)
+        other = other and _derived(other, wanted)
     groups = gather(records)
     if not groups:
         raise BenchError("there are no records to tabulate: run the suite first", code="no-records")
@@ -97,7 +99,6 @@ def with_uncertainty(
     uncertainty = (
         from_seeds(groups, shown) if predictions is None else from_predictions(groups, shown, predictions)
     )
-    other = options.at_default
     at_default = None if other is None else default_rates.matched(other, groups, predictions is not None)
     planned = Counter(cell.rpartition("/")[0] for cell in options.planned)
     context = Context(groups, uncertainty, options.reference, at_default, planned)
@@ -122,6 +123,11 @@ def with_uncertainty(
         title="task" if options.rows == BY_TASK else "",
     )
     return table, uncertainty
+
+
+def _derived(run: Run, names: Sequence[str]) -> Run:
+    records, predictions = with_derived(run.records, run.predictions, names)
+    return replace(run, records=records, predictions=predictions)
 
 
 def _default_columns(options: TableOptions, groups: Iterable[Group]) -> tuple[str, ...]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,7 +14,7 @@ from bench.analysis.loading import Columns, Predictions
 from bench.analysis.statistics.error_bars import error_bar
 from bench.analysis.statistics.intervals import EXACT, MEANING, POINTS, WIDE, Interval, intervals
 from bench.analysis.statistics.metrics import clustered, draw, exact_interval
-from bench.analysis.statistics.resampling import Resampled, Source, documents_of, over_clusters
+from bench.analysis.statistics.resampling import Resampled, Source, documents_of, over_clusters, same_units
 from bench.analysis.statistics.uncertainty_notes import NO_INTERVAL, TWO_SEEDS, by_document
 from bench.analysis.statistics.unequal import documents, on_one_document
 from bench.analysis.tables.model import Block, Column, Entry, Row, Table
@@ -50,14 +50,14 @@ def build(records: Sequence[Record], predictions: Callable[[str], Predictions]) 
     """A block a task, strategy and backbone, a row a class: its test examples, precision, recall and F1 with 95%
     intervals, then its row of the confusion matrix, in percent of its examples, mean over seeds; where the run has
     several tasks, the class that it is most often taken for. BenchError where no task has classes."""
-    source = Source(predictions)
-    groups = {key: group for key, group in gather(records).items() if has_classes(group, source)}
-    if not groups:
+    groups, source = gather(records), Source(predictions)
+    shown = {key: names[:MOST] for key, names in classes_of(groups.values(), source).items()}
+    if not shown:
         raise BenchError(
             "no finished cell has classes: precision and recall by class are for labels of texts and for entities",
             code="no-classes",
         )
-    shown = {key: names[:MOST] for key, names in _names(groups, source).items()}
+    groups = {key: groups[key] for key in shown}
     matrix = list(dict.fromkeys(label for names in shown.values() for label in names))
     single = len({key.task for key in groups}) == 1 and all(_is_labelled(group) for group in groups.values())
     matrix = matrix if single and len(matrix) <= MATRIX else []
@@ -110,19 +110,23 @@ def notes(blocks: Sequence[Block], groups: Mapping[Key, Group], counts: Mapping[
     ]
 
 
-def has_classes(group: Group, source: Source) -> bool:
-    """Whether all finished seeds have predictions with classes."""
-    tables = [source.columns(record) for record in group.done]
-    whole = all(rows is not None and {"reference", "prediction"} <= rows.keys() for rows in tables)
-    return bool(tables) and whole and group.done[0].adapter in COUNTED
+def classes_of(groups: Iterable[Group], source: Source) -> dict[Key, tuple[str, ...]]:
+    """The classes of every group whose finished seeds all have predictions on the same examples, those with most
+    test examples first; without the groups that have none."""
+    found = {}
+    for group in groups:
+        tables = [source.columns(record) for record in group.done if record.adapter in COUNTED]
+        whole = [rows for rows in tables if rows is not None and {"reference", "prediction"} <= rows.keys()]
+        if whole and len(whole) == len(group.done) and same_units(whole):
+            found[group.key] = class_names(group.done[0].adapter, whole)
+    return {key: names for key, names in found.items() if names}
 
 
 def scored(
-    groups: Mapping[Key, Group], source: Source, shown: Mapping[Key, Sequence[str]] | None = None
+    groups: Mapping[Key, Group], source: Source, names: Mapping[Key, Sequence[str]]
 ) -> dict[Key, list[ScoredClass]]:
-    """The classes of every group that `has_classes`, those with most test examples first. shown: only these. Noise
-    over seeds is moderated across the groups for each score of a class, as it is for every metric."""
-    names = shown or _names(groups, source)
+    """These classes of every group, which `classes_of` names. Noise over seeds is moderated across the groups for
+    each score of a class, as it is for every metric."""
     found: dict[tuple[str, str], dict[Key, Resampled]] = {}
     support: dict[Key, np.ndarray] = {}
     counted: dict[tuple[Key, str, str], bool] = {}
@@ -183,17 +187,6 @@ def _entry(group: Group, scores: Resampled, around: Interval | None) -> Entry:
 
 def _is_labelled(group: Group) -> bool:
     return group.done[0].adapter in LABELLED
-
-
-def _names(groups: Mapping[Key, Group], source: Source) -> dict[Key, tuple[str, ...]]:
-    """The classes of every group."""
-    return {
-        key: class_names(
-            group.done[0].adapter,
-            [rows for record in group.done if (rows := source.columns(record)) is not None],
-        )
-        for key, group in groups.items()
-    }
 
 
 def confused(group: Group, source: Source) -> dict[tuple[str, str], float]:

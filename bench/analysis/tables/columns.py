@@ -60,7 +60,8 @@ class Context:
 
 @dataclass(frozen=True)
 class Measure:
-    """A column that is not a score: its heading, its unit, and its value for a group."""
+    """A column that is not a metric: its heading, its unit, and its value for a group. A score is that of the
+    headline, in its unit."""
 
     heading: str
     unit: Unit
@@ -162,7 +163,7 @@ MEASURES: dict[str, Measure] = {
     "parameters": Measure("trained parameters", "count", _parameters),
     "memory": Measure("peak memory", "bytes", _memory),
     "seeds": Measure("seeds", "count", _seeds),
-    default_rates.COLUMN: Measure("at default rates", "percent", _at_default_rates),
+    default_rates.COLUMN: Measure("at default rates", "score", _at_default_rates),
     "of-full": Measure("% of full", "percent", _of_full),
     "of-full-corrected": Measure("% of full above chance", "percent", _of_full_corrected),
 }
@@ -201,7 +202,8 @@ def column(name: str, groups: Iterable[Group], reference: str, task: str = "") -
     groups = list(groups)
     if name in MEASURES:
         measure = MEASURES[name]
-        return Column(name, measure.heading.replace("full", reference), measure.unit, task)
+        unit = score_unit(groups, "") if measure.unit == "score" else measure.unit
+        return Column(name, measure.heading.replace("full", reference), unit, task)
     if name == HEADLINE:
         found = list(dict.fromkeys(group.headline for group in groups if group.headline))
         heading = metric_heading(found[0], groups) if len(found) == 1 else "score"

@@ -70,20 +70,24 @@ def _differences(tuned: Group, other: Group) -> list[str]:
     """What differs besides rates, in words. Of two groups of which one has not finished, their settings alone."""
     from bench.analysis.regression.matching import differences
 
-    first, second = (Group(group.key, tuple(map(_at_one_rate, group.records))) for group in (tuned, other))
-    if first.done and second.done:
-        return differences(first, second, WORDS)
-    return [] if _settings(first) == _settings(second) else ["another recipe"]
+    first, second = (Group(group.key, tuple(map(_alone, group.records))) for group in (tuned, other))
+    if not first.done or not second.done:
+        return [] if _settings(first) == _settings(second) else ["another recipe"]
+    metric = first.headline
+    if first.scores(metric) and not second.scores(metric):
+        return [f"no {metric}"]
+    return differences(first, second, WORDS)
 
 
 def _settings(group: Group) -> set[tuple[Recipe, tuple[tuple[str, Any], ...]]]:
     return {(record.cell.recipe, record.cell.options) for record in group.records}
 
 
-def _at_one_rate(record: Record) -> Record:
-    """The record, as if its recipe had not named a rate."""
+def _alone(record: Record) -> Record:
+    """The record, as if its recipe had not named a rate, and as if its headline were its one metric."""
     recipe = replace(record.cell.recipe, rate_scale=1.0, tune=())
-    return record.model_copy(update={"cell": replace(record.cell, recipe=recipe)})
+    metrics = tuple(metric for metric in record.metrics if metric.name == record.headline)
+    return record.model_copy(update={"cell": replace(record.cell, recipe=recipe), "metrics": metrics})
 
 
 def _left_out(reasons: Mapping[Key, str]) -> list[str]:

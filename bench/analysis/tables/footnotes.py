@@ -218,7 +218,7 @@ def _tuned(groups: Mapping[Key, Group]) -> str:
     """The learning-rate scales that each group kept, in how many seeds and how often at an edge, and the cost of
     trying the others."""
     kept: dict[str, list[str]] = {}
-    scales: dict[float, None] = {}
+    tried: dict[tuple[float, ...], dict[str, None]] = {}
     spent: list[float] = []
     edges: list[bool] = []
     for key, group in groups.items():
@@ -227,22 +227,32 @@ def _tuned(groups: Mapping[Key, Group]) -> str:
         if chosen:
             counts = ", ".join(f"{scale:g} ({count})" for scale, count in sorted(chosen.items()))
             kept.setdefault(key.task, []).append(f"{key.strategy} {key.backbone} {counts}")
-        scales.update((trial.scale, None) for record in tuned for trial in record.trials)
+        for record in tuned:
+            tried.setdefault(tuple(sorted(trial.scale for trial in record.trials)), {})[key.task] = None
         spent += [record.seconds.tune for record in tuned]
         edges += map(at_edge, tuned)
     if not kept:
         return ""
-    tried = ", ".join(f"{scale:g}" for scale in scales)
     text = "; ".join(f"{task}: {', '.join(parts)}" for task, parts in kept.items())
     edge = ""
     if any(edges):
         of = f"{sum(edges)} of {counted(len(edges), 'cell')}"
         edge = f"In {of} the kept scale is at an edge of the grid: a better one may lie beyond it. "
     return (
-        f"Tuned: every cell tried {len(scales)} scales of its learning rates ({tried}) and kept the one with the "
-        f"lowest validation loss. Kept, with the number of seeds: {text}. {edge}"
+        f"Tuned: every cell tried {_scales(tried)} and kept the one with the lowest validation loss. Kept, with "
+        f"the number of seeds: {text}. {edge}"
         f"The others took {sum(spent):,.0f} seconds in all, which no column includes."
     )
+
+
+def _scales(tried: Mapping[tuple[float, ...], Iterable[str]]) -> str:
+    """The scales that cells tried, by task where not all tried the same."""
+    texts = {scales: ", ".join(f"{scale:g}" for scale in scales) for scales in tried}
+    if len(tried) == 1:
+        ((scales, text),) = texts.items()
+        return f"{len(scales)} scales of its learning rates ({text})"
+    by_task = "; ".join(f"{', '.join(tasks)}: {texts[scales]}" for scales, tasks in tried.items())
+    return f"scales of its learning rates ({by_task})"
 
 
 def _measured_once(groups: Mapping[Key, Group]) -> str:

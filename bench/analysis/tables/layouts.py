@@ -13,11 +13,13 @@ import numpy as np
 from bench.analysis.groups import Group, Key, scale
 from bench.analysis.statistics.scales import ERROR
 from bench.analysis.statistics.ties import equal, levels
+from bench.analysis.tables import default_rates
 from bench.analysis.tables.columns import HEADLINE, OVERALL, Context, column, entry
 from bench.analysis.tables.model import ADAPTED, Block, Column, Entry, Row, Unit
 from bench.contracts import BenchError
 
 ONCE = ("trainable", "parameters")  # shown once a row, where tasks are groups of columns
+UNTESTED = (*OVERALL, default_rates.COLUMN)  # the best of them is not marked
 BEST: dict[Unit, Callable[[Sequence[float]], float]] = {"score": max, "error": min}
 """The best of a column, by its unit."""
 MEANS = ("relative", "of-full", "of-full-corrected")  # shown as a mean over tasks there
@@ -160,7 +162,7 @@ def marked(block: Block, columns: Sequence[Column]) -> Block:
     for place, item in enumerate(columns):
         values = [row[place].value for row in rows]
         scores = [value for value in values if isinstance(value, float)]
-        if item.unit not in BEST or len(scores) < 2 or item.name in OVERALL:  # averages are not tested
+        if item.unit not in BEST or len(scores) < 2 or item.name in UNTESTED:
             continue
         best = BEST[item.unit](scores)
         for row, value in zip(rows, values, strict=True):

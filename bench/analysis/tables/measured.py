@@ -103,7 +103,9 @@ def _rows(
     train, seeds = Column("train", "training rows", "count"), Column("seeds", "seeds", "count")
     odd = any(entry.bounds or entry.points for _, row in found for entry in row.entries)
     marks = [note for note in table.notes if note in (EXACT, WIDE, POINTS)] if odd else []
-    marks += [f"Suite {suite}: {STANDARD_DEVIATION}" if STANDARD_DEVIATION in table.notes else INTERVALS]
+    if any(own.spread is not None and not own.bounds for own in (row.entries[1] for _, row in found)):
+        of_seeds = STANDARD_DEVIATION in table.notes
+        marks.append(f"Suite {suite}: {STANDARD_DEVIATION}" if of_seeds else INTERVALS)
     return found, (train, score, *table.columns[1:], seeds), marks
 
 

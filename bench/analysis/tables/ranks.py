@@ -17,6 +17,8 @@ from bench.analysis.tables.model import Block, Column, Entry, Table
 from bench.runs.record import Record
 from bench.text import counted
 
+ABSENT = "Left out, because a task is missing or has no predictions on the same examples with all seeds"
+
 
 def build(records: Sequence[Record], predictions: Callable[[str], Predictions], metric: str = "") -> Table:
     """The strategies that every task has, by mean rank. BenchError where there are fewer than three tasks."""
@@ -78,7 +80,7 @@ def _interval(found: Estimated) -> Entry:
 def _notes(ranking: Ranking) -> list[str]:
     seeds = f"{counted(ranking.seeds, 'seed')}"
     notes = [
-        f"Mean rank over tasks, 1 is best; from, to and [low, high] are 95% intervals over {_over(ranking)} "
+        f"Mean rank over tasks, 1 is best; from, to and [low, high] are 95% intervals over {over(ranking)} "
         "(bootstrap, expanded for few tasks: Hesterberg 2015). They speak of tasks like these: a suite's tasks "
         "are chosen, not drawn.",
         _difference(ranking),
@@ -86,8 +88,7 @@ def _notes(ranking: Ranking) -> list[str]:
         f"Beats {REFERENCE}: the probability of a better score on a task. Ranks first: the share of draws in which "
         "the mean rank is the best.",
     ]
-    errors = all(item.score is None for item in ranking.rows) and ranking.seeds >= SEEDS
-    if errors:
+    if ranking.errors:
         notes.append("Errors have the units of their tasks, so that no mean of them is shown.")
     elif ranking.seeds >= SEEDS:
         notes.append(
@@ -111,12 +112,12 @@ def _notes(ranking: Ranking) -> list[str]:
             "all of its seeds, or all examples are of one document."
         )
     if ranking.absent:
-        notes.append(f"Left out, because a task is missing: {', '.join(map(label, ranking.absent))}.")
+        notes.append(f"{ABSENT}: {', '.join(map(label, ranking.absent))}.")
     return notes
 
 
-def _over(ranking: Ranking) -> str:
-    """What the intervals hold."""
+def over(ranking: Ranking) -> str:
+    """What the intervals of mean ranks are over."""
     return "tasks, seeds and test examples" if ranking.seeds > 1 else "tasks and test examples"
 
 

@@ -180,6 +180,13 @@ def test_a_solved_head_needs_no_rate_and_no_patience() -> None:
     needs = Needs(rates=3, converged=True)
     assert unfair(needs, [group_of("probe", curve=())], evidence) == ""
     assert "tried 0 learning rates" in unfair(needs, [group_of("frozen", curve=())], evidence)
+    assert "tried 0 learning rates" in unfair(needs, [group_of("gone", curve=())], evidence)
+
+
+def test_a_head_that_is_solved_after_training_has_a_rate_and_needs_no_patience() -> None:
+    evidence = Evidence.of(Run("a run", [], {}.__getitem__), DECLARED)
+    found = unfair(Needs(rates=3, converged=True), [group_of("setfit", curve=())], evidence)
+    assert found == "setfit tried 0 learning rates on validation data, the claim needs 3"
 
 
 def test_steps_without_a_curve_follow_from_rows_batches_and_epochs() -> None:

@@ -60,6 +60,8 @@ def test_each_claim_has_its_own_findings_and_counts_once() -> None:
     [
         (("confirmed", "contradicted"), "1 tasks disagree"),
         (("undecided", "tasks disagree"), "1 tasks disagree"),
+        (("confirmed", "tasks disagree"), "1 tasks disagree"),
+        (("tasks disagree", "contradicted"), "1 tasks disagree"),
         (("undecided", "not testable"), "1 undecided"),
     ],
 )

@@ -122,11 +122,14 @@ def test_a_score_is_compared_with_the_published_band():
 def test_a_score_on_the_published_examples_varies_over_seeds_alone():
     run = run_of({("reviews", "full"): 0.80})
     claim = ScoreClaim(name="s", source="", says="", kind="score", strategy="full", above=0.7, below=0.9)
+    (others,) = verify([claim], run)
+    claim = claim.model_copy(update={"needs": Needs(rows=1000)})
     (whole,) = verify([claim], run)
     sampled = [r.model_copy(update={"cell": replace(r.cell, recipe=Recipe(test=1000))}) for r in run.records]
     (part,) = verify([claim], Run("a sample", sampled, run.predictions))
     assert whole.estimate.value == part.estimate.value
     assert whole.estimate.high - whole.estimate.low < 0.7 * (part.estimate.high - part.estimate.low)
+    assert others.estimate == part.estimate
 
 
 def test_one_seed_decides_nothing():

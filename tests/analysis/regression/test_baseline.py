@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from bench.analysis.regression import baseline, packing
+from bench.analysis.regression import baseline, history, packing
 from bench.analysis.regression.compare import compare
 from bench.analysis.statistics.metrics import ratios
 from bench.analysis.tables.build import build
@@ -65,6 +65,17 @@ def test_parts_with_other_recipes_are_refused(predicted):
     with pytest.raises(BenchError, match=f"{one.cell.task} has other recipe .* in there than in") as refused:
         baseline.dump(predicted, other)
     assert refused.value.code == "contradiction"
+
+
+def test_cells_of_two_suites_are_no_baseline_and_no_line_of_a_history(predicted):
+    """As two suites leave them that ran in one folder."""
+    last = predicted.records[-1]
+    other = last.model_copy(update={"cell": replace(last.cell, suite="smoke")})
+    mixed = replace(predicted, records=[*predicted.records[:-1], other])
+    for make in (lambda: baseline.dump(mixed), lambda: history.line(mixed.records)):
+        with pytest.raises(BenchError, match=r"several suites \(quick, smoke\)") as error:
+            make()
+        assert error.value.code == "other-suite"
 
 
 def test_a_run_is_unchanged_against_its_own_baseline(predicted):

@@ -199,6 +199,17 @@ def test_planned_seeds_that_never_ran_make_a_cell_missing():
     assert found.count("identical") == 5
 
 
+def test_a_planned_cell_of_a_hub_encoder_that_never_ran_is_missing_once():
+    """Its key is that of the baseline, not what its id makes of the encoder's name."""
+    hub = [
+        make_record("reviews", "full", seed, backbone="google-bert/bert-base-uncased") for seed in range(2)
+    ]
+    baseline = replace(BASE, records=[*BASE.records, *hub])
+    found = compare(baseline, replace(BASE, planned=[record.cell.id for record in baseline.records]))
+    missing = [(item.key.backbone, item.reason) for item in found.cells if item.status == "missing"]
+    assert missing == [("google-bert/bert-base-uncased", "2 planned seeds not run")]
+
+
 @pytest.mark.parametrize(
     ("change", "said"),
     [

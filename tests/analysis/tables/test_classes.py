@@ -69,6 +69,20 @@ def rows_of(reference: Sequence[str], *said: str) -> dict[str, np.ndarray]:
     }
 
 
+@pytest.mark.parametrize(
+    ("adapter", "nothing", "something"), [("ner", "O O", "B-PER O"), ("multilabel", "[]", '["a"]')]
+)
+def test_a_group_that_has_and_names_no_class_has_no_rows(adapter: str, nothing: str, something: str) -> None:
+    silent, other = (make_record(strategy=name, adapter=adapter) for name in ("frozen", "full"))
+    files = {silent.cell.id: rows_of([nothing] * 2, nothing, nothing)}
+    files[other.cell.id] = rows_of([nothing] * 2, nothing, something)
+    (block,) = classes.build([silent, other], files.__getitem__).blocks
+    assert block.title == "reviews/full/minilm"
+    with pytest.raises(BenchError) as error:
+        classes.build([silent], files.__getitem__)
+    assert error.value.code == "no-classes"
+
+
 def scores_of(table: Any) -> dict[str, list[Any]]:
     (block,) = table.blocks
     return {row.labels[0]: [entry.value for entry in row.entries] for row in block.rows}

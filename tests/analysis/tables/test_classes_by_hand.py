@@ -126,17 +126,21 @@ def test_scores_on_one_document_have_no_interval(documents: int, has_interval: b
     assert any(spread is not None for spread in spreads) is has_interval
 
 
-def test_every_seed_needs_predictions_of_classes() -> None:
+def test_every_seed_needs_predictions_of_classes_on_the_same_examples() -> None:
     records = [make_record(seed=seed) for seed in range(2)]
     first, second = (record.cell.id for record in records)
     (group,) = gather(records).values()
     (questions,) = gather([make_record(adapter="qa")]).values()
     rows = labelled(2)
     numbers = {name: values for name, values in rows.items() if name != "prediction"}
-    assert classes.has_classes(group, Source(lambda _: rows))
-    assert not classes.has_classes(group, Source({first: rows}.__getitem__))
-    assert not classes.has_classes(group, Source({first: rows, second: numbers}.__getitem__))
-    assert not classes.has_classes(questions, Source(lambda _: rows))
+    fewer = {name: values[:-1] for name, values in rows.items()}
+    others = {**rows, "id": rows["id"][::-1]}
+    documents = {**rows, "group": np.array(["d"] * 4 + ["e"] * 3, object)}
+    assert classes.classes_of([group], Source(lambda _: rows)) == {group.key: ("c00", "c01")}
+    assert not classes.classes_of([group], Source({first: rows}.__getitem__))
+    for other in (numbers, fewer, others, documents):
+        assert not classes.classes_of([group], Source({first: rows, second: other}.__getitem__))
+    assert not classes.classes_of([questions], Source(lambda _: rows))
 
 
 @pytest.mark.parametrize(

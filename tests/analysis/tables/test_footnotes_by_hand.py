@@ -160,6 +160,18 @@ def test_tuned_cells_name_what_each_group_kept() -> None:
     )
 
 
+def test_tasks_with_other_scales_are_not_said_to_have_tried_all() -> None:
+    def tuned(task: str, *scales: float) -> Record:
+        return make_record(task, trials=tuple(Trial(scale=s, loss=s, kept=s == scales[0]) for s in scales))
+
+    records = [tuned("a", 0.5, 1.0), tuned("b", 2.0, 1.0, 4.0), tuned("c", 1.0, 0.5)]
+    (note,) = (text for text in provenance(gather(records)) if text.startswith("Tuned"))
+    assert note.startswith(
+        "Tuned: every cell tried scales of its learning rates (a, c: 0.5, 1; b: 1, 2, 4) and kept the one with the "
+        "lowest validation loss. Kept"
+    )
+
+
 def test_tuned_cells_at_an_edge_of_the_grid_are_counted() -> None:
     def tuned(kept: float, seed: int) -> Record:
         trials = tuple(Trial(scale=s, loss=abs(s - kept), kept=s == kept) for s in (1.0, 0.3, 3.0))

@@ -83,6 +83,16 @@ def test_scores_have_the_intervals_of_the_suite_s_own_table(
         assert (row.entries[1].value, row.entries[1].spread) == (wanted.value, wanted.spread)
 
 
+@pytest.mark.parametrize("many", [18, 2])
+def test_one_seed_has_no_note_on_intervals(
+    many: int, predicted: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(measured, "MANY", many)
+    single = [record for record in predicted.records if record.cell.seed == 0]
+    notes = build([replace(predicted, records=single)], ()).notes
+    assert not any("±" in note for note in notes)
+
+
 def halves(cell: str) -> dict[str, np.ndarray]:
     """Every second answer is right."""
     return make_predictions((np.arange(200) % 2).astype(float))

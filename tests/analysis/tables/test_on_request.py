@@ -10,9 +10,12 @@ import pytest
 from bench.analysis.loading import Run
 from bench.analysis.tables.build import ACROSS_TASKS, TableOptions, build
 from bench.analysis.tables.model import Entry, Table
+from bench.analysis.tables.number_format import number
 from bench.contracts import BenchError, Recipe
 from bench.runs.record import Record, Trial
 from tests.analysis.conftest import MACHINE, make_predictions, make_record
+from tests.analysis.numeric import numeric_run
+from tests.analysis.test_derived import derived, predictions
 
 
 def shown(records: list[Record], *columns: str, at_default: Run | None = None) -> dict[str, dict[str, Entry]]:
@@ -203,6 +206,38 @@ def test_a_run_of_other_rows_alone_is_refused_with_its_reason():
     with pytest.raises(BenchError, match="task version 1 tuned, 2 at default rates") as error:
         beside(other)
     assert error.value.code == "other-cells"
+
+
+def derived_beside(metric: str, *columns: str, logits: bool = True) -> dict[str, Entry]:
+    """The row of two tuned seeds beside a run at default rates whose prediction files may lack logits."""
+    tuned, plain = ([make_record(seed=s, recipe=r) for s in range(2)] for r in (TUNED, Recipe()))
+    at_default = Run("plain", plain, lambda cell: predictions(1, logits=logits))
+    options = TableOptions(columns=(*columns, "default-rates"), metric=metric, at_default=at_default)
+    return by_strategy(build(tuned, lambda cell: predictions(0), options))["full"]
+
+
+@pytest.mark.parametrize("metric", ["mcc", "balanced_accuracy", "nll"])
+def test_a_derived_metric_is_computed_from_the_predictions_at_default_rates_too(metric: str):
+    row = derived_beside(metric, metric)
+    assert row[metric].value == pytest.approx(derived(0)[0][metric])
+    assert row["default-rates"].value == pytest.approx(derived(1)[0][metric])
+
+
+def test_a_run_at_default_rates_needs_no_metric_but_the_one_that_ranks():
+    assert derived_beside("", "accuracy", "nll", logits=False)["default-rates"].value == 0.8
+    with pytest.raises(BenchError, match="no nll") as error:
+        derived_beside("nll", "nll", logits=False)
+    assert error.value.code == "other-cells"
+
+
+def test_an_error_at_default_rates_is_in_the_units_of_its_task_and_not_tested():
+    run = numeric_run({"lora": 0.7, "full": 0.45}, unit=0.4)
+    options = TableOptions(columns=("mae", "default-rates"), metric="mae")
+    table = build(run.records, run.predictions, options)
+    rows = [row.entries for row in table.blocks[0].rows]
+    for own, plain in rows:
+        assert number(plain, table.columns[1], 3) == number(own, table.columns[0], 3)
+    assert [plain.mark for _, plain in rows] == ["", ""]
 
 
 # --------------------------------------------------------------------------------------------------
