@@ -111,12 +111,10 @@ def _compared(
     )
     blocks = (Block("", rows),)
     columns = [Column("/".join(key[1:]), reading.label(key), "score") for key in found]
-    more = len(first) - len(rows)
+    more = min(len(first), SHOWN) - len(rows)
     notes = tables.notes(blocks, {key: reading.groups[key] for key in found}, counts)
     if more:
-        notes.append(
-            f"Of {len(first)} classes, the {more} with the fewest examples are in the details alone."
-        )
+        notes.append(f"Of {len(first)} classes, {more} with fewer examples are in the details alone.")
     return Table(f"F1 by {kind}", (kind,), (_size(unit), *columns), blocks, tuple(notes))
 
 
@@ -133,6 +131,11 @@ def _details(
         found = {best: found[best]}
         notes.append(
             f"Of {reading.label(best)}, which has the best score; `table --kind classes` has every strategy."
+        )
+    most = max(map(len, found.values()))
+    if most > SHOWN:
+        notes.append(
+            f"Of {most} classes, the {SHOWN} with the most examples; `table --kind classes` has all."
         )
     blocks = tuple(
         Block(

@@ -132,7 +132,11 @@ def _installation(records: Sequence[Record]) -> list[str]:
     releases = [found for machine in machines if (found := machine.versions.get("transferbench"))]
     if releases and not commits:
         return [f"pip install 'transferbench[report]=={releases[-1]}'"]
-    return [*(f"git checkout {commit}" for commit in commits[-1:]), "make setup-report"]
+    return [
+        *(f"git checkout {commit}" for commit in commits[-1:]),
+        "make setup-report",
+        "source .venv/bin/activate",
+    ]
 
 
 def _task(cell: Cell) -> str:

@@ -17,6 +17,7 @@ from bench.analysis.entities import spans, types
 from bench.analysis.loading import Run, arrays
 from bench.analysis.statistics.uncertainty import Shown, from_predictions
 from bench.analysis.tables.classes import IS_RARE
+from bench.analysis.tables.classes import build as class_table
 from bench.analysis.tables.model import Column, Table
 from bench.contracts import BenchError, Cell, Metric, Recipe
 from bench.report import charts, classes, page, palette
@@ -193,13 +194,26 @@ def test_of_many_classes_only_the_best_strategy_has_details_and_rare_ones_are_ma
     found = classes.by_class(reading, "many")
     assert found is not None
     assert len(found.compared.blocks[0].rows) == classes.MOST
-    assert any("with the fewest examples are in the details alone" in note for note in found.compared.notes)
+    assert any("with fewer examples are in the details alone" in note for note in found.compared.notes)
     (block,) = found.details.blocks
     scores = {group.key.strategy: np.mean(group.scores("accuracy")) for group in reading.of_task("many")}
     assert block.title == max(scores, key=lambda name: scores[name])
     assert len(block.rows) > classes.MOST
     assert all(row.entries[0].note.endswith("(rare)") for row in block.rows if row.entries[0].value != 0.0)
     assert IS_RARE in found.details.notes
+
+
+def test_more_classes_than_a_page_shows_are_in_the_table_of_classes():
+    labels = tuple(f"label-{number:02}" for number in range(70))
+    run = make_run(Grid(("many",), ("full",), seeds=1, examples=1000, labels=labels))
+    found = classes.by_class(read(run), "many")
+    assert found is not None
+    assert [len(table.blocks[0].rows) for table in (found.compared, found.details)] == [20, 60]
+    assert "Of 70 classes, 40 with fewer examples are in the details alone." in found.compared.notes
+    assert any(
+        note.startswith("Of 70 classes, the 60 with the most examples;") for note in found.details.notes
+    )
+    assert len(class_table(run.records, run.predictions).blocks[0].rows) == 70
 
 
 def tagged_run() -> Run:

@@ -209,7 +209,7 @@ def test_a_run_of_a_user_s_files_is_repeated_from_its_folder(
 @pytest.mark.parametrize(
     ("ran_at", "first"),
     [
-        ({"commit": "abc123"}, ["git checkout abc123", "make setup-report"]),
+        ({"commit": "abc123"}, ["git checkout abc123", "make setup-report", "source .venv/bin/activate"]),
         ({"versions": {"transferbench": "0.1.0"}}, ["pip install 'transferbench[report]==0.1.0'"]),
     ],
 )

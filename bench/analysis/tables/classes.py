@@ -22,7 +22,6 @@ from bench.analysis.tables.shown import shown as entry_of
 from bench.contracts import BenchError
 from bench.runs.record import Record
 
-MOST = 30  # classes of a task, by test examples
 MATRIX = 12  # classes of a confusion matrix
 RARE = 10  # test examples below which a class is rare
 IS_RARE = (
@@ -51,7 +50,7 @@ def build(records: Sequence[Record], predictions: Callable[[str], Predictions]) 
     intervals, then its row of the confusion matrix, in percent of its examples, mean over seeds; where the run has
     several tasks, the class that it is most often taken for. BenchError where no task has classes."""
     groups, source = gather(records), Source(predictions)
-    shown = {key: names[:MOST] for key, names in classes_of(groups.values(), source).items()}
+    shown = classes_of(groups.values(), source)
     if not shown:
         raise BenchError(
             "no finished cell has classes: precision and recall by class are for labels of texts and for entities",
