@@ -258,7 +258,10 @@ def without_missing(found: Request, filters: Filters) -> list[Cell]:
             print(f"left out: {task}: {error}", file=sys.stderr)
             cells = [cell for cell in cells if cell.task.partition("@")[0] != task]
     if not cells:
-        raise BenchError(
-            f"suite '{suite.name}': the rows of none of its tasks can be had", code="nothing-to-run"
+        why = (
+            "the rows of none of its tasks can be had"
+            if found[2]
+            else "no strategy asked for has a rate to try"
         )
+        raise BenchError(f"suite '{suite.name}': {why}", code="nothing-to-run")
     return cells

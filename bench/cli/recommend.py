@@ -108,7 +108,6 @@ def recommend(
 
     Example: python -m bench recommend --data reviews.csv --text review --label stars --export model/
     """
-    from bench.export.checks import place_of
     from bench.recommend.answer import STRATEGIES, Terms, answer, reading
 
     began, seconds = _began(program), seconds_of(budget)
@@ -134,10 +133,10 @@ def recommend(
     options = Options(device=device, threads=threads, plugin_files=subject.registry.given)
     with reading(began, seconds):
         folder = run_folder(Path("results/runs") / f"recommend-{subject.name}", out, own, subject.registry)
-    if export is not None and place_of(folder).is_relative_to(place_of(export)):
-        raise BenchError(
-            f"--export {export} would hold the run folder {folder}: give another folder", "export-in-use"
-        )
+    if export is not None:
+        from bench.export.checks import check_apart
+
+        check_apart(export, folder)
     terms = Terms(chosen, backbone, goal.value, seconds, _typed(), margin / 100, began)
     screen = Display(console(stderr=True), Store(folder))
     found = answer(first, terms, subject.registry, (folder, options, screen))

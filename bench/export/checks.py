@@ -30,6 +30,12 @@ def check_free(folder: Path) -> None:
         raise not_written(folder, error) from error
 
 
+def check_apart(folder: Path, run: Path) -> None:
+    """BenchError where a model's folder would hold the folder of a run, and so not be empty."""
+    if place_of(run).is_relative_to(place_of(folder)):
+        raise BenchError(f"{folder} would hold the run folder {run}: give another folder", "export-in-use")
+
+
 def place_of(folder: Path) -> Path:
     """Where a model is written: what a link leads to."""
     return Path(os.path.realpath(folder))

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import io
 import re
+from collections.abc import Mapping
 from dataclasses import replace
 
 import numpy as np
@@ -12,7 +13,7 @@ import pytest
 from rich.console import Console
 from scipy.stats import t
 
-from bench.analysis.loading import Predictions, Run
+from bench.analysis.loading import Predictions, Run, arrays
 from bench.analysis.statistics.metrics import ratios
 from bench.analysis.statistics.noise import Noise
 from bench.analysis.statistics.ties import equal
@@ -24,6 +25,7 @@ from bench.recommend.choice import Choice, choose
 from bench.recommend.evidence import Standing, standing
 from bench.recommend.more_rows import Error
 from bench.recommend.verdict import reasons
+from bench.runs.record import Record
 from tests.analysis.conftest import METRICS, make_predictions, make_record
 from tests.recommend.test_evidence import EXAMPLES, SIZES, VIEW, paced, rounds
 from tests.recommend.test_page import findings
@@ -31,6 +33,13 @@ from tests.recommend.test_page import findings
 COST = {"frozen": 1.0, "top-layers": 3.0, "lora": 6.0, "full": 10.0}
 MARGIN = 0.06
 DRAWS = 30
+
+
+def rescored(record: Record, files: Mapping[str, Predictions]) -> Record:
+    """The record with the scores of its predictions."""
+    rows = arrays(files[record.cell.id])
+    scores = {item.name: ratios(item, rows).score() for item in METRICS}
+    return record.model_copy(update={"scores": {"test": scores}})
 
 
 def random_run(draw: int) -> Run:
@@ -49,7 +58,7 @@ def random_run(draw: int) -> Run:
         files = {record.cell.id: run.predictions(record.cell.id) for record in run.records}
         same = {name: name.replace(f"/{names[0]}/", f"/{names[1]}/") for name in twins & files.keys()}
         files |= {name: files[other] for name, other in same.items()}
-        run = replace(run, predictions=files.__getitem__)
+        run = replace(run, records=[rescored(r, files) for r in run.records], predictions=files.__getitem__)
     if rng.random() < 0.3:
         run = replace(run, records=[record.model_copy(update={"headline": "f1"}) for record in run.records])
     costs = dict(zip(COST, rng.permutation(list(COST.values())).tolist(), strict=True))

@@ -112,5 +112,6 @@ def test_a_figure_of_a_run_that_tried_one_rate_is_refused(run: Run, tmp_path: Pa
 
 
 def test_a_size_of_a_task_is_drawn_under_that_tasks_name(run: Run, tmp_path: Path) -> None:
-    built = page.build(run, tmp_path, development=swept(run.records, ".development@50"))
+    sized = make_run(replace(GRID, tasks=("reviews@50",)))
+    built = page.build(sized, tmp_path, development=swept(run.records, ".development@50"))
     assert [chart.title for chart in built.rates] == ["reviews@50"]
