@@ -244,7 +244,7 @@ def _held(suite: Suite) -> dict[str, Any]:
 
 def without_missing(found: Request, filters: Filters) -> list[Cell]:
     """The cells without those of optional tasks whose rows cannot be had, each said in one line. A task that the
-    request names is not left out. BenchError where rows are there and cannot be used."""
+    request names is not left out. BenchError where rows are there and cannot be used, and where no cell is left."""
     registry, suite, cells = found
     named = {task.partition("@")[0] for task in filters.tasks}
     for task in suite.optional:

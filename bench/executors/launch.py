@@ -62,8 +62,8 @@ def launching(
     them that it is given."""
     grid = tuple(cell.id for cell in cells) if options.shard else ()
     if options.shard:
-        incompatible(cells, registry)
-        cells = part(cells, options.shard, registry)
+        whole, cells = cells, part(cells, options.shard, registry)  # reads the depth of every encoder
+        incompatible(whole, registry)
     prints = {cell.id: registry.fingerprint(cell) for cell in cells}
     workload = Workload(registry)
     jobs = () if options.deterministic else filter(registry.trains_together, cells)
