@@ -16,6 +16,8 @@ STARTS = (
 )
 """The keys, and names of columns, under which an answer has its first character."""
 
+ANSWERS = ("answers", "answer", "answer_text", "span")
+"""The keys, and names of columns, under which a question has its answers."""
 
 IMPOSSIBLE = ("is_impossible", "impossible", "is_unanswerable", "unanswerable", "no_answer")
 ANSWERABLE = ("answerable", "is_answerable", "has_answer", "has_answers", "is_possible")
@@ -62,6 +64,16 @@ def _as_answer(item: Any) -> Any:
     return {**item, "answer_start": start_of(item)} if isinstance(item, dict) else item
 
 
+def _with_places(answers: Any, stated: Any) -> Any:
+    """Bare texts with the places that stand beside them in their question; anything else as it is."""
+    texts = [answers] if isinstance(answers, str) else answers
+    places = [_as_number(place) for place in (stated if isinstance(stated, list) else [stated])]
+    alike = isinstance(texts, list) and len(texts) == len(places) and all(isinstance(t, str) for t in texts)
+    if not alike or not all(isinstance(place, int) for place in places):
+        return answers
+    return {"text": texts, "answer_start": places}
+
+
 class Answer(BaseModel, strict=True):
     text: str
     answer_start: Annotated[int | None, BeforeValidator(_as_number)] = None
@@ -76,8 +88,12 @@ class Question(BaseModel, strict=True):
     @model_validator(mode="before")
     @classmethod
     def _one_name(cls, given: Any) -> Any:
-        """`is_impossible`, by whatever name."""
-        if not isinstance(given, dict) or "is_impossible" in given:
+        """`answers` and `is_impossible`, by whatever name."""
+        if not isinstance(given, dict):
+            return given
+        answers = next((given[key] for key in ANSWERS if given.get(key) is not None), None)
+        given = {**given, "answers": _with_places(answers, start_of(given))}
+        if "is_impossible" in given:
             return given
         found = [given[key] for key in IMPOSSIBLE if key in given]
         found += [not given[key] for key in ANSWERABLE if isinstance(given.get(key), bool)]
@@ -110,8 +126,14 @@ def articles_of(value: Any) -> list[Article]:
     """The articles; pydantic's ValidationError, KeyError or TypeError where the layout is another one."""
     items = _items(value)
     if isinstance(items, list) and items and all(isinstance(item, dict) and "qas" in item for item in items):
-        items = [{"paragraphs": [paragraph]} for paragraph in items]
+        items = [{"title": title_of(paragraph), "paragraphs": [paragraph]} for paragraph in items]
     return TypeAdapter(list[Article]).validate_python(items)
+
+
+def title_of(paragraph: Mapping[str, Any]) -> str:
+    """The title of a paragraph that is in no article; '' where it has none."""
+    title = paragraph.get("title")
+    return "" if title is None else str(title)
 
 
 def questions_of(articles: list[Article]) -> Iterator[tuple[Article, Paragraph, Question]]:

@@ -12,9 +12,9 @@ from bench.user_data.column_names import by_name, header_hint, names_of, resolve
 from bench.user_data.columns import OPTIONAL, ROLES, is_single, refuse_divided
 from bench.user_data.conll import PLACED
 from bench.user_data.labels import DISTINCT, as_number
-from bench.user_data.literals import SHORTENED
+from bench.user_data.literals import SHORTENED, words_of
 from bench.user_data.nested import keys
-from bench.user_data.number_format import PLURAL, list_of_ids, number_format, plain_number
+from bench.user_data.number_format import PLURAL, list_of_flags, list_of_ids, number_format, plain_number
 from bench.user_data.questions import answers_of
 from bench.user_data.tables import MISSING, RawTable
 from bench.user_data.values import as_text, listed, listed_words, written_labels, written_list
@@ -52,16 +52,21 @@ def guess_adapter(table: RawTable, given: Mapping[str, str]) -> tuple[str, str]:
             role: named.get(role) or by_name(table.columns, ROLES[adapter][role]) for role in ROLES[adapter]
         }
         needed = [role for role in ROLES[adapter] if role not in ("words", "text")]
+        if adapter == "ner" and table.tagged:
+            return adapter, f"by the {_noun(adapter, dict(zip(ROLES[adapter], table.tagged, strict=True)))}"
         if not all(given.get(role) or names & set(ROLES[adapter][role]) for role in needed):
             continue
         if adapter == "ner" and not _are_tagged(table, chosen, "sentence" in given):
             untagged = chosen
             continue
         return _checked(adapter, table, given, f"by the {_noun(adapter, chosen)}")
-    if untagged.get("words") and untagged.get("tags"):
-        if is_single(table, untagged["words"] or ""):
+    words, tags = untagged.get("words"), untagged.get("tags")
+    if words and tags:
+        if several := _labels_of_texts(table, given, words, tags):
+            return "multilabel", f"by the column '{tags}', which holds lists of labels ({several})"
+        if is_single(table, words):
             refuse_divided(table)
-        raise _not_tagged(table, untagged["words"] or "", untagged["tags"] or "")
+        raise _not_tagged(table, words, tags)
     for adapter in ("regression", "multilabel"):
         label = given.get("label") or by_name(table.columns, ROLES[adapter]["label"])
         found = label and _checked(
@@ -144,6 +149,7 @@ def _checked(
     if several:
         return "multilabel", f"{why}, and '{label}' holds lists of labels ({several})"
     _refuse_ids(table, label)
+    _refuse_flags(table, label)
     numbers = _fractions(table, label, explicit=explicit)
     if numbers:
         return (
@@ -191,6 +197,18 @@ def _refuse_ids(table: RawTable, label: str) -> None:
             f"{table.where}: '{label}' holds cells such as '{several[:30]}': for several labels a text say "
             "--label-separator ','; for numbers with decimal commas say --adapter regression",
             code="unclear-numbers",
+        )
+
+
+def _refuse_flags(table: RawTable, label: str) -> None:
+    """BenchError where labels are texts of a 0 or 1 for each label, such as `0,1,0`."""
+    flags, sign = list_of_flags(as_text(row.get(label)) for row in table.peek())
+    if flags:
+        raise BenchError(
+            f"{table.where}: '{label}' holds cells such as '{flags[:30]}', a 0 or 1 for each label: say "
+            f"--label-separator '{sign}', and name all in their order, such as --label-names food,price; if each "
+            "cell is a class say --adapter classification",
+            code="indicators-without-names",
         )
 
 
@@ -273,6 +291,22 @@ def _sizes(words: Any, tags: Any) -> tuple[int, int]:
     return len(listed_words(words, count) or ()), count
 
 
+def _labels_of_texts(table: RawTable, given: Mapping[str, str], words: str, tags: str) -> str:
+    """A list of several labels in a column that is named like tags, in words: beside texts lists that are far
+    shorter, with no label twice and no tag of a word. '' for any other columns."""
+    named = words.lower() in ROLES["multilabel"]["text"] and tags.lower() in ROLES["multilabel"]["label"]
+    rows = [row for row in table.peek() if row.get(tags) is not None]
+    texts = [text for row in rows if isinstance(text := row.get(words), str) and written_list(text) is None]
+    lists = [written_list(row.get(tags)) for row in rows]
+    if not named or given.keys() & {"words", "tags", "sentence"} or None in lists or len(texts) < len(rows):
+        return ""
+    found = [[as_text(label) for label in labels or ()] for labels in lists]
+    short = sum(2 * len(labels) <= len(words_of(text)) for labels, text in zip(found, texts, strict=True))
+    placed = any(label == "O" or PLACED.fullmatch(label) for labels in found for label in labels)
+    twice = any(len(set(labels)) < len(labels) for labels in found)
+    return "" if placed or twice or short <= len(rows) / 2 else _several(table, tags)
+
+
 def _not_tagged(table: RawTable, words: str, tags: str) -> BenchError:
     """Why columns that are named like words and tags hold none."""
     rows = table.peek()
@@ -291,6 +325,6 @@ def _not_tagged(table: RawTable, words: str, tags: str) -> BenchError:
         reason = f"a row has {odd[0]} words and {odd[1]} tags: give one tag a word"
     return BenchError(
         f"{table.where}: '{words}' and '{tags}' are named like words and tags ({reason}); for other data say "
-        "--adapter, such as --adapter classification for a label of each text",
+        "--adapter, such as --adapter classification for a label of each text, or multilabel for several",
         code="not-tagged-words",
     )

@@ -36,7 +36,8 @@ def plain_table(table: RawTable, given: Mapping[str, str], adapter: str) -> RawT
 def _with_text(table: RawTable, given: Mapping[str, str]) -> RawTable:
     """The table with its column `data`, as doccano and flair name texts, as `text`, where no other is named so. In
     other languages the name means a date: another column then holds longer texts."""
-    if "data" not in table.columns or by_name(table.columns, TEXTS) or {"text", "words"} & set(given):
+    named = {given[role] for role in ("text", "words") if role in given}
+    if "data" not in table.columns or by_name(table.columns, TEXTS) or named - {"text"}:
         return table
     others = [c for c in table.columns if c != "data" and c.lower() not in SAID]
     rows = table.peek() if "data" not in given.values() and len(others) < len(table.columns) - 1 else []

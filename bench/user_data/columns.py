@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 from bench.contracts import BenchError
-from bench.data.squad_layout import STARTS
+from bench.data.squad_layout import ANSWERS, STARTS
 from bench.text import counted
 from bench.user_data.column_names import by_name, header_hint, is_number, names_of, resolve
 from bench.user_data.quoting import DIVIDED
@@ -57,7 +57,7 @@ ROLES: dict[str, dict[str, tuple[str, ...]]] = {
     "qa": {
         "question": ("question", "query"),
         "context": ("context", "passage", "paragraph", "document", "text"),
-        "answer": ("answers", "answer", "answer_text", "span"),
+        "answer": ANSWERS,
     },
 }
 ROLES["unanswerable"] = ROLES["qa"]
@@ -227,6 +227,7 @@ def _check_apart(table: RawTable, chosen: Mapping[str, str]) -> None:
 def _guess(table: RawTable, adapter: str, chosen: dict[str, str]) -> list[str]:
     """Adds the missing roles; returns the guesses, in words. BenchError if a role is not obvious."""
     guessed = []
+    made = dict(zip(ROLES["ner"], table.tagged, strict=False))
     for role, names in ROLES[adapter].items():
         if role not in chosen:
             free = [column for column in table.columns if column not in chosen.values()]
@@ -236,7 +237,8 @@ def _guess(table: RawTable, adapter: str, chosen: dict[str, str]) -> list[str]:
                 chosen["text"], chosen["pair"] = both
                 guessed.append(f"two texts a row, '{both[0]}' and '{both[1]}'; --text alone reads one")
                 continue
-            column = _by_name(table, free, names, role) or _by_content(table.peek(), free, role)
+            column = made.get(role) or _by_name(table, free, names, role)
+            column = column or _by_content(table.peek(), free, role)
             column = column or by_name([chosen[other] for other in chosen if other == "group"], names)
             if column is None:
                 raise BenchError(

@@ -181,7 +181,7 @@ def _vary(rows: Sequence[str]) -> bool:
 
 def is_divided(path: Path, encoding: Encoding) -> bool:
     """Whether nearly all lines of a file have the same columns, and several blank lines stand between them, none of
-    which is the end of the file. Lists in cells are whole sentences, which no blank lines divide."""
+    which is the end of the file. No blank lines divide whole sentences, such as lists in cells."""
     lines = list(itertools.islice(lines_of(path, encoding), PEEK))
     while lines and not lines[-1].strip():
         lines.pop()
@@ -191,7 +191,13 @@ def is_divided(path: Path, encoding: Encoding) -> bool:
     width, count = widths.most_common(1)[0] if widths else (1, 0)
     blank = sum(not line.strip() for line in lines[1:])
     lists = any(cell.lstrip(' "').startswith("[") for row in rows[1:2] for cell in row.split("\t"))
-    return blank > 1 and width > 1 and count >= 0.9 * len(rows) and not lists
+    return blank > 1 and width > 1 and count >= 0.9 * len(rows) and not (lists or _hold_sentences(rows))
+
+
+def _hold_sentences(rows: Sequence[str]) -> bool:
+    """Whether the last cell of most lines has several words, as the tags of a sentence, and another one as many."""
+    cells = ([len(words_of(cell)) for cell in row.split("\t")] for row in rows)
+    return sum(counts[-1] > 1 and counts[-1] in counts[:-1] for counts in cells) > len(rows) / 2
 
 
 def _column_count(path: Path, encoding: Encoding) -> Columns:

@@ -21,6 +21,7 @@ ESCAPED = 0.01  # share of rows with escapes from which they are pointed out
 NULL = "\\N"
 FOOTER = "the last line is shorter: if it is a footer, delete it"
 BREAK = "a text with a line break needs quotes around it"
+REPEATED = "{} the header: left out"
 BEYOND = 0.1  # share of rows that may have values beyond the columns with names: they are left out
 
 
@@ -70,12 +71,13 @@ def read_delimited(path: Path, encoding: Encoding) -> RawTable:
             f"{scan.beyond[0]:,}{' is the first' if len(scan.beyond) > 1 else ''}): a text with the separator "
             "needs quotes around it; name the columns if they hold remarks"
         )
-    notes += _notes(scan) + ([] if headless else describing(header, scan.first, scan.values))
+    notes += _notes(scan, headless) + ([] if headless else describing(header, scan.first, scan.values))
 
     def rows(whole: bool = False) -> Iterator[RawRow]:
         for number, (_, cells, lines) in enumerate(layout.records()):
             stripped = [cell.strip() for cell in cells]
-            if (stripped[: len(header)] == header and number) or not (number or whole) or _is_rule(cells):
+            names = not whole and (not number or stripped[: len(header)] == header)
+            if names or _is_rule(cells):
                 continue
             if spilt and any(stripped[named:]):
                 continue
@@ -102,11 +104,11 @@ def _short_row(path: Path, scan: Scan, columns: Sequence[str]) -> ShortRow | Non
     return ShortRow(frozenset(columns[cells:]), f"{said}: {FOOTER if line == scan.last else BREAK}")
 
 
-def _notes(scan: Scan) -> list[str]:
+def _notes(scan: Scan, headless: bool) -> list[str]:
     """What was found in the rows and what was done about it, in words."""
     notes = []
-    if scan.header_again:
-        notes.append(f"{counted(scan.header_again, 'line repeats', 'lines repeat')} the header: left out")
+    if scan.header_again and not headless:
+        notes.append(REPEATED.format(counted(scan.header_again, "line repeats", "lines repeat")))
     if scan.rules:
         notes.append(f"{counted(scan.rules, 'line')} of dashes left out")
     if scan.missing:

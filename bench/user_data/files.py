@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from bench.contracts import BenchError
 from bench.data.squad_layout import is_squad
+from bench.text import counted
 from bench.user_data import folders, tables
 from bench.user_data.annotations import plain_table
 from bench.user_data.brat import brat_tables
@@ -20,7 +21,7 @@ from bench.user_data.class_folders import class_tables
 from bench.user_data.column_names import by_name, is_number, resolve
 from bench.user_data.columns import ALIASES, OPTIONAL, QUESTIONS, ROLES, is_single
 from bench.user_data.conll_layout import is_divided, looks_tagged, open_conll
-from bench.user_data.delimited import read_delimited
+from bench.user_data.delimited import REPEATED, read_delimited
 from bench.user_data.encodings import Encoding, encoding_of, start_of
 from bench.user_data.nested import with_nested
 from bench.user_data.paragraphs import holds_paragraphs, paragraph_rows
@@ -45,8 +46,12 @@ JSON_START = re.compile(r"""\s*(\[\s*($|[\[{"\]])|\{\s*($|["'}]))""")
 DELIMITED = (".csv", ".tsv", ".tab")
 LABEL = re.compile(r"(?:^|(?<=[ \t]))__label__(\S+)[ \t]*")
 """A label as fastText has it: a word of its own, at the start or the end of a line."""
-CELL = re.compile(r"""\s*"?__label__[^\s,;|"]+"?[ \t]*[,;|]""")
+CELL = re.compile(r"""\s*"?__label__[^\s,;|"]+"?(?P<before>[ \t]*)(?P<sign>[,;|])""")
 """A label that is the first cell of a table: fastText itself has blanks or tabs after its labels."""
+
+SIGN = re.compile(r"^\s*[,;|](?!\S)")
+"""A separator that stands alone at the start of a text."""
+
 MARKED = 20  # lines of which nearly all must have one
 LABELLED = 0.8
 
@@ -132,9 +137,13 @@ def _as_plain_table(source: Source, data: UserData, ends: str) -> Source:
 
 
 def _with_header(table: RawTable, given: Sequence[str]) -> RawTable:
-    """The table; where the user names columns as the first line does, that line is no row."""
+    """The table; where the user names columns as the first line does, that line is no row, nor is one like it."""
     named = any(column in table.columns and not is_number(table, column) for column in given)
-    return replace(table, with_first_line=None) if named else table
+    if not named or table.with_first_line is None:
+        return table
+    again = sum(1 for _ in table.with_first_line()) - sum(1 for _ in table.rows()) - 1
+    notes = [REPEATED.format(counted(again, "line repeats", "lines repeat"))] if again else []
+    return replace(table, with_first_line=None, notes=(*table.notes, *notes))
 
 
 def _hub(name: str, sources: Sources) -> dict[str, Source]:
@@ -184,14 +193,15 @@ def open_file(path: Path, data: UserData) -> Source:
         raise BenchError(f"{path.name} is empty: give a file with rows", code="empty-file")
     first = lines[0] if lines else ""
     if _are_labelled(lines) and first.strip()[:1] not in ("{", "["):
-        return _of_table(_labelled_lines(path, encoding))
+        return _of_table(_labelled_lines(path, encoding, _are_followed(lines)))
     if suffix in JSON or (JSON_START.match(first) and suffix not in COLUMNS):
         return _json(path, encoding, suffix)
+    given = dict(data.columns)
     texts = data.adapter not in ("", "ner") and any(delimiter in first for delimiter in DELIMITERS)
     if (
         suffix in COLUMNS
-        or (not texts and looks_tagged(path, encoding, dict(data.columns).values()))
-        or (data.adapter == "ner" and is_divided(path, encoding))
+        or (not texts and looks_tagged(path, encoding, given.values()))
+        or (data.adapter == "ner" and "sentence" not in given and is_divided(path, encoding))
     ):
         return _columns(path, encoding, data)
     if suffix in DELIMITED or any(delimiter in first for delimiter in DELIMITERS):
@@ -209,21 +219,38 @@ def _are_labelled(lines: list[str]) -> bool:
     """Whether nearly all lines have a label as fastText has it, and not as a cell of a table; a line without says
     that none fits."""
     labelled = [line for line in lines if LABEL.search(line)]
-    cells = sum(bool(CELL.match(line)) for line in labelled)
-    return bool(lines) and len(labelled) >= LABELLED * len(lines) and cells <= len(labelled) / 2
+    cells = _are_followed(lines) and not _are_signs(lines)
+    return bool(lines) and len(labelled) >= LABELLED * len(lines) and not cells
 
 
-def _labelled_lines(path: Path, encoding: Encoding) -> RawTable:
-    """Lines of fastText: the text, and labels, each with its mark."""
+def _are_followed(lines: Sequence[str]) -> bool:
+    """Whether separators follow most of the labels that lines have."""
+    labelled = [line for line in lines if LABEL.search(line)]
+    return sum(bool(CELL.match(line)) for line in labelled) > len(labelled) / 2
+
+
+def _are_signs(lines: Sequence[str]) -> bool:
+    """Whether the separators after labels are signs of the texts: a blank stands before each, as the scripts of
+    fastText write every comma, lines have different numbers of them, and the first one names no columns."""
+    found = [(cell, line) for line in lines if (cell := CELL.match(line))]
+    apart = all(cell["before"] and '"' not in line for cell, line in found)
+    counts = {(cell["sign"], line.count(cell["sign"])) for cell, line in found}
+    return apart and len(counts) > 1 and bool(LABEL.search(lines[0]))
+
+
+def _labelled_lines(path: Path, encoding: Encoding, signs: bool) -> RawTable:
+    """Lines of fastText: the text, and labels, each with its mark. signs: one stands between label and text."""
 
     def rows() -> Iterator[tables.RawRow]:
         for line in lines_of(path, encoding):
-            labels = LABEL.findall(line)
+            labels, text = LABEL.findall(line), LABEL.sub("", line)
             if line.strip():
-                yield {"text": LABEL.sub("", line), "label": labels[0] if len(labels) == 1 else labels}
+                text = SIGN.sub("", text) if signs else text
+                yield {"text": text, "label": labels[0] if len(labels) == 1 else labels}
 
     notes = (
         "lines hold their labels, as fastText has them",
+        *(["the sign between a label and its text is left out"] if signs else []),
         *([encoding.note] if encoding.note else []),
     )
     return RawTable(path.name, ("text", "label"), rows, notes=notes)

@@ -38,10 +38,19 @@ def without_labels(rules: ReadingRules, rows: Numbered) -> bool:
     return all(_plain(label) in rules.unknown for _, row in rows for label in _said(rules, row))
 
 
-def left_out(split: str, where: str, adapter: str, with_validation: bool) -> str:
-    """What is said of a held-out file without labels that nobody named."""
+def left_out(
+    split: str, source: Source, rules: ReadingRules, others: Sequence[str], with_validation: bool
+) -> str:
+    """What is said of a held-out file without labels that nobody named. others: its columns that the training file
+    lacks, one of which may hold them."""
     instead = "the validation rows are" if split == "test" and with_validation else "training rows become"
-    return f"{where} has no {NOUNS.get(adapter, 'labels')}: {instead} the {split} rows"
+    noun, column = NOUNS.get(rules.adapter, "labels"), rules.columns[_role(rules)]
+    if others and source.table and column not in source.table.columns:
+        return (
+            f"look: {source.where} has no column '{column}' (it has {names_of(source.table.columns)}): {instead} "
+            f"the {split} rows; if a column of it holds the {noun}, name it '{column}'"
+        )
+    return f"{source.where} has no {noun}: {instead} the {split} rows"
 
 
 def unlabelled(split: str, where: str, adapter: str) -> BenchError:
@@ -72,8 +81,7 @@ def _said(rules: ReadingRules, row: Mapping[str, Any] | Sentence) -> Sequence[st
     """The label, the labels, the tags of entities or the answers of a row; a value of another kind as it is."""
     if isinstance(row, Sentence):
         return _entities(rules, row.tags)
-    role = "tags" if rules.adapter == "ner" else "answer" if rules.adapter in QUESTIONS else "label"
-    value = rules.value(row, role)
+    value = rules.value(row, _role(rules))
     if is_cell_error(value) or (not isinstance(value, (list, tuple, Mapping)) and not as_text(value)):
         return ()
     if rules.adapter == "ner":
@@ -85,6 +93,11 @@ def _said(rules: ReadingRules, row: Mapping[str, Any] | Sentence) -> Sequence[st
     if rules.adapter == "multilabel":
         return _several(rules, row)
     return [rules.label(row) or as_text(single_label(value))]
+
+
+def _role(rules: ReadingRules) -> str:
+    """The role of the column that says what is to be predicted."""
+    return "tags" if rules.adapter == "ner" else "answer" if rules.adapter in QUESTIONS else "label"
 
 
 def _entities(rules: ReadingRules, tags: Sequence[Any]) -> list[str]:

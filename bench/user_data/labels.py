@@ -12,7 +12,7 @@ from typing import Any
 from bench.contracts import BenchError
 from bench.text import counted
 from bench.user_data.literals import parse
-from bench.user_data.number_format import list_of_ids
+from bench.user_data.number_format import list_of_flags, list_of_ids
 from bench.user_data.tables import FEW, MISSING
 from bench.user_data.values import choices
 
@@ -129,8 +129,14 @@ def _mostly_numbers(distinct: Sequence[str]) -> bool:
 
 def joined_by(values: Sequence[str], column: str) -> str:
     """A note where labels are made of others, as `food|price` is: these stand alone, or stand in other labels, too;
-    else ''."""
+    or of a 0 or 1 for each of several; else ''."""
     counts = Counter(values)
+    flags, between = list_of_flags(values)
+    if flags:
+        return (
+            f"look: labels such as '{flags[:40]}' have a 0 or 1 for each of several labels: to read these say "
+            f"--label-separator '{between}', and their names in their order with --label-names"
+        )
     if several := list_of_ids(values, column):
         return _made_of_others({several: ()}, ",")
     for sign in ("|", ";", "#", ","):

@@ -92,7 +92,8 @@ def _refuse_unanswered(plain: ReadingRules, rows: Numbered, where: str) -> None:
     """BenchError where no question has an answer: a model that never answers would be right everywhere."""
     if not any(answers_of(plain.value(row, "answer"), plain.value(row, "start")) for _, row in rows):
         raise BenchError(
-            f"{where}: no question has an answer, so there is nothing to learn: give questions with answers, too",
+            f"{where}: no question has an answer, so there is nothing to learn: give questions with answers, too "
+            "(in SQuAD's layout under 'answers')",
             code="constant-label",
         )
 
@@ -276,7 +277,7 @@ def _with_indicators(plain: ReadingRules, rows: Numbered, where: str) -> Reading
     labelled = [plain.label_items(row) for _, row in rows if not plain.is_unlabelled(row)]
     lists = [items for items in labelled if len(items) > 1]
     widths = {len(items) for items in lists}
-    values = [[str(item) for item in items] for items in lists]
+    values = [[str(item).strip() for item in items] for items in lists]
     flags = all(set(items) <= FLAGS for items in values)
     repeated = any(len(set(items)) < len(items) for items in values) or len(lists) == len(labelled)
     if len(widths) != 1 or not flags or not repeated:

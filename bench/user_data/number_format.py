@@ -1,5 +1,5 @@
 """How a column of numbers is written: with decimal points or commas, or either between thousands. Or whether its
-cells are lists of whole numbers, which look like numbers with decimal commas."""
+cells are lists of whole numbers, which look like numbers with decimal commas, or of a 0 or 1 for each label."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ POINTED = r"[-+]?[1-9]\d{0,2}(\.\d{3})+"
 BELOW_THOUSAND = r"[-+]?\d{1,3}"
 WHOLE_COMMA = r"[-+]?\d+,00?"
 IDS = r"(0|[1-9]\d*)(,(0|[1-9]\d*))+"
+FLAGS = r"[01]([ ,;|]+[01])+"
 FORMATS = {
     "comma": "numbers are written with decimal commas: 1,5 is 1.5",
     "thousands": "commas separate thousands: 1,500 is 1500",
@@ -121,3 +122,16 @@ def list_of_ids(values: Iterable[str], column: str) -> str:
     often = sum(id in alone for id in ids) >= ALONE * len(ids)
     long = any(len(id) > 1 and (id in alone or not often) for _, *others in lists.values() for id in others)
     return min(lists) if (often or column.lower() in PLURAL) and (ascending or long) else ""
+
+
+def list_of_flags(values: Iterable[str]) -> tuple[str, str]:
+    """A cell such as `0,1,0` and the sign between its digits, where all cells have as many zeros and ones, one for
+    each label; ('', '') where they may be numbers with decimal commas."""
+    written = {value.strip() for value in values} - {""}
+    written = {value for value in written if value.casefold() not in MISSING}
+    if len(written) < 2 or not all(re.fullmatch(FLAGS, value) for value in written):
+        return "", ""
+    if len({len(re.findall("[01]", value)) for value in written}) > 1 or number_format(written):
+        return "", ""
+    cell = min(written)
+    return cell, re.sub("[01 ]", "", cell)[:1] or " "

@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from bench.data.squad_layout import title_of
 from bench.user_data.questions import squad_rows
 from bench.user_data.tables import RawTable
 
@@ -23,19 +24,22 @@ def paragraph_rows(table: RawTable) -> Iterator[dict[str, Any]]:
         questions = row.get("qas")
         if isinstance(questions, list):
             questions = [_question(item) if isinstance(item, Mapping) else item for item in questions]
-        yield from squad_rows(
-            [{"context": row.get("context"), "qas": questions}], f"{table.where}, row {number:,}"
-        )
+        paragraph = {"context": row.get("context"), "qas": questions}
+        for asked in squad_rows([paragraph], f"{table.where}, row {number:,}"):
+            yield {**asked, "group": title_of(row)}
 
 
 def _question(item: Mapping[str, Any]) -> dict[str, Any]:
-    """A question in SQuAD's layout. MRQA has the places of answers in `detected_answers`, not in `answers`."""
-    found = {"id": item.get("id") or item.get("qid") or "", "question": item.get("question")}
-    found["is_impossible"] = item.get("is_impossible") or False
+    """A question in SQuAD's layout, without keys that say nothing: in Parquet all have those of one. MRQA has the
+    places of answers in `detected_answers`, not in `answers`."""
+    found = {key: value for key, value in item.items() if value is not None}
+    found["id"] = item.get("id") or item.get("qid") or ""
+    if "is_impossible" in found:
+        found["is_impossible"] = found["is_impossible"] or False
     detected = item.get("detected_answers")
     if isinstance(detected, list) and detected:
-        return {**found, "answers": [answer for one in detected for answer in _places(one)]}
-    return {**found, "answers": item.get("answers")}
+        found["answers"] = [answer for one in detected for answer in _places(one)]
+    return found
 
 
 def _places(answer: Any) -> Iterator[Any]:

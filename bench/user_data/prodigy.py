@@ -15,6 +15,9 @@ from bench.user_data.tables import RawRow, RawTable
 DECISIONS = {"accept", "reject", "ignore"}
 """What the column `answer` holds."""
 
+MADE = "label"
+"""The column that decisions and choices become."""
+
 SAID = ("spans", "entities", "accept", "cats", "tokens", "relations")
 """Columns besides a label in which a task says something of its text."""
 
@@ -49,7 +52,9 @@ def _accepted(table: RawTable) -> RawTable:
 def _binary(table: RawTable, given: Mapping[str, str]) -> RawTable | None:
     """Tasks that ask whether one label fits, which a rejected task answers too; None where there are several
     labels, or all were accepted."""
-    label = given.get("label") or by_name(table.columns, ROLES["classification"]["label"])
+    label = given.get("label")
+    if not label or (label == MADE and MADE not in table.columns):
+        label = by_name(table.columns, ROLES["classification"]["label"])
     found, ignored = set[tuple[Any, Any]](), 0
     for row in table.rows():
         if any(row.get(column) for column in SAID) or (label and not isinstance(row.get(label), str)):
@@ -61,7 +66,7 @@ def _binary(table: RawTable, given: Mapping[str, str]) -> RawTable | None:
         return None
     (name,) = names
     meant = {"accept": name, "reject": f"not {name}"} if label else {"accept": "accept", "reject": "reject"}
-    column = label or "label"
+    column = label or MADE
 
     def rows() -> Iterator[RawRow]:
         for row in table.rows():
@@ -79,7 +84,7 @@ def _choices(table: RawTable, given: Mapping[str, str]) -> RawTable:
     them. A text of which one option had to be chosen, and none was, has no label."""
     peek = table.peek() if "accept" in table.columns and "accept" not in given.values() else []
     chosen = [row.get("accept") for row in peek]
-    if "label" in table.columns or not chosen or not all(map(_is_choice, chosen)) or not any(chosen):
+    if MADE in table.columns or not chosen or not all(map(_is_choice, chosen)) or not any(chosen):
         return table
     several = any(_allows_several(row) or len(row.get("accept") or ()) > 1 for row in table.rows())
 
@@ -90,7 +95,7 @@ def _choices(table: RawTable, given: Mapping[str, str]) -> RawTable:
         return names if several else names[0] if names else None
 
     note = f"'accept' holds the {'options' if several else 'option'} that an annotator chose: the labels"
-    columns = tuple("label" if column == "accept" else column for column in table.columns)
+    columns = tuple(MADE if column == "accept" else column for column in table.columns)
     return replace(table, columns=columns, rows=_relabelled(table, label_of), notes=(*table.notes, note))
 
 
@@ -98,7 +103,7 @@ def _relabelled(table: RawTable, label_of: Callable[[Any], Any]) -> Callable[[],
     def rows() -> Iterator[RawRow]:
         for row in table.rows():
             rest = {key: value for key, value in row.items() if key != "accept"}
-            yield {**rest, "label": label_of(row.get("accept"))}
+            yield {**rest, MADE: label_of(row.get("accept"))}
 
     return rows
 

@@ -44,6 +44,9 @@ FIXED = {
 }
 """The columns of the formats that fix them."""
 
+INPUTS = ("text", "pair", "words", "sentence", "question", "context")
+"""The roles whose columns a held-out file has, too, where it has no labels."""
+
 SALT = "own data"
 CUT = {"train": 0.7, "validation": 0.1, "test": 0.2}
 DOCUMENTS = 10  # below this many documents or articles of a file, sentences or contexts are cut instead
@@ -81,7 +84,8 @@ def read_files(data: UserData, sources: Sources) -> tuple[str, Columns, Splits, 
         if split != "train" and without_labels(rules, rows):
             if _is_named(data, split):
                 raise unlabelled(split, source.where, adapter)
-            notes.append(left_out(split, source.where, adapter, "validation" in found))
+            others = [] if data.label_columns else _other_columns(first, source)
+            notes.append(left_out(split, source, rules, others, "validation" in found))
             if split == "test" and "validation" in found:
                 found["test"] = found.pop("validation")
             continue
@@ -204,7 +208,7 @@ def _like(first: Source, other: Source, columns: Mapping[str, str], given: bool)
         )
     optional = ("group", "start", "document")
     missing = [c for role, c in columns.items() if role not in optional and c not in other.table.columns]
-    lower = [*map(str.casefold, other.table.columns), columns.get("sentence", "").casefold()]
+    lower = [*map(str.casefold, other.table.columns), *(columns.get(r, "").casefold() for r in INPUTS)]
     needed = missing if given else [column for column in missing if column.casefold() in lower]
     if needed:
         raise BenchError(
@@ -215,6 +219,13 @@ def _like(first: Source, other: Source, columns: Mapping[str, str], given: bool)
         )
     refuse_short(other.table, columns.values())
     return other
+
+
+def _other_columns(first: Source, other: Source) -> list[str]:
+    """The columns of a held-out file that the training file lacks, where lines name them."""
+    if first.table is None or other.table is None or first.table.with_first_line:
+        return []
+    return [column for column in other.table.columns if column not in first.table.columns]
 
 
 def _refuse_judged(source: Source, adapter: str, columns: Mapping[str, str], data: UserData) -> None:

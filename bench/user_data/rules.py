@@ -101,6 +101,6 @@ class ReadingRules:
 
 def _flagged(names: Sequence[str], items: Sequence[Any]) -> tuple[str, ...] | None:
     """The names that have a 1; None where there is not a 0 or 1 for each."""
-    if len(items) != len(names) or not {str(item) for item in items} <= FLAGS:
+    if len(items) != len(names) or not {str(item).strip() for item in items} <= FLAGS:
         return None
     return tuple(name for name, item in zip(names, items, strict=True) if float(item))

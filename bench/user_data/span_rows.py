@@ -12,7 +12,8 @@ from bench.text import counted
 from bench.user_data.column_names import by_name
 from bench.user_data.columns import ROLES, TEXTS
 from bench.user_data.labels import as_number
-from bench.user_data.spans import END, START, words_in
+from bench.user_data.span_cells import END, START
+from bench.user_data.spans import words_in
 from bench.user_data.tables import RawRow, RawTable
 from bench.user_data.values import as_text
 

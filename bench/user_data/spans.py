@@ -14,8 +14,9 @@ from bench.contracts import BenchError
 from bench.text import counted
 from bench.user_data.beside_spans import own_tags, without_others
 from bench.user_data.column_names import by_name
-from bench.user_data.columns import ROLES, TEXTS
-from bench.user_data.literals import parse
+from bench.user_data.columns import ROLES, TEXT_ADAPTERS, TEXTS
+from bench.user_data.own_words import without_own_words
+from bench.user_data.span_cells import ALL_LABEL, END, LABEL, START, is_relation, items_of, span_of, spans_of
 from bench.user_data.span_ends import PlacedText, ends_of
 from bench.user_data.span_units import UNITS, characters_of, unit_of
 from bench.user_data.tables import RawRow, RawTable
@@ -23,11 +24,12 @@ from bench.user_data.tables import RawRow, RawTable
 COLUMNS = ("entities", "spans", "ents", "label", "labels", "ner", "annotations", "tags")
 """Columns that may hold spans, likeliest first."""
 
-START = ("start", "start_offset", "start_char", "begin")
-END = ("end", "end_offset", "end_char", "stop")
-LABEL = ("label", "labels", "type", "entity", "entity_group", "tag", "name", "class")
+BESIDE = {*ROLES["qa"]["question"], *ROLES["ner"]["tags"]}.union(
+    *(ROLES[adapter]["label"] for adapter in TEXT_ADAPTERS)
+)
+"""Columns that something else can be read from."""
+
 NUMBERED = "has a number as its label"
-OUTSIDE = "O"  # the label of what is no entity
 PLACED = re.compile(r"[BIESLUMW]-\S+")
 
 WITHIN = 0.1  # share of spans that may begin or end inside a word
@@ -49,16 +51,6 @@ ENDS = {
 """What is said of ends that are, or may be, last characters. first: the first span as it is read."""
 
 
-@dataclass(frozen=True)
-class Span:
-    """Characters `start` to `end` (exclusive). text: what the file says is there, '' where it says nothing."""
-
-    start: int
-    end: int
-    label: str
-    text: str = ""
-
-
 def with_words(table: RawTable, given: Mapping[str, str], adapter: str) -> RawTable:
     """The table with lists of words and tags in the columns of texts and spans; unchanged where it has no spans.
     given: columns by role. BenchError where most spans do not fit the words, and where the rows have labels too and
@@ -67,7 +59,9 @@ def with_words(table: RawTable, given: Mapping[str, str], adapter: str) -> RawTa
     named = given.get("tags") or given.get("label")
     rows = table.peek()
     columns = [named] if named else [c for n in COLUMNS for c in table.columns if c.lower() == n]
-    column = next((column for column in columns if _holds_spans(rows, column)), None)
+    column = next((c for c in columns if _holds_spans(rows, c, LABEL)), None)
+    alone = columns if named else [c for c in columns if _is_alone(c, table.columns, adapter)]
+    column = column or next((c for c in alone if _holds_spans(rows, c, ALL_LABEL)), None)
     if (
         column is None
         and adapter in ("", "ner")
@@ -89,6 +83,7 @@ def with_words(table: RawTable, given: Mapping[str, str], adapter: str) -> RawTa
             "ner for the spans, or --adapter classification for the labels",
             code="spans-and-labels",
         )
+    table = without_own_words(table, text, column)
     reader, ends = _reader(table, text, column)
     done: Counter[str] = Counter()
     for row in table.rows():
@@ -104,17 +99,17 @@ def with_words(table: RawTable, given: Mapping[str, str], adapter: str) -> RawTa
         f"{counted(done[what], one, more)} {said}" for what, (one, more, said) in DONE.items() if done[what]
     ]
     kept = without_others(table.columns, (text, column, *given.values()))
-    return replace(
-        table, columns=kept, rows=lambda: reader.rows(table), notes=(*table.notes, *notes), ends=ends
-    )
+    notes = [*table.notes, *notes]
+    found = replace(table, columns=kept, rows=lambda: reader.rows(table), notes=tuple(notes), ends=ends)
+    return replace(found, tagged=(text, column))
 
 
 def _refuse_odd(table: RawTable, column: str) -> None:
     """BenchError where most cells of a column hold spans, and one of them lacks a label."""
     rows = table.peek()
-    whole = sum(bool(spans_of(row.get(column))) for row in rows)
+    whole = sum(bool(spans_of(row.get(column), LABEL)) for row in rows)
     for number, row in enumerate(rows, 1):
-        wrong = next((said for item in _items(row.get(column)) or () if (said := _odd(item))), "")
+        wrong = next((said for item in items_of(row.get(column)) or () if (said := _odd(item))), "")
         numbers = wrong == NUMBERED
         if wrong and (numbers or whole > len(rows) / 2):
             raise BenchError(
@@ -126,10 +121,10 @@ def _refuse_odd(table: RawTable, column: str) -> None:
 
 def _odd(item: Any) -> str:
     """What is wrong with the label of a span that has a start and an end, in words; '' for anything else."""
-    if not isinstance(item, Mapping) or _is_relation(item):
+    if not isinstance(item, Mapping) or is_relation(item):
         return ""
     start, end, label = (next((item[k] for k in keys if k in item), None) for keys in (START, END, LABEL))
-    if start is None or end is None or _span(item):
+    if start is None or end is None or span_of(item):
         return ""
     if isinstance(label, str) and label.strip():
         return f"begins at {str(start)[:20]!r} and ends at {str(end)[:20]!r}, which are no places"
@@ -140,11 +135,6 @@ def _odd(item: Any) -> str:
         if isinstance(label, list)
         else "has no label"
     )
-
-
-def _is_relation(item: Mapping[str, Any]) -> bool:
-    """Whether an object links two spans, as Label Studio keeps it among them."""
-    return item.get("type") == "relation" and {"from_id", "to_id"} <= item.keys()
 
 
 def _reader(table: RawTable, text: str, column: str) -> tuple[_Reader, str]:
@@ -260,57 +250,6 @@ class _Reader:
         tags[inside[0]] = label if self.placed else f"B-{kind}"
 
 
-def spans_of(value: Any) -> list[Span] | None:
-    """The spans in a cell: lists of start, end and label, or objects with these; None for anything else."""
-    items = _items(value)
-    if items is None:
-        return None
-    found = [_span(item) for item in items if not (isinstance(item, Mapping) and _is_relation(item))]
-    return None if None in found else [span for span in found if span and span.label != OUTSIDE]
-
-
-def _items(value: Any) -> Sequence[Any] | None:
-    """What a cell of spans holds; None for anything else."""
-    if isinstance(value, str):
-        value = parse(value) if value.lstrip()[:1] in ("[", "{") else None
-    if isinstance(value, Mapping):
-        value = value["entities"] if "entities" in value else _in_columns(value)
-    return value if isinstance(value, (list, tuple)) else None
-
-
-def _in_columns(spans: Mapping[str, Any]) -> list[Mapping[str, Any]] | None:
-    """The spans in lists of one length, one of starts, one of ends and so on, as `datasets` keeps lists of objects;
-    None for anything else."""
-    lists = [value for value in spans.values() if isinstance(value, list)]
-    if not lists or len(lists) < len(spans) or len(set(map(len, lists))) > 1:
-        return None
-    return [dict(zip(spans, values, strict=True)) for values in zip(*lists, strict=True)]
-
-
-def _place(value: Any) -> Any:
-    """A place as a whole number, where a program wrote it as 5.0 or as text; any other value as it is."""
-    if isinstance(value, float) and value.is_integer():
-        return int(value)
-    return int(value) if isinstance(value, str) and re.fullmatch(r"\d{1,9}", value, re.ASCII) else value
-
-
-def _span(item: Any) -> Span | None:
-    if isinstance(item, Mapping):
-        start, end, label = (next((item[k] for k in keys if k in item), None) for keys in (START, END, LABEL))
-        label = label[0] if isinstance(label, list) and len(label) == 1 else label
-        text = item.get("text", "")
-    elif isinstance(item, (list, tuple)) and len(item) == 3:
-        (start, end, label), text = item, ""
-    else:
-        return None
-    start, end = _place(start), _place(end)
-    if not isinstance(start, int) or not isinstance(end, int) or isinstance(start, bool):
-        return None
-    if not isinstance(label, str) or not label.strip():
-        return None
-    return Span(start, end, re.sub(r"\s+", "-", label.strip()), text if isinstance(text, str) else "")
-
-
 def words_in(text: str) -> list[tuple[int, int]]:
     """Where the words of a text are: runs of letters, digits and their marks; each other sign alone, and each
     letter of the East Asian scripts, which have no blanks."""
@@ -333,14 +272,21 @@ def _kind(place: int, sign: str) -> str:
     return "w" if joins else str(place)
 
 
-def _holds_spans(rows: Sequence[RawRow], column: str) -> bool:
-    found = [spans_of(value) for row in rows if (value := row.get(column)) is not None]
+def _holds_spans(rows: Sequence[RawRow], column: str, keys: Sequence[str]) -> bool:
+    found = [spans_of(value, keys) for row in rows if (value := row.get(column)) is not None]
     return bool(found) and None not in found and any(found)
 
 
 def _holds_texts(rows: Sequence[RawRow], column: str) -> bool:
     found = [value for row in rows if (value := row.get(column)) is not None]
     return bool(found) and all(isinstance(value, str) for value in found)
+
+
+def _is_alone(spans: str, columns: Sequence[str], adapter: str) -> bool:
+    """Whether nothing but spans can be read from the columns: no other tags where the adapter is ner."""
+    if adapter:
+        return by_name(columns, ROLES["ner"]["tags"]) == spans
+    return not any(column.lower() in BESIDE for column in columns if column != spans)
 
 
 def _other_labels(rows: Sequence[RawRow], columns: Sequence[str], spans: str) -> str:

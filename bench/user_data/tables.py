@@ -51,7 +51,8 @@ class RawTable:
     with_first_line: the rows with the line that was taken for the names, where that line looks like a row.
     document: the key of rows, and no column, that counts the documents of a format that has them.
     plain_places: places of spans are known to count characters, and ends to be after the last one.
-    ends: where the ends of spans are, a key of `ends_of`; of the training file for one that is not yet read."""
+    ends: where the ends of spans are, a key of `ends_of`; of the training file for one that is not yet read.
+    tagged: the columns of words and tags that a text and its spans became."""
 
     where: str
     columns: tuple[str, ...]
@@ -65,6 +66,7 @@ class RawTable:
     document: str = ""
     plain_places: bool = False
     ends: str = ""
+    tagged: tuple[str, ...] = ()
 
     def peek(self) -> list[RawRow]:
         """The first rows."""

@@ -52,6 +52,8 @@ def test_a_list_is_of_paragraphs_only_where_all_its_items_are() -> None:
     article = {"title": "t", "paragraphs": [paragraph]}
     assert is_squad([article, 5])
     assert [found.title for found in articles_of([article])] == ["t"]
+    titled = [{**paragraph, "title": title} for title in ("t", 5, None)]
+    assert [found.title for found in articles_of([*titled, paragraph])] == ["t", "5", "", ""]
     with pytest.raises(ValidationError):
         articles_of([paragraph, article])
     assert articles_of([]) == []

@@ -13,6 +13,7 @@ import pytest
 
 from bench.contracts import BenchError
 from bench.data.sources import Sources
+from bench.data.splits import rows_digest
 from bench.user_data import description
 from bench.user_data.description import Read, from_values, read, task_name
 
@@ -30,9 +31,15 @@ SENTENCES: list[Sentence] = [
 
 
 def opened(path: Path | str, **keys: Any) -> Read:
-    """The data of a file, read as a command would."""
+    """The data of a file, read as a command would; its task finds the same rows by its description."""
     description._read.cache_clear()  # it may be rewritten within one tick of the clock
-    return read(from_values(task_name(str(path)), {"data": str(path), **keys}, Path()), Sources())
+    found = read(from_values(task_name(str(path)), {"data": str(path), **keys}, Path()), Sources())
+    try:
+        again = found.data.splits(Sources())
+    except BenchError as error:
+        raise AssertionError(f"refused by its own description: {error}") from error
+    assert rows_digest(again) == rows_digest(found.splits)
+    return found
 
 
 def refused(path: Path | str, **keys: Any) -> BenchError:

@@ -109,6 +109,34 @@ def test_lists_are_several_labels(label: Any, tmp_path: Path) -> None:
     assert rows[0].labels == ()
 
 
+def tagged(tags: Any) -> str:
+    return json_lines([{"text": text, "tags": tags(n)} for n, text in enumerate(TEXTS)])
+
+
+def test_lists_called_tags_are_labels_of_the_texts_beside_them(tmp_path: Path) -> None:
+    found = opened(written(tmp_path / "a.jsonl", tagged(SETS.__getitem__)))
+    assert found.data.adapter == "multilabel"
+    assert said(found, "by the column 'tags', which holds lists of labels (food, price)")
+    assert [list(row.labels) for row in all_rows(found)] == SETS
+
+
+@pytest.mark.parametrize(
+    "tags",
+    [
+        lambda n: ["B-PER", "O"],
+        lambda n: [f"P{place}" for place in range(5 + n % 3)],
+        lambda n: ["NN", "NN"],
+        lambda n: "food price",
+        lambda n: [{"name": "food"}, {"name": "price"}],
+    ],
+    ids=["places", "as many as words", "twice", "a text", "objects"],
+)
+def test_tags_that_are_not_as_many_as_words_are_refused(tags: Any, tmp_path: Path) -> None:
+    error = refused(written(tmp_path / "a.jsonl", tagged(tags)))
+    assert error.code == "not-tagged-words"
+    assert "or multilabel for several" in str(error)
+
+
 def test_lists_of_parquet_are_several_labels(tmp_path: Path) -> None:
     import pyarrow as pa
     import pyarrow.parquet as pq

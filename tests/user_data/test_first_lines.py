@@ -72,6 +72,31 @@ def test_the_first_row_of_many_classes_is_no_header(tmp_path: Path) -> None:
     assert labelled(path, text="1", label="2") == rows
 
 
+def test_a_row_that_repeats_the_first_one_is_a_row(tmp_path: Path) -> None:
+    hello = ("hello", "greeting")
+    rows = [hello, *((text, ("greeting", "other")[n % 2]) for n, text in enumerate(TEXTS)), hello, hello]
+    path = written(delimited(rows, header=()), tmp_path)
+    assert labelled(path, text="1", label="2") == rows
+    assert not said(path, "the header: left out", text="1", label="2")
+
+
+def test_a_word_that_repeats_the_first_row_stays_in_its_sentence(tmp_path: Path) -> None:
+    rows = [
+        (n, word, tag) for n in range(1, 31) for word, tag in (("the", "O"), (f"dog{n}", "B-X"), ("the", "O"))
+    ]
+    path = written(delimited(rows, "\t", header=()), tmp_path, "a.tsv")
+    found = all_rows(opened(path, sentence="1", words="2", tags="3"))
+    assert [row.words for row in found] == [("the", f"dog{n}", "the") for n in range(1, 31)]
+
+
+def test_names_that_look_like_a_row_and_come_again_are_left_out_where_one_is_named(tmp_path: Path) -> None:
+    rows = [(text, ("spam", "ham")[n % 2]) for n, text in enumerate(TEXTS)]
+    header = ("text", "spam")
+    path = written(delimited(rows[:20], header=header) + delimited(rows[20:], header=header), tmp_path)
+    assert labelled(path, text="text", label="spam") == rows
+    assert said(path, "1 line repeats the header: left out", text="text", label="spam")
+
+
 def test_names_that_are_numbers_stay_names_beside_usual_ones(tmp_path: Path) -> None:
     rows = [(text, f"{n / 7:.2f}", label) for n, (text, label) in enumerate(ROWS)]
     path = written(delimited(rows, header=("text", "0.5", "label")), tmp_path)

@@ -137,6 +137,33 @@ def test_a_held_out_file_of_a_folder_without_labels_is_left_out(
     assert all(row.id.startswith("train-") for row in rows_of(found))
 
 
+@pytest.mark.parametrize("split", ["test", "validation"])
+def test_a_held_out_file_of_a_folder_whose_labels_have_another_name_is_pointed_out(
+    split: str, tmp_path: Path
+) -> None:
+    written(delimited(), tmp_path / "films", "train.csv")
+    rows = [(text, LABELS[n]) for n, text in enumerate(NEW)]
+    written(delimited(rows, header=("text", "category")), tmp_path / "films", f"{split}.csv")
+    found = opened(tmp_path / "films")
+    assert said(found, f"look: {split}.csv has no column 'label' (it has 'text', 'category')")
+    assert said(
+        found, f"training rows become the {split} rows; if a column of it holds the labels, name it 'label'"
+    )
+    assert all(row.id.startswith("train-") for row in rows_of(found))
+
+
+@pytest.mark.parametrize("header", [("body", "label"), ("body",), ()], ids=str)
+def test_a_held_out_file_of_a_folder_without_the_texts_is_refused(
+    header: Sequence[str], tmp_path: Path
+) -> None:
+    written(delimited(), tmp_path / "films", "train.csv")
+    rows = [(text, LABELS[n])[: len(header) or 2] for n, text in enumerate(NEW)]
+    written(delimited(rows, header=header), tmp_path / "films", "test.csv")
+    error = refused(tmp_path / "films")
+    assert error.code == "different-columns"
+    assert "test.csv has no column 'text', which train.csv has" in str(error)
+
+
 def rows_of(found: Read) -> list[Any]:
     return [*found.splits.train, *found.splits.validation, *found.splits.test]
 

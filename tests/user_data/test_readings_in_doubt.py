@@ -4,7 +4,7 @@ right refusal, or a note that says what was done."""
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -405,9 +405,10 @@ def test_an_answer_that_calls_itself_wrong_is_left_out(
     assert layout == "SQuAD" or said(found, "40 answers are left out, because they say that they are wrong")
 
 
+@pytest.mark.parametrize("kind", ["articles", "lines"])
 @pytest.mark.parametrize(("key", "none"), [("answerable", False), ("has_answer", False), ("no_answer", True)])
 def test_questions_of_squads_layout_say_in_several_ways_that_they_have_no_answer(
-    key: str, none: bool, tmp_path: Path
+    key: str, none: bool, kind: str, tmp_path: Path
 ) -> None:
     paragraphs = [
         {
@@ -417,8 +418,29 @@ def test_questions_of_squads_layout_say_in_several_ways_that_they_have_no_answer
         for n in range(40)
     ]
     value = {"data": [{"title": str(n), "paragraphs": [p]} for n, p in enumerate(paragraphs)]}
-    found = all_rows(opened(written(json.dumps(value), tmp_path, "a.json")))
+    content = json_lines(paragraphs) if kind == "lines" else json.dumps(value)
+    found = all_rows(opened(written(content, tmp_path, "a.json")))
     assert [bool(row.answers) for row in found] == [n % 2 == 0 for n in range(40)]
+
+
+@pytest.mark.parametrize("kind", ["articles", "paragraphs", "lines"])
+@pytest.mark.parametrize("value", ["Oslo", {"text": "Oslo", "answer_start": 33}, ["Oslo"]], ids=str)
+@pytest.mark.parametrize("key", ["answer", "answer_text", "span"])
+def test_answers_of_squads_layout_have_the_names_that_columns_have(
+    key: str, value: Any, kind: str, tmp_path: Path
+) -> None:
+    """As in KorQuAD 2. The place of a bare text may stand beside it."""
+    context = "Ann was born in Oslo and died in Oslo."
+    rows = [
+        {"context": f"{context} {n}", "qas": [{"question": f"Where, {n}?", key: value, "answer_start": 33}]}
+        for n in range(40)
+    ]
+    content = json_lines(rows) if kind == "lines" else json.dumps({"data": rows})
+    if kind == "articles":
+        content = json.dumps({"data": [{"title": str(n), "paragraphs": [p]} for n, p in enumerate(rows)]})
+    found = opened(written(content, tmp_path, "a.json"))
+    assert found.data.adapter == "qa"
+    assert {row.answers for row in all_rows(found)} == {(("Oslo", 33),)}
 
 
 @pytest.mark.parametrize("adapter", ["", "qa"])
@@ -567,12 +589,16 @@ def test_names_of_other_roles_divide_no_sentence_either(tmp_path: Path) -> None:
     assert error.code == "divided-sentence"
 
 
+@pytest.mark.parametrize("adapter", ["", "ner"])
 @pytest.mark.parametrize(("words", "tags"), [("2", "3"), ("form", "ne")])
-def test_a_table_with_blank_lines_keeps_its_columns(words: str, tags: str, tmp_path: Path) -> None:
+def test_a_table_with_blank_lines_keeps_its_columns(
+    words: str, tags: str, adapter: str, tmp_path: Path
+) -> None:
     content = "sid\tform\tne\tpos\n" + "".join(
         f"{n}\tAnn\tB-PER\tNNP\n{n}\tmet\tO\tVBD\n{n}\tx{n}\tO\tNN\n\n" for n in range(40)
     )
-    found = all_rows(opened(written(content, tmp_path, "a.tsv"), words=words, tags=tags, sentence="sid"))
+    path = written(content, tmp_path, "a.tsv")
+    found = all_rows(opened(path, words=words, tags=tags, sentence="sid", adapter=adapter))
     assert len(found) == 40
 
 
@@ -630,6 +656,54 @@ def test_a_span_without_a_place_is_named(tmp_path: Path) -> None:
     assert "row 8: a span of 'entities' begins at 'x' and ends at '3'" in str(
         refused(written(json_lines(rows), tmp_path, "a.jsonl"))
     )
+
+
+def flights(more: Callable[[str], Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Texts, each with a span of a city. more: what a span has besides its place."""
+    cities = [("Oslo", "Köln", "San Marino")[n % 3] for n in range(40)]
+    spans = [{"start": 10, "end": 10 + len(city), **more(city)} for city in cities]
+    return [{"text": f"I flew to {cities[n]} {n}", "entities": [spans[n]]} for n in range(40)]
+
+
+def tags_in(found: Any) -> set[str]:
+    return {tag for row in all_rows(found) for tag in row.tags}
+
+
+@pytest.mark.parametrize("key", ["category", "entity_type", "class"])
+@pytest.mark.parametrize("own", ["entity", "name"])
+def test_the_own_words_of_a_span_are_not_its_label(own: str, key: str, tmp_path: Path) -> None:
+    rows = flights(lambda city: {own: city.lower(), key: "LOC"})
+    path = written(json_lines(rows), tmp_path, "a.jsonl")
+    assert tags_in(opened(path)) == {"O", "B-LOC", "I-LOC"}
+    assert tags_in(opened(path, adapter="ner")) == {"O", "B-LOC", "I-LOC"}
+
+
+@pytest.mark.parametrize("own", ["entity", "name"])
+def test_spans_with_no_label_but_their_own_words_are_refused(own: str, tmp_path: Path) -> None:
+    error = refused(written(json_lines(flights(lambda city: {own: city})), tmp_path, "a.jsonl"))
+    assert error.code == "spans-without-labels"
+    assert f"row 1: a span of 'entities' has no label: its '{own}' holds its own words" in str(error)
+
+
+@pytest.mark.parametrize(
+    ("more", "label"),
+    [
+        (lambda city: {"value": city, "entity": "city"}, "city"),
+        (lambda city: {"word": city, "entity_group": "LOC"}, "LOC"),
+        (lambda city: {"name": "LOC", "category": "geography"}, "LOC"),
+        (lambda city: {"category": "LOC"}, "LOC"),
+    ],
+)
+def test_other_keys_of_a_span_are_its_label(more: Any, label: str, tmp_path: Path) -> None:
+    found = opened(written(json_lines(flights(more)), tmp_path, "a.jsonl"))
+    assert tags_in(found) == {"O", f"B-{label}", f"I-{label}"}
+
+
+def test_a_category_of_spans_makes_them_no_rival_of_a_label(tmp_path: Path) -> None:
+    rows = [{**row, "label": "ab"[n % 2]} for n, row in enumerate(flights(lambda _: {"category": "LOC"}))]
+    path = written(json_lines(rows), tmp_path, "a.jsonl")
+    assert {row.label for row in all_rows(opened(path))} == {"a", "b"}
+    assert tags_in(opened(path, text="text", tags="entities")) == {"O", "B-LOC", "I-LOC"}
 
 
 def test_a_relation_among_spans_is_no_span(tmp_path: Path) -> None:

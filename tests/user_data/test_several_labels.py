@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from bench.user_data.number_format import list_of_flags
 from tests.support.user_files import TEXTS, all_rows, delimited, json_lines, opened, refused, said, written
 
 SETS = [[["food"], ["price"], ["food", "price"], []][n % 4] for n in range(40)]
@@ -49,6 +50,40 @@ def test_lists_of_0_and_1_may_be_missing_in_some_rows(tmp_path: Path) -> None:
     rows = [{"text": text, "labels": None if n in UNTOLD else [n % 2, 1]} for n, text in enumerate(TEXTS)]
     found = opened(written(json_lines(rows), tmp_path, "a.jsonl"), label_names="food,price")
     assert len(all_rows(found)) == 37
+
+
+@pytest.mark.parametrize("sign", [",", ";", "|", " ", ", "])
+def test_cells_of_a_0_or_1_for_each_label_are_no_classes(sign: str, tmp_path: Path) -> None:
+    cells = [sign.join(map(str, (n % 2, 1 - n % 2, n % 3 % 2))) for n in range(40)]
+    rows = list(zip(TEXTS, cells, strict=True))
+    path = written(delimited(rows, "\t", ("text", "labels")), tmp_path, "a.tsv")
+    separator = sign.strip() or " "
+    error = refused(path)
+    assert error.code == "indicators-without-names"
+    assert f"a 0 or 1 for each label: say --label-separator '{separator}'" in str(error)
+    found = opened(path, label_separator=separator, label_names="food,price,room")
+    assert [row.labels for row in all_rows(found)[:2]] == [("price",), ("food", "room")]
+    found = opened(path, adapter="classification")
+    assert said(found, f"to read these say --label-separator '{separator}'")
+
+
+@pytest.mark.parametrize(
+    ("cells", "found"),
+    [
+        (["0,1,0", "1,1,0"], ("0,1,0", ",")),
+        (["0 | 1", "1 | 0", "nan"], ("0 | 1", "|")),
+        (["0, 1", "1, 1"], ("0, 1", ",")),
+        (["0,1", "1,0", "1,1"], ("", "")),
+        (["0,1,0", "1,1"], ("", "")),
+        (["0,1,0", "0,1,0"], ("", "")),
+        (["0,1,2", "1,1,0"], ("", "")),
+        (["0,1,0", "none of them"], ("", "")),
+    ],
+)
+def test_zeros_and_ones_may_be_numbers_with_decimal_commas(
+    cells: Sequence[str], found: tuple[str, str]
+) -> None:
+    assert list_of_flags(cells) == found
 
 
 def flags(says: Sequence[Any], name: str, folder: Path, other: Sequence[Any] = ()) -> Path:

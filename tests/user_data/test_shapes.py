@@ -160,6 +160,20 @@ def test_mrqa_and_paragraphs_in_lines_are_questions(
     ]
 
 
+@pytest.mark.parametrize("kind", ["a list", "lines"])
+def test_paragraphs_of_one_title_stay_in_one_part(kind: str, tmp_path: Path) -> None:
+    rows = [
+        {"title": f"t{n // 4}", "context": f"{CONTEXT[n % 30]} {n}", "qas": squad_like(n % 30)["qas"]}
+        for n in range(80)
+    ]
+    path = tmp_path / ("a.json" if kind == "a list" else "a.jsonl")
+    path.write_text(json.dumps(rows) if kind == "a list" else json_lines(rows))
+    splits = opened(path).splits
+    parts = [{row.group for row in part} for part in (splits.train, splits.validation, splits.test)]
+    assert set.union(*parts) == {f"t{n}" for n in range(20)}
+    assert sum(map(len, parts)) == 20
+
+
 def test_a_context_whose_questions_are_no_list_is_refused_with_its_row(tmp_path: Path) -> None:
     rows = [*(mrqa(number) for number in range(9)), {"context": "a", "qas": "what?"}]
     (tmp_path / "a.jsonl").write_text(json_lines(rows))

@@ -233,6 +233,22 @@ def test_lines_of_fasttext_may_lack_a_label(tmp_path: Path) -> None:
     assert said(found, "1 of 40 rows left out, because the label is empty")
 
 
+def test_a_comma_between_blanks_after_a_label_of_fasttext_makes_no_table(tmp_path: Path) -> None:
+    """As the scripts of fastText turn CSV into lines; a line of names above them makes it one."""
+    rows = [(f"the house {n}{' , in a park' * (n % 3)} .", f"{n % 2}") for n in range(40)]
+    content = "".join(f"__label__{label} , {text}\n" for text, label in rows)
+    found = opened(written(content, tmp_path, "a.train"))
+    assert [(row.text, row.label) for row in all_rows(found)] == rows
+    assert said(found, "the sign between a label and its text is left out")
+    assert refused(written("label , text\n" + content, tmp_path, "b.train")).code == "malformed-rows"
+
+
+def test_blanks_around_the_separator_of_a_table_make_no_lines_of_fasttext(tmp_path: Path) -> None:
+    content = "".join(f"__label__{label} , {text.replace(',', '')}\n" for text, label in ROWS)
+    found = opened(written(content, tmp_path, "a.txt"), text="2", label="1")
+    assert [row.label for row in all_rows(found)] == [f"__label__{label}" for label in LABELS]
+
+
 def test_a_text_called_data_is_read_with_its_spans_or_its_label(tmp_path: Path) -> None:
     spans = [{"id": n, "data": f"Ann {n} ran", "label": [[0, 3, "PER"]]} for n in range(30)]
     found = opened(written(json_lines(spans), tmp_path, "a.jsonl"))
