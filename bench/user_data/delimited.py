@@ -13,7 +13,7 @@ from bench.user_data.column_values import ColumnValues
 from bench.user_data.encodings import Encoding
 from bench.user_data.first_lines import describing, has_row_names, is_row, refuse_title
 from bench.user_data.quoting import Layout, MalformedRows, layout_of
-from bench.user_data.tables import RawRow, RawTable, ShortRow, apart
+from bench.user_data.tables import REPEATED, RawRow, RawTable, ShortRow, apart
 
 RULE = re.compile(r":?-{2,}:?|:-:?|-:|-+(\+-+)+")
 ESCAPE = re.compile(r"""\\[\\"'nrt]""")
@@ -21,7 +21,6 @@ ESCAPED = 0.01  # share of rows with escapes from which they are pointed out
 NULL = "\\N"
 FOOTER = "the last line is shorter: if it is a footer, delete it"
 BREAK = "a text with a line break needs quotes around it"
-REPEATED = "{} the header: left out"
 BEYOND = 0.1  # share of rows that may have values beyond the columns with names: they are left out
 
 

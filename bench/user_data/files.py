@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any
 
 from bench.contracts import BenchError
 from bench.data.squad_layout import is_squad
-from bench.text import counted
 from bench.user_data import folders, tables
 from bench.user_data.annotations import plain_table
 from bench.user_data.brat import brat_tables
@@ -21,7 +20,7 @@ from bench.user_data.class_folders import class_tables
 from bench.user_data.column_names import by_name, is_number, resolve
 from bench.user_data.columns import ALIASES, OPTIONAL, QUESTIONS, ROLES, is_single
 from bench.user_data.conll_layout import is_divided, looks_tagged, open_conll
-from bench.user_data.delimited import REPEATED, read_delimited
+from bench.user_data.delimited import read_delimited
 from bench.user_data.encodings import Encoding, encoding_of, start_of
 from bench.user_data.nested import with_nested
 from bench.user_data.paragraphs import holds_paragraphs, paragraph_rows
@@ -29,7 +28,7 @@ from bench.user_data.questions import squad_rows
 from bench.user_data.quoting import DELIMITERS
 from bench.user_data.spacy_json import is_spacy, spacy_table
 from bench.user_data.split_column import divided
-from bench.user_data.tables import RawTable, read_json, read_json_lines
+from bench.user_data.tables import RawTable, read_json, read_json_lines, repeats
 from bench.user_data.text_files import lines_of
 
 if TYPE_CHECKING:
@@ -131,7 +130,8 @@ def _as_plain_table(source: Source, data: UserData, ends: str) -> Source:
         return replace(source, table=None, items=lambda: paragraph_rows(opened), kind="qa")
     given = [*dict(data.columns).values(), *data.label_columns]
     table = with_nested(_with_header(replace(opened, ends=ends), given), given)
-    table = plain_table(table, dict(data.columns), data.adapter)
+    adapter = data.adapter or ("multilabel" if data.label_columns else "")
+    table = plain_table(table, dict(data.columns), adapter)
     added = table.notes[len(opened.notes) :]
     return replace(source, table=table, items=table.rows, notes=(*source.notes, *added))
 
@@ -141,9 +141,7 @@ def _with_header(table: RawTable, given: Sequence[str]) -> RawTable:
     named = any(column in table.columns and not is_number(table, column) for column in given)
     if not named or table.with_first_line is None:
         return table
-    again = sum(1 for _ in table.with_first_line()) - sum(1 for _ in table.rows()) - 1
-    notes = [REPEATED.format(counted(again, "line repeats", "lines repeat"))] if again else []
-    return replace(table, with_first_line=None, notes=(*table.notes, *notes))
+    return replace(table, with_first_line=None, notes=(*table.notes, *repeats(table)))
 
 
 def _hub(name: str, sources: Sources) -> dict[str, Source]:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from bench.contracts import BenchError
 from bench.data.class_names import stored_names
-from bench.user_data.tables import CHUNK, RawRow, RawTable, apart
+from bench.user_data.tables import CHUNK, RawRow, RawTable, apart, repeats
 
 if TYPE_CHECKING:
     from bench.data.sources import Sources
@@ -192,7 +192,9 @@ def joined(tables: Sequence[RawTable]) -> RawTable:
         return first
     found = (table.short for table in tables if table.short)
     short = max(found, key=lambda row: len(row.missing), default=None)
-    return replace(first, rows=rows, short=short, with_first_line=None)  # all begin alike: with the names
+    again = [f"{table.where}: {note}" for table in tables for note in repeats(table)]
+    # all begin alike: with the names
+    return replace(first, rows=rows, short=short, with_first_line=None, notes=(*first.notes, *again))
 
 
 def folder_names(folder: Path) -> dict[str, Sequence[str]]:

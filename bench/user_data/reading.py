@@ -208,13 +208,15 @@ def _like(first: Source, other: Source, columns: Mapping[str, str], given: bool)
         )
     optional = ("group", "start", "document")
     missing = [c for role, c in columns.items() if role not in optional and c not in other.table.columns]
-    lower = [*map(str.casefold, other.table.columns), *(columns.get(r, "").casefold() for r in INPUTS)]
+    inputs = ("sentence",) if _is_unread(first.table, other.table) else INPUTS
+    lower = [*map(str.casefold, other.table.columns), *(columns.get(r, "").casefold() for r in inputs)]
     needed = missing if given else [column for column in missing if column.casefold() in lower]
     if needed:
         raise BenchError(
             f"{other.where} has no column '{needed[0]}', which {first.where} has: it has "
             f"{names_of(other.table.columns)}"
-            + ("; no header line? give it the same one" if header_hint(other.table) else ""),
+            + ("; no header line? give it the same one" if header_hint(other.table) else "")
+            + ("" if given else f"; to leave it out, give {first.where} alone as --data"),
             code="different-columns",
         )
     refuse_short(other.table, columns.values())
@@ -225,7 +227,14 @@ def _other_columns(first: Source, other: Source) -> list[str]:
     """The columns of a held-out file that the training file lacks, where lines name them."""
     if first.table is None or other.table is None or first.table.with_first_line:
         return []
+    if _is_unread(first.table, other.table):
+        return []
     return [column for column in other.table.columns if column not in first.table.columns]
+
+
+def _is_unread(first: RawTable, other: RawTable) -> bool:
+    """Whether a held-out file is as a tool wrote it, with texts in `data`, because nobody has annotated it yet."""
+    return "data" in other.columns and "data" not in first.columns
 
 
 def _refuse_judged(source: Source, adapter: str, columns: Mapping[str, str], data: UserData) -> None:

@@ -22,6 +22,7 @@ from bench.user_data.text_files import lines_of, whole_text
 
 CHUNK = 5_000  # rows read at once
 PEEK = 1_000  # rows from which columns are guessed
+REPEATED = "{} the header: left out"
 NAMED = {"text", "label", "tokens", "question", "sentence"}  # keys that tell a row from a column
 FEW = 50  # distinct values of a column that may be labels
 MISSING = ("nan", "none", "null", "n/a", "na", "-", "?", "\\n", "unsup", "unlabeled", "unlabelled")
@@ -71,6 +72,14 @@ class RawTable:
     def peek(self) -> list[RawRow]:
         """The first rows."""
         return list(itertools.islice(self.rows(), PEEK))
+
+
+def repeats(table: RawTable) -> list[str]:
+    """What is said of rows like the first line, where that line names the columns after all."""
+    if table.with_first_line is None:
+        return []
+    again = sum(1 for _ in table.with_first_line()) - sum(1 for _ in table.rows()) - 1
+    return [REPEATED.format(counted(again, "line repeats", "lines repeat"))] if again else []
 
 
 def apart(header: Sequence[str]) -> tuple[list[str], list[str]]:

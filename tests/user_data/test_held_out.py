@@ -162,6 +162,39 @@ def test_a_held_out_file_of_a_folder_without_the_texts_is_refused(
     error = refused(tmp_path / "films")
     assert error.code == "different-columns"
     assert "test.csv has no column 'text', which train.csv has" in str(error)
+    assert "to leave it out, give train.csv alone as --data" in str(error)
+
+
+def choice(n: int) -> list[Any]:
+    value = {"choices": [LABELS[n]]}
+    return [{"result": [{"from_name": "label", "to_name": "text", "type": "choices", "value": value}]}]
+
+
+UNREAD: dict[str, Callable[[Sequence[str], bool], str]] = {
+    "Label Studio.json": lambda texts, annotated: json.dumps(
+        [
+            {"id": n, "data": {"text": text}, "annotations": choice(n) if annotated else []}
+            for n, text in enumerate(texts)
+        ]
+    ),
+    "doccano.jsonl": lambda texts, annotated: json_lines(
+        [
+            {"id": n, "data": text, **({"label": LABELS[n]} if annotated else {})}
+            for n, text in enumerate(texts)
+        ]
+    ),
+}
+
+
+@pytest.mark.parametrize("tool", UNREAD)
+def test_a_tools_held_out_file_that_nobody_annotated_is_left_out(tool: str, tmp_path: Path) -> None:
+    suffix = tool.partition(".")[2]
+    written(UNREAD[tool](TEXTS, True), tmp_path / "films", f"train.{suffix}")
+    written(UNREAD[tool](NEW, False), tmp_path / "films", f"test.{suffix}")
+    found = opened(tmp_path / "films")
+    assert said(found, f"test.{suffix} has no labels: training rows become the test rows")
+    assert not said(found, "look: test")
+    assert all(row.id.startswith("train-") for row in rows_of(found))
 
 
 def rows_of(found: Read) -> list[Any]:

@@ -113,6 +113,16 @@ def test_a_row_that_ends_early_is_refused_in_any_shard(tmp_path: Path) -> None:
     assert "train-00001-of-00002.csv is not well-formed, line 21" in str(error)
 
 
+def test_rows_of_shards_that_are_like_their_first_line_are_counted(tmp_path: Path) -> None:
+    """The first line of both, though it looks like a row, has the names of the columns."""
+    for n in range(2):
+        rows = [*ROWS[19 * n : 19 * n + 19], ("a film to see", "positive")]
+        content = delimited(rows, header=("a film to see", "positive"))
+        written(content, tmp_path / "films", f"train-0000{n}-of-00002.csv")
+    found = opened(tmp_path / "films", text="1", label="2")
+    assert said(found, "train-00000-of-00002.csv: 1 line repeats the header: left out")
+
+
 def test_a_row_that_lacks_a_column_of_0_and_1_is_refused(tmp_path: Path) -> None:
     rows = [(text, n % 2, n % 3 % 2) for n, text in enumerate(TEXTS)]
     content = delimited(rows, header=("text", "food", "price")) + "an end,1\nanother,1,0\n"

@@ -174,3 +174,18 @@ def test_texts_that_are_lists_or_objects_are_refused(
     error = refused(written(json_lines(rows), tmp_path, "a.jsonl"), adapter=adapter, **keys)
     assert error.code == "nested-column"
     assert f"choose another column with --{role}" in str(error)
+
+
+def test_several_label_columns_beside_spans_are_the_labels(tmp_path: Path) -> None:
+    rows = [
+        {
+            "text": text,
+            "food": n % 2,
+            "price": n % 3 % 2,
+            "entities": [{"start": 0, "end": 3, "category": "X"}],
+        }
+        for n, text in enumerate(TEXTS)
+    ]
+    found = opened(written(json_lines(rows), tmp_path, "a.jsonl"), label=["food", "price"])
+    assert found.data.adapter == "multilabel"
+    assert {row.text for row in found.splits.train} <= set(TEXTS)
