@@ -56,6 +56,11 @@ class Run:
     sums: Sums | None = None
     left_out: Callable[[str], LeftOut] | None = None
 
+    def missing(self) -> tuple[str, ...]:
+        """The ids of planned cells that have no record."""
+        recorded = {record.cell.id for record in self.records}
+        return tuple(cell for cell in self.planned if cell not in recorded)
+
 
 class LazyColumns(Mapping[str, np.ndarray]):
     """Columns that are decoded where they are read, each once: most readers need two of ten. file: the same columns

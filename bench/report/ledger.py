@@ -32,7 +32,7 @@ class LedgerEntry:
     key: Key
     cold: float
     parts: Mapping[str, float]
-    machines: AbstractSet[str] = frozenset()
+    machines: AbstractSet[str]
 
 
 @dataclass(frozen=True)

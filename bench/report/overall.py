@@ -127,8 +127,10 @@ def _fastest(lead: Sequence[Standing]) -> str:
     """Which of several encoders' strategies takes the least time. Each encoder has a reference of its own, so that
     times over it do not tell."""
     timed = [item for item in lead if item.is_measured_again]
-    shared = [task for task in timed[0].times if all(task in item.times for item in timed)] if timed else []
-    if len(timed) < 2 or not shared:
+    if len(timed) < 2:
+        return ""
+    shared = [task for task in timed[0].times if all(task in item.times for item in timed)]
+    if not shared:
         return ""
     first = min(timed, key=lambda item: geometric_mean([item.times[task].seconds for task in shared]))
     close = [item.label for item in timed if item is not first and not _takes_less(first, item)]

@@ -163,7 +163,7 @@ def build(
         errors=tuple(item for task in tasks if (item := _errors(reading, task, cache))),
         selection=_selection(reading),
         problems=tuple(_problems(records)),
-        missing=_missing(reading.run),
+        missing=reading.run.missing(),
         history=_history(past, reading),
         reproduction=_reproduction(reading),
     )
@@ -236,11 +236,6 @@ def _problems(records: Sequence[Record]) -> list[Problem]:
             found.append(Problem(cell, strategy, "degenerate", reason))
         found += [Problem(cell, strategy, "adapted", change) for change in record.adaptations]
     return found
-
-
-def _missing(run: Run) -> tuple[str, ...]:
-    known = {record.cell.id for record in run.records}
-    return tuple(cell for cell in run.planned if cell not in known)
 
 
 def _history(past: Sequence[history.Line], reading: Reading) -> Table | None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from bench.analysis.groups import is_one_machine
 from bench.report import palette
 from bench.report.encodings import (
     LOG_AXIS,
@@ -65,7 +64,7 @@ def pareto(reading: Reading, task: str) -> Chart | None:
     )
     text = f"Mean {metric} with its interval against median cold seconds. " + (
         f"On the Pareto front: {front}."
-        if is_one_machine(*(group.machines() for group in reading.of_task(task)))
+        if front
         else "These cells ran on several machines, whose seconds cannot be compared."
     )
     return chart(task, text, 290, content)

@@ -225,9 +225,9 @@ def _like(first: Source, other: Source, columns: Mapping[str, str], given: bool)
 
 def _other_columns(first: Source, other: Source) -> list[str]:
     """The columns of a held-out file that the training file lacks, where lines name them."""
-    if first.table is None or other.table is None or first.table.with_first_line:
+    if first.table is None or other.table is None:
         return []
-    if _is_unread(first.table, other.table):
+    if first.table.with_first_line or _is_unread(first.table, other.table):
         return []
     return [column for column in other.table.columns if column not in first.table.columns]
 

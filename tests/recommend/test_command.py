@@ -44,20 +44,15 @@ def bench(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, warm_workers: None) -
     return run
 
 
+def asked(reviews: Path, encoder: Path) -> list[str]:
+    """`recommend` on the reviews."""
+    return ["recommend", "--data", str(reviews), *["--text", "review", "--label", "stars", "-b"], str(encoder)]
+
+
 def test_recommend_names_says_and_hands_over(
     bench: Callable[..., Any], reviews: Path, tiny_encoder: Path, tmp_path: Path
 ) -> None:
-    words = [
-        "recommend",
-        "--data",
-        str(reviews),
-        "--text",
-        "review",
-        "--label",
-        "stars",
-        "-b",
-        str(tiny_encoder),
-    ]
+    words = asked(reviews, tiny_encoder)
     words += [
         "-s",
         "probe",
@@ -215,17 +210,7 @@ def test_a_wrong_setting_is_refused_in_the_users_words(
 def test_no_model_is_asked_for_where_the_run_is_kept(
     out: str, bench: Callable[..., Any], reviews: Path, tiny_encoder: Path, tmp_path: Path
 ) -> None:
-    words = [
-        "recommend",
-        "--data",
-        str(reviews),
-        "--text",
-        "review",
-        "--label",
-        "stars",
-        "-b",
-        str(tiny_encoder),
-    ]
+    words = asked(reviews, tiny_encoder)
     done = bench(*words, "--out", str(tmp_path / out), "--export", str(tmp_path / "model"))
     assert isinstance(done.exception, BenchError)
     assert done.exception.code == "export-in-use"

@@ -137,14 +137,12 @@ def _lost_tests(old: Group, new: Group) -> list[str]:
 def unfinished(run: Run, baseline: Iterable[Record] = ()) -> dict[Key, int]:
     """How many planned seeds of a cell have no record. baseline: its records, which give a cell that never ran its
     key: an id holds another form of an encoder's name."""
-    recorded = {record.cell.id for record in run.records}
     keys = {record.cell.id.rpartition("/")[0]: Key(*_of(record)) for record in (*baseline, *run.records)}
     found: dict[Key, int] = {}
-    for cell in run.planned:
-        if cell not in recorded:
-            group = cell.rpartition("/")[0]
-            key = keys.get(group) or Key(*group.split("/", 2))
-            found[key] = found.get(key, 0) + 1
+    for cell in run.missing():
+        group = cell.rpartition("/")[0]
+        key = keys.get(group) or Key(*group.split("/", 2))
+        found[key] = found.get(key, 0) + 1
     return found
 
 
