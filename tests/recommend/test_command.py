@@ -46,7 +46,13 @@ def bench(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, warm_workers: None) -
 
 def asked(reviews: Path, encoder: Path) -> list[str]:
     """`recommend` on the reviews."""
-    return ["recommend", "--data", str(reviews), *["--text", "review", "--label", "stars", "-b"], str(encoder)]
+    return [
+        "recommend",
+        "--data",
+        str(reviews),
+        *["--text", "review", "--label", "stars", "-b"],
+        str(encoder),
+    ]
 
 
 def test_recommend_names_says_and_hands_over(
